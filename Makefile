@@ -1,4 +1,4 @@
-# Everything is reached from here. A machine needs Python 3.11 to 3.13 with venv, and make; nothing else.
+# The commands for working on the portal. They need Python 3.11 to 3.13 with venv, and make.
 
 HOST ?= 127.0.0.1
 PORT ?= 8000
@@ -12,22 +12,22 @@ DEMO := DATA_DIR=var/demo AFTERWORD_MODE=demo
 .PHONY: help demo demo-reset run test test-quick test-long test-newest check fix bench bench-large lock messages screens
 
 help:
-	@echo "make demo         a believable library to look at; HOST=0.0.0.0 lets a phone in, PORT=8080 is another port"
-	@echo "make demo-reset   the same, begun anew"
-	@echo "make test         all tests, on SQLite and on PostgreSQL where one answers (TEST_DATABASE_URL)"
-	@echo "make test-quick   what a minute allows, for while you work: SQLite, no browser"
-	@echo "make test-long    races and random searches with many more rounds"
-	@echo "make test-newest  the tests on the newest Django, on SQLite and without browsers; needs Python 3.12 or 3.13"
-	@echo "make check        format, lint, types, import contracts, migrations, deployment, templates, documents of the policy, translations"
-	@echo "make fix          format and mend what can be mended by machine"
-	@echo "make run          web server and worker on the data in var/ (AFTERWORD_MODE=$(MODE))"
-	@echo "make bench        what each page costs in CPU, compared with a minimal page, on both databases; takes six minutes"
-	@echo "make bench-large  what each page costs among 100,000 conversations; the first run builds 1 GB for each database"
-	@echo "make screens      a picture of every page, in var/screens/"
+	@echo "make demo         run a demo library; with HOST=0.0.0.0 a phone can open it, and PORT=8080 sets the port"
+	@echo "make demo-reset   delete the demo library and run a new one"
+	@echo "make test         run all tests, on SQLite and on the PostgreSQL at TEST_DATABASE_URL"
+	@echo "make test-quick   run the tests that fit into a minute, on SQLite and without browsers"
+	@echo "make test-long    run races and random searches with many more rounds"
+	@echo "make test-newest  run the tests on the newest Django; needs Python 3.12 or 3.13"
+	@echo "make check        check format, lint, types, imports, migrations, settings, templates, documents and translations"
+	@echo "make fix          format the code, and fix what can be fixed automatically"
+	@echo "make run          run the web server and the worker on the data in var/ (AFTERWORD_MODE=$(MODE))"
+	@echo "make bench        compare the CPU time of each page with a minimal page, on both databases, in six minutes"
+	@echo "make bench-large  the same among 100,000 conversations; the first run builds 1 GB for each database"
+	@echo "make screens      take a screenshot of every page, in var/screens/"
 	@echo "make messages     collect the texts to translate, and compile the translations"
-	@echo "make lock         pin the dependencies, with hashes; UPGRADE=--upgrade takes the newest of each"
+	@echo "make lock         update the pinned dependencies; UPGRADE=--upgrade takes the newest of each"
 
-# The environment is built once, and again when the requirements change.
+# The virtual environment is built once, and again when the requirements change.
 .venv/running: requirements.txt
 	@./.ci/venv requirements.txt
 	@touch $@
@@ -40,7 +40,7 @@ help:
 	@./.ci/venv requirements-newest.txt .venv-newest
 	@touch $@
 
-# Compressing the static files takes longer than everything else at a start: only when they changed.
+# Compressing the static files is the slowest part of the start, so it runs only when they change.
 var/demo/static/staticfiles.json: .venv/running $(shell find static -type f)
 	@mkdir -p var/demo
 	@$(DEMO) $(PY) manage.py collectstatic --noinput --verbosity 0

@@ -1,7 +1,6 @@
-"""Compare the portal's pages with the minimal page (make bench), or with themselves in a large database.
+"""Compare the CPU time of each page with that of the minimal page, or with itself in a large database.
 
-A number of milliseconds says more about the machine than about the code. So two servers take turns, and what
-counts is the ratio of their CPU times in each round.
+Milliseconds alone depend on the machine. So two servers take turns, and each round compares their CPU times.
 """
 
 import json
@@ -20,13 +19,14 @@ from bench.server import Jobs, Server, environment
 
 RUNS, ROUNDS, REQUESTS = 3, int(os.environ.get("BENCH_ROUNDS", 8)), 20
 COUNT = RUNS * ROUNDS * REQUESTS
-GROWTH, GROWTH_OF_OTHERS = {"queue": 1.15}, 1.3  # × the cost in a small database
+# How many times the cost in a small database a page may cost in the large one.
+GROWTH_BARS, DEFAULT_GROWTH_BAR = {"queue": 1.15}, 1.3
 
 
 def main(large):
-    begun, results = time.monotonic(), {}
+    started, results = time.monotonic(), {}
     if os.getloadavg()[0] > 0.5:
-        print("Other programs are running: the numbers are provisional.")
+        print("Other programs are running, so the numbers are not reliable.")
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity=0"]
@@ -37,16 +37,16 @@ def main(large):
             _show(database.title, rows, "the small database" if large else "the minimal page")
     if large:
         return int(any(row["over"] for rows in results.values() for row in rows))
-    found = {"runs": RUNS, "rounds": ROUNDS, "requests": REQUESTS, "databases": results}
+    report = {"runs": RUNS, "rounds": ROUNDS, "requests": REQUESTS, "databases": results}
     out = Path(os.environ.get("BENCH_JSON", "var/bench.json"))
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(found, indent=2) + "\n")
-    print(f"\nThe same as JSON: {out}. It took {time.monotonic() - begun:.0f} s.")
+    out.write_text(json.dumps(report, indent=2) + "\n")
+    print(f"\nSaved as JSON in {out}. The bench took {time.monotonic() - started:.0f} s.")
     return 0
 
 
 def _small(database, folder):
-    """Return the rows of all pages, compared with the minimal page on the same database."""
+    """Compare all pages with the minimal page on the same database. Return a row for each."""
     with (
         Server(
             database,
@@ -64,9 +64,9 @@ def _small(database, folder):
 
 
 def _large(database, folder):
-    """Return the rows of all pages and jobs, compared with the same in a small database."""
+    """Compare all pages and jobs with themselves in a small database. Return a row for each."""
     small_url, (large_url, remove) = database.new("portal"), database.kept("large")
-    print(f"The large {database.title} database is kept. To remove it: {remove}")
+    print(f"The large {database.title} database stays for the next run. To remove it, run: {remove}")
     with (
         Server(database, small_url, folder, count=COUNT) as small,
         Server(database, large_url, folder, module="bench.large", count=COUNT) as large,
@@ -78,27 +78,27 @@ def _large(database, folder):
             for base, page in ((small, large), (small_jobs, large_jobs))
             for name in base.names
         }
-        return _measured(pairs, {name: GROWTH.get(name, GROWTH_OF_OTHERS) for name in pairs})
+        return _measured(pairs, {name: GROWTH_BARS.get(name, DEFAULT_GROWTH_BAR) for name in pairs})
 
 
 def _measured(pairs, bars):
-    """Measure what each pair compares, in turn. Return one row for each."""
+    """Measure each pair in turn. Return a row for each."""
     runs = {name: [] for name in pairs}
     for run in range(RUNS):
         for name, (base, page) in pairs.items():
             if sys.stderr.isatty():
                 print(f"run {run + 1} of {RUNS}: {name:24}", end="\r", file=sys.stderr, flush=True)
             runs[name].append(_run(base, page))
-    return [_row(name, found, bars[name]) for name, found in runs.items()]
+    return [_row(name, measured, bars[name]) for name, measured in runs.items()]
 
 
 def _run(base, page):
-    """Return (ratio, CPU ms of the web server, CPU ms of the database), each the median of the rounds."""
+    """Return the medians of all rounds: (ratio, CPU ms of the web server, CPU ms of the database)."""
     rounds = []
     for _ in range(ROUNDS):
-        compared = sum(base(REQUESTS))
+        base_ms = sum(base(REQUESTS))
         web, data = page(REQUESTS)
-        rounds.append(((web + data) / compared, web, data))
+        rounds.append(((web + data) / base_ms, web, data))
     return [statistics.median(values) for values in zip(*rounds, strict=True)]
 
 
@@ -110,7 +110,8 @@ def _row(name, runs, bar):
         "ratio": round(ratio, 3),
         "bar": bar,
         "over": bar is not None and ratio > bar,
-        "spread": round((max(ratios) - min(ratios)) / ratio, 3),  # of the runs, as a part of their median
+        # The difference between the runs, relative to their median.
+        "spread": round((max(ratios) - min(ratios)) / ratio, 3),
         "web_ms": round(statistics.median(webs), 3),
         "database_ms": round(statistics.median(datas), 3),
     }
@@ -118,7 +119,7 @@ def _row(name, runs, bar):
 
 def _show(title, rows, base):
     rounds = f"{RUNS} runs of {ROUNDS} rounds of {REQUESTS} requests"
-    print(f"\n{title}: CPU of a request, × {base} (median of {rounds})")
+    print(f"\n{title}: CPU time of a request compared with {base} (median of {rounds})")
     print(f"{'page':22} {'ratio':>6} {'bar':>5} {'spread':>7} {'web ms':>7} {'db ms':>6}")
     for row in rows:
         bar, over = f"{row['bar'] or '':>5}", "  over" if row["over"] else ""

@@ -1,7 +1,4 @@
-"""A browser behind the library's proxy, and the pages that it asks for.
-
-A set-up prints its pages as JSON, so they are plain tuples.
-"""
+"""A minimal HTTP client that acts as a browser behind the library's proxy."""
 
 import re
 from http.client import HTTPConnection
@@ -11,21 +8,32 @@ from urllib.parse import urlencode
 
 
 class Request(NamedTuple):
+    """A request by one browser.
+
+    Cookies in the responses are added to `cookies`. With `fields` it is a POST.
+    """
+
     path: str
-    cookies: dict  # of this browser; what the answers set is added
-    fields: dict | None = None  # of a form that is posted
+    cookies: dict
+    fields: dict | None = None
 
 
 class Page(NamedTuple):
-    requests: list  # sent in turn; each only once where it changes something
+    """A measured page, as bench.set_up prints it in JSON.
+
+    The requests are sent in turn. If a request changes data, there is one for each time. `bar` is how many
+    times the CPU time of the minimal page it may cost.
+    """
+
+    requests: list
     status: int = 200
     htmx: bool = False
-    bar: float | None = None  # how many times the CPU of the minimal page it may cost
+    bar: float | None = None
 
 
 class Browser:
     def __init__(self, port, pages):
-        """`pages`: {name: Page}, as JSON has them."""
+        """Take {name: Page} from JSON, which has turned the tuples into lists."""
         self.port, self.addresses = port, count()
         self.pages = {name: Page(*page) for name, page in pages.items()}
         self.turns = {
@@ -33,7 +41,7 @@ class Browser:
         }
 
     def ask(self, name, times):
-        """Ask for a page, over one connection that is kept alive."""
+        """Request a page `times` times over one connection."""
         connection = HTTPConnection("127.0.0.1", self.port)
         connection.connect()
         for _ in range(times):
@@ -47,7 +55,7 @@ class Browser:
             "Accept-Encoding": "gzip",
             "Accept-Language": "en-US,en;q=0.9",
             "Cookie": "; ".join(f"{key}={value}" for key, value in request.cookies.items()),
-            # Patrons come from many addresses, and rate limits count by address.
+            # Rate limits count by network address, so each request comes from another one.
             "X-Forwarded-For": f"10.{address >> 16 & 255}.{address >> 8 & 255}.{address & 255}",
             "X-Forwarded-Proto": "https",
         }
@@ -58,10 +66,10 @@ class Browser:
             headers |= {"Content-Type": "application/x-www-form-urlencoded", "Origin": "https://localhost"}
             body = urlencode(request.fields)
         connection.request("GET" if body is None else "POST", request.path, body, headers)
-        answer = connection.getresponse()
-        answer.read()
-        if answer.status != page.status:
-            raise SystemExit(f"{name}: {request.path} answered {answer.status} instead of {page.status}")
-        for cookie in answer.headers.get_all("Set-Cookie", ()):
+        response = connection.getresponse()
+        response.read()
+        if response.status != page.status:
+            raise SystemExit(f"{name}: {request.path} answered {response.status} instead of {page.status}")
+        for cookie in response.headers.get_all("Set-Cookie", ()):
             key, value = re.match(r"([^=]+)=([^;]*)", cookie).groups()
             request.cookies[key] = value

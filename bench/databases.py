@@ -1,4 +1,4 @@
-"""The databases that are measured, and the CPU that a process has used."""
+"""Create the measured databases, and read the CPU time of processes."""
 
 import ctypes
 import os
@@ -13,7 +13,7 @@ from psycopg import sql
 def cpu_seconds(pid):
     """Return the CPU seconds, user and system, that a process has used.
 
-    /proc/<pid>/stat has the same number in steps of 10 ms, which is several requests.
+    /proc/<pid>/stat counts in steps of 10 ms, which is longer than a request.
     """
     clock = ctypes.c_int()
     if ctypes.CDLL(None).clock_getcpuclockid(pid, ctypes.byref(clock)):
@@ -22,12 +22,14 @@ def cpu_seconds(pid):
 
 
 def backend_cpu_seconds(pid):
-    """Return the CPU seconds of a process of PostgreSQL, or 0 if PostgreSQL runs on another machine."""
+    """Return the CPU seconds of a PostgreSQL process, or 0 if PostgreSQL runs on another machine."""
     command = Path(f"/proc/{pid}/cmdline")
     return cpu_seconds(pid) if command.exists() and b"postgres" in command.read_bytes() else 0
 
 
 class Sqlite:
+    """Databases in files. SQLite has no processes of its own."""
+
     title = "SQLite"
 
     def __init__(self, folder):
@@ -38,28 +40,30 @@ class Sqlite:
         return f"sqlite:///{self.folder}/{name}.sqlite3"
 
     def kept(self, name):
-        """Return the URL of a database that is kept between runs, and how to remove it."""
+        """Return the URL of a database that stays for the next run, and the command that removes it."""
         folder = Path("var/bench-large").absolute()
         folder.mkdir(parents=True, exist_ok=True)
         return f"sqlite:///{folder}/{name}.sqlite3", f"rm -r {folder}"
 
     def cpu(self, url):
-        """Return {pid: CPU seconds} of the database's own processes that work for this database."""
+        """Return {pid: CPU seconds} of the database server's processes that serve this database."""
         return {}
 
     def close(self):
-        """Remove the new databases. SQLite's are files in a folder that the caller removes."""
+        """Remove the new databases. The caller removes the folder with SQLite's files."""
 
 
 class Postgres:
+    """Databases on the server of a given database, with _bench_ in their names."""
+
     title = "PostgreSQL"
 
     def __init__(self, url):
-        """Connect to the database at `url`. The measured ones are created beside it."""
+        """Connect to the database at `url`, on whose server the measured databases are created."""
         self.url, self.created = url, []
         self.connection = psycopg.connect(url, autocommit=True, connect_timeout=5)
         if not backend_cpu_seconds(self.connection.info.backend_pid):
-            print("PostgreSQL does not run on this machine: the CPU of its processes is not counted.")
+            print("PostgreSQL runs on another machine, so the CPU time of its processes is not counted.")
 
     def new(self, name):
         url = self._url(name)
@@ -69,12 +73,12 @@ class Postgres:
 
     def kept(self, name):
         url = self._url(name)
-        found = self.connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_name(url)])
-        return url if found.fetchone() else self._create(url), f"dropdb {_name(url)}"
+        rows = self.connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_name(url)])
+        return url if rows.fetchone() else self._create(url), f"dropdb {_name(url)}"
 
     def cpu(self, url):
-        found = self.connection.execute("SELECT pid FROM pg_stat_activity WHERE datname = %s", [_name(url)])
-        return {pid: backend_cpu_seconds(pid) for (pid,) in found}
+        rows = self.connection.execute("SELECT pid FROM pg_stat_activity WHERE datname = %s", [_name(url)])
+        return {pid: backend_cpu_seconds(pid) for (pid,) in rows}
 
     def close(self):
         for url in self.created:
@@ -87,7 +91,7 @@ class Postgres:
 
     def _create(self, url):
         self._execute("CREATE DATABASE {}", url)
-        # A parallel worker is a process of its own that has ended before its CPU could be read.
+        # A parallel worker is a separate process that ends before its CPU time can be read.
         self._execute("ALTER DATABASE {} SET max_parallel_workers_per_gather = 0", url)
         return url
 
@@ -104,7 +108,7 @@ def databases(folder):
     try:
         return [Sqlite(folder), Postgres(url)]
     except psycopg.Error:
-        print("No PostgreSQL answers at TEST_DATABASE_URL: only SQLite is measured.")
+        print("PostgreSQL does not answer at TEST_DATABASE_URL, so only SQLite is measured.")
         return [Sqlite(folder)]
 
 

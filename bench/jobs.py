@@ -1,6 +1,6 @@
-"""Two of the worker's jobs.
+"""Measure two jobs of the worker.
 
-For each name on stdin, run the job once and print its CPU milliseconds: [of Python, of the database].
+For each job name on stdin, run the job once and print its CPU milliseconds: [of Python, of the database].
 """
 
 import datetime
@@ -55,7 +55,7 @@ def _build_export():
 
 
 def _end_visits():
-    """Create a batch of visits that nobody kept and whose time is over, each with a conversation."""
+    """Create a batch of expired visits without a patron, each with a conversation."""
     conversations = pages.new_conversations(retention.BATCH, Conversation.Status.CLOSED)
     HelpSession.objects.filter(conversations__in=conversations).update(
         patron=None, kept_at=None, created_at=timezone.now() - datetime.timedelta(days=60)
@@ -63,5 +63,5 @@ def _end_visits():
 
 
 def _forget():
-    """Forget for one moment of the night: that is one batch."""
+    """Run retention for one batch. With 0 seconds it stops after the first."""
     retention.forget(at=timezone.now(), seconds=0)

@@ -1,4 +1,4 @@
-"""The portal's measured pages, the data that they show, and the bars that they keep to."""
+"""Set up the measured pages: their data, their requests and their bars."""
 
 import datetime
 import html
@@ -9,7 +9,6 @@ from itertools import cycle, islice
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -21,6 +20,7 @@ from bench.browser import Page, Request
 from portal.conversations.models import Conversation, Message, Participation, Side
 from portal.conversations.search import index_conversation, index_message
 from portal.helpsessions.models import HelpSession
+from portal.models import LimitCount
 from recommendations.models import Item, QuestionType, Recommendation, Topic
 from tests.factories import (
     BranchFactory,
@@ -36,7 +36,7 @@ from tests.factories import (
     recommend_in,
 )
 
-# How many times the CPU of the minimal page a page may cost.
+# How many times the CPU time of the minimal page a page may cost.
 BARS = {
     "home": 2,
     "visit": 2.5,
@@ -59,7 +59,8 @@ PATRON, STAFF, COORDINATOR, STAFF_ELSEWHERE = (
     f"bench-{who}@example.org" for who in ("patron", "staff", "coordinator", "elsewhere")
 )
 NAME = "Wilhelmina Quillfeather"
-ELSEWHERE = "bench-elsewhere"  # what changes is at this branch, so that the polls find nothing new
+# Requests that change data use this branch, so that the polls of the other branches find nothing new.
+ELSEWHERE = "bench-elsewhere"
 BRANCHES, COLLEAGUES, TOPICS = 10, 60, 20
 WORDS = "I have placed a hold for you and added a kit you can borrow today. " * 3
 TOKEN = "c" * 32
@@ -67,48 +68,49 @@ Status = Conversation.Status
 
 
 def set_up(count):
-    """Fill the database if it has none of this yet, and return {name: Page}.
+    """Fill the database if it is empty, and return {name: Page}.
 
-    `count` is how many requests a page gets that can be sent only once.
+    `count` is the number of requests for a page that needs new data for each request.
     """
     if not User.objects.filter(email=PATRON).exists():
         _fill()
-    cache.clear()  # earlier runs have used up no rate limit
-    mine, staffs, coordinators = (
+    # On a kept database, earlier runs may have reached rate limits.
+    LimitCount.objects.all().delete()
+    patron, staff, coordinator = (
         _cookies(User.objects.get(email=email)) for email in (PATRON, STAFF, COORDINATOR)
     )
     conversation = Conversation.objects.get(patron__email=PATRON)
     address = conversation.get_absolute_url()
     at_desk = reverse("desk_conversation", args=[conversation.public_id])
     pages = {
-        "home": _get("/", mine),
-        "visit": _get(conversation.help_session.get_absolute_url(), mine),
-        "conversation": _get(address, mine),
-        "conversation poll": _poll(address, mine),
+        "home": _get("/", patron),
+        "visit": _get(conversation.help_session.get_absolute_url(), patron),
+        "conversation": _get(address, patron),
+        "conversation poll": _poll(address, patron),
         "patron reply": Page(list(_patron_replies(count)), status=302),
-        "saved list": _get(reverse("saved"), mine),
+        "saved list": _get(reverse("saved"), patron),
         "verdict": Page(list(_verdicts(count)), htmx=True),
         "sign-in": _get(reverse("sign_in"), {}),
-        "sign-in, code mailed": Page(list(_sign_ins(count)), status=302),
-        "queue": _get(reverse("desk"), staffs),
-        "queue poll": _poll(reverse("desk"), staffs),
-        "queue search": _get(f"{reverse('desk')}?q=question+hold", staffs),
-        "desk conversation": _get(at_desk, staffs),
-        "desk poll": _poll(at_desk, staffs),
+        "sign-in, code sent": Page(list(_sign_ins(count)), status=302),
+        "queue": _get(reverse("desk"), staff),
+        "queue poll": _poll(reverse("desk"), staff),
+        "queue search": _get(f"{reverse('desk')}?q=question+hold", staff),
+        "desk conversation": _get(at_desk, staff),
+        "desk poll": _poll(at_desk, staff),
         "staff reply": Page(list(_staff_replies(count)), htmx=True),
-        "record form": _get(reverse("record"), staffs),
+        "record form": _get(reverse("record"), staff),
         "record form, saved": Page(list(_records(count)), status=302),
-        "item keystroke": _get(f"{reverse('desk_items')}?q=book+of+th", staffs, htmx=True),
-        "figures": _get(reverse("figures"), coordinators),
-        "people look-up": Page(list(_look_ups(count))),
+        "item keystroke": _get(f"{reverse('desk_items')}?q=book+of+th", staff, htmx=True),
+        "figures": _get(reverse("figures"), coordinator),
+        "people lookup": Page(list(_lookups(count))),
     }
     return pages | {name: pages[name]._replace(bar=bar) for name, bar in BARS.items()}
 
 
 def library():
-    """Return (branches, colleagues of all of them in turn, topics).
+    """Return (branches, staff of all branches in turn, topics).
 
-    A small and a large database have as many of each, because a page that shows more costs more.
+    The small and the large database have the same number of each, because pages that list more cost more.
     """
     if not Library.objects.exists():
         branches = [LibraryFactory().default_branch, *BranchFactory.create_batch(BRANCHES - 1)]
@@ -124,7 +126,7 @@ def _colleagues():
 
 
 def _fill():
-    """Create a patron with 30 visits, and a queue of 25 conversations that have waited longest of all."""
+    """Create a patron with 30 visits, and the 25 conversations that have waited longest in the queue."""
     [branch, *_others], colleagues, topics = library()
     staff = StaffFactory(branch=branch, email=STAFF)
     StaffFactory(branch=branch, branch__role=StaffRole.Role.COORDINATOR, email=COORDINATOR)
@@ -144,17 +146,17 @@ def _fill():
     for recommendation in Recommendation.objects.filter(patron=patron):
         SavedItemFactory(saved_list=saved, item=recommendation.item, recommendation=recommendation)
     for n, session in enumerate(sessions[1:26]):
-        came = now - datetime.timedelta(days=1000, hours=-n)
+        opened_at = now - datetime.timedelta(days=1000, hours=-n)
         conversation = ConversationFactory(
             help_session=session,
             patron=others[n % 9],
             topic=topics[n % TOPICS],
             subject=f"Question {n}: {WORDS}"[:120],
-            opened_at=came,
-            promised_at=came + datetime.timedelta(days=1),
+            opened_at=opened_at,
+            promised_at=opened_at + datetime.timedelta(days=1),
             assignee=colleagues[n // 3 % 6 * BRANCHES] if n % 3 else None,
         )
-        MessageFactory(conversation=conversation, body=WORDS, sent_at=came)
+        MessageFactory(conversation=conversation, body=WORDS, sent_at=opened_at)
     for conversation in Conversation.objects.filter(help_session__staff=staff):
         index_conversation(conversation)
         for message in conversation.messages.all():
@@ -162,7 +164,7 @@ def _fill():
 
 
 def new_conversations(count, status):
-    """Return conversations of `count` new patrons, with four messages that both sides have read."""
+    """Create `count` conversations, each with a new patron and four messages that both sides have read."""
     staff, branch, now = _staff_elsewhere(), Branch.objects.get(slug=ELSEWHERE), timezone.now()
     patrons = User.objects.bulk_create(UserFactory.build(email=_new_address()) for _ in range(count))
     sessions = HelpSession.objects.bulk_create(
@@ -181,9 +183,9 @@ def new_conversations(count, status):
             for conversation in conversations
         )
     Participation.objects.bulk_create(
-        Participation(conversation=one, side=side, person=person, read_until=sent[-1])
-        for one in conversations
-        for side, person in [(Side.PATRON, one.patron), (Side.STAFF, staff)]
+        Participation(conversation=conversation, side=side, person=person, read_until=sent[-1])
+        for conversation in conversations
+        for side, person in [(Side.PATRON, conversation.patron), (Side.STAFF, staff)]
     )
     return conversations
 
@@ -220,14 +222,14 @@ def _staff_replies(count):
 
 
 def _verdicts(count):
-    """Post verdicts on the five items of one visit, each time another one."""
+    """Yield verdicts on the five items of one visit. Each one changes the verdict."""
     staff, patron = _staff_elsewhere(), UserFactory(email=_new_address())
     visit = HelpSessionFactory(patron=patron, staff=staff, branch=Branch.objects.get(slug=ELSEWHERE))
-    given, cookies = recommend_in(visit, 5), _cookies(patron)
+    recommendations, cookies = recommend_in(visit, 5), _cookies(patron)
     for n in range(count):
         verdict = [Recommendation.Verdict.HELPED, Recommendation.Verdict.PARTLY][n // 5 % 2]
         fields = {"verdict": verdict, "back": visit.get_absolute_url()}
-        yield _post(reverse("verdict", args=[given[n % 5].public_id]), cookies, fields)
+        yield _post(reverse("verdict", args=[recommendations[n % 5].public_id]), cookies, fields)
 
 
 def _sign_ins(count):
@@ -236,9 +238,9 @@ def _sign_ins(count):
 
 
 def _records(count):
-    """Save visits with two items and a code for the patron.
+    """Yield record forms with two items. Saving one also makes a code for the patron.
 
-    Each has a sign-in of its own, because the codes of ten minutes are kept in it.
+    Each request has a session of its own, because a session stores the codes of the last ten minutes.
     """
     today, items = Library.current().today(), Item.objects.order_by("pk")[:2]
     chosen = {f"items-{n}-item": item.public_id for n, item in enumerate(items)}
@@ -261,10 +263,10 @@ def _records(count):
         yield _post(reverse("record"), _cookies(colleague), fields | chosen | reasons)
 
 
-def _look_ups(count):
-    """Look a patron up by the first letters of their name, each colleague in turn.
+def _lookups(count):
+    """Yield lookups of a patron by the first letters of their name.
 
-    One may do so 20 times an hour.
+    The staff members take turns, because each may do 20 lookups an hour.
     """
     fields = {"letters": "wilh quill", "reason": "They are on the phone and ask for their list."}
     for colleague in islice(cycle(_colleagues()), count):
@@ -282,21 +284,22 @@ def _post(path, cookies, fields):
 
 
 def _poll(page, cookies):
-    """The poll of an open page: the answer is that nothing is new."""
+    """Return the poll of an open page, to which the answer is that nothing is new."""
     browser = Client(headers={"host": "localhost"})
     browser.cookies.load(cookies)
-    browser.get(page, secure=True)  # what was unread is read now
-    words = browser.get(page, secure=True).content.decode()
-    if found := re.search(r'data-poll="([^"]+)"', words):
-        address = html.unescape(found[1])
+    # The first request marks all messages as read, which changes the page.
+    browser.get(page, secure=True)
+    source = browser.get(page, secure=True).content.decode()
+    if match := re.search(r'data-poll="([^"]+)"', source):
+        path = html.unescape(match[1])
     else:
-        news, state = (re.search(rf'data-{name}="([^"]+)"', words)[1] for name in ("news", "state"))
-        address = f"{news}?since={html.unescape(state)}"
-    return _get(address, cookies, status=204, htmx=True)
+        news, state = (re.search(rf'data-{name}="([^"]+)"', source)[1] for name in ("news", "state"))
+        path = f"{news}?since={html.unescape(state)}"
+    return _get(path, cookies, status=204, htmx=True)
 
 
 def _cookies(person):
-    """Sign the person in, and return the cookies of their browser."""
+    """Create a session for the person, and return the cookies of their browser."""
     store = SessionStore()
     store.update(
         {

@@ -1,4 +1,4 @@
-"""The measured processes: a web server as production runs it, and the worker's jobs."""
+"""Run the measured processes: the web server as in production, and the worker's jobs."""
 
 import json
 import os
@@ -12,7 +12,8 @@ from bench.browser import Browser
 from bench.databases import cpu_seconds
 from portal.management import web_server
 
-WARM_UP = 12  # requests; PostgreSQL chooses the final plan of a prepared statement after a few
+# Requests before measuring. After the fifth, PostgreSQL may change the plan of a prepared statement.
+WARM_UP = 12
 
 
 def environment(url, folder, settings="portal.settings"):
@@ -26,13 +27,13 @@ def environment(url, folder, settings="portal.settings"):
         "DJANGO_SETTINGS_MODULE": settings,
         "MAIL_FROM": "library@example.org",
         "PYTHONUNBUFFERED": "1",
-        "SECRET_KEY": "the bench keeps no secrets, and signs in with this key again and again",
+        "SECRET_KEY": "the bench has no secrets, and each run signs in with this same key",
         "TRUSTED_PROXY_COUNT": "1",
     }
 
 
 class Process:
-    """A process that ends with the block that it was started for."""
+    """A context manager for a process, which ends with the block."""
 
     process: subprocess.Popen
 
@@ -45,7 +46,7 @@ class Process:
 
 
 class Server(Process):
-    """A web server with one worker process, and a browser that asks it for pages."""
+    """A web server with one worker process, and a browser that requests its pages."""
 
     def __init__(
         self,
@@ -58,7 +59,7 @@ class Server(Process):
         application="portal.wsgi:application",
         settings="portal.settings",
     ):
-        """Set the database up with `module`, for `count` measured requests a page, and start the server."""
+        """Set up the database with `module`, for `count` requests of each page, and start the server."""
         self.database, self.url = database, url
         env = environment(url, folder, settings)
         set_up = [sys.executable, "-m", "bench.set_up", module, str(count + WARM_UP)]
@@ -82,7 +83,7 @@ class Server(Process):
         return list(self.browser.pages)
 
     def measure(self, name, times):
-        """Return the CPU milliseconds of one request: (of the web server, of the database's processes)."""
+        """Return the CPU milliseconds of one request: (web server, database processes)."""
         web, backends = self._web(), self.database.cpu(self.url)
         self.browser.ask(name, times)
         web = self._web() - web
@@ -106,7 +107,7 @@ class Server(Process):
 
 
 class Jobs(Process):
-    """A process that runs what the worker does, one job at a time."""
+    """A process that runs jobs of the worker, one at a time."""
 
     def __init__(self, url, folder):
         self.process = subprocess.Popen(
@@ -119,6 +120,6 @@ class Jobs(Process):
         self.names = json.loads(self.process.stdout.readline())
 
     def measure(self, name, times):
-        """Return the CPU milliseconds of the job, run once however many `times`."""
+        """Return the CPU milliseconds of the job: (Python, database). It runs once, whatever `times` is."""
         print(name, file=self.process.stdin, flush=True)
         return json.loads(self.process.stdout.readline())

@@ -1,4 +1,4 @@
-"""Fill the database at DATABASE_URL, and print its measured pages: python -m bench.set_up MODULE COUNT."""
+"""Fill the database at DATABASE_URL, and print its pages as JSON: python -m bench.set_up MODULE COUNT."""
 
 import importlib
 import json
@@ -11,11 +11,13 @@ from django.db import connection
 
 if __name__ == "__main__":
     django.setup()
-    logging.disable(logging.INFO)  # the set-up asks for pages too
+    # The set-up requests pages too, and they would fill the log.
+    logging.disable(logging.INFO)
     _program, module, count = sys.argv
     call_command("migrate", verbosity=0)
     call_command("createcachetable", verbosity=0)
     pages = importlib.import_module(module).set_up(int(count))
-    with connection.cursor() as cursor:  # the worker renews SQLite's statistics, and PostgreSQL its own
+    # In production, the worker renews SQLite's statistics, and PostgreSQL renews its own.
+    with connection.cursor() as cursor:
         cursor.execute("ANALYZE" if connection.vendor == "postgresql" else "PRAGMA optimize = 0x10002")
     print(json.dumps(pages, default=str))

@@ -5,4 +5,4 @@ class PortalConfig(AppConfig):
     name = "portal"
 
     def ready(self):
-        from portal import checks  # noqa: F401 (registers them)
+        from portal import checks  # noqa: F401 (registers the checks)

@@ -1,7 +1,7 @@
-"""One archive with everything a library would miss: a consistent copy of the database, the private files, and a manifest.
+"""Back up and restore a portal with one archive: a copy of the database, the private files and a manifest.
 
-The copy may be made while people write. Restoring is all or nothing as far as two stores allow: the files are put aside,
-the database is replaced in one transaction, and if that fails the files come back.
+The portal can keep running while a backup is made: the copy of the database is consistent. Restoring moves
+the private files aside and replaces the database in one transaction. If that fails, the old files come back.
 """
 
 import hashlib
@@ -30,26 +30,24 @@ FORMAT = 1
 
 
 class BackupError(Exception):
-    """What went wrong and what to do about it, in one sentence."""
+    """A backup or a restore that failed. The message says what went wrong and what to do next."""
 
 
 def make(target):
     """Write the archive to `target`, which must not exist yet, and return its manifest."""
     target = Path(target)
     if target.exists():
-        raise BackupError(f"{target} exists already. Give another name, or delete it first.")
+        raise BackupError(f"{target} already exists. Choose another name, or delete it first.")
     unfinished = target.with_name(target.name + ".part")
     try:
-        with _scratch_beside(target) as scratch:
+        with _scratch_next_to(target) as scratch:
             copy = scratch / "database"
             _dump(copy)
             manifest = {
                 "format": FORMAT,
                 "version": _version(),
                 "database": connection.vendor,
-                "migrations": sorted(
-                    ".".join(name) for name in MigrationRecorder(connection).applied_migrations()
-                ),
+                "migrations": _applied_migrations(),
                 "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
                 "sha256": _digest(copy),
             }
@@ -63,74 +61,84 @@ def make(target):
                 os.fsync(stream.fileno())
             os.replace(unfinished, target)
     except OSError as error:
-        raise BackupError(
-            f"The backup could not be written to {target}: {error.strerror or error}."
-        ) from error
+        reason = error.strerror or error
+        raise BackupError(f"The backup could not be written to {target}: {reason}.") from error
     finally:
         unfinished.unlink(missing_ok=True)
     return manifest
 
 
-def remove_old(beside, *, at):
-    """Remove the archives beside this new one that are older than the privacy page says; only what is one of ours by its manifest.
-    The new one stays, whatever a clock says. Returns their paths."""
-    others = [
-        path for path in sorted(Path(beside).absolute().parent.glob("*.tar.gz")) if not path.samefile(beside)
+def remove_old(new, *, at):
+    """Delete the older archives next to the archive `new`, and return their paths.
+
+    An archive is deleted once it is older than the privacy page promises. A file without a manifest of ours
+    stays. So does `new`, even if the clock was wrong when it was made.
+    """
+    archives = sorted(Path(new).absolute().parent.glob("*.tar.gz"))
+    old = [
+        path for path in archives if not path.samefile(new) and _is_older(path, at - settings.BACKUPS_KEPT)
     ]
-    old = [path for path in others if (made_at := _made_at(path)) and made_at < at - settings.BACKUPS_KEPT]
     for path in old:
         path.unlink()
     return old
 
 
+def _is_older(path, moment):
+    made_at = _made_at(path)
+    return made_at is not None and made_at < moment
+
+
 def _made_at(path):
-    """When an archive of ours was made; None for anything else."""
+    """Return when this archive was made, or None if `make` did not write it."""
     try:
         with tarfile.open(path, "r:gz") as archive:
             first = archive.next()
-            stream = (
-                archive.extractfile(first)
-                if first and first.name == "manifest.json" and first.size < 1_000_000
-                else None
-            )
-            manifest = json.load(stream) if stream else {}
-        return (
-            datetime.fromisoformat(manifest["made_at"]).astimezone(UTC)
-            if {"format", "sha256", "made_at"} <= set(manifest)
-            else None
-        )
-    except (tarfile.TarError, OSError, EOFError, ValueError, TypeError):
+            if first is None or first.name != "manifest.json" or first.size >= 1_000_000:
+                return None
+            manifest = json.load(archive.extractfile(first))  # type: ignore[arg-type]  # None only for a folder
+        if not {"format", "sha256", "made_at"} <= set(manifest):
+            return None
+        return datetime.fromisoformat(manifest["made_at"]).astimezone(UTC)
+    except (tarfile.TarError, OSError, EOFError, ValueError, TypeError, AttributeError):
         return None
 
 
 def restore(source, *, replace=False):
-    """Put back what `make` wrote, and return its manifest. Refuses a portal that holds something, unless `replace`."""
-    if not replace and _holds_something():
-        raise BackupError("This portal holds data already. Add --replace to overwrite it with the backup.")
-    with _scratch_beside(_private()) as scratch:
+    """Replace the database and the private files with those of the archive `source`, and return its manifest.
+
+    Raises BackupError if this portal already has data, unless `replace` is True.
+    """
+    if not replace and _has_data():
+        raise BackupError("This portal already has data. Add --replace to overwrite it with the backup.")
+    with _scratch_next_to(_private()) as scratch:
         manifest = _unpack(source, scratch)
         _check(manifest, scratch / "database")
-        put_aside = scratch / "put-aside"
-        with _files_swapped(scratch / "private", put_aside):
+        with _files_swapped(scratch / "private", old=scratch / "old-private"):
             _load(scratch / "database")
     return manifest
 
 
 def unapplied_migrations():
+    """Return the (app, name) of each migration that this database still needs."""
     loader = MigrationLoader(connection)
     return sorted(set(loader.disk_migrations) - set(loader.applied_migrations))
 
 
 def _private():
-    return Path(storages["private"].location)  # type: ignore[attr-defined]  # files on this machine's disk
+    return Path(storages["private"].location)  # type: ignore[attr-defined]  # it is a FileSystemStorage
 
 
 def _version():
     return tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text("utf-8"))["project"]["version"]
 
 
+def _applied_migrations():
+    return sorted(".".join(key) for key in MigrationRecorder(connection).applied_migrations())
+
+
 @contextmanager
-def _scratch_beside(path):
+def _scratch_next_to(path):
+    """Create a temporary folder on the same disk as `path`, so that a rename moves a file there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".backup-") as folder:
         yield Path(folder)
@@ -147,32 +155,25 @@ def _add_text(archive, name, text):
     archive.addfile(member, io.BytesIO(text.encode()))
 
 
-def _holds_something():
+def _has_data():
     tables = connection.introspection.table_names()
     return any(model._meta.db_table in tables and model.objects.exists() for model in (Library, User))
 
 
 def _unpack(source, folder):
-    """Only the three things that `make` writes, and only plain files: an archive may come from anywhere."""
+    """Extract the archive into `folder`, and return its manifest.
+
+    The archive may come from anywhere, so only plain files with the names that `make` writes are accepted.
+    """
     (folder / "private").mkdir()
     try:
         with tarfile.open(source, mode="r:gz") as archive:
             for member in archive:
-                path = PurePosixPath(member.name)
-                if not member.isfile():
-                    continue
-                if ".." in path.parts or not (
-                    str(path) in {"manifest.json", "database"} or path.parts[:1] == ("private",)
-                ):
-                    raise BackupError(
-                        f"{source} holds a file that no backup has: {member.name!r}. Nothing was changed."
-                    )
-                (folder / path).parent.mkdir(parents=True, exist_ok=True)
-                with open(folder / path, "wb") as stream, archive.extractfile(member) as content:  # type: ignore[union-attr]  # it is a file
-                    shutil.copyfileobj(content, stream)
+                if member.isfile():
+                    _extract(archive, member, folder, source)
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
         if not isinstance(manifest, dict):
-            raise ValueError("its manifest is not one of ours")
+            raise ValueError("its manifest is not a JSON object")
         return manifest
     except FileNotFoundError as error:
         raise BackupError(f"{error.filename} does not exist. Nothing was changed.") from error
@@ -180,48 +181,63 @@ def _unpack(source, folder):
         raise BackupError(f"{source} is not a complete backup: {error}. Nothing was changed.") from error
 
 
-def _check(manifest, copy):
-    if manifest.get("format") != FORMAT:
+def _extract(archive, member, folder, source):
+    path = PurePosixPath(member.name)
+    is_expected = str(path) in {"manifest.json", "database"} or path.parts[:1] == ("private",)
+    if not is_expected or ".." in path.parts:
         raise BackupError(
-            "The backup was written in a format that this version does not know. Nothing was changed."
+            f"{source} contains a file that no backup has: {member.name!r}. Nothing was changed."
         )
+    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+    with open(folder / path, "wb") as stream, archive.extractfile(member) as content:
+        shutil.copyfileobj(content, stream)
+
+
+def _check(manifest, copy):
+    """Raise BackupError if the archive is damaged, or if this version can't restore it."""
+    if manifest.get("format") != FORMAT:
+        raise BackupError("This version can't read the format of the backup. Nothing was changed.")
     if missing := {"database", "sha256", "migrations", "version", "made_at"} - manifest.keys():
+        names = ", ".join(sorted(missing))
         raise BackupError(
-            f"The manifest of the backup says nothing of: {', '.join(sorted(missing))}. Nothing was changed."
+            f"These entries are missing from the backup's manifest: {names}. Nothing was changed."
         )
     if manifest["database"] != connection.vendor:
         raise BackupError(
-            f"The backup is of {manifest['database']}, this portal runs on {connection.vendor}. Nothing was changed."
+            f"The backup was made on {manifest['database']}, but this portal runs on {connection.vendor}. "
+            "Nothing was changed."
         )
     if not copy.exists() or _digest(copy) != manifest["sha256"]:
         raise BackupError("The database in the backup is damaged. Nothing was changed.")
-    known = {".".join(name) for name in MigrationLoader(None, ignore_no_migrations=True).disk_migrations}
-    if newer := sorted(set(manifest["migrations"]) - known):
+    known = {".".join(key) for key in MigrationLoader(None, ignore_no_migrations=True).disk_migrations}
+    if unknown := sorted(set(manifest["migrations"]) - known):
         raise BackupError(
-            f"The backup comes from another version ({manifest['version']}), which has {newer[0]}. Upgrade first. Nothing was changed."
+            f"The backup was made by another version ({manifest['version']}), which has the migration "
+            f"{unknown[0]}. Upgrade this portal first. Nothing was changed."
         )
 
 
 @contextmanager
-def _files_swapped(new, put_aside):
-    """The private files are `new` from now on; after an error they are what they were."""
+def _files_swapped(new, *, old):
+    """Replace the private files with the folder `new`. After an error, move them back from `old`."""
     private = _private()
     if private.exists():
-        os.rename(private, put_aside)
+        os.rename(private, old)
     try:
         os.rename(new, private)
         yield
     except BaseException:
         shutil.rmtree(private, ignore_errors=True)
-        if put_aside.exists():
-            os.rename(put_aside, private)
+        if old.exists():
+            os.rename(old, private)
         raise
 
 
 def _dump(copy):
     if connection.vendor == "sqlite":
         with closing(sqlite3.connect(_sqlite_file())) as live, closing(sqlite3.connect(copy)) as target:
-            live.backup(target)  # in one step, so that it is one moment's state whoever writes meanwhile
+            # One step copies all pages at once, so nobody can write to the database in between.
+            live.backup(target)
     else:
         _run_postgres("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={copy}")
 
@@ -252,7 +268,7 @@ def _load(copy):
 def _is_sound(database):
     try:
         return database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    except sqlite3.DatabaseError:  # not even one
+    except sqlite3.DatabaseError:
         return False
 
 
@@ -263,17 +279,18 @@ def _sqlite_file():
 def _run_postgres(program, *options):
     if not shutil.which(program):
         raise BackupError(
-            f"{program} was not found. Install PostgreSQL's client programs (Debian and Ubuntu: apt-get install postgresql-client)."
+            f"{program} was not found. Install PostgreSQL's client programs "
+            "(Debian and Ubuntu: apt-get install postgresql-client)."
         )
-    where = connection.settings_dict
+    database = connection.settings_dict
     variables = {
-        "PGHOST": where["HOST"],
-        "PGPORT": where["PORT"],
-        "PGUSER": where["USER"],
-        "PGPASSWORD": where["PASSWORD"],
+        "PGHOST": database["HOST"],
+        "PGPORT": database["PORT"],
+        "PGUSER": database["USER"],
+        "PGPASSWORD": database["PASSWORD"],
     }
     environment = os.environ | {name: str(value) for name, value in variables.items() if value}
-    destination = [f"--dbname={where['NAME']}"]
-    done = subprocess.run([program, *destination, *options], env=environment, capture_output=True, text=True)  # noqa: S603 (our own words)
+    command = [program, f"--dbname={database['NAME']}", *options]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)  # noqa: S603  no shell
     if done.returncode:
         raise BackupError(f"{program} failed: {done.stderr.strip() or done.returncode}")

@@ -1,4 +1,4 @@
-"""Settings that would be unsafe are errors, each with its mend, before anything is served (`manage.py check`, portal.wsgi)."""
+"""Report unsafe settings as errors, each with its fix, in `manage.py check` and when the server starts."""
 
 import codecs
 from urllib.parse import urlsplit
@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
+
+from portal.env import MALFORMED
 
 MODES = ("production", "development", "demo", "test")
 PER_PROCESS_CACHES = ("locmem.LocMemCache", "dummy.DummyCache")
@@ -15,94 +17,87 @@ PER_PROCESS_CACHES = ("locmem.LocMemCache", "dummy.DummyCache")
 def settings_are_safe(app_configs=None, **kwargs):
     errors = [
         checks.Error(
-            f"{name} is no whole number, or too small.",
-            hint=f"Set {name} to a number or leave it out.",
+            f"{name} is not a whole number, or it is too small.",
+            hint=f"Set {name} to a number, or remove it.",
             id="afterword.E010",
         )
-        for name in settings.MALFORMED
+        for name in MALFORMED
     ]
     if settings.MODE not in MODES:
         errors.append(
             checks.Error(
                 f"AFTERWORD_MODE is {settings.MODE!r}.",
-                hint=f"Set it to one of: {', '.join(MODES)}; without it, it is production.",
+                hint=f"Set it to one of: {', '.join(MODES)}. Without it, the mode is production.",
                 id="afterword.E001",
             )
         )
-    rules = [*_ils_rules(), *_sso_rules()]
+    rules = [*_ils_rules(), *_sso_rules(), *([] if settings.LOCAL else _production_rules())]
     errors += [
-        checks.Error(problem, hint=mend, id=number) for number, unsafe, problem, mend in rules if unsafe
+        checks.Error(problem, hint=fix, id=number) for number, is_broken, problem, fix in rules if is_broken
     ]
-    if not settings.LOCAL:
-        errors += [
-            checks.Error(problem, hint=mend, id=number)
-            for number, unsafe, problem, mend in _production_rules()
-            if unsafe
-        ]
     return errors
 
 
 def _production_rules():
-    """(id, whether the rule is broken, the problem, its mend) for each."""
+    """Return the rules of production: (id, whether the rule is broken, the problem, how to fix it)."""
     key = _secret_key()
     base = urlsplit(settings.BASE_URL)
     hosts = settings.ALLOWED_HOSTS
-    make_a_key = "python3 -c 'import secrets; print(secrets.token_urlsafe(60))'"
     cache = settings.CACHES["default"]["BACKEND"]
     return [
         (
             "afterword.E002",
             len(key) < 50 or len(set(key)) < 5,
             "SECRET_KEY is missing, shorter than 50 characters or too simple.",
-            f"Set it to the output of: {make_a_key}",
+            "Set it to the output of: python3 -c 'import secrets; print(secrets.token_urlsafe(60))'",
         ),
         (
             "afterword.E003",
             settings.DEBUG,
-            "DEBUG is on: errors would show settings and data to anybody.",
+            "DEBUG is on, so error pages would show settings and data to everyone.",
             "Remove DEBUG from the environment.",
         ),
         (
             "afterword.E004",
             settings.DEMO,
-            "DEMO is on: anybody could become any person with one click.",
-            "Remove DEMO, or show the demo with AFTERWORD_MODE=demo.",
+            "DEMO is on, so anyone could sign in as any person with one click.",
+            "Remove DEMO. To show the demo, set AFTERWORD_MODE=demo.",
         ),
         (
             "afterword.E005",
             base.scheme != "https" or not base.hostname or base.path,
             f"BASE_URL is {settings.BASE_URL!r}, not an https address.",
-            "Set it to the address that patrons open, such as https://help.library.example, without a path.",
+            "Set it to the address that patrons open, without a path, such as https://help.library.example.",
         ),
         (
             "afterword.E006",
             not hosts or "*" in hosts,
-            "ALLOWED_HOSTS is empty or allows every host: links in mails could be forged.",
+            "ALLOWED_HOSTS is empty or allows every host, so links in emails could be forged.",
             "Set it to the host names of the portal, separated by commas, such as help.library.example.",
         ),
         (
             "afterword.E007",
             cache.endswith(PER_PROCESS_CACHES),
-            "The cache belongs to one process: an app code would work once in each process.",
-            "Use the database cache (the default) and run: manage.py createcachetable",
+            "Each process has its own cache, so the code of an authenticator app would work once in each.",
+            "Use the database cache, which is the default. Then run: manage.py createcachetable",
         ),
         (
             "afterword.E008",
             not settings.DEFAULT_FROM_EMAIL,
-            "MAIL_FROM is missing: mails would have no sender.",
+            "MAIL_FROM is missing, so emails would have no sender.",
             "Set it to the library's address, such as 'Example Library <help@library.example>'.",
         ),
         (
             "afterword.E009",
             bool(hosts) and "*" not in hosts and bool(base.hostname) and not _covers(hosts, base.hostname),
-            f"The host of BASE_URL, {base.hostname}, is not in ALLOWED_HOSTS: links in mails would lead to an error.",
+            "ALLOWED_HOSTS does not have the host of BASE_URL, so links in emails would lead to an error.",
             f"Add {base.hostname} to ALLOWED_HOSTS.",
         ),
     ]
 
 
 def _ils_rules():
-    """The same, for the library's own system of patrons; what isn't given can't be wrong."""
+    """Return the rules for the library's own system (ILS). Without one, none is broken."""
     kind, given = settings.ILS, settings.ILS_SETTINGS
     koha = urlsplit(given.get("url", "")) if kind == "koha" else None
     return [
@@ -110,7 +105,7 @@ def _ils_rules():
             "afterword.E011",
             kind not in ("", "sip2", "koha") and not (kind == "demo" and (settings.LOCAL or settings.DEMO)),
             f"ILS is {kind!r}.",
-            "Set it to sip2 or koha, or leave it out: then nobody signs in by library card.",
+            "Set it to sip2 or koha. Without it, patrons can't sign in with a library card.",
         ),
         (
             "afterword.E012",
@@ -122,7 +117,7 @@ def _ils_rules():
             "afterword.E013",
             kind == "sip2" and not _is_charset(given["charset"]),
             f"SIP2_CHARSET is {given.get('charset')!r}, which Python does not know.",
-            "Set it to cp850, utf-8 or latin-1: what the ILS is set to.",
+            "Set it to the character set of the ILS: cp850, utf-8 or latin-1.",
         ),
         (
             "afterword.E014",
@@ -130,8 +125,8 @@ def _ils_rules():
             and not all(
                 len(given[name]) == 2 for name in ("id_field", "group_field", "branch_field", "expires_field")
             ),
-            "A field of SIP2 has two letters: one of SIP2_ID_FIELD, SIP2_GROUP_FIELD, SIP2_BRANCH_FIELD and SIP2_EXPIRES_FIELD has not.",
-            "Set it to two letters such as AA, or leave it out.",
+            "SIP2_ID_FIELD, SIP2_GROUP_FIELD, SIP2_BRANCH_FIELD or SIP2_EXPIRES_FIELD is not two letters.",
+            "Set it to two letters, such as AA, or remove it.",
         ),
         (
             "afterword.E015",
@@ -141,7 +136,7 @@ def _ils_rules():
                 or not koha.hostname
                 or (koha.scheme == "http" and not settings.LOCAL)
             ),
-            f"KOHA_URL is {given.get('url')!r}, not an https address: cards and PINs would be readable on the way.",
+            f"KOHA_URL is {given.get('url')!r}, not an https address, so PINs could be read on the way.",
             "Set it to the https address of Koha, such as https://staff.koha.example, without /api.",
         ),
         (
@@ -149,20 +144,20 @@ def _ils_rules():
             kind == "koha"
             and not (given["user"] and given["password"])
             and not (given["client_id"] and given["client_secret"]),
-            "The portal has no account at Koha.",
+            "The portal has no Koha account.",
             "Set KOHA_USER and KOHA_PASSWORD, or KOHA_CLIENT_ID and KOHA_CLIENT_SECRET.",
         ),
         (
             "afterword.E017",
             bool(kind) and not 1 <= settings.ILS_TIMEOUT <= 20,
             f"ILS_TIMEOUT is {settings.ILS_TIMEOUT}.",
-            "Set it to the seconds that a sign-in may wait for the ILS, from 1 to 20, or leave it out.",
+            "Set it to the seconds that a sign-in may wait for the ILS, from 1 to 20, or remove it.",
         ),
     ]
 
 
 def _sso_rules():
-    """The same, for single sign-on."""
+    """Return the rules for single sign-on."""
     given = settings.SSO
     issuer = urlsplit(given["issuer"])
     return [
@@ -170,31 +165,35 @@ def _sso_rules():
             "afterword.E018",
             not given["issuer"] and any(given[name] for name in ("name", "client_id", "client_secret")),
             "SSO_ISSUER is missing.",
-            "Set it to the issuer of the OpenID Connect provider, such as https://login.campus.example, or leave out everything that begins with SSO_.",
+            "Set it to the issuer of the OpenID Connect provider, such as https://login.campus.example. "
+            "If you don't use single sign-on, remove every variable that begins with SSO_.",
         ),
         (
             "afterword.E019",
             bool(given["issuer"]) and not _is_issuer(issuer, given["issuer"]),
-            f"SSO_ISSUER is {given['issuer']!r}, not an https address of at most 200 characters: who somebody is could be forged on the way.",
-            "Set it to the provider's issuer as its own description names it, without /.well-known/openid-configuration and without a question mark.",
+            f"SSO_ISSUER is {given['issuer']!r}, not an https address of at most 200 characters. "
+            "Without https, an attacker could forge who signs in.",
+            "Set it to the issuer as the provider writes it, without /.well-known/openid-configuration "
+            "and without a question mark.",
         ),
         (
             "afterword.E020",
             bool(given["issuer"]) and not (given["client_id"] and given["client_secret"]),
-            "SSO_CLIENT_ID or SSO_CLIENT_SECRET is missing: the provider would not know the portal.",
-            "Register the portal there as a confidential client (manage.py sso_check says with which address) and set both to what you are given.",
+            "SSO_CLIENT_ID or SSO_CLIENT_SECRET is missing, so the provider would not know the portal.",
+            "Register the portal there as a confidential client, and set both to what you get. "
+            "To see the address to register, run: manage.py sso_check",
         ),
         (
             "afterword.E021",
             bool(given["issuer"]) and not 1 <= len(given["name"]) <= 40,
             "SSO_NAME is missing, or longer than 40 letters.",
-            "Set it to what people call the sign-in, such as Campus account: it stands on the button.",
+            "Set it to the name that people know, such as Campus account. The sign-in button shows it.",
         ),
         (
             "afterword.E022",
             "openid" not in given["scopes"],
-            "SSO_SCOPES does not ask for openid: without it the provider says nothing of who somebody is.",
-            "Set it to: openid profile email; or leave it out.",
+            "SSO_SCOPES does not have openid, so the provider would not say who signs in.",
+            "Set it to: openid profile email. Or remove it to use these three.",
         ),
     ]
 
@@ -213,7 +212,8 @@ def _is_issuer(parts, text):
 
 def _is_charset(name):
     try:
-        return bool(codecs.lookup(name)._is_text_encoding)  # rot13 and its like are no charsets
+        # Python also has codecs such as rot13, which are not character sets.
+        return bool(codecs.lookup(name)._is_text_encoding)
     except LookupError:
         return False
 
@@ -221,7 +221,8 @@ def _is_charset(name):
 def _secret_key():
     try:
         return settings.SECRET_KEY
-    except ImproperlyConfigured:  # Django's answer to an empty one
+    except ImproperlyConfigured:
+        # Django raises this if the key is empty.
         return ""
 
 
@@ -230,12 +231,12 @@ def _covers(hosts, name):
 
 
 def refuse_unsafe_settings():
-    """For the server's start. Raises ImproperlyConfigured with every problem and its mend."""
+    """Raise ImproperlyConfigured with each problem and its fix. The server calls it before it starts."""
     if errors := settings_are_safe():
         raise ImproperlyConfigured(
             "\n".join(
                 [
-                    "The portal does not start with these settings:",
+                    "The portal can't start with these settings:",
                     *(f"- {error.msg} {error.hint}" for error in errors),
                 ]
             )

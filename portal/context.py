@@ -4,10 +4,10 @@ from django.utils.functional import SimpleLazyObject
 
 
 def page(request):
-    """What every page may use: the library, the reader, whether this is a demo; and one CSRF token for all of its forms.
+    """Return the variables of every template: the library, the viewer, the demo flag and the CSRF token.
 
-    Django masks the token anew for each form, which no compression can take back: a long page of one-tap forms would be a
-    third heavier. The mask still changes with every response.
+    Django masks the token again for each form, and random text does not compress. One lazy token makes a page
+    with many small forms a third smaller. The mask still changes with every response.
     """
     return {
         "library": getattr(request, "library", None),

@@ -1,4 +1,4 @@
-"""The pages for what went wrong. Each says what to do next; none says more than that."""
+"""The error pages. Each one tells the person what to do next, and nothing about the code."""
 
 import logging
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def one_or_404(rows):
-    """The one row of a prepared query, as get_object_or_404 has it of a queryset."""
+    """Return the first row of a list, or raise Http404. It is get_object_or_404 for a prepared query."""
     if not rows:
         raise Http404
     return rows[0]
@@ -39,13 +39,17 @@ def csrf_failure(request, reason=""):
 
 
 def page_not_found(request, exception=None):
-    if request.resolver_match and request.user.is_authenticated:  # it is there, and not for them
+    # The URL is valid, so there is no such object, or this person may not open it.
+    if request.resolver_match and request.user.is_authenticated:
         note(request, "not_theirs")
     return render(request, "errors/404.html", status=404)
 
 
 def too_many_requests(request, exception=None):
-    """With a TooOften it says when to try again: in words alone to a script, which shows them on the page that it came from."""
+    """Answer with 429. If the exception is a TooOften, say when to try again.
+
+    A script gets that sentence as plain text and shows it on its own page.
+    """
     words = exception.words if isinstance(exception, TooOften) else ""
     if words and "text/html" not in request.headers.get("Accept", ""):
         return HttpResponse(words, status=429, content_type="text/plain; charset=utf-8")
@@ -53,8 +57,11 @@ def too_many_requests(request, exception=None):
 
 
 class TooOftenMiddleware:
-    """What was done too often (portal.limits) is answered with 429 and how long to wait: on the view's own page, where what was written
-    stays, or where it has none on one that says when. To htmx a page of the view's stays what it is, or it would not be shown."""
+    """Answer a request that reached a rate limit with 429 and Retry-After.
+
+    A view that catches TooOften shows its own page, with what the person typed. If no view catches it, the
+    person gets the error page. For htmx the status stays as it is, because htmx does not swap a 429.
+    """
 
     def __init__(self, get_response):
         self.get_response = get_response
@@ -76,11 +83,11 @@ def server_error(request):
 
 
 def _page_without_library(request, template, status):
-    """A page made of nothing but its template: the database may be away, the host forged, the session unreadable."""
+    """Render a page from its template alone, without the database, the session or a valid host."""
     try:
         page = render_to_string(template)
     except Exception:
-        log.exception("the page %s can't be shown", template)
+        log.exception("the page %s could not be rendered", template)
         words = _("Something went wrong on our side. Please try again in a few minutes.")
         page = f"<!doctype html><meta charset=utf-8><title>{words}</title><p>{words}</p>"
     request.style_source = page_style()[1]

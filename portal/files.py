@@ -1,44 +1,50 @@
-"""What is uploaded is never served as it came: a picture is drawn anew, a PDF is handed on as a download and never shown by us.
+"""Make uploaded files safe to keep and to serve.
 
-What a file is, is read from its first bytes. Its name and the type that a browser claims are never asked.
+A picture is decoded and encoded again. A PDF is only ever served as a download. The first bytes of a file
+decide its type, because its name and the browser's Content-Type can lie.
 """
 
 import io
 import threading
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from portal.uploads import MOST_BYTES
+from portal.uploads import MAX_FILE_BYTES
 
-MOST_BYTES_OF_A_LOGO = 5 * 1024 * 1024
-PICTURES = ("JPEG", "PNG", "WEBP")
-PDF_BEGINS = b"%PDF-"
+MAX_LOGO_BYTES = 5 * 1024 * 1024
+PICTURE_FORMATS = ("JPEG", "PNG", "WEBP")
+PDF_MAGIC = b"%PDF-"
 START_OF_SCAN = b"\xff\xda"
 
-# Looked at before anything is decoded: a small file can unfold into a very large picture. A JPEG may be larger than the others
-# because it can be decoded at half its size or less; phones take pictures of up to 50 million dots.
-MOST_DOTS = 25_000_000
-MOST_DOTS_OF_A_JPEG = 64_000_000
-LARGEST_DOTS = 7_000_000  # of what is kept: enough to read the small print of a page
-LARGEST_PNG = 2 * 1024 * 1024
-MOST_DOTS_IN_ALL_SCANS = (
-    25 * MOST_DOTS_OF_A_JPEG
-)  # a JPEG may draw itself over and over: a scan of a hundred bytes costs as much as a picture
-LONGEST_SIDE = 16_000  # WebP can't be longer
-PREVIEW_SIDE = 480  # shown at half of it: phones have two dots or more to a pixel
-PREVIEW_SHAPE = 3  # at most so many times as long as wide; of what is longer the preview shows the beginning
-PREVIEW_BYTES = 40_000
+# These are checked before anything is decoded, because a small file can contain a very large picture. A JPEG
+# may have more pixels, because it can be decoded at half its size or less. Phones take up to 50 million
+# pixels.
+MAX_PIXELS = 25_000_000
+MAX_JPEG_PIXELS = 64_000_000
+# A progressive JPEG can have many scans, and a scan of a hundred bytes costs as much as the whole picture.
+MAX_JPEG_SCAN_PIXELS = 25 * MAX_JPEG_PIXELS
 
-ONE_AT_A_TIME = threading.Lock()  # in each process: decoding takes a hundred megabytes for a moment
+# A larger picture is made smaller before it is kept. Seven million pixels keep small print readable.
+MAX_KEPT_PIXELS = 7_000_000
+MAX_KEPT_SIDE = 16_000  # the longest side that WebP allows
+MAX_PNG_BYTES = 2 * 1024 * 1024
+
+PREVIEW_SIDE = 480  # pixels; pages show it at half that size, for screens with two pixels for each CSS pixel
+PREVIEW_RATIO = 3  # a longer picture is cropped, so that its preview shows the beginning
+MAX_PREVIEW_BYTES = 40_000
+
+# Decoding takes a hundred megabytes for a moment, so each process decodes one picture at a time.
+DECODE_LOCK = threading.Lock()
 
 
 class NotAPicture(Exception):
-    """Not a JPEG, PNG or WebP picture, damaged, or too large."""
+    """The file is not a JPEG, PNG or WebP picture, or it is damaged or too large."""
 
 
 class Unusable(Exception):
-    """A file that isn't taken. `reason`: "empty", "too_large", "too_many_dots", "damaged" or "unknown"."""
+    """The file can't be kept. `reason` is "empty", "too_large", "too_many_dots", "damaged" or "unknown"."""
 
     def __init__(self, reason):
         super().__init__(reason)
@@ -47,7 +53,7 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Usable:
-    """What is kept of an uploaded file. A PDF has neither preview nor size in dots."""
+    """An uploaded file, made safe to keep. A PDF has no preview and no size in pixels."""
 
     content: bytes
     extension: str
@@ -61,103 +67,108 @@ class Usable:
 
 
 def picture(file, *, side):
-    """The uploaded picture drawn anew as a PNG of at most `side` pixels either way: no location, no hidden tail. Raises NotAPicture."""
-    if file.size > MOST_BYTES_OF_A_LOGO:
+    """Return the uploaded picture as a PNG of at most `side` × `side` pixels. Raises NotAPicture.
+
+    Encoding it again removes the location and everything else that is hidden in the file.
+    """
+    if file.size > MAX_LOGO_BYTES:
         raise NotAPicture
     try:
-        with ONE_AT_A_TIME, _opened(file) as image:
+        with DECODE_LOCK, _open_picture(file) as image:
             drawn = ImageOps.exif_transpose(image).convert("RGBA")
             drawn.thumbnail((side, side))
     except Unusable as error:
         raise NotAPicture from error
-    return _written(drawn, "PNG", optimize=True)
+    return _encoded(drawn, "PNG", optimize=True)
 
 
 def usable(file):
-    """What is kept of an uploaded file (a Django File): a picture with its preview, or a PDF. Raises Unusable."""
+    """Return the Usable for an uploaded Django File, which is a picture or a PDF. Raises Unusable."""
     if not file.size:
         raise Unusable("empty")
-    if file.size > MOST_BYTES:
+    if file.size > MAX_FILE_BYTES:
         raise Unusable("too_large")
     file.seek(0)
-    begins = file.read(len(PDF_BEGINS))
+    first_bytes = file.read(len(PDF_MAGIC))
     file.seek(0)
-    if begins == PDF_BEGINS:
+    if first_bytes == PDF_MAGIC:
         return Usable(file.read(), "pdf")
-    with ONE_AT_A_TIME, _opened(file) as image:
+    with DECODE_LOCK, _open_picture(file) as image:
         kind = image.format
         drawn = _upright(image)
-    content = _written(drawn, kind, **WRITTEN_AS[kind])
-    if (
-        len(content) > LARGEST_PNG and kind == "PNG"
-    ):  # a photograph: what is pasted comes as PNG whatever it is
+    content = _encoded(drawn, kind, **ENCODER_OPTIONS[kind])
+    # A pasted photograph arrives as PNG, which is much larger than WebP.
+    if kind == "PNG" and len(content) > MAX_PNG_BYTES:
         kind = "WEBP"
-        content = _written(drawn, kind, **WRITTEN_AS[kind])
+        content = _encoded(drawn, kind, **ENCODER_OPTIONS[kind])
     return Usable(content, kind.lower(), _preview(drawn), drawn.width, drawn.height)
 
 
-WRITTEN_AS = {"JPEG": {"quality": 85}, "PNG": {}, "WEBP": {"quality": 85}}
+ENCODER_OPTIONS = {"JPEG": {"quality": 85}, "PNG": {}, "WEBP": {"quality": 85}}
 
 
 def preview_size(width, height):
-    """(width, height) of the preview of a picture of this size, in the dots of the preview."""
-    width, height = min(width, height * PREVIEW_SHAPE), min(height, width * PREVIEW_SHAPE)
+    """Return the (width, height) in pixels of the preview of a picture of this size."""
+    width, height = min(width, height * PREVIEW_RATIO), min(height, width * PREVIEW_RATIO)
     shrink = min(1, PREVIEW_SIDE / max(width, height))
     return max(1, round(width * shrink)), max(1, round(height * shrink))
 
 
-class _opened:
-    """with _opened(file) as image: its kind and its size are known and fine. Whatever a decoder stumbles over inside is Unusable."""
+@contextmanager
+def _open_picture(file):
+    """Open the file as a Pillow image of an allowed format and size.
 
-    def __init__(self, file):
-        self.file = file
-
-    def __enter__(self):
-        self.file.seek(0)
-        scans = self.file.read().count(START_OF_SCAN)
-        self.file.seek(0)
+    Raises Unusable if it can't be opened, or if decoding it inside the `with` block fails.
+    """
+    file.seek(0)
+    scans = file.read().count(START_OF_SCAN)
+    file.seek(0)
+    try:
+        image = Image.open(file, formats=PICTURE_FORMATS)
+    except UnidentifiedImageError as error:
+        raise Unusable("unknown") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise Unusable("too_many_dots") from error
+    except Exception as error:
+        raise Unusable("damaged") from error
+    with closing(image):
+        # MPO is a JPEG followed by another picture. Many phones write it.
+        if image.format == "MPO":
+            image.format = "JPEG"
+        if _has_too_many_pixels(image, scans):
+            raise Unusable("too_many_dots")
         try:
-            self.image = Image.open(self.file, formats=PICTURES)
-        except UnidentifiedImageError as error:
-            raise Unusable("unknown") from error
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise Unusable("too_many_dots") from error
+            yield image
         except Exception as error:
             raise Unusable("damaged") from error
-        if self.image.format == "MPO":  # a JPEG with another picture behind it, as many phones take them
-            self.image.format = "JPEG"
-        dots, is_jpeg = self.image.width * self.image.height, self.image.format == "JPEG"
-        if dots > (MOST_DOTS_OF_A_JPEG if is_jpeg else MOST_DOTS) or (
-            is_jpeg and dots * scans > MOST_DOTS_IN_ALL_SCANS
-        ):
-            self.image.close()
-            raise Unusable("too_many_dots")
-        return self.image
 
-    def __exit__(self, kind, error, trace):
-        self.image.close()
-        if isinstance(error, Exception):
-            raise Unusable("damaged") from error
+
+def _has_too_many_pixels(image, scans):
+    pixels = image.width * image.height
+    if image.format == "JPEG":
+        return pixels > MAX_JPEG_PIXELS or pixels * scans > MAX_JPEG_SCAN_PIXELS
+    return pixels > MAX_PIXELS
 
 
 def _upright(image):
-    """The first frame in eight bits a color, no larger than is kept, the way it was held when it was taken, and nothing of what came along."""
+    """Return the first frame the right way up, small enough to keep, in 8 bits and without metadata."""
     width, height = image.size
-    shrink = min(1, (LARGEST_DOTS / (width * height)) ** 0.5, LONGEST_SIDE / max(width, height))
+    shrink = min(1, (MAX_KEPT_PIXELS / (width * height)) ** 0.5, MAX_KEPT_SIDE / max(width, height))
     size = max(1, int(width * shrink)), max(1, int(height * shrink))
-    image.draft("RGB", size)  # of a JPEG only: decodes no more than is needed
+    # Pillow then decodes a JPEG at a smaller size, which needs less memory.
+    image.draft("RGB", size)
     if image.mode.startswith("I;16") or image.mode in {"I", "F"}:
-        image = image.convert("I").point(lambda dot: dot / 256).convert("L")
-    turned = _orientation(image)
+        image = image.convert("I").point(lambda value: value / 256).convert("L")
+    transpose = _transpose(image)
     drawn = image.convert("RGBA" if image.has_transparency_data and image.format != "JPEG" else "RGB")
     drawn.thumbnail(size)
-    if turned is not None:
-        drawn = drawn.transpose(turned)
+    if transpose is not None:
+        drawn = drawn.transpose(transpose)
     drawn.info.clear()
     return drawn
 
 
-TURNED = {
+EXIF_TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -168,27 +179,28 @@ TURNED = {
 }
 
 
-def _orientation(image):
-    """How the picture has to be turned, as its EXIF says; None where it says nothing that can be read."""
+def _transpose(image):
+    """Return how to turn the picture, as its EXIF data say, or None."""
     try:
-        return TURNED.get(image.getexif().get(0x0112))
-    except Exception:  # what a camera wrote badly doesn't make the picture a bad one
+        return EXIF_TRANSPOSE.get(image.getexif().get(0x0112))
+    except Exception:
+        # Some cameras write invalid EXIF data. The picture itself is still fine.
         return None
 
 
 def _preview(drawn):
-    """A WebP of at most PREVIEW_BYTES."""
+    """Return a WebP of at most MAX_PREVIEW_BYTES, or of the lowest quality if none is that small."""
     width, height = drawn.size
-    shown = drawn.crop((0, 0, min(width, height * PREVIEW_SHAPE), min(height, width * PREVIEW_SHAPE)))
+    shown = drawn.crop((0, 0, min(width, height * PREVIEW_RATIO), min(height, width * PREVIEW_RATIO)))
     shown = shown.resize(preview_size(width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
     for quality in (76, 60, 44, 28):
-        written = _written(shown, "WEBP", quality=quality)
-        if len(written) <= PREVIEW_BYTES:
+        encoded = _encoded(shown, "WEBP", quality=quality)
+        if len(encoded) <= MAX_PREVIEW_BYTES:
             break
-    return written
+    return encoded
 
 
-def _written(image, kind, **how):
+def _encoded(image, kind, **options):
     out = io.BytesIO()
-    image.save(out, kind, **how)
+    image.save(out, kind, **options)
     return out.getvalue()

@@ -1,4 +1,4 @@
-"""The security headers of every response, what may be sent at all, and the request log: one line a request."""
+"""Set the security headers, limit the size of requests and write one log line per request."""
 
 import logging
 import time
@@ -23,32 +23,36 @@ CONTENT_SECURITY_POLICY = {
     "frame-ancestors": "'none'",
     "base-uri": "'none'",
 }
-PERMISSIONS_POLICY = ", ".join(
-    f"{feature}=()"
-    for feature in [
-        *(
-            "accelerometer",
-            "autoplay",
-            "browsing-topics",
-            "camera",
-            "display-capture",
-            "geolocation",
-            "gyroscope",
-            "magnetometer",
-        ),
-        *("microphone", "midi", "payment", "picture-in-picture", "usb", "xr-spatial-tracking"),
-    ]
-)
+BLOCKED_FEATURES = [
+    "accelerometer",
+    "autoplay",
+    "browsing-topics",
+    "camera",
+    "display-capture",
+    "geolocation",
+    "gyroscope",
+    "magnetometer",
+    "microphone",
+    "midi",
+    "payment",
+    "picture-in-picture",
+    "usb",
+    "xr-spatial-tracking",
+]
+PERMISSIONS_POLICY = ", ".join(f"{feature}=()" for feature in BLOCKED_FEATURES)
 
 
 def content_security_policy(style_source=""):
-    """The policy of one page. `style_source` is the hash of the style written into it, left on the request by {% page_style %}."""
+    """Return the policy of one page.
+
+    `style_source` is the hash of its inline style, which {% page_style %} puts on the request.
+    """
     policy = CONTENT_SECURITY_POLICY | {"style-src": f"'self' {style_source}".strip()}
     return "; ".join(f"{directive} {sources}" for directive, sources in policy.items())
 
 
 class SecurityHeadersMiddleware:
-    """Strict unless a view has set the header itself. What isn't made public by its view is kept by no cache."""
+    """Add strict security headers to each response. A header that the view has set stays as it is."""
 
     def __init__(self, get_response):
         self.get_response = get_response
@@ -56,12 +60,11 @@ class SecurityHeadersMiddleware:
     def __call__(self, request):
         response = self.get_response(request)
         headers = response.headers
-        if not (
-            settings.DEBUG and response.status_code in {404, 500}
-        ):  # Django's own pages for developers have inline style
-            headers.setdefault(
-                "Content-Security-Policy", content_security_policy(getattr(request, "style_source", ""))
-            )
+        # Django's own error pages for developers have inline styles.
+        is_debug_page = settings.DEBUG and response.status_code in {404, 500}
+        if not is_debug_page:
+            policy = content_security_policy(getattr(request, "style_source", ""))
+            headers.setdefault("Content-Security-Policy", policy)
         headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
         headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
         headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
@@ -75,7 +78,10 @@ class SecurityHeadersMiddleware:
 
 
 class BodyLimitMiddleware:
-    """Refuses what is larger than its address takes. Django writes the files of a form to the disk before a view knows who sent them."""
+    """Refuse a request whose body is too large for its URL.
+
+    Django writes uploaded files to disk before a view knows who sent them, so this check comes first.
+    """
 
     def __init__(self, get_response):
         self.get_response = get_response
@@ -84,29 +90,31 @@ class BodyLimitMiddleware:
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not length.isdecimal():
             raise BadRequest
-        if len(length) > 12 or (
-            int(length) > settings.MOST_BYTES_OF_A_REQUEST and int(length) > _most_bytes(request)
-        ):
+        # A number of many digits is slow to convert.
+        if len(length) > 12 or _is_too_large(request, int(length)):
             raise RequestDataTooBig
         return self.get_response(request)
 
 
-def _most_bytes(request):
-    """Looked up for a large body only: that costs."""
+def _is_too_large(request, length):
+    if length <= settings.MAX_BODY_BYTES:
+        return False
+    # Resolving the URL takes time, so it happens only for large bodies.
     try:
         name = resolve(request.path_info).url_name or ""
     except Resolver404:
-        name = ""
-    return settings.MOST_BYTES_BY_URL.get(name, settings.MOST_BYTES_OF_A_REQUEST)
+        return True
+    return length > settings.MAX_BODY_BYTES_BY_URL.get(name, settings.MAX_BODY_BYTES)
 
 
 log = logging.getLogger("portal.requests")
 
 
 class RequestLogMiddleware:
-    """Gives each request an id, which the response carries and every log line of it names, and writes its one line.
+    """Give each request an id and write one log line for it.
 
-    Neither the person nor the address is logged: who asked a library what is nobody's business.
+    The id is in the response and in every other log line of the request. The line names neither the person
+    nor their IP address, because what people ask a library is private.
     """
 
     def __init__(self, get_response):
@@ -119,18 +127,14 @@ class RequestLogMiddleware:
         try:
             response = self.get_response(request)
             response.headers["X-Request-ID"] = request.id
-            milliseconds = round((time.perf_counter() - started) * 1000)
             facts = {
                 "method": request.method,
                 "path": request.path,
                 "status": response.status_code,
-                "ms": milliseconds,
+                "ms": round((time.perf_counter() - started) * 1000),
             }
-            log.log(
-                logging.ERROR if response.status_code >= 500 else logging.INFO,
-                "request",
-                extra={"facts": facts},
-            )
+            level = logging.ERROR if response.status_code >= 500 else logging.INFO
+            log.log(level, "request", extra={"facts": facts})
             return response
         finally:
             request_id.reset(token)

@@ -1,4 +1,7 @@
-"""/healthz: the process is alive. /readyz: it can do its work. Both for machines: JSON, 200 or 503, no secrets."""
+"""Answer health checks with JSON, 200 or 503.
+
+/healthz says whether the process runs, /readyz whether it can do its work.
+"""
 
 from datetime import timedelta
 
@@ -11,11 +14,14 @@ from django.utils import timezone
 from portal.notifications.models import Heartbeat, Notification
 
 WORKER_SILENT_AFTER = timedelta(seconds=60)
-MAIL_LATE_AFTER = timedelta(minutes=15)
+EMAIL_LATE_AFTER = timedelta(minutes=15)
 
 
 class HealthMiddleware:
-    """Answers before everything that needs a known host, https, a session or the database: a probe brings none of them."""
+    """Answer /healthz and /readyz before other middleware.
+
+    A health check has no valid host, https or session, so the other middleware would refuse it.
+    """
 
     def __init__(self, get_response):
         self.get_response = get_response
@@ -33,20 +39,16 @@ class HealthMiddleware:
 
 
 def readiness(*, at):
-    """Each part that the portal needs, "ok" or what is wrong with it."""
+    """Return {part: "ok" or what is wrong with it} for each part that the portal needs."""
     try:
         connection.ensure_connection()
     except DatabaseError:
         return {"database": "unreachable"}
     report = {"database": "ok"}
-    for part, look in {
-        "migrations": _migrations,
-        "cache": _cache,
-        "worker": _worker,
-        "outbox": _outbox,
-    }.items():
+    checks = {"migrations": _migrations, "cache": _cache, "worker": _worker, "outbox": _outbox}
+    for part, check in checks.items():
         try:
-            report[part] = look(at)
+            report[part] = check(at)
         except DatabaseError:
             report[part] = "unreadable"
     return report
@@ -54,8 +56,8 @@ def readiness(*, at):
 
 def _migrations(at):
     executor = MigrationExecutor(connection)
-    waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return f"{len(waiting)} not applied" if waiting else "ok"
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return f"{len(plan)} not applied" if plan else "ok"
 
 
 def _cache(at):
@@ -77,11 +79,9 @@ def _outbox(at):
         .values_list("due_at", flat=True)
         .first()
     )
-    return (
-        "ok"
-        if oldest is None or at - oldest < MAIL_LATE_AFTER
-        else f"oldest mail due for {_seconds(at - oldest)} s"
-    )
+    if oldest is None or at - oldest < EMAIL_LATE_AFTER:
+        return "ok"
+    return f"oldest email due for {_seconds(at - oldest)} s"
 
 
 def _seconds(duration):

@@ -3,15 +3,16 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 
 def render_page(request, template, context=None, *, partial="", status=200):
-    """The whole page, or to htmx its named partial. The server names the part; the client never does."""
+    """Render the whole page, or only its partial if htmx asks. The client never names the partial."""
     if request.htmx and partial:
         template = f"{template}#{partial}"
-        status = 200 if status in {400, 422} else status  # htmx swaps no 4xx
+        # htmx does not swap the body of a 4xx.
+        status = 200 if status in {400, 422} else status
     return render(request, template, context, status=status)
 
 
 def back_to(request, otherwise):
-    """The page of ours that a form was sent from, as its field `back` says; `otherwise` if that says anything else."""
+    """Return the path in the form's field `back`, or `otherwise` if it is not a path of this portal."""
     back = request.POST.get("back", "")
     if back.startswith("/") and url_has_allowed_host_and_scheme(back, allowed_hosts=None):
         return back

@@ -1,5 +1,7 @@
-"""What is fingerprinted or sealed under the server's key (SECRET_KEY), each for one purpose alone. What was made under a key of before
-(SECRET_KEY_FALLBACKS) still holds, so that the key can be changed while people hold codes and apps.
+"""Hash and encrypt values with SECRET_KEY. Each purpose has a key of its own.
+
+Values made with a key in SECRET_KEY_FALLBACKS stay valid. So a library can change its key while patrons hold
+codes and staff use authenticator apps.
 """
 
 import base64
@@ -11,17 +13,17 @@ from django.conf import settings
 
 
 def fingerprint(purpose, text):
-    """HMAC-SHA256 in hexadecimal, under the present key."""
+    """Return the HMAC-SHA256 of the text in hexadecimal, made with the current key."""
     return _fingerprint(purpose, text, settings.SECRET_KEY)
 
 
 def fingerprints(purpose, text):
-    """Those by which it may be known: under the present key, and under each of before."""
+    """Return the fingerprints to look for: one made with the current key, then one for each fallback."""
     return [_fingerprint(purpose, text, key) for key in _keys()]
 
 
 def seal(purpose):
-    """A Fernet (AES-128-CBC with HMAC-SHA256) that seals under the present key and opens what any of them has sealed."""
+    """Return a Fernet that encrypts with the current key and decrypts with any of the keys."""
     return MultiFernet(
         [Fernet(base64.urlsafe_b64encode(hashlib.sha256(_key(purpose, key)).digest())) for key in _keys()]
     )

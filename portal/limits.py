@@ -1,9 +1,9 @@
-"""Rate limits: one table of limits, counted in one way across all processes and hosts.
+"""Rate limits, counted in the same way across all processes and hosts.
 
-An action is counted by the person who is signed in (`person`), by the network address (`network`) and by
-what it is aimed at (`target`). A library's visitors may all share one network address, so limits by network
-leave room for all of them. A refused action is not counted, so trying again does not make the wait longer.
-docs/security.md has the same table for people to read.
+An action is counted by the person who is signed in (`person`), by the network address (`network`) and by its
+target (`target`), such as an email address or a visit. All visitors of a library may share one network
+address, so limits by network leave room for all of them. A refused action is not counted, so trying again
+does not make the wait longer. docs/security.md has the same table of limits.
 """
 
 import datetime
@@ -29,7 +29,11 @@ SECONDS = {"m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
 
 @dataclass(frozen=True)
 class Limit:
-    """`person`, `network` and `target` are how many in what time, as "3/m, 8/h". Empty: not counted by it."""
+    """How often one kind of action is allowed: by each person, network address and target.
+
+    "3/m, 8/h" is three per minute and eight per hour. With "" the action is not counted in that way. `what`
+    and `target_is` describe the action and its target for docs/security.md.
+    """
 
     what: str
     person: str = ""
@@ -44,7 +48,7 @@ class Limit:
 
 
 LIMITS = {
-    # Signing in. New people get an account by the same code, so all addresses are counted alike.
+    # Signing in. A new person gets an account by the same code, so all email addresses are counted alike.
     "mailed_code": Limit(
         "codes by email: to sign in, to start an account, to confirm an address",
         "20/h, 40/d",
@@ -55,9 +59,13 @@ LIMITS = {
     "mailed_code_try": Limit(
         "tries of a code from an email", network="200/10m", target="5/10m", target_is="the code"
     ),
-    # Fewer than the wrong PINs after which an ILS locks a card.
+    # An ILS locks a card after some wrong PINs, so the limit must be lower.
     "card_sign_in": Limit(
-        "card and PIN, before the ILS is asked", "", "30/m, 300/h", "5/15m, 20/d", "the card"
+        "card and PIN, before the ILS is asked",
+        "",
+        "30/m, 300/h",
+        "5/15m, 20/d",
+        "the card",
     ),
     "passkey": Limit("sign-ins with a passkey", "60/h", "60/m, 600/h"),
     "single_sign_on": Limit("sign-ins with single sign-on", "20/h", "30/m, 600/h"),
@@ -95,14 +103,17 @@ LIMITS = {
     "hand_over_by_mail": Limit("visits handed over by email", "60/h", "", "5/h", "the address"),
     "invitation": Limit("invitations to work at a desk", "60/h", "", "5/h", "the address"),
 }
-# How long a count is kept at most.
+# The longest time that a count is kept.
 KEPT_FOR = datetime.timedelta(
     seconds=max(seconds for limit in LIMITS.values() for by in BY for _most, seconds in limit.rates(by))
 )
 
 
 class TooOften(Exception):
-    """LIMITS[`what`] is reached. Nothing was done or counted. `until` is when it can be done again."""
+    """A limit is reached, so nothing was done or counted. `what` is its key in LIMITS.
+
+    `until` is when the action is allowed again.
+    """
 
     def __init__(self, what, until):
         super().__init__(what)
@@ -118,27 +129,27 @@ class TooOften(Exception):
 
     @property
     def words(self):
-        return _("That was tried too often. You can try again %(when)s.") % {"when": self.when}
+        return _("You have tried too often. You can try again %(when)s.") % {"when": self.when}
 
     @property
     def words_for_writer(self):
-        """Return what to say beside a question or message that was not sent and stays in its form."""
+        """Return the error for a question or message that was not sent and stays in its form."""
         if self.what == "message":
             words = _(
-                "You have sent very many messages in a short time. This one stays here, and can be sent "
+                "You've sent a lot of messages in a short time. This one stays here. You can send it "
                 "%(when)s. If it can't wait, ask at any desk."
             )
         else:
             words = _(
-                "You have asked very many new questions today. This one stays here, and can be sent "
-                "%(when)s. In your conversations you can go on writing."
+                "You've asked a lot of new questions today. This one stays here. You can send it "
+                "%(when)s. You can still write in your conversations."
             )
         return words % {"when": self.when}
 
 
 @dataclass(frozen=True)
 class Counted:
-    """One action that was counted, so that it can be undone."""
+    """An action that was counted. `undo` takes the count back."""
 
     keys: list[str]
     moment: float
@@ -153,10 +164,10 @@ class Counted:
 
 
 def count(request, what, *, target="", names_nobody=False):
-    """Count one more of LIMITS[what] by the person, the network address and the target. Raises TooOften.
+    """Count one action of LIMITS[what] by person, network address and target. Raises TooOften.
 
-    With `names_nobody` it is not counted by the person: the moments would show who wrote something that
-    carries no name.
+    With `names_nobody` the person is not counted. Otherwise the stored times would show who wrote something
+    without a name.
     """
     rates = {
         key: LIMITS[what].rates(by)
@@ -173,15 +184,15 @@ def count(request, what, *, target="", names_nobody=False):
             _save(rows)
             return Counted(list(rates), now)
     note(request, "too_often", what=what)
-    # portal.errors reads it for the status and the Retry-After header.
+    # TooOftenMiddleware sets the status and the Retry-After header, even if the view catches the exception.
     request.too_often = TooOften(what, datetime.datetime.fromtimestamp(until, datetime.UTC))
     raise request.too_often
 
 
-def counted(request, form, field, what, **how):
-    """Count as `count` does and return True, or return False with an error on the form's field."""
+def counted(request, form, field, what, **options):
+    """Call `count` and return True. If it is too often, add an error to the form's field and return False."""
     try:
-        count(request, what, **how)
+        count(request, what, **options)
     except TooOften as error:
         form.add_error(field, error.words)
         return False
@@ -191,22 +202,22 @@ def counted(request, form, field, what, **how):
 def count_written(request, what, about=None):
     """Count a question, message or file that a patron writes. Raises TooOften.
 
-    `about` is the visit, conversation or recommendation. One without a patron is counted by itself, never by
-    the person who is signed in.
+    `about` is the visit, conversation or recommendation. Without a patron, the count is for `about`, never
+    for the person who is signed in.
     """
     if about is None or about.patron_id is not None:
         count(request, what)
         return
-    # A question is always about a visit. The others need the model's name, because models share numbers.
+    # A question is always about a visit. The others need the model's name, because primary keys overlap.
     target = str(about.pk) if what == "question" else f"{about._meta.label}:{about.pk}"
     count(request, what, target=target, names_nobody=True)
 
 
 class CodeTry:
-    """One try of a visit code or account code. Raises TooOften when there is none left.
+    """One try of a visit code or an account code. Raises TooOften if no try is left.
 
-    It is counted before the code is looked up, so that many tries at once are all counted. `was_right` gives
-    it back. `is_known` says whether the browser is signed in or has opened a visit before.
+    The try is counted before the code is looked up, so simultaneous tries are all counted. `was_right` takes
+    the count back. `is_known` is True if the browser is signed in or has opened a visit before.
     """
 
     LIBRARY = "all"  # the target of the limit for the whole library
@@ -232,7 +243,7 @@ class CodeTry:
 
 
 def is_used_up(request, what, *, target):
-    """Return whether the limit by target is reached. Counts nothing."""
+    """Return whether the limit for this target is reached, without counting."""
     now = time.time()
     [key] = [key for by, key in _keys(request, what, target=target) if by == "target"]
     row = LimitCount.objects.filter(pk=key).first()
@@ -242,43 +253,43 @@ def is_used_up(request, what, *, target):
 def in_words(moment):
     """Return "at 14:35", "tomorrow at 9:10" or "on Sat 28 Nov at 13:00", in the library's time.
 
-    It is rounded up to a minute.
+    The time is rounded up to the next minute.
     """
     local = timezone.localtime(moment)
     local += datetime.timedelta(seconds=-local.second % 60, microseconds=-local.microsecond)
-    said = {
+    parts = {
         "time": date_format(local, pgettext("format of a time", "H:i")),
         "day": date_format(local, pgettext("format of a day in this year", "D j M")),
     }
     days = (local.date() - timezone.localdate()).days
-    return [_("at %(time)s"), _("tomorrow at %(time)s"), _("on %(day)s at %(time)s")][min(days, 2)] % said
+    return [_("at %(time)s"), _("tomorrow at %(time)s"), _("on %(day)s at %(time)s")][min(days, 2)] % parts
 
 
 def forget_counts(*, at):
-    """Delete the counts that no limit reads any more. The worker runs it."""
+    """Delete the counts that no limit needs any more. The worker runs it."""
     LimitCount.objects.filter(expires_at__lt=at).delete()
 
 
 def _until(moments, rates, now):
-    """Return when there is room for one more: `now`, or when a moment that fills a limit is old enough.
+    """Return the time from which one more action is allowed: `now`, or later if a rate is reached.
 
-    If several limits are full, the latest of these times counts.
+    `moments` are the counted times, newest first. If several rates are reached, the latest time counts.
     """
-    full = [
+    reached = [
         moments[most - 1] + seconds if most else now + seconds
         for most, seconds in rates
         if len(moments) >= most
     ]
-    return max([now, *full])
+    return max([now, *reached])
 
 
 def _keys(request, what, *, target, names_nobody=False):
     """Return [(by, key)] of the rows to count in. A key is an HMAC with the server's key and names nobody."""
-    who = {"network": _network(request), "target": target}
+    values = {"network": _network(request), "target": target}
     if request.user.is_authenticated and not names_nobody:
-        who["person"] = request.user.pk
-    found = [(by, who.get(by)) for by in BY if getattr(LIMITS[what], by)]
-    return [(by, f"{what}:{by}:{_mark(f'{by}:{value}')}") for by, value in found if value]
+        values["person"] = request.user.pk
+    counted_by = [(by, values.get(by)) for by in BY if getattr(LIMITS[what], by)]
+    return [(by, f"{what}:{by}:{_mark(f'{by}:{value}')}") for by, value in counted_by if value]
 
 
 def _network(request):
@@ -293,9 +304,9 @@ def _mark(text):
     return salted_hmac("portal.limits", text, algorithm="sha256").hexdigest()[:32]
 
 
-# No queryset inserts the missing rows, locks all of them and returns them in one statement. Every message is
-# counted, so it matters. Setting the key to itself locks a row that exists. The keys are sorted, because two
-# transactions that lock the same rows in different orders wait for each other.
+# This statement inserts the missing rows, locks all of them and returns them, which no queryset can do at
+# once. Every message is counted, so the speed matters. Setting the key to itself locks a row that already
+# exists. The keys are sorted: two transactions that lock the same rows in different orders would deadlock.
 LOCK = """
     INSERT INTO portal_limitcount (key, moments, expires_at) VALUES {rows}
     ON CONFLICT (key) DO UPDATE SET key = excluded.key RETURNING key, moments, expires_at
@@ -303,7 +314,7 @@ LOCK = """
 
 
 def _lock(keys):
-    """Return the rows with these keys, locked until the transaction ends. Missing rows are created."""
+    """Create the missing rows, and return all rows locked until the transaction ends."""
     if not keys:
         return []
     rows = ", ".join(["(%s, '[]', CURRENT_TIMESTAMP)"] * len(keys))
@@ -311,7 +322,7 @@ def _lock(keys):
 
 
 def _save(rows):
-    """Save the moments and ends of locked rows in one statement."""
+    """Save `moments` and `expires_at` of the locked rows in one statement."""
     LimitCount.objects.bulk_create(
         rows, update_conflicts=True, unique_fields=["key"], update_fields=["moments", "expires_at"]
     )

@@ -1,4 +1,4 @@
-"""How a line of the log is written: JSON, without secrets."""
+"""Write each line of the log as JSON, without secrets."""
 
 import contextvars
 import json
@@ -9,31 +9,33 @@ from datetime import UTC, datetime
 request_id = contextvars.ContextVar("request_id", default="")
 
 SECRETS = [
-    # What PostgreSQL quotes of a row or a query, which may be anybody's words.
+    # The row or query that PostgreSQL quotes in an error can contain what a patron wrote.
     (
         re.compile(
             r"(?ms)^(LINE \d+|DETAIL|CONTEXT):.*?(?=\n\n(?:The above exception was|During handling of)|\Z)"
         ),
         r"\1: …",
     ),
-    (
-        re.compile(r"(?<!\d)\d{4}(?:\D{0,3}\d{3}){3}(?!\d)"),
-        "…",
-    ),  # a claim code, whatever stands between its digits
-    (re.compile(r"(?i)/c/[^\s?\"'][^?\"'\n]*"), "/c/…"),  # whatever was typed as one, to the end of the path
-    (re.compile(r"\?[^\s\"']*=[^\s\"']*"), "?…"),  # a query
+    # A claim code, also with spaces or hyphens between its digits.
+    (re.compile(r"(?<!\d)\d{4}(?:\D{0,3}\d{3}){3}(?!\d)"), "…"),
+    # Anything that a person typed as a claim code, to the end of the path.
+    (re.compile(r"(?i)/c/[^\s?\"'][^?\"'\n]*"), "/c/…"),
+    # A query string.
+    (re.compile(r"\?[^\s\"']*=[^\s\"']*"), "?…"),
+    # A token. The ids of rows and requests stay, because they help to find an error.
     (
         re.compile(
             r"(?<![\w-])(?=[\w-]*\d)(?![0-9a-f]{8}-[0-9a-f]{4}-)(?![0-9a-f]{32}\b)[\w-]{22,}", re.ASCII
         ),
         "…",
-    ),  # a token; ids of rows and requests stay
+    ),
 ]
 
 
 def redacted(text):
-    for pattern, instead in SECRETS:
-        text = pattern.sub(instead, text)
+    """Return the text with "…" in place of everything that may be secret."""
+    for pattern, replacement in SECRETS:
+        text = pattern.sub(replacement, text)
     return text
 
 

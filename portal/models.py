@@ -1,4 +1,4 @@
-"""The table of the rate limits. portal/limits.py alone reads and writes it."""
+"""The table of the rate limits. Only portal/limits.py reads and writes it."""
 
 from django.db import models
 

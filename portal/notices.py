@@ -1,4 +1,4 @@
-"""Where a notice waits on its way to the next page: in a cookie of this host alone, or in the session where it is too long for one."""
+"""Keep notices (Django's messages) for the next page in a __Host- cookie, or in the session if too long."""
 
 from django.conf import settings
 from django.contrib.messages.storage.cookie import CookieStorage

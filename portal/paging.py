@@ -1,4 +1,7 @@
-"""Lists page by key, not by offset: a page stays the same page while rows arrive, and the last costs what the first does."""
+"""Page through lists by key instead of by offset.
+
+New rows then don't shift the pages, and the last page is as fast as the first.
+"""
 
 from django.core.exceptions import ValidationError
 from django.db.models import Q
@@ -7,10 +10,10 @@ PAGE = 20
 
 
 def page_of(rows, field, last_seen, *, size=PAGE, oldest_first=False):
-    """The `size` rows that come after the one with the public id `last_seen`, latest (or oldest) first by `field`.
+    """Return (rows, next): up to `size` rows after the row `last_seen`, and the public id for the next page.
 
-    `rows` is a scoped queryset, so an id from somewhere else leads nowhere: to the first page. Returns the rows as a list,
-    and the public id to go on from (None at the end).
+    `next` is None on the last page. The rows are sorted by `field`, newest first unless `oldest_first`.
+    `rows` is a scoped queryset, so an id from outside the scope gives the first page.
     """
     last = _key_of(rows, field, last_seen) if last_seen else None
     if last:

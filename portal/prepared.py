@@ -13,21 +13,24 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Expression
 from django.db.models.sql.compiler import SQLCompiler
 
-ONE, NONE = -1, -2  # instead of the length of a list
-Place = namedtuple("Place", "name number")  # a parameter of the cached SQL: which value of which argument
+# The length of a list decides its SQL. These stand in for the length of a single value and of None.
+ONE, NONE = -1, -2
+# A parameter of the cached SQL: the argument's name, and the position of the value in it.
+Place = namedtuple("Place", "name number")
 
 
 def prepared(**fields):
     """Decorate a function that returns a queryset, so that each call returns a list of rows from cached SQL.
 
     `fields` maps each argument to a model field, which converts its values for the database. The decorated
-    function is called by name, with a list for an `__in` lookup. The function itself runs once for each set of
-    arguments that are None and for each length of a list, and gets a `Slot` for every other value. So it must not
-    branch on a value, and it must take the current time as an argument.
+    function is called by name, with a list for an `__in` lookup. The function itself runs once for each set
+    of arguments that are None and for each length of a list, and gets a `Slot` for every other value. So it
+    must not branch on a value, and it must take the current time as an argument.
     """
 
     def decorate(make):
-        @lru_cache(maxsize=100)  # a list of another length is another query
+        # A list of another length needs other SQL.
+        @lru_cache(maxsize=100)
         def compiled(lengths):
             slots = {
                 name: None if length == NONE else Slot(name, fields[name], length) for name, length in lengths
@@ -38,13 +41,14 @@ def prepared(**fields):
         @wraps(make)
         def run(**values):
             queryset, compiler = compiled(tuple((name, _length(value)) for name, value in values.items()))
-            own = connections[DEFAULT_DB_ALIAS]  # each thread has its own connection
-            given = {
-                Place(name, number): fields[name].get_db_prep_value(one, own)
+            # The compiler is shared by all threads, but each thread has its own connection.
+            connection = connections[DEFAULT_DB_ALIAS]
+            params = {
+                Place(name, number): fields[name].get_db_prep_value(part, connection)
                 for name, value in values.items()
-                for number, one in enumerate(value if isinstance(value, list) else [value])
+                for number, part in enumerate(value if isinstance(value, list) else [value])
             }
-            return list(compiler.rows(queryset, own, given))
+            return list(compiler.rows(queryset, connection, params))
 
         return run
 
@@ -74,27 +78,28 @@ class Slot(Expression):
 class CachedCompiler(SQLCompiler):
     """A compiler that compiles its query once and then returns the same SQL with the values of each call.
 
-    Django's iterables execute it and build the objects. This class is the only one that depends on how they do
-    that: they ask the query for a compiler, call its `as_sql` and `get_converters`, and read what `as_sql` has
-    left in its attributes.
+    Django's iterables execute it and build the objects. This class is the only one that depends on how they
+    do that: they ask the query for a compiler, call its `as_sql` and `get_converters`, and read what `as_sql`
+    has left in its attributes.
     """
 
     def __init__(self, query):
         super().__init__(query, connection, DEFAULT_DB_ALIAS)
         try:
             self.sql, params = super().as_sql()
-        except EmptyResultSet:  # no value could match
+        except EmptyResultSet:
+            # No value can match, as with an empty list.
             self.sql, params = "", ()
-        # RawSQL passes its parameters on as they are.
+        # RawSQL leaves a Slot among its parameters instead of compiling it.
         self.places = [Place(param.name, 0) if isinstance(param, Slot) else param for param in params]
         self.converters = super().get_converters([column for column, *_ in self.select[: self.col_count]])
         self.params = ()
 
-    def rows(self, queryset, connection, given):
-        """Return a copy of the queryset that runs with these values: {Place: value}."""
+    def rows(self, queryset, connection, params):
+        """Return a copy of the queryset that runs the cached SQL with `params`, {Place: value}."""
         compiler = copy.copy(self)
         compiler.connection = connection
-        compiler.params = tuple([given[p] if isinstance(p, Place) else p for p in self.places])
+        compiler.params = tuple([params[p] if isinstance(p, Place) else p for p in self.places])
         queryset = queryset.all()
         queryset.query.get_compiler = lambda *args, **kwargs: compiler
         return queryset

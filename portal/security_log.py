@@ -1,8 +1,8 @@
-"""What happened at the doors, a line each, for whoever runs the portal: who came in by what, what was refused, what was tried too often.
+"""Log sign-ins, refused requests and reached rate limits, one line per event.
 
-A line names nobody. `person` and `network` are marks made with a word that is drawn anew each day (UTC) and kept no longer: what one
-person or one address did on a day can be seen together, and whose mark it was can't be found out afterwards. What was changed, and by
-whom, is in the audit trail (accounts/audit.py).
+A line names nobody. `person` and `network` are HMACs with a salt that changes every day (UTC). So the lines
+of one person or address on one day can be seen together, but nobody can find out later who it was. The audit
+trail (accounts/audit.py) has the changes by staff.
 """
 
 import datetime
@@ -20,14 +20,14 @@ from django.utils import timezone
 
 log = logging.getLogger("portal.security")
 
-A_DAY = 24 * 60 * 60
-# Each thing that is noted, and whether somebody was let in by it or kept out. docs/operations.md says what each means.
+DAY_SECONDS = 24 * 60 * 60
+# docs/operations.md says what each event means. Events in LET_IN are logged as INFO, the others as WARNING.
 LET_IN = {"signed_in", "signed_out", "proved", "opened_desk", "opened_visit"}
 KEPT_OUT = {"refused", "too_often", "not_theirs", "not_from_here"}
 
 
 def note(request, event, **facts):
-    """`facts`: what it was (`by` or `what`, a word of ours); never anything that somebody typed."""
+    """Log the event. `facts` are `by` or `what`, in words from our code, never what a person typed."""
     person = getattr(request, "user", None)
     marks = {
         "person": _mark(person.public_id) if person and person.is_authenticated else "",
@@ -40,20 +40,23 @@ def note(request, event, **facts):
     )
 
 
-def _mark(what):
-    return (
-        hmac.new(_word_of(timezone.now().date()), str(what).encode(), hashlib.sha256).hexdigest()[:12]
-        if what
-        else ""
-    )
+def _mark(value):
+    """Return today's HMAC of the value, or "" if there is none."""
+    if not value:
+        return ""
+    return hmac.new(_salt(timezone.now().date()), str(value).encode(), hashlib.sha256).hexdigest()[:12]
 
 
 @functools.lru_cache(maxsize=1)
-def _word_of(day):
-    """The same in all processes; those of earlier days are gone. Where the database is away each process has its own: a line is better than none."""
+def _salt(day):
+    """Return the salt of the day, which all processes share, and delete those of earlier days.
+
+    Without the database each process uses a salt of its own, because a line with other marks is better than
+    no line.
+    """
     try:
         cache.delete_many([_key(day - datetime.timedelta(days=ago)) for ago in range(1, 60)])
-        return cache.get_or_set(_key(day), secrets.token_bytes, A_DAY)
+        return cache.get_or_set(_key(day), secrets.token_bytes, DAY_SECONDS)
     except DatabaseError:
         return secrets.token_bytes()
 
@@ -66,4 +69,5 @@ def _address(request):
     try:
         return get_adapter().get_client_ip(request)
     except (ImproperlyConfigured, PermissionDenied):
-        return None  # there are fewer proxies than the settings say, or no valid address
+        # The request came through fewer proxies than TRUSTED_PROXY_COUNT, or has no valid address.
+        return None

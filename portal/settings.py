@@ -1,10 +1,9 @@
-"""One file, read from the environment. What each variable means: docs/operations.md.
+"""The settings of the portal. docs/operations.md says what each environment variable means.
 
-AFTERWORD_MODE is "production" unless it says "development", "demo" or "test". Production fails closed: portal/checks.py
-turns every missing or dangerous setting into an error that says how to mend it.
+AFTERWORD_MODE is "production" unless it says "development", "demo" or "test". In production the
+server does not start with a missing or unsafe setting: portal/checks.py says what to fix.
 """
 
-import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,52 +11,22 @@ import dj_database_url
 import django
 from django.utils.translation import gettext_lazy as _
 
-
-def env_list(name, default=""):
-    return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
-
-
-MALFORMED = []  # names of the variables that hold no number where one belongs; portal/checks.py reports them
-
-
-def env_number(name, default, *, least=0):
-    try:
-        number = int(os.environ.get(name) or default)
-    except ValueError:
-        number = least - 1
-    if number < least:
-        MALFORMED.append(name)
-        return default
-    return number
-
-
-def env_pairs(name):
-    """{"CPL": "central"} of "CPL=central, EAST=eastside"."""
-    return {
-        key.strip(): value.strip() for key, _is, value in (part.partition("=") for part in env_list(name))
-    }
-
-
-def env_flag(name, default=False):
-    return os.environ.get(name, "1" if default else "").lower() in {"1", "true", "yes", "on"}
-
+from portal.env import env, env_flag, env_list, env_number, env_pairs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = Path(os.environ.get("DATA_DIR", BASE_DIR / "var"))
-BACKUPS_KEPT = timedelta(
-    days=env_number("BACKUPS_KEPT_DAYS", 30, least=1)
-)  # said on the privacy page, and kept to by manage.py backup
+DATA_DIR = Path(env("DATA_DIR", BASE_DIR / "var"))
+# The privacy page promises this time, and `manage.py backup` deletes older archives.
+BACKUPS_KEPT = timedelta(days=env_number("BACKUPS_KEPT_DAYS", 30, least=1))
 
-MODE = os.environ.get("AFTERWORD_MODE", "production")
+MODE = env("AFTERWORD_MODE", "production")
 DEMO = env_flag("DEMO", default=MODE == "demo")
 DEBUG = env_flag("DEBUG", default=MODE == "development")
-LOCAL = MODE in {"development", "demo", "test"}  # plain http on one's own machine is fine
+LOCAL = MODE in {"development", "demo", "test"}  # the portal may run without https
 
-SECRET_KEY = os.environ.get(
-    "SECRET_KEY", "not-a-secret: only for development, demo and tests" if LOCAL else ""
-)
-SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS")  # keys of before: what was made with them still holds
-BASE_URL = os.environ.get("BASE_URL", "http://localhost:8000" if LOCAL else "").rstrip("/")
+SECRET_KEY = env("SECRET_KEY", "not-a-secret: only for development, demo and tests" if LOCAL else "")
+# Earlier keys. Codes, sessions and apps that were made with them stay valid.
+SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS")
+BASE_URL = env("BASE_URL", "http://localhost:8000" if LOCAL else "").rstrip("/")
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1],testserver" if LOCAL else "")
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
 
@@ -73,7 +42,8 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.usersessions",
-    "allauth.socialaccount",  # always, so that its rows can be erased also where single sign-on was given up again
+    # Always installed, so that its rows can be erased after a library stops using single sign-on.
+    "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
     "django_htmx",
     "accounts",
@@ -150,32 +120,35 @@ TEMPLATES = [
 ]
 
 DATABASES = {
-    "default": dj_database_url.parse(
-        os.environ.get("DATABASE_URL") or f"sqlite:///{DATA_DIR}/afterword.sqlite3"
-    )
+    "default": dj_database_url.parse(env("DATABASE_URL") or f"sqlite:///{DATA_DIR}/afterword.sqlite3")
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # Measured: docs/decisions/0002-sqlite-by-default.md
+    # docs/decisions/0002-sqlite-by-default.md has the measurements.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16000;",
+        "init_command": (
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; "
+            "PRAGMA cache_size=-16000;"
+        ),
     }
-    # Browser tests need a file: several connections to the in-memory database lock each other out.
+    # Browser tests need a file, because connections to an in-memory database lock each other.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
 else:
     OPTIONS = DATABASES["default"].setdefault("OPTIONS", {})
-    # JIT compilation pays for queries that run for seconds, and slows ours. DATABASE_URL may turn it on.
+    # JIT compilation only helps queries that run for seconds, and ours are shorter. DATABASE_URL can turn it
+    # on.
     OPTIONS.setdefault("options", "-c jit=off")
     if env_flag("PREPARED_STATEMENTS", default=True):
-        # The server plans a statement once: docs/decisions/0002-sqlite-by-default.md. With 0, `migrate` fails.
+        # PostgreSQL plans a prepared statement only once (docs/decisions/0002-sqlite-by-default.md).
+        # A threshold of 0 makes `migrate` fail.
         OPTIONS.update(server_side_binding=True, prepare_threshold=5)
 DATABASES["default"]["CONN_MAX_AGE"] = None
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# allauth's limit of wrong codes and our list of used ones must hold across processes. So the cache is a
-# table, and large enough that no row is removed early.
+# All processes share allauth's count of wrong codes and our list of used codes, so the cache is a table. It
+# is large enough that no row is deleted early.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
@@ -200,8 +173,9 @@ ACCOUNT_LOGIN_BY_CODE_SUPPORTS_RESEND = True
 ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_LOGIN_BY_CODE_MAX_ATTEMPTS = 5
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
-# What allauth counts itself, wrong codes of an app: of a million three are right, so five in five minutes for days would be too many.
-# All else: portal/limits.py
+# allauth counts the wrong codes of an authenticator app. Three of a million codes are right at any moment, so
+# five tries every five minutes would be too many without the limit per day. portal/limits.py has all other
+# limits.
 ACCOUNT_RATE_LIMITS = {"login_failed": "30/m/ip,5/5m/key,30/d/key"}
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_GET = False
@@ -214,70 +188,72 @@ MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_TOLERANCE = 1
 USERSESSIONS_TRACK_ACTIVITY = False
 
-# The library's own system of patrons (accounts/ils/): sign-in with card and PIN. Without it the page says nothing of cards.
-ILS = os.environ.get("ILS", "demo" if DEMO else "")
-ILS_TIMEOUT = env_number("ILS_TIMEOUT", 6)  # seconds for everything that one sign-in asks
+# The library's own system (accounts/ils/), for sign-in with library card and PIN. Without one, the sign-in
+# page does not mention cards.
+ILS = env("ILS", "demo" if DEMO else "")
+ILS_TIMEOUT = env_number("ILS_TIMEOUT", 6)  # seconds for all requests of one sign-in
 ILS_BRANCHES = env_pairs("ILS_BRANCHES")
 ILS_SETTINGS = {
     "sip2": {
-        "host": os.environ.get("SIP2_HOST", ""),
+        "host": env("SIP2_HOST"),
         "port": env_number("SIP2_PORT", 6001),
         "tls": env_flag("SIP2_TLS"),
-        "ca_file": os.environ.get("SIP2_CA_FILE", ""),
-        "login": os.environ.get("SIP2_LOGIN", ""),
-        "password": os.environ.get("SIP2_PASSWORD", ""),
-        "location": os.environ.get("SIP2_LOCATION", ""),
-        "institution": os.environ.get("SIP2_INSTITUTION", ""),
-        "terminal_password": os.environ.get("SIP2_TERMINAL_PASSWORD", ""),
-        "charset": os.environ.get("SIP2_CHARSET", "cp850"),
+        "ca_file": env("SIP2_CA_FILE"),
+        "login": env("SIP2_LOGIN"),
+        "password": env("SIP2_PASSWORD"),
+        "location": env("SIP2_LOCATION"),
+        "institution": env("SIP2_INSTITUTION"),
+        "terminal_password": env("SIP2_TERMINAL_PASSWORD"),
+        "charset": env("SIP2_CHARSET", "cp850"),
         "error_detection": env_flag("SIP2_ERROR_DETECTION", default=True),
-        "id_field": os.environ.get("SIP2_ID_FIELD", "AA"),
-        "group_field": os.environ.get("SIP2_GROUP_FIELD", "PC"),
-        "branch_field": os.environ.get("SIP2_BRANCH_FIELD", "AQ"),
-        "expires_field": os.environ.get("SIP2_EXPIRES_FIELD", "PA"),
+        "id_field": env("SIP2_ID_FIELD", "AA"),
+        "group_field": env("SIP2_GROUP_FIELD", "PC"),
+        "branch_field": env("SIP2_BRANCH_FIELD", "AQ"),
+        "expires_field": env("SIP2_EXPIRES_FIELD", "PA"),
         "timeout": ILS_TIMEOUT,
         "card_has_letters": env_flag("CARD_HAS_LETTERS"),
         "pin_has_letters": env_flag("PIN_HAS_LETTERS"),
     },
     "koha": {
-        "url": os.environ.get("KOHA_URL", ""),
-        "ca_file": os.environ.get("KOHA_CA_FILE", ""),
-        "user": os.environ.get("KOHA_USER", ""),
-        "password": os.environ.get("KOHA_PASSWORD", ""),
-        "client_id": os.environ.get("KOHA_CLIENT_ID", ""),
-        "client_secret": os.environ.get("KOHA_CLIENT_SECRET", ""),
+        "url": env("KOHA_URL"),
+        "ca_file": env("KOHA_CA_FILE"),
+        "user": env("KOHA_USER"),
+        "password": env("KOHA_PASSWORD"),
+        "client_id": env("KOHA_CLIENT_ID"),
+        "client_secret": env("KOHA_CLIENT_SECRET"),
         "timeout": ILS_TIMEOUT,
         "card_has_letters": env_flag("CARD_HAS_LETTERS"),
         "pin_has_letters": env_flag("PIN_HAS_LETTERS", default=True),
     },
 }.get(ILS, {})
 
-# Single sign-on of a campus or a city (accounts/sign_in/single_sign_on.py). Without an issuer the portal says nothing of it.
+# Single sign-on of a campus or a city (accounts/sign_in/single_sign_on.py). Without an issuer, the sign-in
+# page does not mention it.
 SSO: dict = {
-    "name": os.environ.get("SSO_NAME", "").strip(),
-    "issuer": os.environ.get("SSO_ISSUER", "").strip().rstrip("/"),
-    "client_id": os.environ.get("SSO_CLIENT_ID", "").strip(),
-    "client_secret": os.environ.get("SSO_CLIENT_SECRET", "").strip(),
-    "scopes": os.environ.get("SSO_SCOPES", "openid profile email").split(),
+    "name": env("SSO_NAME").strip(),
+    "issuer": env("SSO_ISSUER").strip().rstrip("/"),
+    "client_id": env("SSO_CLIENT_ID").strip(),
+    "client_secret": env("SSO_CLIENT_SECRET").strip(),
+    "scopes": env("SSO_SCOPES", "openid profile email").split(),
     "proven_domains": [domain.lower() for domain in env_list("SSO_PROVEN_DOMAINS")],
-    "ca_file": os.environ.get("SSO_CA_FILE", ""),
+    "ca_file": env("SSO_CA_FILE"),
 }
 SOCIALACCOUNT_ADAPTER = "accounts.adapter.SocialAccountAdapter"
-SOCIALACCOUNT_EMAIL_AUTHENTICATION = False  # an address alone never opens a record
+# An email address that a provider sends does not prove who the person is.
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
 SOCIALACCOUNT_STORE_TOKENS = False
-SOCIALACCOUNT_REQUESTS_TIMEOUT = 5  # seconds for each of the three or four questions of a sign-in
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 5  # seconds for each of the three or four requests of a sign-in
 
-BORROWED_DEVICE_HOURS = 2  # how long a sign-in lasts at most on a phone that isn't one's own
+BORROWED_DEVICE_HOURS = 2  # the longest sign-in on a borrowed device
 SESSION_ENGINE = "accounts.sessions"
-SESSION_COOKIE_AGE = (
-    60 * 60 * 24 * 400
-)  # a person without e-mail has nothing but this device to come back with
+# 400 days. A patron without an email address can sign in only on the device that is still signed in.
+SESSION_COOKIE_AGE = 60 * 60 * 24 * 400
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "portal.errors.csrf_failure"
-# No other host, not even of the same domain, can set a cookie of ours; browsers keep such names on https alone.
+# With this prefix, no other host of the domain can set our cookies. Browsers accept it only over https.
 COOKIE_PREFIX = "" if LOCAL else "__Host-"
 SESSION_COOKIE_NAME = COOKIE_PREFIX + "sessionid"
 CSRF_COOKIE_NAME = COOKIE_PREFIX + "csrftoken"
@@ -293,35 +269,44 @@ if not LOCAL:
     if ALLAUTH_TRUSTED_PROXY_COUNT:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
-SILENCED_SYSTEM_CHECKS = ["security.W002"]  # X-Frame-Options is sent by portal.headers
-MOST_BYTES_OF_A_REQUEST = 6 * 1024 * 1024  # files included: the library's logo has 5 MB at most
-MOST_BYTES_OF_ONE_FILE = 11 * 1024 * 1024  # 10 MB and what goes with it
-MOST_BYTES_OF_A_MESSAGE = 50 * 1024 * 1024  # with its files, where no script sends these one by one
-MOST_BYTES_BY_URL = {"attach": MOST_BYTES_OF_ONE_FILE, "desk_attach": MOST_BYTES_OF_ONE_FILE} | dict.fromkeys(
-    ["reply", "desk_reply", "ask", "ask_about_session", "ask_about_item"], MOST_BYTES_OF_A_MESSAGE
-)
+SILENCED_SYSTEM_CHECKS = ["security.W002"]  # portal.headers sends X-Frame-Options
+
+# The largest request bodies, with their files. 6 MB are enough for the library's logo (5 MB), and 11 MB for
+# one attachment (10 MB). Without JavaScript, a message arrives with all of its attachments.
+MEGABYTE = 1024 * 1024
+MAX_BODY_BYTES = 6 * MEGABYTE
+MAX_FILE_BODY_BYTES = 11 * MEGABYTE
+MAX_MESSAGE_BODY_BYTES = 50 * MEGABYTE
+MAX_BODY_BYTES_BY_URL = {
+    "attach": MAX_FILE_BODY_BYTES,
+    "desk_attach": MAX_FILE_BODY_BYTES,
+    "reply": MAX_MESSAGE_BODY_BYTES,
+    "desk_reply": MAX_MESSAGE_BODY_BYTES,
+    "ask": MAX_MESSAGE_BODY_BYTES,
+    "ask_about_session": MAX_MESSAGE_BODY_BYTES,
+    "ask_about_item": MAX_MESSAGE_BODY_BYTES,
+}
 FILE_UPLOAD_HANDLERS = [
-    "portal.uploads.FewFiles",
+    "portal.uploads.UploadLimitHandler",
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
-    "portal.uploads.OnDisk",
+    "portal.uploads.DiskUploadHandler",
 ]
-FILE_UPLOAD_MAX_MEMORY_SIZE = (
-    MOST_BYTES_OF_ONE_FILE  # one file never touches the disk before it is known what it is
-)
-DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+# A single file stays in memory until portal.files has checked it.
+FILE_UPLOAD_MAX_MEMORY_SIZE = MAX_FILE_BODY_BYTES
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * MEGABYTE
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 
 MAIL_FOLDER = DATA_DIR / "mail"  # where the demo's worker delivers mail, as files
-DELIVERY_EMAIL_BACKEND = os.environ.get("DELIVERY_EMAIL_BACKEND") or {
+DELIVERY_EMAIL_BACKEND = env("DELIVERY_EMAIL_BACKEND") or {
     "development": "django.core.mail.backends.console.EmailBackend",
     "demo": "django.core.mail.backends.filebased.EmailBackend",
     "test": "django.core.mail.backends.locmem.EmailBackend",
 }.get(MODE, "django.core.mail.backends.smtp.EmailBackend")
 MAIL_SERVER = {
-    "host": os.environ.get("EMAIL_HOST", "localhost"),
+    "host": env("EMAIL_HOST", "localhost"),
     "port": env_number("EMAIL_PORT", 25),
-    "username": os.environ.get("EMAIL_HOST_USER", ""),
-    "password": os.environ.get("EMAIL_HOST_PASSWORD", ""),
+    "username": env("EMAIL_HOST_USER"),
+    "password": env("EMAIL_HOST_PASSWORD"),
     "use_tls": env_flag("EMAIL_USE_TLS"),
     "use_ssl": env_flag("EMAIL_USE_SSL"),
     "timeout": 20,
@@ -345,7 +330,7 @@ if django.VERSION < (6, 1):
     EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL_SERVER["username"], MAIL_SERVER["password"]
     EMAIL_USE_TLS, EMAIL_USE_SSL = MAIL_SERVER["use_tls"], MAIL_SERVER["use_ssl"]
     EMAIL_TIMEOUT = MAIL_SERVER["timeout"]
-DEFAULT_FROM_EMAIL = os.environ.get("MAIL_FROM", "library@localhost" if LOCAL else "")
+DEFAULT_FROM_EMAIL = env("MAIL_FROM", "library@localhost" if LOCAL else "")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 LANGUAGE_CODE = "en"
@@ -353,16 +338,15 @@ LANGUAGES = [("en", _("English")), ("es", _("Spanish"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 USE_TZ = True
-TIME_ZONE = "UTC"  # of the server; people see the library's own zone (accounts.middleware)
+TIME_ZONE = "UTC"  # accounts.middleware activates the library's own time zone
 
 STATIC_URL = "static/"
 STATIC_ROOT = None if MODE == "test" else DATA_DIR / "static"
-WHITENOISE_USE_FINDERS = MODE in {"development", "test"}  # nothing has to be collected there
+WHITENOISE_USE_FINDERS = MODE in {"development", "test"}  # without collectstatic
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
-    "default": {
-        "BACKEND": "django.core.files.storage.InMemoryStorage"
-    },  # nothing is public: uploads go to "private"
+    # No file is public. All uploads go to "private".
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "private": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
         "OPTIONS": {"location": DATA_DIR / "private"},
@@ -382,11 +366,12 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "INFO" if MODE == "production" else "WARNING"},
     "loggers": {
         "django": {"handlers": [], "propagate": True},
-        "django.security.DisallowedHost": {
-            "level": "CRITICAL"
-        },  # scanners: no fault of ours, and no trace a request for anybody who asks
-        "django.request": {"level": "ERROR"},  # what was refused stands in the request's own line
+        # Scanners send requests with wrong hosts. They would fill the log with traces.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # The request's own line already has the status of a refused request.
+        "django.request": {"level": "ERROR"},
         "django.server": {"handlers": [], "propagate": True, "level": "ERROR"},
-        "fido2": {"level": "WARNING"},  # it would name each passkey that is shown
+        # At the level INFO, it would log each passkey.
+        "fido2": {"level": "WARNING"},
     },
 }

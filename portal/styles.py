@@ -1,5 +1,8 @@
-"""The style sheet of every page, with the library's own accent color, inlined in the head; at the desk, where one page follows the
-other all day, the sheet is a file that the browser keeps."""
+"""The style sheet, with the library's accent color.
+
+Patron pages have the whole sheet inline, so that the first page needs no second request. Desk pages have only
+the accent color inline and load the sheet as a file, which the browser caches.
+"""
 
 import base64
 import colorsys
@@ -12,53 +15,58 @@ from django.conf import settings
 STYLE_SHEET = settings.BASE_DIR / "static" / "css" / "portal.css"
 DEFAULT_ACCENT = "#0b5d4d"
 
-# The grounds that the accent must be readable on: the page's and the cards', as portal.css names them.
-# `away` is the lightness (0 to 1) to move to, `calm` the highest saturation: what is strong on paper glares in the dark.
-LIGHT = {"ground": "#f7f4ee", "surface": "#fffefb", "away": 0, "calm": 1, "tint": 0.10}
-DARK = {"ground": "#161513", "surface": "#211f1c", "away": 1, "calm": 0.6, "tint": 0.16}
-# One page turns into the next. Written into each: a browser that must fetch it first may have to break the turn off.
-TURNS = "@media (prefers-reduced-motion: no-preference) { @view-transition { navigation: auto; } }"
-READABLE = 4.6  # AA asks for 4.5
+# The accent must be readable on `ground` and `surface`, the page and card colors in portal.css. If it is not,
+# its lightness moves to `toward` (0 to 1). `saturation` is a maximum, because strong colors glare on a dark
+# page. `tint` is the share of the accent in `soft`.
+LIGHT = {"ground": "#f7f4ee", "surface": "#fffefb", "toward": 0, "saturation": 1, "tint": 0.10}
+DARK = {"ground": "#161513", "surface": "#211f1c", "toward": 1, "saturation": 0.6, "tint": 0.16}
+# The browser animates the change to the next page. The rule is inline, because a browser that has to fetch it
+# first may skip the animation.
+PAGE_TRANSITION = "@media (prefers-reduced-motion: no-preference) { @view-transition { navigation: auto; } }"
+MIN_CONTRAST = 4.6  # WCAG AA requires 4.5
 
 
 def page_style(accent_color=DEFAULT_ACCENT, *, whole=True):
-    """The style sheet and the source expression that lets it through the content security policy: (css, "'sha256-…'"). Without `whole`
-    no more than the library's color, for a page that fetches the sheet as a file."""
-    # While developing, an edited file shows on the next reload.
+    """Return (css, source): the style of a page, and "'sha256-…'", which allows it in the CSP.
+
+    If `whole` is False, the CSS has only the accent color, for a page that loads the sheet as a file.
+    """
+    # The time of the last edit is part of the cache key, so a developer sees an edit on reload.
     return _page_style(accent_color, whole, STYLE_SHEET.stat().st_mtime_ns if settings.DEBUG else 0)
 
 
 @lru_cache(maxsize=16)
 def _page_style(accent_color, whole, _edited):
-    css = (minified(STYLE_SHEET.read_text("utf-8")) if whole else "") + minified(
-        accent_block(accent_color) + TURNS
-    )
+    css = minified(accent_block(accent_color) + PAGE_TRANSITION)
+    if whole:
+        css = minified(STYLE_SHEET.read_text("utf-8")) + css
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     return css, f"'sha256-{digest}'"
 
 
 def accent_block(accent_color):
-    """The custom properties made from the library's color, for light and dark."""
+    """Return the CSS that sets the custom properties of the accent color, for light and dark."""
     light, dark = (
         " ".join(f"--{name}: {value};" for name, value in accent_colors(accent_color, on).items())
         for on in (LIGHT, DARK)
     )
-    return f"@layer tokens {{ :root {{ {light} }} @media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }} }}"
+    dark_rule = f"@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}"
+    return f"@layer tokens {{ :root {{ {light} }} {dark_rule} }}"
 
 
 def accent_colors(accent_color, theme):
-    """The color, made darker or lighter only as far as its text needs to be readable (WCAG AA), and what goes with it.
+    """Return {name: color} for a theme, LIGHT or DARK.
 
-    `accent` is for text, lines and buttons; `on-accent` for text on it; `soft` a tint for large areas below ordinary text.
+    `accent` is for text, lines and buttons. It is as close to the library's color as is readable (WCAG AA).
+    `on-accent` is for text on it, and `soft` is a tint for areas behind ordinary text.
     """
     hue, lightness, saturation = colorsys.rgb_to_hls(*(channel / 255 for channel in _channels(accent_color)))
     for step in range(51):
-        towards = lightness + (theme["away"] - lightness) * step / 50
-        accent = _hex(
-            channel * 255 for channel in colorsys.hls_to_rgb(hue, towards, min(saturation, theme["calm"]))
-        )
+        moved = lightness + (theme["toward"] - lightness) * step / 50
+        rgb = colorsys.hls_to_rgb(hue, moved, min(saturation, theme["saturation"]))
+        accent = _hex(channel * 255 for channel in rgb)
         soft = mixed(theme["surface"], accent, theme["tint"])
-        if all(contrast(accent, under) >= READABLE for under in (theme["ground"], theme["surface"], soft)):
+        if all(contrast(accent, on) >= MIN_CONTRAST for on in (theme["ground"], theme["surface"], soft)):
             break
     return {
         "accent": accent,
@@ -68,12 +76,12 @@ def accent_colors(accent_color, theme):
 
 
 def mixed(color, other, share):
-    """`color` with `share` (0 to 1) of `other` in it."""
+    """Return a mix of two colors, with `share` (0 to 1) of `other`."""
     return _hex(a + (b - a) * share for a, b in zip(_channels(color), _channels(other), strict=True))
 
 
 def contrast(one, other):
-    """Contrast ratio as WCAG 2 defines it, 1 to 21."""
+    """Return the contrast ratio of two colors by WCAG 2, from 1 to 21."""
     darker, lighter = sorted((_luminance(one), _luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)
 
@@ -94,7 +102,10 @@ def _channels(color):
 
 
 def minified(css):
-    """Without comments and the spaces that mean nothing. Strings in our style sheet hold neither braces nor runs of spaces."""
+    """Return the CSS without comments and needless spaces.
+
+    It would change braces and repeated spaces inside strings, which our style sheets don't have.
+    """
     css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
     css = re.sub(r"\s+", " ", css)
     css = re.sub(r" ?([{};,]) ?", r"\1", css)

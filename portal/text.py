@@ -1,9 +1,11 @@
-"""The one place where text from outside is cleaned: forms, mail and imports alike.
+"""Clean text from outside: from forms, emails and imports.
 
-Text is plain text. What is taken out can't be seen or would lie about the rest: NUL and other control characters, lone
-surrogates (no database takes them), the bidi embeddings, overrides and isolates that can reverse what follows, and piles
-of combining marks that run over the lines above. The marks that right-to-left writing needs (LRM, RLM, ALM) and the
-joiners of Persian and emoji stay.
+All text is plain text. These are removed, because they are invisible or make other text look different:
+- control characters, and lone surrogates, which no database accepts
+- bidi embeddings, overrides and isolates, which can reverse the text after them
+- piles of combining marks, which cover the lines above
+
+The marks that right-to-left writing needs (LRM, RLM, ALM) stay. So do the joiners of Persian and emoji.
 """
 
 import re
@@ -17,24 +19,28 @@ BIDI_CONTROLS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 INVISIBLE = re.compile(
     f"[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f{BIDI_CONTROLS}\ufeff\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]"
 )
-MARKS_IN_A_ROW = 6  # as many as Hebrew with cantillation and stacked Tibetan can ask for
-BLANK_LINES_IN_A_ROW = re.compile(r"\n{4,}")
-CUT = "…"
+# Hebrew with cantillation and stacked Tibetan need up to six marks on one letter.
+MAX_COMBINING_MARKS = 6
+MANY_LINE_ENDS = re.compile(r"\n{4,}")
+ELLIPSIS = "…"
 
 
 def clean(text, *, max_length=None, multiline=False):
-    """`text` made safe to keep and to show. Longer than `max_length`, it is cut and ends in an ellipsis."""
+    """Return text that is safe to keep and to show.
+
+    It is cut at `max_length` and then ends in an ellipsis.
+    """
     text = LINE_ENDS.sub("\n", str(text))
     text = unicodedata.normalize("NFC", INVISIBLE.sub("", text))
     text = "".join(_with_few_marks(text)) if not text.isascii() else text
     if multiline:
         text = "\n".join(line.rstrip() for line in text.split("\n"))
-        text = BLANK_LINES_IN_A_ROW.sub("\n\n\n", text).strip("\n")
+        text = MANY_LINE_ENDS.sub("\n\n\n", text).strip("\n")
         text = "" if text.isspace() else text
     else:
         text = " ".join(text.split())
     if max_length is not None and len(text) > max_length:
-        text = text[: max_length - len(CUT)].rstrip() + CUT
+        text = text[: max_length - len(ELLIPSIS)].rstrip() + ELLIPSIS
     return text
 
 
@@ -42,33 +48,27 @@ def _with_few_marks(text):
     marks = 0
     for character in text:
         marks = marks + 1 if unicodedata.category(character) in {"Mn", "Me"} else 0
-        if marks <= MARKS_IN_A_ROW:
+        if marks <= MAX_COMBINING_MARKS:
             yield character
 
 
-RUNS = (
-    "=",
-    "+",
-    "-",
-    "@",
-    "\t",
-    "\r",
-    "\n",
-    "\uff1d",
-    "\uff0b",
-    "\uff0d",
-    "\uff20",
-)  # what a spreadsheet may take for the beginning of a formula
+# A spreadsheet takes a cell that begins with one of these for a formula. The last four are the full-width
+# forms.
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def spreadsheet_cell(value):
-    """The value as a cell of a CSV file. What would run in a spreadsheet begins with an apostrophe, which shows that it is text."""
+    """Return the value as the text of a CSV cell.
+
+    Text that a spreadsheet would run as a formula gets an apostrophe in front.
+    """
     text = "" if value is None else str(value)
-    return f"'{text}" if text.lstrip(" ").startswith(RUNS) and not isinstance(value, (int, float)) else text
+    is_formula = text.lstrip(" ").startswith(FORMULA_PREFIXES) and not isinstance(value, (int, float))
+    return f"'{text}" if is_formula else text
 
 
 def uuid_or_none(text):
-    """The public id that an address or a form names."""
+    """Return the text as a UUID, or None if it is not one."""
     try:
         return uuid.UUID(str(text))
     except ValueError:
@@ -76,7 +76,10 @@ def uuid_or_none(text):
 
 
 class TextField(forms.CharField):
-    """The text field of every form here. Too long is an error beside the field, so that nothing typed is cut in silence."""
+    """A form field for cleaned text.
+
+    Text that is too long is an error, so nothing is cut without a warning.
+    """
 
     def __init__(self, *, max_length, multiline=False, **kwargs):
         self.multiline = multiline
@@ -93,7 +96,8 @@ class TextField(forms.CharField):
         attrs = super().widget_attrs(widget)
         attrs["dir"] = "auto"
         if self.multiline:
-            attrs.pop("maxlength", None)  # a browser would drop the end of a long paste without a word
+            # With maxlength, a browser drops the end of a long paste without a warning.
+            attrs.pop("maxlength", None)
         return attrs
 
 
@@ -104,16 +108,21 @@ PAYMENT_CARD = re.compile(r"(?<!\d)[2-6]\d(?:[ -]?\d){12,17}(?!\d)", re.ASCII)
 
 
 def looks_like_secret_number(text):
-    """Whether it holds what looks like a US social security number or a payment card's, for a warning before it is kept."""
+    """Return whether the text seems to have a US social security number or a payment card number.
+
+    Forms warn about it before they save.
+    """
     text = unicodedata.normalize("NFKC", str(text))
     return bool(SOCIAL_SECURITY.search(text)) or any(
-        _is_payment_card(found.group()) for found in PAYMENT_CARD.finditer(text)
+        _is_payment_card(match.group()) for match in PAYMENT_CARD.finditer(text)
     )
 
 
 def _is_payment_card(text):
     digits = [int(character) for character in text if character.isdigit()]
+    # The barcode of a library card begins with 2 and has the same check digit. Payment cards use 2221 to
+    # 2720.
     if digits[0] == 2 and not 2221 <= int("".join(map(str, digits[:4]))) <= 2720:
-        return False  # a library card's barcode begins with 2 and has the same check digit
+        return False
     doubled = [digit * 2 - 9 * (digit > 4) for digit in digits[-2::-2]]
     return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0

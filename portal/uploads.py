@@ -1,23 +1,30 @@
-"""Takes in the files of a form one by one: a file that is too large, or for which there is no room, never costs the words beside it."""
+"""Receive the uploaded files of a form one by one.
+
+A file that can't be taken is left out, and the text fields of the form still arrive.
+"""
 
 import logging
 
 from django.core.files.uploadhandler import FileUploadHandler, SkipFile, TemporaryFileUploadHandler
 
-MOST_BYTES = 10 * 1024 * 1024  # of one file
-MOST_FILES = 10  # of one form
+MAX_FILE_BYTES = 10 * 1024 * 1024
+MAX_FILES = 10
 
 log = logging.getLogger(__name__)
 
 
 def uploaded(request, field="files"):
-    """[(name, file, "")] of what came in this field, and (name, None, why) of what could not be taken in: "too_large", "too_many", "no_room"."""
+    """Return [(name, file, "")] for the files of this field, and (name, None, reason) for each one left out.
+
+    The reason is "too_large", "too_many" or "no_room".
+    """
     taken = [(file.name, file, "") for file in request.FILES.getlist(field)]
-    return taken + [(name, None, why) for of, name, why in getattr(request, "left_out", []) if of == field]
+    left_out = getattr(request, "left_out", [])
+    return taken + [(name, None, reason) for in_field, name, reason in left_out if in_field == field]
 
 
-class FewFiles(FileUploadHandler):
-    """The first handler: drops what is over the limits while it comes in."""
+class UploadLimitHandler(FileUploadHandler):
+    """The first upload handler. It leaves out files over the limits while they arrive."""
 
     def __init__(self, request=None):
         super().__init__(request)
@@ -28,10 +35,10 @@ class FewFiles(FileUploadHandler):
         self.files += 1
 
     def receive_data_chunk(self, raw_data, start):
-        # Not in new_file: of a file that is refused there, Django closes the one before.
-        if self.files > MOST_FILES:
+        # Skipping a file in new_file would make Django close the file before it.
+        if self.files > MAX_FILES:
             _leave_out(self, "too_many")
-        if start + len(raw_data) > MOST_BYTES:
+        if start + len(raw_data) > MAX_FILE_BYTES:
             _leave_out(self, "too_large")
         return raw_data
 
@@ -39,8 +46,8 @@ class FewFiles(FileUploadHandler):
         return None
 
 
-class OnDisk(TemporaryFileUploadHandler):
-    """The last handler: takes what is too much for the memory. A full disk costs the file alone."""
+class DiskUploadHandler(TemporaryFileUploadHandler):
+    """The last upload handler. It writes large files to disk, and leaves out a file if the disk is full."""
 
     def receive_data_chunk(self, raw_data, start):
         try:
@@ -50,7 +57,7 @@ class OnDisk(TemporaryFileUploadHandler):
             _leave_out(self, "no_room")
 
 
-def _leave_out(handler, why):
+def _leave_out(handler, reason):
     left_out = getattr(handler.request, "left_out", [])
-    handler.request.left_out = [*left_out, (handler.field_name, handler.file_name, why)]
-    raise SkipFile(why)
+    handler.request.left_out = [*left_out, (handler.field_name, handler.file_name, reason)]
+    raise SkipFile(reason)

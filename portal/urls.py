@@ -4,10 +4,11 @@ from django.urls import include, path
 handler400 = "portal.errors.bad_request"
 handler403 = "portal.errors.permission_denied"
 handler404 = "portal.errors.page_not_found"
-handler429 = "portal.errors.too_many_requests"  # allauth's rate limits ask for it
+# allauth looks handler429 up when one of its rate limits is reached.
+handler429 = "portal.errors.too_many_requests"
 handler500 = "portal.errors.server_error"
 
-# /healthz and /readyz are answered by portal.health.HealthMiddleware, before any of these.
+# portal.health.HealthMiddleware answers /healthz and /readyz before these patterns are read.
 urlpatterns = [
     path("", include("portal.home.urls")),
     path("", include("portal.helpsessions.urls")),

@@ -1,4 +1,4 @@
-"""The loop that runs all later work: delivers the outbox and runs the repeated jobs. Any number may run, on any number of machines."""
+"""Deliver the outbox and run the repeated jobs. Several workers can run at once, on several machines."""
 
 import logging
 import os
@@ -38,38 +38,39 @@ log = logging.getLogger("portal.worker")
 
 EVERY_HOUR = timedelta(hours=1)
 EVERY_DAY = timedelta(days=1)
-BEAT_SECONDS = 8
-LOOK_AGAIN_SECONDS = 1
-SERVER_AWAY_SECONDS = 15
+HEARTBEAT_SECONDS = 8
+ROUND_SECONDS = 1
+EMAIL_RETRY_SECONDS = 15  # after the email server could not be reached
 
 
 def clear_expired_sign_ins(*, at):
-    """Django's own `clearsessions`."""
+    """Delete expired sessions, as `manage.py clearsessions` does."""
     SessionStore.clear_expired()
 
 
 def clear_expired_cache(*, at):
-    """Delete what has expired in the cache table. Django does so only when the table is full."""
+    """Delete the expired rows of the cache table. Django does so only when the table is full."""
     table = connection.ops.quote_name(settings.CACHES["default"]["LOCATION"])
     with connection.cursor() as cursor:
         cursor.execute(
-            f"DELETE FROM {table} WHERE expires < %s",  # noqa: S608  the name of a table
+            f"DELETE FROM {table} WHERE expires < %s",  # noqa: S608  it contains only a table name
             [connection.ops.adapt_datetimefield_value(at)],
         )
 
 
 def refresh_statistics(*, at):
-    """SQLite chooses its indexes by statistics that only this renews: at 100,000 rows the desk's lists took 20 ms without, 1 ms with.
+    """Renew the statistics by which SQLite chooses its indexes. PostgreSQL renews its own.
 
-    PostgreSQL sees to its own.
+    With 100,000 rows, the desk's lists took 20 ms without statistics and 1 ms with them.
     """
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
-            cursor.execute(
-                "PRAGMA optimize = 0x10002"
-            )  # all tables, also those that this connection has not read
+            # 0x10000 includes the tables that this connection has not read.
+            cursor.execute("PRAGMA optimize = 0x10002")
 
 
+# The repeated jobs: (function, interval). The database stores when each job runs next, by the name of its
+# function. So each name must be unique, and a job that is renamed runs once too early.
 JOBS = [
     (portal.conversations.jobs.wake_snoozed, timedelta(minutes=1)),
     (portal.conversations.jobs.close_quiet, timedelta(minutes=10)),
@@ -102,38 +103,41 @@ JOBS = [
 
 
 class Worker:
+    """One worker process, with a heartbeat that /readyz reads."""
+
     def __init__(self):
         self.name = f"{socket.gethostname()[:60]}:{os.getpid()}"
         self.stopping = False
         self.progress_at = time.monotonic()
-        self.mail_from = 0.0  # monotonic time before which the mail server is left alone
+        # A monotonic time before which no email is sent, because the email server could not be reached.
+        self.next_email_at = 0.0
 
     def run(self):
-        """Until told to stop by SIGTERM or SIGINT: then the mail in hand is finished first."""
+        """Run until SIGTERM or SIGINT. The email that is being sent is finished first."""
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
-        threading.Thread(target=self._pulse, daemon=True).start()
+        threading.Thread(target=self._send_heartbeats, daemon=True).start()
         while not self.stopping:
             try:
                 self.round()
             except DatabaseError as error:
-                log.error("the database is away, waiting: %s", type(error).__name__)
-                connections.close_all()  # a database that was restarted is met with a new connection
-            time.sleep(LOOK_AGAIN_SECONDS)
-        self._quietly(outbox.fall_silent, self.name)
+                log.error("the database can't be reached, waiting: %s", type(error).__name__)
+                # A restarted database needs a new connection.
+                connections.close_all()
+            time.sleep(ROUND_SECONDS)
+        self._ignoring_database_errors(outbox.remove_heartbeat, self.name)
 
     def round(self):
-        """All that is due now, once."""
+        """Do everything that is due now, once."""
         self._beat()
-        portal.conversations.jobs.show_pending_answers(
-            at=timezone.now()
-        )  # every round: its mail goes in the next line
+        # This runs in each round, so that the emails about these answers are delivered at once.
+        portal.conversations.jobs.show_pending_answers(at=timezone.now())
         self.deliver_due()
         for job, every in JOBS:
             self.run_job(job, every)
 
     def deliver_due(self):
-        while not self.stopping and time.monotonic() >= self.mail_from:
+        while not self.stopping and time.monotonic() >= self.next_email_at:
             self.progress_at = time.monotonic()
             notification = outbox.take_next(at=timezone.now())
             if notification is None:
@@ -144,20 +148,16 @@ class Worker:
         try:
             delivery.deliver(notification)
         except delivery.ServerAway as error:
-            log.warning("the mail server is away, waiting: %s", error)
+            log.warning("the email server can't be reached, waiting: %s", error)
             outbox.give_back(notification, error=error)
-            self.mail_from = time.monotonic() + SERVER_AWAY_SECONDS
+            self.next_email_at = time.monotonic() + EMAIL_RETRY_SECONDS
         except delivery.Refused as error:
-            log.warning(
-                "mail %s was not taken (%s): %s",
-                notification.pk,
-                notification.kind,
-                "for good" if error.permanent else "yet",
-            )
+            again = "no more tries" if error.permanent else "trying again later"
+            log.warning("email %s was refused (%s): %s", notification.pk, notification.kind, again)
             outbox.mark_failed(notification, at=timezone.now(), error=error, permanent=error.permanent)
         except Exception as error:
-            # A fault of ours must not stop the mails behind this one.
-            log.exception("mail %s could not be delivered", notification.pk)
+            # A bug in one email must not stop the emails after it.
+            log.exception("email %s could not be delivered", notification.pk)
             outbox.mark_failed(notification, at=timezone.now(), error=type(error).__name__)
         else:
             outbox.mark_delivered(notification, at=timezone.now())
@@ -174,24 +174,27 @@ class Worker:
         except DatabaseError:
             raise
         except Exception:
-            log.exception("the job %s failed; it runs again at its next turn", job.__name__)
+            log.exception("the job %s failed and will run again at its next turn", job.__name__)
 
     def _stop(self, *_):
         self.stopping = True
 
-    def _pulse(self):
-        """Its own thread, so that a slow mail server doesn't look like a dead worker. A worker that hangs falls silent."""
+    def _send_heartbeats(self):
+        """Send heartbeats until the worker stops. They pause while the worker makes no progress.
+
+        This runs in a thread of its own, so that a slow email server does not look like a dead worker.
+        """
         while not self.stopping:
             if time.monotonic() - self.progress_at < outbox.LEASE.total_seconds():
-                self._quietly(self._beat)
-            time.sleep(BEAT_SECONDS)
+                self._ignoring_database_errors(self._beat)
+            time.sleep(HEARTBEAT_SECONDS)
 
     def _beat(self):
         outbox.beat(self.name, at=timezone.now())
 
-    def _quietly(self, action, *args):
+    def _ignoring_database_errors(self, action, *args):
         try:
             action(*args)
         except DatabaseError:
-            log.warning("the database is away: no heartbeat")
+            log.warning("the database can't be reached: no heartbeat")
             connections.close_all()

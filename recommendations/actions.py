@@ -1,4 +1,4 @@
-"""What changes items, recommendations and verdicts. Every change of an item keeps the text index in step."""
+"""Change items, recommendations and verdicts. Each change of an item also updates the search index."""
 
 from django.db import transaction
 
@@ -7,12 +7,12 @@ from recommendations.models import Holding, Item, Recommendation
 
 
 class UnknownVerdict(ValueError):
-    """Not one of Recommendation.Verdict, or a reason that isn't one of Recommendation.Why."""
+    """The verdict is not in Recommendation.Verdict, or the reason is not in Recommendation.Why."""
 
 
 @transaction.atomic
 def recommend(item, *, reason, by, at, branch, topic, question_type, patron=None, starred=True):
-    """Suggest one item on one occasion."""
+    """Recommend one item on one occasion, and return the recommendation."""
     return Recommendation.objects.create(
         item=item,
         reason=reason,
@@ -28,10 +28,10 @@ def recommend(item, *, reason, by, at, branch, topic, question_type, patron=None
 
 @transaction.atomic
 def record_verdict(recommendation, *, verdict, why=None, comment=None, at):
-    """Set, change or (with "") take back the patron's word; `recommendation` itself is brought up to date.
+    """Set or change the patron's verdict, or withdraw it with "", and return `recommendation`, updated.
 
-    `why` and `comment` left out are not touched, so that a second tap loses nothing written before; a reason falls with the
-    verdict it was given for, and taking the verdict back takes both. Raises UnknownVerdict.
+    Without `why` and `comment` the present ones stay, so that a second tap loses nothing. Another verdict
+    removes the reason, and withdrawing the verdict removes both. Raises UnknownVerdict.
     """
     if verdict not in ("", *Recommendation.Verdict.values):
         raise UnknownVerdict(verdict)
@@ -52,7 +52,10 @@ def record_verdict(recommendation, *, verdict, why=None, comment=None, at):
 
 @transaction.atomic
 def add_item(*, at, kind, title, creators="", url="", branch=None, call_number="", **rest):
-    """An item that wasn't in the catalogue; with `branch` and `call_number` also where it stands. `rest`: fields of Item."""
+    """Add an item that is not in the catalog, and return it. `rest` are fields of Item.
+
+    `branch` and `call_number` say which branch has it, and where.
+    """
     item = Item.objects.create(added_at=at, kind=kind, title=title, creators=creators, url=url, **rest)
     if branch and call_number:
         Holding.objects.create(item=item, branch=branch, call_number=call_number)
@@ -62,7 +65,7 @@ def add_item(*, at, kind, title, creators="", url="", branch=None, call_number="
 
 @transaction.atomic
 def change_item(item, **changes):
-    """Change fields of an item; `item` itself is brought up to date. `retired_at=` takes it out of the search."""
+    """Change fields of an item and return it, updated. With `retired_at`, the search no longer finds it."""
     item = _write(item, changes)
     search.index([item.pk])
     return item
@@ -70,7 +73,7 @@ def change_item(item, **changes):
 
 @transaction.atomic
 def place_item(item, *, branch, call_number, location=""):
-    """Say where a branch keeps an item, in place of what was said before."""
+    """Set where a branch keeps an item, and return the holding. Earlier call numbers are removed."""
     Item.objects.select_for_update().get(pk=item.pk)
     Holding.objects.filter(item=item, branch=branch).exclude(call_number=call_number).delete()
     holding, _new = Holding.objects.update_or_create(
@@ -83,7 +86,8 @@ def place_item(item, *, branch, call_number, location=""):
 def _write(item, changes):
     Item.objects.select_for_update().get(pk=item.pk)
     for field, value in changes.items():
-        Item._meta.get_field(field)  # a misspelt name must not pass as an attribute
+        # Raises FieldDoesNotExist, because setattr would accept a misspelled name.
+        Item._meta.get_field(field)
         setattr(item, field, value)
     item.save(update_fields=list(changes))
     return item

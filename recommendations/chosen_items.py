@@ -1,4 +1,4 @@
-"""Items chosen in a form at the desk, found or made by hand, and their recommendation all at once."""
+"""Recommend the items that staff chose in a form at the desk."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from .models import Holding, Item
 
 @dataclass(frozen=True)
 class ChosenItem:
-    """One row of the form: an item that was found, or (item None) the words to make one by hand."""
+    """One row of the form: an item from the search, or without `item` the fields of a new one."""
 
     item: Item | None = None
     reason: str = ""
@@ -21,7 +21,10 @@ class ChosenItem:
 
 
 def recommend_chosen(chosen, *, by, at, branch, topic, question_type, patron=None):
-    """Recommend each ChosenItem in order and return the recommendations. Call inside the transaction of the occasion."""
+    """Recommend each ChosenItem and return the recommendations, in order.
+
+    The caller opens the transaction, which also saves the visit or answer they belong to.
+    """
     recommendations = []
     for row in chosen:
         item = row.item

@@ -1,4 +1,4 @@
-"""What: items, topics, recommendations and the patron's verdict on each."""
+"""Items, topics, recommendations and the patron's verdicts."""
 
 import uuid
 
@@ -13,7 +13,7 @@ from accounts.models import Branch, User
 
 
 class QuestionType(models.TextChoices):
-    """The field's kinds of contact; a recommendation carries its session's, for figures and for the wording of the verdict."""
+    """The kinds of question that libraries count. They also decide the wording of a verdict."""
 
     DIRECTIONAL = "directional", _("directional")
     KNOWN_ITEM = "known_item", _("known item")
@@ -67,8 +67,10 @@ def topic_names(lookup="names"):
 
 
 class Item(models.Model):
-    """Something that can be recommended: a title in the catalogue (the bibliographic record, not one barcoded copy), an
-    article, database, web page, person, course or event."""
+    """Anything that can be recommended, such as a title in the catalog, an article, a person or an event.
+
+    A title is the bibliographic record, not one copy with a barcode.
+    """
 
     class Kind(models.TextChoices):
         BOOK = "book", _("book")
@@ -104,10 +106,10 @@ class Item(models.Model):
     summary = models.TextField(_("description"), blank=True)
     language = models.CharField(max_length=12, blank=True)
     source = models.CharField(
-        max_length=40, blank=True, help_text="where it was imported from; empty when made at the desk"
+        max_length=40, blank=True, help_text="where it was imported from; empty if it was added at the desk"
     )
     source_key = models.CharField(
-        max_length=120, blank=True, help_text="its identifier there: importing it again changes this row"
+        max_length=120, blank=True, help_text="its identifier there, by which another import updates this row"
     )
     added_at = models.DateTimeField()
     retired_at = models.DateTimeField(null=True, blank=True)
@@ -125,12 +127,12 @@ class Item(models.Model):
         return self.title
 
     def get_kind_display(self):
-        """The kind in words. Django's own makes a dictionary of all kinds for each item, which is a tenth of what a list of items costs."""
+        """Return the kind in words. Django's method would take a tenth of the time of a list of items."""
         return Item.Kind(self.kind).label if self.kind in Item.Kind else self.kind
 
 
 class Holding(models.Model):
-    """Where a branch keeps an item."""
+    """A place where a branch keeps an item."""
 
     item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="holdings")
     branch = models.ForeignKey(Branch, on_delete=models.CASCADE, related_name="holdings")
@@ -146,16 +148,16 @@ class Holding(models.Model):
 
 
 class SearchEntry(models.Model):
-    """One item's words as recommendations.search.fold leaves them; written by the actions, never by a trigger.
+    """The folded words of one item (see recommendations.search.fold), which the actions keep up to date.
 
-    On PostgreSQL two GIN indexes over these columns are the text index; on SQLite an FTS5 table holds a copy of them.
+    On PostgreSQL, two GIN indexes cover these columns. On SQLite, an FTS5 table has a copy of them.
     """
 
     item = models.OneToOneField(Item, on_delete=models.CASCADE, primary_key=True, related_name="search_entry")
     title = models.CharField(max_length=400, db_index=True)
     names = models.TextField(help_text="creators, and the title in its original script")
     rest = models.TextField(
-        help_text="everything else a person may type: ISBN, call numbers, series, publisher, year, description"
+        help_text="what else people search by: ISBN, call numbers, series, publisher, year, description"
     )
 
     class Meta:
@@ -166,54 +168,57 @@ class SearchEntry(models.Model):
 
 
 class RecommendationQuerySet(models.QuerySet):
-    # Who may do what.
-
     def belonging_to(self, viewer, at=None):
-        """What this reader may open as a patron: their own, and those of the sessions this browser opened by code.
+        """Return the recommendations that this viewer may open as a patron, at the moment `at` or now.
 
-        What was recommended in an answer shows with it: `recommended_at` is then a few seconds ahead. `at`: the moment, now unless said."""
+        Those in an answer appear with it, when its undo window ends, because `recommended_at` is that moment.
+        """
         return self.filter(
             viewer.owns("patron", pk=viewer.opened_recommendations), recommended_at__lte=at or timezone.now()
         )
 
-    # What to look for.
-
     def undecided(self):
-        """Asked about and without a verdict yet."""
+        """Return those that patrons are asked about and have no verdict yet."""
         return self.filter(starred=True, verdict="")
 
     def with_places(self):
-        """A row for each place where the item stands, to be read through `each_once`: a query less than with its holdings fetched."""
+        """Return one row for each place that has the item. `each_once` makes recommendations of them.
+
+        This saves the query that prefetching the holdings would take.
+        """
         place = {"stands_at": "branch__name", "call_number": "call_number", "location": "location"}
         return self.annotate(**{name: F(f"item__holdings__{column}") for name, column in place.items()})
 
     def for_page(self):
-        """With everything that an item card shows."""
+        """Return the recommendations with everything that an item card shows."""
         return self.select_related("item", "branch", "recommended_by").prefetch_related(
             Prefetch("item__holdings", Holding.objects.select_related("branch"))
         )
 
 
 def each_once(rows):
-    """The recommendations of rows that were found `with_places`, their items with these as holdings."""
-    found = {}
+    """Return each recommendation of these `with_places` rows once, with the places as its item's holdings."""
+    recommendations = {}
     for row in rows:
-        recommendation = found.setdefault(row.pk, row)
-        places = recommendation.item.__dict__.setdefault("_prefetched_objects_cache", {}).setdefault(
-            "holdings", []
-        )  # `item.holdings.all()`
+        recommendation = recommendations.setdefault(row.pk, row)
+        # `item.holdings.all()` takes its rows from this cache.
+        prefetched = recommendation.item.__dict__.setdefault("_prefetched_objects_cache", {})
+        places = prefetched.setdefault("holdings", [])
         if row.stands_at:
             places.append(
                 Holding(branch=Branch(name=row.stands_at), call_number=row.call_number, location=row.location)
             )
-    return list(found.values())
+    return list(recommendations.values())
 
 
 class Recommendation(models.Model):
-    """One item suggested on one occasion, with a reason. It knows neither the session nor the message it was part of."""
+    """One item recommended on one occasion, with a reason.
+
+    Rows of a help session or a message point to it. It points to neither.
+    """
 
     class Verdict(models.TextChoices):
-        """The patron's word. The words shown fit the question type: recommendations/verdicts.py."""
+        """The patron's verdict. Patrons read other words for some question types (verdicts.py)."""
 
         HELPED = "helped", _("helped")
         PARTLY = "partly", _("partly")
@@ -222,11 +227,13 @@ class Recommendation(models.Model):
         NOT_TRIED = "not_tried", _("not tried yet")
 
     class Why(models.TextChoices):
+        """The reason for a verdict that the item did not help."""
+
         TOO_HARD = "too_hard", _("too hard")
         TOO_BASIC = "too_basic", _("too basic")
         OFF_TOPIC = "off_topic", _("off topic")
         CHECKED_OUT = "checked_out", _("checked out")
-        SIGN_IN = "sign_in", _("sign-in or payment asked")
+        SIGN_IN = "sign_in", _("needs sign-in or payment")
         LINK_BROKEN = "link_broken", _("link broken")
         STOPPED = "stopped", _("stopped partway")
         OTHER = "other", _("other")
@@ -234,9 +241,7 @@ class Recommendation(models.Model):
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="recommendations")
     reason = models.CharField(_("reason"), max_length=400, blank=True)
-    starred = models.BooleanField(
-        default=True, help_text="with many items only the starred ones are asked about"
-    )
+    starred = models.BooleanField(default=True, help_text="patrons are asked only about starred items")
     patron = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="recommendations"
     )

@@ -1,9 +1,10 @@
-"""Full-text search over items, one module for both databases.
+"""Full-text search over items, for both databases.
 
-Text is folded here, in Python, so that both databases see the same words: ASCII letters and digits or other scripts, one
-space between. SQLite looks them up in an FTS5 table, PostgreSQL through GIN indexes (migration 0002). Neither has a trigger:
-whoever changes an item calls index(). On SQLite altering a table drops its triggers without a word, and the index would rot;
-neither database's own folding knows Ł, æ and ß alike.
+Text is folded in Python, because the databases fold Ł, æ and ß differently. Folded text is words with one
+space between them. SQLite searches an FTS5 table, PostgreSQL two GIN indexes (migration 0002).
+
+No trigger updates the index: code that changes an item calls `index`. On SQLite, altering a table would drop
+its triggers silently.
 """
 
 import re
@@ -15,13 +16,15 @@ from stdnum import isbn
 
 from recommendations.models import Holding, Item, SearchEntry
 
-LONGEST_WORD = 80
+WORD_MAX = 80
+# A search uses this many words at most.
 WORDS_ASKED = 12
-REST_KEPT = 4000
-CANDIDATES = 300  # a search so broad that more match is ranked among these; an exact title is looked up apart from them
+REST_MAX = 4000
+# At most this many matches are ranked. An exact title is looked up separately, so it is never missed.
+CANDIDATES = 300
 
 APOSTROPHES = "'`´‘’‛ʹʻʼʽˈ′＇׳״"
-# What Unicode doesn't decompose but a reader with another keyboard types plainly.
+# Letters that Unicode doesn't decompose, and how people without them on their keyboard type them.
 PLAIN_LETTERS = {
     "ł": "l",
     "ø": "o",
@@ -40,23 +43,23 @@ PLAIN_LETTERS = {
 }
 FOLDED_LETTERS = str.maketrans(PLAIN_LETTERS)
 NO_APOSTROPHES = str.maketrans("", "", APOSTROPHES)
-# Their vowels and accents may be left out by whoever writes; in the scripts above this point the marks are the vowels.
+# People often leave out the accents and vowel marks of scripts below this point. Above it, marks are vowels.
 FIRST_SCRIPT_THAT_NEEDS_ITS_MARKS = 0x0780
 # Thai, Lao, Burmese, Khmer, kana and Han are written without spaces: each letter becomes a word.
 WITHOUT_SPACES = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
-WORD = re.compile(
-    r"[^\x00-/:-@\[-`{-\x7f]+"
-)  # whatever isn't an ASCII sign; FTS5's tokenizer "ascii" splits at the same places
+# A word ends at an ASCII character that is no letter or digit, as for the FTS5 tokenizer "ascii".
+WORD = re.compile(r"[^\x00-/:-@\[-`{-\x7f]+")
 PLUS = re.compile(r"(?<=[a-z0-9])\++(?![a-z0-9])")
 SHARP = re.compile(r"(?<![^\W_])([a-z])#")
 
 
 def fold(text):
-    """The words of `text` without case, accents and punctuation, one space between; folding twice changes nothing.
+    """Return the words of `text` without case, accents and punctuation, with one space between them.
 
-    C++ and C# stay apart from C: cplusplus, csharp.
+    Folding again changes nothing. C++ and C# become cplusplus and csharp, to keep them apart from C.
     """
     text = str(text).translate(NO_APOSTROPHES)
     if text.isascii():
@@ -69,11 +72,11 @@ def fold(text):
         )
         text = unicodedata.normalize("NFC", "".join(_letters(text)))
     text = SHARP.sub(r"\1sharp", PLUS.sub(lambda signs: "plus" * len(signs.group()), text))
-    return " ".join(word[:LONGEST_WORD] for word in WORD.findall(text))
+    return " ".join(word[:WORD_MAX] for word in WORD.findall(text))
 
 
 def _letters(text):
-    """Letters, digits and the marks that matter; a space for everything else that isn't ASCII."""
+    """Yield ASCII, letters, digits and the marks that matter, and a space for every other character."""
     base = ""
     for character in text:
         category = unicodedata.category(character)
@@ -83,7 +86,8 @@ def _letters(text):
         elif category[0] == "M":
             if base and ord(base) >= FIRST_SCRIPT_THAT_NEEDS_ITS_MARKS:
                 yield character
-        elif category == "Cf":  # soft hyphens and joiners inside words
+        elif category == "Cf":
+            # Soft hyphens and joiners don't end a word.
             continue
         elif category[0] in "LN":
             base = character
@@ -98,22 +102,23 @@ def _letters(text):
 
 
 def find_items(query, *, limit=10, branch=None):
-    """The items that hold every word of `query`, best first: the last word may be unfinished.
+    """Return a list of the items that contain every word of `query`, the best first.
 
-    An exact title, ISBN or call number comes first, then words found in the title, then in the creators, then anywhere;
-    within each, what `branch` holds before the rest. A list, with holdings and their branches fetched.
+    The last word may be incomplete. An exact title, ISBN or call number comes first. Then come items with the
+    words in the title, then in the creators, then anywhere. Each group begins with what `branch` has. The
+    holdings and their branches are fetched.
     """
     folded = fold(str(query)[:400])
     words = folded.split()[:WORDS_ASKED]
     if not words:
         return []
-    found = _candidates(folded, words, branch)
+    entries = _candidates(folded, words, branch)
     has_copy_here = set()
-    if branch is not None and found:
-        has_copy_here = set(
-            Holding.objects.filter(branch=branch, item__in=found).values_list("item_id", flat=True)
-        )
-    best = sorted(found, key=lambda pk: (*_rank(found[pk], folded, words, pk in has_copy_here), pk))[:limit]
+    if branch is not None and entries:
+        here = Holding.objects.filter(branch=branch, item__in=entries)
+        has_copy_here = set(here.values_list("item_id", flat=True))
+    ranks = {pk: _rank(entry, folded, words, pk in has_copy_here) for pk, entry in entries.items()}
+    best = sorted(entries, key=lambda pk: (*ranks[pk], pk))[:limit]
     items = Item.objects.prefetch_related("holdings__branch").in_bulk(best)
     return [items[pk] for pk in best if pk in items]
 
@@ -125,15 +130,15 @@ class _Entry(NamedTuple):
 
 
 def _candidates(folded, words, branch):
-    """{item id: _Entry}, enough of them to hold the best."""
+    """Return {item id: _Entry}: enough matches to include the best ones."""
     exact = SearchEntry.objects.filter(title=folded).values_list("item_id", "title", "names", "rest")
-    found = {pk: _Entry(*entry) for pk, *entry in exact[:CANDIDATES]}
-    found.update(_look_up(words, in_title=True))
-    if len(found) < CANDIDATES or _number(words):
-        found.update(_look_up(words))
-    if branch is not None and len(found) >= CANDIDATES:
-        found.update(_look_up(words, in_title=True, branch=branch))
-    return found
+    entries = {pk: _Entry(*entry) for pk, *entry in exact[:CANDIDATES]}
+    entries.update(_look_up(words, in_title=True))
+    if len(entries) < CANDIDATES or _number(words):
+        entries.update(_look_up(words))
+    if branch is not None and len(entries) >= CANDIDATES:
+        entries.update(_look_up(words, in_title=True, branch=branch))
+    return entries
 
 
 def _rank(entry, folded, words, has_copy_here):
@@ -156,18 +161,14 @@ def _holds(text, words):
 
 
 def _number(words):
-    """An ISBN or a call number without its dashes and spaces; "" for anything without a digit."""
+    """Return an ISBN or call number without dashes and spaces, or "" for words without a digit."""
     joined = "".join(words)
-    return (
-        joined[:LONGEST_WORD] if len(joined) >= 3 and any(character.isdigit() for character in joined) else ""
-    )
-
-
-# The text index.
+    has_digit = any(character.isdigit() for character in joined)
+    return joined[:WORD_MAX] if len(joined) >= 3 and has_digit else ""
 
 
 def index(item_ids):
-    """Bring the words of these items up to date, from what the database holds now. Call it in the transaction of the change."""
+    """Update the search index of these items. Call it in the transaction that changes them."""
     with transaction.atomic():
         items = list(Item.objects.filter(pk__in=item_ids, retired_at=None))
         call_numbers: dict[int, list[str]] = {}
@@ -176,8 +177,8 @@ def index(item_ids):
         ):
             call_numbers.setdefault(item_id, []).append(call_number)
         entries = [entry_for(item, call_numbers.get(item.pk, [])) for item in items]
-        gone = set(item_ids) - {item.pk for item in items}
-        SearchEntry.objects.filter(pk__in=gone).delete()
+        removed = set(item_ids) - {item.pk for item in items}
+        SearchEntry.objects.filter(pk__in=removed).delete()
         SearchEntry.objects.bulk_create(
             entries, update_conflicts=True, unique_fields=["item"], update_fields=["title", "names", "rest"]
         )
@@ -193,7 +194,7 @@ def index(item_ids):
 
 
 def entry_for(item, call_numbers):
-    """What the index should hold for an item."""
+    """Return the unsaved SearchEntry of the item. `call_numbers` are those of all branches."""
     folded_numbers = [fold(number) for number in call_numbers]
     joined_numbers = [number.replace(" ", "") for number in folded_numbers]
     isbns = [
@@ -220,17 +221,17 @@ def entry_for(item, call_numbers):
         item_id=item.pk,
         title=fold(item.title)[:400].rstrip(),
         names=fold(" ".join(names)),
-        rest=fold(" ".join(rest))[:REST_KEPT].rstrip(),
+        rest=fold(" ".join(rest))[:REST_MAX].rstrip(),
     )
 
 
 def _after_elisions(text):
-    """étranger in L'étranger: it is looked for under either."""
+    """Return words after an elision, such as étranger in L'étranger, because people search for either."""
     return re.findall(rf"(?<=\w[{APOSTROPHES}])\w{{3,}}", text)
 
 
 def rebuild():
-    """Write the whole index anew, a thousand items at a time and in place, so that the search works meanwhile. Yields the count."""
+    """Rebuild the whole index in place, and yield the number of items done after each thousand."""
     done, last = 0, 0
     while ids := list(Item.objects.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:1000]):
         index(ids)
@@ -239,26 +240,34 @@ def rebuild():
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute(
-                "DELETE FROM recommendations_text WHERE rowid NOT IN (SELECT item_id FROM recommendations_searchentry)"
+                "DELETE FROM recommendations_text "
+                "WHERE rowid NOT IN (SELECT item_id FROM recommendations_searchentry)"
             )
             cursor.execute("INSERT INTO recommendations_text (recommendations_text) VALUES ('optimize')")
 
 
-# Folded words hold no quote, backslash, NUL or operator, so quoting them is all that the query languages ask for.
+# Quoting the words is enough to escape them in both query languages, because folded words have no quotes,
+# backslashes, NULs or operators.
 
 ON_SQLITE = """
 SELECT entry.item_id, entry.title, entry.names, entry.rest
-FROM recommendations_text JOIN recommendations_searchentry AS entry ON entry.item_id = recommendations_text.rowid
+FROM recommendations_text
+JOIN recommendations_searchentry AS entry ON entry.item_id = recommendations_text.rowid
 WHERE recommendations_text MATCH %s{has_copy} LIMIT %s"""
 ON_POSTGRESQL = """
 SELECT entry.item_id, entry.title, entry.names, entry.rest
 FROM recommendations_searchentry AS entry WHERE {indexed} @@ %s::tsquery{has_copy} LIMIT %s"""
-HAS_COPY = " AND EXISTS (SELECT 1 FROM recommendations_holding AS copy WHERE copy.item_id = entry.item_id AND copy.branch_id = %s)"
+HAS_COPY = """
+AND EXISTS (
+    SELECT 1 FROM recommendations_holding AS copy
+    WHERE copy.item_id = entry.item_id AND copy.branch_id = %s
+)"""
 TITLE_WORDS = "array_to_tsvector(string_to_array(title, ' '))"
 ALL_WORDS = "array_to_tsvector(array_remove(string_to_array(title || ' ' || names || ' ' || rest, ' '), ''))"
 
 
 def _look_up(words, *, in_title=False, branch=None):
+    """Return {item id: _Entry} of at most CANDIDATES entries with these words. The last may be incomplete."""
     *finished, last = words
     number = "" if in_title else _number(words)
     if connection.vendor == "sqlite":

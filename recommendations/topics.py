@@ -1,4 +1,4 @@
-"""The library's own list of topics."""
+"""Change the library's list of topics."""
 
 from django.db import transaction
 
@@ -23,7 +23,7 @@ STARTING = [
 
 
 class NameTaken(Exception):
-    """Another topic, perhaps a retired one, has this name."""
+    """Another topic has this name. It may be a retired one."""
 
 
 @transaction.atomic
@@ -46,7 +46,7 @@ def add_topic(*, name, names):
 
 @transaction.atomic
 def rename_topic(topic, *, name, names):
-    """Change the names, also for past sessions. Raises NameTaken. `names` is that of add_topic."""
+    """Change the names, for past help sessions too. `names` is that of add_topic. Raises NameTaken."""
     _check_free(name, but=topic)
     topic.name = name
     topic.save(update_fields=["name"])
@@ -54,12 +54,13 @@ def rename_topic(topic, *, name, names):
 
 
 def retire_topic(topic, *, at):
-    """No longer offered for new sessions; past ones keep it."""
+    """Stop offering the topic for new help sessions. Past ones keep it."""
     topic.retired_at = at
     topic.save(update_fields=["retired_at"])
 
 
 def bring_back_topic(topic):
+    """Offer a retired topic again."""
     topic.retired_at = None
     topic.save(update_fields=["retired_at"])
 

@@ -1,4 +1,4 @@
-"""The words of a verdict. The values are the same everywhere; what a patron reads fits the need."""
+"""The words of a verdict, which depend on the question type. The stored values don't."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -21,15 +21,15 @@ FOR_ENJOYMENT = [
     (Verdict.NOT_TRIED.value, _("not started")),
 ]
 
-# What wants an answer from the library: the follow-up is offered at once.
+# After these, the page offers to write to the library.
 NEEDS_FOLLOW_UP = {Verdict.DID_NOT_HELP.value, Verdict.COULD_NOT_GET_IT.value}
 
 
 def choices_for(question_type):
-    """[(value, label)] in the order of the buttons."""
+    """Return [(value, label)] in the order of the buttons."""
     return FOR_ENJOYMENT if question_type == QuestionType.READERS_ADVISORY else FOR_INFORMATION
 
 
 def label_for(recommendation):
-    """The verdict in the patron's words; "" while there is none."""
+    """Return the verdict in the patron's words, or "" without a verdict."""
     return dict(choices_for(recommendation.question_type)).get(recommendation.verdict, "")

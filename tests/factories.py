@@ -1,4 +1,4 @@
-"""Test data. Each factory makes the least that is believable; a test names what matters to it."""
+"""Create test data. A factory fills in believable defaults, and each test sets only what matters to it."""
 
 import datetime
 import io
@@ -70,7 +70,7 @@ class UserFactory(DjangoModelFactory):
 
 
 class ChildFactory(UserFactory):
-    """A child's record, which has a first name and no address."""
+    """A child's account, with a first name and no email address."""
 
     name = "Mia"
     email = None
@@ -78,7 +78,7 @@ class ChildFactory(UserFactory):
 
 
 class StaffFactory(UserFactory):
-    """A member of staff; `branch` and `role` say where and as what."""
+    """A staff member with the role `branch__role` (staff, by default) at `branch`, or at a new branch."""
 
     class Meta:
         skip_postgeneration_save = True
@@ -89,12 +89,12 @@ class StaffFactory(UserFactory):
     @factory.post_generation
     def branch(self, create, extracted, **kwargs):
         StaffRole.objects.create(
-            user=self, branch=extracted or BranchFactory(), role=kwargs.get("role", StaffRole.Role.STAFF)
+            user=self, branch=extracted or BranchFactory(), role=kwargs.get("role", "staff")
         )
 
 
 class InvitationFactory(DjangoModelFactory):
-    """Somebody invited to a `branch` as staff."""
+    """An invitation to work as staff at `branch`, or at a new branch."""
 
     class Meta:
         model = Invitation
@@ -109,15 +109,12 @@ class InvitationFactory(DjangoModelFactory):
 
     @factory.post_generation
     def branch(self, create, extracted, **kwargs):
-        InvitedRole.objects.create(
-            invitation=self,
-            branch=extracted or BranchFactory(),
-            role=kwargs.get("role", StaffRole.Role.STAFF),
-        )
+        role = kwargs.get("role", "staff")
+        InvitedRole.objects.create(invitation=self, branch=extracted or BranchFactory(), role=role)
 
 
 class PasskeyFactory(DjangoModelFactory):
-    """One that nobody can show: a tests.passkey_device.Device makes those that somebody can."""
+    """A passkey whose private key is lost. For one that can sign in, use tests.passkey_device.Device."""
 
     class Meta:
         model = Passkey
@@ -134,7 +131,7 @@ class PasskeyFactory(DjangoModelFactory):
 
 
 class AbsenceFactory(DjangoModelFactory):
-    """Today and two days more."""
+    """An absence today and on the next two days."""
 
     class Meta:
         model = Absence
@@ -152,7 +149,7 @@ class TopicFactory(DjangoModelFactory):
 
 
 class ItemFactory(DjangoModelFactory):
-    """Made through the action, so that search finds it."""
+    """An item created by its action, so that the search finds it."""
 
     class Meta:
         model = Item
@@ -187,13 +184,11 @@ class QuietSessionFactory(HelpSessionFactory):
 
 
 class SharedSessionFactory(HelpSessionFactory):
-    """A visit with a child that an adult may keep as well; with `shared_with` one does."""
+    """A visit with a child that an adult can keep too. With `shared_with`, that adult has kept it."""
 
     with_child = "shared"
     question = "Why do volcanoes erupt?"
-    shared_at = factory.LazyAttribute(
-        lambda session: timezone.now() if getattr(session, "shared_with", None) else None
-    )
+    shared_at = factory.LazyAttribute(lambda s: timezone.now() if getattr(s, "shared_with", None) else None)
 
     @classmethod
     def _create(cls, model_class, *args, **kwargs):
@@ -214,7 +209,7 @@ class SessionNoteFactory(DjangoModelFactory):
 
 
 class RecommendationFactory(DjangoModelFactory):
-    """A recommendation made in a help session: pass `help_session`, or one is made."""
+    """A recommendation in `help_session`, or in a new one. `recommend_in` also links it to the session."""
 
     class Meta:
         model = Recommendation
@@ -232,28 +227,31 @@ class RecommendationFactory(DjangoModelFactory):
 
 
 def recommend_in(help_session, count=1, **kwargs):
-    """`count` recommendations of the session, linked to it. Returns them."""
+    """Create `count` recommendations in the session, and return them."""
     recommendations = RecommendationFactory.create_batch(count, help_session=help_session, **kwargs)
-    SessionRecommendation.objects.bulk_create(
-        SessionRecommendation(help_session=help_session, recommendation=recommendation, position=position)
-        for position, recommendation in enumerate(recommendations)
-    )
-    return recommendations
+    return _link(SessionRecommendation, recommendations, help_session=help_session)
 
 
 def recommend_in_message(message, count=1, **kwargs):
-    """`count` recommendations made inside an answer. Returns them."""
+    """Create `count` recommendations in an answer, and return them."""
     session = message.conversation.help_session
     recommendations = RecommendationFactory.create_batch(count, help_session=session, **kwargs)
-    MessageRecommendation.objects.bulk_create(
-        MessageRecommendation(message=message, recommendation=recommendation, position=position)
+    return _link(MessageRecommendation, recommendations, message=message)
+
+
+def _link(model, recommendations, **owner):
+    model.objects.bulk_create(
+        model(recommendation=recommendation, position=position, **owner)
         for position, recommendation in enumerate(recommendations)
     )
     return recommendations
 
 
 def code_for(help_session, *, at=None, state=ClaimCode.State.LIVE):
-    """A code for the session; returns its 13 digits. For a blank card pass help_session=None."""
+    """Create a code for the session and return its 13 digits.
+
+    With None it is the code of a blank code card.
+    """
     at = at or timezone.now()
     code = codes.new_code()
     ClaimCode.objects.create(
@@ -268,7 +266,7 @@ def code_for(help_session, *, at=None, state=ClaimCode.State.LIVE):
 
 
 class ConversationFactory(DjangoModelFactory):
-    """A conversation that waits for staff, without a message: add some with MessageFactory."""
+    """A conversation that waits for staff. It has no messages: add them with MessageFactory."""
 
     class Meta:
         model = Conversation
@@ -281,20 +279,14 @@ class ConversationFactory(DjangoModelFactory):
     reason = Conversation.Reason.ASKED
     opened_at = factory.LazyFunction(timezone.now)
     at_desk_from = factory.SelfAttribute("opened_at")
-    waiting_since = factory.LazyAttribute(
-        lambda c: c.opened_at if c.status == Conversation.Status.WAITING_FOR_STAFF else None
-    )
-    closed_at = factory.LazyAttribute(
-        lambda c: (
-            c.opened_at if c.status in {Conversation.Status.CLOSED, Conversation.Status.ERASED} else None
-        )
-    )
+    waiting_since = factory.LazyAttribute(lambda c: c.opened_at if c.status == "waiting_for_staff" else None)
+    closed_at = factory.LazyAttribute(lambda c: c.opened_at if c.status in {"closed", "erased"} else None)
     queued_at = factory.LazyAttribute(lambda c: c.waiting_since or c.closed_at or c.opened_at)
     assigned_at = factory.LazyAttribute(lambda c: c.opened_at if getattr(c, "assignee", None) else None)
 
 
 class MessageFactory(DjangoModelFactory):
-    """One message; it moves last_message_at of its conversation along."""
+    """A message, which also sets last_message_at of its conversation."""
 
     class Meta:
         model = Message
@@ -302,14 +294,13 @@ class MessageFactory(DjangoModelFactory):
     conversation = factory.SubFactory(ConversationFactory)
     side = Message.Side.PATRON
     author = factory.LazyAttribute(
-        lambda m: (
-            m.conversation.patron if m.side == Message.Side.PATRON else m.conversation.help_session.staff
-        )
+        lambda m: m.conversation.patron if m.side == "patron" else m.conversation.help_session.staff
     )
     body = "The soil test page was spot on."
     language = "en"
     sent_at = factory.LazyFunction(timezone.now)
-    shown_from = factory.SelfAttribute("sent_at")  # long shown, not held
+    # Shown at once, without an undo window.
+    shown_from = factory.SelfAttribute("sent_at")
     then = factory.LazyAttribute(lambda m: "turn" if m.side == Message.Side.STAFF else "")
     client_token = factory.LazyFunction(uuid.uuid4)
 
@@ -321,10 +312,10 @@ class MessageFactory(DjangoModelFactory):
         return message
 
 
-def picture_file(name="shelf.jpg", *, size=(120, 80), kind="JPEG", color="#2b5876", **how):
-    """An uploaded picture."""
+def picture_file(name="shelf.jpg", *, size=(120, 80), kind="JPEG", color="#2b5876", **options):
+    """Return an uploaded picture. `options` go to Pillow's encoder."""
     out = io.BytesIO()
-    Image.new("RGB", size, color).save(out, kind, **how)
+    Image.new("RGB", size, color).save(out, kind, **options)
     return SimpleUploadedFile(name, out.getvalue())
 
 
@@ -333,7 +324,7 @@ def pdf_file(name="form.pdf", content=b"%PDF-1.4 a form of the library"):
 
 
 def attach_to(message, *files, alt=""):
-    """What of the files (a picture, unless given) can be kept, as attachments of the message. Returns the last one."""
+    """Attach the files, or a picture if there are none, to the message. Return the last attachment."""
     for file in files or [picture_file()]:
         usable = checked([(file.name, file, "")])[0][0][1]
         attachment = add(
@@ -371,7 +362,7 @@ class SavedItemFactory(DjangoModelFactory):
 
 
 class ReplyTemplateFactory(DjangoModelFactory):
-    """An answer that is often given, at all branches."""
+    """A reply template for all branches."""
 
     class Meta:
         model = ReplyTemplate
@@ -383,7 +374,7 @@ class ReplyTemplateFactory(DjangoModelFactory):
 
 
 class ExportFactory(DjangoModelFactory):
-    """One that is ready, with its file."""
+    """An export that is ready, with its file."""
 
     class Meta:
         model = Export

@@ -9,7 +9,7 @@ from .models import Row
 
 
 def set_up(_count):
-    """Return the minimal page, of about 14 kB, for one signed-in person among others."""
+    """Create 20 people with 50 rows each, and return the minimal page of one of them (about 14 kB)."""
     call_command("migrate", run_syncdb=True, verbosity=0)
     people = [get_user_model().objects.create(username=f"person{n}") for n in range(20)]
     Row.objects.bulk_create(
@@ -18,10 +18,8 @@ def set_up(_count):
         for n in range(50)
     )
     store = SessionStore()
-    store[SESSION_KEY], store[BACKEND_SESSION_KEY], store[HASH_SESSION_KEY] = (
-        str(people[0].pk),
-        "django.contrib.auth.backends.ModelBackend",
-        people[0].get_session_auth_hash(),
-    )
+    store[SESSION_KEY] = str(people[0].pk)
+    store[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    store[HASH_SESSION_KEY] = people[0].get_session_auth_hash()
     store.create()
     return {"minimal": Page([Request("/", {"sessionid": store.session_key})])}

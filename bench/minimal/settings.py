@@ -1,4 +1,7 @@
-"""What startproject writes and nothing else: the portal is compared with a page of this site."""
+"""A site with the default settings of startproject.
+
+The bench compares the portal with a page of this site.
+"""
 
 import os
 from pathlib import Path

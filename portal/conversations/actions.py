@@ -271,8 +271,7 @@ def take_back(message, *, by, at, typed=None):
     conversation.pending_from = pending["first"]
     waiting_events = conversation.events.filter(message=None, shown_from__gt=at)
     if waiting_events.update(shown_from=pending["last"] or at) and pending["last"] is None:
-        # A colleague closed the conversation meanwhile. No answer is pending now, so the patron sees it at
-        # once.
+        # A colleague closed the conversation meanwhile. The patron sees that now, as no answer is pending.
         conversation.version += 1
     enter(conversation, states.replay(conversation))
     save(conversation)

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User, private_storage
 from portal import files
 from portal.text import clean
-from portal.uploads import MOST_BYTES, MOST_FILES
+from portal.uploads import MAX_FILE_BYTES, MAX_FILES
 
 from .changes import lock_conversation, save, writer_in
 from .models import Attachment, Draft, Side
@@ -81,7 +81,7 @@ class NotAdded(Exception):
                 "The message was already sent from another page. "
                 "Reload this page to add the file to your next message."
             ),
-        }[self.why] % {"size": MOST_BYTES // MEGABYTE, "files": MOST_FILES}
+        }[self.why] % {"size": MAX_FILE_BYTES // MEGABYTE, "files": MAX_FILES}
 
 
 def checked(uploads):
@@ -246,7 +246,7 @@ def _add_row(attachment, conversation, by, is_sent):
     ).first()
     if message is not None and not is_sent:
         raise NotAdded(attachment.name, "sent")
-    if in_it.count() >= MOST_FILES:
+    if in_it.count() >= MAX_FILES:
         raise NotAdded(attachment.name, "too_many")
     if _used(conversation, by, attachment.side) + attachment.size > _max_bytes(by, attachment.side):
         raise NotAdded(attachment.name, "used_up" if by else "used_up_by_code")

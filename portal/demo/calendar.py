@@ -1,4 +1,4 @@
-"""When the demo's branches are open, so that nothing in it happens on a closed day or in the night."""
+"""Find times at which the demo's branches are open."""
 
 import datetime
 
@@ -12,7 +12,7 @@ class Calendar:
         self.today = now.astimezone(zone).date()
 
     def moment(self, branch, days_ago, hour):
-        """About that hour of that day; an earlier day if the branch was closed then or if it is still to come."""
+        """Return a past time close to `hour` on that day, or on an earlier day if the branch was closed."""
         day = self.today - datetime.timedelta(days=days_ago)
         while True:
             hours = self._hours(branch, day)
@@ -23,7 +23,7 @@ class Calendar:
             day -= datetime.timedelta(days=1)
 
     def when_open(self, branch, at):
-        """`at`, or the next opening of the branch if it is closed then."""
+        """Return `at`, or a time soon after the branch opens next if it is closed then."""
         local = at.astimezone(self.zone)
         hours = self._hours(branch, local.date())
         if hours and hours[0] <= local.hour < hours[1]:
@@ -34,12 +34,12 @@ class Calendar:
         return self._at(day, hours[0]) + datetime.timedelta(minutes=25)
 
     def _hours(self, branch, day):
-        """(opens, closes) on that day, or None."""
-        known = self.branches[branch]
-        if (day - self.today).days in known.closed:
+        """Return the opening and the closing hour on that day, or None if the branch is closed."""
+        branch = self.branches[branch]
+        if (day - self.today).days in branch.closed:
             return None
         return next(
-            (hours for weekdays, hours in known.hours.items() if str(day.weekday()) in weekdays), None
+            (hours for weekdays, hours in branch.hours.items() if str(day.weekday()) in weekdays), None
         )
 
     def _at(self, day, hour):

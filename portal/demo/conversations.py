@@ -1,7 +1,8 @@
-"""The conversations of the demo: what was said in them, and what was done with them."""
+"""Play the demo's conversations: their messages, and what people do with them."""
 
 import datetime
 import uuid
+from functools import partial
 
 from django.core.files.base import ContentFile
 from django.utils.translation import override
@@ -12,153 +13,168 @@ from portal.conversations.models import Conversation, Draft, Side
 from portal.conversations.readers_form import fields_of, message_of
 
 from .pictures import FILES
-from .story import Said
+from .story import DemoMessage
 
-QUARTER_OF_A_DAY = datetime.timedelta(hours=6)
+SIX_HOURS = datetime.timedelta(hours=6)
 
 
 class Conversations:
     def __init__(self, builder):
         self.builder = builder
-        self.named = {}
+        self.by_name = {}
 
-    def plan_about_visit(self, conversation, visit, help_session, recommendation, since):
+    def plan_about_visit(self, story, visit, help_session, recommendation, since):
         patron = self.builder.people.get(visit.patron)
+        about = {"recommendation": recommendation} if recommendation else {"help_session": help_session}
 
-        def begin(**words):
-            help_session.refresh_from_db()  # somebody may have kept it since
-            about = {"recommendation": recommendation} if recommendation else {"help_session": help_session}
-            return conversations.ask(by=patron, **about, **words)
+        def ask(**message):
+            # The patron may have kept the visit since it was read.
+            help_session.refresh_from_db()
+            return conversations.ask(by=patron, **about, **message)
 
-        self._plan(conversation, visit.branch, patron, since, begin)
+        _Exchange(self.builder, story, visit.branch, patron, since, ask).plan()
 
-    def plan_asked(self, asked):
-        patron, language = self.builder.people[asked.patron], asked.conversation.language
-        new = {"branch": self.builder.branches[asked.branch], "topic": self.builder.topics[asked.topic]}
+    def plan_question(self, question):
+        story, builder = question.conversation, self.builder
+        patron = builder.people[question.patron]
+        fields = {"branch": builder.branches[question.branch], "topic": builder.topics[question.topic]}
 
-        def begin(**words):
-            with override(language):
-                if asked.form:
-                    words["body"], new["readers_form"] = message_of(asked.form), fields_of(asked.form, "en")
-                return conversations.ask(by=patron, **new, **words)
+        def ask(**message):
+            with override(story.language):
+                if question.form:
+                    message["body"] = message_of(question.form)
+                    fields["readers_form"] = fields_of(question.form, "en")
+                return conversations.ask(by=patron, **fields, **message)
 
-        self._plan(
-            asked.conversation,
-            asked.branch,
-            patron,
-            self.builder.now - datetime.timedelta(hours=asked.hours_ago),
-            begin,
-        )
+        since = builder.now - datetime.timedelta(hours=question.hours_ago)
+        _Exchange(builder, story, question.branch, patron, since, ask).plan()
 
-    def _plan(self, conversation, branch, patron, since, begin):
-        """Each of its steps, one after the other. `begin` makes the first message the conversation."""
-        builder, told = self.builder, {}
-        earliest, planned = since, since
-        for step in sorted([*conversation.said, *conversation.did], key=lambda step: step.days):
-            wished = since + datetime.timedelta(days=step.days)
-            # An answer that waited for the desk to open moves what follows it, so that nobody phones back before they were asked to.
-            at = max(wished, earliest + min(wished - planned, QUARTER_OF_A_DAY))
-            said = isinstance(step, Said)
-            planned, at = wished, builder.calendar.when_open(branch, at) if said and step.by else at
-            earliest = at
-            if said:
-                token = uuid.UUID(int=builder.random.getrandbits(128), version=4)
-                builder.then(
-                    at,
-                    lambda at, said=step, token=token: self._say(
-                        said, token, conversation, told, patron, begin, since, at
-                    ),
-                )
-            else:
-                builder.then(at, lambda at, did=step: self._do(did, conversation, told, patron, at))
-        if conversation.closed_by:
-            side = conversation.closed_by
-            by = (
-                patron
-                if side == Side.PATRON
-                else builder.people[next(said.by for said in reversed(conversation.said) if said.by)]
-            )
-            after_all = conversation.closed_days > conversation.said[-1].days
-            closed = max(
-                since + datetime.timedelta(days=conversation.closed_days),
-                earliest + datetime.timedelta(minutes=4) if after_all else since,
-            )
-            builder.then(
-                closed, lambda at: conversations.close(told["conversation"], by=by, side=side, at=at)
-            )
-        if conversation.read:
-            builder.then(builder.now, lambda at: conversations.mark_read(_now(told), person=patron, at=at))
 
-    def _say(self, said, token, conversation, told, patron, begin, since, at):
-        words = {"at": at, "body": said.body, "language": conversation.language, "client_token": token}
-        by, side = (self.builder.people[said.by], Side.STAFF) if said.by else (patron, Side.PATRON)
-        if told:
-            more = {"items": self.builder.chosen(said.gave), "then": said.then}
-            message = conversations.reply(told["conversation"], by=by, side=side, **more, **words)
-            given = [
-                link.recommendation
-                for link in message.recommendation_links.select_related("recommendation__item")
-            ]
-            self.builder.plan_verdicts(said.gave, given, patron, since)
+class _Exchange:
+    """One DemoConversation while it is played. `ask` sends its first message and returns the conversation."""
+
+    def __init__(self, builder, story, branch, patron, since, ask):
+        self.builder, self.story, self.branch = builder, story, branch
+        self.patron, self.since, self.ask = patron, since, ask
+        self.conversation = None
+
+    def plan(self):
+        """Schedule the messages and actions of the story."""
+        latest = planned = self.since
+        for step in sorted([*self.story.messages, *self.story.actions], key=lambda step: step.days):
+            is_message = isinstance(step, DemoMessage)
+            wished = self._after(step.days)
+            # An answer waits until the branch opens. What follows moves too, or a patron would reply to an
+            # answer that is not there yet.
+            at = max(wished, latest + min(wished - planned, SIX_HOURS))
+            if is_message and step.by:
+                at = self.builder.calendar.when_open(self.branch, at)
+            latest, planned = at, wished
+            token = self._new_token() if is_message else None
+            play = partial(self._send, step, token) if is_message else partial(self._act, step)
+            self.builder.schedule(at, play)
+        if self.story.closed_by:
+            self._plan_closing(latest)
+        if self.story.read:
+            self.builder.schedule(self.builder.now, self._read)
+
+    def _plan_closing(self, latest):
+        at = self._after(self.story.closed_days)
+        is_at_the_end = self.story.closed_days > self.story.messages[-1].days
+        if is_at_the_end:
+            at = max(at, latest + datetime.timedelta(minutes=4))
+        self.builder.schedule(at, self._close)
+
+    def _after(self, days):
+        return self.since + datetime.timedelta(days=days)
+
+    def _new_token(self):
+        return uuid.UUID(int=self.builder.random.getrandbits(128), version=4)
+
+    def _current(self):
+        """Return the conversation as it is in the database now."""
+        return Conversation.objects.get(pk=self.conversation.pk)
+
+    def _send(self, message, token, at):
+        by, side = (self.builder.people[message.by], Side.STAFF) if message.by else (self.patron, Side.PATRON)
+        fields = {"at": at, "body": message.body, "language": self.story.language, "client_token": token}
+        if self.conversation is None:
+            self.conversation = self.builder.conversations.by_name[self.story.name] = self.ask(**fields)
         else:
-            told["conversation"] = self.named[conversation.name] = begin(**words)
-        for name in said.files:
-            content, alt = FILES[name]
-            upload = (name, ContentFile(content()), "")
-            added, _refused = attachments.add_each(
-                _now(told), uploads=[upload], by=by, side=side, client_token=token, at=at, is_sent=True
-            )
-            for attachment in added:
-                attachment.alt = alt
-                attachment.save(update_fields=["alt"])
-        if said.by:  # whoever answers has read
-            presence.come(told["conversation"], person=by, at=at, read_until=at)
+            self._reply(message, by, side, fields)
+        for name in message.files:
+            self._attach(name, by, side, token, at)
+        if message.by:
+            # A person who answers has read the messages.
+            presence.come(self.conversation, person=by, at=at, read_until=at)
 
-    def _do(self, did, exchange, told, patron, at):
-        conversation, builder = _now(told), self.builder
-        by = builder.people[did.by] if did.by else patron
-        token = uuid.UUID(int=builder.random.getrandbits(128), version=4)
-        match did.what:
+    def _reply(self, message, by, side, fields):
+        visits = self.builder.visits
+        items = visits.chosen_items(message.recommendations)
+        reply = conversations.reply(
+            self.conversation, by=by, side=side, items=items, then=message.then, **fields
+        )
+        links = reply.recommendation_links.select_related("recommendation__item")
+        recommendations = [link.recommendation for link in links]
+        visits.plan_verdicts(message.recommendations, recommendations, self.patron, self.since)
+
+    def _attach(self, name, by, side, token, at):
+        draw, alt = FILES[name]
+        upload = (name, ContentFile(draw()), "")
+        added, _refused = attachments.add_each(
+            self._current(), uploads=[upload], by=by, side=side, client_token=token, at=at, is_sent=True
+        )
+        for attachment in added:
+            attachment.alt = alt
+            attachment.save(update_fields=["alt"])
+
+    def _close(self, at):
+        side = self.story.closed_by
+        by = self.patron
+        if side == Side.STAFF:
+            by = self.builder.people[next(m.by for m in reversed(self.story.messages) if m.by)]
+        conversations.close(self.conversation, by=by, side=side, at=at)
+
+    def _read(self, at):
+        conversations.mark_read(self._current(), person=self.patron, at=at)
+
+    def _act(self, action, at):
+        conversation, builder = self._current(), self.builder
+        by = builder.people[action.by] if action.by else self.patron
+        token = self._new_token()
+        was = conversation.assignee
+        match action.action:
             case "take":
                 desk_actions.take(conversation, by=by, at=at)
             case "assign":
-                desk_actions.assign(
-                    conversation, to=builder.people[did.to], by=by, at=at, was=conversation.assignee
-                )
-            case "hand_over":
-                desk_actions.transfer(
-                    conversation, branch=builder.branches[did.to], by=by, at=at, was=conversation.assignee
-                )
+                desk_actions.assign(conversation, to=builder.people[action.to], by=by, at=at, was=was)
+            case "transfer":
+                desk_actions.transfer(conversation, branch=builder.branches[action.to], by=by, at=at, was=was)
             case "snooze":
-                desk_actions.snooze(
-                    conversation,
-                    until=builder.calendar.today + datetime.timedelta(days=did.until),
-                    by=by,
-                    at=at,
-                )
-            case "join":
-                told["conversation"] = merging.merge(conversation, into=self.named[did.to], by=by, at=at)
+                until = builder.calendar.today + datetime.timedelta(days=action.until)
+                desk_actions.snooze(conversation, until=until, by=by, at=at)
+            case "merge":
+                into = builder.conversations.by_name[action.to]
+                self.conversation = merging.merge(conversation, into=into, by=by, at=at)
             case "erase":
                 desk_actions.erase(conversation, by=by, at=at)
             case "note":
-                notes.write_note(conversation, by=by, at=at, body=did.words, client_token=token)
+                notes.write_note(conversation, by=by, at=at, body=action.text, client_token=token)
             case "draft":
-                composer = {
-                    "person": by,
-                    "side": Side.STAFF if did.by else Side.PATRON,
-                    "kind": Draft.Kind.REPLY,
-                    "client_token": token,
-                }
                 drafts.save_draft(
-                    conversation, sequence=1, body=did.words, language=exchange.language, at=at, **composer
+                    conversation,
+                    sequence=1,
+                    body=action.text,
+                    language=self.story.language,
+                    at=at,
+                    person=by,
+                    side=Side.STAFF if action.by else Side.PATRON,
+                    kind=Draft.Kind.REPLY,
+                    client_token=token,
                 )
-            case "read" if did.by:
+            case "read" if action.by:
                 presence.come(conversation, person=by, at=at, read_until=at)
             case "read":
-                conversations.mark_read(conversation, person=patron, at=at)
+                conversations.mark_read(conversation, person=self.patron, at=at)
             case _:
-                raise ValueError(did.what)
-
-
-def _now(told):
-    return Conversation.objects.get(pk=told["conversation"].pk)
+                raise ValueError(action.action)

@@ -1,12 +1,12 @@
-"""The library of the demo: its branches, staff and topics. Days and hours are the library's own, relative to today."""
+"""The demo's library: its branches, staff, topics and absences. Days are counted from today."""
 
 from typing import NamedTuple
 
 NAME = "Alder Bay Public Library"
 TIME_ZONE = "America/New_York"
-ACCENT_COLOUR = "#0b5d4d"
+ACCENT_COLOR = "#0b5d4d"
 CHILDRENS_GROUPS = "JUVENILE"
-CATALOGUE_LINK = "https://catalogue.example.org/search?title={title}&isbn={isbn}"
+CATALOG_LINK = "https://catalog.example.org/search?title={title}&isbn={isbn}"
 
 
 class DemoBranch(NamedTuple):
@@ -15,8 +15,10 @@ class DemoBranch(NamedTuple):
     address: str
     phone: str
     promise_hours: int
-    hours: dict[str, tuple[int, int]]  # weekdays, Monday 0, as digits: from, to
-    closed: dict[int, str]  # days from today: why
+    hours: dict[
+        str, tuple[int, int]
+    ]  # {"012": (9, 17)}: on these weekdays (Monday is 0) from 9 to 17 o'clock
+    closed: dict[int, str]  # {days from today: reason}
 
 
 BRANCHES = [
@@ -54,7 +56,7 @@ class DemoStaff(NamedTuple):
     key: str
     name: str
     language: str
-    roles: dict[str, str]  # branch: role
+    roles: dict[str, str]  # {branch: role}
     about: str
 
 
@@ -71,42 +73,42 @@ STAFF = [
         "Thomas Okafor",
         "en",
         {"northfield": "coordinator"},
-        "Coordinates Northfield; also stands at its desk",
+        "Coordinates Northfield and works at its desk",
     ),
     DemoStaff(
         "anneke",
         "Anneke Vermeulen",
         "en",
         {"central": "staff"},
-        "Data and research librarian; the long consultations are hers",
+        "Data and research librarian, who does the long consultations",
     ),
     DemoStaff(
         "jun",
         "Jun Takahashi",
         "en",
         {"central": "staff"},
-        "Desk and manga shelves; has two sessions waiting to be finished",
+        "Desk and manga shelves; has two unfinished sessions",
     ),
     DemoStaff(
         "priya",
         "Priya Raghunathan-Castellanos",
         "en",
         {"central": "staff", "northfield": "staff"},
-        "Works at two branches, so has two queues in one",
+        "Works at two branches, so her queue shows both",
     ),
     DemoStaff(
         "maribel",
         "Maribel Santos",
         "es",
         {"harbor": "staff"},
-        "Reads the desk in Spanish; covers for Daniel, whose conversations are among hers",
+        "Uses the desk in Spanish; covers for Daniel, so she sees his conversations too",
     ),
     DemoStaff(
         "daniel",
         "Daniel Whitlock",
         "en",
         {"harbor": "staff"},
-        "Away since last week; what he was asked goes to Maribel, who covers",
+        "Away since last week; Maribel covers and gets his questions",
     ),
     DemoStaff(
         "leila",
@@ -117,7 +119,7 @@ STAFF = [
     ),
 ]
 
-# Name, address, branch, how many days ago: one that can be accepted, one that has run out.
+# Name, email address, branch and days ago. The first invitation is open, the second has expired.
 INVITED = [
     ("Noor Bakker", "noor.bakker@library.example.org", "harbor", 2),
     ("Callum Reid", "callum.reid@library.example.org", "central", 11),
@@ -146,7 +148,7 @@ TOPICS = {
     "children": ("Children and parents", "Niños y familias"),
 }
 
-# Who is away from which day to which, counted from today, and who covers.
+# The person, the first and last day (counted from today), and the colleague who covers.
 ABSENCES = [
     ("daniel", -7, 6, "maribel"),
     ("jun", -41, -34, "leila"),

@@ -1,5 +1,6 @@
-"""The patrons of the demo. `address` is before @example.org; none for those without e-mail."""
+"""The demo's patrons. `address` is the part of the email address before @example.org, or ""."""
 
+import uuid
 from typing import NamedTuple
 
 
@@ -11,13 +12,18 @@ class DemoPatron(NamedTuple):
     about: str
 
 
+def person_id(key):
+    """Return the public id of a staff member or patron, which is the same in every demo library."""
+    return uuid.uuid5(uuid.NAMESPACE_URL, f"https://demo.example.org/people/{key}")
+
+
 PATRONS = [
     DemoPatron(
         "delroy",
         "Delroy Simmons",
         "",
         "en",
-        "No e-mail address, but a library card: job board locked him out, solved in the conversation",
+        "No email address, but a library card; the job board locked him out, and staff helped by message",
     ),
     DemoPatron(
         "hannah", "Hannah Lindqvist", "hannah.l", "en", "Thesis on working from home; two consultations"
@@ -34,14 +40,14 @@ PATRONS = [
         "Yolanda Price",
         "yprice",
         "en",
-        "A mother with a school project; one book was too hard; shares a visit of Mia's",
+        "A mother with a school project; shares one visit with Mia",
     ),
     DemoPatron(
         "mia",
         "Mia",
         "",
         "en",
-        "A child's account: no address, no surname; shares a visit with Yolanda, who sees nothing else of hers",
+        "A child without address or surname; shares one visit with Yolanda, who sees nothing else of hers",
     ),
     DemoPatron(
         "lupe",
@@ -58,19 +64,23 @@ PATRONS = [
         "en",
         "Family history: found Gran under another spelling",
     ),
-    DemoPatron("andre", "Andre Baptiste", "andre.b", "en", "Tax form by phone; the clinic helped"),
+    DemoPatron(
+        "andre", "Andre Baptiste", "andre.b", "en", "Asked about a tax form by phone; the tax clinic helped"
+    ),
     DemoPatron(
         "siobhan", "Siobhán Kelleher", "siobhan.k", "en", "Readable health information for her mother"
     ),
-    DemoPatron("imani", "Imani Robinson", "imani", "en", "Opened a business, in another town after all"),
+    DemoPatron("imani", "Imani Robinson", "imani", "en", "Opened a business, but in another town"),
     DemoPatron(
         "weilin",
         "Wei-Lin Chang",
         "weilin.chang",
         "en",
-        "An article behind a paywall; the link broke, the loan came",
+        "Needed an article behind a paywall; got it by interlibrary loan",
     ),
-    DemoPatron("tyler", "Tyler McAllister", "tyler.mc", "en", "Got his deposit back; conversation closed"),
+    DemoPatron(
+        "tyler", "Tyler McAllister", "tyler.mc", "en", "Got his deposit back; his conversation is closed"
+    ),
     DemoPatron(
         "ronald", "Ronald Birnbaum", "ron62", "en", "62, learns Python; the video course wants a sign-in"
     ),
@@ -79,7 +89,7 @@ PATRONS = [
         "Josephine Tran",
         "josephine.t",
         "en",
-        "Grief reading; Daniel, who answers her, is away, and she is told who does",
+        "Grief reading; Daniel is away, so she reads who answers instead",
     ),
     DemoPatron(
         "malik", "Malik Johnson-Reyes", "malik.jr", "en", "Manga; volume 3 is missing, a hold is placed"
@@ -96,14 +106,14 @@ PATRONS = [
         "Dr. Shreya Venkataramanan",
         "shreya.v",
         "en",
-        "Systematic review, three sessions, still going on",
+        "A systematic review over three visits, still going on",
     ),
     DemoPatron(
         "harold",
         "Harold Pruitt",
         "h.pruitt",
         "en",
-        "Furious: his link was dead three times; a coordinator phoned",
+        "Furious, because his link was dead three times; a coordinator phoned him",
     ),
     DemoPatron(
         "constance",
@@ -117,7 +127,7 @@ PATRONS = [
         "Bradley Nguyen",
         "bradn",
         "en",
-        "Was answered twice and never wrote again: his conversation closes by itself soon",
+        "Got two answers and never wrote again; his conversation will close by itself soon",
     ),
     DemoPatron(
         "yusuf", "يوسف الخطيب", "yusuf", "en", "Writes in Arabic; his conversation runs from right to left"
@@ -127,26 +137,30 @@ PATRONS = [
         "Fern Castellanos",
         "fern.c",
         "en",
-        "A regular: many sessions kept, a long saved list, two questions joined into one",
+        "A regular with many kept visits and a long saved list; two of her questions were merged",
     ),
     DemoPatron(
-        "olive", "Olive Park", "olive.park", "en", "Signed in for the first time: every page is still empty"
+        "olive",
+        "Olive Park",
+        "olive.park",
+        "en",
+        "Signed in for the first time, so every page is still empty",
     ),
     DemoPatron(
         "nameless",
         "",
         "quietreader",
         "en",
-        "Has given no name; had one conversation erased, and wants something to read",
+        "Gave no name, had one conversation erased, and wants something to read",
     ),
-    DemoPatron("ernesto", "Ernesto Quiroga", "", "es", "No e-mail address; reads the portal in Spanish"),
-    DemoPatron("abby", "Abby Lund", "abby", "en", "Asked days ago and waits past the promise"),
+    DemoPatron("ernesto", "Ernesto Quiroga", "", "es", "No email address; reads the portal in Spanish"),
+    DemoPatron("abby", "Abby Lund", "abby", "en", "Asked days ago; the answer is overdue"),
     DemoPatron(
         "samuel",
         "Samuel Adeyemi",
         "s.adeyemi",
         "en",
-        "Could not get what he was given; the desk has not answered yet",
+        "Could not get the book that staff recommended; the desk hasn't answered yet",
     ),
     DemoPatron("gertrude", "Gertrude Vandersloot", "gertie", "en", "Said “did not help” and nothing else"),
     DemoPatron(
@@ -154,7 +168,7 @@ PATRONS = [
         "Marcus Bell",
         "marcus.bell",
         "en",
-        "Has an answer he has not read, and one of his own begun and not sent",
+        "Has an unread answer and an unsent draft",
     ),
     DemoPatron(
         "ingrid", "Ingrid Solheim", "ingrid.s", "en", "Writes long messages with paragraphs and links"
@@ -165,16 +179,20 @@ PATRONS = [
         "Rebecca Stein",
         "rstein",
         "en",
-        "One session with seven items; asked for something to read, and got it",
+        "One visit with seven items; asked for something to read and got an answer",
     ),
-    DemoPatron("tomasz", "Tomasz Zieliński", "tomasz.z", "en", "Short questions, all of them kept"),
+    DemoPatron("tomasz", "Tomasz Zieliński", "tomasz.z", "en", "Asks short questions and keeps every visit"),
     DemoPatron("lucia", "Lucía Fernández", "lucia.f", "es", "Reads in Spanish; story time for two children"),
-    DemoPatron("otis", "Otis Freeman", "", "en", "No e-mail address; newspapers and crosswords"),
+    DemoPatron("otis", "Otis Freeman", "", "en", "No email address; newspapers and crosswords"),
     DemoPatron("mei", "Mei Okonkwo", "mei.o", "en", "Nursing student"),
     DemoPatron(
-        "pete", "Pete Gallagher", "pete.g", "en", "Repairs everything once; sent a picture of what drips"
+        "pete",
+        "Pete Gallagher",
+        "pete.g",
+        "en",
+        "Repairs everything himself; sent a picture of a leaking pipe",
     ),
-    DemoPatron("aisha", "Aisha Rahman", "aisha.r", "en", "Learns Spanish, saves a lot and tries it later"),
-    DemoPatron("june", "June Arsenault", "june.a", "en", "Ninety, large print only"),
-    DemoPatron("victor", "Victor Ionescu", "victor.i", "en", "Chess, and nothing else"),
+    DemoPatron("aisha", "Aisha Rahman", "aisha.r", "en", "Learns Spanish; saves many items to try later"),
+    DemoPatron("june", "June Arsenault", "june.a", "en", "Is ninety and reads only large print"),
+    DemoPatron("victor", "Victor Ionescu", "victor.i", "en", "Only asks about chess"),
 ]

@@ -1,4 +1,4 @@
-"""The files of the demo, drawn here: no picture in it is anybody's."""
+"""Draw the files that people attach in the demo, so that we need no photographs."""
 
 import io
 import random
@@ -9,7 +9,7 @@ INK, PAPER = "#2b2a27", "#f4efe2"
 
 
 def valve():
-    """A brass valve on a wall, as a phone sees it."""
+    """Draw a brass valve on a wall, as a phone photographs it."""
     picture = Image.new("RGB", (1200, 1600), "#b9b2a4")
     draw = ImageDraw.Draw(picture)
     grain = random.Random(5)  # noqa: S311
@@ -28,7 +28,7 @@ def valve():
 
 
 def error_page():
-    """What a phone shows where the job board locked somebody out."""
+    """Draw a screenshot of the job board that locked a patron out."""
     picture = Image.new("RGB", (720, 1280), "white")
     draw = ImageDraw.Draw(picture)
     draw.rectangle((0, 0, 720, 120), fill="#1d4f91")
@@ -47,7 +47,7 @@ def error_page():
 
 
 def deed():
-    """A page of an old register, a little askew."""
+    """Draw a slightly rotated page of an old register."""
     picture = Image.new("RGB", (1400, 1000), PAPER)
     draw = ImageDraw.Draw(picture)
     draw.text((90, 70), "Book 31, page 204", fill=INK, font=_font(52))
@@ -66,7 +66,7 @@ def deed():
 
 
 def shelf():
-    """Backs of books, one of them missing."""
+    """Draw a shelf of numbered books with one missing."""
     picture = Image.new("RGB", (1400, 900), "#4b3a2c")
     draw, x = ImageDraw.Draw(picture), 40
     widths = random.Random(11)  # noqa: S311
@@ -106,7 +106,7 @@ def reading_circle():
     return _pdf("Weather in books: the list of the reading circle", titles)
 
 
-# Name: what draws it, and what can be seen in it.
+# {file name: (function that draws it, alt text)}
 FILES = {
     "IMG_2041.jpg": (
         valve,
@@ -140,7 +140,7 @@ def _png(picture):
 
 
 def _pdf(title, lines):
-    """One page of plain text, in the least that a reader of PDF asks for."""
+    """Return a PDF of one page with plain text, without a PDF library."""
     title, *lines = (
         line.replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)") for line in (title, *lines)
     )
@@ -152,15 +152,16 @@ def _pdf(title, lines):
     parts = [
         "<< /Type /Catalog /Pages 2 0 R >>",
         "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>",
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R "
+        "/Resources << /Font << /F1 5 0 R >> >> >>",
         f"<< /Length {len(text)} >>\nstream\n{text}\nendstream",
         "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
     ]
-    out, places = "%PDF-1.4\n", []
+    out, offsets = "%PDF-1.4\n", []
     for number, part in enumerate(parts, 1):
-        places.append(len(out))
+        offsets.append(len(out))
         out += f"{number} 0 obj\n{part}\nendobj\n"
-    table = "".join(f"{place:010} 00000 n \n" for place in places)
+    table = "".join(f"{offset:010} 00000 n \n" for offset in offsets)
     size = len(parts) + 1
-    end = f"xref\n0 {size}\n0000000000 65535 f \n{table}trailer << /Size {size} /Root 1 0 R >>\nstartxref\n{len(out)}\n%%EOF\n"
-    return (out + end).encode()
+    trailer = f"trailer << /Size {size} /Root 1 0 R >>\nstartxref\n{len(out)}\n%%EOF\n"
+    return f"{out}xref\n0 {size}\n0000000000 65535 f \n{table}{trailer}".encode()

@@ -1,12 +1,17 @@
-"""The words in which a visit and what came of it are told: portal/demo/scenarios tells them, portal/demo/build.py makes them happen."""
+"""Classes that describe a demo visit and what follows.
+
+The folder scenarios/ has the stories, build.py plays them.
+"""
 
 from dataclasses import dataclass
-from dataclasses import field as _field
 
 
 @dataclass(frozen=True)
-class Gave:
-    """One item recommended, why, and the patron's word on it some days later. A title instead of a key is made by hand."""
+class DemoRecommendation:
+    """One recommended item, the reason, and the patron's verdict `days` after the visit.
+
+    `item` is a key of portal/demo/items, or the title of a web page that staff entered by hand.
+    """
 
     item: str
     reason: str = ""
@@ -19,67 +24,81 @@ class Gave:
 
 
 @dataclass(frozen=True)
-class Said:
-    """A message: `days` after the visit, or after the first. `by` is a member of staff, or None for the patron. `files` are names
-    of portal/demo/pictures.py; `then` is what the conversation does after an answer."""
+class DemoMessage:
+    """A message, `days` after the visit or after the first message.
+
+    `by` is the key of a staff member, or None for the patron. `files` are names in portal/demo/pictures.py.
+    `then` is the state of the conversation after an answer, one of Message.Then.
+    """
 
     days: float
     body: str
     by: str | None = None
-    gave: tuple[Gave, ...] = ()
+    recommendations: tuple[DemoRecommendation, ...] = ()
     files: tuple[str, ...] = ()
     then: str = "turn"
 
 
 @dataclass(frozen=True)
-class Did:
-    """What else somebody did with the conversation, `days` after the visit, or after its first message. `by` "" is the patron.
+class DemoAction:
+    """What a person does with a conversation besides writing, `days` after the visit or first message.
 
-    `what`: take, assign (to a colleague), hand_over (to a branch), snooze (`until` so many days from today), join (into the
-    conversation of the name `to`), erase, note and draft (`words`), read (they have seen it so far).
+    `by` is the key of a staff member, or "" for the patron. `action` is one of these:
+    - "take", "erase", or "read" (read all messages so far)
+    - "assign" `to` a staff member, "transfer" `to` a branch, or "merge" into the conversation named `to`
+    - "snooze" `until` that many days from today
+    - write a "note" or a "draft" with `text`
     """
 
     days: float
-    what: str
+    action: str
     by: str = ""
     to: str = ""
-    words: str = ""
+    text: str = ""
     until: int = 0
 
 
 @dataclass(frozen=True)
-class Exchange:
-    """A conversation about the visit, or about the item with that key. `closed_by` is "patron" or "staff"."""
+class DemoConversation:
+    """A conversation about the visit, or about its item with the key `about`.
 
-    said: tuple[Said, ...]
+    `closed_by` is "patron", "staff" or "". It is closed `closed_days` after the visit, at the end or before a
+    message that opens it again. `name` lets another conversation be merged into it.
+    """
+
+    messages: tuple[DemoMessage, ...]
     about: str = ""
     language: str = "en"
     closed_by: str = ""
-    closed_days: float | None = None  # at the end, or before a message that opens it again
+    closed_days: float | None = None
     read: bool = True
-    did: tuple[Did, ...] = ()
-    name: str = ""  # by which another is joined into it
+    actions: tuple[DemoAction, ...] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A conversation that a patron began without a visit, so many hours ago. `form`: the answers of *Find me something to read*, as
-    portal/conversations/readers_form.py takes them; they are its first message."""
+class DemoQuestion:
+    """A conversation that a patron began without a visit, `hours_ago`.
+
+    `form` has the answers of *Find me something to read*, in the shape of
+    portal/conversations/readers_form.py. They become the first message.
+    """
 
     hours_ago: float
     patron: str
     branch: str
     topic: str
-    conversation: Exchange
+    conversation: DemoConversation
     form: dict | None = None
 
 
 @dataclass(frozen=True)
-class Visit:
-    """A help session, `days_ago` at `hour`, and what came of it.
+class DemoVisit:
+    """A help session, `days_ago` at `hour`, and what followed.
 
-    `code` is what became of the hand-over: kept (by `patron`), live (opened by code alone if anything came of it), card,
-    mailed, forgotten, revoked, or "" for none.
+    `code` says what happened to the code of the visit: "kept" (by `patron`), "live", "card" (a code card),
+    "mailed", "forgotten", "revoked", or "" if the visit was not handed over. `adult` is the key of the adult
+    with whom a child shares the visit.
     """
 
     days_ago: int
@@ -92,15 +111,15 @@ class Visit:
     minutes: int
     question: str
     summary: str = ""
-    gave: tuple[Gave, ...] = ()
+    recommendations: tuple[DemoRecommendation, ...] = ()
     mode: str = "in_person"
     patron: str = ""
     code: str = "kept"
     language: str = "en"
     people: int = 1
-    adult: str = ""  # it was with a child, who shares it with this adult
+    adult: str = ""
     quiet: bool = False
     note: str = ""
     found: str = ""
     satisfaction: str = ""
-    conversations: tuple[Exchange, ...] = _field(default=())
+    conversations: tuple[DemoConversation, ...] = ()

@@ -1,4 +1,4 @@
-"""Pages that exist while the demo is on, and only then: portal.urls includes them under settings.DEMO alone."""
+"""The demo's own pages. portal/urls.py includes them only if settings.DEMO is True."""
 
 from django.contrib.auth import logout
 from django.http import Http404
@@ -22,8 +22,8 @@ def demo(request):
         request,
         "demo/demo.html",
         {
-            "staff": _known(library.STAFF, with_roles=True),
-            "patrons": _known(people.PATRONS),
+            "staff": _people(library.STAFF, with_roles=True),
+            "patrons": _people(people.PATRONS),
             "codes": _codes(request),
             "here": _origin(request),
         },
@@ -32,7 +32,7 @@ def demo(request):
 
 @require_POST
 def demo_become(request, public_id):
-    """Sign in as somebody of the demo, staff with their second factor shown, and open the page where they would begin."""
+    """Sign in as a person of the demo, staff with their second factor, and open their first page."""
     person = get_object_or_404(User, public_id=public_id, is_active=True)
     logout(request)
     sign_in(request, person, by="demo")
@@ -44,45 +44,44 @@ def demo_become(request, public_id):
 
 @require_POST
 def demo_become_nobody(request):
-    """A stranger on a new phone: signed out, no code opened."""
+    """Sign out and close all opened visits, as on a new phone."""
     logout(request)
     return redirect("open_code")
 
 
 @require_safe
 def demo_mail(request):
-    return render(request, "demo/mailbox.html", {"mails": mailbox.latest_mails(_origin(request))})
+    return render(request, "demo/mailbox.html", {"mails": mailbox.latest_emails(_origin(request))})
 
 
 @require_safe
 def demo_one_mail(request, name):
-    mail = mailbox.find_mail(name, _origin(request))
+    mail = mailbox.find_email(name, _origin(request))
     if mail is None:
         raise Http404
     return render(request, "demo/mail.html", {"mail": mail})
 
 
-def _known(those, *, with_roles=False):
-    """(person, what makes them interesting), in the order of the demo's own lists."""
-    people = User.objects.filter(public_id__in=[build.person_id(one.key) for one in those])
+def _people(characters, *, with_roles=False):
+    """Return [(user, about)] of the characters that are in the database."""
+    about = {people.person_id(character.key): character.about for character in characters}
+    users = User.objects.filter(public_id__in=about)
     if with_roles:
-        people = people.prefetch_related("staff_roles__branch")
-    found = {person.public_id: person for person in people}
-    return [
-        (found[build.person_id(one.key)], one.about) for one in those if build.person_id(one.key) in found
-    ]
+        users = users.prefetch_related("staff_roles__branch")
+    by_id = {user.public_id: user for user in users}
+    return [(by_id[public_id], words) for public_id, words in about.items() if public_id in by_id]
 
 
 def _codes(request):
-    """What each kind of code shows, with its link; the first also as a picture to scan."""
+    """Return one row for each kind of code, with its link. The first row also has a QR code."""
     meaning = {
         "live": _("opens a help session"),
         "quiet": _("opens a quiet session"),
-        "card": _("was on a card, opens its session"),
-        "blank": _("is on a card that no session has yet"),
-        "kept": _("was used: its session is kept in an account"),
-        "forgotten": _("is older than 30 days, and what it opened is forgotten"),
-        "revoked": _("was taken back by the library"),
+        "card": _("is from a code card and opens a help session"),
+        "blank": _("is on a code card without a help session"),
+        "kept": _("was used to keep the help session in an account"),
+        "forgotten": _("is older than 30 days and has expired"),
+        "revoked": _("was revoked by the library"),
     }
     known = build.codes_to_try()
     rows = []

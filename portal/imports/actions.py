@@ -1,4 +1,4 @@
-"""Bring the records of a file into the catalogue, many at a time, so that doing it again changes nothing."""
+"""Import the records of a file as items, in batches. Importing the same file again changes nothing."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ BATCH = 500
 
 @dataclass
 class Tally:
-    """What came of an import so far. `isbns` counts by isbns.Repair."""
+    """The result of an import so far. `isbns` counts by isbns.Repair."""
 
     added: int = 0
     changed: int = 0
@@ -33,13 +33,14 @@ class Tally:
 
 
 def import_records(records, *, source, branch, at, dry_run=False):
-    """Add and change items so that they are as `records` say; yields the Tally after each batch, which is one transaction.
+    """Add or change an item for each record, and yield the Tally after each batch, which is one transaction.
 
-    A record is the item with its key in `source`. Where a record's key came before in the same file, the first one stands.
-    With `branch`, its call numbers for these items become those of the records.
+    A record and an item belong together if they have the same key in `source`. If a file has a key twice, the
+    second record is a fault. With `branch`, the records' call numbers replace those of the branch.
     """
     tally = Tally()
-    seen: dict[int, int] = {}  # hash of a key: its record's number. The one thing that grows with the file.
+    # {hash of a key: number of its record}. Only this grows with the file.
+    seen: dict[int, int] = {}
     records = iter(records)
     while batch := list(islice(records, BATCH)):
         good = []
@@ -53,9 +54,8 @@ def import_records(records, *, source, branch, at, dry_run=False):
                 tally.isbns[record.isbn] += 1
         try:
             _import_batch(good, source, branch, at, dry_run, tally)
-        except (
-            IntegrityError
-        ):  # another import added some of them in the same moment: now they are there to be compared
+        except IntegrityError:
+            # Another import has just added some of these items. Now they are found and compared.
             _import_batch(good, source, branch, at, dry_run, tally)
         yield tally
 
@@ -63,27 +63,27 @@ def import_records(records, *, source, branch, at, dry_run=False):
 @transaction.atomic
 def _import_batch(records, source, branch, at, dry_run, tally):
     same = Item.objects.filter(source=source, source_key__in=[record.key for record in records])
-    there = {item.source_key: item for item in same.select_for_update().order_by("pk")}
+    items = {item.source_key: item for item in same.select_for_update().order_by("pk")}
     new = [
         Item(source=source, source_key=record.key, added_at=at, **record.values)
         for record in records
-        if record.key not in there
+        if record.key not in items
     ]
     different = {
         item.pk: item
         for record in records
-        if (item := there.get(record.key))
+        if (item := items.get(record.key))
         and any(getattr(item, name) != value for name, value in record.values.items())
     }
     for record in records:
-        if (item := there.get(record.key)) and item.pk in different:
+        if (item := items.get(record.key)) and item.pk in different:
             for name, value in record.values.items():
                 setattr(item, name, value)
     if not dry_run:
         Item.objects.bulk_create(new)
         Item.objects.bulk_update(different.values(), FIELDS, batch_size=50)
-        there |= {item.source_key: item for item in new}
-    moved = _place(records, there, branch, dry_run) if branch else set()
+        items |= {item.source_key: item for item in new}
+    moved = _place(records, items, branch, dry_run) if branch else set()
     changed = (different.keys() | moved) - {item.pk for item in new}
     if not dry_run:
         search.index([*(item.pk for item in new), *changed])
@@ -93,14 +93,15 @@ def _import_batch(records, source, branch, at, dry_run, tally):
 
 
 def _place(records, items, branch, dry_run):
-    """The branch's call numbers of these items become the records'; returns the items for which that was a change."""
+    """Replace the branch's call numbers of these items, and return the keys of the items that changed."""
     before: dict[int, dict] = {}
     for holding in Holding.objects.filter(branch=branch, item__in=[item.pk for item in items.values()]):
         before.setdefault(holding.item_id, {})[holding.call_number] = holding.pk
     new, gone, moved = [], [], set()
     for record in records:
         if not (item := items.get(record.key)):
-            continue  # only when nothing is written
+            # In a dry run, new items are not saved.
+            continue
         present = before.get(item.pk, {})
         if set(present) != set(record.call_numbers):
             moved.add(item.pk)

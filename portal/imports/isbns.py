@@ -1,4 +1,7 @@
-"""ISBNs as files have them. A spreadsheet drops leading zeros and rounds long numbers; only a check digit proves a repair."""
+"""Read ISBNs from files.
+
+Spreadsheets drop leading zeros and round long numbers. A repaired number is accepted if its check digit fits.
+"""
 
 import re
 from enum import StrEnum
@@ -8,10 +11,13 @@ from stdnum.exceptions import ValidationError
 
 ROUNDED = re.compile(r"9[.,]7([89]?\d*)[eE]\+?12")
 FIRST_NUMBER = re.compile(r"[\s:]*([0-9][0-9\s‐-―-]*[0-9xX]|[0-9])")
-SHORTEST = 6  # digits left of an ISBN-10 that lost its zeros; with fewer, chance would pass for proof
+# An ISBN-10 that lost its zeros must have this many digits left, or its check digit could fit by chance.
+MIN_DIGITS = 6
 
 
 class Repair(StrEnum):
+    """How an ISBN in a file was read."""
+
     ABSENT = "absent"
     AS_GIVEN = "as given"
     REPAIRED = "repaired"
@@ -19,13 +25,13 @@ class Repair(StrEnum):
 
 
 def read(text):
-    """(ISBN-13, Repair). Qualifiers as in MARC 020 ("0306406152 (pbk.)") are passed over."""
+    """Return (ISBN-13 or "", Repair). Qualifiers of MARC 020, as in "0306406152 (pbk.)", are ignored."""
     text = str(text).strip()
     if not text:
         return "", Repair.ABSENT
     if rounded := ROUNDED.fullmatch(text):
         digits = "97" + rounded.group(1)
-        # Twelve decimals are the whole number; with fewer the check digit itself is lost, and proves nothing.
+        # With fewer than 13 digits, the check digit is lost, so nothing proves the number.
         return _checked(digits, Repair.REPAIRED) if len(digits) == 13 else ("", Repair.LEFT_EMPTY)
     found = FIRST_NUMBER.match(re.sub(r"^(isbn(-1[03])?)", "", text, flags=re.IGNORECASE))
     if not found:
@@ -33,13 +39,13 @@ def read(text):
     digits = re.sub(r"[^0-9xX]", "", found.group(1)).upper()
     if len(digits) in (10, 13):
         return _checked(digits, Repair.AS_GIVEN)
-    if SHORTEST <= len(digits) < 10:
+    if MIN_DIGITS <= len(digits) < 10:
         return _checked(digits.zfill(10), Repair.REPAIRED)
     return "", Repair.LEFT_EMPTY
 
 
 def best_of(texts):
-    """The first that reads as an ISBN."""
+    """Return the result of `read` for the first text that is an ISBN, or for the last nonempty one."""
     outcome = ("", Repair.ABSENT)
     for text in texts:
         number, repair = read(text)

@@ -1,4 +1,4 @@
-"""What a reader yields, whatever the file: a Record with its text cleaned and cut to what an Item holds, or a Fault."""
+"""What a reader of any format yields: a Record whose text fits into an Item, or a Fault."""
 
 from dataclasses import dataclass, field
 
@@ -19,12 +19,12 @@ FIELDS = (
     "summary",
     "language",
 )
-LONGEST_SUMMARY = 4000
-LONGEST_CALL_NUMBER = Holding._meta.get_field("call_number").max_length
+SUMMARY_MAX = 4000
+CALL_NUMBER_MAX = Holding._meta.get_field("call_number").max_length
 
 
 class Unreadable(Exception):
-    """Nothing in the file can be read; its words say what to do."""
+    """The file can't be read. The message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Record:
-    """`number` counts from 1 in the file; `values` has all of FIELDS; `isbn` says how that number fared: isbns.Repair."""
+    """One record of a file. `number` counts from 1, `values` has all FIELDS, `isbn` is an isbns.Repair."""
 
     number: int
     key: str
@@ -48,7 +48,7 @@ class Record:
 
 @dataclass
 class Draft:
-    """A record while its reader collects it."""
+    """A record that its reader is still collecting."""
 
     number: int
     key: str
@@ -57,13 +57,13 @@ class Draft:
     isbn: str = ""
 
     def finished(self):
-        """The Record; a Fault where what every item needs is missing."""
+        """Return the Record, or a Fault if it has no title."""
         values = {name: _tidy(name, self.values.get(name) or "") for name in FIELDS}
         values["kind"] = values["kind"] or Item.Kind.BOOK
         if not values["title"]:
             return Fault(self.number, "it has no title")
         call_numbers = dict.fromkeys(
-            clean(number, max_length=LONGEST_CALL_NUMBER) for number in self.call_numbers
+            clean(number, max_length=CALL_NUMBER_MAX) for number in self.call_numbers
         )
         return Record(
             self.number,
@@ -76,13 +76,11 @@ class Draft:
 
 def _tidy(name, value):
     if name == "summary":
-        return clean(value, max_length=LONGEST_SUMMARY, multiline=True)
-    longest: int = Item._meta.get_field(name).max_length  # type: ignore[union-attr, assignment]  # they all have one
-    if name in {"url", "doi"}:  # cut, they would lead elsewhere
+        return clean(value, max_length=SUMMARY_MAX, multiline=True)
+    max_length: int = Item._meta.get_field(name).max_length  # type: ignore[union-attr, assignment]
+    if name in {"url", "doi"}:
+        # A shortened address would lead elsewhere.
         value = clean(value)
-        return (
-            value
-            if len(value) <= longest and (name == "doi" or value.lower().startswith(("http://", "https://")))
-            else ""
-        )
-    return clean(value, max_length=longest)
+        is_address = name == "doi" or value.lower().startswith(("http://", "https://"))
+        return value if len(value) <= max_length and is_address else ""
+    return clean(value, max_length=max_length)

@@ -1,11 +1,12 @@
-"""The command that starts the production web server: for `manage.py run` and for the bench."""
+"""The production web server, for `manage.py run` and for the bench."""
 
 import sys
 
-SECONDS_TO_FINISH = 30  # for the requests under way when the server is stopped
+SECONDS_TO_FINISH = 30  # for requests that are running when the server is stopped
 
 
 def command(application, *, bind, workers, threads):
+    """Return the command line that starts the server."""
     return [
         sys.executable,
         "-m",

@@ -1,4 +1,4 @@
-"""Writing to the outbox, and taking from it. The worker (portal/worker.py) is the only one that takes."""
+"""Write emails to the outbox, and take them out. Only the worker takes them out (portal/worker.py)."""
 
 import uuid
 from datetime import timedelta
@@ -16,9 +16,10 @@ from portal.text import clean
 
 from .models import Heartbeat, Notification, RepeatedJob
 
-# A worker that was killed holds its mail no longer than this. Longer than the slowest exchange with a mail server (EMAIL_TIMEOUT a step).
+# If a worker is killed, another one may take its email after this time. The time is longer than the slowest
+# exchange with an email server, in which each step may take EMAIL_TIMEOUT.
 LEASE = timedelta(minutes=5)
-# How long to wait after the first, second, … failure; after the last the row is dead. In all a little over three days.
+# How long to wait after the first, second, … failure, a little over three days in all. Then the row is dead.
 RETRY_AFTER = [
     timedelta(minutes=1),
     timedelta(minutes=5),
@@ -46,12 +47,15 @@ def notify(
     message_id="",
     references=(),
 ):
-    """Write one mail to the outbox, in the caller's transaction, and return its row. It waits until `due_at`, if that is given.
+    """Write one email to the outbox, in the caller's transaction, and return its row.
 
-    `kind` is "app/name": templates/<app>/email/<name>.subject.txt, .txt and .html are rendered in `language`, with `context`,
-    `library`, `base_url`, `language` and `direction`. With `blank` the body is emptied once delivered: for codes and links that open
-    something; with `remove` the whole row goes then: for an address that is to be forgotten. `references` are the Message-IDs of the mails before it
-    in the conversation, oldest first.
+    `kind` is "app/name". The templates <app>/email/<name>.subject.txt, .txt and .html are rendered in
+    `language`, with `context`, `library`, `base_url`, `language` and `direction`. The email is sent at
+    `due_at`, or now.
+
+    Once it is delivered, `blank` deletes its text, because it holds a code or a link that opens something.
+    `remove` deletes the row, because the address must not be kept. `references` are the Message-IDs of the
+    earlier emails of the conversation, the oldest first.
     """
     app, name = kind.split("/")
     library = Library.current()
@@ -100,7 +104,7 @@ def write(
     remove=False,
     message_id="",
 ):
-    """Write a mail that is already rendered."""
+    """Write an email that is already rendered, and return its row. The arguments are those of `notify`."""
     return Notification.objects.create(
         kind=kind,
         recipient=recipient,
@@ -118,10 +122,10 @@ def write(
     )
 
 
-def withdraw(message_ids, **whose):
-    """Take back mails that no worker has taken up yet: those with these Message-IDs, and of them those to one `recipient`, if that is given."""
+def withdraw(message_ids, **filters):
+    """Delete the emails with these Message-IDs that match `filters` and that no worker has taken yet."""
     Notification.objects.filter(
-        message_id__in=message_ids, state=Notification.State.WAITING, leased_until=None, **whose
+        message_id__in=message_ids, state=Notification.State.WAITING, leased_until=None, **filters
     ).delete()
 
 
@@ -130,15 +134,15 @@ def new_message_id():
 
 
 def _render(template, context):
-    """Plain text is not escaped, whatever its template says: Django would write &amp; into it."""
-    engine_template = get_template(template).template  # type: ignore[attr-defined]  # Django's own
+    """Render the template. Text templates are not escaped, or Django would write &amp; into them."""
+    engine_template = get_template(template).template  # type: ignore[attr-defined]  # of Django's backend
     return engine_template.render(Context(context, autoescape=template.endswith(".html"))).strip() + "\n"
 
 
 def take_next(*, at):
-    """Lease the mail that is due longest and return it, or None when there is none. Each goes to one of any number of workers."""
+    """Lease the email that has been due longest and return it, or None. Only one worker gets each email."""
     while True:
-        # Several, because other workers want the first one too.
+        # Look at several, because other workers try to take the first one too.
         waiting = list(Notification.objects.due(at).values_list("pk", flat=True)[:20])
         if not waiting:
             return None
@@ -153,7 +157,7 @@ def take_next(*, at):
 
 
 def mark_delivered(notification, *, at):
-    """Nothing happens if the lease ran out and another worker holds the row now: that worker's word counts."""
+    """Mark the email as delivered, unless the lease has expired and another worker has taken it."""
     if notification.removed:
         _leased(notification).delete()
         return
@@ -167,7 +171,7 @@ def mark_delivered(notification, *, at):
 
 
 def mark_failed(notification, *, at, error, permanent=False):
-    """Try again later; or never, when the mail server said never or there were tries enough."""
+    """Retry the email later, or give it up if the failure is permanent or it was tried often enough."""
     if permanent or notification.attempts > len(RETRY_AFTER):
         if notification.removed:
             _leased(notification).delete()
@@ -188,7 +192,7 @@ def mark_failed(notification, *, at, error, permanent=False):
 
 
 def give_back(notification, *, error):
-    """The mail server can't be reached: no mail's fault, so it doesn't count as an attempt and the row stays due."""
+    """Return the email to the outbox without counting the attempt, because no server was reached."""
     _leased(notification).update(
         attempts=F("attempts") - 1, leased_until=None, last_error=clean(error, max_length=300)
     )
@@ -201,7 +205,7 @@ def _leased(notification):
 
 
 def forget_old_notifications(*, at):
-    """What the privacy policy promises: delivered mail for 30 days, dead mail for 90."""
+    """Delete emails and heartbeats after the periods of the privacy policy. A job of the worker."""
     Notification.objects.filter(
         state=Notification.State.DELIVERED, delivered_at__lt=at - KEEP_DELIVERED
     ).delete()
@@ -210,16 +214,17 @@ def forget_old_notifications(*, at):
 
 
 def take_turn(name, *, at, every):
-    """Whether the caller is to run the job `name` now. Exactly one of any number of workers is told so, once in `every`."""
+    """Return whether the caller should run the job now. One worker gets True, once in every `every`."""
     with transaction.atomic():
-        _, new = RepeatedJob.objects.get_or_create(name=name, defaults={"due_at": at + every})
-    return new or bool(RepeatedJob.objects.filter(name=name, due_at__lte=at).update(due_at=at + every))
+        _, is_new = RepeatedJob.objects.get_or_create(name=name, defaults={"due_at": at + every})
+    return is_new or bool(RepeatedJob.objects.filter(name=name, due_at__lte=at).update(due_at=at + every))
 
 
 def beat(worker, *, at):
+    """Record that this worker is running."""
     Heartbeat.objects.update_or_create(worker=worker, defaults={"beat_at": at})
 
 
-def fall_silent(worker):
-    """The worker stopped in good order: nobody needs to wonder where it is."""
+def remove_heartbeat(worker):
+    """Forget a worker that has stopped normally, so that nobody is warned about it."""
     Heartbeat.objects.filter(worker=worker).delete()

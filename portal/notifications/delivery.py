@@ -1,4 +1,4 @@
-"""Building a mail from a row of the outbox, and delivering it."""
+"""Build an email from a row of the outbox, and deliver it."""
 
 import smtplib
 from email.utils import format_datetime, formataddr, parseaddr
@@ -12,11 +12,11 @@ from accounts.models import Library
 
 
 class ServerAway(Exception):
-    """The mail server could not be reached or refused our login. No mail is at fault; try again soon."""
+    """The email server could not be reached, or refused our login. Try again soon with any email."""
 
 
 class Refused(Exception):
-    """The server did not take this mail. `permanent` says that it never will."""
+    """The server refused this email. With `permanent`, it will always refuse it."""
 
     def __init__(self, error, permanent):
         super().__init__(error)
@@ -24,8 +24,8 @@ class Refused(Exception):
 
 
 def build(notification):
-    """Return the mail. Its Message-ID is the row's, so that a mail program shows a mail sent twice once."""
-    mail = EmailMultiAlternatives(
+    """Return the email. It has the row's Message-ID, so that an email sent twice is shown once."""
+    email = EmailMultiAlternatives(
         subject=notification.subject,
         body=notification.text,
         from_email=formataddr(
@@ -41,14 +41,14 @@ def build(notification):
         },
     )
     if notification.html:
-        mail.attach_alternative(notification.html, "text/html")
-    return mail
+        email.attach_alternative(notification.html, "text/html")
+    return email
 
 
 def deliver(notification):
-    """Hand the mail to the server. Raises ServerAway or Refused.
+    """Send the email of this row. Raises ServerAway or Refused.
 
-    Each mail has its own connection, because servers differ in what they accept on one after a refusal.
+    Each email has its own connection, because servers differ in what they accept after a refusal.
     """
     connection = connect()
     try:
@@ -63,7 +63,7 @@ def deliver(notification):
             _describe(error), permanent=all(500 <= code < 600 for code, _ in error.recipients.values())
         ) from error
     except smtplib.SMTPSenderRefused as error:
-        # The fault is in our own address, not in theirs. A later try may find it corrected.
+        # The server refused our own address. It may have been corrected by the next attempt.
         raise Refused(_describe(error), permanent=False) from error
     except smtplib.SMTPResponseException as error:
         raise Refused(_describe(error), permanent=500 <= error.smtp_code < 600) from error
@@ -100,4 +100,5 @@ def _close(connection):
     try:
         connection.close()
     except (OSError, smtplib.SMTPException):
-        return  # the mail has its answer already
+        # The server has already accepted or refused the email.
+        return

@@ -1,4 +1,4 @@
-"""What must reach somebody later, as rows written with the change that caused it."""
+"""The outbox and the worker's own rows. An email is written in the transaction of the change it is about."""
 
 import uuid
 
@@ -10,7 +10,7 @@ from accounts.models import User
 
 class NotificationQuerySet(models.QuerySet):
     def due(self, at):
-        """What may be sent now: its time has come and no worker holds it."""
+        """Return the emails to send now: their time has come, and no worker has leased them."""
         return self.filter(
             Q(leased_until__isnull=True) | Q(leased_until__lte=at),
             state=Notification.State.WAITING,
@@ -19,7 +19,10 @@ class NotificationQuerySet(models.QuerySet):
 
 
 class Notification(models.Model):
-    """One mail to one address: the outbox. A dead row stays until a person looks at it; a delivered one loses its body when it held a code or a link."""
+    """One email to one address. All rows together are the outbox.
+
+    A dead email could not be sent. It is kept for a while, so that a person can find out why.
+    """
 
     class State(models.TextChoices):
         WAITING = "waiting", "waiting"
@@ -37,11 +40,11 @@ class Notification(models.Model):
     headers = models.JSONField(default=dict)
     message_id = models.CharField(max_length=200, unique=True)
     blanked = models.BooleanField(
-        default=False, help_text="it holds a code or a link: its body is emptied once delivered, or given up"
+        default=False, help_text="its text has a code or a link, and is deleted once it is sent or given up"
     )
     removed = models.BooleanField(
         default=False,
-        help_text="its address is to be forgotten: the row goes once it is delivered, or given up",
+        help_text="its address must not be kept: the row is deleted once it is sent or given up",
     )
     state = models.CharField(max_length=12, choices=State, default=State.WAITING)
     created_at = models.DateTimeField()
@@ -69,7 +72,7 @@ class Notification(models.Model):
 
 
 class RepeatedJob(models.Model):
-    """When a job that the worker repeats is due again: the row that any number of workers compete for, so that one of them runs it."""
+    """When a repeated job is due again. Of several workers, the one that updates the row runs the job."""
 
     name = models.CharField(max_length=80, primary_key=True)
     due_at = models.DateTimeField()
@@ -79,7 +82,7 @@ class RepeatedJob(models.Model):
 
 
 class Heartbeat(models.Model):
-    """When a worker last said that it is alive."""
+    """When a worker last reported that it is running."""
 
     worker = models.CharField(max_length=80, primary_key=True)
     beat_at = models.DateTimeField()

@@ -1,4 +1,4 @@
-"""What Django and allauth send as ordinary mail becomes rows of the outbox."""
+"""The email backend that writes to the outbox what Django and allauth send."""
 
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import transaction
@@ -8,14 +8,14 @@ from accounts.models import User
 
 from . import actions
 
-BLANK = (
-    "X-Afterword-Blank"  # a mail with this header is emptied once delivered; the header itself is never sent
-)
-WRITTEN_BY_US = {"subject", "from", "to", "cc", "bcc", "date", "message-id", BLANK.lower()}
+# The text of an email with this header is deleted once it is delivered. The header is not sent.
+BLANK = "X-Afterword-Blank"
+# Headers that delivery.build writes itself.
+OWN_HEADERS = {"subject", "from", "to", "cc", "bcc", "date", "message-id", BLANK.lower()}
 
 
 class EmailBackend(BaseEmailBackend):
-    """One row for each recipient, so that one bad address costs no other recipient their mail."""
+    """Writes one row for each recipient, so that a bad address doesn't affect the others."""
 
     @transaction.atomic
     def send_messages(self, email_messages):
@@ -25,18 +25,12 @@ class EmailBackend(BaseEmailBackend):
 
     def _write(self, message):
         headers = {name: str(value) for name, value in message.extra_headers.items()}
-        folded = {name.lower(): value for name, value in headers.items()}
-        html = next(
-            (
-                content
-                for content, mimetype in getattr(message, "alternatives", [])
-                if mimetype == "text/html"
-            ),
-            "",
-        )
+        by_lower_name = {name.lower(): value for name, value in headers.items()}
+        alternatives = getattr(message, "alternatives", [])
+        html = next((content for content, mimetype in alternatives if mimetype == "text/html"), "")
         for number, address in enumerate(message.recipients()):
             recipient = User.objects.filter(email__iexact=address).first()
-            blank = BLANK.lower() in folded
+            blank = BLANK.lower() in by_lower_name
             actions.write(
                 kind="account/mail",
                 to=address,
@@ -46,10 +40,9 @@ class EmailBackend(BaseEmailBackend):
                 subject=message.subject,
                 text=message.body,
                 html=html,
-                headers={name: value for name, value in headers.items() if name.lower() not in WRITTEN_BY_US},
+                headers={name: value for name, value in headers.items() if name.lower() not in OWN_HEADERS},
                 blank=blank,
-                remove=blank
-                and recipient
-                is None,  # it would be no more than an address, which no erasure knows for somebody's
-                message_id=folded.get("message-id", "") if number == 0 else "",
+                # Without a recipient, an erasure could not find the row by its person.
+                remove=blank and recipient is None,
+                message_id=by_lower_name.get("message-id", "") if number == 0 else "",
             )

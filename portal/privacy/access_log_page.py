@@ -1,4 +1,4 @@
-"""Who looked: which of the staff opened what is this person's, on which days, and from where in the desk; in words, for that person."""
+"""The access log as the patron reads it: which staff members opened their data, on which days, from where."""
 
 import datetime
 from dataclasses import dataclass
@@ -14,45 +14,42 @@ from accounts.models import AuditEvent
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
 
-DAYS_ASKED = 31
-A_PAGE = 60  # lines of the log: about so many make a page, and a day is never torn apart
+DAYS_PER_PAGE_MAX = 31
+# About this many events fill a page. A day is never split, so a page can have more.
+EVENTS_PER_PAGE = 60
 GROUP = ("day", "by", "by__name", "action", "subject_type", "subject")
 
 
 @dataclass
 class Look:
-    """One member of staff at one thing on one day."""
+    """What one staff member did with one record on one day."""
 
     day: datetime.date
-    sentence: str  # who opened what
+    # Who did what, as HTML.
+    sentence: str
     where: str
     last_at: datetime.datetime
     times: int
 
 
 def who_looked(person, *, zone, before=""):
-    """(looks, further): the latest first, of whole days before the day `before` (as in an address); `further` is the day to go on from,
-    or None. `zone` is the library's own, whose days these are. Four queries, however many there are.
+    """Return (looks, next day): one page of the log, the latest first.
+
+    A page holds whole days, in the library's time zone `zone`, before the day `before` (text from the
+    address). The next day is where the following page begins, or None. It always takes four queries.
     """
-    looks = AuditEvent.objects.looks_at(person).annotate(day=TruncDate("at", tzinfo=zone))
+    events = AuditEvent.objects.looks_at(person).annotate(day=TruncDate("at", tzinfo=zone))
     if day := _day(before):
-        looks = looks.filter(day__lt=day)
-    days = list(
-        looks.values("day")
-        .annotate(lines=Count("pk"))
-        .order_by("-day")
-        .values_list("day", "lines")[: DAYS_ASKED + 1]
-    )
-    shown = _whole_days(days)
+        events = events.filter(day__lt=day)
+    per_day = events.values("day").annotate(events=Count("pk")).order_by("-day")
+    days = list(per_day.values_list("day", "events")[: DAYS_PER_PAGE_MAX + 1])
+    shown = _days_of_a_page(days)
     if not shown:
         return [], None
-    groups = looks.filter(day__gte=shown[-1]).values(*GROUP)
     from_where = {f"from_{where}": Count("pk", filter=Q(where=where)) for where in AuditEvent.Where.values}
-    rows = list(
-        groups.annotate(last_at=Max("at"), times=Count("pk"), **from_where).order_by(
-            "-last_at", "subject", "by"
-        )
-    )
+    groups = events.filter(day__gte=shown[-1]).values(*GROUP)
+    groups = groups.annotate(last_at=Max("at"), times=Count("pk"), **from_where)
+    rows = list(groups.order_by("-last_at", "subject", "by"))
     titles = _titles(person, rows)
     return [_look(row, titles) for row in rows], shown[-1] if len(shown) < len(days) else None
 
@@ -64,19 +61,22 @@ def _day(text):
         return None
 
 
-def _whole_days(days):
-    """The first of these days that fill a page: at least one."""
-    shown, lines = [], 0
-    for day, of_day in days[:DAYS_ASKED]:
-        lines += of_day
-        if shown and lines > A_PAGE:
+def _days_of_a_page(days):
+    """Return the first days that fit on a page, at least one. `days` is [(day, number of events)]."""
+    shown, total = [], 0
+    for day, events in days[:DAYS_PER_PAGE_MAX]:
+        total += events
+        if shown and total > EVENTS_PER_PAGE:
             break
         shown.append(day)
     return shown
 
 
 def _titles(person, rows):
-    """{(kind, public id): title} of what is still this person's. What was quiet has none."""
+    """Return {(kind, public id): title} of the visits and conversations that are still this person's.
+
+    Quiet visits have no title here.
+    """
     ids = {
         kind: {row["subject"] for row in rows if row["subject_type"] == kind}
         for kind in ("conversation", "helpsession")
@@ -111,22 +111,22 @@ def _look(row, titles):
 
 def _sentence(row, title):
     if row["action"] in AuditEvent.CHANGES:
-        words = _changed(row["action"])
+        words = _change_in_words(row["action"])
     elif row["subject_type"] == "user":
         words = _("{who} looked you up") if row["action"] == "looked_up" else _("{who} opened your record")
     elif row["subject_type"] == "conversation":
         words = (
             _("{who} opened your conversation about “{title}”")
             if title
-            else _("{who} opened a conversation of yours that isn't there any more")
+            else _("{who} opened a conversation of yours that no longer exists")
         )
     else:
         words = (
             _("{who} opened your visit “{title}”")
             if title
-            else _("{who} opened a visit of yours that isn't there any more")
+            else _("{who} opened a visit of yours that no longer exists")
         )
-    who = row["by__name"] or _("Somebody of the library's staff")
+    who = row["by__name"] or _("A staff member")
     return format_html(
         words,
         who=format_html('<strong dir="auto">{}</strong>', who),
@@ -134,14 +134,14 @@ def _sentence(row, title):
     )
 
 
-def _changed(action):
+def _change_in_words(action):
     return {
-        "made_account_code": _("{who} made a code that opens your library account once"),
-        "removed_passkey": _("{who} removed a passkey of yours"),
-        "merged_people": _("{who} joined another record with yours"),
-        "unmerged_people": _("{who} undid that: two records again"),
-        "made_childs_record": _("{who} made this a child's account"),
-        "ended_childs_record": _("{who} wrote down that this is no child's account any more"),
-        "ended_sharing": _("{who} ended that a child's visit is shared with you"),
-        "took_out": _("{who} took a child's visit out of your library account"),
+        "made_account_code": _("{who} made a one-time code that opens your library account"),
+        "removed_passkey": _("{who} removed one of your passkeys"),
+        "merged_people": _("{who} merged another record into yours"),
+        "unmerged_people": _("{who} undid a merge, so that there are two records again"),
+        "made_childs_record": _("{who} marked this as a child's account"),
+        "ended_childs_record": _("{who} recorded that this is no longer a child's account"),
+        "ended_sharing": _("{who} ended the sharing of a child's visit with you"),
+        "took_out": _("{who} removed a child's visit from your library account"),
     }[action]

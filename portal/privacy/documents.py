@@ -1,59 +1,58 @@
-"""What docs/ says of the policy, made from it: the table of docs/privacy.md and the matrix of docs/who-sees-what.md."""
+"""The parts of docs/ that are made from the policy: tables in docs/privacy.md and docs/who-sees-what.md."""
 
 import re
 
 from django.conf import settings
 from django.utils import translation
 
-from .policy import POLICY, SEEN_BY, Group, Role, in_words
+from .policy import POLICY
+from .policy_lines.line import Group, in_words
+from .who_sees_what import SEEN_BY, Role
 
 DOCS = settings.BASE_DIR / "docs"
 BEGIN, END = "<!-- made by manage.py policy_docs -->", "<!-- until here -->"
 MADE = re.compile(f"{BEGIN}\n.*?{END}", re.DOTALL)
-TITLES = {
-    Group.PARTS: "Parts of the rows above",
-    Group.STAFF: "About the staff",
-    Group.LIBRARY: "The library itself, nothing about anybody",
-}
 
 
 def documents():
-    """{path: its whole text as it ought to be}."""
+    """Return {path: text} with the whole text that each document should have."""
     with translation.override("en"):
-        made = {DOCS / "privacy.md": _table(), DOCS / "who-sees-what.md": _matrix()}
+        made = {DOCS / "privacy.md": _privacy_table(), DOCS / "who-sees-what.md": _roles_table()}
     return {
         path: MADE.sub(lambda _, text=text: f"{BEGIN}\n{text}\n{END}", path.read_text("utf-8"))
         for path, text in made.items()
     }
 
 
-def _table():
+def _privacy_table():
     lines = []
     for group in Group:
         lines += [
-            f"**{TITLES.get(group, group.value)}**",
+            f"**{group.value}**",
             "",
-            "| table | what | until | why | in a person's copy |",
+            "| table | what | until | why | in a person's export |",
             "|---|---|---|---|---|",
         ]
         for label, line in POLICY.items():
             if line.group == group:
-                lines.append(
-                    f"| `{label}` | {line.keeps} | {line.until_when} | {line.why} | {'yes' if line.exported else ''} |"
-                )
+                cells = [
+                    f"`{label}`",
+                    line.keeps,
+                    line.until_when,
+                    line.why,
+                    "yes" if line.exported else "",
+                ]
+                lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
         lines.append("")
     kept = in_words(settings.BACKUPS_KEPT)
-    return "\n".join(
-        [*lines, f"Backups hold all of it and live {kept}, unless `BACKUPS_KEPT_DAYS` says otherwise."]
-    )
+    lines.append(f"Backups contain all of it and are kept {kept}, or as `BACKUPS_KEPT_DAYS` says.")
+    return "\n".join(lines)
 
 
-def _matrix():
+def _roles_table():
     head = ["| | " + " | ".join(role.value for role in Role) + " |", "|---" * (len(Role) + 1) + "|"]
     rows = [
-        f"| **{TITLES.get(group, group.value)}** | "
-        + " | ".join(seen.get(role, "no") for role in Role)
-        + " |"
+        f"| **{group.value}** | " + " | ".join(seen.get(role, "no") for role in Role) + " |"
         for group, seen in SEEN_BY.items()
     ]
     return "\n".join(head + rows)

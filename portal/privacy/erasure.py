@@ -1,4 +1,4 @@
-"""Erasing a person: everything or nothing, with a receipt. What stays are counts without a person."""
+"""Erase a person, all or nothing, and leave a receipt. What stays are counts that name nobody."""
 
 import logging
 
@@ -9,8 +9,6 @@ from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils import translation
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from accounts.models import AddressChange, AuditEvent, Invitation, Library, User
 from accounts.sign_in.email_addresses import confirmed_address
@@ -24,219 +22,109 @@ from portal.notifications.models import Notification
 from recommendations.models import Recommendation
 
 from . import contents, exports, sharing
+from .erasure_words import ERASED_KINDS, KEPT_KINDS, in_words
 from .holds import HeldByLaw, contacts_of, conversations_of, held
+from .locks import lock_rows
 from .models import Erasure, Export
 from .retention import forget_recommendations
 
-# What is counted, for the page that asks and for the receipt: what a person knows by these names.
-WHAT = [
-    *(
-        "visits",
-        "recommendations",
-        "conversations",
-        "messages",
-        "attachments",
-        "drafts",
-        "lists",
-        "list_items",
-    ),
-    *("consents", "mails", "sign_ins"),
-]
-STAYS = ["messages_left", "visits_left"]  # with whoever else keeps a child's visit
-TRIES = 3
-DEADLOCK = "40P01"  # PostgreSQL's code: it chose this transaction of two that waited for each other
+ATTEMPTS_MAX = 3
+# PostgreSQL's code for a transaction that it ended because it and another one waited for each other.
+DEADLOCK = "40P01"
 
 log = logging.getLogger(__name__)
 
 
 class AlreadyErased(Exception):
-    """There is nobody left to erase."""
+    """The person was erased before."""
 
 
 class WorksAtADesk(Exception):
-    """Colleagues rely on what they do there: a coordinator ends their role first."""
+    """The person has a staff role. A coordinator must end it first, because colleagues rely on their work."""
 
 
-def what_goes(person, *, at):
-    """{what: how many rows}, of WHAT and of STAYS, without what there is none of. An answer that is still held is not there yet."""
+def preview(person, *, at):
+    """Count the rows that an erasure would delete, and those that it would leave in a child's visits.
+
+    Returns {kind: number}, without kinds that have no rows. A pending answer is not counted.
+    """
     conversations = _conversations(person, at)
     rows = {
         "visits": _visits(person, at),
-        "recommendations": _given(person, at).filter(recommended_at__lte=at),
+        "recommendations": _recommendations(person, at).filter(recommended_at__lte=at),
         "conversations": conversations.filter(merged_into=None, last_message_at__isnull=False),
         "messages": Message.objects.shown(at).filter(conversation__in=conversations),
         "attachments": Attachment.objects.open_to_patron(person, at).filter(
             Q(conversation__in=conversations) | Q(message=None)
         ),
-        "mails": _mails(person).filter(due_at__lte=at),
-        "messages_left": _written(person).exclude(conversation__in=conversations),
+        "mails": _emails(person).filter(due_at__lte=at),
+        "messages_left": _written_by(person).exclude(conversation__in=conversations),
         "visits_left": HelpSession.objects.filter(shared_with=person).exclude(kept_alone(person, at)),
     }
-    counts = {
-        what: (rows[what] if what in rows else contents.TABLES[what].rows(person, at)).count()
-        for what in [*WHAT, *STAYS]
-    }
-    return {what: count for what, count in counts.items() if count}
+    counts = {}
+    for kind in [*ERASED_KINDS, *KEPT_KINDS]:
+        queryset = rows[kind] if kind in rows else contents.TABLES[kind].rows(person, at)
+        counts[kind] = queryset.count()
+    return {kind: count for kind, count in counts.items() if count}
 
 
 def kept_alone(person, at):
-    """The condition for visits with a child that only this adult still holds: they go with them. In others the child goes on."""
-    opens = ClaimCode.objects.live(at).filter(help_session=OuterRef("pk"))
-    return Q(shared_with=person, patron=None) & ~Exists(opens)
+    """Return the condition for visits with a child that only this adult keeps.
 
-
-def _visits(person, at):
-    return HelpSession.objects.filter(Q(patron=person) | kept_alone(person, at))
-
-
-def _conversations(person, at):
-    return Conversation.objects.filter(
-        Q(patron=person) | Q(patron=None, help_session__in=_visits(person, at))
-    )
-
-
-def _given(person, at):
-    in_visits = Q(sessionrecommendation__help_session__in=_visits(person, at))
-    return Recommendation.objects.filter(
-        Q(patron=person)
-        | in_visits
-        | Q(messagerecommendation__message__conversation__in=_conversations(person, at))
-    )
-
-
-def _written(person):
-    return Message.objects.filter(side=Side.PATRON, author=person)
-
-
-def _mails(person):
-    """Also those to an address of theirs as the desk may have typed it."""
-    sent_to_them = Q(recipient=person)
-    for address in _addresses(person):
-        sent_to_them |= Q(to_address__iexact=address)
-    return Notification.objects.filter(sent_to_them)
-
-
-def _addresses(person):
-    waits = AddressChange.objects.filter(person=person).values_list("email", flat=True)
-    return {
-        *filter(None, [person.email]),
-        *EmailAddress.objects.filter(user=person).values_list("email", flat=True),
-        *waits,
-    }
-
-
-def in_words(counts):
-    """What goes of what_goes(), or went by a receipt: a sentence for each line of a list."""
-    lines = [_line(what, counts[what]) % {"count": counts[what]} for what in WHAT if what in counts]
-    return [
-        *lines,
-        _(
-            "your library account itself: name, e-mail address, language, library card, passkeys, and copies that were made"
-        ),
-    ]
-
-
-def stays_in_words(counts):
-    """And what of theirs stays."""
-    return [_line(what, counts[what]) % {"count": counts[what]} for what in STAYS if what in counts]
-
-
-def _line(what, count):
-    return {
-        "visits": lambda: ngettext(
-            "%(count)s visit: what you asked, what was written for you, and why each item was chosen",
-            "%(count)s visits: what you asked, what was written for you, and why each item was chosen",
-            count,
-        ),
-        "recommendations": lambda: ngettext(
-            "your name and your words at %(count)s recommended item",
-            "your name and your words at %(count)s recommended items",
-            count,
-        ),
-        "conversations": lambda: ngettext(
-            "%(count)s conversation, and what staff noted beside it",
-            "%(count)s conversations, and what staff noted beside them",
-            count,
-        ),
-        "messages": lambda: ngettext("%(count)s message", "%(count)s messages", count),
-        "attachments": lambda: ngettext("%(count)s file", "%(count)s files", count),
-        "drafts": lambda: ngettext("%(count)s draft", "%(count)s drafts", count),
-        "lists": lambda: ngettext("%(count)s list", "%(count)s lists", count),
-        "list_items": lambda: ngettext("%(count)s item on a list", "%(count)s items on lists", count),
-        "mails": lambda: ngettext("%(count)s mail to you", "%(count)s mails to you", count),
-        "consents": lambda: ngettext("%(count)s consent", "%(count)s consents", count),
-        "sign_ins": lambda: ngettext(
-            "%(count)s sign-in: that device is signed out",
-            "%(count)s sign-ins: those devices are signed out",
-            count,
-        ),
-        "messages_left": lambda: ngettext(
-            "%(count)s message of yours about a child's visit, with its files: it stays with that visit, without your name.",
-            "%(count)s messages of yours about a child's visit, with their files: they stay with that visit, without your name.",
-            count,
-        ),
-        "visits_left": lambda: ngettext(
-            "Your word on the items of %(count)s visit that you share with a child: it stays with the child.",
-            "Your word on the items of %(count)s visits that you share with a child: it stays with the child.",
-            count,
-        ),
-    }[what]()
+    They are erased with the adult. Other visits with a child stay with the child.
+    """
+    live_codes = ClaimCode.objects.live(at).filter(help_session=OuterRef("pk"))
+    return Q(shared_with=person, patron=None) & ~Exists(live_codes)
 
 
 def erase(person, *, language, at):
-    """Erase all that is this person's, in one transaction, and return the receipt. Raises AlreadyErased, WorksAtADesk, HeldByLaw.
+    """Erase the person in one transaction and return the receipt.
 
-    What they save elsewhere at the same moment is either erased with the rest or refused: a row that comes in between makes the
-    whole begin anew. Files go once the rows are gone; what a broken disk keeps, the worker removes.
+    Raises AlreadyErased, WorksAtADesk, HeldByLaw. What they save on another device at the same moment is
+    erased too or refused. If a new row points to the person meanwhile, the transaction is tried again.
+    Files are deleted after the commit. The worker retries those that could not be deleted.
     """
-    for left in reversed(range(TRIES)):
+    for attempts_left in reversed(range(ATTEMPTS_MAX)):
         try:
             return _erase(person, language=language, at=at)
         except (IntegrityError, OperationalError) as error:
-            in_between = (
-                isinstance(error, IntegrityError) or getattr(error.__cause__, "sqlstate", "") == DEADLOCK
-            )
-            if not left or not in_between:
+            is_deadlock = getattr(error.__cause__, "sqlstate", "") == DEADLOCK
+            if not attempts_left or not (isinstance(error, IntegrityError) or is_deadlock):
                 raise
-            log.info("an erasure begins anew: something of the person's was written meanwhile")
+            log.info("an erasure is tried again: a row of the person was written meanwhile")
     raise AssertionError
 
 
 @transaction.atomic
 def _erase(person, *, language, at):
     address = confirmed_address(person)
-    person, sessions, given, conversations = _lock(person, at)
+    person, sessions, recommendations, conversations = _lock(person, at)
     if person.staff_roles.exists():
         raise WorksAtADesk
     if held(person):
         raise HeldByLaw
-    counts = what_goes(person, at=at)
-    # By branch: each conversation raises its branch's queue, and two erasures must meet the queues in one order.
-    for conversation in sorted(
-        conversations, key=lambda conversation: (conversation.branch_id, conversation.pk)
-    ):
+    counts = preview(person, at=at)
+    # Sorted by branch, so that two erasures at the same moment update the queues in one order.
+    for conversation in sorted(conversations, key=lambda row: (row.branch_id, row.pk)):
         desk_actions.erase(conversation, by=person, at=at)
     library = Library.current()
-    forget_recommendations(Recommendation.objects.filter(pk__in=given), library.zone)
+    forget_recommendations(Recommendation.objects.filter(pk__in=recommendations), library.zone)
     forgetting.forget(sessions, on=library.today(at), zone=library.zone)
     for shared in HelpSession.objects.filter(shared_with=person).order_by("pk"):
         sharing.stop_keeping(shared, by=person, at=at)
-    unsent = Attachment.objects.filter(
-        added_by=person, side=Side.PATRON, message=None
-    )  # also in the conversation of a child whose visit they shared
-    unsent_files = [name for attachment in unsent for name in attachment.stored_names()]
-    transaction.on_commit(lambda: Attachment.remove_files(unsent_files))
-    unsent.delete()
-    _written(person).update(writer_erased=True)  # nobody else is to take what is left for their own
-    for address_of_theirs in _addresses(person):
-        Invitation.objects.filter(email__iexact=address_of_theirs).delete()
-    _mails(person).delete()
-    for signed_in in UserSession.objects.filter(user=person):
-        signed_in.end()
+    _delete_unsent_attachments(person)
+    # So that nobody can claim the messages that stay in a child's visit as their own.
+    _written_by(person).update(writer_erased=True)
+    for email in _addresses(person):
+        Invitation.objects.filter(email__iexact=email).delete()
+    _emails(person).delete()
+    for sign_in in UserSession.objects.filter(user=person):
+        sign_in.end()
     AuditEvent.objects.filter(subject=str(person.public_id)).update(subject="")
     files = [name for name in Export.objects.filter(person=person).values_list("file", flat=True) if name]
     transaction.on_commit(lambda: exports.remove_files(files))
-    person.delete()  # and with it what is theirs alone: lists, drafts, consents, addresses, exports, what was refused, why staff looked
+    # The database deletes what belongs to the person alone: lists, drafts, consents, addresses, exports.
+    person.delete()
     erasure = Erasure.objects.create(erased_at=at, language=language, counts=counts)
     if address:
         _send_receipt(erasure, address)
@@ -244,46 +132,45 @@ def _erase(person, *, language, at):
 
 
 def _lock(person, at):
-    """The person, their sessions, what was recommended to them (primary keys) and their conversations, as they are now, locked in the order in
-    which everybody locks them; and with them the conversations in which they may be writing. Raises AlreadyErased."""
+    """Lock the person and their rows in the order that all actions keep, and return them.
+
+    Returns the person, their help sessions, the primary keys of their recommendations, and their
+    conversations. Raises AlreadyErased.
+    """
     locked = User.objects.select_for_update(no_key=True).filter(pk=person.pk).first()
     if locked is None:
         raise AlreadyErased
-    theirs = (
-        Q(patron=locked)
-        | Q(shared_with=locked)
-        | Q(pk__in=contacts_of(conversations_of(locked)).values("pk"))
-    )
-    keys = list(
-        HelpSession.objects.filter(theirs)
-        .select_for_update(no_key=True)
-        .order_by("pk")
-        .values_list("pk", flat=True)
+    contacts = contacts_of(conversations_of(locked)).values("pk")
+    keys = lock_rows(
+        HelpSession.objects.filter(Q(patron=locked) | Q(shared_with=locked) | Q(pk__in=contacts))
     )
     sessions = list(_visits(locked, at).filter(pk__in=keys).order_by("pk"))
-    given = _given(locked, at).values_list("pk", flat=True)
-    lock_recommendations(Recommendation.objects.filter(pk__in=list(given)))
-    open_to_them = list(
-        Conversation.objects.filter(Q(patron=locked) | Q(help_session__in=keys)).values_list("pk", flat=True)
-    )
-    list(
-        Conversation.objects.select_for_update(no_key=True)
-        .filter(pk__in=open_to_them)
-        .order_by("pk")
-        .values_list("pk", flat=True)
-    )
+    recommendations = _recommendations(locked, at).values_list("pk", flat=True)
+    lock_recommendations(Recommendation.objects.filter(pk__in=list(recommendations)))
+    # They may be writing in the conversations of a shared visit too.
+    open_to_them = Conversation.objects.filter(Q(patron=locked) | Q(help_session__in=keys))
+    lock_rows(Conversation.objects.filter(pk__in=list(open_to_them.values_list("pk", flat=True))))
     conversations = list(
         _conversations(locked, at)
         .filter(merged_into=None)
         .exclude(status=Conversation.Status.ERASED)
         .order_by("pk")
     )
-    # From here on whoever writes a row that names the person waits, and then finds nobody.
-    return User.objects.select_for_update().get(pk=locked.pk), sessions, list(given.all()), conversations
+    # Other transactions that add a row of this person now wait, and then find no person.
+    locked = User.objects.select_for_update().get(pk=locked.pk)
+    return locked, sessions, list(recommendations.all()), conversations
+
+
+def _delete_unsent_attachments(person):
+    """Delete what they attached and have not sent, in the conversations of shared visits too."""
+    unsent = Attachment.objects.filter(added_by=person, side=Side.PATRON, message=None)
+    files = [name for attachment in unsent for name in attachment.stored_names()]
+    transaction.on_commit(lambda: Attachment.remove_files(files))
+    unsent.delete()
 
 
 def _send_receipt(erasure, address):
-    """The one row that still knows the address: it goes with the mail."""
+    """Email the receipt. Its row in the outbox, the last with the address, is deleted once it is sent."""
     with translation.override(erasure.language):
         goes = in_words(erasure.counts)
     notify(
@@ -298,3 +185,43 @@ def _send_receipt(erasure, address):
         },
         remove=True,
     )
+
+
+# The rows of a person.
+
+
+def _visits(person, at):
+    return HelpSession.objects.filter(Q(patron=person) | kept_alone(person, at))
+
+
+def _conversations(person, at):
+    return Conversation.objects.filter(
+        Q(patron=person) | Q(patron=None, help_session__in=_visits(person, at))
+    )
+
+
+def _recommendations(person, at):
+    in_visits = Q(sessionrecommendation__help_session__in=_visits(person, at))
+    in_messages = Q(messagerecommendation__message__conversation__in=_conversations(person, at))
+    return Recommendation.objects.filter(Q(patron=person) | in_visits | in_messages)
+
+
+def _written_by(person):
+    return Message.objects.filter(side=Side.PATRON, author=person)
+
+
+def _emails(person):
+    """Return the emails to the person, and those to an address of theirs that staff typed."""
+    sent_to_them = Q(recipient=person)
+    for address in _addresses(person):
+        sent_to_them |= Q(to_address__iexact=address)
+    return Notification.objects.filter(sent_to_them)
+
+
+def _addresses(person):
+    pending = AddressChange.objects.filter(person=person).values_list("email", flat=True)
+    return {
+        *filter(None, [person.email]),
+        *EmailAddress.objects.filter(user=person).values_list("email", flat=True),
+        *pending,
+    }

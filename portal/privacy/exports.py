@@ -1,6 +1,6 @@
-"""A copy of all that is kept about a person: asked for, built by the worker, there for seven days, then gone with its file.
+"""Exports: a person asks for a copy of their data, the worker builds it, and it is deleted after seven days.
 
-Nothing of it is ever mailed: the mail says that it is ready, and nothing else.
+The copy is never emailed. The email only says that it is ready.
 """
 
 import csv
@@ -28,28 +28,35 @@ from portal.notifications.actions import notify
 from portal.text import spreadsheet_cell
 
 from . import contents
+from .export_tables.conversations import attachments, path_of
 from .models import Export
 
 FORMAT = "afterword-export"
-VERSION = 1  # of the format: raised when a table or a column changes its name or meaning, or goes
+# The version of the format. Raise it when a table or column is renamed, removed or changes its meaning.
+VERSION = 1
 FOLDER = "exports"
 LEASE = datetime.timedelta(minutes=5)
-AGAIN_AFTER = datetime.timedelta(hours=1)  # so long the one that is ready is as good as a new one
-MOST_ATTEMPTS = 3
-TRY_AGAIN_AFTER = datetime.timedelta(minutes=1)
-STRAY_FOR = datetime.timedelta(hours=1)  # a file is written before its row says so
+# An export that was made within this time is as good as a new one.
+AGAIN_AFTER = datetime.timedelta(hours=1)
+ATTEMPTS_MAX = 3
+RETRY_AFTER = datetime.timedelta(minutes=1)
+# A file is written before its row names it, so a newer file may still get its row.
+STRAY_AFTER = datetime.timedelta(hours=1)
 CHUNK = 256 * 1024
 
 log = logging.getLogger(__name__)
 
 
 class Gone(Exception):
-    """The person was erased meanwhile, or another worker holds the export now: nothing of it is kept."""
+    """The person was erased, or another worker has taken over the export. Its file must not be kept."""
 
 
 @transaction.atomic
 def ask_for(person, *, language, at):
-    """Have a copy built. While one is being built, or has just been, it is that one. Returns the Export. Raises User.DoesNotExist."""
+    """Ask for an export and return it. Raises User.DoesNotExist.
+
+    If one is in progress, or was ready within the last hour, that one is returned.
+    """
     person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     export = latest_of(person)
     if export is not None and (
@@ -62,30 +69,30 @@ def ask_for(person, *, language, at):
 
 
 def latest_of(person):
-    """The one that was asked for last, or None."""
+    """Return the export that the person asked for last, or None."""
     return Export.objects.filter(person=person).order_by("-asked_at", "-pk").first()
 
 
 def downloaded(export, *, at):
-    """Note that it was opened, so that the person sees it if it wasn't them."""
+    """Record the download, so that the person notices if it wasn't theirs."""
     audit.record("downloaded_export", export, by=export.person, patron=export.person, at=at)
 
 
 def forget_all_of(person):
-    """What is in them is no longer theirs to have; one that is being built is given up."""
+    """Delete the person's exports, because they contain what is no longer theirs."""
     _forget(Export.objects.filter(person=person))
 
 
-# For the worker.
+# Jobs of the worker.
 
 
 def build_exports(*, at):
-    """All that wait, one after the other."""
+    """Build all exports that wait."""
     while (export := _take(at)) is not None:
         try:
             _build(export)
         except Gone:
-            log.info("an export was given up: its person was erased, or another worker holds it")
+            log.info("an export was abandoned: its person was erased, or another worker has it")
         except DatabaseError:
             raise
         except Exception:
@@ -95,39 +102,36 @@ def build_exports(*, at):
 
 
 def forget_old_exports(*, at):
-    """What the privacy policy promises: seven days, then the copy is gone with its file."""
+    """Delete exports, and the records of failed ones, after seven days."""
+    ended = at - Export.KEPT_FOR
     with transaction.atomic():
-        _forget(Export.objects.select_for_update().filter(ready_at__lte=at - Export.KEPT_FOR))
-        _forget(
-            Export.objects.select_for_update().filter(
-                state=Export.State.FAILED, asked_at__lte=at - Export.KEPT_FOR
-            )
-        )
+        _forget(Export.objects.select_for_update().filter(ready_at__lte=ended))
+        _forget(Export.objects.select_for_update().filter(state=Export.State.FAILED, asked_at__lte=ended))
 
 
 def forget_stray_exports(*, at):
-    """Remove the files that no row knows: those that a full or broken disk, or a killed worker, left behind."""
+    """Delete files without a row. A full disk or a killed worker leaves them behind."""
     storage = private_storage()
     names = [f"{FOLDER}/{name}" for name in storage.listdir(FOLDER)[1]] if storage.exists(FOLDER) else []
-    old = [name for name in names if storage.get_modified_time(name) < at - STRAY_FOR]
+    old = [name for name in names if storage.get_modified_time(name) < at - STRAY_AFTER]
     known = set(Export.objects.filter(file__in=old).values_list("file", flat=True))
     remove_files([name for name in old if name not in known])
 
 
 def remove_files(names):
-    """What the disk doesn't let go of now, forget_stray_exports tries again."""
+    """Delete the files. `forget_stray_exports` retries those that the disk refuses to delete."""
     for name in names:
         try:
             private_storage().delete(name)
         except OSError as error:
-            log.error("an export's file could not be removed, and is tried again: %s", error)
+            log.error("an export's file could not be deleted, and will be tried again: %s", error)
 
 
 def _take(at):
-    """Lease the one that waits longest; None if there is none. One that no worker could finish is given up."""
+    """Lease the export that waits longest, or return None. Exports with too many attempts fail."""
     for pk in Export.objects.due(at).values_list("pk", flat=True)[:20]:
         due = Export.objects.due(at).filter(pk=pk)
-        if due.filter(attempts__gte=MOST_ATTEMPTS).update(state=Export.State.FAILED, leased_until=None):
+        if due.filter(attempts__gte=ATTEMPTS_MAX).update(state=Export.State.FAILED, leased_until=None):
             continue
         if due.update(
             state=Export.State.BUILDING, leased_until=at + LEASE, attempts=F("attempts") + 1, done=0, total=0
@@ -137,7 +141,7 @@ def _take(at):
 
 
 def _build(export):
-    """Write the file, then say that it is there. Raises Gone."""
+    """Write the file, then mark the export as ready. Raises Gone."""
     name = ""
     try:
         with tempfile.TemporaryFile() as file:
@@ -152,16 +156,16 @@ def _build(export):
 
 
 def _write(export, file):
-    """The archive: README.txt, data.json, a CSV for each table, and the attachments."""
+    """Write the archive: README.txt, data.json, one CSV file for each table, and the attachments."""
     person, at, library = export.person, timezone.now(), Library.current()
-    files = list(contents.attachments(person, at))
+    files = list(attachments(person, at))
     total = len(contents.TABLES) + len(files)
-    said = {}
+    rows = {}
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for done, (name, table) in enumerate(contents.TABLES.items()):
             _progress(export, done=done, total=total)
-            said[name] = list(contents.entries(table, person, at))
-            archive.writestr(f"csv/{name}.csv", as_csv(list(table.columns), said[name]))
+            rows[name] = list(contents.entries(table, person, at))
+            archive.writestr(f"csv/{name}.csv", as_csv(list(table.columns), rows[name]))
         about = {
             "format": FORMAT,
             "version": VERSION,
@@ -169,8 +173,8 @@ def _write(export, file):
             "library": library.name,
             "time_zone": library.time_zone,
         }
-        archive.writestr("data.json", json.dumps({**about, **said}, ensure_ascii=False, indent=1))
-        archive.writestr("README.txt", _readme(export, said, library, at))
+        archive.writestr("data.json", json.dumps({**about, **rows}, ensure_ascii=False, indent=1))
+        archive.writestr("README.txt", _readme(export, rows, library, at))
         for done, attachment in enumerate(files, start=len(contents.TABLES)):
             _progress(export, done=done, total=total)
             _add_file(archive, attachment)
@@ -178,7 +182,7 @@ def _write(export, file):
 
 
 def as_csv(columns, rows):
-    """For a spreadsheet: UTF-8 with its mark, and no cell that a spreadsheet would run."""
+    """Return the rows as a CSV file for spreadsheets: UTF-8 with a byte order mark, and no formulas."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(columns)
@@ -186,9 +190,9 @@ def as_csv(columns, rows):
     return out.getvalue().encode("utf-8-sig")
 
 
-def _readme(export, said, library, at):
+def _readme(export, rows, library, at):
     with translation.override(export.language), timezone.override(library.zone):
-        tables = [(name, table.title, len(said[name])) for name, table in contents.TABLES.items()]
+        tables = [(name, table.title, len(rows[name])) for name, table in contents.TABLES.items()]
         context = {
             "library": library,
             "at": at,
@@ -196,25 +200,25 @@ def _readme(export, said, library, at):
             "address": f"{settings.BASE_URL}{reverse('export')}",
             "days": Export.KEPT_FOR.days,
         }
-        readme = get_template("privacy/export_readme.txt").template  # type: ignore[attr-defined]  # Django's own
+        readme = get_template("privacy/export_readme.txt").template  # type: ignore[attr-defined]  # of Django's backend
         return readme.render(Context(context, autoescape=False)).strip() + "\n"
 
 
 def _add_file(archive, attachment):
-    """Packed already, so stored as it is. One whose file is lost stands in the tables alone."""
+    """Add the attachment's file without compressing it again. A missing file is logged and left out."""
     try:
         source = attachment.file.open("rb")
     except FileNotFoundError:
-        log.error("the file of attachment %s is lost", attachment.public_id)
+        log.error("the file of attachment %s is missing", attachment.public_id)
         return
-    packed = zipfile.ZipInfo(contents.path_of(attachment), attachment.added_at.timetuple()[:6])
-    with source, archive.open(packed, "w") as target:
+    entry = zipfile.ZipInfo(path_of(attachment), attachment.added_at.timetuple()[:6])
+    with source, archive.open(entry, "w") as target:
         while chunk := source.read(CHUNK):
             target.write(chunk)
 
 
 def _progress(export, *, done, total):
-    """Say how far it is, and hold it on. Raises Gone."""
+    """Save the progress and extend the lease. Raises Gone."""
     until = timezone.now() + LEASE
     if not _leased(export).update(done=done, total=total, leased_until=until):
         raise Gone
@@ -223,8 +227,8 @@ def _progress(export, *, done, total):
 
 @transaction.atomic
 def _finish(export, *, name, size, at):
-    """It is there; those made before go. Raises Gone."""
-    # The person first, as everybody does who writes rows of theirs: whoever erases them waits, or has been.
+    """Mark the export as ready, delete earlier ones and send the email. Raises Gone."""
+    # Lock the person first, so that a concurrent erasure waits or has already finished.
     person = User.objects.select_for_update(no_key=True).filter(pk=export.person_id).first()
     if person is None or not _leased(export).update(
         state=Export.State.READY, ready_at=at, file=name, size=size, leased_until=None
@@ -243,10 +247,10 @@ def _finish(export, *, name, size, at):
 
 
 def _fail(export, *, at):
-    given_up = export.attempts >= MOST_ATTEMPTS
+    is_last = export.attempts >= ATTEMPTS_MAX
     _leased(export).update(
-        state=Export.State.FAILED if given_up else Export.State.WAITING,
-        leased_until=None if given_up else at + TRY_AGAIN_AFTER,
+        state=Export.State.FAILED if is_last else Export.State.WAITING,
+        leased_until=None if is_last else at + RETRY_AFTER,
         done=0,
         total=0,
     )

@@ -9,13 +9,16 @@ from portal.text import TextField
 
 
 class RememberForm(forms.Form):
-    """How long the library is to remember."""
+    """A patron's choice of how long the library remembers. A child has fewer choices."""
 
     remember = forms.ChoiceField(
         label=_("How long should the library remember your visits?"),
         choices=User.Remember.choices,
         widget=forms.RadioSelect,
-        error_messages={"required": _("Choose one of them."), "invalid_choice": _("Choose one of them.")},
+        error_messages={
+            "required": _("Choose how long the library should remember your visits."),
+            "invalid_choice": _("Choose how long the library should remember your visits."),
+        },
     )
     until = forms.DateField(
         label=_("The date, if you chose one"),
@@ -37,16 +40,18 @@ class RememberForm(forms.Form):
         elif "until" in cleaned:
             today, until = Library.current().today(), cleaned["until"]
             if until is None:
-                self.add_error("until", _("Write the last day on which the library should remember."))
+                self.add_error("until", _("Enter the last day the library should remember your visits."))
             elif not today < until <= today + timedelta(days=365 * MAX_YEARS):
-                self.add_error("until", _("Choose a day after today, at most ten years away."))
+                self.add_error("until", _("Choose a day after today and within the next ten years."))
         return cleaned
 
 
 class HoldForm(forms.Form):
+    """The reason for a legal hold."""
+
     reason = TextField(
         label=_("Why"),
         max_length=400,
-        help_text=_("Such as the number of the case. Coordinators see it, and nobody else."),
-        error_messages={"required": _("Write why it is held.")},
+        help_text=_("For example, the case number. Only coordinators can see it."),
+        error_messages={"required": _("Enter the reason for the hold.")},
     )

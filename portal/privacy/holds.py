@@ -1,7 +1,7 @@
-"""Legal holds: set and lifted by a coordinator, asked by whatever would delete something.
+"""Legal holds: a coordinator sets and lifts them, and everything that deletes asks for them first.
 
-Whoever deletes locks what goes and then asks; whoever holds locks the same rows in the same order (the person, visits, conversations). So of a hold and a
-deletion at the same moment one comes first, and the other knows.
+Code that deletes locks the rows first and then asks for holds. `hold` locks the same rows in the same order:
+people, visits, conversations. So a hold and a deletion at the same moment come one after the other.
 """
 
 from django.db.models import Q
@@ -13,24 +13,29 @@ from portal.conversations import desk_actions
 from portal.conversations.changes import lock_recommendations
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
+from portal.text import uuid_or_none
 from recommendations.models import Recommendation
 
+from .locks import lock_rows
 from .models import LegalHold
 
 FIELD = {User: "person", HelpSession: "help_session", Conversation: "conversation"}
 
 
 class HeldByLaw(Exception):
-    """The law forbids for now to delete it, or something that hangs on it."""
+    """A legal hold covers the record or something that belongs to it, so it can't be deleted now."""
 
 
 class Gone(Exception):
-    """It was deleted a moment before it could be held."""
+    """The record was deleted just before the hold was set."""
 
 
 @staff_action
 def hold(record, *, reason, by, at):
-    """Nothing of this person, help session or conversation is deleted from now on. One hold a record: a second one changes nothing. Raises Gone."""
+    """Stop the deletion of this person, help session or conversation, and return the hold.
+
+    A record that is held already keeps its first hold. Raises Gone.
+    """
     _lock_all_of(record)
     record = type(record).objects.filter(pk=record.pk).first()
     if (
@@ -39,59 +44,71 @@ def hold(record, *, reason, by, at):
         or getattr(record, "status", "") == Conversation.Status.ERASED
     ):
         raise Gone
-    found = LegalHold.objects.filter(comes_from=None, **_pointing_to(record)).first()
-    return found or _set(record, reason=reason, set_by=by, set_at=at, by=by)
+    present = LegalHold.objects.filter(comes_from=None, **_pointing_to(record)).first()
+    return present or _set(record, reason=reason, set_by=by, set_at=at, by=by)
 
 
-def carry_along(person, record, *, at):
-    """What the law holds through this person stays held, who is not behind it any more from this moment on: each hold of theirs leaves one on it,
-    which is lifted with theirs. The caller has locked the record, as whoever sets a hold does."""
-    for found in (
-        LegalHold.objects.select_for_update(no_key=True).filter(person=person).order_by("pk")
-    ):  # one that is being lifted is waited for
-        leave(found, record, at=at)
+@staff_action
+def lift(legal_hold, *, by, at):
+    """Lift the hold, and those that were copied from it. What is due is deleted again from now on."""
+    lifted = LegalHold.objects.filter(pk=legal_hold.pk, lifted_at=None).update(
+        lifted_at=at, lifted_by=by, person=None, help_session=None, conversation=None
+    )
+    if lifted:
+        audit.record("lifted_hold", legal_hold, by=by, at=at)
+        for copied in LegalHold.objects.filter(comes_from=legal_hold, lifted_at=None).order_by("pk"):
+            lift(copied, by=by, at=at)
 
 
-def leave(found, record, *, at):
-    """That hold, whose row is locked, leaves one on this record as well; twice is once."""
-    if not LegalHold.objects.filter(comes_from=found, **_pointing_to(record)).exists():
-        _set(record, reason=found.reason, set_by=found.set_by, set_at=at, comes_from=found, by=None)
+def copy_holds(person, record, *, at):
+    """Copy each hold on this person to a record that will no longer be theirs.
+
+    The record stays held until the hold on the person is lifted. The caller has locked the record.
+    """
+    # The lock waits for a hold that is being lifted at this moment.
+    for legal_hold in LegalHold.objects.select_for_update(no_key=True).filter(person=person).order_by("pk"):
+        copy_hold(legal_hold, record, at=at)
+
+
+def copy_hold(legal_hold, record, *, at):
+    """Copy one hold to this record, unless it has a copy already. The caller has locked the hold's row."""
+    if not LegalHold.objects.filter(comes_from=legal_hold, **_pointing_to(record)).exists():
+        _set(
+            record,
+            reason=legal_hold.reason,
+            set_by=legal_hold.set_by,
+            set_at=at,
+            comes_from=legal_hold,
+            by=None,
+        )
 
 
 @staff_action
 def erase_conversation(conversation, *, by, at):
-    """handling.erase, unless the law forbids it. Raises HeldByLaw, Erased."""
+    """Erase the conversation and return it. Raises HeldByLaw, Erased."""
     conversations = Conversation.objects.filter(
         Q(pk=conversation.pk) | Q(merged_into=conversation) | Q(pk=conversation.merged_into_id)
     )
-    list(
-        contacts_of(conversations).select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True)
-    )
+    lock_rows(contacts_of(conversations))
     lock_recommendations(
         Recommendation.objects.filter(
             messagerecommendation__message__conversation=conversation.merged_into_id or conversation.pk
         )
     )
-    list(conversations.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+    lock_rows(conversations)
     if held(conversation):
         raise HeldByLaw
     return desk_actions.erase(conversation, by=by, at=at)
 
 
-@staff_action
-def lift(found, *, by, at):
-    """From now on what is due goes again; with it goes what it left elsewhere."""
-    lifted = LegalHold.objects.filter(pk=found.pk, lifted_at=None).update(
-        lifted_at=at, lifted_by=by, person=None, help_session=None, conversation=None
-    )
-    if lifted:
-        audit.record("lifted_hold", found, by=by, at=at)
-        for left in LegalHold.objects.filter(comes_from=found, lifted_at=None).order_by("pk"):
-            lift(left, by=by, at=at)
+# What is held.
 
 
 def held(record):
-    """Whether a hold forbids to delete this person, help session or conversation, or anything that hangs on it."""
+    """Return whether a hold forbids deleting this person, help session or conversation.
+
+    A hold on a record that belongs to it counts too, such as one on a visit of this person.
+    """
     if isinstance(record, User):
         return (
             LegalHold.objects.filter(person=record).exists()
@@ -102,76 +119,59 @@ def held(record):
     return type(record).objects.filter(condition, pk=record.pk).exists()
 
 
-def conversations_of(person):
-    """What may be erased with them."""
-    return Conversation.objects.filter(Q(patron=person) | Q(help_session__shared_with=person))
-
-
-def contacts_of(conversations):
-    """As which they were counted: whoever erases a conversation takes out what was written of it there."""
-    return HelpSession.objects.filter(pk__in=conversations.exclude(logged_as=None).values("logged_as"))
-
-
-def _set(record, *, by, **fields):
-    found = LegalHold.objects.create(
-        kind=FIELD[type(record)], name=str(record.public_id), **_pointing_to(record), **fields
-    )
-    audit.record("held", found, by=by, at=found.set_at)
-    return found
-
-
-def _pointing_to(record):
-    return {FIELD[type(record)]: record}
-
-
-def _lock_all_of(record):
-    """The rows of which any may be about to go."""
-    sessions = conversations = Q(pk__in=[])
-    if isinstance(record, User):
-        list(User.objects.select_for_update(no_key=True).filter(pk=record.pk).values_list("pk", flat=True))
-        sessions, conversations = (
-            Q(patron=record) | Q(shared_with=record),
-            Q(pk__in=conversations_of(record).values("pk")),
-        )
-    elif isinstance(record, HelpSession):
-        sessions, conversations = Q(pk=record.pk), Q(help_session=record) | Q(logged_as=record)
-    else:
-        sessions = Q(pk__in=[record.help_session_id, record.logged_as_id])
-        conversations = Q(pk__in=[record.pk, record.merged_into_id]) | Q(merged_into=record)
-    list(
-        HelpSession.objects.select_for_update(no_key=True)
-        .filter(sessions)
-        .order_by("pk")
-        .values_list("pk", flat=True)
-    )
-    locked = Conversation.objects.filter(
-        pk__in=list(Conversation.objects.filter(conversations).values_list("pk", flat=True))
-    )
-    list(locked.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
-
-
 def held_sessions():
-    """The condition for help sessions: they are held, or their patron is, or the adult they are shared with, or a conversation of theirs or that was
-    counted as them."""
+    """Return the condition for help sessions that a hold covers.
+
+    A hold on the help session counts, and so does one on its patron, on the adult it is shared with, or on a
+    conversation that is about it or was counted as it.
+    """
     conversations = Conversation.objects.filter(held_conversations())
-    by_conversation = Q(pk__in=conversations.exclude(help_session=None).values("help_session")) | Q(
-        pk__in=contacts_of(conversations).values("pk")
-    )
     return (
         Q(pk__in=_held("help_session"))
         | Q(patron__in=_held("person"))
         | Q(shared_with__in=_held("person"))
-        | by_conversation
+        | Q(pk__in=conversations.exclude(help_session=None).values("help_session"))
+        | Q(pk__in=contacts_of(conversations).values("pk"))
     )
 
 
 def held_conversations():
-    """The condition for conversations: they are held, or their patron, their help session, the contact as which they were counted, or a conversation that
-    was joined into them."""
+    """Return the condition for conversations that a hold covers.
+
+    A hold on the conversation counts, and so does one on its patron, on the help session it is about or was
+    counted as, or on a conversation that was merged with it.
+    """
     by_themselves = _conversations_held()
-    joined = Conversation.objects.filter(merged_into__in=by_themselves.values("pk")).values("pk")
+    merged = Conversation.objects.filter(merged_into__in=by_themselves.values("pk")).values("pk")
     into = by_themselves.exclude(merged_into=None).values("merged_into")
-    return Q(pk__in=by_themselves.values("pk")) | Q(pk__in=joined) | Q(pk__in=into)
+    return Q(pk__in=by_themselves.values("pk")) | Q(pk__in=merged) | Q(pk__in=into)
+
+
+def held_events():
+    """Return the condition for audit events about a held person, help session or conversation.
+
+    The subject of an event is text, so the public ids of the held records are read first.
+    """
+    held_people = _held("person")
+    subjects = [
+        *User.objects.filter(pk__in=held_people).values_list("public_id", flat=True),
+        *HelpSession.objects.filter(held_sessions()).values_list("public_id", flat=True),
+        *Conversation.objects.filter(held_conversations()).values_list("public_id", flat=True),
+    ]
+    return Q(patron__in=held_people) | Q(subject__in=[str(public_id) for public_id in subjects])
+
+
+def conversations_of(person):
+    """Return the conversations that are erased with this person, or that they may be writing in."""
+    return Conversation.objects.filter(Q(patron=person) | Q(help_session__shared_with=person))
+
+
+def contacts_of(conversations):
+    """Return the help sessions as which the desk counted these conversations.
+
+    They hold words of the conversation, which are erased with it.
+    """
+    return HelpSession.objects.filter(pk__in=conversations.exclude(logged_as=None).values("logged_as"))
 
 
 def _conversations_held():
@@ -187,3 +187,47 @@ def _conversations_held():
 
 def _held(field):
     return LegalHold.objects.filter(**{f"{field}__isnull": False}).values(field)
+
+
+def _set(record, *, by, **fields):
+    legal_hold = LegalHold.objects.create(
+        kind=FIELD[type(record)], name=str(record.public_id), **_pointing_to(record), **fields
+    )
+    audit.record("held", legal_hold, by=by, at=legal_hold.set_at)
+    return legal_hold
+
+
+def _pointing_to(record):
+    return {FIELD[type(record)]: record}
+
+
+# Locks.
+
+
+def lock_subjects(events):
+    """Lock the people, visits and conversations that these audit events name, in the order of `hold`."""
+    events = list(events.values_list("patron", "subject"))
+    public_ids = [public_id for _patron, subject in events if (public_id := uuid_or_none(subject))]
+    lock_rows(
+        User.objects.filter(Q(pk__in=[pk for pk, _subject in events if pk]) | Q(public_id__in=public_ids))
+    )
+    lock_rows(HelpSession.objects.filter(public_id__in=public_ids))
+    lock_rows(Conversation.objects.filter(public_id__in=public_ids))
+
+
+def _lock_all_of(record):
+    """Lock the record and every row that belongs to it and could be deleted."""
+    sessions = conversations = Q(pk__in=[])
+    if isinstance(record, User):
+        lock_rows(User.objects.filter(pk=record.pk))
+        sessions = Q(patron=record) | Q(shared_with=record)
+        conversations = Q(pk__in=conversations_of(record).values("pk"))
+    elif isinstance(record, HelpSession):
+        sessions = Q(pk=record.pk)
+        conversations = Q(help_session=record) | Q(logged_as=record)
+    else:
+        sessions = Q(pk__in=[record.help_session_id, record.logged_as_id])
+        conversations = Q(pk__in=[record.pk, record.merged_into_id]) | Q(merged_into=record)
+    lock_rows(HelpSession.objects.filter(sessions))
+    keys = list(Conversation.objects.filter(conversations).values_list("pk", flat=True))
+    lock_rows(Conversation.objects.filter(pk__in=keys))

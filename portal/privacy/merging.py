@@ -1,33 +1,36 @@
-"""Making the two records of one person one: by card and by e-mail, or from a device alone. For the person and for the desk alike.
+"""Merge the two records of one person, such as one with a library card and one with an email address.
 
-Whoever calls it has seen a proof from both sides, or answers for it at the desk.
+The caller has seen proof from both sides, or a staff member at the desk vouches for it.
 """
 
 from dataclasses import dataclass
 
 from allauth.account.models import EmailAddress
 from django.db import transaction
-from django.db.models import F, ForeignObjectRel, Q
+from django.db.models import F, ForeignObjectRel
 
 from accounts import audit
 from accounts.models import AddressChange, User
 from accounts.sign_in.sign_ins import end_all_sign_ins
 from portal.conversations import drafts, search
-from portal.conversations.changes import lock_recommendations, raise_queue
+from portal.conversations.changes import raise_queue
 from portal.conversations.models import Conversation, Draft, NoteMention, Participation
 from portal.helpsessions.models import HelpSession
 from portal.lists.models import SavedItem, SavedList
-from recommendations.models import Recommendation
+
+from .locks import lock_person_rows
 
 
 class CannotMerge(Exception):
-    """They are one record already, one of them may not sign in, the one that would end works at a desk, or one is a child's and the other isn't;
-    or another address waits to become that of the one that would end, and whoever reads the old one may still say that it wasn't them."""
+    """`may_merge_people` is False, or the record that would end has an email change pending.
+
+    The owner of the old address may still stop that change.
+    """
 
 
 @dataclass(frozen=True)
 class Moving:
-    """How much would go from the one record to the other."""
+    """How many rows a merge would move."""
 
     visits: int
     conversations: int
@@ -38,8 +41,11 @@ class Moving:
 
 
 def may_merge_people(going, into):
-    """Never a child's with another's: a parent has the child's device at hand, and what is the child's would be theirs. Staff say first at the
-    desk that it is a child's no more."""
+    """Return whether the record `going` may end and become part of `into`.
+
+    Staff records never end. A child's record is never merged with an adult's: a parent who has the child's
+    device would get everything of the child. Staff can first record that the account is no longer a child's.
+    """
     return (
         going.pk != into.pk
         and going.is_active
@@ -50,27 +56,26 @@ def may_merge_people(going, into):
 
 
 def what_moves(going):
-    """For the page that asks before it is done."""
+    """Count what a merge would move from this record, for the page that asks first."""
+    conversations = Conversation.objects.filter(patron=going, last_message_at__isnull=False)
     return Moving(
         visits=HelpSession.objects.filter(patron=going).count(),
-        conversations=Conversation.objects.filter(patron=going, last_message_at__isnull=False)
-        .not_merged()
-        .count(),
+        conversations=conversations.not_merged().count(),
         saved_items=SavedItem.objects.filter(saved_list__patron=going).count(),
     )
 
 
 @transaction.atomic
 def merge_people(going, into, *, by, at):
-    """Everything of `going` becomes `into`'s, who keeps their own address and name where they have one; `going` is signed out everywhere
-    and is no more. All of it or nothing; there is no way back, but for what was written down before (parting.py). An event about each of
-    the two stays with `into`. Raises CannotMerge.
+    """Move everything of `going` to `into`, delete `going`, and return `into`. Raises CannotMerge.
+
+    `into` keeps its own name and email address if it has them. `going` is signed out everywhere. An audit
+    event about each of the two is kept for `into`. Only `unmerging` can undo this.
     """
-    lock_what_is_said(going, into)
-    people = {
-        person.pk: person
-        for person in User.objects.select_for_update().filter(pk__in=[going.pk, into.pk]).order_by("pk")
-    }
+    lock_person_rows(going, into)
+    # The full lock also keeps other transactions from adding rows that point to the two.
+    locked = User.objects.select_for_update().filter(pk__in=[going.pk, into.pk]).order_by("pk")
+    people = {person.pk: person for person in locked}
     if (
         len(people) < 2
         or not may_merge_people(people[going.pk], people[into.pk])
@@ -82,67 +87,68 @@ def merge_people(going, into, *, by, at):
     audit.record("merged_people", going, by=by, patron=into, at=at)
     audit.record("merged_people", into, by=by, patron=into, at=at)
     conversations = list(Conversation.objects.filter(patron=going).values_list("pk", "branch"))
-    twice = [going, into]  # who holds a visit for both, holds it once
-    HelpSession.objects.filter(patron__in=twice, shared_with__in=twice).update(
-        shared_with=None, shared_at=None
-    )
+    _end_sharing_between(going, into)
     for model, field in references():
-        move = IN_THEIR_OWN_WAY.get((model._meta.label, field), _move)
+        move = MERGED_BY.get((model._meta.label, field), _move)
         move(going, into, model, field)
     _take_name_and_address(going, into)
     going.delete()
-    moved = Conversation.objects.filter(pk__in=[pk for pk, _branch in conversations])
-    moved.update(version=F("version") + 1, desk_version=F("desk_version") + 1)  # an open page of it asks anew
-    for conversation in moved.not_merged().exclude(status=Conversation.Status.ERASED):
-        search.index_conversation(conversation)
-    for branch_id in sorted({branch for _pk, branch in conversations}):
-        raise_queue(branch_id)
+    _refresh_conversations(conversations)
     return into
 
 
 def references():
-    """(model, field) of everything that points to a person, other packages' included."""
+    """Return (model, field name) of each foreign key to a person, those of other packages included."""
     relations = [
-        found
-        for found in User._meta.get_fields(include_hidden=True)
-        if isinstance(found, ForeignObjectRel) and not found.many_to_many
+        relation
+        for relation in User._meta.get_fields(include_hidden=True)
+        if isinstance(relation, ForeignObjectRel) and not relation.many_to_many
     ]
     return [(relation.related_model, relation.field.name) for relation in relations]
 
 
-def lock_what_is_said(person, *others):
-    """First the people, as whoever asks, attaches a file or erases does; visits, items, conversations of `person` (also of visits of a child's that are
-    shared with them), in the order in which an answer, a verdict and keeping lock them; and only then (by the caller) the people wholly, so
-    that no row comes to name them."""
-    keys = [person.pk, *(other.pk for other in others)]
-    list(
-        User.objects.select_for_update(no_key=True)
-        .filter(pk__in=keys)
-        .order_by("pk")
-        .values_list("pk", flat=True)
-    )
-    sessions = HelpSession.objects.filter(Q(patron=person) | Q(shared_with=person))
-    list(sessions.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
-    lock_recommendations(Recommendation.objects.filter(patron=person))
-    conversations = list(
-        Conversation.objects.filter(Q(patron=person) | Q(help_session__shared_with=person)).values_list(
-            "pk", flat=True
-        )
-    )
-    list(
-        Conversation.objects.select_for_update(no_key=True)
-        .filter(pk__in=conversations)
-        .order_by("pk")
-        .values_list("pk", flat=True)
-    )
+def _end_sharing_between(going, into):
+    """End the adult's part of visits in which one of the two is the child and the other the adult."""
+    both = [going, into]
+    shared = HelpSession.objects.filter(patron__in=both, shared_with__in=both)
+    shared.update(shared_with=None, shared_at=None)
+
+
+def _refresh_conversations(conversations):
+    """Update open pages, the desk's search and the queues. `conversations` are (key, branch id)."""
+    moved = Conversation.objects.filter(pk__in=[pk for pk, _branch in conversations])
+    moved.update(version=F("version") + 1, desk_version=F("desk_version") + 1)
+    for conversation in moved.not_merged().exclude(status=Conversation.Status.ERASED):
+        search.index_conversation(conversation)
+    for branch_id in sorted({branch for _pk, branch in conversations}):
+        raise_queue(branch_id)
+
+
+def _take_name_and_address(going, into):
+    """Copy to `into` what it doesn't have: name, language, email address, choice of retention."""
+    into.name, into.language = into.name or going.name, into.language or going.language
+    address = going.email
+    if into.email is None and address:
+        User.objects.filter(pk=going.pk).update(email=None)
+        into.email = address
+        EmailAddress.objects.filter(user=going, email=address).update(user=into)
+    choice = ["remember", "remember_until", "remember_chosen_at"]
+    if into.remember_chosen_at is None:
+        for name in choice:
+            setattr(into, name, getattr(going, name))
+    into.has_shared_visits = into.has_shared_visits or going.has_shared_visits
+    into.save(update_fields=["name", "language", "email", "has_shared_visits", *choice])
+
+
+# What a merge does with the rows of one foreign key.
 
 
 def _move(going, into, model, field):
     model._base_manager.filter(**{field: going}).update(**{field: into})
 
 
-def _ends_with_the_record(going, into, model, field):
-    """What staff have, what is proven by a sign-in, and copies: whoever works at a desk isn't joined into anybody."""
+def _leave_to_end(going, into, model, field):
+    """Move nothing. The rows are deleted with the record."""
 
 
 def _end_sign_ins(going, into, model, field):
@@ -150,95 +156,74 @@ def _end_sign_ins(going, into, model, field):
 
 
 def _merge_participations(going, into, model, field):
-    """What either has seen is seen."""
-    own = {(row.conversation_id, row.side): row for row in Participation.objects.filter(person=into)}
+    """Keep the later of two reading positions in one conversation."""
+    own_rows = {(row.conversation_id, row.side): row for row in Participation.objects.filter(person=into)}
     for row in Participation.objects.filter(person=going):
-        there = own.get((row.conversation_id, row.side))
-        if there is None:
+        own = own_rows.get((row.conversation_id, row.side))
+        if own is None:
             row.person = into
             row.save(update_fields=["person"])
         else:
-            there.read_until = max(filter(None, [there.read_until, row.read_until]), default=None)
-            there.save(update_fields=["read_until"])
+            own.read_until = max(filter(None, [own.read_until, row.read_until]), default=None)
+            own.save(update_fields=["read_until"])
 
 
 def _merge_drafts(going, into, model, field):
-    """What was being written on either device goes on as one, with its files."""
+    """Merge two drafts of the same message, with the files of both."""
     for draft in Draft.objects.filter(person=going):
-        there = Draft.objects.filter(
+        own = Draft.objects.filter(
             person=into, conversation=draft.conversation, side=draft.side, kind=draft.kind
         ).first()
-        if there is None:
+        if own is None:
             draft.person = into
             draft.save(update_fields=["person"])
         else:
-            drafts.append(draft, to=there)
+            drafts.append(draft, to=own)
 
 
 def _merge_lists(going, into, model, field):
-    """Lists of one name become one; what is on both is on it once."""
+    """Merge lists that have the same name. An item that is on both is kept once."""
     for saved_list in SavedList.objects.filter(patron=going):
-        there = SavedList.objects.filter(patron=into, name=saved_list.name).first()
-        if there is None:
+        own = SavedList.objects.filter(patron=into, name=saved_list.name).first()
+        if own is None:
             saved_list.patron = into
             saved_list.save(update_fields=["patron"])
         else:
-            saved_list.saved_items.exclude(item__in=there.saved_items.values("item")).update(saved_list=there)
+            saved_list.saved_items.exclude(item__in=own.saved_items.values("item")).update(saved_list=own)
 
 
 def _move_passkeys(going, into, model, field):
-    """A passkey opens the desk: into a record of staff none comes that was made without their second factor."""
+    """Move passkeys, but not to a staff record: they open the desk and were added without a second factor."""
     if not into.is_staff:
         _move(going, into, model, field)
 
 
 def _move_mentions(going, into, model, field):
-    NoteMention.objects.filter(person=going).exclude(
-        note__in=NoteMention.objects.filter(person=into).values("note")
-    ).update(person=into)
+    own_notes = NoteMention.objects.filter(person=into).values("note")
+    NoteMention.objects.filter(person=going).exclude(note__in=own_notes).update(person=into)
 
 
-def _take_name_and_address(going, into):
-    address = going.email
-    into.name, into.language = into.name or going.name, into.language or going.language
-    if into.email is None and address:
-        User.objects.filter(pk=going.pk).update(email=None)
-        into.email = address
-        EmailAddress.objects.filter(user=going, email=address).update(user=into)
-    chosen = (
-        "remember",
-        "remember_until",
-        "remember_chosen_at",
-    )  # how long the library remembers: who has chosen that keeps it
-    if into.remember_chosen_at is None:
-        into.remember, into.remember_until, into.remember_chosen_at = (
-            getattr(going, name) for name in chosen
-        )
-    into.has_shared_visits = into.has_shared_visits or going.has_shared_visits
-    into.save(update_fields=["name", "language", "email", "has_shared_visits", *chosen])
-
-
-# What can't simply be told a new name: where each person has one of a kind, and what ends with the record.
-IN_THEIR_OWN_WAY = {
-    (
-        "account.EmailAddress",
-        "user",
-    ): _ends_with_the_record,  # but for the one that _take_name_and_address takes along
-    ("accounts.AddressChange", "person"): _ends_with_the_record,  # there is none
-    ("accounts.Absence", "person"): _ends_with_the_record,
-    ("accounts.Absence", "cover"): _ends_with_the_record,
-    ("accounts.DeskPin", "person"): _ends_with_the_record,
-    ("accounts.Invitation", "invited_by"): _ends_with_the_record,
-    ("accounts.PinTries", "person"): _ends_with_the_record,
-    ("accounts.SharedDesk", "unlocked_by"): _ends_with_the_record,
+# Foreign keys whose rows can't all move, because a person has one of a kind or the rows end with the record.
+MERGED_BY = {
+    # _take_name_and_address moves the one that `into` takes over.
+    ("account.EmailAddress", "user"): _leave_to_end,
+    # merge_people refuses a record that has one.
+    ("accounts.AddressChange", "person"): _leave_to_end,
+    ("accounts.Absence", "person"): _leave_to_end,
+    ("accounts.Absence", "cover"): _leave_to_end,
+    ("accounts.DeskPin", "person"): _leave_to_end,
+    ("accounts.Invitation", "invited_by"): _leave_to_end,
+    ("accounts.PinTries", "person"): _leave_to_end,
+    ("accounts.SharedDesk", "unlocked_by"): _leave_to_end,
     ("accounts.Passkey", "person"): _move_passkeys,
-    ("accounts.StaffRole", "user"): _ends_with_the_record,
+    ("accounts.StaffRole", "user"): _leave_to_end,
     ("conversations.Draft", "person"): _merge_drafts,
     ("conversations.NoteMention", "person"): _move_mentions,
     ("conversations.Participation", "person"): _merge_participations,
-    ("helpsessions.AccountCode", "person"): _ends_with_the_record,
+    ("helpsessions.AccountCode", "person"): _leave_to_end,
     ("lists.SavedList", "patron"): _merge_lists,
-    ("mfa.Authenticator", "user"): _ends_with_the_record,
-    ("privacy.Export", "person"): _ends_with_the_record,  # it holds half of what the one record holds
+    ("mfa.Authenticator", "user"): _leave_to_end,
+    # The export has only the data of the record that ends.
+    ("privacy.Export", "person"): _leave_to_end,
     ("usersessions.UserSession", "user"): _end_sign_ins,
 }

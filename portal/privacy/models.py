@@ -1,5 +1,4 @@
-"""What the law forbids to delete for now; two records that became one, and what parts them again; copies of what is kept about a person;
-that somebody was erased."""
+"""Legal holds, merges that can be undone, exports and receipts of erasures."""
 
 import datetime
 import uuid
@@ -14,9 +13,9 @@ from portal.helpsessions.models import HelpSession
 
 
 class LegalHold(models.Model):
-    """Stops every deletion of one person's, one help session's or one conversation's record until a coordinator lifts it.
+    """Keeps one person, help session or conversation from being deleted until a coordinator lifts the hold.
 
-    While it is in force it points to the record, which the database then refuses to delete; once lifted only `name` says what it was.
+    In force, it points to the record, so the database refuses to delete that. Lifted, it has only `name`.
     """
 
     class Kind(models.TextChoices):
@@ -26,7 +25,7 @@ class LegalHold(models.Model):
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     kind = models.CharField(max_length=12, choices=Kind)
-    name = models.CharField(max_length=40, help_text="public id of what is, or was, held")
+    name = models.CharField(max_length=40, help_text="public id of the held record")
     person = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="legal_holds"
     )
@@ -42,7 +41,7 @@ class LegalHold(models.Model):
         null=True,
         blank=True,
         related_name="left",
-        help_text="the hold on a person that left it here, and takes it along",
+        help_text="the hold on a person that it was copied from, and that lifts it",
     )
     reason = models.CharField(_("reason"), max_length=400)
     set_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
@@ -90,40 +89,38 @@ class LegalHold(models.Model):
 
     @property
     def record(self):
-        """What it holds; None once it is lifted."""
+        """Return the held record, or None after the hold was lifted."""
         return getattr(self, self.kind)
 
 
 class MergedRecords(models.Model):
-    """That two records became one at the desk, with all that parts them again; it is forgotten after a day. It never leaves the desk."""
+    """A merge of two records, with everything that can undo it within a day. Only the desk may see it."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     into = models.ForeignKey(User, on_delete=models.CASCADE, related_name="merged_records")
     by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     merged_at = models.DateTimeField(db_index=True)
-    before = models.JSONField(help_text="what portal.privacy.unmerging wrote down before they were joined")
+    before = models.JSONField(help_text="the rows before the merge, see portal.privacy.merge_snapshot")
 
     def __str__(self):
-        return f"joined into {self.into_id}"
+        return f"merged into {self.into_id}"
 
 
 class ExportQuerySet(models.QuerySet):
     def belonging_to(self, viewer):
-        """A copy is for the person whom it is about; a browser that only opened sessions by code has none."""
+        """Return the viewer's own exports. A viewer by code has none."""
         return self.filter(person=viewer.person, person__isnull=False)
 
-    # What to look for.
-
     def ready(self, at):
-        """Those that can be downloaded now."""
+        """Return the exports that can be downloaded now."""
         return self.filter(state=Export.State.READY, ready_at__gt=at - Export.KEPT_FOR)
 
     def in_hand(self):
-        """Those that are being built, or wait for it."""
+        """Return the exports that are being built or wait for a worker."""
         return self.filter(state__in=Export.IN_HAND)
 
     def due(self, at):
-        """What a worker may take up: no other one holds it."""
+        """Return the unfinished exports that no worker has leased, the oldest first."""
         return (
             self.in_hand()
             .filter(Q(leased_until__isnull=True) | Q(leased_until__lte=at))
@@ -132,7 +129,7 @@ class ExportQuerySet(models.QuerySet):
 
 
 class Export(models.Model):
-    """A copy of all that is kept about a person, asked for by them: built by the worker, there for seven days, for them alone."""
+    """A copy of a person's data, which they asked for and can download for seven days."""
 
     KEPT_FOR = datetime.timedelta(days=7)
 
@@ -149,10 +146,12 @@ class Export(models.Model):
     language = models.CharField(max_length=12)
     state = models.CharField(max_length=12, choices=State, default=State.WAITING)
     asked_at = models.DateTimeField()
-    done = models.PositiveIntegerField(default=0, help_text="steps of `total`; 0 of 0 before it is begun")
+    done = models.PositiveIntegerField(
+        default=0, help_text="steps done of `total`; both are 0 before it begins"
+    )
     total = models.PositiveIntegerField(default=0)
     leased_until = models.DateTimeField(
-        null=True, blank=True, help_text="a worker that was killed holds it no longer than this"
+        null=True, blank=True, help_text="when another worker may take it, if this one was killed"
     )
     attempts = models.PositiveSmallIntegerField(default=0)
     ready_at = models.DateTimeField(null=True, blank=True)
@@ -196,12 +195,12 @@ class Export(models.Model):
 
 
 class Erasure(models.Model):
-    """That somebody was erased, when, and how many rows of what: the receipt. It names nobody, and nothing leads from it to anybody."""
+    """The receipt of an erasure: when it was, and how many rows of each kind. Nothing leads to the person."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     erased_at = models.DateTimeField()
     language = models.CharField(max_length=12)
-    counts = models.JSONField(help_text="{what: how many}; what: portal.privacy.erasure.WHAT, and STAYS")
+    counts = models.JSONField(help_text="{kind: number of rows}, see portal.privacy.erasure_words")
 
     def __str__(self):
         return f"erasure {self.public_id}"

@@ -1,8 +1,8 @@
-"""Forgetting on time. What is over becomes a count or is gone, each night, a batch at a time; run again it goes on where it stopped.
+"""Forgetting on time: each night the worker deletes what is due, or reduces it to a count, in batches.
 
-A help session's row stays as a count. Its conversations go with it, once none of them is open any more; a conversation that hangs on no session
-goes by itself, as long after its end. What is held by law stays. Who may have what for how long stands in accounts/patron/retention_choice.py
-and, for people to read, in policy.py.
+A help session stays as a row that only counts. Its conversations are deleted with it, once all of them are
+closed. A conversation about no help session is deleted by itself, the same time after it was closed. What a
+legal hold covers stays. The periods are in accounts/patron/retention_choice.py, their wording in policy/.
 """
 
 import time
@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Coalesce
 
-from accounts.models import AuditEvent, Library, User
+from accounts.models import AuditEvent, Library
 from accounts.patron import retention_choice
 from portal.conversations import search
 from portal.conversations.changes import lock_recommendations
@@ -24,11 +24,15 @@ from portal.lists.models import SavedItem
 from recommendations.models import Recommendation
 
 from . import holds, sharing
+from .locks import lock_rows
 from .models import LegalHold
 
 BATCH = 50
-NIGHT = range(1, 6)  # hours in which nobody is at the desk
-SECONDS_A_TURN = 20  # mail waits no longer
+EVENTS_PER_BATCH = 1000
+# The hours of the night in which nobody works at a desk.
+NIGHT = range(1, 6)
+# A turn of the worker is short, so that emails don't wait.
+SECONDS_A_TURN = 20
 UNFINISHED_FOR = timedelta(days=30)
 EVENTS_FOR = timedelta(days=730)
 
@@ -37,7 +41,7 @@ Status = HelpSession.Status
 
 @dataclass(frozen=True)
 class Due:
-    """How much would go now, by kind."""
+    """How many rows of each kind would be forgotten now."""
 
     help_sessions: int
     conversations: int
@@ -51,13 +55,16 @@ class Due:
 
 
 def forget_what_is_due(*, at):
-    """For the worker: some of it at each turn of the night."""
+    """Forget a part of what is due, if it is night at the library. A job of the worker."""
     if at.astimezone(Library.current().zone).hour in NIGHT:
         forget(at=at, seconds=SECONDS_A_TURN)
 
 
 def forget(*, at, seconds=None):
-    """All that is due, a batch after the other, or as much as can be done in so many seconds. Returns how many sessions and conversations."""
+    """Forget what is due, batch by batch, and return how many rows that were.
+
+    With `seconds`, stop after the batch in which that time has passed.
+    """
     began, done = time.monotonic(), 0
     for forget_some in (
         _end_some_sharing,
@@ -75,7 +82,7 @@ def forget(*, at, seconds=None):
 
 
 def due(*, at):
-    """What `forget` would take, counted; nothing is changed."""
+    """Count what `forget` would forget. Nothing is changed."""
     sessions, conversations = due_sessions(at), due_conversations(at)
     going = Conversation.objects.filter(Q(help_session__in=sessions) | Q(pk__in=conversations))
     return Due(
@@ -91,46 +98,56 @@ def due(*, at):
     )
 
 
+# What is due.
+
+
 def due_sessions(at):
-    """Tallies too: what they hold is which of the staff counted, and in which minute."""
+    """Return the help sessions that are due.
+
+    Tallies are included: they name the staff member who counted, and the minute.
+    """
     no_code = ~Exists(ClaimCode.objects.live(at).filter(help_session=OuterRef("pk")))
-    nobodys = Q(patron=None, shared_with=None, created_at__lte=at - retention_choice.SHORT_PERIOD) & no_code
-    theirs = retention_choice.due("became_theirs_at", at=at) | ~Q(
-        with_child=""
-    ) & retention_choice.childs_due("became_theirs_at", at=at)
-    an_adults_alone = Q(patron=None) & _adults_time_is_over(at) & no_code
-    conversations = Conversation.objects.filter(
+    not_kept = Q(patron=None, shared_with=None, created_at__lte=at - retention_choice.SHORT_PERIOD) & no_code
+    childs_limit = retention_choice.childs_due("became_theirs_at", at=at)
+    kept = retention_choice.due("became_theirs_at", at=at) | ~Q(with_child="") & childs_limit
+    kept_by_the_adult_alone = Q(patron=None) & _adults_time_is_over(at) & no_code
+    open_conversations = Conversation.objects.filter(
         Q(status__in=Conversation.OPEN) | Q(merged_into__status__in=Conversation.OPEN),
         help_session=OuterRef("pk"),
     )
     return (
         HelpSession.objects.alias(became_theirs_at=Coalesce("kept_at", "created_at"))
         .filter(
-            nobodys | theirs | an_adults_alone, forgotten_on=None, status__in=[Status.RECORDED, Status.TALLY]
+            not_kept | kept | kept_by_the_adult_alone,
+            forgotten_on=None,
+            status__in=[Status.RECORDED, Status.TALLY],
         )
-        .exclude(Exists(conversations))
+        .exclude(Exists(open_conversations))
         .exclude(holds.held_sessions())
     )
 
 
 def due_sharing(at):
-    """Visits that a child goes on keeping, and whose adult's time is over."""
+    """Return the visits that the child keeps and whose adult's time is over."""
     return HelpSession.objects.filter(_adults_time_is_over(at), patron__isnull=False).exclude(
         holds.held_sessions()
     )
 
 
 def _adults_time_is_over(at):
-    whose = {"at": at, "whose": "shared_with"}
-    return retention_choice.due("shared_at", **whose) | retention_choice.childs_due("shared_at", **whose)
+    adult = {"at": at, "whose": "shared_with"}
+    return retention_choice.due("shared_at", **adult) | retention_choice.childs_due("shared_at", **adult)
 
 
 def due_conversations(at):
-    """Those that hang on no session. One that was joined into another goes with that one."""
-    nobodys = Q(patron=None, closed_at__lte=at - retention_choice.SHORT_PERIOD)
+    """Return the conversations about no help session that are due.
+
+    One that was merged into another is deleted with that one.
+    """
+    without_account = Q(patron=None, closed_at__lte=at - retention_choice.SHORT_PERIOD)
     return (
         Conversation.objects.filter(
-            nobodys | retention_choice.due("closed_at", at=at),
+            without_account | retention_choice.due("closed_at", at=at),
             help_session=None,
             merged_into=None,
             closed_at__isnull=False,
@@ -141,33 +158,32 @@ def due_conversations(at):
 
 
 def due_unfinished(at):
+    """Return the forms that staff began and have not saved for 30 days."""
     return UnfinishedForm.objects.filter(saved_at__lte=at - UNFINISHED_FOR).exclude(
         help_session__in=HelpSession.objects.filter(holds.held_sessions())
     )
 
 
 def due_events(at):
-    return AuditEvent.objects.filter(at__lte=at - EVENTS_FOR).exclude(patron__legal_holds__isnull=False)
+    """Return the audit events that are due. The events about a held record stay."""
+    return AuditEvent.objects.filter(at__lte=at - EVENTS_FOR).exclude(holds.held_events())
 
 
 def due_holds(at):
+    """Return the holds that were lifted so long ago that they are due."""
     return LegalHold.objects.filter(lifted_at__lte=at - EVENTS_FOR)
+
+
+# One batch of each. All select what is due, lock it, and select again, because the rows may have changed.
 
 
 @transaction.atomic
 def _end_some_sharing(at):
     keys = list(due_sharing(at).order_by("pk").values_list("pk", flat=True)[:BATCH])
-    list(
-        HelpSession.objects.select_for_update(no_key=True)
-        .filter(pk__in=keys)
-        .order_by("pk")
-        .values_list("pk", flat=True)
-    )
-    sessions = list(
-        due_sharing(at).filter(pk__in=keys).order_by("pk")
-    )  # now that nobody else can change them
+    lock_rows(HelpSession.objects.filter(pk__in=keys))
+    sessions = list(due_sharing(at).filter(pk__in=keys).order_by("pk"))
     for session in sessions:
-        sharing.end_by_itself(session, at=at)
+        sharing.end_sharing(session, at=at)
     return len(sessions)
 
 
@@ -179,10 +195,9 @@ def _forget_some_sessions(at):
     conversations = list(
         Conversation.objects.select_for_update().filter(help_session__in=keys).order_by("pk")
     )
-    # Now that nobody else can change them: what is still due?
-    still = set(due_sessions(at).filter(pk__in=keys).values_list("pk", flat=True))
-    sessions = [session for session in sessions if session.pk in still]
-    conversations = [conversation for conversation in conversations if conversation.help_session_id in still]
+    still_due = set(due_sessions(at).filter(pk__in=keys).values_list("pk", flat=True))
+    sessions = [session for session in sessions if session.pk in still_due]
+    conversations = [row for row in conversations if row.help_session_id in still_due]
     library = Library.current()
     forget_recommendations(_recommendations(sessions, conversations), library.zone)
     _remove(conversations)
@@ -195,8 +210,8 @@ def _forget_some_conversations(at):
     keys = list(due_conversations(at).order_by("pk").values_list("pk", flat=True)[:BATCH])
     lock_recommendations(_recommendations([], keys))
     conversations = list(Conversation.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
-    still = set(due_conversations(at).filter(pk__in=keys).values_list("pk", flat=True))
-    conversations = [conversation for conversation in conversations if conversation.pk in still]
+    still_due = set(due_conversations(at).filter(pk__in=keys).values_list("pk", flat=True))
+    conversations = [conversation for conversation in conversations if conversation.pk in still_due]
     forget_recommendations(_recommendations([], conversations), Library.current().zone)
     _remove(conversations)
     return len(conversations)
@@ -204,36 +219,22 @@ def _forget_some_conversations(at):
 
 @transaction.atomic
 def _forget_some_unfinished(at):
-    """The words go; the session stays on the tray, to be finished or thrown away."""
+    """Delete what was typed. The session stays on the tray, to be finished or discarded."""
     keys = list(due_unfinished(at).values_list("pk", flat=True)[:BATCH])
-    list(
-        HelpSession.objects.select_for_update(no_key=True)
-        .filter(pk__in=keys)
-        .order_by("pk")
-        .values_list("pk", flat=True)
-    )
+    lock_rows(HelpSession.objects.filter(pk__in=keys))
     return due_unfinished(at).filter(pk__in=keys).delete()[0]
 
 
 @transaction.atomic
 def _forget_some_events(at):
-    keys = list(due_events(at).order_by("pk").values_list("pk", flat=True)[:1000])
-    patrons = list(
-        AuditEvent.objects.filter(pk__in=keys, patron__isnull=False).values_list("patron", flat=True)
-    )
-    list(
-        User.objects.select_for_update(no_key=True)
-        .filter(pk__in=patrons)
-        .order_by("pk")
-        .values_list("pk", flat=True)
-    )
+    keys = list(due_events(at).order_by("pk").values_list("pk", flat=True)[:EVENTS_PER_BATCH])
+    holds.lock_subjects(AuditEvent.objects.filter(pk__in=keys))
     return due_events(at).filter(pk__in=keys).delete()[0]
 
 
 def _forget_some_holds(at):
-    return LegalHold.objects.filter(pk__in=list(due_holds(at).values_list("pk", flat=True)[:BATCH])).delete()[
-        0
-    ]
+    keys = list(due_holds(at).values_list("pk", flat=True)[:BATCH])
+    return LegalHold.objects.filter(pk__in=keys).delete()[0]
 
 
 def _recommendations(sessions, conversations):
@@ -244,25 +245,31 @@ def _recommendations(sessions, conversations):
 
 
 def forget_recommendations(recommendations, zone):
-    """What was recommended, about what and with what verdict stays as a count. No list leads to it any more."""
-    found = list(recommendations)
-    for recommendation in found:
-        recommendation.reason = recommendation.comment = ""
-        recommendation.patron = recommendation.recommended_by = None
-        recommendation.recommended_at = _day(recommendation.recommended_at, zone)
-        recommendation.decided_at = recommendation.decided_at and _day(recommendation.decided_at, zone)
-    SavedItem.objects.filter(recommendation__in=found).update(recommendation=None)
+    """Reduce these recommendations to counts: the item, what it was for, the day and the verdict.
+
+    Saved items no longer point to them. `zone` is the library's time zone.
+    """
+    rows = list(recommendations)
+    for row in rows:
+        row.reason = row.comment = ""
+        row.patron = row.recommended_by = None
+        row.recommended_at = _start_of_day(row.recommended_at, zone)
+        row.decided_at = row.decided_at and _start_of_day(row.decided_at, zone)
+    SavedItem.objects.filter(recommendation__in=rows).update(recommendation=None)
     Recommendation.objects.bulk_update(
-        found, ["reason", "comment", "patron", "recommended_by", "recommended_at", "decided_at"]
+        rows, ["reason", "comment", "patron", "recommended_by", "recommended_at", "decided_at"]
     )
 
 
-def _day(moment, zone):
+def _start_of_day(moment, zone):
     return moment.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _remove(conversations):
-    """With all that hangs on them, files included; a process that dies before they are removed leaves them to `forget_stray_files`."""
+    """Delete the conversations with everything that belongs to them, and their files after the commit.
+
+    If the process is killed before that, `forget_stray_files` deletes the files.
+    """
     with_merged = Conversation.objects.filter(
         Q(pk__in=[conversation.pk for conversation in conversations]) | Q(merged_into__in=conversations)
     )
@@ -278,8 +285,5 @@ def _remove(conversations):
 
 
 def _count(related, conversations):
-    return (
-        Conversation._meta.get_field(related)
-        .related_model.objects.filter(conversation__in=conversations)
-        .count()
-    )
+    model = Conversation._meta.get_field(related).related_model
+    return model.objects.filter(conversation__in=conversations).count()

@@ -1,4 +1,4 @@
-"""What a choice of how long to remember does, told before it is made."""
+"""What a choice of how long to remember would do, in words, before the patron confirms it."""
 
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
@@ -11,60 +11,52 @@ from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
 from portal.templatetags.portal import whole_day
 
-from .policy import in_words
+from .policy_lines.line import in_words
 
 
 def effect(person, *, remember, until, at):
-    """Sentences with days: the rule, what goes first, what comes next, and what waits."""
-    sentences = [_rule(remember, until)]
+    """Return sentences about the choice: the rule, what is deleted first, what is next, and what waits."""
     choice = {"remember": remember, "until": until, "chosen_at": at, "library": Library.current()}
     begins = at + retention_choice.UNDO_FOR
+    from_then = {"day": _day(begins)}
     visits, waiting = _visits(person)
     ends = [
         retention_choice.ends_at(person, kept_at, with_child=bool(with_child), **choice)
         for kept_at, with_child in visits
     ]
-    conversations = [
+    conversation_ends = [
         retention_choice.ends_at(person, closed_at, **choice) for closed_at in _conversations(person)
     ]
-    from_then = {"day": _day(begins)}
+    sentences = [_rule(remember, until)]
     if count := sum(end <= begins for end in ends):
-        sentences.append(
-            ngettext(
-                "%(count)d of your visits is forgotten from %(day)s on.",
-                "%(count)d of your visits are forgotten from %(day)s on.",
-                count,
-            )
-            % (from_then | {"count": count})
+        text = ngettext(
+            "%(count)d of your visits will be deleted on %(day)s.",
+            "%(count)d of your visits will be deleted on %(day)s.",
+            count,
         )
-    if count := sum(end <= begins for end in conversations):
-        sentences.append(
-            ngettext(
-                "%(count)d closed conversation is forgotten from %(day)s on.",
-                "%(count)d closed conversations are forgotten from %(day)s on.",
-                count,
-            )
-            % (from_then | {"count": count})
+        sentences.append(text % (from_then | {"count": count}))
+    if count := sum(end <= begins for end in conversation_ends):
+        text = ngettext(
+            "%(count)d closed conversation will be deleted on %(day)s.",
+            "%(count)d closed conversations will be deleted on %(day)s.",
+            count,
         )
+        sentences.append(text % (from_then | {"count": count}))
     if later := [end for end in ends if end > begins]:
-        sentences.append(
-            _("Of your visits that stay the next is forgotten from %(day)s on.") % {"day": _day(min(later))}
-        )
+        sentences.append(_("The next visit will be deleted on %(day)s.") % {"day": _day(min(later))})
     if waiting:
-        sentences.append(
-            ngettext(
-                "%(count)d visit with an open conversation stays until that is closed.",
-                "%(count)d visits with an open conversation stay until that is closed.",
-                waiting,
-            )
-            % {"count": waiting}
+        text = ngettext(
+            "%(count)d visit stays until its open conversation is closed.",
+            "%(count)d visits stay until their open conversations are closed.",
+            waiting,
         )
-    sentences.append(_("Until %(day)s you can change your mind, and nothing is lost.") % from_then)
+        sentences.append(text % {"count": waiting})
+    sentences.append(_("You can change your mind until %(day)s. Nothing is deleted before then.") % from_then)
     return sentences
 
 
 def next_to_go(person, library):
-    """The day from which the first of this person's visits is forgotten, as they have chosen; None without any."""
+    """Return the day on which the first of the person's visits will be forgotten, or None without visits."""
     visits, _waiting = _visits(person)
     ends = [
         retention_choice.ends_at(person, kept_at, library=library, with_child=bool(with_child))
@@ -74,7 +66,7 @@ def next_to_go(person, library):
 
 
 def name_of(person):
-    """The choice in words."""
+    """Return the person's present choice in words."""
     chosen = retention_choice.chosen_by(person)
     if chosen == Remember.UNTIL:
         return _("until %(day)s") % {"day": whole_day(person.remember_until)}
@@ -83,29 +75,30 @@ def name_of(person):
 
 def _rule(remember, until):
     if remember == Remember.UNTIL:
-        words = {"day": whole_day(until), "days": in_words(DEFAULT_PERIOD)}
-        return (
-            _(
-                "Your visits and conversations stay until %(day)s and are then forgotten. What you keep after that day stays %(days)s."
-            )
-            % words
+        text = _(
+            "Your visits and conversations stay until %(day)s. Then they are deleted. What you add after "
+            "that day stays %(days)s."
         )
+        return text % {"day": whole_day(until), "days": in_words(DEFAULT_PERIOD)}
     if remember == Remember.NOTHING:
-        return _(
-            "What is kept now is forgotten. After that a visit is kept only where you ask for it, and then for %(days)s."
-        ) % {"days": in_words(SHORT_PERIOD)}
-    words = {"days": in_words(retention_choice.PERIODS[remember])}
-    return (
-        _(
-            "A visit is forgotten %(days)s after you kept it, a conversation about no visit %(days)s after it was closed."
+        text = _(
+            "Everything saved so far will be deleted. After that, a visit stays only if you add it to your "
+            "account, for %(days)s."
         )
-        % words
+        return text % {"days": in_words(SHORT_PERIOD)}
+    text = _(
+        "A visit is deleted %(days)s after you add it to your account. A conversation about no visit is "
+        "deleted %(days)s after it is closed."
     )
+    return text % {"days": in_words(retention_choice.PERIODS[remember])}
 
 
 def _visits(person):
-    """([(when it became theirs, how it was with a child, if it was)] of those with no open conversation, how many have one)."""
-    rows = HelpSession.objects.filter(patron=person).annotate(
+    """Return ([(when it became theirs, kind of child's visit or "")], number of others).
+
+    The others have an open conversation, so they can't be forgotten yet.
+    """
+    visits = HelpSession.objects.filter(patron=person).annotate(
         became_theirs_at=Coalesce("kept_at", "created_at")
     )
     waiting = set(
@@ -113,10 +106,9 @@ def _visits(person):
             "help_session", flat=True
         )
     )
-    found = list(rows.values_list("pk", "became_theirs_at", "with_child"))
-    return [(moment, with_child) for pk, moment, with_child in found if pk not in waiting], sum(
-        pk in waiting for pk, *_rest in found
-    )
+    rows = list(visits.values_list("pk", "became_theirs_at", "with_child"))
+    free = [(moment, with_child) for pk, moment, with_child in rows if pk not in waiting]
+    return free, len(rows) - len(free)
 
 
 def _conversations(person):

@@ -1,7 +1,7 @@
-"""Who holds a child's visit lets go of it: the child, or the adult beside them; by themselves, at the child's word, by the desk, or in time.
+"""A child's visit that is shared with an adult: how the child's part or the adult's part ends.
 
-It stands up here, above what it changes, because of the law: what is held through somebody stays held once they are no longer behind it. Nobody is
-kept from letting go, and nobody learns of a hold by it.
+This is not in helpsessions because of legal holds. What is held because of a person stays held after their
+part ends. Nobody is kept from ending their part, and nobody learns of a hold by doing so (decision 14).
 """
 
 from django.db import transaction
@@ -18,67 +18,75 @@ from portal.lists.models import SavedItem
 from recommendations.models import Recommendation
 
 from . import exports, holds
+from .locks import lock_rows
 
 
 @transaction.atomic
 def stop_keeping(help_session, *, by, at):
-    """Either of the two leaves it to the other: what they wrote stays there, and nothing of it is theirs any more. Whoever holds it no longer
-    changes nothing."""
+    """End the part of the child or adult `by`, and return the visit. It stays with the other one.
+
+    What they wrote stays in the visit. Nothing happens if `by` has no part in it.
+    """
     help_session = _locked(help_session)
     if help_session.patron_id == by.pk:
-        _let_go_of_the_childs_part(help_session, at=at)
+        _end_childs_part(help_session, at=at)
         audit.record("left", help_session, by=by, patron=by, at=at)
     elif help_session.shared_with_id == by.pk:
-        _let_go_of_the_adults_part(help_session, at=at)
+        _end_adults_part(help_session, at=at)
         audit.record("ended_sharing", help_session, by=by, patron=by, at=at)
     return help_session
 
 
 @transaction.atomic
 def keep_alone(help_session, *, by, at):
-    """The child's word: no adult holds it any more, nor ever again, and no code that was handed over opens it. Of whoever doesn't have the
-    child's part it changes nothing."""
+    """End the adult's part because the child `by` asks for it, and return the visit.
+
+    No adult can share it again, and no code opens it. Nothing happens if `by` is not the child.
+    """
     help_session = _locked(help_session)
     if help_session.patron_id == by.pk:
         if help_session.shared_with_id:
-            _let_go_of_the_adults_part(help_session, at=at)
-            audit.record(
-                "ended_sharing", help_session, by=by, patron=by, at=at
-            )  # neither reads the other's name
-        _leave_it_to_the_child(help_session)
+            _end_adults_part(help_session, at=at)
+            # The event names the child alone, so that neither reads the other's name.
+            audit.record("ended_sharing", help_session, by=by, patron=by, at=at)
+        _leave_to_the_child(help_session)
     return help_session
 
 
 @staff_action
 def take_out(help_session, person, *, by, at):
-    """The desk takes out who has the adult's part, at the child's wish, or the child's, because they are somebody else: whoever has a slip can say
-    that they are the child. No code that was handed over opens it any more. Returns whether they still held it.
+    """End this person's part at the desk, and return whether they had one. No code opens the visit then.
 
-    Whoever wasn't the child keeps nothing of it but what they wrote themselves, and their word that no adult is to hold it counts no longer.
+    Staff remove the adult if the child asks for it. They remove the person in the child's part if that is
+    someone else, because anyone with the slip can claim to be the child. That person keeps only what they
+    wrote. If they had chosen that no adult may share the visit, that no longer counts.
     """
     help_session = _locked(help_session)
     if person.pk not in (help_session.patron_id, help_session.shared_with_id):
         return False
     if help_session.shared_with_id == person.pk:
-        _let_go_of_the_adults_part(help_session, at=at)
-        _leave_it_to_the_child(help_session)
+        _end_adults_part(help_session, at=at)
+        _leave_to_the_child(help_session)
         audit.record("ended_sharing", help_session, by=by, patron=person, at=at)
     else:
-        given = _let_go_of_the_childs_part(help_session, at=at)
+        recommendations = _end_childs_part(help_session, at=at)
         help_session.is_the_childs_alone = False
         help_session.save(update_fields=["is_the_childs_alone"])
         _revoke_codes(help_session)
         exports.forget_all_of(person)
         if not holds.held(person):
-            SavedItem.objects.filter(saved_list__patron=person, recommendation__in=given).delete()
+            SavedItem.objects.filter(saved_list__patron=person, recommendation__in=recommendations).delete()
         audit.record("took_out", help_session, by=by, patron=person, at=at)
     return True
 
 
 @transaction.atomic
-def end_by_itself(help_session, *, at):
-    """The adult's time is over, or they had come back by no act of theirs; the child goes on. The caller has locked it."""
-    _let_go_of_the_adults_part(help_session, at=at)
+def end_sharing(help_session, *, at):
+    """End the adult's part because its time is over, or because the child had ended it before.
+
+    The caller has locked the visit.
+    """
+    _end_adults_part(help_session, at=at)
     audit.record("ended_sharing", help_session, by=None, at=at)
 
 
@@ -86,43 +94,41 @@ def _locked(help_session):
     return HelpSession.objects.select_for_update(no_key=True).get(pk=help_session.pk)
 
 
-def _let_go_of_the_adults_part(help_session, *, at):
-    _leave_behind(help_session, help_session.shared_with, at=at)
+def _end_adults_part(help_session, *, at):
+    _detach(help_session, help_session.shared_with, at=at)
     help_session.shared_with = help_session.shared_at = None
     help_session.save(update_fields=["shared_with", "shared_at"])
 
 
-def _let_go_of_the_childs_part(help_session, *, at):
-    """Returns what was recommended in it."""
+def _end_childs_part(help_session, *, at):
+    """End the child's part and return the recommendations of the visit."""
     conversations = Conversation.objects.filter(help_session=help_session)
-    made_here = Q(sessionrecommendation__help_session=help_session) | Q(
+    in_visit = Q(sessionrecommendation__help_session=help_session) | Q(
         messagerecommendation__message__conversation__in=conversations
     )
-    given = Recommendation.objects.filter(
-        pk__in=list(Recommendation.objects.filter(made_here).values_list("pk", flat=True))
-    )
-    lock_recommendations(given)
-    _leave_behind(help_session, help_session.patron, at=at)
+    keys = list(Recommendation.objects.filter(in_visit).values_list("pk", flat=True))
+    recommendations = Recommendation.objects.filter(pk__in=keys)
+    lock_recommendations(recommendations)
+    _detach(help_session, help_session.patron, at=at)
     help_session.patron = None
     help_session.save(update_fields=["patron"])
-    given.update(patron=None)
+    recommendations.update(patron=None)
     conversations.update(patron=None)
     for conversation in conversations.filter(merged_into=None):
         search.index_conversation(conversation)
-    return given
+    return recommendations
 
 
-def _leave_behind(help_session, person, *, at):
-    """They are no longer behind it: what the law holds through them stays held, and no mail about it goes to them any more."""
+def _detach(help_session, person, *, at):
+    """Copy the holds on this person to the visit, and withdraw unsent emails to them about it."""
     conversations = Conversation.objects.filter(help_session=help_session)
-    list(
-        conversations.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True)
-    )  # an answer that is being sent has written its mails then
-    holds.carry_along(person, help_session, at=at)
+    # An answer that is being sent at this moment writes its emails before the lock is free.
+    lock_rows(conversations)
+    holds.copy_holds(person, help_session, at=at)
     withdraw_announcements_to(person, conversations)
 
 
-def _leave_it_to_the_child(help_session):
+def _leave_to_the_child(help_session):
     if help_session.patron_id:
         help_session.is_the_childs_alone = True
         help_session.save(update_fields=["is_the_childs_alone"])

@@ -1,7 +1,7 @@
-"""Two records joined at the desk can be parted again for a day: what moved moves back, and what was melted together is as it was.
+"""Undo a merge of two records within a day: each row goes back to the record it belonged to.
 
-Before they are joined everything that points to the record that ends is written down (MergedRecords.before). What was said in its
-conversations since then goes back with them.
+Before the merge, what it changes is written down (merge_snapshot.py). What was added since to the
+conversations of the record that ended goes back with them.
 """
 
 import datetime
@@ -25,99 +25,78 @@ from portal.lists.models import SavedItem
 from recommendations.models import Recommendation
 
 from . import holds, sharing
-from .merging import IN_THEIR_OWN_WAY, CannotMerge, lock_what_is_said, merge_people, references
+from . import merge_snapshot as snapshot
+from .locks import lock_person_rows
+from .merging import CannotMerge, merge_people
 from .models import LegalHold, MergedRecords
 
 CAN_BE_UNMERGED_FOR = datetime.timedelta(hours=24)
-# Whoever was signed in signs in again, has a new copy made, sets a new PIN.
-ENDED = {
-    "usersessions.UserSession",
-    "privacy.Export",
-    "accounts.DeskPin",
-    "accounts.PinTries",
-    "accounts.SharedDesk",
-}
 
 
 class CannotUnmerge(Exception):
-    """It is too long ago, it was parted already, or one of them is no more."""
+    """The merge was too long ago, or was undone already, or the merged record no longer exists."""
 
 
 @transaction.atomic
 def merge_for_a_day(going, into, *, by, at, proven=False):
-    """merge_people, and a day to think better of it. Returns the MergedRecords. Raises CannotMerge, also where `by` is one of the two and hasn't
-    `proven` to be both: what is a stranger's would become theirs, and what they then read nobody's to know."""
+    """Merge the records so that it can be undone for a day, and return the MergedRecords. Raises CannotMerge.
+
+    With `proven`, `by` has proven to be both people. Without it, `by` is a staff member and can't merge a
+    record with their own: they could read everything of the patron, and no access log would show it.
+    """
     if by.pk in (going.pk, into.pk) and not proven:
         raise CannotMerge
     if not proven:
         lock_roles(by)
-    lock_what_is_said(going, into)
+    lock_person_rows(going, into)
     list(User.objects.select_for_update().filter(pk__in=[going.pk, into.pk]).order_by("pk"))
-    going, melting = User.objects.filter(pk=going.pk).first() or going, _melting(going, into)
+    going = User.objects.filter(pk=going.pk).first() or going
+    rows_to_compare = snapshot.rows_to_compare(going, into)
     before = {
-        "person": _written(going),
-        "moved": _moved(going),
-        "rows": _own_rows(going),
-        "address": _address_of(into),
+        "person": snapshot.as_json(going),
+        "moved": snapshot.moved_keys(going),
+        "rows": snapshot.own_rows(going),
+        "address": snapshot.email_of(into),
     }
     into = merge_people(going, into, by=by, at=at)
-    before["melted"] = _what_changed(melting)
-    before["ended"] = [[label, row] for label, _field, row in before["rows"] if not _now(label, row).exists()]
+    before["melted"] = snapshot.changes_of(rows_to_compare)
+    before["ended"] = [
+        [label, row] for label, _field, row in before["rows"] if not snapshot.current(label, row).exists()
+    ]
     return MergedRecords.objects.create(into=into, by=into if proven else by, merged_at=at, before=before)
 
 
 @staff_action
-def unmerge(joined, *, by, at):
-    """The two are two again, the one that ended as it was. Returns it. Raises CannotUnmerge."""
-    lock_what_is_said(joined.into)
-    list(User.objects.select_for_update().filter(pk=joined.into_id))
-    joined = (
-        MergedRecords.objects.select_for_update(of=("self",))
-        .select_related("into")
-        .filter(pk=joined.pk)
-        .first()
-    )
-    if joined is None or joined.merged_at <= at - CAN_BE_UNMERGED_FOR or not joined.into.is_active:
-        raise CannotUnmerge
-    into, before = joined.into, joined.before
-    _unmelt(before["melted"])
-    _give_back_address(into, before, since=joined.merged_at)
-    person = _bring_back_person(before["person"])
+def unmerge(merged, *, by, at):
+    """Undo the merge and return the person whose record had ended. Raises CannotUnmerge."""
+    merged = _lock(merged, at)
+    into, before, since = merged.into, merged.before, merged.merged_at
+    _undo_changes(before["melted"])
+    _restore_email(into, before, since=since)
+    person = _restore_person(before["person"])
     for label, field, keys in before["moved"]:
         apps.get_model(label)._base_manager.filter(pk__in=keys, **{field: into}).update(**{field: person})
-    for label, row in before["ended"]:  # lists before what is on them
-        _bring_back(label, row)
+    for label, row in before["ended"]:
+        _restore_row(label, row)
     for label, field, row in before["rows"]:
         _move_back(label, field, row, person, into)
-    for visit in HelpSession.objects.filter(
-        shared_with__in=[person, into], is_the_childs_alone=True
-    ).order_by("pk"):
-        sharing.end_by_itself(visit, at=at)  # the child's word since then: nobody comes back
+    _end_sharing_that_the_child_ended(person, into, at=at)
     conversations = _conversations_of(before, person)
-    _take_along_what_came_since([*conversations, *_conversations_shared_with(person, into)], person, into)
-    _take_along_looks(before, person, into, since=joined.merged_at)
-    _leave_holds_on_both(person, into, since=joined.merged_at, at=at)
-    _shut_what_opened_since(into, joined.merged_at)
-    shares = HelpSession.objects.filter(
-        shared_with=OuterRef("pk")
-    )  # either may have come to share a child's visit since
-    User.objects.filter(pk__in=[into.pk, person.pk]).update(has_shared_visits=Exists(shares))
-    Conversation.objects.filter(pk__in=[conversation.pk for conversation in conversations]).update(
-        version=F("version") + 1, desk_version=F("desk_version") + 1
-    )
-    for conversation in conversations:
-        if conversation.merged_into_id is None and conversation.status != Conversation.Status.ERASED:
-            search.index_conversation(conversation)
+    _move_new_rows([*conversations, *_conversations_shared_with(person, into)], person, into)
+    _move_access_log(before, person, into, since=since)
+    _copy_new_holds(person, into, since=since, at=at)
+    _end_new_access(into, since=since)
+    shared = HelpSession.objects.filter(shared_with=OuterRef("pk"))
+    User.objects.filter(pk__in=[into.pk, person.pk]).update(has_shared_visits=Exists(shared))
     audit.record("unmerged_people", into, by=by, patron=into, at=at)
     audit.record("unmerged_people", person, by=by, patron=person, at=at)
-    joined.delete()
-    for branch_id in sorted({conversation.branch_id for conversation in conversations}):
-        raise_queue(branch_id)
+    merged.delete()
+    _refresh_conversations(conversations)
     return person
 
 
 def can_be_unmerged(person, *, at):
-    """What was joined into this person's record and can still be parted, the latest first."""
+    """Return the merges into this person's record that can still be undone, the latest first."""
     return (
         MergedRecords.objects.filter(into=person, merged_at__gt=at - CAN_BE_UNMERGED_FOR)
         .select_related("by")
@@ -126,153 +105,92 @@ def can_be_unmerged(person, *, at):
 
 
 def forget_merged_records(*, at):
-    """For the worker: what can't be parted any more."""
+    """Delete what was written down about merges that can no longer be undone. A job of the worker."""
     MergedRecords.objects.filter(merged_at__lte=at - CAN_BE_UNMERGED_FOR).delete()
 
 
-def _written(row):
-    """{column: value} of the whole row, in what JSON knows: times to the microsecond, which Django's own encoder cuts."""
-    written = {}
-    for field in row._meta.concrete_fields:
-        value = field.value_from_object(row)
-        written[field.attname] = (
-            value
-            if value is None or isinstance(value, (bool, int, str, dict, list))
-            else field.value_to_string(row)
-        )
-    return written
+def _lock(merged, at):
+    """Lock the merged record and return the MergedRecords, read again. Raises CannotUnmerge."""
+    lock_person_rows(merged.into)
+    list(User.objects.select_for_update().filter(pk=merged.into_id))
+    rows = MergedRecords.objects.select_for_update(of=("self",)).select_related("into")
+    locked = rows.filter(pk=merged.pk).first()
+    if locked is None or locked.merged_at <= at - CAN_BE_UNMERGED_FOR or not locked.into.is_active:
+        raise CannotUnmerge
+    return locked
 
 
-def _read(model, written):
-    return model(**{name: _value(model, name, value) for name, value in written.items()})
+# Rows as they were before.
 
 
-def _value(model, name, value):
-    return (
-        None
-        if value is None
-        else next(field for field in model._meta.concrete_fields if field.attname == name).to_python(value)
-    )
-
-
-def _moved(going):
-    """[label, field, keys] of what is simply told a new name."""
-    moved = []
-    for model, field in references():
-        if (model._meta.label, field) not in IN_THEIR_OWN_WAY:
-            keys = list(model._base_manager.filter(**{field: going}).values_list("pk", flat=True))
-            moved += [[model._meta.label, field, keys]] if keys else []
-    return moved
-
-
-def _own_rows(going):
-    """[label, field, row] of what each person has one of, and of what ends with the record. What is on a list comes after the list."""
-    rows = []
-    for model, field in references():
-        if (model._meta.label, field) in IN_THEIR_OWN_WAY and model._meta.label not in ENDED:
-            rows += [
-                [model._meta.label, field, _written(row)]
-                for row in model._base_manager.filter(**{field: going}).order_by("pk")
-            ]
-    return rows + [
-        [SavedItem._meta.label, "", _written(row)]
-        for row in SavedItem.objects.filter(saved_list__patron=going).order_by("pk")
-    ]
-
-
-def _melting(going, into):
-    """The rows of `into` that may become more than they were, and the files of drafts, as they are."""
-    drafts = Draft.objects.filter(person=going)
-    return [
-        *User.objects.filter(pk=into.pk),
-        *HelpSession.objects.filter(patron__in=[going, into], shared_with__in=[going, into]),
-        *Participation.objects.filter(person=into),
-        *Draft.objects.filter(person=into),
-        *Attachment.objects.filter(client_token__in=drafts.values("client_token"), message=None),
-    ]
-
-
-def _what_changed(rows):
-    """[label, key, {column: [before, after]}] of these rows, which are as they were before."""
-    changed = []
-    for row in rows:
-        now = type(row)._base_manager.filter(pk=row.pk).first()
-        if now is not None:
-            was, became = _written(row), _written(now)
-            columns = {name: [was[name], became[name]] for name in was if was[name] != became[name]}
-            changed += [[row._meta.label, row.pk, columns]] if columns else []
-    return changed
-
-
-def _unmelt(melted):
-    """What the joining changed, and nobody since, is as it was before."""
-    for label, key, columns in melted:
+def _undo_changes(changes):
+    """Restore each column that still has the value that the merge gave it."""
+    for label, key, columns in changes:
         model = apps.get_model(label)
         row = model._base_manager.filter(pk=key).first()
         if row is not None:
-            is_now = _written(row)
-            back = {
-                name: _value(model, name, was)
-                for name, (was, became) in columns.items()
-                if is_now[name] == became
+            now = snapshot.as_json(row)
+            old_values = {
+                name: snapshot.value_of(model, name, before)
+                for name, (before, after) in columns.items()
+                if now[name] == after
             }
-            model._base_manager.filter(pk=key).update(**back)
+            model._base_manager.filter(pk=key).update(**old_values)
 
 
-def _address_of(person):
-    """[address, whether a code was read there] of the row as it is now; [None, False] without one."""
-    email = User.objects.filter(pk=person.pk).values_list("email", flat=True).first()
-    return [email, EmailAddress.objects.filter(user=person, email=email, verified=True).exists()]
+def _restore_email(into, before, *, since):
+    """Give `into` its earlier address again, or none.
 
-
-def _give_back_address(into, before, *, since):
-    """An address that came since may be the other one's, and would let them in: it is the one from before again, or none."""
-    if _address_of(into)[0] == before["address"][0]:
+    An address that was added since may belong to the other person, and would let them in.
+    """
+    if snapshot.email_of(into)[0] == before["address"][0]:
         return
-    email, is_proven = before["address"]
+    email, is_confirmed = before["address"]
+    # Another person may have added the address to their own record meanwhile.
     if User.objects.filter(email=email).exclude(pk=into.pk).exists():
-        email = None  # somebody has made it their own since
+        email = None
     User.objects.filter(pk=into.pk).update(email=email)
     going_back = [row["id"] for label, _field, row in before["rows"] if label == EmailAddress._meta.label]
     EmailAddress.objects.filter(user=into).exclude(pk__in=going_back).exclude(email=email).delete()
     if email:
         EmailAddress.objects.get_or_create(
-            user=into, email=email, defaults={"primary": True, "verified": is_proven}
+            user=into, email=email, defaults={"primary": True, "verified": is_confirmed}
         )
 
 
-def _bring_back_person(written):
-    person = _read(User, written)
+def _restore_person(columns):
+    person = snapshot.from_json(User, columns)
+    # The person they were merged with may have made the address their own meanwhile.
     if person.email and User.objects.filter(email=person.email).exists():
-        person.email = None  # whoever it was joined with has made it their own since
+        person.email = None
     person.save_base(force_insert=True)
     return person
 
 
-def _now(label, written):
-    model = apps.get_model(label)
-    return model._base_manager.filter(pk=written[model._meta.pk.attname])
-
-
-def _move_back(label, field, written, person, into):
-    """A row that was moved in its own way is the person's again, if it is still there."""
+def _move_back(label, field, row, person, into):
+    """Point a row to the person again, if it still exists."""
+    now = snapshot.current(label, row)
     if label == SavedItem._meta.label:
-        _now(label, written).filter(saved_list__patron=into).exclude(
-            saved_list=written["saved_list_id"]
-        ).update(saved_list=written["saved_list_id"])
-    elif label == EmailAddress._meta.label and person.email and not _now(label, written).exists():
-        _bring_back(label, written)  # another took its place since
-    elif label != EmailAddress._meta.label or person.email is not None:
-        _now(label, written).filter(**{field: into}).update(**{field: person})
+        on_another_list = now.filter(saved_list__patron=into).exclude(saved_list=row["saved_list_id"])
+        on_another_list.update(saved_list=row["saved_list_id"])
+    elif label == EmailAddress._meta.label and person.email is None:
+        return
+    elif label == EmailAddress._meta.label and not now.exists():
+        # `into` replaced the address since, which deleted the row.
+        _restore_row(label, row)
+    else:
+        now.filter(**{field: into}).update(**{field: person})
 
 
-def _bring_back(label, written):
-    """A row that ended when the records were joined is there again. What it was about may be gone since, or be there in another way."""
-    row = _read(apps.get_model(label), written)
-    for (
-        field
-    ) in row._meta.concrete_fields:  # the database would only say so at the very end, when all of it is lost
-        if field.is_relation and getattr(row, field.attname) is not None and not _is_there(field, row):
+def _restore_row(label, columns):
+    """Insert a row that the merge deleted, unless what it belongs to was deleted since.
+
+    A row that clashes with a newer one is left out.
+    """
+    row = snapshot.from_json(apps.get_model(label), columns)
+    # The database reports a missing row only at the commit, which would undo the whole action.
+    for field in row._meta.concrete_fields:
+        if field.is_relation and getattr(row, field.attname) is not None and not _exists(field, row):
             if not field.null:
                 return
             setattr(row, field.attname, None)
@@ -280,85 +198,98 @@ def _bring_back(label, written):
         row.save_base(raw=True, force_insert=True)
 
 
-def _is_there(field, row):
-    return field.related_model._base_manager.filter(
-        **{field.target_field.attname: getattr(row, field.attname)}
-    ).exists()
+def _exists(field, row):
+    """Return whether the row exists to which this foreign key points."""
+    target = {field.target_field.attname: getattr(row, field.attname)}
+    return field.related_model._base_manager.filter(**target).exists()
+
+
+# What was added since the merge.
+
+
+def _end_sharing_that_the_child_ended(person, into, *, at):
+    """End the adult's part again in visits in which the child has ended it since the merge."""
+    visits = HelpSession.objects.filter(shared_with__in=[person, into], is_the_childs_alone=True)
+    for visit in visits.order_by("pk"):
+        sharing.end_sharing(visit, at=at)
 
 
 def _conversations_of(before, person):
-    keys = [
-        key
-        for label, field, found in before["moved"]
-        if (label, field) == (Conversation._meta.label, "patron")
-        for key in found
-    ]
+    keys = _keys_of(before, Conversation)
     return list(Conversation.objects.filter(pk__in=keys, patron=person).order_by("pk"))
 
 
+def _keys_of(before, model):
+    """Return the primary keys of the person's visits or conversations (`model`) that the merge moved."""
+    moved = [
+        keys for label, field, keys in before["moved"] if (label, field) == (model._meta.label, "patron")
+    ]
+    return [key for keys in moved for key in keys]
+
+
 def _conversations_shared_with(person, into):
-    """Those of the visits that they hold as the adult beside a child again."""
+    """Return the conversations about visits that the person shares as the adult again."""
     return Conversation.objects.filter(help_session__shared_with=person).exclude(patron=into).order_by("pk")
 
 
-def _take_along_what_came_since(conversations, person, into):
-    """What was said, read, typed and given in these conversations since they were joined is of the one whose conversations they are again."""
+def _move_new_rows(conversations, person, into):
+    """Point what was written, read and recommended in these conversations since to the person."""
     in_conversations = {"conversation__in": conversations}
     Message.objects.filter(**in_conversations, side=Side.PATRON, author=into).update(author=person)
     Attachment.objects.filter(**in_conversations, side=Side.PATRON, added_by=into).update(added_by=person)
     Recommendation.objects.filter(
         messagerecommendation__message__conversation__in=conversations, patron=into
     ).update(patron=person)
-    for rows in (Participation, Draft):
-        own = rows.objects.filter(person=person, side=Side.PATRON, **in_conversations).values_list(
-            "conversation", flat=True
-        )
-        rows.objects.filter(**in_conversations, person=into, side=Side.PATRON).exclude(
-            conversation__in=list(own)
-        ).update(person=person)
+    for model in (Participation, Draft):
+        rows = model.objects.filter(**in_conversations, side=Side.PATRON)
+        has_own = list(rows.filter(person=person).values_list("conversation", flat=True))
+        rows.filter(person=into).exclude(conversation__in=has_own).update(person=person)
 
 
-def _take_along_looks(before, person, into, *, since):
-    """Who looked at a conversation or a visit since is told to the one whose it is again."""
-    ids = []
-    for model in (Conversation, HelpSession):
-        keys = [
-            key
-            for label, field, found in before["moved"]
-            if (label, field) == (model._meta.label, "patron")
-            for key in found
-        ]
-        ids += [
-            str(public_id)
-            for public_id in model.objects.filter(pk__in=keys, patron=person).values_list(
-                "public_id", flat=True
-            )
-        ]
-    shared = HelpSession.objects.filter(shared_with=person).exclude(patron=into)
-    for found in (shared, _conversations_shared_with(person, into)):
-        ids += [str(public_id) for public_id in found.values_list("public_id", flat=True)]
-    looks = AuditEvent.objects.filter(patron=into, at__gt=since, subject__in=ids)
-    LookingReason.objects.filter(event__in=looks).update(patron=person)
-    looks.update(patron=person)
+def _move_access_log(before, person, into, *, since):
+    """Show the person who has opened their conversations and visits since the merge."""
+    own_conversations = Conversation.objects.filter(pk__in=_keys_of(before, Conversation), patron=person)
+    own_visits = HelpSession.objects.filter(pk__in=_keys_of(before, HelpSession), patron=person)
+    shared_visits = HelpSession.objects.filter(shared_with=person).exclude(patron=into)
+    shared_conversations = _conversations_shared_with(person, into)
+    public_ids = [
+        str(public_id)
+        for rows in (own_conversations, own_visits, shared_visits, shared_conversations)
+        for public_id in rows.values_list("public_id", flat=True)
+    ]
+    events = AuditEvent.objects.filter(patron=into, at__gt=since, subject__in=public_ids)
+    LookingReason.objects.filter(event__in=events).update(patron=person)
+    events.update(patron=person)
 
 
-def _leave_holds_on_both(person, into, *, since, at):
-    """A hold that was set while they were one may mean either of them."""
-    for found in (
-        LegalHold.objects.select_for_update(no_key=True).filter(person=into, set_at__gt=since).order_by("pk")
-    ):
-        holds.leave(found, person, at=at)
+def _copy_new_holds(person, into, *, since, at):
+    """Copy the holds set since the merge to the person, because they may be meant for either."""
+    rows = LegalHold.objects.select_for_update(no_key=True).filter(person=into, set_at__gt=since)
+    for legal_hold in rows.order_by("pk"):
+        holds.copy_hold(legal_hold, person, at=at)
 
 
-def _shut_what_opened_since(into, since):
-    """Whoever signed in since may have shown that they are the other one, by an address, a card, a passkey or single sign-on that is the
-    other's again: they are out, with the passkeys and the single sign-on that came since. Who was signed in before stays so, as a person
-    may have nothing else to come back with."""
-    for signed_in in UserSession.objects.filter(user=into, created_at__gt=since):
-        signed_in.end()
-    added = AuditEvent.objects.filter(action="added_passkey", patron=into, at__gt=since).values_list(
-        "subject", flat=True
-    )
-    into.passkeys.filter(public_id__in=list(added)).delete()
+def _end_new_access(into, *, since):
+    """End the sign-ins, passkeys and single sign-on of `into` that began since the merge.
+
+    They may be the other person's, who used an address, card or passkey that is theirs again. Earlier
+    sign-ins stay, because they may be all that `into` has to come back with.
+    """
+    for sign_in in UserSession.objects.filter(user=into, created_at__gt=since):
+        sign_in.end()
+    added = AuditEvent.objects.filter(action="added_passkey", patron=into, at__gt=since)
+    into.passkeys.filter(public_id__in=list(added.values_list("subject", flat=True))).delete()
     SocialAccount.objects.filter(user=into, date_joined__gt=since).delete()
     AddressChange.objects.filter(person=into, begun_at__gt=since).delete()
+
+
+def _refresh_conversations(conversations):
+    """Update open pages, the desk's search and the queues."""
+    Conversation.objects.filter(pk__in=[conversation.pk for conversation in conversations]).update(
+        version=F("version") + 1, desk_version=F("desk_version") + 1
+    )
+    for conversation in conversations:
+        if conversation.merged_into_id is None and conversation.status != Conversation.Status.ERASED:
+            search.index_conversation(conversation)
+    for branch_id in sorted({conversation.branch_id for conversation in conversations}):
+        raise_queue(branch_id)

@@ -1,4 +1,4 @@
-"""What every template may use without loading it: icons, covers, times, plain text, the style sheet."""
+"""Template tags and filters that every template has: icons, covers, times, plain text and the style sheet."""
 
 import datetime
 import re
@@ -22,7 +22,7 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def page_style(context, whole=True):
-    """The <style> of the page. Its hash is left on the request for the content security policy."""
+    """Return the <style> of the page, and put its hash on the request for the content security policy."""
     library = context.get("library")
     css, source = styles.page_style(library.accent_color if library else styles.DEFAULT_ACCENT, whole=whole)
     if request := context.get("request"):
@@ -32,7 +32,7 @@ def page_style(context, whole=True):
 
 @register.simple_tag
 def icon(name):
-    """One of our own shapes (portal/icons.py), for the eye only: the words stand beside it."""
+    """Return an icon from portal/icons.py. Screen readers skip it, because there is text next to it."""
     flips = " flips" if name in FLIPPED else ""
     return mark_safe(f'<svg class="icon{flips}" viewBox="0 0 24 24" aria-hidden="true">{ICONS[name]}</svg>')
 
@@ -55,7 +55,10 @@ KIND_ICONS = {
 
 @register.simple_tag
 def cover(item):
-    """A cover drawn from title and author: the same item always has the same one. It repeats what stands beside it, so it is hidden from screen readers."""
+    """Return a cover drawn from the title and author, which is always the same for an item.
+
+    Screen readers skip it, because the title and author are next to it.
+    """
     return _cover(item.title, item.creators, item.kind, item.public_id.int)
 
 
@@ -76,21 +79,24 @@ def _cover(title, creators, kind, number):
 
 @register.simple_tag
 def when(moment):
-    """A day, or a moment in the library's own time, in words: today 14:02, yesterday, Tue 3 Nov, and with its year when that isn't this one."""
+    """Return a <time> for a date or a datetime, in the library's time zone.
+
+    It says "today 14:02", "yesterday" or "Tue 3 Nov". If the year is not this year, it says that too.
+    """
     if not moment:
         return ""
-    timed = isinstance(moment, datetime.datetime)
-    local = timezone.localtime(moment) if timed and timezone.is_aware(moment) else moment
+    has_time = isinstance(moment, datetime.datetime)
+    local = timezone.localtime(moment) if has_time and timezone.is_aware(moment) else moment
     language = get_language()
-    words = _day_in_words(local.date() if timed else local, timezone.localdate(), language)
-    if timed:
+    words = _day_in_words(local.date() if has_time else local, timezone.localdate(), language)
+    if has_time:
         words = f"{words} {_time_in_words(local.hour, local.minute, language)}"
-    return mark_safe(
-        f'<time datetime="{local.isoformat(timespec="minutes") if timed else local}">{words}</time>'
-    )
+    iso = local.isoformat(timespec="minutes") if has_time else local
+    # The words come from date formats, which contain no HTML.
+    return mark_safe(f'<time datetime="{iso}">{words}</time>')
 
 
-# Django formats a date slowly, and a page names the same few days and times over and over. No sign in them is one of HTML's.
+# Formatting a date is slow in Django, and a page has the same few days and times again and again.
 
 
 @lru_cache(maxsize=2000)
@@ -111,37 +117,43 @@ def _time_in_words(hour, minute, _language):
 
 @register.filter
 def day_in_a_sentence(day):
-    """Tuesday 3 November."""
+    """Return a day as "Tuesday 3 November"."""
     return date_format(day, pgettext("format of a day in a sentence", "l j F"))
 
 
 @register.filter(expects_localtime=True)
 def whole_day(day):
-    """3 November 2027: for what is months away."""
+    """Return a day as "3 November 2027", for days that are months away."""
     return date_format(day, pgettext("format of a day with its year", "j F Y"))
 
 
 @register.filter(expects_localtime=True)
 def clock(moment):
-    """14:02."""
+    """Return the time of day as "14:02"."""
     return _time_in_words(moment.hour, moment.minute, get_language())
 
 
 @register.simple_tag
 def choice_buttons(name, choices, chosen, of="", announce=False):
-    """The answers to one question as buttons that submit `name`, the chosen one pressed. `of` tells their ids from those of the same question elsewhere."""
-    drawn = []
+    """Return one submit button with the name `name` for each choice. The chosen one is pressed.
+
+    `of` keeps the ids unique if a page has the same question more than once. With `announce`, screen readers
+    announce that the answer is saved.
+    """
+    buttons = []
     for value, label in choices:
         pressed, label = value == chosen, str(label)
-        said = (
-            f' data-announce="{escape(gettext("Your answer is kept: %(label)s") % {"label": label})}"'
-            if announce and pressed
-            else ""
+        button_id = f"{value}-{of}" if of else f"{name}-{value}"
+        announcement = ""
+        if announce and pressed:
+            words = gettext("Answer saved: %(label)s") % {"label": label}
+            announcement = f' data-announce="{escape(words)}"'
+        buttons.append(
+            f'<button class="choice" name="{name}" value="{escape(value)}" id="{escape(button_id)}" '
+            f'aria-pressed="{"true" if pressed else "false"}"{announcement}>'
+            f"{icon('check')}{escape(capfirst(label))}</button>"
         )
-        which = escape(f"{value}-{of}" if of else f"{name}-{value}")
-        start = f'<button class="choice" name="{name}" value="{escape(value)}" id="{which}" aria-pressed="{"true" if pressed else "false"}"{said}>'
-        drawn.append(f"{start}{icon('check')}{escape(capfirst(label))}</button>")
-    return mark_safe("".join(drawn))
+    return mark_safe("".join(buttons))
 
 
 LINK = re.compile(r"https?://[^\s<>\"']+", re.IGNORECASE)
@@ -149,7 +161,10 @@ LINK = re.compile(r"https?://[^\s<>\"']+", re.IGNORECASE)
 
 @register.filter
 def waited(moment, at=None):
-    """How long ago, in words. Django's own words count minutes and say "0 minutes" of a moment ago; these begin with seconds."""
+    """Return how long ago `moment` was, in words.
+
+    Below a minute it counts seconds, unlike Django's timesince.
+    """
     seconds = max(int(((at or timezone.now()) - moment).total_seconds()), 0)
     if seconds < 60:
         return ngettext("%(count)s second", "%(count)s seconds", seconds) % {"count": seconds}
@@ -158,7 +173,7 @@ def waited(moment, at=None):
 
 @register.filter
 def plain(text):
-    """What somebody typed, as paragraphs: escaped, lines kept, web addresses linked. Nothing in it is ever markup."""
+    """Turn text that a person typed into HTML paragraphs: escaped, with line breaks and links."""
     paragraphs = re.split(r"\n\s*\n", str(text or "").replace("\r\n", "\n").strip())
     return mark_safe(
         "".join(f'<p dir="auto">{_linked(paragraph)}</p>' for paragraph in paragraphs if paragraph)
@@ -167,45 +182,48 @@ def plain(text):
 
 def _linked(text):
     parts, end = [], 0
-    for found in LINK.finditer(text):
-        address = found[0].rstrip(".,;:!?*")
-        if address.endswith(")") and "(" not in address:  # (see https://example.org/page)
+    for match in LINK.finditer(text):
+        address = match[0].rstrip(".,;:!?*")
+        # The parenthesis ends the sentence, as in (see https://example.org/page).
+        if address.endswith(")") and "(" not in address:
             address = address.rstrip(").,;:!?")
         parts += [
-            escape(text[end : found.start()]),
+            escape(text[end : match.start()]),
             format_html('<a href="{0}" rel="nofollow noopener noreferrer">{0}</a>', address),
         ]
-        end = found.start() + len(address)
+        end = match.start() + len(address)
     parts.append(escape(text[end:]))
     return "".join(parts).replace("\n", "<br>")
 
 
 @register.simple_tag(takes_context=True)
 def catalog_url(context, item):
-    """Where this item can be found: its own link, or its place in the library's catalogue; empty where there is neither."""
+    """Return the item's own link, or the link to it in the library's catalog, or ""."""
     if item.url:
         return item.url if item.url.startswith(("https://", "http://")) else ""
     library = context.get("library")
-    address = library.catalog_link if library else ""
-    known = {"{isbn}": item.isbn, "{title}": item.title, "{number}": item.source_key}
-    if not address.startswith("https://") or any(
-        name in address and not value for name, value in known.items()
-    ):
+    url = library.catalog_link if library else ""
+    values = {"{isbn}": item.isbn, "{title}": item.title, "{number}": item.source_key}
+    has_values = all(value for placeholder, value in values.items() if placeholder in url)
+    if not url.startswith("https://") or not has_values:
         return ""
-    for name, value in known.items():
-        address = address.replace(name, quote(value, safe=""))
-    return address
+    for placeholder, value in values.items():
+        url = url.replace(placeholder, quote(value, safe=""))
+    return url
 
 
 @register.filter
 def undo_url(message):
-    """The address that undoes what a message tells of: `messages.success(request, words, extra_tags=f"undo={address}")`."""
+    """Return the URL that undoes the action of a message, or "".
+
+    A view adds it with `messages.success(request, words, extra_tags=f"undo={url}")`.
+    """
     return message.extra_tags.partition("undo=")[2] if message.extra_tags else ""
 
 
 @register.filter
 def first_choice_id(field):
-    """The id that an error's link goes to: of the control, or of the first one of a group."""
+    """Return the id for the link of an error: the id of the input, or of the first input in a group."""
     return field.id_for_label or f"{field.auto_id}_0"
 
 
@@ -220,7 +238,10 @@ class CaptureNode(template.Node):
 
 @register.tag
 def capture(parser, token):
-    """{% capture tab %}{% block tab %}{% endblock %}{% endcapture %}: what a page says in a block, as a variable to compare with."""
+    """Save rendered content in a variable: {% capture tab %}{% block tab %}{% endblock %}{% endcapture %}.
+
+    So a base template can compare what a page writes in a block.
+    """
     _, name = token.split_contents()
     nodelist = parser.parse(("endcapture",))
     parser.delete_first_token()
@@ -228,22 +249,24 @@ def capture(parser, token):
 
 
 class FixedNode(template.Node):
-    def __init__(self, nodelist, given):
-        self.nodelist, self.given, self.drawn = nodelist, given, {}
+    def __init__(self, nodelist, values):
+        self.nodelist, self.values, self.rendered = nodelist, values, {}
 
     def render(self, context):
-        key = (get_language(), *(value.resolve(context) for value in self.given))
-        if key not in self.drawn:
-            self.drawn[key] = self.nodelist.render(context)
-        return self.drawn[key]
+        key = (get_language(), *(value.resolve(context) for value in self.values))
+        if key not in self.rendered:
+            self.rendered[key] = self.nodelist.render(context)
+        return self.rendered[key]
 
 
 @register.tag
 def fixed(parser, token):
-    """{% fixed %}…{% endfixed %}: what is the same for everybody on every such page, drawn once in each language. Nothing in it may
-    depend on who asks, or on anything else but the language; and, after {% fixed tab is_coordinator %}, on these. Each has few values:
-    all that was drawn is remembered."""
-    _, *given = token.split_contents()
+    """Render content once and reuse it for everyone: {% fixed tab is_coordinator %}…{% endfixed %}.
+
+    The content may depend only on the language and on the values named in the tag. They must have few
+    different values, because each result stays in memory. It must never depend on the person.
+    """
+    _, *values = token.split_contents()
     nodelist = parser.parse(("endfixed",))
     parser.delete_first_token()
-    return FixedNode(nodelist, [parser.compile_filter(value) for value in given])
+    return FixedNode(nodelist, [parser.compile_filter(value) for value in values])

@@ -1,14 +1,15 @@
-// Small comforts of every page. Each page works without them.
+// Conveniences for every page. Each page works without this file.
 (() => {
   const announce = text => {
     const line = document.getElementById("announce");
     if (!line || !text) return;
     line.textContent = "";
-    setTimeout(() => { line.textContent = text; }, 100);  // so that the same words are read again
+    // A screen reader only announces a change, so the line is empty for a moment.
+    setTimeout(() => { line.textContent = text; }, 100);
   };
   const announceIn = part => {
-    const found = part.matches?.("[data-announce]") ? part : part.querySelector?.("[data-announce]");
-    if (found) announce(found.dataset.announce);
+    const source = part.matches?.("[data-announce]") ? part : part.querySelector?.("[data-announce]");
+    if (source) announce(source.dataset.announce);
   };
   const focusErrors = () => document.getElementById("error-summary")?.focus();
 
@@ -21,33 +22,33 @@
   });
   document.addEventListener("announce", event => announce(event.detail.value));
 
-  // What failed on its way says so beside the control that was used. A poll just tries again later.
-  const complain = (event, words) => {
-    const from = event.detail.elt;
-    if (from.dataset.poll) return;
+  // A failed request shows a notice next to the control. A poll shows nothing, because it tries again later.
+  const showFailure = (event, words) => {
+    const control = event.detail.elt;
+    if (control.dataset.poll) return;
     document.getElementById("failed")?.remove();
     const notice = Object.assign(document.createElement("p"), { id: "failed", className: "notice error", textContent: words });
-    from.after(notice);
+    control.after(notice);
     announce(words);
   };
-  document.addEventListener("htmx:sendError", event => complain(event, document.body.dataset.offline));
-  // What was done too often says from when on it can be done again.
+  document.addEventListener("htmx:sendError", event => showFailure(event, document.body.dataset.offline));
+  // The body of a 429 says when the person can try again.
   document.addEventListener("htmx:responseError", event => {
     const { status, responseText } = event.detail.xhr;
-    complain(event, status === 429 && responseText || document.body.dataset.failed);
+    showFailure(event, status === 429 && responseText || document.body.dataset.failed);
   });
   document.addEventListener("htmx:afterSwap", () => document.getElementById("failed")?.remove());
 
-  // The script of a composer's files comes with the first touch: a page that is only read is lighter by it. What was chosen
-  // before it came it finds in the fields.
-  const files = document.getElementById("attach-words"), touches = ["pointerdown", "focusin", "keydown", "dragenter", "change"];
+  // The script for attachments is loaded with the first interaction, so a page that is only read needs less data.
+  // Files that were chosen before it is loaded are still in the form fields.
+  const files = document.getElementById("attach-words"), interactions = ["pointerdown", "focusin", "keydown", "dragenter", "change"];
   const loadFiles = () => {
-    for (const touch of touches) removeEventListener(touch, loadFiles);
+    for (const type of interactions) removeEventListener(type, loadFiles);
     document.head.append(Object.assign(document.createElement("script"), { src: files.dataset.script }));
   };
-  if (files) for (const touch of touches) addEventListener(touch, loadFiles);
+  if (files) for (const type of interactions) addEventListener(type, loadFiles);
 
-  // One tap, one post. The server would make one of two posts as well; this spares the wait and the wonder.
+  // A form is sent only once, even after a double tap. The server also ignores the second request.
   document.addEventListener("submit", event => {
     const form = event.target;
     if (event.defaultPrevented || form.hasAttribute("hx-post") || form.method !== "post") return;
@@ -55,30 +56,31 @@
     form.dataset.sent = "1";
     event.submitter?.setAttribute("aria-disabled", "true");
   });
-  // What is put in above what is being read doesn't move it, and the focus stays near.
-  let still;
+  // When messages are added above, the message that is being read stays where it is and gets the focus.
+  let reading;
   document.addEventListener("htmx:beforeSwap", event => {
     if (!["earlier", "conversation"].includes(event.detail.target.id)) return;
-    const read = [...document.querySelectorAll(".message")].find(message => message.getBoundingClientRect().bottom > 0);
-    still = read && { id: read.id, top: read.getBoundingClientRect().top };
-    document.documentElement.style.overflowAnchor = "none";  // or the browser does the same once more
+    const message = [...document.querySelectorAll(".message")].find(each => each.getBoundingClientRect().bottom > 0);
+    reading = message && { id: message.id, top: message.getBoundingClientRect().top };
+    // Otherwise the browser would correct the position too.
+    document.documentElement.style.overflowAnchor = "none";
   });
   document.addEventListener("htmx:afterSwap", () => {
-    const read = still && document.getElementById(still.id);
-    if (read) scrollBy({ top: read.getBoundingClientRect().top - still.top, behavior: "instant" });
-    if (read && document.activeElement === document.body) { read.tabIndex = -1; read.focus({ preventScroll: true }); }
-    still = document.documentElement.style.overflowAnchor = "";
+    const message = reading && document.getElementById(reading.id);
+    if (message) scrollBy({ top: message.getBoundingClientRect().top - reading.top, behavior: "instant" });
+    if (message && document.activeElement === document.body) { message.tabIndex = -1; message.focus({ preventScroll: true }); }
+    reading = document.documentElement.style.overflowAnchor = "";
   });
 
-  // An answer that came below what is seen is named beside the composer, until somebody went there.
-  const isSeen = link => document.querySelector(link.hash)?.getBoundingClientRect().top < innerHeight - document.querySelector(".dock").offsetHeight;
+  // If a new answer is below the visible part of the page, a link to it is shown next to the composer.
+  const isVisible = link => document.querySelector(link.hash)?.getBoundingClientRect().top < innerHeight - document.querySelector(".dock").offsetHeight;
   document.addEventListener("htmx:oobAfterSwap", event => {
     const link = event.detail.target.querySelector("#arrived a");
-    if (link && isSeen(link)) link.remove();
+    if (link && isVisible(link)) link.remove();
   });
   document.addEventListener("click", event => event.target.closest("#arrived a")?.remove());
 
-  // What drafts.js kept in this browser while there was no connection is gone with whoever it belongs to.
+  // When the person signs out or leaves, the drafts that drafts.js has stored in this browser are deleted.
   document.addEventListener("submit", event => {
     if (!event.target.matches("[action$='/sign-out/'], [action$='/leave/']")) return;
     try { for (const key of Object.keys(localStorage)) if (key.startsWith("draft ")) localStorage.removeItem(key); } catch {}
@@ -88,26 +90,26 @@
     for (const button of document.querySelectorAll("button[aria-disabled]")) button.removeAttribute("aria-disabled");
   });
 
-  // <section data-poll="/news/?since=7" data-every="20">: asks while the page is seen, more seldom while nothing comes
-  // (204), and puts what comes in its own place.
+  // <section data-poll="/news/?since=7" data-every="20"> is replaced by the response of its URL, every 20 seconds
+  // while the page is visible. While nothing is new (204), it polls less and less often.
   let unchanged = 0, timer;
-  const poll = () => {
+  const schedulePoll = () => {
     const part = document.querySelector("[data-poll]");
-    if (part) timer = setTimeout(ask, Math.min(part.dataset.every * 1000 * 1.15 ** unchanged, 300000));
+    if (part) timer = setTimeout(poll, Math.min(part.dataset.every * 1000 * 1.15 ** unchanged, 300000));
   };
-  const ask = async () => {
+  const poll = async () => {
     clearTimeout(timer);
     const part = document.querySelector("[data-poll]");
     if (part && document.visibilityState === "visible") {
       unchanged += 1;
       await window.htmx?.ajax("GET", part.dataset.poll, { source: part, target: part, swap: "outerHTML" }).catch(() => {});
     }
-    poll();
+    schedulePoll();
   };
   document.addEventListener("htmx:afterSwap", () => { unchanged = 0; });
-  document.addEventListener("visibilitychange", () => { unchanged = 0; ask(); });
+  document.addEventListener("visibilitychange", () => { unchanged = 0; poll(); });
   addEventListener("load", () => {
-    poll();
+    schedulePoll();
     navigator.serviceWorker?.register("/sw.js").catch(() => {});
   });
 })();

@@ -1,42 +1,45 @@
-// Files for a composer: inside its form <div data-attach="/address/"> with a list and file fields (components/attach.html).
-// Chosen, pasted or dropped, they are sent one after the other while somebody goes on writing; the message waits for them.
-// What is said stands in #attach-words. Without this the form sends them itself.
+// Uploads the files of a composer. Its form has <div data-attach="/url/"> with a list and file fields
+// (components/attach.html), and #attach-words has the texts. Files that are chosen, pasted or dropped are uploaded one
+// after the other while the person writes. The message waits until they are uploaded. Without this file, the form
+// sends the files with the message.
 (() => {
-  const ENOUGH = 7e6;  // dots: more are not kept, so more are not sent
-  const WORTH_IT = 1.5e6;  // bytes from which a picture is made smaller before it is sent
+  const MAX_PIXELS = 7e6;  // the server keeps no more
+  const MIN_BYTES_TO_SHRINK = 1.5e6;
   const waiting = [];
-  let sending = null, held = null, failed = false;
+  let sending = null, waitingForm = null, failed = false;
 
-  const place = () => document.querySelector("[data-attach]");
+  const container = () => document.querySelector("[data-attach]");
   const words = document.getElementById("attach-words").dataset;
-  const list = () => place()?.querySelector("ul");
+  const list = () => container()?.querySelector("ul");
   const say = text => document.dispatchEvent(new CustomEvent("announce", { detail: { value: text } }));
   const made = (tag, of) => Object.assign(document.createElement(tag), of);
   const button = (words, click) => made("button", { type: "button", className: "link-button", textContent: words, onclick: click });
 
-  // What comes back: lines for the list, or a number that says why not.
+  // Resolves to HTML for the list, or to a status: 401 if the person is signed out, 0 without a connection.
   const post = (fields, progress, job = {}) => new Promise(resolve => {
-    const form = place().closest("form"), data = new FormData(), request = job.request = new XMLHttpRequest();
+    const form = container().closest("form"), data = new FormData(), request = job.request = new XMLHttpRequest();
     data.append("client_token", form.elements.client_token.value);
     for (const [name, value] of fields) data.append(name, value, ...(value.name ? [value.name] : []));
-    request.open("POST", place().dataset.attach);
+    request.open("POST", container().dataset.attach);
     request.setRequestHeader("X-CSRFToken", form.elements.csrfmiddlewaretoken.value);
     request.setRequestHeader("HX-Request", "true");
     request.upload.onprogress = progress;
     request.onloadend = () => {
-      const asked = place() && new URL(place().dataset.attach, location).pathname;
-      const fine = request.status === 200 && new URL(request.responseURL).pathname === asked;
-      resolve(fine ? request.responseText : request.status === 200 ? 401 : request.status);
+      const path = container() && new URL(container().dataset.attach, location).pathname;
+      // A response from another path is the sign-in page.
+      const isOk = request.status === 200 && new URL(request.responseURL).pathname === path;
+      resolve(isOk ? request.responseText : request.status === 200 ? 401 : request.status);
     };
     request.send(data);
   });
 
-  // A photograph of a phone has three times the dots that are kept. A browser that can't make it smaller sends it as it is.
-  const smaller = async file => {
-    if (!file.type.startsWith("image/") || file.size < WORTH_IT) return file;
+  // A phone's photograph has three times the pixels that the server keeps, so it is made smaller before the upload.
+  // If the browser can't do that, the file is sent as it is.
+  const shrunk = async file => {
+    if (!file.type.startsWith("image/") || file.size < MIN_BYTES_TO_SHRINK) return file;
     try {
       const picture = await createImageBitmap(file), canvas = document.createElement("canvas");
-      const shrink = Math.min(1, Math.sqrt(ENOUGH / (picture.width * picture.height)));
+      const shrink = Math.min(1, Math.sqrt(MAX_PIXELS / (picture.width * picture.height)));
       canvas.width = picture.width * shrink;
       canvas.height = picture.height * shrink;
       const pen = canvas.getContext("2d");
@@ -49,7 +52,7 @@
   };
 
   const add = files => {
-    if (!place() || !files.length) return;
+    if (!container() || !files.length) return;
     for (const old of list().querySelectorAll(".field-error")) old.remove();
     for (const file of files) {
       const job = { file, line: made("li", { className: "sending" }), bar: made("progress", { max: 1, value: 0 }) };
@@ -70,34 +73,35 @@
     job.request?.abort();
     if (waiting.includes(job)) waiting.splice(waiting.indexOf(job), 1);
     job.line.remove();
-    place()?.querySelector("[type=file]").focus();
+    container()?.querySelector("[type=file]").focus();
   };
 
   const next = async () => {
     if (sending) return;
-    if (!(sending = waiting.shift())) return release();
+    if (!(sending = waiting.shift())) return sendWaiting();
     const job = sending;
-    const file = await smaller(job.file);
-    const heard = job.stopped ? "" : file.size > words.most ? 413 : await post([["files", file]], event => {
+    const file = await shrunk(job.file);
+    const result = job.stopped ? "" : file.size > words.most ? 413 : await post([["files", file]], event => {
       if (event.lengthComputable && event.loaded < event.total) job.bar.value = event.loaded / event.total;
-      else job.bar.removeAttribute("value");  // all is there; it is being looked at
+      else job.bar.removeAttribute("value");  // uploaded, and now checked by the server
     }, job);
     sending = null;
-    if (!job.stopped && place()) show(job, heard);
+    if (!job.stopped && container()) show(job, result);
     next();
   };
 
-  const show = (job, heard) => {
+  const show = (job, result) => {
     const lines = document.createElement("template");
-    if (typeof heard === "string") {
-      lines.innerHTML = heard;  // of our own server
-      for (const again of lines.content.querySelectorAll("button")) if (document.getElementById(again.id)) again.closest("li").remove();  // the same file twice is one
+    if (typeof result === "string") {
+      lines.innerHTML = result;  // HTML from our own server
+      // A file that was already uploaded is listed once.
+      for (const button of lines.content.querySelectorAll("button")) if (document.getElementById(button.id)) button.closest("li").remove();
     } else {
-      const why = heard === 413 ? words.tooLarge : heard === 401 || heard === 403 ? words.signedOut : heard === 0 ? words.lost : document.body.dataset.failed;
+      const why = result === 413 ? words.tooLarge : result === 401 || result === 403 ? words.signedOut : result === 0 ? words.lost : document.body.dataset.failed;
       const line = made("li", { className: "field-error" }), name = made("bdi", { textContent: job.file.name });
       line.append(made("span", {}));
       line.firstChild.append(name, `: ${why}`);
-      if (heard === 0) line.append(button(words.again, () => { line.remove(); add([job.file]); }));
+      if (result === 0) line.append(button(words.again, () => { line.remove(); add([job.file]); }));
       lines.content.append(line);
     }
     const error = lines.content.querySelector(".field-error");
@@ -107,22 +111,22 @@
     if (job.line.isConnected) job.line.replaceWith(lines.content);
     else list().append(lines.content);
     line?.scrollIntoView({ block: "nearest" });
-    if (focused) place().querySelector("[type=file]").focus();
+    if (focused) container().querySelector("[type=file]").focus();
   };
 
-  // The message was sent while files were on their way: now they are there.
-  const release = () => {
-    const send = held;
-    held = null;
+  // Sends the message that was waiting for its files.
+  const sendWaiting = () => {
+    const send = waitingForm;
+    waitingForm = null;
     if (send?.form.isConnected && !failed) send.form.requestSubmit(send.submitter);
-    else if (send && place()) say(words.notSent);
+    else if (send && container()) say(words.notSent);
     failed = false;
   };
   document.addEventListener("submit", event => {
     if (!sending || !event.target.querySelector?.("[data-attach]")) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    held = { form: event.target, submitter: event.submitter };
+    waitingForm = { form: event.target, submitter: event.submitter };
     say(words.waits);
   }, true);
 
@@ -137,17 +141,17 @@
     else if (described.has(field)) describe(field);
   });
 
-  // What can be seen in a picture is kept as it is typed; what was typed last, also when the page is left.
+  // The description of a picture is saved while it is typed, and also when the person leaves the page.
   const described = new Map();  // field: timer
   const describe = (field, leaving = false) => {
     clearTimeout(described.get(field));
     described.delete(field);
-    if (!field.isConnected || !place()) return;
+    if (!field.isConnected || !container()) return;
     const data = new FormData(), form = field.form;
     data.append("client_token", form.elements.client_token.value);
     data.append(field.name, field.value);
     const headers = { "X-CSRFToken": form.elements.csrfmiddlewaretoken.value, "HX-Request": "true" };
-    fetch(place().dataset.attach, { method: "POST", headers, body: data, keepalive: leaving }).catch(() => {});  // it also goes with the message
+    fetch(container().dataset.attach, { method: "POST", headers, body: data, keepalive: leaving }).catch(() => {});  // the message also sends it
   };
   document.addEventListener("input", event => {
     const field = event.target;
@@ -158,38 +162,39 @@
   addEventListener("pagehide", () => { for (const field of [...described.keys()]) describe(field, true); });
 
   document.addEventListener("click", async event => {
-    const gone = event.target.closest?.("[data-attach] [name=take_out]");
-    if (!gone) return;
+    const remove = event.target.closest?.("[data-attach] [name=take_out]");
+    if (!remove) return;
     event.preventDefault();
-    const heard = await post([["take_out", gone.value]]);
-    if (typeof heard !== "string") return say(document.body.dataset.failed);
-    gone.closest("li").remove();
-    place().querySelector("[type=file]").focus();
+    const result = await post([["take_out", remove.value]]);
+    if (typeof result !== "string") return say(document.body.dataset.failed);
+    remove.closest("li").remove();
+    container().querySelector("[type=file]").focus();
     say(words.removed);
   });
 
-  document.addEventListener("keydown", event => {  // the end of a description is not the end of the message
+  // Enter in a description must not send the message.
+  document.addEventListener("keydown", event => {
     if (event.key === "Enter" && event.target.matches("[data-attach] input")) event.preventDefault();
   });
 
-  // A picture that is pasted; what also is text (a table, a page of a word processor) is pasted as its words.
+  // A pasted picture is uploaded. If the clipboard has text too, as from a word processor, the text is pasted.
   document.addEventListener("paste", event => {
     const files = event.clipboardData?.files;
-    if (!files?.length || event.clipboardData.types.includes("text/plain") || place()?.closest("form") !== event.target.closest?.("form")) return;
+    if (!files?.length || event.clipboardData.types.includes("text/plain") || container()?.closest("form") !== event.target.closest?.("form")) return;
     event.preventDefault();
     add(files);
   });
-  const dragged = event => place() && event.dataTransfer?.types.includes("Files");
+  const isFileDrag = event => container() && event.dataTransfer?.types.includes("Files");
   document.addEventListener("dragover", event => {
-    if (!dragged(event)) return;
+    if (!isFileDrag(event)) return;
     event.preventDefault();
-    place().classList.add("over");
+    container().classList.add("over");
   });
-  document.addEventListener("dragleave", event => { if (!event.relatedTarget) place()?.classList.remove("over"); });
+  document.addEventListener("dragleave", event => { if (!event.relatedTarget) container()?.classList.remove("over"); });
   document.addEventListener("drop", event => {
-    if (!dragged(event)) return;
+    if (!isFileDrag(event)) return;
     event.preventDefault();
-    place().classList.remove("over");
+    container().classList.remove("over");
     add(event.dataTransfer.files);
   });
 

@@ -1,15 +1,16 @@
-// Keeps what is being typed on the server: <form data-draft="/address/"> with hidden inputs client_token and sequence, the
-// number of the last state that was kept (0: none). Saved after a pause, when the field is left and when the page is; a
-// number that is not the highest is refused, so an older tab never writes over a newer text. Inside the form,
-// [data-draft-state data-kept= data-failed=] says whether it is kept, [data-draft-newer] that there is a newer text.
-// With data-draft-local, on a patron's own device only, a copy rests in this browser while the server can't be reached.
+// Saves drafts on the server, for each <form data-draft="/url/"> with the hidden inputs client_token and sequence. The
+// sequence is the number of the last saved draft, or 0. A draft is saved after a pause, and when the person leaves the
+// field or the page. The server refuses a number that is not the highest, so an old tab never replaces newer text.
+// In the form, [data-draft-state data-kept= data-failed=] says whether the draft is saved, and [data-draft-newer] that
+// there is newer text. With data-draft-local (only on a patron's own device), the browser stores a copy while the
+// server can't be reached.
 (() => {
-  const PAUSE = 1500, AGAIN = 15000;
-  const known = new WeakMap();  // form: {saved, trying, tried, timer, stopped, sent, doubtful, over}
-  let late = "";  // typed after Send was pressed, before the answer came
+  const PAUSE = 1500, RETRY = 15000;  // milliseconds
+  const known = new WeakMap();  // form: {saved, trying, tried, timer, stopped, sent, maybeSent, over}
+  let late = "";  // text typed after Send, before the response came
 
   const formOf = element => element?.closest?.("form[data-draft]");
-  const all = () => document.querySelectorAll("form[data-draft]");
+  const draftForms = () => document.querySelectorAll("form[data-draft]");
   const fieldsOf = form => {
     const typed = new URLSearchParams();
     for (const [name, value] of new FormData(form)) if (typeof value === "string") typed.append(name, value);
@@ -19,18 +20,19 @@
   const say = (form, what) => {
     const line = form.querySelector("[data-draft-state]");
     if (line && what) line.textContent = line.dataset[what] || "";
-    if (line) line.style.visibility = what ? "" : "hidden";  // its place stays: nothing jumps while somebody types
+    if (line) line.style.visibility = what ? "" : "hidden";  // the line keeps its space, so nothing moves while the person types
     const notice = document.getElementById("signed-out");
     if (notice && what) notice.hidden = what !== "failed";
   };
 
-  // The copy on the device. A browser that keeps nothing (a private window) is no fault.
-  // Where several people of one browser write at one address, data-draft-local says who: nobody is given another's words.
+  // The copy in the browser. Some browsers store nothing, as in a private window, and that is fine. If several people
+  // of one browser write at one URL, data-draft-local says who, so nobody sees the text of another person.
   const key = form => ["draft", form.dataset.draftLocal, form.dataset.draft].filter(Boolean).join(" ");
   const keepCopy = form => {
     if (!("draftLocal" in form.dataset)) return;
     const { body, sequence, client_token } = form.elements;
-    const sent = known.get(form)?.sent === undefined ? undefined : client_token.value;  // on its way: whether it arrived the server will say
+    // If the message was sent but no response came, the token lets the server say whether it arrived.
+    const sent = known.get(form)?.sent === undefined ? undefined : client_token.value;
     try { localStorage.setItem(key(form), JSON.stringify({ body: body.value, sequence: +sequence.value, sent })); } catch {}
   };
   const dropCopy = form => { try { localStorage.removeItem(key(form)); } catch {} };
@@ -39,15 +41,16 @@
     try { return JSON.parse(localStorage.getItem(key(form))); } catch { return null; }
   };
 
-  const meet = form => {
+  const start = form => {
     if (known.has(form)) return;
     const field = form.elements.body, copy = copyOf(form);
     known.set(form, { saved: String(fieldsOf(form)), tried: 0 });
     if (copy?.sent && !field.value) {
       form.elements.client_token.value = copy.sent;
-      known.get(form).doubtful = copy.body;
+      known.get(form).maybeSent = copy.body;
     }
-    if (copy && copy.body !== field.value) {  // of two texts that went apart no word is lost
+    // If the copy is older than the server's draft, both texts are kept.
+    if (copy && copy.body !== field.value) {
       field.value = copy.sequence >= form.elements.sequence.value ? copy.body : [field.value, copy.body].filter(Boolean).join("\n\n");
     }
     if (late) field.value = [field.value, late].filter(Boolean).join("\n\n");
@@ -67,24 +70,24 @@
     if (draft.over || !form.isConnected || text === draft.saved || text === draft.trying) return;
     if (draft.stopped) return keepCopy(form);
     if (!leaving && (draft.trying !== undefined || draft.sent !== undefined)) return soon(form);
-    const number = +form.elements.sequence.value + (draft.trying === undefined ? 1 : 2);  // a later one overtakes that on its way
+    const number = +form.elements.sequence.value + (draft.trying === undefined ? 1 : 2);  // higher than that of a request under way
     draft.trying = text;
     draft.tried = number;
     typed.set("sequence", number);
     typed.set("client_token", form.elements.client_token.value);
     const headers = { "X-CSRFToken": form.elements.csrfmiddlewaretoken.value, "HX-Request": "true" };
     try {
-      draft.asked = fetch(form.dataset.draft, { method: "POST", headers, body: typed, keepalive: leaving });
-      const answer = await draft.asked;
-      heard(form, draft, text, number, answer.status, await answer.text());
+      draft.request = fetch(form.dataset.draft, { method: "POST", headers, body: typed, keepalive: leaving });
+      const answer = await draft.request;
+      onResponse(form, draft, text, number, answer.status, await answer.text());
     } catch {
-      heard(form, draft, text, number);
+      onResponse(form, draft, text, number);
     }
   };
 
-  const heard = (form, draft, text, number, status = 0, body = "") => {
+  const onResponse = (form, draft, text, number, status = 0, body = "") => {
     draft.trying = undefined;
-    if (!form.isConnected) return;  // sent meanwhile
+    if (!form.isConnected) return;  // the message was sent meanwhile
     if (status === 204) {
       draft.saved = text;
       form.elements.sequence.value = number;
@@ -92,22 +95,23 @@
       say(form, form.elements.body.value && "kept");
     } else if (status === 409) {
       draft.stopped = true;
-      draft.tried = 0;  // that number is the newer text's: sending this does not send that away
+      draft.tried = 0;  // the number belongs to the newer text, which sending this text must not delete
       keepCopy(form);
       showNewer(form, body);
-    } else if (status === 410) {  // sent elsewhere: what is here now is another message, with the token that came, if one did
+    } else if (status === 410) {
+      // The message was sent from another tab. The text here is a new message, with the token in the response.
       draft.stopped = !body;
       draft.saved = undefined;
       form.elements.sequence.value = draft.tried = 0;
       if (body) form.elements.client_token.value = body;
-      if (draft.doubtful === form.elements.body.value) {  // it did arrive
+      if (draft.maybeSent === form.elements.body.value) {  // it has arrived
         form.elements.body.value = "";
         dropCopy(form);
       }
     } else {
       keepCopy(form);
       say(form, "failed");
-      return soon(form, AGAIN);
+      return soon(form, RETRY);
     }
     if (String(fieldsOf(form)) !== draft.saved && !draft.stopped) soon(form);
   };
@@ -115,16 +119,16 @@
   const showNewer = (form, html) => {
     const place = form.querySelector("[data-draft-newer]");
     if (!place) return;
-    place.innerHTML = html;  // of our own server
+    place.innerHTML = html;  // HTML from our own server
     document.dispatchEvent(new CustomEvent("announce", { detail: { value: place.querySelector("p")?.textContent } }));
   };
 
   const leave = () => {
-    for (const form of all()) {
+    for (const form of draftForms()) {
       if (!known.has(form)) continue;
       save(form, true);
       const { sent, trying } = known.get(form);
-      if (sent !== undefined && trying !== undefined) keepCopy(form);  // neither may arrive
+      if (sent !== undefined && trying !== undefined) keepCopy(form);  // perhaps neither request arrives
     }
   };
 
@@ -141,10 +145,11 @@
   });
   document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") leave(); });
   addEventListener("pagehide", leave);
-  document.addEventListener("leaving", event => {  // and what is on its way already is waited for
-    for (const form of all()) if (known.has(form)) event.detail.push(save(form, true), known.get(form).asked);
+  // lock.js waits for these requests before it locks the computer.
+  document.addEventListener("leaving", event => {
+    for (const form of draftForms()) if (known.has(form)) event.detail.push(save(form, true), known.get(form).request);
   });
-  addEventListener("online", () => { for (const form of all()) if (known.has(form)) save(form); });
+  addEventListener("online", () => { for (const form of draftForms()) if (known.has(form)) save(form); });
 
   document.addEventListener("click", event => {
     const button = event.target.closest?.("[data-draft-keep], [data-draft-show]"), form = formOf(button);
@@ -163,7 +168,7 @@
     }
   });
 
-  // Sending: the server forgets the draft up to the highest number that was on its way.
+  // When the message is sent, the server deletes its draft up to the highest number that was used.
   document.addEventListener("submit", event => {
     const form = formOf(event.target), draft = form && known.get(form);
     if (!draft) return;
@@ -178,17 +183,17 @@
     late = now === draft.sent ? "" : now.startsWith(draft.sent) ? now.slice(draft.sent.length).trim() : now;
     dropCopy(form);
     clearTimeout(draft.timer);
-    draft.over = true;  // it loses the focus when it goes: no copy is made of what was sent
+    draft.over = true;  // the removed form loses the focus, and must not be saved again
   });
   document.addEventListener("htmx:afterRequest", event => {
     const form = formOf(event.detail.requestConfig?.elt), draft = form && known.get(form);
     if (!draft || draft.sent === undefined) return;
     draft.sent = undefined;
-    if (form.isConnected) { keepCopy(form); soon(form); }  // it did not arrive
+    if (form.isConnected) { keepCopy(form); soon(form); }  // it was not sent
   });
 
-  document.addEventListener("htmx:afterSettle", () => all().forEach(meet));
-  document.addEventListener("htmx:oobAfterSwap", () => all().forEach(meet));
-  addEventListener("pageshow", () => all().forEach(meet));
-  all().forEach(meet);
+  document.addEventListener("htmx:afterSettle", () => draftForms().forEach(start));
+  document.addEventListener("htmx:oobAfterSwap", () => draftForms().forEach(start));
+  addEventListener("pageshow", () => draftForms().forEach(start));
+  draftForms().forEach(start);
 })();

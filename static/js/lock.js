@@ -1,61 +1,64 @@
-// A shared desk computer locks when nobody uses it: a word beforehand, a cover over what a patron at the counter could read, and the
-// way to the page that asks for a PIN. What is being written is kept on the server first. The server locks it too, a little later.
-// All tabs of the browser go together: in it stand two times, and no word of anybody's.
+// Locks a shared desk computer when nobody uses it. First it shows a warning. Then it covers the page, so that patrons at
+// the desk can't read it, saves drafts on the server, and opens the page that asks for a PIN. The server also locks the
+// computer, a little later. All tabs share two times in the browser's storage, and nothing that a person typed.
 (() => {
-  const USED = "desk-used", LOCKED = "desk-locked", HALF_A_MINUTE = 30000, TELL_EVERY = 65000, WAIT_FOR_WORDS = 3000;
-  const remember = (name, value) => { try { localStorage.setItem(name, value); } catch {} };
-  const recall = name => { try { return +localStorage.getItem(name) || 0; } catch { return 0; } };
+  const USED = "desk-used", LOCKED = "desk-locked";
+  const WARNING = 30000, REPORT_INTERVAL = 65000, MAX_SAVE_TIME = 3000;  // milliseconds
+  const store = (name, value) => { try { localStorage.setItem(name, value); } catch {} };
+  const load = name => { try { return +localStorage.getItem(name) || 0; } catch { return 0; } };
 
   const form = document.getElementById("lock-form");
-  if (!form) {  // the page that asks for a PIN: whatever tab showed something shows it no more
+  // Only the page that asks for a PIN has no lock form. It makes all other tabs leave their pages too.
+  if (!form) {
     try { sessionStorage.clear(); } catch {}
-    return remember(LOCKED, Date.now());
+    return store(LOCKED, Date.now());
   }
 
   const after = form.dataset.after * 60000, warning = document.getElementById("soon-locked"), cover = document.getElementById("lock-cover");
-  let usedAt = Date.now(), told = usedAt, leaving = false;
-  remember(USED, usedAt);
+  let usedAt = Date.now(), reportedAt = usedAt, leaving = false;
+  store(USED, usedAt);
 
-  const used = event => {
-    // Whoever sees the warning goes on by its button, a key or a click elsewhere: it must not vanish below a hand on its way to it.
+  const onUse = event => {
+    // The warning goes away by its button, by a key or by a click elsewhere. Moving the pointer is not enough, or the
+    // warning would vanish before a person can click it.
     if (!warning.hidden && (event.type === "pointermove" || (event.type !== "click" && warning.contains(event.target)))) return;
     const now = Date.now();
-    if (leaving || now - Math.max(usedAt, recall(USED)) >= after) return look();  // too late: it is being locked
-    if (now - usedAt > 1000) remember(USED, usedAt = now);
+    if (leaving || now - Math.max(usedAt, load(USED)) >= after) return check();  // it is too late, so the computer locks
+    if (now - usedAt > 1000) store(USED, usedAt = now);
     warning.hidden = true;
-    if (now - told < TELL_EVERY) return;
-    told = now;
+    if (now - reportedAt < REPORT_INTERVAL) return;
+    reportedAt = now;
     const headers = { "X-CSRFToken": form.elements.csrfmiddlewaretoken.value, "HX-Request": "true" };
-    fetch(form.dataset.used, { method: "POST", headers }).then(answer => {
-      const elsewhere = answer.headers.get("HX-Redirect");
-      if (elsewhere) go(elsewhere);
+    fetch(form.dataset.used, { method: "POST", headers }).then(response => {
+      const url = response.headers.get("HX-Redirect");
+      if (url) go(url);
     }).catch(() => {});
   };
-  for (const sign of ["pointerdown", "pointermove", "keydown", "wheel", "input"]) addEventListener(sign, used, { passive: true, capture: true });
-  document.getElementById("stay").addEventListener("click", used);
+  for (const type of ["pointerdown", "pointermove", "keydown", "wheel", "input"]) addEventListener(type, onUse, { passive: true, capture: true });
+  document.getElementById("stay").addEventListener("click", onUse);
 
-  const hide = () => {
+  const coverPage = () => {
     leaving = true;
     warning.hidden = true;
     cover.hidden = false;
     document.documentElement.classList.add("covered");
   };
-  const go = address => { hide(); location.replace(address); };
-  const toLocked = () => {
+  const go = url => { coverPage(); location.replace(url); };
+  const goToLockedPage = () => {
     const page = form.elements.next?.value;
     go(`${form.dataset.locked}?${new URLSearchParams({ ...(page && { next: page }), whose: form.dataset.whose })}`);
   };
 
-  // Whoever keeps what is typed on the server is asked to do it now, and waited for.
-  const keepWords = async () => {
-    const kept = [];
+  // Tells drafts.js and desk.js to save what is typed, and waits for their requests.
+  const saveDrafts = async () => {
+    const requests = [];
     document.activeElement?.blur();
-    document.dispatchEvent(new CustomEvent("leaving", { detail: kept }));
-    await Promise.race([Promise.allSettled(kept), new Promise(done => setTimeout(done, WAIT_FOR_WORDS))]);
+    document.dispatchEvent(new CustomEvent("leaving", { detail: requests }));
+    await Promise.race([Promise.allSettled(requests), new Promise(done => setTimeout(done, MAX_SAVE_TIME))]);
   };
   const lock = async () => {
-    hide();
-    await keepWords();
+    coverPage();
+    await saveDrafts();
     form.submit();
   };
   form.addEventListener("submit", event => {
@@ -63,14 +66,14 @@
     leaving ? form.submit() : lock();
   });
 
-  const look = () => {
+  const check = () => {
     if (leaving) return;
-    const unused = Date.now() - Math.max(usedAt, recall(USED));
+    const unused = Date.now() - Math.max(usedAt, load(USED));
     if (unused >= after) return lock();
-    warning.hidden = unused < after - Math.min(HALF_A_MINUTE, after / 2);
+    warning.hidden = unused < after - Math.min(WARNING, after / 2);
   };
-  setInterval(look, 1000);
-  document.addEventListener("visibilitychange", look);
-  addEventListener("storage", event => { if (event.key === LOCKED && !leaving) toLocked(); });
+  setInterval(check, 1000);
+  document.addEventListener("visibilitychange", check);
+  addEventListener("storage", event => { if (event.key === LOCKED && !leaving) goToLockedPage(); });
   addEventListener("pageshow", event => { if (event.persisted) location.reload(); });
 })();

@@ -1,24 +1,25 @@
-// Passkeys. What is for them is hidden and shown where the browser can: <form data-passkey="get" or "create" data-options="address">
-// asks there what to sign and posts the answer in its field `credential`. [data-without-passkeys] is for the others.
+// Creates and uses passkeys. A <form data-passkey="get" or "create" data-options="/url/"> gets the options from its URL
+// and posts the result in its field `credential`. These forms are hidden until this file has checked that the browser
+// supports passkeys. [data-without-passkeys] is shown in other browsers.
 (() => {
-  // A passkey belongs to a host name; an address of numbers has none.
+  // A passkey belongs to a host name, so it can't work with an IP address.
   if (!window.isSecureContext || !window.PublicKeyCredential || !navigator.credentials || /^[\d.]+$|:/.test(location.hostname)) return;
 
   const bytes = text => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), letter => letter.charCodeAt(0));
   const text = buffer => btoa(String.fromCharCode(...new Uint8Array(buffer))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 
-  // As the browser wants it, from JSON: what is bytes is named.
-  const prepared = options => {
+  // Converts the JSON options to what the browser needs: these values are bytes.
+  const withBytes = options => {
     options.challenge = bytes(options.challenge);
     if (options.user) options.user.id = bytes(options.user.id);
-    for (const known of [...(options.allowCredentials || []), ...(options.excludeCredentials || [])]) known.id = bytes(known.id);
+    for (const credential of [...(options.allowCredentials || []), ...(options.excludeCredentials || [])]) credential.id = bytes(credential.id);
     return options;
   };
-  const asJson = made => {
+  const asJson = credential => {
     const response = {};
     for (const name of ["clientDataJSON", "attestationObject", "authenticatorData", "signature", "userHandle"])
-      if (made.response[name]) response[name] = text(made.response[name]);
-    return JSON.stringify({ id: made.id, rawId: text(made.rawId), type: made.type, response, clientExtensionResults: {} });
+      if (credential.response[name]) response[name] = text(credential.response[name]);
+    return JSON.stringify({ id: credential.id, rawId: text(credential.rawId), type: credential.type, response, clientExtensionResults: {} });
   };
 
   const say = (form, words) => {
@@ -28,14 +29,15 @@
     document.dispatchEvent(new CustomEvent("announce", { detail: { value: words } }));
   };
 
-  const ask = async form => {
-    const answer = await fetch(form.dataset.options, { method: "POST", body: new FormData(form) });
-    if (answer.redirected) return location.assign(location.href);  // signed out meanwhile, or to be proved anew: the page itself says so
-    if (answer.status === 429) return say(form, await answer.text());
-    if (!answer.ok) throw new Error(`options: ${answer.status}`);
-    const { publicKey } = await answer.json();
-    const made = await navigator.credentials[form.dataset.passkey]({ publicKey: prepared(publicKey) });
-    form.elements.credential.value = asJson(made);
+  const usePasskey = async form => {
+    const response = await fetch(form.dataset.options, { method: "POST", body: new FormData(form) });
+    // The person was signed out, or has to reauthenticate. Loading the page again says which.
+    if (response.redirected) return location.assign(location.href);
+    if (response.status === 429) return say(form, await response.text());
+    if (!response.ok) throw new Error(`options: ${response.status}`);
+    const { publicKey } = await response.json();
+    const credential = await navigator.credentials[form.dataset.passkey]({ publicKey: withBytes(publicKey) });
+    form.elements.credential.value = asJson(credential);
     form.submit();
   };
 
@@ -46,7 +48,7 @@
     form.dataset.asking = "1";
     say(form, "");
     try {
-      await ask(form);
+      await usePasskey(form);
     } catch (error) {
       const words = { NotAllowedError: form.dataset.cancelled, AbortError: form.dataset.cancelled, InvalidStateError: form.dataset.known };
       say(form, words[error.name] || form.dataset.failed);
@@ -57,7 +59,7 @@
   for (const part of document.querySelectorAll("[data-passkey], [data-with-passkeys]")) part.hidden = false;
   for (const part of document.querySelectorAll("[data-without-passkeys]")) part.hidden = true;
 
-  // Whether this very device could keep one: then it is offered after the sign-in.
+  // If this device can store a passkey, the portal offers to create one after the sign-in.
   const here = document.getElementById("passkeys-here");
   if (here) PublicKeyCredential.isUserVerifyingPlatformAuthenticatorAvailable().then(can => { here.value = can ? "1" : ""; }, () => {});
 })();

@@ -1,4 +1,5 @@
-// The queue by keyboard, many at once, and what comes while it is read. Everything here has its link or button.
+// The queue: keyboard shortcuts, selecting several conversations, and updates while staff read. Everything also works
+// with a link or a button.
 (() => {
   const form = document.getElementById("queue-form");
   const search = document.getElementById("queue-search");
@@ -10,14 +11,14 @@
   const link = row => row?.querySelector("a");
   const say = text => document.dispatchEvent(new CustomEvent("announce", { detail: { value: text } }));
   const address = location.pathname + location.search;
-  let current = null, last = null;
+  let current = null, lastClicked = null;
 
-  // Signed out, or no longer at this desk: what stands here is for these eyes no more.
+  // After a sign-out, or when a role has ended, the list must not stay visible.
   document.addEventListener("htmx:responseError", event => {
     if (event.detail.elt.id === "queue-news" && [401, 404].includes(event.detail.xhr.status)) location.reload();
   });
 
-  // Where one is.
+  // The current row
 
   function go(row, { quietly } = {}) {
     current?.classList.remove("current");
@@ -27,10 +28,10 @@
   }
 
   function step(by) {
-    const all = rows();
-    if (!all.length) return;
-    const at = all.indexOf(current);
-    go(all[at < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + by, 0), all.length - 1)]);
+    const list = rows();
+    if (!list.length) return;
+    const index = list.indexOf(current);
+    go(list[index < 0 ? (by > 0 ? 0 : list.length - 1) : Math.min(Math.max(index + by, 0), list.length - 1)]);
   }
 
   form.addEventListener("focusin", event => {
@@ -38,14 +39,14 @@
     if (row) go(row, { quietly: true });
   });
 
-  // Coming back one is where one was: a number, nothing of what stands there.
+  // Going back to the queue selects the same row. The browser stores only the address and the number of the row.
   addEventListener("pagehide", () => sessionStorage.setItem("queue", JSON.stringify([address, rows().indexOf(current)])));
-  const [was, index] = JSON.parse(sessionStorage.getItem("queue") || "[]");
-  if (was === address && index >= 0 && rows().length && !document.querySelector("#error-summary")) go(rows()[Math.min(index, rows().length - 1)]);
+  const [storedAddress, index] = JSON.parse(sessionStorage.getItem("queue") || "[]");
+  if (storedAddress === address && index >= 0 && rows().length && !document.querySelector("#error-summary")) go(rows()[Math.min(index, rows().length - 1)]);
 
-  // What is selected.
+  // Selected rows
 
-  function count() {
+  function showCount() {
     const number = boxes().filter(each => each.checked).length;
     form.classList.toggle("choosing", number > 0);
     if (chosen) {
@@ -59,25 +60,25 @@
   }
 
   form.addEventListener("click", event => {
-    const on = event.target;
-    if (on === all) {
+    const target = event.target;
+    if (target === all) {
       for (const each of boxes()) each.checked = all.checked;
-    } else if (on.name === "conversation") {
-      const list = boxes(), here = list.indexOf(on), from = list.indexOf(last);
-      if (event.shiftKey && from >= 0) for (const each of list.slice(Math.min(here, from), Math.max(here, from) + 1)) each.checked = on.checked;
-      last = on;
+    } else if (target.name === "conversation") {
+      const list = boxes(), to = list.indexOf(target), from = list.indexOf(lastClicked);
+      if (event.shiftKey && from >= 0) for (const each of list.slice(Math.min(to, from), Math.max(to, from) + 1)) each.checked = target.checked;
+      lastClicked = target;
     } else return;
-    count();
+    showCount();
   });
   if (all) all.closest("label").hidden = false;
-  addEventListener("pageshow", count);
+  addEventListener("pageshow", showCount);
 
-  // Nothing selected means the conversation where one is.
+  // If nothing is selected, the form applies to the current row.
   form.addEventListener("submit", event => {
     if (boxes().some(each => each.checked)) return;
     if (current) {
       box(current).checked = true;
-      count();
+      showCount();
     } else {
       event.preventDefault();
       event.stopImmediatePropagation();
@@ -85,7 +86,7 @@
     }
   }, true);
 
-  // One menu at a time, and Escape closes it.
+  // Only one menu is open. Escape closes it.
   for (const menu of form.querySelectorAll(".menu")) {
     menu.addEventListener("toggle", () => {
       if (!menu.open) return;
@@ -102,14 +103,14 @@
     for (const menu of form.querySelectorAll(".menu[open]")) if (!menu.contains(event.target)) menu.open = false;
   });
 
-  // Keys: those that have a button are the desk's own (data-key).
+  // Keyboard shortcuts. Those of buttons are in desk.js (data-key).
 
   document.addEventListener("keydown", event => {
-    const on = event.target;
+    const target = event.target;
     if (event.isComposing || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (on === search && event.key === "Escape") return search.blur();
+    if (target === search && event.key === "Escape") return search.blur();
     if (document.body.dataset.keys === "off" && event.key.length === 1) return;
-    if (on.matches("input:not([type=checkbox]), select, textarea") || on.closest(".menu[open]")) return;
+    if (target.matches("input:not([type=checkbox]), select, textarea") || target.closest(".menu[open]")) return;
     if (event.key === "j" || event.key === "ArrowDown") step(1);
     else if (event.key === "k" || event.key === "ArrowUp") step(-1);
     else if (event.key === "o" && current) link(current).click();
@@ -117,47 +118,47 @@
     else if (event.key === "/") { search.focus(); search.select(); }
     else if (event.key === "Escape" && boxes().some(each => each.checked)) {
       for (const each of boxes()) each.checked = false;
-      count();
+      showCount();
     } else return;
     event.preventDefault();
   });
 
-  // An address that can be read: what isn't asked for isn't in it.
+  // Empty filters are left out of the URL.
   search.form.addEventListener("formdata", event => {
     for (const [name, value] of [...event.formData]) if (!value) event.formData.delete(name);
   });
 
-  // What came while one reads: rows stay where they are. One that changed is drawn anew in its place, unless it is selected; one
-  // that left says so. What is new waits behind the button.
+  // Updates never move the rows. A changed row is replaced in place, unless it is selected. A row that is no longer in the
+  // list says so. New rows are shown when staff click the button.
   document.addEventListener("htmx:afterSwap", () => {
     const news = document.querySelector("#queue-news template");
     if (!news) return;
     const fresh = new Map([...news.content.querySelectorAll("[data-conversation]")].map(row => [row.dataset.conversation, row]));
-    for (const row of rows()) row.style.blockSize = `${row.getBoundingClientRect().height}px`;  // whatever it says now, what is below stays
+    for (const row of rows()) row.style.blockSize = `${row.getBoundingClientRect().height}px`;  // so that the rows below stay
     for (const row of rows()) {
-      const now = fresh.get(row.dataset.conversation);
-      if (now && box(now).value === box(row).value) {
-        row.querySelector(".wait").replaceWith(now.querySelector(".wait"));
-        row.classList.toggle("overdue", now.classList.contains("overdue"));
-      } else if (now && !box(row).checked) {
+      const update = fresh.get(row.dataset.conversation);
+      if (update && box(update).value === box(row).value) {
+        row.querySelector(".wait").replaceWith(update.querySelector(".wait"));
+        row.classList.toggle("overdue", update.classList.contains("overdue"));
+      } else if (update && !box(row).checked) {
         const focused = row.contains(document.activeElement) && (document.activeElement === box(row) ? box : link);
-        row.className = `${now.className}${row === current ? " current" : ""}`;
-        row.replaceChildren(...now.childNodes);
+        row.className = `${update.className}${row === current ? " current" : ""}`;
+        row.replaceChildren(...update.childNodes);
         if (focused) focused(row).focus();
       } else {
-        mark(row, now ? form.dataset.changed : form.dataset.gone);
-        row.classList.toggle("gone", !now);
+        mark(row, update ? form.dataset.changed : form.dataset.gone);
+        row.classList.toggle("gone", !update);
       }
     }
     news.remove();
   });
 
-  // In the place of how long it waits, so that the row keeps its height.
+  // The text replaces the waiting time, so that the row keeps its height.
   function mark(row, words) {
     const line = row.querySelector(".wait");
     line.classList.add("changed");
     line.textContent = words;
   }
 
-  count();
+  showCount();
 })();

@@ -1,43 +1,45 @@
-// Answers that are often given: a `/` that begins a word of an answer lists them, and so does the button. Without this file
-// the button asks the server, and the page comes back with the list in it.
+// Reply templates: a `/` at the beginning of a word in an answer lists them, and so does the button. Without this file,
+// the button loads the page again with the list in it.
 (() => {
-  // As the server looks for them: without accents, in one case.
+  // As on the server, the search ignores accents and case.
   const plain = text => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
   const say = text => document.dispatchEvent(new CustomEvent("announce", { detail: { value: text } }));
   const picker = () => document.getElementById("template-picker");
   const list = () => document.getElementById("template-list");
   const area = () => picker()?.closest("form").querySelector("textarea[name=body]");
-  const shown = () => [...list().querySelectorAll("[data-text]:not([hidden])")];
-  const fetched = new Map();  // address: what it answered, as long as the page is open
-  let how = "", left = -1, at = 0;  // "typed" or "button"; where a `/` stands that was left as it is; which one Enter takes
+  const matches = () => [...list().querySelectorAll("[data-text]:not([hidden])")];
+  const fetched = new Map();  // url: its response, while the page is open
+  let openedBy = "";  // "typed" or "button", or "" if the list is closed
+  let dismissedAt = -1;  // the position of a `/` for which the person closed the list
+  let selected = 0;  // the index of the template that Enter inserts
+  let focusedField;  // the field that had the focus, so that its caret is known; otherwise the text goes to the end
 
-  let been;  // the field in which a caret has been placed; elsewhere a text goes to the end
-  document.addEventListener("focusin", event => { if (event.target === area()) been = event.target; });
+  document.addEventListener("focusin", event => { if (event.target === area()) focusedField = event.target; });
 
-  // The `/` before the caret and what was typed after it, or nothing.
-  const typed = field => {
+  // Returns the position of the `/` before the caret and the text after it, or null.
+  const slashCommand = field => {
     if (field.selectionStart !== field.selectionEnd) return null;
-    const found = /(?:^|\s)\/(|[^\s/][^\n/]{0,40})$/.exec(field.value.slice(0, field.selectionStart));
-    return found && { start: field.selectionStart - found[1].length - 1, words: found[1] };
+    const match = /(?:^|\s)\/(|[^\s/][^\n/]{0,40})$/.exec(field.value.slice(0, field.selectionStart));
+    return match && { start: field.selectionStart - match[1].length - 1, words: match[1] };
   };
 
-  async function read(address) {
-    if (!fetched.has(address)) {
-      const answer = await fetch(address, { headers: { "X-Requested-With": "fetch" } });
-      if (!answer.ok || answer.redirected) throw new Error(answer.status);
-      fetched.set(address, await answer.text());
+  async function load(url) {
+    if (!fetched.has(url)) {
+      const response = await fetch(url, { headers: { "X-Requested-With": "fetch" } });
+      if (!response.ok || response.redirected) throw new Error(response.status);
+      fetched.set(url, await response.text());
     }
-    return fetched.get(address);
+    return fetched.get(url);
   }
 
   async function open(by) {
-    const part = picker(), first = how !== by;
-    how = by;
+    const part = picker(), isOpening = openedBy !== by;
+    openedBy = by;
     if (!list().querySelector("[data-text], p")) {
       try {
-        const found = await read(part.dataset.templates);
-        if (part !== picker() || how !== by) return;
-        list().innerHTML = found;
+        const html = await load(part.dataset.templates);
+        if (part !== picker() || openedBy !== by) return;
+        list().innerHTML = html;
       } catch {
         close();
         const notice = document.getElementById("signed-out");
@@ -50,54 +52,54 @@
     document.getElementById("template-filter").hidden = by !== "button" || !many;
     document.getElementById("templates").setAttribute("aria-expanded", by === "button");
     filter();
-    if (!how || !first) return;
+    if (!openedBy || !isOpening) return;
     list().scrollIntoView({ block: "nearest" });
     if (by === "typed") say(part.dataset.keys);
   }
 
   function filter() {
-    const field = area(), words = how === "typed" ? typed(field)?.words : document.getElementById("template-words").value;
+    const field = area(), words = openedBy === "typed" ? slashCommand(field)?.words : document.getElementById("template-words").value;
     if (words === undefined) return close();
     const wanted = plain(words).split(/\s+/);
     for (const each of list().querySelectorAll("[data-text]")) {
       const text = plain(`${each.firstElementChild.textContent} ${each.dataset.text}`);
       each.hidden = !wanted.every(word => text.includes(word));
     }
-    if (how === "typed" && !shown().length) return close();
+    if (openedBy === "typed" && !matches().length) return close();
     list().hidden = false;
-    choose(0);
+    select(0);
   }
 
-  // While one types the words stay in the answer, and the list is told beside them.
-  function choose(number) {
-    const all = shown(), field = area();
-    at = Math.max(0, Math.min(number, all.length - 1));
-    const typing = how === "typed";
+  // While the person types, the focus stays in the answer, and aria-activedescendant names the selected template.
+  function select(number) {
+    const all = matches(), field = area();
+    selected = Math.max(0, Math.min(number, all.length - 1));
+    const typing = openedBy === "typed";
     typing ? list().setAttribute("role", "listbox") : list().removeAttribute("role");
     for (const each of list().querySelectorAll("[data-text]")) {
-      for (const [name, value] of Object.entries({ role: "option", tabindex: "-1", "aria-selected": String(each === all[at]) })) {
+      for (const [name, value] of Object.entries({ role: "option", tabindex: "-1", "aria-selected": String(each === all[selected]) })) {
         typing ? each.setAttribute(name, value) : each.removeAttribute(name);
       }
     }
     if (!typing || !all.length) return field.removeAttribute("aria-activedescendant");
-    field.setAttribute("aria-activedescendant", all[at].id);
+    field.setAttribute("aria-activedescendant", all[selected].id);
     field.setAttribute("aria-controls", "template-list");
-    all[at].scrollIntoView({ block: "nearest" });
+    all[selected].scrollIntoView({ block: "nearest" });
   }
 
   function close() {
-    how = "";
+    openedBy = "";
     if (!picker()) return;
     list().hidden = document.getElementById("template-filter").hidden = true;
     document.getElementById("templates").removeAttribute("aria-expanded");
     for (const name of ["aria-activedescendant", "aria-controls"]) area().removeAttribute(name);
   }
 
-  // Never sent by itself: the text stands in the answer, the caret behind it.
+  // Inserts the text into the answer and puts the caret after it. It is never sent automatically.
   function insert(button) {
-    const field = area(), slash = how === "typed" ? typed(field) : null;
-    const end = been === field ? field.selectionEnd : field.value.length;
-    const start = slash ? slash.start : been === field ? field.selectionStart : end;
+    const field = area(), slash = openedBy === "typed" ? slashCommand(field) : null;
+    const end = focusedField === field ? field.selectionEnd : field.value.length;
+    const start = slash ? slash.start : focusedField === field ? field.selectionStart : end;
     const before = field.value.slice(0, start), rest = before + field.value.slice(end);
     const text = (!slash && /\S$/.test(before) ? "\n" : "") + button.dataset.text;
     const language = field.form.elements.language;
@@ -106,7 +108,7 @@
     close();
     field.focus();
     field.setSelectionRange(start, end);
-    if (!document.execCommand("insertText", false, text)) {  // which leaves Ctrl+Z as it should be, where there is one
+    if (!document.execCommand("insertText", false, text)) {  // execCommand keeps Ctrl+Z working, but not every browser has it
       field.setRangeText(text, start, end, "end");
       field.dispatchEvent(new Event("input", { bubbles: true }));
     }
@@ -117,34 +119,34 @@
     if (!picker()) return;
     if (event.target.id === "template-words") return filter();
     if (event.target !== area()) return;
-    const slash = typed(event.target);
-    if (!slash) { left = -1; if (how === "typed") close(); return; }
-    if (slash.start !== left) open("typed");
+    const slash = slashCommand(event.target);
+    if (!slash) { dismissedAt = -1; if (openedBy === "typed") close(); return; }
+    if (slash.start !== dismissedAt) open("typed");
   });
 
   document.addEventListener("keydown", event => {
-    if (!how || !picker() || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
-    const inAnswer = how === "typed" && event.target === area();
+    if (!openedBy || !picker() || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const inAnswer = openedBy === "typed" && event.target === area();
     if (!inAnswer && !event.target.closest("#template-picker")) return;
-    const all = shown();
+    const all = matches();
     if (event.key === "Escape") {
-      if (inAnswer) left = typed(event.target)?.start ?? -1;
+      if (inAnswer) dismissedAt = slashCommand(event.target)?.start ?? -1;
       close();
       if (!inAnswer) document.getElementById("templates").focus();
     } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       const step = event.key === "ArrowDown" ? 1 : -1;
-      if (inAnswer) choose((at + step + all.length) % all.length);
+      if (inAnswer) select((selected + step + all.length) % all.length);
       else (all[all.indexOf(event.target) + step] || document.getElementById("template-words")).focus();
     } else if (event.key === "Enter" && !event.shiftKey && (inAnswer || event.target.id === "template-words")) {
       if (list().hidden || !all.length) return;
-      insert(all[at] || all[0]);
+      insert(all[selected] || all[0]);
     } else return;
     event.preventDefault();
     event.stopPropagation();
   }, true);
 
   document.addEventListener("mousedown", event => {
-    if (how === "typed" && event.target.closest("#template-list")) event.preventDefault();  // the caret stays where it is
+    if (openedBy === "typed" && event.target.closest("#template-list")) event.preventDefault();  // so that the answer keeps the focus
   });
   document.addEventListener("click", event => {
     const button = event.target.closest("#templates, #template-list [data-text]");
@@ -152,11 +154,12 @@
     event.preventDefault();
     event.stopPropagation();
     if (button.id !== "templates") return insert(button);
-    if (how === "button") return close();
-    const byKey = !event.isTrusted;  // what is typed next is meant for the list
-    open("button").then(() => { if (byKey && how === "button") (document.getElementById("template-filter").hidden ? shown()[0] : document.getElementById("template-words"))?.focus(); });
+    if (openedBy === "button") return close();
+    // After the keyboard shortcut, the next letters are meant for the list.
+    const byKey = !event.isTrusted;
+    open("button").then(() => { if (byKey && openedBy === "button") (document.getElementById("template-filter").hidden ? matches()[0] : document.getElementById("template-words"))?.focus(); });
   }, true);
   document.addEventListener("focusout", event => {
-    if (how === "typed" && event.target === area() && !event.relatedTarget?.closest("#template-picker")) close();
+    if (openedBy === "typed" && event.target === area() && !event.relatedTarget?.closest("#template-picker")) close();
   });
 })();

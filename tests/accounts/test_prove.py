@@ -17,7 +17,7 @@ from tests.accounts.test_sign_in import ask_for_code, mailed_code
 from tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
-PROVE = "/me/prove/?next=%2Fme%2F"
+REAUTHENTICATE = "/me/prove/?next=%2Fme%2F"
 
 
 @access.reauthentication_required
@@ -52,13 +52,13 @@ def test_a_code_at_sign_in_is_a_proof_for_a_quarter_of_an_hour(client, patron, c
 def test_a_sign_in_of_long_ago_is_asked_for_a_code_and_led_back(client, patron, sign_in, clock):
     sign_in(client, patron)
     key = client.session.session_key
-    page = client.get(PROVE).content.decode()
+    page = client.get(REAUTHENTICATE).content.decode()
     assert "15 minutes" in page
     assert "this is my device" not in page
-    client.post(PROVE, {"confirm": "1"})  # the button of those without an address
+    client.post(REAUTHENTICATE, {"confirm": "1"})  # the button of those without an address
     assert opens(client).startswith("/me/prove/")
-    client.post(PROVE, {"send": "1"})
-    assert client.post(PROVE, {"code": mailed_code(patron.email)})["Location"] == "/me/"
+    client.post(REAUTHENTICATE, {"send": "1"})
+    assert client.post(REAUTHENTICATE, {"code": mailed_code(patron.email)})["Location"] == "/me/"
     assert opens(client) == "open"
     assert client.session.session_key != key
     clock.shift(900)
@@ -69,17 +69,17 @@ def test_a_proof_is_this_sessions_alone(client, patron, sign_in):
     other = Client()
     for browser in (client, other):
         sign_in(browser, patron)
-    client.post(PROVE, {"send": "1"})
-    client.post(PROVE, {"code": mailed_code(patron.email)})
+    client.post(REAUTHENTICATE, {"send": "1"})
+    client.post(REAUTHENTICATE, {"code": mailed_code(patron.email)})
     assert (opens(client), opens(other)[:10]) == ("open", "/me/prove/")
 
 
 def test_whom_only_this_device_can_show_confirms_on_it(client, library, sign_in, clock):
     person = people.person_without_address(at=timezone.now(), language="en")
     sign_in(client, person)
-    assert "this is my device" in client.get(PROVE).content.decode()
+    assert "this is my device" in client.get(REAUTHENTICATE).content.decode()
     assert opens(client).startswith("/me/prove/")  # to look at the page is no confirmation
-    assert client.post(PROVE, {"confirm": "1"})["Location"] == "/me/"
+    assert client.post(REAUTHENTICATE, {"confirm": "1"})["Location"] == "/me/"
     assert opens(client) == "open"
 
 
@@ -87,8 +87,8 @@ def test_an_address_where_no_code_was_ever_read_proves_nothing(client, patron, s
     """Somebody at the desk wrote it, perhaps wrongly: a code would go to a stranger."""
     EmailAddress.objects.create(user=patron, email=patron.email, primary=True, verified=False)
     sign_in(client, patron)
-    assert "this is my device" in client.get(PROVE).content.decode()
-    assert client.post(PROVE, {"confirm": "1"})["Location"] == "/me/"
+    assert "this is my device" in client.get(REAUTHENTICATE).content.decode()
+    assert client.post(REAUTHENTICATE, {"confirm": "1"})["Location"] == "/me/"
 
 
 @pytest.mark.parametrize("has", ["a card", "a device alone"])
@@ -97,21 +97,21 @@ def test_of_staff_without_an_address_neither_pin_nor_button_is_a_proof(client, s
     if has == "a card":
         LibraryCard.objects.create(person=staff, ils_id="1001", barcode="20001001", seen_at=timezone.now())
     sign_in(client, staff, second_factor=False)
-    page = client.get(PROVE).content.decode()
+    page = client.get(REAUTHENTICATE).content.decode()
     assert "Ask a coordinator" in page
     assert not [button for button in ("confirm", "check-pin", "send-code") if f'id="{button}"' in page]
     for fields in ({"confirm": "1"}, {"pin": "1234"}, {"send": "1"}):
-        client.post(PROVE, fields)
+        client.post(REAUTHENTICATE, fields)
     assert opens(client).startswith("/me/prove/")
     assert client.get(reverse("second_factor"))["Location"].startswith("/me/prove/")
 
 
 def test_a_code_for_somebody_else_is_no_proof(client, patron, sign_in):
     sign_in(client, UserFactory(email="else@example.org"))
-    client.post(PROVE, {"send": "1"})
+    client.post(REAUTHENTICATE, {"send": "1"})
     code = mailed_code("else@example.org")
     sign_in(client, patron)
-    client.post(PROVE, {"code": code})
+    client.post(REAUTHENTICATE, {"code": code})
     assert opens(client).startswith("/me/prove/")
 
 

@@ -337,7 +337,7 @@ def test_the_page_offers_those_who_work_there_and_have_a_pin_by_their_first_name
     computer, rosa, daniel, branch
 ):
     other_rosa = StaffFactory(name="Rosa Parks-Hill", branch=branch)
-    elsewhere = StaffFactory(name="Far Away")
+    elsewhere = StaffFactory(name="Far Unavailable")
     for person in (other_rosa, elsewhere):
         desk_pins.set_pin(person, pin="590274", at=timezone.now())
     without = StaffFactory(name="Noah Pinless", branch=branch)

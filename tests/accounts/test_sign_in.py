@@ -218,7 +218,7 @@ def test_a_person_who_may_not_sign_in_is_told_nothing_different(client, patron):
 def test_an_entry_without_digits_is_not_the_code_of_someone_who_got_none(client, patron):
     User.objects.filter(pk=patron.pk).update(is_active=False)
     ask_for_code(client, patron.email)
-    assert "That is not the code." in enter(client, "abc").content.decode()
+    assert "Check it, or get a new one." in enter(client, "abc").content.decode()
 
 
 @pytest.mark.parametrize(

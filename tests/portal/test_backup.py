@@ -156,7 +156,7 @@ def test_a_portal_that_holds_something_is_overwritten_only_on_request(old, archi
 
 def test_a_backup_never_overwrites_another(old, archive):
     before = archive.read_bytes()
-    assert "exists already" in old.manage("backup", str(archive), status=1)
+    assert "already exists" in old.manage("backup", str(archive), status=1)
     assert archive.read_bytes() == before
 
 
@@ -191,8 +191,8 @@ def test_what_is_no_sound_backup_changes_nothing(old, archive):
         (".", b"x", "no backup has"),
         ("database/x", b"x", "no backup has"),
         ("manifest.json", b"[]", "not a complete backup"),
-        ("manifest.json", b'{"format": 1}', "says nothing of"),
-        ("manifest.json", from_the_future, "Upgrade first"),
+        ("manifest.json", b'{"format": 1}', "missing from the backup"),
+        ("manifest.json", from_the_future, "Upgrade this portal first"),
     ]:
         assert said in old.manage(
             "restore", str(changed(archive, name=name, content=content)), "--replace", status=1

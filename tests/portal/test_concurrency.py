@@ -608,7 +608,7 @@ def test_a_card_attached_at_once_goes_to_one_session(session):
                 for target in sessions
             ]
         )
-        assert sorted(outcomes) == ["CardAlreadyAttached"] * (PROCESSES - 1) + ["attached"]
+        assert sorted(outcomes) == ["CodeCardAlreadyAttached"] * (PROCESSES - 1) + ["attached"]
     assert ClaimCode.objects.filter(state="live").count() == ROUNDS
 
 

@@ -104,7 +104,7 @@ def test_of_what_moves_the_first_picture_is_kept(kind):
 
 def test_a_photograph_of_a_large_camera_is_made_smaller_but_stays_readable():
     found, image = kept(picture_file(size=(8160, 6144)))
-    assert image.width * image.height <= files.LARGEST_DOTS
+    assert image.width * image.height <= files.MAX_KEPT_PIXELS
     assert image.width > 3000
     assert (found.width, found.height) == image.size
 
@@ -123,7 +123,7 @@ def test_a_long_screenshot_keeps_its_width_and_its_preview_shows_the_beginning()
 
 
 def test_previews_are_small_whatever_is_in_the_picture():
-    assert len(files.usable(noise(1600, 1200, "JPEG", quality=95)).preview) <= files.PREVIEW_BYTES
+    assert len(files.usable(noise(1600, 1200, "JPEG", quality=95)).preview) <= files.MAX_PREVIEW_BYTES
 
 
 def test_a_photograph_that_was_pasted_as_png_is_not_kept_as_one():
@@ -146,7 +146,7 @@ def test_a_pdf_is_kept_byte_for_byte():
 
 @pytest.mark.parametrize(("file", "reason"), [
     (lambda: uploaded(b""), "empty"),
-    (lambda: uploaded(b"%PDF-" + b"x" * files.MOST_BYTES), "too_large"),
+    (lambda: uploaded(b"%PDF-" + b"x" * files.MAX_FILE_BYTES), "too_large"),
     (lambda: picture_file(size=(16_320, 12_240)), "too_many_dots"),  # 200 million, in 3 MB
     (lambda: picture_file(size=(10_000, 10_000)), "too_many_dots"),
     (lambda: picture_file(size=(6000, 5000), kind="PNG"), "too_many_dots"),

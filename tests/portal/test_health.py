@@ -46,7 +46,7 @@ def test_a_silent_worker_is_noticed():
 
 def test_mail_that_is_not_going_out_is_noticed(beating):
     mail(NOW - timedelta(minutes=15))
-    assert readiness(at=NOW)["outbox"] == "oldest mail due for 900 s"
+    assert readiness(at=NOW)["outbox"] == "oldest email due for 900 s"
 
 
 def test_a_migration_that_was_not_applied_is_noticed(beating):

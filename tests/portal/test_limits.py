@@ -180,7 +180,7 @@ def test_where_no_page_of_its_own_says_it_one_for_all_does(few, library, at):
     answer = Client().post(reverse("single_sign_on"), headers=PAGE)
     assert answer.status_code == 429
     assert answer["Retry-After"] == "3600"
-    assert "That was tried too often. You can try again at" in answer.content.decode()
+    assert "You have tried too often. You can try again at" in answer.content.decode()
     assert "<h1>" in answer.content.decode()
 
 
@@ -188,7 +188,7 @@ def test_a_script_is_told_the_words_alone(few, library):
     few("passkey", network="0/h")
     answer = Client().post(reverse("passkey_options"))
     assert (answer.status_code, answer["Content-Type"]) == (429, "text/plain; charset=utf-8")
-    assert answer.content.decode().startswith("That was tried too often.")
+    assert answer.content.decode().startswith("You have tried too often.")
 
 
 # Messages.
@@ -228,7 +228,7 @@ def test_thousands_are_not_and_the_words_stay(client, patron, conversation, sign
     answer = write(client, conversation, "One word more")
     assert answer.status_code == 429
     assert ">\nOne word more</textarea>" in answer.content.decode()
-    assert "This one stays here, and can be sent " in answer.content.decode()
+    assert "This one stays here. You can send it " in answer.content.decode()
     part = write(client, conversation, "One word more", headers={"HX-Request": "true"})
     assert part.status_code == 200
     assert ">\nOne word more</textarea>" in part.content.decode()

@@ -62,16 +62,16 @@ def translate(tree, changes=()):
                 message.string, flags = changes[message.id]
                 message.flags |= set(flags)
     folder = tree / "locale/es/LC_MESSAGES"
-    (folder / "django.po").write_bytes(messages.written(texts))
-    (folder / "django.mo").write_bytes(messages.compiled(texts))
+    (folder / "django.po").write_bytes(messages.po_bytes(texts))
+    (folder / "django.mo").write_bytes(messages.mo_bytes(texts))
 
 
 def faults(tree):
-    return messages.faults_in(tree, tree / "locale", "es")
+    return messages.problems_in(tree, tree / "locale", "es")
 
 
 def test_every_text_of_code_and_templates_is_found(tree):
-    assert {(message.id, message.context) for message in messages.gather(tree) if message.id} == FOUND
+    assert {(message.id, message.context) for message in messages.collect(tree) if message.id} == FOUND
 
 
 def test_what_is_not_translated_is_a_fault(tree):
@@ -103,7 +103,7 @@ def test_the_compiled_file_is_read_by_gettext(tree, po):
     ("text", "translation", "flags", "fault"),
     [
         ("Hello", "", [], "es: not translated: 'Hello'"),
-        ("Hello", "Hola", ["fuzzy"], "es: doubtful (fuzzy): 'Hello'"),
+        ("Hello", "Hola", ["fuzzy"], "es: fuzzy: 'Hello'"),
         ("Hello %(name)s", "Hola %(nombre)s", [], "es: placeholders differ: 'Hello %(name)s'"),
         (("%(n)d book", "%(n)d books"), ("un libro", "libros"), [], "es: placeholders differ: '%(n)d book'"),
         (("%(n)d book", "%(n)d books"), ("un libro", ""), [], "es: not translated: '%(n)d book'"),
@@ -122,10 +122,10 @@ def test_the_form_for_one_may_leave_the_number_out(tree):
 def test_a_text_that_is_new_or_gone_is_a_fault(tree):
     translate(tree)
     (tree / "portal/module.py").write_text(MODULE.replace('"Hello")', '"Good day")'))
-    assert faults(tree) == ["es: not gathered yet: 'Good day'", "es: no longer used: 'Hello'"]
+    assert faults(tree) == ["es: not collected yet: 'Good day'", "es: no longer used: 'Hello'"]
 
 
 def test_a_compiled_file_of_yesterday_is_a_fault(tree, po):
     translate(tree)
     po.write_text(po.read_text().replace('msgstr "¡Hello"', 'msgstr "Hola"'))
-    assert faults(tree) == ["es: django.mo is not what django.po says"]
+    assert faults(tree) == ["es: django.mo does not match django.po"]

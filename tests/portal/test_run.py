@@ -108,7 +108,7 @@ def test_without_its_web_server_everything_ends(environment):
         said_until(process, "Ctrl-C")
         pids = children(process)
         os.kill(pids["web"], signal.SIGKILL)
-        assert "The web server ended by itself" in said_until(process, "stopped")
+        assert "The web server stopped unexpectedly" in said_until(process, "stopped too")
         assert process.wait(PATIENCE) == 1
     assert not is_alive(pids["worker"])
 

@@ -133,7 +133,7 @@ def test_the_word_of_a_day_is_gone_on_the_next(client, patron, said):
     words = []
     with time_machine.travel("2026-11-25 12:00:00Z", tick=False) as clock:
         for _day in range(2):
-            security_log._word_of.cache_clear()
+            security_log._salt.cache_clear()
             client.post(reverse("sign_out"))
             words.append([day for day in ("2026-11-25", "2026-11-26") if cache.get(f"security_log:{day}")])
             clock.shift(24 * 60 * 60)

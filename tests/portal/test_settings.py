@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
-from portal import checks
+from portal import checks, env
 from portal.checks import refuse_unsafe_settings, settings_are_safe
 from portal.notifications.delivery import connect
 
@@ -40,6 +40,7 @@ def manage(*arguments, **variables):
 
 def read_settings(**variables):
     """Return the settings as a process with only these environment variables reads them."""
+    env.MALFORMED.clear()
     with mock.patch.dict(os.environ, variables, clear=True):
         return runpy.run_path(str(settings.BASE_DIR / "portal" / "settings.py"))
 
@@ -112,7 +113,7 @@ def test_safe_settings_pass_the_deployment_check_without_a_warning():
             "KOHA_CLIENT_SECRET",
         ),
         ({"ILS": "sip2", "SIP2_HOST": "sip.library.example", "ILS_TIMEOUT": "600"}, "E017", "from 1 to 20"),
-        ({"SSO_CLIENT_ID": "afterword"}, "E018", "leave out everything that begins with SSO_"),
+        ({"SSO_CLIENT_ID": "afterword"}, "E018", "remove every variable that begins with SSO_"),
         ({"SSO_ISSUER": "http://login.campus.example", **CLIENT}, "E019", "without /.well-known/"),
         (
             {"SSO_ISSUER": "https://login.campus.example/.well-known/openid-configuration", **CLIENT},
@@ -128,7 +129,7 @@ def test_safe_settings_pass_the_deployment_check_without_a_warning():
         (
             {"SSO_ISSUER": "https://login.campus.example", **CLIENT, "SSO_NAME": ""},
             "E021",
-            "it stands on the button",
+            "The sign-in button shows it",
         ),
         (
             {"SSO_ISSUER": "https://login.campus.example", **CLIENT, "SSO_SCOPES": "profile"},

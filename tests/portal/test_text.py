@@ -3,7 +3,7 @@ from django import forms
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.text import MARKS_IN_A_ROW, TextField, clean, looks_like_secret_number, uuid_or_none
+from portal.text import MAX_COMBINING_MARKS, TextField, clean, looks_like_secret_number, uuid_or_none
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_the_indent_of_a_first_line_stays():
 
 def test_a_pile_of_combining_marks_is_cut_down():
     piled = "Z" + "\u0334\u0335\u0336" * 200 + "algo"
-    assert clean(piled).count("\u0334") <= MARKS_IN_A_ROW
+    assert clean(piled).count("\u0334") <= MAX_COMBINING_MARKS
     assert clean(piled).endswith("algo")
 
 

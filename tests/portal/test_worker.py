@@ -75,6 +75,15 @@ def test_of_eight_workers_at_once_one_gets_the_turn(known):
         assert sorted(pool.map(take, range(8))) == [False] * 7 + [True]
 
 
+def test_no_two_repeated_jobs_share_a_name():
+    names = [job.__name__ for job, _interval in worker.JOBS]
+    shared = {name for name in names if names.count(name) > 1}
+    assert shared == set(), (
+        "The worker stores the next run of a job by the name of its function, so of two jobs with one name only "
+        "one would run. Give one of these functions another name."
+    )
+
+
 @pytest.mark.django_db
 def test_every_job_of_the_worker_runs_on_an_empty_library():
     for job, _ in worker.JOBS:
@@ -142,7 +151,7 @@ def test_a_worker_that_hangs_falls_silent(ran, monkeypatch):
     hanging.progress_at -= actions.LEASE.total_seconds() + 1
     monkeypatch.setattr(worker.time, "sleep", lambda _: hanging._stop())
     monkeypatch.setattr(worker.connections, "close_all", lambda: None)
-    hanging._pulse()
+    hanging._send_heartbeats()
     assert not Heartbeat.objects.exists()
 
 
@@ -158,10 +167,10 @@ def test_with_the_database_away_the_worker_waits_and_goes_on(monkeypatch, caplog
         one._stop()
 
     monkeypatch.setattr(one, "round", a_round)
-    monkeypatch.setattr(one, "_pulse", lambda: None)
+    monkeypatch.setattr(one, "_send_heartbeats", lambda: None)
     monkeypatch.setattr(worker.signal, "signal", lambda *_: None)
     monkeypatch.setattr(worker.time, "sleep", lambda _: None)
     monkeypatch.setattr(worker.connections, "close_all", lambda: None)
     one.run()
     assert away == []
-    assert caplog.text.count("the database is away") == 2
+    assert caplog.text.count("the database can't be reached") == 2

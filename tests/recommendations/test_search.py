@@ -267,7 +267,7 @@ def test_rebuilding_mends_whatever_went_wrong(branch, capsys):
     call_command("rebuild_search")
     assert whole_index() == should_be()
     assert (titles("before"), titles("after"), titles("1 a")) == ([], ["After"], ["Kept"])
-    assert capsys.readouterr().out == "The search now knows 2 items.\n"
+    assert capsys.readouterr().out == "2 items are in the search index.\n"
 
 
 @pytest.mark.django_db

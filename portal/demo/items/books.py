@@ -1,4 +1,4 @@
-"""Books, audiobooks, music and films of the demo's catalogue: key, kind, title, creators, year, call number, branches."""
+"""Books, audiobooks, music and films: key, kind, title, creators, year, call number and branches."""
 
 C, H, N = "central", "harbor", "northfield"
 

@@ -1,4 +1,7 @@
-"""What isn't a book: databases, web pages, articles, people, courses, events. Addresses are examples; the articles are real."""
+"""Databases, web pages, articles, people, courses and events: key, kind, title, creators, address.
+
+The addresses are examples. The articles are real.
+"""
 
 OTHERS = [
     ("job-board", "web_page", "State job board", "State Department of Labor", "https://jobs.example.org/"),

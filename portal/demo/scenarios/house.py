@@ -1,10 +1,10 @@
-"""More than sixty messages about one house: the conversation in which much is folded and a little is unread."""
+"""A conversation of more than sixty messages. Most are collapsed on the page, and a few are unread."""
 
-from ..story import Did, Exchange, Gave, Said
+from ..story import DemoAction, DemoConversation, DemoMessage, DemoRecommendation
 
 C, A, J = None, "anneke", "jun"
 
-# Day, who, what.
+# Day, author, text.
 HOUSE = [
     (1, C, "Good morning! I have been to the deeds register as you said. The house at 17 Tanner's Row appears in 1904, sold by a Mr. E. Lowell to a widow Hatch. But my deed says BUILT 1891?!"),
     (1.3, A, "Good morning, Constance. Both can be true: deeds record sales, not building. Look at the fire insurance maps for 1886 and 1896, whether the lot is empty.", ),
@@ -64,7 +64,7 @@ HOUSE = [
     (37, C, "My reading circle wants me to give a talk. In front of people. At the library??"),
     (37.3, A, "The local history evening is the second Wednesday. Forty chairs, tea, nobody heckles. Shall I put you down for the next free one?"),
     (38, C, "I said yes before I could think."),
-    (39.5, A, "You are down. Bring pictures on a stick, or on paper, I will have a machine that does not eat cards.\n\nHere is how one scans the deed so that it can be read from the back row."),
+    (39.5, A, "You are down. Bring pictures on a stick, or on paper, I will have a machine that does not eat cards.\n\nHere is how to scan the deed so that people can read it from the back row."),
     (43, C, "Two things. The title: “Who Paid for My Kitchen”, or “Two Ladders, Returned”?"),
     (43.1, C, "And may I show Despina's letter? She died in 1988, there are grandchildren. I wouldn't want them to hear it from a poster."),
     (43.3, C, "One more and then I am quiet. The clerk says the docket folder has a second envelope nobody has opened. May one?"),
@@ -73,24 +73,27 @@ HOUSE = [
 ]  # fmt: skip
 
 WITH_FILES = {29: ("deed-1923.jpg",)}
-WITH_ITEMS = {39.5: (Gave("tablet-class", "Fridays; bring the deed and the stick"),)}
+WITH_ITEMS = {39.5: (DemoRecommendation("tablet-class", "Fridays; bring the deed and the stick"),)}
 
-HOUSE_EXCHANGE = Exchange(
-    tuple(Said(day, body, by, WITH_ITEMS.get(day, ()), WITH_FILES.get(day, ())) for day, by, body in HOUSE),
+HOUSE_CONVERSATION = DemoConversation(
+    tuple(
+        DemoMessage(day, body, by, WITH_ITEMS.get(day, ()), WITH_FILES.get(day, ()))
+        for day, by, body in HOUSE
+    ),
     read=False,
-    did=(
-        Did(1.2, "take", "anneke"),
-        Did(
+    actions=(
+        DemoAction(1.2, "take", "anneke"),
+        DemoAction(
             20.7,
             "note",
             "anneke",
-            words="Offer the local history evening once the pages are done. She will say no first.",
+            text="Offer the local history evening once the pages are done. She will say no first.",
         ),
-        Did(
+        DemoAction(
             44.4,
             "note",
             "jun",
-            words="@Anneke Vermeulen I answered the envelope, not the grandchildren: that one is yours, I think.",
+            text="@Anneke Vermeulen I answered the envelope, not the grandchildren: that one is yours, I think.",
         ),
     ),
 )

@@ -1,10 +1,10 @@
-"""Health, family, safety and the dead."""
+"""Visits about health, family, safety and grief."""
 
-from ..story import Exchange, Gave, Said, Visit
+from ..story import DemoConversation, DemoMessage, DemoRecommendation, DemoVisit
 
 LIFE = [
     # Health
-    Visit(
+    DemoVisit(
         41,
         9,
         "leila",
@@ -16,8 +16,8 @@ LIFE = [
         "Mum starts dialysis, I need something readable, not scary",
         "Read the plain-words pages together first. The book is written by people who are on dialysis themselves. For what is right for her, ask her nurse: we can only give you reading.",
         (
-            Gave("health-encyclopedia", "plain words, with drawings, no advertising", "helped"),
-            Gave(
+            DemoRecommendation("health-encyclopedia", "plain words, with drawings, no advertising", "helped"),
+            DemoRecommendation(
                 "dialysis",
                 "hopeful, written by people who live with it",
                 "helped",
@@ -30,7 +30,7 @@ LIFE = [
         satisfaction="very_good",
     ),
     # Family history
-    Visit(
+    DemoVisit(
         56,
         13,
         "anneke",
@@ -42,8 +42,8 @@ LIFE = [
         "Gran came about 1912, spelling unknown. Maybe Kovalchik?",
         "Search by sound, not by letter; leave the year open by three in both directions. Write down each spelling you tried, so that you don't try it twice.",
         (
-            Gave("census", "1920 first: it names the year of arrival"),
-            Gave(
+            DemoRecommendation("census", "1920 first: it names the year of arrival"),
+            DemoRecommendation(
                 "passengers",
                 "finds names that sound alike",
                 "helped",
@@ -51,25 +51,25 @@ LIFE = [
                 days=6,
                 saved=True,
             ),
-            Gave("ships", "the method, in a hundred pages"),
+            DemoRecommendation("ships", "the method, in a hundred pages"),
         ),
         patron="peg",
         found="all",
         satisfaction="very_good",
         conversations=(
-            Exchange(
+            DemoConversation(
                 (
-                    Said(
+                    DemoMessage(
                         6.1,
                         "FOUND HER. Kowaltschik, with a tsch, on the George Washington out of Bremen. And there is a brother, Josef, 9 years old. Nobody in the family has ever heard of a Josef. Where do I look for a nine year old?",
                     ),
-                    Said(
+                    DemoMessage(
                         7.0,
                         "What a find, Peg! For Josef: school registers for the parish (the archive at St. Stanislaus, by letter), and the 1920 census under boarders, not children. And the Courier: 1913 to 1920, surname with all five spellings.",
                         "anneke",
-                        (Gave("newspapers", "search all five spellings, 1913 to 1920"),),
+                        (DemoRecommendation("newspapers", "search all five spellings, 1913 to 1920"),),
                     ),
-                    Said(
+                    DemoMessage(
                         15.5,
                         "He was adopted by the baker on Orchard Road. There are cousins. I have COUSINS.",
                     ),
@@ -79,8 +79,8 @@ LIFE = [
             ),
         ),
     ),
-    # Safety: nothing is kept of what was asked, no name, no mail
-    Visit(
+    # Safety: quiet visits without a name or an email
+    DemoVisit(
         4,
         11,
         "rosa",
@@ -91,12 +91,15 @@ LIFE = [
         8,
         "",
         "Both are free and neither writes to your home.",
-        (Gave("legal-aid", "free, and they don't need a name to begin"), Gave("hotline", "always open")),
+        (
+            DemoRecommendation("legal-aid", "free, and they don't need a name to begin"),
+            DemoRecommendation("hotline", "always open"),
+        ),
         code="live",
         quiet=True,
     ),
     # Obituary: the furious patron
-    Visit(
+    DemoVisit(
         10,
         9,
         "daniel",
@@ -108,7 +111,7 @@ LIFE = [
         "Third time your link is dead! My brother's obituary, March 1987",
         "The Courier archive has every page since 1871. If the link fails, the same pages are on microfilm at Central.",
         (
-            Gave(
+            DemoRecommendation(
                 "newspapers",
                 "it is our own paper, every page since 1871",
                 "could_not_get_it",
@@ -116,7 +119,7 @@ LIFE = [
                 "DEAD. AGAIN. Does anybody there ever click on these??",
                 0.3,
             ),
-            Gave("microfilm", "the same pages on film, if all else fails", "helped", days=3),
+            DemoRecommendation("microfilm", "the same pages on film, if all else fails", "helped", days=3),
         ),
         mode="email",
         patron="harold",
@@ -124,28 +127,28 @@ LIFE = [
         satisfaction="not_so_good",
         note="Third link from us that did not work for him. Please phone, don't write.",
         conversations=(
-            Exchange(
+            DemoConversation(
                 (
-                    Said(
+                    DemoMessage(
                         0.35,
                         "THIRD TIME!!! I am 71 years old and I have now spent FOUR HOURS on your “archive”. My brother died in March 1987 and all I want is the page. What do we pay taxes for. Do NOT send me another link.",
                     ),
-                    Said(
+                    DemoMessage(
                         1.1,
-                        "Mr. Pruitt, you are right and I am sorry. I have just tried the link myself: it opens inside the library and nowhere else, which none of us had noticed. No more links. May I phone you this afternoon? Meanwhile Jun is looking at the film. Rosa Delgado, coordinator",
+                        "Mr. Pruitt, you are right and I am sorry. I have just tried the link myself: it opens inside the library and nowhere else, and none of us had noticed. No more links. May I phone you this afternoon? Meanwhile Jun is looking at the film. Rosa Delgado, coordinator",
                         "rosa",
                     ),
-                    Said(1.2, "After 4. 555-0177. I will believe it when it rings"),
-                    Said(
+                    DemoMessage(1.2, "After 4. 555-0177. I will believe it when it rings"),
+                    DemoMessage(
                         1.9,
-                        "Thank you for talking to me. It is March 11, 1987, page 14, and there is a photograph with it. Two good prints are in an envelope with your name at the Central desk, no charge. The link is mended for everybody, because of you.",
+                        "Thank you for talking to me. It is March 11, 1987, page 14, and there is a photograph with it. Two good prints are in an envelope with your name at the Central desk, no charge. The link works for everyone again, because of you.",
                         "rosa",
                     ),
-                    Said(
+                    DemoMessage(
                         3.2,
                         "Got the prints. I did not know there was a photograph. My wife says I owe you an apology for the capital letters. Consider it made. H. Pruitt",
                     ),
-                    Said(3.5, "None needed. I am glad you have the photograph.", "rosa"),
+                    DemoMessage(3.5, "None needed. I am glad you have the photograph.", "rosa"),
                 ),
                 about="newspapers",
                 closed_by="staff",

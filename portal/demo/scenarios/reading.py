@@ -1,10 +1,10 @@
-"""What to read, watch or hear next."""
+"""Visits about what to read, watch or listen to next."""
 
-from ..story import Exchange, Gave, Said, Visit
+from ..story import DemoConversation, DemoMessage, DemoRecommendation, DemoVisit
 
 READING = [
     # Novels
-    Visit(
+    DemoVisit(
         28,
         15,
         "rosa",
@@ -16,7 +16,7 @@ READING = [
         "Like A Man Called Ove, but less sad. I cried on the bus.",
         "Three grumpy people who turn out to have a heart, in order of how little they will make you cry.",
         (
-            Gave(
+            DemoRecommendation(
                 "pettigrew",
                 "wry rather than sad, and there is tea",
                 "helped",
@@ -24,8 +24,8 @@ READING = [
                 days=12,
                 saved=True,
             ),
-            Gave("harold-fry", "gentle; one sad chapter, I will tell you which"),
-            Gave(
+            DemoRecommendation("harold-fry", "gentle; one sad chapter, I will tell you which"),
+            DemoRecommendation(
                 "rosie-project",
                 "the lightest of the three",
                 "partly",
@@ -39,17 +39,17 @@ READING = [
         found="all",
         satisfaction="very_good",
         conversations=(
-            Exchange(
+            DemoConversation(
                 (
-                    Said(
+                    DemoMessage(
                         12.2,
                         "Finished the Major at one in the morning. Is there a second one by her? And which is the sad chapter in Harold, I am not starting it before I know.",
                     ),
-                    Said(
+                    DemoMessage(
                         13.0,
                         "Chapter 26. Have a friend and a biscuit ready. And there are two more by Helen Simonson; I have put The Summer Before the War behind the desk under your name.",
                         "rosa",
-                        (Gave("summer-before-war", "the same voice, a hundred years earlier"),),
+                        (DemoRecommendation("summer-before-war", "the same voice, a hundred years earlier"),),
                     ),
                 ),
                 read=False,
@@ -57,7 +57,7 @@ READING = [
         ),
     ),
     # Audio
-    Visit(
+    DemoVisit(
         50,
         10,
         "leila",
@@ -69,32 +69,34 @@ READING = [
         "Mysteries my screen reader doesn't fight with",
         "The talking-book app works with your screen reader and needs one form, which I filled in with you on the phone. Until it is approved: the CDs, by mail, to your door.",
         (
-            Gave(
+            DemoRecommendation(
                 "talking-books",
                 "made for it: headings, sleep timer, no swiping in circles",
                 "helped",
                 comment="Two weeks for the enrollment but now I have 90,000 books.",
                 days=17,
             ),
-            Gave("still-life-audio", "a long series starts here, and the reader is superb", saved=True),
+            DemoRecommendation(
+                "still-life-audio", "a long series starts here, and the reader is superb", saved=True
+            ),
         ),
         mode="phone",
         patron="walter",
         found="all",
         satisfaction="very_good",
         conversations=(
-            Exchange(
+            DemoConversation(
                 (
-                    Said(
+                    DemoMessage(
                         9,
                         "No word yet from the talking book people. Is it normal that it takes this long? I have run out of Louise Penny.",
                     ),
-                    Said(
+                    DemoMessage(
                         9.3,
                         "I called them: your form is through, the card is in the post. Two weeks is their usual. The second and third Penny on CD go out to you today.",
                         "leila",
                     ),
-                    Said(
+                    DemoMessage(
                         17.2,
                         "Card came, app works, my phone reads every button. First app this year that I didn't have to fight. Thank you, Leila.",
                     ),
@@ -105,7 +107,7 @@ READING = [
         ),
     ),
     # Grief
-    Visit(
+    DemoVisit(
         35,
         16,
         "priya",
@@ -117,9 +119,13 @@ READING = [
         "My sister died. Nothing preachy please.",
         "None of these tells you what to feel. The hawk is a good place to begin.",
         (
-            Gave("hawk", "nature, and anger, and no advice", "helped", comment="Yes. This one."),
-            Gave("magical-thinking", "honest; for later perhaps", "not_tried", comment="not yet"),
-            Gave("grief-group", "company, and nobody has to speak"),
+            DemoRecommendation(
+                "hawk", "nature, and anger, and no advice", "helped", comment="Yes. This one."
+            ),
+            DemoRecommendation(
+                "magical-thinking", "honest; for later perhaps", "not_tried", comment="not yet"
+            ),
+            DemoRecommendation("grief-group", "company, and nobody has to speak"),
         ),
         mode="roving",
         patron="josephine",
@@ -127,7 +133,7 @@ READING = [
         satisfaction="very_good",
     ),
     # Manga
-    Visit(
+    DemoVisit(
         9,
         16,
         "jun",
@@ -139,7 +145,7 @@ READING = [
         "finished series like death note. FINISHED. not 100 volumes",
         "Both finished. Pluto is eight volumes, Monster is eighteen but you won't notice.",
         (
-            Gave(
+            DemoRecommendation(
                 "pluto",
                 "eight volumes, finished, who is killing the robots",
                 "could_not_get_it",
@@ -148,30 +154,30 @@ READING = [
                 2,
                 saved=True,
             ),
-            Gave("monster", "cat and mouse like Light and L"),
+            DemoRecommendation("monster", "cat and mouse like Light and L"),
         ),
         mode="roving",
         patron="malik",
         found="part",
         satisfaction="very_good",
         conversations=(
-            Exchange(
+            DemoConversation(
                 (
-                    Said(2.1, "vol 3 is missing and i cant skip it obviously. someone stole it i bet"),
-                    Said(
+                    DemoMessage(2.1, "vol 3 is missing and i cant skip it obviously. someone stole it i bet"),
+                    DemoMessage(
                         2.6,
                         "Not stolen, overdue. I put a hold on it for you and one on Harbor's copy, whichever comes first. You get a text from the hold shelf.",
                         "jun",
                     ),
-                    Said(2.7, "ok. starting monster then. thx"),
-                    Said(2.9, "See you at volume 18.", "jun"),
+                    DemoMessage(2.7, "ok. starting monster then. thx"),
+                    DemoMessage(2.9, "See you at volume 18.", "jun"),
                 ),
                 about="pluto",
             ),
         ),
     ),
     # Known item
-    Visit(
+    DemoVisit(
         6,
         17,
         "jun",
@@ -183,10 +189,10 @@ READING = [
         "Two brothers hired to kill somebody, gold rush, kind of funny?",
         "It is The Sisters Brothers (their name is Sisters). On the shelf at Central and Harbor.",
         (
-            Gave(
+            DemoRecommendation(
                 "sisters-brothers", "that's it", "helped", comment="Exactly right. How do you DO that", days=1
             ),
-            Gave("true-grit", "the next one after it"),
+            DemoRecommendation("true-grit", "the next one after it"),
         ),
         mode="chat",
         code="live",

@@ -1,9 +1,10 @@
-"""The many short ones: days ago, hour, staff, branch, type, topic, READ, minutes, question, summary, {item: reason}, patron, mode.
+"""The many short visits, and one that a child and an adult share.
 
-A patron "" never kept it; "-" means that nothing was handed over.
+SMALL has days ago, hour, staff, branch, type, topic, READ level, minutes, question, summary, {item: reason},
+patron and mode. With patron "", nobody kept the visit. With "-", it was not handed over.
 """
 
-from ..story import Exchange, Gave, Said, Visit
+from ..story import DemoConversation, DemoMessage, DemoRecommendation, DemoVisit
 
 KNOWN, REFERENCE, ADVISORY, TECHNOLOGY, REFERRAL = (
     "known_item",
@@ -40,11 +41,11 @@ SMALL = [
     (62, 14, "daniel", "harbor", REFERENCE, "news", 2, 6, "Courier from the day I was born", "Page one as a print, on the house.", {"newspapers": "1 June 1951"}, "otis", "in_person"),
     (60, 18, "jun", "central", KNOWN, "music", 2, 4, "Real Book, in C", "", {"real-book": "volume 1, in C"}, "ambrose", "in_person"),
     (59, 12, "priya", "central", KNOWN, "reading", 2, 3, "That Ishiguro with the butler", "The Remains of the Day.", {"remains": "the butler"}, "tomasz", "in_person"),
-    (58, 13, "thomas", "northfield", REFERENCE, "children", 2, 7, "How do locks work, he is 8 and wants to know", "He may keep it three weeks, the lock not.", {"way-things-work": "page 12, with mammoths"}, "yolanda", "in_person"),
+    (58, 13, "thomas", "northfield", REFERENCE, "children", 2, 7, "How do locks work, he is 8 and wants to know", "He can keep the book for three weeks, but not the lock.", {"way-things-work": "page 12, with mammoths"}, "yolanda", "in_person"),
     (57, 10, "maribel", "harbor", KNOWN, "reading", 2, 3, "Cien años de soledad", "", {"cien-anos": "la edición de siempre"}, "lucia", "in_person"),
     (55, 17, "leila", "central", TECHNOLOGY, "accessible", 3, 16, "Bigger letters on everything, the phone too", "Settings, display, text size: we set it to 160 %.", {"tablet-class": "Friday is about exactly this"}, "june", "in_person"),
     (54, 11, "jun", "central", KNOWN, "comics", 2, 3, "Maus both parts", "", {"maus": "both in one volume"}, "-", "roving"),
-    (53, 15, "rosa", "harbor", REFERRAL, "housing", 2, 9, "They shut off our water", "The city must be called first, then legal aid.", {"legal-aid": "open until six", "tenants-guide": "the chapter on repairs"}, "", "phone"),
+    (53, 15, "rosa", "harbor", REFERRAL, "housing", 2, 9, "They shut off our water", "Call the city first, then legal aid.", {"legal-aid": "open until six", "tenants-guide": "the chapter on repairs"}, "", "phone"),
     (51, 14, "daniel", "harbor", REFERENCE, "home", 2, 8, "Timing belt, 2009 wagon, is it a weekend job?", "It is two weekends.", {"auto-repair": "your engine, step by step", "repair-cafe": "bring the old belt"}, "pete", "in_person"),
     (49, 12, "priya", "northfield", KNOWN, "reading", 2, 3, "A Man Called Ove", "", {"ove": "returned this morning"}, "fern", "in_person"),
     (48, 16, "anneke", "central", REFERENCE, "research", 3, 18, "Was that survey peer reviewed? My professor says no", "It was not; this one is.", {"academic-search": "tick “peer reviewed” on the left"}, "mei", "chat"),
@@ -54,7 +55,7 @@ SMALL = [
     (42, 10, "rosa", "central", KNOWN, "business", 2, 4, "Lean Startup", "", {"lean-startup": "on the new shelf"}, "imani", "in_person"),
     (38, 14, "maribel", "harbor", REFERENCE, "citizenship", 2, 8, "How old may the photo for the form be", "Thirty days, the instructions say.", {"civics-questions": "same site, tab “forms”"}, "", "text"),
     (37, 12, "priya", "northfield", KNOWN, "reading", 2, 3, "Educated", "", {"educated": "on the shelf"}, "nameless", "in_person"),
-    (36, 15, "anneke", "central", REFERENCE, "news", 3, 13, "Did that photo really happen?", "It did not, and here is how one can tell.", {"false-news": "why it travels faster", "newspapers": "what the paper had that day"}, "tomasz", "in_person"),
+    (36, 15, "anneke", "central", REFERENCE, "news", 3, 13, "Did that photo really happen?", "It did not, and here is how you can tell.", {"false-news": "why it travels faster", "newspapers": "what the paper had that day"}, "tomasz", "in_person"),
     (34, 11, "thomas", "northfield", ADVISORY, "home", 2, 6, "First bread, zero experience", "Saturday loaf, page 81.", {"bread": "page 81", "salt-fat": "for what goes on it"}, "pete", "in_person"),
     (32, 16, "jun", "central", KNOWN, "reading", 2, 3, "Dune part one not the comic", "", {"dune": "the novel"}, "malik", "roving"),
     (31, 10, "leila", "central", REFERENCE, "health", 3, 12, "Exam questions on kidneys, nursing school", "Chapter list and the plain pages to check yourself.", {"medical-db": "filter: nursing", "health-encyclopedia": "explain it in these words"}, "mei", "in_person"),
@@ -64,7 +65,7 @@ SMALL = [
     (24, 17, "jun", "central", KNOWN, "computers", 2, 4, "Python book with the snake? no, the boring one", "Automate the Boring Stuff.", {"automate": "that one"}, "tomasz", "in_person"),
     (23, 10, "anneke", "central", REFERENCE, "family", 3, 16, "Grandfather's ship, 1921, Naples", "Sounds-like search, and leave the year open.", {"passengers": "leave the year open", "ships": "chapter 2"}, "", "in_person"),
     (22, 12, "thomas", "northfield", KNOWN, "reading", 1, 2, "Chess evening: which day?", "", {"chess-club": "Fridays", "chess-logical": "until then"}, "victor", "in_person"),
-    (20, 13, "leila", "northfield", REFERENCE, "languages", 2, 8, "English for my mother, she is shy", "Wednesdays; you may sit beside her.", {"english-circle": "nobody has to speak", "language-app": "at home, with headphones"}, "aisha", "in_person"),
+    (20, 13, "leila", "northfield", REFERENCE, "languages", 2, 8, "English for my mother, she is shy", "On Wednesdays. You can sit next to her.", {"english-circle": "nobody has to speak", "language-app": "at home, with headphones"}, "aisha", "in_person"),
     (19, 15, "priya", "central", KNOWN, "reading", 2, 3, "silk roads", "", {"silk-roads": "second floor"}, "fern", "in_person"),
     (18, 11, "rosa", "central", ADVISORY, "grief", 2, 8, "Something about old parents", "", {"being-mortal": "honest and kind"}, "siobhan", "in_person"),
     (17, 16, "jun", "central", TECHNOLOGY, "computers", 2, 11, "Password of the library app, third time", "Write it in the blue book at home.", {"tablet-class": "includes a blue book"}, "otis", "in_person"),
@@ -84,21 +85,21 @@ SMALL = [
 ]  # fmt: skip
 
 SMALL_VISITS = [
-    Visit(
+    DemoVisit(
         days_ago, hour, staff, branch, type, topic, read, minutes, question, summary,
-        tuple(Gave(item, reason, saved=patron in SAVERS) for item, reason in gave.items()),
+        tuple(DemoRecommendation(item, reason, saved=patron in SAVERS) for item, reason in reasons.items()),
         mode=mode, patron=patron.strip("-"), code="kept" if patron.strip("-") else "" if patron else "live",
         language="es" if "¿" in question or "español" in question else "en",
     )
-    for days_ago, hour, staff, branch, type, topic, read, minutes, question, summary, gave, patron, mode in SMALL
+    for days_ago, hour, staff, branch, type, topic, read, minutes, question, summary, reasons, patron, mode in SMALL
 ]  # fmt: skip
 
 SHARED = [
-    Visit(
+    DemoVisit(
         3, 15, "priya", "central", ADVISORY, "children", 2, 9, "Why do volcanoes erupt? And is ours dead?",
         "Page 240 has a volcano cut open. The museum's encyclopedia shows ours: asleep, not dead.",
-        (Gave("way-things-work", "pressure, with mammoths", "helped", days=1), Gave("story-time", "Saturday is about mountains")),
+        (DemoRecommendation("way-things-work", "pressure, with mammoths", "helped", days=1), DemoRecommendation("story-time", "Saturday is about mountains")),
         patron="mia", adult="yolanda", people=2,
-        conversations=(Exchange((Said(1, "It says asleep for 900 years. How do they know it isn't dead?"),)),),
+        conversations=(DemoConversation((DemoMessage(1, "It says asleep for 900 years. How do they know it isn't dead?"),)),),
     ),
 ]  # fmt: skip

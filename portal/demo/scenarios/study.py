@@ -1,10 +1,10 @@
-"""School, university and learning for oneself."""
+"""Visits about school, university and learning."""
 
-from ..story import Exchange, Gave, Said, Visit
+from ..story import DemoConversation, DemoMessage, DemoRecommendation, DemoVisit
 
 STUDY = [
     # Thesis
-    Visit(
+    DemoVisit(
         46,
         11,
         "anneke",
@@ -17,15 +17,19 @@ STUDY = [
         "We narrowed “promotion” to two things that can be counted: title changes and pay grade within three years. Start with the 2015 experiment, "
         "follow who cites it, and read chapters 3 and 4 before you write the proposal.",
         (
-            Gave(
+            DemoRecommendation(
                 "business-source",
                 "peer reviewed only, and it sorts by who is cited most",
                 "partly",
                 comment="good for the US, almost nothing on Scandinavia",
             ),
-            Gave("craft-of-research", "chapters 3 and 4 turn a topic into a question", saved=True),
-            Gave("wfh-article", "the one experiment everybody cites; promotion is in section VI"),
-            Gave("data-librarian", "for the survey data, once the question stands"),
+            DemoRecommendation(
+                "craft-of-research", "chapters 3 and 4 turn a topic into a question", saved=True
+            ),
+            DemoRecommendation(
+                "wfh-article", "the one experiment everybody cites; promotion is in section VI"
+            ),
+            DemoRecommendation("data-librarian", "for the survey data, once the question stands"),
         ),
         mode="video",
         patron="hannah",
@@ -33,26 +37,30 @@ STUDY = [
         satisfaction="very_good",
         note="Supervisor wants the proposal before the end of term. Second appointment likely.",
         conversations=(
-            Exchange(
+            DemoConversation(
                 (
-                    Said(
+                    DemoMessage(
                         5.2,
                         "Hello Anneke! The database is great for US firms but I need something on Sweden or Denmark too, my supervisor insists. Is there a second place to look or am I just searching wrong?",
                     ),
-                    Said(
+                    DemoMessage(
                         6.1,
-                        "Not searching wrong, Hannah. It hardly indexes Nordic journals. Try the other database with “telework” and “hybrid” beside “home office”, and bring what you find: I have booked you in for a second appointment.",
+                        "Not searching wrong, Hannah. It hardly indexes Nordic journals. Try the other database with “telework” and “hybrid” in addition to “home office”, and bring what you find: I have booked you in for a second appointment.",
                         "anneke",
-                        (Gave("academic-search", "indexes the Nordic journals the other one leaves out"),),
+                        (
+                            DemoRecommendation(
+                                "academic-search", "indexes the Nordic journals the other one leaves out"
+                            ),
+                        ),
                     ),
-                    Said(6.3, "Telework!! That was the word. 41 results. See you then"),
+                    DemoMessage(6.3, "Telework!! That was the word. 41 results. See you then"),
                 ),
                 closed_by="patron",
                 closed_days=6.5,
             ),
         ),
     ),
-    Visit(
+    DemoVisit(
         18,
         14,
         "anneke",
@@ -64,8 +72,8 @@ STUDY = [
         "Second session: which survey can tell me about pay grade?",
         "The labor force survey has grade but not days at home; the living conditions survey has both from 2019 on. Apply for the scientific use file this week, it takes a month.",
         (
-            Gave("data-librarian", "signs the application with you"),
-            Gave("academic-search", "set an alert for “hybrid work” and “career”"),
+            DemoRecommendation("data-librarian", "signs the application with you"),
+            DemoRecommendation("academic-search", "set an alert for “hybrid work” and “career”"),
         ),
         mode="video",
         patron="hannah",
@@ -73,7 +81,7 @@ STUDY = [
         satisfaction="very_good",
     ),
     # School
-    Visit(
+    DemoVisit(
         33,
         16,
         "priya",
@@ -85,34 +93,40 @@ STUDY = [
         "Danish kids who hid people in the war",
         "It is for fifth grade, due Friday. Read the novel first, then look at the map of the boats. The true story is longer; the first two chapters are enough.",
         (
-            Gave("number-the-stars", "because she is eleven, and so is the girl in it", saved=True),
-            Gave(
+            DemoRecommendation(
+                "number-the-stars", "because she is eleven, and so is the girl in it", saved=True
+            ),
+            DemoRecommendation(
                 "boys-hitler",
                 "because she asked “but did it really happen?”",
                 "did_not_help",
                 "too_hard",
                 "She gave up on page 20. Lots of names.",
             ),
-            Gave("museum-encyclopedia", "maps of the crossing, and photos she may print"),
+            DemoRecommendation("museum-encyclopedia", "maps of the crossing, and photos she can print"),
         ),
         patron="yolanda",
         people=2,
         found="part",
         satisfaction="good",
         conversations=(
-            Exchange(
+            DemoConversation(
                 (
-                    Said(
+                    DemoMessage(
                         3.4,
                         "hi it's Yolanda, the second book was too hard for her, is there something true but shorter? its due friday so no rush but kind of a rush",
                     ),
-                    Said(
+                    DemoMessage(
                         3.8,
                         "Hello Yolanda! Yes: the encyclopedia for schools has a four-page article with the same true story, and it reads itself aloud. Your card number opens it from home.",
                         "priya",
-                        (Gave("encyclopedia-kids", "four pages, reads itself aloud", "helped", days=5),),
+                        (
+                            DemoRecommendation(
+                                "encyclopedia-kids", "four pages, reads itself aloud", "helped", days=5
+                            ),
+                        ),
                     ),
-                    Said(
+                    DemoMessage(
                         5.0,
                         "That was perfect. She got to read the part about the fishing boats to the class. Thank you thank you",
                     ),
@@ -124,7 +138,7 @@ STUDY = [
         ),
     ),
     # Article
-    Visit(
+    DemoVisit(
         12,
         13,
         "jun",
@@ -136,7 +150,7 @@ STUDY = [
         "They want $39 for this DOI: 10.1126/science.aap9559",
         "You don't have to pay: the library has it. If the link asks for money again, send the loan form, it takes two or three days and costs nothing.",
         (
-            Gave(
+            DemoRecommendation(
                 "false-news",
                 "our licensed link, no payment",
                 "could_not_get_it",
@@ -144,23 +158,23 @@ STUDY = [
                 "now it says 404",
                 0.1,
             ),
-            Gave("ill", "if the link fails: a scan by mail, free", "helped", days=4),
+            DemoRecommendation("ill", "if the link fails: a scan by mail, free", "helped", days=4),
         ),
         mode="chat",
         patron="weilin",
         found="all",
         satisfaction="good",
         conversations=(
-            Exchange(
+            DemoConversation(
                 (
-                    Said(0.15, "The link you gave me says 404 not found :( The same on my laptop"),
-                    Said(
+                    DemoMessage(0.15, "The link you gave me says 404 not found :( The same on my laptop"),
+                    DemoMessage(
                         0.3,
                         "Sorry! The publisher changed its addresses overnight. I have sent the loan request for you, the scan should be in your mail by Thursday. I have also reported the link.",
                         "jun",
                     ),
-                    Said(4.2, "Scan arrived, all 6 pages. Thanks Jun!"),
-                    Said(
+                    DemoMessage(4.2, "Scan arrived, all 6 pages. Thanks Jun!"),
+                    DemoMessage(
                         4.6, "Glad it came. The link works again too, in case you need the supplement.", "jun"
                     ),
                 ),
@@ -171,7 +185,7 @@ STUDY = [
         ),
     ),
     # Coding
-    Visit(
+    DemoVisit(
         21,
         10,
         "priya",
@@ -183,14 +197,14 @@ STUDY = [
         "I'm 62 and I want to learn Python. Am I too late?",
         "No. Do the first six chapters at the keyboard, not in the armchair. Bring your laptop to the desk when something won't install.",
         (
-            Gave(
+            DemoRecommendation(
                 "automate",
                 "practical from page one; free to read online as well",
                 "helped",
                 comment="Chapter 9 renamed 400 photos of my grandchildren. I may never stop.",
                 saved=True,
             ),
-            Gave(
+            DemoRecommendation(
                 "python-course",
                 "for evenings when reading is too much",
                 "could_not_get_it",
@@ -203,15 +217,15 @@ STUDY = [
         found="all",
         satisfaction="very_good",
         conversations=(
-            Exchange(
+            DemoConversation(
                 (
-                    Said(
+                    DemoMessage(
                         8.1,
                         "Dear Librarian, the video course demands a credit card before it will show me anything. Surely this is not intended? Kind regards, Ronald Birnbaum",
                     ),
-                    Said(
+                    DemoMessage(
                         8.9,
-                        "Dear Mr. Birnbaum, it is not. Go in by our link and choose “my library” (it hides below the big green button), then your card number. No payment at any point; if it still asks, tell me what stands in the address bar.",
+                        "Dear Mr. Birnbaum, it is not. Go in by our link and choose “my library” (it hides below the big green button), then your card number. No payment at any point; if it still asks, tell me what the address bar says.",
                         "priya",
                     ),
                 ),
@@ -220,7 +234,7 @@ STUDY = [
         ),
     ),
     # Music
-    Visit(
+    DemoVisit(
         39,
         15,
         "leila",
@@ -232,28 +246,28 @@ STUDY = [
         "How do rhythm sections talk to each other? Term paper, conservatory.",
         "Two books are written about exactly this. For your own listening: follow only the bass for one whole track, then only the ride cymbal.",
         (
-            Gave(
+            DemoRecommendation(
                 "saying-something",
                 "exactly this: it is what the book is about",
                 "helped",
                 comment="Every third sentence underlined. (In pencil. Sorry.)",
                 saved=True,
             ),
-            Gave("thinking-in-jazz", "interviews with the players themselves", saved=True),
-            Gave("kind-of-blue", "so that you hear what Monson describes"),
+            DemoRecommendation("thinking-in-jazz", "interviews with the players themselves", saved=True),
+            DemoRecommendation("kind-of-blue", "so that you hear what Monson describes"),
         ),
         mode="email",
         patron="ambrose",
         found="all",
         satisfaction="very_good",
         conversations=(
-            Exchange(
+            DemoConversation(
                 (
-                    Said(
+                    DemoMessage(
                         27,
                         "Dear Ms. Haddad, the paper came back with an A-minus (the minus was for exceeding the page limit by eleven). Your “listen only to the ride cymbal” is quoted in it, with thanks. A. F.-N. v. H.",
                     ),
-                    Said(
+                    DemoMessage(
                         28,
                         "Congratulations! The minus sounds earned. Come and tell us about the next one.",
                         "leila",
@@ -265,7 +279,7 @@ STUDY = [
         ),
     ),
     # Review
-    Visit(
+    DemoVisit(
         30,
         10,
         "anneke",
@@ -275,11 +289,11 @@ STUDY = [
         6,
         90,
         "Systematic review in three weeks: exercise for people on dialysis. Is that possible?",
-        "A full systematic review in three weeks isn't, a scoping review is. We wrote the protocol skeleton and the first search string together; you register the protocol before you screen anything.",
+        "A full systematic review in three weeks isn't possible, but a scoping review is. We wrote the protocol skeleton and the first search string together; you register the protocol before you screen anything.",
         (
-            Gave("reporting-guideline", "the 27-item checklist your journal asks for"),
-            Gave("medical-db", "to see how much there is before you promise anything"),
-            Gave("health-librarian", "co-writes strategies, and wants to be named for it"),
+            DemoRecommendation("reporting-guideline", "the 27-item checklist your journal asks for"),
+            DemoRecommendation("medical-db", "to see how much there is before you promise anything"),
+            DemoRecommendation("health-librarian", "co-writes strategies, and wants to be named for it"),
         ),
         mode="video",
         patron="shreya",
@@ -288,7 +302,7 @@ STUDY = [
         satisfaction="very_good",
         note="Hospital pays for nothing. Offered the university's librarian.",
     ),
-    Visit(
+    DemoVisit(
         16,
         10,
         "anneke",
@@ -300,8 +314,10 @@ STUDY = [
         "Second session: 4,112 hits, now what?",
         "Duplicates out first (about a third), then both of you screen the same 50 and compare. Limit by design only after that.",
         (
-            Gave("reporting-guideline", "the flow diagram: count as you go, not afterwards", "not_tried"),
-            Gave("craft-of-research", "for your student: how to argue from evidence"),
+            DemoRecommendation(
+                "reporting-guideline", "the flow diagram: count as you go, not afterwards", "not_tried"
+            ),
+            DemoRecommendation("craft-of-research", "for your student: how to argue from evidence"),
         ),
         mode="video",
         patron="shreya",
@@ -309,7 +325,7 @@ STUDY = [
         found="still_working",
         satisfaction="very_good",
     ),
-    Visit(
+    DemoVisit(
         2,
         10,
         "anneke",
@@ -321,16 +337,16 @@ STUDY = [
         "Third session: the reviewers want grey literature",
         "Trial registers, two theses repositories, the three societies. Write down the date of each search: reviewers ask.",
         (
-            Gave("medical-db", "its register of trials has a separate search page"),
-            Gave("academic-search", "theses: tick “dissertations” on the left"),
+            DemoRecommendation("medical-db", "its register of trials has a separate search page"),
+            DemoRecommendation("academic-search", "theses: tick “dissertations” on the left"),
         ),
         mode="video",
         patron="shreya",
         found="still_working",
         conversations=(
-            Exchange(
+            DemoConversation(
                 (
-                    Said(
+                    DemoMessage(
                         0.4,
                         "Dear Anneke, one registry only exports 100 records at a time and I have 730. Is there a trick, or do I click? — Shreya",
                     ),

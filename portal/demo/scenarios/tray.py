@@ -1,4 +1,4 @@
-"""Sessions begun and not finished, as their forms were typed: days ago, hour, staff, branch, fields of the desk's form."""
+"""Unfinished sessions: days ago, hour, staff, branch and the fields of the record form so far."""
 
 UNFINISHED = [
     (

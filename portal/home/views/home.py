@@ -16,16 +16,17 @@ from portal.lists.models import SavedItem
 from portal.text import uuid_or_none
 from recommendations.models import Recommendation
 
-AT_MOST = 5
-ON_THE_SHELF = 4
+ROWS_SHOWN = 5
+SAVED_ITEMS_SHOWN = 4
 
 
 @require_safe
 def home(request):
-    """What waits for me, newest need first; my recent visits; my list. For somebody unknown: what this is, and the way in.
+    """Show the viewer's unread answers, recent visits and saved items. Others see the welcome page.
 
-    One question at a time: the newest recommendation without a verdict. `?said=` names the one whose verdict was given
-    here a moment ago: it stays in sight, to be mended or explained, and the next one follows it. That part alone goes to htmx.
+    The page asks about one recommendation at a time, the newest one without a verdict. `?said=` names the one
+    that the viewer has just given a verdict on. It stays visible, so that they can correct it, and the next
+    one follows. htmx gets only that part.
     """
     viewer = request.viewer
     if not viewer:
@@ -37,14 +38,14 @@ def home(request):
         Conversation.objects.belonging_to(viewer)
         .filter(pk__in=viewer.unread)
         .select_related("help_session")
-        .latest_first()[:AT_MOST]
+        .latest_first()[:ROWS_SHOWN]
     )
     sessions = _latest_sessions(viewer)
     context = {
         **asked,
         "unread_conversations": unread,
-        "help_sessions": sessions[:AT_MOST],
-        "more_sessions": len(sessions) > AT_MOST,
+        "help_sessions": sessions[:ROWS_SHOWN],
+        "more_sessions": len(sessions) > ROWS_SHOWN,
         "saved_items": _latest_saved(viewer),
         "back": reverse("home"),
     }
@@ -52,22 +53,18 @@ def home(request):
 
 
 def _asked(viewer, said):
-    """The recommendation `said`, and unless its answer was taken back the next one that is asked about."""
+    """Return the context of the question: the recommendation `said`, then the next one to ask about."""
     conversations = (
         Conversation.objects.belonging_to(viewer).filter(recommendation__public_id=said) if said else []
     )
+    by_recommendation = {conversation.recommendation_id: conversation for conversation in conversations}
     rows = _to_be_asked(viewer, said=said, at=timezone.now())
-    found = recommendation_panels(
-        rows,
-        viewer,
-        {conversation.recommendation_id: conversation for conversation in conversations},
-        may_save=False,
-    )
-    shown = 2 if found and found[0].verdict else 1
+    panels = recommendation_panels(rows, viewer, by_recommendation, may_save=False)
+    shown = 2 if panels and panels[0].verdict else 1
     return {
-        "asked": found[:shown],
-        "more_asked": len(found) > shown,
-        "all_answered": all(card.verdict for card in found),
+        "asked": panels[:shown],
+        "more_asked": len(panels) > shown,
+        "all_answered": all(panel.verdict for panel in panels),
     }
 
 
@@ -80,9 +77,8 @@ def _to_be_asked(viewer, said, at):
         .exclude(messagerecommendation__message__conversation__help_session__quiet=True)
         .select_related("item", "recommended_by")
     )
-    return rows.order_by(
-        *([Case(When(public_id=said, then=0), default=1)] if said else []), "-recommended_at", "pk"
-    )[:3]
+    said_first = [Case(When(public_id=said, then=0), default=1)] if said else []
+    return rows.order_by(*said_first, "-recommended_at", "pk")[:3]
 
 
 @for_viewers()
@@ -90,10 +86,10 @@ def _latest_sessions(viewer):
     return (
         HelpSession.objects.belonging_to(viewer)
         .select_related("branch", "staff")
-        .latest_first()[: AT_MOST + 1]
+        .latest_first()[: ROWS_SHOWN + 1]
     )
 
 
 @for_viewers()
 def _latest_saved(viewer):
-    return SavedItem.objects.belonging_to(viewer).select_related("item").latest_first()[:ON_THE_SHELF]
+    return SavedItem.objects.belonging_to(viewer).select_related("item").latest_first()[:SAVED_ITEMS_SHOWN]

@@ -8,14 +8,17 @@ from portal.styles import page_style
 @background_request
 @require_safe
 def offline(request):
-    """What the service worker shows in place of a page that the network did not bring. It holds nothing of anybody's."""
+    """Show the page that the service worker shows without a network. It contains nothing personal."""
     return render(request, "errors/offline.html")
 
 
 @background_request
 @require_safe
 def service_worker(request):
-    """Served from the root, so that it stands before every page. A new style makes a new version."""
+    """Return the service worker. Its address is at the root, because it must cover every page.
+
+    Its version changes with the style sheet.
+    """
     return render(
         request,
         "home/sw.js",

@@ -1,4 +1,4 @@
-"""The way in by code, and the quick way out."""
+"""Open a visit or a library account with a code, and leave quickly."""
 
 from urllib.parse import urlsplit
 
@@ -31,7 +31,8 @@ from portal.limits import CodeTry, TooOften
 from portal.security_log import note
 from portal.text import uuid_or_none
 
-REMEMBERED = 50  # codes a browser holds at most
+CODES_PER_BROWSER_MAX = 50
+# The reason that the page gives, and its status.
 REFUSALS = {
     CodeKept: ("used", 410),
     CodeExpired: ("expired", 410),
@@ -43,6 +44,7 @@ REFUSALS = {
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def open_code(request):
+    """Ask for a code and open what it opens."""
     form = CodeForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
         return _open(request, form.cleaned_data["code"])
@@ -56,18 +58,19 @@ def open_code(request):
 
 @require_http_methods(["GET", "HEAD"])
 def open_code_link(request, code):
-    """What the QR code and the mailed link hold. Looking ahead (HEAD, or a prefetch) opens and counts nothing."""
+    """Open the link in a QR code or an email. HEAD requests and prefetching open and count nothing."""
     if request.method == "HEAD":
         return HttpResponse()
     if "prefetch" in request.headers.get("Sec-Purpose", request.headers.get("Purpose", "")):
-        return HttpResponse(status=503)  # the browser asks again once the link is really followed
+        # The browser doesn't keep an error, so it asks again when the person follows the link.
+        return HttpResponse(status=503)
     form = CodeForm({"code": code})
     return _open(request, form.cleaned_data["code"] if form.is_valid() else "")
 
 
 @require_POST
 def open_account(request):
-    """The code of a record, and the word that it is to open on this device: whoever only looks at a link is let in nowhere."""
+    """Sign in with an account code. It takes a POST, so that opening a link signs nobody in."""
     form = CodeForm(request.POST)
     try:
         tries = CodeTry(request, is_known=bool(request.viewer))
@@ -85,38 +88,39 @@ def open_account(request):
         return _refused(request, "unknown", status=404)
     tries.was_right()
     access.sign_in(request, person, by="account_code")
-    messages.success(request, _("This device opens your library account from now on."))
+    messages.success(request, _("You are now signed in on this device."))
     return redirect("home")
 
 
 @require_POST
 def leave(request):
-    """Take one visit, or without naming one every visit opened by code, out of this browser, and show something harmless.
+    """Remove all visits opened by code from this browser, or the named one, and show a harmless page.
 
-    What was written here and not sent goes with it."""
+    What the person wrote here and has not sent is deleted too.
+    """
     ids = request.session.get(OPENED_CODES, [])
-    leaving = ClaimCode.objects.filter(pk__in=ids)
+    codes = ClaimCode.objects.filter(pk__in=ids)
     if named := request.POST.get("session"):
-        leaving = (
-            leaving.filter(help_session__in=request.viewer.opened_by_code, help_session__public_id=named)
+        codes = (
+            codes.filter(help_session__in=request.viewer.opened_by_code, help_session__public_id=named)
             if uuid_or_none(named)
-            else leaving.none()
+            else codes.none()
         )
-    gone = set(leaving.values_list("pk", flat=True))
-    if gone:
-        request.session[OPENED_CODES] = [pk for pk in ids if pk not in gone]
+    removed = set(codes.values_list("pk", flat=True))
+    if removed:
+        request.session[OPENED_CODES] = [pk for pk in ids if pk not in removed]
     pending_questions.forget(request, pending_questions.QUESTION, pending_questions.READING)
     outside = _catalog(request.library)
     if not outside or named:
         return redirect("home")
-    # A redirect to another host after a form is refused by our own content security policy; a page that moves on is not.
+    # After a form, our content security policy refuses a redirect to another host, but a page may refresh.
     response = render(request, "home/leaving.html", {"outside": outside})
     response["Refresh"] = f"0; url={outside}"
     return response
 
 
 def _open(request, code):
-    """Into the session, or one page that says why not, and reveals nothing of it."""
+    """Add the code to the session and redirect to its visit, or say why not, without revealing the visit."""
     try:
         tries = CodeTry(request, is_known=bool(request.viewer))
     except TooOften as error:
@@ -132,29 +136,29 @@ def _open(request, code):
         tries.was_wrong()
         return _refused(request, "unknown", status=404)
     except tuple(REFUSALS) as why:
-        tries.was_right()  # a real code: nobody guessed
-        if (
-            isinstance(why, CodeKept)
-            and request.viewer.person
-            and request.viewer.person.pk in (why.help_session.patron_id, why.help_session.shared_with_id)
-        ):
+        # The code is real, so nobody is guessing.
+        tries.was_right()
+        if isinstance(why, CodeKept) and _keeps(request.viewer.person, why.help_session):
             return redirect(why.help_session)
         refusal, status = REFUSALS[type(why)]
         return _refused(request, refusal, status=status)
     tries.was_right()
     if claim.pk not in request.session.get(OPENED_CODES, []):
-        renew_session(
-            request
-        )  # whoever knows the key of this browser's session from before must not read along
+        # Otherwise a person who knows the old session key could read the visit too.
+        renew_session(request)
     opened = [pk for pk in request.session.get(OPENED_CODES, []) if pk != claim.pk]
-    request.session[OPENED_CODES] = [*opened, claim.pk][-REMEMBERED:]
+    request.session[OPENED_CODES] = [*opened, claim.pk][-CODES_PER_BROWSER_MAX:]
     request.session.set_expiry(None)
     note(request, "opened_visit")
     return redirect(safe_next(request) or claim.help_session)
 
 
+def _keeps(person, help_session):
+    return person is not None and person.pk in (help_session.patron_id, help_session.shared_with_id)
+
+
 def _is_at_desk(request):
-    """Whoever made the code must not be who uses it: not while they are signed in as staff, and not on a computer of a desk."""
+    """Return whether this is a staff member or a desk computer. Staff must not use codes that they make."""
     return request.user.is_staff or shared_desk_here(request) is not None
 
 
@@ -170,7 +174,7 @@ def _refused(request, why, *, status=200, when=""):
 
 
 def _catalog(library):
-    """The front page of the library's catalogue, or None."""
+    """Return the front page of the library's catalog, or None."""
     address = urlsplit(library.catalog_link)
     return (
         f"https://{address.netloc}/"

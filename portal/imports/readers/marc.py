@@ -1,7 +1,9 @@
-"""MARC 21, binary and MARCXML. pymarc reads a record; where one ends and the next begins is found here, because a damaged
-record must cost that record only and pymarc gives up the file."""
+"""Read MARC 21 files, binary and MARCXML.
 
-import hashlib
+pymarc reads each record, but it gives up a file at the first damaged one. So this module finds where records
+begin and end, and only the damaged record is lost.
+"""
+
 import logging
 import re
 import warnings
@@ -9,34 +11,22 @@ from xml.etree import ElementTree
 
 import pymarc
 
-from portal.imports import isbns
-from portal.imports.records import Draft, Fault, Unreadable
-from recommendations.models import Item
+from portal.imports.readers.marc_fields import draft
+from portal.imports.records import Fault, Unreadable
 
 BLOCK = 256 * 1024
-LONGEST_RECORD = 1024 * 1024
+RECORD_MAX = 1024 * 1024
 END_OF_RECORD = b"\x1d"
+RECORD_BEGINS = re.compile(rb"<(?:([\w.-]+):)?record(?=[\s>])")
+RECORD_ENDS = re.compile(rb"</(?:[\w.-]+:)?record\s*>")
+DECLARATION = re.compile(rb"\s*(<\?xml[^>]*\?>)")
 
-KINDS = {
-    "a": Item.Kind.BOOK,
-    "t": Item.Kind.BOOK,
-    "c": Item.Kind.SCORE,
-    "d": Item.Kind.SCORE,
-    "e": Item.Kind.MAP,
-    "f": Item.Kind.MAP,
-    "g": Item.Kind.VIDEO,
-    "i": Item.Kind.AUDIOBOOK,
-    "j": Item.Kind.SOUND,
-}
-
-logging.getLogger("pymarc").setLevel(logging.ERROR)  # it comments on each missing indicator
-
-
-# Binary.
+# pymarc logs a warning for each missing indicator.
+logging.getLogger("pymarc").setLevel(logging.ERROR)
 
 
 def read_binary(file):
-    """Records and Faults of a binary file, in order."""
+    """Yield the Records and Faults of a binary file, in order."""
     number = 0
     for chunk in _chunks(file):
         for piece in _pieces(chunk):
@@ -45,23 +35,27 @@ def read_binary(file):
 
 
 def _chunks(file):
-    """What lies between one record terminator and the next, terminator included; the last may lack it."""
-    kept = b""
+    """Yield the bytes up to each record terminator, which the last chunk may lack."""
+    rest = b""
     while block := file.read(BLOCK):
-        *whole, kept = (kept + block).split(END_OF_RECORD)
+        *whole, rest = (rest + block).split(END_OF_RECORD)
         yield from (chunk.lstrip(b"\r\n \x00\x1a") + END_OF_RECORD for chunk in whole)
-        if len(kept) > LONGEST_RECORD:  # no record is that long: don't hold a file of another kind in memory
-            yield kept[:LONGEST_RECORD]
-            kept = b""
-    if kept.strip(b"\r\n \x00\x1a"):
-        yield kept.lstrip(b"\r\n \x00\x1a")
+        # No record is that long, so this is another kind of file. Don't keep all of it in memory.
+        if len(rest) > RECORD_MAX:
+            yield rest[:RECORD_MAX]
+            rest = b""
+    if rest.strip(b"\r\n \x00\x1a"):
+        yield rest.lstrip(b"\r\n \x00\x1a")
 
 
 def _pieces(chunk):
-    """A record that was cut off runs into the next one: that one is found by the length it states, which must reach the end."""
+    """Split a chunk in which a record without an end is followed by a whole one.
+
+    The whole one is found by its leader, whose length must reach the end of the chunk.
+    """
     if _length(chunk) != len(chunk):
-        for found in re.finditer(rb"(?=\d{5}.{5}22.{8}45)", chunk[1:], re.DOTALL):
-            start = found.start() + 1
+        for leader in re.finditer(rb"(?=\d{5}.{5}22.{8}45)", chunk[1:], re.DOTALL):
+            start = leader.start() + 1
             if _length(chunk[start:]) == len(chunk) - start:
                 return [chunk[:start], chunk[start:]]
     return [chunk]
@@ -81,47 +75,46 @@ def _read_piece(piece, number):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             record = pymarc.Record(piece, force_utf8=_is_utf8(piece), hide_utf8_warnings=True)
-        return _draft(record, number, piece).finished()
+        return draft(record, number, piece).finished()
     except UnicodeDecodeError:
-        return Fault(number, "it holds bytes that are no text in the encoding it names")
+        return Fault(number, "it has bytes that are not valid in its encoding")
     except ValueError:
         return Fault(number, "the numbers in its leader or directory are damaged")
-    except Exception as error:  # whatever pymarc meets in a damaged record, the next one is to be read
+    except Exception as error:
+        # Whatever pymarc raises for a damaged record, the next record must still be read.
         return Fault(number, str(error) or type(error).__name__)
 
 
 def _is_utf8(piece):
-    """Many records are UTF-8 and don't say so. What reads as UTF-8 beyond ASCII is never MARC-8: there, a letter follows its accent."""
+    """Return whether the record is UTF-8, which many records are without saying so.
+
+    Text beyond ASCII that is valid UTF-8 is never MARC-8, because in MARC-8 a letter follows its accent.
+    """
     try:
         return not piece.isascii() and bool(piece.decode("utf-8"))
     except UnicodeDecodeError:
         return False
 
 
-# XML.
-
-RECORD_BEGINS = re.compile(rb"<(?:([\w.-]+):)?record(?=[\s>])")
-RECORD_ENDS = re.compile(rb"</(?:[\w.-]+:)?record\s*>")
-DECLARATION = re.compile(rb"\s*(<\?xml[^>]*\?>)")
-
-
 def read_xml(file):
-    """Records and Faults of a MARCXML file, in order. Each record is parsed by itself, so no doctype is ever looked at."""
-    number, kept, declaration = 0, b"", b""
+    """Yield the Records and Faults of a MARCXML file, in order.
+
+    Each record is parsed by itself, so a doctype has no effect.
+    """
+    number, rest, declaration = 0, b"", b""
     while block := file.read(BLOCK):
-        if not kept and not number:
-            kept = block.removeprefix(b"\xef\xbb\xbf")
-            found = DECLARATION.match(kept)
-            declaration = found.group(1) if found else b""
+        if not rest and not number:
+            rest = block.removeprefix(b"\xef\xbb\xbf")
+            match = DECLARATION.match(rest)
+            declaration = match.group(1) if match else b""
         else:
-            kept += block
-        while end := RECORD_ENDS.search(kept):
-            chunk, kept = kept[: end.end()], kept[end.end() :]
+            rest += block
+        while end := RECORD_ENDS.search(rest):
+            chunk, rest = rest[: end.end()], rest[end.end() :]
             begins = list(RECORD_BEGINS.finditer(chunk))
             for cut_off, following in zip(begins, begins[1:], strict=False):
-                if (
-                    b"leader" in chunk[cut_off.start() : following.start()]
-                ):  # without one it is an envelope, as harvesting puts around
+                # Without a leader it is not a record but an envelope, as OAI-PMH puts around each.
+                if b"leader" in chunk[cut_off.start() : following.start()]:
                     number += 1
                     yield Fault(number, "it has no end")
             number += 1
@@ -130,20 +123,21 @@ def read_xml(file):
                 if begins
                 else Fault(number, "it has no beginning")
             )
-        if len(kept) > LONGEST_RECORD:
+        if len(rest) > RECORD_MAX:
             raise Unreadable(f"Record {number + 1} has no end. Is this MARCXML?")
-    if begins := list(RECORD_BEGINS.finditer(kept)):
-        yield Fault(number + 1, f"it is cut off after {len(kept) - begins[-1].start()} bytes")
+    if begins := list(RECORD_BEGINS.finditer(rest)):
+        yield Fault(number + 1, f"it is cut off after {len(rest) - begins[-1].start()} bytes")
 
 
 def _read_element(declaration, text, prefix, number):
     try:
-        # Names of an XML namespace are declared on the collection, out of sight here; what they stand for doesn't matter.
+        # The collection declares the prefixes of namespaces, and is not here. Any declaration will do.
         undeclared = set(re.findall(rb"</([\w.-]+):", text)) | ({prefix} if prefix else set())
         wrapper = b"".join(b' xmlns:%s="marc"' % name for name in sorted(undeclared))
-        # It is one record without a doctype: there are no entities to expand.
-        element = ElementTree.fromstring(declaration + b"<one" + wrapper + b">" + text + b"</one>")[0]  # noqa: S314 (see above)
-        return _draft(_from_element(element), number, text).finished()
+        document = declaration + b"<one" + wrapper + b">" + text + b"</one>"
+        # A record without a doctype has no entities to expand.
+        element = ElementTree.fromstring(document)[0]  # noqa: S314
+        return draft(_from_element(element), number, text).finished()
     except ElementTree.ParseError as error:
         return Fault(number, f"it is not well-formed XML: {error}")
     except Exception as error:
@@ -163,108 +157,3 @@ def _from_element(element):
             subfields = [pymarc.Subfield(part.get("code", ""), part.text or "") for part in child]
             record.add_field(pymarc.Field(tag=child.get("tag"), indicators=indicators, subfields=subfields))
     return record
-
-
-# What the fields mean.
-
-
-def _draft(record, number, raw):
-    isbn, repair = isbns.best_of(_each(record, "020", "a"))
-    fixed = record.get_fields("008")
-    fixed = fixed[0].data if fixed else ""
-    imprint = sorted(record.get_fields("264"), key=lambda field: field.indicator2 != "1") + record.get_fields(
-        "260"
-    )
-    return Draft(
-        number=number,
-        key=_key(record, raw),
-        isbn=repair,
-        call_numbers=_call_numbers(record),
-        values={
-            "kind": Item.Kind.SERIAL
-            if record.leader[6] in "at" and record.leader[7] == "s"
-            else KINDS.get(record.leader[6], Item.Kind.OTHER),
-            "title": _text(next(iter(record.get_fields("245")), None), "abnp"),
-            "original_title": _text(
-                next(
-                    (field for field in record.get_fields("880") if (field.get("6") or "").startswith("245")),
-                    None,
-                ),
-                "abnp",
-            ),
-            "creators": _names(record),
-            "publisher": next((name for field in imprint if (name := _text(field, "b"))), ""),
-            "year": _year([field.get("c") or "" for field in imprint], fixed),
-            "isbn": isbn,
-            "series": next((name for field in record.get_fields("490") if (name := _text(field, "av"))), ""),
-            "summary": "\n".join(_each(record, "520", "a")),
-            "language": fixed[35:38].strip(" |#") if fixed[35:38].isalpha() else "",
-            "url": _link(record),
-        },
-    )
-
-
-def _key(record, raw):
-    """The record's own number and whose number it is; a record without one is known by its content."""
-    control = record.get_fields("001")
-    if control and (control[0].data or "").strip():
-        whose = record.get_fields("003")
-        return f"{(whose[0].data or '').strip() if whose else ''}:{control[0].data.strip()}"
-    return "sha256:" + hashlib.sha256(raw).hexdigest()
-
-
-def _each(record, tag, code):
-    return [
-        value.strip()
-        for field in record.get_fields(tag)
-        for value in field.get_subfields(code)
-        if value and value.strip()
-    ]
-
-
-def _text(field, codes):
-    """The subfields in their order, without the punctuation that cataloguing rules put before the next one."""
-    if field is None:
-        return ""
-    return re.sub(
-        r"[\s/:;,=]+$", "", " ".join(value.strip() for value in field.get_subfields(*codes) if value)
-    )
-
-
-def _names(record):
-    names: list[str] = []
-    for field in record.get_fields("100", "110", "111", "700"):
-        name = _text(field, "abc" if field.tag != "111" else "a")
-        name = re.sub(r"(?<=\w{3})\.$", "", name)  # the full stop of a field, not of an initial
-        if name and name not in names and len("; ".join([*names, name])) <= 300:
-            names.append(name)
-    return "; ".join(names)
-
-
-def _year(imprints, fixed):
-    for text in imprints:
-        if found := re.search(r"(?<!\d)\d{4}(?!\d)", text):
-            return found.group()
-    return fixed[7:11] if fixed[7:11].isdigit() else ""
-
-
-def _call_numbers(record):
-    """852 where holdings are in the record; otherwise the first classification: of Congress, local, Dewey, local Dewey."""
-    call_numbers = [_text(field, "hijkm") for field in record.get_fields("852")]
-    if any(call_numbers):
-        return call_numbers
-    return [
-        number
-        for tag in ("050", "090", "082", "092")
-        for field in record.get_fields(tag)
-        if (number := _text(field, "ab"))
-    ][:1]
-
-
-def _link(record):
-    fields = sorted(
-        record.get_fields("856"), key=lambda field: field.indicator2 == "2"
-    )  # 2: about something else
-    return next(
-        (url.strip() for field in fields for url in field.get_subfields("u") if url and url.strip()), ""
-    )

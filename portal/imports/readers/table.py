@@ -1,4 +1,4 @@
-"""Comma-separated files, whatever their columns are called, their encoding and their delimiter."""
+"""Read CSV files. The names of the columns, the encoding and the delimiter are detected."""
 
 import codecs
 import csv
@@ -12,7 +12,7 @@ from portal.text import clean
 from recommendations.models import Item
 from recommendations.search import fold
 
-# What a column may be called, folded; the first that is there is taken.
+# The folded names that a column can have. The first one that the file has is used.
 GUESSES = {
     "title": ["title", "main title", "book title", "name", "titulo", "titre", "titel"],
     "creators": [
@@ -65,9 +65,9 @@ DELIMITERS = ",;\t|"
 
 
 def read_table(file, *, mapping):
-    """Records and Faults of a CSV file, in order; the header is not counted. `mapping`: {our field: [columns]}.
+    """Yield the Records and Faults of a CSV file, in order. `mapping` is {our field: [columns]}.
 
-    Raises Unreadable, with the columns that there are, where a column is unknown or the title's can't be guessed.
+    Raises Unreadable, with the names of the columns, if one is unknown or if no column is the title.
     """
     text = io.TextIOWrapper(file, encoding=_encoding(file), errors="replace", newline="")
     try:
@@ -75,7 +75,8 @@ def read_table(file, *, mapping):
         text.seek(0)
         yield from _read_rows(csv.reader(text, delimiter=delimiter), mapping)
     finally:
-        text.detach()  # the file is its opener's to close
+        # Otherwise the wrapper would close the file, which the caller does.
+        text.detach()
 
 
 def _read_rows(rows, mapping):
@@ -90,7 +91,7 @@ def _read_rows(rows, mapping):
 
 
 def _next(rows, number):
-    """A row, a Fault, or None at the end."""
+    """Return the next row, a Fault, or None at the end."""
     try:
         return next(rows, None)
     except csv.Error as error:
@@ -100,7 +101,7 @@ def _next(rows, number):
 
 
 def _encoding(file):
-    """UTF-8, with or without its mark, UTF-16 with one, or what Windows writes where it writes neither."""
+    """Detect UTF-8, UTF-16 with a byte order mark, or else assume the Windows encoding cp1252."""
     start = file.read(4)
     file.seek(0)
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -118,35 +119,35 @@ def _encoding(file):
 
 
 def _columns(header, mapping):
-    """{our field: [position of a column]}"""
-    there = (
+    """Return {our field: [positions of its columns]}."""
+    known = (
         f"The columns are: {', '.join(header)}." if any(header) else "The file has no line of column names."
     )
     positions = {}
     by_name = {fold(name): position for position, name in reversed(list(enumerate(header)))}
     for field, names in mapping.items():
         if field not in GUESSES:
-            raise Unreadable(f"There is no field {field!r} to fill. Fields: {', '.join(GUESSES)}.")
+            raise Unreadable(f"There is no field {field!r}. Fields: {', '.join(GUESSES)}.")
         unknown = [name for name in names if fold(name) not in by_name]
         if unknown:
-            raise Unreadable(f"There is no column {unknown[0]!r}. {there}")
+            raise Unreadable(f"There is no column {unknown[0]!r}. {known}")
         positions[field] = [by_name[fold(name)] for name in names]
     for field, guesses in GUESSES.items():
-        found = [by_name[guess] for guess in guesses if guess in by_name]
-        positions.setdefault(field, found if field == "isbn" else found[:1])
+        matches = [by_name[guess] for guess in guesses if guess in by_name]
+        positions.setdefault(field, matches if field == "isbn" else matches[:1])
     if not positions["title"]:
-        raise Unreadable(f"Which column holds the title? Say so with --map title=COLUMN. {there}")
+        raise Unreadable(f"No column is the title. Name one with --map title=COLUMN. {known}")
     return positions
 
 
 def _read_row(row, number, header, columns):
     if len(row) > len(header):
-        return Fault(number, f"it has {len(row)} cells, the first line {len(header)}")
+        return Fault(number, f"it has {len(row)} cells, but the first line has {len(header)}")
     cells = {
-        field: [row[position].strip() for position in found if position < len(row)]
-        for field, found in columns.items()
+        field: [row[position].strip() for position in positions if position < len(row)]
+        for field, positions in columns.items()
     }
-    first = {field: next((cell for cell in found if cell), "") for field, found in cells.items()}
+    first = {field: next((cell for cell in texts if cell), "") for field, texts in cells.items()}
     values = {field: first.get(field, "") for field in FIELDS}
     values["isbn"], repair = isbns.best_of(cells["isbn"])
     values["year"] = re.sub(r"\.0$", "", values["year"])
@@ -155,12 +156,10 @@ def _read_row(row, number, header, columns):
 
 
 def _key(identifier, values):
-    """Its own identifier, else its ISBN, else what it is called and by whom."""
+    """Return the record's own identifier, else its ISBN, else a hash of title and creators."""
     if identifier:
         return f"id:{identifier}"
     if values["isbn"]:
         return f"isbn:{values['isbn']}"
-    return (
-        "sha256:"
-        + hashlib.sha256(f"{fold(values['title'])}\n{fold(values['creators'])}".encode()).hexdigest()
-    )
+    text = f"{fold(values['title'])}\n{fold(values['creators'])}"
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

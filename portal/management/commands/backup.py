@@ -6,14 +6,17 @@ from portal import backups
 
 
 class Command(BaseCommand):
-    help = "Writes one archive with the database and the private files, and removes those beside it that are too old. People may go on working meanwhile."
+    help = (
+        "Write one archive with the database and the private files, and delete old archives in the same "
+        "folder. The portal can keep running."
+    )
 
     def add_arguments(self, parser):
-        parser.add_argument("file", help="where to write it, such as afterword-2026-01-31.tar.gz")
+        parser.add_argument("file", help="the new archive, such as afterword-2026-01-31.tar.gz")
         parser.add_argument(
             "--keep-old",
             action="store_true",
-            help="leave the archives in the same folder that are older than BACKUPS_KEPT_DAYS",
+            help="keep archives in the same folder that are older than BACKUPS_KEPT_DAYS",
         )
 
     def handle(self, *, file, keep_old, **options):
@@ -22,9 +25,10 @@ class Command(BaseCommand):
         except backups.BackupError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
-            f"{file}: version {manifest['version']}, {manifest['database']}, {manifest['made_at']}. It holds private data: keep it locked away."
+            f"{file}: version {manifest['version']}, {manifest['database']}, {manifest['made_at']}. "
+            "It contains private data: keep it in a safe place."
         )
-        for old in [] if keep_old else backups.remove_old(file, at=timezone.now()):
-            self.stdout.write(
-                f"{old}: removed, older than {settings.BACKUPS_KEPT.days} days, as the privacy page promises."
-            )
+        if keep_old:
+            return
+        for old in backups.remove_old(file, at=timezone.now()):
+            self.stdout.write(f"{old}: deleted, because it is older than {settings.BACKUPS_KEPT.days} days.")

@@ -5,7 +5,7 @@ from django.template.loader import get_template
 
 
 class Command(BaseCommand):
-    help = "Compiles every template of the portal and names those that don't."
+    help = "Compile every template of the portal, and list those that fail."
 
     def handle(self, **options):
         folder = settings.BASE_DIR / "templates"

@@ -1,7 +1,8 @@
-"""Translations without the gettext tools: every text in code and templates into locale/<language>/LC_MESSAGES/django.po, compiled to .mo.
+"""Collect the texts to translate from code and templates, and compile their translations.
 
-Both files are committed, so that a running portal needs no build step and no Babel. Nothing in them changes by itself: no dates,
-no line numbers.
+Both django.po and django.mo in locale/<language>/LC_MESSAGES/ are committed, so an installation needs no
+build step, no Babel and no gettext tools. The files have no dates and no line numbers, so they change only
+when a text changes.
 """
 
 import ast
@@ -17,7 +18,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation.template import templatize
 
-# Which arguments hold the text, as Babel writes it.
+# The positions of the texts among the arguments, in Babel's notation. "c" marks the context.
 FUNCTIONS = {
     "gettext": None,
     "gettext_lazy": None,
@@ -39,8 +40,8 @@ SOURCES = [
 ]
 
 
-class Texts(Catalog):
-    """A catalogue whose header says only what gettext needs."""
+class MinimalCatalog(Catalog):
+    """A Babel catalog with only those headers that gettext needs."""
 
     def __init__(self, language=None):
         super().__init__(locale=language, header_comment="", charset="utf-8", fuzzy=False)
@@ -51,44 +52,43 @@ class Texts(Catalog):
             ("Content-Type", "text/plain; charset=utf-8"),
             ("Content-Transfer-Encoding", "8bit"),
         ]
-        return (
-            [("Language", str(self.locale)), ("Plural-Forms", self.plural_forms), *headers]
-            if self.locale
-            else headers
-        )
+        if self.locale:
+            headers = [("Language", str(self.locale)), ("Plural-Forms", self.plural_forms), *headers]
+        return headers
 
     mime_headers = property(_headers, Catalog._set_mime_headers)
 
 
 class Command(BaseCommand):
-    help = "Gathers the texts to be translated, keeps their translations, and compiles them."
+    help = "Collect the texts to translate, keep existing translations, and compile them."
 
     def add_arguments(self, parser):
         parser.add_argument(
             "--check",
             action="store_true",
-            help="change nothing; fail when a translation is missing, doubtful, outdated or broken",
+            help="change nothing, and fail if a translation is missing, fuzzy, outdated or broken",
         )
 
     def handle(self, *, check, **options):
         languages = [code for code, _ in settings.LANGUAGES if code != settings.LANGUAGE_CODE]
         locale = Path(settings.LOCALE_PATHS[0])
-        faults = []
+        problems = []
         for language in languages:
             if not check:
                 update(settings.BASE_DIR, locale, language)
-            faults += faults_in(settings.BASE_DIR, locale, language)
-        for fault in faults:
-            self.stderr.write(fault)
-        if faults and check:
+            problems += problems_in(settings.BASE_DIR, locale, language)
+        for problem in problems:
+            self.stderr.write(problem)
+        if problems and check:
             raise CommandError(
-                f"{len(faults)} faults in the translations. `manage.py messages` gathers the texts; the translations go into locale/."
+                f"{len(problems)} problems in the translations. `make messages` collects the texts. Then add "
+                "the translations to django.po in locale/ and run it again."
             )
 
 
-def gather(root):
-    """All texts under `root`, as a catalogue without translations."""
-    texts = Texts()
+def collect(root):
+    """Return a catalog of all texts under `root`, without translations."""
+    texts = MinimalCatalog()
     for folder, pattern in SOURCES:
         for path in sorted((root / folder).rglob(pattern)):
             if "migrations" in path.parts:
@@ -104,11 +104,12 @@ def gather(root):
 
 
 def texts_in(path):
+    """Yield (text, comments, context) for each translatable text in a file."""
     source = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
         functions = _functions_used_by(source)
     else:
-        # Django turns a template into calls between rows of X; leading space would read as wrong indentation.
+        # templatize() turns a template into Python calls. Leading spaces would be a syntax error in Python.
         source = "\n".join(line.strip() for line in templatize(source, origin=str(path)).splitlines())
         functions = FUNCTIONS | {"_": None}
     for _, text, comments, context in extract(
@@ -118,7 +119,7 @@ def texts_in(path):
 
 
 def _functions_used_by(source):
-    """The gettext functions by the names this module imports them under."""
+    """Return FUNCTIONS and the names under which a module imports them."""
     functions = dict(FUNCTIONS)
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module == "django.utils.translation":
@@ -131,9 +132,9 @@ def _functions_used_by(source):
 
 
 def update(root, locale, language):
-    """Gather the texts into the language's file, keep the translations of those that are still there, and compile."""
-    texts, known = Texts(language), read(locale, language)
-    for message in gather(root):
+    """Write django.po with all current texts and their existing translations, and compile it."""
+    texts, known = MinimalCatalog(language), read(locale, language)
+    for message in collect(root):
         if message.id:
             old = known.get(message.id, message.context)
             translation = old.string if old and _same_kind(old, message) else None
@@ -148,14 +149,14 @@ def update(root, locale, language):
             )
     folder = locale / language / "LC_MESSAGES"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "django.po").write_bytes(written(texts))
-    (folder / "django.mo").write_bytes(compiled(texts))
+    (folder / "django.po").write_bytes(po_bytes(texts))
+    (folder / "django.mo").write_bytes(mo_bytes(texts))
 
 
 def read(locale, language):
-    """The language's file as it is; empty when there is none."""
+    """Return the catalog in django.po, which is empty if there is no file."""
     path = locale / language / "LC_MESSAGES" / "django.po"
-    texts = Texts(language)
+    texts = MinimalCatalog(language)
     if path.exists():
         with path.open("rb") as file:
             for message in read_po(file, locale=language):
@@ -172,38 +173,37 @@ def read(locale, language):
     return texts
 
 
-def written(texts):
+def po_bytes(texts):
     file = io.BytesIO()
     write_po(file, texts, width=120, include_lineno=False)
-    return file.getvalue().lstrip(
-        b"#\n"
-    )  # an empty comment; every entry begins with a letter or, after it, with "#:"
+    # Babel begins the file with an empty comment.
+    return file.getvalue().lstrip(b"#\n")
 
 
-def compiled(texts):
+def mo_bytes(texts):
     file = io.BytesIO()
     write_mo(file, texts)
     return file.getvalue()
 
 
-def faults_in(root, locale, language):
-    """What is wrong with the language's translations, a line each."""
-    texts, known = gather(root), read(locale, language)
-    wanted = {(message.id, message.context): message for message in texts if message.id}
-    there = {(message.id, message.context): message for message in known if message.id}
-    faults = [f"{language}: not gathered yet: {_name(key)}" for key in wanted if key not in there]
-    faults += [f"{language}: no longer used: {_name(key)}" for key in there if key not in wanted]
-    for key, message in there.items():
+def problems_in(root, locale, language):
+    """Return the problems of the language's translations, one line for each."""
+    catalog = read(locale, language)
+    used = {(message.id, message.context): message for message in collect(root) if message.id}
+    known = {(message.id, message.context): message for message in catalog if message.id}
+    problems = [f"{language}: not collected yet: {_name(key)}" for key in used if key not in known]
+    problems += [f"{language}: no longer used: {_name(key)}" for key in known if key not in used]
+    for key, message in known.items():
         if message.fuzzy:
-            faults.append(f"{language}: doubtful (fuzzy): {_name(key)}")
+            problems.append(f"{language}: fuzzy: {_name(key)}")
         elif not _is_translated(message):
-            faults.append(f"{language}: not translated: {_name(key)}")
+            problems.append(f"{language}: not translated: {_name(key)}")
         elif not _placeholders_agree(message):
-            faults.append(f"{language}: placeholders differ: {_name(key)}")
+            problems.append(f"{language}: placeholders differ: {_name(key)}")
     path = locale / language / "LC_MESSAGES" / "django.mo"
-    if not path.exists() or path.read_bytes() != compiled(known):
-        faults.append(f"{language}: django.mo is not what django.po says")
-    return faults
+    if not path.exists() or path.read_bytes() != mo_bytes(catalog):
+        problems.append(f"{language}: django.mo does not match django.po")
+    return problems
 
 
 def _name(key):
@@ -221,12 +221,15 @@ def _is_translated(message):
 
 
 def _placeholders_agree(message):
-    """The forms for many hold the same placeholders as the text; the one for a single thing may leave the number out."""
+    """Return whether the translation has the placeholders of the text.
+
+    The singular form may leave out the number.
+    """
     if isinstance(message.id, str):
         return _placeholders(message.id) == _placeholders(message.string)
-    one, many = (set(_placeholders(text)) for text in message.id)
-    *few, last = (set(_placeholders(text)) for text in message.string)
-    return last == many and all(form <= one | many for form in few)
+    singular, plural = (set(_placeholders(text)) for text in message.id)
+    *other_forms, last_form = (set(_placeholders(text)) for text in message.string)
+    return last_form == plural and all(form <= singular | plural for form in other_forms)
 
 
 def _placeholders(text):

@@ -4,7 +4,7 @@ from portal.conversations import search
 
 
 class Command(BaseCommand):
-    help = "Write the index of the conversations' words anew. Safe at any time; the search works meanwhile."
+    help = "Rebuild the search index of the desk's conversations. The search keeps working meanwhile."
 
     def handle(self, **options):
         done = 0
@@ -12,4 +12,4 @@ class Command(BaseCommand):
             if done % 10_000 == 0:
                 self.stdout.write(f"{done} conversations")
         if options["verbosity"]:
-            self.stdout.write(f"The search now knows {done} conversations.")
+            self.stdout.write(f"Indexed {done} conversations.")

@@ -4,12 +4,13 @@ from portal import backups
 
 
 class Command(BaseCommand):
-    help = "Puts back what `backup` wrote. Stop the portal first."
-    requires_system_checks = []  # it must run where there is no database yet
+    help = "Restore an archive made with `backup`. Stop the portal first."
+    # The command must also run before there is a database.
+    requires_system_checks = []
 
     def add_arguments(self, parser):
-        parser.add_argument("file")
-        parser.add_argument("--replace", action="store_true", help="overwrite what this portal holds now")
+        parser.add_argument("file", help="the archive")
+        parser.add_argument("--replace", action="store_true", help="overwrite the data of this portal")
 
     def handle(self, *, file, replace, **options):
         try:
@@ -18,4 +19,4 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         self.stdout.write(f"Restored the state of {manifest['made_at']} (version {manifest['version']}).")
         if backups.unapplied_migrations():
-            self.stdout.write("This version needs changes to the database: run manage.py migrate now.")
+            self.stdout.write("This version changes the database. Run now: manage.py migrate")

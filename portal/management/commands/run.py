@@ -14,35 +14,38 @@ from portal.backups import unapplied_migrations
 from portal.management import web_server
 from portal.management.web_server import SECONDS_TO_FINISH
 
-EVERY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 (compared with, not bound to)
-MOST_RESTARTS = 5  # of the worker, in a row; one that lived for a minute begins a new row
+EVERY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 (only compared)
+# The worker is restarted this many times in a row. If it ran for a minute, counting starts again.
+MAX_RESTARTS = 5
 
 
 class Command(BaseCommand):
-    help = "Runs the web server and the worker in this terminal. Ctrl-C ends both."
+    help = "Run the web server and the worker in this terminal. Ctrl-C stops both."
 
     def add_arguments(self, parser):
         parser.add_argument(
-            "--host", default="127.0.0.1", help="0.0.0.0 lets other devices on the network in"
+            "--host",
+            default="127.0.0.1",
+            help="with 0.0.0.0, other devices on the network can open the portal",
         )
         parser.add_argument("--port", type=int, default=8000)
         parser.add_argument("--workers", type=int, default=2, help="processes of the web server")
         parser.add_argument("--threads", type=int, default=4, help="threads in each")
         parser.add_argument(
-            "--no-worker", action="store_true", help="run no worker here: another machine runs it"
+            "--no-worker", action="store_true", help="don't run the worker, because another machine runs it"
         )
         parser.add_argument(
             "--access-log",
             action="store_true",
-            help="also write the web server's own log, which does not hide claim codes",
+            help="also write the web server's access log, which contains claim codes",
         )
 
     def handle(self, *, host, port, workers, threads, no_worker, access_log, **options):
-        _refuse_a_taken_port(host, port)
+        _check_port_is_free(host, port)
         if unapplied_migrations():
             raise CommandError("The database is not up to date. Run first: manage.py migrate")
         address = _address(host, port)
-        self.stopping = 0
+        self.stop_signals = 0
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             signal.signal(getattr(signal, name), self._stop)
 
@@ -56,35 +59,34 @@ class Command(BaseCommand):
         web = _start(web_command, environment)
         self.worker = None if no_worker else _start(worker_command, environment)
         try:
-            self._wait_until_it_answers(web, host, port)
-            if not self.stopping:
-                self._say_where(host, address)
+            self._wait_for_server(web, host, port)
+            if not self.stop_signals:
+                self._show_address(host, address)
             self._watch(web, worker_command, environment)
         finally:
-            self._end([process for process in (web, self.worker) if process])
+            self._end_processes([process for process in (web, self.worker) if process])
 
     def _stop(self, number, frame):
-        self.stopping += 1
+        self.stop_signals += 1
 
-    def _wait_until_it_answers(self, web, host, port):
+    def _wait_for_server(self, web, host, port):
         for _attempt in range(300):
-            if self.stopping or web.poll() is not None:
+            if self.stop_signals or web.poll() is not None:
                 return
             with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-                if probe.connect_ex(("127.0.0.1" if host == "0.0.0.0" else host, port)) == 0:  # noqa: S104 (compared with)
+                if probe.connect_ex(("127.0.0.1" if host == "0.0.0.0" else host, port)) == 0:  # noqa: S104 (only compared)
                     return
             time.sleep(0.1)
 
-    def _say_where(self, host, address):
+    def _show_address(self, host, address):
         self.stdout.write(f"\n  {address}/\n")
         if host in EVERY_ADDRESS and settings.LOCAL:
-            self.stdout.write("  From a phone on the same network:\n")
+            self.stdout.write("  To open it on a phone in the same network:\n")
             self._show_qr_code(f"{address}/")
         if settings.DEMO:
-            self.stdout.write(
-                f"  Sign in as anybody of the demo library with one click: {address}/demo/\n  Every mail that was sent: {address}/demo/mail/\n"
-            )
-        self.stdout.write("  Ctrl-C ends it.\n")
+            self.stdout.write(f"  Sign in as anyone with one click: {address}/demo/\n")
+            self.stdout.write(f"  Read every email that was sent: {address}/demo/mail/\n")
+        self.stdout.write("  Press Ctrl-C to stop.\n")
         self.stdout.flush()
 
     def _show_qr_code(self, text):
@@ -95,75 +97,88 @@ class Command(BaseCommand):
         try:
             self.stdout.write(picture.getvalue())
         except UnicodeEncodeError:
-            self.stdout.write("  (this terminal can't show a QR code)")
+            self.stdout.write("  (This terminal can't show a QR code.)")
 
     def _watch(self, web, worker_command, environment):
-        """Until told to stop. A worker that dies is started again; without the web server there is nothing to keep up."""
+        """Wait until a signal stops the command. If the worker dies, start it again.
+
+        Raises CommandError if the web server dies, or if the worker dies too often.
+        """
         restarts, started = 0, time.monotonic()
-        while not self.stopping:
+        while not self.stop_signals:
             if web.poll() is not None:
                 raise CommandError(
-                    f"The web server ended by itself (status {web.returncode}); what it said stands above. Everything is stopped."
+                    f"The web server stopped unexpectedly (status {web.returncode}). Its messages are above. "
+                    "The worker is stopped too."
                 )
             if self.worker and self.worker.poll() is not None:
                 restarts = 1 if time.monotonic() - started > 60 else restarts + 1
-                if restarts > MOST_RESTARTS:
+                if restarts > MAX_RESTARTS:
                     raise CommandError(
-                        f"The worker ended {restarts} times in a row; what it said stands above. Everything is stopped."
+                        f"The worker stopped {restarts} times in a row. Its messages are above. "
+                        "The web server is stopped too."
                     )
                 self.stderr.write(
-                    f"The worker ended by itself (status {self.worker.returncode}); it is started again."
+                    f"The worker stopped unexpectedly (status {self.worker.returncode}) and is started again."
                 )
                 self.worker, started = _start(worker_command, environment), time.monotonic()
             time.sleep(0.2)
 
-    def _end(self, processes):
-        """Both get time to finish what they are at; a second Ctrl-C takes it from them."""
-        living = [process for process in processes if process.poll() is None]
-        for process in living:
+    def _end_processes(self, processes):
+        """Stop the processes, and wait for them to finish. A second Ctrl-C kills them at once."""
+        running = [process for process in processes if process.poll() is None]
+        for process in running:
             process.terminate()
-        asked, deadline = self.stopping, time.monotonic() + SECONDS_TO_FINISH
+        signals, deadline = self.stop_signals, time.monotonic() + SECONDS_TO_FINISH
         while (
-            any(process.poll() is None for process in living)
-            and self.stopping <= max(asked, 1)
+            any(process.poll() is None for process in running)
+            and self.stop_signals <= max(signals, 1)
             and time.monotonic() < deadline
         ):
             time.sleep(0.1)
-        for process in living:
+        for process in running:
             if process.poll() is None:
                 process.kill()
             process.wait()
 
 
 def _start(command, environment):
-    # A session of its own: Ctrl-C reaches this command alone, which then ends the others in order.
-    return subprocess.Popen(command, env=environment, cwd=settings.BASE_DIR, start_new_session=True)  # noqa: S603 (our own words)
+    # In a session of its own, the process does not get Ctrl-C. This command gets it and stops both in order.
+    return subprocess.Popen(command, env=environment, cwd=settings.BASE_DIR, start_new_session=True)  # noqa: S603 (no shell)
 
 
 def _bind(host, port):
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _refuse_a_taken_port(host, port):
+def _check_port_is_free(host, port):
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except (OSError, OverflowError) as error:
             raise CommandError(
-                f"Can't listen on {_bind(host, port)}: {error}. Is it running already? Otherwise choose another port, such as --port 8080."
+                f"Can't listen on {_bind(host, port)}: {error}. If the portal isn't already running, "
+                "choose another port, such as --port 8080."
             ) from error
 
 
 def _address(host, port):
-    """What to type into a browser."""
+    """Return the address to type into a browser."""
     if not settings.LOCAL or "BASE_URL" in os.environ:
         return settings.BASE_URL
-    return f"http://{_bind(_own_network_address() if host in EVERY_ADDRESS else 'localhost' if host == '127.0.0.1' else host, port)}"
+    if host in EVERY_ADDRESS:
+        host = _own_network_address()
+    elif host == "127.0.0.1":
+        host = "localhost"
+    return f"http://{_bind(host, port)}"
 
 
 def _own_network_address():
-    """This machine's address on the network. Nothing is sent: connecting a datagram socket only chooses the way out."""
+    """Return this machine's address on the network.
+
+    Connecting a datagram socket sends nothing. It only chooses the network interface.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))
@@ -173,7 +188,10 @@ def _own_network_address():
 
 
 def _environment(host, address):
-    """On one's own machine the links in mails and the allowed hosts follow the address that was chosen."""
+    """Return the environment of both processes.
+
+    In development and in the demo, links in emails and the allowed hosts follow --host and --port.
+    """
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     if settings.LOCAL:
         environment["BASE_URL"] = address

@@ -1,4 +1,4 @@
-"""The first command of a real library: itself, its first branch, its first coordinator and a list of topics to begin with."""
+"""Set up a library: its name, first branch, first coordinator and a first list of topics."""
 
 import sys
 import zoneinfo
@@ -15,22 +15,22 @@ from accounts.models import Library
 from portal.text import clean
 from recommendations.topics import add_starting_topics
 
+LANGUAGE_CODES = [code for code, _name in settings.LANGUAGES]
+# Option, question, default.
 QUESTIONS = [
     ("name", "Name of the library", ""),
     ("time_zone", "Time zone, such as America/Chicago", ""),
     ("branch", "Name of the first branch", "Main Library"),
-    ("coordinator_email", "E-mail address of the first coordinator", ""),
+    ("coordinator_email", "Email address of the first coordinator", ""),
     ("coordinator_name", "Name of the first coordinator", ""),
-    (
-        "language",
-        "Language of the library (" + ", ".join(code for code, _name in settings.LANGUAGES) + ")",
-        settings.LANGUAGE_CODE,
-    ),
+    ("language", f"Language of the library ({', '.join(LANGUAGE_CODES)})", settings.LANGUAGE_CODE),
 ]
 
 
 class Command(BaseCommand):
-    help = "Sets up the library: asks for what the options don't say. Does nothing where a library is set up already."
+    help = (
+        "Set up the library. Asks for everything that is not given as an option. Fails if a library exists."
+    )
 
     def add_arguments(self, parser):
         for name, question, _default in QUESTIONS:
@@ -39,19 +39,18 @@ class Command(BaseCommand):
             "--no-input",
             action="store_false",
             dest="interactive",
-            help="Never ask: use the options and their defaults.",
+            help="Don't ask. Use the options and their defaults.",
         )
 
     def handle(self, *, interactive, **options):
         try:
             is_set_up = Library.objects.exists()
         except DatabaseError as error:
-            raise CommandError(
-                "The database has no tables of this version yet. Run: manage.py migrate"
-            ) from error
+            raise CommandError("The database is not up to date. Run first: manage.py migrate") from error
         if is_set_up:
             raise CommandError(
-                f"{Library.current()} is set up already. A coordinator changes it at {settings.BASE_URL}/desk/settings/."
+                f"{Library.current()} is already set up. Coordinators can change it at "
+                f"{settings.BASE_URL}/desk/settings/."
             )
         interactive = interactive and sys.stdin.isatty()
         answers = {
@@ -62,16 +61,23 @@ class Command(BaseCommand):
             library.set_up(at=timezone.now(), **answers)
             add_starting_topics()
         self.stdout.write(
-            f"{answers['name']} is set up. {answers['coordinator_name']} can now sign in at {settings.BASE_URL}/sign-in/ with"
-        )
-        self.stdout.write(
-            f"{answers['coordinator_email']} and then open the desk at {settings.BASE_URL}/desk/. Next: hours and people, in its settings."
+            f"{answers['name']} is set up. {answers['coordinator_name']} can now sign in with "
+            f"{answers['coordinator_email']} at {settings.BASE_URL}/sign-in/ and open the desk at "
+            f"{settings.BASE_URL}/desk/. The next step is to add hours and staff in the desk's settings."
         )
 
     def _answer(self, name, question, default, given, interactive):
-        """The option, or what is typed until it is right, or the default."""
+        """Return the option if given, or else the typed answer or the default.
+
+        Asks again until the answer is valid. Raises CommandError if an option is not valid.
+        """
         while True:
-            value = given if given is not None else self._ask(question, default) if interactive else default
+            if given is not None:
+                value = given
+            elif interactive:
+                value = self._ask(question, default)
+            else:
+                value = default
             try:
                 return CHECKS[name](clean(value))
             except ValidationError as error:
@@ -84,12 +90,12 @@ class Command(BaseCommand):
         return input(f"{question}{f' [{default}]' if default else ''}: ").strip() or default
 
 
-def _words(longest):
+def _words(max_length):
     def check(value):
         if not value:
-            raise ValidationError("This is needed.")
-        if len(value) > longest:
-            raise ValidationError(f"At most {longest} characters.")
+            raise ValidationError("This is required.")
+        if len(value) > max_length:
+            raise ValidationError(f"At most {max_length} characters.")
         return value
 
     return check
@@ -98,7 +104,7 @@ def _words(longest):
 def _time_zone(value):
     if value not in zoneinfo.available_timezones():
         raise ValidationError(
-            f"No time zone is called {value!r}. Write a region and a city, such as America/Chicago or Europe/Madrid."
+            f"There is no time zone {value!r}. Enter a region and a city, such as America/Chicago."
         )
     return value
 
@@ -111,7 +117,7 @@ def _address(value):
 def _language(value):
     if value not in dict(settings.LANGUAGES):
         raise ValidationError(
-            f"The portal does not speak {value!r} yet. Choose one of: {', '.join(code for code, _name in settings.LANGUAGES)}."
+            f"The portal has no language {value!r} yet. Choose one of: {', '.join(LANGUAGE_CODES)}."
         )
     return value
 

@@ -4,7 +4,7 @@ from portal.worker import Worker
 
 
 class Command(BaseCommand):
-    help = "Delivers mail and runs the repeated jobs, until it is told to stop."
+    help = "Deliver emails and run the repeated jobs until SIGTERM or Ctrl-C."
 
     def add_arguments(self, parser):
         parser.add_argument("--once", action="store_true", help="do what is due now, then stop")

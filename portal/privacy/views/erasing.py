@@ -1,4 +1,4 @@
-"""Erase everything: what goes, said in numbers; the act, once they have shown that it is them; the receipt."""
+"""Erase everything: the page that asks, the erasure itself after reauthentication, and the receipt."""
 
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import AnonymousUser
@@ -10,45 +10,47 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.sign_in.access import LAST_PERSON, recently_authenticated, redirect_to_reauthenticate
 from accounts.sign_in.email_addresses import confirmed_address
 from portal.privacy import erasure
+from portal.privacy.erasure_words import in_words, stays_in_words
 from portal.privacy.models import Erasure
 
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def erase(request):
+    """Show what an erasure deletes and leaves. A POST erases the person and leads to the receipt."""
     if request.method == "POST":
         if not recently_authenticated(request):
             return redirect_to_reauthenticate(request)
         try:
             receipt = erasure.erase(request.user, language=get_language(), at=timezone.now())
         except erasure.AlreadyErased:
-            return _out_of_this_device(request, redirect("signed_out"))
+            return _sign_out(request, redirect("signed_out"))
         except erasure.WorksAtADesk:
             return _page(request, status=409)
         except erasure.HeldByLaw:
             return _page(request, is_held=True, status=409)
-        return _out_of_this_device(request, redirect("erased", public_id=receipt.public_id))
+        return _sign_out(request, redirect("erased", public_id=receipt.public_id))
     return _page(request)
 
 
 @require_safe
 def erased(request, public_id):
-    """The receipt: its address is known to whoever was erased, and it names nobody."""
+    """Show the receipt. It names nobody, and only the erased person knows its address."""
     receipt = get_object_or_404(Erasure, public_id=public_id)
     with translation.override(receipt.language):
         context = {
             "receipt": receipt,
-            "goes": erasure.in_words(receipt.counts),
-            "stays": erasure.stays_in_words(receipt.counts),
+            "goes": in_words(receipt.counts),
+            "stays": stays_in_words(receipt.counts),
         }
         return render(request, "privacy/erased.html", context)
 
 
 def _page(request, *, is_held=False, status=200):
-    counts = erasure.what_goes(request.user, at=timezone.now())
+    counts = erasure.preview(request.user, at=timezone.now())
     context = {
-        "goes": erasure.in_words(counts),
-        "stays": erasure.stays_in_words(counts),
+        "goes": in_words(counts),
+        "stays": stays_in_words(counts),
         "roles": request.user.roles,
         "mailed": confirmed_address(request.user),
         "proved": recently_authenticated(request),
@@ -57,8 +59,8 @@ def _page(request, *, is_held=False, status=200):
     return render(request, "privacy/erase.html", context, status=status)
 
 
-def _out_of_this_device(request, response):
-    """Nothing of the person is left in this browser, as after signing out."""
+def _sign_out(request, response):
+    """Remove everything of the person from this browser, as signing out does, and return the response."""
     request.session.flush()
     request.user = AnonymousUser()
     response.headers["Clear-Site-Data"] = '"cache", "cookies", "storage"'

@@ -1,4 +1,4 @@
-"""A copy of everything for the person whom it is about: asked for, watched while it is built, downloaded."""
+"""Exports: ask for a copy of your data, watch it being built, download it."""
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse, StreamingHttpResponse
@@ -18,25 +18,28 @@ from portal.privacy.models import Export
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def export(request):
-    """GET: what there is; a page that is open polls it. POST: have one built."""
+    """Show the person's exports. A POST asks for a new one.
+
+    An open page polls with `since`, and gets 204 if nothing has changed.
+    """
     if request.method == "POST":
         if not recently_authenticated(request):
             return redirect_to_reauthenticate(request)
         exports.ask_for(request.user, language=get_language(), at=timezone.now())
         return redirect("export")
     now = timezone.now()
-    latest = Export.objects.belonging_to(request.viewer).order_by("-asked_at", "-pk").first()
-    there = Export.objects.belonging_to(request.viewer).ready(now).order_by("-ready_at").first()
+    own = Export.objects.belonging_to(request.viewer)
+    latest = own.order_by("-asked_at", "-pk").first()
+    ready = own.ready(now).order_by("-ready_at").first()
     progress = f"{latest.state}-{latest.done}" if latest else ""
     if request.htmx and request.GET.get("since") == progress:
         return HttpResponse(status=204)
+    again_at = ready.ready_at + exports.AGAIN_AFTER if ready else None
     context = {
         "latest": latest,
-        "there": there,
+        "there": ready,
         "progress": progress,
-        "again_at": there.ready_at + exports.AGAIN_AFTER
-        if there and there.ready_at + exports.AGAIN_AFTER > now
-        else None,
+        "again_at": again_at if again_at and again_at > now else None,
         "mailed": bool(confirmed_address(request.user)),
         "proved": recently_authenticated(request),
     }
@@ -46,28 +49,29 @@ def export(request):
 @login_required
 @require_safe
 def export_file(request, public_id):
-    """The archive itself: for its person alone, for seven days, once they have shown that it is them."""
-    found = get_object_or_404(
+    """Send the archive to its person, or redirect to the page that asks them to reauthenticate first."""
+    export = get_object_or_404(
         Export.objects.belonging_to(request.viewer).ready(timezone.now()).select_related("person"),
         public_id=public_id,
     )
     if not recently_authenticated(request):
-        return redirect("export")  # which asks for it, and is a page to come back to
-    if not found.file.storage.exists(found.file.name):
+        return redirect("export")
+    if not export.file.storage.exists(export.file.name):
         raise Http404
     if request.method == "GET":
-        exports.downloaded(found, at=timezone.now())
-    response = StreamingHttpResponse(_chunks(found.file), content_type="application/zip")
+        exports.downloaded(export, at=timezone.now())
+    response = StreamingHttpResponse(_chunks(export.file), content_type="application/zip")
     response.headers["Content-Disposition"] = content_disposition_header(
-        True, f"{request.library.today(found.ready_at):%Y-%m-%d}.zip"
+        True, f"{request.library.today(export.ready_at):%Y-%m-%d}.zip"
     )
-    response.headers["Content-Length"] = str(found.size)
+    response.headers["Content-Length"] = str(export.size)
     response.headers["Cache-Control"] = "private, no-store"
-    response.headers["Content-Encoding"] = "identity"  # packed already
+    # The file is compressed already. This header keeps GZipMiddleware from compressing it again.
+    response.headers["Content-Encoding"] = "identity"
     return response
 
 
 def _chunks(file):
-    """Opened only once somebody reads."""
+    """Yield the file in pieces. It is opened only when the first piece is read."""
     with file.open("rb") as stream:
         yield from stream.chunks(exports.CHUNK)

@@ -1,4 +1,7 @@
-"""Two records of one person, proven from both sides: the one in which they are signed in, and the one whose address they have just proved."""
+"""Merge two records of one person who has proven both.
+
+They are signed in to one, and have just confirmed an address that belongs to the other.
+"""
 
 from django.contrib import messages
 from django.db import transaction
@@ -25,45 +28,46 @@ HOURS = int(unmerging.CAN_BE_UNMERGED_FOR.total_seconds() // 3600)
 
 @reauthentication_required
 def merge_records(request):
-    """What would move, and the button that does it."""
+    """Show what would move. A POST merges the records."""
     other = other_record(request)
     if other is None:
         return redirect("me")
-    going, into = _which_ends(request.user, other)
+    going, into = _going_and_into(request.user, other)
     if going is None:
-        messages.error(
-            request,
-            _(
-                "This address opens another library account, and the two cannot be joined. Sign out and sign in with it to see that one."
-            ),
+        text = _(
+            "This address opens another library account that can't be merged with this one. "
+            "To see it, sign out and sign in with that address."
         )
+        messages.error(request, text)
         return redirect("me")
     if request.method != "POST":
-        return render(
-            request, "privacy/merge.html", {"moving": what_moves(going), "stays": into, "hours": HOURS}
-        )
+        context = {"moving": what_moves(going), "stays": into, "hours": HOURS}
+        return render(request, "privacy/merge.html", context)
     del request.session[OTHER_RECORD]
     try:
-        _join(going, into, by=request.user, at=timezone.now())
+        _merge(going, into, by=request.user, at=timezone.now())
     except CannotMerge:
-        messages.error(
-            request,
-            _(
-                "The two accounts cannot be joined now. If another address waits for one of them, keep the old one first, on your page Me."
-            ),
+        text = _(
+            "The two accounts can't be merged now. If one of them has an email change pending, "
+            "choose to keep the old address first, on your page Me."
         )
+        messages.error(request, text)
         return redirect("me")
     if into != request.user:
+        # The session belonged to the record that has ended.
         borrowed = is_borrowed(request)
-        request.session.flush()  # it was the other one's
+        request.session.flush()
         sign_in(request, into, by="joined", borrowed=borrowed)
         record_reauthentication(request)
-    messages.success(request, _("Your two accounts are one now."))
+    messages.success(request, _("Your two accounts are now one."))
     return redirect("home")
 
 
-def _which_ends(person, other):
-    """(going, into): the record of the proven address stays, unless that is not possible; (None, None) where neither may end."""
+def _going_and_into(person, other):
+    """Return which record ends and which stays, or (None, None) if neither may end.
+
+    The record of the confirmed address stays if possible.
+    """
     for going, into in ((person, other), (other, person)):
         if may_merge_people(going, into):
             return going, into
@@ -71,8 +75,11 @@ def _which_ends(person, other):
 
 
 @transaction.atomic
-def _join(going, into, *, by, at):
-    """The address that ends is told: whoever had the device for a moment took all of it along, and for a day the desk can part them."""
+def _merge(going, into, *, by, at):
+    """Merge the records, and tell the address of the one that ends.
+
+    Someone who had the device for a moment may have taken over the account. The desk can undo that for a day.
+    """
     ends, language = confirmed_address(going), going.language or get_language()
     unmerging.merge_for_a_day(going, into, by=by, at=at, proven=True)
     if ends and into.email:

@@ -1,4 +1,4 @@
-"""What the library keeps about whoever asks, why, and until when."""
+"""The privacy page: what the library keeps, why, and until when."""
 
 from django.conf import settings
 from django.db.models import Count, Q
@@ -8,7 +8,8 @@ from django.views.decorators.http import require_safe
 from accounts.patron.retention_choice import CHILD_PERIOD, SHORT_PERIOD
 from portal.helpsessions.models import HelpSession
 from portal.privacy.access_log_page import who_looked
-from portal.privacy.policy import in_words, lines_for_patrons
+from portal.privacy.policy import lines_for_patrons
+from portal.privacy.policy_lines.line import in_words
 from portal.privacy.retention_preview import name_of, next_to_go
 
 LOOKS_SHOWN = 5
@@ -16,25 +17,27 @@ LOOKS_SHOWN = 5
 
 @require_safe
 def privacy(request):
-    """For a signed-in person, for a browser that opened codes, and for anybody: the less is known, the more generally it speaks."""
+    """Show the privacy page to anyone. A patron and a viewer by code also see what applies to them."""
     context = {"groups": lines_for_patrons(), "backups_kept": in_words(settings.BACKUPS_KEPT)}
+    person = request.viewer.person
     if request.viewer:
         visits = HelpSession.objects.belonging_to(request.viewer).aggregate(
             all=Count("pk"), with_child=Count("pk", filter=~Q(with_child=""))
         )
         context["visits"] = visits["all"]
-        is_childs = bool(request.viewer.person and request.viewer.person.is_child)
-        if is_childs or (visits["with_child"] and not request.viewer.person):
+        is_childs = bool(person and person.is_child)
+        if is_childs or (visits["with_child"] and not person):
             context |= {
                 "child": "account" if is_childs else "visit",
                 "most": in_words(CHILD_PERIOD),
                 "least": in_words(SHORT_PERIOD),
             }
-    if request.viewer.person:
-        looks, further = who_looked(request.viewer.person, zone=request.library.zone)
-        context |= {"looks": looks[:LOOKS_SHOWN], "more_looks": len(looks) > LOOKS_SHOWN or further}
+    if person:
+        looks, further = who_looked(person, zone=request.library.zone)
         context |= {
-            "remembers": name_of(request.viewer.person),
-            "next_to_go": next_to_go(request.viewer.person, request.library),
+            "looks": looks[:LOOKS_SHOWN],
+            "more_looks": len(looks) > LOOKS_SHOWN or further,
+            "remembers": name_of(person),
+            "next_to_go": next_to_go(person, request.library),
         }
     return render(request, "privacy/privacy.html", context)

@@ -1,4 +1,4 @@
-"""How long the library remembers: chosen, explained with its days, and only then made so."""
+"""How long the library remembers a patron's visits: choose, see what that means, confirm."""
 
 from urllib.parse import urlencode
 
@@ -20,35 +20,31 @@ from portal.privacy.retention_preview import effect
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def remember(request):
-    """Without a choice the form; with one in the address what it would do; a POST makes it so. Undoing is the POST of the choice before."""
+    """Show the form, or with a choice in the address what it would do. A POST saves the choice.
+
+    Undo is a POST of the earlier choice.
+    """
     asked = request.GET if "remember" in request.GET else None
     form = RememberForm(
         request.POST if "remember" in request.POST else asked,
-        initial=_now(request.user),
+        initial=_current_choice(request.user),
         is_child=request.user.is_child,
     )
     if not form.is_valid():
-        return render(
-            request,
-            "privacy/remember.html",
-            {"form": form, "effect": []},
-            status=422 if form.is_bound else 200,
-        )
+        context = {"form": form, "effect": []}
+        return render(request, "privacy/remember.html", context, status=422 if form.is_bound else 200)
     at, choice = timezone.now(), form.cleaned_data
     sentences = effect(request.user, **choice, at=at)
     if request.method != "POST":
         return render(request, "privacy/remember.html", {"form": form, "effect": sentences})
-    if not recently_authenticated(request):  # whoever finds the device open could have all of it forgotten
-        return redirect(f"{reverse('reauthenticate')}?{urlencode({'next': _address_of(choice)})}")
-    before = _now(request.user)
+    # Otherwise a person who finds the device signed in could have everything forgotten.
+    if not recently_authenticated(request):
+        return redirect(f"{reverse('prove')}?{urlencode({'next': _address_of(choice)})}")
+    before = _current_choice(request.user)
     retention_choice.choose(
         request.user, **choice, wording="\n".join(sentences), language=get_language(), at=at
     )
-    messages.success(
-        request,
-        _("That is how long the library remembers from now on."),
-        extra_tags=f"undo={_address_of(before)}",
-    )
+    messages.success(request, _("Your choice is saved."), extra_tags=f"undo={_address_of(before)}")
     return redirect("privacy")
 
 
@@ -56,7 +52,7 @@ def _address_of(choice):
     return f"{reverse('remember')}?{urlencode({name: value for name, value in choice.items() if value})}"
 
 
-def _now(person):
+def _current_choice(person):
     chosen = retention_choice.chosen_by(person)
     return {
         "remember": chosen,

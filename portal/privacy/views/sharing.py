@@ -1,4 +1,4 @@
-"""Whoever holds a child's visit lets go of it, or has it alone."""
+"""End the child's or the adult's part in a shared visit."""
 
 from django.contrib import messages
 from django.http import Http404
@@ -14,25 +14,25 @@ from portal.privacy import sharing
 
 @require_POST
 def stop_keeping(request, public_id):
-    """Whoever of the two no longer wants to hold a shared visit leaves it to the other."""
-    found = get_object_or_404(_shared(request), public_id=public_id)
-    if request.viewer.person.pk not in (found.patron_id, found.shared_with_id):
+    """End the viewer's own part, as the child or as the adult. The visit stays with the other one."""
+    visit = get_object_or_404(_shared(request), public_id=public_id)
+    if request.viewer.person.pk not in (visit.patron_id, visit.shared_with_id):
         raise Http404
-    sharing.stop_keeping(found, by=request.viewer.person, at=timezone.now())
+    sharing.stop_keeping(visit, by=request.viewer.person, at=timezone.now())
     messages.success(request, _("This visit is no longer in your library account."))
     return redirect("home")
 
 
 @require_POST
 def stop_sharing(request, public_id):
-    """The child, whose visit it is, wants it alone."""
-    found = get_object_or_404(_shared(request), public_id=public_id, patron=request.viewer.person)
-    sharing.keep_alone(found, by=request.viewer.person, at=timezone.now())
+    """End the adult's part, because the child asks for it."""
+    visit = get_object_or_404(_shared(request), public_id=public_id, patron=request.viewer.person)
+    sharing.keep_alone(visit, by=request.viewer.person, at=timezone.now())
     messages.success(request, _("Only you see this visit now, and the people of the library who help you."))
-    return redirect(found)
+    return redirect(visit)
 
 
 def _shared(request):
-    """Those that this person may leave; a browser that only opened a code holds none."""
-    mine = HelpSession.objects.belonging_to(request.viewer).filter(with_child=Library.Children.SHARED)
-    return mine if request.viewer.person else mine.none()
+    """Return the shared visits of a signed-in viewer. A viewer by code has no part to end."""
+    own = HelpSession.objects.belonging_to(request.viewer).filter(with_child=Library.Children.SHARED)
+    return own if request.viewer.person else own.none()

@@ -533,7 +533,7 @@ def test_patron_can_ask_twenty_questions_a_day_and_then_sees_when_to_try_again(m
     topic = TopicFactory()
     answer = me.post(ASK, typed("One more", topic=topic.pk))
     assert (answer.status_code, 86_000 < int(answer["Retry-After"]) <= 86_400) == (429, True)
-    assert "This one stays here, and can be sent tomorrow at" in text(answer)
+    assert "This one stays here. You can send it tomorrow at" in text(answer)
     assert "One more" in text(answer)
     assert Conversation.objects.count() == 20
     later = me.get(ASK).content.decode()

@@ -19,7 +19,7 @@ from PIL import Image
 from portal.conversations import actions, attachments, desk_actions, keeping, merging
 from portal.conversations.models import Attachment, Conversation, Draft, Message
 from portal.helpsessions.models import HelpSession
-from portal.uploads import MOST_BYTES
+from portal.uploads import MAX_FILE_BYTES
 from portal.worker import JOBS
 from tests.extent import times
 from tests.factories import (
@@ -214,7 +214,7 @@ def test_file_that_arrives_after_its_message_is_refused_with_a_reason(me, conver
     (lambda: SimpleUploadedFile("none.jpg", b""), "This file is empty."),
     (lambda: SimpleUploadedFile("cut.jpg", picture_file(size=(300, 200)).read()[:800]), "This picture is damaged"),
     (lambda: picture_file(size=(10_000, 10_000)), "This picture is too large to open."),
-    (lambda: SimpleUploadedFile("long.pdf", b"%PDF-" + b"x" * MOST_BYTES), "This file is larger than 10 MB."),
+    (lambda: SimpleUploadedFile("long.pdf", b"%PDF-" + b"x" * MAX_FILE_BYTES), "This file is larger than 10 MB."),
 ])  # fmt: skip
 @pytest.mark.parametrize("by_script", [True, False])
 def test_refused_file_says_why_and_keeps_the_text_and_other_files(

@@ -82,7 +82,7 @@ def test_becoming_nobody_signs_out(client, patron, demo_on):
 
 
 def test_demo_mailbox_shows_delivered_emails(client, library, demo_on, settings):
-    assert "No mail yet" in client.get("/demo/mail/").content.decode()
+    assert "No emails yet" in client.get("/demo/mail/").content.decode()
     write(
         kind="x/y",
         to="sam@example.org",

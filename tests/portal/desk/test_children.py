@@ -161,8 +161,8 @@ def test_the_desk_says_that_a_record_is_a_childs_and_no_longer_and_its_person_re
     person.refresh_from_db()
     assert (person.name, person.is_child) == ("Jane", False)
     looked = text(sign_in(Client(), person).get(reverse("who_looked")))
-    assert "made this a child's account" in looked
-    assert "no child's account any more" in looked
+    assert "marked this as a child's account" in looked
+    assert "no longer a child's account" in looked
 
 
 def test_whom_a_desk_has_nothing_to_do_with_it_does_not_make_a_child(desk):

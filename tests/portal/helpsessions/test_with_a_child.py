@@ -358,7 +358,7 @@ def test_the_desk_takes_the_adult_out_at_the_childs_wish(session, child, adult, 
     assert page(browser_of(adult, sign_in), session).status_code == 404
     with pytest.raises(handover.CodeRevoked):
         handover.open_by_code(code, at=timezone.now())
-    assert "ended that a child's visit is shared with you" in text(
+    assert "ended the sharing of a child's visit with you" in text(
         browser_of(adult, sign_in).get(reverse("who_looked"))
     )
 

@@ -106,7 +106,7 @@ def test_a_dry_run_says_what_would_happen_and_changes_nothing(run, marc_file):
     file = marc_file(titled("New"), titled("Same", number="2"), titled("Third", number="3"))
     assert (
         run(file, "--dry-run", "--branch", branch.slug)[1]
-        == "Nothing was written. It would be: 1 added, 1 changed, 1 unchanged.\n"
+        == "Nothing was changed. An import would give: 1 added, 1 changed, 1 unchanged.\n"
     )
     assert sorted(Item.objects.values_list("title", flat=True)) == ["Old", "Same"]
 
@@ -117,7 +117,7 @@ def test_xml_and_csv_are_recognised(run, tmp_path):
     assert run(tmp_path / "a")[0] == 0
     status, said, _ = run(tmp_path / "b")
     assert status == 0
-    assert "0 as given, 1 repaired (the check digit proves it), 1 left empty" in said
+    assert "0 as given, 1 repaired (the check digit fits), 1 left empty" in said
     assert sorted(Item.objects.values_list("title", flat=True)) == ["From CSV", "From XML", "No number"]
 
 

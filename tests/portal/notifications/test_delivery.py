@@ -131,7 +131,7 @@ def test_while_the_server_is_away_it_is_left_alone(smtp_port):
     with mail_server(smtp_port) as smtp:
         worker.deliver_due()
         assert smtp.received == []
-        worker.mail_from = 0
+        worker.next_email_at = 0
         worker.deliver_due()
         assert len(smtp.received) == 1
 

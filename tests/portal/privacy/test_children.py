@@ -234,7 +234,7 @@ def test_childs_copy_contains_the_visit_and_does_not_name_the_adult(world, child
     assert [visit["id"] for visit in copy["visits"]] == [str(world.public_id)]
     assert [(message["text"], message["from"]) for message in copy["messages"]] == [
         ("Zqxchild", "you"),
-        ("Zqxadult", "another holder of the visit"),
+        ("Zqxadult", "someone else with access to this visit"),
     ]
     assert "Gudrun" not in str(copy)
 
@@ -323,10 +323,14 @@ def test_copy_does_not_attribute_unnamed_messages_of_a_shared_visit_to_the_child
     )
     erasure.erase(adult, language="en", at=timezone.now())
     copy = copy_of(child)
-    said = [("Zqxchild", "you"), ("Zqxadult", "a holder of the visit"), ("Zqxcode", "a holder of the visit")]
+    said = [
+        ("Zqxchild", "you"),
+        ("Zqxadult", "someone with access to this visit"),
+        ("Zqxcode", "someone with access to this visit"),
+    ]
     assert [(message["text"], message["from"]) for message in copy["messages"]] == said
     assert [(event["from"], event["who"]) for event in copy["events"]] == [
-        ("a holder of the visit", ""),
+        ("someone with access to this visit", ""),
         ("you", "Mia"),
     ]
 
@@ -335,10 +339,10 @@ def test_erase_page_tells_the_adult_what_stays_with_the_child(world, adult, clie
     adult.refresh_from_db()
     page = text(sign_in(client, adult).get(reverse("erase")))
     assert (
-        "1 message of yours about a child's visit, with its files: it stays with that visit, without your name."
+        "1 message you wrote about a child's visit, and its files, stay there without your name."
         in html.unescape(page)
     )
-    assert "Your word on the items of 1 visit that you share with a child: it stays with the child." in page
+    assert "What you said about the items of 1 visit you share with a child stays with the child." in page
 
 
 def test_childs_record_cannot_be_merged_with_an_adults(child, adult, patron):

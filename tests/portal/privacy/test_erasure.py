@@ -7,6 +7,7 @@ import uuid
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.usersessions.models import UserSession
+from django.apps import apps
 from django.contrib.sessions.models import Session
 from django.db import IntegrityError
 from django.test import Client
@@ -45,7 +46,7 @@ from tests.factories import (
 from tests.mailers import use_outbox
 from tests.portal.pages import text
 
-from . import everything
+from . import columns, everything
 
 NOW = datetime.datetime(2026, 11, 20, 15, 42, 7, tzinfo=datetime.UTC)
 ERASE = reverse("erase")
@@ -221,6 +222,35 @@ class TestDeletion:
         assert after["accounts.User"][other_patron.pk] == before["accounts.User"][other_patron.pk]
         assert after["recommendations.Item"] == before["recommendations.Item"]
 
+    def test_erasing_changes_only_the_columns_listed_as_erased(self, patron, life, other_patron):
+        before = everything.rows()
+        erase(patron)
+        after = everything.rows()
+        changed = {
+            (label, column)
+            for label, rows in before.items()
+            for pk, row in rows.items()
+            for column in row
+            if pk in after[label] and row[column] != after[label][pk][column]
+        }
+        listed = {
+            (label, apps.get_model(label)._meta.get_field(name).attname)
+            for label, groups in columns.ERASED.items()
+            for name in f"{groups[columns.EMPTIED]} {groups.get(columns.CHANGED, '')}".split()
+        }
+        assert changed - listed == {("conversations.BranchQueue", "version")}
+
+    def test_erasing_empties_the_columns_listed_as_emptied(self, patron, life):
+        given = list(Recommendation.objects.filter(patron=patron))
+        own = Conversation.objects.filter(patron=patron, merged_into=None)
+        rows = [life["visit"], *given, *own, *ClaimCode.objects.filter(help_session=life["visit"])]
+        erase(patron)
+        assert len(rows) > 4
+        for row in rows:
+            row.refresh_from_db()
+            names = columns.ERASED[row._meta.label][columns.EMPTIED].split()
+            assert [name for name in names if getattr(row, name)] == []
+
     def test_erased_visit_stays_as_a_count_with_hours_but_no_minutes(self, patron, life):
         erase(patron)
         visit = HelpSession.objects.get(pk=life["visit"].pk)
@@ -347,7 +377,7 @@ class TestAtomicity:
         monkeypatch.setattr(erasure, "_erase", in_between)
         assert erase(patron) == "receipt"
         tries.clear()
-        monkeypatch.setattr(erasure, "TRIES", 2)
+        monkeypatch.setattr(erasure, "ATTEMPTS_MAX", 2)
         with pytest.raises(IntegrityError):
             erase(patron)
 

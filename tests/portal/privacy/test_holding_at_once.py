@@ -8,6 +8,8 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from accounts import audit
+from accounts.models import AuditEvent
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
 from portal.privacy import erasure, holds, retention
@@ -92,7 +94,7 @@ def erase_conversation(data):
     return holds.erase_conversation(data.conversation, by=data.coordinator, at=timezone.now()).pk
 
 
-def begin_logged(number):
+def begin_with_contact(number):
     """Make a conversation that the desk logged as a contact in its own words."""
     data = begin(number)
     data.contact = HelpSessionFactory(branch=data.visit.branch, staff=data.coordinator)
@@ -113,6 +115,37 @@ def check_words(data, outcomes):
     seen.add(words != "")
 
 
+def begin_with_log_entry(number):
+    """Make a visit that is kept, with an access log entry whose time is over."""
+    data = begin(number)
+    HelpSession.objects.filter(pk=data.visit.pk).update(kept_at=timezone.now())
+    long_ago = timezone.now() - datetime.timedelta(days=731)
+    subject = [data.person, data.visit, data.conversation][number % 3]
+    data.event = audit.record("opened", subject, by=data.coordinator, at=long_ago)
+    return data
+
+
+def hold_with_log_entry(data):
+    """Set the hold and return whether the access log entry still existed."""
+    with transaction.atomic():
+        holds.hold(data.record, reason="Case 7", by=data.coordinator, at=timezone.now())
+        return AuditEvent.objects.filter(pk=data.event.pk).exists()
+
+
+def forget_log(data):
+    with transaction.atomic():
+        retention._forget_some_events(timezone.now())
+        with connection.cursor() as cursor:
+            # Give the hold time to come before the commit.
+            cursor.execute("SELECT pg_sleep(0.02)")
+
+
+def check_log(data, outcomes):
+    held, _forgotten = outcomes
+    assert AuditEvent.objects.filter(pk=data.event.pk).exists() is held, outcomes
+    seen.add(held)
+
+
 seen = set()
 
 
@@ -129,5 +162,14 @@ def test_record_that_exists_when_held_survives_simultaneous_deletion(delete):
 @pytest.mark.parametrize("delete", [erase_everything, erase_conversation], ids=lambda delete: delete.__name__)
 def test_held_contact_keeps_its_words_during_simultaneous_deletion(delete):
     seen.clear()
-    rounds([hold_contact, delete], ROUNDS, before=begin_logged, after=check_words, refusals={"HeldByLaw"})
+    rounds(
+        [hold_contact, delete], ROUNDS, before=begin_with_contact, after=check_words, refusals={"HeldByLaw"}
+    )
+    assert True in seen
+
+
+def test_access_log_entry_survives_if_its_record_is_held_first():
+    seen.clear()
+    rounds([hold_with_log_entry, forget_log], ROUNDS, before=begin_with_log_entry, after=check_log)
+    # Otherwise no round would have tested the hold.
     assert True in seen

@@ -309,19 +309,17 @@ def is_unique_per_person(model, field):
 
 
 def test_every_unique_reference_to_a_person_has_a_merge_function():
-    """A new model with unique rows per person needs a function in IN_THEIR_OWN_WAY for the second row."""
+    """A new model with unique rows per person needs a function in MERGED_BY for the second row."""
     clashing = {
         (model._meta.label, field)
         for model, field in merging.references()
         if is_unique_per_person(model, field)
     }
-    assert clashing <= set(merging.IN_THEIR_OWN_WAY)
+    assert clashing <= set(merging.MERGED_BY)
 
 
 def test_merge_table_names_only_existing_references():
-    assert set(merging.IN_THEIR_OWN_WAY) <= {
-        (model._meta.label, field) for model, field in merging.references()
-    }
+    assert set(merging.MERGED_BY) <= {(model._meta.label, field) for model, field in merging.references()}
 
 
 def test_guard_finds_references_that_can_clash():

@@ -6,7 +6,8 @@ from django.db import models
 
 from accounts.models import User
 from portal import worker
-from portal.privacy.policy import POLICY, Group
+from portal.privacy.policy import POLICY
+from portal.privacy.policy_lines.line import Group
 
 # Models whose texts are not about a person, and models of packages that are never used.
 TEXTS_NOT_ABOUT_PEOPLE = {

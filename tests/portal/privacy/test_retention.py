@@ -11,7 +11,7 @@ from django.db import models
 from django.utils import timezone
 
 from accounts import audit
-from accounts.models import AuditEvent, Consent, Library, LibraryCard, User
+from accounts.models import AuditEvent, Consent, Library, LibraryCard, LookingReason, User
 from accounts.patron import retention_choice
 from portal.conversations import actions as conversations
 from portal.conversations import notes, search
@@ -30,6 +30,7 @@ from tests.factories import (
     QuietSessionFactory,
     SavedItemFactory,
     SessionNoteFactory,
+    SharedSessionFactory,
     UserFactory,
     attach_to,
     code_for,
@@ -404,6 +405,43 @@ def test_legal_hold_preserves_a_record_and_everything_connected_until_lifted(
         ("held", coordinator.pk, None),
         ("lifted_hold", coordinator.pk, None),
     ]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("record", ["patron", "adult", "visit", "conversation"])
+def test_access_log_of_a_held_record_outlives_730_days(patron, staff, coordinator, branch, record):
+    visit = SharedSessionFactory(
+        branch=branch, patron=patron, shared_with=UserFactory(), kept_at=AT, shared_at=AT
+    )
+    records = {
+        "patron": patron,
+        "adult": visit.shared_with,
+        "visit": visit,
+        "conversation": ConversationFactory(help_session=visit),
+    }
+    # Nobody had kept the visit when it was opened, so no event about it names its patron.
+    old_events = [
+        audit.record("looked_up", patron, by=staff, patron=patron, at=AT - 731 * DAY, reason="Case 12"),
+        audit.record("opened", visit.shared_with, by=staff, patron=visit.shared_with, at=AT - 731 * DAY),
+        audit.record("opened_by_code", visit, by=staff, at=AT - 731 * DAY),
+        audit.record("opened", records["conversation"], by=staff, at=AT - 731 * DAY),
+    ]
+    audit.record("opened", UserFactory(), by=staff, at=AT - 731 * DAY)
+    looked_up, opened_adult, *opened_visit = [event.pk for event in old_events]
+    kept = {
+        "patron": {looked_up, *opened_visit},
+        "adult": {opened_adult, *opened_visit},
+        "visit": set(opened_visit),
+        "conversation": set(opened_visit),
+    }[record]
+    hold = holds.hold(records[record], reason="Case 12", by=coordinator, at=AT)
+    old = AuditEvent.objects.filter(at__lt=AT - 730 * DAY)
+    retention.forget(at=AT)
+    assert set(old.values_list("pk", flat=True)) == kept
+    assert LookingReason.objects.exists() is (record == "patron")
+    holds.lift(hold, by=coordinator, at=AT)
+    retention.forget(at=AT)
+    assert not old.exists()
 
 
 @pytest.mark.django_db

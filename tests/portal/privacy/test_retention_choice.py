@@ -51,12 +51,12 @@ def test_retention_page_explains_the_effect_with_dates_before_saving(phone, patr
     make_kept_visit(UserFactory(), branch, 100)
     page = text(phone.get(reverse("remember"), {"remember": "30"}))
     for sentence in (
-        "A visit is forgotten 30 days after you kept it, a conversation about no visit 30 days after it was closed.",
-        "2 of your visits are forgotten from 21 November 2026 on.",
-        "1 closed conversation is forgotten from 21 November 2026 on.",
-        "Of your visits that stay the next is forgotten from 10 December 2026 on.",
-        "1 visit with an open conversation stays until that is closed.",
-        "Until 21 November 2026 you can change your mind, and nothing is lost.",
+        "A visit is deleted 30 days after you add it to your account.",
+        "2 of your visits will be deleted on 21 November 2026.",
+        "1 closed conversation will be deleted on 21 November 2026.",
+        "The next visit will be deleted on 10 December 2026.",
+        "1 visit stays until its open conversation is closed.",
+        "You can change your mind until 21 November 2026. Nothing is deleted before then.",
     ):
         assert sentence in page
     patron.refresh_from_db()
@@ -66,9 +66,9 @@ def test_retention_page_explains_the_effect_with_dates_before_saving(phone, patr
 @pytest.mark.parametrize(
     ("choice", "rule"),
     [
-        ({"remember": "90"}, "90 days after you kept it"),
-        ({"remember": "until", "until": "2027-02-01"}, "stay until 1 February 2027 and are then forgotten"),
-        ({"remember": "nothing"}, "a visit is kept only where you ask for it, and then for 30 days"),
+        ({"remember": "90"}, "90 days after you add it to your account"),
+        ({"remember": "until", "until": "2027-02-01"}, "stay until 1 February 2027. Then they are deleted"),
+        ({"remember": "nothing"}, "a visit stays only if you add it to your account, for 30 days"),
     ],
 )
 def test_each_retention_choice_is_explained_and_saved_with_that_wording(phone, patron, choice, rule):

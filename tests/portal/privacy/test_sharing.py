@@ -376,7 +376,7 @@ def test_desk_removes_a_wrong_child_from_a_shared_visit(
     assert list(AuditEvent.objects.filter(action="took_out").values_list("by", "patron", "subject")) == [
         (staff.pk, child.pk, str(visit.public_id))
     ]
-    assert "took a child's visit out of your library account" in text(browser.get(reverse("who_looked")))
+    assert "removed a child's visit from your library account" in text(browser.get(reverse("who_looked")))
 
 
 def test_right_child_and_adult_join_by_a_new_code_after_a_removal(visit, child, desk, show_code, sign_in):

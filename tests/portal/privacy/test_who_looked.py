@@ -108,8 +108,8 @@ def test_look_at_a_record_no_longer_theirs_shows_no_title(visit, staff, patron):
     HelpSession.objects.update(patron=None)
     AuditEvent.objects.update(by=None)
     assert {sentence for _day, sentence, _where, _times in sentences(patron)} == {
-        "Somebody of the library's staff opened a conversation of yours that isn't there any more",
-        "Somebody of the library's staff opened a visit of yours that isn't there any more",
+        "A staff member opened a conversation of yours that no longer exists",
+        "A staff member opened a visit of yours that no longer exists",
     }
 
 
@@ -190,7 +190,7 @@ def test_changes_by_staff_are_shown_to_the_patron_once(client, sign_in, staff, p
 def test_merge_by_staff_is_one_line_in_who_looked(staff, patron, library):
     joined = merge_people(UserFactory(), patron, by=staff, at=timezone.now())
     [look] = who_looked(joined, zone=library.zone)[0]
-    assert "joined another record with yours" in look.sentence
+    assert "merged another record into yours" in look.sentence
 
 
 def test_empty_who_looked_page_says_that_nobody_looked(client, sign_in, patron):

@@ -12,34 +12,34 @@ from recommendations import search
 
 
 class Command(BaseCommand):
-    help = "Builds the demo library. One that is there already is left as it is."
+    help = "Build the demo library. If there is one already, nothing changes."
 
     def add_arguments(self, parser):
         parser.add_argument(
             "--reset",
             action="store_true",
-            help="throw away everything in the database and every mail, and begin anew",
+            help="delete all data and all emails, and build the library again",
         )
         parser.add_argument(
-            "--seed", type=int, default=1, help="another number builds a slightly different library"
+            "--seed", type=int, default=1, help="another number gives a slightly different library"
         )
 
     def handle(self, *, reset, seed, **options):
         if not settings.DEMO:
             raise CommandError(
-                "This is not a demo, and its data is not touched. Set AFTERWORD_MODE=demo and a DATA_DIR of its own."
+                "This is not a demo, so nothing was changed. Set AFTERWORD_MODE=demo and another DATA_DIR."
             )
         if reset:
-            self._empty()
+            self._delete_everything()
         elif Library.objects.exists():
             self.stdout.write(
-                f"{Library.current()} is built already and keeps its data. To begin anew: build_demo --reset"
+                f"{Library.current()} is already built. To build it again, run: build_demo --reset"
             )
             return
         build(at=timezone.now(), seed=seed)
         self.stdout.write(f"{Library.current()} is built.")
 
-    def _empty(self):
+    def _delete_everything(self):
         Attachment.remove_files(
             [name for attachment in Attachment.objects.all() for name in attachment.stored_names()]
         )

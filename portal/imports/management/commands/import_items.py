@@ -1,4 +1,4 @@
-"""What it reads and how to map a file's columns: docs/importing.md."""
+"""See docs/importing.md for the formats, and for how to map the columns of a file."""
 
 import re
 import sys
@@ -17,45 +17,48 @@ from portal.imports.records import Unreadable
 from recommendations.models import Item
 
 FAULTS_SHOWN = 50
-IN_A_LOG = 10_000  # off a terminal, progress is shown after so many records
+# Without a terminal, progress is written after this many records.
+LOG_EVERY = 10_000
 
 SOME_FAILED, NOTHING_READ = 1, 2
 
 
 class Command(BaseCommand):
     help = (
-        "Bring the items of a catalogue file in: MARC 21, MARCXML or CSV. Doing it again changes only what changed in the file. "
-        "Exit status: 0 all well, 1 some records could not be read, 2 nothing could."
+        "Import items from a catalog file: MARC 21, MARCXML or CSV. Importing again changes only what has "
+        "changed in the file. Exit status: 0 no faults, 1 some records could not be read, 2 nothing was read."
     )
 
     def add_arguments(self, parser):
         parser.add_argument("file", type=Path)
         parser.add_argument(
-            "--format", choices=["marc", "marcxml", "csv"], help="found out from the file when not given"
+            "--format", choices=["marc", "marcxml", "csv"], help="detected from the file if not given"
         )
         parser.add_argument(
             "--map",
             action="append",
             default=[],
             metavar="FIELD=COLUMN",
-            help="CSV: which column fills a field; may be repeated",
+            help="CSV: the column that fills a field; can be repeated",
         )
         parser.add_argument(
             "--branch",
             metavar="SLUG",
-            help="the branch that has these call numbers; without it they are left out",
+            help="the branch that these call numbers belong to; without it they are ignored",
         )
         parser.add_argument(
             "--source",
             default="catalogue",
-            help="a name for where the file comes from; the same name again changes the same items",
+            help="a name for where the file comes from; the same name updates the same items",
         )
         parser.add_argument(
             "--all-faults",
             action="store_true",
             help=f"list every record that could not be read, not only the first {FAULTS_SHOWN}",
         )
-        parser.add_argument("--dry-run", action="store_true", help="say what would happen and change nothing")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="show what would happen and change nothing"
+        )
 
     def handle(self, *, file, branch, source, dry_run, all_faults, **options):
         if not source.strip() or len(source) > 40:
@@ -65,7 +68,7 @@ class Command(BaseCommand):
             Item.objects.exists()
         except DatabaseError as error:
             raise CommandError(
-                "The database has no tables of this version yet. Run: manage.py migrate",
+                "The database is not up to date. Run: manage.py migrate",
                 returncode=NOTHING_READ,
             ) from error
         tally = None
@@ -88,7 +91,7 @@ class Command(BaseCommand):
         self._end_progress(tally)
         if tally is None:
             raise CommandError(f"{file} holds no records.", returncode=NOTHING_READ)
-        self._summarise(tally, dry_run, all_faults)
+        self._summarize(tally, dry_run, all_faults)
         if tally.faults:
             sys.exit(SOME_FAILED if tally.read else NOTHING_READ)
 
@@ -119,30 +122,32 @@ class Command(BaseCommand):
         if kind == "csv":
             return read_table(opened, mapping=mapping)
         if mapping:
-            raise Unreadable("--map is for CSV files; MARC says itself what its fields are.")
+            raise Unreadable("--map is only for CSV files. MARC fields have fixed meanings.")
         return read_xml(opened) if kind == "marcxml" else read_binary(opened)
 
     def _show_progress(self, tally):
         if self.stdout.isatty():
             self.stdout.write(f"\r{tally.seen} records read", ending="")
             self.stdout.flush()
-        elif tally.seen % IN_A_LOG == 0:
+        elif tally.seen % LOG_EVERY == 0:
             self.stdout.write(f"{tally.seen} records read")
 
     def _end_progress(self, tally):
         if tally and self.stdout.isatty():
             self.stdout.write("")
 
-    def _summarise(self, tally, dry_run, all_faults):
-        would = "Nothing was written. It would be: " if dry_run else ""
+    def _summarize(self, tally, dry_run, all_faults):
+        would = "Nothing was changed. An import would give: " if dry_run else ""
         self.stdout.write(
             f"{would}{tally.added} added, {tally.changed} changed, {tally.unchanged} unchanged."
         )
         isbns = tally.isbns
         if isbns.total() > isbns[Repair.ABSENT]:
             self.stdout.write(
-                f"ISBNs: {isbns[Repair.AS_GIVEN]} as given, {isbns[Repair.REPAIRED]} repaired (the check digit proves it), "
-                f"{isbns[Repair.LEFT_EMPTY]} left empty because nothing proves them, {isbns[Repair.ABSENT]} records without one."
+                f"ISBNs: {isbns[Repair.AS_GIVEN]} as given, "
+                f"{isbns[Repair.REPAIRED]} repaired (the check digit fits), "
+                f"{isbns[Repair.LEFT_EMPTY]} left empty because they can't be verified, "
+                f"{isbns[Repair.ABSENT]} records without one."
             )
         if not tally.faults:
             return

@@ -7,18 +7,16 @@ from portal.privacy import retention
 
 
 class Command(BaseCommand):
-    help = (
-        "Forgets now what is due, as the worker does each night. With --dry-run it only counts what would go."
-    )
+    help = "Forget now what is due, as the worker does at night. With --dry-run, only count it."
 
     def add_arguments(self, parser):
         parser.add_argument("--dry-run", action="store_true", help="change nothing")
 
     def handle(self, *, dry_run, **options):
         at = timezone.now()
-        going = asdict(retention.due(at=at))
+        counts = asdict(retention.due(at=at))
         if not dry_run:
             retention.forget(at=at)
-        self.stdout.write("Would go:" if dry_run else "Forgotten:")
-        for kind, count in going.items():
+        self.stdout.write("Would be forgotten:" if dry_run else "Forgotten:")
+        for kind, count in counts.items():
             self.stdout.write(f"{count:8} {kind.replace('_', ' ')}")

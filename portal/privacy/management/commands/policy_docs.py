@@ -4,18 +4,18 @@ from portal.privacy.documents import documents
 
 
 class Command(BaseCommand):
-    help = "Writes into docs/ what the privacy policy says. With --check it only says whether that is up to date."
+    help = "Write the tables of the privacy policy into docs/. With --check, fail if they are out of date."
 
     def add_arguments(self, parser):
         parser.add_argument(
-            "--check", action="store_true", help="change nothing; fail where a document is not up to date"
+            "--check", action="store_true", help="change nothing; fail if a document is stale"
         )
 
     def handle(self, *, check, **options):
-        stale = [path for path, text in documents().items() if path.read_text("utf-8") != text]
+        texts = documents()
+        stale = [path for path, text in texts.items() if path.read_text("utf-8") != text]
         if check and stale:
-            raise CommandError(
-                f"Not up to date: {', '.join(path.name for path in stale)}. Run manage.py policy_docs."
-            )
+            names = ", ".join(path.name for path in stale)
+            raise CommandError(f"Out of date: {names}. Run manage.py policy_docs.")
         for path in stale:
-            path.write_text(documents()[path], "utf-8")
+            path.write_text(texts[path], "utf-8")

@@ -1,0 +1,160 @@
+"""Add the library, its people and its items: everything that exists before the first visit."""
+
+import datetime
+
+from allauth.account.models import EmailAddress
+
+import accounts.library
+from accounts.ils import fake
+from accounts.models import Library, User
+from accounts.patron.people import person_with_address, person_without_address
+from accounts.sign_in.library_cards import person_with_card
+from accounts.staff import absences, invitations, roles
+from portal.conversations import reply_templates
+from recommendations.actions import add_item, place_item
+from recommendations.topics import add_topic
+
+from . import library as demo
+from .items.books import BOOKS
+from .items.others import DOIS, OTHERS
+from .people import PATRONS, person_id
+from .scenarios.replies import REPLY_TEMPLATES
+
+CHILDREN = {"mia"}
+CARD_PATRON = "delroy"  # the patron of the first library card in the demo's ILS
+
+
+def add_base_data(builder, *, at):
+    _add_library(builder, at)
+    _add_branches(builder, at)
+    _add_people(builder, at)
+    _add_absences(builder, at)
+    _add_reply_templates(builder, at)
+    _add_items(builder, at)
+
+
+def _add_library(builder, at):
+    first = demo.STAFF[0]
+    accounts.library.set_up(
+        at=at,
+        name=demo.NAME,
+        time_zone=demo.TIME_ZONE,
+        language="en",
+        branch=demo.BRANCHES[0].name,
+        coordinator_email=_staff_address(first),
+        coordinator_name=first.name,
+    )
+    rosa = builder.people[first.key] = User.objects.get(email=_staff_address(first))
+    accounts.library.change_library(
+        Library.current(),
+        by=rosa,
+        at=at,
+        accent_color=demo.ACCENT_COLOR,
+        catalog_link=demo.CATALOG_LINK,
+        children=Library.Children.SHARED,
+        childrens_groups=demo.CHILDRENS_GROUPS,
+    )
+    for key, (name, spanish) in demo.TOPICS.items():
+        builder.topics[key] = add_topic(name=name, names={"es": spanish})
+
+
+def _add_branches(builder, at):
+    library, rosa = Library.current(), builder.people["rosa"]
+    for number, branch in enumerate(demo.BRANCHES):
+        fields = {
+            "name": branch.name,
+            "address": branch.address,
+            "phone": branch.phone,
+            "promise_hours": branch.promise_hours,
+        }
+        if number == 0:
+            row = library.default_branch
+            accounts.library.change_branch(row, by=rosa, at=at, **fields)
+        else:
+            row = accounts.library.add_branch(by=rosa, at=at, **fields)
+        week = [
+            (int(weekday), datetime.time(opens), datetime.time(closes))
+            for weekdays, (opens, closes) in branch.hours.items()
+            for weekday in weekdays
+        ]
+        accounts.library.change_hours(row, week=week, by=rosa, at=at)
+        for days, reason in branch.closed.items():
+            day = library.today(builder.now) + datetime.timedelta(days=days)
+            accounts.library.add_closed_day(row, day=day, reason=reason, by=rosa, at=at)
+        builder.branches[branch.key] = row
+
+
+def _add_people(builder, at):
+    rosa = builder.people["rosa"]
+    for person in demo.STAFF:
+        row = _name(person_with_address(_staff_address(person), at=at), person)
+        builder.people[person.key] = row
+        for branch, role in person.roles.items():
+            roles.give_role(row, branch=builder.branches[branch], role=role, by=rosa, at=at)
+    for name, email, branch, days_ago in demo.INVITED:
+        invitations.invite(
+            name=name,
+            email=email,
+            language="en",
+            at_branches={builder.branches[branch]: "staff"},
+            by=rosa,
+            at=builder.now - datetime.timedelta(days=days_ago),
+        )
+    for person in PATRONS:
+        builder.people[person.key] = _name(_new_patron(person, at), person)
+
+
+def _new_patron(person, at):
+    if person.key == CARD_PATRON:
+        return person_with_card(fake.CARDS[0].patron, at=at, language=person.language)
+    if not person.address:
+        child_since = at if person.key in CHILDREN else None
+        return person_without_address(at=at, language=person.language, child_since=child_since)
+    return person_with_address(f"{person.address}@example.org", at=at)
+
+
+def _name(row, person):
+    row.public_id, row.name, row.language = person_id(person.key), person.name, person.language
+    row.save()
+    EmailAddress.objects.filter(user=row).update(verified=True)
+    return row
+
+
+def _add_absences(builder, at):
+    today = Library.current().today(builder.now)
+    for person, first, last, cover in demo.ABSENCES:
+        absences.add_absence(
+            person=builder.people[person],
+            first_day=today + datetime.timedelta(days=first),
+            last_day=today + datetime.timedelta(days=last),
+            cover=builder.people.get(cover),
+            by=builder.people["rosa"],
+            at=at,
+        )
+
+
+def _add_reply_templates(builder, at):
+    for branch, language, name, body in REPLY_TEMPLATES:
+        reply_templates.add_template(
+            by=builder.people["rosa"],
+            at=at,
+            branch=builder.branches.get(branch),
+            language=language,
+            name=name,
+            body=body,
+        )
+
+
+def _add_items(builder, at):
+    for key, kind, title, creators, year, call_number, branches in BOOKS:
+        builder.items[key] = add_item(at=at, kind=kind, title=title, creators=creators, year=year)
+        for branch in branches:
+            place_item(builder.items[key], branch=builder.branches[branch], call_number=call_number)
+    for key, kind, title, creators, url in OTHERS:
+        builder.items[key] = add_item(
+            at=at, kind=kind, title=title, creators=creators, url=url, doi=DOIS.get(key, "")
+        )
+
+
+def _staff_address(person):
+    return f"{person.key}@library.example.org"

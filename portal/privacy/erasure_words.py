@@ -1,0 +1,80 @@
+"""What an erasure deletes and leaves, in words, for the page that asks and for the receipt."""
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+# The keys of Erasure.counts, in the order in which people read them.
+ERASED_KINDS = [
+    "visits",
+    "recommendations",
+    "conversations",
+    "messages",
+    "attachments",
+    "drafts",
+    "lists",
+    "list_items",
+    "consents",
+    "mails",
+    "sign_ins",
+]
+# What stays in a child's visit, without a name.
+KEPT_KINDS = ["messages_left", "visits_left"]
+
+
+def in_words(counts):
+    """Return one text for each kind that is erased, and one for the account itself."""
+    lines = [_line(kind, counts[kind]) for kind in ERASED_KINDS if kind in counts]
+    account = _(
+        "your library account: name, email address, language, library card, passkeys and any copies of your "
+        "data"
+    )
+    return [*lines, account]
+
+
+def stays_in_words(counts):
+    """Return one text for each kind that stays in a child's visit."""
+    return [_line(kind, counts[kind]) for kind in KEPT_KINDS if kind in counts]
+
+
+def _line(kind, count):
+    texts = {
+        "visits": lambda: ngettext(
+            "%(count)s visit: your question, the summary written for you, and the reason for each item",
+            "%(count)s visits: your questions, the summaries written for you, and the reason for each item",
+            count,
+        ),
+        "recommendations": lambda: ngettext(
+            "your name and your comment on %(count)s recommended item",
+            "your name and your comments on %(count)s recommended items",
+            count,
+        ),
+        "conversations": lambda: ngettext(
+            "%(count)s conversation, and the notes of staff about it",
+            "%(count)s conversations, and the notes of staff about them",
+            count,
+        ),
+        "messages": lambda: ngettext("%(count)s message", "%(count)s messages", count),
+        "attachments": lambda: ngettext("%(count)s file", "%(count)s files", count),
+        "drafts": lambda: ngettext("%(count)s draft", "%(count)s drafts", count),
+        "lists": lambda: ngettext("%(count)s list", "%(count)s lists", count),
+        "list_items": lambda: ngettext("%(count)s item on a list", "%(count)s items on lists", count),
+        "mails": lambda: ngettext("%(count)s email to you", "%(count)s emails to you", count),
+        "consents": lambda: ngettext("%(count)s consent", "%(count)s consents", count),
+        "sign_ins": lambda: ngettext(
+            "%(count)s sign-in: that device is signed out",
+            "%(count)s sign-ins: those devices are signed out",
+            count,
+        ),
+        "messages_left": lambda: ngettext(
+            "%(count)s message you wrote about a child's visit, and its files, stay there without your name.",
+            "%(count)s messages you wrote about a child's visit, and their files, stay there without your "
+            "name.",
+            count,
+        ),
+        "visits_left": lambda: ngettext(
+            "What you said about the items of %(count)s visit you share with a child stays with the child.",
+            "What you said about the items of %(count)s visits you share with a child stays with the child.",
+            count,
+        ),
+    }
+    return texts[kind]() % {"count": count}

@@ -1,0 +1,198 @@
+"""Export tables about conversations."""
+
+from django.db.models import BooleanField, Case, Q, Value, When
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Library
+from accounts.viewer import Viewer
+from portal.conversations.models import (
+    Attachment,
+    Conversation,
+    Draft,
+    Event,
+    Message,
+    MessageRecommendation,
+    Participation,
+    ReadersForm,
+    Side,
+)
+
+from .table import Table, name_of
+
+# Who a row on the patron's side is from, by `is_own`.
+FROM = {
+    True: "you",
+    False: "someone else with access to this visit",
+    None: "someone with access to this visit",
+}
+
+
+def attachments(person, at):
+    """Return the attachments of the person's conversations, and those that they have not sent yet."""
+    return (
+        Attachment.objects.open_to_patron(person, at)
+        .filter(conversation__in=_conversations(person))
+        .select_related("conversation", "message")
+    )
+
+
+def path_of(attachment):
+    """Return the attachment's file name in the archive. It contains nothing that a person typed."""
+    return f"attachments/{attachment.public_id}.{attachment.file.name.rpartition('.')[2]}"
+
+
+def _conversations(person):
+    return Conversation.objects.belonging_to(Viewer(person))
+
+
+def _messages(person, at):
+    """Return the messages of their conversations, and those they wrote as the adult in a child's visit."""
+    theirs = Q(conversation__in=_conversations(person)) | Q(side=Side.PATRON, author=person)
+    return Message.objects.shown(at).filter(theirs)
+
+
+def _is_own(person, field):
+    """Return the expression for whether a row on the patron's side is this person's.
+
+    `field` names the author. In a shared visit, a row without a name may be anyone's. Then it is None.
+    """
+    unnamed, shared = Q(**{field: None}), Q(conversation__help_session__with_child=Library.Children.SHARED)
+    return Case(
+        When(Q(**{field: person}) | unnamed & ~shared, then=Value(True)),
+        When(unnamed, then=None),
+        default=Value(False),
+        output_field=BooleanField(null=True),
+    )
+
+
+def _from(row, at):
+    return FROM[row.is_own] if row.side == Side.PATRON else "library"
+
+
+TABLES = {
+    "conversations": Table(
+        "conversations.Conversation",
+        _("your conversations with the library"),
+        lambda person, at: (
+            _conversations(person)
+            .select_related("help_session", "recommendation", "branch", "topic", "merged_into")
+            .order_by("opened_at", "pk")
+        ),
+        {
+            "id": "public_id",
+            "subject": "subject",
+            "visit": "help_session.public_id",
+            "recommendation": "recommendation.public_id",
+            "branch": "branch.name",
+            "topic": "topic.name",
+            "opened_at": "opened_at",
+            "status": lambda row, at: row.status_at(at),
+            "merged_into": "merged_into.public_id",
+        },
+    ),
+    "messages": Table(
+        "conversations.Message",
+        _("the messages between you and the library"),
+        lambda person, at: (
+            _messages(person, at)
+            .annotate(is_own=_is_own(person, "author"))
+            .select_related("conversation", "author")
+            .in_order()
+        ),
+        {
+            "id": "public_id",
+            "conversation": "conversation.public_id",
+            "from": _from,
+            "helper": lambda row, at: name_of(row.author) if row.side == Side.STAFF else "",
+            "text": "body",
+            "language": "language",
+            "sent_at": "sent_at",
+        },
+    ),
+    "message_recommendations": Table(
+        "conversations.MessageRecommendation",
+        _("which items belong to which answer"),
+        lambda person, at: (
+            MessageRecommendation.objects.filter(message__in=_messages(person, at))
+            .select_related("message", "recommendation")
+            .order_by("message", "position", "pk")
+        ),
+        {"message": "message.public_id", "recommendation": "recommendation.public_id"},
+    ),
+    "events": Table(
+        "conversations.Event",
+        _("when a conversation was closed and reopened"),
+        lambda person, at: (
+            Event.objects.filter(conversation__in=_conversations(person), shown_from__lte=at)
+            .annotate(is_own=_is_own(person, "by"))
+            .select_related("conversation", "by")
+            .order_by("at", "pk")
+        ),
+        {
+            "conversation": "conversation.public_id",
+            "what": "kind",
+            "from": _from,
+            "who": lambda row, at: name_of(row.by) if row.side == Side.STAFF or row.is_own else "",
+            "at": "at",
+        },
+    ),
+    "attachments": Table(
+        "conversations.Attachment",
+        _("pictures and PDFs, which are in the folder “attachments”"),
+        lambda person, at: attachments(person, at).annotate(is_own=_is_own(person, "added_by")),
+        {
+            "id": "public_id",
+            "conversation": "conversation.public_id",
+            "message": "message.public_id",
+            "from": _from,
+            "name": "name",
+            "description": "alt",
+            "bytes": "size",
+            "added_at": "added_at",
+            "file": lambda row, at: path_of(row),
+        },
+    ),
+    "readers_forms": Table(
+        "conversations.ReadersForm",
+        _("your answers in “Find me something to read”"),
+        lambda person, at: (
+            ReadersForm.objects.filter(conversation__in=_conversations(person))
+            .select_related("conversation")
+            .order_by("pk")
+        ),
+        {
+            "conversation": "conversation.public_id",
+            "loved": "loved",
+            "mood": "mood",
+            "avoid": "avoid",
+            "for_whom": "for_whom",
+            "formats": "formats",
+        },
+    ),
+    "read_until": Table(
+        "conversations.Participation",
+        _("how far you have read"),
+        lambda person, at: (
+            Participation.objects.filter(person=person, side=Side.PATRON)
+            .select_related("conversation")
+            .order_by("pk")
+        ),
+        {"conversation": "conversation.public_id", "until": "read_until"},
+    ),
+    "drafts": Table(
+        "conversations.Draft",
+        _("messages you have written but not sent"),
+        lambda person, at: (
+            Draft.objects.filter(person=person, side=Side.PATRON)
+            .select_related("conversation")
+            .order_by("saved_at", "pk")
+        ),
+        {
+            "kind": "kind",
+            "conversation": "conversation.public_id",
+            "text": "body",
+            "language": "language",
+            "saved_at": "saved_at",
+        },
+    ),
+}

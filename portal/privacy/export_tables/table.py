@@ -1,0 +1,23 @@
+"""The shape of one table of an export."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: the rows of one model that a person may have, and what is said about each.
+
+    `rows(person, at)` returns a queryset. `columns` is {name: source}. A source is a path of attributes, or a
+    function of (row, at). docs/export.md explains each column.
+    """
+
+    model: str
+    title: object
+    rows: Callable
+    columns: dict
+
+
+def name_of(person):
+    """Return the name that patrons may see, or "" if the person no longer exists."""
+    return person.display_name if person else ""

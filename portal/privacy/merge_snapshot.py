@@ -1,0 +1,110 @@
+"""What is written down before two records are merged, so that the merge can be undone.
+
+It is stored as JSON in `MergedRecords.before`. A row is {column: value}. A value that JSON doesn't know is
+the text that the field's `value_to_string` makes, because that keeps the microseconds of a time.
+"""
+
+from allauth.account.models import EmailAddress
+from django.apps import apps
+
+from accounts.models import User
+from portal.conversations.models import Attachment, Draft, Participation
+from portal.helpsessions.models import HelpSession
+from portal.lists.models import SavedItem
+
+from .merging import MERGED_BY, references
+
+# Models whose rows are not restored: the person signs in again, sets a new PIN, asks for a new copy.
+NOT_RESTORED = {
+    "usersessions.UserSession",
+    "privacy.Export",
+    "accounts.DeskPin",
+    "accounts.PinTries",
+    "accounts.SharedDesk",
+}
+
+
+def as_json(row):
+    """Return the whole row as {column: value}."""
+    columns = {}
+    for field in row._meta.concrete_fields:
+        value = field.value_from_object(row)
+        if value is None or isinstance(value, (bool, int, str, dict, list)):
+            columns[field.attname] = value
+        else:
+            columns[field.attname] = field.value_to_string(row)
+    return columns
+
+
+def from_json(model, columns):
+    """Return the unsaved row that `as_json` wrote down."""
+    return model(**{name: value_of(model, name, value) for name, value in columns.items()})
+
+
+def value_of(model, column, value):
+    """Return the Python value of one column."""
+    if value is None:
+        return None
+    field = next(field for field in model._meta.concrete_fields if field.attname == column)
+    return field.to_python(value)
+
+
+def current(label, columns):
+    """Return a queryset with the row as it is now, or an empty one if it was deleted."""
+    model = apps.get_model(label)
+    return model._base_manager.filter(pk=columns[model._meta.pk.attname])
+
+
+def moved_keys(going):
+    """Return [label, field, primary keys] of the rows that a merge only points to the other person."""
+    moved = []
+    for model, field in references():
+        if (model._meta.label, field) not in MERGED_BY:
+            keys = list(model._base_manager.filter(**{field: going}).values_list("pk", flat=True))
+            moved += [[model._meta.label, field, keys]] if keys else []
+    return moved
+
+
+def own_rows(going):
+    """Return [label, field, row] of the rows that a merge changes more than that, or deletes.
+
+    The items of a list come after the list.
+    """
+    rows = []
+    for model, field in references():
+        if (model._meta.label, field) in MERGED_BY and model._meta.label not in NOT_RESTORED:
+            found = model._base_manager.filter(**{field: going}).order_by("pk")
+            rows += [[model._meta.label, field, as_json(row)] for row in found]
+    items = SavedItem.objects.filter(saved_list__patron=going).order_by("pk")
+    return rows + [[SavedItem._meta.label, "", as_json(row)] for row in items]
+
+
+def rows_to_compare(going, into):
+    """Return the rows that a merge may change but not delete, as they are before it."""
+    drafts = Draft.objects.filter(person=going)
+    both = [going, into]
+    return [
+        *User.objects.filter(pk=into.pk),
+        *HelpSession.objects.filter(patron__in=both, shared_with__in=both),
+        *Participation.objects.filter(person=into),
+        *Draft.objects.filter(person=into),
+        *Attachment.objects.filter(client_token__in=drafts.values("client_token"), message=None),
+    ]
+
+
+def changes_of(rows):
+    """Return [label, primary key, {column: [before, after]}] of the `rows_to_compare` that have changed."""
+    changes = []
+    for row in rows:
+        now = type(row)._base_manager.filter(pk=row.pk).first()
+        if now is not None:
+            before, after = as_json(row), as_json(now)
+            columns = {name: [before[name], after[name]] for name in before if before[name] != after[name]}
+            changes += [[row._meta.label, row.pk, columns]] if columns else []
+    return changes
+
+
+def email_of(person):
+    """Return [address, whether a code confirmed it], or [None, False] without an address."""
+    email = User.objects.filter(pk=person.pk).values_list("email", flat=True).first()
+    return [email, EmailAddress.objects.filter(user=person, email=email, verified=True).exists()]

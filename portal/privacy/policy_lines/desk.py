@@ -1,0 +1,148 @@
+"""Policy lines about the desk's work and its staff."""
+
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Invitation
+from accounts.staff import shared_desks
+from portal.privacy.retention import EVENTS_FOR, UNFINISHED_FOR
+from portal.privacy.unmerging import CAN_BE_UNMERGED_FOR
+
+from .line import Group, Line
+
+LINES = {
+    "accounts.AuditEvent": Line(
+        _("who opened or changed something, and when; not what it said"),
+        _("{0} have passed, or later if a legal hold covers it"),
+        _("so that you can see who looked"),
+        Group.DESK,
+        (EVENTS_FOR,),
+        exported=True,
+        ended_by="forget_what_is_due",
+    ),
+    "accounts.LookingReason": Line(
+        _("the reason a staff member gave for opening the record of someone who had not asked their desk"),
+        _("you erase your account, or {0} have passed, or later if a legal hold covers it"),
+        _("so that a coordinator can check it"),
+        Group.DESK,
+        (EVENTS_FOR,),
+        ended_by="forget_what_is_due",
+        ends_with="accounts.AuditEvent",
+    ),
+    "privacy.MergedRecords": Line(
+        _("how two records were before the desk merged them"),
+        _("{0} have passed"),
+        _("so that a mistake can be undone"),
+        Group.DESK,
+        (CAN_BE_UNMERGED_FOR,),
+        ended_by="forget_merged_records",
+    ),
+    "helpsessions.SessionNote": Line(
+        _("a note by staff about a visit"),
+        _("the visit is deleted"),
+        _("so that colleagues can continue"),
+        Group.DESK,
+        ends_with="helpsessions.HelpSession",
+    ),
+    "helpsessions.UnfinishedForm": Line(
+        _("what staff typed about a visit that isn't recorded yet"),
+        _("it is recorded or discarded, {0} at most"),
+        _("so that nothing typed is lost"),
+        Group.DESK,
+        (UNFINISHED_FOR,),
+        ended_by="forget_what_is_due",
+        ends_with="helpsessions.HelpSession",
+    ),
+    "conversations.DeskEvent": Line(
+        _("which staff members took, assigned, transferred or snoozed a conversation, and when"),
+        _("the conversation is deleted"),
+        _("so that colleagues can continue"),
+        Group.DESK,
+        ends_with="conversations.Conversation",
+    ),
+    "conversations.ConversationNote": Line(
+        _("notes by staff about a conversation"),
+        _("the conversation is deleted"),
+        _("so that colleagues can continue"),
+        Group.DESK,
+        ends_with="conversations.Conversation",
+    ),
+    "conversations.NoteMention": Line(
+        "which staff members a note mentions, and whether they have seen it",
+        "the note is deleted",
+        "to notify them",
+        Group.STAFF,
+        ends_with="conversations.ConversationNote",
+    ),
+    "privacy.LegalHold": Line(
+        _("that the law forbids deleting a record for now, and why"),
+        _("{0} after a coordinator lifts it"),
+        _("because the law requires it; no period on this page applies to the record meanwhile"),
+        Group.DESK,
+        (EVENTS_FOR,),
+        ended_by="forget_what_is_due",
+    ),
+    "accounts.StaffRole": Line(
+        "at which branch a staff member works, and whether as a coordinator",
+        "a coordinator ends it",
+        "to open the desk only to staff",
+        Group.STAFF,
+        exported=True,
+        ends_with="accounts.User",
+    ),
+    "accounts.Invitation": Line(
+        "the people invited to work at a desk: name, address, language, a fingerprint of the link's token, "
+        "and who invited them",
+        "they accept or a coordinator withdraws it, {0} at most",
+        "to let staff sign in",
+        Group.STAFF,
+        (Invitation.KEPT_FOR,),
+        exported=True,
+        ended_by="forget_old_invitations",
+        ends_with="accounts.User",
+    ),
+    "accounts.InvitedRole": Line(
+        "the branches and roles of an invitation",
+        "the invitation is deleted",
+        "to let staff sign in",
+        Group.STAFF,
+        exported=True,
+        ends_with="accounts.Invitation",
+    ),
+    "accounts.SharedDesk": Line(
+        "a shared desk computer that is unlocked: branch, name, who unlocked it, a fingerprint of its cookie",
+        "the day is over or someone closes it, {0} at most",
+        "so that staff can switch there with a PIN",
+        Group.STAFF,
+        (shared_desks.LASTS,),
+        ended_by="forget_shared_desks",
+    ),
+    "accounts.DeskPin": Line(
+        "a fingerprint of a staff member's PIN for shared desk computers, never the PIN itself, and the day "
+        "it was set",
+        "the person removes it or has no role any more",
+        "to open a shared desk computer as that person",
+        Group.STAFF,
+        ends_with="accounts.User",
+    ),
+    "accounts.PinTries": Line(
+        "how often a person's PIN was wrong on a shared desk computer",
+        "the computer's day is over",
+        "to block a PIN that someone tries to guess",
+        Group.STAFF,
+        ends_with="accounts.SharedDesk",
+    ),
+    "mfa.Authenticator": Line(
+        "the secret of a second factor",
+        "the person removes it or has no role any more",
+        "to sign staff in safely",
+        Group.STAFF,
+        ends_with="accounts.User",
+    ),
+    "accounts.Absence": Line(
+        "the days on which a staff member is away, and who covers for them",
+        "they or a coordinator remove it",
+        "so that nobody waits for them",
+        Group.STAFF,
+        ends_with="accounts.User",
+    ),
+}

@@ -1,0 +1,70 @@
+"""Who may see what, by role, for docs/who-sees-what.md. A group or role that is missing sees nothing.
+
+The sweeps in tests/architecture check that the pages agree.
+"""
+
+from enum import Enum
+
+from .policy_lines.line import Group
+
+
+class Role(Enum):
+    """The columns of the table."""
+
+    PERSON = "the person it is about"
+    CODE = "a viewer by code"
+    STAFF = "staff of the branch"
+    ELSEWHERE = "staff of other branches"
+    COORDINATOR = "coordinators"
+    SERVER = "people who run the server"
+
+
+SEEN_BY = {
+    Group.VISITS: {
+        Role.PERSON: "yes, once they have added it to their account; a child's visit also the adult who "
+        "shares it",
+        Role.CODE: "yes, until it is added to an account or the code expires",
+        Role.STAFF: "yes; each opening is recorded for the patron",
+        Role.ELSEWHERE: "those who recorded it; others for a day, if the patron shows them the code",
+        Role.COORDINATOR: "as staff of their branches",
+        Role.SERVER: "yes",
+    },
+    Group.MESSAGES: {
+        Role.PERSON: "yes; those about a child's shared visit also the adult",
+        Role.CODE: "those about that visit, until it is added to an account or the code expires",
+        Role.STAFF: "yes, if they are sent; each opening is recorded for the patron",
+        Role.ELSEWHERE: "those assigned to them or to a colleague they cover for; others for a day, if the "
+        "patron shows them the code",
+        Role.COORDINATOR: "as staff of their branches",
+        Role.SERVER: "yes",
+    },
+    Group.LISTS: {Role.PERSON: "yes", Role.SERVER: "yes"},
+    Group.PERSON: {
+        Role.PERSON: "yes",
+        Role.STAFF: "the name; address and language in a record they open, which is recorded for the patron",
+        Role.ELSEWHERE: "the same, after finding the person by a whole address or card number, or giving a "
+        "reason",
+        Role.COORDINATOR: "as staff",
+        Role.SERVER: "yes",
+    },
+    Group.DEVICES: {Role.PERSON: "yes", Role.SERVER: "yes"},
+    Group.EMAILS: {
+        Role.PERSON: "in their own mailbox",
+        Role.SERVER: "yes; the text is deleted after sending if it held a code or a link",
+    },
+    Group.DESK: {
+        Role.PERSON: "who opened their data and when; none of the words",
+        Role.STAFF: "notes and events of what they may open",
+        Role.ELSEWHERE: "notes and events of what they may open",
+        Role.COORDINATOR: "also the reasons for opening other records, and the legal holds",
+        Role.SERVER: "yes",
+    },
+    Group.STAFF: {
+        Role.PERSON: "yes",
+        Role.STAFF: "names, days away",
+        Role.ELSEWHERE: "names, days away",
+        Role.COORDINATOR: "of the branches they coordinate: addresses, roles, invitations; of all branches: "
+        "names, days away; never a secret of a second factor",
+        Role.SERVER: "yes; secrets of second factors are encrypted with the server's key",
+    },
+}

@@ -1,0 +1,102 @@
+"""Every column is listed: whether an export has it, and what a merge and an erasure do with it."""
+
+import pytest
+from django.apps import apps
+from django.utils import timezone
+
+from accounts.models import User
+from portal.privacy import contents, merging
+from portal.privacy.merging import merge_people
+from portal.privacy.policy import POLICY
+from tests.factories import UserFactory
+from tests.portal.privacy import columns
+
+HELP = """
+Decide what each new column means for privacy, then list it in tests/portal/privacy/columns.py:
+1. In the person's export? Add it to portal/privacy/export_tables/ and docs/export.md. Otherwise list it in
+   LEFT_OUT with the reason.
+2. Merging two records: if MERGED has the model, let portal/privacy/merging.py keep or combine the column,
+   and list it there.
+3. Erasing a person: if ERASED has the model, let portal/privacy/erasure.py or retention.py empty the column,
+   unless it names nobody, and list it there.
+"""
+
+
+def columns_of_model(label):
+    return sorted(field.name for field in apps.get_model(label)._meta.concrete_fields)
+
+
+def check_all_listed(label, listed):
+    columns_now = columns_of_model(label)
+    missing = sorted(set(columns_now) - set(listed))
+    too_many = sorted({name for name in listed if name not in columns_now or listed.count(name) > 1})
+    message = f"{label}: not listed {missing}, listed twice or gone {too_many}.\n{HELP}"
+    assert (missing, too_many) == ([], []), message
+
+
+def exported(label):
+    """Return the columns that the export reads by a path of attributes."""
+    tables = [table for table in contents.TABLES.values() if table.model == label]
+    paths = {
+        source.split(".")[0]
+        for table in tables
+        for source in table.columns.values()
+        if isinstance(source, str)
+    }
+    return [name for name in columns_of_model(label) if name in paths]
+
+
+@pytest.mark.parametrize("label", POLICY)
+def test_every_column_is_exported_or_left_out_with_a_reason(label):
+    by_function = columns.EXPORTED_BY_FUNCTION.get(label, "").split()
+    left_out = columns.columns_of(columns.LEFT_OUT.get(label, {}))
+    check_all_listed(label, [*exported(label), *by_function, *left_out])
+
+
+@pytest.mark.parametrize("label", columns.MERGED)
+def test_every_column_of_rows_combined_by_a_merge_is_listed(label):
+    check_all_listed(label, columns.columns_of(columns.MERGED[label]))
+
+
+@pytest.mark.parametrize("label", columns.ERASED)
+def test_every_column_of_rows_kept_by_an_erasure_is_listed(label):
+    check_all_listed(label, columns.columns_of(columns.ERASED[label]))
+
+
+def test_every_model_combined_by_a_merge_is_listed():
+    combined = {
+        label for (label, _field), move in merging.MERGED_BY.items() if move.__name__.startswith("_merge_")
+    }
+    assert combined | {"accounts.User"} == set(columns.MERGED), HELP
+
+
+def test_column_tables_name_only_existing_models():
+    named = {*columns.LEFT_OUT, *columns.EXPORTED_BY_FUNCTION, *columns.MERGED, *columns.ERASED}
+    assert named - set(POLICY) == set()
+
+
+VALUES = {
+    "email": ("going@example.org", "into@example.org", None),
+    "name": ("Going", "Into", ""),
+    "language": ("es", "en", ""),
+    "has_shared_visits": (True, True, False),
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", VALUES)
+def test_merge_fills_in_columns_that_the_remaining_record_lacks(name):
+    theirs, own, empty = VALUES[name]
+    rule = next(rule for rule, names in columns.MERGED["accounts.User"].items() if name in names.split())
+    assert rule in (columns.IF_EMPTY, columns.COMBINED)
+    for before, after in [(own, own), (empty, theirs)]:
+        going = UserFactory(email=None)
+        into = UserFactory(email=None)
+        for person, value in [(going, theirs), (into, before)]:
+            User.objects.filter(pk=person.pk).update(**{name: value})
+        kept = columns.MERGED["accounts.User"][columns.KEPT].split()
+        own_values = User.objects.filter(pk=into.pk).values(*kept).get()
+        merge_people(going, into, by=into, at=timezone.now())
+        assert getattr(User.objects.get(pk=into.pk), name) == after
+        assert User.objects.filter(pk=into.pk).values(*kept).get() == own_values
+        into.delete()
