@@ -163,7 +163,7 @@ def test_text_typed_offline_is_kept_on_the_device_until_online(phone, show, patr
     assert Draft.objects.get().body == "Is it on Thurs"
 
 
-def test_text_kept_on_the_device_and_text_from_another_are_joined(phone, show, patron, conversation):
+def test_text_kept_on_this_device_is_added_to_the_text_from_another(phone, show, patron, conversation):
     page, other = opened_conversation(show, phone(), conversation, patron), phone()
     here = [
         "draft " + page.locator("[data-draft]").get_attribute("data-draft"),

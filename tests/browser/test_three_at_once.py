@@ -157,7 +157,7 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
     expect(rosas.locator("#here")).to_have_text("")
 
 
-def test_hidden_desk_conversation_does_not_poll(at_desk, staff):
+def test_hidden_desk_conversation_page_does_not_poll(at_desk, staff):
     page = at_desk(staff)
     asked = []
     page.on("request", lambda request: "/news/" in request.url and asked.append(request.url))

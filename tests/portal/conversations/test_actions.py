@@ -147,7 +147,7 @@ def test_answer_sent_twice_creates_one_message_one_email_and_one_recommendation(
     assert Recommendation.objects.get().patron == patron
 
 
-def test_answer_emails_hide_the_subject_and_form_one_email_thread(session, patron, staff):
+def test_answer_emails_hide_the_subject_and_reference_each_other(session, patron, staff):
     conversation = ask(session, patron, body="SECRET QUESTION about gout")
     say(conversation, staff, STAFF, body="SECRET ANSWER")
     say(conversation, staff, STAFF, body="and more", at=NOW + minute)
@@ -187,7 +187,7 @@ def test_conversation_records_that_the_patron_closed_and_reopened_it(session, pa
 
 
 @pytest.mark.parametrize("verdict", ["did_not_help", "could_not_get_it"])
-def test_item_that_did_not_help_reaches_the_desk_after_a_minute_unseen_by_the_patron(
+def test_bad_verdict_reaches_the_desk_after_a_minute_and_shows_the_patron_no_conversation(
     recommendation, patron, verdict
 ):
     judge(recommendation, verdict, by=patron)
@@ -609,7 +609,9 @@ def test_taking_back_an_answer_twice_is_too_late(session, patron, staff):
     assert Draft.objects.get().body == "Try this"
 
 
-def test_taking_back_an_answer_restores_waiting_since_the_patrons_first_message(session, patron, staff):
+def test_taking_back_an_answer_restores_the_waiting_time_from_the_patrons_first_message(
+    session, patron, staff
+):
     conversation = ask(session, patron)
     message = say(conversation, staff, STAFF, at=NOW + hour)
     say(conversation, patron, PATRON, at=NOW + hour + 3 * second)

@@ -500,7 +500,7 @@ def test_revoked_code_leaves_the_question_unsent_and_kept(client, visit):
     assert Conversation.objects.count() == 0
 
 
-def test_question_about_a_quiet_visit_has_no_name_and_the_form_no_visit_text(
+def test_question_about_a_quiet_visit_stores_no_name_and_shows_no_visit_text(
     client, patron, branch, sign_in, show_code
 ):
     quiet = QuietSessionFactory(branch=branch)

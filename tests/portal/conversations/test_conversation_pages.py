@@ -288,7 +288,7 @@ def test_conversation_of_a_quiet_visit_shows_no_name_and_no_subject(client, bran
 
 
 @pytest.mark.parametrize("quiet", [True, False])
-def test_conversation_opened_by_code_stores_no_signed_in_person(
+def test_conversation_opened_by_code_does_not_store_the_signed_in_person(
     client, branch, staff, patron, sign_in, show_code, quiet
 ):
     session = HelpSessionFactory(branch=branch, staff=staff, quiet=quiet)

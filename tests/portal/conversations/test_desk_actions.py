@@ -86,7 +86,9 @@ def event_kinds(conversation):
 
 
 class TestTakingAndAssigning:
-    def test_first_staff_member_takes_the_conversation_and_others_see_who(self, conversation, staff, branch):
+    def test_first_staff_member_takes_the_conversation_and_others_see_their_name(
+        self, conversation, staff, branch
+    ):
         desk_actions.take(conversation, by=staff, at=NOW)
         for number in range(8):
             with pytest.raises(desk_actions.AlreadyTaken) as taken:
@@ -371,7 +373,7 @@ class TestUndo:
     @pytest.mark.parametrize(
         "since", ["the patron wrote", "a colleague took it up", "too long ago", "somebody else's doing"]
     )
-    def test_undo_is_refused_after_another_change_or_too_long_or_by_a_colleague(
+    def test_undo_is_refused_after_another_change_after_too_long_and_to_a_colleague(
         self, conversation, staff, omar, patron, since
     ):
         done = desk_actions.snooze(conversation, until=datetime.date(2026, 3, 9), by=staff, at=NOW + hour)
@@ -404,7 +406,7 @@ class TestMerging:
         jobs.show_pending_answers(at=NOW)
         return now_of(other)
 
-    def test_merge_moves_all_messages_and_notes_and_the_old_conversation_points_to_the_new(
+    def test_merge_moves_messages_and_notes_and_links_the_old_conversation(
         self, conversation, other, staff, patron
     ):
         notes.write_note(conversation, by=staff, at=NOW + minute, body="A note", client_token=uuid.uuid4())

@@ -58,7 +58,7 @@ def test_note_changes_nothing_that_the_patron_sees(conversation, staff):
     assert not Message.objects.filter(body="Between us").exists()
 
 
-def test_mention_email_contains_no_word_of_the_conversation(conversation, staff, omar, patron):
+def test_mention_email_contains_no_words_from_the_conversation(conversation, staff, omar, patron):
     note(conversation, staff, "SECRET NOTE for @Omar")
     mail = Notification.objects.get(kind="conversations/mention")
     assert mail.to_address == "omar@example.org"

@@ -297,7 +297,7 @@ def test_promised_time_is_shown_as_a_day(me, conversation, promised_in, words):
     )
 
 
-def test_page_does_not_mention_closing_if_conversations_never_close_by_themselves(
+def test_conversation_page_does_not_mention_closing_if_nothing_closes_by_itself(
     me, conversation, staff, clock
 ):
     Library.objects.update(closes_after_days=0)
@@ -354,7 +354,7 @@ def away(staff):
 
 
 @pytest.mark.parametrize("covered", [True, False])
-def test_page_says_that_the_last_author_is_away_and_who_will_answer(
+def test_conversation_page_says_that_the_last_author_is_away_and_who_answers(
     me, conversation, patron, staff, branch, clock, away, covered
 ):
     answered(conversation, patron, staff, clock)
@@ -365,7 +365,7 @@ def test_page_says_that_the_last_author_is_away_and_who_will_answer(
     )
 
 
-def test_page_does_not_mention_the_absence_of_an_uninvolved_colleague(
+def test_conversation_page_does_not_mention_the_absence_of_an_uninvolved_colleague(
     me, conversation, patron, staff, coordinator, clock, away
 ):
     answered(conversation, patron, staff, clock)

@@ -77,7 +77,7 @@ def test_bad_verdict_offers_a_ready_question_to_the_library(me, session, recomme
 
 
 @pytest.mark.parametrize("verdict", ["helped", "partly", "not_tried"])
-def test_other_verdicts_offer_no_question(me, session, recommendation, verdict):
+def test_good_and_neutral_verdicts_offer_no_question(me, session, recommendation, verdict):
     give_verdict(me, recommendation, verdict=verdict)
     assert "Ask the library" not in text(me.get(session.get_absolute_url()))
 

@@ -180,7 +180,7 @@ def test_demo_templates_can_be_filled_in(_branch, _language, _name, body):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_demo_files_have_the_type_of_their_name(name):
+def test_demo_files_match_the_type_in_their_name(name):
     draw, alt = FILES[name]
     content = draw()
     assert content == draw()

@@ -51,31 +51,33 @@ def test_empty_demo_says_how_to_build_it(client, library, demo_on):
     assert "build_demo" in client.get("/demo/").content.decode()
 
 
-def test_becoming_a_patron_opens_their_home(client, patron, demo_on):
+def test_becoming_a_patron_in_the_demo_opens_their_home(client, patron, demo_on):
     response = client.post(f"/demo/become/{patron.public_id}/")
     assert (response.status_code, response.url) == (302, "/")
     assert client.session["_auth_user_id"] == str(patron.pk)
 
 
-def test_becoming_a_staff_member_opens_the_desk_without_a_second_factor(client, patron, staff, demo_on):
+def test_becoming_a_staff_member_in_the_demo_opens_the_desk_without_a_second_factor(
+    client, patron, staff, demo_on
+):
     client.post(f"/demo/become/{patron.public_id}/")
     response = client.post(f"/demo/become/{staff.public_id}/")
     assert (response.status_code, response.url) == (302, "/desk/")
     assert client.get("/desk/").status_code == 200
 
 
-def test_visitor_can_become_a_person_without_an_email(client, library, demo_on):
+def test_demo_visitor_can_become_a_person_without_an_email(client, library, demo_on):
     person = UserFactory(email=None, name="Otis")
     client.post(f"/demo/become/{person.public_id}/")
     assert client.session["_auth_user_id"] == str(person.pk)
 
 
-def test_becoming_a_person_requires_post(client, patron, demo_on):
+def test_becoming_a_person_in_the_demo_requires_post(client, patron, demo_on):
     assert client.get(f"/demo/become/{patron.public_id}/").status_code == 405
     assert client.post("/demo/become/11111111-1111-4111-8111-111111111111/").status_code == 404
 
 
-def test_becoming_nobody_signs_out(client, patron, demo_on):
+def test_becoming_nobody_in_the_demo_signs_out(client, patron, demo_on):
     client.post(f"/demo/become/{patron.public_id}/")
     client.post("/demo/become/nobody/")
     assert "_auth_user_id" not in client.session

@@ -251,7 +251,7 @@ class TestDeletion:
             names = columns.ERASED[row._meta.label][columns.EMPTIED].split()
             assert [name for name in names if getattr(row, name)] == []
 
-    def test_erased_visit_stays_as_a_count_with_hours_but_no_minutes(self, patron, life):
+    def test_erased_visit_leaves_a_count_with_times_rounded_to_the_hour(self, patron, life):
         erase(patron)
         visit = HelpSession.objects.get(pk=life["visit"].pk)
         assert (

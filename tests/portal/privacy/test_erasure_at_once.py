@@ -253,7 +253,7 @@ def test_actions_on_another_device_while_erasing_are_erased_or_refused(transacti
     assert Erasure.objects.count() == ROUNDS
 
 
-def test_simultaneous_erasing_and_merging_does_only_one_of_them(transactional_db):
+def test_simultaneous_erasing_and_merging_perform_only_one_of_them(transactional_db):
     def either(data, outcomes):
         assert set(outcomes) & {"AlreadyErased", "CannotMerge"}
         assert not User.objects.filter(pk=data.person.pk).exists()

@@ -168,7 +168,7 @@ def test_held_contact_keeps_its_words_during_simultaneous_deletion(delete):
     assert True in seen
 
 
-def test_access_log_entry_survives_if_its_record_is_held_first():
+def test_access_log_entry_is_kept_if_its_record_is_held_first():
     seen.clear()
     rounds([hold_with_log_entry, forget_log], ROUNDS, before=begin_with_log_entry, after=check_log)
     # Otherwise no round would have tested the hold.

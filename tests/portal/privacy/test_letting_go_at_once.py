@@ -105,7 +105,7 @@ def check_hold(data, outcomes):
 seen = set()
 
 
-def test_simultaneous_hold_and_leaving_of_a_shared_visit_happen_in_one_order():
+def test_shared_visit_is_held_if_the_hold_comes_before_the_person_leaves():
     seen.clear()
     rounds([hold, leave_visit], ROUNDS, before=begin, after=check_hold)
     # Otherwise no round would have tested the hold.

@@ -247,7 +247,7 @@ def test_merging_renames_the_search_entries_and_refreshes_open_desk_pages(device
 
 
 @pytest.mark.parametrize("why", ["one", "works at a desk", "may not sign in", "gone"])
-def test_some_records_cannot_be_merged(why, device, patron, branch):
+def test_staff_inactive_deleted_and_identical_records_cannot_be_merged(why, device, patron, branch):
     going, into = device, patron
     if why == "one":
         going = patron

@@ -100,7 +100,7 @@ def test_models_about_people_are_not_in_the_library_group(model):
 @pytest.mark.parametrize(
     "label", [label for label, line in POLICY.items() if line.ends_with and not line.ended_by]
 )
-def test_row_that_ends_with_another_is_deleted_by_cascade(label):
+def test_rows_that_end_with_another_row_are_deleted_by_cascade(label):
     """Recommendations are the exception: retention keeps them as counts."""
     if label in ("recommendations.Recommendation",):
         return

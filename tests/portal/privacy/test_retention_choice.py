@@ -118,7 +118,9 @@ def test_anonymous_visitor_cannot_choose_retention(client, library):
     assert client.get(reverse("remember")).status_code == 302
 
 
-def test_keep_page_says_how_long_a_visit_stays_after_choosing_nothing(phone, branch, show_code, time_machine):
+def test_keep_page_says_how_long_a_visit_stays_despite_the_choice_to_keep_nothing(
+    phone, branch, show_code, time_machine
+):
     phone.post(reverse("remember"), {"remember": "nothing"})
     time_machine.move_to(AT + timedelta(hours=1), tick=False)
     session = HelpSessionFactory(branch=branch)

@@ -437,7 +437,9 @@ def test_desk_cannot_remove_the_patron_of_an_unshared_visit(branch, staff, patro
         )
 
 
-def test_staff_of_another_branch_shown_the_code_can_read_but_not_remove(visit, child, client, sign_in):
+def test_staff_member_of_another_branch_with_the_code_can_read_but_not_remove_anyone(
+    visit, child, client, sign_in
+):
     HelpSession.objects.filter(pk=visit.pk).update(shared_with=None)
     desk = sign_in(client, StaffFactory())
     desk.post(reverse("open_by_patrons_code"), {"code": code_for(visit)})
@@ -465,7 +467,7 @@ def test_people_who_keep_a_visit_see_that_its_code_was_opened_at_a_desk(visit, p
 # Merged and unmerged records of an adult.
 
 
-def test_messages_an_adult_wrote_while_merged_return_with_the_visit(
+def test_messages_written_by_an_adult_while_merged_follow_the_visit_after_unmerging(
     visit, child, adult, coordinator, staff, sign_in
 ):
     other, conversation = UserFactory(), visit.conversations.get()

@@ -306,7 +306,7 @@ def test_unmerging_removes_an_address_added_while_merged(two, had_one):
     }
 
 
-def test_looks_while_merged_are_shown_to_the_owner_after_unmerging(two):
+def test_looks_recorded_while_merged_are_shown_to_the_owner_after_unmerging(two):
     going, into, world = two
     now = timezone.now()
     joined = unmerging.merge_for_a_day(going, into, by=world.coordinator, at=now)

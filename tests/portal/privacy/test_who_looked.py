@@ -90,7 +90,7 @@ def test_looks_are_listed_by_the_librarys_day(visit, staff, patron):
     assert sentences(patron)[0][0] == "2026-03-03"
 
 
-def test_who_looked_lists_only_looks_by_others_at_ones_own_records(visit, staff, patron):
+def test_page_of_looks_lists_only_looks_by_others_at_the_patrons_records(visit, staff, patron):
     stranger = UserFactory()
     look(HelpSessionFactory(patron=stranger, question="Not yours"), staff)
     # A staff member who reads their own record.
@@ -113,7 +113,7 @@ def test_look_at_a_record_no_longer_theirs_shows_no_title(visit, staff, patron):
     }
 
 
-def test_title_of_a_quiet_visit_never_appears_in_who_looked(staff, patron):
+def test_title_of_a_quiet_visit_never_appears_on_the_page_of_looks(staff, patron):
     quiet = QuietSessionFactory(staff=staff)
     conversation = ConversationFactory(
         help_session=quiet, patron=patron, subject="Where can I get help with a violent partner?"
@@ -133,7 +133,7 @@ def client_page(client, sign_in, patron):
     return sign_in(client, patron).get("/privacy/who-looked/").content.decode()
 
 
-def test_who_looked_pages_contain_whole_days_and_skip_nothing(visit, staff, patron):
+def test_page_of_looks_shows_whole_days_and_skips_nothing(visit, staff, patron):
     for days in range(50):
         for number in range(3 if days != 7 else 90):
             look(visit, StaffFactory(name=f"Helper {number}") if number else staff, days=days)
@@ -156,7 +156,7 @@ def test_invalid_day_in_the_address_is_ignored(client, sign_in, patron, before):
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_who_looked_runs_the_same_number_of_queries_for_1_and_30_rows(
+def test_page_of_looks_runs_the_same_number_of_queries_for_1_and_30_rows(
     client, sign_in, visit, branch, staff, patron, rows, django_assert_num_queries
 ):
     for number in range(rows):
@@ -177,7 +177,7 @@ def test_who_looked_runs_the_same_number_of_queries_for_1_and_30_rows(
 
 
 @pytest.mark.parametrize("action", AuditEvent.CHANGES)
-def test_changes_by_staff_are_shown_to_the_patron_once(client, sign_in, staff, patron, action):
+def test_changes_by_staff_to_an_account_are_shown_to_the_patron_once(client, sign_in, staff, patron, action):
     # The patron's own change is not listed.
     for by in (staff, patron):
         audit.record(action, patron, by=by, patron=patron)
@@ -187,11 +187,11 @@ def test_changes_by_staff_are_shown_to_the_patron_once(client, sign_in, staff, p
     assert looks[0].sentence in sign_in(client, patron).get(reverse("who_looked")).content.decode()
 
 
-def test_merge_by_staff_is_one_line_in_who_looked(staff, patron, library):
+def test_merge_by_staff_is_one_line_on_the_page_of_looks(staff, patron, library):
     joined = merge_people(UserFactory(), patron, by=staff, at=timezone.now())
     [look] = who_looked(joined, zone=library.zone)[0]
     assert "merged another record into yours" in look.sentence
 
 
-def test_empty_who_looked_page_says_that_nobody_looked(client, sign_in, patron):
+def test_empty_page_of_looks_says_that_nobody_looked(client, sign_in, patron):
     assert "Nobody looked yet" in client_page(client, sign_in, patron)
