@@ -76,7 +76,7 @@ CONTRAST = """async () => {
     return violations.map(({ id, nodes }) => ({ id, nodes: nodes.map(({ html, failureSummary }) => ({ html, failureSummary })) }));
 }"""
 
-# Elements that typed text must never become.
+# Typed text must never become one of these elements.
 MADE_FROM_TEXT = """[...document.querySelectorAll(
   'img:not([src^="/messages/"], [src^="/desk/conversations/"]), main script, iframe, object, [onerror], a[href^="javascript:" i]'
 )].map(e => e.outerHTML.slice(0, 120))"""

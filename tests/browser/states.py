@@ -124,7 +124,7 @@ def put_into_session(page, known):
 
 
 def build(branch, staff, patron, words):
-    """Build everything for `patron` and for two codes, one of them of a quiet visit."""
+    """Build rows of every kind for `patron`, and visits that are opened by code."""
     now = timezone.now()
     library = Library.current()
     for thing, name in (
@@ -460,7 +460,7 @@ def build(branch, staff, patron, words):
         page.locator("#next").click()
         page.locator(".field-error").first.wait_for()
 
-    # A coordinator sees the settings.
+    # Only a coordinator sees the settings.
     StaffRole.objects.filter(user=staff).update(role=StaffRole.Role.COORDINATOR)
     invited = "89abcdef0123456789abcdef0123456789abcdef"
     InvitationFactory(

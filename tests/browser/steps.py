@@ -14,7 +14,7 @@ def sign_in(page, address, post):
 
 
 def enter_code(page, address, post):
-    # The email is sent once this field is there.
+    # Once this field appears, the email has been sent.
     page.locator("#id_code").wait_for()
     code = re.search(r"^\d{6}$", post(address).body, re.MULTILINE)[0]
     page.locator("#id_code").fill(code)

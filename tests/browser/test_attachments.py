@@ -200,7 +200,7 @@ def test_picture_can_be_pasted_or_dropped(write, conversation, how):
     page = write()
     page.evaluate(PASTE, [how, ""])
     expect(attached(page)).to_have_count(1)
-    # The same picture again is not added twice.
+    # Adding the same picture again changes nothing.
     page.evaluate(PASTE, [how, ""])
     expect(page.locator(".sending")).to_have_count(0)
     expect(attached(page)).to_have_count(1)

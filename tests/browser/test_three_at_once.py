@@ -108,7 +108,7 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
     expect(rosas.locator("#id_body")).to_have_value("It is the cyan cartridge.")
     expect(omars.locator("#id_body")).to_have_value("Clean the heads again.")
 
-    # Rosa answers. The answer appears on Omar's page without moving it. His own is held back and shows hers.
+    # Rosa answers. The answer appears on Omar's page without moving it. His own is not sent yet.
     omars.locator("#id_body").focus()
     rosas.locator("#send").click()
     expect(rosas.locator("#entries .pending-answer button")).to_be_visible()

@@ -395,7 +395,7 @@ class TestUndo:
 class TestMerging:
     @pytest.fixture
     def other(self, patron, staff, branch):
-        """Another conversation of the same patron, a day older and answered."""
+        """Return another conversation of the same patron, a day older and answered."""
         other = ask(
             HelpSessionFactory(patron=patron, staff=staff, branch=branch, question="Older"),
             patron,

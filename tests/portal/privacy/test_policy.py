@@ -53,7 +53,7 @@ def test_policy_line_takes_its_number_of_days_from_the_job(label):
 
 
 def test_privacy_page_covers_everything_that_is_exported():
-    """Exported rows that no group of the page shows are parts of rows that it shows."""
+    """The page shows every group that is exported, except roles and invitations of staff."""
     unsaid = {
         label
         for label, line in POLICY.items()

@@ -1,4 +1,4 @@
-"""Test that four years later the demo library contains no words, but every count."""
+"""Test that after four years the demo library keeps every count but no words."""
 
 import datetime
 from datetime import timedelta
