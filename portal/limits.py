@@ -72,7 +72,7 @@ LIMITS = {
     "address_change": Limit("changes of an email address that wait a week; each sends an email", "5/d"),
     "record_of_a_device": Limit("accounts made for one device only, to keep a visit", network="60/h"),
     # Codes of visits have 43 bits, so thirty tries find nothing. Many wrong codes in the whole library mean
-    # that somebody guesses from many addresses. Unknown browsers then get fewer tries, but always some: with
+    # that an attacker guesses from many addresses. Unknown browsers then get fewer tries, but always some: with
     # none, the guesser would shut out every patron.
     "visit_code": Limit("wrong codes of visits and accounts", "10/10m", "30/10m"),
     "visit_code_of_all": Limit(

@@ -311,7 +311,7 @@ MAIL_SERVER = {
     "use_ssl": env_flag("EMAIL_USE_SSL"),
     "timeout": 20,
 }
-# Mail that the portal sends becomes rows of the outbox. The worker sends each row by the mailer "delivery".
+# An email that the portal sends becomes a row of the outbox. The worker sends it with the mailer "delivery".
 MAILERS: dict = {
     "default": {"BACKEND": "portal.notifications.outbox.EmailBackend"},
     "delivery": {

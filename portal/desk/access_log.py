@@ -1,4 +1,7 @@
-"""The access log: its patron can see which of the staff read a conversation or a visit of theirs, on which days, and from where in the desk."""
+"""The access log: which staff member opened what of a patron, when, and from which page of the desk.
+
+Patrons can read the lines about themselves.
+"""
 
 import datetime
 from urllib.parse import parse_qs, urlsplit
@@ -9,13 +12,12 @@ from accounts import audit
 from accounts.models import AuditEvent
 from portal.desk import shown_today
 
-LOGGED_FOR = datetime.timedelta(
-    hours=12
-)  # a page may be open so long before what arrives in it is logged again
+# What appears on an open page is logged again after this time.
+LOGGED_FOR = datetime.timedelta(hours=12)
 
 Where = AuditEvent.Where
-# The page whose link or button led here, by the name of its address. What stands in no line isn't known.
-FROM = {
+# The place in the desk that is logged, by the URL name of the page that the staff member came from.
+PLACES = {
     **dict.fromkeys(["desk", "desk_bulk"], Where.QUEUE),
     **dict.fromkeys(["desk_sessions", "open_by_patrons_code"], Where.SESSIONS),
     **dict.fromkeys(["desk_session", "slip"], Where.SESSION),
@@ -25,7 +27,7 @@ FROM = {
 
 
 def log_opened(request, conversation, *, at, where=None):
-    """This member of staff opens the conversation. `where`: if the page itself knows better than its address does."""
+    """Record that the staff member opened the conversation. `where` overrides what `came_from` returns."""
     if patrons := _patrons_of(conversation, conversation.help_session):
         where = came_from(request, conversation.help_session_id) if where is None else where
         for person in patrons:
@@ -33,7 +35,10 @@ def log_opened(request, conversation, *, at, where=None):
 
 
 def log_reading(request, conversation, *, at):
-    """They are shown words of it in a page that was opened before: it says so itself, and is not believed."""
+    """Record that more of the conversation appeared on an open page, unless its opening was logged lately.
+
+    The log is checked because a request alone does not prove that the page was opened.
+    """
     if _patrons_of(conversation, conversation.help_session):
         opened = AuditEvent.objects.filter(
             action="opened", by=request.user, patron__isnull=False, subject=str(conversation.public_id)
@@ -43,7 +48,7 @@ def log_reading(request, conversation, *, at):
 
 
 def log_session_opened(request, help_session, *, at):
-    """This member of staff opens the help session."""
+    """Record that the staff member opened the help session."""
     for person in _patrons_of(help_session, help_session):
         audit.record(
             "opened",
@@ -56,18 +61,18 @@ def log_session_opened(request, help_session, *, at):
 
 
 def log_opened_by_code(request, help_session, *, at):
-    """They are shown the code of a visit, which opens it to them for the day. The trail says so also where nobody holds it."""
+    """Record that a patron showed the code of a visit, even if the visit is in nobody's account."""
     for person in _patrons_of(help_session, help_session) or [None]:
         audit.record("opened_by_code", help_session, by=request.user, patron=person, at=at, where=Where.CODE)
 
 
-def _patrons_of(kept, help_session):
-    """Whose it is: of a visit that is shared, and of its conversations, the child and the adult."""
-    return [person for person in (kept.patron, help_session and help_session.shared_with) if person]
+def _patrons_of(record, help_session):
+    """Return the patrons who keep this visit or conversation: the child and the adult if it is shared."""
+    return [person for person in (record.patron, help_session and help_session.shared_with) if person]
 
 
 def log_record_opened(request, person, *, at, reason=""):
-    """This member of staff opens the record of a person. `reason`: where their desk has nothing to do with this person."""
+    """Record that the staff member opened a person's record, with a reason if they gave one."""
     audit.record(
         "opened",
         person,
@@ -80,7 +85,7 @@ def log_record_opened(request, person, *, at, reason=""):
 
 
 def log_looked_up(request, people, *, at, reason=""):
-    """These were found at the people desk, and shown. Returns {person: the event}."""
+    """Record that these people were found at the people desk, and return {person: the event}."""
     return {
         person: audit.record(
             "looked_up", person, by=request.user, patron=person, at=at, where=Where.PEOPLE, reason=reason
@@ -90,7 +95,7 @@ def log_looked_up(request, people, *, at, reason=""):
 
 
 def log_reason(request, person, *, at, reason):
-    """Why they look at this person, said before they do. Returns {person: the event}, which holds the words."""
+    """Record why the staff member is about to open this person's record, and return {person: the event}."""
     return {
         person: audit.record(
             "said_why", person, by=request.user, patron=person, at=at, where=Where.PEOPLE, reason=reason
@@ -99,7 +104,7 @@ def log_reason(request, person, *, at, reason):
 
 
 def came_from(request, help_session_id=None):
-    """From where in the desk this page is opened, as a Where; blank where neither its address nor the browser says."""
+    """Return the place in the desk that the staff member came from, as a Where, or "" if it is unknown."""
     if help_session_id is not None and help_session_id in shown_today.ids(request):
         return Where.CODE
     if "queue" in request.GET:
@@ -111,4 +116,4 @@ def came_from(request, help_session_id=None):
         name = resolve(page.path).url_name
     except Resolver404:
         return ""
-    return Where.SEARCH if name == "desk" and "q" in parse_qs(page.query) else FROM.get(name, "")
+    return Where.SEARCH if name == "desk" and "q" in parse_qs(page.query) else PLACES.get(name, "")

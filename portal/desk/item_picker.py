@@ -1,4 +1,4 @@
-"""The items part of a form at the desk: found or written by hand, each with its reason."""
+"""The items that staff choose in a form: found in the catalog or typed by hand, each with a reason."""
 
 from urllib.parse import quote
 
@@ -14,28 +14,28 @@ from recommendations.models import Item
 
 from .widgets import LongSelect
 
-MOST_ITEMS = 20
+MAX_ITEMS = 20
+WHOLE_URL = _("Enter the full address, beginning with https://")
 
 
-WHOLE_ADDRESS = _("Write the whole address, beginning with https://")
+class WebURLField(forms.URLField):
+    """A web address. https:// is added if it is missing."""
 
-
-class WebAddress(forms.URLField):
-    default_validators = [URLValidator(schemes=["http", "https"], message=WHOLE_ADDRESS)]
-    default_error_messages = {"invalid": WHOLE_ADDRESS}
+    default_validators = [URLValidator(schemes=["http", "https"], message=WHOLE_URL)]
+    default_error_messages = {"invalid": WHOLE_URL}
 
     def __init__(self, **kwargs):
         super().__init__(max_length=600, required=False, assume_scheme="https", **kwargs)
 
 
 class ItemRow(forms.Form):
-    """One chosen item: found in the catalogue (`item`), or written by hand (`title` and the rest)."""
+    """One chosen item: found in the catalog (`item`), or typed by hand (`title` and the other fields)."""
 
     item = forms.UUIDField(required=False, widget=forms.HiddenInput)
     kind = forms.ChoiceField(choices=Item.Kind.choices, required=False, widget=forms.HiddenInput)
     title = TextField(max_length=400, required=False, widget=forms.HiddenInput)
     creators = TextField(max_length=300, required=False, widget=forms.HiddenInput)
-    url = WebAddress(widget=forms.HiddenInput)
+    url = WebURLField(widget=forms.HiddenInput)
     call_number = TextField(max_length=80, required=False, widget=forms.HiddenInput)
     reason = TextField(label=_("Because"), max_length=400, required=False)
     starred = forms.BooleanField(label=_("Ask how it turned out"), required=False)
@@ -43,14 +43,16 @@ class ItemRow(forms.Form):
     def clean(self):
         data = super().clean()
         if not data.get("item") and not data.get("title"):
-            raise forms.ValidationError(gettext("This row names no item. Remove it and choose again."))
+            raise forms.ValidationError(gettext("This row has no item. Remove it and choose an item again."))
         return data
 
 
 class BaseItemRows(forms.BaseFormSet):
+    """The rows of chosen items."""
+
     @cached_property
     def found(self):
-        """The catalogue's items among the rows, by public id: one look-up for all of them."""
+        """Return {public id: item} for the rows whose item is in the catalog, with one query."""
         ids = [
             public_id for public_id in (uuid_or_none(row["item"].value()) for row in self.forms) if public_id
         ]
@@ -58,9 +60,9 @@ class BaseItemRows(forms.BaseFormSet):
         return {item.public_id: item for item in items}
 
     def shown(self):
-        """Each row with the item it stands for."""
+        """Return [(row, its item)]. An item that was typed by hand is not saved."""
         return [
-            (row, self.found.get(uuid_or_none(row["item"].value())) or _written(row)) for row in self.forms
+            (row, self.found.get(uuid_or_none(row["item"].value())) or _typed_item(row)) for row in self.forms
         ]
 
     def clean(self):
@@ -68,10 +70,11 @@ class BaseItemRows(forms.BaseFormSet):
             public_id = row.cleaned_data.get("item") if hasattr(row, "cleaned_data") else None
             if public_id and public_id not in self.found:
                 raise forms.ValidationError(
-                    gettext("One of the items is no longer in the catalogue. Remove it and choose again.")
+                    gettext("One of the items is no longer in the catalog. Remove it and choose another.")
                 )
 
     def chosen(self):
+        """Return a ChosenItem for each row."""
         return [
             ChosenItem(
                 **{
@@ -85,12 +88,12 @@ class BaseItemRows(forms.BaseFormSet):
 
 
 ItemRows = forms.formset_factory(
-    ItemRow, formset=BaseItemRows, extra=0, max_num=MOST_ITEMS, absolute_max=MOST_ITEMS, validate_max=True
+    ItemRow, formset=BaseItemRows, extra=0, max_num=MAX_ITEMS, absolute_max=MAX_ITEMS, validate_max=True
 )
 
 
-class WrittenItem(forms.Form):
-    """An item that no catalogue holds: a web page, a person, a course."""
+class TypedItem(forms.Form):
+    """An item that is not in the catalog: a web page, a person, a course."""
 
     prefix = "new"
 
@@ -99,15 +102,12 @@ class WrittenItem(forms.Form):
     )
     title = TextField(label=_("Title or name"), max_length=400)
     creators = TextField(label=_("By"), max_length=300, required=False)
-    url = WebAddress(label=_("Link"))
+    url = WebURLField(label=_("Link"))
     call_number = TextField(label=_("Call number"), max_length=80, required=False)
 
 
 class ItemPicker:
-    """The items part of a form, as posted or as kept: the rows, the item being written by hand, what is searched for.
-
-    `change(action)` does what a button of that part asks: pick-<id>, remove-<number>, add_item or find.
-    """
+    """The items part of a form, posted or saved: its rows, its search, and the item being typed by hand."""
 
     def __init__(self, data=None):
         data = {} if data is None else data
@@ -121,41 +121,39 @@ class ItemPicker:
     @cached_property
     def written(self):
         data = self._data
-        return WrittenItem(
-            initial={name: data[f"new-{name}"] for name in WrittenItem.base_fields if f"new-{name}" in data}
+        return TypedItem(
+            initial={name: data[f"new-{name}"] for name in TypedItem.base_fields if f"new-{name}" in data}
         )
 
     def change(self, action):
-        if (
-            action.startswith("remove-")
-            and action[7:].isdecimal()
-            and len(action) < 12
-            and int(action[7:]) < len(self.rows)
-        ):
-            del self.rows[int(action[7:])]
-        elif action.startswith("pick-"):
-            self._pick(uuid_or_none(action[5:]))
+        """Do what a button of the part says: pick-<public id>, remove-<row number>, add_item or find."""
+        name, _sep, value = action.partition("-")
+        if name == "remove" and value.isdecimal() and len(value) < 5 and int(value) < len(self.rows):
+            del self.rows[int(value)]
+        elif name == "pick":
+            self._pick(uuid_or_none(value))
         elif action == "add_item":
             self.take_written()
 
     def take_written(self):
-        """Make a row of the item being written, if its fields are in order."""
-        written = WrittenItem(self._data)
+        """Add the typed item as a row if its fields are valid, and return whether they are."""
+        written = TypedItem(self._data)
         if not written.is_valid():
             self.written, self.begun = written, True
             return False
         self._add({**written.cleaned_data, "item": "", "starred": "on"})
-        self.written, self.begun = WrittenItem(), False
+        self.written, self.begun = TypedItem(), False
         return True
 
     def check(self):
-        """Whether the rows are in order; `formset` then shows what is not."""
+        """Return whether the rows are valid. If not, `formset` shows the errors."""
         if self.begun and not self.take_written():
             return False
         self._checked = ItemRows({**self.fields(), "items-INITIAL_FORMS": "0"}, prefix="items")
         return self._checked.is_valid()
 
     def chosen(self):
+        """Return the ChosenItems, after `check` returned True."""
         return self._checked.chosen()
 
     @property
@@ -163,7 +161,7 @@ class ItemPicker:
         return self._checked or ItemRows(initial=self.rows, prefix="items")
 
     def fields(self):
-        """The part as it now stands, to be kept with the rest of an unfinished form."""
+        """Return the fields of the part as they are now, for the draft of the form."""
         fields = {"items-TOTAL_FORMS": str(len(self.rows))}
         for number, row in enumerate(self.rows):
             fields |= {
@@ -181,7 +179,7 @@ class ItemPicker:
 
     @property
     def is_full(self):
-        return len(self.rows) >= MOST_ITEMS
+        return len(self.rows) >= MAX_ITEMS
 
     def _pick(self, public_id):
         if public_id and str(public_id) not in [row.get("item") for row in self.rows]:
@@ -195,15 +193,19 @@ class ItemPicker:
 
 
 def fields_of(recommendations, *, and_then=None):
-    """The fields of a form in which these were chosen, as if they had been typed, before what else was typed since."""
+    """Return the form fields that choose these recommendations, then the items in the fields `and_then`."""
     rows = [
-        {"item": str(r.item.public_id), "reason": r.reason, "starred": "on" if r.starred else ""}
-        for r in recommendations
+        {
+            "item": str(recommendation.item.public_id),
+            "reason": recommendation.reason,
+            "starred": "on" if recommendation.starred else "",
+        }
+        for recommendation in recommendations
     ]
     chosen = {row["item"] for row in rows}
     rows += [row for row in _rows(and_then or {}) if row.get("item") not in chosen]
-    fields = {"items-TOTAL_FORMS": str(len(rows[:MOST_ITEMS]))}
-    for number, row in enumerate(rows[:MOST_ITEMS]):
+    fields = {"items-TOTAL_FORMS": str(len(rows[:MAX_ITEMS]))}
+    for number, row in enumerate(rows[:MAX_ITEMS]):
         fields |= {f"items-{number}-{name}": value for name, value in row.items() if value}
     return fields | {
         name: value for name, value in (and_then or {}).items() if name.startswith("new-") and value
@@ -212,13 +214,13 @@ def fields_of(recommendations, *, and_then=None):
 
 def _rows(data):
     total = str(data.get("items-TOTAL_FORMS", "0"))
-    count = min(int(total), MOST_ITEMS) if total.isdecimal() and len(total) < 5 else 0
+    count = min(int(total), MAX_ITEMS) if total.isdecimal() and len(total) < 5 else 0
     return [
         {name: data[f"items-{n}-{name}"] for name in ItemRow.base_fields if f"items-{n}-{name}" in data}
         for n in range(count)
     ]
 
 
-def _written(row):
-    """An unsaved item with what was written by hand, for showing."""
+def _typed_item(row):
+    """Return an unsaved item with what was typed by hand."""
     return Item(**{name: row[name].value() or "" for name in ("kind", "title", "creators", "url")})

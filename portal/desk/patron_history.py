@@ -1,7 +1,7 @@
-"""What stands beside a conversation: what this person was given before and how it turned out, and their other conversations; as far as they agreed to it.
+"""What a conversation's page shows of the patron: items given on other occasions, and other conversations.
 
-A visit is joined to somebody's name when they keep it, and the words they agree to say that staff see it. So this shows what is kept,
-and of a quiet session, or of somebody who came by code alone, nothing.
+Patrons agree to this when they keep a visit in their account, because the consent says that staff see it. So
+nothing is shown for a quiet session, or for a patron known only by a code.
 """
 
 from django.db.models import BigAutoField, Q
@@ -9,35 +9,35 @@ from django.db.models import BigAutoField, Q
 from portal.conversations.models import Conversation
 from portal.prepared import prepared
 from recommendations.models import Recommendation
-from recommendations.verdicts import label_for
+
+from .given_items import with_verdict_labels
 
 NEWEST = 5
 KEY = BigAutoField()
 
 
-def beside_context(conversation, user):
-    """For desk/patron_history.html, of a conversation found with its help session and readers' form. At most two queries."""
-    context = {
-        "readers_form": getattr(conversation, "readers_form", None),
-        "before": [],
-        "other_conversations": [],
-    }
+def patron_history_context(conversation, user):
+    """Return the context of desk/patron_history.html, with at most three queries.
+
+    The conversation must come with its help session and readers' form.
+    """
     session = conversation.help_session
-    if conversation.patron_id is None or (session is not None and session.quiet):
-        return context
-    return context | {
-        "before": _given_before(conversation),
-        "other_conversations": _other_conversations(conversation, user),
+    is_hidden = conversation.patron_id is None or (session is not None and session.quiet)
+    return {
+        "readers_form": getattr(conversation, "readers_form", None),
+        "before": [] if is_hidden else _given_before(conversation),
+        "other_conversations": [] if is_hidden else _other_conversations(conversation, user),
     }
 
 
 def _given_before(conversation):
-    """The newest that this person was given on other occasions, each with its verdict in words."""
-    hung_on = {"session": conversation.help_session_id or 0, "own": conversation.recommendation_id or 0}
-    before = _newest_given(patron=conversation.patron_id, conversation=conversation.pk, **hung_on)
-    for recommendation in before:
-        recommendation.said = label_for(recommendation)
-    return before
+    rows = _newest_given(
+        patron=conversation.patron_id,
+        conversation=conversation.pk,
+        session=conversation.help_session_id or 0,
+        own=conversation.recommendation_id or 0,
+    )
+    return with_verdict_labels(rows)
 
 
 @prepared(patron=KEY, conversation=KEY, session=KEY, own=KEY)
@@ -50,52 +50,40 @@ def _newest_given(patron, conversation, session, own):
     quiet = Q(sessionrecommendation__help_session__quiet=True) | Q(
         messagerecommendation__message__conversation__help_session__quiet=True
     )
-    kept = (
+    fields = "starred", "verdict", "question_type", "why", "comment", "recommended_at"
+    return (
         Recommendation.objects.filter(patron=patron)
         .exclude(here)
         .exclude(quiet)
         .select_related("item", "branch")
-        .order_by("-recommended_at", "-pk")
+        .only(*fields, "item__title", "branch__name")
+        .order_by("-recommended_at", "-pk")[:NEWEST]
     )
-    return kept.only(
-        "starred",
-        "verdict",
-        "question_type",
-        "why",
-        "comment",
-        "recommended_at",
-        "item__title",
-        "branch__name",
-    )[:NEWEST]
 
 
 def _other_conversations(conversation, user):
-    """Their other conversations, the latest first. What of them this member of staff may not open has no subject here, and no link."""
+    """Return the patron's newest other conversations. The page hides the subject if `may_open` is false."""
     others = _newest_conversations(patron=conversation.patron_id, conversation=conversation.pk)
-    elsewhere = [
-        other.pk
-        for other in others
-        if other.branch_id not in user.desk_branch_ids and other.assignee_id != user.pk
-    ]
-    openable = (
-        set(Conversation.objects.at_desk_of(user).filter(pk__in=elsewhere).values_list("pk", flat=True))
-        if elsewhere
-        else set()
-    )
     for other in others:
-        other.may_open = other.pk not in elsewhere or other.pk in openable
+        other.may_open = other.branch_id in user.desk_branch_ids or other.assignee_id == user.pk
+    elsewhere = [other for other in others if not other.may_open]
+    if elsewhere:
+        openable = Conversation.objects.at_desk_of(user).in_bulk([other.pk for other in elsewhere])
+        for other in elsewhere:
+            other.may_open = other.pk in openable
     return others
 
 
 @prepared(patron=KEY, conversation=KEY)
 def _newest_conversations(patron, conversation):
-    others = Conversation.objects.filter(patron=patron).not_merged().exclude(pk=conversation)
-    others = (
-        others.exclude(status=Conversation.Status.ERASED)
+    fields = "public_id", "subject", "status", "snoozed_until", "opened_at", "assignee"
+    return (
+        Conversation.objects.filter(patron=patron)
+        .not_merged()
+        .exclude(pk=conversation)
+        .exclude(status=Conversation.Status.ERASED)
         .exclude(help_session__quiet=True)
         .select_related("branch")
-        .order_by("-opened_at", "-pk")
+        .only(*fields, "branch__name")
+        .order_by("-opened_at", "-pk")[:NEWEST]
     )
-    return others.only(
-        "public_id", "subject", "status", "snoozed_until", "opened_at", "assignee", "branch__name"
-    )[:NEWEST]

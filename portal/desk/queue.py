@@ -1,91 +1,82 @@
-# ruff: noqa: S608 (names of tables and states: nothing from outside)
-"""The queue of the desk: which list an address names, and what its rows say."""
+# ruff: noqa: S608 (the SQL holds names of tables and states, nothing from outside)
+"""The queue of the desk: its lists, their counts, and one page of the list that a URL asks for."""
 
 from collections import namedtuple
 from dataclasses import dataclass
 from functools import cache
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
-from uuid import UUID
+from urllib.parse import quote, urlencode
 
 from django.db import connection
+from django.db.models import BigAutoField, DateField
 from django.db.models.expressions import RawSQL
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from accounts.models import Absence, StaffRole, User
+from accounts.models import Absence, User
 from portal.conversations.desk_lists import (
     COUNTED,
     LISTS,
     Desk,
     Filters,
     Place,
-    around,
     compiled,
     counted,
     in_list,
 )
 from portal.conversations.models import Conversation, NoteMention
 from portal.conversations.search import look_up
-from portal.desk.queue_rows import Rows
 from portal.helpsessions.models import HelpSession
+from portal.prepared import prepared
 from portal.text import clean
 
-SIZE = 25
+from .queue_rows import RowRenderer
+
+PAGE_SIZE = 25
 FIRST = "needs"
 TABS = {
     "needs": gettext_lazy("Needs an answer"),
     "mine": gettext_lazy("Mine"),
-    "patron": gettext_lazy("Waits for the patron"),
-    "snoozed": pgettext_lazy("list", "Put off"),
+    "patron": gettext_lazy("Waiting for the patron"),
+    "snoozed": pgettext_lazy("list", "Snoozed"),
     "done": gettext_lazy("Done"),
 }
+KEY = BigAutoField()
 COLUMNS = [
-    *(
-        "id",
-        "public_id",
-        "subject",
-        "status",
-        "reason",
-        "topic_id",
-        "branch__name",
-        "patron_id",
-        "patron__name",
-        "assignee_id",
-        "assignee__name",
-    ),
+    *("id", "public_id", "subject", "status", "reason", "topic_id", "branch__name"),
+    *("patron_id", "patron__name", "assignee_id", "assignee__name"),
     *("waiting_since", "promised_at", "snoozed_until", "closes_at", "queued_at", "desk_version"),
     *("recommendation__item__title", "recommendation__why", "recommendation__comment", "latest"),
 ]
 Row = namedtuple("Row", COLUMNS)
-# The words that were said last, one side's letter before them.
-LATEST = """SELECT substr(message.side, 1, 1) || substr(message.body, 1, 160) FROM conversations_message AS message
-    WHERE message.conversation_id = conversations_conversation.id ORDER BY message.sent_at DESC, message.id DESC LIMIT 1"""
-SESSIONS = HelpSession._meta.db_table
-MENTIONS = f"SELECT COUNT(*) FROM {NoteMention._meta.db_table} WHERE person_id = %s AND seen_at IS NULL"
-UNFINISHED = f"SELECT COUNT(*) FROM {SESSIONS} WHERE staff_id = %s AND status = '{HelpSession.Status.UNFINISHED.value}'"
-TALLIED = f"SELECT COUNT(*) FROM {SESSIONS} WHERE staff_id = %s AND status = '{HelpSession.Status.TALLY.value}' AND happened_on = %s"
-AWAY = f"""SELECT absence.person_id, absence.cover_id, cover.name FROM {Absence._meta.db_table} AS absence
-    LEFT JOIN {User._meta.db_table} AS cover ON cover.id = absence.cover_id WHERE absence.first_day <= %s AND absence.last_day >= %s"""
-COLLEAGUES = f"""SELECT DISTINCT person.name, person.id, person.public_id FROM {User._meta.db_table} AS person
-    JOIN {StaffRole._meta.db_table} AS role ON role.user_id = person.id
-    WHERE role.branch_id IN ({{}}) AND person.is_active AND person.id <> %s ORDER BY person.name, person.id"""
+# The last message: "p" or "s" for its side, and the beginning of its text. It is SQL because `compiled`
+# can't pass the parameters that an expression would have.
+LATEST = """SELECT substr(message.side, 1, 1) || substr(message.body, 1, 160)
+    FROM conversations_message AS message
+    WHERE message.conversation_id = conversations_conversation.id
+    ORDER BY message.sent_at DESC, message.id DESC LIMIT 1"""
+# `counted` reads these numbers in the same query as the lengths of the lists.
+SESSIONS = f"SELECT COUNT(*) FROM {HelpSession._meta.db_table} WHERE staff_id = %s AND status ="
+COUNT_UNFINISHED = f"{SESSIONS} '{HelpSession.Status.UNFINISHED.value}'"
+COUNT_TALLIED = f"{SESSIONS} '{HelpSession.Status.TALLY.value}' AND happened_on = %s"
+COUNT_MENTIONS = f"SELECT COUNT(*) FROM {NoteMention._meta.db_table} WHERE person_id = %s AND seen_at IS NULL"
 
 
 @dataclass(frozen=True)
 class QueueQuery:
-    """What an address asks for. What it says wrongly it doesn't say."""
+    """What a URL asks of the queue. Parameters with unknown values are ignored."""
 
     tab: str = FIRST
-    branch: str = ""  # its slug
-    topic: str = ""  # its primary key
+    # The slug of a branch.
+    branch: str = ""
+    # The primary key of a topic.
+    topic: str = ""
     reason: str = ""
     text: str = ""
 
     @classmethod
     def read(cls, params, user):
-        """`params`: the parameters of the address."""
+        """Return the QueueQuery for these parameters of a URL."""
         topic = params.get("topic", "")
         return cls(
             tab=params.get("tab") if params.get("tab") in TABS else FIRST,
@@ -104,26 +95,27 @@ class QueueQuery:
         return bool(self.branch or self.topic or self.reason or self.text)
 
     def filters(self, user):
+        """Return the filters for `portal.conversations.desk_lists`."""
         branch = _branches(user)[self.branch].pk if self.branch else None
+        topic = int(self.topic) if self.topic else None
         words = look_up(self.text) if self.text else None
-        return Filters(
-            branch=branch, topic=int(self.topic) if self.topic else None, reason=self.reason, words=words
-        )
+        return Filters(branch=branch, topic=topic, reason=self.reason, words=words)
 
-    def query(self, **more):
-        """As parameters of an address; the first list, unfiltered, has none."""
-        said = {
+    def query(self, **extra):
+        """Return this as the query string of a URL, without defaults and with these extra parameters."""
+        params = {
             "tab": self.tab if self.tab != FIRST else "",
             "branch": self.branch,
             "topic": self.topic,
             "reason": self.reason,
             "q": self.text,
-            **more,
+            **extra,
         }
-        return urlencode({name: value for name, value in said.items() if value})
+        return urlencode({name: value for name, value in params.items() if value})
 
-    def url(self, **more):
-        query = self.query(**more)
+    def url(self, **extra):
+        """Return the URL of the queue with this query."""
+        query = self.query(**extra)
         return reverse("desk") + (f"?{query}" if query else "")
 
 
@@ -132,115 +124,107 @@ def _branches(user):
 
 
 def desk_today(request, at):
-    """(whose conversations one sees, {who is away: (who covers, their name) or (None, None)}) today."""
-    day = connection.ops.adapt_datefield_value(request.library.today(at))
-    with connection.cursor() as cursor:
-        cursor.execute(AWAY, [day, day])
-        away = {person: (cover, name) for person, cover, name in cursor.fetchall()}
-    people = [person for person, (cover, _name) in away.items() if cover == request.user.pk]
-    return Desk(tuple(request.user.desk_branch_ids), (request.user.pk, *people)), away
+    """Return (the staff member's Desk today, {person who is away: (their cover, its name)}).
+
+    People are primary keys. The pair is (None, None) if nobody covers.
+    """
+    absences = _absences(day=request.library.today(at))
+    away = {person: (cover, name) for person, cover, name in absences}
+    covered = [person for person, (cover, _name) in away.items() if cover == request.user.pk]
+    return Desk(tuple(request.user.desk_branch_ids), (request.user.pk, *covered)), away
+
+
+@prepared(day=DateField())
+def _absences(day):
+    return Absence.objects.on(day).values_list("person", "cover", "cover__name")
 
 
 @dataclass
 class Page:
-    rows: list  # drawn
-    further: Place | None  # to go on from
-    beyond: Place | None  # after which it begins
+    """One page of a list."""
+
+    # The HTML of each row.
+    rows: list
+    # Where the next page begins, or None if there is none.
+    next: Place | None
+    # Where this page begins, or None if it is the first.
+    after: Place | None
 
 
 def page(request, asked, filters, today, *, at, topics):
-    """What the address asks for. `filters`: those of `asked`. `today`: what desk_today says. `topics`: {primary key: Topic}."""
+    """Return the page that the URL asks for.
+
+    `filters` are those of `asked`. `today` is what `desk_today` returned. `topics` is {primary key: Topic}.
+    """
     desk, away = today
-    beyond = Place.read(request.GET.get("after", ""), asked.list)
-    found = map(
-        Row._make, in_list(_columns(), desk, asked.list, filters, at=at, size=SIZE + 1, beyond=beyond)
+    after = Place.read(request.GET.get("after", ""), asked.list)
+    listed = in_list(_columns(), desk, asked.list, filters, at=at, size=PAGE_SIZE + 1, beyond=after)
+    rows = map(Row._make, listed)
+    placed = sorted(
+        ((Place.of(row, asked.list), row) for row in rows), key=lambda pair: pair[0].key(asked.list)
     )
-    found = sorted(
-        ((Place.of(row, asked.list), row) for row in found), key=lambda pair: pair[0].key(asked.list)
-    )
-    rows, link = Rows(request.user, away, topics, at), quote(asked.query(tab=asked.tab))
-    drawn = [rows.drawn(row, f"queue={link}&amp;place={place}") for place, row in found[:SIZE]]
-    return Page(drawn, found[SIZE - 1][0] if len(found) > SIZE else None, beyond)
+    renderer, link = RowRenderer(request.user, away, topics, at), quote(asked.query(tab=asked.tab))
+    rendered = [renderer.render(row, f"queue={link}&amp;place={place}") for place, row in placed[:PAGE_SIZE]]
+    return Page(rendered, placed[PAGE_SIZE - 1][0] if len(placed) > PAGE_SIZE else None, after)
 
 
 @cache
 def _columns():
-    latest = RawSQL(LATEST, [])  # noqa: S611 (nothing from outside)
+    latest = RawSQL(LATEST, [])  # noqa: S611 (it holds nothing from outside)
     return compiled(Conversation.objects.annotate(latest=latest).values_list(*COLUMNS))
 
 
 @dataclass
 class Counts:
-    lists: dict  # {tab: how many are in its list, as words}
-    came: int  # how many came into the shown list since
-    state: int  # of the branches' queues, as it was before
-    mentions: int  # of oneself, in notes not yet looked at
-    unfinished: int  # on one's tray
-    tallied: int  # by oneself today
+    """The numbers that the queue's page shows."""
+
+    # {tab: how many conversations its list holds, as text}
+    lists: dict
+    # How many came into the shown list since the page was opened.
+    new: int
+    # What `state_of_queues` returned before the rows were read.
+    state: int
+    # Unseen mentions of this staff member in notes.
+    mentions: int
+    # Unfinished sessions on their tray.
+    unfinished: int
+    # Contacts they tallied today.
+    tallied: int
 
 
 def counts(request, asked, filters, today, *, at, since=None):
-    """Every number of the page, in one query."""
+    """Return the Counts of the page with one query. `since` is when an open page was shown."""
     desk, _away = today
-    me, day = request.user.pk, connection.ops.adapt_datefield_value(request.library.today(at))
+    user, day = request.user.pk, connection.ops.adapt_datefield_value(request.library.today(at))
     lists = [(desk_list, None) for desk_list in LISTS.values()]
-    beside = [(MENTIONS, [me]), (UNFINISHED, [me]), (TALLIED, [me, day])]
-    numbers, state, others = counted(
-        desk, [*lists, (asked.list, since)] if since is not None else lists, filters, at=at, beside=beside
-    )
+    if since is not None:
+        lists.append((asked.list, since))
+    others = [
+        (COUNT_MENTIONS, [user]),
+        (COUNT_UNFINISHED, [user]),
+        (COUNT_TALLIED, [user, day]),
+    ]
+    numbers, state, others = counted(desk, lists, filters, at=at, beside=others)
     return Counts(
-        dict(zip(LISTS, map(in_words, numbers), strict=False)),
+        dict(zip(LISTS, map(count_in_words, numbers), strict=False)),
         numbers[len(LISTS)] if since is not None else 0,
         state,
         *others,
     )
 
 
-def in_words(count):
+def count_in_words(count):
+    """Return the number as text, or "99+" if there are more."""
     return f"{count}" if count < COUNTED else f"{COUNTED - 1}+"
 
 
 def colleagues(user):
-    """{public id: name} of those who work at one of this person's desks, by name."""
-    branches = user.desk_branch_ids
-    with connection.cursor() as cursor:
-        cursor.execute(COLLEAGUES.format(", ".join(["%s"] * len(branches)) or "NULL"), [*branches, user.pk])
-        return {UUID(str(public_id)): name or _("a reader") for name, _person, public_id in cursor.fetchall()}
+    """Return {public id: name} of the other people who work at one of this person's branches, by name."""
+    rows = _colleagues(branches=user.desk_branch_ids, user=user.pk)
+    return {public_id: name or _("a patron") for public_id, name in rows}
 
 
-def neighbors(request, conversation):
-    """For desk/queue_nav.html on a conversation's page: the ways back into the list from which it was opened, and to its neighbors there.
-
-    The address of the page says which list (`queue`) and which place: the conversation may have left it by now. None where it says neither.
-    """
-    if "queue" not in request.GET:
-        return None
-    at = timezone.now()
-    asked = QueueQuery.read(dict(parse_qsl(request.GET["queue"])), request.user)
-    place = Place.read(request.GET.get("place", ""), asked.list)
-    found = {}
-    if place is not None:
-        desk, _away = desk_today(request, at)
-        near = around(desk, asked.list, asked.filters(request.user), at=at, place=place).exclude(
-            pk=conversation.pk
-        )
-        for neighbour in near.only("public_id", "status", "queued_at", "snoozed_until"):
-            its_place = Place.of(neighbour, asked.list)
-            side = "next" if its_place.key(asked.list) > place.key(asked.list) else "previous"
-            query = urlencode({"queue": request.GET["queue"], "place": its_place})
-            found[side] = f"{reverse('desk_conversation', args=[neighbour.public_id])}?{query}"
-    return {"back": asked.url(), "list": TABS[asked.tab], **found}
-
-
-def conversation_url(request, conversation):
-    """The conversation's page after something was done on it: still in the list from which it was opened."""
-    came_from = urlsplit(request.META.get("HTTP_REFERER", ""))
-    on_a_conversation = came_from.path.startswith(reverse("desk") + "conversations/")
-    known = [
-        (name, value)
-        for name, value in parse_qsl(came_from.query)
-        if on_a_conversation and name in {"queue", "place"}
-    ]
-    return reverse("desk_conversation", args=[conversation.public_id]) + (
-        f"?{urlencode(known)}" if known else ""
-    )
+@prepared(branches=KEY, user=KEY)
+def _colleagues(branches, user):
+    people = User.objects.filter(staff_roles__branch__in=branches, is_active=True).exclude(pk=user)
+    return people.distinct().order_by("name", "pk").values_list("public_id", "name")

@@ -1,7 +1,7 @@
-"""The code on the slip that was just made.
+"""The codes that were just made, for the slips and cards that show them.
 
-The database knows only its HMAC, so the staff session holds it, encrypted, for ten minutes. After that the slip says so
-and offers a new code.
+The database stores only the HMAC of a code. So the staff member's session holds the code, encrypted, for
+ten minutes.
 """
 
 import json
@@ -11,57 +11,75 @@ from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext as _
 
 from accounts.models import Library
 from portal import keys
+from portal.helpsessions import codes
 
-SECONDS = 600
-SEALED = "sealed_codes"  # in the Django session: what for → encrypted codes
+KEPT_SECONDS = 600
+# The key in the Django session. It holds {name: encrypted codes}.
+SEALED = "sealed_codes"
+# The name for the codes of code cards.
 CARDS = "cards"
 
 
-def keep(session, what, codes, *, at):
-    """Remember `codes` (of the session with public id `what`, or of CARDS); whatever is too old is dropped on the way."""
-    sealed = {name: token for name, token in session.get(SEALED, {}).items() if _open(token, at) is not None}
-    sealed[str(what)] = _seal().encrypt_at_time(json.dumps(codes).encode(), int(at.timestamp())).decode()
+def keep(session, name, new_codes, *, at):
+    """Keep new codes in the Django session under a name: the public id of a help session, or CARDS."""
+    sealed = {
+        other: token for other, token in session.get(SEALED, {}).items() if _open(token, at) is not None
+    }
+    sealed[str(name)] = _seal().encrypt_at_time(json.dumps(new_codes).encode(), int(at.timestamp())).decode()
     session[SEALED] = sealed
 
 
-def kept(session, what, *, at):
-    """The codes kept for `what`, or [] once ten minutes have passed."""
-    token = session.get(SEALED, {}).get(str(what))
+def kept(session, name, *, at):
+    """Return the codes kept under a name, or [] after ten minutes."""
+    token = session.get(SEALED, {}).get(str(name))
     return (_open(token, at) if token else None) or []
 
 
-def forget(session, what):
-    if str(what) in session.get(SEALED, {}):
-        session[SEALED] = {name: token for name, token in session[SEALED].items() if name != str(what)}
+def forget(session, name):
+    """Remove the codes kept under a name."""
+    if str(name) in session.get(SEALED, {}):
+        session[SEALED] = {other: token for other, token in session[SEALED].items() if other != str(name)}
+
+
+def code_context(code):
+    """Return what a page shows of a code: its digits in groups, its link and its QR code."""
+    label = _("QR code that opens this page on a phone")
+    return {
+        "grouped": codes.grouped(code),
+        "link": link(code),
+        "link_page": typed_at(),
+        "qr": qr_svg(link(code), label),
+    }
 
 
 def base_url():
+    """Return the scheme and host of the links on slips."""
     return settings.BASE_URL
 
 
 def typed_at():
-    """The address of the page where a code is typed, as it is printed."""
+    """Return the address of the page where patrons type a code, without the scheme."""
     return (base_url() + reverse("open_code")).partition("://")[2]
 
 
 def link(code):
+    """Return the URL that opens what the code is for."""
     return base_url() + reverse("open_code_link", args=[code])
 
 
 def paper_language(help_session):
-    """The patron's language where the portal speaks it, otherwise the library's."""
-    return (
-        help_session.language
-        if help_session.language in dict(settings.LANGUAGES)
-        else Library.current().language
-    )
+    """Return the patron's language if the portal is translated into it, or else the library's."""
+    if help_session.language in dict(settings.LANGUAGES):
+        return help_session.language
+    return Library.current().language
 
 
 def qr_svg(text, label):
-    """The QR code as one inline SVG path: it prints sharp at any size and needs no request."""
+    """Return the QR code as inline SVG, which prints sharp at any size and needs no request."""
     code = qrcode.QRCode(border=2, error_correction=qrcode.ERROR_CORRECT_M)
     code.add_data(text)
     rows = code.get_matrix()
@@ -80,7 +98,8 @@ def _seal():
 
 
 def _open(token, at):
+    """Return the codes in this token, or None if it is too old."""
     try:
-        return json.loads(_seal().decrypt_at_time(token, ttl=SECONDS, current_time=int(at.timestamp())))
+        return json.loads(_seal().decrypt_at_time(token, ttl=KEPT_SECONDS, current_time=int(at.timestamp())))
     except InvalidToken:
         return None

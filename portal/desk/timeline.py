@@ -1,292 +1,173 @@
-"""A conversation's time line as the desk reads it: messages, events, what was done at the desk, notes, in one order and in plain words.
+"""The timeline of a conversation as the desk reads it: messages, events and notes in one order.
 
-It is made here and not in portal.conversations: nothing that a patron is shown can be handed a note or an event of the desk by it.
+It is here and not in portal.conversations, so that no patron's page can show a note or an event of the desk.
 """
 
-import math
 from collections import namedtuple
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from itertools import groupby
-from uuid import UUID
 
-from django.db import connection
-from django.db.models import BigAutoField
+from django.db.models import BigAutoField, DateTimeField, TextField, UUIDField, Value
+from django.db.models.functions import Cast
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
-from accounts.models import User
-from portal.conversations.models import ConversationNote, DeskEvent, Event, Message, Side
+from portal.conversations.models import ConversationNote, DeskEvent, Event, Message
 from portal.prepared import prepared
-from portal.templatetags.portal import day_in_a_sentence
 from portal.text import uuid_or_none
 
-FEW = 12  # messages that a page shows, and by which it goes back
-MANY = 60  # as many if there are so many to be read
+from .timeline_entries import desk_event_entry, event_entry, message_entry, note_entry
+
+MESSAGES_PER_PAGE = 12
+# A page begins at the first unread message, but shows at most this many.
+MAX_UNREAD_ON_PAGE = 60
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+MESSAGE_FIELDS = (
+    *("pk", "public_id", "side", "body", "language", "sent_at", "shown_from"),
+    *("author_id", "author__name"),
+)
+MessageRow = namedtuple("MessageRow", MESSAGE_FIELDS)
+LINE_FIELDS = (
+    *("table", "pk", "at", "kind", "side", "by_id", "by", "to_id", "to", "was_id", "was"),
+    *("branch", "until", "public_id", "body"),
+)
+LineRow = namedtuple("LineRow", LINE_FIELDS)
+ENTRY_FOR = {"note": note_entry, "event": event_entry, "desk event": desk_event_entry}
 
 
 @dataclass(frozen=True)
 class Window:
-    """The part of a long conversation that its page shows: from some message to the end."""
+    """The messages that a page shows of a conversation: those from one message to the end."""
 
     messages: list
-    unread: int | None  # primary key of the first message that wasn't read yet: the page opens there
-    earlier: str  # with this as its `start` the page shows earlier messages too; "" where all are shown
-    since: datetime | None  # events before this belong to what is folded; None: all are shown
-
-
-def window(conversation, *, unread, start=None):
-    """The last messages of a conversation, or all from the first that wasn't read; with `start` (a public id) that one, some before it
-    and all after it.
-
-    `unread(message)` says whether it wasn't read yet. Without `start` it costs the same whether there are 3 messages or 3,000.
-    """
-    begin = (
-        conversation.messages.filter(public_id=start).values_list("sent_at", flat=True).first()
-        if uuid_or_none(start)
-        else None
-    )
-    if begin is not None:
-        newest_first = _newest_first(conversation.pk)
-        after, before = (
-            _said(newest_first.filter(sent_at__gte=begin)),
-            _said(newest_first.filter(sent_at__lt=begin)[: FEW + 1]),
-        )
-        found, count = after + before, len(after) + min(len(before), FEW)
-    else:
-        found = _said(_newest(conversation=conversation.pk))
-        count = min(len(found), FEW)
-        if len(found) > FEW and unread(found[FEW]):
-            found += _said(_newest_first(conversation.pk)[FEW + 1 : MANY + 1])
-            count = next(
-                (
-                    number
-                    for number, message in enumerate(found[:MANY])
-                    if number >= FEW and not unread(message)
-                ),
-                min(len(found), MANY),
-            )
-    shown = found[:count][::-1]
-    folded = len(found) > count
-    return Window(
-        messages=shown,
-        unread=next((message.pk for message in shown if unread(message)), None),
-        earlier=str(shown[0].public_id) if folded else "",
-        since=shown[0].sent_at if folded else None,
-    )
-
-
-SAID = "pk", "public_id", "side", "body", "language", "sent_at", "shown_from", "author", "author__name"
-
-
-class TimelineMessage(
-    namedtuple("Said", "pk public_id side body language sent_at shown_from author_id author")
-):
-    """A message, with its author's name. What is found out about it is put beside it."""
-
-
-def _said(rows):
-    return [TimelineMessage(*row) for row in rows]
-
-
-def _newest_first(conversation):
-    return Message.objects.filter(conversation=conversation).order_by("-sent_at", "-pk").values_list(*SAID)
-
-
-@prepared(conversation=BigAutoField())
-def _newest(conversation):
-    return _newest_first(conversation)[: FEW + 1]
+    # Primary key of the first unread message: the page opens there.
+    unread: int | None
+    # The `start` of a page that shows earlier messages too, or "" if this one shows all.
+    earlier: str
+    # The page leaves out events before this time. None if it shows all.
+    since: datetime | None
 
 
 class Timeline:
-    """The time line, or its newest part."""
+    """The entries that a page shows, by day."""
 
-    def __init__(self, shown: Window, entries, latest):
+    def __init__(self, window, entries):
+        messages, zone = window.messages, timezone.get_current_timezone()
+        self.entries = entries
         self.days = [
             (day, list(group))
-            for day, group in groupby(entries, key=lambda entry: timezone.localdate(entry.told_at))
+            for day, group in groupby(entries, key=lambda entry: entry.at.astimezone(zone).date())
         ]
-        self.entries = entries
-        self.unread, self.earlier = shown.unread, shown.earlier
-        self.latest = latest  # primary key of the last message, 0 where there is none
-        self.begins = shown.messages[0].sent_at if shown.messages else None
-        self.read_until = shown.messages[-1].sent_at if shown.messages else None
+        self.unread, self.earlier = window.unread, window.earlier
+        # Primary key of the last message, or 0 if there is none.
+        self.latest = max((message.pk for message in messages), default=0)
+        self.begins = messages[0].sent_at if messages else None
+        self.read_until = messages[-1].sent_at if messages else None
 
 
 def build_timeline(conversation, *, user, at, read_until, start=None, since=None):
-    """What happened in the conversation: of a long one the last part, from what `viewer` hasn't read since `read_until`; with `start`
-    (a message's public id) an earlier part too; with `since` only what happened from then on.
+    """Return the newest part of the timeline, from what the user has not read since `read_until`.
+
+    With `start`, the public id of a message, show it, some messages before it and all after it. With `since`,
+    show only what happened from that time on.
     """
     if since is None:
-        shown = window(
-            conversation, unread=lambda message: _is_unread(message, user, read_until), start=start
-        )
+        window = _window(conversation, lambda message: _is_unread(message, user, read_until), start)
     else:
-        timeline = _said(conversation.messages.filter(sent_at__gte=since).in_order().values_list(*SAID))
-        shown = Window(messages=timeline, unread=None, earlier="", since=since)
-    entries = [_message(message, user, at) for message in shown.messages]
-    entries += [_told(line) for line in _lines(conversation, shown.since)]
-    entries.sort(key=lambda entry: (entry.told_at, entry.told_as, entry.pk))
-    return Timeline(shown, entries, max((message.pk for message in shown.messages), default=0))
-
-
-# Events, events of the desk and notes in one query, which Django can make but not quickly.
-LINES = """
-SELECT 'desk event', e.id, e.at, e.kind, '', e.by_id, doer.name, e.to_id, taker.name, e.was_id, former.name, place.name, e.until, CAST(NULL AS uuid), ''
-FROM conversations_deskevent e LEFT JOIN accounts_user doer ON doer.id = e.by_id LEFT JOIN accounts_user taker ON taker.id = e.to_id
-LEFT JOIN accounts_user former ON former.id = e.was_id LEFT JOIN accounts_branch place ON place.id = e.branch_id
-WHERE e.conversation_id = %s AND e.at >= %s
-UNION ALL
-SELECT 'event', e.id, e.at, e.kind, e.side, e.by_id, doer.name, NULL, NULL, NULL, NULL, NULL, NULL, NULL, ''
-FROM conversations_event e LEFT JOIN accounts_user doer ON doer.id = e.by_id
-WHERE e.conversation_id = %s AND e.at >= %s
-UNION ALL
-SELECT 'note', n.id, n.written_at, '', '', n.author_id, author.name, NULL, NULL, NULL, NULL, NULL, NULL, n.public_id, n.body
-FROM conversations_conversationnote n LEFT JOIN accounts_user author ON author.id = n.author_id
-WHERE n.conversation_id = %s AND n.written_at >= %s
-"""
-EVER = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Line(
-    namedtuple("Line", "table pk told_at kind side by_id by to_id to was_id was branch until public_id body")
-):
-    """A row of one of the three tables. What is found out about it is put beside it, as with a message."""
-
-
-def _lines(conversation, since):
-    since = connection.ops.adapt_datetimefield_value(since or EVER)
-    with connection.cursor() as cursor:
-        cursor.execute(LINES, [conversation.pk, since] * 3)
-        rows = [Line(*row) for row in cursor.fetchall()]
-    return [
-        row._replace(
-            told_at=_moment(row.told_at),
-            until=_date(row.until),
-            public_id=row.public_id and UUID(str(row.public_id)),
-        )
-        for row in rows
-    ]
-
-
-def _moment(value):  # SQLite keeps times as text, without their zone
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _date(value):
-    return date.fromisoformat(value) if isinstance(value, str) else value
-
-
-def _told(line):
-    if line.table == "note":
-        return _note(line)
-    return _event(line) if line.table == "event" else _desk_event(line)
+        messages = conversation.messages.filter(sent_at__gte=since).in_order().values_list(*MESSAGE_FIELDS)
+        window = Window(messages=_message_rows(messages), unread=None, earlier="", since=since)
+    entries = [message_entry(message, user, at) for message in window.messages]
+    for row in _lines(conversation=conversation.pk, since=window.since or EVER):
+        line = LineRow._make(row)
+        entries.append(ENTRY_FOR[line.table](line))
+    entries.sort(key=lambda entry: (entry.at, entry.rank, entry.pk))
+    return Timeline(window, entries)
 
 
 def _is_unread(message, user, read_until):
     return read_until is not None and message.sent_at > read_until and message.author_id != user.pk
 
 
-# Each entry gets: `told_at`; `told_as`, which comes first at one moment; `shape`, how it looks; `anchor`, its id in the page;
-# `news`, what is said aloud when it arrives to others than its `doer`.
+def _window(conversation, is_unread, start):
+    """Return the last messages of a conversation, from the first unread one on.
 
-BEFORE, WORDS, AFTER = 0, 1, 2
-
-
-def _message(message, user, at):
-    message.told_at, message.told_as, message.shape, message.anchor = (
-        message.sent_at,
-        WORDS,
-        "message",
-        f"message-{message.public_id}",
-    )
-    if message.author_id:
-        message.by = message.author or _("a reader")
+    With `start`, show that message, some before it and all after it. Without `start`, the cost does not grow
+    with the number of messages.
+    """
+    begin = None
+    if uuid_or_none(start):
+        begin = conversation.messages.filter(public_id=start).values_list("sent_at", flat=True).first()
+    if begin is None:
+        newest, count = _newest_messages(conversation, is_unread)
     else:
-        message.by = _("The patron") if message.side == Side.PATRON else _("The library")
-    if message.side == Side.PATRON:
-        message.heading = message.news = _("The patron wrote")
-    else:
-        message.heading = message.news = _("%(name)s answered") % {"name": message.by}
-    left = (message.shown_from - at).total_seconds()
-    message.seconds_to_undo = math.ceil(left) if left > 0 else 0
-    message.is_own = message.author_id == user.pk and message.side == Side.STAFF
-    message.doer = message.author_id
-    return message
-
-
-def _note(line):
-    author = User(pk=line.by_id, name=line.by) if line.by_id else None
-    note = ConversationNote(
-        pk=line.pk, public_id=line.public_id, author=author, body=line.body, written_at=line.told_at
+        newest, count = _messages_from(conversation, begin)
+    messages = newest[:count][::-1]
+    is_cut = len(newest) > count
+    return Window(
+        messages=messages,
+        unread=next((message.pk for message in messages if is_unread(message)), None),
+        earlier=str(messages[0].public_id) if is_cut else "",
+        since=messages[0].sent_at if is_cut else None,
     )
-    note.told_at, note.told_as, note.shape, note.anchor = (
-        line.told_at,
-        AFTER,
-        "note",
-        f"note-{line.public_id}",
+
+
+def _newest_messages(conversation, is_unread):
+    """Return (messages, newest first; how many of them to show)."""
+    messages = _message_rows(_newest(conversation=conversation.pk))
+    if len(messages) <= MESSAGES_PER_PAGE or not is_unread(messages[MESSAGES_PER_PAGE]):
+        return messages, min(len(messages), MESSAGES_PER_PAGE)
+    older = _newest_first(conversation.pk)[MESSAGES_PER_PAGE + 1 : MAX_UNREAD_ON_PAGE + 1]
+    messages += _message_rows(older)
+    for number, message in enumerate(messages[:MAX_UNREAD_ON_PAGE]):
+        if number >= MESSAGES_PER_PAGE and not is_unread(message):
+            return messages, number
+    return messages, min(len(messages), MAX_UNREAD_ON_PAGE)
+
+
+def _messages_from(conversation, begin):
+    """Return (messages from `begin` on and some before, newest first; how many of them to show)."""
+    newest_first = _newest_first(conversation.pk)
+    after = _message_rows(newest_first.filter(sent_at__gte=begin))
+    before = _message_rows(newest_first.filter(sent_at__lt=begin)[: MESSAGES_PER_PAGE + 1])
+    return after + before, len(after) + min(len(before), MESSAGES_PER_PAGE)
+
+
+def _message_rows(rows):
+    return [MessageRow._make(row) for row in rows]
+
+
+def _newest_first(conversation):
+    messages = Message.objects.filter(conversation=conversation).order_by("-sent_at", "-pk")
+    return messages.values_list(*MESSAGE_FIELDS)
+
+
+@prepared(conversation=BigAutoField())
+def _newest(conversation):
+    return _newest_first(conversation)[: MESSAGES_PER_PAGE + 1]
+
+
+@prepared(conversation=BigAutoField(), since=DateTimeField())
+def _lines(conversation, since):
+    """Return the columns LINE_FIELDS of desk events, events and notes, in one query and in no order."""
+    here = {"conversation": conversation}
+    desk_events = DeskEvent.objects.filter(**here, at__gte=since).order_by()
+    events = Event.objects.filter(**here, at__gte=since).order_by()
+    notes = ConversationNote.objects.filter(**here, written_at__gte=since).order_by()
+    only_desk = "to_id", "to__name", "was_id", "was__name", "branch__name", "until"
+    none = [Value(None, output_field=TextField())] * len(only_desk)
+    # PostgreSQL takes the type of a column from its first rows.
+    no_public_id, no_text = Cast(None, UUIDField()), Value("")
+    desk_events = desk_events.values_list(
+        *(Value("desk event"), "pk", "at", "kind", no_text, "by_id", "by__name"),
+        *(*only_desk, no_public_id, no_text),
     )
-    note.doer = line.by_id
-    note.news = _("%(name)s wrote a note") % {"name": author.display_name} if author else _("A new note")
-    return note
-
-
-def _event(line):
-    line.doer, line.told_as = line.by_id, BEFORE if line.kind == Event.Kind.REOPENED else AFTER
-    line.shape, line.anchor = "event", f"event-{line.pk}"
-    line.words = line.news = _words_of_event(line)
-    return line
-
-
-def _words_of_event(event):
-    if event.kind == Event.Kind.REOPENED:
-        return _("Opened again")
-    if event.kind == Event.Kind.MERGED:
-        return _("Another conversation was joined into this one")
-    if event.kind == Event.Kind.CLOSED_BY_ITSELF:
-        return _("Closed by itself: the patron didn't write again")
-    if event.side == Side.PATRON:
-        return _("Closed by the patron: this sorted it")
-    return _("Closed by %(name)s") % {"name": event.by} if event.by else _("Closed by the library")
-
-
-def _desk_event(line):
-    line.doer, line.told_as, line.shape, line.anchor = line.by_id, AFTER, "event", f"desk-event-{line.pk}"
-    line.words = line.news = _words_of_desk_event(line)
-    return line
-
-
-def _words_of_desk_event(event):
-    names = {
-        "by": event.by or _("somebody"),
-        "to": event.to or _("somebody"),
-        "was": event.was or _("somebody"),
-        "branch": event.branch,
-    }
-    kind = DeskEvent.Kind
-    if event.kind == kind.TAKEN:
-        return (_("%(by)s took this over from %(was)s") if event.was_id else _("%(by)s took this")) % names
-    if event.kind == kind.ASSIGNED:
-        if event.was_id and event.was_id != event.by_id:
-            return _("%(by)s handed this from %(was)s to %(to)s") % names
-        if event.was_id:
-            return _("Handed from %(was)s to %(to)s") % names
-        return _("%(by)s gave this to %(to)s") % names
-    if event.kind == kind.UNASSIGNED:
-        return (
-            _("%(by)s gave this back")
-            if event.was_id == event.by_id
-            else _("%(by)s took this from %(was)s: free to take")
-        ) % names
-    if event.kind == kind.RELEASED:
-        return _("Free to take again: it lay too long with %(was)s") % names
-    if event.kind == kind.TRANSFERRED:
-        return _("%(by)s handed this to %(branch)s") % names
-    if event.kind == kind.SNOOZED:
-        return _("%(by)s put this off until %(day)s") % {**names, "day": day_in_a_sentence(event.until)}
-    if event.kind == kind.WOKEN:
-        return _("%(by)s brought this back") % names if event.by else _("Its day has come: back in the queue")
-    if event.kind == kind.CLOSED:
-        return _("%(by)s closed this before a word was written") % names
-    return _("%(by)s logged this as a contact") % names  # of what was erased there is no time line
+    events = events.values_list(
+        *(Value("event"), "pk", "at", "kind", "side", "by_id", "by__name"),
+        *(*none, no_public_id, no_text),
+    )
+    notes = notes.values_list(
+        *(Value("note"), "pk", "written_at", no_text, no_text, "author_id", "author__name"),
+        *(*none, "public_id", "body"),
+    )
+    return desk_events.union(events, notes, all=True)

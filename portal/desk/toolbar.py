@@ -1,8 +1,8 @@
-"""What a conversation's page needs for handling it: whose it is, until when it can be put off, to whom it can be handed on."""
+"""The toolbar of a conversation: its assignee, and all actions except answering."""
 
 import datetime
 
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Exists, OuterRef, Q, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -13,7 +13,7 @@ from portal.conversations.models import Conversation
 
 
 def away_columns(today):
-    """To annotate conversations with: until when the one whose it is is away today, and who covers."""
+    """Return annotations for conversations: until when the assignee is away, and the name of who covers."""
     absence = Absence.objects.on(today).filter(person=OuterRef("assignee"))
     return {
         "away_until": Subquery(absence.values("last_day")[:1]),
@@ -21,18 +21,19 @@ def away_columns(today):
     }
 
 
-def toolbar_context(request, conversation, *, draft, is_named=False):
-    """For desk/conversation_toolbar.html and desk/note_form.html, of a conversation found with `away_columns`. No query, unless a note names
-    its reader (`is_named`) who hasn't looked: opening the conversation is looking. `draft` is the note that is being written.
+def toolbar_context(request, conversation, *, draft, is_mentioned=False):
+    """Return the context of desk/conversation_toolbar.html and of desk/note_form.html.
+
+    The conversation must have `away_columns`. `draft` is the draft of a note. If an unseen note mentions the
+    staff member (`is_mentioned`), it counts as seen from now on. Otherwise this runs no query.
     """
     at = timezone.now()
-    if is_named:
+    if is_mentioned:
         notes.see_mentions(conversation, person=request.user, at=at)
     return {"toolbar": _toolbar(conversation, request.user, request.library.today(at)), "note_draft": draft}
 
 
 def _toolbar(conversation, user, today):
-    """Whose the conversation is and what may be done with it."""
     assignee = conversation.assignee
     mine = assignee is not None and assignee.pk == user.pk
     away_until = None if mine else conversation.away_until
@@ -52,31 +53,30 @@ def _toolbar(conversation, user, today):
 
 
 def snooze_days(today):
-    """[(words, day)]: the days that are chosen most, each once."""
+    """Return [(label, day)] for the days that staff choose most, without repeating a day."""
+    choices = [(_("Tomorrow"), 1), (_("Next Monday"), 7 - today.weekday()), (_("In a week"), 7)]
     days = {}
-    for words, ahead in ((_("Tomorrow"), 1), (_("Next Monday"), 7 - today.weekday()), (_("In a week"), 7)):
-        days.setdefault(today + datetime.timedelta(days=ahead), words)
-    return [(words, day) for day, words in sorted(days.items())]
+    for label, ahead in choices:
+        days.setdefault(today + datetime.timedelta(days=ahead), label)
+    return [(label, day) for day, label in sorted(days.items())]
 
 
-def may_be_given_to(conversation, today):
-    """([colleagues of its branch], [coordinators of others], [other branches]) to whom a conversation can go, each by name; away ones say so."""
-    people = list(
-        User.objects.filter(
-            Q(staff_roles__branch=conversation.branch_id) | Q(staff_roles__role=StaffRole.Role.COORDINATOR),
-            is_active=True,
-        )
+def assignment_choices(conversation, today):
+    """Return whom it can go to: (colleagues at its branch, coordinators elsewhere, other branches).
+
+    `is_away` tells whether a person is away today.
+    """
+    roles_here = StaffRole.objects.filter(user=OuterRef("pk"), branch=conversation.branch_id)
+    coordinator = Q(staff_roles__role=StaffRole.Role.COORDINATOR)
+    people = (
+        User.objects.filter(Q(staff_roles__branch=conversation.branch_id) | coordinator, is_active=True)
+        .annotate(works_here=Exists(roles_here))
         .distinct()
         .order_by("name", "pk")
-        .prefetch_related("staff_roles")
     )
     away = away_on(today)
+    colleagues, coordinators = [], []
     for person in people:
         person.is_away = person.pk in away
-    here = [
-        person
-        for person in people
-        if any(role.branch_id == conversation.branch_id for role in person.staff_roles.all())
-    ]
-    elsewhere = [person for person in people if person not in here]
-    return here, elsewhere, list(Branch.objects.filter(closed_at=None).exclude(pk=conversation.branch_id))
+        (colleagues if person.works_here else coordinators).append(person)
+    return colleagues, coordinators, Branch.objects.filter(closed_at=None).exclude(pk=conversation.branch_id)

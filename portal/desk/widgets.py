@@ -1,3 +1,5 @@
+"""Form widgets of the desk."""
+
 from html import escape
 
 from django import forms
@@ -6,13 +8,17 @@ from django.utils.safestring import mark_safe
 
 
 class LongSelect(forms.Select):
-    """A select with many options, drawn at once: Django renders two templates for each, which made half the cost of a page."""
+    """A select with many options that is rendered in Python.
+
+    Django renders two templates for each option, which was half the cost of a page.
+    """
 
     def render(self, name, value, attrs=None, renderer=None):
         chosen = self.format_value(value)
         attrs = flatatt(self.build_attrs(self.attrs, {"name": name, **(attrs or {})}))
-        options = (
-            f'<option value="{escape(str(key))}"{" selected" if str(key) in chosen else ""}>{escape(str(label))}</option>'
+        options = [
+            f'<option value="{escape(str(key))}"{" selected" if str(key) in chosen else ""}>'
+            f"{escape(str(label))}</option>"
             for key, label in self.choices
-        )
+        ]
         return mark_safe(f"<select{attrs}>{''.join(options)}</select>")

@@ -1,8 +1,8 @@
-"""Forgetting on time: each night the worker deletes what is due, or reduces it to a count, in batches.
+"""Forget on time: each night the worker deletes what is due, or reduces it to a count, in batches.
 
 A help session stays as a row that only counts. Its conversations are deleted with it, once all of them are
-closed. A conversation about no help session is deleted by itself, the same time after it was closed. What a
-legal hold covers stays. The periods are in accounts/patron/retention_choice.py, their wording in policy/.
+closed. A conversation about no help session is deleted by itself, after the same period. What a legal hold
+covers stays. The periods are in accounts/patron/retention_choice.py, their wording in policy_lines/.
 """
 
 import time

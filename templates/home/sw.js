@@ -1,4 +1,4 @@
-// Keeps one page for when there is no network, and nothing of anybody's: private pages never rest in this browser.
+// Caches only the offline page. Private pages are never stored in this browser.
 const CACHE = "offline {{ version|escapejs }}", PAGE = "{% url "offline" %}";
 
 addEventListener("install", event => event.waitUntil(caches.open(CACHE).then(cache => cache.add(PAGE)).then(() => skipWaiting())));

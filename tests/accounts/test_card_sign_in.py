@@ -366,7 +366,7 @@ def test_a_card_holder_without_an_address_shows_with_the_pin_that_it_is_still_th
     session["account_authentication_methods"] = []
     session.save()
     page = words(client.get("/me/prove/"))
-    assert "ends in <bdi>1001</bdi>" in page
+    assert "ending in <bdi>1001</bdi>" in page
     assert KNOWN.card not in page
     assert client.post("/me/prove/?next=/me/address/", {"confirm": "1"}).status_code == 200
     assert "don&#x27;t match" in words(client.post("/me/prove/?next=/me/address/", {"pin": NEW.pin}))
@@ -420,5 +420,5 @@ def test_the_persons_page_names_the_end_of_the_card_and_does_not_warn_of_losing_
     page = words(client.get("/me/"))
     assert "<bdi>1001</bdi>" in page
     assert KNOWN.card not in page
-    assert "cannot come back" not in page
+    assert "you can't sign in again" not in page
     assert "Only this device" not in page

@@ -121,10 +121,10 @@ def test_who_opened_a_code_reads_what_that_means(client, staff, branch, show_cod
     session = HelpSessionFactory(branch=branch, staff=staff)
     code = handover.hand_over(session, by=staff, at=timezone.now(), base_url="http://testserver")
     page = show_code(client, code).get(reverse("me")).content.decode()
-    assert "The library does not know your name." in page
+    assert "The library doesn't know your name." in page
     assert reverse("sign_in") in page
     client.post(reverse("sign_out"))
-    assert "The library does not know your name." not in client.get(reverse("me")).content.decode()
+    assert "The library doesn't know your name." not in client.get(reverse("me")).content.decode()
 
 
 def test_other_devices_are_listed_and_signed_out_and_this_one_stays(client, patron, sign_in):

@@ -353,7 +353,7 @@ def sign_in_by_code(client, email, **extra):
 
 def test_it_is_offered_where_the_device_can_keep_one(client, patron):
     assert sign_in_by_code(client, patron.email, passkeys_here="1") == "/me/passkeys/offer/"
-    assert "Next time without a code" in client.get("/me/passkeys/offer/").content.decode()
+    assert "Sign in without a code next time" in client.get("/me/passkeys/offer/").content.decode()
     assert client.post("/me/passkeys/offer/", {"answer": "add"})["Location"] == ADD
     assert client.get(ADD).status_code == 200  # the code just entered is proof enough
 

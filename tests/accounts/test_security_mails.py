@@ -25,7 +25,7 @@ def told():
     return [
         (mail.to_address, mail.recipient, mail.text.partition(".")[0])
         for mail in mails
-        if "sign in" in mail.subject
+        if "sign-in" in mail.subject
     ]
 
 

@@ -456,7 +456,7 @@ def test_what_was_in_the_browser_before_is_not_theirs(computer, rosa, daniel):
     )  # leaves a word for Rosa on the next page
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
-    assert "Your PIN is set" not in computer.get(reverse("desk")).content.decode()
+    assert "PIN saved" not in computer.get(reverse("desk")).content.decode()
 
 
 def test_nor_is_what_somebody_opened_while_it_was_locked(computer, daniel, show_code):

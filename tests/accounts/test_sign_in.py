@@ -211,7 +211,7 @@ def test_a_new_code_replaces_the_old_one(client, patron):
 def test_a_person_who_may_not_sign_in_is_told_nothing_different(client, patron):
     User.objects.filter(pk=patron.pk).update(is_active=False)
     page = client.get(ask_for_code(client, patron.email)["Location"])
-    assert "sent six digits" in page.content.decode()
+    assert "sent a six-digit code" in page.content.decode()
     assert not Notification.objects.exists()
 
 

@@ -274,7 +274,7 @@ def test_a_proven_address_that_is_somebodys_here_opens_nothing(client, provider)
     assert response["Location"] == "/sign-in/single-sign-on/first-time/"
     assert person_in(client) is None
     page = client.get(response["Location"])
-    assert "You have been here before" in page.content.decode()
+    assert "You already have an account" in page.content.decode()
     assert ANA["email"] in page.content.decode()
     assert 'href="/sign-in/?way=code&amp;next=%2Fme%2F"' in page.content.decode()
     assert client.post(response["Location"]).status_code == 200  # no way round
@@ -298,7 +298,7 @@ def test_an_address_that_the_provider_does_not_vouch_for_asks_the_same_of_everyb
     response = sign_in(client, provider, **ANA | {"email_verified": False})
     assert response["Location"] == "/sign-in/single-sign-on/first-time/"
     page = client.get(response["Location"]).content.decode()
-    assert "Have you been here before?" in page
+    assert "Do you already have an account?" in page
     assert ANA["email"] not in page
     assert User.objects.get() == there
     assert client.post(response["Location"])["Location"] == "/"
@@ -481,7 +481,7 @@ def test_the_only_way_in_stays(make, left, client, provider, patron, as_patron):
     page = client.post("/me/single-sign-on/", {"disconnect": "1"})
     assert SocialAccount.objects.count() == left
     if left:
-        assert "is your only way in" in page.content.decode()
+        assert "You can only sign in with" in page.content.decode()
         assert 'id="disconnect"' not in client.get("/me/single-sign-on/").content.decode()
 
 

@@ -6,9 +6,8 @@ from html.parser import HTMLParser
 
 from django.utils.translation import _trans
 
-from portal.desk import queue_rows
+from portal.desk import items_part, queue_page, queue_rows
 from portal.desk.templatetags import desk
-from portal.desk.views import items, queue
 from portal.templatetags import portal as tags
 
 SHOWN_ATTRIBUTES = {"alt", "aria-label", "placeholder", "title"}
@@ -32,8 +31,8 @@ def mark_translations(monkeypatch):
         monkeypatch.setattr(tags, name, getattr(tags, name).__wrapped__)
     monkeypatch.setattr(desk, "_kind", desk._kind.__wrapped__)
     monkeypatch.setattr(tags.FixedNode, "render", lambda node, context: node.nodelist.render(context))
-    monkeypatch.setattr(items, "_untouched", items._untouched.__wrapped__)
-    monkeypatch.setattr(queue, "_reasons", queue._reasons.__wrapped__)
+    monkeypatch.setattr(items_part, "_untouched", items_part._untouched.__wrapped__)
+    monkeypatch.setattr(queue_page, "_reasons", queue_page._reasons.__wrapped__)
     for name in ("_minutes_in_words", "_long_in_words"):
         monkeypatch.setattr(queue_rows, name, getattr(queue_rows, name).__wrapped__)
 

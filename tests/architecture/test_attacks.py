@@ -341,9 +341,9 @@ def test_a_scanner_that_follows_every_link_of_every_mail_changes_nothing(mails, 
 def test_each_kind_of_mail_has_been_sent(mails):
     subjects = {
         "account/login_code": "code",
-        "account/sign_in_methods_changed": "How you sign in",
+        "account/sign_in_methods_changed": "Your sign-in at",
         "account/address_change": "email address",
-        "account/invitation": "Work at the desk",
+        "account/invitation": "Invitation to work at",
     }
     sent = {mail.kind for mail in mails} | {
         kind for kind, words in subjects.items() if any(words in mail.subject for mail in mails)

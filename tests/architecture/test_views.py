@@ -36,7 +36,7 @@ VIEW_FILES = sorted(
     path
     for app in ("accounts", "portal", "recommendations")
     for path in (settings.BASE_DIR / app).rglob("*.py")
-    if "views" in path.parts or path.name == "views.py"
+    if "views" in path.parts or path.name == "views.py" or "desk" in path.parts
 )
 
 

@@ -140,7 +140,7 @@ def test_message_waits_for_its_files_on_a_slow_connection(write, conversation):
     page.locator("#id_body").fill("Both are here.")
     expect(page.locator(".sending progress").first).to_have_attribute("value", re.compile(r"0\.[1-9]"))
     page.locator("#send").tap()
-    expect(page.locator("#announce")).to_have_text("The message goes as soon as its files are there.")
+    expect(page.locator("#announce")).to_have_text("Your message will be sent when its files are uploaded.")
     assert not Message.objects.filter(body="Both are here.").exists()
     fast_again()
     expect(page.locator(".files a[download]")).to_have_count(2)
@@ -155,7 +155,7 @@ def test_message_is_not_sent_if_its_file_is_refused_meanwhile(write, conversatio
     page.locator("#send").tap()
     fast_again()
     expect(page.locator("#announce")).to_have_text(
-        "The message is not sent yet: see what is said of its files."
+        "Your message wasn't sent. Check the problem with its files."
     )
     expect(page.locator("#id_body")).to_have_value("See this.")
     assert Message.objects.count() == 1
@@ -172,7 +172,7 @@ def test_upload_can_be_stopped_and_a_failed_one_retried(write, conversation):
     page.reload()
     page.route("**/attach/", lambda route: route.abort("aborted"))
     page.locator("#id_files").set_input_files(uploads(pdf_file("other.pdf")))
-    expect(page.locator(".attached .field-error")).to_contain_text("The connection broke off.")
+    expect(page.locator(".attached .field-error")).to_contain_text("The connection was lost.")
     page.unroute("**/attach/")
     page.locator(".attached .field-error button").tap()
     expect(attached(page)).to_have_count(1)

@@ -55,7 +55,7 @@ def test_second_staff_member_to_take_a_conversation_sees_who_was_first(
         page.goto(path(conversation))
         expect(page.locator("#take")).to_be_visible()
     first.keyboard.press("m")
-    expect(first.locator("#notices")).to_contain_text("It is yours.")
+    expect(first.locator("#notices")).to_contain_text("Assigned to you.")
     second.locator("#take").click()
     expect(second.locator("#notices")).to_contain_text(
         "Rosa Lindqvist took this a moment ago. Nothing was changed."
@@ -75,7 +75,7 @@ def test_notice_and_undo_are_visible_where_a_long_conversation_opens(conversatio
         assert problems(page) == []
         page.locator("#snooze > summary").click()
         page.locator("#until-1").click()
-        expect(page.locator("#notices")).to_contain_text("Put off until")
+        expect(page.locator("#notices")).to_contain_text("Snoozed until")
         assert page.evaluate("scrollY") > 300
         expect(page.get_by_role("button", name="Undo")).to_be_in_viewport()
         page.get_by_role("button", name="Undo").click()
@@ -93,11 +93,11 @@ def test_colleague_is_mentioned_in_a_note_by_typing(conversation, staff, omar, o
     page.keyboard.press("Enter")
     expect(page.locator("#note-body")).to_have_value("Please look, @Omar Haddad ")
     page.keyboard.press("Control+Enter")
-    expect(page.locator("#notices")).to_contain_text("Omar Haddad will be told")
+    expect(page.locator("#notices")).to_contain_text("tell Omar Haddad about it")
     expect(page.locator(".note-entry")).to_contain_text("Please look, @Omar Haddad")
     colleague = show(opened(PHONE), omar)
     colleague.goto("/desk/")
-    expect(colleague.locator("main")).to_contain_text("You were named in a note")
+    expect(colleague.locator("main")).to_contain_text("You were mentioned in a note")
     assert problems(colleague) == []
 
 
@@ -108,7 +108,7 @@ def test_note_draft_is_there_after_a_reload(conversation, staff, opened, show):
     page.keyboard.press("n")
     page.keyboard.type("Half a note")
     page.clock.fast_forward(2000)
-    expect(page.locator("#note-form [data-draft-state]")).to_have_text("Draft kept")
+    expect(page.locator("#note-form [data-draft-state]")).to_have_text("Draft saved")
     page.reload()
     expect(page.locator("#note-body")).to_have_value("Half a note")
 

@@ -23,7 +23,7 @@ def page(new_context, site, library):
 def test_offline_page_says_so_and_can_be_retried(page):
     page.context.set_offline(True)
     page.goto("/c/")
-    assert page.locator("h1").inner_text() == "You are offline"
+    assert page.locator("h1").inner_text() == "You're offline"
     assert problems(page) == []
 
     page.context.set_offline(False)

@@ -39,10 +39,10 @@ def visitor(library):
 @pytest.mark.parametrize(
     ("length", "status", "words"),
     [
-        (str(6 * 1024 * 1024 + 1), 413, "That is too much at once"),
-        ("9" * 300, 413, "That is too much at once"),
-        ("-1", 400, "We could not read that"),
-        ("x", 400, "We could not read that"),
+        (str(6 * 1024 * 1024 + 1), 413, "That's too much at once"),
+        ("9" * 300, 413, "That's too much at once"),
+        ("-1", 400, "We couldn't read that"),
+        ("x", 400, "We couldn't read that"),
     ],
 )
 def test_what_is_larger_than_its_address_takes_is_not_read(visitor, length, status, words):
@@ -55,9 +55,9 @@ def test_what_is_larger_than_its_address_takes_is_not_read(visitor, length, stat
 @pytest.mark.parametrize(
     ("url", "status", "words"),
     [
-        ("/malformed/", 400, "We could not read that"),
-        ("/forbidden/", 403, "This page is not open to you"),
-        ("/nowhere/", 404, "There is nothing at this address"),
+        ("/malformed/", 400, "We couldn't read that"),
+        ("/forbidden/", 403, "You can't open this page"),
+        ("/nowhere/", 404, "Page not found"),
         ("/busy/", 429, "Too many tries"),
         ("/broken/", 500, "Something went wrong"),
     ],
@@ -88,7 +88,7 @@ def test_a_form_sent_without_its_token_is_refused_with_words(visitor):
     assert response.status_code in {403, 404}
     response = visitor.post("/busy/", {})
     assert response.status_code == 403
-    assert "This page was open too long" in response.content.decode()
+    assert "This page was open for too long" in response.content.decode()
 
 
 def test_an_unknown_host_is_told_nothing_and_fills_no_log(visitor, caplog):

@@ -1,23 +1,31 @@
-"""Small outcomes are not shown: where fewer than five people said the same, a colleague may know who they were.
+"""Small counts are pooled. If fewer than five people said something, a colleague may know who they were.
 
-What is shown are sums, each of nobody or of at least LEAST people, and nothing else can be worked out from them: what is left of the
-whole when all that is shown singly is taken away is itself shown, as one sum.
+Every number shown counts nobody or at least MIN_PEOPLE people. The difference between the total and the other
+rows is shown too, so nobody can work out a smaller number.
 """
 
 from dataclasses import dataclass
 
-LEAST = 5  # as the field has it; how much work was done is counted exactly
+# The usual threshold in library statistics. It is for outcomes, not for the amount of work.
+MIN_PEOPLE = 5
 
 
 @dataclass(frozen=True)
 class Pooled:
-    rows: dict  # {key: (count, …)} of what may be shown by itself
-    rest: tuple | None  # all others in one sum; None where there are none
+    """Rows of counts that may be shown."""
+
+    # {key: (count, …)} of the rows that may be shown alone.
+    rows: dict
+    # The sum of all other rows, or None if there are none.
+    rest: tuple | None
     total: tuple
 
 
 def pooled(rows):
-    """`rows`: {key: (count, …)}, each as long as the others, in some order. None where not even the sum of all may be shown."""
+    """Return a Pooled for {key: (count, …)}, or None if not even the total may be shown.
+
+    The tuples must have the same length.
+    """
     alone = {key: counts for key, counts in rows.items() if not is_small(counts)}
     others = [counts for key, counts in rows.items() if key not in alone]
     while others and is_small(_sum(others)):
@@ -28,7 +36,8 @@ def pooled(rows):
 
 
 def is_small(counts):
-    return any(0 < count < LEAST for count in counts)
+    """Return whether one of the counts is too small to be shown."""
+    return any(0 < count < MIN_PEOPLE for count in counts)
 
 
 def _sum(rows):

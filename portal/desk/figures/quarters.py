@@ -1,4 +1,4 @@
-"""Quarters of a year, by which the desk counts."""
+"""Quarters of a year."""
 
 import datetime
 import re
@@ -7,26 +7,29 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, order=True)
 class Quarter:
+    """A quarter of a year. `number` is 1 to 4."""
+
     year: int
-    number: int  # 1 to 4
+    number: int
 
     @classmethod
     def of(cls, day):
+        """Return the quarter that this day is in."""
         return cls(day.year, (day.month + 2) // 3)
 
     @classmethod
     def read(cls, text):
-        """The quarter that an address names (2026-3), or None."""
-        named = re.fullmatch(r"(2\d{3})-([1-4])", text, re.ASCII)
-        return cls(int(named[1]), int(named[2])) if named else None
+        """Return the quarter that a URL names, such as 2026-3, or None."""
+        match = re.fullmatch(r"(2\d{3})-([1-4])", text, re.ASCII)
+        return cls(int(match[1]), int(match[2])) if match else None
 
     def __str__(self):
         return f"{self.year}-{self.number}"
 
     @property
     def months(self):
-        """The first day of each."""
-        return [datetime.date(self.year, self.number * 3 - left, 1) for left in (2, 1, 0)]
+        """Return the first day of each month."""
+        return [datetime.date(self.year, self.number * 3 - back, 1) for back in (2, 1, 0)]
 
     @property
     def first_day(self):

@@ -1,31 +1,35 @@
 from django.urls import path
 
-from portal.desk.views import templates
-
-from . import views
+from .views import branches, library, people, reply_templates, topics
 
 urlpatterns = [
-    path("", views.settings, name="settings"),
-    path("library/", views.library_settings, name="library_settings"),
-    path("children/", views.children_settings, name="children_settings"),
-    path("library/logo/", views.logo_settings, name="logo_settings"),
-    path("branches/new/", views.add_branch, name="add_branch"),
-    path("branches/of/<slug:slug>/", views.branch_settings, name="branch_settings"),
-    path("branches/of/<slug:slug>/hours/", views.branch_hours, name="branch_hours"),
-    path("branches/of/<slug:slug>/closed-days/", views.branch_closed_days, name="branch_closed_days"),
-    path("branches/of/<slug:slug>/use/", views.branch_use, name="branch_use"),
-    path("topics/", views.topics, name="topics"),
-    path("templates/", templates.reply_templates, name="reply_templates"),
-    path("templates/new/", templates.add_reply_template, name="add_reply_template"),
-    path("templates/<uuid:public_id>/", templates.reply_template, name="reply_template"),
-    path("templates/<uuid:public_id>/remove/", templates.remove_reply_template, name="remove_reply_template"),
-    path("people/", views.people, name="people"),
-    path("people/invite/", views.invite, name="invite"),
-    path("people/invitations/<uuid:public_id>/again/", views.invite_again, name="invite_again"),
+    path("", library.settings, name="settings"),
+    path("library/", library.library_settings, name="library_settings"),
+    path("children/", library.children_settings, name="children_settings"),
+    path("library/logo/", library.logo_settings, name="logo_settings"),
+    path("branches/new/", branches.add_branch, name="add_branch"),
+    path("branches/of/<slug:slug>/", branches.branch_settings, name="branch_settings"),
+    path("branches/of/<slug:slug>/hours/", branches.branch_hours, name="branch_hours"),
+    path("branches/of/<slug:slug>/closed-days/", branches.branch_closed_days, name="branch_closed_days"),
+    path("branches/of/<slug:slug>/use/", branches.branch_use, name="branch_use"),
+    path("topics/", topics.topics, name="topics"),
+    path("templates/", reply_templates.reply_templates, name="reply_templates"),
+    path("templates/new/", reply_templates.add_reply_template, name="add_reply_template"),
+    path("templates/<uuid:public_id>/", reply_templates.reply_template, name="reply_template"),
     path(
-        "people/invitations/<uuid:public_id>/withdraw/", views.withdraw_invitation, name="withdraw_invitation"
+        "templates/<uuid:public_id>/remove/",
+        reply_templates.remove_reply_template,
+        name="remove_reply_template",
     ),
-    path("people/<uuid:public_id>/", views.person, name="person"),
-    path("people/<uuid:public_id>/end/", views.end_role, name="end_role"),
-    path("people/<uuid:public_id>/second-factor/", views.forget_second_factor, name="forget_second_factor"),
+    path("people/", people.people, name="people"),
+    path("people/invite/", people.invite, name="invite"),
+    path("people/invitations/<uuid:public_id>/again/", people.invite_again, name="invite_again"),
+    path(
+        "people/invitations/<uuid:public_id>/withdraw/",
+        people.withdraw_invitation,
+        name="withdraw_invitation",
+    ),
+    path("people/<uuid:public_id>/", people.person, name="person"),
+    path("people/<uuid:public_id>/end/", people.end_role, name="end_role"),
+    path("people/<uuid:public_id>/second-factor/", people.forget_second_factor, name="forget_second_factor"),
 ]

@@ -1,4 +1,4 @@
-"""What is typed at the people desk."""
+"""The forms of the people desk: finding a patron, giving a reason, adding a patron."""
 
 from django import forms
 from django.conf import settings
@@ -12,7 +12,7 @@ from portal.text import TextField
 
 from .find import is_enough
 
-WHOLE_ADDRESS = EmailValidator(_("Write the whole e-mail address, such as ana@example.org."))
+WHOLE_EMAIL = EmailValidator(_("Enter the full email address, such as ana@example.org."))
 
 
 def _reason(help_text):
@@ -20,15 +20,17 @@ def _reason(help_text):
         label=_("Reason"),
         max_length=300,
         help_text=help_text,
-        error_messages={"required": _("Write why you look. A coordinator sees it.")},
+        error_messages={"required": _("Write why you need this record. Coordinators can see the reason.")},
     )
 
 
 class IdentifierForm(forms.Form):
+    """A whole card number or email address, which finds one person."""
+
     identifier = TextField(
-        label=_("Whole card number or e-mail address"),
+        label=_("Full card number or email address"),
         max_length=254,
-        error_messages={"required": _("Write the whole card number or e-mail address.")},
+        error_messages={"required": _("Enter the full card number or email address.")},
         widget=forms.TextInput(
             attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
         ),
@@ -37,45 +39,53 @@ class IdentifierForm(forms.Form):
     def clean_identifier(self):
         typed = self.cleaned_data["identifier"]
         if "@" in typed:
-            WHOLE_ADDRESS(typed)
+            WHOLE_EMAIL(typed)
         return typed
 
 
 class LettersForm(forms.Form):
+    """Letters of a name, which find a few people for a reason."""
+
     letters = TextField(
-        label=_("Name, or how its words begin"),
+        label=_("Name, or the first letters of its words"),
         max_length=80,
         help_text=_("At least three letters."),
-        error_messages={"required": _("Write at least three letters of the name.")},
+        error_messages={"required": _("Enter at least three letters of the name.")},
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
-    reason = _reason(_("It is kept with each person shown, and a coordinator sees it."))
+    reason = _reason(_("We store it with each person shown. Coordinators can see it."))
 
     def clean_letters(self):
         letters = self.cleaned_data["letters"]
         if not is_enough(letters):
-            raise forms.ValidationError(_now("Write at least three letters of the name."))
+            raise forms.ValidationError(_now("Enter at least three letters of the name."))
         return letters
 
 
 class ReasonForm(forms.Form):
-    reason = _reason(_("Such as: they stand here and ask for it. It is kept, and a coordinator sees it."))
+    """The reason for opening a record."""
+
+    reason = _reason(
+        _("For example: they are at the desk and asked for it. We store it, and coordinators can see it.")
+    )
 
 
 class NewPatronForm(forms.Form):
+    """A person who wants a record. A child gives one word as their name and no address."""
+
     name = TextField(
         label=_("Name"),
         max_length=80,
-        help_text=_("What they want to be called."),
-        error_messages={"required": _("Write the name that they want to be called by.")},
+        help_text=_("The name they want to be called."),
+        error_messages={"required": _("Enter the name they want to be called.")},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     email = forms.EmailField(
-        label=_("E-mail address"),
+        label=_("Email address"),
         max_length=254,
         required=False,
-        help_text=_("Only if they want to sign in with it. They prove it with a code the first time."),
-        error_messages={"invalid": _("Write the whole e-mail address, such as ana@example.org.")},
+        help_text=_("Only if they want to sign in with it. The first time, they confirm it with a code."),
+        error_messages={"invalid": _("Enter the full email address, such as ana@example.org.")},
         widget=forms.EmailInput(
             attrs={
                 "autocomplete": "off",
@@ -90,7 +100,8 @@ class NewPatronForm(forms.Form):
         label=_("A child's record"),
         required=False,
         help_text=_(
-            "A first name or nickname of one word, no surname, no address, no birth date. It remembers 90 days at most."
+            "One word, a first name or a nickname. No surname, address or birth date. Visits are "
+            "deleted after at most 90 days."
         ),
     )
 
@@ -104,13 +115,14 @@ class NewPatronForm(forms.Form):
         if cleaned.get("is_child"):
             if cleaned.get("name", "") != first_name(cleaned.get("name", "")):
                 self.add_error(
-                    "name", _now("Of a child write one word: the first name or a nickname, no surname.")
+                    "name", _now("For a child, enter one word: a first name or a nickname, no surname.")
                 )
             if cleaned.get("email"):
                 self.add_error(
                     "email",
                     _now(
-                        "Of a child no address is written down here. Make them a code for their phone once they are added."
+                        "A child's record has no email address. Leave it empty, and make a code for their "
+                        "phone once you have added them."
                     ),
                 )
         return cleaned

@@ -1,4 +1,4 @@
-"""What stands out for a coordinator: who of the staff looked at whom with a reason, because no visit or conversation led them there."""
+"""Look-ups with a reason. Staff must give one for people who are not near their desk."""
 
 import datetime
 
@@ -9,13 +9,15 @@ from portal.text import uuid_or_none
 
 from .find import masked
 
-SIZE = 30
+PAGE_SIZE = 30
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 def lookups_page(params):
-    """The context of desk/people/lookups_with_reason.html. `params` of the address: staff and person (public ids), after (where to go on). Four
-    queries, however many there are."""
+    """Return the context of desk/people/lookups_with_reason.html, with four queries.
+
+    `params` of the URL are `staff` and `person`, public ids to filter by, and `after`, where the page begins.
+    """
     looks = LookingReason.objects.select_related("event__by", "event__patron").order_by(
         "-event__at", "-event__pk"
     )
@@ -24,15 +26,15 @@ def lookups_page(params):
         looks = looks.filter(event__by__public_id=staff)
     if person:
         looks = looks.filter(patron__public_id=person)
-    if place := _place(params.get("after", "")):
-        at, pk = place
+    if position := _position(params.get("after", "")):
+        at, pk = position
         looks = looks.filter(Q(event__at__lt=at) | Q(event__at=at, event__pk__lt=pk))
-    found = list(looks[: SIZE + 1])
-    for look in found:
+    rows = list(looks[: PAGE_SIZE + 1])
+    for look in rows:
         look.masked = masked(look.event.patron.email) if look.event.patron else ""
-    last = found[SIZE - 1].event if len(found) > SIZE else None
+    last = rows[PAGE_SIZE - 1].event if len(rows) > PAGE_SIZE else None
     return {
-        "looks": found[:SIZE],
+        "looks": rows[:PAGE_SIZE],
         "after": f"{(last.at - EPOCH) // datetime.timedelta(microseconds=1)}.{last.pk}" if last else None,
         "staff": staff,
         "person": User.objects.filter(public_id=person).first() if person else None,
@@ -43,7 +45,8 @@ def lookups_page(params):
     }
 
 
-def _place(text):
+def _position(text):
+    """Return the (time, primary key) of the last look-up on the previous page, or None."""
     try:
         microseconds, pk = (int(part) for part in text.split("."))
         return (EPOCH + datetime.timedelta(microseconds=microseconds), pk) if 0 <= pk < 2**63 else None

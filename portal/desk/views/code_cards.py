@@ -1,4 +1,4 @@
-"""Sheets of blank cards: each opens the session that it is attached to later."""
+"""Sheets of blank code cards. A card opens the session that staff attach it to later."""
 
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.sign_in.access import staff_only
 from portal.desk import slips
-from portal.desk.forms import CodeCardsForm
+from portal.desk.forms.codes import CodeCardsForm
 from portal.helpsessions import codes, handover
 from portal.htmx import render_page
 
@@ -18,6 +18,7 @@ PAPERS = {"a4", "letter"}
 @staff_only
 @require_http_methods(["GET", "POST"])
 def code_cards(request):
+    """Make code cards, and show them for ten minutes as a sheet to print."""
     at = timezone.now()
     if request.method == "POST":
         form = CodeCardsForm(request.POST, user=request.user)

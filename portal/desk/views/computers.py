@@ -1,4 +1,4 @@
-"""Shared desk computers: this one is unlocked for the day, those that are can be closed from afar, and each of the staff sets a PIN."""
+"""Shared desk computers: staff unlock this one for the day, close any of them, and set their own PIN."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -14,12 +14,12 @@ from accounts.sign_in import desk_pins
 from accounts.sign_in.access import behind_second_factor, has_shown_second_factor, staff_only
 from accounts.sign_in.sign_ins import device
 from accounts.staff import desk_lock, shared_desks
-from portal.desk.forms import UnlockDeskForm
+from portal.desk.forms.computers import UnlockDeskForm
 
 
 @staff_only
 def desk_computers(request):
-    """Unlocks this computer for the day."""
+    """List the computers that are unlocked, and unlock this one for the day."""
     if request.method == "POST":
         return _unlock(request)
     return _page(request, _form(request))
@@ -36,7 +36,8 @@ def _unlock(request):
     response = redirect("desk_computers")
     desk_lock.unlock_here(request, response, desk, token)
     messages.success(
-        request, _("This is a shared desk computer until the day is over. Whoever has a PIN can open it.")
+        request,
+        _("This is a shared desk computer until the end of the day. Any colleague with a PIN can open it."),
     )
     return response
 
@@ -44,29 +45,29 @@ def _unlock(request):
 @staff_only
 @require_POST
 def close_desk_computer(request, public_id):
-    """The one at which they are, or another."""
+    """Close this computer or another one, so that no PIN opens it."""
     is_here = request.shared_desk and request.shared_desk.public_id == public_id
     desk = request.shared_desk if is_here else get_object_or_404(_unlocked(request.user), public_id=public_id)
     shared_desks.close(desk, by=request.user, at=timezone.now())
-    messages.success(request, _("%(name)s is closed: no PIN opens it any more.") % {"name": desk.name})
+    messages.success(request, _("%(name)s is closed. It no longer opens with a PIN.") % {"name": desk.name})
     return redirect("desk_computers")
 
 
 @staff_only
 @require_POST
 def desk_used(request):
-    """Somebody reads or types there: it need not lock (static/js/lock.js). That it was asked for is what counts."""
+    """Keep a shared desk computer unlocked while it is used. static/js/lock.js requests this."""
     return HttpResponse(status=204)
 
 
 @sensitive_post_parameters("pin", "pin_again")
 @behind_second_factor
 def desk_pin(request):
-    """Sets one's own PIN, or with the button `remove` does without."""
+    """Set the staff member's own PIN, or remove it with the button `remove`."""
     pin = desk_pins.pin_of(request.user)
     if pin and "remove" in request.POST:
         desk_pins.remove_pin(request.user, by=request.user, at=timezone.now())
-        messages.success(request, _("Your PIN is removed."))
+        messages.success(request, _("PIN removed."))
         return redirect("desk_computers")
     form = SetPinForm(request.POST or None)
     if form.is_valid():
@@ -75,7 +76,7 @@ def desk_pin(request):
         )
         messages.success(
             request,
-            _("Your PIN is set. It opens each shared desk computer of your branches while that is unlocked."),
+            _("PIN saved. It opens the unlocked shared desk computers of your branches."),
         )
         return redirect("desk_computers")
     return render(request, "desk/pin.html", {"form": form, "pin": pin})

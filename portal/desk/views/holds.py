@@ -1,4 +1,4 @@
-"""Legal holds: which records the law forbids to delete, set with a reason and lifted by a coordinator."""
+"""Legal holds: coordinators set one on a record that the law forbids to delete, and lift it later."""
 
 from django.contrib import messages
 from django.shortcuts import get_object_or_404, redirect, render
@@ -17,59 +17,60 @@ from portal.privacy import holds
 from portal.privacy.forms import HoldForm
 from portal.privacy.models import LegalHold
 
+MAX_LIFTED = 100
+
 
 @coordinator_only
 @require_safe
 def legal_holds(request):
-    """Those in force, and those that were lifted."""
+    """List the holds in force, and those that were lifted."""
     rows = LegalHold.objects.select_related(
         "set_by", "lifted_by", "person", "help_session", "conversation", "comes_from"
     )
     in_force = list(rows.filter(lifted_at=None))
-    openable = _openable(request)
-    for found in in_force:
-        found.url = _url(found.record) if found.record.pk in openable[found.kind] else ""
-    return render(
-        request, "desk/holds.html", {"in_force": in_force, "lifted": rows.exclude(lifted_at=None)[:100]}
-    )
+    openable = _openable_records(request)
+    for hold in in_force:
+        hold.url = _url(hold.record) if hold.record.pk in openable[hold.kind] else ""
+    lifted = rows.exclude(lifted_at=None)[:MAX_LIFTED]
+    return render(request, "desk/holds.html", {"in_force": in_force, "lifted": lifted})
 
 
 @coordinator_only
 @require_http_methods(["GET", "POST"])
 def hold_session(request, public_id):
-    recorded = HelpSession.objects.at_desk_of(request.user, shown_today.ids(request)).recorded()
-    return _hold(request, get_object_or_404(recorded, public_id=public_id))
+    """Hold a help session."""
+    sessions = HelpSession.objects.at_desk_of(request.user, shown_today.ids(request)).recorded()
+    return _hold(request, get_object_or_404(sessions, public_id=public_id))
 
 
 @coordinator_only
 @require_http_methods(["GET", "POST"])
 def hold_conversation(request, public_id):
-    return _hold(
-        request,
-        get_object_or_404(
-            Conversation.objects.at_desk_of(request.user, shown_today.ids(request)), public_id=public_id
-        ),
-    )
+    """Hold a conversation."""
+    conversations = Conversation.objects.at_desk_of(request.user, shown_today.ids(request))
+    return _hold(request, get_object_or_404(conversations, public_id=public_id))
 
 
 @coordinator_only
 @require_http_methods(["GET", "POST"])
 def hold_person(request, public_id):
-    return _hold(
-        request, get_object_or_404(find.at_desk_of(request.user, find.found(request)), public_id=public_id)
-    )
+    """Hold a person's record."""
+    people = find.at_desk_of(request.user, find.found(request))
+    return _hold(request, get_object_or_404(people, public_id=public_id))
 
 
 @coordinator_only
 @require_POST
 def lift_hold(request, public_id):
-    found = get_object_or_404(LegalHold, public_id=public_id)
-    holds.lift(found, by=request.user, at=timezone.now())
-    messages.info(request, _("The hold is lifted. What is due goes in the coming night."))
+    """Lift a hold."""
+    hold = get_object_or_404(LegalHold, public_id=public_id)
+    holds.lift(hold, by=request.user, at=timezone.now())
+    messages.info(request, _("Hold lifted. Anything past its date is deleted tonight."))
     return redirect("legal_holds")
 
 
 def _hold(request, record):
+    """Ask for a reason, then hold the record."""
     form = HoldForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
         try:
@@ -77,12 +78,10 @@ def _hold(request, record):
         except holds.Gone:
             messages.error(
                 request,
-                _(
-                    "It was deleted a moment ago, as it was due or somebody wished: there is nothing left to hold."
-                ),
+                _("It was just deleted, so there is nothing left to hold."),
             )
             return redirect("legal_holds")
-        messages.info(request, _("Held: nothing of it is deleted until a coordinator lifts the hold."))
+        messages.info(request, _("Hold set. Nothing is deleted until a coordinator lifts it."))
         return redirect("legal_holds")
     context = {
         "form": form,
@@ -95,14 +94,12 @@ def _hold(request, record):
 
 
 def _url(record):
-    return reverse(
-        {User: "patron_record", HelpSession: "desk_session", Conversation: "desk_conversation"}[type(record)],
-        args=[record.public_id],
-    )
+    names = {User: "patron_record", HelpSession: "desk_session", Conversation: "desk_conversation"}
+    return reverse(names[type(record)], args=[record.public_id])
 
 
-def _openable(request):
-    """{kind: the primary keys of those held records that this coordinator may open}."""
+def _openable_records(request):
+    """Return {kind: primary keys of the held records that this coordinator may open}."""
     held = LegalHold.objects.filter(lifted_at=None)
     sessions = HelpSession.objects.at_desk_of(request.user).filter(legal_holds__in=held)
     conversations = Conversation.objects.at_desk_of(request.user).filter(legal_holds__in=held)

@@ -1,186 +1,153 @@
-"""Recording a help session: now, in pieces, or later."""
+"""Recording a help session: the form, and the functions for its buttons."""
 
 from django.contrib import messages
-from django.http import Http404
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from accounts.models import AuditEvent
 from accounts.sign_in.access import staff_only
 from portal import limits
 from portal.conversations import desk_actions
 from portal.conversations.changes import Erased
-from portal.conversations.models import Conversation, Side
-from portal.desk import shown_today, slips
+from portal.desk import slips
 from portal.desk.access_log import log_opened
-from portal.desk.forms import RecordForm, defaults_after, says_something, token_in, typed_fields
+from portal.desk.branches import branch_for, service_point
+from portal.desk.forms.sessions import has_content, posted_token, typed_fields
 from portal.desk.item_picker import ItemPicker
-from portal.helpsessions import actions, handover, unfinished
+from portal.desk.items_part import items_context
+from portal.desk.record_defaults import defaults, defaults_for_contact
+from portal.helpsessions import actions, handover
 from portal.helpsessions.models import HelpSession
-from portal.htmx import render_page
-from portal.text import uuid_or_none
-from recommendations.models import QuestionType
 
-from .items import branch_named, found_for, items_partial, service_point
-from .tally import tally_context
-
-SAVES = {"save", "save_only"}  # with and without a code for the patron
+from .record_form import conversation_to_log, draft_with, record_form, record_page, save_draft
 
 
 @staff_only
 @require_http_methods(["GET", "POST"])
 def record(request):
+    """Show the form that records a help session, or do what its pressed button says."""
     if request.method == "GET":
-        last = (
-            HelpSession.objects.at_desk_of(request.user)
-            .recorded()
-            .filter(staff=request.user)
-            .latest_first()
-            .first()
-        )
-        first = defaults_after(last, user=request.user, library=request.library, at=timezone.now())
-        if "conversation" in request.GET:
-            conversation = _conversation(request, request.GET["conversation"]) or _not_there()
-            if conversation.logged_as_id:
-                messages.info(request, _("This conversation was logged as a contact already."))
-                return redirect("desk_conversation", conversation.public_id)
-            log_opened(request, conversation, at=timezone.now(), where=AuditEvent.Where.RECORD)
-            first |= _said_in(conversation, request.user)
-        return _page(request, _form(request, initial=first), ItemPicker())
-    token, action = token_in(request.POST), request.POST.get("action", "save")
-    draft = _begun(request, token)
+        return _new_form(request)
+    token, action = posted_token(request.POST), request.POST.get("action", "save")
+    draft = draft_with(request, token)
     if draft is not None and draft.status == HelpSession.Status.RECORDED:
-        return redirect(
-            "desk_session" if request.POST.get("conversation") else "slip", draft.public_id
-        )  # posted twice
-    if action in SAVES:
-        return _save(request, draft, token, hand_over=action == "save")
-    if action == "later":
-        return _finish_later(request, draft, token)
-    return _edit_items(request, draft, token, action)
+        # The form was posted twice.
+        return redirect("desk_session" if request.POST.get("conversation") else "slip", draft.public_id)
+    return RECORD_ACTIONS.get(action, _change_items)(request, draft, token)
 
 
-@staff_only
-@require_http_methods(["GET"])
-def finish_session(request, public_id):
-    """A session that was begun, with all that was typed."""
-    draft = get_object_or_404(
-        HelpSession.objects.at_desk_of(request.user).select_related("unfinished_form"), public_id=public_id
-    )
-    if draft.status == HelpSession.Status.RECORDED:
-        return redirect("desk_session", public_id)
-    if draft.status != HelpSession.Status.UNFINISHED:
-        raise Http404
-    fields = draft.unfinished_form.fields if hasattr(draft, "unfinished_form") else {}
-    form = _form(request, initial={**fields, "token": draft.public_id})
-    return _page(request, form, ItemPicker({**fields, "q": request.GET.get("q", "")}), draft=draft)
+def _new_form(request):
+    """Show an empty form, or one that logs the `conversation` of the URL as a contact."""
+    initial = defaults(request.user, request.library, timezone.now())
+    if "conversation" in request.GET:
+        conversation = conversation_to_log(request, request.GET["conversation"])
+        if conversation.logged_as_id:
+            messages.info(request, _("This conversation is already logged as a contact."))
+            return redirect("desk_conversation", conversation.public_id)
+        log_opened(request, conversation, at=timezone.now(), where=AuditEvent.Where.RECORD)
+        initial |= defaults_for_contact(conversation, request.user)
+    return record_page(request, record_form(request, initial=initial), ItemPicker())
 
 
-@staff_only
-@require_POST
-def autosave(request):
-    """Keep the form as it stands. The page's address becomes that of the session begun, so that a reload shows it again."""
-    token = token_in(request.POST)
-    draft = _begun(request, token)
-    if draft is None or draft.status == HelpSession.Status.UNFINISHED:
-        draft = _keep(request, draft, token)
-    kept = {
-        "draft": draft,
-        "saved_at": timezone.now(),
-        "secret_number": _form(request, data=request.POST).secret_number,
-    }
-    response = render(request, "desk/record.html#kept", kept)
-    if draft.status == HelpSession.Status.UNFINISHED:
-        response["HX-Replace-Url"] = reverse("finish_session", args=[draft.public_id])
-    return response
+# The functions for the buttons of the form. `draft` is the session that this form began, or None.
 
 
-@staff_only
-@require_http_methods(["GET", "POST"])
-def discard_session(request, public_id):
-    draft = get_object_or_404(
-        HelpSession.objects.at_desk_of(request.user).unfinished().select_related("unfinished_form"),
-        public_id=public_id,
-    )
-    if request.method == "GET":
-        return render(request, "desk/discard.html", {"draft": with_first_words(draft)})
-    unfinished.discard_unfinished(draft, by=request.user, at=timezone.now())
-    messages.info(request, _("Discarded."))
+def _save_and_hand_over(request, draft, token):
+    """Record the session and make a code, unless a child gets paper or a code card is attached."""
+    help_session, response = _record(request, draft, token)
+    if response is not None:
+        return response
+    at = timezone.now()
+    if help_session.is_on_paper_only:
+        handover.hand_over_on_paper(help_session, by=request.user, at=at)
+    elif not help_session.claim_codes.live(at).exists():
+        code = handover.hand_over(help_session, by=request.user, at=at, base_url=slips.base_url())
+        slips.keep(request.session, help_session.public_id, [code], at=at)
+    return redirect("slip", help_session.public_id)
+
+
+def _save_only(request, draft, token):
+    """Record the session without a code."""
+    help_session, response = _record(request, draft, token)
+    return response or redirect("desk_session", help_session.public_id)
+
+
+def _finish_later(request, draft, token):
+    """Save the form to the tray. Only the code of a card must be valid, because it opens the session."""
+    draft = save_draft(request, draft, token)
+    form = record_form(request, data=request.POST)
+    form.is_valid()
+    card = form.cleaned_data.get("card")
+    if "card" in form.errors or (card and not _attach_card(request, form, draft, card)):
+        form.keep_errors_of("card")
+        return record_page(request, form, ItemPicker(request.POST), draft=draft, status=422)
+    messages.success(request, _("Saved to your tray. You can finish it later."))
     return redirect("record")
 
 
-def tray(request):
-    """What this member of staff began and has not finished: what its line says, and no more."""
-    begun = HelpSession.objects.unfinished().filter(staff=request.user)
-    lines = begun.values_list("pk", "public_id", "created_at", "branch__name", "unfinished_form__fields")
-    return [
-        {
-            "pk": pk,
-            "public_id": public_id,
-            "created_at": created_at,
-            "branch": branch,
-            "first_words": _first_words(fields or {}),
-        }
-        for pk, public_id, created_at, branch, fields in lines
-    ]
-
-
-def with_first_words(draft):
-    """An unfinished session with what it can be told by."""
-    draft.first_words = _first_words(
-        draft.unfinished_form.fields if hasattr(draft, "unfinished_form") else {}
-    )
-    return draft
-
-
-def _first_words(fields):
-    return (
-        fields.get("question")
-        or fields.get("summary")
-        or fields.get("items-0-title")
-        or _("Nothing written yet")
-    )
-
-
-def _save(request, draft, token, *, hand_over):
+def _change_items(request, draft, token):
+    """Do what a button of the items part says, and show the form again from its saved draft."""
     picker = ItemPicker(request.POST)
-    items_fine = picker.check()
-    form = _form(request, data=request.POST, has_items=bool(picker.rows))
-    warn = form.secret_number and "warned" not in request.POST
-    if not form.is_valid() or not items_fine or warn:
-        if draft is not None or says_something(request.POST):
-            draft = _keep(request, draft, token)
-        return _page(request, form, picker, draft=draft, warned=form.secret_number, status=422)
+    picker.change(request.POST["action"])
+    fields = {
+        name: value
+        for name, value in typed_fields(request.POST).items()
+        if not name.startswith(("items-", "new-"))
+    }
+    draft = save_draft(request, draft, token, fields | picker.fields())
+    url = reverse("finish_session", args=[draft.public_id])
+    if request.htmx:
+        context = items_context(picker, branch_for(request), reverse("record"))
+        response = render(request, "desk/items.html", context)
+        response["HX-Replace-Url"] = url
+        # The page then saves again, because an autosave under way may still save the old items.
+        response["HX-Trigger-After-Settle"] = "items-changed"
+        return response
+    if picker.written.errors:
+        form = record_form(request, initial={**fields, "token": draft.public_id})
+        return record_page(request, form, picker, draft=draft, status=422)
+    query = f"?q={picker.query_for_url}" if picker.query_for_url else ""
+    return redirect(f"{url}{query}#items")
+
+
+RECORD_ACTIONS = {"save": _save_and_hand_over, "save_only": _save_only, "later": _finish_later}
+
+
+def _record(request, draft, token):
+    """Record the session, and return (the session, None) or (None, a response).
+
+    There is a response if the form has errors, or if it logged a conversation as a contact.
+    """
+    picker = ItemPicker(request.POST)
+    are_items_valid = picker.check()
+    form = record_form(request, data=request.POST, has_items=bool(picker.rows))
+    must_warn = form.secret_number and "warned" not in request.POST
+    if not form.is_valid() or not are_items_valid or must_warn:
+        if draft is not None or has_content(request.POST):
+            draft = save_draft(request, draft, token)
+        return None, record_page(request, form, picker, draft=draft, warned=form.secret_number, status=422)
     fields, at = form.cleaned_data, timezone.now()
-    card, counted = fields.pop("card"), fields.pop("conversation")
-    if counted:
-        return _log(
-            request, form, picker, draft, token, _conversation(request, counted) or _not_there(), fields
-        )
+    card, conversation = fields.pop("card"), fields.pop("conversation")
+    if conversation:
+        conversation = conversation_to_log(request, conversation)
+        return None, _log_as_contact(request, form, picker, draft, token, conversation, fields)
     if card:
-        draft = _keep(request, draft, token)
-        if not _attach(request, form, draft, card):
-            return _page(request, form, picker, draft=draft, warned=form.secret_number, status=422)
+        draft = save_draft(request, draft, token)
+        if not _attach_card(request, form, draft, card):
+            return None, record_page(
+                request, form, picker, draft=draft, warned=form.secret_number, status=422
+            )
     if fields["happened_on"] == request.library.today(at):
         fields["service_point"] = service_point(request, fields["branch"])
-    help_session = actions.record(by=request.user, at=at, items=picker.chosen(), unfinished=draft, **fields)
-    if hand_over and help_session.is_on_paper_only:
-        handover.hand_over_on_paper(help_session, by=request.user, at=at)
-    elif hand_over and not help_session.claim_codes.live(at).exists():
-        slips.keep(
-            request.session,
-            help_session.public_id,
-            [handover.hand_over(help_session, by=request.user, at=at, base_url=slips.base_url())],
-            at=at,
-        )
-    return redirect("slip" if hand_over else "desk_session", help_session.public_id)
+    items = picker.chosen()
+    return actions.record(by=request.user, at=at, items=items, unfinished=draft, **fields), None
 
 
-def _log(request, form, picker, draft, token, conversation, fields):
-    """The answer that took real work becomes a contact, of nobody in particular, and leads back to its conversation."""
+def _log_as_contact(request, form, picker, draft, token, conversation, fields):
+    """Log the conversation as a contact without a patron, and return to it."""
     contact = {**fields, "items": picker.chosen(), "unfinished": draft}
     try:
         desk_actions.log_as_contact(conversation, by=request.user, at=timezone.now(), **contact)
@@ -188,178 +155,26 @@ def _log(request, form, picker, draft, token, conversation, fields):
         form.add_error(
             None,
             _(
-                "This conversation was logged as a contact already, or is erased. This one is not saved: it can be discarded."
+                "This conversation was already logged as a contact, or was erased. Nothing was "
+                "recorded, and you can discard this form."
             ),
         )
-        return _page(request, form, picker, draft=_keep(request, draft, token), status=422)
+        return record_page(request, form, picker, draft=save_draft(request, draft, token), status=422)
     messages.success(request, _("Logged as a contact."))
     return redirect("desk_conversation", conversation.public_id)
 
 
-def _conversation(request, public_id):
-    """The conversation of which the form tells, or None."""
-    conversations = (
-        Conversation.objects.at_desk_of(request.user, shown_today.ids(request))
-        .not_merged()
-        .exclude(status=Conversation.Status.ERASED)
-    )
-    public_id = uuid_or_none(str(public_id or ""))
-    return (
-        conversations.select_related("help_session", "readers_form", "branch", "patron")
-        .filter(public_id=public_id)
-        .first()
-        if public_id
-        else None
-    )
-
-
-def _not_there():
-    raise Http404
-
-
-def _said_in(conversation, user):
-    """How the form begins for a contact that was a conversation: with the patron's first words, and no name."""
-    session, asked = (
-        conversation.help_session,
-        conversation.messages.filter(side=Side.PATRON).in_order().first(),
-    )
-    readers_advisory = conversation.reason == Conversation.Reason.READERS_ADVISORY or hasattr(
-        conversation, "readers_form"
-    )
-    said = {
-        "conversation": conversation.public_id,
-        "mode": HelpSession.Mode.WEB_FORM,
-        "topic": conversation.topic_id or (session.topic_id if session else None),
-    }
-    said["question"] = asked.body if asked else conversation.subject
-    said["question_type"] = (
-        QuestionType.READERS_ADVISORY
-        if readers_advisory
-        else session.question_type
-        if session
-        else QuestionType.REFERENCE
-    )
-    said["quiet"] = session is not None and session.quiet
-    if asked or session:
-        said["language"] = asked.language if asked else session.language
-    if conversation.branch_id in user.desk_branch_ids:
-        said["branch"] = conversation.branch_id
-    return said
-
-
-def _finish_later(request, draft, token):
-    draft = _keep(request, draft, token)
-    form = _form(request, data=request.POST)
-    form.is_valid()
-    card = form.cleaned_data.get("card")
-    if "card" in form.errors or (card and not _attach(request, form, draft, card)):
-        return _page(
-            request, _only_the_error_of("card", form), ItemPicker(request.POST), draft=draft, status=422
-        )
-    messages.success(request, _("It is on your tray, to be finished later."))
-    return redirect("record")
-
-
-def _edit_items(request, draft, token, action):
-    """A button of the items part: the whole form comes along, and is kept before the part, or the page, is shown again."""
-    picker = ItemPicker(request.POST)
-    picker.change(action)
-    fields = {
-        name: value
-        for name, value in typed_fields(request.POST).items()
-        if not name.startswith(("items-", "new-"))
-    }
-    draft = _keep(request, draft, token, fields | picker.fields())
-    if request.htmx:
-        response = items_partial(request, picker, branch_named(request), reverse("record"))
-        response["HX-Replace-Url"] = reverse("finish_session", args=[draft.public_id])
-        response["HX-Trigger-After-Settle"] = (
-            "items-changed"  # an autosave under way must not have the last word
-        )
-        return response
-    if picker.written.errors:
-        return _page(
-            request,
-            _form(request, initial={**fields, "token": draft.public_id}),
-            picker,
-            draft=draft,
-            status=422,
-        )
-    find = f"?q={picker.query_for_url}" if picker.query_for_url else ""
-    return redirect(reverse("finish_session", args=[draft.public_id]) + find + "#items")
-
-
-def _attach(request, form, help_session, card):
+def _attach_card(request, form, help_session, card):
+    """Attach a code card to the session and return True, or add an error to the form."""
     if not limits.counted(request, form, "card", "code_at_desk"):
         return False
     try:
         handover.attach_code_card(help_session, code=card, by=request.user, at=timezone.now())
     except handover.UnknownCodeCard:
-        form.add_error("card", _("No card has this code. Please compare it with the card."))
+        form.add_error("card", _("No card has this code. Check it against the card."))
     except handover.CodeCardAlreadyAttached:
         form.add_error(
             "card",
-            _("This card belongs to another session already, or is too old. Give the patron another card."),
+            _("This card already belongs to another session, or is too old. Give the patron another card."),
         )
     return "card" not in form.errors
-
-
-def _only_the_error_of(name, form):
-    """The form as it was typed, with the complaint about one field: the rest may wait."""
-    errors = form.errors.get(name)
-    form._errors = type(form.errors)({name: errors})
-    return form
-
-
-def _begun(request, token):
-    """The session that has this form's token, if it was begun; somebody else's is not there."""
-    mine = HelpSession.objects.at_desk_of(request.user)
-    begun = mine.filter(public_id=token).first()
-    # One query, so that another post of this form, which begins the session at this moment, is not taken for a stranger's.
-    somebody_elses = (
-        begun is None
-        and HelpSession.objects.filter(public_id=token).exclude(pk__in=mine.values("pk")).exists()
-    )
-    if somebody_elses or (begun is not None and begun.status == HelpSession.Status.TALLY):
-        raise Http404
-    return begun
-
-
-def _keep(request, draft, token, fields=None):
-    fields = typed_fields(request.POST) if fields is None else fields
-    if draft is None:
-        branch = branch_named(request)
-        return unfinished.start_unfinished(
-            by=request.user, at=timezone.now(), branch=branch, fields=fields, token=token
-        )
-    unfinished.save_unfinished(draft, fields=fields, at=timezone.now())
-    return draft
-
-
-def _form(request, **kwargs):
-    return RecordForm(user=request.user, library=request.library, at=timezone.now(), **kwargs)
-
-
-def _page(request, form, picker, *, draft=None, warned=False, status=200):
-    if status != 200:
-        del form.fields["question"].widget.attrs["autofocus"]  # the summary of the mistakes has the focus
-    conversation = _conversation(request, form["conversation"].value())
-    if conversation is not None:
-        form.fields["summary"].label, form.fields["summary"].help_text = (
-            _("Summary"),
-            "",
-        )  # nobody but the desk reads it
-    context = {
-        "form": form,
-        "picker": picker,
-        "items_url": reverse("record"),
-        "draft": draft,
-        "warned": warned,
-        "secret_number": warned,
-        "card_attached": draft is not None and draft.claim_codes.live(timezone.now()).exists(),
-        "conversation": conversation,
-        "tray": [begun for begun in tray(request) if draft is None or begun["pk"] != draft.pk],
-        **found_for(picker, branch_named(request)),
-        **tally_context(request),
-    }
-    return render_page(request, "desk/record.html", context, status=status)

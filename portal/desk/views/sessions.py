@@ -1,4 +1,4 @@
-"""The help sessions of a desk, and one of them with all that came of it."""
+"""The list of help sessions, and one session with all that followed from it."""
 
 from django.db.models import Exists, OuterRef, Prefetch
 from django.shortcuts import get_object_or_404, redirect
@@ -11,29 +11,34 @@ from portal import limits
 from portal.conversations.models import Conversation
 from portal.desk import shown_today
 from portal.desk.access_log import log_opened_by_code, log_session_opened
-from portal.desk.forms import CodeForm, language_name
+from portal.desk.forms.codes import CodeForm
+from portal.desk.given_items import with_verdict_labels
+from portal.desk.languages import language_name
+from portal.desk.unfinished import with_first_words
 from portal.helpsessions import handover
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.htmx import render_page
 from portal.paging import page_of
 from recommendations.models import Recommendation, topic_names
-from recommendations.verdicts import label_for
-
-from .record import with_first_words
 
 FILTERS = {"all", "mine", "unfinished"}
+PAGE_SIZE = 30
 
 
 @staff_only
 @require_GET
 def desk_sessions(request):
+    """List the sessions, with a field for a patron's code."""
     return _list(request, CodeForm())
 
 
 @staff_only
 @require_POST
 def open_by_patrons_code(request):
-    """A patron shows a code at any desk: its session opens for this member of staff for the day, and the access log says so."""
+    """Open the session whose code a patron shows at the desk.
+
+    It stays open to the staff member until the end of the day, and the access log records it.
+    """
     form, at = CodeForm(request.POST), timezone.now()
     if form.is_valid() and limits.counted(request, form, "code", "code_at_desk"):
         try:
@@ -41,16 +46,16 @@ def open_by_patrons_code(request):
         except handover.CodeKept:
             form.add_error(
                 "code",
-                _(
-                    "This session is kept in the patron's own account. Ask the patron to open it on their phone."
-                ),
+                _("This session is in the patron's account. Ask the patron to open it on their phone."),
             )
         except (handover.CodeExpired, handover.CodeRevoked, handover.CodeForgotten):
-            form.add_error("code", _("This code no longer opens a session."))
+            form.add_error("code", _("This code no longer works. Ask the patron for another one."))
         except handover.CodeCardNotReady:
-            form.add_error("code", _("This card is not attached to a finished session yet."))
+            form.add_error(
+                "code", _("This card is not attached to a finished session yet. Record the session first.")
+            )
         except handover.CodeUnknown:
-            form.add_error("code", _("No session has this code. Please compare it with the slip."))
+            form.add_error("code", _("No session has this code. Check it against the slip."))
         else:
             shown_today.remember(request, claim.help_session)
             log_opened_by_code(request, claim.help_session, at=at)
@@ -61,43 +66,33 @@ def open_by_patrons_code(request):
 @staff_only
 @require_GET
 def desk_session(request, public_id):
-    counts_a_conversation = Exists(
-        Conversation.objects.filter(logged_as=OuterRef("pk"))
-    )  # such a contact is handed over to nobody
+    """Show a session with its items, codes and conversations."""
+    # A contact that was logged for a conversation can't be handed over.
+    logged_for = Conversation.objects.filter(logged_as=OuterRef("pk"))
     sessions = (
         HelpSession.objects.at_desk_of(request.user, shown_today.ids(request))
         .recorded()
-        .annotate(counts_a_conversation=counts_a_conversation)
+        .annotate(counts_a_conversation=Exists(logged_for))
+        .select_related("branch", "staff", "topic", "patron", "note__author")
     )
-    help_session = get_object_or_404(
-        sessions.select_related("branch", "staff", "topic", "patron", "note__author"), public_id=public_id
-    )
+    help_session = get_object_or_404(sessions, public_id=public_id)
     at = timezone.now()
     log_session_opened(request, help_session, at=at)
-    given = Recommendation.objects.filter(sessionrecommendation__help_session=help_session).order_by(
-        "sessionrecommendation__position", "pk"
-    )
+    given = Recommendation.objects.filter(sessionrecommendation__help_session=help_session)
+    given = given.order_by("sessionrecommendation__position", "pk")
     codes = list(help_session.claim_codes.order_by("-made_at", "-pk"))
+    is_own_branch = help_session.branch_id in request.user.desk_branch_ids
     context = {
         "help_session": help_session,
         "language_name": language_name(help_session.language),
-        "given": with_words(given.for_page()),
+        "given": with_verdict_labels(given.for_page()),
         "live_codes": [code for code in codes if code.state == ClaimCode.State.LIVE and code.expires_at > at],
         "codes": codes,
         "conversations": help_session.conversations.not_merged().order_by("-opened_at", "-pk"),
-        "is_mine_to_hand_over": help_session.branch_id in request.user.desk_branch_ids
-        or help_session.staff_id == request.user.pk,
+        "is_mine_to_hand_over": is_own_branch or help_session.staff_id == request.user.pk,
         "card_form": CodeForm(),
     }
     return render_page(request, "desk/session.html", context)
-
-
-def with_words(recommendations):
-    """Each recommendation with its verdict in the patron's words."""
-    recommendations = list(recommendations)
-    for recommendation in recommendations:
-        recommendation.said = label_for(recommendation)
-    return recommendations
 
 
 def _list(request, form, *, status=200):
@@ -111,7 +106,7 @@ def _list(request, form, *, status=200):
         Prefetch("claim_codes", ClaimCode.objects.live(timezone.now()), to_attr="live_codes"),
         *topic_names("topic__names"),
     )
-    rows, after = page_of(sessions, "happened_on", request.GET.get("after"), size=30)
+    rows, after = page_of(sessions, "happened_on", request.GET.get("after"), size=PAGE_SIZE)
     if show == "unfinished":
         rows = [with_first_words(draft) for draft in rows]
     context = {

@@ -39,7 +39,7 @@ def remember(request):
         return render(request, "privacy/remember.html", {"form": form, "effect": sentences})
     # Otherwise a person who finds the device signed in could have everything forgotten.
     if not recently_authenticated(request):
-        return redirect(f"{reverse('prove')}?{urlencode({'next': _address_of(choice)})}")
+        return redirect(f"{reverse('reauthenticate')}?{urlencode({'next': _address_of(choice)})}")
     before = _current_choice(request.user)
     retention_choice.choose(
         request.user, **choice, wording="\n".join(sentences), language=get_language(), at=at

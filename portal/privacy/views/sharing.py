@@ -28,7 +28,7 @@ def stop_sharing(request, public_id):
     """End the adult's part, because the child asks for it."""
     visit = get_object_or_404(_shared(request), public_id=public_id, patron=request.viewer.person)
     sharing.keep_alone(visit, by=request.viewer.person, at=timezone.now())
-    messages.success(request, _("Only you see this visit now, and the people of the library who help you."))
+    messages.success(request, _("Only you and the library staff who help you can see this visit now."))
     return redirect(visit)
 
 

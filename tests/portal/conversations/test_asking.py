@@ -242,10 +242,10 @@ def test_anonymous_visitor_writes_first_then_confirms_an_address_and_sends(clien
     assert client.post(ASK, typed()).url == SEND
     page = text(client.get(SEND))
     for words in [
-        "Where may the answer go?",
+        "Where should we send the answer?",
         "I live on the fourth floor.",
-        "To an e-mail address",
-        "To a visit",
+        "By email",
+        "With the code on your slip or code card",
     ]:
         assert words in page
     assert sign_in_by_email(client, "new@example.org").url == SEND
@@ -286,10 +286,10 @@ def test_question_survives_a_wrong_code_and_an_invalid_address(client):
     assert client.post(reverse("sign_in"), {"email": "nobody", "next": SEND}).status_code == 200
     client.post(reverse("sign_in"), {"email": "new@example.org", "next": SEND})
     page = text(client.post(reverse("account_confirm_login_code"), {"code": "1", "next": SEND}))
-    assert "What you wrote is kept here." in page
+    assert "We saved what you wrote." in page
     assert "I live on the fourth floor." in text(client.get(SEND))
     assert "I live on the fourth floor." in text(client.get(ASK))
-    assert "Your question is not sent yet" in text(client.get("/"))
+    assert "Your question isn't sent yet" in text(client.get("/"))
 
 
 def test_unsent_question_can_be_changed(client):
@@ -328,7 +328,7 @@ def test_second_unsent_question_does_not_replace_the_first_without_asking(client
     answer = client.post(ASK, second)
     assert answer.status_code == 409
     for words in [
-        "Another question of yours is not sent yet",
+        "You have another question that isn't sent yet",
         "Is there a class on worms?",
         "Where do I park?",
     ]:
@@ -473,7 +473,7 @@ def test_question_about_something_new_cannot_be_sent_before_an_email_is_confirme
     show_code(client, code_for(visit))
     client.post(ASK, typed(about="new"))
     page = text(client.get(SEND))
-    assert "Where may the answer go?" in page
+    assert "Where should we send the answer?" in page
     assert "Send it now" not in page
     client.post(reverse("open_code"), {"code": code_for(HelpSessionFactory(branch=branch)), "next": SEND})
     assert "Send it now" in text(client.get(SEND))
@@ -495,7 +495,7 @@ def test_revoked_code_leaves_the_question_unsent_and_kept(client, visit):
     token = token_on(client.get(SEND))
     ClaimCode.objects.update(state=ClaimCode.State.REVOKED)
     answer = client.post(SEND, {"client_token": token, "about": str(visit.public_id)})
-    assert "Where may the answer go?" in text(answer)
+    assert "Where should we send the answer?" in text(answer)
     assert "fourth floor" in text(answer)
     assert Conversation.objects.count() == 0
 
@@ -723,7 +723,7 @@ def test_sending_the_reading_form_early_leads_to_the_first_missing_step(me):
 
 def test_anonymous_visitor_confirms_an_address_after_the_reading_form(client):
     fill_reading_form(client)
-    assert "Where may the answer go?" in text(client.get(SEND_READING)) or "To an e-mail address" in text(
+    assert "Where should we send the answer?" in text(client.get(SEND_READING)) or "By email" in text(
         client.get(SEND_READING)
     )
     sign_in_by_email(client, "new@example.org")

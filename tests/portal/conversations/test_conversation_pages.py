@@ -211,10 +211,10 @@ def test_conversation_poll_returns_content_only_after_a_change(me, conversation,
 
 def test_opening_a_conversation_removes_its_unread_mark(me, conversation, staff, patron, answer):
     answer(conversation, staff)
-    assert "not read yet" in text(me.get(reverse("conversations")))
-    assert "not read yet" in text(me.get(reverse("home")))
-    assert "not read yet" not in text(me.get(conversation.get_absolute_url()))
-    assert "not read yet" not in text(me.get(reverse("conversations")))
+    assert "unread" in text(me.get(reverse("conversations")))
+    assert "unread" in text(me.get(reverse("home")))
+    assert "unread" not in text(me.get(conversation.get_absolute_url()))
+    assert "unread" not in text(me.get(reverse("conversations")))
 
 
 @pytest.mark.parametrize("name", ["conversation", "conversation_news", "reply", "close_conversation"])
@@ -294,7 +294,7 @@ def test_conversation_opened_by_code_does_not_store_the_signed_in_person(
     session = HelpSessionFactory(branch=branch, staff=staff, quiet=quiet)
     show_code(sign_in(client, patron), code_for(session))
     ask = reverse("ask_about_session", args=[session.public_id])
-    assert "a mail tells you" not in text(client.get(ask))
+    assert "We'll email you" not in text(client.get(ask))
     conversation = client.post(ask, {"body": "Please help", "client_token": uuid.uuid4()}).url.partition("#")[
         0
     ]

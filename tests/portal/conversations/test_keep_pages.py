@@ -100,7 +100,7 @@ def test_patron_who_keeps_a_visit_too_late_gets_a_message_and_no_account(
     people = User.objects.count()
     response = viewer_by_code.post(address(session), {"without_address": "1"})
     assert response.status_code == 409
-    assert "Somebody keeps this visit already" in text(response)
+    assert "Someone has already kept this visit" in text(response)
     assert User.objects.count() == people
 
 
@@ -111,6 +111,6 @@ def test_quiet_visit_cannot_be_kept(client, branch, show_code, patron, sign_in, 
     sign_in(client, patron)
     response = getattr(client, method)(address(quiet))
     assert response.status_code == 409
-    assert "A quiet visit is not kept" in text(response)
+    assert "A quiet visit can't be kept" in text(response)
     quiet.refresh_from_db()
     assert quiet.patron is None

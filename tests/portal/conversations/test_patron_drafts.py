@@ -138,7 +138,7 @@ def test_older_tab_cannot_overwrite_a_newer_draft(phone, tablet, conversation):
     assert "Is it on Thursday, or on Friday?" in text(answer)
     assert f'data-sequence="{newer.sequence}"' in answer.content.decode()
     assert Draft.objects.get().body == "Is it on Thursday, or on Friday?"
-    # The patron chose "Keep this one".
+    # The patron chose "Keep this draft".
     assert older.save("Is it", sequence=newer.sequence + 1).status_code == 204
     assert Draft.objects.get().body == "Is it"
 

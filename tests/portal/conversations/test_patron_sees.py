@@ -185,7 +185,7 @@ def test_unread_badge_appears_when_the_undo_window_ends(me, conversation, staff,
     for seconds in (14, 1):
         clock.shift(seconds)
         jobs.show_pending_answers(at=timezone.now())
-        marked.append("not read yet" in text(me.get(reverse("home"))))
+        marked.append("unread" in text(me.get(reverse("home"))))
     assert marked == [False, True]
 
 
@@ -194,7 +194,7 @@ def test_answer_read_before_the_worker_ran_stays_read(me, conversation, staff, c
     clock.shift(15)
     assert "Yes, on Thursday." in text(me.get(conversation.get_absolute_url()))
     jobs.show_pending_answers(at=timezone.now())
-    assert "not read yet" not in text(me.get(reverse("home")))
+    assert "unread" not in text(me.get(reverse("home")))
 
 
 def test_answer_shown_after_the_patrons_message_is_listed_after_that_message(
@@ -545,7 +545,7 @@ def test_link_to_a_message_opens_the_messages_around_it(me, long):
     message = conversation.messages.get(body=word(30))
     page = me.get(conversation.get_absolute_url(), {"message": message.public_id})
     assert bodies(page) == [word(number) for number in range(30 - SHOWN_MIN, 30 + SHOWN_MAX)]
-    assert f"Go to the {120 - 30 - SHOWN_MAX} later messages" in text(page)
+    assert f"Go to {120 - 30 - SHOWN_MAX} newer messages" in text(page)
     # Only the end of a conversation polls.
     assert "data-poll" not in page.content.decode()
     assert (

@@ -52,22 +52,22 @@ def test_somebody_sets_changes_and_removes_their_days(desk, staff, maribel):
     assert (absence.first_day, absence.cover) == (day(10), None)
     page = text(desk.post(reverse("absence", args=[absence.public_id]), {"remove": "1"}, follow=True))
     assert "Removed: on Tuesday 10 March." in page
-    assert "Everybody is here" in page
+    assert "Nobody has added days away." in page
     assert not Absence.objects.exists()
 
 
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
-        (days(9, 8), "The last day comes before the first."),
-        (days(1, 3), "These days are over."),
-        ({"first_day": day(9), "last_day": "2062-03-09"}, "That is more than a year."),
-        ({"first_day": "", "last_day": day(9)}, "Choose the day."),
-        ({"first_day": "soon", "last_day": day(9)}, "Write the day as year, month and day"),
+        (days(9, 8), "The last day is before the first. Change one of them."),
+        (days(1, 3), "These days are in the past. Choose later ones."),
+        ({"first_day": day(9), "last_day": "2062-03-09"}, "This is more than a year."),
+        ({"first_day": "", "last_day": day(9)}, "Choose a day."),
+        ({"first_day": "soon", "last_day": day(9)}, "Enter the day as year, month and day"),
         (days(9, 9, cover="12345"), "Select a valid choice"),
         (
             days(20, 25),
-            "Rosa Lindqvist is away from Wednesday 18 March to Friday 20 March already. Change those days instead.",
+            "Rosa Lindqvist is already away from Wednesday 18 March to Friday 20 March. Change those days instead.",
         ),
     ],
 )
@@ -89,7 +89,7 @@ def test_nobody_covers_for_themselves(desk, client, staff, coordinator, sign_in)
     assert "Select a valid choice" in text(desk.post(reverse("absences"), days(9, 9, cover=staff.pk)))
     sign_in(client, coordinator)
     page = text(client.post(reverse("absences"), days(9, 9, person=staff.pk, cover=staff.pk)))
-    assert "Nobody can cover for themselves." in page
+    assert "cover for themselves. Choose someone else, or nobody." in page
     assert not Absence.objects.exists()
 
 
@@ -131,12 +131,15 @@ def test_a_cover_who_is_away_as_well_is_told_from_both_sides(
     AbsenceFactory(person=maribel, **days(12, 16))
     page = text(desk.post(reverse("absences"), days(9, 13, cover=maribel.pk), follow=True))
     assert "Maribel Santos is away from Thursday 12 March to Monday 16 March as well" in page
-    assert "The cover is away as well:" in page
+    assert "The cover is also away:" in page
     assert Absence.objects.count() == 2
     sign_in(client, coordinator)
     AbsenceFactory(person=coordinator, cover=staff, **days(20, 20))
     page = text(client.post(reverse("absences"), days(20, 22, person=staff.pk), follow=True))
-    assert "Rosa Lindqvist was to cover for Ines Coordinator, away on Friday 20 March. Who does now?" in page
+    assert (
+        "Rosa Lindqvist was covering for Ines Coordinator, who is away on Friday 20 March. Choose another cover."
+        in page
+    )
 
 
 def test_everybody_sees_who_is_away_and_what_is_over_fades(desk, staff, maribel):
@@ -155,7 +158,7 @@ def test_everybody_sees_who_is_away_and_what_is_over_fades(desk, staff, maribel)
 @pytest.mark.parametrize(("first", "last", "away"), [(4, 4, True), (2, 6, True), (5, 6, False)])
 def test_whoever_is_away_today_is_told_so(desk, staff, first, last, away):
     AbsenceFactory(person=staff, **days(first, last))
-    assert ("You are away today." in text(desk.get(reverse("absences")))) == away
+    assert ("You're away today." in text(desk.get(reverse("absences")))) == away
 
 
 @pytest.mark.parametrize("rows", [1, 30])

@@ -120,7 +120,7 @@ def test_an_answer_that_is_not_sent_loses_neither_word_nor_file(desk, conversati
     assert (added.message, added.name, added.client_token) == (None, "shelf.jpg", token)
     assert re.search(rf'name="take_out"\s+value="{added.public_id}"', page)
     assert fields["body"] in page
-    assert ("Only pictures" in page) == (what == "a file that is not taken")
+    assert ("only send pictures" in page) == (what == "a file that is not taken")
 
 
 def test_without_a_script_taking_out_keeps_all_that_was_typed(desk, conversation, token, staff):

@@ -98,8 +98,8 @@ def test_closing_many_says_how_many_and_goes_back_to_the_list(desk, many):
 def test_taking_many_leaves_those_of_others_and_says_whose_they_are(desk, staff, many, branch):
     desk_actions.take(many[0], by=StaffFactory(name="Omar", branch=branch), at=timezone.now())
     answer = post(desk, many, "take")
-    assert "2 are yours." in said(answer)
-    assert "1 was left as it is. “Question 0”: Omar has it." in said(answer)
+    assert "2 assigned to you." in said(answer)
+    assert "1 was not changed. “Question 0” is assigned to Omar." in said(answer)
     assert [conversation["assignee"] == staff.pk for conversation in rows(many)] == [False, True, True]
 
 
@@ -107,7 +107,7 @@ def test_what_belongs_to_somebody_who_is_away_can_be_taken(desk, staff, many, br
     gone = StaffFactory(branch=branch)
     desk_actions.take(many[0], by=gone, at=timezone.now())
     Absence.objects.create(person=gone, first_day=timezone.localdate(), last_day=timezone.localdate())
-    assert "1 is yours." in said(post(desk, many[:1], "take"))
+    assert "1 assigned to you." in said(post(desk, many[:1], "take"))
 
 
 def test_assigning_many_to_a_colleague(desk, many, branch):
@@ -119,8 +119,8 @@ def test_assigning_many_to_a_colleague(desk, many, branch):
 @pytest.mark.parametrize("to", ["", "nonsense", "00000000-0000-0000-0000-000000000000"])
 def test_only_a_colleague_of_ones_own_desks_is_assigned(desk, many, to):
     before = rows(many)
-    assert "Choose the colleague first." in said(post(desk, many, "assign", to=to))
-    assert "Choose the colleague first." in said(post(desk, many, "assign", to=StaffFactory().public_id))
+    assert "Choose a colleague first." in said(post(desk, many, "assign", to=to))
+    assert "Choose a colleague first." in said(post(desk, many, "assign", to=StaffFactory().public_id))
     assert rows(many) == before
 
 
@@ -139,7 +139,7 @@ def test_a_colleague_is_not_given_the_conversations_of_a_branch_where_they_do_no
 
 @pytest.mark.parametrize(("do", "more"), [("snooze:other", {"day": "2026-03-09"}), ("snooze:2026-03-09", {})])
 def test_snoozing_many(desk, many, do, more):
-    assert "3 put off." in said(post(desk, many, do, **more))
+    assert "3 snoozed." in said(post(desk, many, do, **more))
     assert {conversation["snoozed_until"] for conversation in rows(many)} == {datetime.date(2026, 3, 9)}
 
 
@@ -186,7 +186,7 @@ def test_a_page_that_is_out_of_date_changes_nothing_that_it_did_not_show(
     say(many[1], patron, "patron", "Wait, one more thing!")
     before = rows(many[1:2])
     answer = post(desk, boxes, do, **({"to": omar.public_id} if more else {}))
-    assert "1 was left as it is. “Question 1” has changed since this page was drawn" in said(answer)
+    assert "1 was not changed. “Question 1” has changed since you opened this page" in said(answer)
     assert rows(many[1:2]) == before
     assert rows(many[:1]) != before
 
@@ -205,7 +205,7 @@ def test_a_page_that_is_out_of_date_takes_a_conversation_from_nobody(desk, many,
 @pytest.mark.parametrize("do", ["close", "snooze:2026-03-09"])
 def test_of_what_is_closed_it_is_said_that_this_can_not_be_done(desk, staff, many, do):
     actions.close(many[0], by=staff, side="staff", at=timezone.now())
-    assert "“Question 0”: this can't be done with it." in said(post(desk, many[:1], do))
+    assert "“Question 0” can't be changed like this." in said(post(desk, many[:1], do))
     assert rows(many[:1])[0]["status"] == "closed"
 
 
@@ -219,7 +219,7 @@ def test_undo_puts_everything_back(desk, staff, patron, many, branch, do):
         assert rows(many) != before
     with time_machine.travel(timezone.now() + datetime.timedelta(minutes=9), tick=False):
         answer = undo(desk, answer)
-        assert "3 are as they were." in said(answer)
+        assert "3 are as they were before." in said(answer)
     before[2]["last_message_at"] = rows(many)[2]["last_message_at"]  # shown meanwhile
     assert rows(many) == before
 
@@ -229,7 +229,7 @@ def test_undo_leaves_what_has_gone_on(desk, patron, many):
     with time_machine.travel(timezone.now() + datetime.timedelta(minutes=1), tick=False):
         say(many[0], patron, "patron", "But it isn't!")
         answer = undo(desk, answer)
-    assert "2 are as they were. In 1 something has happened since: it stays." in said(answer)
+    assert "2 are as they were before. 1 has changed since and was left as it is." in said(answer)
     assert many[0].events.filter(kind="closed").exists()
 
 
@@ -237,7 +237,7 @@ def test_undoing_twice_undoes_once(desk, many):
     answer = post(desk, many, "close")
     undo(desk, answer)
     before = rows(many)
-    assert "In 3 something has happened since" in said(undo(desk, answer))
+    assert "3 have changed since" in said(undo(desk, answer))
     assert rows(many) == before
 
 
@@ -266,7 +266,7 @@ def test_what_was_so_already_has_nothing_to_undo(desk, staff, many):
     for conversation in many:
         desk_actions.take(conversation, by=staff, at=timezone.now())
     answer = post(desk, many, "take")
-    assert "3 are yours." in said(answer)
+    assert "3 assigned to you." in said(answer)
     assert "queue/undo" not in answer.content.decode()
 
 

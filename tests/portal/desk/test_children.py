@@ -199,7 +199,7 @@ def test_a_coordinator_reads_what_each_choice_does_and_chooses(client, coordinat
     client.post(CHOICE, {"children": "shared", "childrens_groups": "Juvenile\nTeen"})
     library.refresh_from_db()
     assert (library.children, library.childrens_groups) == ("shared", "Juvenile\nTeen")
-    assert "may be kept by the child and by one adult" in text(client.get(reverse("settings")))
+    assert "The child and one adult can keep" in text(client.get(reverse("settings")))
     assert AuditEvent.objects.filter(action="changed_library", by=coordinator).count() == 1
 
 

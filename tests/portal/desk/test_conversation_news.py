@@ -226,7 +226,7 @@ def test_an_erased_conversation_leaves_the_open_page(rosas_page, conversation, c
     desk_actions.erase(conversation, by=coordinator, at=timezone.now())
     assert "data-gone" in rosas_page.ask()
     page = rosas_page.browser.get(rosas_page.address).content.decode()
-    assert "Ines Coordinator erased it" in page
+    assert "Ines Coordinator erased all its messages" in page
     assert "It is checked out" not in page
     assert "<textarea" not in page
 

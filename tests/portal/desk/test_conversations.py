@@ -155,7 +155,7 @@ def test_an_empty_answer_is_told_and_the_items_stay(desk, conversation, item):
     )
     page = desk.post(address(conversation, "reply/"), fields)
     assert page.status_code == 422
-    assert "Write an answer first." in shown(page)
+    assert "Write your answer first." in shown(page)
     assert "still here" in shown(page)
 
 
@@ -237,7 +237,7 @@ def test_closing_and_writing_again(desk, conversation):
     assert conversation.status == "closed"
     page = shown(desk.get(address(conversation)))
     assert "Closed by Rosa Lindqvist" in page
-    assert "Send and open again" in page
+    assert "Send and reopen" in page
     desk.post(address(conversation, "reply/"), answer(conversation))
     assert "Opened again" in shown(desk.get(address(conversation)))
 
@@ -431,18 +431,21 @@ ORDER = [
     ("event", "words"),
     [
         ({"kind": "taken"}, "Rosa took this"),
-        ({"kind": "taken", "was": "Omar"}, "Rosa took this over from Omar"),
-        ({"kind": "assigned", "to": "Ali"}, "Rosa gave this to Ali"),
-        ({"kind": "assigned", "to": "Ali", "was": "Rosa"}, "Handed from Rosa to Ali"),
-        ({"kind": "assigned", "to": "Ali", "was": "Omar"}, "Rosa handed this from Omar to Ali"),
-        ({"kind": "unassigned", "was": "Rosa"}, "Rosa gave this back"),
-        ({"kind": "unassigned", "was": "Omar"}, "Rosa took this from Omar: free to take"),
-        ({"kind": "released", "was": "Omar", "by": None}, "Free to take again: it lay too long with Omar"),
-        ({"kind": "handed_over", "branch": "East"}, "Rosa handed this to East"),
+        ({"kind": "taken", "was": "Omar"}, "Rosa took over from Omar"),
+        ({"kind": "assigned", "to": "Ali"}, "Rosa assigned this to Ali"),
+        ({"kind": "assigned", "to": "Ali", "was": "Rosa"}, "Rosa assigned this to Ali"),
+        ({"kind": "assigned", "to": "Ali", "was": "Omar"}, "Rosa reassigned this from Omar to Ali"),
+        ({"kind": "unassigned", "was": "Rosa"}, "Rosa unassigned themselves"),
+        ({"kind": "unassigned", "was": "Omar"}, "Rosa unassigned Omar"),
+        (
+            {"kind": "released", "was": "Omar", "by": None},
+            "Released, because Omar didn&#x27;t answer in time",
+        ),
+        ({"kind": "handed_over", "branch": "East"}, "Rosa transferred this to East"),
         ({"kind": "snoozed", "until": datetime.date(2026, 3, 6)}, "Rosa put this off until Friday 6 March"),
-        ({"kind": "woken"}, "Rosa brought this back"),
-        ({"kind": "woken", "by": None}, "Its day has come: back in the queue"),
-        ({"kind": "closed"}, "Rosa closed this before a word was written"),
+        ({"kind": "woken"}, "Rosa put this back in the queue"),
+        ({"kind": "woken", "by": None}, "Back in the queue on the chosen day"),
+        ({"kind": "closed"}, "Rosa closed this before anyone wrote"),
         ({"kind": "logged"}, "Rosa logged this as a contact"),
     ],
 )
@@ -463,8 +466,11 @@ def test_what_was_done_at_the_desk_is_told_in_plain_words(desk, conversation, br
         ({"kind": "reopened", "side": "patron"}, "Opened again"),
         ({"kind": "closed", "side": "patron"}, "Closed by the patron: this sorted it"),
         ({"kind": "closed", "side": "staff"}, "Closed by the library"),
-        ({"kind": "closed_by_itself", "side": "staff"}, "Closed by itself: the patron didn't write again"),
-        ({"kind": "joined", "side": "staff"}, "Another conversation was joined into this one"),
+        (
+            {"kind": "closed_by_itself", "side": "staff"},
+            "Closed automatically, because the patron didn't write again",
+        ),
+        ({"kind": "joined", "side": "staff"}, "Another conversation was merged into this one"),
     ],
 )
 def test_what_happened_to_a_conversation_is_told_in_plain_words(desk, conversation, event, words):

@@ -9,7 +9,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.desk.figures.pooling import LEAST, is_small, pooled
+from portal.desk.figures.pooling import MIN_PEOPLE, is_small, pooled
 from portal.desk.figures.quarters import Quarter
 from portal.helpsessions.forgetting import forget
 from portal.helpsessions.models import HelpSession
@@ -28,7 +28,7 @@ def test_every_shown_number_is_nobodys_or_that_of_five(rows):
         assert is_small(tuple(map(sum, zip(*rows.values(), strict=True))))
         return
     numbers = [*shown.rows.values(), *filter(None, [shown.rest]), shown.total]
-    assert [cell for row in numbers for cell in row if 0 < cell < LEAST] == []
+    assert [cell for row in numbers for cell in row if 0 < cell < MIN_PEOPLE] == []
 
 
 @given(ROWS)
@@ -147,7 +147,7 @@ def test_of_a_quarter_in_which_few_answered_nothing_is_told(desk, recorded):
     recorded(4, found="no", topic=TopicFactory(name="Bereavement"))
     page = desk.get(reverse("figures"))
     assert table(page, "Did they find what they needed?") == {}
-    assert "Too few answered" in text(page)
+    assert "Too few patrons answered" in text(page)
     assert "Bereavement" not in text(page)
 
 
@@ -179,7 +179,7 @@ def test_one_goes_back_to_the_first_quarter_and_no_further(desk, recorded, quart
 
 
 def test_an_empty_library_is_told_what_will_stand_there(desk):
-    assert "Nothing was recorded" in text(desk.get(reverse("figures")))
+    assert "No help sessions in this quarter" in text(desk.get(reverse("figures")))
 
 
 @pytest.mark.parametrize("rows", [1, 30])

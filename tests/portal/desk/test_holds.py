@@ -88,7 +88,7 @@ def test_a_second_hold_of_the_same_record_is_the_first(desk, session):
 def test_a_held_conversation_is_not_erased(desk, conversation, session, coordinator):
     holds.hold(session, reason="Case 12", by=coordinator, at=conversation.opened_at)
     answer = desk.post(reverse("desk_erase", args=[conversation.public_id]), follow=True)
-    assert "held by law" in text(answer)
+    assert "under a legal hold" in text(answer)
     assert Conversation.objects.get(pk=conversation.pk).messages.exists()
 
 

@@ -183,7 +183,7 @@ def test_a_branch_is_added_changed_and_taken_out_of_use(desk, branch):
 
 def test_a_branch_needs_a_name_of_its_own(desk, branch):
     page = desk.post(reverse("add_branch"), {"name": branch.name.upper(), "promise_hours": 8})
-    assert "Another branch has this name." in page.content.decode()
+    assert "Another branch has this name. Choose a different one." in page.content.decode()
 
 
 def test_the_default_branch_stays_in_use(desk, branch):
@@ -264,7 +264,7 @@ TEMPLATE = {
 
 def test_a_template_is_written_changed_and_removed(desk, branch, coordinator):
     page = desk.post(reverse("add_reply_template"), TEMPLATE, follow=True).content.decode()
-    assert "Renewed can be used now." in page
+    assert "Renewed saved. Staff can use it now." in page
     template = ReplyTemplate.objects.get()
     assert (template.name, template.branch, template.language, template.body) == (
         "Renewed",
@@ -281,7 +281,7 @@ def test_a_template_is_written_changed_and_removed(desk, branch, coordinator):
     remove = reverse("remove_reply_template", args=[template.public_id])
     assert "Remove this template?" in desk.get(remove).content.decode()
     assert ReplyTemplate.objects.exists()
-    assert "Renewed here is removed." in desk.post(remove, follow=True).content.decode()
+    assert "Renewed here removed." in desk.post(remove, follow=True).content.decode()
     assert not ReplyTemplate.objects.exists()
     done = AuditEvent.objects.filter(by=coordinator, subject=str(template.public_id)).values_list(
         "action", flat=True
@@ -294,10 +294,10 @@ def test_a_template_is_written_changed_and_removed(desk, branch, coordinator):
     [
         (
             {"body": "Dear {name}, {item}"},
-            "There is nothing to put in place of {name}. You can use {patron}, {item} and {me}",
+            "know what to put in place of {name}. Use only {patron}, {item} and {me}",
         ),
-        ({"body": "{ patron }"}, "There is nothing to put in place of { patron }."),
-        ({"body": "{patron.email}"}, "There is nothing to put in place of {patron.email}."),
+        ({"body": "{ patron }"}, "know what to put in place of { patron }."),
+        ({"body": "{patron.email}"}, "know what to put in place of {patron.email}."),
         ({"body": " "}, "This field is required."),
         ({"body": "x" * 5001}, "at most 5000 characters"),
         ({"name": ""}, "This field is required."),
@@ -315,7 +315,10 @@ def test_a_template_that_could_not_be_filled_in_is_refused(desk, changes, words)
 
 def test_two_of_one_name_would_not_be_told_apart(desk, branch, template):
     same = {"name": "on HOLD", "branch": "", "language": "en", "body": "x"}
-    assert "has a template of this name" in desk.post(reverse("add_reply_template"), same).content.decode()
+    assert (
+        "already has a template with this name"
+        in desk.post(reverse("add_reply_template"), same).content.decode()
+    )
     for changes in ({"language": "es"}, {"branch": branch.pk}):
         assert desk.post(reverse("add_reply_template"), same | changes).status_code == 302
     assert desk.post(reverse("reply_template", args=[template.public_id]), same).status_code == 302
@@ -364,7 +367,7 @@ def test_templates_by_branch_and_language(desk, query, shown):
         ReplyTemplateFactory(name=name, branch=branch, language=language)
     page = desk.get(reverse("reply_templates"), query).content.decode()
     assert {name for name in ("All en", "All es", "Hill en") if f">{name}<" in page} == shown
-    assert ("None of this branch in this language." in page) == (not shown)
+    assert ("No templates match these filters." in page) == (not shown)
 
 
 @pytest.mark.parametrize("rows", [1, 30])

@@ -60,7 +60,9 @@ def test_the_only_way_in_is_left(desk, lost, patron):
     patron.save()
     remove(desk, lost)
     assert Passkey.objects.filter(pk=lost.pk).exists()
-    assert "Nothing else lets them in" in text(desk.get(reverse("patron_record", args=[patron.public_id])))
+    assert "This is their only sign-in method" in text(
+        desk.get(reverse("patron_record", args=[patron.public_id]))
+    )
 
 
 def test_only_a_coordinator_who_has_their_record_open_and_never_anothers_or_a_colleagues(

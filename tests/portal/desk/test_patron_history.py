@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent
 from portal.conversations.models import Conversation, ReadersForm
-from portal.desk.patron_history import beside_context
+from portal.desk.patron_history import patron_history_context
 from portal.helpsessions.models import HelpSession
 from recommendations.models import Recommendation
 from tests.factories import (
@@ -45,7 +45,7 @@ def shown(desk, conversation):
 
 def found(conversation, staff):
     row = Conversation.objects.select_related("help_session", "readers_form").get(pk=conversation.pk)
-    return beside_context(row, staff)
+    return patron_history_context(row, staff)
 
 
 def test_what_was_given_before_and_how_it_turned_out_in_words(desk, conversation, patron, branch):
@@ -59,7 +59,7 @@ def test_what_was_given_before_and_how_it_turned_out_in_words(desk, conversation
         comment="Too many names",
     )
     page = shown(desk, conversation)
-    for words in ("Given before", "An Older Novel", "Did not help", "Too many names"):
+    for words in ("Recommended before", "An Older Novel", "Did not help", "Too many names"):
         assert words in page
 
 
@@ -158,7 +158,7 @@ def test_it_costs_two_queries_whatever_there_is(
     row = Conversation.objects.select_related("help_session", "readers_form").get(pk=conversation.pk)
     staff.desk_branch_ids  # noqa: B018 - known on every page
     with django_assert_num_queries(2):
-        context = beside_context(row, staff)
+        context = patron_history_context(row, staff)
         for recommendation in context["before"]:
             assert recommendation.item.title
             assert recommendation.branch.name

@@ -97,7 +97,7 @@ def test_part_of_an_address_finds_nobody(desk, near, patron, typed):
 
 def test_an_address_that_nobody_confirmed_is_nobodys(desk):
     person_with_address("typed@example.org", at=timezone.now())
-    assert "Nobody has this card number or address here" in text(
+    assert "We found nobody with this card number or address" in text(
         desk.post(PEOPLE, {"identifier": "typed@example.org"})
     )
 
@@ -135,16 +135,16 @@ def test_without_three_letters_or_a_reason_nobody_is_shown(desk, stranger, typed
 
 
 def test_of_more_than_a_few_nobody_is_shown(desk, library):
-    people = UserFactory.create_batch(find.FEW + 1, name="Sam Smith")
+    people = UserFactory.create_batch(find.MAX_LISTED + 1, name="Sam Smith")
     answer = desk.post(BY_NAME, {"letters": "smith", "reason": "Because"})
     assert answer.status_code == 422
-    assert "More than 8 people fit" in text(answer)
+    assert "More than 8 people match" in text(answer)
     assert "Sam Smith" not in answer.content.decode()
     assert [looks(person) for person in people] == [[]] * len(people)
 
 
 def test_nobody_fits(desk, stranger):
-    assert "Nobody fits" in text(desk.post(BY_NAME, {"letters": "qqq", "reason": "Because"}))
+    assert "No patron found" in text(desk.post(BY_NAME, {"letters": "qqq", "reason": "Because"}))
 
 
 def test_a_record_of_this_desk_opens_and_says_who_looked(desk, near, patron):
@@ -178,7 +178,7 @@ def test_whom_this_desk_has_nothing_to_do_with_opens_with_a_reason(desk, strange
     )
     desk.post(PEOPLE, {"identifier": "zoe@example.org"})
     asked = text(desk.get(record(stranger)))
-    assert "Why do you look?" in asked
+    assert "Why are you opening this record?" in asked
     assert "At Hill" not in asked
     assert desk.post(record(stranger), {"reason": " "}).status_code == 422
     assert [action for action, *_ in looks(stranger)] == ["looked_up"]
@@ -193,14 +193,14 @@ def test_whom_this_desk_has_nothing_to_do_with_opens_with_a_reason(desk, strange
 def test_why_somebody_looked_rests_in_no_session_and_is_gone_with_whom_it_is_about(desk, stranger):
     desk.post(BY_NAME, {"letters": "zoe", "reason": "Zqxreason on the phone"})
     assert "Zqxreason" not in str(dict(desk.session))
-    assert "What is known" in text(desk.get(record(stranger)))
+    assert "Patron details" in text(desk.get(record(stranger)))
     LookingReason.objects.all().delete()
-    assert "Why do you look?" in text(desk.get(record(stranger)))
+    assert "Why are you opening this record?" in text(desk.get(record(stranger)))
 
 
 def test_the_reason_of_a_search_opens_the_record_too(desk, stranger):
     desk.post(BY_NAME, {"letters": "zoe", "reason": "On the phone"})
-    assert "What is known" in text(desk.get(record(stranger)))
+    assert "Patron details" in text(desk.get(record(stranger)))
     assert list(LookingReason.objects.values_list("reason", "event__action").order_by("pk")) == [
         ("On the phone", "looked_up"),
         ("On the phone", "opened"),
@@ -295,7 +295,7 @@ def test_an_address_that_somebody_has_is_refused_and_nothing_changes(desk, patro
         reverse("add_patron"), {"name": "Somebody", "email": "sam@example.org", "language": "en"}
     )
     assert answer.status_code == 422
-    assert "Somebody has this address here already" in text(answer)
+    assert "Someone already has this address" in text(answer)
     patron.refresh_from_db()
     assert patron.name == "Sam Okafor"
 
@@ -354,7 +354,7 @@ def test_a_quiet_visit_is_never_tied_to_a_name(desk, branch, staff, near, patron
 
 def test_what_somebody_keeps_already_stays_theirs(desk, branch, staff, near, patron):
     theirs = HelpSessionFactory(branch=branch, staff=staff, patron=UserFactory())
-    assert "Somebody keeps this visit already" in text(desk.get(keep(desk, patron, theirs).url))
+    assert "Someone already has this visit in their account" in text(desk.get(keep(desk, patron, theirs).url))
     assert HelpSession.objects.get(pk=theirs.pk).patron != patron
 
 
@@ -459,7 +459,7 @@ def test_a_coordinator_joins_two_records_and_thinks_better_of_it(
     sign_in(client, coordinator)
     join = reverse("desk_merge_records", args=[patron.public_id])
     assert join in client.get(record(patron)).content.decode()
-    assert "Look the other record up first" in text(client.get(join))
+    assert "Look up the other record first" in text(client.get(join))
     client.post(BY_NAME, {"letters": "sammy", "reason": "They say they have two"})
     assert "Sammy Okafor" in text(client.get(join))
     preview = text(client.get(join, {"with": twin.public_id}))
@@ -467,9 +467,9 @@ def test_a_coordinator_joins_two_records_and_thinks_better_of_it(
         "Sammy Okafor",
         "Sam Okafor",
         "s•••@example.org",
-        "This record goes into the other",
+        "This record is merged into the other",
         "This record stays",
-        "Nobody can sign in with s•••@example.org any more",
+        "s•••@example.org will no longer work to sign in",
     ):
         assert shown in preview
     assert looks(twin)[-1][0] == "opened"
@@ -492,7 +492,7 @@ def test_staff_who_coordinate_nothing_join_nobody(desk, near, patron, twin):
         ).status_code
         == 404
     )
-    assert "Join with another record" not in text(desk.get(record(patron)))
+    assert "Merge with another record" not in text(desk.get(record(patron)))
     assert User.objects.filter(pk=twin.pk).exists()
 
 
@@ -529,7 +529,7 @@ def test_a_coordinator_joins_nobody_with_themselves(client, sign_in, coordinator
     client.post(record(coordinator), {"reason": "Mine"})
     for person, other in ((patron, coordinator), (coordinator, patron)):
         client.post(reverse("desk_merge_records", args=[person.public_id]), {"with": other.public_id})
-    assert "Join with another record" not in client.get(record(coordinator)).content.decode()
+    assert "Merge with another record" not in client.get(record(coordinator)).content.decode()
     assert client.get(reverse("desk_merge_records", args=[coordinator.public_id])).status_code == 404
     assert HelpSession.objects.get(pk=near.pk).patron == patron
     assert User.objects.filter(pk=patron.pk).exists()

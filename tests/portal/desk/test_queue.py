@@ -99,11 +99,11 @@ def test_the_longest_wait_comes_first_and_only_of_own_branches(desk, branch):
 
 
 def test_mine_is_what_i_must_answer_then_what_waits_for_others(desk, branch, staff, elsewhere):
-    waiting(branch, hours=9, subject="Waits for the patron", status="waiting_for_patron", assignee=staff)
+    waiting(branch, hours=9, subject="Waiting for the patron", status="waiting_for_patron", assignee=staff)
     waiting(branch, hours=3, subject="Later", assignee=staff)
     waiting(branch, hours=5, subject="Sooner", assignee=staff)
     waiting(BranchFactory(), hours=6, subject="Given to me elsewhere", assignee=staff)
-    waiting(branch, subject="Put off", status="snoozed", snoozed_until=today(2), assignee=staff)
+    waiting(branch, subject="Snoozed", status="snoozed", snoozed_until=today(2), assignee=staff)
     waiting(branch, subject="Closed", status="closed", assignee=staff)
     waiting(branch, subject="A colleague's", assignee=StaffFactory(branch=branch))
     waiting(branch, subject="Nobody's")
@@ -111,8 +111,8 @@ def test_mine_is_what_i_must_answer_then_what_waits_for_others(desk, branch, sta
         "Given to me elsewhere",
         "Sooner",
         "Later",
-        "Waits for the patron",
-        "Put off",
+        "Waiting for the patron",
+        "Snoozed",
     ]
 
 
@@ -429,11 +429,11 @@ def test_counts_are_exact_to_99(desk, branch, staff, many):
 @pytest.mark.parametrize(
     ("tab", "words"),
     [
-        ("needs", "Nobody waits"),
-        ("mine", "Nothing is yours"),
-        ("patron", "No patron has"),
-        ("snoozed", "Nothing is put off"),
-        ("done", "Nothing is done yet"),
+        ("needs", "Nobody is waiting"),
+        ("mine", "Nothing is assigned to you"),
+        ("patron", "Not waiting for any patron"),
+        ("snoozed", "Nothing is snoozed"),
+        ("done", "Nothing is closed yet"),
     ],
 )
 def test_an_empty_list_says_what_will_be_there(desk, tab, words):
@@ -444,7 +444,7 @@ def test_filters_that_find_nothing_say_so_and_where_there_is_something(desk, bra
     novels = TopicFactory()
     waiting(branch, topic=novels, status="closed")
     page = desk.get(QUEUE, {"topic": novels.pk})
-    assert "Nothing here fits" in shown(page)
+    assert "No conversations match" in shown(page)
     assert [(tab["name"], tab["count"]) for tab in page.context["elsewhere"]] == [("done", "1")]
     assert 'href="/desk/"' in shown(page)
 

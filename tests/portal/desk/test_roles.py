@@ -86,7 +86,7 @@ def test_a_role_is_changed_given_elsewhere_and_ended(settings_page, branch, staf
     page = settings_page.get(
         f"{reverse('end_role', args=[staff.public_id])}?branch={second.slug}"
     ).content.decode()
-    assert "at their other branches they go on working" in page
+    assert "they keep working at their other branches" in page
     end(settings_page, staff, second)
     assert named_roles(staff) == [(branch.slug, "coordinator")]
     done = (

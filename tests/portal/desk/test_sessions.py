@@ -129,7 +129,7 @@ def test_a_code_shown_at_any_desk_opens_that_session_for_the_day(client, sign_in
 
 @pytest.mark.parametrize(
     ("state", "words"),
-    [("revoked", "no longer opens"), ("forgotten", "no longer opens"), ("kept", "own account")],
+    [("revoked", "no longer works"), ("forgotten", "no longer works"), ("kept", "account")],
 )
 def test_an_ended_code_opens_nothing_and_says_why(desk, branch, state, words):
     code = code_for(HelpSessionFactory(branch=branch), state=ClaimCode.State(state))
@@ -140,7 +140,7 @@ def test_an_ended_code_opens_nothing_and_says_why(desk, branch, state, words):
 
 @pytest.mark.parametrize(
     ("code", "words"),
-    [("", "Type the code first"), ("123", "this has 3"), ("9" * 13, "No session has this code")],
+    [("", "Type the code first"), ("123", "This one has 3"), ("9" * 13, "No session has this code")],
 )
 def test_a_mistyped_code_is_told(desk, code, words):
     assert words in shown(desk.post(LIST + "open/", {"code": code}))

@@ -56,7 +56,7 @@ def test_the_code_is_nowhere_in_clear(desk, session):
 
 def test_after_ten_minutes_the_slip_offers_a_new_code(desk, session):
     hand_over(desk, session)
-    with time_machine.travel(timezone.now() + datetime.timedelta(seconds=slips.SECONDS + 2), tick=False):
+    with time_machine.travel(timezone.now() + datetime.timedelta(seconds=slips.KEPT_SECONDS + 2), tick=False):
         page = shown(desk.get(f"/desk/sessions/{session.public_id}/slip/"))
         assert 'class="code"' not in page
         assert "Make a new code" in page
@@ -190,7 +190,7 @@ def test_nobody_from_elsewhere_hands_over(client, sign_in, elsewhere, session, p
 
 def test_a_sheet_of_cards_is_printed_and_each_opens_what_it_is_attached_to(desk, branch, session):
     page = desk.post("/desk/cards/", {"branch": branch.pk, "count": "12"}, follow=True)
-    assert "12 cards are ready" in shown(page)
+    assert "12 code cards are ready" in shown(page)
     sheet = shown(desk.get("/desk/cards/?paper=a4"))
     codes = [re.sub(r"\D", "", code) for code in re.findall(r'class="code">([\d ]+)<', sheet)]
     assert (len(codes), len(set(codes)), sheet.count('<svg class="qr"')) == (12, 12, 12)

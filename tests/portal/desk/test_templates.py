@@ -196,7 +196,7 @@ def test_only_those_who_may_open_the_conversation_are_offered_any(
 
 
 def test_without_any_it_says_who_writes_them(conversation, desk):
-    assert "A coordinator writes them" in offered(desk, conversation).content.decode()
+    assert "A coordinator can add them" in offered(desk, conversation).content.decode()
 
 
 @pytest.mark.parametrize("rows", [1, 30])

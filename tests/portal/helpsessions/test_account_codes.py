@@ -82,14 +82,14 @@ def test_whoever_made_the_code_does_not_use_it(client, sign_in, staff, pike, bra
             branch=branch, name="Desk 1", by=staff, at=timezone.now()
         )[1]
     assert use(client, code).status_code == 403
-    assert "for their own device" in text(client.post(reverse("open_code"), {"code": code}))
+    assert "for the patron's own device" in text(client.post(reverse("open_code"), {"code": code}))
     assert who(client) != pike
     assert use(Client(), code).url == reverse("home")  # it is still good, for them
 
 
 def test_its_person_reads_who_made_it(client, sign_in, staff, pike):
     made(pike, staff)
-    assert "made a code that opens your library account once" in text(
+    assert "made a one-time code that opens your library account" in text(
         sign_in(client, pike).get(reverse("who_looked"))
     )
 
@@ -99,7 +99,7 @@ def test_it_works_once(staff, pike):
     use(first, code)
     answer = use(second, code)
     assert answer.status_code == 404
-    assert "This code opens nothing" in text(answer)
+    assert "This code doesn't work" in text(answer)
     assert not who(second).is_authenticated
 
 
@@ -152,7 +152,7 @@ def test_the_desk_says_that_there_is_none_for_them(client, sign_in, staff, branc
     desk = sign_in(client, staff)
     assert "A code for their phone" not in text(desk.get(reverse("patron_record", args=[patron.public_id])))
     answer = desk.post(reverse("make_account_code", args=[patron.public_id]), follow=True)
-    assert "They have a way in already" in text(answer)
+    assert "They can already sign in" in text(answer)
     assert not AccountCode.objects.exists()
 
 
@@ -175,7 +175,7 @@ def test_wrong_codes_are_counted_here_too(client, library):
 def test_whoever_was_signed_in_on_the_device_is_no_longer(client, sign_in, staff, pike):
     code, other = made(pike, staff), UserFactory()
     sign_in(client, other)
-    assert "Somebody is signed in on this device" in text(client.post(reverse("open_code"), {"code": code}))
+    assert "Someone is signed in on this device" in text(client.post(reverse("open_code"), {"code": code}))
     key = client.session.session_key
     use(client, code)
     assert who(client) == pike

@@ -60,7 +60,7 @@ def test_opened_by_code_it_offers_to_keep_it_and_to_take_it_off_the_device(clien
     show_code(client, code_for(session))
     page = text(client.get(session.get_absolute_url()))
     assert "Keep this in my library account" in page
-    assert "Take this visit off it" in page
+    assert "Remove this visit from it" in page
 
 
 def test_a_quiet_visit_has_a_plain_title_no_names_and_a_quick_way_out(client, branch, show_code, staff):
@@ -71,7 +71,7 @@ def test_a_quiet_visit_has_a_plain_title_no_names_and_a_quick_way_out(client, br
     page = text(response)
     assert "Your visit on" in page
     assert "Leave quickly" in page
-    for absent in ["violent", "Rosa", "Keep this", "Save", "Your visit as a whole", "All of these helped"]:
+    for absent in ["violent", "Rosa", "Keep this", "Save", "Your visit overall", "All of these helped"]:
         assert absent not in page
 
 

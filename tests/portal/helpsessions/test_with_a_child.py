@@ -250,7 +250,7 @@ def test_the_desk_sees_both(session, child, adult, keep, client, staff, sign_in)
     shown = text(desk.get(reverse("desk_session", args=[session.public_id])))
     assert "Mia" in shown
     assert "Gudrun Adult" in shown
-    assert "as the adult beside a child" in text(desk.get(reverse("patron_record", args=[adult.public_id])))
+    assert "as the adult in a child" in text(desk.get(reverse("patron_record", args=[adult.public_id])))
     for person in (child, adult):
         assert "opened your visit" in text(browser_of(person, sign_in).get(reverse("who_looked")))
 
@@ -261,7 +261,7 @@ def test_whoever_answers_knows_that_an_adult_reads_it_too(
     keep(session, child)
     conversation = write(device(child), session, "Is lava hot?").conversation
     desk = sign_in(client, staff)
-    assert "One adult may come to read this too" in text(
+    assert "One adult can still add it to their account and read this" in text(
         desk.get(reverse("desk_conversation", args=[conversation.public_id]))
     )
     keep(session, adult)
@@ -369,7 +369,7 @@ def test_somebody_without_an_account_says_first_who_they_are(session, show_code,
         show_code(Client(), code_for(session)),
         reverse("keep_session", args=[session.public_id]),
     )
-    assert "I am the child" in text(holder.get(address))
+    assert "I'm the child" in text(holder.get(address))
     assert holder.post(address, {"without_address": "1"}).status_code == 200  # who they are is asked first
     assert not User.objects.filter(email=None, last_login__isnull=False).exists()
     assert "Keep it on this device" in text(holder.get(f"{address}?as={part}"))
@@ -522,8 +522,9 @@ def test_what_was_ended_for_good_no_adult_holds_again(
     with pytest.raises(keeping.AlreadyKept):
         handover.hand_over(session, by=staff, at=timezone.now(), base_url="https://library.example")
     page = text(sign_in(client, staff).get(reverse("desk_session", args=[session.public_id])))
-    assert "one adult may keep it as well" not in page
-    assert "Only you see this visit now" in text(device(child).get(session.get_absolute_url()))
+    assert "One adult can add it to theirs too" not in page
+    page = device(child).get(session.get_absolute_url())
+    assert "Only you and the library staff who help you can see this visit now" in text(page)
 
 
 def test_the_reason_on_a_saved_item_goes_with_the_visit(session, child, adult, keep, device):

@@ -28,7 +28,7 @@ def _library(library):
 
 def test_somebody_unknown_reads_what_this_is_and_finds_both_ways_in(client):
     page = text(client.get(HOME))
-    assert "What happens after the help desk" in page
+    assert "Your library visits and questions" in page
     assert "Code from the library" in page
     assert "Sign in" in page
 
@@ -37,8 +37,8 @@ def test_a_new_person_sees_what_will_appear_and_what_to_do(client, patron, sign_
     sign_in(client, patron)
     page = text(client.get(HOME))
     assert "Hello Sam Okafor" in page
-    assert "No visit yet" in page
-    assert "Type a code" in page
+    assert "No visits yet" in page
+    assert "Enter a code" in page
 
 
 def test_what_waits_comes_first(client, patron, staff, branch, sign_in):

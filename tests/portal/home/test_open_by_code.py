@@ -98,10 +98,10 @@ def _unfinished(session):
 @pytest.mark.parametrize(
     ("code_of", "status", "words"),
     [
-        (_unknown, 404, "This code opens nothing"),
-        (_kept, 410, "This code was used"),
-        (_expired, 410, "This code is too old"),
-        (_revoked, 410, "This code was taken back"),
+        (_unknown, 404, "This code doesn't work"),
+        (_kept, 410, "This code was already used"),
+        (_expired, 410, "This code has expired"),
+        (_revoked, 410, "This code was canceled"),
         (_blank, 409, "Not ready yet"),
         (_unfinished, 409, "Not ready yet"),
     ],

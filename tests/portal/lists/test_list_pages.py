@@ -116,7 +116,7 @@ def test_strangers_can_neither_save_nor_remove(client, recommendation, patron, s
 def test_an_empty_list_says_what_to_do(client, library, patron, sign_in, branch, show_code):
     assert "Sign in to see what you saved" in text(client.get(SAVED))
     show_code(client, code_for(HelpSessionFactory(branch=branch)))
-    assert "A list needs an owner" in text(client.get(SAVED))
+    assert "To save items, first add a visit to a library account." in text(client.get(SAVED))
     sign_in(client, patron)
     assert "Press Save on anything" in text(client.get(SAVED))
 

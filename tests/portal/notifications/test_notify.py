@@ -114,7 +114,7 @@ def test_the_hand_over_names_the_code_and_how_long_it_works(library):
     for body in (notice.text, notice.html):
         assert "1234 567 890 123" in body
         assert "http://localhost:8000/c/1234567890123/" in body
-        assert "It works for 30 days" in body
+        assert "The code works for 30 days" in body
 
 
 def test_no_mail_loads_anything_from_elsewhere(answer):

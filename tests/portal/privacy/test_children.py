@@ -389,9 +389,9 @@ def test_child_reads_a_privacy_page_for_children_with_the_allowed_choices(child,
     page = text(client.get(reverse("privacy")))
     for words in (
         "If you are a child",
-        "We do not keep your last name or your birthday",
+        "We don't keep your last name or your birthday",
         "we remember it for 90 days",
-        "You can make that 30 days",
+        "You can change that to 30 days",
     ):
         assert words in page
     assert "90 days" in text(client.get(reverse("privacy")))

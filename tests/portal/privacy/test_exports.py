@@ -298,7 +298,7 @@ class TestRequesting:
     def test_worker_builds_the_copy_and_emails_only_that_it_is_ready(self, me, patron, branch):
         actions.ask(by=patron, at=NOW, body="MATTER", language="en", client_token=uuid.uuid4(), branch=branch)
         assert me.post(COPY).url == COPY
-        assert "Your copy is being made" in lines(me.get(COPY))
+        assert "We're making your copy" in lines(me.get(COPY))
         worker.Worker().round()
         assert "Download the copy" in lines(me.get(COPY))
         mail = Notification.objects.get(kind="privacy/export_ready")
@@ -421,7 +421,7 @@ class TestFailures:
         for attempt in (1, 2, 3):
             exports.build_exports(at=at + attempt * datetime.timedelta(minutes=10))
             assert self.state(export) == ("waiting" if attempt < 3 else "failed", attempt)
-        assert "could not be made" in lines(me.get(COPY))
+        assert "We couldn't make your copy" in lines(me.get(COPY))
         monkeypatch.undo()
         assert exports.ask_for(export.person, language="en", at=at) != export
 

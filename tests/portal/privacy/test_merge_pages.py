@@ -130,7 +130,7 @@ def test_address_of_the_merged_account_is_emailed_and_the_desk_can_unmerge_for_a
     ask_for_code(client, other.email)
     enter(client, mailed_code(other.email))
     prove(client, patron.email)
-    assert "For 24 hours the library can part them again" in client.get(JOIN).content.decode()
+    assert "The library can undo this for 24 hours" in client.get(JOIN).content.decode()
     client.post(JOIN)
     [mail] = Notification.objects.filter(to_address=other.email, kind="privacy/merged")
     assert "within 24 hours" in mail.text

@@ -37,8 +37,8 @@ def make_kept_visit(patron, branch, days_ago):
 def test_default_retention_is_365_days(phone, patron, branch):
     make_kept_visit(patron, branch, 100)
     page = text(phone.get(reverse("privacy")))
-    assert "365 days (you have chosen nothing else)" in page
-    assert "The first of your visits is forgotten from 12 August 2027 on." in page
+    assert "365 days (you haven't changed this)" in page
+    assert "The first of your visits will be forgotten on 12 August 2027 or soon after." in page
 
 
 def test_retention_page_explains_the_effect_with_dates_before_saving(phone, patron, branch):

@@ -213,11 +213,11 @@ def test_coordinator_sees_a_hold_left_on_a_visit_and_its_origin(visit, adult, co
     sign_in(client, coordinator)
     page = client.get(reverse("legal_holds"))
     assert text(page).count("Case 7") == 2
-    assert "Left by the hold on a person who let go of this visit." in text(page)
+    assert "Someone under a legal hold removed this visit from their account." in text(page)
     assert f'href="#hold-{on_person.public_id}"' in page.content.decode()
     assert f'id="hold-{on_person.public_id}"' in page.content.decode()
     client.post(reverse("lift_hold", args=[on_person.public_id]))
-    assert "Nothing is held" in text(client.get(reverse("legal_holds")))
+    assert "No legal holds" in text(client.get(reverse("legal_holds")))
 
 
 def test_hold_set_on_a_merged_record_applies_to_both_after_unmerging(coordinator, branch):
@@ -347,7 +347,7 @@ def test_desk_removes_a_wrong_child_from_a_shared_visit(
     browser = sign_in(Client(), child)
     with django_capture_on_commit_callbacks(execute=True):
         asked, answer = confirm_removal(desk, visit, child)
-    assert "Whoever has the slip can say that they are the child" in asked
+    assert "Anyone with the slip can say that they are the child" in asked
     assert "Mia" in asked
     assert answer.url == reverse("desk_session", args=[visit.public_id])
     assert people_who_keep(visit) == (None, adult)
@@ -382,7 +382,7 @@ def test_desk_removes_a_wrong_child_from_a_shared_visit(
 def test_right_child_and_adult_join_by_a_new_code_after_a_removal(visit, child, desk, show_code, sign_in):
     sharing.keep_alone(visit, by=child, at=AT)
     asked, _answer = confirm_removal(desk, visit, child)
-    for words in ("That no adult may hold it was their word", "Nobody holds it then"):
+    for words in ("They had chosen that no adult can see it", "Then it is in nobody's account"):
         assert words in asked
     desk.post(reverse("hand_over", args=[visit.public_id]))
     code = codes.normalise(desk.get(reverse("slip", args=[visit.public_id])).context["grouped"])
@@ -420,7 +420,7 @@ def test_outdated_desk_page_removes_nobody(visit, child, adult, desk):
 
 def test_desk_removes_the_adult_after_a_confirmation(visit, child, adult, desk):
     asked, _answer = confirm_removal(desk, visit, adult)
-    assert "No adult can hold it again" in asked
+    assert "No adult can add it to their account again" in asked
     assert people_who_keep(visit) == (child, None)
     assert visit.is_the_childs_alone
 

@@ -173,7 +173,7 @@ def test_page_of_looks_runs_the_same_number_of_queries_for_1_and_30_rows(
     with django_assert_num_queries(11):
         page = client.get("/privacy/")
     assert len(page.context["looks"]) == min(2 * rows, 5)
-    assert ("All who looked" in text(page)) == (rows > 1)
+    assert ("See everyone who looked" in text(page)) == (rows > 1)
 
 
 @pytest.mark.parametrize("action", AuditEvent.CHANGES)
@@ -194,4 +194,4 @@ def test_merge_by_staff_is_one_line_on_the_page_of_looks(staff, patron, library)
 
 
 def test_empty_page_of_looks_says_that_nobody_looked(client, sign_in, patron):
-    assert "Nobody looked yet" in client_page(client, sign_in, patron)
+    assert "Nobody has looked yet" in client_page(client, sign_in, patron)

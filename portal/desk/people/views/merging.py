@@ -1,4 +1,4 @@
-"""Two records of one person, joined by a coordinator who answers for it; and parted again for a day."""
+"""Merging two records of one person, and unmerging them within a day."""
 
 from django.contrib import messages
 from django.http import Http404
@@ -18,83 +18,67 @@ from portal.text import uuid_or_none
 @coordinator_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def merge_records(request, public_id):
-    """First the other record, of those found today; then both beside each other; then it is done."""
+    """List the other records found today, compare the chosen one with this one, then merge them."""
     person, at = _open_record(request, public_id), timezone.now()
-    other = _other(request, person)
+    others = _others(request, person)
+    chosen = uuid_or_none(request.POST.get("with") or request.GET.get("with"))
+    other = next((other for other in others if other.public_id == chosen), None)
     if other is None:
-        return render(
-            request, "desk/people/merge.html", {"person": person, "others": _others(request, person)}
-        )
-    going, into = (person, other) if other.is_staff else (other, person)
+        return render(request, "desk/people/merge.html", {"person": person, "others": others})
     if request.method == "POST":
-        for record in (person, other):  # from here on whoever opens the one opens both
-            log_record_opened(request, record, at=at, reason=_reason(request, record))
-        try:
-            unmerging.merge_for_a_day(going, into, by=request.user, at=at)
-        except CannotMerge:
-            messages.error(request, _("These two can't be joined. Nothing was changed."))
-            return redirect("patron_record", person.public_id)
-        messages.success(
-            request, _("Joined: both are one record now. Until this time tomorrow it can be undone.")
-        )
-        find.remember(request, [into])
-        return redirect("patron_record", into.public_id)
+        return _merge(request, person, other, at)
     log_record_opened(request, other, at=at, reason=_reason(request, other))
-    moving, own = what_moves(going), what_moves(into)
-    context = {
-        "person": person,
-        "other": other,
-        "may_merge": may_merge_people(going, into),
-        "both": [(going, moving, find.masked(going.email)), (into, own, find.masked(into.email))],
-        "joined": {
-            "name": into.name or going.name,
-            "email": find.masked(into.email or going.email),
-            "ends": find.masked(going.email) if into.email else "",
-        },
-        "sums": {
-            name: getattr(moving, name) + getattr(own, name)
-            for name in ("visits", "conversations", "saved_items")
-        },
-    }
+    context = {"person": person, "other": other, **_both_context(person, other)}
     return render(request, "desk/people/merge.html", context)
+
+
+def _merge(request, person, other, at):
+    # The merged record shows what both had, so the access log records both.
+    for record in (person, other):
+        log_record_opened(request, record, at=at, reason=_reason(request, record))
+    going, into = _in_order(person, other)
+    try:
+        unmerging.merge_for_a_day(going, into, by=request.user, at=at)
+    except CannotMerge:
+        messages.error(request, _("These two records can't be merged. Nothing was changed."))
+        return redirect("patron_record", person.public_id)
+    messages.success(request, _("Merged. You can undo this until this time tomorrow."))
+    find.remember(request, [into])
+    return redirect("patron_record", into.public_id)
 
 
 @coordinator_only
 @require_POST
 def unmerge_records(request, public_id):
-    """Undo it: what moved moves back."""
-    person = _open_record(request, public_id)
-    named = uuid_or_none(request.POST.get("joined"))
-    joined = get_object_or_404(unmerging.can_be_unmerged(person, at=timezone.now()), public_id=named)
+    """Unmerge the record `joined`: what moved with it moves back."""
+    person, at = _open_record(request, public_id), timezone.now()
+    chosen = uuid_or_none(request.POST.get("joined"))
+    merged = get_object_or_404(unmerging.can_be_unmerged(person, at=at), public_id=chosen)
     try:
-        again = unmerging.unmerge(joined, by=request.user, at=timezone.now())
+        restored = unmerging.unmerge(merged, by=request.user, at=timezone.now())
     except unmerging.CannotUnmerge:
         messages.error(request, _("This can't be undone any more. Nothing was changed."))
     else:
-        find.remember(
-            request, [again], because=log_reason(request, again, at=timezone.now(), reason=_("Parted again"))
-        )
-        messages.success(request, _("Undone: they are two records again, each with what it had."))
+        events = log_reason(request, restored, at=timezone.now(), reason=_("Unmerged"))
+        find.remember(request, [restored], because=events)
+        messages.success(request, _("Undone. The two records are as they were before."))
     return redirect("patron_record", person.public_id)
 
 
 def _open_record(request, public_id):
-    """A person whose record this coordinator has open: near their desk, or found with a reason. Never their own: a colleague answers for that."""
-    person = get_object_or_404(
-        find.at_desk_of(request.user, find.found(request)).exclude(pk=request.user.pk), public_id=public_id
-    )
+    """Return a person near this coordinator's desk, or one found with a reason.
+
+    Coordinators can't merge their own record.
+    """
+    people = find.at_desk_of(request.user, find.found(request)).exclude(pk=request.user.pk)
+    person = get_object_or_404(people, public_id=public_id)
     if not (person.is_near or find.reason_for(request, person)):
         raise Http404
     return person
 
 
-def _other(request, person):
-    named = uuid_or_none(request.POST.get("with") or request.GET.get("with"))
-    return next((other for other in _others(request, person) if other.public_id == named), None)
-
-
 def _others(request, person):
-    """Whom this coordinator found today, by name: few enough to choose from."""
+    """Return the other people found today, by name, each with a masked email address."""
     found = find.found(request)
     people = (
         find.at_desk_of(request.user, found)
@@ -107,5 +91,30 @@ def _others(request, person):
     return others
 
 
+def _in_order(person, other):
+    """Return (the record that ends, the record that stays). A record of staff always stays."""
+    return (person, other) if other.is_staff else (other, person)
+
+
+def _both_context(person, other):
+    """Return what both records hold, and what the merged record would hold."""
+    going, into = _in_order(person, other)
+    moving, own = what_moves(going), what_moves(into)
+    return {
+        "may_merge": may_merge_people(going, into),
+        "both": [(going, moving, find.masked(going.email)), (into, own, find.masked(into.email))],
+        "joined": {
+            "name": into.name or going.name,
+            "email": find.masked(into.email or going.email),
+            "ends": find.masked(going.email) if into.email else "",
+        },
+        "sums": {
+            name: getattr(moving, name) + getattr(own, name)
+            for name in ("visits", "conversations", "saved_items")
+        },
+    }
+
+
 def _reason(request, person):
-    return "" if person.is_near else find.reason_for(request, person) or _("To join two records")
+    """Return the reason to record for opening this person's record, or "" if they are near."""
+    return "" if person.is_near else find.reason_for(request, person) or _("To merge two records")

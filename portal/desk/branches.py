@@ -1,0 +1,18 @@
+"""The branch and the service point that a posted form belongs to."""
+
+from accounts.models import Branch
+
+from .params import number_or_none
+
+
+def branch_for(request):
+    """Return the branch that the request names, or the staff member's first one if they don't work there."""
+    own_branches = Branch.objects.filter(pk__in=request.user.desk_branch_ids)
+    pk = number_or_none(request.POST.get("branch") or request.GET.get("branch"))
+    return own_branches.filter(pk=pk).first() or own_branches.first()
+
+
+def service_point(request, branch):
+    """Return the name of the shared desk computer in use, or "" if it is not at this branch."""
+    desk = request.shared_desk
+    return desk.name if desk and desk.branch_id == branch.pk else ""

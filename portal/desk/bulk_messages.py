@@ -1,0 +1,50 @@
+"""Messages about a change of many conversations at once."""
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+# A message names at most this many conversations for each reason.
+MAX_NAMED = 3
+
+
+def left_words(result):
+    """Return the message that tells how many conversations were not changed and why, or "".
+
+    `result` is what an action of `portal.conversations.bulk` returned.
+    """
+    count = len(result.taken) + len(result.moved) + len(result.unfit)
+    if not count:
+        return ""
+    words = ngettext("%(count)s was not changed.", "%(count)s were not changed.", count)
+    return " ".join([words % {"count": count}, *_reasons(result)])
+
+
+def _reasons(result):
+    for conversation in result.taken[:MAX_NAMED]:
+        values = {"conversation": _quoted(conversation), "name": conversation.assignee.display_name}
+        yield _("%(conversation)s is assigned to %(name)s.") % values
+    for conversation in result.moved[:MAX_NAMED]:
+        words = _("%(conversation)s has changed since you opened this page. Open it first.")
+        yield words % {"conversation": _quoted(conversation)}
+    for conversation in result.unfit[:MAX_NAMED]:
+        yield _("%(conversation)s can't be changed like this.") % {"conversation": _quoted(conversation)}
+
+
+def _quoted(conversation):
+    return _("“%(subject)s”") % {"subject": conversation.subject}
+
+
+def undone_words(count, left):
+    """Return the message that tells how many conversations were restored, and how many had changed since."""
+    sentences = []
+    if count:
+        words = ngettext("%(count)s is as it was before.", "%(count)s are as they were before.", count)
+        sentences.append(words % {"count": count})
+    if left:
+        words = ngettext(
+            "%(count)s has changed since and was left as it is.",
+            "%(count)s have changed since and were left as they are.",
+            left,
+        )
+        sentences.append(words % {"count": left})
+    return " ".join(sentences)

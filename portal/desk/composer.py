@@ -1,0 +1,98 @@
+"""The composer of a conversation: what is posted in it, or what its saved draft holds."""
+
+import uuid
+
+from django.urls import reverse
+
+from portal.conversations import drafts
+from portal.conversations.models import Draft, Message, Side
+from portal.text import uuid_or_none
+
+from .item_picker import ItemPicker
+from .items_part import search_context, untouched_items
+from .languages import language_options
+from .params import number_or_none
+
+
+def saved_drafts(request, conversation):
+    """Return {kind: draft} for the staff member's drafts of an answer and of a note."""
+    kinds = [Draft.Kind.REPLY, Draft.Kind.NOTE]
+    return drafts.drafts_of(conversation, person=request.user, side=Side.STAFF, kinds=kinds)
+
+
+def composer_context(
+    request,
+    conversation,
+    draft,
+    *,
+    latest,
+    form=None,
+    picker=None,
+    typed=None,
+    templates=None,
+    newer=(),
+    refused=(),
+    asks="",
+    says="",
+    alarm=False,
+):
+    """Return the context of the composer: what was posted if there is a `form`, or else the saved draft.
+
+    `latest` is the primary key of the last message on the page. `typed` replaces the posted values.
+    `newer` are messages that came since the page was shown, and `refused` the files that could not be added.
+    `asks` is the question to show, "discard" or "sent_otherwise". `says` tells what was just done, as a
+    warning if `alarm` is true.
+    """
+    data = draft.typed if form is None else typed or request.POST
+    values = _saved_values(draft) if form is None else _posted_values(data)
+    token = values["client_token"] or uuid.uuid4()
+    picker = picker or ItemPicker(data)
+    items_url = reverse("desk_reply", args=[conversation.public_id])
+    return {
+        "form": form,
+        "picker": picker,
+        "composer": {
+            "client_token": uuid.uuid4() if asks == "sent_otherwise" else token,
+            "sequence": values["sequence"],
+            "seen": latest,
+            "body": values["body"],
+            "languages": language_options(values["language"] or _language_for(conversation)),
+            "then": values["then"] or Message.Then.TURN,
+            "newer": newer,
+            "asks": asks,
+            "says": says,
+            "alarm": alarm,
+        },
+        "templates": templates,
+        "attached": [file for file in conversation.unsent_files if file.client_token == token],
+        "refused": refused,
+        "items_url": items_url,
+        "untouched_items": untouched_items(picker, items_url),
+        **search_context(picker, conversation.branch),
+    }
+
+
+def _saved_values(draft):
+    return {
+        "client_token": draft.client_token,
+        "sequence": draft.sequence,
+        "body": draft.body,
+        "language": draft.language,
+        "then": draft.typed.get("then"),
+    }
+
+
+def _posted_values(data):
+    return {
+        "client_token": uuid_or_none(data.get("client_token")),
+        "sequence": number_or_none(data.get("sequence")) or 0,
+        "body": data.get("body", ""),
+        "language": data.get("language"),
+        "then": data.get("then"),
+    }
+
+
+def _language_for(conversation):
+    """Return the language of the patron's last message, or of the visit."""
+    session = conversation.help_session
+    return conversation.language_of_patron or (session.language if session else "en")

@@ -1,0 +1,56 @@
+"""The numbers of a quarter as tables, with their labels."""
+
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+
+from portal.helpsessions.models import HelpSession
+from recommendations.models import QuestionType, Topic, topic_names
+
+from . import counts
+from .pooling import pooled
+
+
+def contacts_table(quarter):
+    """Return [(label, [count in each month, total])] for the contacts of a quarter."""
+    labels = dict(QuestionType.choices) | {counts.TALLIES: _("tallied, without a record")}
+    rows = [(capfirst(str(labels[kind])), numbers) for kind, numbers in counts.contacts(quarter).items()]
+    if not rows:
+        return []
+    by_month = zip(*(numbers for _label, numbers in rows), strict=True)
+    rows.append((_("All"), [sum(month) for month in by_month]))
+    labels = [_("Handed over to the patron"), _("Kept in an account"), _("Answered: how it turned out")]
+    rows += zip(labels, counts.follow_ups(quarter), strict=True)
+    return [(label, [*numbers, sum(numbers)]) for label, numbers in rows]
+
+
+def outcome_tables(quarter):
+    """Return a table for each question that patrons were asked: {question, answers, rows, is_small}.
+
+    `rows` are [(topic, counts)], or empty if nobody answered. `is_small` means that too few people answered.
+    """
+    topics = {topic.pk: str(topic) for topic in Topic.objects.prefetch_related(*topic_names())}
+    questions = [
+        (_("Did they find what they needed?"), HelpSession.Found),
+        (_("How was the help?"), HelpSession.Satisfaction),
+    ]
+    tables = []
+    for (question, choices), outcomes in zip(questions, counts.outcomes(quarter), strict=True):
+        rows = _rows(pooled(outcomes), topics) if outcomes else []
+        tables.append(
+            {
+                "question": question,
+                "answers": [capfirst(label) for label in choices.labels],
+                "rows": rows,
+                "is_small": bool(outcomes) and not rows,
+            }
+        )
+    return tables
+
+
+def _rows(shown, topics):
+    if shown is None:
+        return []
+    rows = sorted((topics.get(topic, _("Without a topic")), numbers) for topic, numbers in shown.rows.items())
+    if shown.rest and rows:
+        rows.append((_("Other topics together"), shown.rest))
+    return [*rows, (_("All"), shown.total)]

@@ -1,0 +1,62 @@
+"""The forms for codes: on slips, on code cards and in emails."""
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from accounts.models import Branch
+from portal.helpsessions import codes
+
+from .fields import WholeNumber
+
+
+class CodeCardsForm(forms.Form):
+    """How many code cards to make, and for which branch."""
+
+    branch = forms.ModelChoiceField(label=_("Branch"), queryset=Branch.objects.none(), empty_label=None)
+    count = WholeNumber(
+        label=_("Cards"),
+        min_value=1,
+        max_value=40,
+        initial=10,
+        help_text=_("Ten fit on a page. You can make up to 40 at a time."),
+    )
+
+    def __init__(self, *args, user, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["branch"].queryset = Branch.objects.filter(pk__in=user.desk_branch_ids)
+
+
+class CodeForm(forms.Form):
+    """The code that a patron shows."""
+
+    code = forms.CharField(
+        label=_("Code"),
+        max_length=100,
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+        error_messages={"required": _("Type the code first.")},
+    )
+
+    def clean_code(self):
+        code = codes.normalise(self.cleaned_data["code"])
+        if not code:
+            count = sum(char.isdecimal() for char in self.cleaned_data["code"])
+            raise forms.ValidationError(
+                ngettext(
+                    "A code has 13 digits. This one has %(count)s.",
+                    "A code has 13 digits. This one has %(count)s.",
+                    count,
+                )
+                % {"count": count}
+            )
+        return code
+
+
+class AddressForm(forms.Form):
+    """The email address that a link is sent to."""
+
+    address = forms.EmailField(
+        label=_("Patron's email address"),
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "off"}),
+    )

@@ -1,0 +1,36 @@
+"""Form fields that several forms of the desk use."""
+
+from django import forms
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
+from portal.desk.languages import language_choices
+from portal.desk.widgets import LongSelect
+
+
+class WholeNumber(forms.IntegerField):
+    """A whole number. Every error of the field says which numbers are allowed."""
+
+    def __init__(self, *, min_value, max_value, **kwargs):
+        wanted = format_lazy(
+            _("Enter a whole number from {least} to {most}."), least=min_value, most=max_value
+        )
+        messages = dict.fromkeys(("required", "invalid", "min_value", "max_value"), wanted)
+        super().__init__(min_value=min_value, max_value=max_value, error_messages=messages, **kwargs)
+
+
+class DayField(forms.DateField):
+    """A day, as the browser's date picker sends it."""
+
+    def __init__(self, **kwargs):
+        wrong = {
+            "required": _("Choose a day."),
+            "invalid": _("Enter the day as year, month and day, such as 2027-01-01."),
+        }
+        widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+        super().__init__(error_messages=wrong, widget=widget, input_formats=["%Y-%m-%d"], **kwargs)
+
+
+def language_field(label):
+    """Return a field for any language, also for one that the portal is not translated into."""
+    return forms.ChoiceField(label=label, choices=language_choices, widget=LongSelect)

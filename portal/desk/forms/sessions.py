@@ -1,0 +1,210 @@
+"""The form that records a help session."""
+
+import datetime
+import uuid
+
+from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Branch, Library
+from portal.desk.widgets import LongSelect
+from portal.helpsessions import codes
+from portal.helpsessions.models import HelpSession
+from portal.text import TextField, looks_like_secret_number, uuid_or_none
+from recommendations.models import QuestionType, Topic, topic_names
+
+from .fields import WholeNumber, language_field
+
+MAX_AGE = datetime.timedelta(days=3660)
+
+
+# Our own wording of the Reference Effort Assessment Data scale (Bella Karr Gerlich, readscale.org).
+READ_LEVELS = [
+    ("", _("none")),
+    ("1", _("1 – no resource needed, under five minutes")),
+    ("2", _("2 – little effort: a call number, a location, simple help with a machine")),
+    ("3", _("3 – some effort: ready reference, one or two resources")),
+    ("4", _("4 – several resources, with instruction")),
+    ("5", _("5 – considerable effort: research, consultation")),
+    ("6", _("6 – most effort, over several contacts")),
+]
+
+
+# What happens to a visit with a child, by the library's setting.
+WITH_A_CHILD = {
+    Library.Children.PAPER: _(
+        "The child gets a printed slip with everything on it: no code, no email, no account."
+    ),
+    Library.Children.SHARED: _(
+        "The child and one adult can keep the visit with the code. It is deleted after at most 90 days."
+    ),
+    Library.Children.OWN: _("Only the child can keep the visit. It is deleted after at most 90 days."),
+}
+
+
+class RecordForm(forms.Form):
+    """A help session. `has_items` tells whether items were chosen for it.
+
+    `conversation` is the public id of a conversation that the session logs as a contact.
+    """
+
+    token = forms.UUIDField(widget=forms.HiddenInput)
+    conversation = forms.UUIDField(widget=forms.HiddenInput, required=False)
+    quiet = forms.BooleanField(
+        label=_("Quiet session"),
+        required=False,
+        help_text=_(
+            "No name, no email, a neutral title, no saved lists. Use it for anything that could "
+            "harm the patron if someone else read it."
+        ),
+    )
+    with_child = forms.BooleanField(label=_("With a child"), required=False)
+    question = TextField(label=_("Question"), max_length=4000, multiline=True, required=False)
+    summary = TextField(
+        label=_("Summary for the patron"),
+        max_length=8000,
+        multiline=True,
+        required=False,
+        help_text=_("The patron reads this. Don't write card or ID numbers."),
+    )
+    mode = forms.ChoiceField(label=_("Mode"), choices=HelpSession.Mode.choices)
+    question_type = forms.ChoiceField(label=_("Question type"), choices=QuestionType.choices)
+    topic = forms.ModelChoiceField(
+        label=_("Topic"),
+        queryset=Topic.objects.none(),
+        required=False,
+        empty_label=_("no topic"),
+        widget=LongSelect,
+    )
+    read_level = forms.TypedChoiceField(
+        label=_("READ level"), choices=READ_LEVELS, coerce=int, empty_value=None, required=False
+    )
+    minutes = WholeNumber(label=_("Minutes"), min_value=0, max_value=600, required=False)
+    people = WholeNumber(label=_("People"), min_value=1, max_value=500)
+    language = language_field(_("Language of the patron"))
+    happened_on = forms.DateField(
+        label=_("Day"), widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
+    )
+    hour = forms.TypedChoiceField(
+        label=_("Hour"),
+        choices=[(hour, f"{hour:02}:00") for hour in range(24)],
+        coerce=int,
+        widget=LongSelect,
+    )
+    branch = forms.ModelChoiceField(label=_("Branch"), queryset=Branch.objects.none(), empty_label=None)
+    note = TextField(
+        label=_("Private note"),
+        max_length=4000,
+        multiline=True,
+        required=False,
+        help_text=_("Only staff see this. It is on no patron page, email or export."),
+    )
+    card = forms.CharField(
+        label=_("Code on the card"),
+        max_length=60,
+        required=False,
+        help_text=_("If the patron took a card along, type its code here. Then no other code is made."),
+    )
+
+    def __init__(self, *args, user, library, at, has_items=False, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.now, self.has_items, self.library = at.astimezone(library.zone), has_items, library
+        self.fields["with_child"].help_text = WITH_A_CHILD[library.children]
+        offered = Topic.objects.filter(retired_at=None)
+        self.fields["topic"].queryset = offered.prefetch_related(*topic_names())
+        self.fields["branch"].queryset = Branch.objects.filter(pk__in=user.desk_branch_ids)
+        self.fields["happened_on"].widget.attrs["max"] = self.now.date().isoformat()
+        self.fields["question"].widget.attrs |= {"autofocus": True, "rows": 3}
+        self.fields["summary"].widget.attrs["rows"] = 3
+        self.fields["note"].widget.attrs["rows"] = 2
+        self.fields["card"].widget.attrs |= {"inputmode": "numeric", "autocomplete": "off"}
+        for name in ("minutes", "people"):
+            self.fields[name].widget.attrs["inputmode"] = "numeric"
+        if len(user.desk_branch_ids) == 1:
+            self.fields["branch"].widget = forms.HiddenInput()
+
+    @property
+    def details(self):
+        """Return the fields of the second column, which describe the contact for the figures."""
+        names = ["topic", "read_level", "minutes", "people", "mode", "question_type", "language"]
+        names += ["happened_on", "hour", "branch"]
+        return [self[name] for name in names if not self[name].is_hidden]
+
+    def leave_focus_to_errors(self):
+        """Remove the focus from the question, so that the summary of errors gets it."""
+        del self.fields["question"].widget.attrs["autofocus"]
+
+    def hide_patron_hints(self):
+        """Change the label of the summary for a contact, which no patron reads."""
+        self.fields["summary"].label, self.fields["summary"].help_text = gettext("Summary"), ""
+
+    def keep_errors_of(self, name):
+        """Remove the errors of all fields but one."""
+        for other in set(self.errors) - {name}:
+            del self.errors[other]
+
+    def clean_happened_on(self):
+        day = self.cleaned_data["happened_on"]
+        if day > self.now.date():
+            raise forms.ValidationError(
+                gettext("This day is in the future. Enter the day on which the patron got help.")
+            )
+        if day < self.now.date() - MAX_AGE:
+            raise forms.ValidationError(gettext("This is more than ten years ago. Check the year."))
+        return day
+
+    def clean_with_child(self):
+        """Return the library's setting for children, or "" if there is no child."""
+        return self.library.children if self.cleaned_data["with_child"] else ""
+
+    def clean_card(self):
+        card = self.cleaned_data["card"]
+        if card and not codes.normalise(card):
+            raise forms.ValidationError(gettext("The code of a card has 13 digits. Check what you typed."))
+        return codes.normalise(card)
+
+    def clean(self):
+        data = super().clean()
+        if data.get("happened_on") == self.now.date() and data.get("hour", 0) > self.now.hour:
+            self.add_error("hour", gettext("This hour is in the future. Choose an earlier one."))
+        if data.get("card") and data.get("with_child") == Library.Children.PAPER and not data.get("quiet"):
+            self.add_error(
+                "card",
+                gettext("Children get paper only. Leave the card's code empty and ask for the card back."),
+            )
+        if (
+            not (data.get("quiet") or data.get("question") or data.get("summary") or self.has_items)
+            and "question" not in self.errors
+        ):
+            self.add_error(
+                "question",
+                gettext("Write the question or choose an item. To only count a contact, use Tally."),
+            )
+        return data
+
+    @property
+    def secret_number(self):
+        """Return whether the patron's part seems to hold a number that must not be written down."""
+        return any(looks_like_secret_number(self[name].value() or "") for name in ("question", "summary"))
+
+
+def typed_fields(data):
+    """Return the fields of a posted form that its draft saves, as typed."""
+    typed = {}
+    for name in list(data)[:500]:
+        if name in RecordForm.base_fields or name.startswith(("items-", "new-")):
+            typed[name[:60]] = data[name]
+    return typed
+
+
+def has_content(data):
+    """Return whether a posted form holds words or items, and not only its initial values."""
+    typed = typed_fields(data)
+    names = ["question", "summary", "note", "card", "new-title", "new-url", "items-0-item", "items-0-title"]
+    return any(typed.get(name, "").strip() for name in names)
+
+
+def posted_token(data):
+    """Return the form's token: the public id that its session has or will have."""
+    return uuid_or_none(data.get("token")) or uuid.uuid4()

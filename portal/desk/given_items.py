@@ -1,0 +1,69 @@
+"""The items that were recommended on this occasion, for a conversation's page and a session's page."""
+
+from collections import defaultdict
+
+from django.db.models import BigAutoField, DateTimeField, F
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from portal.conversations.models import MessageRecommendation
+from portal.helpsessions.models import SessionRecommendation
+from portal.prepared import prepared
+from recommendations.models import Recommendation, each_once
+from recommendations.verdicts import label_for
+
+KEY = BigAutoField()
+FIELDS = (
+    *("reason", "starred", "verdict", "question_type", "why", "comment", "decided_at"),
+    *("item__title", "item__creators", "item__kind", "item__year", "item__url"),
+)
+
+
+def given_in(conversation, timeline):
+    """Return ({primary key of a message: its recommendations}, recommendations made before the conversation).
+
+    The second list holds what the help session recommended, or the item that the conversation is about.
+    Both come from one query and leave out everything else that the patron was given.
+    """
+    session = conversation.help_session_id or 0
+    rows = _given(
+        conversation=conversation.pk,
+        since=timeline.begins or timezone.now(),
+        session=session,
+        own=0 if session else conversation.recommendation_id or 0,
+    )
+    by_message, before = defaultdict(list), []
+    for recommendation in with_verdict_labels(each_once(rows)):
+        message = recommendation.message_id
+        (by_message[message] if message else before).append(recommendation)
+    return by_message, before
+
+
+def with_verdict_labels(recommendations):
+    """Return a list in which each recommendation has its verdict in the patron's words as `verdict_label`."""
+    recommendations = list(recommendations)
+    for recommendation in recommendations:
+        recommendation.verdict_label = label_for(recommendation)
+    return recommendations
+
+
+@prepared(conversation=KEY, since=DateTimeField(), session=KEY, own=KEY)
+def _given(conversation, since, session, own):
+    in_messages = (
+        MessageRecommendation.objects.filter(message__conversation=conversation, message__sent_at__gte=since)
+        .order_by()
+        .values("recommendation")
+    )
+    in_session = (
+        SessionRecommendation.objects.filter(help_session=session).order_by().values("recommendation")
+    )
+    of_conversation = Recommendation.objects.filter(pk=own).order_by().values("pk")
+    given = Recommendation.objects.filter(pk__in=in_messages.union(in_session, of_conversation))
+    place = Coalesce("messagerecommendation__position", "sessionrecommendation__position", 0)
+    return (
+        given.select_related("item")
+        .only(*FIELDS)
+        .with_places()
+        .annotate(message_id=F("messagerecommendation__message"), place=place)
+        .order_by("place", "pk", "stands_at")
+    )

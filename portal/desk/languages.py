@@ -1,0 +1,41 @@
+"""The languages that forms at the desk offer."""
+
+from functools import cache
+
+from django.conf import settings
+from django.conf.locale import LANG_INFO
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
+
+
+@cache
+def language_choices():
+    """Return [(code, the language's own name for itself)]. The portal's languages come first."""
+    spoken = [code for code, _name in settings.LANGUAGES]
+    others = sorted(
+        (_in_title_case(info["name_local"]), code)
+        for code, info in LANG_INFO.items()
+        if "name_local" in info and "-" not in code
+    )
+    return [(code, _in_title_case(LANG_INFO[code]["name_local"])) for code in spoken] + [
+        (code, name) for name, code in others if code not in spoken
+    ]
+
+
+def _in_title_case(name):
+    # upper() would give Georgian words a capital, which they never have.
+    return name[:1].title() + name[1:]
+
+
+def language_name(code):
+    """Return the language's own name for itself, or the code if it is unknown."""
+    return LANG_INFO.get(code, {}).get("name_local", code)
+
+
+@cache
+def language_options(chosen):
+    """Return the rendered options of a select of languages. They don't depend on the page's language."""
+    marks = (
+        (code, mark_safe(" selected") if code == chosen else "", name) for code, name in language_choices()
+    )
+    return format_html_join("", '<option value="{}"{}>{}</option>', marks)

@@ -1,0 +1,124 @@
+"""The forms of a branch, its opening hours and its closed days."""
+
+import datetime
+import re
+from itertools import pairwise
+
+from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.utils.dates import WEEKDAYS
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.models import Branch
+from portal.desk.forms.fields import DayField
+from portal.text import TextField
+
+
+class BranchForm(forms.Form):
+    """The data of a branch. `branch` is None for a new one."""
+
+    name = TextField(label=gettext_lazy("Name"), max_length=120)
+    address = TextField(label=gettext_lazy("Address"), max_length=200, required=False)
+    phone = TextField(
+        label=gettext_lazy("Phone"),
+        max_length=40,
+        required=False,
+        widget=forms.TextInput(attrs={"type": "tel"}),
+    )
+    promise_hours = forms.IntegerField(
+        label=gettext_lazy("Promised time to answer, in opening hours"),
+        help_text=gettext_lazy(
+            "We promise this to patrons who ask. Only hours when the branch is open count. If it "
+            "opens eight hours a day, 8 means one working day."
+        ),
+        validators=[MinValueValidator(1), MaxValueValidator(400)],
+        widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 1, "max": 400}),
+    )
+
+    def __init__(self, *args, branch=None, **kwargs):
+        self.branch = branch
+        super().__init__(*args, **kwargs)
+
+    def clean_name(self):
+        name = self.cleaned_data["name"]
+        if Branch.objects.filter(name__iexact=name).exclude(pk=self.branch and self.branch.pk).exists():
+            raise forms.ValidationError(_("Another branch has this name. Choose a different one."))
+        return name
+
+
+class HoursForm(forms.Form):
+    """The opening hours of a branch: a line for each day of the week, such as "9:00–12:00, 13:00–17:00"."""
+
+    def __init__(self, *args, branch, **kwargs):
+        week = {}
+        for hours in branch.opening_hours.all():
+            week.setdefault(f"day{hours.weekday}", []).append(f"{hours.opens:%H:%M}–{hours.closes:%H:%M}")
+        kwargs.setdefault("initial", {day: ", ".join(texts) for day, texts in week.items()})
+        super().__init__(*args, **kwargs)
+        for weekday in range(7):
+            self.fields[f"day{weekday}"] = HoursField(
+                label=capfirst(WEEKDAYS[weekday]),
+                required=False,
+                max_length=100,
+                widget=forms.TextInput(attrs={"autocomplete": "off"}),
+            )
+
+    @property
+    def week(self):
+        """Return [(weekday, opens, closes)]."""
+        return [
+            (weekday, opens, closes)
+            for weekday in range(7)
+            for opens, closes in self.cleaned_data[f"day{weekday}"]
+        ]
+
+
+class HoursField(forms.CharField):
+    """A text such as "9:00–12:00, 1pm–5pm". Its value is a list of (opens, closes) in order."""
+
+    PATTERN = re.compile(
+        r"\s*(\d{1,2})(?:[:.h](\d{2}))?\s*([ap]m)?\s*(?:-|–|—|to|a)\s*(\d{1,2})(?:[:.h](\d{2}))?\s*([ap]m)?\s*\Z",
+        re.IGNORECASE,
+    )
+
+    def to_python(self, value):
+        text = super().to_python(value)
+        pairs = sorted(self._pair(part) for part in text.split(",") if part.strip())
+        for (_opens, closes), (opens, _closes) in pairwise(pairs):
+            if opens < closes:
+                raise forms.ValidationError(_("These times overlap. Change one of them."))
+        return pairs
+
+    def has_changed(self, initial, data):
+        return True
+
+    def _pair(self, text):
+        match = self.PATTERN.match(text)
+        if not match:
+            raise forms.ValidationError(
+                _("Enter opening and closing time, such as 9:00–17:00. Put a comma between two times.")
+            )
+        opens, closes = self._time(*match.group(1, 2, 3)), self._time(*match.group(4, 5, 6))
+        if closes <= opens:
+            raise forms.ValidationError(_("Enter a closing time after the opening time and before midnight."))
+        return opens, closes
+
+    def _time(self, hour, minute, half):
+        hour, minute = int(hour), int(minute or 0)
+        if half and 1 <= hour <= 12:
+            hour = hour % 12 + (12 if half.lower() == "pm" else 0)
+        try:
+            return datetime.time(hour, minute)
+        except ValueError:
+            raise forms.ValidationError(
+                _("This time doesn't exist. Enter opening and closing time, such as 9:00–17:00.")
+            ) from None
+
+
+class ClosedDayForm(forms.Form):
+    """A day on which a branch is closed."""
+
+    day = DayField(label=gettext_lazy("Day"))
+    reason = TextField(label=gettext_lazy("Reason"), max_length=80, required=False)

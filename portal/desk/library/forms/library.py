@@ -1,0 +1,181 @@
+"""The forms of the whole library's settings."""
+
+import re
+import string
+
+from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.languages import languages
+from accounts.models import Branch, Library
+from portal import files
+from portal.text import TextField
+
+LOGO_SIDE = 512
+
+
+LINK_PLACES = {"isbn", "title", "number"}
+
+
+class LibraryForm(forms.Form):
+    """The name, language and deadlines of the library."""
+
+    name = TextField(label=gettext_lazy("Name"), max_length=120)
+    language = forms.ChoiceField(
+        label=gettext_lazy("Language"),
+        choices=languages,
+        help_text=gettext_lazy("Used if a browser asks for a language that this site doesn't have."),
+    )
+    time_zone = forms.ChoiceField(
+        label=gettext_lazy("Time zone"), choices=Library._meta.get_field("time_zone").choices
+    )
+    default_branch = forms.ModelChoiceField(
+        label=gettext_lazy("Default branch"),
+        queryset=Branch.objects.filter(closed_at=None),
+        empty_label=None,
+        help_text=gettext_lazy("Questions without a branch go to its desk."),
+    )
+    accent_color = forms.CharField(
+        label=gettext_lazy("Accent color"),
+        help_text=gettext_lazy(
+            "For buttons and links. Pages use a darker or lighter shade where text would be hard to read."
+        ),
+        validators=[
+            RegexValidator(
+                r"\A#[0-9a-fA-F]{6}\Z", gettext_lazy("Write the color as # and six digits, such as #0b5d4d.")
+            )
+        ],
+        widget=forms.TextInput(attrs={"type": "color"}),
+    )
+    catalog_link = forms.CharField(
+        label=gettext_lazy("Catalog link"),
+        max_length=300,
+        required=False,
+        help_text=gettext_lazy(
+            "The search address of your catalog, such as "
+            "https://catalog.example.org/search?q={isbn}. We replace {isbn}, {title} or {number} "
+            "with those of the item."
+        ),
+        widget=forms.TextInput(attrs={"inputmode": "url", "spellcheck": "false"}),
+    )
+    closes_after_days = forms.IntegerField(
+        label=gettext_lazy("Days until a conversation closes by itself"),
+        help_text=gettext_lazy(
+            "Counted from your last answer. Patrons see the date in advance, and can reopen the "
+            "conversation by writing. Enter 0 for never."
+        ),
+        validators=[MinValueValidator(0), MaxValueValidator(365)],
+        widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 0, "max": 365}),
+    )
+    released_after_days = forms.IntegerField(
+        label=gettext_lazy("Days until an assigned conversation is released"),
+        help_text=gettext_lazy(
+            "If the assignee hasn't written for so long while the patron waits, any colleague can "
+            "take it. Enter 0 for never."
+        ),
+        validators=[MinValueValidator(0), MaxValueValidator(90)],
+        widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 0, "max": 90}),
+    )
+    desk_locks_after_minutes = forms.IntegerField(
+        label=gettext_lazy("Minutes until a shared desk computer locks"),
+        help_text=gettext_lazy("Counted while nobody uses it. Staff unlock it with their own PIN."),
+        validators=[MinValueValidator(1), MaxValueValidator(60)],
+        widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 1, "max": 60}),
+    )
+
+    def clean_catalog_link(self):
+        link = self.cleaned_data["catalog_link"]
+        if not link:
+            return ""
+        try:
+            places = {
+                name for _text, name, _spec, _conversion in string.Formatter().parse(link) if name is not None
+            }
+        except ValueError:
+            places = {""}
+        if not re.match(r"https?://[^\s/]+\.[^\s]*\Z", link):
+            raise forms.ValidationError(_("Enter the full address, beginning with https://"))
+        if not places or places - LINK_PLACES:
+            raise forms.ValidationError(
+                _("Use {isbn}, {title} or {number} in the address, and no other curly brackets.")
+            )
+        return link
+
+
+class ChildrenForm(forms.Form):
+    """How a visit with a child is handed over, and which patron groups of the ILS are children's."""
+
+    children = forms.ChoiceField(
+        label=gettext_lazy("A visit with a child"),
+        widget=forms.RadioSelect,
+        choices=[
+            (
+                Library.Children.PAPER,
+                gettext_lazy(
+                    "Paper only: nothing digital. The child gets a printed slip with the summary and each "
+                    "item with its reason and call number. No code, no email, no account, and no new "
+                    "sign-in with a child's card."
+                ),
+            ),
+            (
+                Library.Children.SHARED,
+                gettext_lazy(
+                    "Shared with an adult: the child and one adult can keep the visit with the code. Both "
+                    "can read it, say what helped and ask questions. The adult sees nothing else of the "
+                    "child's. The child can stop sharing at any time."
+                ),
+            ),
+            (
+                Library.Children.OWN,
+                gettext_lazy(
+                    "The child's own: children keep visits in their own account, like everyone. No adult "
+                    "can see them."
+                ),
+            ),
+        ],
+        help_text=gettext_lazy(
+            "Staff turn it on while they record a visit. We never store a child's surname or "
+            "birth date, and nothing for longer than 90 days. Your choice applies to visits "
+            "recorded from now on. Visits that were handed over don't change. A quiet visit stays "
+            "quiet."
+        ),
+    )
+    childrens_groups = TextField(
+        label=gettext_lazy("Patron groups of children"),
+        max_length=1000,
+        multiline=True,
+        required=False,
+        help_text=gettext_lazy(
+            "Their names in your library system (ILS), one per line. A patron who signs in with a "
+            "card of these groups gets a child's record. It has only the first given name (Jane "
+            "for “Doe, Jane Ann” or “Jane Ann Doe”) and no email address."
+        ),
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+    )
+
+
+class LogoForm(forms.Form):
+    """A picture for the logo."""
+
+    logo = forms.FileField(
+        label=gettext_lazy("Logo"),
+        help_text=gettext_lazy(
+            "A PNG, JPEG or WebP image of up to 5 MB. Every page shows it next to the name, quite small."
+        ),
+        error_messages={
+            "required": gettext_lazy("Choose an image."),
+            "empty": gettext_lazy("That file is empty. Choose another."),
+        },
+        widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
+    )
+
+    def clean_logo(self):
+        """Return the picture as PNG bytes, shrunk to LOGO_SIDE."""
+        try:
+            return files.picture(self.cleaned_data["logo"], side=LOGO_SIDE)
+        except files.NotAPicture:
+            raise forms.ValidationError(
+                _("This is not a PNG, JPEG or WebP image of up to 5 MB. Choose another file.")
+            ) from None

@@ -1,0 +1,99 @@
+"""The forms that give a role to a staff member or invite a new one."""
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.languages import languages
+from accounts.models import Branch, StaffRole
+from portal.text import TextField
+
+# What the form posts for a branch where the invited person will not work.
+NOT_HERE = "no"
+
+
+class RoleForm(forms.Form):
+    """A role at one of the branches that `coordinator` coordinates."""
+
+    branch = forms.ModelChoiceField(
+        label=gettext_lazy("Branch"), queryset=Branch.objects.none(), empty_label=None
+    )
+    role = forms.ChoiceField(
+        label=gettext_lazy("Role"),
+        choices=StaffRole.Role.choices,
+        help_text=gettext_lazy(
+            "Coordinators manage the staff of the branch and can change the settings of the whole library."
+        ),
+        widget=forms.RadioSelect,
+    )
+
+    def __init__(self, *args, coordinator, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["branch"].queryset = Branch.objects.at_desk_of(coordinator).filter(closed_at=None)
+
+
+class InvitationForm(forms.Form):
+    """An invitation, with a role at each of the branches that `coordinator` coordinates.
+
+    The cleaned `at_branches` is {branch: role}.
+    """
+
+    name = TextField(
+        label=gettext_lazy("Name that patrons see"),
+        max_length=80,
+        error_messages={"required": gettext_lazy("Enter the name that patrons will see.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    email = forms.EmailField(
+        label=gettext_lazy("Email address"),
+        max_length=254,
+        help_text=gettext_lazy("We send the link there, and a code that confirms the address."),
+        error_messages={
+            "required": gettext_lazy("Enter their email address."),
+            "invalid": gettext_lazy("Enter the full email address, such as ana@example.org."),
+        },
+        widget=forms.EmailInput(
+            attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+    )
+    language = forms.ChoiceField(
+        label=gettext_lazy("Language of the email"),
+        choices=languages,
+        help_text=gettext_lazy("If they have chosen a language here, the email uses that one."),
+    )
+
+    def __init__(self, *args, coordinator, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.branches = {
+            f"at_{branch.slug}": branch
+            for branch in Branch.objects.at_desk_of(coordinator).filter(closed_at=None)
+        }
+        choices = (
+            list(StaffRole.Role.choices)
+            if len(self.branches) == 1
+            else [(NOT_HERE, _("not here")), *StaffRole.Role.choices]
+        )
+        for name, branch in self.branches.items():
+            self.fields[name] = forms.ChoiceField(label=branch.name, choices=choices)
+
+    @property
+    def roles(self):
+        return [self[name] for name in self.branches]
+
+    def clean(self):
+        chosen = {self.branches[name]: self.cleaned_data.pop(name, NOT_HERE) for name in self.branches}
+        self.cleaned_data["at_branches"] = {
+            branch: role for branch, role in chosen.items() if role != NOT_HERE
+        }
+        if not self.cleaned_data["at_branches"] and not self.errors:
+            raise forms.ValidationError(_("Choose at least one branch where they will work."))
+        there = StaffRole.objects.filter(
+            user__email=self.cleaned_data.get("email", "").lower(),
+            branch__in=self.cleaned_data["at_branches"],
+        )
+        if role := there.select_related("branch").first():
+            words = _(
+                "They already work at %(branch)s. Change their role on their page under “People and roles”."
+            )
+            self.add_error(f"at_{role.branch.slug}", words % {"branch": role.branch})
+        return self.cleaned_data

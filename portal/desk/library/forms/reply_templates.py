@@ -1,0 +1,60 @@
+"""The form of a reply template."""
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.models import Branch
+from portal.conversations.reply_templates import unknown_places
+from portal.desk.forms.fields import language_field
+from portal.text import TextField
+
+
+class ReplyTemplateForm(forms.Form):
+    """A reply template. Its placeholders in curly brackets must be known."""
+
+    name = TextField(
+        label=gettext_lazy("Name"),
+        max_length=80,
+        help_text=gettext_lazy("Staff find the template by this name. Patrons don't see it."),
+    )
+    branch = forms.ModelChoiceField(
+        label=gettext_lazy("Branch"),
+        queryset=Branch.objects.filter(closed_at=None),
+        required=False,
+        empty_label=gettext_lazy("All branches"),
+    )
+    language = language_field(gettext_lazy("Language of the text"))
+    body = TextField(
+        label=gettext_lazy("Text"),
+        max_length=5000,
+        multiline=True,
+        help_text=gettext_lazy(
+            "{patron} becomes the patron's name, {item} the title of the item, {me} your name. If "
+            "there is no name, it is left out. With {patron|neighbor}, the word “neighbor” is "
+            "used instead."
+        ),
+        widget=forms.Textarea(attrs={"rows": 8}),
+    )
+
+    def preview_at(self, url):
+        """Let the page preview the text during typing by posting the form to this URL."""
+        self.fields["body"].widget.attrs |= {
+            "hx-post": url,
+            "hx-trigger": "input changed delay:400ms",
+            "hx-vals": '{"preview": "1"}',
+            "hx-sync": "this:replace",
+            "hx-target": "#preview",
+            "hx-swap": "outerHTML",
+        }
+
+    def clean_body(self):
+        body = self.cleaned_data["body"]
+        unknown = unknown_places(body)
+        if unknown:
+            words = _(
+                "We don't know what to put in place of %(unknown)s. Use only {patron}, {item} and "
+                "{me} in curly brackets."
+            )
+            raise forms.ValidationError(words % {"unknown": ", ".join(unknown)})
+        return body

@@ -1,0 +1,106 @@
+"""The branches: their names, opening hours and closed days, and whether they are in use."""
+
+from django.contrib import messages
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from accounts import library as actions
+from accounts.models import Branch
+from accounts.sign_in.access import coordinator_only
+from portal.desk.library.forms.branches import BranchForm, ClosedDayForm, HoursForm
+
+BRANCH_FIELDS = ["name", "address", "phone", "promise_hours"]
+
+
+@coordinator_only
+def add_branch(request):
+    """Add a branch."""
+    form = BranchForm(request.POST or None, initial={"promise_hours": 24})
+    if form.is_valid():
+        branch = actions.add_branch(by=request.user, at=timezone.now(), **form.cleaned_data)
+        messages.success(request, _("%(branch)s added. Check its opening hours next.") % {"branch": branch})
+        return redirect("branch_settings", branch.slug)
+    return render(request, "desk/library/add_branch.html", {"form": form})
+
+
+@coordinator_only
+def branch_settings(request, slug):
+    """Change the name, address, phone and promise of a branch."""
+    branch = get_object_or_404(Branch, slug=slug)
+    form = BranchForm(
+        request.POST or None, branch=branch, initial={name: getattr(branch, name) for name in BRANCH_FIELDS}
+    )
+    if form.is_valid():
+        actions.change_branch(branch, by=request.user, at=timezone.now(), **form.cleaned_data)
+        messages.success(request, _("%(branch)s saved.") % {"branch": branch})
+        return redirect("branch_settings", branch.slug)
+    return _branch_page(request, branch, form=form)
+
+
+@coordinator_only
+@require_POST
+def branch_hours(request, slug):
+    """Change the opening hours of a branch."""
+    branch = get_object_or_404(Branch, slug=slug)
+    form = HoursForm(request.POST, branch=branch)
+    if form.is_valid():
+        actions.change_hours(branch, week=form.week, by=request.user, at=timezone.now())
+        messages.success(request, _("Opening hours saved."))
+        return redirect("branch_settings", branch.slug)
+    return _branch_page(request, branch, hours_form=form, form_error=True)
+
+
+@coordinator_only
+@require_POST
+def branch_closed_days(request, slug):
+    """Add a closed day, or remove the one that the button `remove` names."""
+    branch = get_object_or_404(Branch, slug=slug)
+    to_remove = request.POST.get("remove")
+    removed = next((each for each in branch.closed_days.all() if each.day.isoformat() == to_remove), None)
+    form = ClosedDayForm(request.POST)
+    if removed:
+        actions.remove_closed_day(branch, day=removed.day, by=request.user, at=timezone.now())
+    elif form.is_valid():
+        actions.add_closed_day(branch, by=request.user, at=timezone.now(), **form.cleaned_data)
+    else:
+        return _branch_page(request, branch, closed_form=form, form_error=True)
+    messages.success(request, _("Closed days saved."))
+    return redirect("branch_settings", branch.slug)
+
+
+@coordinator_only
+@require_POST
+def branch_use(request, slug):
+    """Take a branch out of use, or put it back into use."""
+    branch = get_object_or_404(Branch, slug=slug)
+    if branch.closed_at:
+        actions.put_into_use(branch, by=request.user, at=timezone.now())
+        messages.success(request, _("%(branch)s is in use again.") % {"branch": branch})
+        return redirect("branch_settings", branch.slug)
+    try:
+        actions.take_out_of_use(branch, by=request.user, at=timezone.now())
+    except actions.DefaultBranch:
+        messages.error(
+            request, _("This is the default branch. First choose another one in the library settings.")
+        )
+    else:
+        messages.success(
+            request,
+            _("%(branch)s is no longer in use. You can still read everything it has.") % {"branch": branch},
+        )
+    return redirect("branch_settings", branch.slug)
+
+
+def _branch_page(request, branch, **forms):
+    context = {
+        "branch": branch,
+        "form": BranchForm(branch=branch, initial={name: getattr(branch, name) for name in BRANCH_FIELDS}),
+        "hours_form": HoursForm(branch=branch),
+        "closed_form": ClosedDayForm(),
+        "closed_days": branch.closed_days.filter(day__gte=request.library.today()),
+        "is_default": request.library.default_branch_id == branch.pk,
+        **forms,
+    }
+    return render(request, "desk/library/branch.html", context)

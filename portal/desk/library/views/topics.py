@@ -1,0 +1,46 @@
+"""The topics that visits and conversations are filed under."""
+
+from django.contrib import messages
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.sign_in.access import coordinator_only
+from portal.desk.library.forms.topics import TopicForm
+from recommendations import topics as topic_actions
+from recommendations.models import Topic
+
+
+@coordinator_only
+def topics(request):
+    """List the topics and add one. With `topic`, rename that topic, retire it or bring it back."""
+    number = request.POST.get("topic") or request.GET.get("topic") or ""
+    topic = Topic.objects.filter(pk=int(number)).first() if number.isdecimal() and len(number) < 10 else None
+    form = TopicForm(request.POST or None, topic=topic)
+    if topic and "retire" in request.POST:
+        topic_actions.retire_topic(topic, at=timezone.now())
+    elif topic and "bring_back" in request.POST:
+        topic_actions.bring_back_topic(topic)
+    elif not (form.is_valid() and _save_topic(form, topic)):
+        return render(
+            request,
+            "desk/library/topics.html",
+            {"form": form, "topic": topic, "topics": Topic.objects.prefetch_related("names")},
+        )
+    messages.success(request, _("Topics saved."))
+    return redirect("topics")
+
+
+def _save_topic(form, topic):
+    """Save the topic and return True, or add an error to the form."""
+    try:
+        if topic:
+            topic_actions.rename_topic(topic, **form.typed)
+        else:
+            topic_actions.add_topic(**form.typed)
+    except topic_actions.NameTaken:
+        form.add_error(
+            "name", _("Another topic has this name, perhaps a retired one. Choose a different name.")
+        )
+        return False
+    return True

@@ -1,0 +1,87 @@
+"""What the record of a person shows at the desk."""
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import override
+
+from portal.conversations.models import Conversation
+from portal.conversations.views.keeping import wording
+from portal.desk import shown_today, slips
+from portal.helpsessions import account_codes
+from portal.helpsessions.models import HelpSession
+from portal.paging import page_of
+from portal.privacy.unmerging import can_be_unmerged
+from recommendations.models import topic_names
+
+from .to_keep import visit_to_keep
+
+
+def record_context(request, person):
+    """Return the context of desk/people/record.html."""
+    may_see_passkeys = request.user.is_coordinator and not person.is_staff and person != request.user
+    visit = visit_to_keep(request)
+    words, language = consent(request, person, visit)
+    return {
+        "person": person,
+        "cards": list(person.library_cards.select_related("home_branch")),
+        "is_confirmed": person.emailaddress_set.filter(verified=True).exists(),
+        **_visits_context(request, person),
+        **_conversations_context(request, person),
+        "to_keep": visit,
+        "wording": words,
+        "wording_language": language,
+        **_code_context(request, person),
+        "passkeys": list(person.passkeys.all()) if may_see_passkeys else [],
+        "joined": can_be_unmerged(person, at=timezone.now()) if request.user.is_coordinator else [],
+    }
+
+
+def consent(request, person, visit):
+    """Return (sentences, their language): what staff read to the person before the visit is kept for them."""
+    language = person.language if person.language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
+    with override(language):
+        return wording(person, timezone.now(), request.library, visit), language
+
+
+def slip_name(person):
+    """Return the name under which `slips` keeps the person's account code."""
+    return f"record {person.public_id}"
+
+
+def _visits_context(request, person):
+    visits = (
+        HelpSession.objects.filter(Q(patron=person) | Q(shared_with=person))
+        .recorded()
+        .select_related("branch", "staff", "topic")
+        .prefetch_related(*topic_names("topic__names"))
+    )
+    visits, older = page_of(visits, "happened_on", request.GET.get("after"))
+    branches, shown = request.user.desk_branch_ids, shown_today.ids(request)
+    for visit in visits:
+        visit.may_open = visit.branch_id in branches or visit.staff_id == request.user.pk or visit.pk in shown
+    return {"visits": visits, "older_visits": older}
+
+
+def _conversations_context(request, person):
+    conversations = (
+        Conversation.objects.filter(patron=person)
+        .not_merged()
+        .exclude(status=Conversation.Status.ERASED)
+        .select_related("branch")
+    )
+    conversations, older = page_of(conversations, "opened_at", request.GET.get("older"))
+    mine = Conversation.objects.at_desk_of(request.user, shown_today.ids(request))
+    listed = [conversation.pk for conversation in conversations]
+    openable = set(mine.filter(pk__in=listed).values_list("pk", flat=True))
+    for conversation in conversations:
+        conversation.may_open = conversation.pk in openable
+    return {"conversations": conversations, "older_conversations": older}
+
+
+def _code_context(request, person):
+    """Return whether the person may have an account code, and the code if it was just made."""
+    may_have_code = account_codes.may_have_code(person)
+    codes = slips.kept(request.session, slip_name(person), at=timezone.now())
+    code = slips.code_context(codes[0]) if codes and may_have_code else {}
+    return {"may_have_code": may_have_code, **code}

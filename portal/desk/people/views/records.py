@@ -1,0 +1,161 @@
+"""The record of a person, and what staff can do for the person there."""
+
+from django.contrib import messages
+from django.http import Http404
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.patron.children import WorksAtADesk, end_childs_record, make_childs_record
+from accounts.sign_in import passkeys
+from accounts.sign_in.access import coordinator_only, staff_only
+from portal.conversations import keeping
+from portal.desk import slips
+from portal.desk.access_log import log_reason, log_record_opened
+from portal.desk.people import find
+from portal.desk.people.forms import ReasonForm
+from portal.desk.people.record_page import consent, record_context, slip_name
+from portal.desk.people.to_keep import posted_visit, record_url, visit_to_keep
+from portal.helpsessions import account_codes
+from portal.helpsessions.keeping import AlreadyKept, OnPaperOnly, QuietSession
+from portal.text import uuid_or_none
+
+
+@staff_only
+@require_http_methods(["GET", "HEAD", "POST"])
+def patron_record(request, public_id):
+    """Show the record. If the person is not near this desk, ask for a reason first."""
+    person, reason = _person_and_reason(request, public_id)
+    form = ReasonForm(request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        events = log_reason(request, person, at=timezone.now(), reason=form.cleaned_data["reason"])
+        find.remember(request, [person], because=events)
+        return redirect(record_url(person, visit_to_keep(request)))
+    if form.is_bound or not (person.is_near or reason):
+        context = {
+            "form": form,
+            "person": person,
+            "masked": find.masked(person.email),
+            "to_keep": visit_to_keep(request),
+        }
+        return render(request, "desk/people/reason.html", context, status=422 if form.is_bound else 200)
+    _log_opened(request, person, reason)
+    return render(request, "desk/people/record.html", record_context(request, person))
+
+
+@staff_only
+@require_POST
+def keep_for_patron(request, public_id):
+    """Keep a visit for a patron who asks for it at the desk, after staff read the consent to them."""
+    person, _reason = _open_record(request, public_id)
+    visit = posted_visit(request)
+    if visit is None:
+        raise Http404
+    words, language = consent(request, person, visit)
+    try:
+        keeping.keep(
+            visit,
+            by=person,
+            at=timezone.now(),
+            wording="\n".join(words),
+            language=language,
+            read_by=request.user,
+        )
+    except AlreadyKept:
+        messages.error(request, _("Someone already has this visit in their account. Nothing was changed."))
+    except QuietSession:
+        messages.error(request, _("A quiet visit can't have a name. Nothing was changed."))
+    except OnPaperOnly:
+        messages.error(request, _("This child's visit is on paper only. Nothing was changed."))
+    else:
+        messages.success(request, _kept_words(person, visit))
+    return redirect("patron_record", person.public_id)
+
+
+def _kept_words(person, visit):
+    words = _("%(name)s has this visit in their account now. The code on the slip no longer works.")
+    if visit.is_shared and person.is_child:
+        words = _("%(name)s has this visit in their account now, as the child.")
+    elif visit.is_shared:
+        words = _("%(name)s has this visit in their account now, as the adult.")
+    return words % {"name": person.display_name}
+
+
+@staff_only
+@require_POST
+def make_account_code(request, public_id):
+    """Make a code that opens the account on the person's phone, if they have no sign-in method yet."""
+    person, _reason = _open_record(request, public_id)
+    try:
+        code = account_codes.make_code(person, by=request.user, at=timezone.now())
+    except account_codes.NotForThem:
+        messages.error(request, _("They can already sign in. No code was made."))
+    else:
+        slips.keep(request.session, slip_name(person), [code], at=timezone.now())
+    return redirect("patron_record", person.public_id)
+
+
+@coordinator_only
+@require_POST
+def remove_lost_passkey(request, public_id):
+    """Remove the passkey of a patron who lost their device. Passkeys of staff are removed in the settings."""
+    person, reason = _open_record(request, public_id)
+    if person.is_staff or person == request.user:
+        raise Http404
+    passkey = get_object_or_404(person.passkeys, public_id=uuid_or_none(request.POST.get("passkey")))
+    _log_opened(request, person, reason)
+    try:
+        passkeys.remove_lost(passkey, by=request.user, at=timezone.now())
+    except passkeys.OnlySignInMethod:
+        messages.error(
+            request,
+            _(
+                "This is their only sign-in method, so it was not removed. First add an email address "
+                "or a card to their record."
+            ),
+        )
+    else:
+        messages.success(
+            request,
+            _(
+                "Passkey removed. They are signed out everywhere, and get an email if their address "
+                "is confirmed."
+            ),
+        )
+    return redirect("patron_record", person.public_id)
+
+
+@staff_only
+@require_POST
+def change_childs_record(request, public_id):
+    """Turn the record into a child's record, or back."""
+    person, _reason = _open_record(request, public_id)
+    is_child = request.POST.get("is_child") == "yes"
+    change = make_childs_record if is_child else end_childs_record
+    try:
+        change(person, by=request.user, at=timezone.now())
+    except WorksAtADesk:
+        messages.error(request, _("They are a staff member. Nothing was changed."))
+    else:
+        words = _("This is a child's record now.") if is_child else _("This is no longer a child's record.")
+        messages.success(request, words)
+    return redirect("patron_record", person.public_id)
+
+
+def _person_and_reason(request, public_id):
+    """Return (the person, the reason the staff member gave today, or "")."""
+    person = get_object_or_404(find.at_desk_of(request.user, find.found(request)), public_id=public_id)
+    return person, find.reason_for(request, person)
+
+
+def _open_record(request, public_id):
+    """Return (the person, the reason), or raise Http404 if the staff member still has to give a reason."""
+    person, reason = _person_and_reason(request, public_id)
+    if not (person.is_near or reason):
+        raise Http404
+    return person, reason
+
+
+def _log_opened(request, person, reason):
+    log_record_opened(request, person, at=timezone.now(), reason="" if person.is_near else reason)

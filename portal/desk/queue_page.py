@@ -1,0 +1,145 @@
+"""What the queue's page shows: tabs, rows, filters, and the form that changes many conversations at once."""
+
+import datetime
+from dataclasses import replace
+from functools import lru_cache
+from urllib.parse import urlencode
+
+from django.urls import reverse
+from django.utils.safestring import mark_safe
+from django.utils.text import capfirst
+from django.utils.translation import get_language, ngettext
+from django.utils.translation import gettext as _
+
+from portal.conversations.models import Conversation
+
+from . import queue
+from .queue_rows import shapes
+from .toolbar import snooze_days
+from .widgets import LongSelect
+
+
+def lists_context(request, asked, topics, at, *, opened_at=None):
+    """Return the context of the tabs with their counts, and of the rows.
+
+    `opened_at` is None, or when the page that polls was shown.
+    """
+    filters, today = asked.filters(request.user), queue.desk_today(request, at)
+    # Count before reading the rows, so that the next poll finds what changed in between.
+    counts = queue.counts(request, asked, filters, today, at=at, since=opened_at)
+    page = queue.page(request, asked, filters, today, at=at, topics=topics)
+    tabs = [
+        {
+            "name": tab,
+            "label": str(label),
+            "count": counts.lists[tab],
+            "current": tab == asked.tab,
+            "url": replace(asked, tab=tab).url(),
+        }
+        for tab, label in queue.TABS.items()
+    ]
+    new = ""
+    if counts.new:
+        new = ngettext("%(count)s new", "%(count)s new", counts.new)
+        new %= {"count": queue.count_in_words(counts.new)}
+    return {
+        "asked": asked,
+        "heading": queue.TABS[asked.tab],
+        "tabs": tabs,
+        "elsewhere": [tab for tab in tabs if not tab["current"] and tab["count"] != "0"],
+        "rows": page.rows,
+        "drawn": mark_safe("".join(page.rows)),
+        "shapes": shapes(),
+        "more": asked.url(after=page.next) if page.next else "",
+        "is_later": page.after is not None,
+        "first_page": asked.url(),
+        "unfiltered": queue.QueueQuery(tab=asked.tab).url(),
+        "here": request.get_full_path(),
+        "poll": _poll_url(request, asked, counts.state, opened_at or at),
+        "news": new,
+        "counts": counts,
+    }
+
+
+def _poll_url(request, asked, state, opened_at):
+    known = urlencode({"since": state, "drawn": opened_at.isoformat()})
+    return f"{reverse('desk_queue_news')}?{asked.query(after=request.GET.get('after', ''))}&{known}"
+
+
+def filters_context(request, asked, topics):
+    """Return the rendered controls that filter the lists. A control with nothing to choose from is ""."""
+    branches = [(role.branch.slug, role.branch.name) for role in request.user.roles]
+    offered = [
+        (pk, str(topic)) for pk, topic in topics.items() if topic.retired_at is None or str(pk) == asked.topic
+    ]
+    all_branches, all_topics = ("", _("All your branches")), ("", _("All"))
+    return {
+        "branches": _select("branch", asked.branch, [all_branches, *branches]) if len(branches) > 1 else "",
+        "topics": _select("topic", asked.topic, [all_topics, *offered]) if offered else "",
+        "reasons": _reasons(asked.reason, get_language()),
+    }
+
+
+@lru_cache(maxsize=100)
+def _reasons(chosen, _language):
+    reasons = [(reason.value, capfirst(reason.label)) for reason in Conversation.Reason]
+    return _select("reason", chosen, [("", _("All")), *reasons])
+
+
+def _select(name, chosen, choices, id=""):
+    return LongSelect(choices=choices).render(name, chosen, {"id": id or f"filter-{name}"})
+
+
+def bulk_context(request, at):
+    """Return the context of the form that changes all selected conversations."""
+    today = request.library.today(at)
+    colleagues = list(queue.colleagues(request.user).items())
+    return {
+        "colleagues": _select("to", "", colleagues, id="bulk-to") if colleagues else "",
+        "days": [(label, day.isoformat()) for label, day in snooze_days(today)],
+        "first_day": (today + datetime.timedelta(days=1)).isoformat(),
+    }
+
+
+def empty_list_context(asked):
+    """Return the texts of an empty list: what will appear in it, and a link to what to do now."""
+    texts = {
+        "needs": (
+            _("Nobody is waiting"),
+            _(
+                "Conversations appear here when a patron writes, or says that an item didn't help or "
+                "that they couldn't get it. The longest wait comes first."
+            ),
+        ),
+        "mine": (
+            _("Nothing is assigned to you"),
+            _(
+                "Conversations assigned to you appear here until they are closed. So do those of a "
+                "colleague you cover for."
+            ),
+        ),
+        "patron": (
+            _("Not waiting for any patron"),
+            _(
+                "Answered conversations stay here until the patron writes. If the patron doesn't "
+                "write, they close by themselves."
+            ),
+        ),
+        "snoozed": (
+            _("Nothing is snoozed"),
+            _(
+                "Snoozed conversations wait here, the next to come back first. They come "
+                "back sooner if the patron writes."
+            ),
+        ),
+        "done": (
+            _("Nothing is closed yet"),
+            _("Closed conversations are here, the latest first. They open again when someone writes."),
+        ),
+    }
+    title, text = texts[asked.tab]
+    if asked.tab == "needs":
+        link = {"url": reverse("record"), "label": _("Record a help session")}
+    else:
+        link = {"url": reverse("desk"), "label": _("See who needs an answer")}
+    return {"title": title, "text": text, **link}

@@ -1,0 +1,55 @@
+"""The initial values of the form that records a help session."""
+
+import uuid
+
+from portal.conversations.models import Conversation, Side
+from portal.helpsessions.models import HelpSession
+from recommendations.models import QuestionType
+
+
+def defaults(user, library, at):
+    """Return initial values for now, with mode, type, language and branch of the user's last session."""
+    now = at.astimezone(library.zone)
+    initial = {
+        "token": uuid.uuid4(),
+        "people": 1,
+        "happened_on": now.date(),
+        "hour": now.hour,
+        "language": library.language,
+        "branch": user.desk_branch_ids[0] if user.desk_branch_ids else None,
+        "question_type": QuestionType.REFERENCE,
+    }
+    own = HelpSession.objects.at_desk_of(user).recorded().filter(staff=user)
+    last = own.latest_first().first()
+    if last is not None:
+        initial |= {"mode": last.mode, "question_type": last.question_type, "language": last.language}
+        if last.branch_id in user.desk_branch_ids:
+            initial["branch"] = last.branch_id
+    return initial
+
+
+def defaults_for_contact(conversation, user):
+    """Return initial values for logging a conversation as a contact. They hold no name."""
+    session = conversation.help_session
+    question = conversation.messages.filter(side=Side.PATRON).in_order().first()
+    initial = {
+        "conversation": conversation.public_id,
+        "mode": HelpSession.Mode.WEB_FORM,
+        "topic": conversation.topic_id or (session.topic_id if session else None),
+        "question": question.body if question else conversation.subject,
+        "question_type": _question_type(conversation),
+        "quiet": session is not None and session.quiet,
+    }
+    if question or session:
+        initial["language"] = question.language if question else session.language
+    if conversation.branch_id in user.desk_branch_ids:
+        initial["branch"] = conversation.branch_id
+    return initial
+
+
+def _question_type(conversation):
+    is_advisory = conversation.reason == Conversation.Reason.READERS_ADVISORY
+    if is_advisory or hasattr(conversation, "readers_form"):
+        return QuestionType.READERS_ADVISORY
+    session = conversation.help_session
+    return session.question_type if session else QuestionType.REFERENCE

@@ -1,0 +1,179 @@
+"""The entries of a conversation's timeline, in words."""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from portal.conversations.models import DeskEvent, Event, Side
+from portal.templatetags.portal import day_in_a_sentence
+
+# Entries at the same time have this order. A message comes after the reopening that it caused.
+BEFORE_MESSAGE, MESSAGE, AFTER_MESSAGE = 0, 1, 2
+
+
+@dataclass(kw_only=True, slots=True)
+class Entry:
+    """One entry of the timeline."""
+
+    shape: ClassVar[str]
+
+    pk: int
+    at: datetime
+    rank: int
+    # The id of its HTML element.
+    anchor: str
+    # Announced to screen readers when it arrives on an open page.
+    news: str
+    # Primary key of the person who caused it, or None.
+    actor_id: int | None
+
+
+@dataclass(kw_only=True, slots=True)
+class MessageEntry(Entry):
+    """A message of the patron or of staff."""
+
+    shape = "message"
+
+    public_id: UUID
+    side: str
+    body: str
+    language: str
+    author: str
+    is_own: bool
+    # How long its author can still take it back. 0 if the answer is no longer pending.
+    seconds_to_undo: int
+    # `timeline_context` sets both.
+    files: list | None = None
+    given: tuple = ()
+
+
+@dataclass(kw_only=True, slots=True)
+class NoteEntry(Entry):
+    """A note that staff wrote to each other."""
+
+    shape = "note"
+
+    author: str
+    body: str
+
+
+@dataclass(kw_only=True, slots=True)
+class EventEntry(Entry):
+    """Something that happened in the conversation."""
+
+    shape = "event"
+
+
+def message_entry(row, user, at):
+    """Return the entry of a MessageRow, as this staff member sees it at this time."""
+    by_patron = row.side == Side.PATRON
+    if row.author_id:
+        author = row.author__name or _("a patron")
+    elif by_patron:
+        author = _("The patron")
+    else:
+        author = _("The library")
+    heading = _("The patron wrote") if by_patron else _("%(name)s answered") % {"name": author}
+    seconds_left = math.ceil((row.shown_from - at).total_seconds())
+    return MessageEntry(
+        pk=row.pk,
+        at=row.sent_at,
+        rank=MESSAGE,
+        anchor=f"message-{row.public_id}",
+        news=heading,
+        actor_id=row.author_id,
+        public_id=row.public_id,
+        side=row.side,
+        body=row.body,
+        language=row.language,
+        author=author,
+        is_own=row.author_id == user.pk and not by_patron,
+        seconds_to_undo=max(0, seconds_left),
+    )
+
+
+def note_entry(line):
+    """Return the entry of a note."""
+    author = User(pk=line.by_id, name=line.by).display_name if line.by_id else ""
+    return NoteEntry(
+        pk=line.pk,
+        at=line.at,
+        rank=AFTER_MESSAGE,
+        anchor=f"note-{line.public_id}",
+        news=_("%(name)s wrote a note") % {"name": author} if author else _("A new note"),
+        actor_id=line.by_id,
+        author=author,
+        body=line.body,
+    )
+
+
+def event_entry(line):
+    """Return the entry of an event that the patron sees too."""
+    rank = BEFORE_MESSAGE if line.kind == Event.Kind.REOPENED else AFTER_MESSAGE
+    return _event_entry(line, _event_in_words(line), rank, f"event-{line.pk}")
+
+
+def desk_event_entry(line):
+    """Return the entry of an event that only the desk sees."""
+    return _event_entry(line, _desk_event_in_words(line), AFTER_MESSAGE, f"desk-event-{line.pk}")
+
+
+def _event_entry(line, words, rank, anchor):
+    return EventEntry(pk=line.pk, at=line.at, rank=rank, anchor=anchor, news=words, actor_id=line.by_id)
+
+
+def _event_in_words(event):
+    if event.kind == Event.Kind.REOPENED:
+        return _("Opened again")
+    if event.kind == Event.Kind.MERGED:
+        return _("Another conversation was merged into this one")
+    if event.kind == Event.Kind.CLOSED_BY_ITSELF:
+        return _("Closed automatically, because the patron didn't write again")
+    if event.side == Side.PATRON:
+        return _("Closed by the patron: this sorted it")
+    return _("Closed by %(name)s") % {"name": event.by} if event.by else _("Closed by the library")
+
+
+def _desk_event_in_words(event):
+    """Return what happened, in words. An erased conversation has no timeline, so no event is left."""
+    kind, someone = DeskEvent.Kind, _("someone")
+    names = {
+        "by": event.by or someone,
+        "to": event.to or someone,
+        "was": event.was or someone,
+        "branch": event.branch,
+    }
+    by_assignee = event.was_id == event.by_id
+    if event.kind == kind.TAKEN:
+        words = _("%(by)s took over from %(was)s") if event.was_id else _("%(by)s took this")
+    elif event.kind == kind.ASSIGNED and not event.was_id:
+        words = _("%(by)s assigned this to %(to)s")
+    elif event.kind == kind.ASSIGNED:
+        words = (
+            _("%(was)s assigned this to %(to)s")
+            if by_assignee
+            else _("%(by)s reassigned this from %(was)s to %(to)s")
+        )
+    elif event.kind == kind.UNASSIGNED:
+        words = _("%(by)s unassigned themselves") if by_assignee else _("%(by)s unassigned %(was)s")
+    elif event.kind == kind.RELEASED:
+        words = _("Released, because %(was)s didn't answer in time")
+    elif event.kind == kind.TRANSFERRED:
+        words = _("%(by)s transferred this to %(branch)s")
+    elif event.kind == kind.SNOOZED:
+        words = _("%(by)s put this off until %(day)s")
+        names["day"] = day_in_a_sentence(event.until)
+    elif event.kind == kind.WOKEN:
+        words = (
+            _("%(by)s put this back in the queue") if event.by else _("Back in the queue on the chosen day")
+        )
+    elif event.kind == kind.CLOSED:
+        words = _("%(by)s closed this before anyone wrote")
+    else:
+        words = _("%(by)s logged this as a contact")
+    return words % names

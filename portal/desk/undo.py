@@ -1,0 +1,15 @@
+"""The undo button of a message that says what was just done."""
+
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from portal.conversations import desk_actions
+
+
+def undo_tag(user, conversation):
+    """Return the tag that gives a message an undo button, or "" if there is nothing to undo."""
+    if not desk_actions.can_be_undone(conversation, by=user):
+        return ""
+    query = urlencode({"done": conversation.changed_at.isoformat()})
+    return f"undo={reverse('desk_undo', args=[conversation.public_id])}?{query}"

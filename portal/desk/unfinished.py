@@ -1,0 +1,39 @@
+"""The tray: help sessions that a staff member began and has not finished yet."""
+
+from django.utils.translation import gettext as _
+
+from portal.helpsessions.models import HelpSession
+
+
+def tray(user):
+    """Return the unfinished sessions of this staff member, each as a dict for desk/tray_rows.html."""
+    sessions = HelpSession.objects.unfinished().filter(staff=user)
+    rows = sessions.values_list("pk", "public_id", "created_at", "branch__name", "unfinished_form__fields")
+    return [
+        {
+            "pk": pk,
+            "public_id": public_id,
+            "created_at": created_at,
+            "branch": branch,
+            "first_words": _first_words(fields or {}),
+        }
+        for pk, public_id, created_at, branch, fields in rows
+    ]
+
+
+def with_first_words(draft):
+    """Return the unfinished session with the words that identify it as `first_words`."""
+    draft.first_words = _first_words(saved_fields(draft))
+    return draft
+
+
+def saved_fields(draft):
+    """Return the saved form fields of an unfinished session."""
+    return draft.unfinished_form.fields if hasattr(draft, "unfinished_form") else {}
+
+
+def _first_words(fields):
+    for name in ("question", "summary", "items-0-title"):
+        if fields.get(name):
+            return fields[name]
+    return _("No text yet")

@@ -1,0 +1,94 @@
+"""The form that records a help session, and the draft that it saves."""
+
+from django.http import Http404
+from django.urls import reverse
+from django.utils import timezone
+
+from portal.conversations.models import Conversation
+from portal.desk import shown_today
+from portal.desk.branches import branch_for
+from portal.desk.forms.sessions import RecordForm, typed_fields
+from portal.desk.items_part import search_context
+from portal.desk.tallies import tally_context
+from portal.desk.unfinished import tray
+from portal.helpsessions import unfinished
+from portal.helpsessions.models import HelpSession
+from portal.htmx import render_page
+from portal.text import uuid_or_none
+
+
+def record_form(request, **kwargs):
+    """Return the form for this staff member. `kwargs` are the arguments of any form, such as `data`."""
+    return RecordForm(user=request.user, library=request.library, at=timezone.now(), **kwargs)
+
+
+def record_page(request, form, picker, *, draft=None, warned=False, status=200):
+    """Return the page with the form. `warned` shows a warning about a secret number."""
+    conversation = _conversation(request, form["conversation"].value())
+    if status != 200:
+        form.leave_focus_to_errors()
+    if conversation is not None:
+        form.hide_patron_hints()
+    context = {
+        "form": form,
+        "picker": picker,
+        "items_url": reverse("record"),
+        "draft": draft,
+        "warned": warned,
+        "secret_number": warned,
+        "card_attached": draft is not None and draft.claim_codes.live(timezone.now()).exists(),
+        "conversation": conversation,
+        "tray": [begun for begun in tray(request.user) if draft is None or begun["pk"] != draft.pk],
+        **search_context(picker, branch_for(request)),
+        **tally_context(request),
+    }
+    return render_page(request, "desk/record.html", context, status=status)
+
+
+def draft_with(request, token):
+    """Return the session that this form began or recorded, or None if it is new.
+
+    Raises Http404 if the session belongs to someone else.
+    """
+    own = HelpSession.objects.at_desk_of(request.user)
+    draft = own.filter(public_id=token).first()
+    # A second post of this form may have begun a session since the query above, so leave out the staff
+    # member's own sessions.
+    is_foreign = (
+        draft is None
+        and HelpSession.objects.filter(public_id=token).exclude(pk__in=own.values("pk")).exists()
+    )
+    if is_foreign or (draft is not None and draft.status == HelpSession.Status.TALLY):
+        raise Http404
+    return draft
+
+
+def save_draft(request, draft, token, fields=None):
+    """Save the typed fields as an unfinished session, and return it."""
+    fields = typed_fields(request.POST) if fields is None else fields
+    if draft is None:
+        branch = branch_for(request)
+        return unfinished.start_unfinished(
+            by=request.user, at=timezone.now(), branch=branch, fields=fields, token=token
+        )
+    unfinished.save_unfinished(draft, fields=fields, at=timezone.now())
+    return draft
+
+
+def conversation_to_log(request, public_id):
+    """Return the conversation that the form logs as a contact, or raise Http404."""
+    conversation = _conversation(request, public_id)
+    if conversation is None:
+        raise Http404
+    return conversation
+
+
+def _conversation(request, public_id):
+    """Return the conversation that the form logs as a contact, or None."""
+    public_id = uuid_or_none(public_id)
+    if public_id is None:
+        return None
+    conversations = Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).not_merged()
+    conversations = conversations.exclude(status=Conversation.Status.ERASED)
+    related = "help_session", "readers_form", "branch", "patron"
+    return conversations.select_related(*related).filter(public_id=public_id).first()

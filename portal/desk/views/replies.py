@@ -1,0 +1,230 @@
+"""Answering a conversation: the buttons of the composer, drafts, taking an answer back, and closing."""
+
+from django.contrib import messages
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from accounts.sign_in.access import staff_only
+from portal.conversations import actions, drafts
+from portal.conversations import reply_templates as templates
+from portal.conversations.models import Conversation, Draft, Side
+from portal.conversations.views import attaching, drafting
+from portal.desk.conversation_lookup import conversation_for_page
+from portal.desk.forms.replies import DraftForm, ReplyForm, composer_extras
+from portal.desk.item_picker import ItemPicker, fields_of
+from portal.desk.items_part import items_context
+from portal.desk.params import number_or_none
+from portal.desk.undo import undo_tag
+from portal.text import uuid_or_none
+from recommendations.models import Recommendation
+
+from .conversation_responses import redirect_to, show_conversation, show_message
+
+# The buttons of the items part, or the beginnings of their names.
+ITEM_ACTIONS = ("find", "add_item", "pick-", "remove-")
+
+
+@staff_only
+@require_POST
+def desk_reply(request, public_id):
+    """Do what the pressed button of the composer says."""
+    conversation = conversation_for_page(request, public_id)
+    action = request.POST.get("action", "send")
+    name = "template" if action.startswith("template-") else action
+    return REPLY_ACTIONS.get(name, _change_items)(request, conversation, action)
+
+
+def _send(request, conversation, action):
+    """Send the answer. With `send_anyway` it is sent even if others wrote since the page was shown."""
+    form, picker = ReplyForm(request.POST), ItemPicker(request.POST)
+    refused = _add_files(request, conversation)
+    are_items_valid = picker.check()
+    if not form.is_valid() or not are_items_valid or refused:
+        return show_conversation(request, conversation, form=form, picker=picker, refused=refused, status=422)
+    typed = form.cleaned_data
+    try:
+        message = actions.reply(
+            conversation,
+            by=request.user,
+            side=Side.STAFF,
+            at=timezone.now(),
+            body=typed["body"],
+            language=typed["language"],
+            client_token=typed["client_token"],
+            items=picker.chosen(),
+            then=typed["then"],
+            draft_sequence=typed["sequence"],
+            seen=None if action == "send_anyway" else typed["seen"] or 0,
+        )
+    except actions.AnsweredMeanwhile as meanwhile:
+        return show_conversation(
+            request, conversation, form=form, picker=picker, newer=meanwhile.newer, status=422
+        )
+    except actions.Erased:
+        return redirect_to(request, conversation)
+    if message.body != typed["body"]:
+        # Another page has already sent an answer from this composer, with other words.
+        return show_conversation(
+            request, conversation, form=form, picker=picker, asks="sent_otherwise", status=422
+        )
+    return show_message(request, conversation, _("Sent."), anchor=f"#message-{message.public_id}")
+
+
+def _ask_to_discard(request, conversation, action):
+    form, picker = ReplyForm(request.POST), ItemPicker(request.POST)
+    return show_conversation(request, conversation, form=form, picker=picker, asks="discard")
+
+
+def _discard(request, conversation, action):
+    """Delete the draft and the files that were added to it."""
+    drafts.discard(
+        conversation,
+        person=request.user,
+        side=Side.STAFF,
+        kind=Draft.Kind.REPLY,
+        client_token=uuid_or_none(request.POST.get("client_token")),
+    )
+    return show_message(request, conversation, _("Discarded."))
+
+
+def _offer_templates(request, conversation, action):
+    """Show the reply templates in the composer, for browsers without JavaScript."""
+    _add_files_without_script(request, conversation)
+    return _with_templates(request, conversation, request.POST.dict())
+
+
+def _insert_template(request, conversation, action):
+    """Put the chosen template after what was typed, for browsers without JavaScript."""
+    _add_files_without_script(request, conversation)
+    typed = request.POST.dict()
+    template = templates.chosen_in(conversation, action.removeprefix("template-"), by=request.user)
+    if template is None:
+        return _with_templates(request, conversation, typed)
+    written = typed.get("body", "").rstrip()
+    if written:
+        typed |= {"body": f"{written}\n\n{template.text}"}
+    else:
+        typed |= {"body": template.text, "language": template.language}
+    return show_conversation(
+        request, conversation, form=ReplyForm(), picker=ItemPicker(request.POST), typed=typed
+    )
+
+
+def _with_templates(request, conversation, typed):
+    return show_conversation(
+        request,
+        conversation,
+        form=ReplyForm(),
+        picker=ItemPicker(request.POST),
+        typed=typed,
+        templates=templates.offered_in(conversation, by=request.user),
+    )
+
+
+def _change_items(request, conversation, action):
+    """Do what a button of the items part says. Any other button only shows the composer again."""
+    _add_files_without_script(request, conversation)
+    picker = ItemPicker(request.POST)
+    picker.change(action)
+    if request.htmx and action.startswith(ITEM_ACTIONS):
+        context = items_context(picker, conversation.branch, request.path)
+        return render(request, "desk/items.html", context)
+    return show_conversation(request, conversation, form=ReplyForm(request.POST), picker=picker)
+
+
+REPLY_ACTIONS = {
+    "send": _send,
+    "send_anyway": _send,
+    "discard": _ask_to_discard,
+    "discard_now": _discard,
+    "templates": _offer_templates,
+    "template": _insert_template,
+}
+
+
+def _add_files_without_script(request, conversation):
+    """Add files that came with another button. A script would have uploaded them before."""
+    if request.FILES:
+        _add_files(request, conversation)
+
+
+def _add_files(request, conversation):
+    """Add the posted files and their descriptions to the composer. Return the files that were refused."""
+    token = uuid_or_none(request.POST.get("client_token"))
+    if token is None or conversation.status == Conversation.Status.ERASED:
+        return []
+    added, refused = attaching.take_in(
+        request, conversation, by=request.user, side=Side.STAFF, client_token=token
+    )
+    conversation.has_files = conversation.has_files or bool(added)
+    return refused
+
+
+@staff_only
+@require_POST
+def desk_draft(request, public_id):
+    """Save what is typed in the composer or in the note form."""
+    return drafting.keep(
+        request,
+        conversation_for_page(request, public_id),
+        DraftForm(request.POST),
+        person=request.user,
+        side=Side.STAFF,
+        typed=composer_extras(request.POST),
+    )
+
+
+@staff_only
+@require_POST
+def desk_take_back(request, public_id):
+    """Take back a pending answer. Its text returns to the composer, above what was typed since."""
+    conversation, at = conversation_for_page(request, public_id), timezone.now()
+    message = conversation.messages.filter(public_id=uuid_or_none(request.POST.get("message"))).first()
+    if conversation.status == Conversation.Status.ERASED:
+        return redirect_to(request, conversation)
+    _save_typed(request, conversation, at)
+    try:
+        if message is None:
+            raise actions.TooLate
+        given = Recommendation.objects.filter(messagerecommendation__message=message)
+        given = given.select_related("item").order_by("messagerecommendation__position")
+        typed = fields_of(given, and_then=composer_extras(request.POST)) | {"then": message.then}
+        actions.take_back(message, by=request.user, at=at, typed=typed)
+    except (actions.TooLate, actions.Erased):
+        words = _("It's too late to take this back. The patron may have read it.")
+        return show_message(request, conversation, words, level=messages.WARNING)
+    return show_message(request, conversation, _("Taken back. The patron didn't see it."))
+
+
+def _save_typed(request, conversation, at):
+    """Save what was typed since the answer was sent, as the next state of the draft."""
+    sequence = (number_or_none(request.POST.get("sequence")) or 0) + 1
+    form = DraftForm(request.POST.dict() | {"sequence": sequence})
+    if form.is_valid() and form.cleaned_data["body"]:
+        drafts.keep_both(
+            conversation,
+            person=request.user,
+            side=Side.STAFF,
+            typed=composer_extras(request.POST),
+            at=at,
+            **form.cleaned_data,
+        )
+
+
+@staff_only
+@require_POST
+def desk_close(request, public_id):
+    """Close the conversation without an answer."""
+    conversation = conversation_for_page(request, public_id)
+    try:
+        actions.close(conversation, by=request.user, side=Side.STAFF, at=timezone.now())
+    except actions.Erased:
+        return redirect_to(request, conversation)
+    words = _("Closed. It opens again when someone writes.")
+    if request.htmx:
+        return show_message(request, conversation, words)
+    conversation.refresh_from_db(fields=["changed_at"])
+    messages.info(request, words, extra_tags=undo_tag(request.user, conversation))
+    return redirect_to(request, conversation)

@@ -1,0 +1,68 @@
+"""Help sessions that are begun now and finished later."""
+
+from django.contrib import messages
+from django.http import Http404
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.sign_in.access import staff_only
+from portal.desk.forms.sessions import posted_token
+from portal.desk.item_picker import ItemPicker
+from portal.desk.unfinished import saved_fields, with_first_words
+from portal.helpsessions import unfinished
+from portal.helpsessions.models import HelpSession
+
+from .record_form import draft_with, record_form, record_page, save_draft
+
+
+@staff_only
+@require_http_methods(["GET"])
+def finish_session(request, public_id):
+    """Show the form of an unfinished session."""
+    draft = get_object_or_404(
+        HelpSession.objects.at_desk_of(request.user).select_related("unfinished_form"), public_id=public_id
+    )
+    if draft.status == HelpSession.Status.RECORDED:
+        return redirect("desk_session", public_id)
+    if draft.status != HelpSession.Status.UNFINISHED:
+        raise Http404
+    fields = saved_fields(draft)
+    form = record_form(request, initial={**fields, "token": draft.public_id})
+    return record_page(request, form, ItemPicker({**fields, "q": request.GET.get("q", "")}), draft=draft)
+
+
+@staff_only
+@require_POST
+def autosave(request):
+    """Save the form as an unfinished session. The page takes its URL, so that a reload shows it again."""
+    token = posted_token(request.POST)
+    draft = draft_with(request, token)
+    if draft is None or draft.status == HelpSession.Status.UNFINISHED:
+        draft = save_draft(request, draft, token)
+    context = {
+        "draft": draft,
+        "saved_at": timezone.now(),
+        "secret_number": record_form(request, data=request.POST).secret_number,
+    }
+    response = render(request, "desk/record.html#kept", context)
+    if draft.status == HelpSession.Status.UNFINISHED:
+        response["HX-Replace-Url"] = reverse("finish_session", args=[draft.public_id])
+    return response
+
+
+@staff_only
+@require_http_methods(["GET", "POST"])
+def discard_session(request, public_id):
+    """Ask whether to discard an unfinished session, then discard it."""
+    draft = get_object_or_404(
+        HelpSession.objects.at_desk_of(request.user).unfinished().select_related("unfinished_form"),
+        public_id=public_id,
+    )
+    if request.method == "GET":
+        return render(request, "desk/discard.html", {"draft": with_first_words(draft)})
+    unfinished.discard_unfinished(draft, by=request.user, at=timezone.now())
+    messages.info(request, _("Discarded."))
+    return redirect("record")
