@@ -104,7 +104,7 @@ def test_code_on_a_slip_adds_the_question_to_its_visit(javascript, branch, staff
 
 
 @JAVASCRIPT
-def test_reading_form_asks_one_question_at_a_time(javascript, phone, post):
+def test_reading_request_asks_one_question_at_a_time(javascript, phone, post):
     patron = phone(javascript=javascript)
     patron.goto("/")
     patron.locator("main a[href='/find-something-to-read/']").tap()
@@ -152,7 +152,7 @@ def test_two_quick_taps_send_one_question(phone, patron, show):
     assert Message.objects.count() == 1
 
 
-def test_each_reading_question_fits_one_phone_screen(phone, patron, show):
+def test_each_question_of_a_reading_request_fits_one_phone_screen(phone, patron, show):
     """The button is visible above the tabs without scrolling."""
     page = phone()
     show(page, patron)

@@ -180,7 +180,7 @@ def test_text_kept_on_this_device_is_added_to_the_text_from_another(phone, show,
     assert page.evaluate(STORED_DRAFTS) == []
 
 
-def test_sending_offline_loses_nothing_and_sends_once(phone, show, patron, conversation):
+def test_message_sent_offline_is_not_lost_and_sent_once(phone, show, patron, conversation):
     page = opened_conversation(show, phone(), conversation, patron)
     write(page, "Is it on Thursday?")
     page.context.set_offline(True)

@@ -91,7 +91,7 @@ def test_arriving_answer_moves_neither_the_page_nor_the_typed_text(page, convers
     expect(page.locator("#arrived a")).to_have_count(0)
 
 
-def test_visible_answer_shows_no_pointer_to_the_end(page, conversation, staff):
+def test_new_answer_in_view_shows_no_link_to_the_end(page, conversation, staff):
     page.evaluate("scrollTo(0, 100000)")
     answer(conversation, staff, body="Yes.")
     page.evaluate(POLL)

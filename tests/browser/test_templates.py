@@ -33,7 +33,7 @@ def offered(page):
     return page.locator("#template-list [data-text]:visible strong")
 
 
-def test_slash_lists_templates_and_enter_inserts_one(desk_computer, at_desk, conversation):
+def test_typing_a_slash_lists_templates_and_enter_inserts_one(desk_computer, at_desk, conversation):
     page = at_desk(desk_computer())
     answer = page.locator("#id_body")
     answer.click()

@@ -517,7 +517,7 @@ def test_question_about_a_quiet_visit_stores_no_name_and_shows_no_visit_text(
     )
 
 
-def test_leaving_quickly_deletes_unsent_questions_and_answers(client):
+def test_leaving_quickly_deletes_unsent_questions_and_reading_requests(client):
     client.post(ASK, typed())
     client.post(READ, {"words": "Piranesi"})
     client.post(reverse("leave"))
@@ -613,7 +613,7 @@ def fill_reading_form(client, answers=ANSWERS):
     assert address == SEND_READING
 
 
-def test_reading_answers_become_a_readers_advisory_conversation(me, patron):
+def test_reading_request_becomes_a_readers_advisory_conversation(me, patron):
     fill_reading_form(me)
     page = text(me.get(SEND_READING))
     for words in [
@@ -649,13 +649,13 @@ def test_reading_answers_become_a_readers_advisory_conversation(me, patron):
     assert (found.for_whom, found.formats) == ("a child, 9–12, she loves horses", "large print, audiobook")
 
 
-def test_desk_reads_the_reading_answers_in_its_own_language(library):
+def test_desk_sees_a_reading_request_in_its_own_language(library):
     with translation.override("es"):
         assert readers_form.fields_of(ANSWERS, "en")["formats"] == "large print, audiobook"
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_longest_possible_reading_answers_fit_the_form_and_the_message(language):
+def test_longest_possible_reading_request_fits_the_columns_and_the_message(language):
     most = {}
     for step, form in readers_form.STEPS.items():
         fields = form.base_fields
@@ -674,19 +674,19 @@ def test_longest_possible_reading_answers_fit_the_form_and_the_message(language)
         assert len(readers_form.message_of(most)) < 5000
 
 
-def test_every_reading_question_but_one_can_be_skipped(me):
+def test_every_question_of_a_reading_request_but_one_can_be_skipped(me):
     fill_reading_form(me, {step: {"chosen": "me"} if step == "whom" else {} for step in ANSWERS})
     send(me, SEND_READING)
     assert Message.objects.get().body == "Can you find me something to read?\n\nIt is for: me"
 
 
-def test_reading_form_requires_the_person_it_is_for(me):
+def test_reading_request_must_say_who_it_is_for(me):
     answer = me.post(f"{READ}?step=whom", {})
     assert answer.status_code == 422
     assert "Choose who it is for." in text(answer)
 
 
-def test_going_back_in_the_reading_form_keeps_answers_and_requires_none(me):
+def test_going_back_in_a_reading_request_keeps_the_answers(me):
     me.post(READ, {"words": "Piranesi"})
     assert me.post(f"{READ}?step=mood", {"chosen": "funny", "back": "1"}).url == f"{READ}?step=loved"
     assert "Piranesi" in text(me.get(READ))
@@ -697,7 +697,7 @@ def test_going_back_in_the_reading_form_keeps_answers_and_requires_none(me):
     assert "she loves horses" in me.get(f"{READ}?step=whom").content.decode()
 
 
-def test_changing_a_reading_answer_returns_to_the_overview(me):
+def test_changing_an_answer_of_a_reading_request_returns_to_the_overview(me):
     fill_reading_form(me)
     assert f"{READ}?step=mood&amp;then=check" in me.get(SEND_READING).content.decode()
     assert me.post(f"{READ}?step=mood&then=check", {"chosen": "dark"}).url == SEND_READING
@@ -705,12 +705,12 @@ def test_changing_a_reading_answer_returns_to_the_overview(me):
 
 
 @pytest.mark.parametrize("step", readers_form.STEPS)
-def test_reading_form_turns_browser_autocomplete_off(client, step):
+def test_reading_request_form_turns_browser_autocomplete_off(client, step):
     page = client.get(READ, {"step": step}).content.decode()
     assert re.search(r'<form method="post" class="stack"[^>]* autocomplete="off"', page)
 
 
-def test_sending_the_reading_form_early_leads_to_the_first_missing_step(me):
+def test_sending_an_incomplete_reading_request_leads_to_the_missing_step(me):
     assert me.get(SEND_READING).url == f"{READ}?step=loved"
     me.post(READ, {"words": "Piranesi"})
     assert me.get(SEND_READING).url == f"{READ}?step=mood"
@@ -721,7 +721,7 @@ def test_sending_the_reading_form_early_leads_to_the_first_missing_step(me):
     assert me.get(SEND_READING).url == f"{READ}?step=whom"
 
 
-def test_anonymous_visitor_confirms_an_address_after_the_reading_form(client):
+def test_anonymous_visitor_confirms_an_address_at_the_end_of_a_reading_request(client):
     fill_reading_form(client)
     assert "Where should we send the answer?" in text(client.get(SEND_READING)) or "By email" in text(
         client.get(SEND_READING)
@@ -733,7 +733,7 @@ def test_anonymous_visitor_confirms_an_address_after_the_reading_form(client):
     assert pending_questions.KEY not in client.session
 
 
-def test_reading_form_sent_by_code_belongs_to_the_visit(client, visit):
+def test_reading_request_sent_by_code_belongs_to_the_visit(client, visit):
     fill_reading_form(client)
     client.post(reverse("open_code"), {"code": code_for(visit), "next": SEND_READING})
     send(client, SEND_READING, about=str(visit.public_id))
@@ -741,7 +741,7 @@ def test_reading_form_sent_by_code_belongs_to_the_visit(client, visit):
     assert (conversation.help_session, conversation.readers_form.loved) == (visit, "Piranesi")
 
 
-def test_items_in_an_answer_to_the_reading_form_count_as_readers_advisory(me, staff, visit, branch):
+def test_items_in_an_answer_to_a_reading_request_count_as_readers_advisory(me, staff, visit, branch):
     fill_reading_form(me)
     send(me, SEND_READING)
     conversation = Conversation.objects.get()
@@ -759,7 +759,7 @@ def test_items_in_an_answer_to_the_reading_form_count_as_readers_advisory(me, st
     assert item.recommendations.get().question_type == QuestionType.READERS_ADVISORY
 
 
-def test_sending_the_reading_form_twice_creates_one_conversation(me):
+def test_sending_a_reading_request_twice_creates_one_conversation(me):
     fill_reading_form(me)
     token = token_on(me.get(SEND_READING))
     first, second = (me.post(SEND_READING, {"client_token": token}) for _ in range(2))
@@ -767,13 +767,13 @@ def test_sending_the_reading_form_twice_creates_one_conversation(me):
     assert Conversation.objects.count() == 1
 
 
-def test_reading_answers_can_be_discarded(me):
+def test_reading_request_can_be_discarded(me):
     fill_reading_form(me)
     me.post(reverse("discard_reading"))
     assert me.get(SEND_READING).url == f"{READ}?step=loved"
 
 
-def test_next_person_on_the_device_does_not_see_the_reading_answers(client, patron, sign_in):
+def test_next_person_on_the_device_does_not_see_the_reading_request(client, patron, sign_in):
     sign_in(client, patron)
     client.post(READ, {"words": "Piranesi"})
     client.post(reverse("sign_out"))
@@ -786,7 +786,7 @@ def test_next_person_on_the_device_does_not_see_the_reading_answers(client, patr
 
 @pytest.mark.parametrize("page", ["/", reverse("conversations")])
 @pytest.mark.parametrize("who", ["nobody", "patron"])
-def test_home_and_messages_link_to_asking_and_to_the_reading_form(page, who, client, patron, sign_in):
+def test_home_and_messages_link_to_asking_and_to_the_reading_request(page, who, client, patron, sign_in):
     if who == "patron":
         sign_in(client, patron)
     shown = client.get(page).content.decode()

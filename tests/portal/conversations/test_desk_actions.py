@@ -521,7 +521,7 @@ class TestMerging:
         assert (now_of(joined).status, now_of(joined).waiting_since) == ("waiting_for_staff", NOW)
         assert Draft.objects.get(person=staff).conversation == joined
 
-    def test_messages_with_the_same_token_stay_two_after_a_merge(self, conversation, other, staff):
+    def test_two_messages_with_the_same_token_both_survive_a_merge(self, conversation, other, staff):
         token = uuid.uuid4()
         for one in (conversation, other):
             actions.reply(
@@ -603,7 +603,7 @@ class TestMerging:
         joined = now_of(merging.merge(now_of(conversation), into=other, by=staff, at=NOW + hour))
         assert (joined.assignee, joined.logged_as, now_of(conversation).assignee) == (omar, contact, None)
 
-    def test_merge_combines_two_reading_forms(self, conversation, other, staff):
+    def test_merge_combines_two_reading_requests(self, conversation, other, staff):
         ReadersForm.objects.create(conversation=conversation, loved="Emma", mood="calm")
         ReadersForm.objects.create(conversation=other, loved="Dune", mood="calm", avoid="gore")
         joined = merging.merge(conversation, into=other, by=staff, at=NOW + hour)

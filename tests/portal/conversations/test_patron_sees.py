@@ -502,7 +502,7 @@ def test_conversation_page_shows_at_most_the_page_limit(me, long):
 
 
 @pytest.mark.parametrize(("count", "folded"), [(SHOWN_MIN + 3, 0), (SHOWN_MIN + 4, 4)])
-def test_few_extra_messages_are_shown_instead_of_folded(me, long, count, folded):
+def test_up_to_three_extra_messages_are_shown_instead_of_folded(me, long, count, folded):
     conversation = long(count)
     assert me.get(conversation.get_absolute_url()).context["part"].earlier == folded
 

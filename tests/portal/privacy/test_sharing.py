@@ -453,7 +453,9 @@ def test_staff_member_of_another_branch_with_the_code_can_read_but_not_remove_an
 
 
 @pytest.mark.parametrize(("held_by", "told"), [(["child"], ["child"]), (["adult"], ["adult"]), ([], [None])])
-def test_people_who_keep_a_visit_see_that_its_code_was_opened_at_a_desk(visit, people, desk, held_by, told):
+def test_child_and_adult_see_that_the_code_of_their_visit_was_opened_at_a_desk(
+    visit, people, desk, held_by, told
+):
     both = {
         "patron": people["child"] if "child" in held_by else None,
         "shared_with": people["adult"] if "adult" in held_by else None,

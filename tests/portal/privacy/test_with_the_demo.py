@@ -118,7 +118,7 @@ def exported(person):
     return json.loads(json.dumps(said))
 
 
-def test_every_export_contains_exactly_the_persons_own_rows(people):
+def test_every_copy_contains_exactly_the_persons_own_rows(people):
     sizes = {}
     for person in people:
         theirs = owned([person])
@@ -147,7 +147,7 @@ def test_every_export_contains_exactly_the_persons_own_rows(people):
     assert len(kinds_in_the_demo) >= 15
 
 
-def test_export_contains_no_word_of_others_or_of_the_desk(people):
+def test_copy_contains_no_word_of_others_or_of_the_desk(people):
     everybody = {
         label: set(apps.get_model(label)._base_manager.values_list("pk", flat=True)) for label in TEXT_COLUMNS
     }
