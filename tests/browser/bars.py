@@ -1,16 +1,17 @@
-"""What every page is measured against: docs/testing.md says why each bar is there."""
+"""Measure pages against the bars. docs/testing.md explains each bar."""
 
 import gzip
 
 from axe_playwright_python.base import AXE_SCRIPT as AXE
 
-FIRST_PAINT, FIRST_VIEW, REQUESTS = 10_000, 35 * 1024, 8  # bytes gzipped: what blocks, and everything
+# Bytes, gzipped: what blocks the first paint, and the whole first view. Then the number of requests.
+FIRST_PAINT, FIRST_VIEW, REQUESTS = 10_000, 35 * 1024, 8
 NARROW = {"width": 320, "height": 640}
 
 BLOCKING = """[...document.querySelectorAll('link[rel=stylesheet], script[src]:not([defer]):not([async])')].map(e => e.href || e.src)"""
 
-# Targets under 44 px. A link within a sentence is excused; where a link's ::after covers its row, the row is the target; a box with
-# a label around it is as large as the label.
+# Targets under 44 px. Links inside a sentence are exempt. If a link's ::after covers its row, the row is
+# the target. If a label surrounds a box, the label is the target.
 SMALL_TARGETS = """() => [...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')].filter(e => {
     const covers = getComputedStyle(e, '::after').position === 'absolute';
     const target = covers ? e.closest('li, article') : e.closest('label') || e;
@@ -19,7 +20,7 @@ SMALL_TARGETS = """() => [...document.querySelectorAll('a[href], button, input:n
     return e.checkVisibility() && width > 1 && height > 1 && !e.matches('.skip, .visually-hidden') && !inline && (width < 43.5 || height < 43.5);
 }).map(e => `${e.outerHTML.slice(0, 90)} ${Math.round(e.getBoundingClientRect().width)}x${Math.round(e.getBoundingClientRect().height)}`)"""
 
-# What is wider than the page, and text that its box cuts off.
+# Elements wider than the page, and text that its box cuts off.
 OVERFLOW = """() => {
     const page = document.scrollingElement, tooWide = page.scrollWidth - page.clientWidth;
     const cut = [...document.querySelectorAll('main *, header *, footer *')].filter(e => {
@@ -32,8 +33,9 @@ OVERFLOW = """() => {
     return [...(tooWide > 0 ? [`${tooWide}px too wide`] : []), ...[...out.slice(-2), ...cut].map(e => e.outerHTML.slice(0, 120))];
 }"""
 
-# Spaces letters so that their average width is that many hundredths of an em, whatever font is installed.
-NARROW_FONT, WIDE_FONT = 38, 56  # a little beyond Roboto Condensed, and beyond Verdana
+# Space the letters so that their average width, in hundredths of an em, is the same with any installed font.
+# A little narrower than Roboto Condensed, and a little wider than Verdana.
+NARROW_FONT, WIDE_FONT = 38, 56
 FONT = """average => {
     window.bars ||= (() => {
         const sheet = new CSSStyleSheet(), letters = 'the quick brown fox jumps over the lazy dog', brush = document.createElement('canvas').getContext('2d');
@@ -44,7 +46,7 @@ FONT = """average => {
     window.bars.sheet.replaceSync(average ? `* { letter-spacing: ${(average - window.bars.width) / 100}em !important; }` : '');
 }"""
 
-# What has the focus but is hidden below a bar.
+# Focused elements that a bar hides.
 HIDDEN_FOCUS = """() => [...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')].filter(e => {
     if (!e.checkVisibility() || e.matches('.visually-hidden')) return false;
     e.focus();
@@ -54,8 +56,8 @@ HIDDEN_FOCUS = """() => [...document.querySelectorAll('a[href], button, input:no
     return !seen || !(e.contains(seen) || seen.contains(e) || seen.closest('label')?.contains(e));
 }).map(e => e.outerHTML.slice(0, 90))"""
 
-# Runs axe for contrast in places whose colors it has not judged yet in this tab: text stands in the same place where it and all around
-# it have the same classes, colors and letters. What axe could not judge is asked again on the next page.
+# Check contrast only for text in combinations of classes, colors and letters that are new in this tab.
+# What axe can't decide is checked again on the next page.
 CONTRAST = """async () => {
     const judged = new Set(JSON.parse(sessionStorage.getItem('judged'))), places = new Map();
     const style = e => { const s = getComputedStyle(e); return [s.color, s.backgroundColor, s.backgroundImage, s.opacity, s.fontSize, s.fontWeight]; };
@@ -74,17 +76,18 @@ CONTRAST = """async () => {
     return violations.map(({ id, nodes }) => ({ id, nodes: nodes.map(({ html, failureSummary }) => ({ html, failureSummary })) }));
 }"""
 
-# What typed text must never become.
+# Typed text must never become one of these elements.
 MADE_FROM_TEXT = """[...document.querySelectorAll(
   'img:not([src^="/messages/"], [src^="/desk/conversations/"]), main script, iframe, object, [onerror], a[href^="javascript:" i]'
 )].map(e => e.outerHTML.slice(0, 120))"""
 
 
 def weigh(page, path):
-    """Opens the page and gives (blocking bytes, all bytes, requests)."""
+    """Open the page and return (blocking bytes, all bytes, requests)."""
     answers = []
 
-    def hear(answer):  # but not what the page before still sends or asks
+    def hear(answer):
+        # Ignore requests of the page before.
         if answer.request.method == "GET" and (answers or answer.request.is_navigation_request()):
             answers.append(answer)
 
@@ -98,7 +101,7 @@ def weigh(page, path):
 
 
 def problems(page):
-    """Everything of a page, as it now stands, that misses a bar."""
+    """Return every miss of a bar on the current page."""
     found = [f"axe: {said}" for said in violations(page)]
     page.emulate_media(color_scheme="dark")
     found += [f"axe in the dark: {said}" for said in contrast(page)]
@@ -108,7 +111,7 @@ def problems(page):
 
 
 def violations(page):
-    """What axe says of the page as it now stands."""
+    """Return what axe reports for the current page."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE)
     options = {"resultTypes": ["violations"], "rules": {"color-contrast": {"enabled": False}}}
@@ -118,7 +121,7 @@ def violations(page):
 
 
 def contrast(page):
-    """By itself, since it is three quarters of axe's work."""
+    """Check contrast separately, because it takes three quarters of axe's time."""
     return told(page.evaluate(CONTRAST))
 
 
@@ -131,11 +134,10 @@ def told(found):
 
 
 def sizes(page, *, narrower=True):
-    """Return the small targets and what overflows, with a narrow and a wide font.
+    """Return small targets and overflowing elements, with a narrow and a wide font.
 
-    Without `narrower`, only at the width that the window has.
-
-    Everything is laid out and measured again in the same page, which takes a tenth of opening it again.
+    Without `narrower`, measure only at the current width. The page is measured again without reloading,
+    which takes a tenth of the time.
     """
     found = []
     for font, width in (("narrow", NARROW_FONT), ("wide", WIDE_FONT)):
@@ -148,7 +150,7 @@ def sizes(page, *, narrower=True):
 
 
 def overflows(page):
-    """At 320 px, and with letters of 200%."""
+    """Return what overflows at the current width, at 320 px, and with letters of 200%."""
     size = page.viewport_size
     found = [f"at {size['width']} px: {said}" for said in page.evaluate(OVERFLOW)]
     page.evaluate("document.documentElement.style.fontSize = '200%'")

@@ -1,4 +1,4 @@
-"""A phone, a computer at the desk, and the post between them."""
+"""Fixtures for browsers on a phone and at the desk, and for their emails."""
 
 import os
 import re
@@ -12,12 +12,12 @@ from playwright.sync_api import expect
 from portal.worker import Worker
 from tests.mailers import use_outbox
 
-# Playwright keeps an event loop in the conversation of the tests; Django would take their queries for asynchronous ones.
+# Playwright runs an event loop in the test thread, so Django would refuse queries as asynchronous.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
-# Each window would bring two pages of the browser's own, below its address bar, and they cost a quarter of all that Chromium does here.
-# What is named last takes the place of Playwright's list, so its features that matter to a page are named again.
-WITHOUT = [
+# Turn off two internal pages that Chromium opens with each window. They cost a quarter of its time.
+# This list replaces Playwright's, so the features of its list that affect a page are repeated.
+DISABLED_FEATURES = [
     *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),
     *(
         "AvoidUnnecessaryBeforeUnloadCheckSync",
@@ -36,16 +36,17 @@ WITHOUT = [
         "PreconnectToSearch",
     ),
 ]
+# The first is a quarter faster.
 CHROMIUM = [
     "chromium-headless-shell",
     "chromium",
     "chromium-browser",
     "google-chrome",
-]  # the first is a quarter quicker
+]
 ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
-    f"--disable-features={','.join(WITHOUT)}",
+    f"--disable-features={','.join(DISABLED_FEATURES)}",
 ]
 PHONE = {
     "viewport": {"width": 360, "height": 740},
@@ -55,13 +56,15 @@ PHONE = {
 }
 DESK = {"viewport": {"width": 1280, "height": 800}}
 LOCALES = {"en": "en-US", "es": "es-ES"}
-PATIENCE = 15_000  # milliseconds: nothing waits longer than it must, and a busy machine fails nothing
-expect.set_options(timeout=PATIENCE)
-# What we refuse is refused on purpose, and a test that takes the network away expects to miss it.
-ANSWERED = re.compile(
+# In milliseconds. It is long, so that a busy machine fails no test.
+TIMEOUT = 15_000
+expect.set_options(timeout=TIMEOUT)
+# Some tests provoke errors on purpose: refused requests and a missing network.
+EXPECTED_ERRORS = re.compile(
     "Failed to load resource: (the server responded with a status of 4|net::ERR_INTERNET_DISCONNECTED)"
     "|htmx:(afterRequest|sendError)"
-    "|An unknown error occurred when fetching the script"  # the browser itself, looking for a newer service worker while it is offline
+    # The browser itself looks for a newer service worker while it is offline.
+    "|An unknown error occurred when fetching the script"
 )
 
 
@@ -83,12 +86,12 @@ def browser_type_launch_args(chromium):
 
 @pytest.fixture(scope="session")
 def base_url():
-    """Of each browser its own: the server of its test."""
+    """Set no common address: each test has its own server."""
 
 
 @pytest.fixture
 def site(live_server, settings):
-    """The portal as it runs: its mails go through the outbox, its links lead to itself."""
+    """Run the portal as in production: emails go through the outbox, and links lead to this server."""
     use_outbox(settings)
     settings.BASE_URL = live_server.url
     cache.clear()
@@ -97,10 +100,10 @@ def site(live_server, settings):
 
 @pytest.fixture
 def opened(new_context, site):
-    """opened(device, language=, javascript=, …): a page in a browser of its own. At the end no browser may have complained.
+    """opened(device, language=, javascript=, …): open a page in a new browser.
 
-    Each of them prefers less motion: a page that turns into the next is drawn many times, which was a fifth of the work. `motion=True` leaves it in.
-    They go nowhere else but to `provider`.
+    The test fails if any browser complains or asks a host other than this one and `provider`. Browsers prefer
+    reduced motion, because animated page changes took a fifth of the time. `motion=True` allows motion.
     """
     complaints, ours = [], [site, "data:", "blob:"]
 
@@ -109,7 +112,7 @@ def opened(new_context, site):
             "console",
             lambda line: (
                 line.type in {"error", "warning"}
-                and not ANSWERED.match(line.text)
+                and not EXPECTED_ERRORS.match(line.text)
                 and complaints.append(line.text)
             ),
         )
@@ -129,7 +132,7 @@ def opened(new_context, site):
             "reduced_motion": "no-preference" if motion else "reduce",
         }
         context = new_context(**{"base_url": site, **preferred, **device, **more})
-        context.set_default_timeout(PATIENCE)
+        context.set_default_timeout(TIMEOUT)
         context.on("page", watch)
         return context.new_page()
 
@@ -139,7 +142,7 @@ def opened(new_context, site):
 
 @pytest.fixture
 def phone(opened):
-    """phone(language=, javascript=, motion=): the page of a patron's phone."""
+    """phone(language=, javascript=, motion=): open a page on a patron's phone."""
     return lambda **more: opened(PHONE, **more)
 
 
@@ -150,7 +153,7 @@ def desk_computer(opened):
 
 @pytest.fixture
 def post(site):
-    """post(address): delivers what is due, and gives the newest mail to that address."""
+    """post(address): deliver due emails and return the newest one to that address."""
 
     def post(address):
         Worker().deliver_due()
@@ -161,7 +164,7 @@ def post(site):
 
 @pytest.fixture
 def show(sign_in, show_code, client, site):
-    """show(page, person=None, codes=()): the page's browser is signed in, or holds these codes, without going through the pages."""
+    """show(page, person=None, codes=()): sign the browser in or open these codes, without using pages."""
 
     def show(page, person=None, *, codes=()):
         if person:

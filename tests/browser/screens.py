@@ -1,4 +1,4 @@
-"""Every page of the loop as a picture, for the eyes: `make screens`. Not a test; its name keeps it out of the suite."""
+"""Take a picture of every page for a person to look at: `make screens`. Not part of the suite."""
 
 import pytest
 
@@ -20,7 +20,7 @@ VARIANTS = {
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_pictures_of_the_phone(variant, branch, staff, patron, opened, show):
+def test_every_patron_page_is_pictured(variant, branch, staff, patron, opened, show):
     built = build(branch, staff, patron, Words())
     if variant == "es":
         patron.language = "es"
@@ -34,7 +34,7 @@ def test_pictures_of_the_phone(variant, branch, staff, patron, opened, show):
                 take(page, f"{variant}-{state.name}", text200=variant == "text200")
 
 
-def test_pictures_of_the_desk(branch, staff, coordinator, patron, opened, show):
+def test_every_desk_page_is_pictured(branch, staff, coordinator, patron, opened, show):
     built = build(branch, staff, patron, Words())
     for width in (1280, 360):
         page = show(opened({"viewport": {"width": width, "height": 800}}), coordinator)
@@ -49,6 +49,6 @@ def take(page, name, *, text200=False):
     if text200:
         page.evaluate("document.documentElement.style.fontSize = '200%'")
     page.evaluate("window.scrollTo(0, 0)")
-    # To hide the caret, styles would be written into the fields. htmx takes them along when it swaps a form, which the policy refuses.
+    # Hiding the caret would write styles into the fields. htmx would swap them in, which the policy refuses.
     page.screenshot(path=FOLDER / f"{name}.png", caret="initial")
     page.screenshot(path=FOLDER / f"{name}-whole.png", full_page=True, caret="initial")

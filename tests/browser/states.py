@@ -1,4 +1,4 @@
-"""A library in which every page has something to show, and the addresses of every state of every page."""
+"""Build a library that fills every page, and list the address of every state of every page."""
 
 import datetime
 import hashlib
@@ -62,7 +62,7 @@ HOSTILE = (
 
 @dataclass(frozen=True)
 class Words:
-    """What people wrote; with `hostile` the same everywhere, cut to what each field holds."""
+    """Texts that people wrote. `hostile` returns the same attack in every field, cut to its length."""
 
     library: str = "Harbour Library"
     branch: str = "Harbour Main"
@@ -102,7 +102,10 @@ class Words:
 
 @dataclass(frozen=True)
 class State:
-    """One state of one page: `do` makes it out of the page that `path` opens. `main`: one of the five that the eyes see in every variant."""
+    """One state of one page.
+
+    `do` leads from the opened `path` to it. `main` marks the five that are pictured in every variant.
+    """
 
     name: str
     path: str
@@ -111,7 +114,7 @@ class State:
 
 
 def put_into_session(page, known):
-    """As if this browser had come so far by itself."""
+    """Put these values into the session of this browser."""
     key = next(
         cookie["value"] for cookie in page.context.cookies() if cookie["name"] == settings.SESSION_COOKIE_NAME
     )
@@ -121,7 +124,7 @@ def put_into_session(page, known):
 
 
 def build(branch, staff, patron, words):
-    """Everything belongs to `patron`, or to whoever holds one of two codes; one of them is of a quiet session."""
+    """Build rows of every kind for `patron`, and visits that are opened by code."""
     now = timezone.now()
     library = Library.current()
     for thing, name in (
@@ -220,7 +223,8 @@ def build(branch, staff, patron, words):
         last_day=timezone.localdate() + datetime.timedelta(days=9),
         cover=staff,
     )
-    for number in range(40):  # the last half of them not read
+    # The last half is unread.
+    for number in range(40):
         MessageFactory(
             conversation=long,
             side="staff",
@@ -316,7 +320,7 @@ def build(branch, staff, patron, words):
             page.locator("#make-passkey").wait_for(state="attached")
 
     def changes_address(*, stage=""):
-        """Who has a card as well, and has just shown that it is them: before the new address, and when the old one is asked, by a code or at all."""
+        """Prepare an email change by a person with a library card. `stage` is how far it is confirmed."""
         new, old = "new@example.org", leaver.email
         known = {"proved_at": time.time()}
         if stage:
@@ -402,7 +406,7 @@ def build(branch, staff, patron, words):
         page.locator("#error-summary").wait_for()
 
     def first_time(taken):
-        """Somebody whom the college knows, on their way back from there."""
+        """Prepare a person who comes back from single sign-on for the first time."""
         who = {
             "subject": "4711",
             "name": words.name,
@@ -456,7 +460,8 @@ def build(branch, staff, patron, words):
         page.locator("#next").click()
         page.locator(".field-error").first.wait_for()
 
-    StaffRole.objects.filter(user=staff).update(role=StaffRole.Role.COORDINATOR)  # so that the settings show
+    # Only a coordinator sees the settings.
+    StaffRole.objects.filter(user=staff).update(role=StaffRole.Role.COORDINATOR)
     invited = "89abcdef0123456789abcdef0123456789abcdef"
     InvitationFactory(
         name=words.name,
@@ -767,7 +772,7 @@ class Built:
     people: dict
 
     def show_as(self, show, page, who):
-        """The browser of `page` becomes that of one of the keys of `pages`."""
+        """Sign the browser of `page` in as one of the keys of `pages`."""
         held = {
             "holder of a code": ["live"],
             "holder of a quiet code": ["quiet"],

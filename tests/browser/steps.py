@@ -1,4 +1,4 @@
-"""What people do, in more than one journey. Found by address, id or name: the words are the translators'."""
+"""Steps that several journeys share. They select by address, id or name, never by words."""
 
 import re
 
@@ -14,7 +14,8 @@ def sign_in(page, address, post):
 
 
 def enter_code(page, address, post):
-    page.locator("#id_code").wait_for()  # then it is mailed
+    # Once this field appears, the email has been sent.
+    page.locator("#id_code").wait_for()
     code = re.search(r"^\d{6}$", post(address).body, re.MULTILINE)[0]
     page.locator("#id_code").fill(code)
     page.locator("#check-code").click()
@@ -29,7 +30,7 @@ def sign_in_with_second_factor(desk, staff, post):
 
 
 def set_up_app(desk):
-    """At the desk's door, for the first time. Returns the app's secret."""
+    """Set up an authenticator app at the desk, and return its secret."""
     secret = desk.locator("main code").inner_text().replace(" ", "")
     desk.locator("#id_code").fill(app_code(secret))
     desk.locator("#set-up").click()
@@ -48,5 +49,5 @@ def say(page, title, verdict):
 
 
 def latest(page):
-    """The words of the last message that the page shows."""
+    """Return the bubble of the last message on the page."""
     return page.locator(".message .bubble").last

@@ -1,4 +1,4 @@
-"""Another address: from the page Me through both mailboxes, or through a week, and stopped from the old one."""
+"""Test changing the email address: with both mailboxes, after a week, and stopped from the old mailbox."""
 
 import re
 
@@ -18,57 +18,57 @@ NEW, CARD = "new@example.org", fake.CARDS[0]
 
 @pytest.fixture(params=[True, False], ids=["with JavaScript", "without JavaScript"])
 def page(request, phone, patron, branch):
-    """Of a person who has a library card as well."""
+    """Return the page of a patron who also has a library card."""
     LibraryCard.objects.create(person=patron, ils_id=CARD.ils_id, barcode=CARD.card, seen_at=timezone.now())
     return phone(javascript=request.param)
 
 
-def come_in_by_card(page):
+def sign_in_by_card(page):
     page.goto("/sign-in/card/?next=/me/")
     page.locator("#id_card").fill(CARD.card)
     page.locator("#id_pin").fill(CARD.pin)
     page.locator("#check-card").tap()
 
 
-def give_new(page, post):
+def enter_new_address(page, post):
     page.locator("#change-address").tap()
     page.locator("#id_email").fill(NEW)
     page.locator("#add-address").tap()
-    write_code(page, NEW, post, "#add-address")
+    enter_code(page, NEW, post, "#add-address")
 
 
-def write_code(page, address, post, button):
+def enter_code(page, address, post, button):
     page.locator("#id_code").wait_for()
     page.locator("#id_code").fill(re.search(r"^\d{6}$", post(address).body, re.MULTILINE)[0])
     page.locator(button).tap()
 
 
-def test_both_mailboxes_confirm_it(page, patron, post):
-    come_in_by_card(page)
-    give_new(page, post)
+def test_email_changes_after_both_mailboxes_confirm(page, patron, post):
+    sign_in_by_card(page)
+    enter_new_address(page, post)
     page.locator("#send-code").tap()
-    write_code(page, patron.email, post, "#change-address")
+    enter_code(page, patron.email, post, "#change-address")
     expect(page).to_have_url(re.compile("/me/$"))
     expect(page.locator("main")).to_contain_text(NEW)
     assert (User.objects.get(pk=patron.pk).email, "/not-me/" in post(patron.email).body) == (NEW, False)
 
 
-def test_who_came_in_by_the_old_mailbox_reads_one_code_more(page, patron, post):
+def test_patron_signed_in_by_the_old_email_confirms_only_the_new_one(page, patron, post):
     page.goto("/sign-in/?way=mail&next=/me/")
     sign_in(page, patron.email, post)
-    give_new(page, post)
+    enter_new_address(page, post)
     expect(page).to_have_url(re.compile("/me/$"))
     assert User.objects.get(pk=patron.pk).email == NEW
 
 
-def test_who_can_no_longer_read_the_old_mailbox_waits_a_week(page, patron, post):
-    come_in_by_card(page)
-    give_new(page, post)
+def test_patron_without_the_old_mailbox_waits_a_week_for_the_change(page, patron, post):
+    sign_in_by_card(page)
+    enter_new_address(page, post)
     page.locator("#wait-a-week").tap()
     expect(page).to_have_url(re.compile("/me/$"))
     page.locator("#keep-address").tap()
     expect(page.locator("#keep-address")).to_have_count(0)
-    give_new(page, post)
+    enter_new_address(page, post)
     page.locator("#wait-a-week").tap()
     expect(page.locator("#keep-address")).to_be_visible()
     change_due_addresses(at=timezone.now() + AddressChange.WAITS)
@@ -78,9 +78,9 @@ def test_who_can_no_longer_read_the_old_mailbox_waits_a_week(page, patron, post)
     assert "/me/" in post(NEW).body
 
 
-def test_whoever_reads_the_old_mailbox_stops_it(page, patron, post, phone):
-    come_in_by_card(page)
-    give_new(page, post)
+def test_link_in_the_old_mailbox_stops_the_change(page, patron, post, phone):
+    sign_in_by_card(page)
+    enter_new_address(page, post)
     page.locator("#wait-a-week").tap()
     expect(page.locator("#keep-address")).to_be_visible()
     link = re.search(r"http\S+/not-me/\w+/", post(patron.email).body)[0]

@@ -1,4 +1,4 @@
-"""The loop begins at the patron: a question, or something to read, from a phone that nobody knows yet."""
+"""Test asking a question or for something to read, from a phone that is not signed in."""
 
 import re
 
@@ -30,7 +30,9 @@ def write(page, words=QUESTION):
 
 @JAVASCRIPT
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_somebody_unknown_asks_proves_an_address_and_reads_the_receipt(javascript, language, phone, post):
+def test_anonymous_visitor_asks_confirms_an_email_and_sees_the_conversation(
+    javascript, language, phone, post
+):
     patron = phone(javascript=javascript, language=language)
     patron.goto("/")
     patron.locator("main a[href='/ask/']").tap()
@@ -53,7 +55,7 @@ def test_somebody_unknown_asks_proves_an_address_and_reads_the_receipt(javascrip
 
 
 @JAVASCRIPT
-def test_a_patron_asks(javascript, phone, patron, show):
+def test_signed_in_patron_asks_a_question(javascript, phone, patron, show):
     page = phone(javascript=javascript)
     show(page, patron)
     page.goto("/ask/")
@@ -64,7 +66,7 @@ def test_a_patron_asks(javascript, phone, patron, show):
     assert Conversation.objects.get().patron == patron
 
 
-def test_what_a_patron_types_is_there_after_leaving_the_page(phone, patron, show):
+def test_typed_question_is_there_after_leaving_the_page(phone, patron, show):
     page = phone()
     show(page, patron)
     page.clock.install()
@@ -85,7 +87,7 @@ def test_what_a_patron_types_is_there_after_leaving_the_page(phone, patron, show
 
 
 @JAVASCRIPT
-def test_the_code_on_a_slip_says_where_the_answer_goes(javascript, branch, staff, phone):
+def test_code_on_a_slip_adds_the_question_to_its_visit(javascript, branch, staff, phone):
     visit = HelpSessionFactory(branch=branch, staff=staff, question="How do I start a balcony compost bin?")
     patron = phone(javascript=javascript)
     patron.goto("/ask/")
@@ -102,7 +104,7 @@ def test_the_code_on_a_slip_says_where_the_answer_goes(javascript, branch, staff
 
 
 @JAVASCRIPT
-def test_something_to_read_one_question_at_a_time(javascript, phone, post):
+def test_reading_request_asks_one_question_at_a_time(javascript, phone, post):
     patron = phone(javascript=javascript)
     patron.goto("/")
     patron.locator("main a[href='/find-something-to-read/']").tap()
@@ -115,7 +117,8 @@ def test_something_to_read_one_question_at_a_time(javascript, phone, post):
     patron.locator("#next").tap()
     expect(patron.locator("[value=funny]")).to_be_checked()
     expect(patron.locator("#id_words")).to_have_value("like a warm bath")
-    patron.locator("#id_words").press("Enter")  # goes on, not back
+    # Enter goes forward, not back.
+    patron.locator("#id_words").press("Enter")
     patron.locator("#next").tap()
     patron.locator("#next").tap()
     expect(patron.locator("#error-summary")).to_be_visible()
@@ -149,8 +152,8 @@ def test_two_quick_taps_send_one_question(phone, patron, show):
     assert Message.objects.count() == 1
 
 
-def test_each_question_is_one_screen_of_a_phone(phone, patron, show):
-    """What goes on is in sight above the tabs, without a move of the thumb."""
+def test_each_question_of_a_reading_request_fits_one_phone_screen(phone, patron, show):
+    """The button is visible above the tabs without scrolling."""
     page = phone()
     show(page, patron)
     for step in ("loved", "mood", "avoid", "whom", "format"):

@@ -1,4 +1,4 @@
-"""Pictures and PDFs are added on a phone and at the desk, as people add them."""
+"""Test adding pictures and PDFs on a phone and at the desk."""
 
 import re
 
@@ -45,7 +45,7 @@ def conversation(branch, staff, patron):
 
 @pytest.fixture
 def write(show, conversation, patron, phone):
-    """write(javascript=): the patron's conversation on a phone."""
+    """write(javascript=): open the patron's conversation on a phone."""
 
     def write(**more):
         page = show(phone(**more), patron)
@@ -58,7 +58,7 @@ def write(show, conversation, patron, phone):
 
 
 def touch(page):
-    """The script of the files comes with the first touch."""
+    """Touch the form, which loads the script for files."""
     page.locator("#id_body").focus()
     page.evaluate(
         """async () => {
@@ -68,7 +68,7 @@ def touch(page):
     )
 
 
-def chosen(*files):
+def uploads(*files):
     return [
         {"name": file.name, "mimeType": "application/octet-stream", "buffer": file.read()} for file in files
     ]
@@ -91,10 +91,10 @@ def slow(page, *, bytes_a_second):
     )
 
 
-def test_pictures_and_a_pdf_go_with_a_message(write, conversation):
+def test_pictures_and_a_pdf_are_sent_with_a_message(write, conversation):
     page = write()
     page.locator("#id_files").set_input_files(
-        chosen(picture_file("shelf.jpg", size=(600, 300)), pdf_file(), picture_file("page.png", kind="TIFF"))
+        uploads(picture_file("shelf.jpg", size=(600, 300)), pdf_file(), picture_file("page.png", kind="TIFF"))
     )
     expect(page.locator(".attached .field-error")).to_contain_text(
         "page.png: Only pictures (JPEG, PNG, WebP) and PDFs can be sent."
@@ -104,7 +104,8 @@ def test_pictures_and_a_pdf_go_with_a_message(write, conversation):
     expect(page.locator("#id_files")).to_have_value("")
 
     page.locator("[name^=alt-]").fill("Three shelves")
-    page.locator("[name^=alt-]").press("Enter")  # is not the end of the message
+    # Enter in the description doesn't send the message.
+    page.locator("[name^=alt-]").press("Enter")
     page.locator("#id_body").fill("It is this one.")
     page.locator("#send").tap()
     picture = page.locator(".message .files img")
@@ -122,19 +123,19 @@ def test_pictures_and_a_pdf_go_with_a_message(write, conversation):
     assert download.value.suggested_filename == "form.pdf"
 
 
-def test_what_is_chosen_before_anything_else_was_touched_is_sent(show, phone, patron, conversation):
+def test_file_chosen_before_any_other_input_is_uploaded(show, phone, patron, conversation):
     page = show(phone(), patron)
     page.goto(conversation.get_absolute_url())
     assert page.locator("script[src*=attach]").count() == 0
-    page.locator("#id_files").set_input_files(chosen(pdf_file()))
+    page.locator("#id_files").set_input_files(uploads(pdf_file()))
     expect(attached(page)).to_have_count(1)
 
 
-def test_the_message_waits_for_its_files_on_a_slow_line(write, conversation):
+def test_message_waits_for_its_files_on_a_slow_connection(write, conversation):
     page = write()
     fast_again = slow(page, bytes_a_second=60_000)
     page.locator("#id_files").set_input_files(
-        chosen(pdf_file(content=b"%PDF-" + b"x" * 300_000), pdf_file("other.pdf"))
+        uploads(pdf_file(content=b"%PDF-" + b"x" * 300_000), pdf_file("other.pdf"))
     )
     page.locator("#id_body").fill("Both are here.")
     expect(page.locator(".sending progress").first).to_have_attribute("value", re.compile(r"0\.[1-9]"))
@@ -146,10 +147,10 @@ def test_the_message_waits_for_its_files_on_a_slow_line(write, conversation):
     assert Message.objects.get(body="Both are here.").attachments.count() == 2
 
 
-def test_a_message_whose_file_is_refused_meanwhile_is_not_sent_without_it(write, conversation):
+def test_message_is_not_sent_if_its_file_is_refused_meanwhile(write, conversation):
     page = write()
     fast_again = slow(page, bytes_a_second=60_000)
-    page.locator("#id_files").set_input_files(chosen(pdf_file("page.pdf", b"<html>" + b"x" * 200_000)))
+    page.locator("#id_files").set_input_files(uploads(pdf_file("page.pdf", b"<html>" + b"x" * 200_000)))
     page.locator("#id_body").fill("See this.")
     page.locator("#send").tap()
     fast_again()
@@ -160,17 +161,17 @@ def test_a_message_whose_file_is_refused_meanwhile_is_not_sent_without_it(write,
     assert Message.objects.count() == 1
 
 
-def test_an_upload_is_stopped_and_a_broken_one_tried_again(write, conversation):
+def test_upload_can_be_stopped_and_a_failed_one_retried(write, conversation):
     page = write()
     slow(page, bytes_a_second=20_000)
-    page.locator("#id_files").set_input_files(chosen(pdf_file(content=b"%PDF-" + b"x" * 300_000)))
+    page.locator("#id_files").set_input_files(uploads(pdf_file(content=b"%PDF-" + b"x" * 300_000)))
     page.locator(".sending button").tap()
     expect(page.locator(".attached li")).to_have_count(0)
     expect(page.locator("#id_files")).to_be_focused()
 
     page.reload()
     page.route("**/attach/", lambda route: route.abort("aborted"))
-    page.locator("#id_files").set_input_files(chosen(pdf_file("other.pdf")))
+    page.locator("#id_files").set_input_files(uploads(pdf_file("other.pdf")))
     expect(page.locator(".attached .field-error")).to_contain_text("The connection was lost.")
     page.unroute("**/attach/")
     page.locator(".attached .field-error button").tap()
@@ -178,7 +179,7 @@ def test_an_upload_is_stopped_and_a_broken_one_tried_again(write, conversation):
     assert [a.name for a in Attachment.objects.all()] == ["other.pdf"]
 
 
-def test_a_photograph_is_made_smaller_before_it_is_sent(write, conversation, tmp_path):
+def test_photo_is_made_smaller_before_uploading(write, conversation, tmp_path):
     page, sizes = write(), []
     page.on(
         "request",
@@ -195,26 +196,27 @@ def test_a_photograph_is_made_smaller_before_it_is_sent(write, conversation, tmp
 
 
 @pytest.mark.parametrize("how", ["paste", "drop"])
-def test_a_picture_is_pasted_or_dropped(write, conversation, how):
+def test_picture_can_be_pasted_or_dropped(write, conversation, how):
     page = write()
     page.evaluate(PASTE, [how, ""])
     expect(attached(page)).to_have_count(1)
-    page.evaluate(PASTE, [how, ""])  # the same once more is one
+    # Adding the same picture again changes nothing.
+    page.evaluate(PASTE, [how, ""])
     expect(page.locator(".sending")).to_have_count(0)
     expect(attached(page)).to_have_count(1)
     assert Attachment.objects.get().name == "image.png"
 
 
-def test_what_is_also_text_is_pasted_as_text(write, conversation):
+def test_clipboard_with_text_is_pasted_as_text(write, conversation):
     page = write()
     page.evaluate(PASTE, ["paste", "a table"])
     page.wait_for_timeout(300)
     expect(page.locator(".attached li")).to_have_count(0)
 
 
-def test_files_and_what_they_show_are_there_on_another_device(write, conversation):
+def test_files_and_descriptions_appear_on_another_device(write, conversation):
     page = write()
-    page.locator("#id_files").set_input_files(chosen(picture_file(), pdf_file()))
+    page.locator("#id_files").set_input_files(uploads(picture_file(), pdf_file()))
     expect(attached(page)).to_have_count(2)
     with page.expect_response("**/attach/"):
         page.locator("[name^=alt-]").fill("Three shelves")
@@ -227,10 +229,10 @@ def test_files_and_what_they_show_are_there_on_another_device(write, conversatio
     expect(attached(page)).to_have_count(1)
 
 
-def test_without_javascript_files_are_added_described_taken_out_and_sent(write, conversation):
+def test_files_can_be_added_described_removed_and_sent_without_javascript(write, conversation):
     page = write(javascript=False)
     page.locator("#id_body").fill("It is this one.")
-    page.locator("#id_files").set_input_files(chosen(picture_file(), pdf_file()))
+    page.locator("#id_files").set_input_files(uploads(picture_file(), pdf_file()))
     page.locator("#add-files").tap()
     expect(attached(page)).to_have_count(2)
     expect(page.locator("#id_body")).to_have_value("It is this one.")
@@ -244,7 +246,7 @@ def test_without_javascript_files_are_added_described_taken_out_and_sent(write, 
 
 
 @pytest.mark.parametrize(("touch", "shown"), [(True, True), (False, False)])
-def test_a_photo_is_offered_where_there_is_a_camera_at_hand(opened, show, patron, conversation, touch, shown):
+def test_camera_button_appears_on_touch_devices(opened, show, patron, conversation, touch, shown):
     page = show(
         opened({"viewport": {"width": 360, "height": 740}, "has_touch": touch, "is_mobile": touch}), patron
     )
@@ -253,7 +255,7 @@ def test_a_photo_is_offered_where_there_is_a_camera_at_hand(opened, show, patron
     assert page.locator("#id_photo").get_attribute("capture") == "environment"
 
 
-def test_at_the_desk_a_picture_is_sent_taken_back_and_seen_by_the_patron(
+def test_staff_member_sends_takes_back_and_resends_a_picture_to_the_patron(
     desk_computer, show, staff, patron, conversation, phone
 ):
     desk = show(desk_computer(), staff)
@@ -275,7 +277,7 @@ def test_at_the_desk_a_picture_is_sent_taken_back_and_seen_by_the_patron(
     expect(page.locator(".theirs .files img")).to_have_attribute("alt", "A red sign")
 
 
-def test_no_name_and_no_description_becomes_more_than_text(write, conversation):
+def test_hostile_file_names_and_descriptions_are_shown_as_text(write, conversation):
     attach_to(conversation.messages.get(), picture_file(f"{HOSTILE}.jpg"), alt=HOSTILE)
     attach_to(conversation.messages.get(), pdf_file(f"{HOSTILE}.pdf"))
     page = write()

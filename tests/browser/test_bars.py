@@ -1,4 +1,4 @@
-"""Every state of every page against every bar, in one visit to each."""
+"""Test every state of every page against every bar, with one visit each."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def built(branch, staff, patron):
 
 
 @pytest.mark.parametrize("who", WHO)
-def test_every_page_of_a_patron_keeps_to_the_bars(who, built, phone, show):
+def test_every_patron_page_meets_the_bars(who, built, phone, show):
     page, missed = built.show_as(show, phone(), who), []
     for state in built.pages[who]:
         first, everything, requests = bars.weigh(page, state.path)
@@ -37,12 +37,11 @@ def test_every_page_of_a_patron_keeps_to_the_bars(who, built, phone, show):
     assert not missed, "\n".join(missed)
 
 
-def test_every_page_of_the_desk_is_accessible_and_fits(built, staff, opened, show):
+def test_every_desk_page_is_accessible_and_fits(built, staff, opened, show):
     page, missed = show(opened({}), staff), []
     for state in built.desk:
-        page.set_viewport_size(
-            {"width": 360, "height": 800}
-        )  # what is done is done here, where there is least room
+        # Do it at this width, where there is the least space.
+        page.set_viewport_size({"width": 360, "height": 800})
         page.goto(state.path)
         state.do(page)
         for width in (360, 1280):
@@ -52,7 +51,7 @@ def test_every_page_of_the_desk_is_accessible_and_fits(built, staff, opened, sho
     assert not missed, "\n".join(missed)
 
 
-def test_a_conversation_at_the_desk_comes_in_sixty_kibibytes(built, staff, opened, show):
+def test_desk_conversation_page_loads_at_most_60_kib(built, staff, opened, show):
     page = show(opened({"viewport": {"width": 1280, "height": 800}}), staff)
     weights = [
         bars.weigh(page, state.path)[1]
@@ -64,7 +63,7 @@ def test_a_conversation_at_the_desk_comes_in_sixty_kibibytes(built, staff, opene
 
 
 @pytest.mark.parametrize("who", [*WHO, "staff"])
-def test_hostile_text_is_text_wherever_it_is_shown(who, branch, staff, coordinator, patron, phone, show):
+def test_hostile_text_is_shown_as_text_on_every_page(who, branch, staff, coordinator, patron, phone, show):
     built = build(branch, staff, patron, Words.hostile())
     page, missed = phone(viewport=bars.NARROW), []
     page.on("dialog", lambda dialog: (missed.append(f"a script ran: {dialog.message}"), dialog.dismiss()))

@@ -1,4 +1,4 @@
-"""A library card, its PIN, and a SIP2 server that the portal asks over TCP."""
+"""Test signing in by library card and PIN with a SIP2 server over TCP."""
 
 import re
 
@@ -47,7 +47,7 @@ def write(page, card, pin):
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
-def test_a_patron_signs_in_with_card_and_pin(javascript, sip2, branch, phone):
+def test_patron_signs_in_with_card_and_pin(javascript, sip2, branch, phone):
     page = phone(javascript=javascript)
     page.goto("/lists/")
     page.goto("/sign-in/?next=/lists/")
@@ -74,11 +74,12 @@ def test_a_patron_signs_in_with_card_and_pin(javascript, sip2, branch, phone):
     write(page, SAM.card, SAM.pin)
     expect(page).to_have_url(re.compile("/$"))
     [session] = [cookie for cookie in page.context.cookies() if cookie["name"] == "sessionid"]
-    assert session["expires"] == -1  # it goes with the browser
+    # The cookie ends with the browser.
+    assert session["expires"] == -1
     assert "last_person" not in {cookie["name"] for cookie in page.context.cookies()}
 
 
-def test_when_the_ils_is_away_the_code_lets_them_in(sip2, branch, phone, post, patron):
+def test_patron_can_sign_in_by_email_code_if_the_ils_is_down(sip2, branch, phone, post, patron):
     sip2.fault = lambda number, line, answer: b"garbage"
     page = phone()
     page.goto("/sign-in/card/?next=/lists/")

@@ -1,4 +1,4 @@
-"""A conversation that is handled: taken by two at once, noted, put off, by keyboard, by thumb and without JavaScript."""
+"""Test the toolbar of a conversation by keyboard, by touch and without JavaScript."""
 
 import datetime
 import uuid
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def conversation(branch, staff, patron):
-    """One that is so long that it opens at its end."""
+    """Return a conversation so long that it opens at its end."""
     session = HelpSessionFactory(branch=branch, staff=staff, patron=patron)
     at = timezone.now() - datetime.timedelta(hours=9)
     conversation = actions.ask(
@@ -47,7 +47,9 @@ def path(conversation):
     return f"/desk/conversations/{conversation.public_id}/"
 
 
-def test_two_take_it_at_once_and_it_is_told_who_was_faster(conversation, staff, omar, opened, show):
+def test_second_staff_member_to_take_a_conversation_sees_who_was_first(
+    conversation, staff, omar, opened, show
+):
     first, second = show(opened(DESK), staff), show(opened(PHONE), omar)
     for page in (first, second):
         page.goto(path(conversation))
@@ -63,13 +65,12 @@ def test_two_take_it_at_once_and_it_is_told_who_was_faster(conversation, staff, 
     expect(second.locator("#whose .name")).to_have_text("Rosa Lindqvist")
 
 
-def test_what_was_done_and_its_undoing_are_in_sight_where_the_conversation_opens(
-    conversation, staff, opened, show
-):
+def test_notice_and_undo_are_visible_where_a_long_conversation_opens(conversation, staff, opened, show):
     for device in (DESK, PHONE):
         page = show(opened(device), staff)
         page.goto(path(conversation))
-        page.goto(path(conversation))  # the second time it opens at its end
+        # The second time, the page opens at its end.
+        page.goto(path(conversation))
         page.locator("#snooze > summary").click()
         assert problems(page) == []
         page.locator("#snooze > summary").click()
@@ -82,7 +83,7 @@ def test_what_was_done_and_its_undoing_are_in_sight_where_the_conversation_opens
         assert Conversation.objects.get().status == "waiting_for_staff"
 
 
-def test_a_colleague_is_named_in_a_note_by_typing(conversation, staff, omar, opened, show):
+def test_colleague_is_mentioned_in_a_note_by_typing(conversation, staff, omar, opened, show):
     page = show(opened(DESK), staff)
     page.goto(path(conversation))
     page.keyboard.press("n")
@@ -100,7 +101,7 @@ def test_a_colleague_is_named_in_a_note_by_typing(conversation, staff, omar, ope
     assert problems(colleague) == []
 
 
-def test_half_a_note_is_there_again(conversation, staff, opened, show):
+def test_note_draft_is_there_after_a_reload(conversation, staff, opened, show):
     page = show(opened(DESK), staff)
     page.clock.install()
     page.goto(path(conversation))
@@ -112,7 +113,7 @@ def test_half_a_note_is_there_again(conversation, staff, opened, show):
     expect(page.locator("#note-body")).to_have_value("Half a note")
 
 
-def test_without_javascript_all_of_it_works(conversation, staff, omar, opened, show):
+def test_conversation_toolbar_works_without_javascript(conversation, staff, omar, opened, show):
     page = show(opened(PHONE, javascript=False), staff)
     page.goto(path(conversation))
     page.locator("#take").click()

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
-def test_a_patron_takes_everything_along_and_has_it_erased(javascript, branch, patron, phone, post):
+def test_patron_downloads_a_copy_and_erases_their_account(javascript, branch, patron, phone, post):
     conversation = actions.ask(
         by=patron,
         at=timezone.now(),

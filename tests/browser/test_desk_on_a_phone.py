@@ -1,4 +1,4 @@
-"""The queue by thumb, by keyboard, without JavaScript, and while things happen."""
+"""Test the queue by touch, by keyboard, without JavaScript and while it changes."""
 
 import datetime
 import re
@@ -38,7 +38,7 @@ def ask(branch):
 
 @pytest.fixture
 def queue(ask, branch, staff):
-    """Six who wait, the first for long; one is a colleague's, one has a very long name."""
+    """Make six waiting conversations: the first overdue, one a colleague's, one with a very long subject."""
     conversations = [
         ask(f"Question {number}\nIt is about the {number}th floor.", hours=60 - number) for number in range(5)
     ]
@@ -62,11 +62,12 @@ def focused(page):
     return page.evaluate("document.activeElement.textContent")
 
 
-def test_the_queue_by_thumb(queue, staff, opened, show):
+def test_queue_works_by_touch_on_a_phone(queue, staff, opened, show):
     page = show(opened(PHONE), staff)
     page.goto("/desk/")
     tabs = page.locator(".queue-tabs").bounding_box()
-    assert tabs["y"] + tabs["height"] >= 739  # at the thumb
+    # The tabs are at the bottom edge, near the thumb.
+    assert tabs["y"] + tabs["height"] >= 739
     assert problems(page) == []
 
     row(page, "Question 0").locator(".pick").tap()
@@ -95,7 +96,7 @@ def test_the_queue_by_thumb(queue, staff, opened, show):
     assert problems(page) == []
 
 
-def test_one_answer_after_the_other_on_a_phone(queue, staff, opened, show):
+def test_staff_member_answers_one_conversation_after_another_on_a_phone(queue, staff, opened, show):
     page = show(opened(PHONE), staff)
     page.goto("/desk/")
     row(page, "Question 2").locator(".cover-all").tap()
@@ -110,7 +111,7 @@ def test_one_answer_after_the_other_on_a_phone(queue, staff, opened, show):
     expect(row(page, "Question 2")).to_have_count(0)
 
 
-def test_the_queue_by_keyboard(queue, staff, opened, show):
+def test_queue_works_by_keyboard(queue, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto("/desk/")
     keys = page.keyboard
@@ -128,10 +129,12 @@ def test_the_queue_by_keyboard(queue, staff, opened, show):
     keys.press("Escape")
     expect(page.locator("#chosen")).to_be_hidden()
 
-    keys.press("e")  # nothing is selected: the one where we are
+    # Without a selection, the key applies to the current row.
+    keys.press("e")
     expect(page.locator("#notices")).to_contain_text("1")
     assert "Question 2" not in subjects(page)
-    assert page.locator(".current .cover-all").inner_text() == "Question 3"  # where we were
+    # The next row is the current one.
+    assert page.locator(".current .cover-all").inner_text() == "Question 3"
     keys.press("j")
     keys.press("a")
     expect(row(page, "Question 4").locator(".yours")).to_be_visible()
@@ -149,7 +152,8 @@ def test_the_queue_by_keyboard(queue, staff, opened, show):
 
     keys.press("/")
     expect(page.locator("#queue-search")).to_be_focused()
-    keys.type("jxea2?s")  # nothing fires while typing
+    # Shortcuts don't work while typing.
+    keys.type("jxea2?s")
     expect(page.locator("#queue-search")).to_have_value("jxea2?s")
     page.locator("#queue-search").fill("floor")
     keys.press("Enter")
@@ -163,7 +167,7 @@ def test_the_queue_by_keyboard(queue, staff, opened, show):
     expect(page).to_have_url(re.compile(r"/desk/\?q=floor$"))
 
 
-def test_keys_of_one_letter_can_be_switched_off(queue, staff, opened, show):
+def test_single_letter_shortcuts_can_be_switched_off(queue, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto("/desk/")
     page.keyboard.press("?")
@@ -186,7 +190,7 @@ def test_keys_of_one_letter_can_be_switched_off(queue, staff, opened, show):
     assert focused(page) == subjects(page)[1]
 
 
-def test_nothing_is_done_where_nothing_is_chosen(queue, staff, opened, show):
+def test_bulk_shortcut_does_nothing_without_a_selection(queue, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto("/desk/")
     expect(page.locator("#bulk-close")).to_be_hidden()
@@ -195,7 +199,7 @@ def test_nothing_is_done_where_nothing_is_chosen(queue, staff, opened, show):
     assert Conversation.objects.filter(status="closed").count() == 0
 
 
-def test_a_range_with_shift_and_all_at_once(queue, staff, opened, show):
+def test_shift_selects_a_range_and_a_button_selects_all(queue, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto("/desk/")
     boxes = page.locator(".queue [name=conversation]")
@@ -205,10 +209,11 @@ def test_a_range_with_shift_and_all_at_once(queue, staff, opened, show):
     page.locator("#select-all").click()
     assert all(box.is_checked() for box in boxes.all())
     page.locator("#bulk-take").click()
-    expect(page.locator("#notices")).to_contain_text("Omar")  # who has the one that wasn't free
+    # The notice names the colleague whose conversation could not be taken.
+    expect(page.locator("#notices")).to_contain_text("Omar")
 
 
-def test_the_queue_without_javascript(queue, staff, opened, show):
+def test_queue_works_without_javascript(queue, staff, opened, show):
     page = show(opened(DESK, javascript=False), staff)
     page.goto("/desk/")
     row(page, "Question 0").locator("[name=conversation]").check()
@@ -223,7 +228,7 @@ def test_the_queue_without_javascript(queue, staff, opened, show):
     expect(page.locator(".empty")).to_be_visible()
 
 
-def test_what_comes_while_one_reads_moves_nothing(queue, ask, staff, patron, opened, show):
+def test_new_conversations_do_not_move_the_open_queue(queue, ask, staff, patron, opened, show):
     page = show(opened(DESK), staff)
     page.clock.install()
     page.goto("/desk/")
@@ -242,7 +247,8 @@ def test_what_comes_while_one_reads_moves_nothing(queue, ask, staff, patron, ope
     expect(page.locator("#announce")).to_have_text("1 new")
     expect(page.locator("#count-needs")).to_have_text("6")
     expect(row(page, "Question 0")).to_contain_text("Lena")
-    expect(row(page, "Question 3").locator(".changed")).to_be_visible()  # it left the list
+    # The row shows that it left this list.
+    expect(row(page, "Question 3").locator(".changed")).to_be_visible()
     assert (subjects(page), row(page, "Question 3").bounding_box(), focused(page)) == (
         before,
         place,
@@ -254,7 +260,7 @@ def test_what_comes_while_one_reads_moves_nothing(queue, ask, staff, patron, ope
     expect(row(page, "Question 3")).to_have_count(0)
 
 
-def test_a_hidden_page_asks_for_nothing(queue, staff, opened, show):
+def test_hidden_queue_page_does_not_poll(queue, staff, opened, show):
     page = show(opened(DESK), staff)
     page.clock.install()
     page.goto("/desk/")

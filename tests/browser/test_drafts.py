@@ -1,4 +1,4 @@
-"""What somebody is typing is not lost, whatever happens to their phone."""
+"""Test that text typed on a phone survives closed pages, lost connections and other devices."""
 
 import re
 import time
@@ -16,7 +16,7 @@ from .steps import latest
 
 pytestmark = pytest.mark.browser
 
-KEPT_HERE = "Object.keys(localStorage).filter(key => key.startsWith('draft ')).map(key => JSON.parse(localStorage.getItem(key)).body)"
+STORED_DRAFTS = "Object.keys(localStorage).filter(key => key.startsWith('draft ')).map(key => JSON.parse(localStorage.getItem(key)).body)"
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def ask(session, by=None):
 
 @pytest.fixture
 def phone(phone):
-    """Its clock can be moved."""
+    """Open a phone whose clock can be moved."""
 
     def with_a_clock(**more):
         page = phone(**more)
@@ -53,26 +53,26 @@ def phone(phone):
 
 
 def pause(page):
-    """Nothing is typed for longer than it takes until a draft is kept."""
+    """Let more time pass than it takes to save a draft."""
     page.clock.fast_forward(2000)
 
 
-def kept(page):
+def wait_until_saved(page):
     pause(page)
     expect(page.locator("[data-draft-state]")).to_have_text(
         page.locator("[data-draft-state]").get_attribute("data-kept")
     )
 
 
-def not_kept(page):
+def wait_until_not_saved(page):
     pause(page)
     expect(page.locator("[data-draft-state]")).to_have_text(
         page.locator("[data-draft-state]").get_attribute("data-failed")
     )
 
 
-def until(holds):
-    """Wait for what the page does behind the scenes."""
+def wait_until(holds):
+    """Wait for what the page does in the background."""
     end = time.monotonic() + 15
     while not holds() and time.monotonic() < end:
         time.sleep(0.05)
@@ -88,10 +88,10 @@ def write(page, words):
     page.locator("#id_body").fill(words)
 
 
-def test_typed_on_one_phone_it_is_on_the_other(phone, show, patron, conversation):
+def test_text_typed_on_one_phone_appears_on_the_other(phone, show, patron, conversation):
     one, other = opened_conversation(show, phone(), conversation, patron), phone()
     write(one, "Is it on Thurs")
-    kept(one)
+    wait_until_saved(one)
     opened_conversation(show, other, conversation, patron)
     expect(other.locator("#id_body")).to_have_value("Is it on Thurs")
     write(other, "Is it on Thursday?")
@@ -101,22 +101,22 @@ def test_typed_on_one_phone_it_is_on_the_other(phone, show, patron, conversation
     assert not Draft.objects.exists()
 
 
-def test_leaving_the_page_in_the_middle_of_a_word_keeps_it(phone, show, patron, conversation):
+def test_leaving_the_page_while_typing_keeps_the_text(phone, show, patron, conversation):
     page = opened_conversation(show, phone(), conversation, patron)
     write(page, "Is it on Thurs")
     page.goto("/messages/")
-    until(Draft.objects.exists)
+    wait_until(Draft.objects.exists)
     page.goto(conversation.get_absolute_url())
     expect(page.locator("#id_body")).to_have_value("Is it on Thurs")
 
 
 @pytest.mark.parametrize("choice", ["#keep-this", "#show-newer"])
-def test_an_older_tab_is_told_of_the_newer_text_and_may_choose(phone, show, patron, conversation, choice):
+def test_older_tab_shows_the_newer_text_and_offers_a_choice(phone, show, patron, conversation, choice):
     older = opened_conversation(show, phone(), conversation, patron)
     newer = older.context.new_page()
     newer.goto(conversation.get_absolute_url())
     write(newer, "Is it on Thursday?")
-    kept(newer)
+    wait_until_saved(newer)
     write(older, "Is it on Fri")
     pause(older)
     expect(older.locator("[data-draft-newer] q")).to_have_text("Is it on Thursday?")
@@ -125,20 +125,20 @@ def test_an_older_tab_is_told_of_the_newer_text_and_may_choose(phone, show, patr
     older.locator(choice).tap()
     expect(older.locator("[data-draft-newer] q")).to_have_count(0)
     if choice == "#keep-this":
-        kept(older)
+        wait_until_saved(older)
     chosen = "Is it on Fri" if choice == "#keep-this" else "Is it on Thursday?"
     expect(older.locator("#id_body")).to_have_value(chosen)
     assert Draft.objects.get().body == chosen
 
 
-def test_who_sends_without_choosing_sends_that_once_and_the_newer_text_comes_into_the_composer(
+def test_sending_from_an_older_tab_sends_its_text_once_and_keeps_the_newer_draft(
     phone, show, patron, conversation
 ):
     older = opened_conversation(show, phone(), conversation, patron)
     newer = older.context.new_page()
     newer.goto(conversation.get_absolute_url())
     write(newer, "Is it on Thursday?")
-    kept(newer)
+    wait_until_saved(newer)
     newer.close()
     write(older, "Is it on Fri")
     pause(older)
@@ -146,42 +146,41 @@ def test_who_sends_without_choosing_sends_that_once_and_the_newer_text_comes_int
     older.locator("#send").tap()
     expect(latest(older)).to_have_text("Is it on Fri")
     assert Draft.objects.get().body == "Is it on Thursday?"
-    assert older.evaluate(KEPT_HERE) == []
+    assert older.evaluate(STORED_DRAFTS) == []
     older.goto(conversation.get_absolute_url())
     expect(older.locator("#id_body")).to_have_value("Is it on Thursday?")
 
 
-def test_without_a_network_it_is_kept_on_this_device_until_there_is_one(phone, show, patron, conversation):
+def test_text_typed_offline_is_kept_on_the_device_until_online(phone, show, patron, conversation):
     page = opened_conversation(show, phone(), conversation, patron)
     page.context.set_offline(True)
     write(page, "Is it on Thurs")
-    not_kept(page)
-    assert page.evaluate(KEPT_HERE) == ["Is it on Thurs"]
+    wait_until_not_saved(page)
+    assert page.evaluate(STORED_DRAFTS) == ["Is it on Thurs"]
     page.context.set_offline(False)
-    kept(page)
-    assert page.evaluate(KEPT_HERE) == []
+    wait_until_saved(page)
+    assert page.evaluate(STORED_DRAFTS) == []
     assert Draft.objects.get().body == "Is it on Thurs"
 
 
-def test_what_this_device_kept_and_what_came_from_another_are_both_there(phone, show, patron, conversation):
+def test_text_kept_on_this_device_is_added_to_the_text_from_another(phone, show, patron, conversation):
     page, other = opened_conversation(show, phone(), conversation, patron), phone()
     here = [
         "draft " + page.locator("[data-draft]").get_attribute("data-draft"),
         {"body": "Written in the cellar", "sequence": 0},
     ]
-    page.evaluate(
-        "([key, copy]) => localStorage.setItem(key, JSON.stringify(copy))", here
-    )  # as without a network
+    # The browser kept this text while the network was down.
+    page.evaluate("([key, copy]) => localStorage.setItem(key, JSON.stringify(copy))", here)
     opened_conversation(show, other, conversation, patron)
     write(other, "Written on the bus")
-    kept(other)
+    wait_until_saved(other)
     page.goto(conversation.get_absolute_url())
     expect(page.locator("#id_body")).to_have_value("Written on the bus\n\nWritten in the cellar")
-    kept(page)
-    assert page.evaluate(KEPT_HERE) == []
+    wait_until_saved(page)
+    assert page.evaluate(STORED_DRAFTS) == []
 
 
-def test_sending_without_a_network_loses_nothing_and_sends_once(phone, show, patron, conversation):
+def test_message_sent_offline_is_not_lost_and_sent_once(phone, show, patron, conversation):
     page = opened_conversation(show, phone(), conversation, patron)
     write(page, "Is it on Thursday?")
     page.context.set_offline(True)
@@ -190,11 +189,11 @@ def test_sending_without_a_network_loses_nothing_and_sends_once(phone, show, pat
     page.context.set_offline(False)
     page.locator("#send").tap()
     expect(latest(page)).to_have_text("Is it on Thursday?")
-    assert page.evaluate(KEPT_HERE) == []
+    assert page.evaluate(STORED_DRAFTS) == []
     assert Message.objects.filter(body="Is it on Thursday?").count() == 1
 
 
-def test_words_typed_while_a_message_is_on_its_way_stay(phone, show, patron, conversation):
+def test_text_typed_while_a_message_is_being_sent_stays(phone, show, patron, conversation):
     page = opened_conversation(show, phone(), conversation, patron)
     page.route("**/reply/", lambda route: (write(page, "Is it on Thursday? And where?"), route.continue_()))
     write(page, "Is it on Thursday?")
@@ -203,27 +202,28 @@ def test_words_typed_while_a_message_is_on_its_way_stay(phone, show, patron, con
     expect(page.locator("#id_body")).to_have_value("And where?")
 
 
-def test_signing_out_takes_the_copy_out_of_this_device(phone, show, patron, conversation):
+def test_signing_out_deletes_drafts_from_the_device(phone, show, patron, conversation):
     page = opened_conversation(show, phone(), conversation, patron)
-    page.route("**/draft/", lambda route: route.fulfill(status=404))  # as where the sign-in has ended
+    # The server refuses the draft, as if the sign-in had expired.
+    page.route("**/draft/", lambda route: route.fulfill(status=404))
     write(page, "Is it on Thurs")
-    not_kept(page)
+    wait_until_not_saved(page)
     page.goto("/me/")
-    assert page.evaluate(KEPT_HERE) == ["Is it on Thurs"]
-    page.route(
-        "**/sign-out/", lambda route: route.fulfill(status=204)
-    )  # without the answer that clears the browser
+    assert page.evaluate(STORED_DRAFTS) == ["Is it on Thurs"]
+    # This answer doesn't clear the browser's storage.
+    page.route("**/sign-out/", lambda route: route.fulfill(status=204))
     page.locator("#sign-out").tap()
-    page.wait_for_function(f"!({KEPT_HERE}).length")
+    page.wait_for_function(f"!({STORED_DRAFTS}).length")
 
 
-def test_a_question_that_was_not_kept_is_never_shown_to_the_next_person_at_this_browser(phone, show, patron):
+def test_unsaved_question_is_not_shown_to_the_next_person_on_the_browser(phone, show, patron):
     page = phone()
     show(page, patron)
     page.goto("/ask/")
-    page.route("**/draft/", lambda route: route.fulfill(status=404))  # as where the sign-in has ended
+    # The server refuses the draft, as if the sign-in had expired.
+    page.route("**/draft/", lambda route: route.fulfill(status=404))
     write(page, "He reads my phone")
-    not_kept(page)
+    wait_until_not_saved(page)
     page.context.clear_cookies()
     page.unroute("**/draft/")
     show(page, UserFactory(name="Nia Boateng"))
@@ -234,11 +234,12 @@ def test_a_question_that_was_not_kept_is_never_shown_to_the_next_person_at_this_
     expect(page.locator("#id_body")).to_have_value("He reads my phone")
 
 
-def test_a_question_that_was_sent_while_its_draft_was_on_its_way_does_not_come_back(phone, show, patron):
+def test_question_sent_while_its_draft_was_saving_does_not_come_back(phone, show, patron):
     page = phone()
     show(page, patron)
     page.goto("/ask/")
-    page.route("**/draft/", lambda route: None)  # a line so slow that no answer comes
+    # No answer comes, as on a very slow connection.
+    page.route("**/draft/", lambda route: None)
     write(page, "Is there a group for beginners?")
     pause(page)
     page.locator("#send").tap()
@@ -247,11 +248,11 @@ def test_a_question_that_was_sent_while_its_draft_was_on_its_way_does_not_come_b
     page.goto("/ask/")
     pause(page)
     expect(page.locator("#id_body")).to_have_value("")
-    assert page.evaluate(KEPT_HERE) == []
+    assert page.evaluate(STORED_DRAFTS) == []
     assert not Draft.objects.exclude(body="").exists()
 
 
-def test_a_question_that_did_not_get_through_is_there_again(phone, show, patron):
+def test_question_that_could_not_be_sent_is_there_again(phone, show, patron):
     page = phone()
     show(page, patron)
     page.goto("/ask/")
@@ -262,7 +263,8 @@ def test_a_question_that_did_not_get_through_is_there_again(phone, show, patron)
     write(page, "Is there a group for beginners?")
     pause(page)
     page.locator("#send").tap(no_wait_after=True)
-    with pytest.raises(Error, match="ERR_FAILED"):  # the browser says that it could not send
+    # The browser shows its own error page.
+    with pytest.raises(Error, match="ERR_FAILED"):
         page.wait_for_url(re.compile("/messages/"))
     page.wait_for_url("chrome-error://chromewebdata/")
     page.unroute("**/ask/")
@@ -270,22 +272,22 @@ def test_a_question_that_did_not_get_through_is_there_again(phone, show, patron)
     expect(page.locator("#id_body")).to_have_value("Is there a group for beginners?")
 
 
-def test_nothing_of_a_quiet_visit_rests_in_the_browser(phone, show, branch, staff):
+def test_browser_stores_nothing_of_a_quiet_visit(phone, show, branch, staff):
     session = QuietSessionFactory(branch=branch, staff=staff)
     page = opened_conversation(show, phone(), ask(session), codes=[code_for(session)])
     page.context.set_offline(True)
     write(page, "He reads my phone")
-    not_kept(page)
+    wait_until_not_saved(page)
     assert "phone" not in page.evaluate("JSON.stringify([localStorage, sessionStorage])")
     page.context.set_offline(False)
-    kept(page)
+    wait_until_saved(page)
     assert "phone" not in page.evaluate("JSON.stringify([localStorage, sessionStorage])")
 
 
-def test_without_javascript_a_draft_from_elsewhere_is_sent_all_the_same(phone, show, patron, conversation):
+def test_draft_from_another_device_can_be_sent_without_javascript(phone, show, patron, conversation):
     one, other = opened_conversation(show, phone(), conversation, patron), phone(javascript=False)
     write(one, "Is it on Thursday?")
-    kept(one)
+    wait_until_saved(one)
     opened_conversation(show, other, conversation, patron)
     expect(other.locator("#id_body")).to_have_value("Is it on Thursday?")
     other.locator("#send").tap()

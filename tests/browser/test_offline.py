@@ -20,7 +20,7 @@ def page(new_context, site, library):
     return page
 
 
-def test_without_a_network_a_page_of_ours_says_so_and_tries_again(page):
+def test_offline_page_says_that_the_network_is_down_and_can_be_retried(page):
     page.context.set_offline(True)
     page.goto("/c/")
     assert page.locator("h1").inner_text() == "You're offline"
@@ -31,6 +31,6 @@ def test_without_a_network_a_page_of_ours_says_so_and_tries_again(page):
     page.locator("input[name=code]").wait_for()
 
 
-def test_the_browser_keeps_that_one_page_and_no_other(page, site):
+def test_browser_caches_only_the_offline_page(page, site):
     page.goto("/c/")
     assert page.evaluate(CACHED) == [f"{site}/offline/"]

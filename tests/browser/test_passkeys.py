@@ -1,4 +1,4 @@
-"""A passkey from its offer to the desk's door, made and shown by Chromium itself on an authenticator of its own."""
+"""Test passkeys with a virtual authenticator of Chromium, for patrons and at the desk."""
 
 import re
 
@@ -21,7 +21,7 @@ PHONE_OF_ITS_OWN = {
 
 
 def with_authenticator(page):
-    """The page's browser keeps passkeys, and knows its owner; returns a function that says whether it goes on doing so."""
+    """Add an authenticator to the browser. Return a function that sets whether it recognizes its owner."""
     browser = page.context.new_cdp_session(page)
     browser.send("WebAuthn.enable")
     there = browser.send("WebAuthn.addVirtualAuthenticator", {"options": PHONE_OF_ITS_OWN})
@@ -30,7 +30,7 @@ def with_authenticator(page):
     )
 
 
-def test_a_patron_makes_a_passkey_after_signing_in_and_comes_back_by_it(phone, patron, post):
+def test_patron_adds_a_passkey_and_signs_in_with_the_passkey(phone, patron, post):
     page = phone()
     knows_its_owner = with_authenticator(page)
     page.goto("/sign-in/")
@@ -46,14 +46,15 @@ def test_a_patron_makes_a_passkey_after_signing_in_and_comes_back_by_it(phone, p
     page.goto("/sign-in/?next=/lists/")
     knows_its_owner(False)
     page.locator("#use-passkey").tap()
-    expect(page.locator("[data-said]")).to_be_visible()  # not this finger
+    # The authenticator didn't recognize the owner.
+    expect(page.locator("[data-said]")).to_be_visible()
     knows_its_owner(True)
     page.locator("#use-passkey").tap()
     expect(page).to_have_url(re.compile(r":\d+/lists/$"))
     assert Passkey.objects.get(person=patron).last_used_on is not None
 
 
-def test_staff_open_the_desk_with_a_passkey(desk_computer, staff, post):
+def test_staff_member_opens_the_desk_with_a_passkey(desk_computer, staff, post):
     page = desk_computer()
     with_authenticator(page)
     page.goto("/desk/")
@@ -71,7 +72,7 @@ def test_staff_open_the_desk_with_a_passkey(desk_computer, staff, post):
     expect(page).to_have_url(re.compile("/desk/$"))
 
 
-def test_without_a_script_there_is_no_button_that_does_nothing(phone, patron, show):
+def test_passkey_buttons_are_hidden_without_javascript(phone, patron, show):
     page = phone(javascript=False)
     page.goto("/sign-in/")
     expect(page.locator("#use-passkey")).to_be_hidden()

@@ -1,4 +1,4 @@
-"""A conversation that is open on a phone: what comes moves nothing, long ones are folded, nobody is asked while nobody looks."""
+"""Test a conversation that stays open on a phone: new messages don't move it, and hidden pages don't poll."""
 
 import datetime
 import re
@@ -74,7 +74,7 @@ def page(phone, show, patron, conversation):
     return page
 
 
-def test_an_answer_arrives_without_moving_what_is_read_or_typed(page, conversation, staff):
+def test_arriving_answer_moves_neither_the_page_nor_the_typed_text(page, conversation, staff):
     page.locator("#id_body").fill("And wh")
     page.evaluate("scrollTo(0, 200)")
     message = page.locator(".message").nth(2)
@@ -91,7 +91,7 @@ def test_an_answer_arrives_without_moving_what_is_read_or_typed(page, conversati
     expect(page.locator("#arrived a")).to_have_count(0)
 
 
-def test_an_answer_that_is_in_sight_needs_no_pointer(page, conversation, staff):
+def test_new_answer_in_view_shows_no_link_to_the_end(page, conversation, staff):
     page.evaluate("scrollTo(0, 100000)")
     answer(conversation, staff, body="Yes.")
     page.evaluate(POLL)
@@ -99,7 +99,7 @@ def test_an_answer_that_is_in_sight_needs_no_pointer(page, conversation, staff):
     expect(page.locator("#state")).to_contain_text("The library answered")
 
 
-def test_one_answer_after_another_each_arrives_once(page, conversation, staff):
+def test_each_of_several_answers_arrives_once(page, conversation, staff):
     for number in range(3):
         answer(conversation, staff, body=f"Answer {number}")
         page.evaluate(POLL)
@@ -107,20 +107,17 @@ def test_one_answer_after_another_each_arrives_once(page, conversation, staff):
     expect(page.locator(".message.theirs")).to_have_count(3)
 
 
-def test_nothing_is_asked_while_the_page_is_hidden(page):
+def test_hidden_conversation_page_does_not_poll(page):
     asked = []
-    page.on(
-        "request", lambda request: request.resource_type != "other" and asked.append(request.url)
-    )  # but for the icon
+    # The request for the icon doesn't count.
+    page.on("request", lambda request: request.resource_type != "other" and asked.append(request.url))
     page.clock.install()
     page.evaluate(HIDE)
     page.clock.run_for(600_000)
     assert asked == []
 
 
-def test_while_nothing_comes_it_is_asked_every_20_seconds_and_then_more_seldom(
-    phone, show, patron, conversation
-):
+def test_conversation_page_polls_every_20_seconds_and_then_less_often(phone, show, patron, conversation):
     page, asked, answered = show(phone(), patron), [], []
     page.clock.install()
     page.goto(conversation.get_absolute_url())
@@ -135,7 +132,7 @@ def test_while_nothing_comes_it_is_asked_every_20_seconds_and_then_more_seldom(
         assert 1 <= len(asked) <= most
 
 
-def test_earlier_messages_are_put_in_above_and_what_is_read_stays_where_it_is(page):
+def test_loading_earlier_messages_does_not_move_the_page(page):
     page.evaluate("scrollTo(0, 0)")
     first = page.locator(f"#{page.locator('.message').first.get_attribute('id')}")
     before = first.evaluate(TOP)
@@ -147,9 +144,7 @@ def test_earlier_messages_are_put_in_above_and_what_is_read_stays_where_it_is(pa
     expect(page.locator("#show-earlier")).to_have_count(0)
 
 
-def test_the_link_in_a_list_leads_to_the_first_that_was_not_read(
-    page, phone, show, patron, conversation, staff
-):
+def test_link_in_the_list_opens_at_the_first_unread_message(page, phone, show, patron, conversation, staff):
     for number in range(12):
         answer(conversation, staff, body=f"Answer {number}. " * 20)
     Participation.objects.update(read_until=Message.objects.get(body__startswith="Word number 29").shown_from)
@@ -161,7 +156,7 @@ def test_the_link_in_a_list_leads_to_the_first_that_was_not_read(
     expect(page.locator("#latest + .message")).to_contain_text("Answer 0.")
 
 
-def test_writing_opens_it_again_and_closing_it_is_told_below(page, conversation):
+def test_patron_closes_a_conversation_and_reopens_it_by_writing(page, conversation):
     page.locator("#sorted").tap()
     expect(page.locator("li.event").last).to_be_visible()
     expect(page.locator("#sorted")).to_have_count(0)
@@ -172,9 +167,7 @@ def test_writing_opens_it_again_and_closing_it_is_told_below(page, conversation)
     assert Conversation.objects.get().status == "waiting_for_staff"
 
 
-def test_without_javascript_the_earlier_ones_and_each_message_have_their_pages(
-    phone, show, patron, conversation
-):
+def test_earlier_messages_and_message_links_work_without_javascript(phone, show, patron, conversation):
     page = show(phone(javascript=False), patron)
     page.goto(conversation.get_absolute_url())
     expect(page.locator(".message")).to_have_count(8)

@@ -1,4 +1,4 @@
-"""Two of the staff at one computer: unlocked, switched by PIN, locked by itself; and the same without JavaScript."""
+"""Test a shared desk computer: unlocking, switching by PIN, and automatic locking."""
 
 import re
 
@@ -30,7 +30,7 @@ def open_as(page, person, pin):
     page.locator("#id_pin").press("Enter")
 
 
-def test_what_two_write_on_one_computer_carries_their_names(
+def test_two_colleagues_on_a_shared_computer_each_write_under_their_own_name(
     desk_computer, staff, daniel, branch, patron, show
 ):
     conversation = MessageFactory(
@@ -49,14 +49,16 @@ def test_what_two_write_on_one_computer_carries_their_names(
 
     page.goto("/desk/record/")
     page.locator("#id_question").fill("How do I start a compost bin?")
-    page.locator("#lock").click()  # at once: what was typed is on the tray
+    # Locking puts the typed text on the tray at once.
+    page.locator("#lock").click()
     expect(page).to_have_url(LOCKED)
     assert problems(page) == []
     begun = HelpSession.objects.unfinished().get()
     assert (begun.staff, begun.unfinished_form.fields["question"]) == (staff, "How do I start a compost bin?")
 
     open_as(page, daniel, "4071")
-    expect(page).to_have_url(re.compile("/desk/$"))  # not her page
+    # Daniel starts at the desk, not on Rosa's page.
+    expect(page).to_have_url(re.compile("/desk/$"))
     page.goto(f"/desk/conversations/{conversation.public_id}/")
     page.locator("#id_body").fill("There is a course on Saturday.")
     page.locator("#send").click()
@@ -67,7 +69,8 @@ def test_what_two_write_on_one_computer_carries_their_names(
     page.locator("h1").click()
     page.keyboard.press("l")
     expect(page).to_have_url(LOCKED)
-    page.locator("#id_pin").fill("4071")  # his is asked for at once
+    # The page asks for Daniel's PIN right away.
+    page.locator("#id_pin").fill("4071")
     page.locator("#open-by-pin").click()
     expect(page.locator("#id_body")).to_have_value("And another thing")
 
@@ -88,7 +91,7 @@ def test_what_two_write_on_one_computer_carries_their_names(
     expect(page).to_have_url(LOCKED)
 
 
-def test_without_a_script_they_switch_as_well(opened, staff, daniel, show):
+def test_colleagues_can_switch_on_a_shared_computer_without_javascript(opened, staff, daniel, show):
     desk_pins.set_pin(staff, pin="83619", at=timezone.now())
     page = show(opened(PHONE, javascript=False), staff)
     page.goto("/desk/computers/")

@@ -1,4 +1,4 @@
-"""Through a provider of another host and back, in a browser that holds the page to its policy."""
+"""Test single sign-on through a provider on another host, with the content security policy enforced."""
 
 import json
 import re
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 ANA = {"sub": "4711", "name": "Ana Ruiz", "email": "ana@college.example", "email_verified": True}
 
 
-def test_a_patron_comes_in_through_the_college_without_javascript(tmp_path, settings, branch, phone):
+def test_patron_signs_in_through_single_sign_on_without_javascript(tmp_path, settings, branch, phone):
     with running(tmp_path) as provider:
         settings.SSO = provider.settings()
         page = phone(javascript=False, provider=provider.issuer.removesuffix("/o"))

@@ -1,4 +1,4 @@
-"""Somebody is invited to the desk, comes in by an authenticator app, and leaves while a page of the desk is open before them."""
+"""Test inviting a colleague, their first sign-in, and the end of their role while a desk page is open."""
 
 import re
 
@@ -12,7 +12,9 @@ from .steps import enter_code, set_up_app
 pytestmark = pytest.mark.browser
 
 
-def test_invited_to_the_desk_and_gone_from_it(coordinator, branch, patron, desk_computer, phone, show, post):
+def test_invited_colleague_gets_the_desk_and_loses_it_when_the_role_ends(
+    coordinator, branch, patron, desk_computer, phone, show, post
+):
     conversation = ConversationFactory(
         help_session=HelpSessionFactory(branch=branch, staff=coordinator, patron=patron)
     )
@@ -40,6 +42,7 @@ def test_invited_to_the_desk_and_gone_from_it(coordinator, branch, patron, desk_
     desk.locator("[id^=end-]").click()
     desk.locator("#end-role").click()
     expect(desk.locator("#notices .notice")).to_contain_text("Noor Bakker")
-    theirs.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # the open page asks what is new
+    # The open page polls.
+    theirs.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(theirs).to_have_url(re.compile("/sign-in/"))
     expect(theirs.locator("body")).not_to_contain_text("spot on")

@@ -1,4 +1,4 @@
-"""Answers that are often given, found while one types."""
+"""Test reply templates that are found while typing."""
 
 import pytest
 from playwright.sync_api import expect
@@ -33,7 +33,7 @@ def offered(page):
     return page.locator("#template-list [data-text]:visible strong")
 
 
-def test_a_slash_lists_them_and_enter_puts_one_in(desk_computer, at_desk, conversation):
+def test_typing_a_slash_lists_templates_and_enter_inserts_one(desk_computer, at_desk, conversation):
     page = at_desk(desk_computer())
     answer = page.locator("#id_body")
     answer.click()
@@ -49,12 +49,14 @@ def test_a_slash_lists_them_and_enter_puts_one_in(desk_computer, at_desk, conver
     page.keyboard.press("Enter")
     expect(answer).to_have_value("Good morning and/or evening. Goodbye, Sam Okafor.")
     expect(page.locator("#template-list")).to_be_hidden()
-    page.keyboard.type(" And more.")  # the caret stands behind it
+    # The caret is at the end of the template.
+    page.keyboard.type(" And more.")
     expect(answer).to_have_value("Good morning and/or evening. Goodbye, Sam Okafor. And more.")
-    assert conversation.messages.count() == 1  # nothing is sent by itself
+    # A template is never sent by itself.
+    assert conversation.messages.count() == 1
 
 
-def test_escape_leaves_the_slash_and_what_matches_nothing_is_only_text(desk_computer, at_desk):
+def test_escape_keeps_the_slash_and_unmatched_text_stays_text(desk_computer, at_desk):
     page = at_desk(desk_computer())
     answer = page.locator("#id_body")
     answer.click()
@@ -71,7 +73,7 @@ def test_escape_leaves_the_slash_and_what_matches_nothing_is_only_text(desk_comp
     expect(answer).to_have_value("/hold /xyz\n")
 
 
-def test_into_an_empty_answer_a_template_brings_its_language(desk_computer, at_desk):
+def test_template_in_an_empty_answer_sets_its_language(desk_computer, at_desk):
     page = at_desk(desk_computer())
     page.locator("#id_body").click()
     page.keyboard.type("/renovo")
@@ -81,7 +83,7 @@ def test_into_an_empty_answer_a_template_brings_its_language(desk_computer, at_d
     expect(page.locator("[name=language]")).to_have_value("es")
 
 
-def test_outside_the_answer_a_slash_goes_to_the_list(desk_computer, at_desk):
+def test_slash_outside_the_answer_focuses_the_template_list(desk_computer, at_desk):
     page = at_desk(desk_computer())
     page.keyboard.press("/")
     expect(page.locator("#template-list [data-text]").first).to_be_focused()
@@ -90,7 +92,7 @@ def test_outside_the_answer_a_slash_goes_to_the_list(desk_computer, at_desk):
     expect(page.locator("#id_body")).to_be_focused()
 
 
-def test_on_a_phone_the_button_lists_them_and_a_tap_puts_one_in(phone, at_desk):
+def test_template_button_on_a_phone_lists_templates_and_a_tap_inserts_one(phone, at_desk):
     page = at_desk(phone())
     page.locator("#templates").tap()
     page.locator("#template-list [data-text]", has_text="On hold").tap()
@@ -98,7 +100,7 @@ def test_on_a_phone_the_button_lists_them_and_a_tap_puts_one_in(phone, at_desk):
     expect(page.locator("#template-list")).to_be_hidden()
 
 
-def test_without_javascript_the_button_and_the_list_are_the_forms_own(desk_computer, at_desk, conversation):
+def test_templates_work_without_javascript(desk_computer, at_desk, conversation):
     page = at_desk(desk_computer(javascript=False))
     page.locator("#id_body").fill("Half a sentence.")
     page.locator("#templates").click()

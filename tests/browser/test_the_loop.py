@@ -1,4 +1,4 @@
-"""One visit, from the desk to the patron's phone and back, as the people in it see it."""
+"""Test one whole visit, from the desk to the patron's phone and back."""
 
 import datetime
 import re
@@ -42,8 +42,11 @@ def catalogue(library):
     [("en", True), ("es", True), ("es", False)],
     ids=["en", "es", "es without JavaScript"],
 )
-def test_the_whole_loop_with_an_account(language, javascript, catalogue, staff, desk_computer, phone, post):
-    moves = {"motion": language == "en"}  # one of them as most people have it
+def test_visit_is_recorded_opened_kept_answered_and_closed_with_an_account(
+    language, javascript, catalogue, staff, desk_computer, phone, post
+):
+    # One variant uses animated page changes, as most people have them.
+    moves = {"motion": language == "en"}
     desk, patron = desk_computer(**moves), phone(language=language, javascript=javascript, **moves)
 
     sign_in_with_second_factor(desk, staff, post)
@@ -78,7 +81,8 @@ def test_the_whole_loop_with_an_account(language, javascript, catalogue, staff, 
     everything = mail.message().as_string() + mail.body + mail.alternatives[0].content
     assert [word for word in PRIVATE_WORDS if word in everything] == []
 
-    if javascript:  # the conversation is open on the phone, which is taken up again
+    # The patron returns to the phone, where the conversation is still open.
+    if javascript:
         patron.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     else:
         patron.goto("/")
@@ -101,7 +105,9 @@ def test_the_whole_loop_with_an_account(language, javascript, catalogue, staff, 
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
-def test_by_code_alone_and_kept_without_an_address(javascript, branch, staff, desk_computer, phone, show):
+def test_visit_is_used_by_code_and_kept_without_an_email(
+    javascript, branch, staff, desk_computer, phone, show
+):
     session = HelpSessionFactory(branch=branch, staff=staff, question=QUESTION)
     title = recommend_in(session, 1)[0].item.title
     code = code_for(session)
@@ -141,7 +147,7 @@ def test_by_code_alone_and_kept_without_an_address(javascript, branch, staff, de
     expect(patron.locator("main")).not_to_contain_text(QUESTION)
 
 
-# What people do.
+# Steps.
 
 
 def record_by_keyboard(desk):
@@ -182,9 +188,8 @@ def answer_from_the_queue(desk):
     row = desk.locator(".queue li")
     expect(row).to_have_count(1)
     row.locator("a").click()
-    desk.wait_for_url(
-        "**/conversations/**"
-    )  # loaded: what is typed before its scripts are there finds nothing
+    # Wait until the page has loaded. Its scripts would miss earlier typing.
+    desk.wait_for_url("**/conversations/**")
     expect(desk.locator(".message.theirs .bubble")).to_have_text(ASKED_AGAIN)
     desk.locator("#id_body").fill(ANSWER)
     desk.locator("#q").fill("worms")

@@ -1,4 +1,4 @@
-"""Two colleagues and a patron in one conversation at the same moment: nobody answers twice, nobody is left in the dark, no word is lost."""
+"""Test two colleagues and a patron in one conversation at the same time: one answer, no lost words."""
 
 import datetime
 import re
@@ -12,7 +12,8 @@ from tests.factories import ConversationFactory, HelpSessionFactory, ItemFactory
 
 pytestmark = pytest.mark.browser
 
-POLL, PATRONS_POLL = 9_000, 21_000  # milliseconds after which an open page has asked for certain
+# An open page has polled for certain after this many milliseconds.
+POLL, PATRONS_POLL = 9_000, 21_000
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def omar(branch):
 
 @pytest.fixture
 def at_desk(desk_computer, show, conversation):
-    """at_desk(person): the conversation's page in the browser of this member of staff. Its clock can be moved."""
+    """at_desk(person): open the conversation in this staff member's browser, whose clock can be moved."""
 
     def at_desk(person, **more):
         page = show(desk_computer(**more), person)
@@ -43,14 +44,14 @@ def at_desk(desk_computer, show, conversation):
 
 
 @pytest.fixture
-def in_hand(phone, show, conversation, patron):
+def patrons_phone(phone, show, conversation, patron):
     page = show(phone(), patron)
     page.clock.install()
     page.goto(conversation.get_absolute_url())
     return page
 
 
-def polled(page, milliseconds=POLL):
+def poll(page, milliseconds=POLL):
     with page.expect_response(re.compile("/news/")):
         page.clock.fast_forward(milliseconds)
 
@@ -60,13 +61,13 @@ def write(page, words):
     page.keyboard.type(words)
 
 
-def kept(page):
+def wait_until_saved(page):
     line = page.locator("#reply-form [data-draft-state]")
     expect(line).to_have_text(line.get_attribute("data-kept"))
 
 
-def let_the_seconds_pass(conversation):
-    """An answer's fifteen seconds, without waiting for them."""
+def end_undo_window(conversation):
+    """Move the answers back in time, so that their undo window is over."""
     back = datetime.timedelta(seconds=20)
     Message.objects.filter(conversation=conversation, side="staff").update(
         sent_at=F("sent_at") - back, shown_from=F("shown_from") - back
@@ -76,27 +77,28 @@ def let_the_seconds_pass(conversation):
     )
 
 
-def test_three_at_once(at_desk, in_hand, conversation, staff, omar, patron):
+def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
+    at_desk, patrons_phone, conversation, staff, omar, patron
+):
     rosas, omars = at_desk(staff), at_desk(omar)
 
-    # Each sees the other come and write.
-    polled(rosas)
+    # Each sees that the other is here and writes.
+    poll(rosas)
     expect(rosas.locator("#here")).to_contain_text("Omar Haddad")
     looking = omars.locator("#here").inner_text()
     assert "Rosa Lindqvist" in looking
-    with rosas.expect_response(
-        re.compile("/news/.*writing=1"), timeout=3000
-    ):  # at once, not with the next poll
+    # The page reports writing at once, not with its next poll.
+    with rosas.expect_response(re.compile("/news/.*writing=1"), timeout=3000):
         write(rosas, "It is the cyan cartridge.")
-    polled(omars)
+    poll(omars)
     expect(omars.locator("#here")).not_to_have_text(looking)
     expect(omars.locator("#here")).to_contain_text("Rosa Lindqvist")
     write(omars, "Clean the heads again.")
     for page in (rosas, omars):
         page.clock.fast_forward(2000)
-        kept(page)
+        wait_until_saved(page)
 
-    # Both take it: one has it, the other is told who. What they were writing is still there.
+    # Both take it. Rosa gets it and Omar sees that. Both keep what they typed.
     rosas.locator("#take").click()
     expect(rosas.locator("#take")).to_have_count(0)
     omars.locator("#take").click()
@@ -106,12 +108,12 @@ def test_three_at_once(at_desk, in_hand, conversation, staff, omar, patron):
     expect(rosas.locator("#id_body")).to_have_value("It is the cyan cartridge.")
     expect(omars.locator("#id_body")).to_have_value("Clean the heads again.")
 
-    # Rosa answers. Her answer comes to Omar, and moves nothing that he is writing; his own is stopped and shows it.
+    # Rosa answers. The answer appears on Omar's page without moving it. His own is not sent yet.
     omars.locator("#id_body").focus()
     rosas.locator("#send").click()
     expect(rosas.locator("#entries .pending-answer button")).to_be_visible()
     before = omars.locator("#id_body").bounding_box()
-    polled(omars)
+    poll(omars)
     expect(omars.locator("#entries .pending-answer")).to_have_count(1)
     assert abs(omars.locator("#id_body").bounding_box()["y"] - before["y"]) < 2
     expect(omars.locator("#announce")).to_contain_text("Rosa Lindqvist")
@@ -120,42 +122,42 @@ def test_three_at_once(at_desk, in_hand, conversation, staff, omar, patron):
     expect(omars.locator("#id_body")).to_have_value("Clean the heads again.")
     assert conversation.messages.filter(side="staff").count() == 1
 
-    # The patron sees nothing yet, and Rosa takes it back whole.
-    polled(in_hand, PATRONS_POLL)
-    expect(in_hand.locator(".message")).to_have_count(1)
+    # The patron doesn't see the answer yet, and Rosa takes it back.
+    poll(patrons_phone, PATRONS_POLL)
+    expect(patrons_phone.locator(".message")).to_have_count(1)
     rosas.locator("#entries .pending-answer button").click()
     expect(rosas.locator("#id_body")).to_have_value("It is the cyan cartridge.")
     expect(rosas.locator("#entries .pending-answer")).to_have_count(0)
-    polled(omars)
+    poll(omars)
     expect(omars.locator("#entries .message")).to_have_count(1)
     assert not conversation.messages.filter(side="staff").exists()
 
-    # Omar throws his away, after a question. Rosa sends again: after its seconds the patron has it.
+    # Omar discards his text after a confirmation. Rosa sends again. The patron sees it after the undo window.
     omars.locator("#discard").click()
     omars.locator("#discard-now").click()
     expect(omars.locator("#id_body")).to_have_value("")
     assert not Draft.objects.filter(person=omar).exists()
     rosas.locator("#send").click()
     expect(rosas.locator("#entries .pending-answer button")).to_be_visible()
-    polled(in_hand, PATRONS_POLL)
-    expect(in_hand.locator(".message")).to_have_count(1)
-    let_the_seconds_pass(conversation)
-    polled(in_hand, PATRONS_POLL)
-    expect(in_hand.locator(".message.theirs .bubble")).to_have_text("It is the cyan cartridge.")
+    poll(patrons_phone, PATRONS_POLL)
+    expect(patrons_phone.locator(".message")).to_have_count(1)
+    end_undo_window(conversation)
+    poll(patrons_phone, PATRONS_POLL)
+    expect(patrons_phone.locator(".message.theirs .bubble")).to_have_text("It is the cyan cartridge.")
     rosas.clock.fast_forward(16_000)
     expect(rosas.locator("#entries .pending-answer")).to_have_count(0)
 
-    # Omar goes: Rosa sees that he has gone, as soon as his browser has said so; where his last poll came in after that, half a minute later.
+    # Omar leaves. Rosa sees this at once, or half a minute later if his last poll arrives after his goodbye.
     omars.goto("/desk/")
     for _ in range(35):
-        polled(rosas)
+        poll(rosas)
         if not rosas.locator("#here").inner_text():
             break
         rosas.wait_for_timeout(1000)
     expect(rosas.locator("#here")).to_have_text("")
 
 
-def test_a_hidden_page_asks_nothing(at_desk, staff):
+def test_hidden_desk_conversation_page_does_not_poll(at_desk, staff):
     page = at_desk(staff)
     asked = []
     page.on("request", lambda request: "/news/" in request.url and asked.append(request.url))
@@ -171,7 +173,7 @@ def test_a_hidden_page_asks_nothing(at_desk, staff):
         )
 
 
-def test_an_answer_with_an_item_is_taken_back_by_keyboard_alone(at_desk, staff, branch, conversation):
+def test_answer_with_an_item_is_taken_back_by_keyboard(at_desk, staff, branch, conversation):
     ItemFactory(title="Printers, explained", branch=branch)
     page = at_desk(staff)
     page.keyboard.press("r")
@@ -195,7 +197,7 @@ def test_an_answer_with_an_item_is_taken_back_by_keyboard_alone(at_desk, staff, 
     assert not conversation.messages.filter(side="staff").exists()
 
 
-def test_without_javascript_an_answer_is_sent_and_taken_back(at_desk, staff, conversation):
+def test_answer_is_sent_and_taken_back_without_javascript(at_desk, staff, conversation):
     page = at_desk(staff, javascript=False)
     page.locator("#id_body").fill("It is the cyan cartridge.")
     page.locator("#reply-form [value=ours]").check()

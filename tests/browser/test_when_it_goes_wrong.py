@@ -1,4 +1,4 @@
-"""Wrong codes, two taps, a sign-in that ran out: nothing is revealed, nothing is lost."""
+"""Test wrong codes, double taps and expired sign-ins: nothing is revealed and nothing is lost."""
 
 import re
 
@@ -27,9 +27,7 @@ def session(branch, staff):
     return session
 
 
-def test_a_code_that_opens_nothing_says_why_and_reveals_nothing(
-    session, patron, staff, phone, desk_computer, show
-):
+def test_unusable_code_says_why_and_reveals_nothing(session, patron, staff, phone, desk_computer, show):
     code, page = code_for(session), phone()
 
     def refused(status):
@@ -61,7 +59,7 @@ def test_a_code_that_opens_nothing_says_why_and_reveals_nothing(
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
-def test_two_taps_on_send_make_one_message(javascript, session, phone):
+def test_two_taps_on_send_create_one_message(javascript, session, phone):
     page = phone(javascript=javascript)
     page.goto(f"/c/{code_for(session)}/")
     page.locator("#ask a.button").tap()
@@ -76,13 +74,14 @@ def test_two_taps_on_send_make_one_message(javascript, session, phone):
     assert sorted(Message.objects.values_list("body", flat=True)) == ["Once", "Twice"]
 
 
-def test_nothing_typed_at_the_desk_is_lost(staff, desk_computer, post):
+def test_desk_form_survives_a_reload_and_an_expired_sign_in(staff, desk_computer, post):
     desk = desk_computer()
     secret = sign_in_with_second_factor(desk, staff, post)
 
     desk.goto("/desk/record/")
     desk.locator("#id_question").fill(QUESTION)
-    desk.wait_for_url(re.compile(r"/desk/record/[0-9a-f-]{36}/"))  # what was typed is kept by itself
+    # The form saves itself.
+    desk.wait_for_url(re.compile(r"/desk/record/[0-9a-f-]{36}/"))
     desk.reload()
     expect(desk.locator("#id_question")).to_have_value(QUESTION)
 

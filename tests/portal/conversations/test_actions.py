@@ -32,7 +32,7 @@ second, minute, hour = (
     datetime.timedelta(hours=1),
 )
 
-# What a conversation's row says of its state, but for the counters.
+# The columns that hold a conversation's state, without the counters.
 COLUMNS = [
     "status",
     "reason",
@@ -50,7 +50,7 @@ COLUMNS += ["pending_from", "patron_status", "version", "assignee"]
 
 @pytest.fixture
 def session(patron, staff, branch):
-    """A session that its patron keeps."""
+    """Return a visit that the patron keeps."""
     return HelpSessionFactory(patron=patron, staff=staff, branch=branch)
 
 
@@ -89,7 +89,7 @@ def judge(recommendation, verdict, *, by=None, at=NOW):
 
 
 @pytest.mark.parametrize("is_confirmed", [True, False])
-def test_mail_to_an_address_that_nobody_confirmed_says_only_that_there_is_an_answer(
+def test_answer_email_to_an_unconfirmed_address_says_only_that_the_library_answered(
     patron, branch, staff, is_confirmed
 ):
     EmailAddress.objects.create(user=patron, email=patron.email, verified=is_confirmed, primary=True)
@@ -107,7 +107,7 @@ def test_mail_to_an_address_that_nobody_confirmed_says_only_that_there_is_an_ans
     assert "The library has answered" in said
 
 
-def test_a_question_waits_for_staff_from_the_first_unanswered_message(session, patron, staff):
+def test_question_waits_for_staff_since_the_first_unanswered_message(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, patron, PATRON, at=NOW + hour)
     conversation.refresh_from_db()
@@ -130,13 +130,13 @@ def test_a_question_waits_for_staff_from_the_first_unanswered_message(session, p
     assert conversation.waiting_since == NOW + 3 * hour
 
 
-def test_a_question_sent_twice_is_one(session, patron):
+def test_question_sent_twice_creates_one_conversation(session, patron):
     token = uuid.uuid4()
     assert ask(session, patron, token=token) == ask(session, patron, token=token)
     assert (Conversation.objects.count(), Message.objects.count()) == (1, 1)
 
 
-def test_an_answer_sent_twice_is_one_message_one_mail_and_one_set_of_items(session, patron, staff):
+def test_answer_sent_twice_creates_one_message_one_email_and_one_recommendation(session, patron, staff):
     conversation, token, item = ask(session, patron), uuid.uuid4(), ItemFactory()
     first = say(conversation, staff, STAFF, token=token, items=[ChosenItem(item=item, reason="newer")])
     assert (
@@ -147,7 +147,7 @@ def test_an_answer_sent_twice_is_one_message_one_mail_and_one_set_of_items(sessi
     assert Recommendation.objects.get().patron == patron
 
 
-def test_an_answer_is_mailed_neutrally_and_conversationed(session, patron, staff):
+def test_answer_emails_hide_the_subject_and_reference_each_other(session, patron, staff):
     conversation = ask(session, patron, body="SECRET QUESTION about gout")
     say(conversation, staff, STAFF, body="SECRET ANSWER")
     say(conversation, staff, STAFF, body="and more", at=NOW + minute)
@@ -160,13 +160,13 @@ def test_an_answer_is_mailed_neutrally_and_conversationed(session, patron, staff
     assert first.message_id in str(second.headers)
 
 
-def test_nobody_is_mailed_about_a_session_without_a_name_or_a_quiet_one(staff, branch):
+def test_answers_in_quiet_or_nameless_visits_send_no_email(staff, branch):
     for session in (HelpSessionFactory(branch=branch), QuietSessionFactory(branch=branch)):
         say(ask(session, None), staff, STAFF)
     assert not Notification.objects.exists()
 
 
-def test_closing_and_writing_again_is_told_in_the_conversation(session, patron, staff):
+def test_conversation_records_that_the_patron_closed_and_reopened_it(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + minute)
     actions.close(conversation, by=patron, side=PATRON, at=NOW + hour)
@@ -187,7 +187,7 @@ def test_closing_and_writing_again_is_told_in_the_conversation(session, patron, 
 
 
 @pytest.mark.parametrize("verdict", ["did_not_help", "could_not_get_it"])
-def test_a_failed_item_is_before_the_desk_after_a_minute_and_hidden_from_its_patron(
+def test_bad_verdict_reaches_the_desk_after_a_minute_and_shows_the_patron_no_conversation(
     recommendation, patron, verdict
 ):
     judge(recommendation, verdict, by=patron)
@@ -209,12 +209,12 @@ def test_a_failed_item_is_before_the_desk_after_a_minute_and_hidden_from_its_pat
 
 
 @pytest.mark.parametrize("verdict", ["helped", "partly", "not_tried", ""])
-def test_a_verdict_that_asks_for_nothing_opens_no_conversation(recommendation, verdict):
+def test_verdict_that_needs_no_answer_opens_no_conversation(recommendation, verdict):
     judge(recommendation, verdict)
     assert not Conversation.objects.exists()
 
 
-def test_a_mended_verdict_closes_the_conversation_that_nobody_wrote_in(recommendation, patron):
+def test_correcting_a_verdict_closes_a_conversation_without_messages(recommendation, patron):
     judge(recommendation, "did_not_help", by=patron)
     judge(recommendation, "helped", by=patron, at=NOW + hour)
     assert Conversation.objects.get().status == "closed"
@@ -227,7 +227,7 @@ def test_a_mended_verdict_closes_the_conversation_that_nobody_wrote_in(recommend
     )
 
 
-def test_what_the_desk_closed_before_a_word_was_written_is_closed_since_then_whatever_is_mended(
+def test_correcting_a_verdict_keeps_the_time_at_which_the_desk_closed_the_conversation(
     recommendation, patron, staff
 ):
     judge(recommendation, "did_not_help", by=patron)
@@ -238,7 +238,7 @@ def test_what_the_desk_closed_before_a_word_was_written_is_closed_since_then_wha
     assert (conversation.status, conversation.closed_at) == ("closed", NOW + hour)
 
 
-def test_a_mended_verdict_leaves_the_patrons_own_question_waiting(recommendation, patron):
+def test_correcting_a_verdict_leaves_the_patrons_own_question_waiting(recommendation, patron):
     judge(recommendation, "did_not_help", by=patron)
     actions.ask(
         by=patron,
@@ -257,7 +257,7 @@ def test_a_mended_verdict_leaves_the_patrons_own_question_waiting(recommendation
     )
 
 
-def test_what_is_said_anew_of_an_item_that_failed_keeps_its_place(recommendation, patron, staff):
+def test_second_bad_verdict_on_an_item_keeps_its_place_in_the_queue(recommendation, patron, staff):
     judge(recommendation, "did_not_help", by=patron)
     judge(recommendation, "could_not_get_it", by=patron, at=NOW + hour)
     conversation = Conversation.objects.get()
@@ -276,7 +276,7 @@ def test_what_is_said_anew_of_an_item_that_failed_keeps_its_place(recommendation
     )
 
 
-def test_the_follow_up_of_a_verdict_goes_on_in_its_conversation(recommendation, patron):
+def test_question_after_a_bad_verdict_continues_the_same_conversation(recommendation, patron):
     judge(recommendation, "did_not_help", by=patron)
     at = NOW + datetime.timedelta(seconds=1)
     conversation = actions.ask(
@@ -289,10 +289,11 @@ def test_the_follow_up_of_a_verdict_goes_on_in_its_conversation(recommendation, 
     )
     assert list(Conversation.objects.all()) == [conversation]
     assert conversation.reason == "did_not_help"
-    assert listed("needs", at=at) == {conversation}  # words are no slip of the finger
+    # The desk need not wait out the minute of grace, because the patron wrote.
+    assert listed("needs", at=at) == {conversation}
 
 
-def test_a_verdict_on_an_item_of_an_answer_goes_back_to_the_conversation_it_came_from(session, patron, staff):
+def test_verdict_on_an_item_in_an_answer_returns_to_that_conversation(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, items=[ChosenItem(item=ItemFactory())], at=NOW + minute)
     recommendation = Recommendation.objects.get()
@@ -308,9 +309,7 @@ def test_a_verdict_on_an_item_of_an_answer_goes_back_to_the_conversation_it_came
     assert conversation.status == "waiting_for_patron"
 
 
-def test_a_failed_item_in_a_closed_conversation_reopens_it_and_mending_closes_it_again(
-    session, patron, staff
-):
+def test_bad_verdict_reopens_a_closed_conversation_and_correcting_closes_it_again(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, items=[ChosenItem(item=ItemFactory())], at=NOW + minute)
     actions.close(conversation, by=patron, side=PATRON, at=NOW + 2 * minute)
@@ -322,7 +321,7 @@ def test_a_failed_item_in_a_closed_conversation_reopens_it_and_mending_closes_it
     assert (conversation.status, conversation.waiting_since) == ("closed", None)
 
 
-def test_keeping_a_session_moves_its_conversations_and_their_items(staff, patron, branch):
+def test_keeping_a_visit_gives_its_conversations_and_items_to_the_patron(staff, patron, branch):
     session = HelpSessionFactory(branch=branch, staff=staff)
     conversation = ask(session, None)
     say(conversation, staff, STAFF, items=[ChosenItem(item=ItemFactory())], at=NOW + minute)
@@ -333,7 +332,7 @@ def test_keeping_a_session_moves_its_conversations_and_their_items(staff, patron
     assert Participation.objects.get().person == patron
 
 
-def test_holders_of_a_code_reach_the_conversations_of_that_session_only(session, patron, branch):
+def test_viewer_by_code_reaches_only_the_conversations_of_that_visit(session, patron, branch):
     mine, other = ask(session, patron), ask(HelpSessionFactory(branch=branch), None)
     code_for(session)
     viewer = Viewer(None, opened_sessions=[session.pk])
@@ -342,11 +341,12 @@ def test_holders_of_a_code_reach_the_conversations_of_that_session_only(session,
     assert other not in Conversation.objects.belonging_to(viewer)
 
 
-def test_unread_is_what_was_shown_after_the_last_look(session, patron, staff):
+def test_conversation_is_unread_if_an_answer_appeared_after_the_last_look(session, patron, staff):
     unread = lambda: list(Conversation.objects.unread_by(patron))  # noqa: E731
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + minute)
-    actions.mark_read(conversation, person=patron, at=NOW + minute)  # looked while the answer was held
+    # The patron looks during the undo window.
+    actions.mark_read(conversation, person=patron, at=NOW + minute)
     assert unread() == []
     jobs.show_pending_answers(at=NOW + minute + Message.UNDO_WINDOW)
     assert unread() == [conversation]
@@ -354,7 +354,7 @@ def test_unread_is_what_was_shown_after_the_last_look(session, patron, staff):
     assert unread() == []
 
 
-def test_writing_is_reading_but_not_what_is_still_held(session, patron, staff):
+def test_writing_does_not_mark_a_pending_answer_as_read(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + minute)
     say(conversation, patron, PATRON, at=NOW + minute + 5 * second)
@@ -362,11 +362,11 @@ def test_writing_is_reading_but_not_what_is_still_held(session, patron, staff):
     assert list(Conversation.objects.unread_by(patron)) == [conversation]
 
 
-# The seconds in which an answer is held.
+# The undo window.
 
 
-def seen(conversation, at):
-    """What the patron's page, list and poll are made of."""
+def patron_view(conversation, at):
+    """Return what the patron's page, list and poll show at this moment."""
     conversation.refresh_from_db()
     shown = [message.body for message in conversation.messages.shown(at).in_order()]
     told = list(conversation.events.filter(shown_from__lte=at).order_by("at").values_list("kind", flat=True))
@@ -378,28 +378,28 @@ def seen(conversation, at):
     ("then", "status", "told"),
     [("turn", "waiting_for_patron", []), ("ours", "waiting_for_staff", []), ("close", "closed", ["closed"])],
 )
-def test_an_answer_and_all_that_it_brings_shows_after_its_seconds_and_not_before(
+def test_answer_and_its_effects_appear_only_after_the_undo_window(
     session, patron, staff, then, status, told, with_the_worker
 ):
     conversation = ask(session, patron)
-    before = seen(conversation, NOW)
+    before = patron_view(conversation, NOW)
     assert before == (["It is checked out"], [], 1, "waiting_for_staff")
     say(conversation, staff, STAFF, at=NOW + minute, then=then)
     shown_from = NOW + minute + Message.UNDO_WINDOW
     for at in (NOW + minute, shown_from - second):
         if with_the_worker:
             jobs.show_pending_answers(at=at)
-        assert seen(conversation, at) == before
+        assert patron_view(conversation, at) == before
         assert conversation.last_message_at == NOW
     if with_the_worker:
         jobs.show_pending_answers(at=shown_from)
-    assert seen(conversation, shown_from) == (["It is checked out", "Try this"], told, 2, status)
+    assert patron_view(conversation, shown_from) == (["It is checked out", "Try this"], told, 2, status)
     assert conversation.last_message_at == (shown_from if with_the_worker else NOW)
     assert conversation.status == status
 
 
 @pytest.mark.parametrize("with_the_worker", [True, False])
-def test_two_answers_on_each_others_heels_show_one_after_the_other(session, patron, staff, with_the_worker):
+def test_two_quick_answers_appear_one_after_the_other(session, patron, staff, with_the_worker):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, body="first", at=NOW + minute)
     say(conversation, staff, STAFF, body="second", at=NOW + minute + 10 * second, then="close")
@@ -408,7 +408,7 @@ def test_two_answers_on_each_others_heels_show_one_after_the_other(session, patr
         at = NOW + minute + seconds * second
         if with_the_worker:
             jobs.show_pending_answers(at=at)
-        shown, told, version, status = seen(conversation, at)
+        shown, told, version, status = patron_view(conversation, at)
         views.append((shown[1:], told, version, status))
     assert views == [
         ([], [], 1, "waiting_for_staff"),
@@ -418,7 +418,7 @@ def test_two_answers_on_each_others_heels_show_one_after_the_other(session, patr
     ]
 
 
-def test_the_next_word_counts_the_answers_that_were_shown_since(session, patron, staff):
+def test_patrons_next_message_updates_the_counters_for_answers_shown_since(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + minute)
     say(conversation, patron, PATRON, at=NOW + hour)
@@ -436,7 +436,7 @@ def test_the_next_word_counts_the_answers_that_were_shown_since(session, patron,
     )
 
 
-def test_an_answer_that_asks_for_nothing_leaves_the_place_in_the_queue(session, patron, staff):
+def test_answer_with_more_to_come_keeps_the_place_in_the_queue(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + hour, then="ours")
     conversation.refresh_from_db()
@@ -446,12 +446,13 @@ def test_an_answer_that_asks_for_nothing_leaves_the_place_in_the_queue(session, 
         NOW,
     )
     say(conversation, staff, STAFF, at=NOW + 2 * hour)
-    say(conversation, staff, STAFF, at=NOW + 3 * hour, then="ours")  # more is to come after all
+    # The staff member says that more is to come.
+    say(conversation, staff, STAFF, at=NOW + 3 * hour, then="ours")
     conversation.refresh_from_db()
     assert (conversation.status, conversation.waiting_since) == ("waiting_for_staff", NOW + 3 * hour)
 
 
-def test_an_answer_changes_neither_owner_nor_anything_else_of_the_desks(session, patron, staff, coordinator):
+def test_answer_keeps_assignee_and_branch(session, patron, staff, coordinator):
     conversation = ask(session, patron)
     desk_actions.take(conversation, by=coordinator, at=NOW + minute)
     say(conversation, staff, STAFF, at=NOW + hour)
@@ -463,7 +464,7 @@ def test_an_answer_changes_neither_owner_nor_anything_else_of_the_desks(session,
     )
 
 
-def test_what_a_held_answer_recommends_is_nowhere_of_the_patrons_yet(client, session, patron, staff, sign_in):
+def test_items_of_a_pending_answer_are_on_no_patron_page(client, session, patron, staff, sign_in):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, items=[ChosenItem(item=ItemFactory(title="Held back"))], at=NOW + minute)
     pages = ["/", conversation.get_absolute_url(), "/messages/", "/visits/", "/saved/"]
@@ -476,13 +477,18 @@ def test_what_a_held_answer_recommends_is_nowhere_of_the_patrons_yet(client, ses
             client.logout()
 
 
-def test_what_a_patron_is_told_of_a_closing_they_have_not_seen_waits_for_it(session, patron, staff):
+def test_reopening_appears_to_the_patron_only_after_the_pending_close(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + minute, then="close")
     say(conversation, patron, PATRON, body="one thing more", at=NOW + minute + 5 * second)
     at = NOW + minute + 5 * second
-    assert seen(conversation, at) == (["It is checked out", "one thing more"], [], 2, "waiting_for_staff")
-    assert seen(conversation, NOW + hour) == (
+    assert patron_view(conversation, at) == (
+        ["It is checked out", "one thing more"],
+        [],
+        2,
+        "waiting_for_staff",
+    )
+    assert patron_view(conversation, NOW + hour) == (
         ["It is checked out", "Try this", "one thing more"],
         ["closed", "reopened"],
         3,
@@ -490,42 +496,58 @@ def test_what_a_patron_is_told_of_a_closing_they_have_not_seen_waits_for_it(sess
     )
 
 
-def test_a_patron_closes_what_a_held_answer_has_closed_already(session, patron, staff):
+def test_patron_can_close_a_conversation_that_a_pending_answer_closed(session, patron, staff):
     conversation = ask(session, patron)
     message = say(conversation, staff, STAFF, at=NOW + minute, then="close")
     actions.close(conversation, by=patron, side=PATRON, at=NOW + minute + 5 * second)
-    assert seen(conversation, NOW + minute + 5 * second) == (["It is checked out"], ["closed"], 2, "closed")
+    assert patron_view(conversation, NOW + minute + 5 * second) == (
+        ["It is checked out"],
+        ["closed"],
+        2,
+        "closed",
+    )
     actions.take_back(message, by=staff, at=NOW + minute + 6 * second)
-    assert seen(conversation, NOW + minute + 6 * second) == (["It is checked out"], ["closed"], 2, "closed")
+    assert patron_view(conversation, NOW + minute + 6 * second) == (
+        ["It is checked out"],
+        ["closed"],
+        2,
+        "closed",
+    )
     assert conversation.status == "closed"
 
 
-def test_a_colleagues_closing_waits_for_the_answer_before_it(session, patron, staff, coordinator):
+def test_close_by_a_colleague_appears_after_the_pending_answer_before_it(session, patron, staff, coordinator):
     conversation = ask(session, patron)
     message = say(conversation, staff, STAFF, at=NOW + minute)
     actions.close(conversation, by=coordinator, side=STAFF, at=NOW + minute + 5 * second)
-    assert seen(conversation, NOW + minute + 6 * second) == (
+    assert patron_view(conversation, NOW + minute + 6 * second) == (
         ["It is checked out"],
         [],
         1,
         "waiting_for_staff",
     )
-    assert seen(conversation, NOW + minute + 15 * second) == (
+    assert patron_view(conversation, NOW + minute + 15 * second) == (
         ["It is checked out", "Try this"],
         ["closed"],
         2,
         "closed",
     )
-    actions.take_back(message, by=staff, at=NOW + minute + 14 * second)  # then there is nothing to wait for
-    assert seen(conversation, NOW + minute + 14 * second) == (["It is checked out"], ["closed"], 2, "closed")
+    # Without the answer, the close no longer has to wait.
+    actions.take_back(message, by=staff, at=NOW + minute + 14 * second)
+    assert patron_view(conversation, NOW + minute + 14 * second) == (
+        ["It is checked out"],
+        ["closed"],
+        2,
+        "closed",
+    )
 
 
-# Taken back.
+# Taking an answer back.
 
 
-def test_an_answer_taken_back_is_as_if_it_had_never_been_sent(session, patron, staff):
+def test_taking_back_an_answer_restores_everything_from_before(session, patron, staff):
     conversation = ask(session, patron)
-    before = seen(conversation, NOW)
+    before = patron_view(conversation, NOW)
     was = Conversation.objects.values(*COLUMNS).get()
     token = uuid.uuid4()
     items = [ChosenItem(item=ItemFactory(), reason="newer")]
@@ -545,7 +567,7 @@ def test_an_answer_taken_back_is_as_if_it_had_never_been_sent(session, patron, s
         added_at=NOW,
     )
     actions.take_back(message, by=staff, at=NOW + hour + 14 * second, typed={"item-0": "1"})
-    assert seen(conversation, NOW + 2 * hour) == before
+    assert patron_view(conversation, NOW + 2 * hour) == before
     assert Conversation.objects.values(*COLUMNS).get() == was
     assert (
         Message.objects.count(),
@@ -562,14 +584,13 @@ def test_an_answer_taken_back_is_as_if_it_had_never_been_sent(session, patron, s
     )
     assert list(Attachment.objects.values_list("message", "client_token")) == [(None, token)]
 
-    again = say(
-        conversation, staff, STAFF, body=draft.body, at=NOW + 2 * hour, token=token
-    )  # with the same token: it was never used
+    # The token was never used, so it can send again.
+    again = say(conversation, staff, STAFF, body=draft.body, at=NOW + 2 * hour, token=token)
     assert (again.attachments.count(), Draft.objects.count(), Notification.objects.count()) == (1, 0, 1)
 
 
 @pytest.mark.parametrize(("who", "seconds"), [("staff", 15), ("coordinator", 5), ("patron", 5)])
-def test_only_its_writer_takes_an_answer_back_and_only_in_time(
+def test_only_its_author_can_take_back_an_answer_and_only_in_time(
     session, patron, staff, coordinator, who, seconds
 ):
     conversation = ask(session, patron)
@@ -580,7 +601,7 @@ def test_only_its_writer_takes_an_answer_back_and_only_in_time(
     assert (conversation.messages.count(), Draft.objects.count(), Notification.objects.count()) == (2, 0, 1)
 
 
-def test_taking_back_twice_is_too_late(session, patron, staff):
+def test_taking_back_an_answer_twice_is_too_late(session, patron, staff):
     message = say(ask(session, patron), staff, STAFF, at=NOW + minute)
     actions.take_back(message, by=staff, at=NOW + minute + second)
     with pytest.raises(actions.TooLate):
@@ -588,7 +609,9 @@ def test_taking_back_twice_is_too_late(session, patron, staff):
     assert Draft.objects.get().body == "Try this"
 
 
-def test_what_the_patron_wrote_meanwhile_waits_from_their_first_word_again(session, patron, staff):
+def test_taking_back_an_answer_restores_the_waiting_time_from_the_patrons_first_message(
+    session, patron, staff
+):
     conversation = ask(session, patron)
     message = say(conversation, staff, STAFF, at=NOW + hour)
     say(conversation, patron, PATRON, at=NOW + hour + 3 * second)
@@ -603,7 +626,7 @@ def test_what_the_patron_wrote_meanwhile_waits_from_their_first_word_again(sessi
     )
 
 
-def test_of_two_held_answers_one_is_taken_back(session, patron, staff, coordinator):
+def test_one_of_two_pending_answers_can_be_taken_back(session, patron, staff, coordinator):
     conversation = ask(session, patron)
     first = say(conversation, staff, STAFF, body="first", at=NOW + minute)
     say(conversation, coordinator, STAFF, body="second", at=NOW + minute + 5 * second, then="ours")
@@ -614,11 +637,11 @@ def test_of_two_held_answers_one_is_taken_back(session, patron, staff, coordinat
         "waiting_for_staff",
         NOW,
     )
-    assert seen(conversation, NOW + minute + 19 * second)[0] == ["It is checked out"]
-    assert seen(conversation, NOW + minute + 20 * second)[0] == ["It is checked out", "second"]
+    assert patron_view(conversation, NOW + minute + 19 * second)[0] == ["It is checked out"]
+    assert patron_view(conversation, NOW + minute + 20 * second)[0] == ["It is checked out", "second"]
 
 
-def test_what_was_begun_since_follows_what_is_taken_back_with_its_files(session, patron, staff):
+def test_newer_draft_and_its_files_are_added_to_the_answer_taken_back(session, patron, staff):
     conversation, begun = ask(session, patron), uuid.uuid4()
     message = say(conversation, staff, STAFF, body="Come at five.", at=NOW + minute)
     drafts.save_draft(
@@ -648,7 +671,7 @@ def test_what_was_begun_since_follows_what_is_taken_back_with_its_files(session,
     assert Attachment.objects.get().client_token == draft.client_token
 
 
-def test_the_first_answer_to_a_verdict_taken_back_leaves_the_conversation_the_desks_alone(
+def test_taking_back_the_first_answer_to_a_verdict_hides_the_conversation_again(
     recommendation, patron, staff
 ):
     judge(recommendation, "did_not_help", by=patron)
@@ -670,10 +693,10 @@ def test_the_first_answer_to_a_verdict_taken_back_leaves_the_conversation_the_de
     assert list(Conversation.objects.belonging_to(Viewer(patron))) == []
 
 
-# What was erased.
+# Erased conversations.
 
 
-def test_nothing_is_added_to_what_was_erased(session, patron, staff):
+def test_erased_conversation_refuses_every_change(session, patron, staff):
     conversation = ask(session, patron)
     message = say(
         conversation, staff, STAFF, items=[ChosenItem(item=ItemFactory(), reason="SECRET")], at=NOW + minute
@@ -700,20 +723,21 @@ def test_nothing_is_added_to_what_was_erased(session, patron, staff):
     assert Recommendation.objects.get().reason == ""
 
 
-# Two clocks.
+# Clocks that disagree.
 
 
-def test_who_waited_for_the_row_comes_after_whatever_their_clock_says(session, patron, staff):
+def test_message_that_waited_for_the_lock_comes_last_despite_its_earlier_clock(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + hour)
-    say(conversation, patron, PATRON, at=NOW + hour - second)  # began a second before, and waited
+    # This message began a second earlier but waited for the lock.
+    say(conversation, patron, PATRON, at=NOW + hour - second)
     conversation.refresh_from_db()
     assert conversation.status == "waiting_for_staff"
     assert NOW + hour < conversation.waiting_since < NOW + hour + second
     assert states.replay(conversation) == states.state_of(conversation)
 
 
-def test_a_clock_that_ran_an_hour_ahead_hides_nothing_that_is_said_after(session, patron, staff):
+def test_clock_that_ran_an_hour_ahead_hides_no_later_message(session, patron, staff):
     conversation = ask(session, patron, at=NOW + hour)
     say(conversation, patron, PATRON, body="right again", at=NOW)
     assert [message.body for message in conversation.messages.shown(NOW)] == ["right again"]

@@ -57,27 +57,27 @@ def token_on(page):
 
 
 def chosen_on(page):
-    """The tag of the one choice that is made already."""
+    """Return the tag of the only checked choice."""
     [chosen] = [tag for tag in re.findall("<input[^>]*>", page.content.decode()) if "checked" in tag]
     return chosen
 
 
 def send(client, address=SEND, **more):
-    """Presses Send on the page that shows what waits."""
+    """Press Send on the page that shows the unsent question."""
     return client.post(address, {"client_token": token_on(client.get(address)), **more})
 
 
-def prove(client, address):
-    """Signs in with the code that the mail brings."""
+def sign_in_by_email(client, address):
+    """Sign in with the emailed code."""
     client.post(reverse("sign_in"), {"email": address, "next": SEND})
     code = next(line for line in mail.outbox[-1].body.splitlines() if line.isdecimal() and len(line) == 6)
     return client.post(reverse("account_confirm_login_code"), {"code": code, "next": SEND})
 
 
-# Somebody signed in.
+# Signed-in patrons.
 
 
-def test_a_patron_asks_and_the_receipt_is_the_conversation(me, patron, branch):
+def test_patron_who_asks_sees_the_new_conversation(me, patron, branch):
     answer = me.post(ASK, typed(), follow=True)
     conversation = Conversation.objects.get()
     assert answer.redirect_chain == [(conversation.get_absolute_url(), 302)]
@@ -107,12 +107,12 @@ def test_a_patron_asks_and_the_receipt_is_the_conversation(me, patron, branch):
         ("w" * 200, "w" * 89 + "…"),
     ],
 )
-def test_a_question_is_called_by_its_first_words(me, body, subject):
+def test_conversation_subject_is_the_first_words_of_the_question(me, body, subject):
     me.post(ASK, typed(body))
     assert Conversation.objects.get().subject == subject
 
 
-def test_topic_and_branch_may_be_chosen(me, branch):
+def test_patron_can_choose_topic_and_branch(me, branch):
     other, topic = BranchFactory(name="Hillside"), TopicFactory(name="Gardening")
     page = text(me.get(ASK))
     assert "Gardening" in page
@@ -122,7 +122,7 @@ def test_topic_and_branch_may_be_chosen(me, branch):
     assert (conversation.topic, conversation.branch) == (topic, other)
 
 
-def test_what_is_out_of_use_is_not_offered(me):
+def test_closed_branches_and_retired_topics_are_not_offered(me):
     gone, retired = (
         BranchFactory(name="Hillside", closed_at=timezone.now()),
         TopicFactory(name="Telegraphy", retired_at=timezone.now()),
@@ -134,9 +134,7 @@ def test_what_is_out_of_use_is_not_offered(me):
 
 
 @pytest.mark.parametrize(("in_use", "is_offered"), [(True, True), (False, False)])
-def test_the_home_branch_that_the_ils_names_is_the_one_that_is_offered(
-    me, patron, branch, in_use, is_offered
-):
+def test_home_branch_from_the_ils_is_preselected_if_open(me, patron, branch, in_use, is_offered):
     home = BranchFactory(closed_at=None if in_use else timezone.now())
     LibraryCard.objects.create(
         person=patron, ils_id="7", barcode="7", home_branch=home, seen_at=timezone.now()
@@ -144,20 +142,20 @@ def test_the_home_branch_that_the_ils_names_is_the_one_that_is_offered(
     assert me.get(ASK).context["form"]["branch"].value() == (home.pk if is_offered else branch.pk)
 
 
-def test_one_says_by_when_an_answer_comes(me, branch):
+def test_question_form_says_when_to_expect_an_answer(me, branch):
     branch.promise_hours = 48
     branch.save()
     assert "They usually answer within 2 days." in text(me.get(ASK))
 
 
-def test_a_double_tap_is_one_question(me):
+def test_double_tap_sends_one_question(me):
     fields = typed()
     first, second = me.post(ASK, fields), me.post(ASK, fields)
     assert first.url == second.url
     assert Message.objects.count() == 1
 
 
-def test_other_words_from_the_same_composer_are_another_question(me):
+def test_different_text_from_the_same_form_is_another_question(me):
     fields = typed()
     me.post(ASK, fields)
     for _ in range(2):
@@ -167,7 +165,7 @@ def test_other_words_from_the_same_composer_are_another_question(me):
     )
 
 
-def test_nothing_written_is_said_and_keeps_the_composer(me):
+def test_empty_question_is_a_form_error_and_keeps_the_token(me):
     fields = typed(body="  ")
     answer = me.post(ASK, fields)
     assert answer.status_code == 422
@@ -176,7 +174,7 @@ def test_nothing_written_is_said_and_keeps_the_composer(me):
     assert Conversation.objects.count() == 0
 
 
-def test_the_draft_of_a_question_is_there_on_another_device_and_gone_once_sent(me, patron, sign_in):
+def test_question_draft_appears_on_another_device_until_it_is_sent(me, patron, sign_in):
     fields = typed("Is there", sequence=1, topic=TopicFactory(name="Gardening").pk)
     assert me.post(reverse("ask_draft"), fields).status_code == 204
     page = sign_in(Client(), patron).get(ASK).content.decode()
@@ -190,7 +188,7 @@ def test_the_draft_of_a_question_is_there_on_another_device_and_gone_once_sent(m
     assert uuid.UUID(late.content.decode()) != uuid.UUID(fields["client_token"])
 
 
-def test_an_older_tab_does_not_write_over_a_newer_draft(me):
+def test_older_tab_does_not_overwrite_a_newer_draft(me):
     fields = typed("Newer", sequence=2)
     me.post(reverse("ask_draft"), fields)
     older = me.post(reverse("ask_draft"), fields | {"body": "Older", "sequence": 1})
@@ -199,49 +197,48 @@ def test_an_older_tab_does_not_write_over_a_newer_draft(me):
     assert Draft.objects.get().body == "Newer"
 
 
-def test_nobody_has_no_draft(client):
+def test_question_draft_of_an_anonymous_visitor_is_not_saved(client):
     assert client.post(reverse("ask_draft"), typed(sequence=1)).status_code == 422
     assert Draft.objects.count() == 0
 
 
 @pytest.mark.parametrize("factory", [HelpSessionFactory, QuietSessionFactory])
-def test_what_is_typed_about_a_visit_that_is_open_by_its_code_is_kept_in_nobodys_name(
-    me, show_code, branch, staff, factory
-):
+def test_question_draft_about_a_visit_opened_by_code_is_not_saved(me, show_code, branch, staff, factory):
     visit = factory(branch=branch, staff=staff)
     show_code(me, code_for(visit))
     page = me.get(ASK).content.decode()
-    assert (str(visit.public_id) in page, 'data-draft="' in page) == (True, False)  # nor in the browser
+    # The browser doesn't store a draft either.
+    assert (str(visit.public_id) in page, 'data-draft="' in page) == (True, False)
     assert me.post(reverse("ask_draft"), typed(sequence=1, about=str(visit.public_id))).status_code == 422
     assert Draft.objects.count() == 0
 
 
-def test_pictures_go_with_the_question(me):
+def test_pictures_are_sent_with_the_question(me):
     me.post(ASK, typed(files=[picture_file()]))
     assert Message.objects.get().attachments.count() == 1
 
 
-def test_a_file_that_cannot_be_sent_costs_no_word_of_the_question(me):
+def test_question_is_sent_without_a_refused_file(me):
     page = text(me.post(ASK, typed(files=[SimpleUploadedFile("phone.exe", b"MZ")]), follow=True))
     assert "phone.exe was not sent." in page
     assert "I live on the fourth floor." in page
 
 
-def test_files_of_somebody_unknown_are_not_kept_and_that_is_said(client):
+def test_anonymous_visitor_reads_that_files_were_not_saved(client):
     page = text(client.post(ASK, typed(files=[picture_file()]), follow=True))
     assert "Your files were not saved. Add them after you have sent the question." in page
 
 
-def test_pictures_go_with_a_question_about_a_visit(client, visit, show_code):
+def test_pictures_are_sent_with_a_question_about_a_visit(client, visit, show_code):
     show_code(client, code_for(visit))
     client.post(reverse("ask_about_session", args=[visit.public_id]), typed(files=[picture_file()]))
     assert Message.objects.get().attachments.count() == 1
 
 
-# Somebody whom nobody knows yet.
+# Anonymous visitors.
 
 
-def test_somebody_unknown_writes_first_and_proves_an_address_then(client, branch):
+def test_anonymous_visitor_writes_first_then_confirms_an_address_and_sends(client, branch):
     assert client.post(ASK, typed()).url == SEND
     page = text(client.get(SEND))
     for words in [
@@ -251,10 +248,11 @@ def test_somebody_unknown_writes_first_and_proves_an_address_then(client, branch
         "With the code on your slip or code card",
     ]:
         assert words in page
-    assert prove(client, "new@example.org").url == SEND
+    assert sign_in_by_email(client, "new@example.org").url == SEND
     ready = text(client.get(SEND))
     assert "new@example.org" in ready
-    assert Conversation.objects.count() == 0  # the proof alone sends nothing
+    # Confirming the address alone sends nothing.
+    assert Conversation.objects.count() == 0
     answer = send(client)
     conversation = Conversation.objects.get()
     assert answer.url == conversation.get_absolute_url()
@@ -262,28 +260,28 @@ def test_somebody_unknown_writes_first_and_proves_an_address_then(client, branch
     assert pending_questions.KEY not in client.session
 
 
-def test_a_sign_in_that_ran_out_while_writing_loses_nothing(client, patron, sign_in):
+def test_question_survives_a_sign_in_that_expired_while_writing(client, patron, sign_in):
     sign_in(client, patron)
     fields = typed()
     client.post(reverse("ask_draft"), fields | {"sequence": 1})
     client.session.flush()
     assert client.post(ASK, fields, follow=True).redirect_chain == [(SEND, 302)]
-    prove(client, patron.email)
+    sign_in_by_email(client, patron.email)
     send(client)
     conversation = Conversation.objects.get()
     assert (conversation.patron, conversation.messages.get().body) == (patron, QUESTION)
 
 
-def test_topic_and_branch_wait_with_the_question(client):
+def test_topic_and_branch_are_kept_with_the_unsent_question(client):
     other, topic = BranchFactory(name="Hillside"), TopicFactory(name="Gardening")
     client.post(ASK, typed(topic=topic.pk, branch=other.pk))
-    prove(client, "new@example.org")
+    sign_in_by_email(client, "new@example.org")
     send(client)
     conversation = Conversation.objects.get()
     assert (conversation.topic, conversation.branch) == (topic, other)
 
 
-def test_a_wrong_code_and_an_address_that_is_none_lose_nothing(client):
+def test_question_survives_a_wrong_code_and_an_invalid_address(client):
     client.post(ASK, typed())
     assert client.post(reverse("sign_in"), {"email": "nobody", "next": SEND}).status_code == 200
     client.post(reverse("sign_in"), {"email": "new@example.org", "next": SEND})
@@ -294,28 +292,27 @@ def test_a_wrong_code_and_an_address_that_is_none_lose_nothing(client):
     assert "Your question isn't sent yet" in text(client.get("/"))
 
 
-def test_what_waits_can_be_changed(client):
+def test_unsent_question_can_be_changed(client):
     client.post(ASK, typed())
     composer = token_on(client.get(ASK))
     client.post(ASK, {"body": "Shorter", "client_token": composer})
-    prove(client, "new@example.org")
+    sign_in_by_email(client, "new@example.org")
     send(client)
     assert Message.objects.get().body == "Shorter"
 
 
-def test_what_was_changed_in_another_tab_is_shown_before_it_is_sent(client):
+def test_stale_tab_cannot_send_the_question_again_after_another_tab_sent_it(client):
     client.post(ASK, typed())
-    prove(client, "new@example.org")
+    sign_in_by_email(client, "new@example.org")
     stale = token_on(client.get(SEND))
-    client.post(
-        ASK, {"body": "Written here", "client_token": token_on(client.get(ASK))}
-    )  # a signed-in person sends at once
+    # A question of a signed-in person is sent at once.
+    client.post(ASK, {"body": "Written here", "client_token": token_on(client.get(ASK))})
     assert Message.objects.get().body == "Written here"
     for token in (stale, "nonsense", ""):
         assert client.post(SEND, {"client_token": token}).url == ASK
 
 
-def test_a_page_that_shows_older_words_sends_none(client, visit, show_code):
+def test_tab_that_shows_older_words_does_not_send_the_changed_question(client, visit, show_code):
     client.post(ASK, typed())
     client.post(reverse("open_code"), {"code": code_for(visit)})
     stale = token_on(client.get(SEND))
@@ -325,7 +322,7 @@ def test_a_page_that_shows_older_words_sends_none(client, visit, show_code):
     assert Message.objects.count() == 0
 
 
-def test_another_question_of_the_same_browser_is_not_written_over(client):
+def test_second_unsent_question_does_not_replace_the_first_without_asking(client):
     client.post(ASK, typed())
     second = typed("Where do I park?")
     answer = client.post(ASK, second)
@@ -340,16 +337,16 @@ def test_another_question_of_the_same_browser_is_not_written_over(client):
     assert "Where do I park?" in text(client.get(SEND))
 
 
-def test_pressing_send_in_two_tabs_is_one_question(client):
+def test_pressing_send_in_two_tabs_sends_one_question(client):
     client.post(ASK, typed())
-    prove(client, "new@example.org")
+    sign_in_by_email(client, "new@example.org")
     token = token_on(client.get(SEND))
     first, second = client.post(SEND, {"client_token": token}), client.post(SEND, {"client_token": token})
     assert first.url == second.url
     assert Message.objects.count() == 1
 
 
-def test_it_waits_a_day_and_the_session_of_a_stranger_no_longer(client, monkeypatch):
+def test_unsent_question_and_the_visitors_session_expire_after_a_day(client, monkeypatch):
     client.post(ASK, typed())
     assert client.session.get_expiry_age() == pytest.approx(
         pending_questions.KEPT_FOR.total_seconds(), abs=60
@@ -363,7 +360,7 @@ def test_it_waits_a_day_and_the_session_of_a_stranger_no_longer(client, monkeypa
     assert pending_questions.KEY not in client.session
 
 
-def test_after_a_day_it_is_shown_no_more_in_a_session_that_lives_on(client, visit, show_code, monkeypatch):
+def test_unsent_question_expires_in_a_longer_session_too(client, visit, show_code, monkeypatch):
     show_code(client, code_for(visit))
     client.post(ASK, typed(about="new"))
     monkeypatch.setattr(pending_questions, "KEPT_FOR", datetime.timedelta())
@@ -371,7 +368,7 @@ def test_after_a_day_it_is_shown_no_more_in_a_session_that_lives_on(client, visi
     assert pending_questions.KEY not in client.session
 
 
-def test_the_worker_takes_it_out_of_a_session_that_lives_on(client, visit, show_code):
+def test_worker_deletes_an_expired_unsent_question_from_a_longer_session(client, visit, show_code):
     show_code(client, code_for(visit))
     client.post(ASK, typed(about="new"))
     now = timezone.now()
@@ -382,38 +379,38 @@ def test_the_worker_takes_it_out_of_a_session_that_lives_on(client, visit, show_
 
 
 @pytest.mark.parametrize("how", ["by mail", "by code"])
-def test_who_comes_in_stays_in(client, visit, how, settings):
+def test_signing_in_with_an_unsent_question_gives_a_session_of_full_length(client, visit, how, settings):
     client.post(ASK, typed())
     if how == "by mail":
-        prove(client, "new@example.org")
+        sign_in_by_email(client, "new@example.org")
     else:
         client.post(reverse("open_code"), {"code": code_for(visit), "next": SEND})
     assert client.session.get_expiry_age() == settings.SESSION_COOKIE_AGE
 
 
-def test_it_can_be_thrown_away(client):
+def test_unsent_question_can_be_discarded(client):
     client.post(ASK, typed())
     client.post(reverse("discard_question"))
     assert client.get(SEND).url == ASK
     assert "fourth floor" not in text(client.get(ASK))
 
 
-def test_nobody_can_send(client):
+def test_anonymous_visitor_cannot_send_a_question(client):
     client.post(ASK, typed())
     token = client.session[pending_questions.KEY][pending_questions.QUESTION]["client_token"]
     assert client.post(SEND, {"client_token": token, "about": "new"}).status_code == 200
     assert Conversation.objects.count() == 0
 
 
-def test_a_question_too_long_is_not_kept(client):
+def test_question_that_is_too_long_is_not_kept(client):
     assert client.post(ASK, typed("x" * 5001)).status_code == 422
     assert pending_questions.KEY not in client.session
 
 
-# By the code of a visit.
+# Viewers by code.
 
 
-def test_a_code_typed_for_the_question_hangs_it_on_its_visit(client, visit):
+def test_code_typed_while_sending_adds_the_question_to_its_visit(client, visit):
     client.post(ASK, typed())
     assert client.post(reverse("open_code"), {"code": code_for(visit), "next": SEND}).url == SEND
     assert visit.question in text(client.get(SEND))
@@ -427,7 +424,7 @@ def test_a_code_typed_for_the_question_hangs_it_on_its_visit(client, visit):
     )
 
 
-def test_a_wrong_code_of_a_visit_keeps_the_way(client, visit):
+def test_wrong_visit_code_still_leads_back_to_the_unsent_question(client, visit):
     client.post(ASK, typed())
     for code in ("1", "1234567890123"):
         page = client.post(reverse("open_code"), {"code": code, "next": SEND}).content.decode()
@@ -435,42 +432,42 @@ def test_a_wrong_code_of_a_visit_keeps_the_way(client, visit):
     assert "fourth floor" in text(client.get(SEND))
 
 
-def test_a_code_leads_to_no_page_that_is_not_ours(client, visit):
+def test_visit_code_never_redirects_to_another_site(client, visit):
     assert (
         client.post(reverse("open_code"), {"code": code_for(visit), "next": "https://evil.example/"}).url
         == visit.get_absolute_url()
     )
 
 
-def test_the_visit_opened_last_is_chosen_already(client, visit, branch, show_code):
+def test_visit_opened_last_is_preselected(client, visit, branch, show_code):
     older = HelpSessionFactory(branch=branch, question="Older")
     show_code(show_code(client, code_for(older)), code_for(visit))
     assert str(visit.public_id) in chosen_on(client.get(ASK))
 
 
-def test_the_holder_of_a_code_asks_about_the_visit_at_once(client, visit, show_code):
+def test_viewer_by_code_asks_about_the_visit_without_signing_in(client, visit, show_code):
     show_code(client, code_for(visit))
     answer = client.post(ASK, typed(about=str(visit.public_id)))
     assert answer.url == visit.conversations.get().get_absolute_url()
 
 
-def test_the_branch_of_the_visit_answers_whichever_was_chosen(client, visit, show_code):
+def test_question_about_a_visit_goes_to_the_branch_of_the_visit(client, visit, show_code):
     show_code(client, code_for(visit))
     client.post(ASK, typed(about=str(visit.public_id), branch=BranchFactory().pk))
     assert Conversation.objects.get().branch == visit.branch
 
 
-def test_the_holder_of_a_code_asks_something_new_by_mail(client, visit, show_code):
+def test_viewer_by_code_asks_about_something_new_after_confirming_an_email(client, visit, show_code):
     show_code(client, code_for(visit))
     assert client.post(ASK, typed(about="new")).url == SEND
-    prove(client, "new@example.org")
+    sign_in_by_email(client, "new@example.org")
     assert 'value="new"' in chosen_on(client.get(SEND))
     send(client, about="new")
     conversation = Conversation.objects.get()
     assert (conversation.help_session, conversation.patron.email) == (None, "new@example.org")
 
 
-def test_something_new_has_no_button_that_sends_it_before_an_address_is_proved(
+def test_question_about_something_new_cannot_be_sent_before_an_email_is_confirmed(
     client, visit, branch, show_code
 ):
     show_code(client, code_for(visit))
@@ -486,13 +483,13 @@ def test_something_new_has_no_button_that_sends_it_before_an_address_is_proved(
     assert Conversation.objects.count() == 0
 
 
-def test_a_visit_of_somebody_else_cannot_be_chosen(client, visit, branch, show_code):
+def test_viewer_by_code_cannot_choose_a_strangers_visit(client, visit, branch, show_code):
     show_code(client, code_for(visit))
     assert client.post(ASK, typed(about=str(HelpSessionFactory(branch=branch).public_id))).status_code == 422
     assert Conversation.objects.count() == 0
 
 
-def test_a_code_that_ended_meanwhile_leaves_the_question(client, visit):
+def test_revoked_code_leaves_the_question_unsent_and_kept(client, visit):
     client.post(ASK, typed())
     client.post(reverse("open_code"), {"code": code_for(visit), "next": SEND})
     token = token_on(client.get(SEND))
@@ -503,7 +500,9 @@ def test_a_code_that_ended_meanwhile_leaves_the_question(client, visit):
     assert Conversation.objects.count() == 0
 
 
-def test_a_quiet_visit_is_asked_about_without_its_words_or_a_name(client, patron, branch, sign_in, show_code):
+def test_question_about_a_quiet_visit_stores_no_name_and_shows_no_visit_text(
+    client, patron, branch, sign_in, show_code
+):
     quiet = QuietSessionFactory(branch=branch)
     show_code(sign_in(client, patron), code_for(quiet))
     page = text(client.get(ASK))
@@ -518,17 +517,17 @@ def test_a_quiet_visit_is_asked_about_without_its_words_or_a_name(client, patron
     )
 
 
-def test_leaving_quickly_takes_what_was_written_with_it(client):
+def test_leaving_quickly_deletes_unsent_questions_and_reading_requests(client):
     client.post(ASK, typed())
     client.post(READ, {"words": "Piranesi"})
     client.post(reverse("leave"))
     assert pending_questions.KEY not in client.session
 
 
-# Floods.
+# Limits.
 
 
-def test_twenty_new_questions_a_day_and_then_when_to_try_again(me):
+def test_patron_can_ask_twenty_questions_a_day_and_then_sees_when_to_try_again(me):
     for number in range(20):
         assert me.post(ASK, typed(f"Question {number}")).status_code == 302
     topic = TopicFactory()
@@ -543,8 +542,8 @@ def test_twenty_new_questions_a_day_and_then_when_to_try_again(me):
 
 
 @pytest.mark.parametrize("address", [SEND, SEND_READING])
-def test_what_waits_to_be_sent_waits_on_where_too_many_were(client, visit, monkeypatch, address):
-    client.post(ASK, typed()) if address == SEND else answer_all(client)
+def test_unsent_question_is_kept_if_too_many_were_sent(client, visit, monkeypatch, address):
+    client.post(ASK, typed()) if address == SEND else fill_reading_form(client)
     client.post(reverse("open_code"), {"code": code_for(visit)})
     monkeypatch.setitem(LIMITS, "question", Limit("questions", target="0/d"))
     refused = send(client, address, about=str(visit.public_id))
@@ -555,13 +554,13 @@ def test_what_waits_to_be_sent_waits_on_where_too_many_were(client, visit, monke
     )
 
 
-def test_a_double_tap_counts_once(me):
+def test_double_tap_counts_once_toward_the_question_limit(me):
     fields = typed()
     for _ in range(25):
         assert me.post(ASK, fields).status_code == 302
 
 
-def test_a_visit_is_asked_about_twenty_times_a_day_by_whoever_holds_its_code(client, visit, show_code):
+def test_viewers_by_code_can_ask_twenty_times_a_day_about_a_visit(client, visit, show_code):
     show_code(client, code_for(visit))
     for number in range(19):
         client.post(reverse("ask_about_session", args=[visit.public_id]), typed(f"Question {number}"))
@@ -572,7 +571,7 @@ def test_a_visit_is_asked_about_twenty_times_a_day_by_whoever_holds_its_code(cli
 
 
 @pytest.mark.parametrize("factory", [HelpSessionFactory, QuietSessionFactory])
-def test_what_is_counted_ties_nobody_to_a_visit_that_is_open_by_its_code(
+def test_question_limit_does_not_store_the_person_for_a_visit_opened_by_code(
     me, show_code, branch, staff, factory
 ):
     visit = factory(branch=branch, staff=staff)
@@ -580,12 +579,12 @@ def test_what_is_counted_ties_nobody_to_a_visit_that_is_open_by_its_code(
     me.post(reverse("ask_about_session", args=[visit.public_id]), typed())
     me.post(ASK, typed(about=str(visit.public_id)))
     assert Message.objects.count() == 2
-    # A key would show who wrote, its moments when.
+    # The key would show who wrote, and its time would show when.
     assert not LimitCount.objects.filter(key__startswith="question:person").exists()
     assert LimitCount.objects.filter(key__startswith="question:target").count() == 1
 
 
-def test_one_address_cannot_fill_the_sessions(library, monkeypatch):
+def test_one_ip_address_can_store_only_a_few_unsent_questions(library, monkeypatch):
     monkeypatch.setitem(LIMITS, "unsent_question", Limit("questions", network="2/d"))
     for _ in range(2):
         assert Client().post(ASK, typed()).status_code == 302
@@ -606,7 +605,7 @@ ANSWERS = {
 }
 
 
-def answer_all(client, answers=ANSWERS):
+def fill_reading_form(client, answers=ANSWERS):
     address = READ
     for step, fields in answers.items():
         assert address in (READ, f"{READ}?step={step}")
@@ -614,8 +613,8 @@ def answer_all(client, answers=ANSWERS):
     assert address == SEND_READING
 
 
-def test_one_question_at_a_time_becomes_a_readers_advisory_conversation(me, patron):
-    answer_all(me)
+def test_reading_request_becomes_a_readers_advisory_conversation(me, patron):
+    fill_reading_form(me)
     page = text(me.get(SEND_READING))
     for words in [
         "Piranesi",
@@ -650,13 +649,13 @@ def test_one_question_at_a_time_becomes_a_readers_advisory_conversation(me, patr
     assert (found.for_whom, found.formats) == ("a child, 9–12, she loves horses", "large print, audiobook")
 
 
-def test_the_desk_reads_the_answers_in_its_own_language(library):
+def test_desk_sees_a_reading_request_in_its_own_language(library):
     with translation.override("es"):
         assert readers_form.fields_of(ANSWERS, "en")["formats"] == "large print, audiobook"
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_all_answers_at_their_longest_find_room(language):
+def test_longest_possible_reading_request_fits_the_columns_and_the_message(language):
     most = {}
     for step, form in readers_form.STEPS.items():
         fields = form.base_fields
@@ -675,19 +674,19 @@ def test_all_answers_at_their_longest_find_room(language):
         assert len(readers_form.message_of(most)) < 5000
 
 
-def test_every_question_but_one_may_be_left_out(me):
-    answer_all(me, {step: {"chosen": "me"} if step == "whom" else {} for step in ANSWERS})
+def test_every_question_of_a_reading_request_but_one_can_be_skipped(me):
+    fill_reading_form(me, {step: {"chosen": "me"} if step == "whom" else {} for step in ANSWERS})
     send(me, SEND_READING)
     assert Message.objects.get().body == "Can you find me something to read?\n\nIt is for: me"
 
 
-def test_for_whom_must_be_said(me):
+def test_reading_request_must_say_who_it_is_for(me):
     answer = me.post(f"{READ}?step=whom", {})
     assert answer.status_code == 422
     assert "Choose who it is for." in text(answer)
 
 
-def test_going_back_loses_nothing_and_asks_for_nothing(me):
+def test_going_back_in_a_reading_request_keeps_the_answers(me):
     me.post(READ, {"words": "Piranesi"})
     assert me.post(f"{READ}?step=mood", {"chosen": "funny", "back": "1"}).url == f"{READ}?step=loved"
     assert "Piranesi" in text(me.get(READ))
@@ -698,20 +697,20 @@ def test_going_back_loses_nothing_and_asks_for_nothing(me):
     assert "she loves horses" in me.get(f"{READ}?step=whom").content.decode()
 
 
-def test_changing_an_answer_leads_back_to_all_of_them(me):
-    answer_all(me)
+def test_changing_an_answer_of_a_reading_request_returns_to_the_overview(me):
+    fill_reading_form(me)
     assert f"{READ}?step=mood&amp;then=check" in me.get(SEND_READING).content.decode()
     assert me.post(f"{READ}?step=mood&then=check", {"chosen": "dark"}).url == SEND_READING
     assert "comforting" not in text(me.get(SEND_READING))
 
 
 @pytest.mark.parametrize("step", readers_form.STEPS)
-def test_no_browser_offers_an_answer_to_the_next_person(client, step):
+def test_reading_request_form_turns_browser_autocomplete_off(client, step):
     page = client.get(READ, {"step": step}).content.decode()
     assert re.search(r'<form method="post" class="stack"[^>]* autocomplete="off"', page)
 
 
-def test_what_was_not_asked_yet_is_asked_before_anything_is_sent(me):
+def test_sending_an_incomplete_reading_request_leads_to_the_missing_step(me):
     assert me.get(SEND_READING).url == f"{READ}?step=loved"
     me.post(READ, {"words": "Piranesi"})
     assert me.get(SEND_READING).url == f"{READ}?step=mood"
@@ -722,28 +721,28 @@ def test_what_was_not_asked_yet_is_asked_before_anything_is_sent(me):
     assert me.get(SEND_READING).url == f"{READ}?step=whom"
 
 
-def test_somebody_unknown_proves_an_address_at_the_end(client):
-    answer_all(client)
+def test_anonymous_visitor_confirms_an_address_at_the_end_of_a_reading_request(client):
+    fill_reading_form(client)
     assert "Where should we send the answer?" in text(client.get(SEND_READING)) or "By email" in text(
         client.get(SEND_READING)
     )
-    prove(client, "new@example.org")
+    sign_in_by_email(client, "new@example.org")
     assert Conversation.objects.count() == 0
     send(client, SEND_READING)
     assert Conversation.objects.get().patron.email == "new@example.org"
     assert pending_questions.KEY not in client.session
 
 
-def test_by_code_it_hangs_on_the_visit_and_asks_a_readers_questions(client, visit):
-    answer_all(client)
+def test_reading_request_sent_by_code_belongs_to_the_visit(client, visit):
+    fill_reading_form(client)
     client.post(reverse("open_code"), {"code": code_for(visit), "next": SEND_READING})
     send(client, SEND_READING, about=str(visit.public_id))
     conversation = Conversation.objects.get()
     assert (conversation.help_session, conversation.readers_form.loved) == (visit, "Piranesi")
 
 
-def test_what_is_recommended_is_readers_advisory(me, staff, visit, branch):
-    answer_all(me)
+def test_items_in_an_answer_to_a_reading_request_count_as_readers_advisory(me, staff, visit, branch):
+    fill_reading_form(me)
     send(me, SEND_READING)
     conversation = Conversation.objects.get()
     item = ItemFactory()
@@ -760,21 +759,21 @@ def test_what_is_recommended_is_readers_advisory(me, staff, visit, branch):
     assert item.recommendations.get().question_type == QuestionType.READERS_ADVISORY
 
 
-def test_sending_twice_is_one_conversation(me):
-    answer_all(me)
+def test_sending_a_reading_request_twice_creates_one_conversation(me):
+    fill_reading_form(me)
     token = token_on(me.get(SEND_READING))
     first, second = (me.post(SEND_READING, {"client_token": token}) for _ in range(2))
     assert first.url == second.url
     assert Conversation.objects.count() == 1
 
 
-def test_answers_can_be_thrown_away(me):
-    answer_all(me)
+def test_reading_request_can_be_discarded(me):
+    fill_reading_form(me)
     me.post(reverse("discard_reading"))
     assert me.get(SEND_READING).url == f"{READ}?step=loved"
 
 
-def test_answers_are_not_those_of_the_next_person(client, patron, sign_in):
+def test_next_person_on_the_device_does_not_see_the_reading_request(client, patron, sign_in):
     sign_in(client, patron)
     client.post(READ, {"words": "Piranesi"})
     client.post(reverse("sign_out"))
@@ -782,12 +781,12 @@ def test_answers_are_not_those_of_the_next_person(client, patron, sign_in):
     assert "Piranesi" not in text(client.get(READ))
 
 
-# The ways there.
+# Links to the forms.
 
 
 @pytest.mark.parametrize("page", ["/", reverse("conversations")])
 @pytest.mark.parametrize("who", ["nobody", "patron"])
-def test_both_ways_to_begin_are_in_sight(page, who, client, patron, sign_in):
+def test_home_and_messages_link_to_asking_and_to_the_reading_request(page, who, client, patron, sign_in):
     if who == "patron":
         sign_in(client, patron)
     shown = client.get(page).content.decode()
@@ -796,7 +795,7 @@ def test_both_ways_to_begin_are_in_sight(page, who, client, patron, sign_in):
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_asking_costs_the_same_whatever_there_is_to_choose_from(
+def test_question_form_runs_the_same_number_of_queries_for_1_and_30_choices(
     rows, me, branch, show_code, django_assert_num_queries
 ):
     BranchFactory.create_batch(rows)
@@ -807,7 +806,7 @@ def test_asking_costs_the_same_whatever_there_is_to_choose_from(
         me.get(ASK)
 
 
-def test_further_questions_about_a_visit_are_told_apart_by_their_own_words(patron, branch):
+def test_second_question_about_a_visit_gets_a_subject_from_its_own_words(patron, branch):
     def asked(session, by, body, **about):
         token = uuid.uuid4()
         return actions.ask(

@@ -1,4 +1,4 @@
-"""Pictures and PDFs in a patron's conversation: who may open them, what counts, and that no word is lost over a file."""
+"""Test pictures and PDFs in a patron's conversation: access, limits, and that a bad file loses no text."""
 
 import datetime
 import io
@@ -66,7 +66,7 @@ def token():
 
 
 def attach(browser, conversation, token, *files, **fields):
-    """As attach.js does: one request a file."""
+    """Upload each file in its own request, as attach.js does."""
     for file in files:
         answer = browser.post(
             reverse("attach", args=[conversation.public_id]),
@@ -86,10 +86,10 @@ def reply(browser, conversation, token, body="Here it is.", **fields):
     )
 
 
-# Added, shown, sent.
+# Adding, showing and sending.
 
 
-def test_a_picture_is_added_and_goes_with_the_message(me, conversation, token, patron):
+def test_added_picture_is_sent_with_the_message_and_its_description(me, conversation, token, patron):
     answer = attach(me, conversation, token, picture_file("../../My shelf\u202e.JPG"))
     added = Attachment.objects.get()
     assert answer.status_code == 200
@@ -112,10 +112,11 @@ def test_a_picture_is_added_and_goes_with_the_message(me, conversation, token, p
         f'<img src="{address(added)}?size=small" alt="Three shelves" width="120" height="80" loading="lazy"'
     )
     assert f'<a href="{address(added)}"> {picture}' in page
-    assert f'value="{added.public_id}"' not in page  # the composer is empty again
+    # The form no longer lists the sent file.
+    assert f'value="{added.public_id}"' not in page
 
 
-def test_a_picture_without_a_description_says_so(me, conversation):
+def test_picture_without_a_description_says_so(me, conversation):
     attach_to(conversation.messages.get(), picture_file("shelf.jpg"))
     assert (
         'alt="Picture without a description: shelf.jpg"'
@@ -123,7 +124,7 @@ def test_a_picture_without_a_description_says_so(me, conversation):
     )
 
 
-def test_what_was_added_is_there_with_the_draft_on_another_device(me, conversation, token, sign_in, patron):
+def test_unsent_file_appears_with_the_draft_on_another_device(me, conversation, token, sign_in, patron):
     attach(me, conversation, token, picture_file())
     other = sign_in(Client(), patron)
     page = other.get(conversation.get_absolute_url()).content.decode()
@@ -131,7 +132,7 @@ def test_what_was_added_is_there_with_the_draft_on_another_device(me, conversati
     assert address(Attachment.objects.get()) in page
 
 
-def test_what_can_be_seen_in_a_picture_is_kept_as_it_is_typed(me, conversation, token):
+def test_picture_description_is_saved_while_it_is_typed(me, conversation, token):
     attach(me, conversation, token, picture_file())
     added = Attachment.objects.get()
     assert (
@@ -147,7 +148,7 @@ def test_what_can_be_seen_in_a_picture_is_kept_as_it_is_typed(me, conversation, 
     assert f'value="{added.alt}"' in me.get(conversation.get_absolute_url()).content.decode()
 
 
-def test_a_file_is_taken_out_again_with_all_that_is_on_the_disk(
+def test_removing_a_file_deletes_it_and_its_preview_from_disk(
     me, conversation, token, disk, django_capture_on_commit_callbacks
 ):
     attach(me, conversation, token, picture_file(), pdf_file())
@@ -163,7 +164,7 @@ def test_a_file_is_taken_out_again_with_all_that_is_on_the_disk(
     assert disk() == [pdf.file.name]
 
 
-def test_what_is_sent_is_not_taken_out(me, conversation, token):
+def test_sent_file_cannot_be_removed_or_redescribed(me, conversation, token):
     attach(me, conversation, token, picture_file())
     reply(me, conversation, token)
     sent = Attachment.objects.get()
@@ -175,39 +176,37 @@ def test_what_is_sent_is_not_taken_out(me, conversation, token):
     assert Attachment.objects.get().alt == ""
 
 
-def test_the_same_file_sent_twice_is_one(me, conversation, token, disk):
+def test_same_file_uploaded_twice_is_stored_once(me, conversation, token, disk):
     attach(me, conversation, token, picture_file(), picture_file())
     assert Attachment.objects.count() == 1
     assert len(disk()) == 2
 
 
-def test_without_a_script_what_could_not_be_added_is_said_on_the_page_and_the_words_stay(
-    me, conversation, token
-):
+def test_refused_file_without_javascript_shows_an_error_and_keeps_the_text(me, conversation, token):
     fields = {"client_token": token, "body": "See this", "files": SimpleUploadedFile("page.png", b"<html>")}
     page = me.post(reverse("attach", args=[conversation.public_id]), fields, follow=True).content.decode()
     assert "page.png: You can only send pictures" in page
     assert ">\nSee this</textarea>" in page
 
 
-def test_a_file_for_no_composer_is_not_taken(me, conversation, disk):
+def test_file_with_an_invalid_token_is_refused(me, conversation, disk):
     assert attach(me, conversation, "nonsense", picture_file()).status_code == 422
     assert disk() == []
 
 
-def test_a_description_of_nothing_is_left_out(me, conversation, token):
+def test_description_of_an_unknown_file_is_ignored(me, conversation, token):
     attach(me, conversation, token, picture_file())
     assert attach(me, conversation, token, picture_file(), **{"alt-nonsense": "words"}).status_code == 200
     assert Attachment.objects.get().alt == ""
 
 
-def test_a_file_that_comes_after_its_message_is_refused_with_words(me, conversation, token, disk):
+def test_file_that_arrives_after_its_message_is_refused_with_a_reason(me, conversation, token, disk):
     reply(me, conversation, token)
     assert "The message was already sent" in attach(me, conversation, token, picture_file()).content.decode()
     assert disk() == []
 
 
-# What is not taken, and nothing lost over it.
+# Refused files.
 
 
 @pytest.mark.parametrize(("file", "words"), [
@@ -218,7 +217,7 @@ def test_a_file_that_comes_after_its_message_is_refused_with_words(me, conversat
     (lambda: SimpleUploadedFile("long.pdf", b"%PDF-" + b"x" * MAX_FILE_BYTES), "This file is larger than 10 MB."),
 ])  # fmt: skip
 @pytest.mark.parametrize("by_script", [True, False])
-def test_a_file_that_is_not_taken_says_what_to_do_and_costs_nothing(
+def test_refused_file_says_why_and_keeps_the_text_and_other_files(
     me, conversation, token, disk, file, words, by_script
 ):
     if by_script:
@@ -230,26 +229,27 @@ def test_a_file_that_is_not_taken_says_what_to_do_and_costs_nothing(
         ).content.decode()
         assert "My words." in page
         assert str(token) in page
-        assert Attachment.objects.get().name in page  # the other one is not lost
+        # The good file is kept.
+        assert Attachment.objects.get().name in page
         assert Message.objects.filter(client_token=token).count() == 0
         assert len(disk()) == 1
     assert words in page
     assert Attachment.objects.filter(kind="picture").count() == 0
 
 
-def test_without_a_script_files_come_with_the_message(me, conversation, token):
+def test_files_without_javascript_are_sent_with_the_message(me, conversation, token):
     answer = reply(me, conversation, token, files=[picture_file(), pdf_file()])
     assert answer.status_code == 302
     assert Message.objects.get(client_token=token).attachments.count() == 2
 
 
-def test_the_same_form_posted_twice_sends_its_files_once(me, conversation, token):
+def test_form_posted_twice_sends_its_files_once(me, conversation, token):
     for _ in range(2):
         reply(me, conversation, token, files=[picture_file(), pdf_file()])
     assert Message.objects.get(client_token=token).attachments.count() == Attachment.objects.count() == 2
 
 
-def test_an_invalid_message_loses_no_file(me, conversation, token):
+def test_invalid_message_keeps_its_files(me, conversation, token):
     answer = reply(me, conversation, token, body="", files=[picture_file()])
     assert answer.status_code == 422
     added = Attachment.objects.get()
@@ -257,7 +257,7 @@ def test_an_invalid_message_loses_no_file(me, conversation, token):
     assert address(added) in answer.content.decode()
 
 
-def test_without_a_script_taking_out_keeps_what_was_typed(me, conversation, token, patron):
+def test_removing_a_file_without_javascript_keeps_the_typed_text(me, conversation, token, patron):
     reply(me, conversation, token, body="", files=[picture_file()])
     added = Attachment.objects.get()
     answer = me.post(
@@ -271,7 +271,7 @@ def test_without_a_script_taking_out_keeps_what_was_typed(me, conversation, toke
     assert address(added) not in page
 
 
-def test_a_full_disk_is_said_and_nothing_is_left_of_the_file(me, conversation, token, disk, monkeypatch):
+def test_full_disk_shows_an_error_and_leaves_no_part_of_the_file(me, conversation, token, disk, monkeypatch):
     real = storages["private"]._save
 
     def full(name, content):
@@ -287,8 +287,9 @@ def test_a_full_disk_is_said_and_nothing_is_left_of_the_file(me, conversation, t
     assert (Attachment.objects.count(), disk()) == (0, [])
 
 
-def test_a_full_disk_while_files_come_in_costs_no_word(me, conversation, token, settings, monkeypatch):
-    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 0  # straight to the disk
+def test_full_disk_during_the_upload_keeps_the_text(me, conversation, token, settings, monkeypatch):
+    # Django then writes every upload to disk.
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 0
 
     def full(self, raw_data, start):
         raise OSError(28, "No space left on device")
@@ -299,7 +300,7 @@ def test_a_full_disk_while_files_come_in_costs_no_word(me, conversation, token, 
     assert "My words." in answer.content.decode()
 
 
-def test_files_too_large_for_the_memory_arrive_whole(me, conversation, token, settings, tmp_path):
+def test_files_too_large_for_memory_are_stored_completely(me, conversation, token, settings, tmp_path):
     settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 0
     reply(
         me,
@@ -312,10 +313,10 @@ def test_files_too_large_for_the_memory_arrive_whole(me, conversation, token, se
     ]
 
 
-# How many and how much.
+# Limits.
 
 
-def test_a_message_carries_ten_files(me, conversation, token):
+def test_message_can_have_up_to_ten_files(me, conversation, token):
     answer = reply(me, conversation, token, body="", files=[pdf_file(f"{n}.pdf") for n in range(12)])
     assert Attachment.objects.count() == 10
     assert answer.content.decode().count("A message can have up to 10 files.") == 2
@@ -326,7 +327,7 @@ def test_a_message_carries_ten_files(me, conversation, token):
     assert Attachment.objects.count() == 10
 
 
-def test_a_person_has_so_much_room_and_no_more(me, conversation, token, patron, monkeypatch, disk):
+def test_patron_cannot_exceed_their_space_for_files(me, conversation, token, patron, monkeypatch, disk):
     attach(me, conversation, token, picture_file())
     size = Attachment.objects.get().size
     monkeypatch.setattr(attachments, "MAX_BYTES_PER_PATRON", size + 1000)
@@ -340,7 +341,7 @@ def test_a_person_has_so_much_room_and_no_more(me, conversation, token, patron, 
     assert len(disk()) == 3
 
 
-def test_who_came_by_a_code_has_the_room_of_one_conversation(client, show_code, branch, monkeypatch, token):
+def test_viewer_by_code_has_limited_space_per_conversation(client, show_code, branch, monkeypatch, token):
     session = HelpSessionFactory(branch=branch, handed_over_at=timezone.now())
     one, two = (
         MessageFactory(conversation=ConversationFactory(help_session=session)).conversation for _ in range(2)
@@ -364,7 +365,7 @@ def test_who_came_by_a_code_has_the_room_of_one_conversation(client, show_code, 
     ("close_conversation", 7 * 1024 * 1024, 413),
     ("conversation_draft", 7 * 1024 * 1024, 413),
 ])  # fmt: skip
-def test_only_the_addresses_that_take_files_take_so_much(conversation, name, length, status):
+def test_only_urls_that_accept_files_accept_large_requests(conversation, name, length, status):
     browser = Client(enforce_csrf_checks=True)
     assert (
         browser.post(
@@ -374,7 +375,7 @@ def test_only_the_addresses_that_take_files_take_so_much(conversation, name, len
     )
 
 
-# Who may open a file.
+# Access.
 
 
 @pytest.mark.parametrize(("who", "sent", "not_sent", "held"), [
@@ -384,15 +385,15 @@ def test_only_the_addresses_that_take_files_take_so_much(conversation, name, len
     ("staff, as a patron", 404, 404, 404),
     ("nobody", 404, 404, 404),
 ])  # fmt: skip
-def test_who_may_open_a_file_of_a_conversation_that_was_kept(
+def test_only_the_patron_opens_files_of_a_kept_conversation(
     client, sign_in, show_code, conversation, patron, staff, token, who, sent, not_sent, held
 ):
     files = [
         attach_to(conversation.messages.get()),
-        _unsent(conversation, patron),
-        _held(conversation, staff),
+        add_unsent(conversation, patron),
+        add_to_pending_answer(conversation, staff),
     ]
-    _become(who, client, sign_in, show_code, conversation, patron, staff)
+    open_as(who, client, sign_in, show_code, conversation, patron, staff)
     for small in ("", "?size=small"):
         assert [client.get(address(file) + small).status_code for file in files] == [sent, not_sent, held]
 
@@ -403,20 +404,24 @@ def test_who_may_open_a_file_of_a_conversation_that_was_kept(
     ("another patron", 404, 404, 404),
     ("nobody", 404, 404, 404),
 ])  # fmt: skip
-def test_who_may_open_a_file_of_a_conversation_by_code(
+def test_only_a_viewer_with_the_code_opens_files_of_a_visit_that_is_not_kept(
     client, sign_in, show_code, conversation, patron, staff, token, who, sent, not_sent, held
 ):
     HelpSession.objects.filter(pk=conversation.help_session_id).update(patron=None, kept_at=None)
     Conversation.objects.filter(pk=conversation.pk).update(patron=None)
     conversation.refresh_from_db()
-    files = [attach_to(conversation.messages.get()), _unsent(conversation, None), _held(conversation, staff)]
-    _become(who, client, sign_in, show_code, conversation, patron, staff)
+    files = [
+        attach_to(conversation.messages.get()),
+        add_unsent(conversation, None),
+        add_to_pending_answer(conversation, staff),
+    ]
+    open_as(who, client, sign_in, show_code, conversation, patron, staff)
     assert [client.get(address(file)).status_code for file in files] == [sent, not_sent, held]
 
 
-def test_a_held_answers_file_shows_with_the_answer(me, conversation, staff, time_machine):
+def test_file_of_a_pending_answer_appears_with_the_answer(me, conversation, staff, time_machine):
     time_machine.move_to(timezone.now(), tick=False)
-    file = _held(conversation, staff)
+    file = add_to_pending_answer(conversation, staff)
     assert me.get(address(file)).status_code == 404
     assert str(file.public_id) not in me.get(conversation.get_absolute_url()).content.decode()
     time_machine.shift(Message.UNDO_WINDOW)
@@ -424,7 +429,7 @@ def test_a_held_answers_file_shows_with_the_answer(me, conversation, staff, time
     assert str(file.public_id) in me.get(conversation.get_absolute_url()).content.decode()
 
 
-def test_a_file_opens_in_its_own_conversation_only(me, conversation):
+def test_file_opens_only_in_its_own_conversation(me, conversation):
     file = attach_to(conversation.messages.get())
     elsewhere = MessageFactory(
         conversation=ConversationFactory(help_session=conversation.help_session)
@@ -432,9 +437,7 @@ def test_a_file_opens_in_its_own_conversation_only(me, conversation):
     assert me.get(reverse("attachment", args=[elsewhere.public_id, file.public_id])).status_code == 404
 
 
-def test_the_files_of_a_conversation_that_was_joined_are_found_from_a_page_that_was_open(
-    me, conversation, token, staff
-):
+def test_page_opened_before_a_merge_still_opens_and_adds_files(me, conversation, token, staff):
     file = attach_to(conversation.messages.get())
     into = MessageFactory(
         conversation=ConversationFactory(help_session=conversation.help_session)
@@ -447,7 +450,7 @@ def test_the_files_of_a_conversation_that_was_joined_are_found_from_a_page_that_
     assert me.get(address(shown)).status_code == 200
 
 
-def test_what_somebody_added_is_kept_with_the_visit(client, show_code, sign_in, conversation, patron, token):
+def test_file_added_by_code_is_kept_with_the_visit(client, show_code, sign_in, conversation, patron, token):
     HelpSession.objects.filter(pk=conversation.help_session_id).update(patron=None, kept_at=None)
     Conversation.objects.filter(pk=conversation.pk).update(patron=None)
     show_code(client, code_for(conversation.help_session))
@@ -457,7 +460,7 @@ def test_what_somebody_added_is_kept_with_the_visit(client, show_code, sign_in, 
     assert address(Attachment.objects.get()) in client.get(conversation.get_absolute_url()).content.decode()
 
 
-def _unsent(conversation, person):
+def add_unsent(conversation, person):
     [(name, usable)] = attachments.checked([("not-sent.jpg", picture_file(), "")])[0]
     return attachments.add(
         conversation,
@@ -470,7 +473,7 @@ def _unsent(conversation, person):
     )
 
 
-def _held(conversation, staff):
+def add_to_pending_answer(conversation, staff):
     answer = actions.reply(
         conversation,
         by=staff,
@@ -483,7 +486,7 @@ def _held(conversation, staff):
     return attach_to(answer, pdf_file())
 
 
-def _become(who, client, sign_in, show_code, conversation, patron, staff):
+def open_as(who, client, sign_in, show_code, conversation, patron, staff):
     if who.startswith("the holder"):
         show_code(client, code_for(conversation.help_session, state="kept" if "kept" in who else "live"))
     if who == "the patron" or "signed in" in who:
@@ -494,10 +497,10 @@ def _become(who, client, sign_in, show_code, conversation, patron, staff):
         sign_in(client, staff)
 
 
-# How a file is handed out.
+# Serving files.
 
 
-def test_a_picture_is_shown_and_can_do_nothing(me, conversation):
+def test_picture_is_served_inline_in_a_sandbox(me, conversation):
     file = attach_to(conversation.messages.get(), picture_file('a "b".jpg'))
     answer = me.get(address(file))
     assert Image.open(io.BytesIO(answer.content)).size == (120, 80)
@@ -520,7 +523,7 @@ def test_a_picture_is_shown_and_can_do_nothing(me, conversation):
     assert me.get(f"{address(file)}?size=small")["Content-Type"] == "image/webp"
 
 
-def test_a_pdf_is_a_download_whatever_is_asked(me, conversation):
+def test_pdf_is_always_a_download(me, conversation):
     file = attach_to(conversation.messages.get(), pdf_file("form.html"))
     for small in ("", "?size=small"):
         answer = me.get(address(file) + small)
@@ -543,12 +546,12 @@ def test_a_pdf_is_a_download_whatever_is_asked(me, conversation):
     ("\u202egpj.exe", "gpj.exe.jpg"),
     ("\u2068\x00", "file.jpg"),
 ])  # fmt: skip
-def test_a_name_is_only_a_name_and_says_what_the_file_is(name, kept):
+def test_file_name_is_cleaned_and_its_extension_fits_the_type(name, kept):
     [(name, usable)] = attachments.checked([(name, picture_file(), "")])[0]
     assert attachments._named(name, usable.extension) == kept
 
 
-def test_nothing_that_anybody_chose_is_in_a_path(conversation, disk):
+def test_stored_path_contains_nothing_of_the_uploaded_name(conversation, disk):
     file = attach_to(conversation.messages.get(), picture_file("../../secret.jpg"))
     folder = file.public_id.hex[:2]
     assert disk() == [
@@ -557,16 +560,16 @@ def test_nothing_that_anybody_chose_is_in_a_path(conversation, disk):
     ]
 
 
-def test_a_row_whose_file_is_gone_is_no_fault(me, conversation):
+def test_attachment_whose_file_is_missing_gives_404(me, conversation):
     file = attach_to(conversation.messages.get())
     Attachment.remove_files(file.stored_names())
     assert me.get(address(file)).status_code == 404
 
 
-# Forgotten.
+# Deleting files.
 
 
-def test_what_is_not_sent_in_a_day_is_forgotten(
+def test_unsent_files_are_deleted_after_a_day(
     me, conversation, token, disk, django_capture_on_commit_callbacks
 ):
     attach(me, conversation, token, picture_file("old.jpg"), pdf_file("new.pdf"))
@@ -580,7 +583,7 @@ def test_what_is_not_sent_in_a_day_is_forgotten(
     assert attachments.forget_unsent_attachments in {job for job, _every in JOBS}
 
 
-def test_a_file_that_no_row_knows_is_forgotten(me, conversation, token, disk, tmp_path):
+def test_stored_file_without_a_row_is_deleted(me, conversation, token, disk, tmp_path):
     kept = attach_to(conversation.messages.get())
     stray, young = (
         attach_to(conversation.messages.get(), picture_file(color="red")),
@@ -597,7 +600,7 @@ def test_a_file_that_no_row_knows_is_forgotten(me, conversation, token, disk, tm
     assert disk() == sorted([*kept.stored_names(), *young.stored_names(), "logo/a.png"])
 
 
-def test_erasing_a_conversation_takes_its_files_from_the_disk(
+def test_erasing_a_conversation_deletes_its_files_from_disk(
     conversation, coordinator, disk, django_capture_on_commit_callbacks
 ):
     attach_to(conversation.messages.get(), picture_file(), pdf_file())
@@ -606,14 +609,16 @@ def test_erasing_a_conversation_takes_its_files_from_the_disk(
     assert (Attachment.objects.count(), disk()) == (0, [])
 
 
-def test_nothing_is_added_to_an_erased_conversation(conversation, coordinator, patron, disk):
+def test_erased_conversation_accepts_no_file(conversation, coordinator, patron, disk):
     desk_actions.erase(conversation, by=coordinator, at=timezone.now())
     with pytest.raises(actions.Erased):
-        _unsent(conversation, patron)
+        add_unsent(conversation, patron)
     assert disk() == []
 
 
-def test_pages_with_many_files_cost_what_those_with_one_cost(me, conversation, django_assert_num_queries):
+def test_conversation_page_runs_the_same_number_of_queries_for_many_files(
+    me, conversation, django_assert_num_queries
+):
     attach_to(conversation.messages.get())
     me.get(conversation.get_absolute_url())
     with django_assert_num_queries(7):
@@ -625,7 +630,7 @@ def test_pages_with_many_files_cost_what_those_with_one_cost(me, conversation, d
         me.get(conversation.get_absolute_url())
 
 
-# At the same moment: real processes, a real database.
+# Simultaneous uploads, in real processes on a real database.
 
 ROUNDS = times(5, 20)
 
@@ -638,8 +643,8 @@ def at_once(test):
     )(test)
 
 
-def _adds(conversation, person, names, token=None):
-    """One work for each name: it adds a PDF of 1,000 bytes."""
+def uploads_of(conversation, person, names, token=None):
+    """Return one function per name. Each adds a PDF of 1,000 bytes."""
 
     def work(name, key):
         content = b"%PDF-" + b"x" * 995
@@ -659,7 +664,7 @@ def _adds(conversation, person, names, token=None):
 
 
 @at_once
-def test_eight_files_at_once_never_have_more_room_than_there_is(conversation, patron, monkeypatch, disk):
+def test_eight_simultaneous_uploads_never_exceed_the_patrons_space(conversation, patron, monkeypatch, disk):
     monkeypatch.setattr(attachments, "MAX_BYTES_PER_PATRON", 3500)
     conversations = [
         conversation,
@@ -670,7 +675,9 @@ def test_eight_files_at_once_never_have_more_room_than_there_is(conversation, pa
             for _ in range(3)
         ),
     ]
-    works = [work for n, some in enumerate(conversations) for work in _adds(some, patron, [f"{n}a", f"{n}b"])]
+    works = [
+        work for n, some in enumerate(conversations) for work in uploads_of(some, patron, [f"{n}a", f"{n}b"])
+    ]
 
     def check(_key, outcomes):
         assert sorted(outcome == "NotAdded" for outcome in outcomes) == [False] * 3 + [True] * 5
@@ -683,7 +690,7 @@ def test_eight_files_at_once_never_have_more_room_than_there_is(conversation, pa
 
 
 @at_once
-def test_eight_files_at_once_by_a_code_never_have_more_room_than_there_is(conversation, monkeypatch):
+def test_eight_simultaneous_uploads_by_code_never_exceed_the_space(conversation, monkeypatch):
     monkeypatch.setattr(attachments, "MAX_BYTES_BY_CODE", 3500)
 
     def check(_key, outcomes):
@@ -691,7 +698,7 @@ def test_eight_files_at_once_by_a_code_never_have_more_room_than_there_is(conver
         Attachment.objects.all().delete()
 
     rounds(
-        _adds(conversation, None, "abcdefgh"),
+        uploads_of(conversation, None, "abcdefgh"),
         ROUNDS,
         before=lambda _: uuid.uuid4(),
         after=check,
@@ -700,16 +707,16 @@ def test_eight_files_at_once_by_a_code_never_have_more_room_than_there_is(conver
 
 
 @at_once
-def test_one_file_sent_eight_times_at_once_is_one(conversation, patron, disk):
+def test_one_file_uploaded_eight_times_at_once_is_stored_once(conversation, patron, disk):
     def check(key, ids):
         assert len(set(ids)) == Attachment.objects.filter(client_token=key).count() == 1
 
-    rounds(_adds(conversation, patron, "a" * 8), ROUNDS, before=lambda _: uuid.uuid4(), after=check)
+    rounds(uploads_of(conversation, patron, "a" * 8), ROUNDS, before=lambda _: uuid.uuid4(), after=check)
     assert len(disk()) == ROUNDS
 
 
 @at_once
-def test_a_file_added_while_its_message_is_sent_is_in_it_or_refused(conversation, patron):
+def test_file_uploaded_while_its_message_is_sent_is_in_the_message_or_refused(conversation, patron):
     def sends(key):
         return actions.reply(
             conversation,
@@ -728,7 +735,7 @@ def test_a_file_added_while_its_message_is_sent_is_in_it_or_refused(conversation
         assert not Attachment.objects.filter(message=None).exists()
 
     rounds(
-        [sends, *_adds(conversation, patron, "abc")],
+        [sends, *uploads_of(conversation, patron, "abc")],
         ROUNDS,
         before=lambda _: uuid.uuid4(),
         after=check,

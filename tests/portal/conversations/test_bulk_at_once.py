@@ -1,6 +1,6 @@
-"""Many conversations at once by many people at once: nobody waits for somebody who waits for them, and what the rows say is what happened.
+"""Test that many staff can change many conversations at once without a deadlock.
 
-Without the order of the locks, or with the queues raised as the conversations come, this deadlocks within a few rounds.
+It deadlocks within a few rounds if the locks are taken in another order, or if queues are raised one by one.
 """
 
 import random
@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 
-def test_many_conversations_at_once_by_many_people_at_once(transactional_db):
+def test_simultaneous_bulk_changes_never_deadlock_and_match_the_history(transactional_db):
     library = LibraryFactory()
     branches = [library.default_branch, BranchFactory()]
     people = [StaffFactory(branch=branch) for branch in branches * 2]
@@ -47,7 +47,7 @@ def test_many_conversations_at_once_by_many_people_at_once(transactional_db):
     ]
 
     def some():
-        """A few of them as they are now, in any order."""
+        """Return four random conversations in random order, each with its current desk version."""
         return {
             conversation: conversation.desk_version
             for conversation in Conversation.objects.filter(

@@ -63,7 +63,7 @@ def clock():
 
 @pytest.fixture
 def answer(clock):
-    """answer(conversation, staff): an answer whose seconds are over, so that the patron sees it."""
+    """answer(conversation, staff): send an answer whose undo window is over, so that the patron sees it."""
 
     def answer(conversation, staff, body="Yes, on Thursday.", language="en", **more):
         clock.shift(1)
@@ -84,7 +84,7 @@ def answer(clock):
     return answer
 
 
-def test_the_conversation_tells_who_said_what_and_for_whom_it_waits(me, conversation, staff, answer):
+def test_conversation_page_shows_authors_and_whose_turn_it_is(me, conversation, staff, answer):
     page = text(me.get(conversation.get_absolute_url()))
     for words in ["You wrote", "Is there a class?", "Waiting for the library.", "You can expect an answer"]:
         assert words in page
@@ -95,27 +95,27 @@ def test_the_conversation_tells_who_said_what_and_for_whom_it_waits(me, conversa
     assert "You can expect" not in page
 
 
-def test_a_broken_promise_is_owned(me, conversation):
+def test_conversation_page_admits_a_late_answer(me, conversation):
     Conversation.objects.filter(pk=conversation.pk).update(
         promised_at=timezone.now() - datetime.timedelta(hours=1)
     )
     assert "This is taking longer than we promised" in text(me.get(conversation.get_absolute_url()))
 
 
-def test_each_message_carries_its_language_and_finds_its_own_direction(me, conversation, staff, answer):
+def test_each_message_has_its_own_language_and_text_direction(me, conversation, staff, answer):
     answer(conversation, staff, body="نعم، يوم الخميس", language="ar")
     page = me.get(conversation.get_absolute_url()).content.decode()
     assert '<div class="bubble prose" lang="ar"><p dir="auto">نعم، يوم الخميس</p></div>' in page
 
 
-def test_what_was_typed_is_shown_as_text(me, conversation, staff, answer):
+def test_html_in_a_message_is_shown_as_text(me, conversation, staff, answer):
     answer(conversation, staff, body="<script>alert(1)</script>")
     page = me.get(conversation.get_absolute_url()).content.decode()
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
 
-def test_writing_swaps_in_what_a_reload_shows(me, conversation):
+def test_reply_by_htmx_shows_what_a_reload_shows(me, conversation):
     shown = me.get(conversation.get_absolute_url()).context["part"].shown_until
     swapped = me.post(
         address("reply", conversation),
@@ -129,7 +129,7 @@ def test_writing_swaps_in_what_a_reload_shows(me, conversation):
     assert "One more thing" in text(page)
 
 
-def test_writing_without_script_leads_to_the_new_message(me, conversation):
+def test_reply_without_javascript_redirects_to_the_new_message(me, conversation):
     response = me.post(
         address("reply", conversation), {"body": "One more thing", "client_token": uuid.uuid4()}
     )
@@ -137,7 +137,7 @@ def test_writing_without_script_leads_to_the_new_message(me, conversation):
 
 
 @pytest.mark.parametrize("htmx", [True, False])
-def test_posting_twice_makes_one_message(me, conversation, htmx):
+def test_reply_posted_twice_creates_one_message(me, conversation, htmx):
     data = {"body": "One more thing", "client_token": uuid.uuid4()}
     for _again in range(2):
         me.post(address("reply", conversation), data, **(HTMX if htmx else {}))
@@ -153,7 +153,7 @@ def test_posting_twice_makes_one_message(me, conversation, htmx):
     ],
 )
 @pytest.mark.parametrize("htmx", [True, False])
-def test_what_cannot_be_sent_stays_in_the_box(me, conversation, body, words, htmx):
+def test_invalid_reply_stays_in_the_text_box(me, conversation, body, words, htmx):
     token = str(uuid.uuid4())
     response = me.post(
         address("reply", conversation), {"body": body, "client_token": token}, **(HTMX if htmx else {})
@@ -166,16 +166,17 @@ def test_what_cannot_be_sent_stays_in_the_box(me, conversation, body, words, htm
 
 
 @pytest.mark.parametrize("token", ["", "nonsense"])
-def test_a_lost_token_loses_no_message(me, conversation, token):
+def test_reply_with_a_missing_token_is_not_lost(me, conversation, token):
     response = me.post(address("reply", conversation), {"body": "Still here", "client_token": token})
-    if response.status_code == 422:  # the box comes back with a token that works
+    # The form comes back with a valid token.
+    if response.status_code == 422:
         response = me.post(
             address("reply", conversation), {"body": "Still here", "client_token": response.context["token"]}
         )
     assert conversation.messages.filter(body="Still here").count() == 1
 
 
-def test_this_sorted_it_closes_and_writing_opens_again(me, conversation):
+def test_patron_closes_a_conversation_and_reopens_it_by_writing(me, conversation):
     shown = me.get(conversation.get_absolute_url()).context["part"].shown_until
     swapped = me.post(address("close_conversation", conversation), {"shown": shown}, **HTMX)
     page = me.get(conversation.get_absolute_url())
@@ -190,7 +191,7 @@ def test_this_sorted_it_closes_and_writing_opens_again(me, conversation):
     assert "Waiting for the library." in page
 
 
-def test_polling_brings_the_conversation_only_when_there_is_news(me, conversation, staff, answer):
+def test_conversation_poll_returns_content_only_after_a_change(me, conversation, staff, answer):
     news, page = address("conversation_news", conversation), me.get(conversation.get_absolute_url())
     asked = {"since": page.context["version"], "shown": page.context["part"].shown_until}
     nothing = me.get(news, asked, **HTMX)
@@ -201,12 +202,14 @@ def test_polling_brings_the_conversation_only_when_there_is_news(me, conversatio
     assert 'data-announce="Rosa Lindqvist replied"' in swapped.content.decode()
     assert part(swapped, f"message-{message.public_id}") == part(page, f"message-{message.public_id}")
     assert part(swapped, "state") == part(page, "state")
-    assert "Is there a class?" not in text(swapped)  # what stands on the page already is left alone
-    assert 'id="write"' not in swapped.content.decode()  # and so is what is being typed
+    # Messages that are already on the page are not sent again.
+    assert "Is there a class?" not in text(swapped)
+    # The reply form is not replaced while the patron types.
+    assert 'id="write"' not in swapped.content.decode()
     assert me.get(news).url == conversation.get_absolute_url()
 
 
-def test_reading_takes_the_mark_off(me, conversation, staff, patron, answer):
+def test_opening_a_conversation_removes_its_unread_mark(me, conversation, staff, patron, answer):
     answer(conversation, staff)
     assert "unread" in text(me.get(reverse("conversations")))
     assert "unread" in text(me.get(reverse("home")))
@@ -216,7 +219,9 @@ def test_reading_takes_the_mark_off(me, conversation, staff, patron, answer):
 
 @pytest.mark.parametrize("name", ["conversation", "conversation_news", "reply", "close_conversation"])
 @pytest.mark.parametrize("who", ["nobody", "another patron", "holder of another code", "staff of the branch"])
-def test_strangers_find_nothing(client, conversation, branch, staff, sign_in, show_code, name, who):
+def test_strangers_get_404_for_a_conversation(
+    client, conversation, branch, staff, sign_in, show_code, name, who
+):
     if who == "another patron":
         sign_in(client, UserFactory())
     elif who == "staff of the branch":
@@ -233,7 +238,7 @@ def test_strangers_find_nothing(client, conversation, branch, staff, sign_in, sh
     assert (conversation.messages.count(), Conversation.objects.get().status) == (1, Status.WAITING_FOR_STAFF)
 
 
-def test_the_holder_of_the_code_asks_and_reads_the_answer(client, branch, staff, show_code, answer):
+def test_viewer_by_code_asks_and_reads_the_answer(client, branch, staff, show_code, answer):
     session = HelpSessionFactory(branch=branch, staff=staff)
     show_code(client, code_for(session))
     ask = reverse("ask_about_session", args=[session.public_id])
@@ -245,21 +250,21 @@ def test_the_holder_of_the_code_asks_and_reads_the_answer(client, branch, staff,
     assert "Yes, on Thursday." in text(client.get(conversation.get_absolute_url()))
 
 
-def test_asking_twice_with_one_token_is_one_question(me, session):
+def test_asking_twice_with_one_token_sends_one_question(me, session):
     data = {"body": "Is there a class?", "client_token": uuid.uuid4()}
     for _again in range(2):
         me.post(reverse("ask_about_session", args=[session.public_id]), data)
     assert Message.objects.count() == 1
 
 
-def test_an_empty_question_is_an_error_beside_the_field(me, session):
+def test_empty_question_about_a_visit_is_a_form_error(me, session):
     response = me.post(reverse("ask_about_session", args=[session.public_id]), {"body": ""})
     assert response.status_code == 422
     assert "Write your message first" in text(response)
     assert "<title>Error:" in response.content.decode()
 
 
-def test_asking_about_an_item_goes_on_in_its_conversation(me, session):
+def test_second_question_about_an_item_continues_its_conversation(me, session):
     [recommendation] = recommend_in(session)
     ask = reverse("ask_about_item", args=[recommendation.public_id])
     assert recommendation.item.title in text(me.get(ask))
@@ -270,7 +275,7 @@ def test_asking_about_an_item_goes_on_in_its_conversation(me, session):
     assert conversation.messages.count() == 2
 
 
-def test_a_quiet_conversation_names_nobody(client, branch, staff, show_code):
+def test_conversation_of_a_quiet_visit_shows_no_name_and_no_subject(client, branch, staff, show_code):
     quiet = QuietSessionFactory(branch=branch, staff=staff)
     conversation = ConversationFactory(help_session=quiet, subject="Legal aid")
     MessageFactory(conversation=conversation, side="staff", author=staff)
@@ -283,7 +288,7 @@ def test_a_quiet_conversation_names_nobody(client, branch, staff, show_code):
 
 
 @pytest.mark.parametrize("quiet", [True, False])
-def test_what_is_not_kept_is_not_tied_to_whoever_is_signed_in(
+def test_conversation_opened_by_code_does_not_store_the_signed_in_person(
     client, branch, staff, patron, sign_in, show_code, quiet
 ):
     session = HelpSessionFactory(branch=branch, staff=staff, quiet=quiet)
@@ -304,7 +309,7 @@ def test_what_is_not_kept_is_not_tied_to_whoever_is_signed_in(
     assert Event.objects.get().by is None
 
 
-def test_items_in_an_answer_carry_their_verdict(me, conversation, staff, answer):
+def test_items_in_an_answer_ask_for_a_verdict(me, conversation, staff, answer):
     message = answer(conversation, staff)
     [recommendation] = recommend_in_message(message, item__title="The Enchanted April")
     page = text(me.get(conversation.get_absolute_url()))
@@ -319,35 +324,36 @@ def test_items_in_an_answer_carry_their_verdict(me, conversation, staff, answer)
     assert part(swapped, card) == part(me.get(conversation.get_absolute_url()), card)
 
 
-def test_the_list_says_what_waits(me, conversation, library):
+def test_conversation_list_shows_subject_and_status(me, conversation, library):
     page = text(me.get(reverse("conversations")))
     assert "balcony compost" in page
     assert "Waiting for the library" in page
 
 
-def test_without_messages_the_list_says_what_to_do(me):
+def test_empty_conversation_list_says_what_to_do(me):
     page = text(me.get(reverse("conversations")))
     assert "No messages yet" in page
     assert "Ask the library" in page
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_the_conversation_costs_the_same_whatever_its_length(
+def test_conversation_page_runs_the_same_number_of_queries_for_1_and_30_messages(
     me, conversation, branch, staff, django_assert_num_queries, rows
 ):
     for _number in range(rows):
         message = MessageFactory(conversation=conversation, side="staff", author=staff)
         [recommendation] = recommend_in_message(message)
         Holding.objects.create(item=recommendation.item, branch=branch, call_number="1")
-    for queries in [9, 7]:  # unread, read
+    # The first look is unread and the second is read.
+    for queries in [9, 7]:
         with django_assert_num_queries(queries):
             me.get(conversation.get_absolute_url())
 
 
-def test_a_conversation_that_holds_everything_costs_little_more(
+def test_conversation_page_with_every_feature_runs_11_queries(
     me, conversation, branch, staff, patron, django_assert_num_queries
 ):
-    """Items and where they stand, files sent and not sent, a draft, what happened, and a colleague who is away."""
+    """The page has items with holdings, sent and unsent files, a draft, events and an absent colleague."""
     message = MessageFactory(conversation=conversation, side="staff", author=staff)
     attach_to(message)
     [recommendation] = recommend_in_message(message)
@@ -387,14 +393,16 @@ def test_a_conversation_that_holds_everything_costs_little_more(
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_the_list_costs_the_same_whatever_its_length(me, session, django_assert_num_queries, rows):
+def test_conversation_list_runs_the_same_number_of_queries_for_1_and_30_rows(
+    me, session, django_assert_num_queries, rows
+):
     for _number in range(rows):
         MessageFactory(conversation=ConversationFactory(help_session=session), side="staff")
     with django_assert_num_queries(5):
         me.get(reverse("conversations"))
 
 
-def test_asking_for_news_costs_little(me, conversation, django_assert_num_queries):
+def test_conversation_poll_without_news_runs_four_queries(me, conversation, django_assert_num_queries):
     url = f"{address('conversation_news', conversation)}?since={Conversation.objects.get().version}"
     with django_assert_num_queries(4):
         assert me.get(url, **HTMX).status_code == 204

@@ -1,6 +1,7 @@
-"""A role ends while whoever has it works, on several devices: what they do is saved before or refused, and nothing of theirs is left over.
+"""Test that work done while a role ends is saved before or refused, and that nothing stays assigned.
 
-Without roles.hold something is, within a few rounds; with the row of the conversation locked before the roles, two wait for each other.
+Without `lock_roles`, some work is left over within a few rounds. If the conversation is locked before the
+roles, two transactions wait for each other.
 """
 
 import uuid
@@ -27,7 +28,7 @@ pytestmark = [
 ]
 
 
-def test_what_is_done_while_a_role_ends_is_saved_before_or_refused(transactional_db):
+def test_work_during_the_end_of_a_role_is_saved_before_it_or_refused(transactional_db):
     branch = LibraryFactory().default_branch
     coordinator, patron = (
         StaffFactory(branch=branch, branch__role="coordinator"),
@@ -46,7 +47,7 @@ def test_what_is_done_while_a_role_ends_is_saved_before_or_refused(transactional
         for n in range(3)
     ]
 
-    def begins_again(number):
+    def restore(number):
         StaffRole.objects.get_or_create(user=ana, branch=branch)
         for conversation in conversations:
             conversation.refresh_from_db()
@@ -59,7 +60,7 @@ def test_what_is_done_while_a_role_ends_is_saved_before_or_refused(transactional
         return uuid.uuid4()
 
     def at_desk(work):
-        """As a view does: who asks is looked up, and only then what they ask is done."""
+        """Look up the person first and then do the work, as a view does."""
 
         def working(token):
             person = User.objects.get(pk=ana.pk)
@@ -88,7 +89,7 @@ def test_what_is_done_while_a_role_ends_is_saved_before_or_refused(transactional
     def takes_many(person, token):
         bulk.take_many(Conversation.objects.all(), by=person, at=timezone.now())
 
-    def is_given_one(token):
+    def gets_assigned(token):
         desk_actions.assign(conversations[2], to=ana, by=coordinator, at=timezone.now(), was=coordinator)
         return "saved"
 
@@ -118,7 +119,7 @@ def test_what_is_done_while_a_role_ends_is_saved_before_or_refused(transactional
         ),
         at_desk(is_typing),
         at_desk(takes_many),
-        is_given_one,
+        gets_assigned,
     ]
-    rounds(works, ROUNDS, before=begins_again, after=check, refusals={"RoleEnded"})
+    rounds(works, ROUNDS, before=restore, after=check, refusals={"RoleEnded"})
     assert Message.objects.filter(side="staff").exists()

@@ -33,9 +33,8 @@ from tests.factories import (
     recommend_in,
 )
 
-NOW = datetime.datetime(
-    2026, 3, 3, 20, 30, tzinfo=datetime.UTC
-)  # a Tuesday, half past two in the library's zone
+# A Tuesday, 2:30 p.m. in the library's time zone.
+NOW = datetime.datetime(2026, 3, 3, 20, 30, tzinfo=datetime.UTC)
 PATRON, STAFF = Message.Side.PATRON, Message.Side.STAFF
 second, minute, hour, day = (
     datetime.timedelta(**{name: 1}) for name in ("seconds", "minutes", "hours", "days")
@@ -73,7 +72,7 @@ def now_of(conversation):
     return Conversation.objects.get(pk=conversation.pk)
 
 
-def is_as_its_history_says(conversation):
+def matches_its_history(conversation):
     row, told = now_of(conversation), states.replay(now_of(conversation))
     return (row.status, row.waiting_since, row.snoozed_until) == (
         told.status,
@@ -82,27 +81,31 @@ def is_as_its_history_says(conversation):
     )
 
 
-def kinds(conversation):
+def event_kinds(conversation):
     return list(conversation.desk_events.order_by("at", "pk").values_list("kind", flat=True))
 
 
-class TestWhoseItIs:
-    def test_the_first_takes_it_and_the_others_are_told_who(self, conversation, staff, branch):
+class TestTakingAndAssigning:
+    def test_first_staff_member_takes_the_conversation_and_others_see_their_name(
+        self, conversation, staff, branch
+    ):
         desk_actions.take(conversation, by=staff, at=NOW)
         for number in range(8):
             with pytest.raises(desk_actions.AlreadyTaken) as taken:
                 desk_actions.take(conversation, by=StaffFactory(branch=branch), at=NOW + number * second)
             assert taken.value.assignee == staff
-        assert (now_of(conversation).assignee, kinds(conversation)) == (staff, ["taken"])
+        assert (now_of(conversation).assignee, event_kinds(conversation)) == (staff, ["taken"])
 
-    def test_taking_twice_is_taking_once(self, conversation, staff):
+    def test_taking_a_conversation_twice_takes_it_once(self, conversation, staff):
         desk_actions.take(conversation, by=staff, at=NOW)
         desk_actions.take(conversation, by=staff, at=NOW + hour)
         assert now_of(conversation).assigned_at < NOW + second
-        assert kinds(conversation) == ["taken"]
+        assert event_kinds(conversation) == ["taken"]
 
     @pytest.mark.parametrize(("first_day", "free"), [("2026-03-03", True), ("2026-03-04", False)])
-    def test_what_belongs_to_somebody_away_today_is_free(self, conversation, staff, omar, first_day, free):
+    def test_conversation_of_a_colleague_who_is_away_today_can_be_taken(
+        self, conversation, staff, omar, first_day, free
+    ):
         desk_actions.take(conversation, by=omar, at=NOW)
         Absence.objects.create(person=omar, first_day=first_day, last_day="2026-03-10")
         if free:
@@ -112,8 +115,8 @@ class TestWhoseItIs:
                 desk_actions.take(conversation, by=staff, at=NOW + minute)
         assert now_of(conversation).assignee == (staff if free else omar)
 
-    def test_today_is_the_librarys_day(self, conversation, staff, omar):
-        """At half past one in the night of UTC it is still the evening before in Chicago."""
+    def test_absence_begins_on_the_librarys_day(self, conversation, staff, omar):
+        """1:30 a.m. in UTC is still the evening before in Chicago."""
         desk_actions.take(conversation, by=omar, at=NOW)
         Absence.objects.create(person=omar, first_day="2026-03-04", last_day="2026-03-04")
         with pytest.raises(desk_actions.AlreadyTaken):
@@ -121,16 +124,16 @@ class TestWhoseItIs:
                 conversation, by=staff, at=datetime.datetime(2026, 3, 4, 1, 30, tzinfo=datetime.UTC)
             )
 
-    def test_a_page_that_is_out_of_date_changes_nothing(self, conversation, staff, omar, coordinator):
+    def test_outdated_page_cannot_assign_or_transfer(self, conversation, staff, omar, coordinator):
         desk_actions.take(conversation, by=omar, at=NOW)
         with pytest.raises(desk_actions.AlreadyTaken) as taken:
             desk_actions.assign(conversation, to=coordinator, by=staff, at=NOW + minute, was=None)
         assert (taken.value.assignee, now_of(conversation).assignee) == (omar, omar)
         with pytest.raises(desk_actions.AlreadyTaken):
             desk_actions.transfer(conversation, branch=BranchFactory(), by=staff, at=NOW + minute, was=None)
-        assert (now_of(conversation).branch, kinds(conversation)) == (conversation.branch, ["taken"])
+        assert (now_of(conversation).branch, event_kinds(conversation)) == (conversation.branch, ["taken"])
 
-    def test_assigned_unassigned_and_what_is_told(self, conversation, staff, omar):
+    def test_assigning_and_unassigning_are_recorded_with_both_people(self, conversation, staff, omar):
         desk_actions.assign(conversation, to=omar, by=staff, at=NOW + minute, was=None)
         desk_actions.assign(conversation, to=None, by=omar, at=NOW + 2 * minute, was=omar)
         assert (now_of(conversation).assignee, now_of(conversation).assigned_at) == (None, None)
@@ -139,12 +142,12 @@ class TestWhoseItIs:
             ("unassigned", omar, None, omar),
         ]
 
-    def test_an_answer_changes_no_owner(self, conversation, staff, omar):
+    def test_answer_by_a_colleague_keeps_the_assignee(self, conversation, staff, omar):
         desk_actions.take(conversation, by=omar, at=NOW)
         say(conversation, staff, STAFF, at=NOW + minute)
         assert now_of(conversation).assignee == omar
 
-    def test_handing_over_keeps_what_was_promised(self, conversation, staff, branch):
+    def test_transfer_keeps_the_promised_time_and_ends_the_assignment(self, conversation, staff, branch):
         slow = BranchFactory(promise_hours=400)
         OpeningHours.objects.create(branch=slow, weekday=0, opens="10:00", closes="11:00")
         desk_actions.take(conversation, by=staff, at=NOW)
@@ -154,9 +157,9 @@ class TestWhoseItIs:
         row = now_of(conversation)
         assert (row.branch, row.assignee, row.promised_at, row.waiting_since) == (slow, None, promised, NOW)
         assert promised is not None
-        assert kinds(conversation) == ["taken", "handed_over"]
+        assert event_kinds(conversation) == ["taken", "handed_over"]
 
-    def test_the_queues_of_both_branches_are_told(self, conversation, staff, branch):
+    def test_transfer_refreshes_the_queues_of_both_branches(self, conversation, staff, branch):
         other = BranchFactory()
         desk_actions.transfer(conversation, branch=other, by=staff, at=NOW + minute, was=None)
         assert set(BranchQueue.objects.values_list("branch", "version")) == {
@@ -168,7 +171,7 @@ class TestWhoseItIs:
 class TestSnoozing:
     UNTIL = datetime.date(2026, 3, 9)
 
-    def test_put_off_and_back_on_its_day(self, conversation, staff):
+    def test_snoozed_conversation_returns_on_its_day_to_its_old_place(self, conversation, staff):
         desk_actions.snooze(conversation, until=self.UNTIL, by=staff, at=NOW + minute)
         assert (now_of(conversation).status, now_of(conversation).waiting_since) == ("snoozed", NOW)
         jobs.wake_snoozed(at=NOW + 5 * day)
@@ -183,34 +186,37 @@ class TestSnoozing:
             NOW,
             "asked",
         )
-        assert kinds(conversation) == ["snoozed", "woken"]
-        assert is_as_its_history_says(conversation)
+        assert event_kinds(conversation) == ["snoozed", "woken"]
+        assert matches_its_history(conversation)
 
     @pytest.mark.parametrize(
         ("zone", "until", "asleep", "awake"),
         [
+            # The night before the clocks go forward.
             (
                 "America/Chicago",
                 "2026-03-08",
                 "2026-03-08T05:59:59+00:00",
                 "2026-03-08T06:00:00+00:00",
-            ),  # the night in which clocks go forward
+            ),
+            # The day after is an hour shorter.
             (
                 "America/Chicago",
                 "2026-03-09",
                 "2026-03-09T04:59:59+00:00",
                 "2026-03-09T05:00:00+00:00",
-            ),  # the day after: an hour sooner
+            ),
+            # After the clocks went back.
             (
                 "America/Chicago",
                 "2026-11-02",
                 "2026-11-02T05:59:59+00:00",
                 "2026-11-02T06:00:00+00:00",
-            ),  # after they went back
+            ),
             ("Pacific/Auckland", "2026-04-05", "2026-04-04T10:59:59+00:00", "2026-04-04T11:00:00+00:00"),
         ],
     )
-    def test_a_day_begins_at_the_librarys_midnight(
+    def test_snoozed_conversation_returns_at_the_librarys_midnight(
         self, conversation, staff, library, zone, until, asleep, awake
     ):
         library.time_zone = zone
@@ -223,12 +229,12 @@ class TestSnoozing:
         assert now_of(conversation).status == "waiting_for_staff"
         assert datetime.datetime.fromisoformat(awake).astimezone(ZoneInfo(zone)).time() == datetime.time(0)
 
-    def test_put_off_twice_until_one_day_is_once(self, conversation, staff):
+    def test_snoozing_twice_until_one_day_is_recorded_once(self, conversation, staff):
         for number in range(2):
             desk_actions.snooze(conversation, until=self.UNTIL, by=staff, at=NOW + number * hour)
-        assert kinds(conversation) == ["snoozed"]
+        assert event_kinds(conversation) == ["snoozed"]
 
-    def test_what_was_answered_comes_back_at_the_end_and_says_why(self, conversation, staff):
+    def test_answered_conversation_returns_from_snooze_with_the_reason_came_back(self, conversation, staff):
         say(conversation, staff, STAFF, at=NOW + minute)
         desk_actions.snooze(conversation, until=self.UNTIL, by=staff, at=NOW + hour)
         jobs.wake_snoozed(at=NOW + 6 * day)
@@ -237,7 +243,7 @@ class TestSnoozing:
             NOW + 6 * day,
         )
 
-    def test_the_patrons_word_brings_it_back(self, conversation, staff, patron):
+    def test_patrons_message_ends_the_snooze(self, conversation, staff, patron):
         desk_actions.snooze(conversation, until=self.UNTIL, by=staff, at=NOW + minute)
         say(conversation, patron, PATRON, at=NOW + hour)
         assert (
@@ -250,24 +256,24 @@ class TestSnoozing:
             NOW,
         )
 
-    def test_it_no_longer_closes_by_itself(self, conversation, staff):
+    def test_snoozed_conversation_does_not_close_by_itself(self, conversation, staff):
         say(conversation, staff, STAFF, at=NOW + minute)
         desk_actions.snooze(conversation, until=datetime.date(2026, 8, 1), by=staff, at=NOW + hour)
         jobs.close_quiet(at=NOW + 60 * day)
         assert now_of(conversation).status == "snoozed"
 
-    def test_what_is_closed_cannot_be_put_off(self, conversation, staff):
+    def test_closed_conversation_cannot_be_snoozed(self, conversation, staff):
         actions.close(conversation, by=staff, side=STAFF, at=NOW + minute)
         with pytest.raises(desk_actions.NotOpen):
             desk_actions.snooze(conversation, until=self.UNTIL, by=staff, at=NOW + hour)
 
 
-class TestInTime:
+class TestScheduledJobs:
     @pytest.mark.parametrize(
         ("days", "after", "closed"),
         [(14, 14 * day - second, False), (14, 14 * day, True), (3, 3 * day, True), (0, 400 * day, False)],
     )
-    def test_a_conversation_that_waits_for_the_patron_closes_quietly(
+    def test_conversation_that_waits_for_the_patron_closes_by_itself_without_email(
         self, conversation, staff, library, days, after, closed
     ):
         library.closes_after_days = days
@@ -278,11 +284,9 @@ class TestInTime:
         assert (now_of(conversation).status == "closed") is closed
         assert conversation.events.filter(kind="closed_by_itself").exists() is closed
         assert Notification.objects.count() == mails
-        assert is_as_its_history_says(conversation)
+        assert matches_its_history(conversation)
 
-    def test_what_was_said_beforehand_holds_when_the_library_changes_its_mind(
-        self, conversation, staff, library
-    ):
+    def test_new_closing_time_does_not_apply_to_answers_already_sent(self, conversation, staff, library):
         say(conversation, staff, STAFF, at=NOW)
         library.closes_after_days = 2
         library.save()
@@ -294,7 +298,7 @@ class TestInTime:
         [(0 * day, None, True), (1 * day, None, False), (0 * day, 2 * day, False)],
         ids=["taken and left", "taken only yesterday", "wrote that more is to come"],
     )
-    def test_what_was_taken_and_left_lying_is_free_again(
+    def test_taken_conversation_left_untouched_is_released(
         self, conversation, staff, omar, taken, written, released
     ):
         desk_actions.take(conversation, by=omar, at=NOW + taken + minute)
@@ -302,16 +306,16 @@ class TestInTime:
             say(conversation, omar, STAFF, at=NOW + written, then="ours")
         jobs.release_untouched(at=NOW + 3 * day + 2 * minute)
         assert (now_of(conversation).assignee is None) is released
-        assert ("released" in kinds(conversation)) is released
+        assert ("released" in event_kinds(conversation)) is released
         assert now_of(conversation).status == "waiting_for_staff"
 
-    def test_what_waits_for_the_patron_is_nobodys_neglect(self, conversation, omar):
+    def test_conversation_that_waits_for_the_patron_is_not_released(self, conversation, omar):
         desk_actions.take(conversation, by=omar, at=NOW)
         say(conversation, omar, STAFF, at=NOW + minute)
         jobs.release_untouched(at=NOW + 30 * day)
         assert now_of(conversation).assignee == omar
 
-    def test_a_conversation_erased_meanwhile_stops_no_job(
+    def test_conversation_erased_meanwhile_does_not_stop_the_job(
         self, conversation, staff, patron, session, monkeypatch
     ):
         other = ask(session, patron, at=NOW + minute)
@@ -330,7 +334,7 @@ class TestInTime:
 
 
 class TestUndo:
-    def test_a_snooze_is_as_if_it_had_never_been(self, conversation, staff):
+    def test_undoing_a_snooze_restores_everything(self, conversation, staff):
         say(conversation, staff, STAFF, at=NOW + minute)
         before = {
             name: getattr(now_of(conversation), name)
@@ -339,9 +343,9 @@ class TestUndo:
         done = desk_actions.snooze(conversation, until=datetime.date(2026, 3, 9), by=staff, at=NOW + hour)
         desk_actions.undo(conversation, done_at=done.changed_at, by=staff, at=NOW + hour + minute)
         assert {name: getattr(now_of(conversation), name) for name in before} == before
-        assert kinds(conversation) == []
+        assert event_kinds(conversation) == []
 
-    def test_a_close_leaves_no_trace_and_keeps_the_place_in_the_queue(self, conversation, staff):
+    def test_undoing_a_close_leaves_no_event_and_keeps_the_place_in_the_queue(self, conversation, staff):
         promised = now_of(conversation).promised_at
         actions.close(conversation, by=staff, side=STAFF, at=NOW + hour)
         desk_actions.undo(
@@ -355,9 +359,9 @@ class TestUndo:
             NOW,
         )
         assert not conversation.events.exists()
-        assert is_as_its_history_says(conversation)
+        assert matches_its_history(conversation)
 
-    def test_whose_it_was_it_is_again(self, conversation, staff, omar):
+    def test_undoing_an_assignment_restores_the_assignee(self, conversation, staff, omar):
         desk_actions.take(conversation, by=omar, at=NOW)
         done = desk_actions.assign(conversation, to=staff, by=staff, at=NOW + minute, was=omar)
         desk_actions.undo(conversation, done_at=done.changed_at, by=staff, at=NOW + 2 * minute)
@@ -369,7 +373,7 @@ class TestUndo:
     @pytest.mark.parametrize(
         "since", ["the patron wrote", "a colleague took it up", "too long ago", "somebody else's doing"]
     )
-    def test_nothing_is_undone_where_something_else_has_happened_since(
+    def test_undo_is_refused_after_another_change_after_too_long_and_to_a_colleague(
         self, conversation, staff, omar, patron, since
     ):
         done = desk_actions.snooze(conversation, until=datetime.date(2026, 3, 9), by=staff, at=NOW + hour)
@@ -388,10 +392,10 @@ class TestUndo:
         assert Conversation.objects.filter(pk=conversation.pk).values().get() == before
 
 
-class TestJoining:
+class TestMerging:
     @pytest.fixture
     def other(self, patron, staff, branch):
-        """Another conversation of the same patron, a day older and answered."""
+        """Return another conversation of the same patron, a day older and answered."""
         other = ask(
             HelpSessionFactory(patron=patron, staff=staff, branch=branch, question="Older"),
             patron,
@@ -402,7 +406,7 @@ class TestJoining:
         jobs.show_pending_answers(at=NOW)
         return now_of(other)
 
-    def test_all_that_was_written_stands_in_one_conversation_and_the_old_address_leads_there(
+    def test_merge_moves_messages_and_notes_and_links_the_old_conversation(
         self, conversation, other, staff, patron
     ):
         notes.write_note(conversation, by=staff, at=NOW + minute, body="A note", client_token=uuid.uuid4())
@@ -430,9 +434,7 @@ class TestJoining:
             False,
         )
 
-    def test_what_was_unanswered_is_unanswered_even_where_the_other_was_answered_later(
-        self, conversation, other, staff
-    ):
+    def test_merge_keeps_a_question_waiting_if_the_other_was_answered_later(self, conversation, other, staff):
         say(other, staff, STAFF, at=NOW + minute, body="About the older")
         promised = now_of(conversation).promised_at
         joined = now_of(merging.merge(conversation, into=other, by=staff, at=NOW + hour))
@@ -441,9 +443,9 @@ class TestJoining:
             NOW,
             promised,
         )
-        assert is_as_its_history_says(joined)
+        assert matches_its_history(joined)
 
-    def test_the_earlier_promise_holds(self, conversation, other, staff, patron):
+    def test_merge_keeps_the_earlier_promise(self, conversation, other, staff, patron):
         slow = BranchFactory(promise_hours=400)
         say(other, patron, PATRON, at=NOW - minute)
         promised = now_of(other).promised_at
@@ -455,7 +457,7 @@ class TestJoining:
             min(promised, now_of(conversation).promised_at),
         )
 
-    def test_joining_twice_is_joining_once_and_a_chain_leads_to_its_end(
+    def test_merging_twice_merges_once_and_a_chain_leads_to_the_last_conversation(
         self, conversation, other, staff, patron, session
     ):
         third = ask(session, patron, at=NOW + minute, body="Third")
@@ -466,13 +468,11 @@ class TestJoining:
         say(now_of(conversation), patron, PATRON, at=NOW + 4 * hour, body="to the first address")
         assert now_of(third).messages.count() == 5
 
-    def test_nothing_is_joined_into_itself(self, conversation, staff):
+    def test_conversation_cannot_be_merged_into_itself(self, conversation, staff):
         with pytest.raises(merging.CannotMerge):
             merging.merge(conversation, into=conversation, by=staff, at=NOW + hour)
 
-    def test_what_was_joined_elsewhere_cannot_be_joined_again(
-        self, conversation, other, staff, patron, session
-    ):
+    def test_merged_conversation_cannot_be_merged_again(self, conversation, other, staff, patron, session):
         third = ask(session, patron, at=NOW + minute)
         merging.merge(conversation, into=other, by=staff, at=NOW + hour)
         with pytest.raises(merging.CannotMerge):
@@ -480,7 +480,7 @@ class TestJoining:
         assert now_of(third).merged_into is None
 
     @pytest.mark.parametrize("whose", ["another patron's", "one by code", "a quiet one"])
-    def test_never_two_peoples(self, conversation, staff, branch, whose, patron):
+    def test_conversations_of_two_people_cannot_be_merged(self, conversation, staff, branch, whose, patron):
         session = {
             "another patron's": lambda: HelpSessionFactory(patron=UserFactory(), branch=branch),
             "one by code": lambda: HelpSessionFactory(branch=branch),
@@ -493,7 +493,7 @@ class TestJoining:
             merging.merge(conversation, into=other, by=staff, at=NOW + hour)
         assert now_of(conversation).messages.count() == 1
 
-    def test_a_quiet_conversation_is_never_joined_whatever_its_row_says(
+    def test_quiet_conversation_cannot_be_merged_even_with_a_patron_in_its_row(
         self, conversation, staff, branch, patron
     ):
         other = ask(QuietSessionFactory(branch=branch), None)
@@ -503,13 +503,13 @@ class TestJoining:
         with pytest.raises(merging.CannotMerge):
             merging.merge(now_of(other), into=conversation, by=staff, at=NOW + hour)
 
-    def test_two_of_one_visit_by_code_may_be_joined(self, staff, branch):
+    def test_two_conversations_of_one_visit_by_code_can_be_merged(self, staff, branch):
         session = QuietSessionFactory(branch=branch)
         first, second_ = ask(session, None), ask(session, None, at=NOW + minute)
         assert list(merging.mergeable(first)) == [second_]
         assert merging.merge(second_, into=first, by=staff, at=NOW + hour).messages.count() == 2
 
-    def test_an_answer_that_is_held_is_held_there_too(self, conversation, other, staff, patron):
+    def test_pending_answer_stays_pending_after_a_merge(self, conversation, other, staff, patron):
         said = say(conversation, staff, STAFF, at=NOW + hour, body="held")
         joined = now_of(merging.merge(conversation, into=other, by=staff, at=NOW + hour + second))
         at = NOW + hour + 2 * second
@@ -521,7 +521,7 @@ class TestJoining:
         assert (now_of(joined).status, now_of(joined).waiting_since) == ("waiting_for_staff", NOW)
         assert Draft.objects.get(person=staff).conversation == joined
 
-    def test_two_composers_with_one_token_stay_two_messages(self, conversation, other, staff):
+    def test_two_messages_with_the_same_token_both_survive_a_merge(self, conversation, other, staff):
         token = uuid.uuid4()
         for one in (conversation, other):
             actions.reply(
@@ -537,9 +537,7 @@ class TestJoining:
         assert joined.messages.filter(side="staff").count() == 3
         assert joined.messages.get(client_token=token).body == f"in {other.pk}"
 
-    def test_what_was_being_typed_in_both_is_kept_with_its_place_in_the_numbers(
-        self, conversation, other, staff
-    ):
+    def test_merge_joins_both_drafts_and_raises_their_sequence(self, conversation, other, staff):
         for one, words, number in ((conversation, "newer words", 7), (other, "older words", 2)):
             drafts.save_draft(
                 one,
@@ -564,7 +562,7 @@ class TestJoining:
             (False, False, ["Older answer", "Answer"]),
         ],
     )
-    def test_what_was_unread_is_unread(
+    def test_unread_messages_stay_unread_after_a_merge(
         self, conversation, other, staff, patron, read_conversation, read_other, unread
     ):
         say(conversation, staff, STAFF, at=NOW + minute, body="Answer")
@@ -574,20 +572,17 @@ class TestJoining:
                 actions.mark_read(now_of(one), person=patron, at=NOW + hour)
         joined = merging.merge(now_of(conversation), into=now_of(other), by=staff, at=NOW + 2 * hour)
         until = Participation.objects.get(conversation=joined, person=patron, side="patron").read_until
-        assert list(Conversation.objects.unread_by(patron)) == (
-            [joined] if unread else []
-        )  # and never the one that is gone
+        # The merged conversation itself is never unread.
+        assert list(Conversation.objects.unread_by(patron)) == ([joined] if unread else [])
         new = joined.messages.filter(shown_from__gt=until) if until else joined.messages.all()
         assert set(unread) <= set(new.values_list("body", flat=True))
 
-    def test_a_verdict_of_the_joined_conversation_is_followed_up_in_the_other(
-        self, patron, staff, branch, other
-    ):
+    def test_verdicts_after_a_merge_reopen_the_remaining_conversation(self, patron, staff, branch, other):
         recommendation = recommend_in(HelpSessionFactory(patron=patron, staff=staff, branch=branch))[0]
         judge = {"why": "", "comment": "", "by": patron}
         verdicts.take_verdict(recommendation, verdict="did_not_help", at=NOW, **judge)
-        hung = Conversation.objects.get(recommendation=recommendation)
-        joined = merging.merge(hung, into=other, by=staff, at=NOW + hour)
+        about_the_item = Conversation.objects.get(recommendation=recommendation)
+        joined = merging.merge(about_the_item, into=other, by=staff, at=NOW + hour)
         assert (now_of(joined).status, now_of(joined).reason, now_of(joined).waiting_since) == (
             "waiting_for_staff",
             "did_not_help",
@@ -598,19 +593,17 @@ class TestJoining:
         verdicts.take_verdict(recommendation, verdict="helped", at=NOW + 4 * hour, **judge)
         verdicts.take_verdict(recommendation, verdict="did_not_help", at=NOW + 5 * hour, **judge)
         assert (now_of(joined).status, now_of(joined).waiting_since) == ("waiting_for_staff", NOW + 5 * hour)
-        assert now_of(hung).status == "closed"
-        assert is_as_its_history_says(joined)
+        assert now_of(about_the_item).status == "closed"
+        assert matches_its_history(joined)
 
-    def test_whose_one_of_them_was_and_what_it_was_counted_as_go_along(
-        self, conversation, other, staff, omar
-    ):
+    def test_merge_keeps_the_assignee_and_the_logged_contact(self, conversation, other, staff, omar):
         desk_actions.take(conversation, by=omar, at=NOW)
         contact = HelpSessionFactory()
         Conversation.objects.filter(pk=conversation.pk).update(logged_as=contact)
         joined = now_of(merging.merge(now_of(conversation), into=other, by=staff, at=NOW + hour))
         assert (joined.assignee, joined.logged_as, now_of(conversation).assignee) == (omar, contact, None)
 
-    def test_two_readers_forms_say_both(self, conversation, other, staff):
+    def test_merge_combines_two_reading_requests(self, conversation, other, staff):
         ReadersForm.objects.create(conversation=conversation, loved="Emma", mood="calm")
         ReadersForm.objects.create(conversation=other, loved="Dune", mood="calm", avoid="gore")
         joined = merging.merge(conversation, into=other, by=staff, at=NOW + hour)
@@ -622,7 +615,7 @@ class TestJoining:
             "gore",
         )
 
-    def test_open_pages_of_both_ask_anew(self, conversation, other, staff):
+    def test_merge_refreshes_open_pages_of_both_conversations(self, conversation, other, staff):
         before = {one.pk: (now_of(one).version, now_of(one).desk_version) for one in (conversation, other)}
         merging.merge(conversation, into=other, by=staff, at=NOW + hour)
         for one in (conversation, other):
@@ -631,7 +624,9 @@ class TestJoining:
 
 
 class TestErasing:
-    def test_every_word_goes_and_the_row_stays_as_a_count(self, conversation, staff, patron, coordinator):
+    def test_erasing_deletes_every_word_and_keeps_the_row_as_a_count(
+        self, conversation, staff, patron, coordinator
+    ):
         item = ItemFactory()
         say(
             conversation,
@@ -675,17 +670,19 @@ class TestErasing:
         assert AuditEvent.objects.filter(action="erased", patron=patron, by=coordinator).exists()
         assert not Conversation.objects.belonging_to(Viewer(patron)).filter(pk=conversation.pk).exists()
 
-    def test_what_was_joined_into_it_goes_too(self, conversation, session, patron, staff, coordinator):
+    def test_erasing_deletes_conversations_merged_into_the_erased_one(
+        self, conversation, session, patron, staff, coordinator
+    ):
         other = ask(session, patron, at=NOW + minute)
         merging.merge(other, into=conversation, by=staff, at=NOW + hour)
         desk_actions.erase(now_of(other), by=coordinator, at=NOW + 2 * hour)
         assert list(Conversation.objects.values_list("pk", "status")) == [(conversation.pk, "erased")]
 
-    def test_the_contact_as_which_it_was_counted_stays_without_words(
+    def test_erasing_keeps_the_logged_contact_without_its_words(
         self, conversation, staff, coordinator, branch
     ):
         contact = desk_actions.log_as_contact(
-            conversation, by=staff, at=NOW + hour, token=uuid.uuid4(), **a_contact(branch)
+            conversation, by=staff, at=NOW + hour, token=uuid.uuid4(), **contact_fields(branch)
         )
         desk_actions.erase(conversation, by=coordinator, at=NOW + 2 * hour)
         contact.refresh_from_db()
@@ -696,7 +693,7 @@ class TestErasing:
             False,
         )
 
-    def test_no_contact_of_a_conversation_that_was_joined_into_it_keeps_its_words_or_why_an_item_was_chosen(
+    def test_erasing_empties_the_logged_contacts_of_merged_conversations(
         self, conversation, session, patron, staff, coordinator, branch
     ):
         other = ask(session, patron, at=NOW + minute)
@@ -707,7 +704,7 @@ class TestErasing:
                 by=staff,
                 at=NOW + hour,
                 token=uuid.uuid4(),
-                **a_contact(branch, summary="SECRET", items=why),
+                **contact_fields(branch, summary="SECRET", items=why),
             )
             for each in (conversation, other)
         ]
@@ -718,7 +715,7 @@ class TestErasing:
             assert (contact.status, contact.question, contact.summary) == ("recorded", "", "")
         assert set(Recommendation.objects.values_list("reason", flat=True)) == {""}
 
-    def test_what_was_typed_to_log_it_and_not_saved_goes_too(self, conversation, staff, coordinator, branch):
+    def test_erasing_empties_an_unfinished_contact_form(self, conversation, staff, coordinator, branch):
         fields = {"conversation": str(conversation.public_id), "question": "SECRET"}
         begun = start_unfinished(by=staff, at=NOW, branch=branch, fields=fields)
         desk_actions.erase(conversation, by=coordinator, at=NOW + hour)
@@ -735,13 +732,13 @@ class TestErasing:
             lambda conversation, by: desk_actions.erase(conversation, by=by, at=NOW + hour),
         ],
     )
-    def test_nothing_is_added_afterwards(self, conversation, staff, change):
+    def test_erased_conversation_refuses_staff_actions(self, conversation, staff, change):
         desk_actions.erase(conversation, by=staff, at=NOW + minute)
         with pytest.raises(actions.Erased):
             change(conversation, staff)
 
 
-def a_contact(branch, **changes):
+def contact_fields(branch, **changes):
     return {
         "branch": branch,
         "happened_on": NOW.date(),
@@ -763,9 +760,9 @@ def a_contact(branch, **changes):
 
 
 class TestLoggingAsAContact:
-    def test_it_counts_the_work_and_names_nobody(self, conversation, staff, branch):
+    def test_logged_contact_counts_the_work_and_names_no_patron(self, conversation, staff, branch):
         contact = desk_actions.log_as_contact(
-            conversation, by=staff, at=NOW + hour, token=uuid.uuid4(), **a_contact(branch)
+            conversation, by=staff, at=NOW + hour, token=uuid.uuid4(), **contact_fields(branch)
         )
         assert (contact.patron, contact.minutes, contact.status, contact.claim_codes.count()) == (
             None,
@@ -773,21 +770,21 @@ class TestLoggingAsAContact:
             "recorded",
             0,
         )
-        assert (now_of(conversation).logged_as, kinds(conversation)) == (contact, ["logged"])
+        assert (now_of(conversation).logged_as, event_kinds(conversation)) == (contact, ["logged"])
 
-    def test_once(self, conversation, staff, omar, branch):
+    def test_conversation_is_logged_as_a_contact_only_once(self, conversation, staff, omar, branch):
         token = uuid.uuid4()
         contact = desk_actions.log_as_contact(
-            conversation, by=staff, at=NOW + hour, token=token, **a_contact(branch)
+            conversation, by=staff, at=NOW + hour, token=token, **contact_fields(branch)
         )
         assert (
             desk_actions.log_as_contact(
-                conversation, by=staff, at=NOW + hour, token=token, **a_contact(branch)
+                conversation, by=staff, at=NOW + hour, token=token, **contact_fields(branch)
             )
             == contact
         )
         with pytest.raises(desk_actions.AlreadyLogged):
             desk_actions.log_as_contact(
-                conversation, by=omar, at=NOW + hour, token=uuid.uuid4(), **a_contact(branch)
+                conversation, by=omar, at=NOW + hour, token=uuid.uuid4(), **contact_fields(branch)
             )
         assert HelpSession.objects.filter(minutes=25).count() == 1

@@ -1,4 +1,7 @@
-"""What is being typed is kept, and an older page never overwrites a newer one. Who races whom stands in test_concurrency.py."""
+"""Test that drafts are saved and that an older page never overwrites a newer draft.
+
+Races between devices are tested in test_concurrency.py.
+"""
 
 import datetime
 import uuid
@@ -22,7 +25,7 @@ def conversation(patron, staff, branch):
     )
 
 
-def keep(
+def save(
     conversation, person, sequence, body="words", *, side="staff", kind="reply", token=TOKEN, at=NOW, **rest
 ):
     drafts.save_draft(
@@ -42,14 +45,14 @@ def send(conversation, by, *, side="staff", token=TOKEN, body="words", at=NOW):
     return actions.reply(conversation, by=by, side=side, at=at, body=body, language="en", client_token=token)
 
 
-def kept(conversation, person, *, side="staff", kind="reply"):
+def saved(conversation, person, *, side="staff", kind="reply"):
     draft = drafts.draft_of(conversation, person=person, side=side, kind=kind)
     return draft.body, draft.sequence
 
 
-def test_what_was_typed_is_there_on_the_other_device_with_the_token_and_all_fields(conversation, staff):
-    keep(conversation, staff, 1, "half a sen")
-    keep(conversation, staff, 2, "half a sentence", language="es", typed={"item-0": "1"})
+def test_draft_on_another_device_has_the_same_text_token_and_fields(conversation, staff):
+    save(conversation, staff, 1, "half a sen")
+    save(conversation, staff, 2, "half a sentence", language="es", typed={"item-0": "1"})
     draft = drafts.draft_of(conversation, person=staff, side="staff", kind="reply")
     assert (draft.body, draft.language, draft.typed, draft.client_token, draft.sequence) == (
         "half a sentence",
@@ -60,8 +63,8 @@ def test_what_was_typed_is_there_on_the_other_device_with_the_token_and_all_fiel
     )
 
 
-def test_what_no_database_takes_is_left_out_of_all_fields(conversation, staff):
-    keep(conversation, staff, 1, language="e\0n", typed={"item-\0": "a\0b"})
+def test_nul_characters_are_removed_from_all_draft_fields(conversation, staff):
+    save(conversation, staff, 1, language="e\0n", typed={"item-\0": "a\0b"})
     draft = drafts.draft_of(conversation, person=staff, side="staff", kind="reply")
     assert (draft.language, draft.typed) == ("en", {"item-": "ab"})
     answer = send(conversation, staff)
@@ -69,7 +72,7 @@ def test_what_no_database_takes_is_left_out_of_all_fields(conversation, staff):
     assert drafts.draft_of(conversation, person=staff, side="staff", kind="reply").typed == {"item-": "ab"}
 
 
-def test_where_nothing_was_typed_there_is_a_new_composer_that_is_nowhere_kept(conversation, staff):
+def test_empty_draft_gets_a_new_token_and_is_not_stored(conversation, staff):
     first, second_ = (
         drafts.draft_of(conversation, person=staff, side="staff", kind="reply") for _ in range(2)
     )
@@ -79,68 +82,68 @@ def test_where_nothing_was_typed_there_is_a_new_composer_that_is_nowhere_kept(co
 
 
 @pytest.mark.parametrize("sequence", [1, 4, 5])
-def test_an_older_page_does_not_overwrite_a_newer_draft_and_is_given_it(conversation, staff, sequence):
-    keep(conversation, staff, 5, "newer")
+def test_older_page_does_not_overwrite_a_newer_draft_and_receives_the_text(conversation, staff, sequence):
+    save(conversation, staff, 5, "newer")
     with pytest.raises(drafts.NewerDraft) as refused:
-        keep(conversation, staff, sequence, "older")
+        save(conversation, staff, sequence, "older")
     assert refused.value.draft.body == "newer"
-    assert kept(conversation, staff) == ("newer", 5)
-    keep(conversation, staff, 6, "older, and kept knowingly")
-    assert kept(conversation, staff) == ("older, and kept knowingly", 6)
+    assert saved(conversation, staff) == ("newer", 5)
+    save(conversation, staff, 6, "older, and kept knowingly")
+    assert saved(conversation, staff) == ("older, and kept knowingly", 6)
 
 
-def test_the_same_save_sent_twice_is_no_other_page(conversation, staff):
-    keep(conversation, staff, 5, "words")
-    keep(conversation, staff, 5, "words")
-    assert kept(conversation, staff) == ("words", 5)
+def test_draft_saved_twice_is_no_conflict(conversation, staff):
+    save(conversation, staff, 5, "words")
+    save(conversation, staff, 5, "words")
+    assert saved(conversation, staff) == ("words", 5)
 
 
-def test_drafts_are_a_persons_a_sides_and_a_kinds(conversation, staff, coordinator, patron):
-    keep(conversation, staff, 1, "answer")
-    keep(conversation, staff, 1, "note", kind="note")
-    keep(conversation, staff, 1, "as a patron", side="patron")
-    keep(conversation, coordinator, 1, "colleague's")
-    keep(conversation, patron, 1, "patron's", side="patron")
-    keep(conversation, None, 1, "by code", side="patron")
-    keep(None, patron, 1, "new question", side="patron", kind="ask")
-    assert kept(conversation, staff) == ("answer", 1)
-    assert kept(conversation, staff, kind="note") == ("note", 1)
-    assert kept(conversation, patron, side="patron") == ("patron's", 1)
-    assert kept(conversation, None, side="patron") == ("by code", 1)
-    assert kept(None, patron, side="patron", kind="ask") == ("new question", 1)
+def test_drafts_are_separate_per_person_side_and_kind(conversation, staff, coordinator, patron):
+    save(conversation, staff, 1, "answer")
+    save(conversation, staff, 1, "note", kind="note")
+    save(conversation, staff, 1, "as a patron", side="patron")
+    save(conversation, coordinator, 1, "colleague's")
+    save(conversation, patron, 1, "patron's", side="patron")
+    save(conversation, None, 1, "by code", side="patron")
+    save(None, patron, 1, "new question", side="patron", kind="ask")
+    assert saved(conversation, staff) == ("answer", 1)
+    assert saved(conversation, staff, kind="note") == ("note", 1)
+    assert saved(conversation, patron, side="patron") == ("patron's", 1)
+    assert saved(conversation, None, side="patron") == ("by code", 1)
+    assert saved(None, patron, side="patron", kind="ask") == ("new question", 1)
     assert Draft.objects.count() == 7
 
 
-def test_what_was_sent_is_no_draft_and_what_comes_late_is_told_so(conversation, staff, patron):
-    keep(conversation, staff, 3)
+def test_draft_saved_after_sending_is_refused_as_already_sent(conversation, staff, patron):
+    save(conversation, staff, 3)
     send(conversation, staff)
-    assert kept(conversation, staff) == ("", 0)
+    assert saved(conversation, staff) == ("", 0)
     with pytest.raises(drafts.AlreadySent):
-        keep(conversation, staff, 4)
-    keep(conversation, staff, 1, "the next one", token=uuid.uuid4())
-    assert kept(conversation, staff) == ("the next one", 1)
+        save(conversation, staff, 4)
+    save(conversation, staff, 1, "the next one", token=uuid.uuid4())
+    assert saved(conversation, staff) == ("the next one", 1)
 
 
-def test_a_note_that_was_written_is_no_draft_and_what_comes_late_is_told_so(conversation, staff):
-    keep(conversation, staff, 1, kind="note")
+def test_note_draft_saved_after_the_note_is_refused_as_already_sent(conversation, staff):
+    save(conversation, staff, 1, kind="note")
     notes.write_note(conversation, by=staff, at=NOW, body="words", client_token=TOKEN)
     with pytest.raises(drafts.AlreadySent):
-        keep(conversation, staff, 2, kind="note")
+        save(conversation, staff, 2, kind="note")
     assert not Draft.objects.exists()
 
 
 @pytest.mark.parametrize(
-    ("came_before", "both"),
+    ("happens_before", "expected"),
     [
         (lambda conversation, staff: None, ("mine", 3)),
-        (lambda conversation, staff: keep(conversation, staff, 7, "theirs"), ("theirs\n\nmine", 8)),
-        (lambda conversation, staff: keep(conversation, staff, 7, "mine"), ("mine", 8)),
+        (lambda conversation, staff: save(conversation, staff, 7, "theirs"), ("theirs\n\nmine", 8)),
+        (lambda conversation, staff: save(conversation, staff, 7, "mine"), ("mine", 8)),
         (lambda conversation, staff: send(conversation, staff, body="theirs"), ("mine", 3)),
     ],
     ids=["nothing", "newer words", "the same words", "it was sent"],
 )
-def test_where_words_are_about_to_be_put_before_them_none_are_lost(conversation, staff, came_before, both):
-    came_before(conversation, staff)
+def test_keeping_both_drafts_loses_no_text(conversation, staff, happens_before, expected):
+    happens_before(conversation, staff)
     drafts.keep_both(
         conversation,
         person=staff,
@@ -151,43 +154,45 @@ def test_where_words_are_about_to_be_put_before_them_none_are_lost(conversation,
         body="mine",
         at=NOW,
     )
-    assert kept(conversation, staff) == both
+    assert saved(conversation, staff) == expected
 
 
-def test_an_older_page_does_not_overwrite_what_was_taken_back(conversation, staff):
-    keep(conversation, staff, 7, "Come at five")
+def test_older_page_does_not_overwrite_an_answer_taken_back(conversation, staff):
+    save(conversation, staff, 7, "Come at five")
     message = send(conversation, staff, body="Come at five, please")
     actions.take_back(message, by=staff, at=NOW + second)
     with pytest.raises(drafts.NewerDraft):
-        keep(conversation, staff, 8, "Come at fi")  # the other device, which knew nothing of it
-    body, sequence = kept(conversation, staff)
+        # Another device saves without knowing that the answer was taken back.
+        save(conversation, staff, 8, "Come at fi")
+    body, sequence = saved(conversation, staff)
     assert body == "Come at five, please"
-    keep(conversation, staff, sequence + 1, "Come at six")
+    save(conversation, staff, sequence + 1, "Come at six")
     again = send(conversation, staff, body="Come at six", at=NOW + 2 * second)
     actions.take_back(again, by=staff, at=NOW + 3 * second)
-    assert kept(conversation, staff)[1] > sequence + 1
+    assert saved(conversation, staff)[1] > sequence + 1
 
 
-def test_a_draft_goes_along_when_its_conversation_is_joined_and_ends_with_what_is_erased(
+def test_draft_moves_with_a_merged_conversation_and_is_deleted_with_an_erased_one(
     conversation, staff, patron
 ):
     session = conversation.help_session
     other = actions.ask(
         by=patron, at=NOW, help_session=session, body="And?", language="en", client_token=uuid.uuid4()
     )
-    keep(conversation, staff, 3, "first")
+    save(conversation, staff, 3, "first")
     merging.merge(conversation, into=other, by=staff, at=NOW + second)
-    assert kept(other, staff) == ("first", 3)
-    keep(conversation, staff, 4, "from the old page")  # which holds the old address
-    assert kept(other, staff) == ("from the old page", 4)
+    assert saved(other, staff) == ("first", 3)
+    # This page still has the old address.
+    save(conversation, staff, 4, "from the old page")
+    assert saved(other, staff) == ("from the old page", 4)
     desk_actions.erase(other, by=staff, at=NOW + 2 * second)
     with pytest.raises(drafts.AlreadySent):
-        keep(other, staff, 5)
+        save(other, staff, 5)
     assert not Draft.objects.exists()
 
 
-def test_what_nobody_sends_is_forgotten_after_thirty_days(conversation, staff, coordinator):
-    keep(conversation, staff, 1, at=NOW)
-    keep(conversation, coordinator, 1, at=NOW + day)
+def test_drafts_are_deleted_after_thirty_days(conversation, staff, coordinator):
+    save(conversation, staff, 1, at=NOW)
+    save(conversation, coordinator, 1, at=NOW + day)
     drafts.forget_old_drafts(at=NOW + 30 * day + second)
     assert [draft.person for draft in Draft.objects.all()] == [coordinator]

@@ -23,7 +23,7 @@ def session(branch, staff):
 
 
 @pytest.fixture
-def holder(client, session, show_code):
+def viewer_by_code(client, session, show_code):
     return show_code(client, code_for(session))
 
 
@@ -31,8 +31,8 @@ def address(session):
     return reverse("keep_session", args=[session.public_id])
 
 
-def test_the_page_says_in_plain_words_what_keeping_means_and_offers_two_ways(holder, session):
-    response = holder.get(address(session))
+def test_keep_page_explains_keeping_and_offers_email_or_this_device(viewer_by_code, session):
+    response = viewer_by_code.get(address(session))
     page = text(response)
     for sentence in wording(None, timezone.now(), Library.current()):
         assert sentence in page
@@ -40,15 +40,15 @@ def test_the_page_says_in_plain_words_what_keeping_means_and_offers_two_ways(hol
     assert "Keep it on this device" in page
 
 
-def test_a_signed_in_person_keeps_it_with_one_tap_and_its_conversations_come_along(
-    holder, session, patron, sign_in
+def test_signed_in_patron_keeps_a_visit_and_its_conversations_with_one_tap(
+    viewer_by_code, session, patron, sign_in
 ):
     [recommendation] = recommend_in(session)
     conversation = ConversationFactory(help_session=session)
     MessageFactory(conversation=conversation, author=None)
-    sign_in(holder, patron)
-    assert "Yes, keep it" in text(holder.get(address(session)))
-    assert holder.post(address(session)).url == session.get_absolute_url()
+    sign_in(viewer_by_code, patron)
+    assert "Yes, keep it" in text(viewer_by_code.get(address(session)))
+    assert viewer_by_code.post(address(session)).url == session.get_absolute_url()
     for row in [session, recommendation, conversation]:
         row.refresh_from_db()
         assert row.patron == patron
@@ -60,52 +60,52 @@ def test_a_signed_in_person_keeps_it_with_one_tap_and_its_conversations_come_alo
         "en",
     )
     assert ClaimCode.objects.get().state == ClaimCode.State.KEPT
-    page = text(holder.get(session.get_absolute_url()))
+    page = text(viewer_by_code.get(session.get_absolute_url()))
     assert "Kept." in page
     assert "Keep this in my library account" not in page
 
 
-def test_without_email_this_device_keeps_it(holder, session):
-    assert holder.post(address(session), {"without_address": "1"}).url == session.get_absolute_url()
+def test_visit_is_kept_on_this_device_without_an_email(viewer_by_code, session):
+    assert viewer_by_code.post(address(session), {"without_address": "1"}).url == session.get_absolute_url()
     person = User.objects.get(email=None)
     session.refresh_from_db()
     assert session.patron == person
-    assert holder.get(session.get_absolute_url()).status_code == 200
-    assert holder.get(reverse("home")).context["viewer"].person == person
+    assert viewer_by_code.get(session.get_absolute_url()).status_code == 200
+    assert viewer_by_code.get(reverse("home")).context["viewer"].person == person
 
 
-def test_a_post_of_somebody_unknown_without_choosing_makes_nobody(holder, session):
-    assert holder.post(address(session)).url == f"{address(session)}#how"
+def test_keeping_without_choosing_how_creates_no_account(viewer_by_code, session):
+    assert viewer_by_code.post(address(session)).url == f"{address(session)}#how"
     session.refresh_from_db()
     assert session.patron is None
 
 
-def test_keeping_twice_is_keeping_once(holder, session, patron, sign_in):
-    sign_in(holder, patron)
+def test_keeping_a_visit_twice_keeps_it_once(viewer_by_code, session, patron, sign_in):
+    sign_in(viewer_by_code, patron)
     for _again in range(2):
-        assert holder.post(address(session)).url == session.get_absolute_url()
+        assert viewer_by_code.post(address(session)).url == session.get_absolute_url()
     assert Consent.objects.count() == 1
 
 
 @pytest.mark.parametrize("way", ["account", "device"])
-def test_who_comes_a_moment_too_late_is_told_and_nobody_is_made(
-    holder, session, patron, sign_in, monkeypatch, way
+def test_patron_who_keeps_a_visit_too_late_gets_a_message_and_no_account(
+    viewer_by_code, session, patron, sign_in, monkeypatch, way
 ):
     def too_late(*_args, **_kwargs):
         raise AlreadyKept
 
     monkeypatch.setattr("portal.conversations.keeping.keep", too_late)
     if way == "account":
-        sign_in(holder, patron)
+        sign_in(viewer_by_code, patron)
     people = User.objects.count()
-    response = holder.post(address(session), {"without_address": "1"})
+    response = viewer_by_code.post(address(session), {"without_address": "1"})
     assert response.status_code == 409
     assert "Someone has already kept this visit" in text(response)
     assert User.objects.count() == people
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_a_quiet_visit_is_not_kept(client, branch, show_code, patron, sign_in, method):
+def test_quiet_visit_cannot_be_kept(client, branch, show_code, patron, sign_in, method):
     quiet = QuietSessionFactory(branch=branch)
     show_code(client, code_for(quiet))
     sign_in(client, patron)

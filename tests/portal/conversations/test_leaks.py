@@ -1,4 +1,7 @@
-"""What is the desk's alone never reaches a patron: no page, no part of one, no mail. Nor does an answer while it can be taken back."""
+"""Test that nothing internal to the desk reaches a patron's pages or emails.
+
+An answer in its undo window counts as internal.
+"""
 
 import ast
 import datetime
@@ -36,6 +39,7 @@ from tests.factories import (
 )
 
 PATRON_ROUTES = [route for route in routes() if not route.at_desk and not hasattr(route.view, "guard")]
+# Pages that are also requested in parts.
 LIVE = {
     "home",
     "conversations",
@@ -43,13 +47,14 @@ LIVE = {
     "conversation_news",
     "help_session",
     "session_outcome",
-}  # asked for in parts too
-MARK = "Zqxwvkjh"  # begins every word that must not be seen; of letters, so that nothing can change it on the way, and more than chance puts into a token
+}
+# Every hidden word begins with this mark. Letters survive any encoding, and no random token contains them.
+MARK = "Zqxwvkjh"
 second = datetime.timedelta(seconds=1)
 
 
 class Desk:
-    """Each method does one thing at the desk, with words that nobody outside it may read."""
+    """The desk. Each method does one action with words that nobody else may read."""
 
     def __init__(self, world):
         self.world = world
@@ -87,9 +92,8 @@ class Desk:
 
     def snooze_and_wake(self, conversation):
         by = self.colleague(conversation)
-        self.held.append(
-            (conversation, self.send(conversation, by, then="ours"))
-        )  # what was closed can't be put off
+        # A closed conversation can't be snoozed.
+        self.held.append((conversation, self.send(conversation, by, then="ours")))
         desk_actions.snooze(
             conversation, until=timezone.localdate() + datetime.timedelta(days=400), by=by, at=self.at()
         )
@@ -103,7 +107,7 @@ class Desk:
         sent.attachments.update(name=f"{self.mark('file')}.png")
         self.held.append((conversation, sent))
 
-    def close_with_a_word(self, conversation):
+    def answer_and_close(self, conversation):
         self.held.append((conversation, self.send(conversation, self.world.staff, then="close")))
 
     def answer_and_take_back(self, conversation):
@@ -124,7 +128,7 @@ class Desk:
                 at=self.at(),
             )
 
-    def add_a_file_that_is_not_sent(self, conversation):
+    def add_unsent_file(self, conversation):
         sent = self.send(conversation, self.world.staff)
         attach_to(sent, alt=self.mark("unsent"))
         actions.take_back(sent, by=self.world.staff, at=self.at())
@@ -148,7 +152,7 @@ class Desk:
     def write_a_template(self, conversation):
         ReplyTemplateFactory(name=self.mark("template"), body=self.mark("template"))
 
-    def type_what_is_refused(self, conversation):
+    def lose_a_form(self, conversation):
         RefusedPost.objects.create(
             person=self.world.staff,
             path="/desk/",
@@ -156,7 +160,7 @@ class Desk:
             refused_at=timezone.now(),
         )
 
-    def hear_from_somebody_else(self, conversation):
+    def receive_from_another_patron(self, conversation):
         session = HelpSessionFactory(
             patron=UserFactory(name=self.mark("stranger")),
             branch=conversation.branch,
@@ -184,7 +188,7 @@ class Desk:
         )
 
 
-DONE = sorted(
+ACTIONS = sorted(
     name
     for name, method in vars(Desk).items()
     if callable(method) and name not in {"__init__", "mark", "colleague", "at", "send"}
@@ -192,13 +196,14 @@ DONE = sorted(
 
 
 def pages_of(world, sign_in, show_code):
-    """(where, what was answered) of all that a patron may open, and the holder of a code, whole and in part."""
+    """Yield (address, answer) for every page or part that a patron or a viewer by code can open."""
     patron, holder = sign_in(Client(), world.patron), show_code(Client(), world.other_code)
     for route in PATRON_ROUTES:
         for browser, owner in ((patron, world), (holder, world.by_code)):
             try:
                 path = address(route, owner)
-            except AttributeError:  # the holder of the code has nothing of the kind
+            except AttributeError:
+                # A viewer by code has no such page.
                 continue
             for query, headers in [("", {}), ("?since=0", {"HX-Request": "true"})][
                 : 2 if route.name in LIVE else 1
@@ -210,7 +215,7 @@ def pages_of(world, sign_in, show_code):
 
 @pytest.mark.long
 @pytest.mark.django_db
-def test_nothing_of_the_desks_reaches_a_patron(
+def test_nothing_internal_of_the_desk_reaches_a_patron(
     library, branch, patron, staff, coordinator, sign_in, show_code
 ):
     world = build_for(branch, patron, staff, coordinator)
@@ -225,13 +230,13 @@ def test_nothing_of_the_desks_reaches_a_patron(
     )
     @given(
         st.lists(
-            st.tuples(st.sampled_from(DONE), st.booleans()),
-            min_size=len(DONE) // 2,
-            max_size=len(DONE),
+            st.tuples(st.sampled_from(ACTIONS), st.booleans()),
+            min_size=len(ACTIONS) // 2,
+            max_size=len(ACTIONS),
             unique=True,
         )
     )
-    def whatever_the_desk_does(done):
+    def nothing_leaks(done):
         with transaction.atomic():
             desk = Desk(world)
             for name, by_code in done:
@@ -253,15 +258,18 @@ def test_nothing_of_the_desks_reaches_a_patron(
             transaction.set_rollback(True)
 
     with time_machine.travel(timezone.now() + 10 * second, tick=False):
-        whatever_the_desk_does()
+        nothing_leaks()
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("name", DONE)
-def test_each_thing_that_the_desk_does_leaves_words_that_the_desk_reads(
+@pytest.mark.parametrize("name", ACTIONS)
+def test_each_desk_action_leaves_words_that_only_the_desk_reads(
     library, branch, patron, staff, coordinator, sign_in, show_code, name
 ):
-    """Or the test above would look for nothing. Once its seconds are over an answer is there for its patron, and nothing else is."""
+    """Check that the test above searches for words that exist.
+
+    After the undo window, the patron sees the answer and nothing else.
+    """
     world = build_for(branch, patron, staff, coordinator)
     desk = Desk(world)
     getattr(desk, name)(world.conversation)
@@ -278,9 +286,9 @@ def test_each_thing_that_the_desk_does_leaves_words_that_the_desk_reads(
         assert bool(desk.held) <= (MARK in at_desk)
 
 
-# No module that makes a patron's page knows what is the desk's, and no template names it.
+# Code and templates of patron pages.
 
-DESKS_OWN = {
+INTERNAL_NAMES = {
     "ConversationNote",
     "NoteMention",
     "DeskEvent",
@@ -288,7 +296,16 @@ DESKS_OWN = {
     "SessionNote",
     "ConversationWords",
 }
-DESKS_OWN |= {"notes", "desk_actions", "merging", "desk_events", "presence", "bulk", "desk_lists", "search"}
+INTERNAL_NAMES |= {
+    "notes",
+    "desk_actions",
+    "merging",
+    "desk_events",
+    "presence",
+    "bulk",
+    "desk_lists",
+    "search",
+}
 PATRON_FILES = {
     "views.py",
     "conversation_page.py",
@@ -313,14 +330,13 @@ PATRON_TEMPLATES = sorted(
 
 
 def names_in(source):
-    """Every name that the code imports, or takes from something."""
+    """Yield every name that the code imports or accesses as an attribute."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from (part for name in node.names for part in name.name.split("."))
             module = getattr(node, "module", None) or ""
-            yield from (
-                [] if module == "portal.privacy.merging" else module.split(".")
-            )  # of people's records; the desk's joins conversations
+            # That module merges people's records. The desk's `merging` merges conversations.
+            yield from ([] if module == "portal.privacy.merging" else module.split("."))
         elif isinstance(node, ast.Attribute):
             yield node.attr
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -328,12 +344,12 @@ def names_in(source):
 
 
 @pytest.mark.parametrize("path", PATRON_MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_module_of_a_patrons_page_knows_what_is_the_desks(path):
-    assert DESKS_OWN & set(names_in(path.read_text())) == set()
+def test_patron_modules_use_no_internal_names_of_the_desk(path):
+    assert INTERNAL_NAMES & set(names_in(path.read_text())) == set()
 
 
 @pytest.mark.parametrize("path", PATRON_TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_template_outside_the_desk_names_what_is_the_desks(path):
+def test_templates_outside_the_desk_use_no_internal_fields_of_the_desk(path):
     in_tags = re.findall(r"\{[{%].*?[%}]\}", path.read_text(), re.DOTALL)
     assert [
         tag
@@ -349,7 +365,7 @@ def test_every_file_named_in_this_guard_exists():
     assert {f"{module}.py" for module in modules} - names == set()
 
 
-def test_a_module_that_imports_a_note_is_found():
+def test_guard_finds_a_module_that_imports_a_note():
     assert "notes" in set(names_in("from portal.conversations import notes"))
     assert "merging" in set(names_in("from portal.conversations.merging import merge"))
     assert "ConversationNote" in set(names_in("from portal.conversations.models import ConversationNote"))

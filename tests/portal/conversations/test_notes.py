@@ -35,7 +35,7 @@ def note(conversation, by, body, *, at=NOW + minute, token=None):
     return notes.write_note(conversation, by=by, at=at, body=body, client_token=token or uuid.uuid4())
 
 
-def test_a_note_sent_twice_is_one_and_tells_once(conversation, staff, omar):
+def test_note_sent_twice_creates_one_note_and_one_email(conversation, staff, omar):
     token = uuid.uuid4()
     assert note(conversation, staff, "@Omar Haddad have a look", token=token) == note(
         conversation, staff, "@Omar Haddad have a look", token=token
@@ -47,7 +47,7 @@ def test_a_note_sent_twice_is_one_and_tells_once(conversation, staff, omar):
     ) == (1, 1, 1)
 
 
-def test_a_note_changes_nothing_that_the_patron_could_notice(conversation, staff):
+def test_note_changes_nothing_that_the_patron_sees(conversation, staff):
     before = actions.Conversation.objects.values(
         "status", "version", "last_message_at", "waiting_since", "queued_at"
     ).get(pk=conversation.pk)
@@ -58,7 +58,7 @@ def test_a_note_changes_nothing_that_the_patron_could_notice(conversation, staff
     assert not Message.objects.filter(body="Between us").exists()
 
 
-def test_the_mail_holds_no_word_of_the_matter(conversation, staff, omar, patron):
+def test_mention_email_contains_no_words_from_the_conversation(conversation, staff, omar, patron):
     note(conversation, staff, "SECRET NOTE for @Omar")
     mail = Notification.objects.get(kind="conversations/mention")
     assert mail.to_address == "omar@example.org"
@@ -69,7 +69,7 @@ def test_the_mail_holds_no_word_of_the_matter(conversation, staff, omar, patron)
     assert f"/desk/conversations/{conversation.public_id}/" in mail.html
 
 
-def test_who_has_no_address_is_told_at_the_desk_alone(conversation, staff, branch):
+def test_staff_member_without_an_email_sees_the_mention_only_at_the_desk(conversation, staff, branch):
     StaffFactory(name="Bo", email=None, branch=branch)
     note(conversation, staff, "@Bo please")
     assert NoteMention.objects.count() == 1
@@ -83,7 +83,8 @@ def test_who_has_no_address_is_told_at_the_desk_alone(conversation, staff, branc
         ("@omar haddad, please", ["Omar Haddad"], []),
         ("ask @Omar.", ["Omar Haddad"], []),
         ("@Ana Ruiz and @Omar", ["Ana Ruiz", "Omar Haddad"], []),
-        ("@Ana", [], ["Ana"]),  # two have that first name
+        # Two colleagues have this first name.
+        ("@Ana", [], ["Ana"]),
         ("@Ana Ruiz-Castro", ["Ana Ruiz-Castro"], []),
         ("@Ana Ruiz-Castro and @Ana Ruiz", ["Ana Ruiz", "Ana Ruiz-Castro"], []),
         ("@Omarion", [], ["Omarion"]),
@@ -95,7 +96,7 @@ def test_who_has_no_address_is_told_at_the_desk_alone(conversation, staff, branc
         ("no name at all", [], []),
     ],
 )
-def test_whom_the_words_name(conversation, branch, omar, body, told, unknown):
+def test_at_sign_names_are_matched_to_colleagues(conversation, branch, omar, body, told, unknown):
     StaffFactory(name="Ana Ruiz", branch=branch)
     StaffFactory(name="Ana Ruiz-Castro", branch=branch)
     StaffFactory(name="Kim", branch=branch)
@@ -103,13 +104,13 @@ def test_whom_the_words_name(conversation, branch, omar, body, told, unknown):
     assert notes.unknown_names(body, conversation) == unknown
 
 
-def test_two_of_one_name_are_both_told(conversation, staff, branch):
+def test_two_colleagues_of_one_name_are_both_mentioned(conversation, staff, branch):
     both = {StaffFactory(name="Kim Park", branch=branch) for _ in range(2)}
     note(conversation, staff, "@Kim Park")
     assert {mention.person for mention in NoteMention.objects.all()} == both
 
 
-def test_only_colleagues_who_can_open_the_conversation_can_be_named(conversation, branch, patron, omar):
+def test_only_colleagues_who_can_open_the_conversation_can_be_mentioned(conversation, branch, patron, omar):
     at_hill, covers, gone = (
         StaffFactory(name="At Hill"),
         StaffFactory(name="Who Covers"),
@@ -132,18 +133,20 @@ def test_only_colleagues_who_can_open_the_conversation_can_be_named(conversation
         assert actions.Conversation.objects.at_desk_of(person).filter(pk=conversation.pk).exists()
 
 
-def test_a_patron_of_the_same_name_is_not_told(conversation, staff):
+def test_patron_of_the_same_name_is_not_mentioned(conversation, staff):
     UserFactory(name="Quinn", email="quinn@example.org")
     note(conversation, staff, "@Quinn")
     assert not NoteMention.objects.exists()
 
 
-def test_one_does_not_tell_oneself(conversation, staff):
+def test_staff_member_cannot_mention_themselves(conversation, staff):
     note(conversation, staff, f"@{staff.name} do it")
     assert not NoteMention.objects.exists()
 
 
-def test_what_one_was_named_in_is_shown_until_one_looks(conversation, staff, omar, django_assert_num_queries):
+def test_mention_is_shown_until_the_staff_member_opens_the_conversation(
+    conversation, staff, omar, django_assert_num_queries
+):
     note(conversation, staff, "@Omar one")
     note(conversation, staff, "@Omar two", at=NOW + 2 * minute)
     omar = type(omar).objects.get(pk=omar.pk)
@@ -161,13 +164,13 @@ def test_what_one_was_named_in_is_shown_until_one_looks(conversation, staff, oma
     assert notes.unseen_mentions(omar) == []
 
 
-def test_a_conversation_that_one_can_no_longer_open_is_not_shown(conversation, staff, omar):
+def test_mention_in_a_transferred_conversation_is_not_shown(conversation, staff, omar):
     note(conversation, staff, "@Omar")
     desk_actions.transfer(conversation, branch=BranchFactory(), by=staff, at=NOW + minute, was=None)
     assert notes.unseen_mentions(omar) == []
 
 
-def test_what_was_being_written_is_gone_with_it_and_does_not_come_back(conversation, staff):
+def test_note_draft_is_deleted_with_the_saved_note_and_not_saved_again(conversation, staff):
     token = uuid.uuid4()
     typing = {"person": staff, "side": "staff", "kind": "note", "client_token": token, "at": NOW}
     drafts.save_draft(conversation, sequence=1, body="Half a", **typing)

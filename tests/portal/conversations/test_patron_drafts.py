@@ -1,4 +1,4 @@
-"""What a patron is typing is kept, wherever they type it."""
+"""Test that a patron's text is saved on every device."""
 
 import re
 import uuid
@@ -39,7 +39,7 @@ def tablet(patron, sign_in):
 
 
 class Composer:
-    """The composer of one open page: it sends what drafts.js would."""
+    """The reply form of one open page. It sends what drafts.js would send."""
 
     def __init__(self, browser, conversation):
         self.browser, self.conversation = browser, conversation
@@ -69,19 +69,19 @@ def messages(conversation):
     return list(conversation.messages.in_order().values_list("body", flat=True))[1:]
 
 
-def test_what_was_typed_on_one_phone_is_on_the_other(phone, tablet, conversation):
+def test_draft_typed_on_one_phone_appears_on_the_other(phone, tablet, conversation):
     assert Composer(phone, conversation).save("Is it on Thurs").status_code == 204
     assert Composer(tablet, conversation).shown == "Is it on Thurs"
 
 
-def test_it_is_there_after_signing_in_again(phone, conversation, patron, sign_in):
+def test_draft_is_there_after_signing_in_again(phone, conversation, patron, sign_in):
     Composer(phone, conversation).save("Is it on Thurs")
     phone.post(reverse("sign_out"))
     assert phone.get(conversation.get_absolute_url()).status_code == 404
     assert Composer(sign_in(phone, patron), conversation).shown == "Is it on Thurs"
 
 
-def test_it_is_there_for_the_holder_of_a_code_and_for_nobody_else(client, phone, branch, staff, show_code):
+def test_draft_by_code_is_shared_by_all_viewers_with_the_code(client, phone, branch, staff, show_code):
     session = HelpSessionFactory(branch=branch, staff=staff)
     code = code_for(session)
     conversation = actions.ask(
@@ -95,18 +95,17 @@ def test_it_is_there_for_the_holder_of_a_code_and_for_nobody_else(client, phone,
     Composer(show_code(client, code), conversation).save("Is it on Thurs")
     assert Draft.objects.get().person is None
     assert Composer(show_code(Client(), code), conversation).shown == "Is it on Thurs"
-    assert (
-        Composer(show_code(phone, code), conversation).shown == "Is it on Thurs"
-    )  # signed in, but not kept in their account
+    # The patron is signed in, but the visit is not in their account.
+    assert Composer(show_code(phone, code), conversation).shown == "Is it on Thurs"
 
 
 @pytest.mark.parametrize(
     ("kept", "shown"), [(True, "Words of the patron"), (False, "Words of the holder of the code")]
 )
-def test_of_two_drafts_in_a_conversation_a_reader_is_shown_their_own(
+def test_viewer_sees_their_own_draft_of_two_in_a_conversation(
     phone, patron, branch, staff, show_code, kept, shown
 ):
-    """Whoever is signed in writes in no name of theirs until the visit is kept."""
+    """A signed-in viewer by code writes without their name until they keep the visit."""
     session = HelpSessionFactory(branch=branch, staff=staff, patron=patron if kept else None)
     conversation = actions.ask(
         by=None,
@@ -130,7 +129,7 @@ def test_of_two_drafts_in_a_conversation_a_reader_is_shown_their_own(
     assert Composer(phone, conversation).shown == shown
 
 
-def test_an_older_tab_cannot_write_over_a_newer_text(phone, tablet, conversation):
+def test_older_tab_cannot_overwrite_a_newer_draft(phone, tablet, conversation):
     older, newer = Composer(phone, conversation), Composer(tablet, conversation)
     newer.save("Is it on Thursday")
     newer.save("Is it on Thursday, or on Friday?")
@@ -139,16 +138,17 @@ def test_an_older_tab_cannot_write_over_a_newer_text(phone, tablet, conversation
     assert "Is it on Thursday, or on Friday?" in text(answer)
     assert f'data-sequence="{newer.sequence}"' in answer.content.decode()
     assert Draft.objects.get().body == "Is it on Thursday, or on Friday?"
-    assert older.save("Is it", sequence=newer.sequence + 1).status_code == 204  # "Keep this draft"
+    # The patron chose "Keep this draft".
+    assert older.save("Is it", sequence=newer.sequence + 1).status_code == 204
     assert Draft.objects.get().body == "Is it"
 
 
-def test_saving_again_what_arrived_although_its_answer_did_not_is_no_conflict(phone, conversation):
+def test_repeated_save_of_a_draft_is_no_conflict(phone, conversation):
     composer = Composer(phone, conversation)
     assert [composer.save("Is it on", sequence=1).status_code for _again in range(2)] == [204, 204]
 
 
-def test_sending_takes_the_draft_along(phone, conversation):
+def test_sending_deletes_the_draft(phone, conversation):
     composer = Composer(phone, conversation)
     composer.save("Is it on Thursday?")
     composer.send("Is it on Thursday?")
@@ -157,7 +157,7 @@ def test_sending_takes_the_draft_along(phone, conversation):
     assert Composer(phone, conversation).shown == ""
 
 
-def test_a_save_that_arrives_after_its_message_is_told_so_and_given_a_new_token(phone, conversation):
+def test_draft_saved_after_its_message_gets_410_and_a_new_token(phone, conversation):
     composer = Composer(phone, conversation)
     composer.send("Is it on Thursday?")
     answer = composer.save("Is it on Thursday?")
@@ -166,7 +166,7 @@ def test_a_save_that_arrives_after_its_message_is_told_so_and_given_a_new_token(
     assert not Draft.objects.exists()
 
 
-def test_sending_an_older_text_leaves_the_newer_one_to_be_sent_too(phone, tablet, conversation):
+def test_sending_an_older_text_keeps_the_newer_draft(phone, tablet, conversation):
     Composer(phone, conversation).save("Is it on")
     older, newer = Composer(phone, conversation), Composer(tablet, conversation)
     newer.save("Is it on Thursday? And is it free?")
@@ -178,9 +178,7 @@ def test_sending_an_older_text_leaves_the_newer_one_to_be_sent_too(phone, tablet
 
 
 @pytest.mark.parametrize("htmx", [True, False])
-def test_two_devices_that_send_one_composer_with_different_words_lose_neither(
-    phone, tablet, conversation, htmx
-):
+def test_different_messages_from_two_devices_with_one_token_are_both_sent(phone, tablet, conversation, htmx):
     Composer(phone, conversation).save("Is it on")
     first, second = Composer(phone, conversation), Composer(tablet, conversation)
     assert first.token == second.token
@@ -194,7 +192,7 @@ def test_two_devices_that_send_one_composer_with_different_words_lose_neither(
     assert messages(conversation) == ["Is it on Thursday?", "Is it on Friday?"]
 
 
-def test_a_text_too_long_for_one_message_is_kept_as_a_draft(phone, conversation):
+def test_text_too_long_for_a_message_is_kept_as_a_draft(phone, conversation):
     composer = Composer(phone, conversation)
     assert composer.save("x" * 6000).status_code == 204
     assert composer.send("x" * 6000).status_code == 422
@@ -212,18 +210,18 @@ def test_a_text_too_long_for_one_message_is_kept_as_a_draft(phone, conversation)
         {"body": "x" * 20_001},
     ],
 )
-def test_what_is_no_draft_is_not_kept(phone, conversation, fields):
+def test_invalid_draft_is_refused(phone, conversation, fields):
     data = {"body": "Is it", "client_token": uuid.uuid4(), "sequence": 1} | fields if fields else {}
     assert phone.post(reverse("conversation_draft", args=[conversation.public_id]), data).status_code == 422
     assert not Draft.objects.exists()
 
 
-def test_a_draft_is_no_message(phone, conversation):
+def test_draft_creates_no_message(phone, conversation):
     Composer(phone, conversation).save("Is it on")
     assert Message.objects.count() == 1
 
 
-def test_a_form_that_ran_out_is_not_offered_for_sending_a_draft(patron, conversation, sign_in):
+def test_draft_with_an_expired_form_is_not_stored_for_resending(patron, conversation, sign_in):
     browser = sign_in(Client(enforce_csrf_checks=True), patron)
     browser.get(conversation.get_absolute_url())
     answer = browser.post(
@@ -238,7 +236,7 @@ def test_a_form_that_ran_out_is_not_offered_for_sending_a_draft(patron, conversa
 @pytest.mark.parametrize(
     ("opens_by_code", "kept"), [(HelpSessionFactory, False), (QuietSessionFactory, False), (None, True)]
 )
-def test_a_form_that_ran_out_is_kept_in_nobodys_name_while_a_visit_is_open_by_its_code(
+def test_expired_form_is_not_stored_while_a_visit_is_open_by_code(
     patron, branch, staff, conversation, sign_in, show_code, opens_by_code, kept
 ):
     browser = sign_in(Client(enforce_csrf_checks=True), patron)
@@ -254,7 +252,7 @@ def test_a_form_that_ran_out_is_kept_in_nobodys_name_while_a_visit_is_open_by_it
     assert (answer.status_code, RefusedPost.objects.exists()) == ((302, True) if kept else (403, False))
 
 
-def test_what_ran_out_at_the_desk_is_kept_whatever_is_open_by_its_code(staff, branch, sign_in, show_code):
+def test_expired_desk_form_is_stored_even_if_a_visit_is_open_by_code(staff, branch, sign_in, show_code):
     browser = show_code(
         sign_in(Client(), staff, second_factor=False),
         code_for(QuietSessionFactory(branch=branch, staff=staff)),

@@ -1,4 +1,4 @@
-"""What a patron sees of a conversation: whose turn it is, what is held, what is new, and how long conversations are folded."""
+"""Test what a patron sees of a conversation: its state, pending answers, unread messages and folded parts."""
 
 import datetime
 import uuid
@@ -25,9 +25,8 @@ from tests.factories import (
 )
 from tests.portal.pages import HTMX, part, text
 
-NOW = datetime.datetime(
-    2026, 11, 18, 17, tzinfo=datetime.UTC
-)  # a Wednesday, eleven in the morning in the library
+# A Wednesday, 11 a.m. in the library's time zone.
+NOW = datetime.datetime(2026, 11, 18, 17, tzinfo=datetime.UTC)
 second, minute, hour, day = (
     datetime.timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days")
 )
@@ -92,8 +91,8 @@ def state(page):
     return text(page).partition("Ask the library")[0]
 
 
-def everything(browser, conversation):
-    """All that a patron can look at: [words]."""
+def all_pages(browser, conversation):
+    """Return the status of a poll and the text of every page that shows the conversation."""
     browser.get(reverse("conversations"))
     news = browser.get(
         reverse("conversation_news", args=[conversation.public_id]),
@@ -113,12 +112,12 @@ def version(conversation):
     return Conversation.objects.get(pk=conversation.pk).version_at(timezone.now())
 
 
-# While an answer is held.
+# Pending answers.
 
 
 @pytest.mark.parametrize("begun", ["asked", "answered", "snoozed", "closed"])
 @pytest.mark.parametrize("then", ["turn", "ours", "close"])
-def test_a_held_answer_leaves_no_trace_for_its_seconds(me, conversation, patron, staff, clock, begun, then):
+def test_pending_answer_is_invisible_to_the_patron(me, conversation, patron, staff, clock, begun, then):
     if begun != "asked":
         answer(conversation, staff, body="A first word.")
         clock.shift(minute)
@@ -128,16 +127,17 @@ def test_a_held_answer_leaves_no_trace_for_its_seconds(me, conversation, patron,
         desk_actions.snooze(conversation, until=datetime.date(2026, 11, 27), by=staff, at=timezone.now())
     if begun == "closed":
         actions.close(conversation, by=patron, side="patron", at=timezone.now())
-    clock.shift(30 * hour)  # so that a promise or an end counted from the new answer would be another day's
+    # A day later, a promise or closing day counted from the new answer would differ.
+    clock.shift(30 * hour)
     me.get(conversation.get_absolute_url())
     polled = {"since": version(conversation), "shown": "0-1"}
-    before = everything(me, conversation)
+    before = all_pages(me, conversation)
     clock.shift(second)
     answer(conversation, staff, then=then)
     for seconds in (1, 1, 5, 6, 1):
         clock.shift(seconds * second)
         Worker().round()
-        assert everything(me, conversation) == before
+        assert all_pages(me, conversation) == before
         assert (
             me.get(reverse("conversation_news", args=[conversation.public_id]), polled, **HTMX).status_code
             == 204
@@ -147,7 +147,7 @@ def test_a_held_answer_leaves_no_trace_for_its_seconds(me, conversation, patron,
         for message in mail.outbox[(begun != "asked") :]
     )
     clock.shift(second)
-    after = everything(me, conversation)
+    after = all_pages(me, conversation)
     assert "Yes, on Thursday." in after[1]
     assert (
         me.get(reverse("conversation_news", args=[conversation.public_id]), polled, **HTMX).status_code == 200
@@ -155,13 +155,12 @@ def test_a_held_answer_leaves_no_trace_for_its_seconds(me, conversation, patron,
 
 
 @pytest.mark.parametrize("then", ["turn", "close"])
-def test_an_answer_that_is_held_leaves_no_trace_where_another_was_shown_a_moment_ago(
-    me, conversation, staff, clock, then
-):
-    """No worker has been here between the two."""
+def test_pending_answer_is_invisible_right_after_another_answer(me, conversation, staff, clock, then):
+    """The worker hasn't run between the two answers."""
     answer(conversation, staff, body="A first word.", then="ours")
     clock.shift(16 * second)
-    me.get(conversation.get_absolute_url())  # and so it is read
+    # This look reads the first answer.
+    me.get(conversation.get_absolute_url())
     before = state(me.get(conversation.get_absolute_url()))
     assert "You can expect an answer" in before
     clock.shift(-6 * second)
@@ -170,7 +169,7 @@ def test_an_answer_that_is_held_leaves_no_trace_where_another_was_shown_a_moment
     assert state(me.get(conversation.get_absolute_url())) == before
 
 
-def test_the_mail_goes_when_the_answer_is_shown_and_not_before(conversation, staff, clock, settings):
+def test_answer_email_is_sent_when_the_undo_window_ends(conversation, staff, clock, settings):
     answer(conversation, staff)
     sent = []
     for _seconds in range(16):
@@ -180,7 +179,7 @@ def test_the_mail_goes_when_the_answer_is_shown_and_not_before(conversation, sta
     assert sent == [False] * 15 + [True]
 
 
-def test_the_badge_counts_a_held_answer_once_it_is_shown(me, conversation, staff, clock):
+def test_unread_badge_appears_when_the_undo_window_ends(me, conversation, staff, clock):
     answer(conversation, staff)
     marked = []
     for seconds in (14, 1):
@@ -190,7 +189,7 @@ def test_the_badge_counts_a_held_answer_once_it_is_shown(me, conversation, staff
     assert marked == [False, True]
 
 
-def test_what_was_read_before_the_worker_came_by_stays_read(me, conversation, staff, clock):
+def test_answer_read_before_the_worker_ran_stays_read(me, conversation, staff, clock):
     answer(conversation, staff)
     clock.shift(15)
     assert "Yes, on Thursday." in text(me.get(conversation.get_absolute_url()))
@@ -198,7 +197,7 @@ def test_what_was_read_before_the_worker_came_by_stays_read(me, conversation, st
     assert "unread" not in text(me.get(reverse("home")))
 
 
-def test_an_answer_written_before_the_patrons_word_but_shown_after_stands_after_it(
+def test_answer_shown_after_the_patrons_message_is_listed_after_that_message(
     me, conversation, patron, staff, clock
 ):
     answer(conversation, staff)
@@ -212,7 +211,7 @@ def test_an_answer_written_before_the_patrons_word_but_shown_after_stands_after_
 # Whose turn it is.
 
 
-def put_off(conversation, patron, staff, clock):
+def snoozed(conversation, patron, staff, clock):
     desk_actions.snooze(conversation, until=datetime.date(2026, 11, 27), by=staff, at=timezone.now())
 
 
@@ -222,12 +221,12 @@ def answered(conversation, patron, staff, clock):
     jobs.show_pending_answers(at=timezone.now())
 
 
-def answered_and_put_off(conversation, patron, staff, clock):
+def answered_and_snoozed(conversation, patron, staff, clock):
     answered(conversation, patron, staff, clock)
-    put_off(conversation, patron, staff, clock)
+    snoozed(conversation, patron, staff, clock)
 
 
-def sorted_out(conversation, patron, staff, clock):
+def closed_by_the_patron(conversation, patron, staff, clock):
     actions.close(conversation, by=patron, side="patron", at=timezone.now())
 
 
@@ -251,10 +250,10 @@ CLOSED = "This is closed. You can reopen it by writing."
     ("happened", "in_the_conversation", "in_the_list", "told"),
     [
         (None, WAITING, "Waiting for the library", ""),
-        (put_off, WAITING, "Waiting for the library", ""),
+        (snoozed, WAITING, "Waiting for the library", ""),
         (answered, ANSWERED, "The library answered", ""),
-        (answered_and_put_off, "The library answered.", "The library answered", ""),
-        (sorted_out, CLOSED, "Closed", "You closed this conversation"),
+        (answered_and_snoozed, "The library answered.", "The library answered", ""),
+        (closed_by_the_patron, CLOSED, "Closed", "You closed this conversation"),
         (closed_by_the_library, CLOSED, "Closed", "The library closed this conversation"),
         (
             closed_by_itself,
@@ -265,7 +264,7 @@ CLOSED = "This is closed. You can reopen it by writing."
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-def test_each_state_is_said_in_plain_words(
+def test_each_state_is_described_on_page_list_and_visit(
     me, conversation, patron, staff, clock, happened, in_the_conversation, in_the_list, told
 ):
     if happened:
@@ -290,7 +289,7 @@ def test_each_state_is_said_in_plain_words(
         (None, ""),
     ],
 )
-def test_the_promise_is_said_in_days(me, conversation, promised_in, words):
+def test_promised_time_is_shown_as_a_day(me, conversation, promised_in, words):
     Conversation.objects.update(promised_at=promised_in and timezone.now() + promised_in)
     assert (
         " ".join(me.get(conversation.get_absolute_url()).context["state"])
@@ -298,7 +297,9 @@ def test_the_promise_is_said_in_days(me, conversation, promised_in, words):
     )
 
 
-def test_a_library_that_closes_nothing_by_itself_says_nothing_of_it(me, conversation, staff, clock):
+def test_conversation_page_does_not_mention_closing_if_nothing_closes_by_itself(
+    me, conversation, staff, clock
+):
     Library.objects.update(closes_after_days=0)
     answered(conversation, None, staff, clock)
     assert me.get(conversation.get_absolute_url()).context["state"] == ["The library answered."]
@@ -315,7 +316,7 @@ def test_a_library_that_closes_nothing_by_itself_says_nothing_of_it(me, conversa
         ("ours", None),
     ],
 )
-def test_the_mail_says_beforehand_how_it_ends_and_nothing_of_the_matter(conversation, staff, then, words):
+def test_answer_email_says_when_the_conversation_closes_but_not_the_subject(conversation, staff, then, words):
     answer(conversation, staff, then=then)
     notification = Notification.objects.get()
     for body in (notification.text, notification.html):
@@ -323,16 +324,14 @@ def test_the_mail_says_beforehand_how_it_ends_and_nothing_of_the_matter(conversa
         assert "class" not in body.replace('class="', "")
 
 
-def test_an_erased_conversation_is_gone(me, conversation, staff):
+def test_erased_conversation_gives_404(me, conversation, staff):
     desk_actions.erase(conversation, by=staff, at=timezone.now())
     assert me.get(conversation.get_absolute_url()).status_code == 404
     assert "balcony compost" not in text(me.get(reverse("conversations")))
 
 
 @pytest.mark.parametrize(("part", "typed"), [("reply", {"body": "Is it on Thursday?"}), ("close", {})])
-def test_a_conversation_erased_in_the_moment_of_writing_is_gone_too(
-    me, conversation, staff, monkeypatch, part, typed
-):
+def test_conversation_erased_during_the_request_gives_404(me, conversation, staff, monkeypatch, part, typed):
     def erased_first(request, public_id):
         desk_actions.erase(conversation, by=staff, at=timezone.now())
         return conversation
@@ -341,7 +340,7 @@ def test_a_conversation_erased_in_the_moment_of_writing_is_gone_too(
     assert me.post(f"{conversation.get_absolute_url()}{part}/", typed).status_code == 404
 
 
-# Whoever answers is away.
+# Absent staff.
 
 
 @pytest.fixture
@@ -355,7 +354,7 @@ def away(staff):
 
 
 @pytest.mark.parametrize("covered", [True, False])
-def test_that_whoever_answered_last_is_away_is_said_with_who_answers_meanwhile(
+def test_conversation_page_says_that_the_last_author_is_away_and_who_answers(
     me, conversation, patron, staff, branch, clock, away, covered
 ):
     answered(conversation, patron, staff, clock)
@@ -366,7 +365,7 @@ def test_that_whoever_answered_last_is_away_is_said_with_who_answers_meanwhile(
     )
 
 
-def test_of_somebody_else_who_is_away_nothing_is_said(
+def test_conversation_page_does_not_mention_the_absence_of_an_uninvolved_colleague(
     me, conversation, patron, staff, coordinator, clock, away
 ):
     answered(conversation, patron, staff, clock)
@@ -377,7 +376,7 @@ def test_of_somebody_else_who_is_away_nothing_is_said(
     assert "Ines Coordinator is away" in text(me.get(conversation.get_absolute_url()))
 
 
-def test_in_a_quiet_visit_nobody_is_named_who_is_away(client, staff, branch, show_code, away):
+def test_quiet_visit_does_not_say_who_is_away(client, staff, branch, show_code, away):
     quiet = QuietSessionFactory(branch=branch, staff=staff)
     conversation = ConversationFactory(help_session=quiet)
     MessageFactory(conversation=conversation, side="staff", author=staff)
@@ -387,12 +386,10 @@ def test_in_a_quiet_visit_nobody_is_named_who_is_away(client, staff, branch, sho
     assert "Rosa" not in page
 
 
-# Joined with another.
+# Merged conversations.
 
 
-def test_a_conversation_that_was_joined_leads_where_its_words_are(
-    me, conversation, session, patron, staff, clock
-):
+def test_merged_conversation_redirects_to_the_remaining_one(me, conversation, session, patron, staff, clock):
     other = actions.ask(
         by=patron,
         at=timezone.now(),
@@ -425,7 +422,7 @@ def test_a_conversation_that_was_joined_leads_where_its_words_are(
 
 @pytest.fixture
 def long(conversation, patron, staff, clock):
-    """long(count): a conversation of so many messages, one an hour, by turns; all read."""
+    """long(count): return a conversation of `count` messages, one per hour, by turns and all read."""
 
     def long(count):
         begun = NOW - count * hour
@@ -452,8 +449,8 @@ def long(conversation, patron, staff, clock):
     return long
 
 
-def numbers(page):
-    """Which messages the page shows."""
+def bodies(page):
+    """Return the bodies of the messages on the page."""
     return [message.body for message in page.context["part"].messages]
 
 
@@ -463,7 +460,7 @@ def word(number):
 
 @pytest.mark.parametrize("count", [3, 30, 300])
 @pytest.mark.parametrize("unread", [0, 2])
-def test_a_conversation_costs_the_same_at_3_at_30_and_at_300_messages(
+def test_conversation_runs_the_same_number_of_queries_for_3_30_and_300_messages(
     me, long, count, unread, django_assert_num_queries
 ):
     conversation = long(count)
@@ -475,43 +472,45 @@ def test_a_conversation_costs_the_same_at_3_at_30_and_at_300_messages(
     assert len(page.content) < 60_000
 
 
-def test_of_a_long_conversation_the_last_messages_are_shown_and_the_others_are_behind_a_link(me, long):
+def test_long_conversation_shows_the_last_messages_and_links_to_the_earlier_ones(me, long):
     conversation = long(42)
     page = me.get(conversation.get_absolute_url())
-    assert numbers(page) == [word(number) for number in range(42 - SHOWN_MIN, 42)]
+    assert bodies(page) == [word(number) for number in range(42 - SHOWN_MIN, 42)]
     assert f"Show the {42 - SHOWN_MIN} earlier messages" in text(page)
-    assert numbers(me.get(long(3).get_absolute_url()))[-1] == word(2)
+    assert bodies(me.get(long(3).get_absolute_url()))[-1] == word(2)
 
 
-def test_it_opens_at_the_first_that_was_not_read(me, long):
+def test_conversation_opens_at_the_first_unread_message(me, long):
     conversation = long(60)
     Participation.objects.update(read_until=NOW - 20 * hour)
     page = me.get(conversation.get_absolute_url())
-    assert numbers(page)[0] == word(41)  # the library's first that was not read
+    # The first unread message that staff wrote.
+    assert bodies(page)[0] == word(41)
     assert part(page, "latest") == '<li class="day new" id="latest">New</li>'
     again = me.get(conversation.get_absolute_url())
-    assert len(numbers(again)) == SHOWN_MIN
+    assert len(bodies(again)) == SHOWN_MIN
     assert "New" not in part(again, "latest")
 
 
-def test_never_more_than_a_page_can_carry(me, long):
+def test_conversation_page_shows_at_most_the_page_limit(me, long):
     conversation = long(300)
     Participation.objects.all().delete()
-    assert numbers(me.get(conversation.get_absolute_url())) == [
+    # The page begins with the first message by staff that fits.
+    assert bodies(me.get(conversation.get_absolute_url())) == [
         word(number) for number in range(300 - SHOWN_MAX + 1, 300)
-    ]  # from the library's first
+    ]
 
 
 @pytest.mark.parametrize(("count", "folded"), [(SHOWN_MIN + 3, 0), (SHOWN_MIN + 4, 4)])
-def test_a_few_more_are_shown_rather_than_folded(me, long, count, folded):
+def test_up_to_three_extra_messages_are_shown_instead_of_folded(me, long, count, folded):
     conversation = long(count)
     assert me.get(conversation.get_absolute_url()).context["part"].earlier == folded
 
 
-def test_the_earlier_ones_come_page_by_page_to_the_first(me, long):
+def test_earlier_messages_load_page_by_page_up_to_the_first(me, long):
     conversation = long(120)
     page = me.get(conversation.get_absolute_url())
-    seen, first = numbers(page), page.context["part"].messages[0]
+    seen, first = bodies(page), page.context["part"].messages[0]
     assert f"Show {PAGE_SIZE} of the {120 - SHOWN_MIN} earlier messages" in text(page)
     steps = 0
     while first is not None:
@@ -533,21 +532,22 @@ def test_the_earlier_ones_come_page_by_page_to_the_first(me, long):
     assert steps == 3
 
 
-def test_without_script_the_link_opens_the_part_before(me, long):
+def test_link_to_earlier_messages_works_without_javascript(me, long):
     conversation = long(120)
     first = me.get(conversation.get_absolute_url()).context["part"].messages[0]
-    assert numbers(me.get(conversation.get_absolute_url(), {"before": first.public_id})) == [
+    assert bodies(me.get(conversation.get_absolute_url(), {"before": first.public_id})) == [
         word(number) for number in range(120 - SHOWN_MIN - PAGE_SIZE, 120)
     ]
 
 
-def test_a_link_to_a_message_opens_the_part_around_it(me, long):
+def test_link_to_a_message_opens_the_messages_around_it(me, long):
     conversation = long(120)
     message = conversation.messages.get(body=word(30))
     page = me.get(conversation.get_absolute_url(), {"message": message.public_id})
-    assert numbers(page) == [word(number) for number in range(30 - SHOWN_MIN, 30 + SHOWN_MAX)]
+    assert bodies(page) == [word(number) for number in range(30 - SHOWN_MIN, 30 + SHOWN_MAX)]
     assert f"Go to {120 - 30 - SHOWN_MAX} newer messages" in text(page)
-    assert "data-poll" not in page.content.decode()  # what comes has its place at the end
+    # Only the end of a conversation polls.
+    assert "data-poll" not in page.content.decode()
     assert (
         f'href="{conversation.get_absolute_url()}?message={message.public_id}#message-{message.public_id}"'
         in page.content.decode()
@@ -556,12 +556,12 @@ def test_a_link_to_a_message_opens_the_part_around_it(me, long):
 
 @pytest.mark.parametrize("named", ["nonsense", "0d5a3f3e-6f0a-4b8e-9c55-4d8d1c9f7a10", ""])
 @pytest.mark.parametrize("name", ["message", "before"])
-def test_a_link_to_nothing_opens_the_end(me, long, named, name):
+def test_link_to_an_unknown_message_opens_the_end(me, long, named, name):
     conversation = long(30)
-    assert numbers(me.get(conversation.get_absolute_url(), {name: named}))[-1] == word(29)
+    assert bodies(me.get(conversation.get_absolute_url(), {name: named}))[-1] == word(29)
 
 
-def test_a_message_of_another_conversation_is_nowhere(me, long, branch, staff):
+def test_link_never_shows_a_message_of_another_conversation(me, long, branch, staff):
     theirs = MessageFactory(
         conversation=ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=staff)),
         body="Nobody else's business",
@@ -573,16 +573,17 @@ def test_a_message_of_another_conversation_is_nowhere(me, long, branch, staff):
             )
 
 
-def test_a_held_answer_cannot_be_linked_to(me, long, staff):
+def test_pending_answer_cannot_be_linked_to(me, long, staff):
     conversation = long(30)
     held = answer(conversation, staff)
     page = me.get(conversation.get_absolute_url(), {"message": held.public_id})
     assert held.body not in text(page)
 
 
-def test_an_event_is_told_with_the_messages_of_its_time_and_nowhere_else(me, long):
+def test_event_is_shown_only_among_the_messages_of_its_time(me, long):
     conversation = long(120)
-    for number, kind in ((30, "closed"), (80, "reopened")):  # just after the message of that number
+    # Each event happens right after the message with that number.
+    for number, kind in ((30, "closed"), (80, "reopened")):
         at = NOW - (120 - number) * hour + minute
         Event.objects.create(conversation=conversation, kind=kind, side="staff", at=at, shown_from=at)
     latest = me.get(conversation.get_absolute_url())
@@ -599,7 +600,7 @@ def test_an_event_is_told_with_the_messages_of_its_time_and_nowhere_else(me, lon
     assert told == [[False, False], [False, True], [True, False]]
 
 
-def test_each_day_is_named_once_also_where_earlier_ones_are_put_in(me, long):
+def test_each_day_has_one_heading_after_loading_earlier_messages(me, long):
     conversation = long(30)
     page = me.get(conversation.get_absolute_url())
     first = page.context["part"].messages[0]
@@ -610,7 +611,7 @@ def test_each_day_is_named_once_also_where_earlier_ones_are_put_in(me, long):
     assert earlier.count(f'<li class="day" id="day-{on}">') == 1
 
 
-def test_what_comes_on_the_same_day_brings_no_second_name_of_it(me, conversation, staff, clock):
+def test_new_message_on_the_same_day_adds_no_second_day_heading(me, conversation, staff, clock):
     page = me.get(conversation.get_absolute_url())
     asked = {"since": page.context["version"], "shown": page.context["part"].shown_until}
     for expected in (0, 1):
@@ -627,9 +628,7 @@ def test_what_comes_on_the_same_day_brings_no_second_name_of_it(me, conversation
     "shown", [None, "nonsense", f"{'9' * 40}-1", "-1", "1-", f"{int(NOW.timestamp()) * 1_000_000}-0"]
 )
 @pytest.mark.parametrize("name", ["reply", "close_conversation", "conversation_news"])
-def test_where_the_page_does_not_say_what_it_shows_the_whole_conversation_comes(
-    me, conversation, name, shown
-):
+def test_request_without_a_valid_position_returns_the_whole_conversation(me, conversation, name, shown):
     fields = {"since": "0", "body": "Hello?", "client_token": uuid.uuid4()} | (
         {} if shown is None else {"shown": shown}
     )

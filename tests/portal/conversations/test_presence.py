@@ -1,4 +1,4 @@
-"""Who is here: shown to colleagues within seconds, gone half a minute after they left, written at most every ten seconds."""
+"""Test presence: colleagues see each other within seconds and disappear after half a minute."""
 
 import datetime
 import uuid
@@ -25,25 +25,24 @@ def others(conversation, person, at):
     return presence.look(conversation, person=person, at=at).others
 
 
-def test_a_colleague_is_here_from_their_first_poll_until_half_a_minute_after_the_last(
-    conversation, staff, coordinator
-):
+def test_colleague_is_present_until_half_a_minute_after_the_last_poll(conversation, staff, coordinator):
     assert others(conversation, staff, NOW) == []
     presence.come(conversation, person=coordinator, at=NOW)
     assert others(conversation, staff, NOW) == [(coordinator, False)]
-    assert others(conversation, coordinator, NOW) == []  # oneself is no news
+    # Nobody sees themselves.
+    assert others(conversation, coordinator, NOW) == []
     assert others(conversation, staff, NOW + presence.HERE - second) == [(coordinator, False)]
     assert others(conversation, staff, NOW + 30 * second) == []
 
 
-def test_whoever_stays_is_here_however_long(conversation, staff, coordinator):
+def test_colleague_who_keeps_polling_stays_present(conversation, staff, coordinator):
     for poll in range(20):
         at = NOW + poll * 8 * second
         presence.come(conversation, person=coordinator, at=at)
         assert others(conversation, staff, at + 7 * second) == [(coordinator, False)]
 
 
-def test_writing_is_seen_at_once_and_so_is_its_end(conversation, staff, coordinator):
+def test_start_and_end_of_writing_are_seen_at_once(conversation, staff, coordinator):
     presence.come(conversation, person=coordinator, at=NOW)
     presence.come(conversation, person=coordinator, at=NOW + second, writing=True)
     assert others(conversation, staff, NOW + second) == [(coordinator, True)]
@@ -51,34 +50,33 @@ def test_writing_is_seen_at_once_and_so_is_its_end(conversation, staff, coordina
     assert others(conversation, staff, NOW + 2 * second) == [(coordinator, False)]
 
 
-def test_leaving_is_seen_at_once(conversation, staff, coordinator):
+def test_leaving_colleague_disappears_at_once(conversation, staff, coordinator):
     presence.come(conversation, person=coordinator, at=NOW, writing=True)
     presence.leave(conversation, person=coordinator)
     assert others(conversation, staff, NOW) == []
 
 
 @pytest.mark.parametrize("writing", [False, True])
-def test_polls_write_at_most_once_in_ten_seconds(
+def test_polls_write_to_the_database_at_most_every_ten_seconds(
     conversation, coordinator, writing, django_assert_num_queries
 ):
     presence.come(conversation, person=coordinator, at=NOW, writing=writing)
     for seconds in (2, 5, 9):
-        with django_assert_num_queries(1):  # it looks, and doesn't write
+        # The poll reads but doesn't write.
+        with django_assert_num_queries(1):
             presence.come(conversation, person=coordinator, at=NOW + seconds * second, writing=writing)
     with django_assert_num_queries(2):
         presence.come(conversation, person=coordinator, at=NOW + 10 * second, writing=writing)
 
 
-def test_there_is_one_row_a_person_and_conversation_and_it_keeps_how_far_they_have_read(
-    conversation, coordinator, patron
-):
+def test_presence_uses_one_row_per_person_and_keeps_the_read_position(conversation, coordinator, patron):
     presence.come(conversation, person=coordinator, at=NOW, read_until=NOW)
     presence.come(conversation, person=coordinator, at=NOW + 60 * second)
     [row] = Participation.objects.filter(person=coordinator)
     assert (row.side, row.read_until, row.seen_at) == ("staff", NOW, NOW + 60 * second)
 
 
-def test_a_patron_is_never_seen(conversation, staff, patron):
+def test_patron_never_appears_as_present(conversation, staff, patron):
     actions.mark_read(conversation, person=patron, at=NOW)
     assert others(conversation, staff, NOW) == []
     assert list(Participation.objects.filter(person=patron).values_list("side", "seen_at", "writing_at")) == [

@@ -48,15 +48,15 @@ def found(text):
 
 
 @pytest.fixture(autouse=True)
-def nothing_of_others(db):
-    """Tests that commit are cleaned up by emptying Django's tables; SQLite's index is none of them."""
+def empty_index(db):
+    """Rebuild the index, because Django empties only its own tables after a test that commits."""
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute(search.REBUILD)
 
 
 def assert_index_agrees():
-    """Rows and tables say the same, and the text index finds what the rows hold and nothing else."""
+    """Check that the search rows match the tables, and that the text index finds exactly these rows."""
     expected = {}
     for conversation in Conversation.objects.filter(merged_into=None).exclude(status="erased"):
         joined = Conversation.objects.filter(merged_into=conversation).order_by("pk")
@@ -77,17 +77,16 @@ def assert_index_agrees():
     assert {(row.conversation_id, row.message_id): row.words for row in rows} == expected
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
+            # SQLite raises an error if they differ.
             cursor.execute(
                 "INSERT INTO conversations_text (conversations_text, rank) VALUES ('integrity-check', 1)"
-            )  # raises where they differ
+            )
     for row in rows:
         for word in row.words.split():
             assert row.conversation_id in search._rows_with(word)
 
 
-def test_a_conversation_is_found_by_subject_name_words_and_titles_each_in_any_of_its_messages(
-    session, patron, staff
-):
+def test_conversation_is_found_by_subject_patron_name_message_text_and_item_titles(session, patron, staff):
     conversation = ask(session, patron, "The smoker is too hot")
     other = ask(session, patron, "Something else")
     answer(
@@ -112,7 +111,7 @@ def test_a_conversation_is_found_by_subject_name_words_and_titles_each_in_any_of
 
 
 def test_every_search_runs_the_same_statements(session, patron):
-    """PostgreSQL prepares a statement by its text, so the keys that a search found are not part of it."""
+    """PostgreSQL prepares a statement by its text, so the text must not contain the keys that were found."""
     bees, hives = ask(session, patron, "The smoker is too hot"), ask(session, patron, "Two hives, no smoker")
     statements = []
 
@@ -143,7 +142,7 @@ def test_every_search_runs_the_same_statements(session, patron):
         *[(nothing, None) for nothing in ('"', "'", "", " \t", "%", "\\", "\0")],
     ],
 )
-def test_signs_are_words_or_nothing_and_never_an_operator(session, patron, text, expected):
+def test_symbols_are_searched_as_text_or_ignored_but_never_operators(session, patron, text, expected):
     conversations = {body: ask(session, patron, body) for body in ["c++", "c#", "日本", "plain"]}
     assert found(text) == (
         set(conversations.values()) if expected is None else {conversations[body] for body in expected}
@@ -157,9 +156,7 @@ def test_notes_are_not_searched(session, patron, staff):
 
 
 @pytest.mark.parametrize("few", [0, 1, 2, 5000])
-def test_words_that_many_rows_hold_are_looked_for_another_way_and_found_alike(
-    monkeypatch, session, patron, staff, few
-):
+def test_search_finds_the_same_for_common_and_rare_words(monkeypatch, session, patron, staff, few):
     monkeypatch.setattr(search, "COMMON_FROM", few)
     first, second_, third = (
         ask(session, patron, body) for body in ["the red kite", "the red fox", "the fox"]
@@ -173,7 +170,7 @@ def test_words_that_many_rows_hold_are_looked_for_another_way_and_found_alike(
     assert found("nothing the") == set()
 
 
-def test_index_and_tables_agree_after_every_path(session, patron, staff, branch):
+def test_search_index_matches_the_tables_after_every_action(session, patron, staff, branch):
     [failed] = recommend_in(session)
     unkept = HelpSessionFactory(branch=branch, staff=staff)
     conversation, other, kept = (
@@ -212,7 +209,7 @@ def test_index_and_tables_agree_after_every_path(session, patron, staff, branch)
     assert {row.conversation_id for row in ConversationWords.objects.all()} == {kept.pk}
 
 
-def test_rebuild_writes_what_is_missing_and_removes_what_is_gone(session, patron, staff):
+def test_rebuild_command_adds_missing_words_and_removes_outdated_ones(session, patron, staff):
     conversation = ask(session, patron, "The smoker is too hot")
     MessageFactory(conversation=ConversationFactory(subject="Unindexed"), body="never seen")
     Message.objects.filter(conversation=conversation).update(body="changed under it")
@@ -223,7 +220,7 @@ def test_rebuild_writes_what_is_missing_and_removes_what_is_gone(session, patron
     assert found("smoker") == set()
 
 
-def test_what_was_erased_is_out_of_the_file_a_day_later(session, patron, staff):
+def test_erased_words_are_removed_from_the_database_file(session, patron, staff):
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL's own cleaning does this")
 
@@ -240,5 +237,6 @@ def test_what_was_erased_is_out_of_the_file_a_day_later(session, patron, staff):
     assert (found("zyzzyva"), parts_that_hold(b"zyzzyva") > 0) == (set(), True)
     search.forget_removed_words(at=NOW)
     assert (parts_that_hold(b"zyzzyva"), found("zebra")) == (0, {other})
-    search.forget_removed_words(at=NOW)  # where nothing is left to do
+    # The second run finds nothing to do.
+    search.forget_removed_words(at=NOW)
     assert_index_agrees()

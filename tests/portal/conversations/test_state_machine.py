@@ -1,7 +1,8 @@
-"""Whatever a patron, two members of staff, the worker and the clock do with two conversations, in whatever order: the rows stay right.
+"""Test that conversation rows stay correct after any order of actions.
 
-The oracle below knows nothing of states.py. It keeps a log of what happened to each conversation, in the order in which it happened,
-and reads it from the beginning each time. `STATE_MACHINE_EXAMPLES=1000` makes it try for long.
+A patron, two staff members, the worker and time act on two conversations. The oracle below doesn't use
+states.py. It logs what happened to each conversation and replays the whole log each time.
+`STATE_MACHINE_EXAMPLES=1000` runs a long search.
 """
 
 import datetime
@@ -39,8 +40,10 @@ CONVERSATIONS, STAFF = st.integers(0, 1), st.integers(0, 1)
 @dataclass
 class Entry:
     at: datetime.datetime
-    what: str  # word, answer, close, snooze, wake, join
-    key: object = None  # of a word: the recommendation it is a verdict on; of an answer: its message
+    # One of: word, answer, close, snooze, wake, join.
+    what: str
+    # For a word: the recommendation it is a verdict on. For an answer: its message.
+    key: object = None
     then: str = ""
     since: datetime.datetime | None = None
 
@@ -49,14 +52,15 @@ class Entry:
 class Tracked:
     pk: int
     log: list = field(default_factory=list)
-    messages: list = field(default_factory=list)  # [(message, author, shown_from)]
+    # Tuples of (message, author, shown_from).
+    messages: list = field(default_factory=list)
     read_until: datetime.datetime | None = None
     assignee: object = None
     erased: bool = False
     joined: bool = False
 
     def reading(self):
-        """(status, waiting since, when it turned): the whole log, from the beginning."""
+        """Replay the whole log and return (status, waiting since, time of the last turn)."""
         status, unanswered, turned = "closed", [], None
         for entry in self.log:
             if entry.what == "word":
@@ -120,13 +124,13 @@ class TwoConversations(RuleBasedStateMachine):
         transaction.set_rollback(True)
         self.example.__exit__(None, None, None)
 
-    # What everything is done through.
+    # Helpers.
 
     def row(self, conversation):
         return Conversation.objects.get(pk=conversation.pk)
 
     def do(self, conversation, action, *, refuses=(), desk_only=False):
-        """Run the action at the next second. Of an erased conversation it must be refused."""
+        """Run the action one second later. An erased conversation must refuse it."""
         self.now += second
         before, views = (
             self.row(conversation),
@@ -147,7 +151,7 @@ class TwoConversations(RuleBasedStateMachine):
         return done
 
     def view(self, conversation):
-        """What the patron may know of the conversation at this moment."""
+        """Return what the patron can know of the conversation now."""
         row = self.row(conversation)
         told = list(
             row.events.filter(shown_from__lte=self.now).order_by("at", "pk").values_list("kind", "pk")
@@ -164,7 +168,7 @@ class TwoConversations(RuleBasedStateMachine):
         return [conversation for conversation in self.conversations if not conversation.joined]
 
     def target(self, number):
-        """The conversation itself, or the one it was joined into: what is done to the old one is done there."""
+        """Return the conversation, or the one it was merged into."""
         conversation = self.conversations[number]
         return self.conversations[1 - number] if conversation.joined else conversation
 
@@ -175,7 +179,8 @@ class TwoConversations(RuleBasedStateMachine):
         conversation, token = self.target(number), uuid.uuid4()
 
         def write(row, at):
-            row = self.row(self.conversations[number])  # perhaps the one that was joined since
+            # This may be the conversation that was merged meanwhile.
+            row = self.row(self.conversations[number])
             return actions.reply(
                 row, by=self.patron, side="patron", at=at, body="Hm", language="en", client_token=token
             )
@@ -294,7 +299,7 @@ class TwoConversations(RuleBasedStateMachine):
         then=st.sampled_from(["turn", "ours", "close"]),
         meanwhile=st.sampled_from(MEANWHILE),
     )
-    def something_happens_while_an_answer_is_held(self, number, who, then, meanwhile):
+    def event_while_an_answer_is_pending(self, number, who, then, meanwhile):
         self.staff_answer(number, who, then, gives=False, twice=False)
         if meanwhile == "close":
             self.staff_close(number, 1 - who)
@@ -368,7 +373,7 @@ class TwoConversations(RuleBasedStateMachine):
             conversation.assignee = to
 
     @rule(number=CONVERSATIONS, to=st.integers(0, 1))
-    def staff_hand_over(self, number, to):
+    def staff_transfer(self, number, to):
         conversation = self.target(number)
         branch = self.branches[to]
         stays = not conversation.erased and self.row(conversation).branch == branch
@@ -399,7 +404,8 @@ class TwoConversations(RuleBasedStateMachine):
     )
     @rule(number=CONVERSATIONS, really=st.integers(0, 3))
     def staff_merge(self, number, really):
-        if really:  # seldom, or there is one conversation only
+        # Merge rarely, because only one conversation is left afterwards.
+        if really:
             return
         first, second_ = self.conversations[number], self.conversations[1 - number]
         unanswered = [since for since in (first.reading()[1], second_.reading()[1]) if since]
@@ -409,7 +415,8 @@ class TwoConversations(RuleBasedStateMachine):
         second_.messages = sorted([*first.messages, *second_.messages], key=lambda found: found[0])
         second_.assignee = second_.assignee or first.assignee
         first.joined = True
-        second_.read_until = None  # what is read of two conversations at once has a test of its own
+        # test_desk_actions.py tests what is unread after a merge.
+        second_.read_until = None
 
     @rule(number=CONVERSATIONS, really=st.integers(0, 9))
     def staff_erase(self, number, really):
@@ -421,23 +428,24 @@ class TwoConversations(RuleBasedStateMachine):
                 if other.joined:
                     self.conversations = [conversation, conversation]
 
-    # The clock and the worker.
+    # Time and the worker.
 
     @rule(seconds=st.sampled_from([2, 5, 14, 60, 86_400, 8 * 86_400]), works=st.booleans())
     def time_passes(self, seconds, works):
         self.now += seconds * second
         if works:
-            self.the_worker_runs()
+            self.worker_runs()
 
     @rule()
-    def the_worker_runs(self):
+    def worker_runs(self):
         views = [
             self.view(conversation) for conversation in self.open_conversations() if not conversation.erased
         ]
         jobs.show_pending_answers(at=self.now)
+        # Showing answers earlier than due would change these views.
         assert [
             self.view(conversation) for conversation in self.open_conversations() if not conversation.erased
-        ] == views  # it shows nothing that wasn't shown
+        ] == views
         today = self.now.astimezone(self.world["library"].zone).date()
         asleep = [
             conversation
@@ -459,10 +467,10 @@ class TwoConversations(RuleBasedStateMachine):
         for conversation in quiet:
             conversation.log.append(Entry(self.now, "close"))
 
-    # What holds after each step.
+    # Invariants.
 
     @invariant()
-    def the_row_says_what_the_log_says(self):
+    def row_matches_the_log(self):
         for conversation in self.open_conversations():
             row = self.row(conversation)
             if conversation.erased:
@@ -493,7 +501,7 @@ class TwoConversations(RuleBasedStateMachine):
             assert replayed.snoozed_until == row.snoozed_until
 
     @invariant()
-    def the_patron_sees_what_was_shown_and_the_version_only_grows(self):
+    def patron_sees_shown_messages_and_a_growing_version(self):
         for conversation in self.open_conversations():
             if conversation.erased:
                 continue
@@ -528,7 +536,7 @@ class TwoConversations(RuleBasedStateMachine):
                     )
 
     @invariant()
-    def the_counters_only_grow(self):
+    def counters_only_grow(self):
         counters = {f"queue of {queue.branch_id}": queue.version for queue in BranchQueue.objects.all()}
         for conversation in self.open_conversations():
             row = self.row(conversation)
@@ -557,7 +565,7 @@ class TwoConversations(RuleBasedStateMachine):
 
 @pytest.mark.long
 @pytest.mark.django_db
-def test_whatever_happens_in_whatever_order_the_rows_stay_right(library, branch, patron, staff):
+def test_conversation_rows_stay_correct_after_any_order_of_actions(library, branch, patron, staff):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     TwoConversations.world = {
         "library": library,

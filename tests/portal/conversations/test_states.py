@@ -1,6 +1,6 @@
-"""What reopens a conversation and what doesn't: every state and everything that can happen to it, one line each.
+"""Test every state with every event, one line each.
 
-Each line is tried three ways: as the pure functions say, as the actions leave the row, and as a replay of the history finds it.
+Each line is checked in the row that the actions leave and in a replay of the history.
 """
 
 import datetime
@@ -18,14 +18,15 @@ from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, Staf
 
 T0 = datetime.datetime(2026, 3, 3, 15, 0, tzinfo=datetime.UTC)
 hour, day = datetime.timedelta(hours=1), datetime.timedelta(days=1)
-T1, T2 = T0 + hour, T0 + 2 * hour  # when the state was reached, and when the thing happens
+# The state is reached at T1. The event happens at T2.
+T1, T2 = T0 + hour, T0 + 2 * hour
 UNTIL = datetime.date(2026, 3, 10)
 LATER = datetime.date(2026, 3, 17)
 SINCE_FIRST, SINCE_NOW, NOTHING = T0, T2, None
 
-#  state it was in, what happens, state afterwards, waiting since
+# (state before, event, state after, waiting since)
 TABLE = [
-    # Waiting for the library since the first word.
+    # Waiting for the library since the first message.
     ("waiting_for_staff", "patron writes", "waiting_for_staff", SINCE_FIRST),
     ("waiting_for_staff", "item failed", "waiting_for_staff", SINCE_FIRST),
     ("waiting_for_staff", "item helped", "waiting_for_staff", SINCE_FIRST),
@@ -59,7 +60,7 @@ TABLE = [
     ("waiting_for_patron", "it is handed over", "waiting_for_patron", NOTHING),
     ("waiting_for_patron", "a note is written", "waiting_for_patron", NOTHING),
     ("waiting_for_patron", "it is erased", "erased", NOTHING),
-    # Put off while somebody waited.
+    # Snoozed while the patron waited.
     ("snoozed", "patron writes", "waiting_for_staff", SINCE_FIRST),
     ("snoozed", "item failed", "waiting_for_staff", SINCE_FIRST),
     ("snoozed", "item helped", "snoozed", SINCE_FIRST),
@@ -76,7 +77,7 @@ TABLE = [
     ("snoozed", "it is handed over", "snoozed", SINCE_FIRST),
     ("snoozed", "a note is written", "snoozed", SINCE_FIRST),
     ("snoozed", "it is erased", "erased", NOTHING),
-    # Put off while nothing was unanswered.
+    # Snoozed when nothing was unanswered.
     ("snoozed, answered", "patron writes", "waiting_for_staff", SINCE_NOW),
     ("snoozed, answered", "staff say more is to come", "snoozed", NOTHING),
     ("snoozed, answered", "staff wake", "waiting_for_staff", SINCE_NOW),
@@ -99,7 +100,7 @@ TABLE = [
     ("closed", "it is handed over", "closed", NOTHING),
     ("closed", "a note is written", "closed", NOTHING),
     ("closed", "it is erased", "erased", NOTHING),
-    # Erased: nothing brings it back.
+    # Erased conversations never reopen.
     *[
         (
             "erased",
@@ -130,7 +131,7 @@ TABLE = [
 
 
 def assert_replay_agrees(conversation):
-    """The row says what the history says; since when the desk sees it matters only while it waits there."""
+    """Check that the row matches its history. `at_desk_from` matters only while waiting for staff."""
     state, replayed = states.state_of(conversation), states.replay(conversation)
     if conversation.status != "waiting_for_staff":
         state, replayed = replace(state, at_desk_from=None), replace(replayed, at_desk_from=None)
@@ -152,7 +153,7 @@ def write(conversation, by, side, at, **kwargs):
 
 @pytest.fixture
 def world(library, branch, patron, staff):
-    """A conversation that asked at T0 and holds an item to judge, which its first answer would be too early to bring."""
+    """Return a conversation that waits since T0 and contains an item with no verdict yet."""
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     other = actions.ask(
         by=patron, at=T0 - day, help_session=session, body="Before", language="en", client_token=uuid.uuid4()
@@ -176,7 +177,7 @@ def reach(conversation, state, patron, staff):
         desk_actions.erase(conversation, by=staff, at=T1)
 
 
-def happen(conversation, happening, patron, staff):
+def apply_event(conversation, happening, patron, staff):
     def judge(verdict):
         verdicts.take_verdict(
             Recommendation.objects.get(), verdict=verdict, why="", comment="", by=patron, at=T2
@@ -210,15 +211,17 @@ def happen(conversation, happening, patron, staff):
 @pytest.mark.parametrize(
     ("state", "happening", "expected", "since"), TABLE, ids=[f"{line[0]}: {line[1]}" for line in TABLE]
 )
-def test_what_reopens_and_what_does_not(world, patron, staff, state, happening, expected, since):
+def test_each_event_leads_each_state_to_the_expected_state(
+    world, patron, staff, state, happening, expected, since
+):
     reach(world, state, patron, staff)
     if expected in {"Erased", "NotOpen"}:
         with pytest.raises((actions.Erased, desk_actions.NotOpen)) as refused:
-            happen(world, happening, patron, staff)
+            apply_event(world, happening, patron, staff)
         assert refused.typename == expected
         expected = state
     else:
-        happen(world, happening, patron, staff)
+        apply_event(world, happening, patron, staff)
     world.refresh_from_db()
     assert (world.status, world.waiting_since) == (expected, T0 + 8 * day if since == "that day" else since)
     if expected != "erased":
@@ -227,17 +230,17 @@ def test_what_reopens_and_what_does_not(world, patron, staff, state, happening, 
     assert (world.closes_at is not None) == (world.status == "waiting_for_patron")
 
 
-def test_the_table_names_every_state_and_everything_that_happens():
+def test_state_table_covers_every_state_and_event():
     happenings = {line[1] for line in TABLE}
     assert {line[0].partition(",")[0] for line in TABLE} == set(Conversation.Status.values)
     for state in ("waiting_for_staff", "waiting_for_patron", "snoozed", "closed", "erased"):
         assert {line[1] for line in TABLE if line[0] == state} == happenings
 
 
-# Details that a table of states doesn't show.
+# Details that the table doesn't show.
 
 
-def test_the_most_urgent_reason_is_said_and_a_later_word_keeps_it():
+def test_more_urgent_reason_replaces_the_first_and_survives_a_later_message():
     state = states.patron_wrote(states.nothing_yet(T0), T0)
     assert state == State("waiting_for_staff", "asked", turned_at=T0, waiting_since=T0, at_desk_from=T0)
     state = states.item_failed(state, T1, "could_not_get_it")
@@ -245,16 +248,14 @@ def test_the_most_urgent_reason_is_said_and_a_later_word_keeps_it():
     assert states.patron_wrote(state, T2).reason == "could_not_get_it"
 
 
-def test_words_after_a_verdict_end_its_minute_of_grace():
+def test_message_after_a_verdict_ends_the_minute_of_grace():
     state = states.item_failed(states.nothing_yet(T0), T0, "did_not_help")
     assert state.at_desk_from == T0 + states.GRACE
     assert states.patron_wrote(state, T0 + states.GRACE / 2).at_desk_from == T0 + states.GRACE / 2
 
 
 @pytest.mark.parametrize("days", [0, 1, 14])
-def test_what_waits_for_the_patron_closes_by_itself_after_the_librarys_days_and_says_so_beforehand(
-    library, world, patron, staff, days
-):
+def test_conversation_closes_by_itself_after_the_librarys_number_of_days(library, world, patron, staff, days):
     library.closes_after_days = days
     library.save()
     write(world, staff, "staff", T1)
@@ -270,9 +271,10 @@ def test_what_waits_for_the_patron_closes_by_itself_after_the_librarys_days_and_
     assert list(world.events.values_list("kind", "side", "by", "shown_from")) == told
 
 
-def test_a_snooze_ends_on_its_day_in_the_librarys_time_zone(world, staff):
+def test_snooze_ends_on_its_day_in_the_librarys_time_zone(world, staff):
     desk_actions.snooze(world, until=UNTIL, by=staff, at=T1)
-    midnight = datetime.datetime(2026, 3, 10, 5, 0, tzinfo=datetime.UTC)  # in Chicago, on summer time by then
+    # Midnight in Chicago, on daylight saving time.
+    midnight = datetime.datetime(2026, 3, 10, 5, 0, tzinfo=datetime.UTC)
     jobs.wake_snoozed(at=midnight - datetime.timedelta(seconds=1))
     assert Conversation.objects.get().status == "snoozed"
     jobs.wake_snoozed(at=midnight)
@@ -284,11 +286,11 @@ def test_a_snooze_ends_on_its_day_in_the_librarys_time_zone(world, staff):
     )
 
 
-# Two conversations that become one.
+# Merged conversations.
 
 
-def join(first, second, patron, staff, session):
-    """first and second: what happens in each, [(what, hour)]; returns the second, joined."""
+def make_merged(first, second, patron, staff, session):
+    """Make two conversations from lists of (event, hour), merge the first into the second, and return it."""
     conversations = []
     for happenings in (first, second):
         conversation = None
@@ -320,23 +322,23 @@ def join(first, second, patron, staff, session):
     [
         ([("ask", 0)], [("ask", 1)], "waiting_for_staff", 0),
         ([("ask", 1)], [("ask", 0)], "waiting_for_staff", 0),
-        # Answered in the one is not answered in the other, however late.
+        # An answer in one conversation doesn't answer the other, even if it comes later.
         ([("ask", 0)], [("ask", 1), ("turn", 2)], "waiting_for_staff", 0),
         ([("ask", 0)], [("ask", 1), ("close", 2)], "waiting_for_staff", 0),
         ([("ask", 1), ("close", 3)], [("ask", 0), ("turn", 1), ("patron", 2)], "waiting_for_staff", 2),
-        # Nor is it put off.
+        # A snooze in one conversation doesn't snooze the other.
         ([("ask", 0)], [("ask", 1), ("snooze", 2)], "waiting_for_staff", 0),
         ([("ask", 0), ("snooze", 2)], [("ask", 1), ("close", 3)], "waiting_for_staff", 0),
-        # Where nothing is unanswered, the last word counts.
+        # If nothing is unanswered, the last message decides.
         ([("ask", 0), ("turn", 3)], [("ask", 1), ("close", 2)], "waiting_for_patron", None),
         ([("ask", 0), ("turn", 2)], [("ask", 1), ("close", 3)], "closed", None),
     ],
 )
-def test_what_was_unanswered_in_either_conversation_is_unanswered_in_both(
+def test_merged_conversation_waits_if_either_was_unanswered(
     library, branch, patron, staff, first, second, status, since
 ):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
-    conversation = join(first, second, patron, staff, session)
+    conversation = make_merged(first, second, patron, staff, session)
     assert (conversation.status, conversation.waiting_since) == (
         status,
         None if since is None else T0 + since * hour,
@@ -344,11 +346,11 @@ def test_what_was_unanswered_in_either_conversation_is_unanswered_in_both(
     assert_replay_agrees(conversation)
 
 
-def test_an_answer_after_the_join_answers_both_and_taken_back_leaves_both_waiting(
+def test_answer_after_a_merge_answers_both_and_taking_it_back_leaves_both_waiting(
     library, branch, patron, staff
 ):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
-    conversation = join([("ask", 0)], [("ask", 1), ("turn", 2)], patron, staff, session)
+    conversation = make_merged([("ask", 0)], [("ask", 1), ("turn", 2)], patron, staff, session)
     answer = write(conversation, staff, "staff", T0 + 21 * hour)
     conversation.refresh_from_db()
     assert (conversation.status, conversation.waiting_since) == ("waiting_for_patron", None)
@@ -357,9 +359,9 @@ def test_an_answer_after_the_join_answers_both_and_taken_back_leaves_both_waitin
     assert (conversation.status, conversation.waiting_since) == ("waiting_for_staff", T0)
 
 
-def test_an_answer_in_the_very_microsecond_of_the_join_comes_after_it(library, branch, patron, staff):
+def test_answer_in_the_microsecond_of_a_merge_comes_after_the_merge(library, branch, patron, staff):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
-    conversation = join([("ask", 0)], [("ask", 1), ("turn", 2)], patron, staff, session)
+    conversation = make_merged([("ask", 0)], [("ask", 1), ("turn", 2)], patron, staff, session)
     answer = write(conversation, staff, "staff", conversation.changed_at)
     assert answer.sent_at > conversation.changed_at
     conversation.refresh_from_db()
@@ -367,7 +369,7 @@ def test_an_answer_in_the_very_microsecond_of_the_join_comes_after_it(library, b
     assert_replay_agrees(conversation)
 
 
-def test_a_verdict_before_the_join_is_still_before_the_desk(library, branch, patron, staff):
+def test_bad_verdict_before_a_merge_still_waits_at_the_desk(library, branch, patron, staff):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     [failed] = recommend_in(session)
     verdicts.take_verdict(failed, verdict="did_not_help", why="", comment="", by=patron, at=T0)
@@ -385,7 +387,7 @@ def test_a_verdict_before_the_join_is_still_before_the_desk(library, branch, pat
     assert (asked.reason, asked.waiting_since, Conversation.objects.count()) == ("could_not_get_it", T0, 2)
 
 
-def test_people_who_are_asked_for_colleagues_are_no_part_of_a_state(library, world, staff):
+def test_assigning_does_not_change_the_state(library, world, staff):
     other = StaffFactory(branch=world.branch)
     world.refresh_from_db()
     before = states.state_of(world)

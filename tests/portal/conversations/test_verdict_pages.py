@@ -27,16 +27,16 @@ def me(client, patron, sign_in):
     return sign_in(client, patron)
 
 
-def say(client, recommendation, **data):
+def give_verdict(client, recommendation, **data):
     extra = HTMX if data.pop("htmx", False) else {}
     return client.post(reverse("verdict", args=[recommendation.public_id]), data, **extra)
 
 
 @pytest.mark.parametrize("verdict", Verdict.values)
-def test_one_tap_swaps_in_what_a_reload_shows(me, session, recommendation, verdict):
+def test_verdict_by_htmx_shows_what_a_reload_shows(me, session, recommendation, verdict):
     page = session.get_absolute_url()
     card = f"rec-{recommendation.public_id}"
-    swapped = say(me, recommendation, verdict=verdict, back=page, htmx=True)
+    swapped = give_verdict(me, recommendation, verdict=verdict, back=page, htmx=True)
     assert part(swapped, card) == part(me.get(page), card)
     assert f'value="{verdict}" id="{verdict}-{recommendation.public_id}" aria-pressed="true"' in part(
         swapped, card
@@ -45,23 +45,23 @@ def test_one_tap_swaps_in_what_a_reload_shows(me, session, recommendation, verdi
     assert recommendation.verdict == verdict
 
 
-def test_one_tap_without_script_goes_back_to_the_item(me, session, recommendation):
+def test_verdict_without_javascript_returns_to_the_item(me, session, recommendation):
     assert (
-        say(me, recommendation, verdict="helped").url
+        give_verdict(me, recommendation, verdict="helped").url
         == f"{session.get_absolute_url()}#rec-{recommendation.public_id}"
     )
 
 
 @pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "/\\evil.example"])
-def test_a_tap_never_leads_elsewhere(me, session, recommendation, back):
-    assert say(me, recommendation, verdict="helped", back=back).url.startswith(session.get_absolute_url())
+def test_verdict_never_redirects_to_another_site(me, session, recommendation, back):
+    assert give_verdict(me, recommendation, verdict="helped", back=back).url.startswith(
+        session.get_absolute_url()
+    )
 
 
 @pytest.mark.parametrize("verdict", ["did_not_help", "could_not_get_it"])
-def test_what_failed_is_offered_a_follow_up_that_makes_sense_as_it_stands(
-    me, session, recommendation, verdict
-):
-    say(me, recommendation, verdict=verdict)
+def test_bad_verdict_offers_a_ready_question_to_the_library(me, session, recommendation, verdict):
+    give_verdict(me, recommendation, verdict=verdict)
     response = me.get(session.get_absolute_url())
     [card] = response.context["recommendations"]
     assert "The Rodale Book" in card.offer
@@ -71,26 +71,25 @@ def test_what_failed_is_offered_a_follow_up_that_makes_sense_as_it_stands(
     )
     conversation = Conversation.objects.get()
     assert conversation.messages.get().body == card.offer
-    assert "Ask the library" not in text(
-        me.get(session.get_absolute_url())
-    )  # asked: not offered a second time
+    # The patron asked already, so the question is not offered again.
+    assert "Ask the library" not in text(me.get(session.get_absolute_url()))
     assert conversation.get_absolute_url() in me.get(session.get_absolute_url()).content.decode()
 
 
 @pytest.mark.parametrize("verdict", ["helped", "partly", "not_tried"])
-def test_what_did_not_fail_offers_none(me, session, recommendation, verdict):
-    say(me, recommendation, verdict=verdict)
+def test_good_and_neutral_verdicts_offer_no_question(me, session, recommendation, verdict):
+    give_verdict(me, recommendation, verdict=verdict)
     assert "Ask the library" not in text(me.get(session.get_absolute_url()))
 
 
-def test_why_and_comment_survive_a_second_tap_and_why_falls_with_its_verdict(me, recommendation):
-    say(me, recommendation, verdict="did_not_help")
-    say(me, recommendation, verdict="did_not_help", why="too_hard")
-    say(me, recommendation, verdict="did_not_help", comment="All formulas")
-    say(me, recommendation, verdict="did_not_help")
+def test_second_tap_keeps_reason_and_comment_and_another_verdict_clears_the_reason(me, recommendation):
+    give_verdict(me, recommendation, verdict="did_not_help")
+    give_verdict(me, recommendation, verdict="did_not_help", why="too_hard")
+    give_verdict(me, recommendation, verdict="did_not_help", comment="All formulas")
+    give_verdict(me, recommendation, verdict="did_not_help")
     recommendation.refresh_from_db()
     assert (recommendation.why, recommendation.comment) == ("too_hard", "All formulas")
-    say(me, recommendation, verdict="partly")
+    give_verdict(me, recommendation, verdict="partly")
     recommendation.refresh_from_db()
     assert (recommendation.verdict, recommendation.why, recommendation.comment) == (
         "partly",
@@ -99,20 +98,20 @@ def test_why_and_comment_survive_a_second_tap_and_why_falls_with_its_verdict(me,
     )
 
 
-def test_an_answer_can_be_cleared(me, session, recommendation):
-    say(me, recommendation, verdict="did_not_help", why="too_hard")
+def test_verdict_can_be_cleared(me, session, recommendation):
+    give_verdict(me, recommendation, verdict="did_not_help", why="too_hard")
     assert "Clear my answer" in text(me.get(session.get_absolute_url()))
-    say(me, recommendation, verdict="")
+    give_verdict(me, recommendation, verdict="")
     recommendation.refresh_from_db()
     assert (recommendation.verdict, recommendation.why, recommendation.decided_at) == ("", "", None)
     assert "Clear my answer" not in text(me.get(session.get_absolute_url()))
 
 
-def test_the_page_takes_a_comment(me, session, recommendation):
-    say(me, recommendation, verdict="helped")
+def test_verdict_page_saves_a_comment_as_text(me, session, recommendation):
+    give_verdict(me, recommendation, verdict="helped")
     page = reverse("verdict", args=[recommendation.public_id])
     assert "Anything else you want to say about it?" in text(me.get(page))
-    say(me, recommendation, verdict="helped", comment="<b>good</b>")
+    give_verdict(me, recommendation, verdict="helped", comment="<b>good</b>")
     assert "&lt;b&gt;good&lt;/b&gt;" in me.get(page).content.decode()
 
 
@@ -125,8 +124,8 @@ def test_the_page_takes_a_comment(me, session, recommendation):
         {"verdict": "helped", "comment": "x" * 1001},
     ],
 )
-def test_what_cannot_be_said_is_an_error_and_changes_nothing(me, recommendation, data):
-    response = say(me, recommendation, **data)
+def test_invalid_verdict_is_a_form_error_and_changes_nothing(me, recommendation, data):
+    response = give_verdict(me, recommendation, **data)
     assert response.status_code == 422
     assert "<title>Error:" in response.content.decode()
     recommendation.refresh_from_db()
@@ -136,7 +135,7 @@ def test_what_cannot_be_said_is_an_error_and_changes_nothing(me, recommendation,
 @pytest.mark.parametrize(
     ("question_type", "words"), [("reference", "Did not help"), ("readers_advisory", "Not for me")]
 )
-def test_the_words_fit_the_need(client, patron, branch, sign_in, question_type, words):
+def test_verdict_words_fit_the_question_type(client, patron, branch, sign_in, question_type, words):
     session = HelpSessionFactory(patron=patron, branch=branch, question_type=question_type)
     recommend_in(session)
     assert words in text(sign_in(client, patron).get(session.get_absolute_url()))
@@ -145,7 +144,9 @@ def test_the_words_fit_the_need(client, patron, branch, sign_in, question_type, 
 @pytest.mark.parametrize("name", ["verdict", "ask_about_item"])
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize("who", ["nobody", "another patron", "holder of another code", "staff of the branch"])
-def test_strangers_find_nothing(client, recommendation, branch, staff, sign_in, show_code, name, method, who):
+def test_strangers_get_404_for_a_verdict(
+    client, recommendation, branch, staff, sign_in, show_code, name, method, who
+):
     if who == "another patron":
         sign_in(client, UserFactory())
     elif who == "staff of the branch":
@@ -160,17 +161,17 @@ def test_strangers_find_nothing(client, recommendation, branch, staff, sign_in, 
     assert recommendation.verdict == ""
 
 
-def test_the_holder_of_the_code_says_how_it_turned_out(client, branch, show_code):
+def test_viewer_by_code_gives_a_verdict(client, branch, show_code):
     session = HelpSessionFactory(branch=branch)
     [recommendation] = recommend_in(session)
     show_code(client, code_for(session))
-    say(client, recommendation, verdict="helped")
+    give_verdict(client, recommendation, verdict="helped")
     recommendation.refresh_from_db()
     assert (recommendation.verdict, recommendation.patron) == ("helped", None)
 
 
 @pytest.mark.parametrize("verdict", ["", "did_not_help"])
-def test_the_page_costs_little(me, recommendation, django_assert_max_num_queries, verdict):
+def test_verdict_page_runs_at_most_ten_queries(me, recommendation, django_assert_max_num_queries, verdict):
     Recommendation.objects.update(verdict=verdict, decided_at=timezone.now() if verdict else None)
     with django_assert_max_num_queries(10):
         me.get(reverse("verdict", args=[recommendation.public_id]))

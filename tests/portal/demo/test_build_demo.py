@@ -38,7 +38,7 @@ WEDNESDAY_AFTERNOON = datetime.datetime(2026, 3, 18, 20, tzinfo=datetime.UTC)
 
 @pytest.fixture(scope="module", autouse=True)
 def folder(tmp_path_factory):
-    """Of the demo's codes and mails."""
+    """Return the folder for the demo's codes and emails."""
     folder = tmp_path_factory.mktemp("demo")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(demo_build, "CODES_FILE", folder / "codes.json")
@@ -64,10 +64,10 @@ def built_for_all(built_once):
 
 @pytest.fixture
 def built(db, built_for_all):
-    """The demo library as it is on a Wednesday afternoon, built once for all tests."""
+    """Provide the demo library of a Wednesday afternoon, built once for all tests."""
 
 
-def test_it_holds_what_it_promises(built):
+def test_demo_contains_the_promised_numbers(built):
     assert Branch.objects.count() == 3
     assert StaffRole.objects.values("user").distinct().count() == 8
     assert StaffRole.objects.filter(role="coordinator").values("user").distinct().count() == 2
@@ -79,7 +79,7 @@ def test_it_holds_what_it_promises(built):
     assert 0.3 < 1 - books / Item.objects.count() < 0.45
 
 
-def test_it_looks_like_a_real_desk(built):
+def test_demo_statistics_look_like_a_real_desk(built):
     sessions = HelpSession.objects.all()
     quick = sessions.filter(status="tally").count() + sessions.filter(question_type="known_item").count()
     assert 0.4 < quick / 150 < 0.6
@@ -92,7 +92,7 @@ def test_it_looks_like_a_real_desk(built):
     assert set(verdicts) == set(Recommendation.Verdict.values)
 
 
-def test_every_state_that_the_pages_know_is_there(built):
+def test_demo_contains_every_state_that_pages_can_show(built):
     assert set(HelpSession.objects.values_list("status", flat=True)) == set(HelpSession.Status.values)
     assert set(Conversation.objects.values_list("status", flat=True)) == set(Conversation.Status.values)
     assert set(ClaimCode.objects.values_list("state", flat=True)) == set(ClaimCode.State.values)
@@ -122,7 +122,7 @@ def test_every_state_that_the_pages_know_is_there(built):
     }
 
 
-def test_the_desk_looks_alive(built):
+def test_demo_desk_looks_busy(built):
     waiting = Conversation.objects.filter(status="waiting_for_staff")
     for branch in Branch.objects.all():
         assert waiting.filter(branch=branch).count() >= 6
@@ -149,7 +149,7 @@ def test_the_desk_looks_alive(built):
     assert set(ReplyTemplate.objects.values_list("branch__name", "language")) == templates
 
 
-def test_every_part_of_a_conversation_is_there(built):
+def test_demo_contains_every_part_of_a_conversation(built):
     house = Conversation.objects.annotate(said=Count("messages")).order_by("-said").first()
     assert house.said > 60
     assert (
@@ -174,13 +174,13 @@ def test_every_part_of_a_conversation_is_there(built):
 
 
 @pytest.mark.parametrize(("_branch", "_language", "_name", "body"), REPLY_TEMPLATES)
-def test_its_templates_can_be_filled_in(_branch, _language, _name, body):
+def test_demo_templates_can_be_filled_in(_branch, _language, _name, body):
     assert reply_templates.unknown_places(body) == []
     assert reply_templates.fill_in(body).lstrip("¿¡")[0].isupper()
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_its_files_are_what_they_say(name):
+def test_demo_files_match_the_type_in_their_name(name):
     draw, alt = FILES[name]
     content = draw()
     assert content == draw()
@@ -190,7 +190,7 @@ def test_its_files_are_what_they_say(name):
     assert len(content) < 200_000
 
 
-def test_conversations_belong_to_those_who_kept_their_session(built):
+def test_demo_conversations_belong_to_the_patron_who_kept_the_visit(built):
     for conversation in Conversation.objects.filter(help_session__isnull=False).select_related(
         "help_session"
     ):
@@ -198,7 +198,7 @@ def test_conversations_belong_to_those_who_kept_their_session(built):
     assert not Conversation.objects.filter(help_session=None, patron=None).exclude(status="erased").exists()
 
 
-def test_nothing_happens_in_the_future_or_while_the_branch_is_closed(built):
+def test_demo_contains_nothing_in_the_future_or_outside_opening_hours(built):
     zone = Library.current().zone
     for help_session in HelpSession.objects.select_related("branch"):
         assert help_session.created_at <= WEDNESDAY_AFTERNOON
@@ -213,12 +213,12 @@ def test_nothing_happens_in_the_future_or_while_the_branch_is_closed(built):
         ).exists()
 
 
-def test_the_latest_mails_wait_for_the_worker_and_old_ones_hold_no_code(built):
+def test_demo_leaves_recent_emails_to_the_worker_and_no_codes_in_old_ones(built):
     assert Notification.objects.filter(state="waiting").count() == demo_build.EMAILS_STILL_TO_SEND
     assert not Notification.objects.filter(state="delivered", blanked=True).exclude(text="").exists()
 
 
-def test_its_codes_show_each_page_of_the_door(built):
+def test_demo_codes_cover_every_outcome_of_opening_a_code(built):
     codes = demo_build.codes_to_try()
     assert open_by_code(codes["live"], at=WEDNESDAY_AFTERNOON).help_session.conversations is not None
     assert open_by_code(codes["quiet"], at=WEDNESDAY_AFTERNOON).help_session.quiet
@@ -232,7 +232,7 @@ def test_its_codes_show_each_page_of_the_door(built):
             open_by_code(codes[kind], at=WEDNESDAY_AFTERNOON)
 
 
-def test_the_page_lists_everybody_and_a_code_for_a_phone(built, client, settings):
+def test_demo_page_lists_everyone_and_a_code_for_a_phone(built, client, settings):
     settings.ROOT_URLCONF = "tests.portal.demo.test_demo_pages"
     page = client.get("/demo/").content.decode()
     for name in ["Rosa Delgado", "Delroy Simmons", "Olive Park", "يوسف الخطيب"]:
@@ -270,7 +270,7 @@ def content():
     ]
 
 
-def test_the_same_seed_builds_the_same_library_and_a_reset_begins_anew(built):
+def test_demo_reset_builds_the_same_library_again(built):
     once = content()
     User.objects.filter(name="Olive Park").update(name="Olive Changed")
     with time_machine.travel(WEDNESDAY_AFTERNOON, tick=False):
@@ -278,7 +278,7 @@ def test_the_same_seed_builds_the_same_library_and_a_reset_begins_anew(built):
     assert content() == once
 
 
-def test_another_run_keeps_the_data_and_says_so(built, capsys):
+def test_second_run_of_build_demo_keeps_the_data_and_says_so(built, capsys):
     User.objects.filter(name="Olive Park").update(name="Olive Changed")
     call_command(Command())
     assert "is already built" in capsys.readouterr().out

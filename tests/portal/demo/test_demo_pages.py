@@ -31,57 +31,59 @@ def demo_on(settings, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page", ["/demo/", "/demo/mail/", "/demo/mail/1.log-0/"])
-def test_while_the_demo_is_off_its_pages_do_not_exist(client, library, page):
+def test_demo_pages_do_not_exist_while_the_demo_is_off(client, library, page):
     assert client.get(page).status_code == 404
     with pytest.raises(NoReverseMatch):
         reverse("demo")
 
 
-def test_while_the_demo_is_off_nobody_becomes_anybody(client, patron):
+def test_visitor_cannot_become_a_person_while_the_demo_is_off(client, patron):
     assert client.post(f"/demo/become/{patron.public_id}/").status_code == 404
     assert "_auth_user_id" not in client.session
 
 
 @override_settings(DEMO=False)
-def test_while_the_demo_is_off_no_page_speaks_of_it(client, library):
+def test_sign_in_page_does_not_mention_the_demo_while_it_is_off(client, library):
     assert "demo" not in client.get(reverse("sign_in")).content.decode().lower()
 
 
-def test_an_empty_demo_says_how_to_build_it(client, library, demo_on):
+def test_empty_demo_says_how_to_build_it(client, library, demo_on):
     assert "build_demo" in client.get("/demo/").content.decode()
 
 
-def test_becoming_a_patron_opens_their_home(client, patron, demo_on):
+def test_becoming_a_patron_in_the_demo_opens_their_home(client, patron, demo_on):
     response = client.post(f"/demo/become/{patron.public_id}/")
     assert (response.status_code, response.url) == (302, "/")
     assert client.session["_auth_user_id"] == str(patron.pk)
 
 
-def test_becoming_staff_opens_the_desk_with_the_second_factor_shown(client, patron, staff, demo_on):
+def test_becoming_a_staff_member_in_the_demo_opens_the_desk_without_a_second_factor(
+    client, patron, staff, demo_on
+):
     client.post(f"/demo/become/{patron.public_id}/")
     response = client.post(f"/demo/become/{staff.public_id}/")
     assert (response.status_code, response.url) == (302, "/desk/")
     assert client.get("/desk/").status_code == 200
 
 
-def test_somebody_without_an_address_can_be_become(client, library, demo_on):
+def test_demo_visitor_can_become_a_person_without_an_email(client, library, demo_on):
     person = UserFactory(email=None, name="Otis")
     client.post(f"/demo/become/{person.public_id}/")
     assert client.session["_auth_user_id"] == str(person.pk)
 
 
-def test_becoming_changes_who_one_is_only_by_post(client, patron, demo_on):
+def test_becoming_a_person_in_the_demo_requires_post(client, patron, demo_on):
     assert client.get(f"/demo/become/{patron.public_id}/").status_code == 405
     assert client.post("/demo/become/11111111-1111-4111-8111-111111111111/").status_code == 404
 
 
-def test_being_nobody_signs_out(client, patron, demo_on):
+def test_becoming_nobody_in_the_demo_signs_out(client, patron, demo_on):
     client.post(f"/demo/become/{patron.public_id}/")
     client.post("/demo/become/nobody/")
     assert "_auth_user_id" not in client.session
 
 
-def test_the_mailbox_shows_what_the_worker_delivered(client, library, demo_on, settings):
+def test_demo_mailbox_shows_delivered_emails(client, library, demo_on, settings):
     assert "No emails yet" in client.get("/demo/mail/").content.decode()
     write(
         kind="x/y",
@@ -99,7 +101,7 @@ def test_the_mailbox_shows_what_the_worker_delivered(client, library, demo_on, s
     assert 'href="http://testserver/messages/"' in mail
 
 
-def test_two_mails_in_one_file_are_two_mails(client, library, demo_on, settings):
+def test_two_emails_in_one_file_are_shown_as_two(client, library, demo_on, settings):
     connection = connect()
     connection.open()
     for subject in ("The first", "The second"):
@@ -120,7 +122,7 @@ def test_two_mails_in_one_file_are_two_mails(client, library, demo_on, settings)
     assert "The first" not in second
 
 
-def test_a_hostile_mail_shows_as_text(client, library, demo_on, settings):
+def test_hostile_email_is_shown_as_text(client, library, demo_on, settings):
     mail = EmailMultiAlternatives(
         f"Re: {HOSTILE}", f"{HOSTILE}\n{'-' * 79}\nafter the line", "a@example.org", ["b@example.org"]
     )
@@ -140,7 +142,7 @@ def test_a_hostile_mail_shows_as_text(client, library, demo_on, settings):
     "name",
     ["..%2F..%2Fafterword.sqlite3", "nothing.log-0", "x.sqlite3-0", "%00.log-0", "nothing.log-99999999999"],
 )
-def test_only_mails_are_read(client, library, demo_on, name):
+def test_demo_mailbox_reads_only_emails(client, library, demo_on, name):
     assert client.get(f"/demo/mail/{name}/").status_code == 404
 
 
@@ -153,7 +155,7 @@ def test_only_mails_are_read(client, library, demo_on, name):
         b"Date: yesterday\nSubject: =?x?q?=ff?=\n\nhi",
     ],
 )
-def test_a_damaged_file_costs_no_page(client, library, demo_on, settings, rubbish):
+def test_damaged_email_file_breaks_no_page(client, library, demo_on, settings, rubbish):
     settings.MAIL_FOLDER.mkdir()
     (settings.MAIL_FOLDER / "1.log").write_bytes(rubbish)
     assert client.get("/demo/mail/").status_code == 200
@@ -161,7 +163,7 @@ def test_a_damaged_file_costs_no_page(client, library, demo_on, settings, rubbis
 
 
 @pytest.mark.parametrize("route", demo_urls.urlpatterns, ids=lambda route: route.name)
-def test_every_address_of_the_demo_keeps_the_rules_of_the_house(patron, demo_on, route):
+def test_every_demo_url_follows_the_rules_for_all_urls(patron, demo_on, route):
     values = {"public_id": patron.public_id, "name": "1.log-0"}
     url = reverse(route.name, kwargs={name: values[name] for name in route.pattern.converters})
     browser = Client(enforce_csrf_checks=True)
@@ -174,7 +176,7 @@ def test_every_address_of_the_demo_keeps_the_rules_of_the_house(patron, demo_on,
     assert "_auth_user_id" not in browser.session
 
 
-def test_no_page_of_the_demo_writes(client, library, demo_on):
+def test_demo_pages_write_nothing(client, library, demo_on):
     people = User.objects.count()
     client.get("/demo/")
     client.get("/demo/mail/")

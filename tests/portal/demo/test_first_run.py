@@ -1,4 +1,4 @@
-"""Demo libraries where there was none, or where none may be."""
+"""Test building the demo from nothing, and refusing where no demo is allowed."""
 
 import datetime
 
@@ -17,8 +17,8 @@ NEW_YEARS_NIGHT = datetime.datetime(2027, 1, 1, 3, tzinfo=datetime.UTC)
 
 
 @pytest.mark.one_database
-def test_whatever_the_hour_it_can_be_built(db, settings, tmp_path, monkeypatch, capsys):
-    """At night, on a closed day, on New Year's Day."""
+def test_demo_can_be_built_at_any_hour(db, settings, tmp_path, monkeypatch, capsys):
+    """It is the night of New Year's Day, when the library is closed."""
     settings.DEMO = True
     monkeypatch.setattr(demo_build, "CODES_FILE", tmp_path / "codes.json")
     with time_machine.travel(NEW_YEARS_NIGHT, tick=False):
@@ -29,7 +29,7 @@ def test_whatever_the_hour_it_can_be_built(db, settings, tmp_path, monkeypatch, 
 
 
 @pytest.mark.parametrize("options", [{}, {"reset": True}])
-def test_it_touches_nothing_while_the_demo_is_off(library, settings, options):
+def test_build_demo_changes_nothing_while_the_demo_is_off(library, settings, options):
     settings.DEMO = False
     with pytest.raises(CommandError, match="not a demo"):
         call_command(Command(), **options)

@@ -1,4 +1,4 @@
-"""Reading the whole database past every scope: what is anywhere in it."""
+"""Read the whole database without any scope."""
 
 from django.apps import apps
 from django.contrib.sessions.models import Session
@@ -6,7 +6,7 @@ from django.db import connection
 
 
 def rows():
-    """{label: {primary key: every column as text}} of every model there is; of a session what it holds."""
+    """Return {label: {primary key: {column: text}}} for every model. Sessions are decoded."""
     found = {}
     for model in apps.get_models(include_auto_created=True):
         columns = [field.attname for field in model._meta.concrete_fields]
@@ -24,7 +24,7 @@ def _text(value):
 
 
 def pointing_at(person):
-    """[label.column] of every foreign key, and of every such key, that holds this person."""
+    """Return ["label.column"] of every foreign key that points to this person."""
     found = []
     for model in apps.get_models(include_auto_created=True):
         for field in model._meta.concrete_fields:
@@ -36,8 +36,8 @@ def pointing_at(person):
     return found
 
 
-def holding(words, *, but=()):
-    """{(label, column, word)} for each of the words that stands in any column of any table, the text index and the cache included."""
+def occurrences_of(words, *, but=()):
+    """Return {(label, column, word)} for each of the words in any table or in the cache, except in `but`."""
     found = set()
     folded = {word: word.casefold() for word in words if word}
     for label, table in rows().items():

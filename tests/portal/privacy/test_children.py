@@ -1,4 +1,4 @@
-"""What is remembered of children, and what of it is in copies, erasures and joinings."""
+"""Test how long children's visits are kept, and how copies, erasures and merges treat them."""
 
 import datetime
 import html
@@ -45,12 +45,12 @@ def adult(library):
     return UserFactory(name="Gudrun Adult")
 
 
-def kept(branch, days_ago, **whose):
+def make_kept_visit(branch, days_ago, **whose):
     at = AT - timedelta(days=days_ago)
     return HelpSessionFactory(branch=branch, created_at=at, happened_on=at.date(), kept_at=at, **whose)
 
 
-def shared(branch, *, child=None, adult=None, days_ago=0, adults_days_ago=None):
+def make_shared_visit(branch, *, child=None, adult=None, days_ago=0, adults_days_ago=None):
     at, since = (
         AT - timedelta(days=days_ago),
         AT - timedelta(days=days_ago if adults_days_ago is None else adults_days_ago),
@@ -70,7 +70,7 @@ def is_forgotten(session):
     return session.question == ""
 
 
-# 90 days at most.
+# At most 90 days.
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def is_forgotten(session):
     ],
 )
 @pytest.mark.parametrize("made_of", ["a child's record", "a visit with a child"])
-def test_of_a_child_90_days_are_remembered_at_most_whatever_is_chosen(
+def test_visits_of_a_child_are_kept_90_days_at_most_for_every_choice(
     branch, child, patron, remember, until, days_ago, gone, made_of
 ):
     person = child if made_of == "a child's record" else patron
@@ -96,7 +96,7 @@ def test_of_a_child_90_days_are_remembered_at_most_whatever_is_chosen(
         )
         person.refresh_from_db()
     with_child = "" if person is child else "own"
-    session = kept(branch, days_ago, patron=person, with_child=with_child)
+    session = make_kept_visit(branch, days_ago, patron=person, with_child=with_child)
     said = retention_choice.ends_at(
         person, session.kept_at, library=Library.current(), with_child=bool(with_child)
     )
@@ -105,7 +105,7 @@ def test_of_a_child_90_days_are_remembered_at_most_whatever_is_chosen(
     assert (said <= AT) is gone
 
 
-def test_python_and_the_database_say_the_same_of_children(library, branch):
+def test_python_and_database_agree_when_childrens_visits_end(library, branch):
     people = []
     for number, remember in enumerate(["30", "90", "365", "until", "nothing"] * 3):
         since = [None, AT - timedelta(hours=23), AT - timedelta(hours=25)][number % 3]
@@ -140,8 +140,8 @@ def test_python_and_the_database_say_the_same_of_children(library, branch):
     assert 50 < len(said) < 350
 
 
-def test_what_the_desk_says_by_mistake_can_be_taken_back_for_a_day(branch, patron, staff):
-    session = kept(branch, 200, patron=patron)
+def test_making_a_childs_record_forgets_nothing_for_a_day(branch, patron, staff):
+    session = make_kept_visit(branch, 200, patron=patron)
     children.make_childs_record(patron, by=staff, at=AT - timedelta(hours=23))
     retention.forget(at=AT)
     assert not is_forgotten(session)
@@ -149,7 +149,7 @@ def test_what_the_desk_says_by_mistake_can_be_taken_back_for_a_day(branch, patro
     assert is_forgotten(session)
 
 
-def test_a_childs_conversation_about_no_visit_goes_as_early(library, branch, child):
+def test_childs_conversation_without_a_visit_is_deleted_after_90_days(library, branch, child):
     conversation = ConversationFactory(
         help_session=None, patron=child, branch=branch, status="closed", opened_at=AT - 91 * DAY
     )
@@ -157,47 +157,50 @@ def test_a_childs_conversation_about_no_visit_goes_as_early(library, branch, chi
     assert not type(conversation).objects.filter(pk=conversation.pk).exists()
 
 
-def test_paper_that_nobody_can_keep_goes_like_what_nobody_kept(branch):
+def test_paper_only_visit_is_forgotten_after_30_days(branch):
     session = HelpSessionFactory(branch=branch, with_child="paper", created_at=AT - 31 * DAY)
     retention.forget(at=AT)
     assert is_forgotten(session)
-    assert HelpSession.objects.get(pk=session.pk).with_child == "paper"  # is counted
+    # The visit still counts.
+    assert HelpSession.objects.get(pk=session.pk).with_child == "paper"
 
 
-# Shared.
+# Shared visits.
 
 
-def test_a_shared_visit_goes_once_the_childs_time_is_over(branch, child, adult):
-    session = shared(branch, child=child, adult=adult, days_ago=91, adults_days_ago=10)
+def test_shared_visit_is_forgotten_when_the_childs_time_is_over(branch, child, adult):
+    session = make_shared_visit(branch, child=child, adult=adult, days_ago=91, adults_days_ago=10)
     retention.forget(at=AT)
     assert is_forgotten(session)
     assert session.shared_with is None
 
 
 @pytest.mark.parametrize(("remember", "adults_days_ago"), [("30", 31), ("365", 91)])
-def test_once_the_adults_time_is_over_the_child_goes_on_alone(
+def test_child_keeps_a_shared_visit_alone_when_the_adults_time_is_over(
     branch, child, adult, remember, adults_days_ago
 ):
     User.objects.filter(pk=adult.pk).update(remember=remember)
-    session = shared(branch, child=child, adult=adult, days_ago=80, adults_days_ago=adults_days_ago)
+    session = make_shared_visit(
+        branch, child=child, adult=adult, days_ago=80, adults_days_ago=adults_days_ago
+    )
     retention.forget(at=AT)
     assert not is_forgotten(session)
     assert (session.patron, session.shared_with, session.shared_at) == (child, None, None)
 
 
 @pytest.mark.parametrize(("days_ago", "gone"), [(89, False), (91, True)])
-def test_what_an_adult_holds_alone_stays_90_days_at_most_and_never_goes_while_a_code_opens_it(
+def test_visit_kept_by_the_adult_alone_ends_after_90_days_unless_a_code_opens_it(
     branch, adult, days_ago, gone
 ):
-    session, opened = (shared(branch, adult=adult, days_ago=days_ago) for _ in range(2))
+    session, opened = (make_shared_visit(branch, adult=adult, days_ago=days_ago) for _ in range(2))
     code_for(opened, at=AT - DAY)
     retention.forget(at=AT)
     assert is_forgotten(session) is gone
     assert not is_forgotten(opened)
 
 
-def test_what_is_held_by_law_stays_with_whoever_holds_it(branch, child, adult, coordinator):
-    session = shared(branch, child=child, adult=adult, days_ago=91, adults_days_ago=91)
+def test_legal_hold_on_the_adult_preserves_the_shared_visit(branch, child, adult, coordinator):
+    session = make_shared_visit(branch, child=child, adult=adult, days_ago=91, adults_days_ago=91)
     holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
     retention.forget(at=AT)
     assert not is_forgotten(session)
@@ -206,13 +209,13 @@ def test_what_is_held_by_law_stays_with_whoever_holds_it(branch, child, adult, c
         erasure.erase(adult, language="en", at=AT)
 
 
-# Copies, erasures, joinings.
+# Copies, erasures and merges.
 
 
 @pytest.fixture
 def world(branch, child, adult):
-    """A visit that both hold, with what each wrote about it."""
-    session = shared(branch, child=child, adult=adult)
+    """Return a visit that both keep, with one message by each."""
+    session = make_shared_visit(branch, child=child, adult=adult)
     recommend_in(session)
     conversation = ConversationFactory(help_session=session)
     for author, body in ((child, "Zqxchild"), (adult, "Zqxadult")):
@@ -226,7 +229,7 @@ def copy_of(person):
     }
 
 
-def test_the_childs_copy_holds_the_visit_and_says_what_another_wrote_without_a_name(world, child, adult):
+def test_childs_copy_contains_the_visit_and_does_not_name_the_adult(world, child, adult):
     copy = copy_of(child)
     assert [visit["id"] for visit in copy["visits"]] == [str(world.public_id)]
     assert [(message["text"], message["from"]) for message in copy["messages"]] == [
@@ -236,7 +239,7 @@ def test_the_childs_copy_holds_the_visit_and_says_what_another_wrote_without_a_n
     assert "Gudrun" not in str(copy)
 
 
-def test_the_adults_copy_holds_what_they_wrote_and_nothing_of_the_childs(world, child, adult):
+def test_adults_copy_contains_only_their_own_messages(world, child, adult):
     copy = copy_of(adult)
     assert copy["visits"] == copy["conversations"] == copy["recommendations"] == []
     assert [(message["text"], message["from"]) for message in copy["messages"]] == [("Zqxadult", "you")]
@@ -244,12 +247,12 @@ def test_the_adults_copy_holds_what_they_wrote_and_nothing_of_the_childs(world, 
     assert child.name not in str(copy)
 
 
-def test_ending_it_tells_the_adult_no_name_in_the_copy(world, child, adult):
+def test_adults_copy_does_not_name_the_child_who_ended_sharing(world, child, adult):
     sharing.keep_alone(world, by=child, at=AT)
     assert child.name not in str(copy_of(adult))
 
 
-def test_an_adult_who_is_erased_leaves_the_visit_to_the_child(world, child, adult):
+def test_erasing_the_adult_leaves_the_visit_to_the_child(world, child, adult):
     receipt = erasure.erase(adult, language="en", at=timezone.now())
     world.refresh_from_db()
     assert (world.patron, world.shared_with, world.question) == (child, None, "Why do volcanoes erupt?")
@@ -258,8 +261,8 @@ def test_an_adult_who_is_erased_leaves_the_visit_to_the_child(world, child, adul
 
 
 @pytest.mark.parametrize("has_code", [False, True])
-def test_what_only_the_erased_adult_held_goes_with_them_unless_a_code_opens_it(branch, adult, has_code):
-    session = shared(branch, adult=adult)
+def test_erasing_the_only_adult_deletes_the_visit_unless_a_code_opens_it(branch, adult, has_code):
+    session = make_shared_visit(branch, adult=adult)
     conversation = ConversationFactory(help_session=session)
     MessageFactory(conversation=conversation, author=adult, body="Zqxadult")
     if has_code:
@@ -270,7 +273,7 @@ def test_what_only_the_erased_adult_held_goes_with_them_unless_a_code_opens_it(b
     assert receipt.counts.get("visits", 0) == (0 if has_code else 1)
 
 
-def test_a_child_who_is_erased_takes_the_visit_along_for_everybody(world, child, adult, sign_in):
+def test_erasing_the_child_deletes_the_visit_for_the_adult_too(world, child, adult, sign_in):
     erasure.erase(child, language="en", at=timezone.now())
     assert is_forgotten(world)
     assert world.shared_with is None
@@ -280,9 +283,11 @@ def test_a_child_who_is_erased_takes_the_visit_along_for_everybody(world, child,
 
 
 @pytest.mark.parametrize("reads", ["by the code", "in their account", "as the adult who goes on"])
-def test_what_an_erased_holder_wrote_is_nobody_elses_own(branch, adult, child, sign_in, show_code, reads):
+def test_message_of_an_erased_person_never_appears_as_someone_elses(
+    branch, adult, child, sign_in, show_code, reads
+):
     going, stays = (child, adult) if reads == "as the adult who goes on" else (adult, child)
-    session = shared(branch, child=None if reads == "by the code" else child, adult=adult)
+    session = make_shared_visit(branch, child=None if reads == "by the code" else child, adult=adult)
     code = code_for(session)
     conversation = ConversationFactory(help_session=session, status="closed")
     for author, body in ((going, "Zqxgone"), (None, "Zqxcode")):
@@ -307,7 +312,7 @@ def test_what_an_erased_holder_wrote_is_nobody_elses_own(branch, adult, child, s
     assert "You closed this" not in text(page)
 
 
-def test_a_copy_says_of_nothing_without_a_name_in_a_shared_visit_that_it_is_yours(world, child, adult):
+def test_copy_does_not_attribute_unnamed_messages_of_a_shared_visit_to_the_child(world, child, adult):
     conversation = world.conversations.get()
     MessageFactory(conversation=conversation, author=None, body="Zqxcode", sent_at=AT + DAY)
     Event.objects.create(
@@ -330,7 +335,7 @@ def test_a_copy_says_of_nothing_without_a_name_in_a_shared_visit_that_it_is_your
     ]
 
 
-def test_the_page_that_erases_says_what_stays_with_the_child(world, adult, client, sign_in):
+def test_erase_page_tells_the_adult_what_stays_with_the_child(world, adult, client, sign_in):
     adult.refresh_from_db()
     page = text(sign_in(client, adult).get(reverse("erase")))
     assert (
@@ -340,7 +345,7 @@ def test_the_page_that_erases_says_what_stays_with_the_child(world, adult, clien
     assert "What you said about the items of 1 visit you share with a child stays with the child." in page
 
 
-def test_a_childs_record_is_never_joined_with_anothers(child, adult, patron):
+def test_childs_record_cannot_be_merged_with_an_adults(child, adult, patron):
     for going, into in ((child, adult), (adult, child)):
         assert not may_merge_people(going, into)
         with pytest.raises(CannotMerge):
@@ -348,11 +353,11 @@ def test_a_childs_record_is_never_joined_with_anothers(child, adult, patron):
     assert may_merge_people(child, ChildFactory())
 
 
-def test_two_records_of_one_adult_joined_and_parted_hold_what_they_held(
+def test_merging_two_records_of_an_adult_keeps_their_shared_visits(
     world, adult, coordinator, branch, sign_in
 ):
     other = UserFactory()
-    mine = shared(branch, adult=other)
+    mine = make_shared_visit(branch, adult=other)
     adult.refresh_from_db()
     into = merge_people(adult, other, by=coordinator, at=AT)
     for session in (world, mine):
@@ -363,10 +368,10 @@ def test_two_records_of_one_adult_joined_and_parted_hold_what_they_held(
         )
 
 
-def test_whoever_held_both_parts_holds_it_once_and_twice_again_when_parted(branch, coordinator):
-    """Somebody whose record was a child's is none any more, and their other record was the adult's."""
+def test_merging_child_and_adult_parts_of_a_visit_is_restored_by_unmerging(branch, coordinator):
+    """One record was a child's and no longer is. The other record of this person was the adult's."""
     one, two = UserFactory(), UserFactory()
-    session = shared(branch, child=one, adult=two)
+    session = make_shared_visit(branch, child=one, adult=two)
     at = timezone.now()
     joined = merge_for_a_day(two, one, by=coordinator, at=at)
     session.refresh_from_db()
@@ -379,7 +384,7 @@ def test_whoever_held_both_parts_holds_it_once_and_twice_again_when_parted(branc
 # The privacy page.
 
 
-def test_a_child_reads_it_in_words_for_a_child_and_may_choose_what_a_child_may(child, client, sign_in):
+def test_child_reads_a_privacy_page_for_children_with_the_allowed_choices(child, client, sign_in):
     sign_in(client, child)
     page = text(client.get(reverse("privacy")))
     for words in (
@@ -399,7 +404,7 @@ def test_a_child_reads_it_in_words_for_a_child_and_may_choose_what_a_child_may(c
     assert client.get(reverse("remember"), {"remember": "365"}).status_code == 422
 
 
-def test_whoever_opened_a_childs_visit_by_code_reads_it_too_and_nobody_else(
+def test_privacy_page_for_children_appears_with_a_childs_visit_opened_by_code(
     branch, show_code, client, patron, sign_in
 ):
     assert "If you are a child" not in text(sign_in(Client(), patron).get(reverse("privacy")))
@@ -407,16 +412,14 @@ def test_whoever_opened_a_childs_visit_by_code_reads_it_too_and_nobody_else(
     assert "If you are a child" in text(client.get(reverse("privacy")))
 
 
-def test_the_day_that_is_named_before_keeping_is_the_one_on_which_it_goes(
-    branch, child, show_code, client, sign_in
-):
+def test_keep_page_names_the_day_on_which_the_childs_visit_ends(branch, child, show_code, client, sign_in):
     session = SharedSessionFactory(branch=branch)
     show_code(sign_in(client, child), code_for(session))
     day = Library.current().today(timezone.now() + 90 * DAY)
     assert whole_day(day) in text(client.get(reverse("keep_session", args=[session.public_id])))
 
 
-def test_somebody_who_answers_in_a_conversation_that_a_child_left_is_told_apart(world, child, adult, sign_in):
+def test_messages_of_a_child_who_left_are_shown_as_from_someone_before(world, child, adult, sign_in):
     sharing.stop_keeping(world, by=child, at=timezone.now())
     conversation = world.conversations.get()
     adult.refresh_from_db()

@@ -47,30 +47,30 @@ def exported(label):
 
 
 @pytest.mark.parametrize("label", POLICY)
-def test_every_column_is_in_the_export_or_left_out_with_a_reason(label):
+def test_every_column_is_exported_or_left_out_with_a_reason(label):
     by_function = columns.EXPORTED_BY_FUNCTION.get(label, "").split()
     left_out = columns.columns_of(columns.LEFT_OUT.get(label, {}))
     check_all_listed(label, [*exported(label), *by_function, *left_out])
 
 
 @pytest.mark.parametrize("label", columns.MERGED)
-def test_every_column_of_rows_that_a_merge_combines_is_listed(label):
+def test_every_column_of_rows_combined_by_a_merge_is_listed(label):
     check_all_listed(label, columns.columns_of(columns.MERGED[label]))
 
 
 @pytest.mark.parametrize("label", columns.ERASED)
-def test_every_column_of_rows_that_stay_after_an_erasure_is_listed(label):
+def test_every_column_of_rows_kept_by_an_erasure_is_listed(label):
     check_all_listed(label, columns.columns_of(columns.ERASED[label]))
 
 
-def test_every_model_whose_rows_a_merge_combines_is_listed():
+def test_every_model_combined_by_a_merge_is_listed():
     combined = {
         label for (label, _field), move in merging.MERGED_BY.items() if move.__name__.startswith("_merge_")
     }
     assert combined | {"accounts.User"} == set(columns.MERGED), HELP
 
 
-def test_tables_name_no_model_that_is_gone():
+def test_column_tables_name_only_existing_models():
     named = {*columns.LEFT_OUT, *columns.EXPORTED_BY_FUNCTION, *columns.MERGED, *columns.ERASED}
     assert named - set(POLICY) == set()
 
@@ -85,7 +85,7 @@ VALUES = {
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", VALUES)
-def test_merge_takes_the_columns_of_a_person_that_the_other_one_lacks(name):
+def test_merge_fills_in_columns_that_the_remaining_record_lacks(name):
     theirs, own, empty = VALUES[name]
     rule = next(rule for rule, names in columns.MERGED["accounts.User"].items() if name in names.split())
     assert rule in (columns.IF_EMPTY, columns.COMBINED)

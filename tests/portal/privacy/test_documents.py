@@ -1,4 +1,4 @@
-"""What docs/ says of the policy is what the program does."""
+"""Test that the policy documents match the program."""
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -9,23 +9,23 @@ from portal.privacy.policy_lines.line import Group
 from portal.privacy.who_sees_what import SEEN_BY, Role
 
 
-def test_the_documents_are_up_to_date():
+def test_policy_documents_are_up_to_date():
     call_command("policy_docs", check=True)
 
 
-def test_a_document_that_lags_behind_is_named(monkeypatch):
+def test_outdated_policy_document_is_named(monkeypatch):
     monkeypatch.setitem(SEEN_BY[Group.LISTS], Role.STAFF, "yes")
     with pytest.raises(CommandError, match="who-sees-what.md"):
         call_command("policy_docs", check=True)
 
 
-def test_every_table_has_its_row_and_every_group_about_people_its_roles():
+def test_policy_documents_cover_every_table_and_every_group():
     [table, matrix] = documents.documents().values()
     assert [label for label in POLICY if table.count(f"| `{label}` |") != 1] == []
     assert set(SEEN_BY) == set(Group) - {Group.PARTS, Group.LIBRARY}
     assert [group for group in SEEN_BY if matrix.count(f"| **{group.value}** |") != 1] == []
 
 
-def test_how_long_backups_live_is_said(settings):
+def test_policy_documents_say_how_long_backups_are_kept(settings):
     [table, _matrix] = documents.documents().values()
     assert f"are kept {settings.BACKUPS_KEPT.days} days" in table

@@ -1,4 +1,4 @@
-"""Erasing a person: all of it or nothing, with a receipt; what stays are counts."""
+"""Test erasing a person: completely or not at all, with a receipt. Only counts stay."""
 
 import datetime
 import time
@@ -52,7 +52,7 @@ NOW = datetime.datetime(2026, 11, 20, 15, 42, 7, tzinfo=datetime.UTC)
 ERASE = reverse("erase")
 
 
-def prove(client):
+def reauthenticate(client):
     session = client.session
     session[REAUTHENTICATED_AT] = time.time()
     session.save()
@@ -61,12 +61,12 @@ def prove(client):
 
 @pytest.fixture
 def me(client, patron, sign_in):
-    return prove(sign_in(client, patron))
+    return reauthenticate(sign_in(client, patron))
 
 
 @pytest.fixture
 def life(patron, staff, coordinator, branch):
-    """Something of every kind, each with the patron's own word MINE or the library's THEIRS in it."""
+    """Make a row of every kind. The patron's words contain MINE and the library's words contain THEIRS."""
     EmailAddress.objects.create(user=patron, email=patron.email, verified=True, primary=True)
     EmailAddress.objects.create(user=patron, email="sam.second@example.org", verified=True)
     visit = HelpSessionFactory(
@@ -158,8 +158,8 @@ def life(patron, staff, coordinator, branch):
 
 
 @pytest.fixture
-def strangers(branch, staff):
-    """What is somebody else's, in the same library."""
+def other_patron(branch, staff):
+    """Return another person with rows in the same library."""
     other = UserFactory(name="Somebody Else", email="else@example.org")
     visit = HelpSessionFactory(branch=branch, staff=staff, question="ELSE question", patron=other)
     recommend_in(visit)
@@ -183,11 +183,11 @@ def erase(person, **more):
     return erasure.erase(person, language="en", at=more.pop("at", timezone.now()))
 
 
-class TestWhatGoes:
-    def test_nothing_anywhere_holds_them_or_a_word_of_theirs(
-        self, patron, life, strangers, me, django_capture_on_commit_callbacks
+class TestDeletion:
+    def test_erasing_leaves_no_row_and_no_word_of_the_person(
+        self, patron, life, other_patron, me, django_capture_on_commit_callbacks
     ):
-        assert everything.holding(["MINE", "THEIRS", patron.name, patron.email, "sam.second"]) != set()
+        assert everything.occurrences_of(["MINE", "THEIRS", patron.name, patron.email, "sam.second"]) != set()
         with django_capture_on_commit_callbacks(execute=True):
             erase(patron)
         [mail] = Notification.objects.filter(kind="privacy/erased")
@@ -195,7 +195,7 @@ class TestWhatGoes:
         outbox.mark_delivered(mail, at=timezone.now())
         assert everything.pointing_at(patron) == []
         assert (
-            everything.holding(
+            everything.occurrences_of(
                 ["MINE", "THEIRS", patron.name, patron.email, "sam.second", str(patron.public_id)]
             )
             == set()
@@ -205,7 +205,7 @@ class TestWhatGoes:
             False,
         )
 
-    def test_what_is_others_stays_as_it_is(self, patron, life, strangers):
+    def test_erasing_changes_nothing_of_other_people(self, patron, life, other_patron):
         before = everything.rows()
         erase(patron)
         after = everything.rows()
@@ -217,12 +217,12 @@ class TestWhatGoes:
             "lists.SavedItem",
         ):
             for pk, row in before[label].items():
-                if str(strangers.pk) in (row.get("patron_id"), row.get("author_id")) or "ELSE" in str(row):
+                if str(other_patron.pk) in (row.get("patron_id"), row.get("author_id")) or "ELSE" in str(row):
                     assert after[label][pk] == row
-        assert after["accounts.User"][strangers.pk] == before["accounts.User"][strangers.pk]
+        assert after["accounts.User"][other_patron.pk] == before["accounts.User"][other_patron.pk]
         assert after["recommendations.Item"] == before["recommendations.Item"]
 
-    def test_erasing_changes_only_the_columns_that_the_table_of_columns_names(self, patron, life, strangers):
+    def test_erasing_changes_only_the_columns_listed_as_erased(self, patron, life, other_patron):
         before = everything.rows()
         erase(patron)
         after = everything.rows()
@@ -240,7 +240,7 @@ class TestWhatGoes:
         }
         assert changed - listed == {("conversations.BranchQueue", "version")}
 
-    def test_erasing_empties_the_columns_that_the_table_of_columns_says_it_empties(self, patron, life):
+    def test_erasing_empties_the_columns_listed_as_emptied(self, patron, life):
         given = list(Recommendation.objects.filter(patron=patron))
         own = Conversation.objects.filter(patron=patron, merged_into=None)
         rows = [life["visit"], *given, *own, *ClaimCode.objects.filter(help_session=life["visit"])]
@@ -251,7 +251,7 @@ class TestWhatGoes:
             names = columns.ERASED[row._meta.label][columns.EMPTIED].split()
             assert [name for name in names if getattr(row, name)] == []
 
-    def test_the_visit_stays_as_a_count_with_what_was_chosen_and_no_minute(self, patron, life):
+    def test_erased_visit_leaves_a_count_with_times_rounded_to_the_hour(self, patron, life):
         erase(patron)
         visit = HelpSession.objects.get(pk=life["visit"].pk)
         assert (
@@ -274,7 +274,7 @@ class TestWhatGoes:
             ("did_not_help", "too_hard", "", ""),
         ]
 
-    def test_no_code_opens_it_any_more_and_none_is_made(self, patron, life, staff):
+    def test_erased_visit_has_no_codes_and_gets_no_new_ones(self, patron, life, staff):
         erase(patron)
         assert not ClaimCode.objects.filter(help_session=life["visit"]).exists()
         with pytest.raises(handover.CodeForgotten):
@@ -284,16 +284,17 @@ class TestWhatGoes:
         with pytest.raises(keeping.Forgotten):
             keeping.keep(life["visit"], by=UserFactory(), at=NOW, wording="yes", language="en")
 
-    def test_the_trail_keeps_what_was_done_and_no_person(self, patron, life):
+    def test_audit_events_of_an_erased_person_stay_without_the_person(self, patron, life):
         done = list(AuditEvent.objects.filter(patron=patron).values_list("action", flat=True))
         assert "kept" in done
         erase(patron)
         assert not AuditEvent.objects.filter(patron=patron.pk).exists()
         assert set(done) <= set(AuditEvent.objects.values_list("action", flat=True))
 
-    def test_every_device_is_signed_out(self, patron, me, sign_in):
+    def test_erasing_signs_out_every_device(self, patron, me, sign_in):
         elsewhere = sign_in(Client(), patron)
-        for browser in (me, elsewhere):  # as signing in by a code does
+        # Signing in by code records such a session.
+        for browser in (me, elsewhere):
             UserSession.objects.create(user=patron, session_key=browser.session.session_key, ip="127.0.0.1")
         assert UserSession.objects.filter(user=patron).count() == 2
         erase(patron)
@@ -301,7 +302,7 @@ class TestWhatGoes:
         for browser in (me, elsewhere):
             assert not browser.get(reverse("me")).wsgi_request.user.is_authenticated
 
-    def test_a_code_that_was_on_its_way_lets_nobody_in(self, patron, me, client, settings):
+    def test_sign_in_code_sent_before_erasing_does_not_work(self, patron, me, client, settings):
         use_outbox(settings)
         browser = Client()
         browser.post(reverse("sign_in"), {"email": patron.email})
@@ -317,14 +318,14 @@ class TestWhatGoes:
         assert not answer.wsgi_request.user.is_authenticated
         assert not User.objects.filter(email=patron.email).exists()
 
-    def test_an_address_that_was_typed_and_not_proven_rests_for_a_day_at_most(self, client, patron):
+    def test_session_with_an_unconfirmed_address_expires_within_a_day(self, client, patron):
         client.post(reverse("sign_in"), {"email": patron.email})
         [session] = Session.objects.all()
         assert session.expire_date <= timezone.now() + datetime.timedelta(days=1)
 
 
 def statistics():
-    """What a report counts."""
+    """Return everything that reports count."""
     what = "branch service_point happened_on hour mode question_type topic read_level minutes people found satisfaction quiet status"
     sessions = HelpSession.objects.values_list(*what.split())
     decided = Recommendation.objects.values_list(
@@ -340,14 +341,14 @@ def statistics():
     return sorted(map(str, sessions)), sorted(map(str, decided)), sorted(map(str, conversations)), stages
 
 
-def test_counts_survive(patron, life, strangers):
+def test_erasing_keeps_all_statistics(patron, life, other_patron):
     before = statistics()
     erase(patron)
     assert statistics() == before
 
 
-class TestAllOrNothing:
-    def test_a_fault_in_the_middle_leaves_everything(
+class TestAtomicity:
+    def test_failed_erasure_changes_nothing(
         self, patron, life, me, monkeypatch, django_capture_on_commit_callbacks
     ):
         before = everything.rows()
@@ -364,7 +365,7 @@ class TestAllOrNothing:
             True,
         )
 
-    def test_a_row_that_comes_in_between_makes_it_begin_anew(self, patron, monkeypatch):
+    def test_erasure_starts_again_if_a_new_row_appears_meanwhile(self, patron, monkeypatch):
         tries = []
 
         def in_between(person, *, language, at):
@@ -380,7 +381,7 @@ class TestAllOrNothing:
         with pytest.raises(IntegrityError):
             erase(patron)
 
-    def test_a_file_that_the_disk_keeps_is_tried_again_by_the_worker(
+    def test_worker_deletes_files_that_could_not_be_deleted_while_erasing(
         self, patron, life, monkeypatch, django_capture_on_commit_callbacks
     ):
         def stuck(*args):
@@ -403,13 +404,13 @@ class TestAllOrNothing:
             False,
         )
 
-    def test_once(self, patron):
+    def test_person_is_erased_only_once(self, patron):
         erase(patron)
         with pytest.raises(erasure.AlreadyErased):
             erase(patron)
         assert Erasure.objects.count() == 1
 
-    def test_nothing_is_added_to_what_was_erased(self, patron, life, staff):
+    def test_erased_person_and_conversations_accept_nothing_new(self, patron, life, staff):
         [shown] = Recommendation.objects.filter(verdict="did_not_help")
         before = list(Message.objects.values_list("pk", flat=True))
         erase(patron)
@@ -432,11 +433,13 @@ class TestAllOrNothing:
                 late()
         with pytest.raises(User.DoesNotExist):
             actions.ask(by=patron, client_token=uuid.uuid4(), **say)
-        assert everything.holding(["TOO LATE BY NOW"]) == set()
+        assert everything.occurrences_of(["TOO LATE BY NOW"]) == set()
 
 
-class TestThePages:
-    def test_it_says_what_goes_and_asks_first_who_is_there(self, client, sign_in, patron, life):
+class TestErasePages:
+    def test_erase_page_lists_what_is_deleted_and_requires_reauthentication(
+        self, client, sign_in, patron, life
+    ):
         sign_in(client, patron)
         page = client.get(ERASE).content.decode()
         assert "4 messages" in page
@@ -444,9 +447,9 @@ class TestThePages:
         assert 'id="erase"' not in page
         assert client.post(ERASE).url == f"{reverse('reauthenticate')}?next=%2Fprivacy%2Ferase%2F"
         assert User.objects.filter(pk=patron.pk).exists()
-        assert 'id="erase"' in prove(client).get(ERASE).content.decode()
+        assert 'id="erase"' in reauthenticate(client).get(ERASE).content.decode()
 
-    def test_one_button_erases_and_leads_to_the_receipt(self, me, patron, life):
+    def test_erase_button_deletes_the_account_and_shows_the_receipt(self, me, patron, life):
         answer = me.post(ERASE)
         receipt = Erasure.objects.get()
         assert answer.url == reverse("erased", args=[receipt.public_id])
@@ -457,11 +460,11 @@ class TestThePages:
         assert not User.objects.filter(pk=patron.pk).exists()
         assert Client().get(reverse("erased", args=[uuid.uuid4()])).status_code == 404
 
-    def test_pressing_it_twice_is_pressing_it_once(self, me, patron):
+    def test_pressing_erase_twice_is_harmless(self, me, patron):
         User.objects.filter(pk=patron.pk).delete()
         assert me.post(ERASE).status_code == 302
 
-    def test_a_person_known_to_this_device_alone_confirms_on_it(self, client, sign_in, library):
+    def test_patron_without_an_email_confirms_erasing_on_their_device(self, client, sign_in, library):
         person = UserFactory(email=None)
         sign_in(client, person)
         assert client.post(ERASE).url.startswith(reverse("reauthenticate"))
@@ -469,9 +472,9 @@ class TestThePages:
         assert client.post(ERASE).url.startswith("/privacy/erased/")
         assert not Notification.objects.exists()
 
-    def test_whoever_works_at_a_desk_is_told_who_ends_that_first(self, client, sign_in, staff, branch):
+    def test_staff_member_must_lose_their_role_before_erasing(self, client, sign_in, staff, branch):
         visit = HelpSessionFactory(patron=staff, branch=branch)
-        prove(sign_in(client, staff))
+        reauthenticate(sign_in(client, staff))
         assert "ask a coordinator" in text(client.get(ERASE))
         answer = client.post(ERASE)
         assert (answer.status_code, "ask a coordinator" in text(answer)) == (409, True)
@@ -481,7 +484,7 @@ class TestThePages:
         visit.refresh_from_db()
         assert visit.patron is None
 
-    def test_what_they_wrote_as_staff_stays_the_librarys(self, staff, patron, branch):
+    def test_answers_by_an_erased_staff_member_stay_without_the_name(self, staff, patron, branch):
         conversation = actions.ask(
             by=patron, at=NOW, body="Hi", language="en", client_token=uuid.uuid4(), branch=branch
         )
@@ -494,20 +497,20 @@ class TestThePages:
         assert (answer.author, answer.body) == (None, "Yes")
 
 
-class TestTheReceiptByMail:
+class TestReceiptEmail:
     @pytest.fixture
     def mail(self, patron):
         erase(patron)
         return Notification.objects.get()
 
-    def test_it_goes_to_the_address_and_the_row_with_it(self, mail, patron):
+    def test_receipt_email_row_is_deleted_after_delivery(self, mail, patron):
         assert (mail.to_address, mail.recipient) == (patron.email, None)
         assert str(Erasure.objects.get().public_id) in mail.text
         taken = outbox.take_next(at=timezone.now())
         outbox.mark_delivered(taken, at=timezone.now())
         assert not Notification.objects.exists()
 
-    def test_it_is_forgotten_too_where_it_never_arrives(self, mail):
+    def test_receipt_email_row_is_deleted_if_delivery_fails_for_good(self, mail):
         taken = outbox.take_next(at=timezone.now())
         outbox.mark_failed(taken, at=timezone.now(), error="later")
         assert Notification.objects.exists()
@@ -515,13 +518,13 @@ class TestTheReceiptByMail:
         outbox.mark_failed(taken, at=timezone.now(), error="never", permanent=True)
         assert not Notification.objects.exists()
 
-    def test_it_goes_to_no_address_that_nobody_proved(self, patron):
+    def test_receipt_is_not_emailed_to_an_unconfirmed_address(self, patron):
         EmailAddress.objects.create(user=patron, email=patron.email, verified=False)
         erase(patron)
         assert not Notification.objects.exists()
 
 
-def test_who_is_erased_while_another_page_of_theirs_is_answered_is_led_out(me, patron, library, monkeypatch):
+def test_request_of_a_person_erased_meanwhile_redirects_to_signed_out(me, patron, library, monkeypatch):
     def meanwhile(*args, **kwargs):
         erase(patron)
         raise User.DoesNotExist
@@ -534,7 +537,7 @@ def test_who_is_erased_while_another_page_of_theirs_is_answered_is_led_out(me, p
     assert answer.url == reverse("signed_out")
 
 
-def test_asking_about_an_item_that_is_erased_at_that_moment_says_so_and_keeps_the_words(
+def test_question_about_an_item_erased_meanwhile_says_so_and_keeps_the_text(
     me, patron, staff, branch, monkeypatch
 ):
     [shown] = recommend_in(HelpSessionFactory(patron=patron, staff=staff, branch=branch))
@@ -554,8 +557,8 @@ def test_asking_about_an_item_that_is_erased_at_that_moment_says_so_and_keeps_th
 
 
 @pytest.mark.parametrize("what", ["person", "visit", "conversation", "contact"])
-def test_what_the_law_holds_waits_and_all_with_it(me, patron, life, coordinator, what):
-    """Also the contact as which the desk counted a conversation: what it wrote there of it goes with the conversation."""
+def test_legal_hold_prevents_erasing_the_person(me, patron, life, coordinator, what):
+    """A hold on the contact logged for a conversation also counts, because erasing would empty its words."""
     contact = HelpSessionFactory(branch=life["visit"].branch, question="The desk's words")
     Conversation.objects.filter(pk=life["conversation"].pk).update(logged_as=contact)
     record = {

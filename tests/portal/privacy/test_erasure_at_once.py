@@ -1,4 +1,7 @@
-"""A person is erased while answers, verdicts and their own other devices go on: nothing of them is left, and nobody waits for each other."""
+"""Test erasing a person during answers, verdicts and actions on other devices.
+
+Nothing of the person is left, and no transactions wait for each other.
+"""
 
 import uuid
 from types import SimpleNamespace
@@ -31,7 +34,8 @@ from tests.processes import rounds
 
 from . import everything
 
-MANY = times(5, 15)  # rounds
+# Number of rounds.
+ROUNDS = times(5, 15)
 
 pytestmark = [
     pytest.mark.long,
@@ -42,7 +46,7 @@ pytestmark = [
 
 
 def begin(_number):
-    """A person with a visit kept, one still to be kept, two conversations at two branches, and an item recommended in an answer."""
+    """Make a person with a kept and an unkept visit, two conversations, and an item in an answer."""
     branch = LibraryFactory(
         default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
     ).default_branch
@@ -191,7 +195,7 @@ def desk_erase(data):
     return desk_actions.erase(data.conversation, by=data.staff, at=timezone.now()).pk
 
 
-def join(data):
+def merge(data):
     return merge_people(data.person, data.into, by=data.staff, at=timezone.now()).pk
 
 
@@ -199,7 +203,7 @@ REFUSALS = {"Erased", "DoesNotExist", "IntegrityError", "AlreadyErased", "Alread
 
 
 def check(data, outcomes):
-    """`outcomes` begins with that of the one or two who erase: exactly one does."""
+    """Check one round. The first one or two outcomes are those of the erasures, and exactly one erases."""
     refused = {outcome for outcome in outcomes if isinstance(outcome, str) and not outcome.isdigit()}
     assert refused <= REFUSALS, refused
     assert not User.objects.filter(pk=data.person.pk).exists()
@@ -211,13 +215,13 @@ def check(data, outcomes):
     assert not HelpSession.objects.filter(patron__isnull=False).exists()
     assert HelpSession.objects.get(pk=data.visit.pk).question == ""
     assert set(Notification.objects.values_list("kind", flat=True)) <= {"privacy/erased"}
-    assert everything.holding(["MINE", "THEIRS", data.person.name]) == set()
+    assert everything.occurrences_of(["MINE", "THEIRS", data.person.name]) == set()
     Notification.objects.all().delete()
     Conversation.objects.all().delete()
     Recommendation.objects.all().delete()
 
 
-def test_answers_and_verdicts_neither_revive_nor_leak_anything(transactional_db):
+def test_erasing_during_answers_and_verdicts_leaves_nothing_of_the_person(transactional_db):
     works = [
         erase,
         erase,
@@ -228,11 +232,11 @@ def test_answers_and_verdicts_neither_revive_nor_leak_anything(transactional_db)
         verdict("given"),
         desk_erase,
     ]
-    rounds(works, MANY, before=begin, after=check, refusals=REFUSALS)
-    assert Erasure.objects.count() == MANY
+    rounds(works, ROUNDS, before=begin, after=check, refusals=REFUSALS)
+    assert Erasure.objects.count() == ROUNDS
 
 
-def test_what_the_person_does_on_another_device_is_erased_too_or_refused(transactional_db):
+def test_actions_on_another_device_while_erasing_are_erased_or_refused(transactional_db):
     works = [
         erase,
         ask(),
@@ -245,14 +249,14 @@ def test_what_the_person_does_on_another_device_is_erased_too_or_refused(transac
         read,
         copy,
     ]
-    rounds(works, MANY, before=begin, after=check, refusals=REFUSALS)
-    assert Erasure.objects.count() == MANY
+    rounds(works, ROUNDS, before=begin, after=check, refusals=REFUSALS)
+    assert Erasure.objects.count() == ROUNDS
 
 
-def test_who_is_erased_and_joined_at_once_is_one_of_the_two(transactional_db):
+def test_simultaneous_erasing_and_merging_perform_only_one_of_them(transactional_db):
     def either(data, outcomes):
         assert set(outcomes) & {"AlreadyErased", "CannotMerge"}
         assert not User.objects.filter(pk=data.person.pk).exists()
         assert everything.pointing_at(data.person) == []
 
-    rounds([erase, join], MANY, before=begin, after=either, refusals={"AlreadyErased", "CannotMerge"})
+    rounds([erase, merge], ROUNDS, before=begin, after=either, refusals={"AlreadyErased", "CannotMerge"})

@@ -1,4 +1,4 @@
-"""A copy of everything: asked for, built, handed to its person alone, gone after seven days."""
+"""Test the copy of everything: requesting, building, downloading, and deleting it after seven days."""
 
 import csv
 import datetime
@@ -49,10 +49,10 @@ COPY = reverse("export")
 
 @pytest.fixture
 def me(client, patron, sign_in):
-    return prove(sign_in(client, patron))
+    return reauthenticate(sign_in(client, patron))
 
 
-def prove(client):
+def reauthenticate(client):
     session = client.session
     session[REAUTHENTICATED_AT] = time.time()
     session.save()
@@ -60,7 +60,7 @@ def prove(client):
 
 
 def build(person, *, at=None, language="en"):
-    """The archive as it is once the worker was here."""
+    """Request a copy, let the worker build it, and return the archive."""
     at = at or timezone.now()
     export = exports.ask_for(person, language=language, at=at)
     exports.build_exports(at=at)
@@ -82,13 +82,13 @@ def lines(page):
     return " ".join(text(page).split())
 
 
-class TestWhatIsInIt:
-    def test_every_model_that_the_policy_marks_has_its_table_and_no_other(self):
+class TestContents:
+    def test_copy_has_a_table_for_exactly_the_models_in_the_policy(self):
         assert sorted(table.model for table in contents.TABLES.values()) == sorted(
             label for label, line in POLICY.items() if line.exported
         )
 
-    def test_its_words_and_files_are_there_as_data_and_as_tables(self, patron, staff, branch):
+    def test_copy_contains_texts_and_files_as_json_and_csv(self, patron, staff, branch):
         visit = HelpSessionFactory(patron=patron, staff=staff, branch=branch, question="Bins?\nOn a balcony")
         [given] = recommend_in(visit, reason="because it is short")
         conversation = actions.ask(
@@ -134,7 +134,7 @@ class TestWhatIsInIt:
             ]
         )
 
-    def test_words_of_the_staff_and_of_others_are_not(self, patron, staff, branch):
+    def test_copy_contains_no_internal_words_of_staff_and_nothing_of_others(self, patron, staff, branch):
         visit = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
         SessionNoteFactory(help_session=visit, body="SECRET of the desk")
         conversation = actions.ask(
@@ -182,7 +182,7 @@ class TestWhatIsInIt:
         assert "Mine" in everything
         assert "SECRET" not in everything
 
-    def test_what_staff_did_as_staff_is_not_in_their_own(self, staff, coordinator, patron, branch):
+    def test_copy_of_a_staff_member_contains_nothing_of_their_work(self, staff, coordinator, patron, branch):
         conversation = actions.ask(
             by=patron, at=NOW, body="SECRET", language="en", client_token=uuid.uuid4(), branch=branch
         )
@@ -206,7 +206,7 @@ class TestWhatIsInIt:
         assert (said["messages"], said["drafts"], said["mails"]) == ([], [], [])
         assert str(conversation.public_id) not in archive.read("data.json").decode()
 
-    def test_an_answer_that_is_held_leaves_no_trace(self, patron, staff, branch):
+    def test_copy_contains_no_trace_of_a_pending_answer(self, patron, staff, branch):
         now = timezone.now()
         conversation = actions.ask(
             by=patron,
@@ -240,7 +240,7 @@ class TestWhatIsInIt:
             )
         assert after == before
 
-    def test_a_code_in_a_mail_is_not_in_it(self, patron):
+    def test_copy_contains_no_sign_in_codes_from_emails(self, patron):
         for blank in (True, False):
             write(
                 kind="account/mail",
@@ -257,12 +257,12 @@ class TestWhatIsInIt:
             (patron.email, "123456"),
         ]
 
-    def test_it_says_what_it_is_in_the_persons_language(self, patron):
+    def test_copy_explains_itself_in_the_patrons_language(self, patron):
         readme = build(patron, language="es").read("README.txt").decode()
         assert "data.json" in readme
         assert "This is a copy" not in readme
 
-    def test_a_file_that_is_lost_costs_no_more_than_itself(self, patron, branch):
+    def test_copy_is_complete_except_for_a_missing_file(self, patron, branch):
         conversation = actions.ask(
             by=patron, at=NOW, body="Hi", language="en", client_token=uuid.uuid4(), branch=branch
         )
@@ -290,12 +290,12 @@ class TestWhatIsInIt:
         (True, "True"),
     ],
 )
-def test_no_cell_runs_in_a_spreadsheet(value, cell):
+def test_csv_cells_cannot_run_as_formulas(value, cell):
     assert spreadsheet_cell(value) == cell
 
 
-class TestAskingForIt:
-    def test_the_worker_builds_it_and_a_mail_says_so_and_nothing_else(self, me, patron, branch):
+class TestRequesting:
+    def test_worker_builds_the_copy_and_emails_only_that_it_is_ready(self, me, patron, branch):
         actions.ask(by=patron, at=NOW, body="MATTER", language="en", client_token=uuid.uuid4(), branch=branch)
         assert me.post(COPY).url == COPY
         assert "We're making your copy" in lines(me.get(COPY))
@@ -306,12 +306,12 @@ class TestAskingForIt:
         assert f"{COPY}\n" in mail.text
         assert "MATTER" not in mail.subject + mail.text + mail.html
 
-    def test_no_mail_goes_to_an_address_that_nobody_proved(self, patron):
+    def test_copy_ready_email_is_not_sent_to_an_unconfirmed_address(self, patron):
         EmailAddress.objects.create(user=patron, email=patron.email, verified=False)
         build(patron)
         assert not Notification.objects.exists()
 
-    def test_asking_twice_is_asking_once_also_shortly_after_it_was_made(self, patron):
+    def test_second_request_within_an_hour_returns_the_same_copy(self, patron):
         first = exports.ask_for(patron, language="en", at=NOW)
         assert exports.ask_for(patron, language="en", at=NOW + datetime.timedelta(minutes=5)) == first
         exports.build_exports(at=NOW + datetime.timedelta(minutes=5))
@@ -324,9 +324,7 @@ class TestAskingForIt:
             != first
         )
 
-    def test_a_new_one_takes_the_place_of_the_old_one_once_it_is_there(
-        self, patron, django_capture_on_commit_callbacks
-    ):
+    def test_new_copy_replaces_the_old_one_when_ready(self, patron, django_capture_on_commit_callbacks):
         old = ExportFactory(person=patron, asked_at=NOW, ready_at=NOW)
         new = exports.ask_for(patron, language="en", at=timezone.now())
         assert private_storage().exists(old.file.name)
@@ -335,7 +333,7 @@ class TestAskingForIt:
         assert list(Export.objects.all()) == [new]
         assert not private_storage().exists(old.file.name)
 
-    def test_it_asks_first_who_is_there(self, client, patron, sign_in):
+    def test_making_a_copy_requires_reauthentication(self, client, patron, sign_in):
         sign_in(client, patron)
         assert client.post(COPY).url == f"{reverse('reauthenticate')}?next=%2Fprivacy%2Fcopy%2F"
         assert not Export.objects.exists()
@@ -343,7 +341,7 @@ class TestAskingForIt:
         assert 'id="prove"' in page
         assert 'id="make-copy"' not in page
 
-    def test_an_open_page_is_told_only_what_is_new(self, me, patron):
+    def test_copy_page_poll_returns_content_only_after_progress(self, me, patron):
         export = exports.ask_for(patron, language="en", at=NOW)
         assert me.get(COPY, {"since": "waiting-0"}, **HTMX).status_code == 204
         Export.objects.filter(pk=export.pk).update(state="building", done=3, total=20)
@@ -353,7 +351,7 @@ class TestAskingForIt:
         assert 'data-poll="/privacy/copy/?since=building-3"' in part
 
 
-class TestHandingItOver:
+class TestDownloading:
     @pytest.fixture
     def export(self, patron):
         return ExportFactory(person=patron)
@@ -362,7 +360,7 @@ class TestHandingItOver:
     def address(self, export):
         return reverse("export_file", args=[export.public_id])
 
-    def test_to_its_person(self, me, address, patron):
+    def test_patron_downloads_their_copy(self, me, address, patron):
         response = me.get(address)
         assert b"".join(response.streaming_content) == b"a copy"
         assert response.headers["Content-Disposition"].startswith("attachment;")
@@ -370,24 +368,26 @@ class TestHandingItOver:
         assert AuditEvent.objects.filter(action="downloaded_export", patron=patron, by=patron).exists()
 
     @pytest.mark.parametrize("who", ["another patron", "staff", "coordinator"])
-    def test_to_nobody_else(self, client, address, sign_in, staff, coordinator, who):
-        prove(
+    def test_other_people_get_404_for_the_copy(self, client, address, sign_in, staff, coordinator, who):
+        reauthenticate(
             sign_in(
                 client, {"another patron": UserFactory(), "staff": staff, "coordinator": coordinator}[who]
             )
         )
         assert client.get(address).status_code == 404
 
-    def test_not_to_the_holder_of_a_code(self, client, address, show_code):
+    def test_viewer_by_code_must_sign_in_to_download_a_copy(self, client, address, show_code):
         show_code(client, code_for(HelpSessionFactory()))
         assert client.get(address).url.startswith(reverse("sign_in"))
 
-    def test_only_once_they_have_shown_that_it_is_them(self, client, address, patron, sign_in):
+    def test_downloading_a_copy_requires_reauthentication(self, client, address, patron, sign_in):
         sign_in(client, patron)
         assert client.get(address).url == COPY
         assert not AuditEvent.objects.exists()
 
-    def test_for_seven_days(self, me, export, address, django_capture_on_commit_callbacks):
+    def test_copy_can_be_downloaded_for_seven_days_and_is_then_deleted(
+        self, me, export, address, django_capture_on_commit_callbacks
+    ):
         week = datetime.timedelta(days=7)
         Export.objects.filter(pk=export.pk).update(
             ready_at=timezone.now() - week + datetime.timedelta(minutes=5)
@@ -401,7 +401,7 @@ class TestHandingItOver:
         assert not private_storage().exists(export.file.name)
 
 
-class TestWhenItGoesWrong:
+class TestFailures:
     @pytest.fixture
     def export(self, patron):
         return exports.ask_for(patron, language="en", at=NOW)
@@ -410,7 +410,9 @@ class TestWhenItGoesWrong:
         export.refresh_from_db()
         return export.state, export.attempts
 
-    def test_a_full_disk_is_tried_again_and_then_said(self, export, me, monkeypatch):
+    def test_copy_fails_after_three_attempts_on_a_full_disk_and_the_page_says_so(
+        self, export, me, monkeypatch
+    ):
         def full(*args):
             raise OSError("No space left on device")
 
@@ -423,7 +425,7 @@ class TestWhenItGoesWrong:
         monkeypatch.undo()
         assert exports.ask_for(export.person, language="en", at=at) != export
 
-    def test_a_worker_that_was_killed_is_followed_by_another(self, export):
+    def test_another_worker_builds_the_copy_of_a_killed_worker(self, export):
         Export.objects.filter(pk=export.pk).update(
             state="building", attempts=1, leased_until=NOW + exports.LEASE
         )
@@ -432,14 +434,16 @@ class TestWhenItGoesWrong:
         exports.build_exports(at=NOW + exports.LEASE)
         assert self.state(export) == ("ready", 2)
 
-    def test_one_that_kills_its_workers_is_given_up(self, export):
+    def test_copy_that_kills_three_workers_is_given_up(self, export):
         Export.objects.filter(pk=export.pk).update(
             state="building", attempts=3, leased_until=NOW + exports.LEASE
         )
         exports.build_exports(at=NOW + exports.LEASE)
         assert self.state(export) == ("failed", 3)
 
-    def test_nothing_is_left_where_the_person_goes_meanwhile(self, export, patron, branch, monkeypatch):
+    def test_building_a_copy_leaves_nothing_if_the_person_is_deleted_meanwhile(
+        self, export, patron, branch, monkeypatch
+    ):
         conversation = actions.ask(
             by=patron, at=NOW, body="Hi", language="en", client_token=uuid.uuid4(), branch=branch
         )
@@ -449,12 +453,12 @@ class TestWhenItGoesWrong:
         )
         add_file = exports._add_file
 
-        def and_then_they_go(archive, attachment):
+        def delete_person_meanwhile(archive, attachment):
             add_file(archive, attachment)
             Attachment.objects.all().delete()
             User.objects.filter(pk=patron.pk).delete()
 
-        monkeypatch.setattr(exports, "_add_file", and_then_they_go)
+        monkeypatch.setattr(exports, "_add_file", delete_person_meanwhile)
         exports.build_exports(at=timezone.now())
         assert not Export.objects.exists()
         assert not Notification.objects.exists()
@@ -462,7 +466,7 @@ class TestWhenItGoesWrong:
             set(private_storage().listdir("exports")[1]) if private_storage().exists("exports") else set()
         ) == before
 
-    def test_a_file_that_no_row_knows_goes(self, patron):
+    def test_copy_file_without_a_row_is_deleted_after_an_hour(self, patron):
         known = ExportFactory(person=patron).file.name
         stray = private_storage().save(f"exports/{uuid.uuid4()}.zip", ContentFile(b"left behind"))
         exports.forget_stray_exports(at=timezone.now())
@@ -470,7 +474,7 @@ class TestWhenItGoesWrong:
         exports.forget_stray_exports(at=timezone.now() + datetime.timedelta(hours=2))
         assert (private_storage().exists(known), private_storage().exists(stray)) == (True, False)
 
-    def test_a_file_that_the_disk_keeps_is_tried_again(
+    def test_copy_file_that_could_not_be_deleted_is_deleted_later(
         self, patron, monkeypatch, django_capture_on_commit_callbacks
     ):
         export = ExportFactory(person=patron, ready_at=NOW - datetime.timedelta(days=8))
@@ -489,7 +493,7 @@ class TestWhenItGoesWrong:
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_a_copy_costs_the_same_number_of_queries_whatever_is_in_it(
+def test_copy_runs_the_same_number_of_queries_for_1_and_30_visits(
     patron, staff, branch, rows, django_assert_num_queries
 ):
     visits = HelpSessionFactory.create_batch(rows, patron=patron, staff=staff, branch=branch)
@@ -507,7 +511,7 @@ def test_a_copy_costs_the_same_number_of_queries_whatever_is_in_it(
             list(contents.entries(one, patron, timezone.now()))
 
 
-def test_the_documentation_names_every_table_and_column_and_no_other():
+def test_export_documentation_lists_exactly_the_tables_and_columns():
     documented, name = {}, ""
     for line in (settings.BASE_DIR / "docs/export.md").read_text().split("## The tables")[1].splitlines():
         cells = [cell.strip() for cell in line.split("|")[1:-1]]

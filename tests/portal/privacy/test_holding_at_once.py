@@ -1,4 +1,4 @@
-"""A hold is set in the moment in which what it holds is forgotten or erased: one comes first, and what was held is there."""
+"""Test a legal hold set while its record is being forgotten or erased: a held record is never deleted."""
 
 import datetime
 import uuid
@@ -25,7 +25,8 @@ from tests.factories import (
 )
 from tests.processes import rounds
 
-MANY = times(3, 9)  # rounds: a third with each kind of record
+# Number of rounds. Each kind of record gets a third.
+ROUNDS = times(3, 9)
 
 pytestmark = [
     pytest.mark.long,
@@ -36,7 +37,7 @@ pytestmark = [
 
 
 def begin(number):
-    """A visit whose time is over, with a conversation that is closed."""
+    """Make a visit whose time is over, with a closed conversation."""
     branch = LibraryFactory(
         default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
     ).default_branch
@@ -64,24 +65,25 @@ def pause(seconds):
 
 
 def hold(data):
-    """Whether what was to be held was there once it was held."""
+    """Set the hold and return whether the record still existed."""
     with transaction.atomic():
         holds.hold(data.record, reason="Case 7", by=data.coordinator, at=timezone.now())
-        pause(0.02)  # so that the other comes in between, if it can
-        return is_there(data)
+        # Give the other process time to interfere.
+        pause(0.02)
+        return still_exists(data)
 
 
-def is_there(data):
+def still_exists(data):
     return (
         HelpSession.objects.filter(pk=data.visit.pk).exclude(question="").exists()
         and data.conversation.messages.exists()
     )
 
 
-def what_was_there_stays(data, outcomes):
+def check_record(data, outcomes):
     held, deleted = outcomes
     assert held in (True, False, "Gone"), outcomes
-    assert is_there(data) is (held is True), outcomes
+    assert still_exists(data) is (held is True), outcomes
     seen.add(held)
 
 
@@ -97,8 +99,8 @@ def erase_conversation(data):
     return holds.erase_conversation(data.conversation, by=data.coordinator, at=timezone.now()).pk
 
 
-def begin_counted(number):
-    """A conversation that the desk counted as a contact, in words of its own."""
+def begin_with_contact(number):
+    """Make a conversation that the desk logged as a contact in its own words."""
     data = begin(number)
     data.contact = HelpSessionFactory(branch=data.visit.branch, staff=data.coordinator)
     Conversation.objects.filter(pk=data.conversation.pk).update(logged_as=data.contact)
@@ -110,7 +112,7 @@ def hold_contact(data):
     return bool(holds.hold(data.contact, reason="Case 7", by=data.coordinator, at=timezone.now()))
 
 
-def its_words_stay(data, outcomes):
+def check_words(data, outcomes):
     held, _deleted = outcomes
     assert held is True, outcomes
     words = HelpSession.objects.get(pk=data.contact.pk).question
@@ -118,8 +120,8 @@ def its_words_stay(data, outcomes):
     seen.add(words != "")
 
 
-def begin_logged(number):
-    """A visit that stays, with a row of the access log whose time is over."""
+def begin_with_log_entry(number):
+    """Make a visit that is kept, with an access log entry whose time is over."""
     data = begin(number)
     HelpSession.objects.filter(pk=data.visit.pk).update(kept_at=timezone.now())
     long_ago = timezone.now() - datetime.timedelta(days=731)
@@ -128,10 +130,11 @@ def begin_logged(number):
     return data
 
 
-def hold_logged(data):
-    """Return whether the row of the access log was there once its subject was held."""
+def hold_with_log_entry(data):
+    """Set the hold and return whether the access log entry still existed."""
     if data.number % 2 == 0:
-        pause(0.05)  # so that the row is deleted and the deletion not yet committed
+        # The entry is deleted by then, but not yet committed.
+        pause(0.05)
     with transaction.atomic():
         holds.hold(data.record, reason="Case 7", by=data.coordinator, at=timezone.now())
         return AuditEvent.objects.filter(pk=data.event.pk).exists()
@@ -143,14 +146,14 @@ def forget_log(data):
         pause(0.1)
 
 
-def its_log_stays(data, outcomes):
+def check_log(data, outcomes):
     held, _forgotten = outcomes
     assert AuditEvent.objects.filter(pk=data.event.pk).exists() is held, outcomes
     seen.add(held)
 
 
 def late_every_second_time(delete):
-    """Return the deletion with a pause in every second round, so that the hold comes first in some rounds."""
+    """Delay the deletion in every second round, so that the hold comes first in some rounds."""
 
     def run(data):
         if data.number % 2:
@@ -166,23 +169,25 @@ seen = set()
 @pytest.mark.parametrize(
     "delete", [forget, erase_everything, erase_conversation], ids=lambda delete: delete.__name__
 )
-def test_what_was_there_when_it_was_held_stays(delete):
+def test_record_that_exists_when_held_survives_simultaneous_deletion(delete):
     seen.clear()
     works = [hold, late_every_second_time(delete)]
-    rounds(works, MANY, before=begin, after=what_was_there_stays, refusals={"Gone", "HeldByLaw"})
-    assert True in seen  # or the test would say nothing
-
-
-@pytest.mark.parametrize("delete", [erase_everything, erase_conversation], ids=lambda delete: delete.__name__)
-def test_a_contact_that_is_held_keeps_its_words(delete):
-    seen.clear()
-    works = [hold_contact, late_every_second_time(delete)]
-    rounds(works, MANY, before=begin_counted, after=its_words_stay, refusals={"HeldByLaw"})
+    rounds(works, ROUNDS, before=begin, after=check_record, refusals={"Gone", "HeldByLaw"})
+    # Otherwise no round would have tested the hold.
     assert True in seen
 
 
-def test_access_log_that_was_there_when_its_subject_was_held_stays():
+@pytest.mark.parametrize("delete", [erase_everything, erase_conversation], ids=lambda delete: delete.__name__)
+def test_held_contact_keeps_its_words_during_simultaneous_deletion(delete):
     seen.clear()
-    works = [hold_logged, late_every_second_time(forget_log)]
-    rounds(works, MANY, before=begin_logged, after=its_log_stays)
-    assert True in seen  # or the test would say nothing
+    works = [hold_contact, late_every_second_time(delete)]
+    rounds(works, ROUNDS, before=begin_with_contact, after=check_words, refusals={"HeldByLaw"})
+    assert True in seen
+
+
+def test_access_log_entry_is_kept_if_its_record_is_held_first():
+    seen.clear()
+    works = [hold_with_log_entry, late_every_second_time(forget_log)]
+    rounds(works, ROUNDS, before=begin_with_log_entry, after=check_log)
+    # Otherwise no round would have tested the hold.
+    assert True in seen

@@ -1,4 +1,4 @@
-"""Somebody lets go of a child's visit in the moment in which a hold on them is set or lifted, or in which their record is joined with another."""
+"""Test leaving a child's visit while a hold on the person changes or their records are merged."""
 
 import datetime
 import uuid
@@ -29,7 +29,8 @@ from tests.factories import (
 )
 from tests.processes import rounds
 
-MANY = times(4, 12)  # rounds: a fourth by each way of letting go
+# Number of rounds. Each way of leaving gets a fourth.
+ROUNDS = times(4, 12)
 
 pytestmark = [
     pytest.mark.long,
@@ -40,7 +41,7 @@ pytestmark = [
 
 
 def begin(number):
-    """A visit that both hold; who lets go, and how."""
+    """Make a visit that child and adult keep, and choose who leaves it and how."""
     branch = LibraryFactory(
         default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
     ).default_branch
@@ -68,7 +69,7 @@ def begin(number):
     )
 
 
-def let_go(data):
+def leave_visit(data):
     at = timezone.now()
     if data.how == "leaves":
         sharing.stop_keeping(data.visit, by=data.who, at=at)
@@ -78,34 +79,37 @@ def let_go(data):
         retention.forget(at=at)
 
 
-def is_behind(data):
+def keeps_visit(data):
     return HelpSession.objects.filter(Q(patron=data.who) | Q(shared_with=data.who), pk=data.visit.pk).exists()
 
 
 def hold(data):
-    """Whether they were behind the visit in the moment in which they came to be held."""
+    """Set the hold and return whether the person still kept the visit."""
     with transaction.atomic():
         holds.hold(data.who, reason="Case 7", by=data.coordinator, at=timezone.now())
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_sleep(0.02)")  # so that the other comes in between, if it can
-        return is_behind(data)
+            # Give the other process time to interfere.
+            cursor.execute("SELECT pg_sleep(0.02)")
+        return keeps_visit(data)
 
 
-def what_they_were_behind_is_held(data, outcomes):
-    were_behind, _let_go = outcomes
-    assert were_behind in (True, False), outcomes
-    assert holds.held(data.visit) is were_behind, (data.how, outcomes)
-    assert is_behind(data) is (were_behind and data.how == "in time")  # what is held doesn't end in time
-    seen.add(were_behind)
+def check_hold(data, outcomes):
+    kept_visit, _let_go = outcomes
+    assert kept_visit in (True, False), outcomes
+    assert holds.held(data.visit) is kept_visit, (data.how, outcomes)
+    # A held visit is not forgotten when its time is over.
+    assert keeps_visit(data) is (kept_visit and data.how == "in time")
+    seen.add(kept_visit)
 
 
 seen = set()
 
 
-def test_a_hold_comes_before_letting_go_and_stays_or_comes_after_it():
+def test_shared_visit_is_held_if_the_hold_comes_before_the_person_leaves():
     seen.clear()
-    rounds([hold, let_go], MANY, before=begin, after=what_they_were_behind_is_held)
-    assert True in seen  # or the test would say nothing
+    rounds([hold, leave_visit], ROUNDS, before=begin, after=check_hold)
+    # Otherwise no round would have tested the hold.
+    assert True in seen
 
 
 def begin_held(number):
@@ -118,20 +122,20 @@ def lift(data):
     holds.lift(data.hold, by=data.coordinator, at=timezone.now())
 
 
-def nothing_is_held(data, outcomes):
+def check_nothing_held(data, outcomes):
     assert set(outcomes) == {None}
     assert not LegalHold.objects.filter(lifted_at=None).exists(), data.how
     assert not holds.held(data.visit)
 
 
-def test_of_a_hold_that_is_lifted_meanwhile_nothing_stays_behind():
-    rounds([lift, let_go], MANY, before=begin_held, after=nothing_is_held)
+def test_lifting_a_hold_during_leaving_a_shared_visit_leaves_no_hold():
+    rounds([lift, leave_visit], ROUNDS, before=begin_held, after=check_nothing_held)
 
 
-# Everything else that locks the same rows.
+# Other actions that lock the same rows.
 
 
-def leave(data):
+def adult_leaves(data):
     sharing.stop_keeping(data.visit, by=data.adult, at=timezone.now())
 
 
@@ -139,11 +143,11 @@ def child_leaves(data):
     sharing.stop_keeping(data.visit, by=data.child, at=timezone.now())
 
 
-def take_the_child_out(data):
+def desk_removes_child(data):
     sharing.take_out(data.visit, data.child, by=data.coordinator, at=timezone.now())
 
 
-def join(data):
+def merge(data):
     merge_people(data.adult, UserFactory(), by=data.coordinator, at=timezone.now())
 
 
@@ -178,12 +182,13 @@ def verdict(data):
     )
 
 
-def nobody_waited_for_nothing(data, outcomes):
+def check_no_deadlock(data, outcomes):
     *outcomes, said = outcomes
+    # The child may have given up this item a moment before.
     assert (set(outcomes), said in (None, "Erased")) == ({None}, True), (
         outcomes,
         said,
-    )  # of an item that was the child's a moment before
+    )
     visit = HelpSession.objects.get(pk=data.visit.pk)
     assert visit.patron is None
     assert not User.objects.filter(pk=data.adult.pk).exists()
@@ -191,6 +196,6 @@ def nobody_waited_for_nothing(data, outcomes):
     assert set(data.conversation.messages.values_list("body", flat=True)) >= {"Yes.", "Thanks."}
 
 
-def test_who_lets_go_while_others_write_and_join_waits_for_nobody_who_waits_for_them():
-    works = [leave, child_leaves, take_the_child_out, join, answer, write, verdict]
-    rounds(works, 2 * MANY, before=begin, after=nobody_waited_for_nothing, refusals={"Erased"})
+def test_leaving_a_shared_visit_never_deadlocks_with_writing_and_merging():
+    works = [adult_leaves, child_leaves, desk_removes_child, merge, answer, write, verdict]
+    rounds(works, 2 * ROUNDS, before=begin, after=check_no_deadlock, refusals={"Erased"})

@@ -1,4 +1,4 @@
-"""Two accounts of one person, found by proving an address that has another: offered, and made one by a button."""
+"""Test merging two accounts of one person who confirms an email address that belongs to another account."""
 
 import pytest
 from django.test import Client
@@ -25,26 +25,27 @@ def _mail_goes_to_the_outbox(settings):
 
 @pytest.fixture
 def device(client, library, sign_in):
-    """The browser of Noor, whom it alone knows, with a visit kept there."""
+    """Return the browser of Noor, a patron without an address, who keeps a visit."""
     client.person = people.person_without_address(at=timezone.now(), name="Noor", language="en")
     client.visit = HelpSessionFactory(patron=client.person)
     return sign_in(client, client.person)
 
 
 def prove(browser, email):
-    """The address, and then that it is still them."""
+    """Confirm the address and reauthenticate."""
     browser.post(reverse("add_address"), {"email": email})
     browser.post(reverse("add_address"), {"code": mailed_code(email)})
     browser.post("/me/prove/", {"confirm": "1"})
 
 
-def test_what_is_on_the_device_comes_into_the_account_of_the_address(device, patron):
+def test_visits_on_the_device_move_to_the_account_of_the_confirmed_address(device, patron):
     HelpSessionFactory(patron=patron)
     prove(device, patron.email)
     page = device.get(JOIN).content.decode()
     assert "1 visit" in page
     assert patron.email in page
-    assert HelpSession.objects.filter(patron=patron).count() == 1  # looking moves nothing
+    # Opening the page moves nothing.
+    assert HelpSession.objects.filter(patron=patron).count() == 1
     before = device.session.session_key
     assert device.post(JOIN)["Location"] == "/"
     assert HelpSession.objects.filter(patron=patron).count() == 2
@@ -54,7 +55,7 @@ def test_what_is_on_the_device_comes_into_the_account_of_the_address(device, pat
     assert "now one" in device.get("/").content.decode()
 
 
-def test_nothing_is_joined_without_a_proof_from_both_sides(device, patron):
+def test_merging_accounts_requires_proof_of_both(device, patron):
     assert device.get(JOIN)["Location"].startswith("/me/prove/")
     device.post("/me/prove/", {"confirm": "1"})
     assert device.get(JOIN)["Location"] == "/me/"
@@ -67,7 +68,7 @@ def test_nothing_is_joined_without_a_proof_from_both_sides(device, patron):
     assert User.objects.filter(pk=device.person.pk).exists()
 
 
-def test_the_proof_of_the_other_side_is_this_persons_and_does_not_last(device, patron, sign_in, time_machine):
+def test_proof_of_the_other_account_is_personal_and_expires(device, patron, sign_in, time_machine):
     time_machine.move_to("2026-11-25 09:00:00Z", tick=False)
     prove(device, patron.email)
     noted = dict(device.session.items())
@@ -84,7 +85,7 @@ def test_the_proof_of_the_other_side_is_this_persons_and_does_not_last(device, p
     assert User.objects.filter(pk=device.person.pk).exists()
 
 
-def test_two_addresses_leave_the_one_just_proven(client, patron):
+def test_merged_account_keeps_the_address_just_confirmed(client, patron):
     other = UserFactory(email="other@example.org")
     ask_for_code(client, other.email)
     enter(client, mailed_code(other.email))
@@ -94,7 +95,7 @@ def test_two_addresses_leave_the_one_just_proven(client, patron):
     assert signed_in_as(client) == str(patron.pk)
 
 
-def test_somebody_who_works_at_a_desk_takes_the_other_account_in(client, staff, patron):
+def test_staff_account_absorbs_the_other_account(client, staff, patron):
     ask_for_code(client, staff.email)
     enter(client, mailed_code(staff.email))
     HelpSessionFactory(patron=patron)
@@ -104,7 +105,7 @@ def test_somebody_who_works_at_a_desk_takes_the_other_account_in(client, staff, 
     assert signed_in_as(client) == str(staff.pk)
 
 
-def test_two_who_work_at_desks_are_told_that_it_cannot_be_done_here(client, staff, coordinator):
+def test_two_staff_accounts_cannot_be_merged_and_the_page_says_so(client, staff, coordinator):
     ask_for_code(client, staff.email)
     enter(client, mailed_code(staff.email))
     prove(client, coordinator.email)
@@ -113,15 +114,17 @@ def test_two_who_work_at_desks_are_told_that_it_cannot_be_done_here(client, staf
     assert StaffRole.objects.count() == 2
 
 
-def test_joining_into_an_account_of_staff_opens_no_desk(device, staff):
+def test_merging_into_a_staff_account_requires_the_second_factor_for_the_desk(device, staff):
     prove(device, staff.email)
     device.post(JOIN)
     assert signed_in_as(device) == str(staff.pk)
     assert device.get("/desk/")["Location"].startswith("/second-factor/")
 
 
-def test_the_address_that_ends_is_told_and_for_a_day_the_desk_can_part_them(client, patron, coordinator):
-    """Whoever holds somebody's device for a moment may have an account of their own to take all of it into."""
+def test_address_of_the_merged_account_is_emailed_and_the_desk_can_unmerge_for_a_day(
+    client, patron, coordinator
+):
+    """Otherwise a person who finds a patron's device open could keep everything in their own account."""
     other = UserFactory(email="other@example.org")
     visit = HelpSessionFactory(patron=other)
     ask_for_code(client, other.email)
@@ -140,7 +143,7 @@ def test_the_address_that_ends_is_told_and_for_a_day_the_desk_can_part_them(clie
     assert signed_in_as(client) is None
 
 
-def test_what_was_on_a_device_alone_has_nobody_to_tell(device, patron):
+def test_merging_an_account_without_an_address_sends_no_email(device, patron):
     prove(device, patron.email)
     device.post(JOIN)
     assert not Notification.objects.filter(kind="privacy/merged").exists()

@@ -1,4 +1,4 @@
-"""Two records of one person become one, with all that is in either, or nothing happens at all."""
+"""Test merging two records of one person: completely or not at all."""
 
 import uuid
 
@@ -46,7 +46,7 @@ def _mail_goes_to_the_outbox(settings):
 
 @pytest.fixture
 def device(library):
-    """Noor, whom one device knows."""
+    """Return Noor, a patron without an address."""
     return people.person_without_address(at=timezone.now(), name="Noor", language="es")
 
 
@@ -74,7 +74,7 @@ def say(conversation, person, *, side="patron"):
     )
 
 
-def test_what_is_in_either_record_is_in_the_one(device, patron, branch, staff):
+def test_merged_record_has_everything_of_both(device, patron, branch, staff):
     theirs, own = visit(device, branch), visit(patron, branch, question="Where is the atlas?")
     item = recommend_in(theirs)[0]
     conversation, asked = ask(device, help_session=theirs), ask(device)
@@ -91,7 +91,7 @@ def test_what_is_in_either_record_is_in_the_one(device, patron, branch, staff):
 
 
 @pytest.mark.parametrize(("own", "theirs", "left"), [("", "30", "30"), ("90", "30", "90"), ("", "", "365")])
-def test_who_has_chosen_how_long_the_library_remembers_keeps_that(device, patron, own, theirs, left):
+def test_merged_record_keeps_the_chosen_retention_time(device, patron, own, theirs, left):
     for person, remember in ((patron, own), (device, theirs)):
         if remember:
             choose(person, remember=remember, wording="", language="en", at=timezone.now())
@@ -100,15 +100,14 @@ def test_who_has_chosen_how_long_the_library_remembers_keeps_that(device, patron
     assert (patron.remember, patron.remember_chosen_at is None) == (left, left == "365")
 
 
-def test_a_hold_goes_on_in_the_one_record(device, patron, coordinator):
+def test_legal_hold_continues_on_the_merged_record(device, patron, coordinator):
     holds.hold(device, reason="Case 12", by=coordinator, at=timezone.now())
     merge_people(device, patron, by=patron, at=timezone.now())
     assert holds.held(patron)
 
 
-def test_no_row_is_lost():
-    """With something of every kind in the record that ends: of the other models each has as many rows as before. A copy holds half of what
-    the one record holds: it ends."""
+def test_merging_loses_no_row():
+    """Merge a record with rows of every kind. Only the copy is deleted, because it covers only one record."""
     world = worlds.build()
     theirs = world.patron
     Consent.objects.create(
@@ -132,7 +131,7 @@ def test_no_row_is_lost():
     assert not SavedItem.objects.exclude(saved_list__patron=world.other_patron).exists()
 
 
-def test_both_records_have_their_event_and_keep_those_of_before(device, patron):
+def test_merging_records_an_event_for_both_and_keeps_earlier_events(device, patron):
     public_ids = {str(device.public_id), str(patron.public_id)}
     merge_people(device, patron, by=device, at=timezone.now())
     found = AuditEvent.objects.filter(patron=patron)
@@ -140,7 +139,7 @@ def test_both_records_have_their_event_and_keep_those_of_before(device, patron):
     assert found.filter(action="joined_without_address", by=patron).exists()
 
 
-def test_a_record_without_address_takes_the_one_that_comes(device, patron):
+def test_record_without_an_address_takes_the_address_of_the_other(device, patron):
     EmailAddress.objects.create(user=patron, email=patron.email, primary=True, verified=True)
     User.objects.filter(pk=device.pk).update(name="")
     merge_people(patron, device, by=patron, at=timezone.now())
@@ -152,7 +151,7 @@ def test_a_record_without_address_takes_the_one_that_comes(device, patron):
     assert browser.session["_auth_user_id"] == str(device.pk)
 
 
-def test_of_two_addresses_the_one_that_stays_is_that_of_the_record_that_stays(patron):
+def test_merged_record_keeps_its_own_address(patron):
     other = UserFactory(email="other@example.org")
     for person in (patron, other):
         EmailAddress.objects.create(user=person, email=person.email, primary=True, verified=True)
@@ -160,7 +159,7 @@ def test_of_two_addresses_the_one_that_stays_is_that_of_the_record_that_stays(pa
     assert list(EmailAddress.objects.values_list("user", "email")) == [(patron.pk, "sam@example.org")]
 
 
-def test_who_was_signed_in_to_the_record_that_ended_is_so_no_longer(patron):
+def test_merging_signs_out_the_record_that_ended(patron):
     other, browser = UserFactory(email="other@example.org"), Client()
     ask_for_code(browser, other.email)
     browser.post(reverse("account_confirm_login_code"), {"code": mailed_code(other.email)})
@@ -169,7 +168,7 @@ def test_who_was_signed_in_to_the_record_that_ended_is_so_no_longer(patron):
     assert not browser.get(reverse("me")).wsgi_request.user.is_authenticated
 
 
-def test_lists_of_one_name_become_one(device, patron):
+def test_lists_of_one_name_are_merged(device, patron):
     both, theirs, own = ItemFactory.create_batch(3)
     for person, item in ((device, both), (device, theirs), (patron, both), (patron, own)):
         save(item, patron=person, at=timezone.now())
@@ -183,7 +182,7 @@ def test_lists_of_one_name_become_one(device, patron):
     assert SavedItem.objects.count() == 3
 
 
-def test_what_was_being_written_goes_on_as_one_text(device, patron, branch):
+def test_drafts_of_both_records_become_one_text(device, patron, branch):
     for person, body in ((device, "From the phone."), (patron, "From the desk.")):
         Draft.objects.create(
             kind="ask",
@@ -212,7 +211,7 @@ def test_what_was_being_written_goes_on_as_one_text(device, patron, branch):
     ]
 
 
-def test_files_that_were_not_sent_come_along(device, patron, branch):
+def test_unsent_files_move_with_the_merged_record(device, patron, branch):
     conversation = ask(device, help_session=visit(device, branch))
     attachment = attach_to(conversation.messages.get())
     merge_people(device, patron, by=patron, at=timezone.now())
@@ -220,7 +219,7 @@ def test_files_that_were_not_sent_come_along(device, patron, branch):
     assert attachment.added_by == patron
 
 
-def test_what_either_has_seen_is_seen(device, patron, branch):
+def test_conversation_read_by_either_record_is_read_after_merging(device, patron, branch):
     conversation, early, late = (
         ask(device, help_session=visit(device, branch)),
         timezone.now(),
@@ -232,9 +231,7 @@ def test_what_either_has_seen_is_seen(device, patron, branch):
     assert list(Participation.objects.values_list("person", "read_until")) == [(patron.pk, late)]
 
 
-def test_the_desk_finds_the_conversations_by_the_name_that_stayed_and_its_open_pages_hear_of_it(
-    device, patron, branch
-):
+def test_merging_renames_the_search_entries_and_refreshes_open_desk_pages(device, patron, branch):
     conversation = ask(device, help_session=visit(device, branch))
     version, desk_version, queue = (
         conversation.version,
@@ -250,7 +247,7 @@ def test_the_desk_finds_the_conversations_by_the_name_that_stayed_and_its_open_p
 
 
 @pytest.mark.parametrize("why", ["one", "works at a desk", "may not sign in", "gone"])
-def test_who_is_not_joined(why, device, patron, branch):
+def test_staff_inactive_deleted_and_identical_records_cannot_be_merged(why, device, patron, branch):
     going, into = device, patron
     if why == "one":
         going = patron
@@ -266,14 +263,14 @@ def test_who_is_not_joined(why, device, patron, branch):
     assert (User.objects.count(), AuditEvent.objects.filter(action="merged_people").count()) == (before, 0)
 
 
-def test_somebody_who_works_at_a_desk_may_take_in_their_record_as_a_patron(device, staff, branch):
+def test_staff_member_can_merge_their_patron_record(device, staff, branch):
     ask(device, help_session=visit(device, branch))
     merge_people(device, staff, by=staff, at=timezone.now())
     assert Conversation.objects.get().patron == staff
     assert staff.staff_roles.count() == 1
 
 
-def test_all_or_nothing(device, patron, branch, monkeypatch):
+def test_failed_merge_changes_nothing(device, patron, branch, monkeypatch):
     conversation = ask(device, help_session=visit(device, branch))
     monkeypatch.setattr(merging, "raise_queue", lambda branch_id: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -283,23 +280,24 @@ def test_all_or_nothing(device, patron, branch, monkeypatch):
     assert Message.objects.get().author == device
 
 
-def test_what_moves_is_told_before(device, patron, branch):
+def test_merge_preview_counts_what_moves(device, patron, branch):
     assert not what_moves(device)
     session = visit(device, branch)
     ask(device, help_session=session)
+    # This conversation has no messages.
     verdicts.take_verdict(
         recommend_in(session)[0], verdict="did_not_help", why="", comment="", by=device, at=timezone.now()
-    )  # a conversation without a word
+    )
     save(ItemFactory(), patron=device, at=timezone.now())
     ask(patron)
     assert what_moves(device) == merging.Moving(visits=1, conversations=1, saved_items=1)
 
 
-# What is added to the portal later.
+# Guards for models that are added later.
 
 
-def one_of_a_kind(model, field):
-    """Whether a person may have one such row only, or one for each of something: then two people's rows can clash."""
+def is_unique_per_person(model, field):
+    """Return whether the field is unique, alone or with others, so that rows of two people can clash."""
     together = [
         set(constraint.fields)
         for constraint in model._meta.constraints
@@ -310,19 +308,22 @@ def one_of_a_kind(model, field):
     )
 
 
-def test_whatever_can_clash_has_a_way_of_its_own():
-    """A new model whose rows are unique for a person belongs into MERGED_BY, with a function that says what becomes of the second."""
+def test_every_unique_reference_to_a_person_has_a_merge_function():
+    """A new model with unique rows per person needs a function in MERGED_BY for the second row."""
     clashing = {
-        (model._meta.label, field) for model, field in merging.references() if one_of_a_kind(model, field)
+        (model._meta.label, field)
+        for model, field in merging.references()
+        if is_unique_per_person(model, field)
     }
     assert clashing <= set(merging.MERGED_BY)
 
 
-def test_the_table_names_nothing_that_is_gone():
+def test_merge_table_names_only_existing_references():
     assert set(merging.MERGED_BY) <= {(model._meta.label, field) for model, field in merging.references()}
 
 
-def test_a_clash_is_found():
-    assert one_of_a_kind(StaffRole, "user")
-    assert not one_of_a_kind(Consent, "person")
-    assert (Message, "author") in merging.references()  # although nothing leads back from a person
+def test_guard_finds_references_that_can_clash():
+    assert is_unique_per_person(StaffRole, "user")
+    assert not is_unique_per_person(Consent, "person")
+    # This field has no reverse relation from the person.
+    assert (Message, "author") in merging.references()

@@ -1,4 +1,4 @@
-"""Two records are joined while answers come and go: nothing said at that moment is lost, whichever came first."""
+"""Test merging two records while messages are written: no message is lost."""
 
 import uuid
 from types import SimpleNamespace
@@ -17,7 +17,8 @@ from tests.extent import times
 from tests.factories import HelpSessionFactory, LibraryFactory, StaffFactory, UserFactory, recommend_in
 from tests.processes import rounds
 
-MANY = times(8, 40)  # rounds
+# Number of rounds.
+ROUNDS = times(8, 40)
 
 pytestmark = [
     pytest.mark.long,
@@ -28,7 +29,7 @@ pytestmark = [
 
 
 def begin(_number):
-    """A person whom one device knows, with a conversation, and another record of theirs."""
+    """Make a person without an address who has a conversation, and another record for them."""
     branch = LibraryFactory(
         default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
     ).default_branch
@@ -74,7 +75,7 @@ def ask_anew(data):
     ).pk
 
 
-def join(data):
+def merge(data):
     return merge_people(data.going, data.into, by=data.into, at=timezone.now()).pk
 
 
@@ -88,7 +89,8 @@ def check(data, outcomes):
         said_by_staff,
     }
     assert data.conversation in theirs
-    assert asked == "DoesNotExist" or theirs.filter(pk=asked).exists()  # somebody who is no more asks nothing
+    # The record that was merged can no longer ask.
+    assert asked == "DoesNotExist" or theirs.filter(pk=asked).exists()
     assert Recommendation.objects.get(pk=data.item.pk).patron_id == data.into.pk
     assert theirs.filter(recommendation=data.item, status="waiting_for_staff").exists()
     assert not Conversation.objects.filter(patron=None).exists()
@@ -98,6 +100,6 @@ def check(data, outcomes):
     assert AuditEvent.objects.filter(action="merged_people", patron=data.into).count() == 2
 
 
-def test_nothing_said_while_records_are_joined_is_lost(transactional_db):
-    works = [reply("patron"), reply("staff"), verdict, ask_anew, join, join]
-    rounds(works, MANY, before=begin, after=check, refusals={"CannotMerge", "DoesNotExist"})
+def test_messages_sent_while_records_are_merged_are_not_lost(transactional_db):
+    works = [reply("patron"), reply("staff"), verdict, ask_anew, merge, merge]
+    rounds(works, ROUNDS, before=begin, after=check, refusals={"CannotMerge", "DoesNotExist"})

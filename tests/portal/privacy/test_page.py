@@ -1,4 +1,4 @@
-"""The privacy page: what the policy says, to whoever asks."""
+"""Test that the privacy page shows the policy to every viewer."""
 
 from html import unescape
 
@@ -15,7 +15,7 @@ def page_of(client, **how):
     return unescape(client.get(reverse("privacy"), **how).content.decode())
 
 
-def test_the_page_says_every_line_of_the_policy_that_is_for_patrons(client, library):
+def test_privacy_page_shows_every_policy_line_for_patrons(client, library):
     page = page_of(client)
     lines = [line for _title, lines in lines_for_patrons() for line in lines]
     assert len(lines) > 15
@@ -26,15 +26,13 @@ def test_the_page_says_every_line_of_the_policy_that_is_for_patrons(client, libr
     ] == []
 
 
-def test_nobody_is_told_that_nothing_is_known_of_them(client, library):
+def test_privacy_page_offers_sign_in_to_an_anonymous_visitor(client, library):
     page = page_of(client)
     assert reverse("sign_in") in page
     assert reverse("help_sessions") not in page
 
 
-def test_a_person_sees_their_own_name_address_and_number_of_visits_and_nobody_elses(
-    client, patron, branch, sign_in
-):
+def test_patron_sees_only_their_own_name_email_and_number_of_visits(client, patron, branch, sign_in):
     HelpSessionFactory.create_batch(2, branch=branch, patron=patron)
     HelpSessionFactory(branch=branch, patron=UserFactory(name="Somebody Else"))
     page = page_of(sign_in(client, patron))
@@ -45,28 +43,28 @@ def test_a_person_sees_their_own_name_address_and_number_of_visits_and_nobody_el
 
 
 @pytest.mark.parametrize("session", [HelpSessionFactory, QuietSessionFactory])
-def test_who_opened_a_code_reads_that_the_library_does_not_know_them(client, branch, show_code, session):
+def test_viewer_by_code_reads_that_the_library_does_not_know_them(client, branch, show_code, session):
     page = page_of(show_code(client, code_for(session(branch=branch))))
     assert "doesn't know who you are" in page
     assert "compost" not in page
     assert "violent" not in page
 
 
-def test_the_page_speaks_the_readers_language(client, library):
+def test_privacy_page_is_in_the_viewers_language(client, library):
     assert "Privacidad" in page_of(client, headers={"accept-language": "es"})
 
 
 @pytest.mark.parametrize("name", ["me", "home", "sign_in"])
-def test_it_is_linked_from_where_one_would_look(client, library, name):
+def test_privacy_page_is_linked_from_me_home_and_sign_in(client, library, name):
     assert f'href="{reverse("privacy")}"' in client.get(reverse(name)).content.decode()
 
 
-def test_a_person_finds_it_under_me(client, patron, sign_in):
+def test_signed_in_patron_finds_the_privacy_page_under_me(client, patron, sign_in):
     assert f'href="{reverse("privacy")}"' in sign_in(client, patron).get(reverse("me")).content.decode()
 
 
 @pytest.mark.parametrize("visits", [1, 30])
-def test_it_costs_the_same_whatever_there_is(
+def test_privacy_page_runs_the_same_number_of_queries_for_1_and_30_visits(
     client, patron, branch, sign_in, visits, django_assert_num_queries
 ):
     HelpSessionFactory.create_batch(visits, branch=branch, patron=patron)

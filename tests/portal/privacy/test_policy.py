@@ -1,4 +1,4 @@
-"""Nothing is kept without a line that says how long and why."""
+"""Test that every model has a policy line that says how long and why it is kept."""
 
 import pytest
 from django.apps import apps
@@ -9,42 +9,51 @@ from portal import worker
 from portal.privacy.policy import POLICY
 from portal.privacy.policy_lines.line import Group
 
-# Written for everybody, by nobody in particular; or by the package and never used.
-TEXTS_OF_NOBODY = {"conversations.ReplyTemplate", "recommendations.Item", "recommendations.SearchEntry"}
-TEXTS_OF_NOBODY |= {"account.EmailConfirmation", "socialaccount.SocialApp", "socialaccount.SocialToken"}
-NAMES_NOBODY = {"privacy.Erasure"}  # the receipt of an erasure
+# Models whose texts are not about a person, and models of packages that are never used.
+TEXTS_NOT_ABOUT_PEOPLE = {
+    "conversations.ReplyTemplate",
+    "recommendations.Item",
+    "recommendations.SearchEntry",
+}
+TEXTS_NOT_ABOUT_PEOPLE |= {
+    "account.EmailConfirmation",
+    "socialaccount.SocialApp",
+    "socialaccount.SocialToken",
+}
+# The receipt of an erasure.
+WITHOUT_PEOPLE = {"privacy.Erasure"}
 STAFF_WORDS = ["helpsessions.SessionNote", "helpsessions.UnfinishedForm"]
 
 
-def test_every_model_has_a_line_and_every_line_a_model():
+def test_policy_has_exactly_one_line_per_model():
     assert set(POLICY) == {model._meta.label for model in apps.get_models()}
 
 
 @pytest.mark.parametrize("label", POLICY)
-def test_a_line_says_what_how_long_and_why(label):
+def test_policy_line_says_what_is_kept_how_long_and_why(label):
     line = POLICY[label]
     assert all([line.keeps, line.until, line.why])
 
 
-def test_what_is_to_end_by_itself_has_its_job():
+def test_policy_names_only_jobs_that_the_worker_runs():
     assert {line.ended_by for line in POLICY.values()} - {""} <= {job.__name__ for job, _ in worker.JOBS}
 
 
 @pytest.mark.parametrize("label", STAFF_WORDS)
-def test_words_of_the_staff_are_not_exported(label):
+def test_internal_words_of_staff_are_not_exported(label):
     assert not POLICY[label].exported
 
 
 @pytest.mark.parametrize("label", POLICY)
-def test_a_number_of_days_comes_from_the_job_and_stands_in_no_words(label):
+def test_policy_line_takes_its_number_of_days_from_the_job(label):
     line = POLICY[label]
     assert not any(sign.isdigit() for sign in line.until.format(*["…"] * len(line.periods)))
     assert len(line.periods) == line.until.count("{")
     assert bool(line.periods) == bool(line.ended_by)
 
 
-def test_all_of_a_persons_rows_are_said_to_them():
-    """What the export would hand out is on the page, or part of what is."""
+def test_privacy_page_covers_everything_that_is_exported():
+    """The page shows every group that is exported, except roles and invitations of staff."""
     unsaid = {
         label
         for label, line in POLICY.items()
@@ -54,14 +63,14 @@ def test_all_of_a_persons_rows_are_said_to_them():
 
 
 def ends(label, seen=()):
-    """Whether the rows end by a job of the worker, or with rows that do."""
+    """Return whether these rows end by a job of the worker, or with rows that do."""
     line = POLICY[label]
     return bool(line.ended_by) or (
         line.ends_with not in ("", label, *seen) and ends(line.ends_with, (*seen, label))
     )
 
 
-def says_something_of_somebody(model):
+def is_about_people(model):
     person = any(field.is_relation and field.related_model is User for field in model._meta.fields)
     return (
         model is User
@@ -78,21 +87,21 @@ def says_something_of_somebody(model):
     [model for model in apps.get_models() if POLICY[model._meta.label].group != Group.LIBRARY],
     ids=lambda model: model._meta.label,
 )
-def test_whatever_is_about_people_ends_by_a_job_or_with_another_row(model):
-    assert model._meta.label in NAMES_NOBODY or ends(model._meta.label)
+def test_every_model_about_people_ends_by_a_job_or_with_another_row(model):
+    assert model._meta.label in WITHOUT_PEOPLE or ends(model._meta.label)
 
 
 @pytest.mark.parametrize("model", apps.get_models(), ids=lambda model: model._meta.label)
-def test_what_says_something_of_somebody_is_not_taken_for_the_librarys_own(model):
+def test_models_about_people_are_not_in_the_library_group(model):
     if POLICY[model._meta.label].group == Group.LIBRARY:
-        assert model._meta.label in TEXTS_OF_NOBODY or not says_something_of_somebody(model)
+        assert model._meta.label in TEXTS_NOT_ABOUT_PEOPLE or not is_about_people(model)
 
 
 @pytest.mark.parametrize(
     "label", [label for label, line in POLICY.items() if line.ends_with and not line.ended_by]
 )
-def test_a_row_that_ends_with_another_points_to_it_and_goes_along(label):
-    """By the database's own rule, or (a recommendation, whose count stays) by what retention does."""
+def test_rows_that_end_with_another_row_are_deleted_by_cascade(label):
+    """Recommendations are the exception: retention keeps them as counts."""
     if label in ("recommendations.Recommendation",):
         return
     model, other = apps.get_model(label), apps.get_model(POLICY[label].ends_with)

@@ -1,4 +1,4 @@
-"""A quiet visit from end to end: whatever is done in it, its words stand on its own pages alone."""
+"""Test that words of a quiet visit appear only on its own pages, after any action."""
 
 import datetime
 import re
@@ -33,10 +33,11 @@ from tests.factories import (
     recommend_in,
 )
 
-MARK = "Qzvhjxwk"  # begins every word of the quiet visit
-# The pages of a patron, but for the JSON and the files of what they name; of the quiet visit itself none is asked for here.
+# Every word of the quiet visit begins with this mark.
+MARK = "Qzvhjxwk"
+# All patron pages except JSON, files and the pages of the quiet visit itself.
 PATRON_ROUTES = [route for route in routes() if not route.at_desk and not hasattr(route.view, "guard")]
-QUIETS_OWN = {
+PAGES_OF_THE_VISIT = {
     "help_session",
     "conversation",
     "conversation_news",
@@ -54,7 +55,7 @@ def word(kind):
 
 
 def build(branch, staff):
-    """A visit with a child, which could be shared if it weren't quiet: quiet comes first."""
+    """Make a quiet visit with a child. Quiet takes precedence, so it can't be shared."""
     words = {"question": word("question"), "summary": word("summary")}
     session = QuietSessionFactory(
         branch=branch, staff=staff, with_child="shared", handed_over_at=timezone.now(), **words
@@ -64,13 +65,13 @@ def build(branch, staff):
 
 
 class Quiet:
-    """Each method does one thing, as somebody who holds the code, as somebody who is signed in and holds it, or at the desk."""
+    """Actions in a quiet visit: by code only, by code while signed in, or at the desk."""
 
     def __init__(self, world, quiet, holder, signed_in, at_desk):
         self.world, self.quiet, self.browsers, self.at_desk = world, quiet, [holder, signed_in], at_desk
 
     def conversation(self):
-        """The conversation about the visit: there is one once somebody asked."""
+        """Return the conversation about the visit, and ask a question first if there is none."""
         found = Conversation.objects.filter(help_session=self.quiet.session, recommendation=None).first()
         if found is None:
             self.ask(self.browsers[0])
@@ -90,38 +91,37 @@ class Quiet:
     def ask_about_an_item(self, browser):
         browser.post(reverse("ask_about_item", args=[self.quiet.items[0].public_id]), self.typed("item"))
 
-    def say_what_failed(self, browser):
+    def give_bad_verdict(self, browser):
         answer = {"verdict": "did_not_help", "comment": word("comment"), "back": reverse("home")}
         browser.post(reverse("verdict", args=[self.quiet.items[1].public_id]), answer)
 
     def write(self, browser):
         browser.post(reverse("reply", args=[self.conversation().public_id]), self.typed("written"))
 
-    def write_and_not_send(self, browser):
+    def save_draft(self, browser):
         browser.post(reverse("conversation_draft", args=[self.conversation().public_id]), self.typed("draft"))
 
-    def lose_the_form(self, browser):
-        address = reverse(
-            "reply", args=[self.conversation().public_id]
-        )  # may ask first, which needs no token yet
+    def lose_form(self, browser):
+        # The conversation may have to be created first, which works without a CSRF token.
+        address = reverse("reply", args=[self.conversation().public_id])
         browser.handler.enforce_csrf_checks = True
         browser.post(address, self.typed("lost"))
         browser.handler.enforce_csrf_checks = False
 
-    def say_how_it_was(self, browser):
+    def give_outcome(self, browser):
         browser.post(reverse("session_outcome", args=[self.quiet.session.public_id]), {"found": "no"})
 
-    def want_to_keep(self, browser):
+    def try_to_keep(self, browser):
         for part in ("", "?as=child", "?as=adult"):
             browser.post(
                 reverse("keep_session", args=[self.quiet.session.public_id]) + part, {"without_address": "1"}
             )
 
-    def want_to_stop_what_never_began(self, browser):
+    def try_to_stop_sharing(self, browser):
         for name in ("stop_keeping", "stop_sharing"):
             assert browser.post(reverse(name, args=[self.quiet.session.public_id])).status_code == 404
 
-    def want_to_save(self, browser):
+    def try_to_save_item(self, browser):
         browser.post(reverse("save_item", args=[self.quiet.items[0].item.public_id]))
 
     def answer(self, _browser):
@@ -158,12 +158,12 @@ class Quiet:
             assert self.at_desk.get(reverse(name, args=[found.public_id])).status_code == 200
         self.at_desk.post(reverse("open_by_patrons_code"), {"code": self.quiet.code})
 
-    def mail_it_from_the_desk(self, _browser):
+    def try_to_email_from_the_desk(self, _browser):
         self.at_desk.post(
             reverse("hand_over", args=[self.quiet.session.public_id]), {"address": "sam@example.org"}
         )
 
-    def keep_it_for_somebody_at_the_desk(self, _browser):
+    def try_to_keep_at_the_desk(self, _browser):
         record = reverse("patron_record", args=[self.world.patron.public_id])
         self.at_desk.get(record, {"session": self.quiet.session.public_id})
         self.at_desk.post(f"{record}keep/", {"session": self.quiet.session.public_id})
@@ -172,7 +172,7 @@ class Quiet:
         browser.post(reverse("close_conversation", args=[self.conversation().public_id]))
 
 
-DONE = sorted(
+ACTIONS = sorted(
     name
     for name, method in vars(Quiet).items()
     if callable(method) and name not in {"__init__", "conversation", "typed"}
@@ -180,7 +180,7 @@ DONE = sorted(
 
 
 def pages_around(world, quiet, browsers, at_desk):
-    """(where, what was answered): every page but those of the quiet visit itself."""
+    """Yield (name, answer) for every page except those of the quiet visit itself."""
     for browser in browsers:
         for route in PATRON_ROUTES:
             if route.name in {"sign_out", "leave"} or route.name == "open_code_link":
@@ -199,7 +199,7 @@ def pages_around(world, quiet, browsers, at_desk):
 
 @pytest.mark.long
 @pytest.mark.django_db
-def test_the_words_of_a_quiet_visit_stand_on_its_own_pages_alone(
+def test_words_of_a_quiet_visit_appear_only_on_its_own_pages(
     library, branch, patron, staff, coordinator, sign_in, show_code
 ):
     world, quiet = build_for(branch, patron, staff, coordinator), build(branch, staff)
@@ -207,7 +207,8 @@ def test_the_words_of_a_quiet_visit_stand_on_its_own_pages_alone(
     at_desk = sign_in(Client(), coordinator)
     mailed_before = list(Notification.objects.values_list("pk", flat=True))
     own = holder.get(quiet.session.get_absolute_url()).content.decode()
-    assert word("question") in own or word("summary") in own  # or the test would look for nothing
+    # Otherwise the test would search for nothing.
+    assert word("question") in own or word("summary") in own
 
     @settings(
         max_examples=times(3, 30),
@@ -217,8 +218,8 @@ def test_the_words_of_a_quiet_visit_stand_on_its_own_pages_alone(
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(st.permutations([(name, is_signed_in) for name in DONE for is_signed_in in (False, True)]))
-    def whatever_is_done_in_it(done):
+    @given(st.permutations([(name, is_signed_in) for name in ACTIONS for is_signed_in in (False, True)]))
+    def no_words_appear(done):
         with transaction.atomic():
             acting = Quiet(world, quiet, holder, signed_in, at_desk)
             for name, is_signed_in in done:
@@ -241,18 +242,18 @@ def test_the_words_of_a_quiet_visit_stand_on_its_own_pages_alone(
             assert all(MARK not in look.sentence for look in who_looked(patron, zone=library.zone)[0])
             transaction.set_rollback(True)
 
-    whatever_is_done_in_it()
+    no_words_appear()
 
 
 @pytest.mark.django_db
-def test_leaving_quickly_takes_all_of_it_out_of_the_browser(library, branch, staff, show_code):
+def test_leaving_quickly_removes_the_quiet_visit_from_the_browser(library, branch, staff, show_code):
     library.catalog_link = "https://catalogue.example/?q={title}"
     library.save()
     quiet = build(branch, staff)
     browser = show_code(Client(), quiet.code)
     acting = Quiet(None, quiet, browser, browser, None)
     conversation = acting.conversation()
-    acting.write_and_not_send(browser)
+    acting.save_draft(browser)
     pages = [
         quiet.session.get_absolute_url(),
         conversation.get_absolute_url(),

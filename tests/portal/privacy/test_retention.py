@@ -1,4 +1,4 @@
-"""What is over is forgotten: what goes, what stays as a count, what waits, and what nothing may touch."""
+"""Test retention: what is forgotten, what stays as a count, what waits and what is never touched."""
 
 import datetime
 import uuid
@@ -38,7 +38,8 @@ from tests.factories import (
     recommend_in_message,
 )
 
-AT = datetime.datetime(2026, 11, 20, 8, 30, tzinfo=datetime.UTC)  # half past two in the night of the library
+# 2:30 a.m. in the library's time zone.
+AT = datetime.datetime(2026, 11, 20, 8, 30, tzinfo=datetime.UTC)
 DAY = timedelta(days=1)
 COUNTED = (
     "branch",
@@ -59,12 +60,12 @@ COUNTED = (
 
 
 @pytest.fixture
-def sign_of_life(library):
-    """Something that is not due, so that nothing goes by accident."""
+def visit_not_due(library):
+    """Return a visit that is not due, to show that retention doesn't delete too much."""
     return HelpSessionFactory(branch=library.default_branch, created_at=AT - 29 * DAY, question="Not yet")
 
 
-def kept(patron, branch, days_ago, **more):
+def make_kept_visit(patron, branch, days_ago, **more):
     at = AT - timedelta(days=days_ago)
     return HelpSessionFactory(
         branch=branch,
@@ -85,14 +86,14 @@ def words_of(session):
 @pytest.mark.django_db
 @pytest.mark.parametrize(("days_ago", "gone"), [(29, False), (31, True)])
 @pytest.mark.parametrize("session", [HelpSessionFactory, QuietSessionFactory])
-def test_what_nobody_kept_goes_after_30_days(branch, session, days_ago, gone):
+def test_visit_that_nobody_kept_is_forgotten_after_30_days(branch, session, days_ago, gone):
     found = session(branch=branch, created_at=AT - timedelta(days=days_ago))
     retention.forget(at=AT)
     assert (words_of(found) == "") == gone
 
 
 @pytest.mark.django_db
-def test_a_code_opens_its_session_for_the_30_days_that_its_holder_was_told(branch, sign_of_life):
+def test_code_opens_its_visit_for_the_promised_30_days(branch, visit_not_due):
     session = HelpSessionFactory(branch=branch, created_at=AT - 50 * DAY)
     code_for(session, at=AT - 29 * DAY)
     retention.forget(at=AT)
@@ -102,8 +103,8 @@ def test_a_code_opens_its_session_for_the_30_days_that_its_holder_was_told(branc
 
 
 @pytest.mark.django_db
-def test_only_a_count_is_left(patron, staff, branch, sign_of_life):
-    session = kept(
+def test_forgotten_visit_leaves_only_a_count(patron, staff, branch, visit_not_due):
+    session = make_kept_visit(
         patron,
         branch,
         366,
@@ -154,7 +155,7 @@ def test_only_a_count_is_left(patron, staff, branch, sign_of_life):
     assert recommendation.verdict == "helped"
     assert recommendation.decided_at.astimezone(zone()).time() == datetime.time(0)
     assert SavedItem.objects.values_list("saved_list__patron", "recommendation").get() == (patron.pk, None)
-    assert words_of(sign_of_life) == "Not yet"
+    assert words_of(visit_not_due) == "Not yet"
 
 
 def zone():
@@ -162,7 +163,7 @@ def zone():
 
 
 @pytest.mark.django_db
-def test_a_code_of_what_is_forgotten_says_so_and_reveals_nothing(client, branch):
+def test_code_of_a_forgotten_visit_says_so_and_reveals_nothing(client, branch):
     session = HelpSessionFactory(branch=branch, created_at=AT - 40 * DAY)
     code = code_for(session, at=AT - 40 * DAY)
     retention.forget(at=AT)
@@ -173,8 +174,8 @@ def test_a_code_of_what_is_forgotten_says_so_and_reveals_nothing(client, branch)
 
 
 @pytest.mark.django_db
-def test_its_conversations_go_with_it_whole(patron, staff, branch):
-    session = kept(patron, branch, 366)
+def test_conversations_of_a_forgotten_visit_are_deleted(patron, staff, branch):
+    session = make_kept_visit(patron, branch, 366)
     conversation = ConversationFactory(
         help_session=session, status="closed", opened_at=AT - 366 * DAY, closed_at=AT - 300 * DAY
     )
@@ -196,8 +197,8 @@ def test_its_conversations_go_with_it_whole(patron, staff, branch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_its_files_leave_the_disk(patron, branch):
-    session = kept(patron, branch, 366)
+def test_files_of_a_forgotten_visit_are_deleted_from_disk(patron, branch):
+    session = make_kept_visit(patron, branch, 366)
     stored = attach_to(
         MessageFactory(conversation=ConversationFactory(help_session=session, status="closed"))
     ).stored_names()
@@ -207,8 +208,8 @@ def test_its_files_leave_the_disk(patron, branch):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("status", ["waiting_for_staff", "waiting_for_patron"])
-def test_what_is_in_an_open_conversation_waits_until_it_closes(patron, branch, status):
-    session = kept(patron, branch, 400)
+def test_visit_with_an_open_conversation_is_forgotten_only_after_closing(patron, branch, status):
+    session = make_kept_visit(patron, branch, 400)
     conversation = ConversationFactory(help_session=session, status=status)
     MessageFactory(conversation=conversation)
     retention.forget(at=AT)
@@ -221,8 +222,8 @@ def test_what_is_in_an_open_conversation_waits_until_it_closes(patron, branch, s
 
 
 @pytest.mark.django_db
-def test_a_session_waits_for_the_open_conversation_that_its_own_was_joined_into(patron, branch):
-    session = kept(patron, branch, 400)
+def test_visit_waits_for_the_open_conversation_that_its_own_was_merged_into(patron, branch):
+    session = make_kept_visit(patron, branch, 400)
     into = ConversationFactory(help_session=None, patron=patron, branch=branch)
     ConversationFactory(help_session=session, status="closed", merged_into=into)
     retention.forget(at=AT)
@@ -234,7 +235,7 @@ def test_a_session_waits_for_the_open_conversation_that_its_own_was_joined_into(
     ("whose", "days", "gone"),
     [("a patron", 364, False), ("a patron", 366, True), ("nobody", 29, False), ("nobody", 31, True)],
 )
-def test_a_conversation_about_no_visit_goes_by_its_end(patron, branch, whose, days, gone):
+def test_conversation_without_a_visit_is_deleted_by_the_day_it_closed(patron, branch, whose, days, gone):
     patron = patron if whose == "a patron" else None
     conversation = ConversationFactory(
         help_session=None, patron=patron, branch=branch, status="closed", closed_at=AT - days * DAY
@@ -246,7 +247,7 @@ def test_a_conversation_about_no_visit_goes_by_its_end(patron, branch, whose, da
 
 
 @pytest.mark.django_db
-def test_a_tally_loses_who_counted_and_when(staff, branch):
+def test_old_tally_loses_its_staff_member_and_exact_time(staff, branch):
     tally = helpsessions.tally(by=staff, at=AT - 31 * DAY, branch=branch)
     retention.forget(at=AT)
     tally.refresh_from_db()
@@ -254,7 +255,7 @@ def test_a_tally_loses_who_counted_and_when(staff, branch):
 
 
 @pytest.mark.django_db
-def test_what_was_begun_and_left_loses_its_words_and_stays_on_the_tray(staff, branch):
+def test_old_unfinished_session_loses_its_words_but_stays_on_the_tray(staff, branch):
     begun = unfinished.start_unfinished(
         by=staff, at=AT - 31 * DAY, branch=branch, fields={"question": "Where is the shelter?"}
     )
@@ -264,7 +265,7 @@ def test_what_was_begun_and_left_loses_its_words_and_stays_on_the_tray(staff, br
 
 
 @pytest.mark.django_db
-def test_the_trail_goes_after_two_years(patron, staff):
+def test_audit_events_are_deleted_after_two_years(patron, staff):
     for days in (729, 731):
         audit.record("opened", patron, by=staff, patron=patron, at=AT - days * DAY)
     retention.forget(at=AT)
@@ -272,7 +273,7 @@ def test_the_trail_goes_after_two_years(patron, staff):
 
 
 @pytest.mark.django_db
-def test_a_forgotten_session_is_nobodys_to_open_keep_or_hand_over(patron, staff, branch):
+def test_forgotten_visit_cannot_be_opened_kept_or_handed_over(patron, staff, branch):
     session = HelpSessionFactory(branch=branch, staff=staff, created_at=AT - 40 * DAY)
     retention.forget(at=AT)
     assert list(HelpSession.objects.at_desk_of(staff)) == []
@@ -282,10 +283,10 @@ def test_a_forgotten_session_is_nobodys_to_open_keep_or_hand_over(patron, staff,
         keeping.keep(session, by=patron, at=AT, wording="", language="en")
 
 
-# The choice.
+# The patron's choice.
 
 
-def chosen(patron, remember, *, at, until=None):
+def make_choice(patron, remember, *, at, until=None):
     retention_choice.choose(patron, remember=remember, until=until, wording="As read", language="en", at=at)
     patron.refresh_from_db()
 
@@ -307,9 +308,9 @@ def chosen(patron, remember, *, at, until=None):
         ("nothing", None, 14, False),
     ],
 )
-def test_each_choice_keeps_and_forgets(patron, branch, remember, until, days_ago, gone):
-    chosen(patron, remember, until=until, at=AT - 15 * DAY)
-    session = kept(patron, branch, days_ago)
+def test_each_retention_choice_keeps_and_forgets_on_time(patron, branch, remember, until, days_ago, gone):
+    make_choice(patron, remember, until=until, at=AT - 15 * DAY)
+    session = make_kept_visit(patron, branch, days_ago)
     retention.forget(at=AT)
     assert (words_of(session) == "") == gone
     assert (retention_choice.ends_at(patron, AT - days_ago * DAY, library=Library.current()) <= AT) == gone
@@ -317,16 +318,16 @@ def test_each_choice_keeps_and_forgets(patron, branch, remember, until, days_ago
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("hours", [23, 25])
-def test_a_choice_can_be_taken_back_for_a_day(patron, branch, hours):
-    session = kept(patron, branch, 100)
-    chosen(patron, "nothing", at=AT - timedelta(hours=hours))
+def test_retention_choice_forgets_nothing_for_a_day(patron, branch, hours):
+    session = make_kept_visit(patron, branch, 100)
+    make_choice(patron, "nothing", at=AT - timedelta(hours=hours))
     retention.forget(at=AT)
     assert (words_of(session) == "") == (hours > 24)
 
 
 @pytest.mark.django_db
-def test_a_choice_is_recorded_with_its_words_and_its_moment(patron):
-    chosen(patron, "90", at=AT)
+def test_retention_choice_is_recorded_with_wording_and_time(patron):
+    make_choice(patron, "90", at=AT)
     assert Consent.objects.values_list("person", "purpose", "wording", "given_at").get() == (
         patron.pk,
         "remember",
@@ -342,7 +343,7 @@ def test_a_choice_is_recorded_with_its_words_and_its_moment(patron):
 
 
 @pytest.mark.django_db
-def test_python_and_the_database_say_the_same_of_every_choice_and_day(library, branch):
+def test_python_and_database_agree_when_visits_end_for_every_choice(library, branch):
     people = [UserFactory() for _ in range(7)]
     days = [AT - timedelta(hours=hours) for hours in (1, 23, 25, 70, 715, 725, 2150, 2170, 8750, 8770)]
     for patron, remember in zip(people, ["30", "90", "365", "until", "until", "nothing", "365"], strict=True):
@@ -364,22 +365,21 @@ def test_python_and_the_database_say_the_same_of_every_choice_and_day(library, b
     assert 20 < len(found) < 60
 
 
-# Held by law.
+# Legal holds.
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("what", ["person", "session", "conversation", "contact"])
-def test_what_is_held_stays_with_all_that_hangs_on_it_until_the_hold_is_lifted(
+def test_legal_hold_preserves_a_record_and_everything_connected_until_lifted(
     patron, coordinator, branch, what
 ):
-    session = kept(patron, branch, 400)
+    session = make_kept_visit(patron, branch, 400)
     SessionNoteFactory(help_session=session)
-    contact = HelpSessionFactory(
-        branch=branch, created_at=AT - 400 * DAY
-    )  # as which the desk counted the conversation
+    # The desk logged the conversation as this contact.
+    contact = HelpSessionFactory(branch=branch, created_at=AT - 400 * DAY)
     conversation = ConversationFactory(help_session=session, status="closed", logged_as=contact)
     MessageFactory(conversation=conversation)
-    other = kept(UserFactory(), branch, 400)
+    other = make_kept_visit(UserFactory(), branch, 400)
     record = {"person": patron, "session": session, "conversation": conversation, "contact": contact}[what]
     hold = holds.hold(record, reason="Case 12", by=coordinator, at=AT)
     assert [holds.held(found) for found in (patron, session, conversation, other, other.patron)] == [
@@ -409,7 +409,7 @@ def test_what_is_held_stays_with_all_that_hangs_on_it_until_the_hold_is_lifted(
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("record", ["patron", "adult", "visit", "conversation"])
-def test_access_log_of_a_held_record_outlives_the_730_days(patron, staff, coordinator, branch, record):
+def test_access_log_of_a_held_record_outlives_730_days(patron, staff, coordinator, branch, record):
     visit = SharedSessionFactory(
         branch=branch, patron=patron, shared_with=UserFactory(), kept_at=AT, shared_at=AT
     )
@@ -446,11 +446,13 @@ def test_access_log_of_a_held_record_outlives_the_730_days(patron, staff, coordi
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("held", ["into", "joined"])
-def test_a_hold_on_one_of_two_joined_conversations_holds_both(patron, coordinator, branch, held):
+def test_legal_hold_on_one_of_two_merged_conversations_preserves_both(patron, coordinator, branch, held):
     into = ConversationFactory(
         help_session=None, patron=patron, branch=branch, status="closed", closed_at=AT - 400 * DAY
     )
-    joined = ConversationFactory(help_session=kept(patron, branch, 400), status="closed", merged_into=into)
+    joined = ConversationFactory(
+        help_session=make_kept_visit(patron, branch, 400), status="closed", merged_into=into
+    )
     MessageFactory(conversation=into)
     holds.hold({"into": into, "joined": joined}[held], reason="Case 12", by=coordinator, at=AT)
     retention.forget(at=AT)
@@ -459,14 +461,14 @@ def test_a_hold_on_one_of_two_joined_conversations_holds_both(patron, coordinato
 
 
 @pytest.mark.django_db
-def test_the_database_itself_refuses_to_delete_what_is_held(patron, coordinator):
+def test_database_refuses_to_delete_a_held_person(patron, coordinator):
     holds.hold(patron, reason="Case 12", by=coordinator, at=AT)
     with pytest.raises(models.ProtectedError):
         patron.delete()
 
 
 @pytest.mark.django_db
-def test_a_lifted_hold_is_forgotten_two_years_later(patron, coordinator):
+def test_lifted_hold_is_deleted_after_two_years(patron, coordinator):
     holds.lift(
         holds.hold(patron, reason="Case 12", by=coordinator, at=AT - 800 * DAY),
         by=coordinator,
@@ -476,12 +478,12 @@ def test_a_lifted_hold_is_forgotten_two_years_later(patron, coordinator):
     assert not LegalHold.objects.exists()
 
 
-# The run.
+# Runs of the job.
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("hour", "runs"), [(0, False), (1, True), (5, True), (6, False), (14, False)])
-def test_the_worker_forgets_in_the_librarys_own_night(library, branch, hour, runs):
+def test_worker_forgets_only_during_the_librarys_night(library, branch, hour, runs):
     at = datetime.datetime(2026, 11, 20, hour, 30, tzinfo=library.zone)
     session = HelpSessionFactory(branch=branch, created_at=at - 31 * DAY)
     retention.forget_what_is_due(at=at)
@@ -489,7 +491,7 @@ def test_the_worker_forgets_in_the_librarys_own_night(library, branch, hour, run
 
 
 @pytest.mark.django_db(transaction=True)
-def test_killed_in_the_middle_it_goes_on_where_it_stopped(branch, monkeypatch):
+def test_retention_killed_in_the_middle_continues_where_it_stopped(branch, monkeypatch):
     monkeypatch.setattr(retention, "BATCH", 3)
     HelpSessionFactory.create_batch(10, branch=branch, staff=None, created_at=AT - 31 * DAY)
     whole, calls = forgetting.forget, []
@@ -510,7 +512,7 @@ def test_killed_in_the_middle_it_goes_on_where_it_stopped(branch, monkeypatch):
 
 
 @pytest.mark.django_db
-def test_at_most_so_many_seconds_a_turn(branch, monkeypatch):
+def test_retention_stops_after_the_given_seconds(branch, monkeypatch):
     monkeypatch.setattr(retention, "BATCH", 3)
     HelpSessionFactory.create_batch(10, branch=branch, created_at=AT - 31 * DAY)
     assert retention.forget(at=AT, seconds=0) == 3
@@ -518,10 +520,10 @@ def test_at_most_so_many_seconds_a_turn(branch, monkeypatch):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("sessions", [1, 30])
-def test_a_batch_costs_the_same_number_of_queries_whatever_is_in_it(
+def test_retention_batch_runs_the_same_number_of_queries_for_1_and_30_visits(
     patron, branch, sessions, django_assert_num_queries
 ):
-    for session in [kept(patron, branch, 366) for _ in range(sessions)]:
+    for session in [make_kept_visit(patron, branch, 366) for _ in range(sessions)]:
         recommend_in(session)
     with django_assert_num_queries(QUERIES_A_BATCH):
         retention._forget_some_sessions(AT)
@@ -531,9 +533,9 @@ QUERIES_A_BATCH = 20
 
 
 @pytest.mark.django_db
-def test_a_dry_run_counts_and_changes_nothing(patron, branch, capsys, time_machine):
+def test_forget_dry_run_counts_and_changes_nothing(patron, branch, capsys, time_machine):
     time_machine.move_to(AT, tick=False)
-    session = kept(patron, branch, 366)
+    session = make_kept_visit(patron, branch, 366)
     SessionNoteFactory(help_session=session)
     recommend_in(session, 2)
     MessageFactory(conversation=ConversationFactory(help_session=session, status="closed"))

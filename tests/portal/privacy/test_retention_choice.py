@@ -1,4 +1,4 @@
-"""How long the library remembers: chosen, explained with days before it is saved, and taken back."""
+"""Test how patrons choose how long visits are kept: explained with dates before saving, and reversible."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +21,7 @@ def on_friday(time_machine):
 
 @pytest.fixture
 def phone(client, patron, sign_in):
-    """Sam's, a moment after he showed that it is him."""
+    """Return the patron's browser right after they reauthenticated."""
     sign_in(client, patron)
     session = client.session
     session["proved_at"] = AT.timestamp()
@@ -29,26 +29,26 @@ def phone(client, patron, sign_in):
     return client
 
 
-def kept(patron, branch, days_ago):
+def make_kept_visit(patron, branch, days_ago):
     at = AT - timedelta(days=days_ago)
     return HelpSessionFactory(branch=branch, patron=patron, created_at=at, kept_at=at)
 
 
-def test_nothing_chosen_is_365_days(phone, patron, branch):
-    kept(patron, branch, 100)
+def test_default_retention_is_365_days(phone, patron, branch):
+    make_kept_visit(patron, branch, 100)
     page = text(phone.get(reverse("privacy")))
     assert "365 days (you haven't changed this)" in page
     assert "The first of your visits will be forgotten on 12 August 2027 or soon after." in page
 
 
-def test_the_effect_is_told_with_its_days_before_anything_is_saved(phone, patron, branch):
+def test_retention_page_explains_the_effect_with_dates_before_saving(phone, patron, branch):
     for days_ago in (100, 40, 10):
-        kept(patron, branch, days_ago)
-    ConversationFactory(help_session=kept(patron, branch, 200))
+        make_kept_visit(patron, branch, days_ago)
+    ConversationFactory(help_session=make_kept_visit(patron, branch, 200))
     ConversationFactory(
         help_session=None, patron=patron, branch=branch, status="closed", closed_at=AT - timedelta(days=31)
     )
-    kept(UserFactory(), branch, 100)
+    make_kept_visit(UserFactory(), branch, 100)
     page = text(phone.get(reverse("remember"), {"remember": "30"}))
     for sentence in (
         "A visit is deleted 30 days after you add it to your account.",
@@ -71,7 +71,7 @@ def test_the_effect_is_told_with_its_days_before_anything_is_saved(phone, patron
         ({"remember": "nothing"}, "a visit stays only if you add it to your account, for 30 days"),
     ],
 )
-def test_each_choice_is_explained_saved_and_recorded_in_the_words_that_were_read(phone, patron, choice, rule):
+def test_each_retention_choice_is_explained_and_saved_with_that_wording(phone, patron, choice, rule):
     assert rule in text(phone.get(reverse("remember"), choice))
     assert phone.post(reverse("remember"), choice).url == reverse("privacy")
     patron.refresh_from_db()
@@ -84,7 +84,7 @@ def test_each_choice_is_explained_saved_and_recorded_in_the_words_that_were_read
     assert (consent.person, consent.purpose, consent.given_at) == (patron, "remember", AT)
 
 
-def test_one_tap_takes_it_back(phone, patron):
+def test_retention_choice_can_be_undone_with_one_tap(phone, patron):
     page = phone.post(reverse("remember"), {"remember": "nothing"}, follow=True).content.decode()
     undo = f"{reverse('remember')}?remember=365"
     assert f'action="{undo}"' in page
@@ -106,7 +106,7 @@ def test_one_tap_takes_it_back(phone, patron):
     ],
 )
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_what_cannot_be_chosen_is_said_and_changes_nothing(phone, patron, choice, method):
+def test_invalid_retention_choice_is_a_form_error_and_changes_nothing(phone, patron, choice, method):
     answer = getattr(phone, method)(reverse("remember"), choice)
     assert answer.status_code == 422
     assert "Error:" in text(answer)
@@ -114,11 +114,13 @@ def test_what_cannot_be_chosen_is_said_and_changes_nothing(phone, patron, choice
     assert (patron.remember, Consent.objects.count()) == ("365", 0)
 
 
-def test_only_a_person_chooses(client, library):
+def test_anonymous_visitor_cannot_choose_retention(client, library):
     assert client.get(reverse("remember")).status_code == 302
 
 
-def test_what_is_kept_in_spite_of_it_says_for_how_long(phone, branch, show_code, time_machine):
+def test_keep_page_says_how_long_a_visit_stays_despite_the_choice_to_keep_nothing(
+    phone, branch, show_code, time_machine
+):
     phone.post(reverse("remember"), {"remember": "nothing"})
     time_machine.move_to(AT + timedelta(hours=1), tick=False)
     session = HelpSessionFactory(branch=branch)
@@ -128,7 +130,7 @@ def test_what_is_kept_in_spite_of_it_says_for_how_long(phone, branch, show_code,
     )
 
 
-def test_whoever_only_finds_the_device_open_has_nothing_forgotten(client, patron, sign_in):
+def test_retention_choice_requires_reauthentication(client, patron, sign_in):
     sign_in(client, patron)
     answer = client.post(reverse("remember"), {"remember": "until", "until": "2026-12-24"})
     assert answer.url == "/me/prove/?next=%2Fprivacy%2Fremember%2F%3Fremember%3Duntil%26until%3D2026-12-24"

@@ -1,4 +1,4 @@
-"""Who holds a child's visit lets go of it: what the law holds through them stays held, and what was theirs is no longer."""
+"""Test leaving a child's visit: holds through the person stay, and the person's own rows are removed."""
 
 import datetime
 import uuid
@@ -51,7 +51,7 @@ def adult(library):
 
 @pytest.fixture
 def visit(branch, staff, child, adult):
-    """One that both hold, with a conversation in which each wrote, and an answer that recommends something."""
+    """Return a visit that child and adult keep, with a message by each and an answer with an item."""
     found = SharedSessionFactory(
         branch=branch,
         staff=staff,
@@ -84,15 +84,15 @@ def take_out(visit, person, *, staff, **_):
     sharing.take_out(visit, person, by=staff, at=AT + HOUR)
 
 
-LET_GO = [
+WAYS_TO_LEAVE = [
     ("adult", stop_keeping),
     ("child", stop_keeping),
     ("adult", keep_alone),
     ("adult", take_out),
     ("child", take_out),
 ]
-every_way = pytest.mark.parametrize(
-    ("who", "let_go"), LET_GO, ids=lambda value: value if isinstance(value, str) else value.__name__
+every_way_to_leave = pytest.mark.parametrize(
+    ("who", "leave"), WAYS_TO_LEAVE, ids=lambda value: value if isinstance(value, str) else value.__name__
 )
 
 
@@ -101,19 +101,19 @@ def people(child, adult, staff):
     return {"child": child, "adult": adult, "staff": staff}
 
 
-def holders(visit):
+def people_who_keep(visit):
     visit.refresh_from_db()
     return visit.patron, visit.shared_with
 
 
-# What the law holds.
+# Legal holds.
 
 
-@every_way
-def test_what_is_held_through_somebody_stays_held_when_they_let_go(visit, people, coordinator, who, let_go):
+@every_way_to_leave
+def test_shared_visit_stays_held_when_the_held_person_leaves(visit, people, coordinator, who, leave):
     found = holds.hold(people[who], reason="Case 7", by=coordinator, at=AT)
-    let_go(visit, people[who], **people)
-    assert people[who] not in holders(visit)
+    leave(visit, people[who], **people)
+    assert people[who] not in people_who_keep(visit)
     left = LegalHold.objects.get(comes_from=found)
     assert (left.record, left.name, left.reason, left.set_by, left.set_at) == (
         visit,
@@ -131,10 +131,10 @@ def test_what_is_held_through_somebody_stays_held_when_they_let_go(visit, people
     assert (visit.question, visit.conversations.get().messages.count()) == ("Why do volcanoes erupt?", 3)
 
 
-@every_way
-def test_what_was_left_goes_with_the_hold_that_left_it(visit, people, coordinator, who, let_go):
+@every_way_to_leave
+def test_hold_left_on_a_shared_visit_ends_with_the_original_hold(visit, people, coordinator, who, leave):
     found = holds.hold(people[who], reason="Case 7", by=coordinator, at=AT)
-    let_go(visit, people[who], **people)
+    leave(visit, people[who], **people)
     holds.lift(found, by=coordinator, at=AT + DAY)
     assert list(LegalHold.objects.values_list("lifted_at", "lifted_by")) == [(AT + DAY, coordinator.pk)] * 2
     assert not holds.held(visit)
@@ -143,15 +143,15 @@ def test_what_was_left_goes_with_the_hold_that_left_it(visit, people, coordinato
     assert visit.question == ""
 
 
-@every_way
-def test_of_somebody_whom_no_hold_names_none_is_left(visit, people, coordinator, who, let_go):
+@every_way_to_leave
+def test_person_without_a_hold_leaves_no_hold_on_the_visit(visit, people, coordinator, who, leave):
     holds.hold(UserFactory(), reason="Another case", by=coordinator, at=AT)
-    let_go(visit, people[who], **people)
+    leave(visit, people[who], **people)
     assert not LegalHold.objects.exclude(comes_from=None).exists()
     assert not holds.held(visit)
 
 
-def test_who_is_left_is_erased_no_sooner_than_the_hold_is_lifted(visit, child, adult, coordinator):
+def test_remaining_person_cannot_be_erased_until_the_hold_is_lifted(visit, child, adult, coordinator):
     found = holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
     sharing.keep_alone(visit, by=child, at=AT + HOUR)
     with pytest.raises(erasure.HeldByLaw):
@@ -162,7 +162,7 @@ def test_who_is_left_is_erased_no_sooner_than_the_hold_is_lifted(visit, child, a
     assert visit.question == ""
 
 
-def test_a_hold_of_the_visits_own_and_one_that_was_left_are_two(visit, adult, coordinator):
+def test_visits_own_hold_and_a_hold_left_by_a_person_are_separate(visit, adult, coordinator):
     on_person = holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
     sharing.stop_keeping(visit, by=adult, at=AT + HOUR)
     own = holds.hold(visit, reason="Case 8", by=coordinator, at=AT + HOUR)
@@ -172,14 +172,14 @@ def test_a_hold_of_the_visits_own_and_one_that_was_left_are_two(visit, adult, co
     assert holds.held(visit)
 
 
-def test_what_was_left_can_be_lifted_alone(visit, adult, coordinator):
+def test_hold_left_on_a_visit_can_be_lifted_alone(visit, adult, coordinator):
     on_person = holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
     sharing.stop_keeping(visit, by=adult, at=AT + HOUR)
     holds.lift(on_person.left.get(), by=coordinator, at=AT + DAY)
     assert (holds.held(visit), holds.held(adult)) == (False, True)
 
 
-def test_whoever_lets_go_twice_leaves_one_hold(visit, adult, child, coordinator):
+def test_leaving_a_shared_visit_twice_leaves_one_hold(visit, adult, child, coordinator):
     holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
     for _ in range(2):
         sharing.stop_keeping(visit, by=adult, at=AT + HOUR)
@@ -190,8 +190,8 @@ def test_whoever_lets_go_twice_leaves_one_hold(visit, adult, child, coordinator)
 @pytest.mark.parametrize(
     ("who", "route"), [("adult", "stop_keeping"), ("child", "stop_keeping"), ("child", "stop_sharing")]
 )
-def test_nobody_learns_of_a_hold_by_letting_go(visit, people, coordinator, sign_in, who, route):
-    """Neither of one's own nor of the other's: what is read is what anybody reads."""
+def test_leaving_a_shared_visit_does_not_reveal_a_hold(visit, people, coordinator, sign_in, who, route):
+    """The page after leaving is the same whether the child, the adult or nobody is held."""
     read = []
     for held in ([], [people["child"]], [people["adult"]]):
         HelpSession.objects.filter(pk=visit.pk).update(
@@ -207,7 +207,7 @@ def test_nobody_learns_of_a_hold_by_letting_go(visit, people, coordinator, sign_
     assert "held" not in str(read)
 
 
-def test_coordinators_see_what_was_left_and_by_which_hold(visit, adult, coordinator, client, sign_in):
+def test_coordinator_sees_a_hold_left_on_a_visit_and_its_origin(visit, adult, coordinator, client, sign_in):
     on_person = holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
     sharing.stop_keeping(visit, by=adult, at=AT + HOUR)
     sign_in(client, coordinator)
@@ -220,7 +220,7 @@ def test_coordinators_see_what_was_left_and_by_which_hold(visit, adult, coordina
     assert "No legal holds" in text(client.get(reverse("legal_holds")))
 
 
-def test_a_hold_that_is_set_while_two_records_are_one_holds_both_once_they_are_parted(coordinator, branch):
+def test_hold_set_on_a_merged_record_applies_to_both_after_unmerging(coordinator, branch):
     one, two = UserFactory(), UserFactory()
     theirs = HelpSessionFactory(branch=branch, patron=one)
     joined = merge_for_a_day(one, two, by=coordinator, at=AT)
@@ -233,7 +233,7 @@ def test_a_hold_that_is_set_while_two_records_are_one_holds_both_once_they_are_p
     assert (holds.held(again), holds.held(two), holds.held(theirs)) == (False, False, False)
 
 
-def test_a_hold_from_before_two_records_were_one_is_again_where_it_was(coordinator, branch):
+def test_hold_from_before_a_merge_returns_to_its_record_after_unmerging(coordinator, branch):
     one, two = UserFactory(), UserFactory()
     found = holds.hold(one, reason="Case 7", by=coordinator, at=AT)
     again = unmerge(merge_for_a_day(one, two, by=coordinator, at=AT + HOUR), by=coordinator, at=AT + 2 * HOUR)
@@ -241,11 +241,11 @@ def test_a_hold_from_before_two_records_were_one_is_again_where_it_was(coordinat
     assert (found.person, holds.held(two), LegalHold.objects.count()) == (again, False, 1)
 
 
-# Letting go of what one doesn't hold.
+# Leaving a visit that the person doesn't keep.
 
 
-def test_whoever_was_taken_out_a_moment_ago_takes_nobody_out(visit, child, adult, staff):
-    """The page that they read was drawn before."""
+def test_person_removed_meanwhile_cannot_remove_anyone(visit, child, adult, staff):
+    """The person still sees a page from before their removal."""
     sharing.take_out(visit, adult, by=staff, at=AT)
     HelpSession.objects.filter(pk=visit.pk).update(
         shared_with=(other := UserFactory()), is_the_childs_alone=False
@@ -253,16 +253,16 @@ def test_whoever_was_taken_out_a_moment_ago_takes_nobody_out(visit, child, adult
     sharing.stop_keeping(visit, by=adult, at=AT)
     sharing.keep_alone(visit, by=adult, at=AT)
     assert not sharing.take_out(visit, adult, by=staff, at=AT)
-    assert holders(visit) == (child, other)
+    assert people_who_keep(visit) == (child, other)
 
 
-def test_in_the_night_nobody_is_taken_out_who_came_in_a_moment_ago(visit, adult, monkeypatch):
-    """Another adult took the place of the one whose time was over, between the look and the lock."""
+def test_retention_does_not_remove_an_adult_who_just_joined(visit, adult, monkeypatch):
+    """Another adult joins between the query and the lock."""
     other, due_sharing = UserFactory(), retention.due_sharing
     HelpSession.objects.filter(pk=visit.pk).update(shared_at=AT - 100 * DAY)
     looked = []
 
-    def somebody_comes(at):
+    def adult_joins_meanwhile(at):
         found = due_sharing(at)
         if not looked:
             looked.append(list(found))
@@ -270,17 +270,17 @@ def test_in_the_night_nobody_is_taken_out_who_came_in_a_moment_ago(visit, adult,
             HelpSession.objects.filter(pk=visit.pk).update(shared_with=other, shared_at=AT)
         return found
 
-    monkeypatch.setattr(retention, "due_sharing", somebody_comes)
+    monkeypatch.setattr(retention, "due_sharing", adult_joins_meanwhile)
     retention.forget(at=AT + HOUR)
     assert looked == [[visit]]
-    assert holders(visit)[1] == other
+    assert people_who_keep(visit)[1] == other
 
 
-# What waits to be mailed.
+# Emails that wait.
 
 
-@every_way
-def test_a_mail_that_waits_goes_to_nobody_who_let_go(visit, people, branch, who, let_go):
+@every_way_to_leave
+def test_waiting_answer_email_is_not_sent_to_a_person_who_left(visit, people, branch, who, leave):
     other = SharedSessionFactory(
         branch=branch, staff=people["staff"], patron=people["child"], shared_with=people["adult"]
     )
@@ -296,15 +296,14 @@ def test_a_mail_that_waits_goes_to_nobody_who_let_go(visit, people, branch, who,
         answer = {"side": "staff", "at": AT, "body": "Yes.", "language": "en", "client_token": uuid.uuid4()}
         conversations.reply(conversation, by=people["staff"], **answer)
     assert Notification.objects.count() == 4
-    let_go(visit, people[who], **people)
+    leave(visit, people[who], **people)
     goes_on = next(name for name in ("child", "adult") if name != who)
     to = sorted(Notification.objects.values_list("recipient", flat=True))
-    assert to == sorted(
-        [people[who].pk, people[goes_on].pk, people[goes_on].pk]
-    )  # of the other visit, too, both hear
+    # The emails about the other visit go to both.
+    assert to == sorted([people[who].pk, people[goes_on].pk, people[goes_on].pk])
 
 
-def test_an_answer_is_mailed_to_nobody_who_let_go_since_its_page_was_drawn(visit, child, adult, staff):
+def test_answer_is_not_emailed_to_an_adult_removed_meanwhile(visit, child, adult, staff):
     conversation = visit.conversations.select_related("help_session", "help_session__shared_with").get()
     assert conversation.help_session.shared_with == adult
     sharing.keep_alone(visit, by=child, at=AT)
@@ -314,7 +313,7 @@ def test_an_answer_is_mailed_to_nobody_who_let_go_since_its_page_was_drawn(visit
     assert list(Notification.objects.values_list("recipient", flat=True)) == [child.pk]
 
 
-# The desk takes out who isn't the child.
+# The desk removes a wrong child.
 
 
 @pytest.fixture
@@ -322,20 +321,20 @@ def desk(client, staff, sign_in):
     return sign_in(client, staff)
 
 
-def confirmed(desk, visit, person):
-    """As it is done at the desk: from the page of the visit, over the page that asks."""
+def confirm_removal(desk, visit, person):
+    """Open the confirmation from the visit's page and confirm. Return its text and the response."""
     address = f"{reverse('take_out', args=[visit.public_id])}?who={person.public_id}"
     assert (
         address.replace("&", "&amp;")
         in desk.get(reverse("desk_session", args=[visit.public_id])).content.decode()
     )
-    before = holders(visit)
+    before = people_who_keep(visit)
     asked = desk.get(address)
-    assert holders(visit) == before
+    assert people_who_keep(visit) == before
     return text(asked), desk.post(address, {"who": str(person.public_id)})
 
 
-def test_the_desk_takes_out_who_said_that_they_are_the_child(
+def test_desk_removes_a_wrong_child_from_a_shared_visit(
     visit, child, adult, desk, sign_in, staff, django_capture_on_commit_callbacks
 ):
     code, conversation = code_for(visit), visit.conversations.get()
@@ -347,11 +346,11 @@ def test_the_desk_takes_out_who_said_that_they_are_the_child(
     file = Export.objects.get().file.name
     browser = sign_in(Client(), child)
     with django_capture_on_commit_callbacks(execute=True):
-        asked, answer = confirmed(desk, visit, child)
+        asked, answer = confirm_removal(desk, visit, child)
     assert "Anyone with the slip can say that they are the child" in asked
     assert "Mia" in asked
     assert answer.url == reverse("desk_session", args=[visit.public_id])
-    assert holders(visit) == (None, adult)
+    assert people_who_keep(visit) == (None, adult)
     for address in (
         visit.get_absolute_url(),
         conversation.get_absolute_url(),
@@ -368,9 +367,8 @@ def test_the_desk_takes_out_who_said_that_they_are_the_child(
         name: list(contents.entries(table, child, timezone.now())) for name, table in contents.TABLES.items()
     }
     assert [copy[name] for name in ("visits", "recommendations", "conversations", "events")] == [[]] * 4
-    assert [(row["text"], row["from"]) for row in copy["messages"]] == [
-        ("Zqxchild", "you")
-    ]  # what they wrote themselves
+    # Their own messages.
+    assert [(row["text"], row["from"]) for row in copy["messages"]] == [("Zqxchild", "you")]
     assert (Export.objects.exists(), private_storage().exists(file)) == (False, False)
     assert browser.get(reverse("export")).status_code == 200
     with pytest.raises(handover.CodeRevoked):
@@ -381,11 +379,9 @@ def test_the_desk_takes_out_who_said_that_they_are_the_child(
     assert "removed a child's visit from your library account" in text(browser.get(reverse("who_looked")))
 
 
-def test_then_the_right_child_comes_in_by_a_new_code_and_so_does_the_adult(
-    visit, child, desk, show_code, sign_in
-):
+def test_right_child_and_adult_join_by_a_new_code_after_a_removal(visit, child, desk, show_code, sign_in):
     sharing.keep_alone(visit, by=child, at=AT)
-    asked, _answer = confirmed(desk, visit, child)
+    asked, _answer = confirm_removal(desk, visit, child)
     for words in ("They had chosen that no adult can see it", "Then it is in nobody's account"):
         assert words in asked
     desk.post(reverse("hand_over", args=[visit.public_id]))
@@ -393,21 +389,21 @@ def test_then_the_right_child_comes_in_by_a_new_code_and_so_does_the_adult(
     mia, gudrun = ChildFactory(name="Mia"), UserFactory()
     for person in (mia, gudrun):
         show_code(sign_in(Client(), person), code).post(reverse("keep_session", args=[visit.public_id]))
-    assert holders(visit) == (mia, gudrun)
+    assert people_who_keep(visit) == (mia, gudrun)
     wrote = text(sign_in(Client(), mia).get(visit.conversations.get().get_absolute_url()))
     assert "Someone who kept this visit before wrote" in wrote
     assert "The child wrote" not in wrote
 
 
-def test_who_came_in_by_the_slip_is_out_with_it(visit, child, desk, show_code):
+def test_removing_the_child_ends_the_code_on_the_slip(visit, child, desk, show_code):
     HelpSession.objects.filter(pk=visit.pk).update(shared_with=None)
     holder = show_code(Client(), code_for(visit))
     assert holder.get(visit.get_absolute_url()).status_code == 200
-    confirmed(desk, visit, child)
+    confirm_removal(desk, visit, child)
     assert holder.get(visit.get_absolute_url()).status_code == 404
 
 
-def test_of_somebody_whom_the_law_holds_no_list_is_made_shorter(visit, child, coordinator, staff):
+def test_removing_a_held_child_keeps_their_saved_items(visit, child, coordinator, staff):
     item = contents.TABLES["recommendations"].rows(child, timezone.now())[0]
     saved = SavedItemFactory(saved_list__patron=child, item=item.item, recommendation=item)
     holds.hold(child, reason="Case 7", by=coordinator, at=AT)
@@ -415,33 +411,35 @@ def test_of_somebody_whom_the_law_holds_no_list_is_made_shorter(visit, child, co
     assert list(SavedItem.objects.all()) == [saved]
 
 
-def test_a_page_that_is_out_of_date_takes_out_nobody(visit, child, adult, desk):
+def test_outdated_desk_page_removes_nobody(visit, child, adult, desk):
     HelpSession.objects.filter(pk=visit.pk).update(patron=(other := ChildFactory()))
     for who in (child.public_id, "", "nobody", UserFactory().public_id):
         assert desk.post(reverse("take_out", args=[visit.public_id]), {"who": str(who)}).status_code == 302
-    assert holders(visit) == (other, adult)
+    assert people_who_keep(visit) == (other, adult)
 
 
-def test_the_desk_takes_the_adult_out_after_it_was_asked(visit, child, adult, desk):
-    asked, _answer = confirmed(desk, visit, adult)
+def test_desk_removes_the_adult_after_a_confirmation(visit, child, adult, desk):
+    asked, _answer = confirm_removal(desk, visit, adult)
     assert "No adult can add it to their account again" in asked
-    assert holders(visit) == (child, None)
+    assert people_who_keep(visit) == (child, None)
     assert visit.is_the_childs_alone
 
 
-def test_no_other_visit_is_taken_from_its_patron(branch, staff, patron, child, desk):
+def test_desk_cannot_remove_the_patron_of_an_unshared_visit(branch, staff, patron, child, desk):
     for kept in (
         HelpSessionFactory(branch=branch, staff=staff, patron=patron),
         HelpSessionFactory(branch=branch, staff=staff, patron=child, with_child="own"),
     ):
         desk.post(reverse("take_out", args=[kept.public_id]), {"who": str(kept.patron.public_id)})
-        assert holders(kept)[0] is not None
+        assert people_who_keep(kept)[0] is not None
         assert (
             "take-child-out" not in desk.get(reverse("desk_session", args=[kept.public_id])).content.decode()
         )
 
 
-def test_whoever_was_shown_the_code_elsewhere_reads_it_and_takes_nobody_out(visit, child, client, sign_in):
+def test_staff_member_of_another_branch_with_the_code_can_read_but_not_remove_anyone(
+    visit, child, client, sign_in
+):
     HelpSession.objects.filter(pk=visit.pk).update(shared_with=None)
     desk = sign_in(client, StaffFactory())
     desk.post(reverse("open_by_patrons_code"), {"code": code_for(visit)})
@@ -455,7 +453,7 @@ def test_whoever_was_shown_the_code_elsewhere_reads_it_and_takes_nobody_out(visi
 
 
 @pytest.mark.parametrize(("held_by", "told"), [(["child"], ["child"]), (["adult"], ["adult"]), ([], [None])])
-def test_that_a_code_was_shown_at_a_desk_is_told_to_whoever_holds_the_visit(
+def test_child_and_adult_see_that_the_code_of_their_visit_was_opened_at_a_desk(
     visit, people, desk, held_by, told
 ):
     both = {
@@ -468,10 +466,10 @@ def test_that_a_code_was_shown_at_a_desk_is_told_to_whoever_holds_the_visit(
     assert list(events.values_list("patron", flat=True)) == [name and people[name].pk for name in told]
 
 
-# Records of an adult that were joined and are parted again.
+# Merged and unmerged records of an adult.
 
 
-def test_what_an_adult_wrote_while_two_records_were_one_goes_back_with_the_visit(
+def test_messages_written_by_an_adult_while_merged_follow_the_visit_after_unmerging(
     visit, child, adult, coordinator, staff, sign_in
 ):
     other, conversation = UserFactory(), visit.conversations.get()
@@ -499,7 +497,7 @@ def test_what_an_adult_wrote_while_two_records_were_one_goes_back_with_the_visit
     desk.get(reverse("desk_session", args=[visit.public_id]))
     desk.get(reverse("desk_conversation", args=[conversation.public_id]))
     again = unmerge(joined, by=coordinator, at=at + 2 * HOUR)
-    assert holders(visit) == (child, again)
+    assert people_who_keep(visit) == (child, again)
     assert conversation.messages.get(body="Zqxsince").author == again
     assert conversation.drafts.get(body="Zqxdraft").person == again
     looks = AuditEvent.objects.filter(action="opened", by=staff)
@@ -508,17 +506,15 @@ def test_what_an_adult_wrote_while_two_records_were_one_goes_back_with_the_visit
     }
 
 
-def test_whom_the_child_sent_away_while_two_records_were_one_does_not_come_back_when_they_are_parted(
-    branch, coordinator
-):
-    """Both were no child's any more, and held one part each."""
+def test_adult_removed_while_merged_does_not_return_after_unmerging(branch, coordinator):
+    """Neither record is a child's any more, and each keeps one part of the visit."""
     one, two = UserFactory(), UserFactory()
     both = SharedSessionFactory(branch=branch, patron=one, shared_with=two)
     joined = merge_for_a_day(two, one, by=coordinator, at=AT)
     found = holds.hold(one, reason="Case 7", by=coordinator, at=AT + HOUR)
     sharing.keep_alone(both, by=one, at=AT + HOUR)
     again = unmerge(joined, by=coordinator, at=AT + 2 * HOUR)
-    assert (holders(both), both.is_the_childs_alone) == ((one, None), True)
+    assert (people_who_keep(both), both.is_the_childs_alone) == ((one, None), True)
     assert set(LegalHold.objects.values_list("person", "help_session", "comes_from")) == {
         (one.pk, None, None),
         (again.pk, None, found.pk),

@@ -1,4 +1,4 @@
-"""Two records joined at the desk are two again within a day, row by row as they were; what was said since goes where it belongs."""
+"""Test unmerging two records within a day: every row is restored, and new messages go to their owner."""
 
 import datetime
 import uuid
@@ -35,20 +35,21 @@ from tests.mailers import use_outbox
 
 pytestmark = pytest.mark.django_db
 
-# What a joining and its undoing leave behind: who did it, and what tells open pages that something changed; a copy ends with its record.
+# Merging and unmerging leave these behind: audit events, counters for open pages, and a deleted copy.
 LEFT = {"accounts.AuditEvent", "conversations.BranchQueue", "sessions.Session", "privacy.Export"}
 LEFT_COLUMNS = {"version", "desk_version", "changed_at"}
 
 
 def rows():
-    """{label: every row, without the counters of open pages}, in no order."""
+    """Return {label: sorted rows}, without the counters for open pages."""
     found = {}
     with connection.cursor() as cursor:
         for model in apps.get_models():
             if model._meta.label not in LEFT:
+                # This index is written again, with new keys.
                 hidden = LEFT_COLUMNS | (
                     {"id"} if model._meta.label == "conversations.ConversationWords" else set()
-                )  # an index, written anew
+                )
                 columns = [
                     field.column for field in model._meta.concrete_fields if field.column not in hidden
                 ]
@@ -85,7 +86,7 @@ def a_draft(person, body, *, conversation=None, kind="ask"):
 
 @pytest.fixture
 def two(settings):
-    """(going, into, the world): something of every kind in the one, and what can melt together in both."""
+    """Return (going, into, world). `going` has rows of every kind. Some merge with rows of `into`."""
     use_outbox(settings)
     world = worlds.build()
     going, into = world.patron, world.other_patron
@@ -114,14 +115,14 @@ def two(settings):
     return going, into, world
 
 
-def join(going, into, by):
+def merge(going, into, by):
     return unmerging.merge_for_a_day(going, into, by=by, at=timezone.now())
 
 
-def test_what_is_undone_is_row_by_row_as_it_was(two):
+def test_unmerging_restores_every_row(two):
     going, into, world = two
     before = rows()
-    joined = join(going, into, world.coordinator)
+    joined = merge(going, into, world.coordinator)
     assert rows() != before
     assert not User.objects.filter(pk=going.pk).exists()
     unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
@@ -133,21 +134,21 @@ def test_what_is_undone_is_row_by_row_as_it_was(two):
     ) == {going.pk, into.pk}
 
 
-def test_a_record_that_took_name_and_address_gives_them_back(two):
+def test_unmerging_returns_the_name_and_address_taken_over(two):
     going, into, world = two
     into.emailaddress_set.all().delete()
     User.objects.filter(pk=into.pk).update(email=None, name="", language="")
     before = rows()
-    joined = join(going, into, world.coordinator)
+    joined = merge(going, into, world.coordinator)
     into.refresh_from_db()
     assert (into.email, into.name) == ("sam@example.org", "Sam Okafor")
     unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
     assert rows() == before
 
 
-def test_what_was_said_since_goes_with_its_conversation_and_nothing_else_does(two):
+def test_messages_written_while_merged_follow_their_conversation_after_unmerging(two):
     going, into, world = two
-    joined = join(going, into, world.coordinator)
+    joined = merge(going, into, world.coordinator)
     conversation = Conversation.objects.get(pk=world.conversation.pk)
     said, answered = say(conversation, into), say(conversation, world.staff, side="staff")
     attach_to(said)
@@ -166,11 +167,11 @@ def test_what_was_said_since_goes_with_its_conversation_and_nothing_else_does(tw
     assert own.messages.get().author == into
 
 
-def test_what_somebody_changed_since_stays_changed(two):
+def test_changes_made_while_merged_survive_unmerging(two):
     going, into, world = two
     into.emailaddress_set.all().delete()
     User.objects.filter(pk=into.pk).update(email=None, name="")
-    joined = join(going, into, world.coordinator)
+    joined = merge(going, into, world.coordinator)
     User.objects.filter(pk=into.pk).update(name="Chosen since")
     into_draft = Draft.objects.get(person=into, conversation=None)
     Draft.objects.filter(pk=into_draft.pk).update(body="Written on", sequence=90)
@@ -183,9 +184,9 @@ def test_what_somebody_changed_since_stays_changed(two):
     assert Draft.objects.get(person=going, conversation=None).body == "Sam Okafor was writing"
 
 
-def test_a_draft_that_was_sent_since_does_not_come_back(two):
+def test_draft_sent_while_merged_does_not_return_after_unmerging(two):
     going, into, world = two
-    joined = join(going, into, world.coordinator)
+    joined = merge(going, into, world.coordinator)
     conversation = Conversation.objects.get(pk=world.conversation.pk)
     draft = Draft.objects.get(conversation=conversation, person=into, kind="reply")
     conversations.reply(
@@ -202,9 +203,9 @@ def test_a_draft_that_was_sent_since_does_not_come_back(two):
     assert not Draft.objects.filter(conversation=conversation, side="patron").exists()
 
 
-def test_after_a_day_nothing_is_left_to_part_them_with(two):
+def test_records_cannot_be_unmerged_after_a_day(two):
     going, into, world = two
-    joined = join(going, into, world.coordinator)
+    joined = merge(going, into, world.coordinator)
     late = timezone.now() + datetime.timedelta(hours=24, minutes=1)
     assert list(unmerging.can_be_unmerged(into, at=timezone.now())) == [joined]
     assert list(unmerging.can_be_unmerged(into, at=late)) == []
@@ -216,9 +217,9 @@ def test_after_a_day_nothing_is_left_to_part_them_with(two):
     assert MergedRecords.objects.count() == 0
 
 
-def test_parting_twice_is_parting_once(two):
+def test_unmerging_twice_is_refused_and_changes_nothing(two):
     going, into, world = two
-    joined = join(going, into, world.coordinator)
+    joined = merge(going, into, world.coordinator)
     unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
     after = rows()
     with pytest.raises(unmerging.CannotUnmerge):
@@ -226,30 +227,30 @@ def test_parting_twice_is_parting_once(two):
     assert rows() == after
 
 
-def test_two_joined_into_one_are_parted_in_any_order(library):
+def test_two_records_merged_into_one_can_be_unmerged_in_any_order(library):
     into, first, second = UserFactory(), UserFactory(name="First"), UserFactory(name="Second")
     visits = {person: HelpSessionFactory(patron=person) for person in (into, first, second)}
     before = rows()
     by = StaffFactory(branch=library.default_branch)
     before = rows()
-    joined = [join(person, into, by) for person in (first, second)]
+    joined = [merge(person, into, by) for person in (first, second)]
     for one in joined:
         unmerging.unmerge(one, by=by, at=timezone.now())
     assert rows() == before
     assert {person: visit.patron for person, visit in visits.items()} == {person: person for person in visits}
 
 
-def test_who_works_at_a_desk_is_never_the_one_that_ends(two):
+def test_staff_record_cannot_be_merged_into_another(two):
     going, into, world = two
     before = rows()
     with pytest.raises(CannotMerge):
-        join(world.staff, into, world.coordinator)
+        merge(world.staff, into, world.coordinator)
     assert rows() == before
 
 
-def test_what_was_refused_and_is_offered_goes_back_too(two):
+def test_refused_form_returns_to_its_record_after_unmerging(two):
     going, into, world = two
-    joined = join(going, into, world.coordinator)
+    joined = merge(going, into, world.coordinator)
     assert RefusedPost.objects.get().person == into
     unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
     assert RefusedPost.objects.get().person == going
@@ -264,7 +265,7 @@ def signed_in(person, at):
     return key.session_key
 
 
-def test_whoever_came_in_since_is_out_with_their_passkeys_and_whoever_was_in_before_stays(two):
+def test_unmerging_ends_sign_ins_and_passkeys_added_while_merged(two):
     going, into, world = two
     now = timezone.now()
     before, made_before = signed_in(into, now - datetime.timedelta(days=30)), PasskeyFactory(person=into)
@@ -279,13 +280,13 @@ def test_whoever_came_in_since_is_out_with_their_passkeys_and_whoever_was_in_bef
 
 
 @pytest.mark.parametrize("had_one", [True, False])
-def test_an_address_that_came_since_lets_nobody_in_any_more(two, had_one):
+def test_unmerging_removes_an_address_added_while_merged(two, had_one):
     going, into, world = two
     if not had_one:
         into.emailaddress_set.all().delete()
         User.objects.filter(pk=into.pk).update(email=None)
     before = rows()
-    joined = join(going, into, world.coordinator)
+    joined = merge(going, into, world.coordinator)
     User.objects.filter(pk=into.pk).update(email="since@example.org")
     EmailAddress.objects.filter(user=into).delete()
     EmailAddress.objects.create(user=into, email="since@example.org", primary=True, verified=True)
@@ -294,7 +295,8 @@ def test_an_address_that_came_since_lets_nobody_in_any_more(two, had_one):
     )
     unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
     assert rows()["accounts.User"] == before["accounts.User"]
-    assert not AddressChange.objects.exists()  # begun by whoever had come in since
+    # The person who signed in meanwhile had begun this change.
+    assert not AddressChange.objects.exists()
     assert set(
         EmailAddress.objects.filter(user__in=[going, into]).values_list("user", "email", "verified")
     ) == {
@@ -304,7 +306,7 @@ def test_an_address_that_came_since_lets_nobody_in_any_more(two, had_one):
     }
 
 
-def test_who_read_a_conversation_or_a_visit_since_is_told_to_whose_it_is_again(two):
+def test_looks_recorded_while_merged_are_shown_to_the_owner_after_unmerging(two):
     going, into, world = two
     now = timezone.now()
     joined = unmerging.merge_for_a_day(going, into, by=world.coordinator, at=now)
@@ -328,22 +330,22 @@ def test_who_read_a_conversation_or_a_visit_since_is_told_to_whose_it_is_again(t
     assert {look.looking.patron_id for look in looks.filter(patron=going)} == {going.pk}
 
 
-def test_nobody_joins_a_record_with_their_own(two):
+def test_staff_member_cannot_merge_their_own_record_at_the_desk(two):
     going, into, world = two
     before = rows()
     for by in (into, going):
         with pytest.raises(CannotMerge):
-            join(going, into, by)
+            merge(going, into, by)
     assert rows() == before
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_are_parted_also_where_a_conversation_of_theirs_is_gone_since(two):
+def test_records_can_be_unmerged_after_a_conversation_was_deleted(two):
     going, into, world = two
     conversation = Conversation.objects.get(pk=world.conversation.pk)
     Participation.objects.update_or_create(conversation=conversation, person=going, side="patron")
     a_draft(into, "Of the other", conversation=conversation, kind="reply")
-    joined = join(going, into, world.coordinator)
+    joined = merge(going, into, world.coordinator)
     conversation.delete()
     unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
     assert User.objects.filter(pk=going.pk).exists()

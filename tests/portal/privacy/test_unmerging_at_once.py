@@ -1,4 +1,4 @@
-"""Two records are parted while answers come and go: nothing said at that moment is lost, whichever came first."""
+"""Test unmerging two records while messages are written: no message is lost."""
 
 import uuid
 from types import SimpleNamespace
@@ -17,7 +17,8 @@ from tests.extent import times
 from tests.factories import HelpSessionFactory, LibraryFactory, StaffFactory, UserFactory
 from tests.processes import rounds
 
-MANY = times(6, 25)  # rounds
+# Number of rounds.
+ROUNDS = times(6, 25)
 
 pytestmark = [
     pytest.mark.long,
@@ -28,7 +29,7 @@ pytestmark = [
 
 
 def begin(_number):
-    """A person whose two records were joined, with a conversation of the one that ended."""
+    """Make a person with two merged records, and a conversation of the record that ended."""
     branch = LibraryFactory(
         default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
     ).default_branch
@@ -68,7 +69,7 @@ def ask_anew(data):
     ).pk
 
 
-def part(data):
+def undo_merge(data):
     return unmerging.unmerge(data.joined, by=data.session.staff, at=timezone.now()).pk
 
 
@@ -82,20 +83,21 @@ def check(data, outcomes):
         data.going,
     )
     assert set(conversation.messages.values_list("pk", flat=True)) >= {said_by_patron, said_by_staff}
+    # The author may be empty, because the merged record no longer belongs to this conversation.
     assert Message.objects.get(pk=said_by_patron).author_id in {
         data.going.pk,
         None,
-    }  # the name that it was written under is not in this conversation any more
+    }
     assert Conversation.objects.get(pk=asked).patron == data.into
     assert (
         AuditEvent.objects.filter(action="unmerged_people", patron__in=[data.going, data.into]).count() == 2
     )
 
 
-def test_nothing_said_while_records_are_parted_is_lost(transactional_db):
+def test_messages_sent_while_records_are_unmerged_are_not_lost(transactional_db):
     rounds(
-        [reply("patron"), reply("staff"), ask_anew, part, part],
-        MANY,
+        [reply("patron"), reply("staff"), ask_anew, undo_merge, undo_merge],
+        ROUNDS,
         before=begin,
         after=check,
         refusals={"CannotUnmerge"},

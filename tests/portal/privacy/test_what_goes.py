@@ -1,6 +1,7 @@
-"""Before somebody is erased a page says what goes and what stays, afterwards a receipt does, and both are what is really gone: one number for each.
+"""Test that the page before erasing, the receipt and the actual deletion agree on every number.
 
-The visits are of every kind in which two may have a part, put together at random; what is gone is counted past every scope.
+The visits are random and combine every way in which two people can share one. Deletions are counted
+without scopes.
 """
 
 import datetime
@@ -43,14 +44,15 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 
 LONG_AGO = timezone.now() - datetime.timedelta(days=3)
+# (the person's part, whether a code opens it)
 MINE, THEIRS = (
     ("alone", "with another", "left to another", "left to nobody"),
     (False, True),
-)  # what is my part; whether a code opens it
+)
 
 
 def visits(me, branch, staff, chance):
-    """Visits of which this person has, or had, a part, and one of which they never had any."""
+    """Make visits in which this person has or had a part, and one that is not theirs."""
     part, others = ("patron", "shared_with") if me.is_child else ("shared_with", "patron")
     for mine, has_code in product(MINE, THEIRS):
         other = (
@@ -102,17 +104,16 @@ def fill(visit, writers, staff, chance):
                 ).update(message=None)
 
 
-def the_rest(me, branch, staff):
-    """What is of no visit with a child."""
+def other_rows(me, branch, staff):
+    """Make rows that are not about a child's visit."""
     fill(
         HelpSessionFactory(branch=branch, staff=staff, patron=me, kept_at=LONG_AGO),
         [me, None],
         staff,
         random.Random(1),
     )
-    ConversationFactory(
-        help_session=None, patron=me, branch=branch, status="closed"
-    )  # without a word: the desk's alone
+    # Patrons don't see this conversation, because it has no messages.
+    ConversationFactory(help_session=None, patron=me, branch=branch, status="closed")
     joined = ConversationFactory(
         help_session=None, patron=me, branch=branch, status="closed", last_message_at=LONG_AGO
     )
@@ -140,12 +141,13 @@ def the_rest(me, branch, staff):
         "text": "",
     }
     write(to=me.email, recipient=me, **mail)
-    write(to=me.email.upper(), **mail)  # as the desk typed it
+    # The desk typed the address in capitals.
+    write(to=me.email.upper(), **mail)
     write(to="somebody@example.org", **mail)
 
 
 def known_to(me):
-    """{what: primary keys} of all of which this person knows, or nobody may."""
+    """Return {kind: primary keys} of everything that this person, or nobody, can know of."""
     not_sent = Attachment.objects.filter(message=None).exclude(added_by=me)
     return {
         "visits": keys(HelpSession.objects.exclude(question="")),
@@ -176,10 +178,10 @@ def lines(page):
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("make", [ChildFactory, UserFactory])
-def test_what_is_said_before_and_after_is_what_is_gone(make, seed, branch, staff, sign_in):
+def test_erase_page_and_receipt_count_exactly_what_is_deleted(make, seed, branch, staff, sign_in):
     me, chance = make(email="me@example.org"), random.Random(seed)
     visits(me, branch, staff, chance)
-    the_rest(me, branch, staff)
+    other_rows(me, branch, staff)
     browser = sign_in(Client(), User.objects.get(pk=me.pk))
     session = browser.session
     session[REAUTHENTICATED_AT] = time.time()
@@ -193,6 +195,5 @@ def test_what_is_said_before_and_after_is_what_is_gone(make, seed, branch, staff
     assert receipt.counts == {what: count for what, count in (gone | stays).items() if count}
     assert lines(asked) == lines(Client().get(answer.url))
     assert keys(Message.objects.filter(writer_erased=True)) == wrote & after["messages"]
-    assert (
-        min(gone["messages"], gone["attachments"], gone["drafts"], stays["messages_left"]) > 0
-    )  # or the world would be too small to say anything
+    # Otherwise the random data would be too small to test anything.
+    assert min(gone["messages"], gone["attachments"], gone["drafts"], stays["messages_left"]) > 0

@@ -1,4 +1,4 @@
-"""What a patron reads of who looked."""
+"""Test what patrons read about which staff looked at their records."""
 
 import datetime
 import html
@@ -27,7 +27,8 @@ from tests.portal.pages import text
 
 Where = AuditEvent.Where
 ZONE = zoneinfo.ZoneInfo("America/Chicago")
-NOON = datetime.datetime(2026, 3, 4, 18, 30, tzinfo=datetime.UTC)  # half past noon in the library's zone
+# 12:30 p.m. in the library's time zone.
+NOON = datetime.datetime(2026, 3, 4, 18, 30, tzinfo=datetime.UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -46,20 +47,20 @@ def look(subject, by, *, days=0, action="opened", where=Where.QUEUE, patron=None
     return audit.record(action, subject, by=by, patron=patron or subject.patron, at=at, where=where, **more)
 
 
-def said(person, **how):
+def sentences(person, **how):
     return [
         (str(found.day), html.unescape(re.sub("<[^>]+>", "", found.sentence)), found.where, found.times)
         for found in who_looked(person, zone=ZONE, **how)[0]
     ]
 
 
-def test_each_thing_that_was_opened_is_a_sentence(visit, staff, patron):
+def test_each_look_is_shown_as_a_sentence_with_its_place(visit, staff, patron):
     conversation = ConversationFactory(help_session=visit, subject="Which bees?")
     look(conversation, staff)
     look(visit, staff, days=1, where=Where.SESSIONS)
     look(patron, staff, days=2, where=Where.PEOPLE, patron=patron)
     look(patron, staff, days=3, where=Where.PEOPLE, patron=patron, action="looked_up")
-    assert said(patron) == [
+    assert sentences(patron) == [
         ("2026-03-04", "Rosa Lindqvist opened your conversation about “Which bees?”", "from the queue", 1),
         ("2026-03-03", "Rosa Lindqvist opened your visit “Books about bees?”", "from the list of visits", 1),
         ("2026-03-02", "Rosa Lindqvist opened your record", "from the People page", 1),
@@ -67,11 +68,11 @@ def test_each_thing_that_was_opened_is_a_sentence(visit, staff, patron):
     ]
 
 
-def test_one_person_at_one_thing_on_one_day_is_one_line(visit, staff, patron):
+def test_looks_of_one_staff_member_on_one_day_are_one_line(visit, staff, patron):
     for where in (Where.QUEUE, "", Where.SEARCH):
         look(visit, staff, where=where)
     look(visit, StaffFactory(name="Omar"), where="")
-    assert sorted(said(patron)) == [
+    assert sorted(sentences(patron)) == [
         ("2026-03-04", "Omar opened your visit “Books about bees?”", "", 1),
         (
             "2026-03-04",
@@ -82,21 +83,23 @@ def test_one_person_at_one_thing_on_one_day_is_one_line(visit, staff, patron):
     ]
 
 
-def test_a_day_is_the_librarys_own(visit, staff, patron):
-    with time_machine.travel(NOON.replace(hour=3), tick=False):  # nine in the evening before
+def test_looks_are_listed_by_the_librarys_day(visit, staff, patron):
+    # 9 p.m. on the day before, in the library's time zone.
+    with time_machine.travel(NOON.replace(hour=3), tick=False):
         look(visit, staff)
-    assert said(patron)[0][0] == "2026-03-03"
+    assert sentences(patron)[0][0] == "2026-03-03"
 
 
-def test_nothing_of_somebody_else_and_nothing_that_is_no_look(visit, staff, patron):
+def test_page_of_looks_lists_only_looks_by_others_at_the_patrons_records(visit, staff, patron):
     stranger = UserFactory()
     look(HelpSessionFactory(patron=stranger, question="Not yours"), staff)
-    look(visit, patron)  # a member of staff who reads their own
+    # A staff member who reads their own record.
+    look(visit, patron)
     audit.record("kept", visit, by=patron, patron=patron)
-    assert said(patron) == []
+    assert sentences(patron) == []
 
 
-def test_what_is_no_longer_theirs_has_no_title(visit, staff, patron):
+def test_look_at_a_record_no_longer_theirs_shows_no_title(visit, staff, patron):
     conversation = ConversationFactory(help_session=visit, subject="Which bees?")
     look(conversation, staff)
     look(visit, staff)
@@ -104,24 +107,24 @@ def test_what_is_no_longer_theirs_has_no_title(visit, staff, patron):
     conversation.save()
     HelpSession.objects.update(patron=None)
     AuditEvent.objects.update(by=None)
-    assert {sentence for _day, sentence, _where, _times in said(patron)} == {
+    assert {sentence for _day, sentence, _where, _times in sentences(patron)} == {
         "A staff member opened a conversation of yours that no longer exists",
         "A staff member opened a visit of yours that no longer exists",
     }
 
 
-def test_the_title_of_something_quiet_never_appears(staff, patron):
+def test_title_of_a_quiet_visit_never_appears_on_the_page_of_looks(staff, patron):
     quiet = QuietSessionFactory(staff=staff)
     conversation = ConversationFactory(
         help_session=quiet, patron=patron, subject="Where can I get help with a violent partner?"
     )
     look(conversation, staff)
     look(quiet, staff, patron=patron)
-    assert "violent" not in str(said(patron))
-    assert len(said(patron)) == 2
+    assert "violent" not in str(sentences(patron))
+    assert len(sentences(patron)) == 2
 
 
-def test_the_reason_is_the_desks_alone(client, sign_in, staff, patron):
+def test_reason_of_a_look_is_not_shown_to_the_patron(client, sign_in, staff, patron):
     look(patron, staff, patron=patron, reason="They look like my neighbour")
     assert "neighbour" not in client_page(client, sign_in, patron)
 
@@ -130,7 +133,7 @@ def client_page(client, sign_in, patron):
     return sign_in(client, patron).get("/privacy/who-looked/").content.decode()
 
 
-def test_pages_are_of_whole_days_and_lose_nothing(visit, staff, patron):
+def test_page_of_looks_shows_whole_days_and_skips_nothing(visit, staff, patron):
     for days in range(50):
         for number in range(3 if days != 7 else 90):
             look(visit, StaffFactory(name=f"Helper {number}") if number else staff, days=days)
@@ -148,12 +151,12 @@ def test_pages_are_of_whole_days_and_lose_nothing(visit, staff, patron):
 
 
 @pytest.mark.parametrize("before", ["nonsense", "2026-99-99", "'", "0001-01-01"])
-def test_a_day_that_is_none_is_the_first_page_or_nothing(client, sign_in, patron, before):
+def test_invalid_day_in_the_address_is_ignored(client, sign_in, patron, before):
     assert sign_in(client, patron).get("/privacy/who-looked/", {"before": before}).status_code == 200
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_the_page_costs_the_same_whatever_its_length(
+def test_page_of_looks_runs_the_same_number_of_queries_for_1_and_30_rows(
     client, sign_in, visit, branch, staff, patron, rows, django_assert_num_queries
 ):
     for number in range(rows):
@@ -174,10 +177,9 @@ def test_the_page_costs_the_same_whatever_its_length(
 
 
 @pytest.mark.parametrize("action", AuditEvent.CHANGES)
-def test_whatever_staff_change_of_who_comes_in_or_what_is_theirs_is_told_once(
-    client, sign_in, staff, patron, action
-):
-    for by in (staff, patron):  # what they did themselves is no news
+def test_changes_by_staff_to_an_account_are_shown_to_the_patron_once(client, sign_in, staff, patron, action):
+    # The patron's own change is not listed.
+    for by in (staff, patron):
         audit.record(action, patron, by=by, patron=patron)
     looks, _further = who_looked(patron, zone=Library.current().zone)
     assert len(looks) == 1
@@ -185,11 +187,11 @@ def test_whatever_staff_change_of_who_comes_in_or_what_is_theirs_is_told_once(
     assert looks[0].sentence in sign_in(client, patron).get(reverse("who_looked")).content.decode()
 
 
-def test_two_records_that_were_joined_are_one_line(staff, patron, library):
+def test_merge_by_staff_is_one_line_on_the_page_of_looks(staff, patron, library):
     joined = merge_people(UserFactory(), patron, by=staff, at=timezone.now())
     [look] = who_looked(joined, zone=library.zone)[0]
     assert "merged another record into yours" in look.sentence
 
 
-def test_nobody_looked_yet(client, sign_in, patron):
+def test_empty_page_of_looks_says_that_nobody_looked(client, sign_in, patron):
     assert "Nobody has looked yet" in client_page(client, sign_in, patron)

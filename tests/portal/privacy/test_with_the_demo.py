@@ -1,6 +1,6 @@
-"""For everybody in a filled library: an export holds all that is theirs and nothing else; once erased, nothing is left of them anywhere.
+"""Test copies and erasures for every person of the demo library.
 
-What is theirs is found here without the scopes: by keys. A row is somebody's where a key of it says so, or where it is part of a row that is.
+Owned rows are found by foreign keys, without scopes: rows with a key to the person, and parts of those rows.
 """
 
 import datetime
@@ -21,17 +21,19 @@ from . import everything
 pytestmark = pytest.mark.slow
 
 WEDNESDAY_AFTERNOON = datetime.datetime(2026, 3, 18, 20, tzinfo=datetime.UTC)
-OWNERS = {"user", "person", "patron", "recipient"}  # names of the keys that say whose a row is
+# Names of the keys that say who owns a row.
+OWNERS = {"user", "person", "patron", "recipient"}
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-# Part of a patron's conversation, and the library's: notes, what staff were writing, how far they read, what is at the desk alone.
-OF_THE_DESK = {
+# Rows of a patron's conversation that belong to the library, such as staff drafts and mentions.
+LIBRARYS_OWN = {
     "conversations.Draft": {"side": "staff"},
     "conversations.Participation": {"side": "staff"},
     "conversations.Attachment": {"side": "staff", "message": None},
     "conversations.Conversation": {"last_message_at": None},
     "notifications.Notification": {"kind": "conversations/mention"},
 }
-WRITTEN = {  # where words of people stand
+# Columns with words that people wrote.
+TEXT_COLUMNS = {
     "accounts.User": ["name", "email"],
     "conversations.Message": ["body"],
     "conversations.ConversationNote": ["body"],
@@ -60,7 +62,7 @@ def people(db, built):
 
 
 def owned(people):
-    """{label: primary keys} of everything that is theirs or part of it."""
+    """Return {label: primary keys} of every row that these people own, directly or as a part."""
     found = {"accounts.User": {person.pk for person in people}}
     grown = True
     while grown:
@@ -85,9 +87,9 @@ def owned(people):
 
 
 def words_of(found):
-    """Every sentence or name that stands in these rows."""
+    """Return every sentence and name in these rows."""
     words = set()
-    for label, columns in WRITTEN.items():
+    for label, columns in TEXT_COLUMNS.items():
         for values in (
             apps.get_model(label)._base_manager.filter(pk__in=found.get(label, ())).values_list(*columns)
         ):
@@ -96,7 +98,7 @@ def words_of(found):
 
 
 def text_of(rows, *, without=None):
-    """All that stands in the rows, in one text."""
+    """Join all values of the rows into one text."""
     without = without or {}
     return "\n".join(
         value
@@ -108,7 +110,7 @@ def text_of(rows, *, without=None):
 
 
 def exported(person):
-    """{label: rows of the export} as the archive holds them, ids and all."""
+    """Return {label: exported rows} as the archive contains them."""
     said = {
         table.model: list(contents.entries(table, person, WEDNESDAY_AFTERNOON))
         for table in contents.TABLES.values()
@@ -116,7 +118,7 @@ def exported(person):
     return json.loads(json.dumps(said))
 
 
-def test_everybodys_export_holds_all_that_is_theirs_and_nothing_else(people):
+def test_every_copy_contains_exactly_the_persons_own_rows(people):
     sizes = {}
     for person in people:
         theirs = owned([person])
@@ -126,7 +128,7 @@ def test_everybodys_export_holds_all_that_is_theirs_and_nothing_else(people):
         for label in (label for label, line in POLICY.items() if line.exported):
             model = apps.get_model(label)
             rows = model._base_manager.filter(pk__in=theirs.get(label, ())).exclude(
-                **OF_THE_DESK.get(label, {"pk": None})
+                **LIBRARYS_OWN.get(label, {"pk": None})
             )
             if label == "conversations.Participation":
                 rows = rows.filter(person=person)
@@ -145,9 +147,9 @@ def test_everybodys_export_holds_all_that_is_theirs_and_nothing_else(people):
     assert len(kinds_in_the_demo) >= 15
 
 
-def test_no_word_of_others_or_of_the_desk_is_in_an_export(people):
+def test_copy_contains_no_word_of_others_or_of_the_desk(people):
     everybody = {
-        label: set(apps.get_model(label)._base_manager.values_list("pk", flat=True)) for label in WRITTEN
+        label: set(apps.get_model(label)._base_manager.values_list("pk", flat=True)) for label in TEXT_COLUMNS
     }
     notes = {label: pks for label, pks in everybody.items() if label.endswith("Note")}
     all_words, words_of_the_desk = words_of(everybody), words_of(notes)
@@ -172,8 +174,8 @@ def test_no_word_of_others_or_of_the_desk_is_in_an_export(people):
         assert [word for word in words_of_the_desk if word in text and word not in own] == []
 
 
-def test_of_who_is_erased_nothing_is_left_and_of_others_everything(people):
-    """Every other patron, and then the rest."""
+def test_erasing_patrons_of_the_demo_leaves_nothing_of_them_and_everything_of_others(people):
+    """Erase half of the patrons, then the other half."""
     patrons = [person for person in people if not person.is_staff]
     assert len(patrons) == 41
     for going in (patrons[::2], patrons[1::2]):
@@ -183,9 +185,8 @@ def test_of_who_is_erased_nothing_is_left_and_of_others_everything(people):
         assert len(words) > 50
         for person in going:
             erasure.erase(person, language="en", at=WEDNESDAY_AFTERNOON)
-        apps.get_model("notifications.Notification").objects.filter(
-            kind="privacy/erased"
-        ).delete()  # as the worker does once they are sent
+        # The worker deletes these after sending.
+        apps.get_model("notifications.Notification").objects.filter(kind="privacy/erased").delete()
         after = everything.rows()
         left = text_of(after)
         assert [word for word in words if word in left] == []

@@ -1,4 +1,4 @@
-"""The demo library, four years later: nothing of anybody's words is left, and every count is."""
+"""Test that after four years the demo library keeps every count but no words."""
 
 import datetime
 from datetime import timedelta
@@ -30,7 +30,7 @@ def demo(built_once, tmp_path_factory):
 
 
 def written_words():
-    """What anybody wrote about anybody, longest first: everything in the text columns of what ends by itself."""
+    """Return everything people wrote that ends by itself, if it is longer than 12 characters."""
     texts = set()
     for model, field in [
         (HelpSession, "question"),
@@ -49,14 +49,15 @@ def written_words():
 
 
 def all_texts():
-    """Every text in every table of the database, ours or not, indexes included."""
+    """Yield every text in every table, indexes included, except the catalog and templates."""
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
             if (
                 table.startswith(("recommendations_item", "recommendations_text", "recommendations_search"))
                 or table == "conversations_replytemplate"
             ):
-                continue  # the catalogue, and answers that are written for everybody
+                continue
+            # The catalog and the templates are not about a person.
             cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
             for row in cursor.fetchall():
                 yield from (value for value in row if isinstance(value, str) and len(value) > 12)
@@ -75,7 +76,7 @@ def counts():
 
 
 @pytest.mark.django_db
-def test_years_later_nothing_of_anybodys_words_is_left_and_every_count_is(demo):
+def test_four_years_later_no_words_are_left_but_every_count_is(demo):
     for conversation in Conversation.objects.filter(status__in=Conversation.OPEN):
         Conversation.objects.filter(pk=conversation.pk).update(
             status="closed",
@@ -115,7 +116,7 @@ def test_years_later_nothing_of_anybodys_words_is_left_and_every_count_is(demo):
 
 
 def jobs():
-    """The worker's, but those that look at the wall clock or at other rows than these."""
+    """Return the worker's jobs that take `at` and work on these rows."""
     return [
         (job, every)
         for job, every in worker.JOBS
