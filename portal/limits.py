@@ -72,8 +72,8 @@ LIMITS = {
     "address_change": Limit("changes of an email address that wait a week; each sends an email", "5/d"),
     "record_of_a_device": Limit("accounts made for one device only, to keep a visit", network="60/h"),
     # Codes of visits have 43 bits, so thirty tries find nothing. Many wrong codes in the whole library mean
-    # that an attacker guesses from many addresses. Unknown browsers then get fewer tries, but always some: with
-    # none, the guesser would shut out every patron.
+    # that an attacker guesses from many addresses. Unknown browsers then get fewer tries, but never none.
+    # Otherwise the attacker could shut out every patron.
     "visit_code": Limit("wrong codes of visits and accounts", "10/10m", "30/10m"),
     "visit_code_of_all": Limit(
         "wrong codes in the whole library; after that, the next limit applies too",
@@ -293,7 +293,10 @@ def _keys(request, what, *, target, names_nobody=False):
 
 
 def _network(request):
-    """Return the network address. An IPv6 address counts as its /64 network, because a household has all of it."""
+    """Return the network address.
+
+    An IPv6 address counts as its /64 network, because one household has all of it.
+    """
     address = ipaddress.ip_address(get_adapter().get_client_ip(request))
     if address.version == 4:
         return str(address)

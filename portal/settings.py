@@ -184,7 +184,7 @@ ACCOUNT_PRESERVE_USERNAME_CASING = False
 ALLAUTH_TRUSTED_PROXY_COUNT = env_number("TRUSTED_PROXY_COUNT", 0)
 MFA_ADAPTER = "accounts.adapter.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
-# Clocks of phones are a little off. accounts.forms.second_factor.refuse_reused_code accepts each code only once.
+# Clocks of phones are a little off. Each code still works only once, see accounts/forms/second_factor.py.
 MFA_TOTP_TOLERANCE = 1
 USERSESSIONS_TRACK_ACTIVITY = False
 
@@ -323,8 +323,8 @@ MAILERS: dict = {
     },
 }
 if django.VERSION < (6, 1):
-    # Django reads MAILERS since 6.1 and then refuses the names below. Older Django takes its own backend from them,
-    # and a subclass of its SMTP backend takes the server from them.
+    # Django 6.1 reads MAILERS and refuses the names below. Older releases take the backend from them, and
+    # subclasses of the SMTP backend take the server from them.
     EMAIL_BACKEND = MAILERS["default"]["BACKEND"]
     EMAIL_HOST, EMAIL_PORT = MAIL_SERVER["host"], MAIL_SERVER["port"]
     EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL_SERVER["username"], MAIL_SERVER["password"]

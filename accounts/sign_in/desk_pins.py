@@ -78,7 +78,7 @@ def remove_pin(person, *, by, at):
 
 
 def remove_pin_without_second_factor(person, *, by, at):
-    """Remove the PIN if the person no longer has a second factor, because a PIN only stands in for one."""
+    """Remove the PIN if the person no longer has a second factor, because a PIN only replaces one."""
     if not person.has_second_factor:
         remove_pin(person, by=by, at=at)
 

@@ -45,7 +45,7 @@ def second_factor(request):
     if app or (has_passkey and not has_shown_second_factor(request)):
         return _ask(request, app, has_passkey)
     if signed_in_by_pin(request):
-        # A PIN stands in for a second factor, and they have none anymore.
+        # A PIN only replaces a second factor, and they have none anymore.
         lock(request)
         messages.error(
             request,
