@@ -97,7 +97,7 @@ def test_pictures_and_a_pdf_are_sent_with_a_message(write, conversation):
         uploads(picture_file("shelf.jpg", size=(600, 300)), pdf_file(), picture_file("page.png", kind="TIFF"))
     )
     expect(page.locator(".attached .field-error")).to_contain_text(
-        "page.png: Only pictures (JPEG, PNG, WebP) and PDFs can be sent."
+        "page.png: You can only send pictures (JPEG, PNG, WebP) and PDFs."
     )
     expect(page.locator("#announce")).to_contain_text("page.png")
     expect(attached(page)).to_have_count(2)
