@@ -251,7 +251,7 @@ def is_used_up(request, what, *, target):
 
 
 def in_words(moment):
-    """Return "at 14:35", "tomorrow at 9:10" or "on Sat 28 Nov at 13:00", in the library's time.
+    """Return "at 14:35", "tomorrow at 9:10" or "on Sat, Nov 28 at 13:00", in the library's time.
 
     The time is rounded up to the next minute.
     """
@@ -259,7 +259,7 @@ def in_words(moment):
     local += datetime.timedelta(seconds=-local.second % 60, microseconds=-local.microsecond)
     parts = {
         "time": date_format(local, pgettext("format of a time", "H:i")),
-        "day": date_format(local, pgettext("format of a day in this year", "D j M")),
+        "day": date_format(local, pgettext("format of a day in this year", "D, M j")),
     }
     days = (local.date() - timezone.localdate()).days
     return [_("at %(time)s"), _("tomorrow at %(time)s"), _("on %(day)s at %(time)s")][min(days, 2)] % parts

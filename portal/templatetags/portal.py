@@ -81,7 +81,7 @@ def _cover(title, creators, kind, number):
 def when(moment):
     """Return a <time> for a date or a datetime, in the library's time zone.
 
-    It says "today 14:02", "yesterday" or "Tue 3 Nov". If the year is not this year, it says that too.
+    It says "today 14:02", "yesterday" or "Tue, Nov 3". If the year is not this year, it says that too.
     """
     if not moment:
         return ""
@@ -106,8 +106,8 @@ def _day_in_words(day, today, _language):
     if day == today - datetime.timedelta(days=1):
         return gettext("yesterday")
     if day.year == today.year:
-        return date_format(day, pgettext("format of a day in this year", "D j M"))
-    return date_format(day, pgettext("format of a day in another year", "j M Y"))
+        return date_format(day, pgettext("format of a day in this year", "D, M j"))
+    return date_format(day, pgettext("format of a day in another year", "M j, Y"))
 
 
 @lru_cache(maxsize=2000)
@@ -117,14 +117,14 @@ def _time_in_words(hour, minute, _language):
 
 @register.filter
 def day_in_a_sentence(day):
-    """Return a day as "Tuesday 3 November"."""
-    return date_format(day, pgettext("format of a day in a sentence", "l j F"))
+    """Return a day as "Tuesday, November 3"."""
+    return date_format(day, pgettext("format of a day in a sentence", "l, F j"))
 
 
 @register.filter(expects_localtime=True)
 def whole_day(day):
-    """Return a day as "3 November 2027", for days that are months away."""
-    return date_format(day, pgettext("format of a day with its year", "j F Y"))
+    """Return a day as "November 3, 2027", for days that are months away."""
+    return date_format(day, pgettext("format of a day with its year", "F j, Y"))
 
 
 @register.filter(expects_localtime=True)

@@ -137,7 +137,7 @@ def test_anonymous_actions_are_not_counted_per_person(set_limit):
         (NOON + datetime.timedelta(minutes=35), "at 13:35", "a las 13:35"),
         (NOON + datetime.timedelta(minutes=34, seconds=1), "at 13:35", "a las 13:35"),
         (NOON + datetime.timedelta(hours=12), "tomorrow at 01:00", "mañana a las 01:00"),
-        (NOON + datetime.timedelta(days=2), "on Sat 28 Nov at 13:00", "el sáb 28 nov a las 13:00"),
+        (NOON + datetime.timedelta(days=2), "on Sat, Nov 28 at 13:00", "el sáb 28 nov a las 13:00"),
     ],
 )
 def test_end_of_a_limit_is_shown_in_the_librarys_time(until, english, spanish, at):

@@ -140,11 +140,11 @@ def test_typed_text_keeps_its_lines_and_links(text, shown):
     [
         (datetime.datetime(2026, 11, 25, 9, 5), "today 09:05"),
         (datetime.datetime(2026, 11, 24, 23, 59), "yesterday 23:59"),
-        (datetime.datetime(2026, 11, 3, 14, 2), "Tue 3 Nov 14:02"),
-        (datetime.datetime(2025, 11, 3, 14, 2), "3 Nov 2025 14:02"),
+        (datetime.datetime(2026, 11, 3, 14, 2), "Tue, Nov 3 14:02"),
+        (datetime.datetime(2025, 11, 3, 14, 2), "Nov 3, 2025 14:02"),
         (datetime.date(2026, 11, 25), "today"),
         (datetime.date(2026, 11, 24), "yesterday"),
-        (datetime.date(2025, 1, 2), "2 Jan 2025"),
+        (datetime.date(2025, 1, 2), "Jan 2, 2025"),
     ],
 )
 def test_times_are_shown_relative_to_the_librarys_day(moment, shown):

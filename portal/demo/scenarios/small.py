@@ -38,7 +38,7 @@ SMALL = [
     (65, 12, "thomas", "northfield", KNOWN, "home", 1, 2, "joy of cooking", "", {"joy-of-cooking": "the new edition"}, "-", "in_person"),
     (64, 11, "anneke", "central", REFERENCE, "research", 3, 14, "Numbers on evictions by county", "Book for the story, table for the numbers.", {"evicted": "the story", "county-stats": "the numbers"}, "", "email"),
     (63, 15, "rosa", "central", ADVISORY, "reading", 2, 10, "Long novels, I broke my leg", "Enough for six weeks.", {"middlemarch": "three weeks of it", "wolf-hall": "then the other three"}, "fern", "phone"),
-    (62, 14, "daniel", "harbor", REFERENCE, "news", 2, 6, "Courier from the day I was born", "Page one as a print, on the house.", {"newspapers": "1 June 1951"}, "otis", "in_person"),
+    (62, 14, "daniel", "harbor", REFERENCE, "news", 2, 6, "Courier from the day I was born", "Page one as a print, on the house.", {"newspapers": "June 1, 1951"}, "otis", "in_person"),
     (60, 18, "jun", "central", KNOWN, "music", 2, 4, "Real Book, in C", "", {"real-book": "volume 1, in C"}, "ambrose", "in_person"),
     (59, 12, "priya", "central", KNOWN, "reading", 2, 3, "That Ishiguro with the butler", "The Remains of the Day.", {"remains": "the butler"}, "tomasz", "in_person"),
     (58, 13, "thomas", "northfield", REFERENCE, "children", 2, 7, "How do locks work, he is 8 and wants to know", "He can keep the book for three weeks, but not the lock.", {"way-things-work": "page 12, with mammoths"}, "yolanda", "in_person"),

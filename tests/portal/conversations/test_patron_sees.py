@@ -242,7 +242,7 @@ def closed_by_itself(conversation, patron, staff, clock):
 
 
 WAITING = "Waiting for the library. You can expect an answer by tomorrow."
-ANSWERED = "The library answered. This closes on Wednesday 2 December unless you write again. You can reopen it by writing."
+ANSWERED = "The library answered. This closes on Wednesday, December 2 unless you write again. You can reopen it by writing."
 CLOSED = "This is closed. You can reopen it by writing."
 
 
@@ -284,7 +284,7 @@ def test_each_state_is_described_on_page_list_and_visit(
     [
         (6 * hour, "You can expect an answer today."),
         (day, "You can expect an answer by tomorrow."),
-        (3 * day, "You can expect an answer by Saturday 21 November."),
+        (3 * day, "You can expect an answer by Saturday, November 21."),
         (-minute, "This is taking longer than we promised. We have not forgotten it."),
         (None, ""),
     ],
@@ -310,7 +310,7 @@ def test_conversation_page_does_not_mention_closing_if_nothing_closes_by_itself(
     [
         (
             "turn",
-            "This closes on Wednesday 2 December unless you write again. You can reopen it by writing.",
+            "This closes on Wednesday, December 2 unless you write again. You can reopen it by writing.",
         ),
         ("close", CLOSED),
         ("ours", None),
@@ -359,7 +359,7 @@ def test_conversation_page_says_that_the_last_author_is_away_and_who_answers(
 ):
     answered(conversation, patron, staff, clock)
     away(cover=StaffFactory(name="Ali", branch=branch) if covered else None)
-    words = "Rosa Lindqvist is away until Tuesday 1 December. "
+    words = "Rosa Lindqvist is away until Tuesday, December 1. "
     assert words + ("Ali will answer." if covered else "A colleague will answer.") in text(
         me.get(conversation.get_absolute_url())
     )

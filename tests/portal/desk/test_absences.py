@@ -33,7 +33,7 @@ def text(response):
 
 def test_staff_member_sets_changes_and_removes_own_days_away(desk, staff, maribel):
     page = text(desk.post(reverse("absences"), days(9, 13, cover=maribel.pk), follow=True))
-    assert "Rosa Lindqvist is away from Monday 9 March to Friday 13 March." in page
+    assert "Rosa Lindqvist is away from Monday, March 9 to Friday, March 13." in page
     assert "Maribel Santos covers" in page
     absence = Absence.objects.get()
     assert (absence.person, absence.first_day, absence.last_day, absence.cover) == (
@@ -45,11 +45,11 @@ def test_staff_member_sets_changes_and_removes_own_days_away(desk, staff, maribe
     for typed in ('value="2026-03-09"', 'value="2026-03-13"', f'value="{maribel.pk}" selected'):
         assert typed in text(desk.get(reverse("absence", args=[absence.public_id])))
     page = text(desk.post(reverse("absence", args=[absence.public_id]), days(10, 10), follow=True))
-    assert "Rosa Lindqvist is away on Tuesday 10 March." in page
+    assert "Rosa Lindqvist is away on Tuesday, March 10." in page
     absence.refresh_from_db()
     assert (absence.first_day, absence.cover) == (day(10), None)
     page = text(desk.post(reverse("absence", args=[absence.public_id]), {"remove": "1"}, follow=True))
-    assert "Removed: on Tuesday 10 March." in page
+    assert "Removed: on Tuesday, March 10." in page
     assert "Nobody has added days away." in page
     assert not Absence.objects.exists()
 
@@ -65,7 +65,7 @@ def test_staff_member_sets_changes_and_removes_own_days_away(desk, staff, maribe
         (days(9, 9, cover="12345"), "Select a valid choice"),
         (
             days(20, 25),
-            "Rosa Lindqvist is already away from Wednesday 18 March to Friday 20 March. Change those days instead.",
+            "Rosa Lindqvist is already away from Wednesday, March 18 to Friday, March 20. Change those days instead.",
         ),
     ],
 )
@@ -115,7 +115,7 @@ def test_coordinator_can_set_days_away_of_any_staff_member(client, coordinator, 
     far = StaffFactory(name="Far Away", branch=BranchFactory())
     sign_in(client, coordinator)
     page = text(client.post(reverse("absences"), days(9, 9, person=far.pk), follow=True))
-    assert "Far Away is away on Monday 9 March." in page
+    assert "Far Away is away on Monday, March 9." in page
     client.post(
         reverse("absence", args=[Absence.objects.get().public_id]), days(10, 11, person=coordinator.pk)
     )
@@ -126,14 +126,14 @@ def test_coordinator_can_set_days_away_of_any_staff_member(client, coordinator, 
 def test_absences_page_warns_if_the_cover_is_away_too(desk, client, staff, maribel, coordinator, sign_in):
     AbsenceFactory(person=maribel, **days(12, 16))
     page = text(desk.post(reverse("absences"), days(9, 13, cover=maribel.pk), follow=True))
-    assert "Maribel Santos is away from Thursday 12 March to Monday 16 March as well" in page
+    assert "Maribel Santos is away from Thursday, March 12 to Monday, March 16 as well" in page
     assert "The cover is also away:" in page
     assert Absence.objects.count() == 2
     sign_in(client, coordinator)
     AbsenceFactory(person=coordinator, cover=staff, **days(20, 20))
     page = text(client.post(reverse("absences"), days(20, 22, person=staff.pk), follow=True))
     assert (
-        "Rosa Lindqvist was covering for Ines Coordinator, who is away on Friday 20 March. Choose another cover."
+        "Rosa Lindqvist was covering for Ines Coordinator, who is away on Friday, March 20. Choose another cover."
         in page
     )
 

@@ -449,7 +449,7 @@ ORDER = [
             "Released, because Omar didn&#x27;t answer in time",
         ),
         ({"kind": "handed_over", "branch": "East"}, "Rosa transferred this to East"),
-        ({"kind": "snoozed", "until": datetime.date(2026, 3, 6)}, "Rosa put this off until Friday 6 March"),
+        ({"kind": "snoozed", "until": datetime.date(2026, 3, 6)}, "Rosa put this off until Friday, March 6"),
         ({"kind": "woken"}, "Rosa put this back in the queue"),
         ({"kind": "woken", "by": None}, "Back in the queue on the chosen day"),
         ({"kind": "closed"}, "Rosa closed this before anyone wrote"),

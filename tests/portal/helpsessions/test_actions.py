@@ -253,7 +253,7 @@ def test_outcome_questions_are_answered_separately(library):
 
 def test_title_of_a_quiet_session_is_only_its_day(library):
     session = QuietSessionFactory(happened_on=datetime.date(2026, 3, 3))
-    assert session.title == "Your visit on Tuesday 3 March"
+    assert session.title == "Your visit on Tuesday, March 3"
 
 
 def test_discarding_deletes_only_the_unfinished_session(typed, staff, branch):

@@ -38,7 +38,7 @@ def test_default_retention_is_365_days(phone, patron, branch):
     make_kept_visit(patron, branch, 100)
     page = text(phone.get(reverse("privacy")))
     assert "365 days (you haven't changed this)" in page
-    assert "The first of your visits will be forgotten on 12 August 2027 or soon after." in page
+    assert "The first of your visits will be forgotten on August 12, 2027 or soon after." in page
 
 
 def test_retention_page_explains_the_effect_with_dates_before_saving(phone, patron, branch):
@@ -52,11 +52,11 @@ def test_retention_page_explains_the_effect_with_dates_before_saving(phone, patr
     page = text(phone.get(reverse("remember"), {"remember": "30"}))
     for sentence in (
         "A visit is deleted 30 days after you add it to your account.",
-        "2 of your visits will be deleted on 21 November 2026.",
-        "1 closed conversation will be deleted on 21 November 2026.",
-        "The next visit will be deleted on 10 December 2026.",
+        "2 of your visits will be deleted on November 21, 2026.",
+        "1 closed conversation will be deleted on November 21, 2026.",
+        "The next visit will be deleted on December 10, 2026.",
         "1 visit stays until its open conversation is closed.",
-        "You can change your mind until 21 November 2026. Nothing is deleted before then.",
+        "You can change your mind until November 21, 2026. Nothing is deleted before then.",
     ):
         assert sentence in page
     patron.refresh_from_db()
@@ -67,7 +67,7 @@ def test_retention_page_explains_the_effect_with_dates_before_saving(phone, patr
     ("choice", "rule"),
     [
         ({"remember": "90"}, "90 days after you add it to your account"),
-        ({"remember": "until", "until": "2027-02-01"}, "stay until 1 February 2027. Then they are deleted"),
+        ({"remember": "until", "until": "2027-02-01"}, "stay until February 1, 2027. Then they are deleted"),
         ({"remember": "nothing"}, "a visit stays only if you add it to your account, for 30 days"),
     ],
 )
@@ -126,7 +126,7 @@ def test_keep_page_says_how_long_a_visit_stays_despite_the_choice_to_keep_nothin
     session = HelpSessionFactory(branch=branch)
     page = text(show_code(phone, code_for(session)).get(reverse("keep_session", args=[session.public_id])))
     assert (
-        "You chose to keep nothing. If you keep this visit anyway, it stays until 20 December 2026." in page
+        "You chose to keep nothing. If you keep this visit anyway, it stays until December 20, 2026." in page
     )
 
 
