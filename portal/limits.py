@@ -295,9 +295,11 @@ def _keys(request, what, *, target, names_nobody=False):
 def _network(request):
     """Return the network address.
 
-    An IPv6 address counts as its /64 network, because one household has all of it.
+    An IPv6 address counts as its /64 network, because one household has all of it. An IPv4 address that is
+    written as IPv6 counts as IPv4, or all of them would share one limit.
     """
     address = ipaddress.ip_address(get_adapter().get_client_ip(request))
+    address = getattr(address, "ipv4_mapped", None) or address
     if address.version == 4:
         return str(address)
     return str(ipaddress.ip_network((address, 64), strict=False).network_address)

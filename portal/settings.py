@@ -142,7 +142,8 @@ else:
     if env_flag("PREPARED_STATEMENTS", default=True):
         # PostgreSQL plans a prepared statement only once (docs/decisions/0002-sqlite-by-default.md).
         # A threshold of 0 makes `migrate` fail.
-        OPTIONS.update(server_side_binding=True, prepare_threshold=5)
+        OPTIONS.setdefault("server_side_binding", True)
+        OPTIONS.setdefault("prepare_threshold", 5)
 DATABASES["default"]["CONN_MAX_AGE"] = None
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -104,7 +104,7 @@ def undo(key, *, by, at):
         kept = signing.loads(key, salt=SALT, max_age=UNDO_WITHIN)
     except signing.BadSignature as error:
         raise CannotUndo from error
-    if kept["by"] != by.pk:
+    if kept["by"] != by.pk or "conversations" not in kept:  # Before an update, the key held "threads".
         raise CannotUndo
     done_at = {pk: datetime.datetime.fromisoformat(moment) for pk, moment in kept["conversations"]}
     count = 0

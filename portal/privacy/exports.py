@@ -33,7 +33,7 @@ from .models import Export
 
 FORMAT = "afterword-export"
 # The version of the format. Raise it when a table or column is renamed, removed or changes its meaning.
-VERSION = 1
+VERSION = 2
 FOLDER = "exports"
 LEASE = datetime.timedelta(minutes=5)
 # An export that was made within this time is as good as a new one.

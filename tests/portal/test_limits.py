@@ -79,6 +79,13 @@ def test_limits_for_person_network_and_target_are_counted_separately(set_limit):
     count(request(dan, "192.0.2.2"), "thing", target="y")
 
 
+def test_ipv4_addresses_written_as_ipv6_do_not_share_a_limit(set_limit):
+    set_limit("thing", network="1/h")
+    count(request(address="::ffff:192.0.2.1"), "thing")
+    refused(request(address="192.0.2.1"), "thing")
+    count(request(address="::ffff:192.0.2.2"), "thing")
+
+
 def test_refused_attempts_are_not_counted(set_limit, at):
     set_limit("thing", person="1/m", network="3/m", target="1/h")
     at(NOON)

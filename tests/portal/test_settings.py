@@ -259,6 +259,11 @@ print(OPTIONS.get("server_side_binding"), OPTIONS.get("prepare_threshold"))
     assert (done.stdout, done.stderr) == (f"{options}\n", "")
 
 
+def test_prepare_threshold_in_the_database_url_takes_precedence():
+    read = read_settings(DATABASE_URL="postgres://host/name?prepare_threshold=9", **SAFE)
+    assert read["DATABASES"]["default"]["OPTIONS"]["prepare_threshold"] in (9, "9")
+
+
 @pytest.mark.django_db
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no server")
 def test_postgresql_prepares_a_frequent_statement():

@@ -189,6 +189,15 @@ class RecordForm(forms.Form):
         return any(looks_like_secret_number(self[name].value() or "") for name in ("question", "summary"))
 
 
+def with_current_names(data):
+    """Return posted fields with today's names. A page opened before an update may post the old `thread`."""
+    if "thread" not in data:
+        return data
+    data = data.copy()
+    data["conversation"] = data.pop("thread")[-1]
+    return data
+
+
 def typed_fields(data):
     """Return the fields of a posted form that its draft saves, as typed."""
     typed = {}

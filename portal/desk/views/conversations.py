@@ -86,7 +86,9 @@ def desk_leave(request, public_id):
 
 
 @staff_only
+@background_request
 def old_address(request, rest):
-    """Redirect a URL of an earlier version, as emails and bookmarks have it."""
+    """Redirect a URL of an earlier version, as emails, bookmarks and open pages have it."""
+    rest = rest.replace("/hand-on/", "/assign/").replace("/join/", "/merge/")
     query = f"?{request.GET.urlencode()}" if request.GET else ""
     return redirect(f"{reverse('desk')}conversations/{rest}{query}", permanent=True, preserve_request=True)

@@ -15,7 +15,7 @@ from portal.conversations.changes import Erased
 from portal.desk import slips
 from portal.desk.access_log import log_opened
 from portal.desk.branches import branch_for, service_point
-from portal.desk.forms.sessions import has_content, posted_token, typed_fields
+from portal.desk.forms.sessions import has_content, posted_token, typed_fields, with_current_names
 from portal.desk.item_picker import ItemPicker
 from portal.desk.items_part import items_context
 from portal.desk.record_defaults import defaults, defaults_for_contact
@@ -29,6 +29,7 @@ from .record_form import conversation_to_log, draft_with, record_form, record_pa
 @require_http_methods(["GET", "POST"])
 def record(request):
     """Show the form that records a help session, or do what its pressed button says."""
+    request.GET, request.POST = with_current_names(request.GET), with_current_names(request.POST)
     if request.method == "GET":
         return _new_form(request)
     token, action = posted_token(request.POST), request.POST.get("action", "save")

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.sign_in.access import staff_only
-from portal.desk.forms.sessions import posted_token
+from portal.desk.forms.sessions import posted_token, with_current_names
 from portal.desk.item_picker import ItemPicker
 from portal.desk.unfinished import saved_fields, with_first_words
 from portal.helpsessions import unfinished
@@ -38,6 +38,7 @@ def finish_session(request, public_id):
 @require_POST
 def autosave(request):
     """Save the form as an unfinished session. The page takes its URL, so that a reload shows it again."""
+    request.POST = with_current_names(request.POST)
     token = posted_token(request.POST)
     draft = draft_with(request, token)
     if draft is None or draft.status == HelpSession.Status.UNFINISHED:

@@ -1,9 +1,11 @@
 import datetime
 import re
 import uuid
+from urllib.parse import urlencode
 
 import pytest
 import time_machine
+from django.core import signing
 from django.utils import timezone
 
 from accounts.models import Absence
@@ -261,6 +263,13 @@ def test_colleague_cannot_undo_a_bulk_action(client, desk, many, branch, sign_in
 def test_unknown_undo_key_is_refused(desk, key):
     assert "can't be undone any more" in messages_on(
         desk.post(UNDO, {}, QUERY_STRING=f"key={key}", follow=True)
+    )
+
+
+def test_undo_key_of_an_earlier_version_is_refused(desk, staff):
+    key = signing.dumps({"by": staff.pk, "threads": []}, salt=bulk.SALT, compress=True)
+    assert "can't be undone any more" in messages_on(
+        desk.post(f"{UNDO}?{urlencode({'key': key})}", follow=True)
     )
 
 

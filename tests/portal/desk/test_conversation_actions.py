@@ -11,7 +11,7 @@ from accounts.models import Absence, private_storage
 from portal.conversations import actions, desk_actions, drafts, merging
 from portal.conversations.models import Attachment, Conversation, ConversationNote, NoteMention
 from portal.desk.toolbar import snooze_days
-from portal.helpsessions.models import HelpSession
+from portal.helpsessions.models import HelpSession, UnfinishedForm
 from tests.factories import (
     BranchFactory,
     ConversationFactory,
@@ -546,6 +546,17 @@ def test_conversation_is_logged_as_a_contact_once_and_says_so(desk, conversation
     assert "already logged as a contact" in other.content.decode()
     assert HelpSession.objects.filter(status="recorded", minutes=25).count() == 1
     assert desk.get(f"/desk/record/?conversation={conversation.public_id}").url == address(conversation)
+
+
+def test_record_form_opened_before_an_update_still_logs_the_contact(desk, conversation, typed):
+    fields = contact_fields(typed, conversation)
+    fields["thread"] = fields.pop("conversation")
+    desk.post("/desk/record/autosave/", fields)
+    assert UnfinishedForm.objects.get().fields["conversation"] == str(fields["thread"])
+    desk.post("/desk/record/", fields)
+    assert reloaded(conversation).logged_as is not None
+    answer = desk.get(f"/desk/record/?thread={conversation.public_id}")
+    assert answer.url == address(conversation)
 
 
 def test_contact_logged_from_a_conversation_cannot_be_handed_over(desk, conversation, typed):

@@ -542,3 +542,9 @@ def test_old_url_redirects_to_the_conversation_and_keeps_method_and_query(desk, 
         (308, f"/desk/conversations/{conversation.public_id}/?from=1"),
         (308, f"/desk/conversations/{conversation.public_id}/reply/"),
     ]
+
+
+@pytest.mark.parametrize(("old", "new"), [("hand-on", "assign"), ("join", "merge")])
+def test_old_url_of_an_action_redirects_to_its_new_name(desk, conversation, old, new):
+    answer = desk.post(f"/desk/threads/{conversation.public_id}/{old}/")
+    assert answer["Location"] == f"/desk/conversations/{conversation.public_id}/{new}/"

@@ -105,7 +105,7 @@ class TestContents:
         said = data(archive)
         assert (said["format"], said["version"], said["library"]) == (
             "afterword-export",
-            1,
+            2,
             "Harbour Library",
         )
         [found] = said["visits"]
