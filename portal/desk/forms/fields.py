@@ -20,7 +20,7 @@ class WholeNumber(forms.IntegerField):
 
 
 class DayField(forms.DateField):
-    """A day, as the browser's date picker sends it."""
+    """A day in the format in which the browser's date picker sends it."""
 
     def __init__(self, **kwargs):
         wrong = {
@@ -32,5 +32,5 @@ class DayField(forms.DateField):
 
 
 def language_field(label):
-    """Return a field for any language, also for one that the portal is not translated into."""
+    """Return a field for choosing any language, even one into which the portal is not translated."""
     return forms.ChoiceField(label=label, choices=language_choices, widget=LongSelect)

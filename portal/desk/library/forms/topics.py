@@ -1,4 +1,4 @@
-"""The form of a topic."""
+"""The form that adds or renames a topic."""
 
 from django import forms
 from django.conf import settings
@@ -9,7 +9,7 @@ from portal.text import TextField
 
 
 class TopicForm(forms.Form):
-    """A topic's name, with a field for each other language of the portal."""
+    """The name of a topic, and its name in each other language of the portal."""
 
     name = TextField(label=gettext_lazy("Name"), max_length=60)
 
@@ -28,6 +28,6 @@ class TopicForm(forms.Form):
 
     @property
     def typed(self):
-        """Return the arguments of `topics.add_topic` and `topics.rename_topic`."""
+        """Return the keyword arguments for `topics.add_topic` and `topics.rename_topic`."""
         names = {code: self.cleaned_data[f"name_{code}"] for code, _language in self.languages}
         return {"name": self.cleaned_data["name"], "names": names}
