@@ -539,7 +539,7 @@ def test_conversation_is_logged_as_a_contact_once_and_says_so(desk, conversation
     ):
         assert words in page
     assert "Log this as a contact" not in page
-    # The same form is posted a second time.
+    # Post the same form a second time.
     desk.post("/desk/record/", fields)
     other = desk.post("/desk/record/", contact_fields(typed, conversation, minutes="25"))
     assert other.status_code == 422
@@ -549,7 +549,7 @@ def test_conversation_is_logged_as_a_contact_once_and_says_so(desk, conversation
 
 
 def test_contact_logged_from_a_conversation_cannot_be_handed_over(desk, conversation, typed):
-    """The contact starts with the words of this patron, so a code would show them to others."""
+    """The contact contains the patron's question. With a code, another patron could read that question."""
     card = code_for(None)
     desk.post("/desk/record/", contact_fields(typed, conversation))
     contact = reloaded(conversation).logged_as

@@ -1,4 +1,4 @@
-"""Test the figures for coordinators, in which no single patron may be recognizable."""
+"""Test the figures for coordinators. Nobody may be able to recognize a single patron in the figures."""
 
 import datetime
 import re

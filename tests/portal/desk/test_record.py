@@ -18,7 +18,7 @@ RECORD = "/desk/record/"
 
 
 def rows(*chosen):
-    """Return the fields of the item picker with these rows."""
+    """Return the form fields of an item picker that has these rows."""
     fields = {"items-TOTAL_FORMS": str(len(chosen)), "items-INITIAL_FORMS": "0"}
     for number, row in enumerate(chosen):
         fields |= {f"items-{number}-{name}": value for name, value in row.items()}
@@ -26,7 +26,7 @@ def rows(*chosen):
 
 
 def press(desk, action, fields):
-    """Press a button of the item picker by htmx and return the response."""
+    """Press a button of the item picker as htmx does, and return the response."""
     return desk.post(RECORD, {**fields, "action": action}, headers={"HX-Request": "true"})
 
 
