@@ -13,7 +13,7 @@ from accounts import audit
 from accounts.models import AuditEvent
 from portal.desk import shown_today
 
-# If a new message appears on an open page, it is logged only if the last line in the log is older than this.
+# When something new appears on an open page, it is logged again only if this time has passed.
 LOGGED_FOR = datetime.timedelta(hours=12)
 
 Where = AuditEvent.Where
@@ -41,8 +41,8 @@ def log_opened(request, conversation, *, at, where=None):
 def log_reading(request, conversation, *, at):
     """Record that new entries of the conversation appeared on an open page.
 
-    Do nothing if the log says that the staff member opened the conversation in the last LOGGED_FOR. The log
-    must be checked, because the request alone doesn't prove that they opened the page before.
+    Do nothing if the log says that the staff member opened the conversation during the last LOGGED_FOR. The
+    log must be checked, because the request doesn't prove that the staff member opened the page before.
     """
     if _patrons_of(conversation, conversation.help_session):
         opened = AuditEvent.objects.filter(
@@ -96,7 +96,7 @@ def log_record_opened(request, person, *, at, reason=""):
 
 
 def log_looked_up(request, people, *, at, reason=""):
-    """Record that the staff member found these people by a search, and return {person: the event}."""
+    """Record that the staff member looked up these people, and return {person: the event}."""
     return {
         person: audit.record(
             "looked_up", person, by=request.user, patron=person, at=at, where=Where.PEOPLE, reason=reason

@@ -37,7 +37,8 @@ def _quoted(conversation):
 def undone_words(count, left):
     """Return the message that appears after an undo.
 
-    `count` conversations were restored. `left` conversations were not, because they had changed again.
+    `count` is how many conversations were restored. `left` is how many were not restored, because they had
+    changed in the meantime.
     """
     sentences = []
     if count:

@@ -96,6 +96,9 @@ def _posted_values(data):
 
 
 def _language_for(conversation):
-    """Return the language of the patron's last message. Without one, return the language of the visit."""
+    """Return the language of the patron's last message.
+
+    If there is no such message, return the language of the visit. If there is no visit, return "en".
+    """
     session = conversation.help_session
     return conversation.language_of_patron or (session.language if session else "en")

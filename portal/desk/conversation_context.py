@@ -15,8 +15,8 @@ from .given_items import given_in
 def timeline_context(request, conversation, timeline, around, at, *, since=None):
     """Return the context of the timeline and of the line that says which colleagues are on the page.
 
-    Each message gets its files and its recommended items. `around` is what `presence.look` returned. If there
-    is a `since`, screen readers announce what other people did after that time.
+    Also set the files and the recommended items on each message. `around` is what `presence.look` returned.
+    If there is a `since`, screen readers announce what other people did after that time.
     """
     messages = [entry for entry in timeline.entries if entry.shape == "message"]
     by_message, given_before = given_in(conversation, timeline)

@@ -138,7 +138,7 @@ class ItemPicker:
     def change(self, action):
         """Do what the pressed button says.
 
-        `action` is the button: pick-<public id>, remove-<row number>, add_item or find.
+        `action` names the button: pick-<public id>, remove-<row number>, add_item or find.
         """
         name, _sep, value = action.partition("-")
         if name == "remove" and value.isdecimal() and len(value) < 5 and int(value) < len(self.rows):
@@ -159,14 +159,17 @@ class ItemPicker:
         return True
 
     def check(self):
-        """Return whether the rows are valid. If not, `formset` shows the errors."""
+        """Return whether the rows are valid. If they are not, `formset` contains the errors.
+
+        If an item was typed by hand but not added yet, add it as a row first.
+        """
         if self.begun and not self.take_written():
             return False
         self._checked = ItemRows({**self.fields(), "items-INITIAL_FORMS": "0"}, prefix="items")
         return self._checked.is_valid()
 
     def chosen(self):
-        """Return the ChosenItems. Call `check` first, and call this only if `check` returned True."""
+        """Return the ChosenItems. Call this only after `check` has returned True."""
         return self._checked.chosen()
 
     @property

@@ -1,4 +1,7 @@
-"""The part of a form in which staff choose items. Help sessions and answers share it."""
+"""The part of a form in which staff choose items.
+
+The form that records a help session and the composer of answers both contain this part.
+"""
 
 from functools import cache
 

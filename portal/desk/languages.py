@@ -10,7 +10,7 @@ from django.utils.safestring import mark_safe
 
 @cache
 def language_choices():
-    """Return [(code, name of the language in that language)]. The portal's languages come first."""
+    """Return [(code, name)], with each name in its own language. The portal's languages come first."""
     spoken = [code for code, _name in settings.LANGUAGES]
     others = sorted(
         (_in_title_case(info["name_local"]), code)
@@ -36,7 +36,7 @@ def language_name(code):
 def language_options(chosen):
     """Return the rendered options of a select of languages.
 
-    The cache needs no key for the page's language, because each language has its own name on every page.
+    The options are the same on every page, because the name of each language is in that language.
     """
     marks = (
         (code, mark_safe(" selected") if code == chosen else "", name) for code, name in language_choices()

@@ -2,7 +2,7 @@
 
 The history consists of items that were recommended on other occasions, and of other conversations. When
 patrons keep a visit in their account, they agree that staff see their history. So the page shows no history
-for a quiet session. It also shows none if nobody keeps the visit and the patron has only a code.
+for a quiet session, or for a conversation that is in nobody's account.
 """
 
 from django.db.models import BigAutoField, Q

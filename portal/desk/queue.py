@@ -102,7 +102,7 @@ class QueueQuery:
         return Filters(branch=branch, topic=topic, reason=self.reason, words=words)
 
     def query(self, **extra):
-        """Return the query string of a URL that asks for the same, and has the `extra` parameters too.
+        """Return the query string of a URL for this list, with its filters and the `extra` parameters.
 
         Parameters with their default value are left out.
         """
@@ -129,8 +129,8 @@ def _branches(user):
 def desk_today(request, at):
     """Return (the staff member's Desk today, {person who is away: (cover, name of the cover)}).
 
-    The cover is the colleague who takes over while the person is away. Both are primary keys. If nobody
-    covers, the pair is (None, None).
+    The cover is the colleague who takes over while the person is away. The person and the cover are primary
+    keys. If nobody covers, the pair is (None, None).
     """
     absences = _absences(day=request.library.today(at))
     away = {person: (cover, name) for person, cover, name in absences}
@@ -227,7 +227,7 @@ def count_in_words(count):
 
 
 def colleagues(user):
-    """Return {public id: name} of this person's colleagues at their branches, sorted by name."""
+    """Return {public id: name} of the other people at this person's branches, sorted by name."""
     rows = _colleagues(branches=user.desk_branch_ids, user=user.pk)
     return {public_id: name or _("a patron") for public_id, name in rows}
 

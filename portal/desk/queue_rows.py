@@ -97,9 +97,9 @@ class RowRenderer:
         return " · ".join(parts)
 
     def _words(self, row):
-        """Return the last message. Without one, return the patron's comment on an item that didn't help.
+        """Return the text of the last message.
 
-        The text is "" if there is neither.
+        If there is no message, return the patron's comment on an item that didn't help, or "".
         """
         if row.latest:
             return _last_message(row)

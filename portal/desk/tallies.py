@@ -1,4 +1,4 @@
-"""Tallies: contacts that a staff member only counts with one key press, without recording a help session."""
+"""Tallies. A tally is a contact that staff count with one key press and don't describe any further."""
 
 from portal.helpsessions.models import HelpSession
 

@@ -1,7 +1,7 @@
 """The timeline of a conversation at the desk: its messages, events and notes, sorted by time.
 
-Patrons must never see the notes and some of the events. So this module is not in portal.conversations, which
-the patrons' pages use too.
+Patrons must never see a note, or an event that only concerns the desk. So this module is not in
+portal.conversations, which the patrons' pages use too.
 """
 
 from collections import namedtuple

@@ -71,7 +71,7 @@ class EventEntry(Entry):
 
 
 def message_entry(row, user, at):
-    """Return the entry of a MessageRow for this staff member. The time `at` decides whether it is pending."""
+    """Return the entry of a MessageRow, as the staff member `user` sees it at the time `at`."""
     by_patron = row.side == Side.PATRON
     if row.author_id:
         author = row.author__name or _("a patron")

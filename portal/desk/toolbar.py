@@ -1,4 +1,7 @@
-"""The toolbar of a conversation's page. It shows the assignee, and buttons for all actions but answering."""
+"""The toolbar of a conversation's page.
+
+The toolbar shows the assignee, and has buttons for all actions except answering.
+"""
 
 import datetime
 

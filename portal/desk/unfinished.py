@@ -1,4 +1,4 @@
-"""The tray: help sessions that a staff member began and has not finished yet."""
+"""The tray, which lists the help sessions that a staff member began and has not finished yet."""
 
 from django.utils.translation import gettext as _
 

@@ -41,8 +41,8 @@ def follow_ups(quarter):
 def outcomes(quarter):
     """Count the answers of patrons to two questions, and return a pair of dicts.
 
-    The first question is whether they found what they needed. The second is how the help was. Each dict is
-    {primary key of a topic, or None: (the count of each choice, …)}.
+    The first question is whether they found what they needed. The second is how good the help was. Each dict
+    is {primary key of a topic, or None: (the count of each choice, …)}.
     """
     found, satisfaction = defaultdict(Counter), defaultdict(Counter)
     answered = _sessions(quarter).recorded().exclude(found="", satisfaction="").order_by()

@@ -1,8 +1,8 @@
-"""Pool small counts, which means to show only their sum.
+"""Functions that pool small counts, so that only the sum of these counts is shown.
 
 If fewer than five people gave an answer, a colleague could guess who they were. So every number on the page
-counts nobody or at least MIN_PEOPLE people. The difference between the total and the other rows is such a
-number too, so nobody can work out a smaller one.
+counts nobody or at least MIN_PEOPLE people. This is also true for the difference between the total and the
+rows, so nobody can work out a smaller number by subtracting.
 """
 
 from dataclasses import dataclass
@@ -24,9 +24,10 @@ class Pooled:
 
 
 def pooled(rows):
-    """Pool the rows {key: (count, …)}, in which all tuples must have the same length.
+    """Pool the small counts of these rows, and return a Pooled.
 
-    Return None if not even the total may be shown.
+    Return None if not even the total may be shown. `rows` is {key: (count, …)}, and all its tuples must have
+    the same length.
     """
     alone = {key: counts for key, counts in rows.items() if not is_small(counts)}
     others = [counts for key, counts in rows.items() if key not in alone]

@@ -28,7 +28,7 @@ def outcome_tables(quarter):
 
     Each table is a dict with the keys `question`, `answers`, `rows` and `is_small`. `rows` is
     [(topic, counts)]. It is empty if nobody answered, or if so few people answered that no row may be shown.
-    Only in the second case, `is_small` is true.
+    `is_small` is true only in the second case.
     """
     topics = {topic.pk: str(topic) for topic in Topic.objects.prefetch_related(*topic_names())}
     questions = [

@@ -14,11 +14,13 @@ from .tables import contacts_table, outcome_tables
 @coordinator_only
 @require_safe
 def figures(request):
-    """Show the figures of the quarter in the URL. Without one, show the last quarter that has ended.
+    """Show the figures of a quarter.
+
+    If the URL names no quarter, show the last quarter that has ended.
 
     The answers of patrons are shown only after the quarter ends. During the quarter, someone could compare
-    the page before and after a patron answers, and so find out the answer. Answers that come after the end
-    are counted too. So this can still happen with a late answer.
+    the page before and after a patron answers, and so find out the answer. Late answers are counted too, so
+    someone can still find out a late answer in this way.
     """
     now = Quarter.of(request.library.today())
     first = min(counts.first_quarter() or now, now)

@@ -93,7 +93,8 @@ def _day_or_none(text):
 class NoteForm(forms.Form):
     """A note on a conversation.
 
-    If the note mentions an unknown name, the page warns the staff member. `warned` says that it has done so.
+    If the note mentions an unknown name, the page warns the staff member before the note is saved. `warned`
+    says that the page has shown this warning.
     """
 
     client_token = forms.UUIDField(widget=forms.HiddenInput)

@@ -213,5 +213,8 @@ def has_content(data):
 
 
 def posted_token(data):
-    """Return the form's token, which is the public id of its session. The session may not be saved yet."""
+    """Return the token of a posted form. If the form has no token, return a new one.
+
+    When the form is saved, its token becomes the public id of the session.
+    """
     return uuid_or_none(data.get("token")) or uuid.uuid4()

@@ -13,7 +13,7 @@ from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
 from recommendations.search import fold
 
-# The name of the value in the Django session. In it, "people" is
+# The name of the value in the Django session. The value contains today's date, and "people", which is
 # {public id: primary key of the event with the reason, or None}.
 FOUND = "found_at_desk"
 MAX_REMEMBERED = 60
@@ -53,7 +53,7 @@ def by_identifier(text):
 def by_name(letters):
     """Return the people whose name matches, each with the `branch` of their last visit.
 
-    A name matches if, for each word in `letters`, a word of the name begins with it. Raises TooMany if too
+    A name matches if each word in `letters` is the beginning of a word in the name. Raises TooMany if too
     many names match. This function compares the names in Python, because PostgreSQL and SQLite ignore case
     and accents in different ways.
     """

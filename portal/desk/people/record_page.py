@@ -40,7 +40,7 @@ def record_context(request, person):
 def consent(request, person, visit):
     """Return (the sentences of the consent, their language).
 
-    Staff read these sentences to the person before they keep the visit in the person's account.
+    Before a staff member keeps the visit in the person's account, they read these sentences to the person.
     """
     language = person.language if person.language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
     with override(language):

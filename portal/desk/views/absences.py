@@ -1,6 +1,7 @@
 """Days on which staff are away.
 
-All staff see all of these days. Staff members can change their own days, and coordinators everyone's.
+All staff see who is away now or later. Staff members can change their own days. Coordinators can also change
+the days of their colleagues.
 """
 
 from django.contrib import messages

@@ -1,4 +1,7 @@
-"""Sheets of code cards. Staff attach a card to a help session later, and then its code opens that session."""
+"""Sheets of code cards.
+
+Staff attach a card to a help session later. From then on, the code on the card opens that session.
+"""
 
 from django.shortcuts import redirect, render
 from django.utils import timezone

@@ -1,6 +1,7 @@
 """Shared desk computers.
 
-Staff unlock the computer that they sit at for the day, close this or another computer, and set their own PIN.
+Staff can unlock the computer that they are using until the end of the day. They can also close any unlocked
+computer, and set their own PIN.
 """
 
 from django.contrib import messages
@@ -22,7 +23,10 @@ from portal.desk.forms.computers import UnlockDeskForm
 
 @staff_only
 def desk_computers(request):
-    """List the unlocked computers. A POST request unlocks the staff member's own computer for the day."""
+    """List the unlocked computers.
+
+    A POST request unlocks the computer from which it was sent, until the end of the day.
+    """
     if request.method == "POST":
         return _unlock(request)
     return _page(request, _form(request))

@@ -128,7 +128,7 @@ def desk_wake(request, public_id):
 def desk_undo(request, public_id):
     """Undo the action that the staff member did at the time `done`.
 
-    Because of this time, pressing the button twice does not undo an earlier action as well.
+    If the button is pressed twice, the time `done` makes sure that no earlier action is undone.
     """
     conversation, done_at = conversation_for_action(request, public_id), parse_moment(request.GET.get("done"))
     if done_at is None:

@@ -1,4 +1,4 @@
-"""Erasing a conversation."""
+"""The page on which a coordinator erases a conversation."""
 
 from django.contrib import messages
 from django.shortcuts import redirect, render

@@ -63,9 +63,9 @@ def _chosen(request, others):
 
 
 def _with_summary(conversation):
-    """Set the first message, the last message and the number of messages on the conversation.
+    """Return the conversation with the values that desk/merge.html shows.
 
-    Return the conversation. desk/merge.html shows these values.
+    The values are its first message, its last message, and how many messages it has.
     """
     messages_in_order = conversation.messages.in_order().select_related("author")
     conversation.first_said, conversation.last_said = messages_in_order.first(), messages_in_order.last()

@@ -23,7 +23,10 @@ def record_form(request, **kwargs):
 
 
 def record_page(request, form, picker, *, draft=None, warned=False, status=200):
-    """Return the page with the form. If `warned` is true, it warns about a secret number in the text."""
+    """Return the page with the form.
+
+    If `warned` is true, the page warns that a text seems to contain a secret number.
+    """
     conversation = _conversation(request, form["conversation"].value())
     if status != 200:
         form.leave_focus_to_errors()

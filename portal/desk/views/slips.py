@@ -68,9 +68,10 @@ def revoke(request, public_id):
 @staff_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def take_out(request, public_id):
-    """Take a person out of a child's shared visit, and revoke the codes of the visit. Ask first.
+    """Ask whether to take a person out of a child's shared visit.
 
-    `who` is the public id of the person, who has the visit in their account but shouldn't have it.
+    A POST request then takes the person out, and revokes the codes of the visit. `who` is the public id of
+    the person, who has the visit in their account but shouldn't have it.
     """
     help_session = get_object_or_404(_sessions(request).select_related("shared_with"), public_id=public_id)
     who = request.POST.get("who") or request.GET.get("who", "")
@@ -96,7 +97,7 @@ def take_out(request, public_id):
 @staff_only
 @require_POST
 def attach_code_card(request, public_id):
-    """Attach a code card to a session. The patron has taken the card along."""
+    """Attach a code card to a session, so that the code on the card opens the session."""
     help_session = _session_to_hand_over(request, public_id)
     form = CodeForm(request.POST)
     if form.is_valid() and limits.counted(request, form, "code", "code_at_desk"):

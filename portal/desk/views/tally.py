@@ -1,4 +1,4 @@
-"""Tallies: directional contacts that staff only count, with one key press."""
+"""Tallies. Staff count a directional contact, such as "Where is the printer?", with one key press."""
 
 from django.contrib import messages
 from django.shortcuts import redirect, render

@@ -50,7 +50,7 @@ def address(conversation, part=""):
 
 
 def do(desk, conversation, part, **fields):
-    """Post the form and return the text of the page it redirects to."""
+    """Post the form, follow the redirect, and return the text of the next page."""
     response = desk.post(address(conversation, part), fields, follow=True)
     assert response.status_code == 200
     return unescape(response.content.decode())

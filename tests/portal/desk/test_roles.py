@@ -238,8 +238,8 @@ def unfinished_visits(work_at_two_branches, staff, conversation):
 def work_of(person):
     """Return four sets of conversations.
 
-    They are those that are assigned to the person, that contain a draft by the person, that the person has
-    opened, and that have an unread mention of the person.
+    The first set is assigned to the person. The second has a draft by the person. The person has opened the
+    third. The fourth has an unread mention of the person.
     """
     return [
         set(Conversation.objects.filter(assignee=person)),

@@ -176,7 +176,7 @@ class LogoForm(forms.Form):
     )
 
     def clean_logo(self):
-        """Return the picture as PNG bytes. If the picture is larger than LOGO_SIDE, it is made smaller."""
+        """Return the picture as PNG bytes. Make the picture smaller if it is larger than LOGO_SIDE."""
         try:
             return files.picture(self.cleaned_data["logo"], side=LOGO_SIDE)
         except files.NotAPicture:

@@ -134,7 +134,7 @@ def end_role(request, public_id):
 @coordinator_only
 @require_POST
 def forget_second_factor(request, public_id):
-    """Remove a person's second factor. When the person opens the desk next, they set up a new one."""
+    """Remove a person's second factor. The person must set up a new one to open the desk again."""
     someone = get_object_or_404(_colleagues(request), public_id=public_id)
     roles.forget_second_factor(someone, by=request.user, at=timezone.now())
     messages.success(

@@ -54,7 +54,7 @@ def _merge(request, person, other, at):
 @coordinator_only
 @require_POST
 def unmerge_records(request, public_id):
-    """Undo a merge. Everything that moved from the record that ended moves back.
+    """Undo a merge of two records. Everything that moved goes back to the other record.
 
     `joined` is the public id of the merge.
     """
@@ -75,8 +75,8 @@ def unmerge_records(request, public_id):
 def _open_record(request, public_id):
     """Return the person, or raise Http404 if this coordinator may not merge the person's record.
 
-    The person must have a visit or a conversation at the coordinator's desk. Otherwise the coordinator must
-    have given a reason today. Coordinators can't merge their own record.
+    If the person has no visit or conversation at the coordinator's desk, the coordinator must have given a
+    reason today. Coordinators can't merge their own record.
     """
     people = find.at_desk_of(request.user, find.found(request)).exclude(pk=request.user.pk)
     person = get_object_or_404(people, public_id=public_id)
@@ -105,7 +105,7 @@ def _in_order(person, other):
 
 
 def _both_context(person, other):
-    """Return a context with the content of both records, and with that of the merged record."""
+    """Return a context that compares both records, and shows what the merged record would contain."""
     going, into = _in_order(person, other)
     moving, own = what_moves(going), what_moves(into)
     return {

@@ -52,7 +52,7 @@ def patron_record(request, public_id):
 def keep_for_patron(request, public_id):
     """Keep a visit in the account of a patron who asks for this at the desk.
 
-    The staff member has read the consent to the patron before.
+    The staff member first reads the consent to the patron.
     """
     person, _reason = _open_record(request, public_id)
     visit = posted_visit(request)
@@ -91,7 +91,10 @@ def _kept_words(person, visit):
 @staff_only
 @require_POST
 def make_account_code(request, public_id):
-    """Make a code with which a person who has no sign-in method opens their account on their phone."""
+    """Make a code that opens the person's account on their phone.
+
+    Make no code if the person has another sign-in method, or has signed in before.
+    """
     person, _reason = _open_record(request, public_id)
     try:
         code = account_codes.make_code(person, by=request.user, at=timezone.now())
@@ -153,7 +156,7 @@ def change_childs_record(request, public_id):
 
 
 def _person_and_reason(request, public_id):
-    """Return (the person, the reason that the staff member gave today). Without a reason, it is ""."""
+    """Return (the person, the reason that the staff member gave today). The reason can be ""."""
     person = get_object_or_404(find.at_desk_of(request.user, find.found(request)), public_id=public_id)
     return person, find.reason_for(request, person)
 
