@@ -83,7 +83,7 @@ def _patrons_of(record, help_session):
 
 
 def log_record_opened(request, person, *, at, reason=""):
-    """Record that the staff member opened a person's record, with the reason if there is one."""
+    """Record that the staff member opened a person's record, with a reason if they gave one."""
     audit.record(
         "opened",
         person,

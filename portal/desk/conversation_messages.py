@@ -11,7 +11,7 @@ A_MOMENT = datetime.timedelta(minutes=2)
 
 
 def assigned_words(conversation):
-    """Return a message that says who is assigned to the conversation now."""
+    """Return the message that tells who the conversation is assigned to now."""
     if conversation.assignee is None:
         return _("Nobody is assigned now.")
     return _("Assigned to %(name)s.") % {"name": conversation.assignee.display_name}

@@ -94,7 +94,7 @@ def _select(name, chosen, choices, id=""):
 
 
 def bulk_context(request, at):
-    """Return the context of the form that changes all selected conversations at once."""
+    """Return the context of the form that changes all selected conversations."""
     today = request.library.today(at)
     colleagues = list(queue.colleagues(request.user).items())
     return {

@@ -14,7 +14,7 @@ class Quarter:
 
     @classmethod
     def of(cls, day):
-        """Return the quarter that includes this day."""
+        """Return the quarter that this day is in."""
         return cls(day.year, (day.month + 2) // 3)
 
     @classmethod

@@ -20,7 +20,7 @@ class WholeNumber(forms.IntegerField):
 
 
 class DayField(forms.DateField):
-    """A day in the format in which the browser's date picker sends it."""
+    """A day, as the browser's date picker sends it."""
 
     def __init__(self, **kwargs):
         wrong = {

@@ -144,7 +144,7 @@ class RecordForm(forms.Form):
         self.fields["summary"].label, self.fields["summary"].help_text = gettext("Summary"), ""
 
     def keep_errors_of(self, name):
-        """Remove the errors of all fields except the named one."""
+        """Remove the errors of all fields but one."""
         for other in set(self.errors) - {name}:
             del self.errors[other]
 

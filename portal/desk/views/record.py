@@ -73,7 +73,7 @@ def _save_and_hand_over(request, draft, token):
 
 
 def _save_only(request, draft, token):
-    """Record the session, but make no code for it."""
+    """Record the session without a code."""
     help_session, response = _record(request, draft, token)
     return response or redirect("desk_session", help_session.public_id)
 
@@ -172,7 +172,7 @@ def _log_as_contact(request, form, picker, draft, token, conversation, fields):
 
 
 def _attach_card(request, form, help_session, card):
-    """Attach a code card to the session and return True, or add an error to the form and return False."""
+    """Attach a code card to the session and return True, or add an error to the form."""
     if not limits.counted(request, form, "card", "code_at_desk"):
         return False
     try:

@@ -174,7 +174,7 @@ def _add_files(request, conversation):
 @staff_only
 @require_POST
 def desk_draft(request, public_id):
-    """Save the text that is typed in the composer or in the note form as a draft."""
+    """Save what is typed in the composer or in the note form."""
     return drafting.keep(
         request,
         conversation_for_page(request, public_id),

@@ -549,7 +549,7 @@ def test_conversation_is_logged_as_a_contact_once_and_says_so(desk, conversation
 
 
 def test_contact_logged_from_a_conversation_cannot_be_handed_over(desk, conversation, typed):
-    """The contact contains the patron's question. With a code, another patron could read that question."""
+    """The contact contains the patron's question. With a code, someone else could read that question."""
     card = code_for(None)
     desk.post("/desk/record/", contact_fields(typed, conversation))
     contact = reloaded(conversation).logged_as

@@ -1,4 +1,4 @@
-"""Test the figures for coordinators. Nobody may be able to recognize a single patron in the figures."""
+"""Test the figures for coordinators. The figures must not reveal anything about a single patron."""
 
 import datetime
 import re

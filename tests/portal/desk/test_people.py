@@ -1,4 +1,4 @@
-"""Test how staff find, open, add and merge the records of patrons, and that each lookup is logged."""
+"""Test how staff find, open, add and merge patron records, and that each lookup is logged."""
 
 import datetime
 

@@ -1,4 +1,4 @@
-"""The forms for a branch, for its opening hours and for its closed days."""
+"""The forms of a branch, its opening hours and its closed days."""
 
 import datetime
 import re

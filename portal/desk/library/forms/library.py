@@ -1,4 +1,4 @@
-"""The forms for the settings of the whole library."""
+"""The forms of the whole library's settings."""
 
 import re
 import string

@@ -55,7 +55,7 @@ def branch_hours(request, slug):
 @coordinator_only
 @require_POST
 def branch_closed_days(request, slug):
-    """Add a closed day. If the button `remove` was pressed, remove its closed day instead."""
+    """Add a closed day. If a button `remove` was pressed, remove the day that the button names."""
     branch = get_object_or_404(Branch, slug=slug)
     to_remove = request.POST.get("remove")
     removed = next((each for each in branch.closed_days.all() if each.day.isoformat() == to_remove), None)

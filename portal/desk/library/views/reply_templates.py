@@ -123,7 +123,7 @@ def _previews(form, me):
 
 
 def _save(form, template, *, by):
-    """Save the template and return True, or add an error to the form and return False."""
+    """Save the template and return True, or add an error to the form."""
     try:
         if template:
             actions.change_template(template, by=by, at=timezone.now(), **form.cleaned_data)

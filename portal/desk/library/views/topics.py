@@ -32,7 +32,7 @@ def topics(request):
 
 
 def _save_topic(form, topic):
-    """Save the topic and return True, or add an error to the form and return False."""
+    """Save the topic and return True, or add an error to the form."""
     try:
         if topic:
             topic_actions.rename_topic(topic, **form.typed)

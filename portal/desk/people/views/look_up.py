@@ -60,7 +60,7 @@ def patrons_by_name(request):
 @staff_only
 @require_http_methods(["GET", "POST"])
 def add_patron(request):
-    """Add a patron, with or without an email address."""
+    """Add a person, with an email address or without."""
     library = request.library
     form = NewPatronForm(
         request.POST if request.method == "POST" else None,

@@ -54,7 +54,7 @@ def _merge(request, person, other, at):
 @coordinator_only
 @require_POST
 def unmerge_records(request, public_id):
-    """Undo a merge of two records. Everything that moved goes back to the other record.
+    """Undo a merge of two records. Everything that moved goes back to the record it came from.
 
     `joined` is the public id of the merge.
     """
