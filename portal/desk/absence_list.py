@@ -9,7 +9,10 @@ MAX_PAST = 10
 
 
 def absences_context(request):
-    """Return the context of desk/absences.html: absences from today on, and past ones to change."""
+    """Return the context of desk/absences.html.
+
+    The context lists all absences that have not ended, and the latest ones in the past.
+    """
     today = request.library.today()
     coming = list(Absence.objects.filter(last_day__gte=today).select_related("person", "cover"))
     for absence in coming:
@@ -26,13 +29,13 @@ def absences_context(request):
 
 
 def _is_of_cover(other, absence):
-    """Return whether `other` is of the colleague who covers `absence`, and overlaps it."""
+    """Return whether `other` overlaps `absence` and belongs to the colleague who covers `absence`."""
     overlaps = other.first_day <= absence.last_day and other.last_day >= absence.first_day
     return other.person_id == absence.cover_id and overlaps
 
 
 def days_in_words(absence):
-    """Return the days of an absence as part of a sentence."""
+    """Return the days of an absence as words for the middle of a sentence."""
     first, last = day_in_a_sentence(absence.first_day), day_in_a_sentence(absence.last_day)
     if absence.first_day == absence.last_day:
         return pgettext("a day away", "on %(day)s") % {"day": first}

@@ -1,6 +1,7 @@
-"""The access log: which staff member opened what of a patron, when, and from which page of the desk.
+"""Functions that write lines of the access log.
 
-Patrons can read the lines about themselves.
+A line says which staff member opened a patron's visit, conversation or record, and when. It also says from
+which page of the desk the staff member came. Patrons can read the lines about themselves.
 """
 
 import datetime
@@ -12,11 +13,11 @@ from accounts import audit
 from accounts.models import AuditEvent
 from portal.desk import shown_today
 
-# What appears on an open page is logged again after this time.
+# When something new appears on an open page, it is logged again only if this time has passed.
 LOGGED_FOR = datetime.timedelta(hours=12)
 
 Where = AuditEvent.Where
-# The place in the desk that is logged, by the URL name of the page that the staff member came from.
+# {URL name of the page that the staff member came from: the value to log}.
 PLACES = {
     **dict.fromkeys(["desk", "desk_bulk"], Where.QUEUE),
     **dict.fromkeys(["desk_sessions", "open_by_patrons_code"], Where.SESSIONS),
@@ -27,7 +28,10 @@ PLACES = {
 
 
 def log_opened(request, conversation, *, at, where=None):
-    """Record that the staff member opened the conversation. `where` overrides what `came_from` returns."""
+    """Record that the staff member opened the conversation.
+
+    If `where` is given, it is logged instead of the result of `came_from`.
+    """
     if patrons := _patrons_of(conversation, conversation.help_session):
         where = came_from(request, conversation.help_session_id) if where is None else where
         for person in patrons:
@@ -35,9 +39,10 @@ def log_opened(request, conversation, *, at, where=None):
 
 
 def log_reading(request, conversation, *, at):
-    """Record that more of the conversation appeared on an open page, unless its opening was logged lately.
+    """Record that new entries of the conversation appeared on an open page.
 
-    The log is checked because a request alone does not prove that the page was opened.
+    Do nothing if the log says that the staff member opened the conversation during the last LOGGED_FOR. The
+    log must be checked, because the request doesn't prove that the staff member opened the page before.
     """
     if _patrons_of(conversation, conversation.help_session):
         opened = AuditEvent.objects.filter(
@@ -61,13 +66,19 @@ def log_session_opened(request, help_session, *, at):
 
 
 def log_opened_by_code(request, help_session, *, at):
-    """Record that a patron showed the code of a visit, even if the visit is in nobody's account."""
+    """Record that a patron showed the code of a visit at the desk.
+
+    If the visit is in nobody's account, the line names no patron.
+    """
     for person in _patrons_of(help_session, help_session) or [None]:
         audit.record("opened_by_code", help_session, by=request.user, patron=person, at=at, where=Where.CODE)
 
 
 def _patrons_of(record, help_session):
-    """Return the patrons who keep this visit or conversation: the child and the adult if it is shared."""
+    """Return the patrons who have this visit or conversation in their account.
+
+    There can be two of them if a child and an adult share the visit.
+    """
     return [person for person in (record.patron, help_session and help_session.shared_with) if person]
 
 
@@ -85,7 +96,7 @@ def log_record_opened(request, person, *, at, reason=""):
 
 
 def log_looked_up(request, people, *, at, reason=""):
-    """Record that these people were found at the people desk, and return {person: the event}."""
+    """Record that the staff member looked up these people, and return {person: the event}."""
     return {
         person: audit.record(
             "looked_up", person, by=request.user, patron=person, at=at, where=Where.PEOPLE, reason=reason
@@ -104,7 +115,7 @@ def log_reason(request, person, *, at, reason):
 
 
 def came_from(request, help_session_id=None):
-    """Return the place in the desk that the staff member came from, as a Where, or "" if it is unknown."""
+    """Return which page of the desk the staff member came from, as a Where, or "" if that is unknown."""
     if help_session_id is not None and help_session_id in shown_today.ids(request):
         return Where.CODE
     if "queue" in request.GET:

@@ -3,14 +3,14 @@
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-# A message names at most this many conversations for each reason.
+# For each reason why conversations were not changed, a message names at most this many of them.
 MAX_NAMED = 3
 
 
 def left_words(result):
-    """Return the message that tells how many conversations were not changed and why, or "".
+    """Return a message that says how many conversations were not changed, and why.
 
-    `result` is what an action of `portal.conversations.bulk` returned.
+    Return "" if all of them were changed. `result` is what an action of `portal.conversations.bulk` returned.
     """
     count = len(result.taken) + len(result.moved) + len(result.unfit)
     if not count:
@@ -35,7 +35,11 @@ def _quoted(conversation):
 
 
 def undone_words(count, left):
-    """Return the message that tells how many conversations were restored, and how many had changed since."""
+    """Return the message that appears after an undo.
+
+    `count` is how many conversations were restored. `left` is how many were not restored, because they had
+    changed in the meantime.
+    """
     sentences = []
     if count:
         words = ngettext("%(count)s is as it was before.", "%(count)s are as they were before.", count)

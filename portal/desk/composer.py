@@ -1,4 +1,4 @@
-"""The composer of a conversation: what is posted in it, or what its saved draft holds."""
+"""The composer, which is the form in which staff answer a conversation."""
 
 import uuid
 
@@ -15,7 +15,7 @@ from .params import number_or_none
 
 
 def saved_drafts(request, conversation):
-    """Return {kind: draft} for the staff member's drafts of an answer and of a note."""
+    """Return the staff member's two drafts in this conversation as {kind: draft}: an answer and a note."""
     kinds = [Draft.Kind.REPLY, Draft.Kind.NOTE]
     return drafts.drafts_of(conversation, person=request.user, side=Side.STAFF, kinds=kinds)
 
@@ -36,12 +36,15 @@ def composer_context(
     says="",
     alarm=False,
 ):
-    """Return the context of the composer: what was posted if there is a `form`, or else the saved draft.
+    """Return the context of the composer.
 
-    `latest` is the primary key of the last message on the page. `typed` replaces the posted values.
-    `newer` are messages that came since the page was shown, and `refused` the files that could not be added.
-    `asks` is the question to show, "discard" or "sent_otherwise". `says` tells what was just done, as a
-    warning if `alarm` is true.
+    With a `form`, the composer shows what was posted. Without a `form`, it shows the saved draft. If there is
+    `typed`, it replaces the posted values.
+
+    `latest` is the primary key of the last message on the page. `newer` are the messages that arrived after
+    the page was shown. `refused` are the files that could not be added. `asks` names a question to show,
+    "discard" or "sent_otherwise". `says` is a message about what was just done. If `alarm` is true, that
+    message is a warning.
     """
     data = draft.typed if form is None else typed or request.POST
     values = _saved_values(draft) if form is None else _posted_values(data)
@@ -93,6 +96,9 @@ def _posted_values(data):
 
 
 def _language_for(conversation):
-    """Return the language of the patron's last message, or of the visit."""
+    """Return the language of the patron's last message.
+
+    If there is no such message, return the language of the visit. If there is no visit, return "en".
+    """
     session = conversation.help_session
     return conversation.language_of_patron or (session.language if session else "en")

@@ -1,4 +1,4 @@
-"""What a conversation's page shows above its composer: the timeline, and who else is here."""
+"""The part of a conversation's page above the composer: the timeline, and the colleagues on the page."""
 
 import zlib
 
@@ -13,9 +13,10 @@ from .given_items import given_in
 
 
 def timeline_context(request, conversation, timeline, around, at, *, since=None):
-    """Return the context of the timeline, with files and items, and of who else is here.
+    """Return the context of the timeline and of the line that says which colleagues are on the page.
 
-    `around` is what `presence.look` returned. Screen readers announce what others did after `since`.
+    Also set the files and the recommended items on each message. `around` is what `presence.look` returned.
+    If there is a `since`, screen readers announce what other people did after that time.
     """
     messages = [entry for entry in timeline.entries if entry.shape == "message"]
     by_message, given_before = given_in(conversation, timeline)
@@ -41,7 +42,7 @@ def timeline_context(request, conversation, timeline, around, at, *, since=None)
 
 
 def state_of_page(conversation, around):
-    """Return a text that changes when something happens in the conversation or a colleague comes or goes."""
+    """Return a text that changes if the conversation changes, or if colleagues open its page or leave it."""
     here = ",".join(f"{person.pk}{'w' if writing else ''}" for person, writing in around.others)
     return f"{conversation.desk_version}-{zlib.crc32(here.encode()):x}"
 
@@ -62,9 +63,10 @@ def _others_in_words(around):
 
 
 def _files_of(request, conversation, messages):
-    """Return {primary key of a message: its files}, and set the composer's own files as `unsent_files`.
+    """Return {primary key of a message: its files}.
 
-    One query finds both. If the conversation has no files, there is no query.
+    Also set `conversation.unsent_files` to the files that the staff member added but has not sent yet. One
+    query finds all of these files. If the conversation has no files, no query runs.
     """
     files = {}
     if conversation.has_files:

@@ -1,4 +1,4 @@
-"""Finding a conversation among those that the staff member may open."""
+"""Functions that find a conversation, if the staff member may open it."""
 
 from django.db.models import BigAutoField, DateField, Exists, OuterRef, Subquery, UUIDField
 
@@ -21,24 +21,30 @@ KEY = BigAutoField()
 
 
 def conversation_for_page(request, public_id):
-    """Return the conversation with everything its page needs, or the one it was merged into."""
+    """Return the conversation with everything that its page needs.
+
+    If the conversation was merged into another one, return the other one.
+    """
     conversation = one_or_404(_for_page(public_id=public_id, **_scope(request)))
     if conversation.merged_into_id:
         return conversation_for_page(request, conversation.merged_into.public_id)
     session = conversation.help_session
     if session and session.branch_id == conversation.branch_id:
-        # The visit mostly has the same branch, so the query joins the branch only once.
+        # The query joins only the branch of the conversation, because the visit mostly has the same branch.
         session.branch = conversation.branch
     return conversation
 
 
 def conversation_for_poll(request, public_id):
-    """Return the conversation with the few fields that show whether an open page is out of date."""
+    """Return the conversation with only the fields that tell whether an open page is out of date."""
     return one_or_404(_for_poll(public_id=public_id, **_scope(request)))
 
 
 def conversation_for_action(request, public_id):
-    """Return the conversation, or the one it was merged into. Raise Erased if it was erased."""
+    """Return the conversation, or the conversation into which it was merged.
+
+    Raise Erased if the conversation was erased.
+    """
     conversation = conversation_at_desk(request, public_id, "branch", "patron", "help_session", "assignee")
     if conversation.status == Conversation.Status.ERASED:
         raise Erased
@@ -46,7 +52,10 @@ def conversation_for_action(request, public_id):
 
 
 def conversation_at_desk(request, public_id, *related):
-    """Return the conversation, or the one it was merged into, joined with the `related` rows."""
+    """Return the conversation, or the conversation into which it was merged.
+
+    `related` are arguments for select_related().
+    """
     conversations = Conversation.objects.at_desk_of(request.user, shown_today.ids(request))
     conversations = conversations.select_related(*related)
     conversation = one_or_404(conversations.filter(public_id=public_id))

@@ -1,4 +1,4 @@
-"""Messages about who works on a conversation, and what a note does."""
+"""Messages that tell staff who is assigned to a conversation, and who gets an email about a note."""
 
 import datetime
 
@@ -18,7 +18,10 @@ def assigned_words(conversation):
 
 
 def taken_words(conversation, assignee, at):
-    """Return the message for an action that came too late: `assignee` or nobody has the conversation now."""
+    """Return the message for an action that came too late, because a colleague changed the assignee first.
+
+    `assignee` is the new assignee, or None if nobody is assigned now.
+    """
     if assignee is None:
         return _("Nobody is assigned any more. Nothing was changed. Check the conversation and try again.")
     assigned_at = Conversation.objects.get(pk=conversation.pk).assigned_at
@@ -29,7 +32,7 @@ def taken_words(conversation, assignee, at):
 
 
 def noted_words(note):
-    """Return the message that the note was saved, and who gets an email about it."""
+    """Return a message that says that the note was saved, and which colleagues get an email about it."""
     mentions = note.mentions.select_related("person").order_by("person__name")
     names = [mention.person.display_name for mention in mentions]
     if not names:

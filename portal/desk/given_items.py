@@ -1,4 +1,4 @@
-"""The items that were recommended on this occasion, for a conversation's page and a session's page."""
+"""The recommended items that the page of a conversation or of a help session shows."""
 
 from collections import defaultdict
 
@@ -22,8 +22,9 @@ FIELDS = (
 def given_in(conversation, timeline):
     """Return ({primary key of a message: its recommendations}, recommendations made before the conversation).
 
-    The second list holds what the help session recommended, or the item that the conversation is about.
-    Both come from one query and leave out everything else that the patron was given.
+    If the conversation belongs to a help session, the second list has the recommendations of that session.
+    Otherwise the list has the one item that the conversation is about, if there is one. One query finds all
+    of these. Recommendations from other occasions are left out.
     """
     session = conversation.help_session_id or 0
     rows = _given(
@@ -40,7 +41,7 @@ def given_in(conversation, timeline):
 
 
 def with_verdict_labels(recommendations):
-    """Return a list in which each recommendation has its verdict in the patron's words as `verdict_label`."""
+    """Return the recommendations as a list, and set `verdict_label` on each to its verdict in words."""
     recommendations = list(recommendations)
     for recommendation in recommendations:
         recommendation.verdict_label = label_for(recommendation)

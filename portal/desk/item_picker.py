@@ -1,4 +1,7 @@
-"""The items that staff choose in a form: found in the catalog or typed by hand, each with a reason."""
+"""The part of a form in which staff choose items for a patron.
+
+Staff find an item in the catalog or type it by hand, and can write a reason for each item.
+"""
 
 from urllib.parse import quote
 
@@ -19,7 +22,7 @@ WHOLE_URL = _("Enter the full address, beginning with https://")
 
 
 class WebURLField(forms.URLField):
-    """A web address. https:// is added if it is missing."""
+    """A field for a web address. The field adds https:// if it is missing."""
 
     default_validators = [URLValidator(schemes=["http", "https"], message=WHOLE_URL)]
     default_error_messages = {"invalid": WHOLE_URL}
@@ -29,7 +32,11 @@ class WebURLField(forms.URLField):
 
 
 class ItemRow(forms.Form):
-    """One chosen item: found in the catalog (`item`), or typed by hand (`title` and the other fields)."""
+    """One chosen item.
+
+    An item from the catalog has only its public id, in the field `item`. An item that was typed by hand has a
+    `title` and other fields instead.
+    """
 
     item = forms.UUIDField(required=False, widget=forms.HiddenInput)
     kind = forms.ChoiceField(choices=Item.Kind.choices, required=False, widget=forms.HiddenInput)
@@ -60,7 +67,7 @@ class BaseItemRows(forms.BaseFormSet):
         return {item.public_id: item for item in items}
 
     def shown(self):
-        """Return [(row, its item)]. An item that was typed by hand is not saved."""
+        """Return [(row, its item)]. If the item was typed by hand, it is a new Item that is not saved."""
         return [
             (row, self.found.get(uuid_or_none(row["item"].value())) or _typed_item(row)) for row in self.forms
         ]
@@ -93,7 +100,7 @@ ItemRows = forms.formset_factory(
 
 
 class TypedItem(forms.Form):
-    """An item that is not in the catalog: a web page, a person, a course."""
+    """The fields for typing an item that is not in the catalog, such as a web page, a person or a course."""
 
     prefix = "new"
 
@@ -107,7 +114,10 @@ class TypedItem(forms.Form):
 
 
 class ItemPicker:
-    """The items part of a form, posted or saved: its rows, its search, and the item being typed by hand."""
+    """The items part of a form, read from a posted form or from a saved draft.
+
+    It consists of the rows of chosen items, the search, and the fields for an item that is typed by hand.
+    """
 
     def __init__(self, data=None):
         data = {} if data is None else data
@@ -126,7 +136,10 @@ class ItemPicker:
         )
 
     def change(self, action):
-        """Do what a button of the part says: pick-<public id>, remove-<row number>, add_item or find."""
+        """Do what the pressed button says.
+
+        `action` names the button: pick-<public id>, remove-<row number>, add_item or find.
+        """
         name, _sep, value = action.partition("-")
         if name == "remove" and value.isdecimal() and len(value) < 5 and int(value) < len(self.rows):
             del self.rows[int(value)]
@@ -136,7 +149,7 @@ class ItemPicker:
             self.take_written()
 
     def take_written(self):
-        """Add the typed item as a row if its fields are valid, and return whether they are."""
+        """Add the typed item as a row if its fields are valid. Return whether the fields are valid."""
         written = TypedItem(self._data)
         if not written.is_valid():
             self.written, self.begun = written, True
@@ -146,14 +159,17 @@ class ItemPicker:
         return True
 
     def check(self):
-        """Return whether the rows are valid. If not, `formset` shows the errors."""
+        """Return whether the rows are valid. If they are not, `formset` contains the errors.
+
+        If an item was typed by hand but not added yet, add it as a row first.
+        """
         if self.begun and not self.take_written():
             return False
         self._checked = ItemRows({**self.fields(), "items-INITIAL_FORMS": "0"}, prefix="items")
         return self._checked.is_valid()
 
     def chosen(self):
-        """Return the ChosenItems, after `check` returned True."""
+        """Return the ChosenItems. Call this only after `check` has returned True."""
         return self._checked.chosen()
 
     @property
@@ -161,7 +177,7 @@ class ItemPicker:
         return self._checked or ItemRows(initial=self.rows, prefix="items")
 
     def fields(self):
-        """Return the fields of the part as they are now, for the draft of the form."""
+        """Return the current form fields of the items, so that a draft can save them."""
         fields = {"items-TOTAL_FORMS": str(len(self.rows))}
         for number, row in enumerate(self.rows):
             fields |= {
@@ -193,7 +209,10 @@ class ItemPicker:
 
 
 def fields_of(recommendations, *, and_then=None):
-    """Return the form fields that choose these recommendations, then the items in the fields `and_then`."""
+    """Return form fields in which the items of these recommendations are chosen.
+
+    `and_then` are other form fields. The items that are chosen in them come after the recommendations.
+    """
     rows = [
         {
             "item": str(recommendation.item.public_id),
@@ -222,5 +241,5 @@ def _rows(data):
 
 
 def _typed_item(row):
-    """Return an unsaved item with what was typed by hand."""
+    """Return an unsaved Item with the values that were typed by hand in this row."""
     return Item(**{name: row[name].value() or "" for name in ("kind", "title", "creators", "url")})

@@ -1,4 +1,7 @@
-"""The part of a form in which staff choose items. Help sessions and answers share it."""
+"""The part of a form in which staff choose items.
+
+The form that records a help session and the composer of answers both contain this part.
+"""
 
 from functools import cache
 
@@ -14,20 +17,21 @@ MAX_FOUND = 8
 
 
 def items_context(picker, branch, items_url):
-    """Return the context of desk/items.html when htmx replaces the part alone."""
+    """Return the context of desk/items.html for a response in which htmx replaces only the items part."""
     return {"picker": picker, "items_url": items_url, "swapped": True, **search_context(picker, branch)}
 
 
 def search_context(picker, branch):
-    """Return what the item search of this picker finds."""
+    """Return the context of the item search: the query of this picker, and the items that the query finds."""
     found = find_items(picker.query, limit=MAX_FOUND, branch=branch) if picker.query else []
     return {"found": found, "query": picker.query}
 
 
 def untouched_items(picker, items_url):
-    """Return the rendered items part, or "" if something is already chosen, searched for or typed in it.
+    """Return the rendered items part if nothing is chosen, searched for or typed in it. Otherwise return "".
 
-    Most answers begin with an untouched part. Rendering it was a sixth of the cost of a conversation's page.
+    Most pages show an untouched part, so it is rendered only once and cached. Rendering it was a sixth of the
+    cost of a conversation's page.
     """
     if not picker.is_untouched:
         return ""

@@ -10,7 +10,7 @@ from django.utils.safestring import mark_safe
 
 @cache
 def language_choices():
-    """Return [(code, the language's own name for itself)]. The portal's languages come first."""
+    """Return [(code, name)], with each name in its own language. The portal's languages come first."""
     spoken = [code for code, _name in settings.LANGUAGES]
     others = sorted(
         (_in_title_case(info["name_local"]), code)
@@ -23,18 +23,21 @@ def language_choices():
 
 
 def _in_title_case(name):
-    # upper() would give Georgian words a capital, which they never have.
+    # Georgian words never begin with a capital letter. upper() would add one, but title() doesn't.
     return name[:1].title() + name[1:]
 
 
 def language_name(code):
-    """Return the language's own name for itself, or the code if it is unknown."""
+    """Return the name of the language in that language, or the code if the language is unknown."""
     return LANG_INFO.get(code, {}).get("name_local", code)
 
 
 @cache
 def language_options(chosen):
-    """Return the rendered options of a select of languages. They don't depend on the page's language."""
+    """Return the rendered options of a select of languages.
+
+    The options are the same on every page, because the name of each language is in that language.
+    """
     marks = (
         (code, mark_safe(" selected") if code == chosen else "", name) for code, name in language_choices()
     )

@@ -1,13 +1,13 @@
-"""Values from URLs and posted forms."""
+"""Functions that read values from URLs and posted forms."""
 
 from django.utils.dateparse import parse_datetime
 
-# Conversion to a time zone fails near the limits of datetime.
+# Years near the limits of datetime are refused, because converting them to another time zone fails.
 YEARS = range(2000, 9000)
 
 
 def parse_moment(text):
-    """Return the time that this ISO text names, or None if it is not a time with a time zone."""
+    """Parse a time in ISO format. Return None if the text is not a valid time with a time zone."""
     try:
         moment = parse_datetime(text or "")
     except ValueError:
@@ -16,5 +16,5 @@ def parse_moment(text):
 
 
 def number_or_none(text):
-    """Return the whole number below a billion that this text names, or None."""
+    """Return the text as a whole number, or None if it isn't a whole number from 0 to 999,999,999."""
     return int(text) if text and text.isdecimal() and len(text) < 10 else None

@@ -1,7 +1,8 @@
-"""What a conversation's page shows of the patron: items given on other occasions, and other conversations.
+"""The history of the patron on a conversation's page.
 
-Patrons agree to this when they keep a visit in their account, because the consent says that staff see it. So
-nothing is shown for a quiet session, or for a patron known only by a code.
+The history consists of items that were recommended on other occasions, and of other conversations. When
+patrons keep a visit in their account, they agree that staff see their history. So the page shows no history
+for a quiet session, or for a conversation that is in nobody's account.
 """
 
 from django.db.models import BigAutoField, Q
@@ -19,7 +20,7 @@ KEY = BigAutoField()
 def patron_history_context(conversation, user):
     """Return the context of desk/patron_history.html, with at most three queries.
 
-    The conversation must come with its help session and readers' form.
+    The help session and the readers' form of the conversation must be loaded already.
     """
     session = conversation.help_session
     is_hidden = conversation.patron_id is None or (session is not None and session.quiet)
@@ -62,7 +63,10 @@ def _newest_given(patron, conversation, session, own):
 
 
 def _other_conversations(conversation, user):
-    """Return the patron's newest other conversations. The page hides the subject if `may_open` is false."""
+    """Return the patron's newest other conversations, and set `may_open` on each.
+
+    The page hides the subject of a conversation that the staff member may not open.
+    """
     others = _newest_conversations(patron=conversation.patron_id, conversation=conversation.pk)
     for other in others:
         other.may_open = other.branch_id in user.desk_branch_ids or other.assignee_id == user.pk

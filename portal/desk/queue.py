@@ -1,5 +1,5 @@
-# ruff: noqa: S608 (the SQL holds names of tables and states, nothing from outside)
-"""The queue of the desk: its lists, their counts, and one page of the list that a URL asks for."""
+# ruff: noqa: S608 (the SQL contains only names of tables and states, and no user input)
+"""The queue of the desk. This module counts its lists, and returns one page of the list that a URL names."""
 
 from collections import namedtuple
 from dataclasses import dataclass
@@ -49,13 +49,13 @@ COLUMNS = [
     *("recommendation__item__title", "recommendation__why", "recommendation__comment", "latest"),
 ]
 Row = namedtuple("Row", COLUMNS)
-# The last message: "p" or "s" for its side, and the beginning of its text. It is SQL because `compiled`
-# can't pass the parameters that an expression would have.
+# The last message: "p" or "s" for its side (patron or staff), then the beginning of its text. It is written
+# in SQL, because a Django expression would have parameters and `compiled` can't pass them.
 LATEST = """SELECT substr(message.side, 1, 1) || substr(message.body, 1, 160)
     FROM conversations_message AS message
     WHERE message.conversation_id = conversations_conversation.id
     ORDER BY message.sent_at DESC, message.id DESC LIMIT 1"""
-# `counted` reads these numbers in the same query as the lengths of the lists.
+# These queries count other things on the page. `counted` adds them to the query that counts the lists.
 SESSIONS = f"SELECT COUNT(*) FROM {HelpSession._meta.db_table} WHERE staff_id = %s AND status ="
 COUNT_UNFINISHED = f"{SESSIONS} '{HelpSession.Status.UNFINISHED.value}'"
 COUNT_TALLIED = f"{SESSIONS} '{HelpSession.Status.TALLY.value}' AND happened_on = %s"
@@ -64,7 +64,7 @@ COUNT_MENTIONS = f"SELECT COUNT(*) FROM {NoteMention._meta.db_table} WHERE perso
 
 @dataclass(frozen=True)
 class QueueQuery:
-    """What a URL asks of the queue. Parameters with unknown values are ignored."""
+    """The list and the filters that a URL of the queue names. Parameters with unknown values are ignored."""
 
     tab: str = FIRST
     # The slug of a branch.
@@ -76,7 +76,7 @@ class QueueQuery:
 
     @classmethod
     def read(cls, params, user):
-        """Return the QueueQuery for these parameters of a URL."""
+        """Read the parameters of a URL and return a QueueQuery."""
         topic = params.get("topic", "")
         return cls(
             tab=params.get("tab") if params.get("tab") in TABS else FIRST,
@@ -102,7 +102,10 @@ class QueueQuery:
         return Filters(branch=branch, topic=topic, reason=self.reason, words=words)
 
     def query(self, **extra):
-        """Return this as the query string of a URL, without defaults and with these extra parameters."""
+        """Return the query string of a URL for this list, with its filters and the `extra` parameters.
+
+        Parameters with their default value are left out.
+        """
         params = {
             "tab": self.tab if self.tab != FIRST else "",
             "branch": self.branch,
@@ -124,9 +127,10 @@ def _branches(user):
 
 
 def desk_today(request, at):
-    """Return (the staff member's Desk today, {person who is away: (their cover, its name)}).
+    """Return (the staff member's Desk today, {person who is away: (cover, name of the cover)}).
 
-    People are primary keys. The pair is (None, None) if nobody covers.
+    The cover is the colleague who takes over while the person is away. The person and the cover are primary
+    keys. If nobody covers, the pair is (None, None).
     """
     absences = _absences(day=request.library.today(at))
     away = {person: (cover, name) for person, cover, name in absences}
@@ -145,16 +149,17 @@ class Page:
 
     # The HTML of each row.
     rows: list
-    # Where the next page begins, or None if there is none.
+    # Where the next page begins, or None if this is the last page.
     next: Place | None
-    # Where this page begins, or None if it is the first.
+    # Where this page begins, or None if this is the first page.
     after: Place | None
 
 
 def page(request, asked, filters, today, *, at, topics):
-    """Return the page that the URL asks for.
+    """Return the page of the list that the URL names.
 
-    `filters` are those of `asked`. `today` is what `desk_today` returned. `topics` is {primary key: Topic}.
+    `asked` is the QueueQuery of the URL, and `filters` is what its method `filters` returned. `today` is what
+    `desk_today` returned. `topics` is {primary key: Topic}.
     """
     desk, away = today
     after = Place.read(request.GET.get("after", ""), asked.list)
@@ -170,7 +175,7 @@ def page(request, asked, filters, today, *, at, topics):
 
 @cache
 def _columns():
-    latest = RawSQL(LATEST, [])  # noqa: S611 (it holds nothing from outside)
+    latest = RawSQL(LATEST, [])  # noqa: S611 (it contains no user input)
     return compiled(Conversation.objects.annotate(latest=latest).values_list(*COLUMNS))
 
 
@@ -178,22 +183,25 @@ def _columns():
 class Counts:
     """The numbers that the queue's page shows."""
 
-    # {tab: how many conversations its list holds, as text}
+    # {tab: the number of conversations in its list, as text}
     lists: dict
-    # How many came into the shown list since the page was opened.
+    # How many conversations entered the shown list after the page was opened.
     new: int
     # What `state_of_queues` returned before the rows were read.
     state: int
     # Unseen mentions of this staff member in notes.
     mentions: int
-    # Unfinished sessions on their tray.
+    # Unfinished help sessions of this staff member.
     unfinished: int
-    # Contacts they tallied today.
+    # Contacts that this staff member tallied today.
     tallied: int
 
 
 def counts(request, asked, filters, today, *, at, since=None):
-    """Return the Counts of the page with one query. `since` is when an open page was shown."""
+    """Return the Counts of the page with one query.
+
+    When an open page polls, `since` is the time at which that page was shown.
+    """
     desk, _away = today
     user, day = request.user.pk, connection.ops.adapt_datefield_value(request.library.today(at))
     lists = [(desk_list, None) for desk_list in LISTS.values()]
@@ -214,12 +222,12 @@ def counts(request, asked, filters, today, *, at, since=None):
 
 
 def count_in_words(count):
-    """Return the number as text, or "99+" if there are more."""
+    """Return the number as text, or a text such as "99+" if the number is too high to show."""
     return f"{count}" if count < COUNTED else f"{COUNTED - 1}+"
 
 
 def colleagues(user):
-    """Return {public id: name} of the other people who work at one of this person's branches, by name."""
+    """Return {public id: name} of the other people at this person's branches, sorted by name."""
     rows = _colleagues(branches=user.desk_branch_ids, user=user.pk)
     return {public_id: name or _("a patron") for public_id, name in rows}
 

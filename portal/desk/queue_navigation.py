@@ -1,4 +1,4 @@
-"""Links between a conversation's page and the list of the queue from which it was opened."""
+"""Links between a conversation's page and the queue's list from which the staff member opened it."""
 
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -11,10 +11,10 @@ from .queue import TABS, QueueQuery, desk_today
 
 
 def neighbors(request, conversation):
-    """Return the context of desk/queue_nav.html: links to the list and to the conversations before and after.
+    """Return the context of desk/queue_nav.html: links to the list and to its next and previous conversation.
 
-    In the page's URL, `queue` is the query of the list and `place` the conversation's place in it. None if
-    `queue` is missing.
+    In the page's URL, `queue` is the query string of the list, and `place` says where the conversation was in
+    the list. Return None if the URL has no `queue`.
     """
     if "queue" not in request.GET:
         return None
@@ -40,7 +40,10 @@ def _neighbor_links(request, conversation, asked, place):
 
 
 def conversation_url(request, conversation):
-    """Return the URL of the conversation, with the parameters `queue` and `place` of the referring page."""
+    """Return the URL of the conversation.
+
+    If the request came from a conversation's page, copy the parameters `queue` and `place` from its URL.
+    """
     referrer = urlsplit(request.META.get("HTTP_REFERER", ""))
     params = []
     if referrer.path.startswith(reverse("desk") + "conversations/"):

@@ -1,4 +1,7 @@
-"""What the queue's page shows: tabs, rows, filters, and the form that changes many conversations at once."""
+"""The context of the queue's page.
+
+The page shows tabs, rows, filters, and a form that changes many conversations at once.
+"""
 
 import datetime
 from dataclasses import replace
@@ -22,10 +25,10 @@ from .widgets import LongSelect
 def lists_context(request, asked, topics, at, *, opened_at=None):
     """Return the context of the tabs with their counts, and of the rows.
 
-    `opened_at` is None, or when the page that polls was shown.
+    When an open page polls, `opened_at` is the time at which that page was shown. Otherwise it is None.
     """
     filters, today = asked.filters(request.user), queue.desk_today(request, at)
-    # Count before reading the rows, so that the next poll finds what changed in between.
+    # Count before reading the rows. If something changes in between, the next poll then finds the change.
     counts = queue.counts(request, asked, filters, today, at=at, since=opened_at)
     page = queue.page(request, asked, filters, today, at=at, topics=topics)
     tabs = [
@@ -67,7 +70,7 @@ def _poll_url(request, asked, state, opened_at):
 
 
 def filters_context(request, asked, topics):
-    """Return the rendered controls that filter the lists. A control with nothing to choose from is ""."""
+    """Return the rendered controls that filter the lists. A control that would offer no choice is ""."""
     branches = [(role.branch.slug, role.branch.name) for role in request.user.roles]
     offered = [
         (pk, str(topic)) for pk, topic in topics.items() if topic.retired_at is None or str(pk) == asked.topic
@@ -102,7 +105,7 @@ def bulk_context(request, at):
 
 
 def empty_list_context(asked):
-    """Return the texts of an empty list: what will appear in it, and a link to what to do now."""
+    """Return the texts of an empty list. They say what will appear in the list, and link to the next task."""
     texts = {
         "needs": (
             _("Nobody is waiting"),

@@ -1,4 +1,4 @@
-"""The rows of the queue, rendered without a template, which was a third of the cost of the page."""
+"""The rows of the queue. They have no template, because a template was a third of the cost of the page."""
 
 import datetime
 from functools import lru_cache
@@ -16,7 +16,7 @@ from portal.icons import ICONS
 from portal.templatetags.portal import waited, when
 from recommendations.models import Recommendation
 
-# Characters of the last message that a row shows.
+# A row shows at most this many characters of the last message.
 MAX_WORDS = 120
 SHAPES = ["alert", "message", "clock", "person"]
 FAILED = {Conversation.Reason.DID_NOT_HELP, Conversation.Reason.COULD_NOT_GET_IT}
@@ -32,7 +32,7 @@ ROW = (
 
 
 def shapes():
-    """Return the SVG symbols that all rows of a page refer to."""
+    """Return the SVG symbols that the rows of a page use as icons."""
     symbols = "".join(
         f'<symbol id="shape-{name}" viewBox="0 0 24 24">{ICONS[name]}</symbol>' for name in SHAPES
     )
@@ -44,9 +44,9 @@ def _shape(name):
 
 
 class RowRenderer:
-    """Renders the rows of one page, and keeps the texts that many rows share.
+    """A renderer for the rows of one page. It caches the texts that many rows share.
 
-    `away` is what `desk_today` returned, and `topics` is {primary key: Topic}.
+    `away` is the second value that `desk_today` returned. `topics` is {primary key: Topic}.
     """
 
     def __init__(self, user, away, topics, at):
@@ -63,7 +63,7 @@ class RowRenderer:
     def render(self, row, link):
         """Return the HTML of a `portal.desk.queue.Row`.
 
-        `link` holds the escaped parameters with which the row opens its conversation.
+        The row links to its conversation. `link` is the query string of that URL, escaped for HTML.
         """
         is_waiting = row.status == Status.WAITING_FOR_STAFF
         is_overdue = is_waiting and row.promised_at is not None and row.promised_at <= self.at
@@ -97,7 +97,10 @@ class RowRenderer:
         return " · ".join(parts)
 
     def _words(self, row):
-        """Return the last message, or the patron's comment on an item that failed if there is no message."""
+        """Return the text of the last message.
+
+        If there is no message, return the patron's comment on an item that didn't help, or "".
+        """
         if row.latest:
             return _last_message(row)
         if row.reason not in FAILED:
@@ -147,7 +150,7 @@ class RowRenderer:
         return _("Closed %(time)s") % {"time": when(row.queued_at)}
 
     def _when(self, moment):
-        """Return a time or a day in words, from a cache."""
+        """Return a time or a day in words. A cache stores the words for this page."""
         if moment not in self.moments:
             self.moments[moment] = when(moment)
         return self.moments[moment]
@@ -155,7 +158,7 @@ class RowRenderer:
 
 @lru_cache(maxsize=20)
 def _tags(_language):
-    """Return {reason: its rendered tag}. A plain question needs none."""
+    """Return {reason: its rendered tag}. A plain question needs no tag, so its value is ""."""
     tags = {Conversation.Reason.ASKED.value: ""}
     for reason in set(Conversation.Reason) - {Conversation.Reason.ASKED}:
         css, shape = ("tag warn", "alert") if reason in FAILED else ("tag", "message")
@@ -166,7 +169,7 @@ def _tags(_language):
 
 
 def _last_message(row):
-    """Return the beginning of the last message, without the words that the subject shows already."""
+    """Return the beginning of the last message. Leave out its first words if they are also the subject."""
     side, words = row.latest[0], " ".join(row.latest[1:].split())
     start = row.subject.removesuffix("…")
     if start and words.startswith(start):
@@ -176,7 +179,10 @@ def _last_message(row):
 
 
 def _after(start, words):
-    """Return the words after this start. If it ends within a word, begin with the whole word."""
+    """Return `words` without their beginning `start`.
+
+    If `start` ends in the middle of a word, the returned text begins with that whole word.
+    """
     end = len(start)
     if start[-1].isalnum() and words[end : end + 1].isalnum():
         end = start.rfind(" ") + 1
@@ -189,10 +195,10 @@ def _cut(words):
 
 
 def _waited(since, at):
-    """Return what the slow filter `waited` returns, from a cache.
+    """Return what the filter `waited` returns, but use a cache because that filter is slow.
 
-    Rows that have waited for the same number of minutes share an entry. After four weeks the text changes
-    once a day, so the key is the hour of `at`.
+    Rows that have waited for the same number of minutes share a cache entry. After four weeks, the text
+    changes only once a day. So the key of the entry is then the start of the wait and the current hour.
     """
     minutes, language = int((at - since).total_seconds()) // 60, get_language()
     if minutes < 1:

@@ -8,7 +8,10 @@ from recommendations.models import QuestionType
 
 
 def defaults(user, library, at):
-    """Return initial values for now, with mode, type, language and branch of the user's last session."""
+    """Return initial values with the current date and hour.
+
+    The mode, question type, language and branch come from the last session that the user recorded.
+    """
     now = at.astimezone(library.zone)
     initial = {
         "token": uuid.uuid4(),
@@ -29,7 +32,7 @@ def defaults(user, library, at):
 
 
 def defaults_for_contact(conversation, user):
-    """Return initial values for logging a conversation as a contact. They hold no name."""
+    """Return initial values for logging a conversation as a contact, without the patron's name."""
     session = conversation.help_session
     question = conversation.messages.filter(side=Side.PATRON).in_order().first()
     initial = {

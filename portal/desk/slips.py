@@ -1,7 +1,7 @@
-"""The codes that were just made, for the slips and cards that show them.
+"""Codes that were just made, so that staff can print them on slips and cards.
 
-The database stores only the HMAC of a code. So the staff member's session holds the code, encrypted, for
-ten minutes.
+The database stores only the HMAC of a code, so it can't show the code again. That is why the Django session
+of the staff member stores each new code for ten minutes. The code is encrypted there.
 """
 
 import json
@@ -18,14 +18,17 @@ from portal import keys
 from portal.helpsessions import codes
 
 KEPT_SECONDS = 600
-# The key in the Django session. It holds {name: encrypted codes}.
+# The name of the value in the Django session. The value is {name of a list of codes: the encrypted codes}.
 SEALED = "sealed_codes"
-# The name for the codes of code cards.
+# Codes of code cards are stored under this name.
 CARDS = "cards"
 
 
 def keep(session, name, new_codes, *, at):
-    """Keep new codes in the Django session under a name: the public id of a help session, or CARDS."""
+    """Store new codes in the Django session under a name.
+
+    The name is the public id of a help session, CARDS, or a result of `slip_name`.
+    """
     sealed = {
         other: token for other, token in session.get(SEALED, {}).items() if _open(token, at) is not None
     }
@@ -34,19 +37,19 @@ def keep(session, name, new_codes, *, at):
 
 
 def kept(session, name, *, at):
-    """Return the codes kept under a name, or [] after ten minutes."""
+    """Return the codes that are stored under a name, or [] if they are older than ten minutes."""
     token = session.get(SEALED, {}).get(str(name))
     return (_open(token, at) if token else None) or []
 
 
 def forget(session, name):
-    """Remove the codes kept under a name."""
+    """Delete the codes that are stored under a name."""
     if str(name) in session.get(SEALED, {}):
         session[SEALED] = {other: token for other, token in session[SEALED].items() if other != str(name)}
 
 
 def code_context(code):
-    """Return what a page shows of a code: its digits in groups, its link and its QR code."""
+    """Return the context that shows a code: its digits in groups, its link and its QR code."""
     label = _("QR code that opens this page on a phone")
     return {
         "grouped": codes.grouped(code),
@@ -67,19 +70,22 @@ def typed_at():
 
 
 def link(code):
-    """Return the URL that opens what the code is for."""
+    """Return the URL that opens the visit or the account of this code."""
     return base_url() + reverse("open_code_link", args=[code])
 
 
 def paper_language(help_session):
-    """Return the patron's language if the portal is translated into it, or else the library's."""
+    """Return the language of a printed slip.
+
+    It is the patron's language if the portal is translated into it. Otherwise it is the library's language.
+    """
     if help_session.language in dict(settings.LANGUAGES):
         return help_session.language
     return Library.current().language
 
 
 def qr_svg(text, label):
-    """Return the QR code as inline SVG, which prints sharp at any size and needs no request."""
+    """Return a QR code as inline SVG. SVG looks sharp at any size, and the page needs no request for it."""
     code = qrcode.QRCode(border=2, error_correction=qrcode.ERROR_CORRECT_M)
     code.add_data(text)
     rows = code.get_matrix()
@@ -98,7 +104,7 @@ def _seal():
 
 
 def _open(token, at):
-    """Return the codes in this token, or None if it is too old."""
+    """Decrypt the token and return its codes. Return None if the token is too old or invalid."""
     try:
         return json.loads(_seal().decrypt_at_time(token, ttl=KEPT_SECONDS, current_time=int(at.timestamp())))
     except InvalidToken:

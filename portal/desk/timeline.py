@@ -1,6 +1,7 @@
-"""The timeline of a conversation as the desk reads it: messages, events and notes in one order.
+"""The timeline of a conversation at the desk: its messages, events and notes, sorted by time.
 
-It is here and not in portal.conversations, so that no patron's page can show a note or an event of the desk.
+Patrons must never see a note, or an event that only concerns the desk. So this module is not in
+portal.conversations, which the patrons' pages use too.
 """
 
 from collections import namedtuple
@@ -19,7 +20,7 @@ from portal.text import uuid_or_none
 from .timeline_entries import desk_event_entry, event_entry, message_entry, note_entry
 
 MESSAGES_PER_PAGE = 12
-# A page begins at the first unread message, but shows at most this many.
+# If more messages than usual are unread, a page shows all unread messages, but not more than this.
 MAX_UNREAD_ON_PAGE = 60
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -38,14 +39,15 @@ ENTRY_FOR = {"note": note_entry, "event": event_entry, "desk event": desk_event_
 
 @dataclass(frozen=True)
 class Window:
-    """The messages that a page shows of a conversation: those from one message to the end."""
+    """The messages of a conversation that a page shows. They are one message and all messages after it."""
 
     messages: list
-    # Primary key of the first unread message: the page opens there.
+    # Primary key of the first unread message, to which the page scrolls. None if all messages are read.
     unread: int | None
-    # The `start` of a page that shows earlier messages too, or "" if this one shows all.
+    # Public id of the first message here. A page with this `start` shows earlier messages too. "" if there
+    # are no earlier messages.
     earlier: str
-    # The page leaves out events before this time. None if it shows all.
+    # The page leaves out events and notes before this time. None if the page shows all of them.
     since: datetime | None
 
 
@@ -67,10 +69,13 @@ class Timeline:
 
 
 def build_timeline(conversation, *, user, at, read_until, start=None, since=None):
-    """Return the newest part of the timeline, from what the user has not read since `read_until`.
+    """Return the newest part of the timeline.
 
-    With `start`, the public id of a message, show it, some messages before it and all after it. With `since`,
-    show only what happened from that time on.
+    The user has read all messages until the time `read_until`. The part includes every newer message, up to
+    MAX_UNREAD_ON_PAGE.
+
+    `start` is the public id of a message. With `start`, the part has this message, some messages before it
+    and all messages after it. With `since`, the part has only what happened from that time on.
     """
     if since is None:
         window = _window(conversation, lambda message: _is_unread(message, user, read_until), start)
@@ -90,10 +95,10 @@ def _is_unread(message, user, read_until):
 
 
 def _window(conversation, is_unread, start):
-    """Return the last messages of a conversation, from the first unread one on.
+    """Return the Window with the last messages of a conversation, including the unread ones.
 
-    With `start`, show that message, some before it and all after it. Without `start`, the cost does not grow
-    with the number of messages.
+    With `start`, the window has that message, some messages before it and all messages after it. Without
+    `start`, the cost does not grow with the number of messages.
     """
     begin = None
     if uuid_or_none(start):
@@ -113,7 +118,7 @@ def _window(conversation, is_unread, start):
 
 
 def _newest_messages(conversation, is_unread):
-    """Return (messages, newest first; how many of them to show)."""
+    """Return (the newest messages, newest first; how many of these messages to show)."""
     messages = _message_rows(_newest(conversation=conversation.pk))
     if len(messages) <= MESSAGES_PER_PAGE or not is_unread(messages[MESSAGES_PER_PAGE]):
         return messages, min(len(messages), MESSAGES_PER_PAGE)
@@ -126,7 +131,10 @@ def _newest_messages(conversation, is_unread):
 
 
 def _messages_from(conversation, begin):
-    """Return (messages from `begin` on and some before, newest first; how many of them to show)."""
+    """Return (messages, newest first; how many of these messages to show).
+
+    The messages are all that were sent at `begin` or later, and some that were sent before.
+    """
     newest_first = _newest_first(conversation.pk)
     after = _message_rows(newest_first.filter(sent_at__gte=begin))
     before = _message_rows(newest_first.filter(sent_at__lt=begin)[: MESSAGES_PER_PAGE + 1])
@@ -149,14 +157,18 @@ def _newest(conversation):
 
 @prepared(conversation=BigAutoField(), since=DateTimeField())
 def _lines(conversation, since):
-    """Return the columns LINE_FIELDS of desk events, events and notes, in one query and in no order."""
+    """Return rows with the columns LINE_FIELDS for all desk events, events and notes.
+
+    One query returns all rows, but does not sort them.
+    """
     here = {"conversation": conversation}
     desk_events = DeskEvent.objects.filter(**here, at__gte=since).order_by()
     events = Event.objects.filter(**here, at__gte=since).order_by()
     notes = ConversationNote.objects.filter(**here, written_at__gte=since).order_by()
     only_desk = "to_id", "to__name", "was_id", "was__name", "branch__name", "until"
     none = [Value(None, output_field=TextField())] * len(only_desk)
-    # PostgreSQL takes the type of a column from its first rows.
+    # In a union, PostgreSQL takes the type of each column from the first query. So the first query needs a
+    # UUID in this column, even if it is NULL.
     no_public_id, no_text = Cast(None, UUIDField()), Value("")
     desk_events = desk_events.values_list(
         *(Value("desk event"), "pk", "at", "kind", no_text, "by_id", "by__name"),

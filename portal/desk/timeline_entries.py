@@ -1,4 +1,4 @@
-"""The entries of a conversation's timeline, in words."""
+"""The entries of a conversation's timeline, with the words that describe each entry."""
 
 import math
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from accounts.models import User
 from portal.conversations.models import DeskEvent, Event, Side
 from portal.templatetags.portal import day_in_a_sentence
 
-# Entries at the same time have this order. A message comes after the reopening that it caused.
+# Entries with the same time are sorted by these numbers. If a message reopened the conversation, the event
+# of the reopening comes before the message.
 BEFORE_MESSAGE, MESSAGE, AFTER_MESSAGE = 0, 1, 2
 
 
@@ -25,11 +26,11 @@ class Entry:
     pk: int
     at: datetime
     rank: int
-    # The id of its HTML element.
+    # The id of the HTML element of this entry.
     anchor: str
-    # Announced to screen readers when it arrives on an open page.
+    # Screen readers announce this text when the entry appears on an open page.
     news: str
-    # Primary key of the person who caused it, or None.
+    # Primary key of the person who caused this entry, or None.
     actor_id: int | None
 
 
@@ -45,9 +46,9 @@ class MessageEntry(Entry):
     language: str
     author: str
     is_own: bool
-    # How long its author can still take it back. 0 if the answer is no longer pending.
+    # The author can still take the answer back for this long. 0 if it is too late.
     seconds_to_undo: int
-    # `timeline_context` sets both.
+    # `timeline_context` sets `files` and `given`.
     files: list | None = None
     given: tuple = ()
 
@@ -70,7 +71,7 @@ class EventEntry(Entry):
 
 
 def message_entry(row, user, at):
-    """Return the entry of a MessageRow, as this staff member sees it at this time."""
+    """Return the entry of a MessageRow, as the staff member `user` sees it at the time `at`."""
     by_patron = row.side == Side.PATRON
     if row.author_id:
         author = row.author__name or _("a patron")
@@ -140,7 +141,10 @@ def _event_in_words(event):
 
 
 def _desk_event_in_words(event):
-    """Return what happened, in words. An erased conversation has no timeline, so no event is left."""
+    """Return what happened, in words.
+
+    There are no words for the erasing of a conversation, because an erased conversation has no timeline.
+    """
     kind, someone = DeskEvent.Kind, _("someone")
     names = {
         "by": event.by or someone,

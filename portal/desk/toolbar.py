@@ -1,4 +1,7 @@
-"""The toolbar of a conversation: its assignee, and all actions except answering."""
+"""The toolbar of a conversation's page.
+
+The toolbar shows the assignee, and has buttons for all actions except answering.
+"""
 
 import datetime
 
@@ -13,7 +16,10 @@ from portal.conversations.models import Conversation
 
 
 def away_columns(today):
-    """Return annotations for conversations: until when the assignee is away, and the name of who covers."""
+    """Return annotations for conversations whose assignee is away today.
+
+    They are the assignee's last day away, and the name of the colleague who covers.
+    """
     absence = Absence.objects.on(today).filter(person=OuterRef("assignee"))
     return {
         "away_until": Subquery(absence.values("last_day")[:1]),
@@ -24,8 +30,9 @@ def away_columns(today):
 def toolbar_context(request, conversation, *, draft, is_mentioned=False):
     """Return the context of desk/conversation_toolbar.html and of desk/note_form.html.
 
-    The conversation must have `away_columns`. `draft` is the draft of a note. If an unseen note mentions the
-    staff member (`is_mentioned`), it counts as seen from now on. Otherwise this runs no query.
+    The conversation must have the annotations of `away_columns`. `draft` is the draft of a note.
+    `is_mentioned` says that an unseen note mentions the staff member. The note then counts as seen from now
+    on. If `is_mentioned` is false, this runs no query.
     """
     at = timezone.now()
     if is_mentioned:
@@ -53,7 +60,7 @@ def _toolbar(conversation, user, today):
 
 
 def snooze_days(today):
-    """Return [(label, day)] for the days that staff choose most, without repeating a day."""
+    """Return [(label, day)] for the days that staff choose most often. Each day appears only once."""
     choices = [(_("Tomorrow"), 1), (_("Next Monday"), 7 - today.weekday()), (_("In a week"), 7)]
     days = {}
     for label, ahead in choices:
@@ -62,9 +69,10 @@ def snooze_days(today):
 
 
 def assignment_choices(conversation, today):
-    """Return whom it can go to: (colleagues at its branch, coordinators elsewhere, other branches).
+    """Return who the conversation can be assigned to, and where it can be transferred.
 
-    `is_away` tells whether a person is away today.
+    The result is (colleagues at its branch, coordinators of other branches, other branches). Each person has
+    `is_away`, which tells whether the person is away today.
     """
     roles_here = StaffRole.objects.filter(user=OuterRef("pk"), branch=conversation.branch_id)
     coordinator = Q(staff_roles__role=StaffRole.Role.COORDINATOR)

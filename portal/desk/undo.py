@@ -1,4 +1,4 @@
-"""The undo button of a message that says what was just done."""
+"""The undo button in the message that appears after an action."""
 
 from urllib.parse import urlencode
 
@@ -8,7 +8,7 @@ from portal.conversations import desk_actions
 
 
 def undo_tag(user, conversation):
-    """Return the tag that gives a message an undo button, or "" if there is nothing to undo."""
+    """Return the message tag that adds an undo button to a message. It is "" if there is nothing to undo."""
     if not desk_actions.can_be_undone(conversation, by=user):
         return ""
     query = urlencode({"done": conversation.changed_at.isoformat()})

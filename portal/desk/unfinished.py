@@ -1,4 +1,4 @@
-"""The tray: help sessions that a staff member began and has not finished yet."""
+"""The tray, which lists the help sessions that a staff member began and has not finished yet."""
 
 from django.utils.translation import gettext as _
 
@@ -22,7 +22,7 @@ def tray(user):
 
 
 def with_first_words(draft):
-    """Return the unfinished session with the words that identify it as `first_words`."""
+    """Set `first_words` on an unfinished session, so that staff can recognize it. Return the session."""
     draft.first_words = _first_words(saved_fields(draft))
     return draft
 

@@ -8,9 +8,9 @@ from django.utils.safestring import mark_safe
 
 
 class LongSelect(forms.Select):
-    """A select with many options that is rendered in Python.
+    """A select with many options. It is rendered in Python and not by templates.
 
-    Django renders two templates for each option, which was half the cost of a page.
+    Django renders two templates for each option. That was half the cost of a page.
     """
 
     def render(self, name, value, attrs=None, renderer=None):

@@ -1,4 +1,4 @@
-"""The counts of a quarter. They include help sessions whose content was deleted."""
+"""The counts of help sessions in a quarter. Sessions whose content was deleted are counted too."""
 
 from collections import Counter, defaultdict
 
@@ -10,12 +10,12 @@ from recommendations.models import QuestionType
 
 from .quarters import Quarter
 
-# Tallied contacts have no question type, so they are counted apart.
+# Tallied contacts have no question type. They are counted under this name instead.
 TALLIES = "tally"
 
 
 def contacts(quarter):
-    """Return {question type, or TALLIES: [count in each month]}, without types that never occurred."""
+    """Return {question type, or TALLIES: [count in each month]}. Types without contacts are left out."""
     counts = defaultdict(lambda: [0, 0, 0])
     for month, status, question_type, count in _by_month(quarter, "status", "question_type"):
         kind = TALLIES if status == HelpSession.Status.TALLY else question_type
@@ -24,7 +24,10 @@ def contacts(quarter):
 
 
 def follow_ups(quarter):
-    """Return three lists of counts by month: sessions handed over, kept in an account, rated by patrons."""
+    """Return three lists, each with a count for each month of the quarter.
+
+    They count the sessions that were handed over, that were kept in an account, and that patrons rated.
+    """
     counts = [[0, 0, 0] for _ in range(3)]
     rows = _sessions(quarter).recorded().values_list(TruncMonth("happened_on")).order_by()
     for month, *numbers in rows.annotate(
@@ -36,9 +39,10 @@ def follow_ups(quarter):
 
 
 def outcomes(quarter):
-    """Return (answers to whether patrons found what they needed, answers to how the help was).
+    """Count the answers of patrons to two questions, and return a pair of dicts.
 
-    Each is {primary key of a topic, or None: (the count of each choice, …)}.
+    The first question is whether they found what they needed. The second is how good the help was. Each dict
+    is {primary key of a topic, or None: (the count of each choice, …)}.
     """
     found, satisfaction = defaultdict(Counter), defaultdict(Counter)
     answered = _sessions(quarter).recorded().exclude(found="", satisfaction="").order_by()
@@ -50,7 +54,7 @@ def outcomes(quarter):
 
 
 def first_quarter():
-    """Return the quarter of the first help session, or None if there is none."""
+    """Return the quarter of the first help session, or None if there is no help session."""
     sessions = HelpSession.objects.exclude(status=HelpSession.Status.UNFINISHED).order_by("happened_on")
     day = sessions.values_list("happened_on", flat=True).first()
     return day and Quarter.of(day)

@@ -1,12 +1,14 @@
-"""Small counts are pooled. If fewer than five people said something, a colleague may know who they were.
+"""Functions that pool small counts, so that only the sum of these counts is shown.
 
-Every number shown counts nobody or at least MIN_PEOPLE people. The difference between the total and the other
-rows is shown too, so nobody can work out a smaller number.
+If fewer than five people gave an answer, a colleague could guess who they were. So every number on the page
+counts nobody or at least MIN_PEOPLE people. This is also true for the difference between the total and the
+rows, so nobody can work out a smaller number by subtracting.
 """
 
 from dataclasses import dataclass
 
-# The usual threshold in library statistics. It is for outcomes, not for the amount of work.
+# This is the usual threshold in library statistics. It applies to the answers of patrons, but not to counts
+# of the work that staff did.
 MIN_PEOPLE = 5
 
 
@@ -14,7 +16,7 @@ MIN_PEOPLE = 5
 class Pooled:
     """Rows of counts that may be shown."""
 
-    # {key: (count, …)} of the rows that may be shown alone.
+    # The rows that may be shown one by one, as {key: (count, …)}.
     rows: dict
     # The sum of all other rows, or None if there are none.
     rest: tuple | None
@@ -22,9 +24,10 @@ class Pooled:
 
 
 def pooled(rows):
-    """Return a Pooled for {key: (count, …)}, or None if not even the total may be shown.
+    """Pool the small counts of these rows, and return a Pooled.
 
-    The tuples must have the same length.
+    Return None if not even the total may be shown. `rows` is {key: (count, …)}, and all its tuples must have
+    the same length.
     """
     alone = {key: counts for key, counts in rows.items() if not is_small(counts)}
     others = [counts for key, counts in rows.items() if key not in alone]

@@ -1,4 +1,4 @@
-"""The numbers of a quarter as tables, with their labels."""
+"""The tables on the page of figures. They show the numbers of a quarter with labels."""
 
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -11,7 +11,7 @@ from .pooling import pooled
 
 
 def contacts_table(quarter):
-    """Return [(label, [count in each month, total])] for the contacts of a quarter."""
+    """Return the rows of the table of contacts as [(label, [count in each month, …, total])]."""
     labels = dict(QuestionType.choices) | {counts.TALLIES: _("tallied, without a record")}
     rows = [(capfirst(str(labels[kind])), numbers) for kind, numbers in counts.contacts(quarter).items()]
     if not rows:
@@ -24,9 +24,11 @@ def contacts_table(quarter):
 
 
 def outcome_tables(quarter):
-    """Return a table for each question that patrons were asked: {question, answers, rows, is_small}.
+    """Return a table for each question that patrons were asked.
 
-    `rows` are [(topic, counts)], or empty if nobody answered. `is_small` means that too few people answered.
+    Each table is a dict with the keys `question`, `answers`, `rows` and `is_small`. `rows` is
+    [(topic, counts)]. It is empty if nobody answered, or if so few people answered that no row may be shown.
+    `is_small` is true only in the second case.
     """
     topics = {topic.pk: str(topic) for topic in Topic.objects.prefetch_related(*topic_names())}
     questions = [

@@ -1,4 +1,4 @@
-"""What the desk did and how it turned out, in numbers for coordinators."""
+"""The page of figures for coordinators: how many contacts the desk had, and how patrons rated the help."""
 
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -14,10 +14,13 @@ from .tables import contacts_table, outcome_tables
 @coordinator_only
 @require_safe
 def figures(request):
-    """Show the figures of the quarter in the URL, or of the last one that is over.
+    """Show the figures of a quarter.
 
-    Outcomes are shown only after the quarter ends. During the quarter, comparing the page before and after an
-    answer would reveal it. Late answers count too, so one of them can still be seen this way.
+    If the URL names no quarter, show the last quarter that has ended.
+
+    The answers of patrons are shown only after the quarter ends. During the quarter, someone could compare
+    the page before and after a patron answers, and so find out the answer. Late answers are counted too, so
+    someone can still find out a late answer in this way.
     """
     now = Quarter.of(request.library.today())
     first = min(counts.first_quarter() or now, now)

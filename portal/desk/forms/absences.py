@@ -10,7 +10,7 @@ from .fields import DayField
 
 
 class ColleagueField(forms.ModelChoiceField):
-    """A choice of everyone who works at a desk of the library."""
+    """A field for choosing one of the people who work at a desk of the library."""
 
     def __init__(self, **kwargs):
         staff = (
@@ -23,7 +23,7 @@ class ColleagueField(forms.ModelChoiceField):
 
 
 class AbsenceForm(forms.Form):
-    """The days on which `person` is away. If that is None, a coordinator chooses the person."""
+    """The days on which `person` is away. If `person` is None, a coordinator chooses the person."""
 
     MAX_DAYS = 366
 

@@ -1,4 +1,4 @@
-"""The forms for codes: on slips, on code cards and in emails."""
+"""The forms for codes, which patrons get on slips, on code cards and by email."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -11,7 +11,7 @@ from .fields import WholeNumber
 
 
 class CodeCardsForm(forms.Form):
-    """How many code cards to make, and for which branch."""
+    """The form that makes code cards. It asks how many cards to make, and for which branch."""
 
     branch = forms.ModelChoiceField(label=_("Branch"), queryset=Branch.objects.none(), empty_label=None)
     count = WholeNumber(
@@ -53,7 +53,7 @@ class CodeForm(forms.Form):
 
 
 class AddressForm(forms.Form):
-    """The email address that a link is sent to."""
+    """The email address to which the link with a code is sent."""
 
     address = forms.EmailField(
         label=_("Patron's email address"),

@@ -8,7 +8,10 @@ from portal.text import TextField
 
 
 class UnlockDeskForm(forms.Form):
-    """A shared desk computer at one of `branches` (primary keys)."""
+    """The branch and the name of a shared desk computer.
+
+    `branches` are the primary keys of the branches to choose from.
+    """
 
     branch = forms.ModelChoiceField(
         label=_("Branch"), queryset=Branch.objects.filter(closed_at=None), empty_label=None

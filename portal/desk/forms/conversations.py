@@ -10,9 +10,9 @@ from portal.text import TextField
 
 
 class AssignForm(forms.Form):
-    """Who a conversation goes to: a colleague, nobody, or another branch.
+    """The form that assigns a conversation to a colleague or to nobody, or transfers it to another branch.
 
-    `was` is the public id of its assignee when the page was shown.
+    `was` is the public id of the person who was assigned when the page was shown.
     """
 
     to = forms.ChoiceField(
@@ -52,7 +52,10 @@ class AssignForm(forms.Form):
 
 
 class SnoozeForm(forms.Form):
-    """The day until which a conversation is snoozed: one of those offered, or OTHER and the typed `day`."""
+    """The form that snoozes a conversation until a day.
+
+    `until` is one of the days that the page offers, or OTHER. With OTHER, `day` is the day that was typed.
+    """
 
     OTHER = "other"
     MAX = datetime.timedelta(days=366)
@@ -88,7 +91,11 @@ def _day_or_none(text):
 
 
 class NoteForm(forms.Form):
-    """A note on a conversation. `warned` is set after a warning that it mentions an unknown name."""
+    """A note on a conversation.
+
+    If the note mentions an unknown name, the page warns the staff member before the note is saved. `warned`
+    says that the page has shown this warning.
+    """
 
     client_token = forms.UUIDField(widget=forms.HiddenInput)
     body = TextField(

@@ -32,5 +32,5 @@ class DayField(forms.DateField):
 
 
 def language_field(label):
-    """Return a field for any language, also for one that the portal is not translated into."""
+    """Return a field for choosing any language, even one into which the portal is not translated."""
     return forms.ChoiceField(label=label, choices=language_choices, widget=LongSelect)

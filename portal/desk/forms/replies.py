@@ -1,4 +1,4 @@
-"""The forms of the composer: an answer, and its draft."""
+"""The forms of the composer. One sends an answer, and the other saves a draft."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -14,8 +14,8 @@ from .fields import language_field
 class ReplyForm(forms.Form):
     """An answer.
 
-    Its template renders the fields itself, because Django's form rendering was most of the cost of the page.
-    `sequence` is the number of the draft that the page saved last. `seen` is the primary key of the last
+    The template renders the fields without Django's form rendering, which was most of the cost of the page.
+    `sequence` is the number of the last draft that the page saved. `seen` is the primary key of the last
     message on the page.
     """
 
@@ -36,7 +36,10 @@ class ReplyForm(forms.Form):
 
 
 class DraftForm(forms.Form):
-    """An unfinished answer or note. Its text can be too long, because only sending checks the length."""
+    """A draft of an answer or note.
+
+    The text of a draft can be longer than that of an answer, because the length is only checked on sending.
+    """
 
     kind = forms.ChoiceField(choices=[(Draft.Kind.REPLY, ""), (Draft.Kind.NOTE, "")], required=False)
     client_token = forms.UUIDField()
@@ -49,7 +52,7 @@ class DraftForm(forms.Form):
 
 
 def composer_extras(data):
-    """Return the posted fields that a draft saves in addition to its text: the items and `then`."""
+    """Return the posted fields that a draft saves besides its text. These are the items and `then`."""
     return {
         name[:60]: data[name][:20_000]
         for name in list(data)[:500]

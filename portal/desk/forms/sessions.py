@@ -31,7 +31,7 @@ READ_LEVELS = [
 ]
 
 
-# What happens to a visit with a child, by the library's setting.
+# For each setting of the library, a text that says what happens to a visit with a child.
 WITH_A_CHILD = {
     Library.Children.PAPER: _(
         "The child gets a printed slip with everything on it: no code, no email, no account."
@@ -44,9 +44,10 @@ WITH_A_CHILD = {
 
 
 class RecordForm(forms.Form):
-    """A help session. `has_items` tells whether items were chosen for it.
+    """The form that records a help session.
 
-    `conversation` is the public id of a conversation that the session logs as a contact.
+    `has_items` tells whether items were chosen in the form. If the session logs a conversation as a contact,
+    `conversation` is the public id of that conversation.
     """
 
     token = forms.UUIDField(widget=forms.HiddenInput)
@@ -126,17 +127,20 @@ class RecordForm(forms.Form):
 
     @property
     def details(self):
-        """Return the fields of the second column, which describe the contact for the figures."""
+        """Return the fields in the second column of the page. The figures are made from these fields."""
         names = ["topic", "read_level", "minutes", "people", "mode", "question_type", "language"]
         names += ["happened_on", "hour", "branch"]
         return [self[name] for name in names if not self[name].is_hidden]
 
     def leave_focus_to_errors(self):
-        """Remove the focus from the question, so that the summary of errors gets it."""
+        """Don't focus the question when the page loads, so that the page can focus the list of errors."""
         del self.fields["question"].widget.attrs["autofocus"]
 
     def hide_patron_hints(self):
-        """Change the label of the summary for a contact, which no patron reads."""
+        """Remove the hints about the patron from the summary, because the form logs a contact.
+
+        No patron reads the summary of a logged contact.
+        """
         self.fields["summary"].label, self.fields["summary"].help_text = gettext("Summary"), ""
 
     def keep_errors_of(self, name):
@@ -185,7 +189,10 @@ class RecordForm(forms.Form):
 
     @property
     def secret_number(self):
-        """Return whether the patron's part seems to hold a number that must not be written down."""
+        """Return whether the question or the summary seems to contain a secret number.
+
+        A secret number is a social security number or the number of a payment card.
+        """
         return any(looks_like_secret_number(self[name].value() or "") for name in ("question", "summary"))
 
 
@@ -199,7 +206,7 @@ def with_current_names(data):
 
 
 def typed_fields(data):
-    """Return the fields of a posted form that its draft saves, as typed."""
+    """Return the fields of a posted form that a draft saves, exactly as they were typed."""
     typed = {}
     for name in list(data)[:500]:
         if name in RecordForm.base_fields or name.startswith(("items-", "new-")):
@@ -208,12 +215,15 @@ def typed_fields(data):
 
 
 def has_content(data):
-    """Return whether a posted form holds words or items, and not only its initial values."""
+    """Return whether a posted form has text or items, and not only its initial values."""
     typed = typed_fields(data)
     names = ["question", "summary", "note", "card", "new-title", "new-url", "items-0-item", "items-0-title"]
     return any(typed.get(name, "").strip() for name in names)
 
 
 def posted_token(data):
-    """Return the form's token: the public id that its session has or will have."""
+    """Return the token of a posted form. If the form has no token, return a new one.
+
+    When the form is saved, its token becomes the public id of the session.
+    """
     return uuid_or_none(data.get("token")) or uuid.uuid4()

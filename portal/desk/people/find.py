@@ -1,7 +1,8 @@
-"""Finding one patron among all, without showing the others, and the records this opens.
+"""Functions that find one patron without showing others, and that tell which records staff may open.
 
-A whole identifier finds one person or nobody. Letters of a name find a few people, and only with a reason.
-The access log stores it for each of them. A record stays open to the staff member until the day ends.
+A full card number or email address finds one person or nobody. Letters of a name find a few people, but only
+if the staff member gives a reason. The access log stores the reason for each person found. The staff member
+can then open the records of these people until the day ends.
 """
 
 from django.db.models import Exists, OuterRef, Q, Subquery
@@ -12,7 +13,8 @@ from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
 from recommendations.search import fold
 
-# The key in the Django session. It holds {public id: primary key of the event with the reason, or None}.
+# The name of the value in the Django session. The value contains today's date, and "people", which is
+# {public id: primary key of the event with the reason, or None}.
 FOUND = "found_at_desk"
 MAX_REMEMBERED = 60
 MIN_LETTERS = 3
@@ -26,8 +28,8 @@ class TooMany(Exception):
 def at_desk_of(user, found=()):
     """Return the people whose record this staff member may open.
 
-    These are people with a visit or a conversation at their desk (`is_near`), and people they found today.
-    `found` holds public ids.
+    Some of them have a visit or a conversation that this staff member may open, and so `is_near` is true. The
+    others were found today, and `found` contains their public ids.
     """
     visits = HelpSession.objects.at_desk_of(user).filter(patron=OuterRef("pk"))
     shared = HelpSession.objects.at_desk_of(user).filter(shared_with=OuterRef("pk"))
@@ -37,9 +39,9 @@ def at_desk_of(user, found=()):
 
 
 def by_identifier(text):
-    """Return the person with this whole card number or email address, or None.
+    """Return the person with this full card number or email address, or None.
 
-    None also if two people have had the card.
+    If two people have had the card, return None too.
     """
     if "@" in text:
         return _people().filter(email=text.strip().lower()).first()
@@ -49,9 +51,11 @@ def by_identifier(text):
 
 
 def by_name(letters):
-    """Return the people in whose name a word begins with each of these, with the `branch` they last visited.
+    """Return the people whose name matches, each with the `branch` of their last visit.
 
-    Raises TooMany. This reads all names, because the databases ignore case and accents in different ways.
+    A name matches if each word in `letters` is the beginning of a word in the name. Raises TooMany if too
+    many names match. This function compares the names in Python, because PostgreSQL and SQLite ignore case
+    and accents in different ways.
     """
     words = fold(letters).split()
     matches = []
@@ -71,15 +75,15 @@ def _matches(words, name):
 
 
 def is_enough(letters):
-    """Return whether these are enough letters to search for."""
+    """Return whether there are enough letters for a search."""
     return len(fold(letters).replace(" ", "")) >= MIN_LETTERS
 
 
 def remember(request, people, *, because=None):
-    """Open the records of these people to the staff member until the day ends.
+    """Let the staff member open the records of these people until the day ends.
 
-    `because` is {person: the event with the reason}, if a reason was given. The session stores only its key,
-    so that erasing the person also deletes the reason.
+    If the staff member gave a reason, `because` is {person: the event with the reason}. The Django session
+    stores only the primary key of the event. So when the person is erased, no copy of the reason is left.
     """
     before = found(request)
     new = {
@@ -91,7 +95,7 @@ def remember(request, people, *, because=None):
 
 
 def found(request):
-    """Return {public id: primary key of the event with the reason, or None} for the people found today."""
+    """Return the people found today, as {public id: primary key of the event with the reason, or None}."""
     stored = request.session.get(FOUND, {})
     return stored["people"] if stored.get("on") == str(request.library.today()) else {}
 
@@ -99,7 +103,7 @@ def found(request):
 def reason_for(request, person):
     """Return the reason that the staff member gave today for this person, or ""."""
     event = found(request).get(str(person.public_id))
-    # A session of an older release holds the words of the reason instead of a key.
+    # A Django session from an older release contains the text of the reason instead of a primary key.
     if not isinstance(event, int):
         return ""
     reasons = LookingReason.objects.filter(event=event, patron=person, event__by=request.user)
@@ -107,11 +111,11 @@ def reason_for(request, person):
 
 
 def masked(email):
-    """Return the part of an email address that people who know it will recognize."""
+    """Return an email address with most letters hidden. People who know the address will recognize it."""
     name, _at, host = (email or "").partition("@")
     return f"{name[:1]}•••@{host}" if host else ""
 
 
 def _people():
-    """Return all people, except those who are only an email address that nobody confirmed."""
+    """Return all people, except records that consist only of an email address that nobody confirmed."""
     return User.objects.filter(~Exists(unconfirmed_people(at=None).filter(pk=OuterRef("pk"))), is_active=True)

@@ -1,4 +1,4 @@
-"""The forms of the people desk: finding a patron, giving a reason, adding a patron."""
+"""The forms with which staff find a patron, give a reason, and add a patron."""
 
 from django import forms
 from django.conf import settings
@@ -25,7 +25,7 @@ def _reason(help_text):
 
 
 class IdentifierForm(forms.Form):
-    """A whole card number or email address, which finds one person."""
+    """A form that finds one person by their full card number or email address."""
 
     identifier = TextField(
         label=_("Full card number or email address"),
@@ -44,7 +44,7 @@ class IdentifierForm(forms.Form):
 
 
 class LettersForm(forms.Form):
-    """Letters of a name, which find a few people for a reason."""
+    """A form that finds a few people by letters of their name. Staff must give a reason."""
 
     letters = TextField(
         label=_("Name, or the first letters of its words"),
@@ -71,7 +71,7 @@ class ReasonForm(forms.Form):
 
 
 class NewPatronForm(forms.Form):
-    """A person who wants a record. A child gives one word as their name and no address."""
+    """A form that adds a patron. A child's name must be one word, and a child can't have an email address."""
 
     name = TextField(
         label=_("Name"),

@@ -1,4 +1,7 @@
-"""Look-ups with a reason. Staff must give one for people who are not near their desk."""
+"""The list of look-ups for which staff gave a reason.
+
+Staff must give a reason to look up people who have no visit or conversation at their desk.
+"""
 
 import datetime
 
@@ -16,7 +19,9 @@ EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 def lookups_page(params):
     """Return the context of desk/people/lookups_with_reason.html, with four queries.
 
-    `params` of the URL are `staff` and `person`, public ids to filter by, and `after`, where the page begins.
+    `params` are the parameters of the URL. `staff` is the public id of a staff member who looked someone up.
+    `person` is the public id of a person who was looked up. Both filter the list. `after` says where the
+    page begins.
     """
     looks = LookingReason.objects.select_related("event__by", "event__patron").order_by(
         "-event__at", "-event__pk"

@@ -1,4 +1,4 @@
-"""What the record of a person shows at the desk."""
+"""The context of a person's record at the desk."""
 
 from django.conf import settings
 from django.db.models import Q
@@ -38,14 +38,17 @@ def record_context(request, person):
 
 
 def consent(request, person, visit):
-    """Return (sentences, their language): what staff read to the person before the visit is kept for them."""
+    """Return (the sentences of the consent, their language).
+
+    Before a staff member keeps the visit in the person's account, they read these sentences to the person.
+    """
     language = person.language if person.language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
     with override(language):
         return wording(person, timezone.now(), request.library, visit), language
 
 
 def slip_name(person):
-    """Return the name under which `slips` keeps the person's account code."""
+    """Return the name under which `slips` stores the code that opens the person's account."""
     return f"record {person.public_id}"
 
 
@@ -80,7 +83,10 @@ def _conversations_context(request, person):
 
 
 def _code_context(request, person):
-    """Return whether the person may have an account code, and the code if it was just made."""
+    """Return a context that tells whether the person may have an account code.
+
+    If a code was just made, the context also contains the code.
+    """
     may_have_code = account_codes.may_have_code(person)
     codes = slips.kept(request.session, slip_name(person), at=timezone.now())
     code = slips.code_context(codes[0]) if codes and may_have_code else {}

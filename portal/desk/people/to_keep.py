@@ -1,4 +1,7 @@
-"""The visit that staff look up a patron for, to keep it in their account."""
+"""The visit that staff are about to keep in a patron's account.
+
+While staff look up the patron, the URL and the forms contain the public id of the visit.
+"""
 
 from django.db.models import Exists, OuterRef
 from django.urls import reverse
@@ -10,7 +13,10 @@ from portal.text import uuid_or_none
 
 
 def posted_visit(request):
-    """Return the visit that the form or the URL names, or None if this desk can't hand it over."""
+    """Return the visit that the form or the URL names.
+
+    Return None if the staff member can't hand over this visit.
+    """
     public_id = uuid_or_none(request.POST.get("session") or request.GET.get("session"))
     if public_id is None:
         return None
@@ -20,7 +26,7 @@ def posted_visit(request):
 
 
 def visit_to_keep(request):
-    """Return the named visit if a patron can still keep it, or None."""
+    """Return the visit that the form or the URL names, or None if no patron can keep the visit any more."""
     visit = posted_visit(request)
     if visit is None or visit.quiet or visit.is_on_paper_only or visit.is_fully_kept:
         return None
@@ -28,6 +34,6 @@ def visit_to_keep(request):
 
 
 def record_url(person, visit):
-    """Return the URL of the person's record, which offers to keep `visit` if that is not None."""
+    """Return the URL of the person's record. If `visit` is not None, the page offers to keep it."""
     url = reverse("patron_record", args=[person.public_id])
     return f"{url}?session={visit.public_id}" if visit else url

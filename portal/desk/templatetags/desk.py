@@ -1,6 +1,7 @@
-"""Tags that render messages and items. Templates for them were most of the cost of a conversation's page.
+"""Template tags that render messages and items in Python.
 
-Each function escapes what it inserts.
+Templates for messages and items would be most of the cost of a conversation's page. Each function escapes the
+values that it inserts.
 """
 
 from functools import lru_cache
@@ -26,9 +27,9 @@ NIL = str(UUID(int=0))
 
 @register.simple_tag
 def item_line(item, call_number=""):
-    """Render an item in one line: title, creators, kind, year, and its call number at each branch.
+    """Render an item in one line: title, creators, kind, year, call number at each branch, and web address.
 
-    `call_number` is one that is typed but not saved yet.
+    `call_number` is a call number that a staff member typed by hand, and that is not saved yet.
     """
     parts = []
     if item.creators:
@@ -54,7 +55,10 @@ def _kind(kind, _language):
 
 @register.simple_tag
 def given(recommendation):
-    """Render an item with its reason and verdict. The recommendation comes from `with_verdict_labels`."""
+    """Render an item with its reason and verdict.
+
+    The recommendation must have the `verdict_label` that `with_verdict_labels` sets.
+    """
     html = [
         f"<li><p>{item_line(recommendation.item)}</p>{_reason(recommendation)}<p>{_verdict(recommendation)}"
     ]
@@ -71,7 +75,7 @@ def given(recommendation):
 
 @register.simple_tag
 def given_before(recommendation):
-    """Render an item from another occasion, shorter than `given` does."""
+    """Render an item that was recommended on another occasion. The result is shorter than that of `given`."""
     title, branch = escape(recommendation.item.title), escape(recommendation.branch.name)
     html = [
         f'<li><p><strong dir="auto">{title}</strong> ',
@@ -106,7 +110,7 @@ def _verdict(recommendation):
 
 @register.simple_tag
 def of_conversation(name, conversation):
-    """Return the URL with this name for a conversation, ten times as fast as {% url %}."""
+    """Return the URL of a conversation for this URL name. This is ten times as fast as {% url %}."""
     return _url_of_nil(name, get_urlconf(), get_script_prefix()).replace(NIL, str(conversation.public_id))
 
 
@@ -119,7 +123,7 @@ def _url_of_nil(name, _urlconf, _prefix):
 def time_line(context):
     """Render the entries of the `timeline` in the context, day by day.
 
-    Files and pending answers are rare, so they have templates.
+    Files and pending answers have templates, because they are so rare that the cost doesn't matter.
     """
     timeline, html = context["timeline"], []
     for day, entries in timeline.days:

@@ -1,4 +1,8 @@
-"""Days on which staff are away. All staff see them. Staff change their own, and coordinators everyone's."""
+"""Days on which staff are away.
+
+All staff see who is away now or later. Staff members can change their own days. Coordinators can also change
+the days of their colleagues.
+"""
 
 from django.contrib import messages
 from django.shortcuts import get_object_or_404, redirect, render
@@ -44,7 +48,10 @@ def absence(request, public_id):
 
 
 def _save(request, form, absence):
-    """Save the absence and return True, or add an error to the form. `absence` is None for a new one."""
+    """Save the absence and return True, or add an error to the form and return False.
+
+    `absence` is None if the form adds a new absence.
+    """
     fields = {name: form.cleaned_data[name] for name in ("first_day", "last_day", "cover")}
     person = form.person or form.cleaned_data["person"]
     try:
@@ -64,7 +71,10 @@ def _save(request, form, absence):
 
 
 def _warn_of_clashes(request, absence, person):
-    """Warn if the cover is away as well, or if this person was to cover someone else on these days."""
+    """Warn if the colleague who covers is away as well.
+
+    Also warn if this person had to cover someone else on these days.
+    """
     covers_away, covered = actions.clashes_of(absence)
     for clash in covers_away:
         words = _(

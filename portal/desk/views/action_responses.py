@@ -1,4 +1,4 @@
-"""Responses to the actions on a conversation. They lead back to it with a message."""
+"""Responses to actions on a conversation. They redirect to the conversation, which then shows a message."""
 
 from functools import wraps
 
@@ -25,9 +25,9 @@ def unless_erased(view):
 
 
 def back_to_conversation(request, conversation, words, *, undo=False, level=messages.INFO):
-    """Redirect to the conversation, or to the queue if the staff member can no longer open it.
+    """Redirect to the conversation, or to the queue if the staff member can no longer open the conversation.
 
-    The page shows these words, and with `undo` a button that undoes what was just done.
+    The next page shows these words. With `undo`, it also shows a button that undoes the action.
     """
     tag = undo_tag(request.user, conversation) if undo else ""
     messages.add_message(request, level, words, extra_tags=tag)

@@ -1,4 +1,4 @@
-"""Files in a conversation at the desk: added to an answer, removed from it, and opened."""
+"""Views with which staff add files to an answer, remove them from it, and open files of a conversation."""
 
 from contextlib import suppress
 
@@ -20,7 +20,7 @@ from portal.desk.forms.replies import composer_extras
 @staff_only
 @require_POST
 def desk_attach(request, public_id):
-    """Add a file to the composer or remove one, and save what is typed in it."""
+    """Add a file to the composer, or remove a file from it. Also save the text that was typed in it."""
     conversation, form = conversation_at_desk(request, public_id, "patron"), AttachForm(request.POST)
 
     def save_typed():
@@ -53,8 +53,8 @@ def desk_attach(request, public_id):
 def desk_attachment(request, public_id, file_id):
     """Return a file of the conversation.
 
-    Opening a file is opening the conversation, so the access log records it. A preview is part of the
-    conversation's page, which is in the log already.
+    The access log records this as opening the conversation. A preview is not recorded, because it is part of
+    the conversation's page and the log already has that page.
     """
     conversation = conversation_at_desk(request, public_id, "patron")
     attachment = get_object_or_404(conversation.attachments.open_to_staff(request.user), public_id=file_id)

@@ -1,4 +1,4 @@
-"""Changing many conversations of the queue at once."""
+"""Views that change many conversations of the queue at once, and undo such a change."""
 
 from urllib.parse import urlencode
 
@@ -63,12 +63,12 @@ def _assign(request, selected, option, at):
     result = bulk.assign_many(selected, to=to, by=request.user, at=at)
     count = len(result.changed)
     words = ngettext("%(count)s assigned to {name}.", "%(count)s assigned to {name}.", count)
-    # Insert the name last, because it may hold a percent sign.
+    # Insert the name last, because a percent sign in the name would break the formatting with %.
     _report(request, result, (words % {"count": count}).replace("{name}", to.display_name))
 
 
 def _snooze(request, selected, option, at):
-    """Snooze until the day in `option`, or the day that was typed."""
+    """Snooze the selected conversations until the day in `option`, or until the day that was typed."""
     data = {"until": option, "day": request.POST.get("day", "")}
     form = SnoozeForm(data, today=request.library.today(at))
     if not form.is_valid():
@@ -85,7 +85,7 @@ BULK_ACTIONS = {"close": _close, "take": _take, "assign": _assign, "snooze": _sn
 @staff_only
 @require_POST
 def desk_undo_bulk(request):
-    """Undo a bulk change. The signed key in the URL names it."""
+    """Undo a bulk change. The signed key in the URL says which change to undo."""
     try:
         count, left = bulk.undo(request.GET.get("key", ""), by=request.user, at=timezone.now())
     except bulk.CannotUndo:
@@ -97,7 +97,7 @@ def desk_undo_bulk(request):
 
 
 def _report(request, result, words):
-    """Add messages that tell how many conversations were changed, and which were not and why."""
+    """Show messages that say how many conversations were changed, which ones were not changed, and why."""
     if result.changed:
         undo_url = f"{reverse('desk_undo_bulk')}?{urlencode({'key': result.undo})}"
         messages.success(request, words, extra_tags=f"undo={undo_url}" if result.undo else "")
@@ -106,7 +106,7 @@ def _report(request, result, words):
 
 
 def _selected(request):
-    """Return {conversation: its version when the page was shown} for the checked boxes."""
+    """Return {conversation: its version when the page was shown} for the conversations that were selected."""
     boxes = dict(box.rpartition(".")[::2] for box in request.POST.getlist("conversation")[:MAX_SELECTED])
     versions = {uuid_or_none(public_id): number_or_none(version) for public_id, version in boxes.items()}
     conversations = Conversation.objects.at_desk_of(request.user).filter(

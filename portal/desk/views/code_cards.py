@@ -1,4 +1,7 @@
-"""Sheets of blank code cards. A card opens the session that staff attach it to later."""
+"""Sheets of code cards.
+
+Staff attach a card to a help session later. From then on, the code on the card opens that session.
+"""
 
 from django.shortcuts import redirect, render
 from django.utils import timezone

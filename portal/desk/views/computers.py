@@ -1,4 +1,8 @@
-"""Shared desk computers: staff unlock this one for the day, close any of them, and set their own PIN."""
+"""Shared desk computers.
+
+Staff can unlock the computer that they are using until the end of the day. They can also close any unlocked
+computer, and set their own PIN.
+"""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -19,7 +23,10 @@ from portal.desk.forms.computers import UnlockDeskForm
 
 @staff_only
 def desk_computers(request):
-    """List the computers that are unlocked, and unlock this one for the day."""
+    """List the unlocked computers.
+
+    A POST request unlocks the computer from which it was sent, until the end of the day.
+    """
     if request.method == "POST":
         return _unlock(request)
     return _page(request, _form(request))
@@ -45,7 +52,7 @@ def _unlock(request):
 @staff_only
 @require_POST
 def close_desk_computer(request, public_id):
-    """Close this computer or another one, so that no PIN opens it."""
+    """Close this or another shared desk computer, so that no PIN opens it any more."""
     is_here = request.shared_desk and request.shared_desk.public_id == public_id
     desk = request.shared_desk if is_here else get_object_or_404(_unlocked(request.user), public_id=public_id)
     shared_desks.close(desk, by=request.user, at=timezone.now())
@@ -56,7 +63,7 @@ def close_desk_computer(request, public_id):
 @staff_only
 @require_POST
 def desk_used(request):
-    """Keep a shared desk computer unlocked while it is used. static/js/lock.js requests this."""
+    """Keep a shared desk computer unlocked. static/js/lock.js requests this while someone uses it."""
     return HttpResponse(status=204)
 
 

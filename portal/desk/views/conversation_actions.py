@@ -1,6 +1,7 @@
-"""Who works on a conversation and when: take, assign, transfer, snooze, wake, and undo.
+"""Actions that decide who works on a conversation and when: take, assign, transfer, snooze, wake and undo.
 
-Each is a form of its own that leads back to the conversation. The composer saves its draft meanwhile.
+Each action has its own form and then redirects to the conversation. An answer that is half written is not
+lost, because the composer saves a draft.
 """
 
 from django.contrib import messages
@@ -84,7 +85,7 @@ def _transferred(request, conversation, branch):
 
 
 def _taken_first(request, conversation, assignee):
-    """Redirect to the conversation and say that someone else was faster."""
+    """Redirect to the conversation and say that a colleague has changed the assignee first."""
     words = taken_words(conversation, assignee, timezone.now())
     return back_to_conversation(request, conversation, words, level=messages.WARNING)
 
@@ -125,7 +126,10 @@ def desk_wake(request, public_id):
 @require_POST
 @unless_erased
 def desk_undo(request, public_id):
-    """Undo what the staff member did at the time `done`. Pressing the button twice undoes nothing else."""
+    """Undo the action that the staff member did at the time `done`.
+
+    If the button is pressed twice, the time `done` makes sure that no earlier action is undone.
+    """
     conversation, done_at = conversation_for_action(request, public_id), parse_moment(request.GET.get("done"))
     if done_at is None:
         raise Http404

@@ -1,4 +1,7 @@
-"""Responses that show a conversation: its whole page, or for htmx its composer with what is new."""
+"""Responses that show a conversation.
+
+The response is the whole page. If htmx sent the request, the response is only the composer and new entries.
+"""
 
 import datetime
 
@@ -21,14 +24,16 @@ from portal.desk.timeline import build_timeline
 from portal.desk.toolbar import toolbar_context
 from portal.htmx import render_page
 
-# An update repeats this long, to find answers that were taken back and messages that were saved late.
+# Each update of an open page begins this long before the previous update ended, so it repeats some entries.
+# Because of this, the page can remove answers that were taken back, and add messages that were saved late.
 POLL_OVERLAP = datetime.timedelta(minutes=1)
 
 
 def show_conversation(request, conversation, *, status=200, **composer):
-    """Return the whole page, or for htmx the composer with what is new.
+    """Return the whole page of the conversation, or only the composer and the new entries for htmx.
 
-    `composer` are keyword arguments for `composer_context`.
+    `composer` are keyword arguments for `composer_context`. If the conversation was erased, return a page
+    that says so.
     """
     if conversation.status == Conversation.Status.ERASED:
         erasure = conversation.desk_events.select_related("by").order_by("at").last()
@@ -39,7 +44,10 @@ def show_conversation(request, conversation, *, status=200, **composer):
 
 
 def show_message(request, conversation, words, *, anchor="#reply-form", level=messages.INFO):
-    """Return the conversation with its saved draft and a message that says what was just done."""
+    """Show the conversation with its saved draft, and with a message that says what was just done.
+
+    Without htmx, the response is a redirect to the conversation.
+    """
     if not request.htmx:
         messages.add_message(request, level, words)
         return redirect_to(request, conversation, anchor)
@@ -48,14 +56,14 @@ def show_message(request, conversation, words, *, anchor="#reply-form", level=me
 
 
 def redirect_to(request, conversation, anchor=""):
-    """Redirect to the conversation, for htmx too."""
+    """Redirect the browser to the conversation, even if htmx sent the request."""
     url = conversation_url(request, conversation) + anchor
     return HttpResponseClientRedirect(url) if request.htmx else redirect(url)
 
 
 def _whole_page(request, conversation, *, status, **composer):
     at = timezone.now()
-    # Log each time, because every rendered page shows the conversation, whatever was posted.
+    # Every whole page shows the conversation, even if the request only posted a form. So log each of them.
     log_opened(request, conversation, at=at)
     around = presence.look(conversation, person=request.user, at=at)
     timeline = build_timeline(
@@ -82,7 +90,7 @@ def _composer_and_news(request, conversation, **composer):
     timeline = build_timeline(
         conversation, user=request.user, at=at, read_until=around.read_until, since=since - POLL_OVERLAP
     )
-    # The composer quotes newer messages, which may have come before the timeline's part.
+    # The composer quotes the messages in `newer`. They can be older than this part of the timeline.
     if timeline.entries or composer.get("newer"):
         log_reading(request, conversation, at=at)
     presence.come(conversation, person=request.user, at=at, read_until=timeline.read_until, around=around)

@@ -1,4 +1,4 @@
-"""A conversation at the desk: its page, and the poll that brings an open page up to date."""
+"""The page of a conversation at the desk, and the response to the poll that updates an open page."""
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -23,7 +23,7 @@ from .conversation_responses import POLL_OVERLAP, show_conversation
 @staff_only
 @require_GET
 def desk_conversation(request, public_id):
-    """Show the conversation, or redirect to the one it was merged into."""
+    """Show the conversation. If it was merged into another conversation, redirect to the other one."""
     conversation = conversation_for_page(request, public_id)
     if conversation.public_id != public_id:
         return redirect("desk_conversation", conversation.public_id)
@@ -34,9 +34,11 @@ def desk_conversation(request, public_id):
 @background_request
 @require_GET
 def desk_news(request, public_id):
-    """Answer the poll of an open page: 204, or the new entries of the timeline and who else is here.
+    """Answer the poll of an open page.
 
-    It also records that the staff member is here, and whether they are writing.
+    Return status 204 if nothing has changed. Otherwise return the new entries of the timeline, and the names
+    of the colleagues who have the page open. Also record that this staff member has the page open, and
+    whether they are writing.
     """
     conversation, at = conversation_for_poll(request, public_id), timezone.now()
     is_writing = "writing" in request.GET
@@ -45,7 +47,8 @@ def desk_news(request, public_id):
         presence.come(conversation, person=request.user, at=at, writing=is_writing, around=around)
         return HttpResponse(status=204)
     if conversation.status == Conversation.Status.ERASED or conversation.merged_into_id:
-        # The script then reloads the page, which shows the erased or the merged conversation.
+        # This makes the script reload the page. The new page says that the conversation was erased, or shows
+        # the conversation into which it was merged.
         return HttpResponse("<div data-gone></div>")
     return _news(request, conversation_for_page(request, public_id), around, is_writing, at)
 
@@ -80,7 +83,10 @@ def _news(request, conversation, around, is_writing, at):
 @background_request
 @require_POST
 def desk_leave(request, public_id):
-    """Record that the page was closed. The browser sends this on its way out and ignores the response."""
+    """Record that the staff member closed the page.
+
+    The browser sends this request while it leaves the page, and ignores the response.
+    """
     presence.leave(conversation_for_page(request, public_id), person=request.user)
     return HttpResponse(status=204)
 
@@ -88,7 +94,7 @@ def desk_leave(request, public_id):
 @staff_only
 @background_request
 def old_address(request, rest):
-    """Redirect a URL of an earlier version, as emails, bookmarks and open pages have it."""
+    """Redirect a URL of an earlier version of the portal. Emails, bookmarks and open pages have such URLs."""
     rest = rest.replace("/hand-on/", "/assign/").replace("/join/", "/merge/")
     query = f"?{request.GET.urlencode()}" if request.GET else ""
     return redirect(f"{reverse('desk')}conversations/{rest}{query}", permanent=True, preserve_request=True)

@@ -1,4 +1,4 @@
-"""Erasing a conversation."""
+"""The page on which a coordinator erases a conversation."""
 
 from django.contrib import messages
 from django.shortcuts import redirect, render
@@ -20,7 +20,7 @@ COUNTED = ("messages", "attachments", "notes", "merged")
 @require_http_methods(["GET", "POST"])
 @unless_erased
 def desk_erase(request, public_id):
-    """Show what would be erased with the conversation, then erase it."""
+    """Show what will be erased with the conversation. A POST request then erases the conversation."""
     conversation = conversation_for_action(request, public_id)
     if held(conversation):
         return _under_legal_hold(request)

@@ -1,4 +1,4 @@
-"""Legal holds: coordinators set one on a record that the law forbids to delete, and lift it later."""
+"""Legal holds. A coordinator sets a hold on a record that the law forbids to delete, and lifts it later."""
 
 from django.contrib import messages
 from django.shortcuts import get_object_or_404, redirect, render
@@ -23,7 +23,7 @@ MAX_LIFTED = 100
 @coordinator_only
 @require_safe
 def legal_holds(request):
-    """List the holds in force, and those that were lifted."""
+    """List the holds that are in force, and up to MAX_LIFTED holds that were lifted."""
     rows = LegalHold.objects.select_related(
         "set_by", "lifted_by", "person", "help_session", "conversation", "comes_from"
     )
@@ -38,7 +38,7 @@ def legal_holds(request):
 @coordinator_only
 @require_http_methods(["GET", "POST"])
 def hold_session(request, public_id):
-    """Hold a help session."""
+    """Set a legal hold on a help session."""
     sessions = HelpSession.objects.at_desk_of(request.user, shown_today.ids(request)).recorded()
     return _hold(request, get_object_or_404(sessions, public_id=public_id))
 
@@ -46,7 +46,7 @@ def hold_session(request, public_id):
 @coordinator_only
 @require_http_methods(["GET", "POST"])
 def hold_conversation(request, public_id):
-    """Hold a conversation."""
+    """Set a legal hold on a conversation."""
     conversations = Conversation.objects.at_desk_of(request.user, shown_today.ids(request))
     return _hold(request, get_object_or_404(conversations, public_id=public_id))
 
@@ -54,7 +54,7 @@ def hold_conversation(request, public_id):
 @coordinator_only
 @require_http_methods(["GET", "POST"])
 def hold_person(request, public_id):
-    """Hold a person's record."""
+    """Set a legal hold on a person's record."""
     people = find.at_desk_of(request.user, find.found(request))
     return _hold(request, get_object_or_404(people, public_id=public_id))
 
@@ -62,7 +62,7 @@ def hold_person(request, public_id):
 @coordinator_only
 @require_POST
 def lift_hold(request, public_id):
-    """Lift a hold."""
+    """Lift a legal hold."""
     hold = get_object_or_404(LegalHold, public_id=public_id)
     holds.lift(hold, by=request.user, at=timezone.now())
     messages.info(request, _("Hold lifted. Anything past its date is deleted tonight."))
@@ -70,7 +70,7 @@ def lift_hold(request, public_id):
 
 
 def _hold(request, record):
-    """Ask for a reason, then hold the record."""
+    """Ask for a reason, then set a legal hold on the record."""
     form = HoldForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
         try:

@@ -14,7 +14,11 @@ from recommendations.search import find_items
 @staff_only
 @require_GET
 def desk_items(request):
-    """List the items found while staff type, in a session or, with `conversation`, in an answer."""
+    """List the items that match what a staff member has typed so far.
+
+    If the URL has a `conversation`, the list is for an answer in that conversation. Otherwise it is for the
+    form that records a help session.
+    """
     query, conversation = request.GET.get("q", ""), uuid_or_none(request.GET.get("conversation"))
     context = {
         "found": find_items(query, limit=MAX_FOUND, branch=branch_for(request)),

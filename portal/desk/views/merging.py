@@ -1,4 +1,4 @@
-"""Merging two conversations of one patron."""
+"""The page that merges two conversations of the same patron."""
 
 from django.contrib import messages
 from django.shortcuts import render
@@ -24,7 +24,11 @@ MAX_LISTED = 30
 @require_http_methods(["GET", "POST"])
 @unless_erased
 def desk_merge(request, public_id):
-    """List the patron's other conversations, compare the chosen one with this one, then merge them."""
+    """Merge another conversation of the patron into this one.
+
+    The first page lists the patron's other conversations. The second page compares the chosen conversation
+    with this one. Then a POST request merges the two.
+    """
     conversation, at = conversation_for_action(request, public_id), timezone.now()
     mine = Conversation.objects.at_desk_of(request.user, shown_today.ids(request))
     others = merging.mergeable(conversation).filter(pk__in=mine.values("pk")).select_related("branch")
@@ -59,7 +63,10 @@ def _chosen(request, others):
 
 
 def _with_summary(conversation):
-    """Return the conversation with its first and last message and their count, for desk/merge.html."""
+    """Return the conversation with the values that desk/merge.html shows.
+
+    The values are its first message, its last message, and how many messages it has.
+    """
     messages_in_order = conversation.messages.in_order().select_related("author")
     conversation.first_said, conversation.last_said = messages_in_order.first(), messages_in_order.last()
     conversation.count = messages_in_order.count()

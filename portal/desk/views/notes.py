@@ -19,7 +19,7 @@ from .action_responses import unless_erased
 @require_POST
 @unless_erased
 def desk_note(request, public_id):
-    """Save a note. If it mentions a name that nobody has, ask first."""
+    """Save a note. If the note mentions a name that no colleague has, ask whether to save it anyway."""
     conversation, at = conversation_for_action(request, public_id), timezone.now()
     form = NoteForm(request.POST)
     unknown = notes.unknown_names(form.cleaned_data["body"], conversation) if form.is_valid() else []
@@ -46,7 +46,7 @@ def desk_note(request, public_id):
 @require_GET
 @unless_erased
 def desk_colleagues(request, public_id):
-    """List the names that may follow an @ in a note."""
+    """List the colleagues that a staff member can mention with @ in a note."""
     conversation = conversation_for_action(request, public_id)
     return render(request, "desk/colleagues.html", {"people": _colleagues(request, conversation)})
 

@@ -1,4 +1,4 @@
-"""The queue: conversations that need an answer, and what else there is to do at the desk."""
+"""The queue, which lists conversations that need an answer and other things to do at the desk."""
 
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -20,7 +20,10 @@ from recommendations.models import Topic, topic_names
 @staff_only
 @require_GET
 def desk(request):
-    """Show a list of the queue, with the tray, the unseen mentions and today's tally."""
+    """Show a list of the queue.
+
+    The page also shows the staff member's unfinished sessions, unseen mentions in notes, and today's tally.
+    """
     at = timezone.now()
     asked = QueueQuery.read(request.GET, request.user)
     topics = _topics()
@@ -42,7 +45,10 @@ def desk(request):
 @background_request
 @require_GET
 def desk_queue_news(request):
-    """Answer the poll of an open page: 204, or the new rows and counts of its list."""
+    """Answer the poll of an open page.
+
+    Return status 204 if nothing has changed. Otherwise return the current rows and counts.
+    """
     at = timezone.now()
     asked = QueueQuery.read(request.GET, request.user)
     if not request.htmx:
@@ -58,6 +64,9 @@ def _topics():
 
 
 def _opened_at(request, at):
-    """Return when the polling page was shown, or `at` if the request names no time in the past."""
+    """Return the time at which the page that polls was shown.
+
+    Return `at` if the request has no valid time in the past.
+    """
     drawn = parse_moment(request.GET.get("drawn"))
     return drawn if drawn is not None and drawn < at else at

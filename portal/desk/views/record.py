@@ -1,4 +1,4 @@
-"""Recording a help session: the form, and the functions for its buttons."""
+"""The page with the form that records a help session, and a function for each button of the form."""
 
 from django.contrib import messages
 from django.shortcuts import redirect, render
@@ -28,7 +28,7 @@ from .record_form import conversation_to_log, draft_with, record_form, record_pa
 @staff_only
 @require_http_methods(["GET", "POST"])
 def record(request):
-    """Show the form that records a help session, or do what its pressed button says."""
+    """Show the form that records a help session. If a button was pressed, do what the button says."""
     request.GET, request.POST = with_current_names(request.GET), with_current_names(request.POST)
     if request.method == "GET":
         return _new_form(request)
@@ -41,7 +41,7 @@ def record(request):
 
 
 def _new_form(request):
-    """Show an empty form, or one that logs the `conversation` of the URL as a contact."""
+    """Show an empty form. If the URL has a `conversation`, show a form that logs it as a contact."""
     initial = defaults(request.user, request.library, timezone.now())
     if "conversation" in request.GET:
         conversation = conversation_to_log(request, request.GET["conversation"])
@@ -53,11 +53,14 @@ def _new_form(request):
     return record_page(request, record_form(request, initial=initial), ItemPicker())
 
 
-# The functions for the buttons of the form. `draft` is the session that this form began, or None.
+# The functions for the buttons of the form. `draft` is the session that this form has already saved, or None.
 
 
 def _save_and_hand_over(request, draft, token):
-    """Record the session and make a code, unless a child gets paper or a code card is attached."""
+    """Record the session and make a code for it.
+
+    Make no code if a child gets only paper, or if the session already has the code of a code card.
+    """
     help_session, response = _record(request, draft, token)
     if response is not None:
         return response
@@ -77,7 +80,11 @@ def _save_only(request, draft, token):
 
 
 def _finish_later(request, draft, token):
-    """Save the form to the tray. Only the code of a card must be valid, because it opens the session."""
+    """Save the form as an unfinished session.
+
+    The form can have errors, but not in the code of a code card. That code must be valid, because the card is
+    attached to the session now.
+    """
     draft = save_draft(request, draft, token)
     form = record_form(request, data=request.POST)
     form.is_valid()
@@ -90,7 +97,7 @@ def _finish_later(request, draft, token):
 
 
 def _change_items(request, draft, token):
-    """Do what a button of the items part says, and show the form again from its saved draft."""
+    """Do what a button of the items part says. Save the form as a draft, and show it again from the draft."""
     picker = ItemPicker(request.POST)
     picker.change(request.POST["action"])
     fields = {
@@ -104,7 +111,7 @@ def _change_items(request, draft, token):
         context = items_context(picker, branch_for(request), reverse("record"))
         response = render(request, "desk/items.html", context)
         response["HX-Replace-Url"] = url
-        # The page then saves again, because an autosave under way may still save the old items.
+        # This makes the page save again, because an autosave that is still running could save the old items.
         response["HX-Trigger-After-Settle"] = "items-changed"
         return response
     if picker.written.errors:
@@ -118,9 +125,9 @@ RECORD_ACTIONS = {"save": _save_and_hand_over, "save_only": _save_only, "later":
 
 
 def _record(request, draft, token):
-    """Record the session, and return (the session, None) or (None, a response).
+    """Record the session, and return (the session, None).
 
-    There is a response if the form has errors, or if it logged a conversation as a contact.
+    Return (None, a response) instead if the form has errors, or if it logs a conversation as a contact.
     """
     picker = ItemPicker(request.POST)
     are_items_valid = picker.check()
@@ -148,7 +155,7 @@ def _record(request, draft, token):
 
 
 def _log_as_contact(request, form, picker, draft, token, conversation, fields):
-    """Log the conversation as a contact without a patron, and return to it."""
+    """Log the conversation as a contact without a patron, and redirect to the conversation."""
     contact = {**fields, "items": picker.chosen(), "unfinished": draft}
     try:
         desk_actions.log_as_contact(conversation, by=request.user, at=timezone.now(), **contact)

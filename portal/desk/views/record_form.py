@@ -1,4 +1,4 @@
-"""The form that records a help session, and the draft that it saves."""
+"""The form that records a help session, and the draft in which the form is saved."""
 
 from django.http import Http404
 from django.urls import reverse
@@ -18,12 +18,15 @@ from portal.text import uuid_or_none
 
 
 def record_form(request, **kwargs):
-    """Return the form for this staff member. `kwargs` are the arguments of any form, such as `data`."""
+    """Return the form for this staff member. `kwargs` are passed on to the form, such as `data`."""
     return RecordForm(user=request.user, library=request.library, at=timezone.now(), **kwargs)
 
 
 def record_page(request, form, picker, *, draft=None, warned=False, status=200):
-    """Return the page with the form. `warned` shows a warning about a secret number."""
+    """Return the page with the form.
+
+    If `warned` is true, the page warns that a text seems to contain a secret number.
+    """
     conversation = _conversation(request, form["conversation"].value())
     if status != 200:
         form.leave_focus_to_errors()
@@ -46,14 +49,14 @@ def record_page(request, form, picker, *, draft=None, warned=False, status=200):
 
 
 def draft_with(request, token):
-    """Return the session that this form began or recorded, or None if it is new.
+    """Return the session that was saved or recorded with this form. Return None if there is no such session.
 
-    Raises Http404 if the session belongs to someone else.
+    Raises Http404 if the session belongs to someone else, or is a tally.
     """
     own = HelpSession.objects.at_desk_of(request.user)
     draft = own.filter(public_id=token).first()
-    # A second post of this form may have begun a session since the query above, so leave out the staff
-    # member's own sessions.
+    # Another request may have saved this form after the query above. So the staff member's own sessions
+    # don't count as foreign.
     is_foreign = (
         draft is None
         and HelpSession.objects.filter(public_id=token).exclude(pk__in=own.values("pk")).exists()
@@ -64,7 +67,7 @@ def draft_with(request, token):
 
 
 def save_draft(request, draft, token, fields=None):
-    """Save the typed fields as an unfinished session, and return it."""
+    """Save the typed fields as an unfinished session, and return the session."""
     fields = typed_fields(request.POST) if fields is None else fields
     if draft is None:
         branch = branch_for(request)

@@ -1,4 +1,7 @@
-"""Answering a conversation: the buttons of the composer, drafts, taking an answer back, and closing."""
+"""Views with which staff answer a conversation.
+
+They handle the buttons of the composer, save drafts, take back an answer, and close the conversation.
+"""
 
 from django.contrib import messages
 from django.shortcuts import render
@@ -22,7 +25,7 @@ from recommendations.models import Recommendation
 
 from .conversation_responses import redirect_to, show_conversation, show_message
 
-# The buttons of the items part, or the beginnings of their names.
+# The names of the buttons in the items part. A name that ends with a hyphen is only the beginning.
 ITEM_ACTIONS = ("find", "add_item", "pick-", "remove-")
 
 
@@ -37,7 +40,10 @@ def desk_reply(request, public_id):
 
 
 def _send(request, conversation, action):
-    """Send the answer. With `send_anyway` it is sent even if others wrote since the page was shown."""
+    """Send the answer.
+
+    If someone else wrote after the page was shown, ask first. The button `send_anyway` sends without asking.
+    """
     form, picker = ReplyForm(request.POST), ItemPicker(request.POST)
     refused = _add_files(request, conversation)
     are_items_valid = picker.check()
@@ -65,7 +71,7 @@ def _send(request, conversation, action):
     except actions.Erased:
         return redirect_to(request, conversation)
     if message.body != typed["body"]:
-        # Another page has already sent an answer from this composer, with other words.
+        # Another page with the same composer has already sent an answer with a different text.
         return show_conversation(
             request, conversation, form=form, picker=picker, asks="sent_otherwise", status=422
         )
@@ -96,7 +102,7 @@ def _offer_templates(request, conversation, action):
 
 
 def _insert_template(request, conversation, action):
-    """Put the chosen template after what was typed, for browsers without JavaScript."""
+    """Append the chosen template to the text that was typed, for browsers without JavaScript."""
     _add_files_without_script(request, conversation)
     typed = request.POST.dict()
     template = templates.chosen_in(conversation, action.removeprefix("template-"), by=request.user)
@@ -145,13 +151,16 @@ REPLY_ACTIONS = {
 
 
 def _add_files_without_script(request, conversation):
-    """Add files that came with another button. A script would have uploaded them before."""
+    """Add files that came with another button than "Send".
+
+    With JavaScript there are no such files, because the script uploads each file as soon as it is chosen.
+    """
     if request.FILES:
         _add_files(request, conversation)
 
 
 def _add_files(request, conversation):
-    """Add the posted files and their descriptions to the composer. Return the files that were refused."""
+    """Add the posted files and their descriptions to the composer, and return the files that were refused."""
     token = uuid_or_none(request.POST.get("client_token"))
     if token is None or conversation.status == Conversation.Status.ERASED:
         return []
@@ -179,7 +188,10 @@ def desk_draft(request, public_id):
 @staff_only
 @require_POST
 def desk_take_back(request, public_id):
-    """Take back a pending answer. Its text returns to the composer, above what was typed since."""
+    """Take back a pending answer, and put its text back into the composer.
+
+    If the staff member has typed something new there, the new text comes below.
+    """
     conversation, at = conversation_for_page(request, public_id), timezone.now()
     message = conversation.messages.filter(public_id=uuid_or_none(request.POST.get("message"))).first()
     if conversation.status == Conversation.Status.ERASED:
@@ -199,7 +211,10 @@ def desk_take_back(request, public_id):
 
 
 def _save_typed(request, conversation, at):
-    """Save what was typed since the answer was sent, as the next state of the draft."""
+    """Save the text that was typed after the answer was sent.
+
+    Its sequence number is one higher than that of the last draft, so it counts as newer.
+    """
     sequence = (number_or_none(request.POST.get("sequence")) or 0) + 1
     form = DraftForm(request.POST.dict() | {"sequence": sequence})
     if form.is_valid() and form.cleaned_data["body"]:

@@ -1,4 +1,4 @@
-"""The list of help sessions, and one session with all that followed from it."""
+"""The list of help sessions, and the page of one help session."""
 
 from django.db.models import Exists, OuterRef, Prefetch
 from django.shortcuts import get_object_or_404, redirect
@@ -28,7 +28,7 @@ PAGE_SIZE = 30
 @staff_only
 @require_GET
 def desk_sessions(request):
-    """List the sessions, with a field for a patron's code."""
+    """List the sessions. The page also has a field for a code that a patron shows."""
     return _list(request, CodeForm())
 
 
@@ -37,7 +37,8 @@ def desk_sessions(request):
 def open_by_patrons_code(request):
     """Open the session whose code a patron shows at the desk.
 
-    It stays open to the staff member until the end of the day, and the access log records it.
+    The staff member can open this session again until the end of the day. The access log records that the
+    code was shown.
     """
     form, at = CodeForm(request.POST), timezone.now()
     if form.is_valid() and limits.counted(request, form, "code", "code_at_desk"):

@@ -1,4 +1,4 @@
-"""Handing a session over on a slip, by email or on a code card, and revoking its codes."""
+"""Views that hand over a session on a slip, by email or on a code card, and that revoke its codes."""
 
 from django.contrib import messages
 from django.db.models import Exists, OuterRef
@@ -33,7 +33,7 @@ def slip(request, public_id):
 @staff_only
 @require_POST
 def hand_over(request, public_id):
-    """Make a new code, and email its link if an address was typed."""
+    """Make a new code for a session. If an email address was typed, also email a link with the code."""
     help_session, at = _session_to_hand_over(request, public_id), timezone.now()
     form = AddressForm(request.POST) if "address" in request.POST else None
     if form is not None and (help_session.quiet or not form.is_valid()):
@@ -68,9 +68,10 @@ def revoke(request, public_id):
 @staff_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def take_out(request, public_id):
-    """Ask whether to take a person out of a child's shared visit, then do it and revoke the codes.
+    """Ask whether to take a person out of a child's shared visit.
 
-    `who` is the public id of a person who keeps the visit in their account, but shouldn't.
+    A POST request then takes the person out, and revokes the codes of the visit. `who` is the public id of
+    the person, who has the visit in their account but shouldn't have it.
     """
     help_session = get_object_or_404(_sessions(request).select_related("shared_with"), public_id=public_id)
     who = request.POST.get("who") or request.GET.get("who", "")
@@ -96,7 +97,7 @@ def take_out(request, public_id):
 @staff_only
 @require_POST
 def attach_code_card(request, public_id):
-    """Attach the code card that a patron took along to a session."""
+    """Attach a code card to a session, so that the code on the card opens the session."""
     help_session = _session_to_hand_over(request, public_id)
     form = CodeForm(request.POST)
     if form.is_valid() and limits.counted(request, form, "code", "code_at_desk"):
@@ -128,7 +129,10 @@ def _sessions(request):
 
 
 def _session_to_hand_over(request, public_id):
-    """Return the session. A contact that was logged for a conversation can't be handed over."""
+    """Return the session, or raise Http404 if this staff member can't hand it over.
+
+    Sessions that log a conversation as a contact can't be handed over.
+    """
     logged_for = Conversation.objects.filter(logged_as=OuterRef("pk"))
     return get_object_or_404(_sessions(request).exclude(Exists(logged_for)), public_id=public_id)
 

@@ -1,4 +1,4 @@
-"""Tallies: directional contacts that are counted with one key."""
+"""Tallies. Staff count a directional contact, such as "Where is the printer?", with one key press."""
 
 from django.contrib import messages
 from django.shortcuts import redirect, render
@@ -28,7 +28,7 @@ def tally(request):
 @staff_only
 @require_POST
 def undo_tally(request, public_id):
-    """Remove a contact that the staff member counted. Removing it twice changes nothing."""
+    """Remove a tally of this staff member. If the tally was removed before, do nothing."""
     own = HelpSession.objects.at_desk_of(request.user).filter(
         staff=request.user, status=HelpSession.Status.TALLY
     )
@@ -39,7 +39,7 @@ def undo_tally(request, public_id):
 
 
 def _response(request, counted):
-    """Return the tally with an undo button for `counted`, if that is not None."""
+    """Show today's tally. If `counted` is not None, also show a button that removes it."""
     is_queue = request.POST.get("from") == "queue"
     if request.htmx:
         context = {

@@ -13,7 +13,10 @@ from portal.text import uuid_or_none
 @staff_only
 @require_GET
 def desk_templates(request):
-    """List the templates for a conversation, filled in. With `q` list only those that contain its words."""
+    """List the reply templates for a conversation, with their placeholders filled in.
+
+    If the URL has `q`, list only the templates that contain its words.
+    """
     conversations = Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).select_related(
         "patron", "help_session", "recommendation__item"
     )

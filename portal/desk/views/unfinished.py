@@ -1,4 +1,4 @@
-"""Help sessions that are begun now and finished later."""
+"""Unfinished help sessions, which staff begin now and finish later."""
 
 from django.contrib import messages
 from django.http import Http404
@@ -37,7 +37,10 @@ def finish_session(request, public_id):
 @staff_only
 @require_POST
 def autosave(request):
-    """Save the form as an unfinished session. The page takes its URL, so that a reload shows it again."""
+    """Save the form as an unfinished session.
+
+    The browser then shows the URL of that session, so reloading the page shows the saved form.
+    """
     request.POST = with_current_names(request.POST)
     token = posted_token(request.POST)
     draft = draft_with(request, token)

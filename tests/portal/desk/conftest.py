@@ -17,7 +17,7 @@ def at_noon():
 
 @pytest.fixture
 def desk(client, staff, sign_in):
-    """Return a browser in which Rosa, of the default branch, is signed in."""
+    """Return a browser in which Rosa is signed in. She works at the default branch."""
     return sign_in(client, staff)
 
 
@@ -36,7 +36,10 @@ def item(branch):
 
 @pytest.fixture
 def typed(branch):
-    """Return typed(**changes), which gives the fields of a record form without those set to None."""
+    """Return a function that returns the fields of a record form, with the given changes.
+
+    Fields that are changed to None are left out.
+    """
 
     def typed(**changes):
         fields = {

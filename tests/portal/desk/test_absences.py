@@ -1,4 +1,4 @@
-"""Test the page on which staff set their days away."""
+"""Test the page on which staff enter the days on which they are away."""
 
 import datetime
 
@@ -147,7 +147,7 @@ def test_staff_see_who_is_away_and_only_their_own_past_absences(desk, staff, mar
     who, over = page[page.index("Who is away") :].split('class="rows past"')
     assert who.count("Maribel Santos") == 1
     assert who.count("away now") == 1
-    # Past days away of colleagues are private.
+    # Rosa sees only her own past absence, because the past absences of colleagues are private.
     assert over.count("<li>") == 1
     assert "Rosa Lindqvist" in over.split("</details>")[0]
 

@@ -1,4 +1,4 @@
-"""Test from which page the access log says that a visit or conversation was opened."""
+"""Test that the access log records from which page a staff member opened a visit or conversation."""
 
 import pytest
 

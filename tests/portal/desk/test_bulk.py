@@ -15,7 +15,7 @@ from tests.factories import BranchFactory, HelpSessionFactory, StaffFactory, rec
 
 pytestmark = pytest.mark.usefixtures("at_noon")
 BULK, UNDO = "/desk/queue/bulk/", "/desk/queue/undo/"
-# The columns that an undo restores: all but counters and timestamps of changes.
+# The columns that an undo restores. An undo does not restore the counters and the times of changes.
 COLUMNS = [
     "status",
     "reason",
@@ -211,7 +211,7 @@ def test_bulk_action_says_that_a_closed_conversation_cannot_be_changed(desk, sta
 
 @pytest.mark.parametrize("do", ["close", "take", "snooze:2026-03-09", "assign"])
 def test_bulk_undo_restores_everything(desk, staff, patron, many, branch, do):
-    # One of the three waits for the patron.
+    # One of the three conversations waits for the patron.
     say(many[2], staff, "staff")
     omar = StaffFactory(branch=branch)
     with time_machine.travel(timezone.now() + datetime.timedelta(minutes=1), tick=False):
@@ -221,7 +221,7 @@ def test_bulk_undo_restores_everything(desk, staff, patron, many, branch, do):
     with time_machine.travel(timezone.now() + datetime.timedelta(minutes=9), tick=False):
         answer = undo(desk, answer)
         assert "3 are as they were before." in messages_on(answer)
-    # Showing the answer to the patron updates this time too.
+    # This column also changes when the patron can first see the answer, so don't compare it.
     before[2]["last_message_at"] = rows(many)[2]["last_message_at"]
     assert rows(many) == before
 

@@ -1,4 +1,8 @@
-"""Test the child switch of the record form, its slip, records of children and the library's choice."""
+"""Test visits with a child.
+
+The tests cover the switch in the record form, the printed slip, the records of children, and the library's
+setting for children.
+"""
 
 import html
 import re
@@ -186,7 +190,7 @@ def test_desk_adds_a_shared_visit_to_the_account_of_child_or_adult(desk, branch,
     assert getattr(visit, part) == person
 
 
-# The library's choice
+# The library's setting
 
 
 def test_coordinator_reads_what_each_choice_for_children_does_and_chooses(

@@ -50,7 +50,7 @@ def address(conversation, part=""):
 
 
 def do(desk, conversation, part, **fields):
-    """Post the form and return the text of the page it redirects to."""
+    """Post the form, follow the redirect, and return the text of the next page."""
     response = desk.post(address(conversation, part), fields, follow=True)
     assert response.status_code == 200
     return unescape(response.content.decode())
@@ -539,7 +539,7 @@ def test_conversation_is_logged_as_a_contact_once_and_says_so(desk, conversation
     ):
         assert words in page
     assert "Log this as a contact" not in page
-    # The same form is posted a second time.
+    # Post the same form a second time.
     desk.post("/desk/record/", fields)
     other = desk.post("/desk/record/", contact_fields(typed, conversation, minutes="25"))
     assert other.status_code == 422
@@ -560,7 +560,7 @@ def test_record_form_opened_before_an_update_still_logs_the_contact(desk, conver
 
 
 def test_contact_logged_from_a_conversation_cannot_be_handed_over(desk, conversation, typed):
-    """The contact starts with the words of this patron, so a code would show them to others."""
+    """The contact contains the patron's question. With a code, someone else could read that question."""
     card = code_for(None)
     desk.post("/desk/record/", contact_fields(typed, conversation))
     contact = reloaded(conversation).logged_as

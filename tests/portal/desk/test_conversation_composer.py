@@ -1,4 +1,7 @@
-"""Test the composer of answers: drafts, conflicts with newer messages, taking back and discarding."""
+"""Test the composer, in which staff write answers.
+
+The tests cover drafts, conflicts with newer messages, and taking back or discarding an answer.
+"""
 
 import datetime
 import re
@@ -23,7 +26,7 @@ HTMX = {"HX-Request": "true"}
 
 @pytest.fixture(autouse=True)
 def clock():
-    """Stop the clock at noon. clock.shift(seconds) moves it forward."""
+    """Stop the clock at noon. A test can move the clock forward with clock.shift(seconds)."""
     with time_machine.travel(NOON, tick=False) as clock:
         yield clock
 
@@ -178,7 +181,7 @@ def test_invalid_draft_is_refused(desk, conversation, staff, broken):
 
 
 def test_desk_forms_turn_off_browser_autocomplete(desk, conversation):
-    """The next person may use the same browser."""
+    """Other people use the same browser, so it must not suggest what someone typed before."""
     pages = [
         desk.get(address(conversation)),
         desk.get("/desk/record/"),
@@ -225,7 +228,10 @@ def test_answer_form_ignores_unknown_fields(desk, conversation, staff, omar):
 
 @pytest.fixture
 def conflict(desk, conversation, omar, item):
-    """Return the fields of an answer that a newer one by Omar stopped, and the page that says so."""
+    """Return the fields of an answer that was not sent, and the page that says why.
+
+    The answer was not sent because Omar had sent an answer first.
+    """
     fields = typed(conversation, then="close", language="es", **rows_for(item, "on the shelf"))
     MessageFactory(
         conversation=conversation,

@@ -1,4 +1,7 @@
-"""Test the poll of an open conversation page: new entries and the colleagues who look at it too."""
+"""Test the poll of an open conversation page.
+
+The poll finds new entries, and colleagues who have the same page open.
+"""
 
 import datetime
 import re
@@ -21,7 +24,7 @@ NOON = datetime.datetime(2026, 3, 4, 18, 30, tzinfo=datetime.UTC)
 
 @pytest.fixture(autouse=True)
 def clock():
-    """Stop the clock at noon. clock.shift(seconds) moves it forward."""
+    """Stop the clock at noon. A test can move the clock forward with clock.shift(seconds)."""
     with time_machine.travel(NOON, tick=False) as clock:
         yield clock
 
@@ -44,7 +47,7 @@ def omar(branch):
 
 
 class OpenPage:
-    """A conversation page in a browser, which polls as static/js/conversation.js does."""
+    """A conversation page that is open in a browser. It polls in the same way as static/js/conversation.js."""
 
     def __init__(self, browser, conversation):
         self.browser, self.address = browser, f"/desk/conversations/{conversation.public_id}/"
@@ -52,7 +55,7 @@ class OpenPage:
         self._keep(self.words, r'id="at" name="at" value="([^"]+)"')
 
     def ask(self, **more):
-        """Poll and return the news as HTML, or "" if there is none."""
+        """Poll, and return the new entries as HTML. If nothing is new, return ""."""
         response = self.browser.get(
             f"{self.address}news/",
             {"since": self.state, "at": self.at, **more},
@@ -316,7 +319,7 @@ def test_colleague_who_closes_the_conversation_disappears_at_once(rosas_page, om
 def test_colleague_who_stops_polling_disappears_within_thirty_seconds(rosas_page, omars_page, clock):
     page = omars_page()
     rosas_page.ask()
-    # A page without activity polls every eight seconds.
+    # A page polls every eight seconds if nobody uses it.
     for _ in range(5):
         clock.shift(8)
         assert rosas_page.ask() == ""

@@ -486,7 +486,7 @@ def test_conversation_event_is_described_in_plain_words(desk, conversation, even
 
 
 LONG_AGO = "2001-01-01T00:00:00+00:00"
-# The requests that show messages without rendering the whole page.
+# Requests whose responses show messages, but are not a whole page.
 REQUESTS_THAT_SHOW_MESSAGES = {
     "news": lambda desk, at: desk.get(
         f"{at}news/?since=&at={quote(LONG_AGO)}", headers={"HX-Request": "true"}

@@ -1,4 +1,4 @@
-"""Test the figures for coordinators, in which no single patron may be recognizable."""
+"""Test the figures for coordinators. The figures must not reveal anything about a single patron."""
 
 import datetime
 import re

@@ -1,4 +1,4 @@
-"""Test legal holds: only coordinators set and see them, and they prevent erasing."""
+"""Test legal holds. Only coordinators can set and see a hold, and a record with a hold can't be erased."""
 
 import pytest
 from django.urls import reverse

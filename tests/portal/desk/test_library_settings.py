@@ -231,7 +231,7 @@ def test_topic_is_added_renamed_retired_and_restored(desk):
     desk.post(reverse("topics"), {"name": "Gardening", "name_es": "Jardinería"})
     topic = Topic.objects.get()
     page = desk.get(reverse("topics"), {"topic": topic.pk}).content.decode()
-    # Once in its field and once in the list.
+    # The name appears one time in its field and one time in the list.
     assert page.count("Jardinería") == 2
     assert "Name in Spanish" in page
     desk.post(reverse("topics"), {"topic": topic.pk, "name": "Gardens"})

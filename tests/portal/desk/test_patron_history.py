@@ -75,7 +75,7 @@ def test_patron_history_shows_the_newest_five_earlier_items(conversation, staff,
 
 def test_patron_history_is_empty_for_a_visit_by_code(conversation, staff, branch):
     by_code = ConversationFactory(help_session=HelpSessionFactory(branch=branch))
-    # Another visit by code may be that of another patron.
+    # Another visit that has only a code may belong to another patron.
     recommend_in(HelpSessionFactory(branch=branch))
     assert history_of(by_code, staff) == {"readers_form": None, "before": [], "other_conversations": []}
 
@@ -161,7 +161,7 @@ def test_patron_history_runs_two_queries_for_any_amount_of_data(
         ConversationFactory(help_session=HelpSessionFactory(patron=patron, branch=branch))
     assert HelpSession.objects.filter(patron=patron).count() == 2 * count + 1
     row = Conversation.objects.select_related("help_session", "readers_form").get(pk=conversation.pk)
-    staff.desk_branch_ids  # noqa: B018  Every page reads the branches, so they are not counted here.
+    staff.desk_branch_ids  # noqa: B018  Every page has read the branches before, so don't count that query.
     with django_assert_num_queries(2):
         context = patron_history_context(row, staff)
         for recommendation in context["before"]:

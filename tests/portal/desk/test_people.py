@@ -367,7 +367,7 @@ def test_staff_add_only_visits_of_their_branch_to_records_they_have_open(
     assert keep(desk, patron, elsewhere).status_code == 404
     assert keep(desk, stranger, visit).status_code == 404
     desk.post(PEOPLE, {"identifier": "zoe@example.org"})
-    # A search found the patron, but the record is still closed without a reason.
+    # The search found the patron, but staff must still give a reason to open the record.
     assert keep(desk, stranger, visit).status_code == 404
     assert HelpSession.objects.filter(pk__in=[elsewhere.pk, visit.pk], patron=None).count() == 2
 
@@ -380,7 +380,7 @@ def test_coordinator_sees_lookups_with_their_reasons(
 ):
     desk.post(BY_NAME, {"letters": "zoe", "reason": "On the phone"})
     desk.get(record(stranger))
-    # A patron with a visit here needs no reason, so this is not listed.
+    # Staff need no reason for a patron with a visit here, so the list of lookups leaves this one out.
     desk.get(record(patron))
     assert desk.get(reverse("lookups_with_reason")).status_code == 404
     client.logout()

@@ -32,7 +32,10 @@ def shown(response):
 
 
 def rows_of(response):
-    """Return each row of the page as {CSS class: text}, with its `id`, `url`, `css` and `value`."""
+    """Return each row of the page as a dict.
+
+    The dict contains the texts of the row as {CSS class: text}, and the keys `id`, `url`, `css` and `value`.
+    """
     found = []
     for row in re.findall(r"<li data-conversation=.*?</li>", shown(response), re.DOTALL):
         said = {
@@ -144,7 +147,7 @@ STATES = [
 
 @pytest.mark.parametrize("tab", LISTS)
 def test_each_list_shows_exactly_the_conversations_the_staff_member_may_open(desk, staff, branch, tab):
-    """The union queries of the lists must agree with at_desk_of(), which all other pages use."""
+    """The lists use their own queries. These must find the same conversations as at_desk_of() on other pages."""
     colleague, covered, second = StaffFactory(branch=branch), StaffFactory(), BranchFactory()
     staff.staff_roles.create(branch=second)
     away(covered, cover=staff)
@@ -472,7 +475,10 @@ def test_queue_runs_the_same_number_of_queries_for_1_and_30_rows(
 
 
 def news(desk, page):
-    """Poll as the page, or a response to an earlier poll, asks for."""
+    """Poll with the URL that the page contains, and return the response.
+
+    `page` can also be the response to an earlier poll.
+    """
     return desk.get(html.unescape(re.search(r'data-poll="(.*?)"', shown(page))[1]), **HTMX)
 
 
@@ -633,7 +639,7 @@ def test_place_in_the_queue_survives_conversion_to_text():
 
 
 def test_branch_filter_also_applies_to_conversations_assigned_to_the_viewer(branch, staff):
-    """The part of the union that finds own conversations must apply the branch filter too."""
+    """One part of the query finds the conversations of the viewer. It must apply the branch filter too."""
     waiting(BranchFactory(), assignee=staff)
     desk = desk_lists.Desk((branch.pk,), (staff.pk,))
     rows = desk_lists.compiled(Conversation.objects.values_list("pk"))

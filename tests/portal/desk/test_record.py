@@ -26,7 +26,7 @@ def rows(*chosen):
 
 
 def press(desk, action, fields):
-    """Press a button of the item picker by htmx and return the response."""
+    """Press a button of the item picker as htmx does, and return the response."""
     return desk.post(RECORD, {**fields, "action": action}, headers={"HX-Request": "true"})
 
 

@@ -1,4 +1,4 @@
-"""Test how coordinators give and end staff roles, and that an ended role takes effect at once."""
+"""Test how coordinators give and end staff roles, and that staff lose access as soon as their role ends."""
 
 import uuid
 
@@ -46,7 +46,10 @@ def hill(library):
 
 @pytest.fixture
 def device(sign_in):
-    """Return device(person), a browser signed in with second factor and listed among their devices."""
+    """Return a function that signs a person in on a new browser.
+
+    The person has used a second factor, and the browser is in the list of the person's devices.
+    """
 
     def device(person):
         browser = sign_in(Client(), person)
@@ -170,7 +173,7 @@ def conversation(branch, staff, patron):
 
 @pytest.fixture
 def work_at_two_branches(conversation, staff, coordinator, branch, patron):
-    """Give Rosa work of every kind at two branches and return the conversation at the second one."""
+    """Give Rosa work of every kind at two branches, and return the conversation at the second branch."""
     second = BranchFactory(name="Second")
     StaffRole.objects.create(user=staff, branch=second)
     there = ConversationFactory(
@@ -225,7 +228,7 @@ def work_at_two_branches(conversation, staff, coordinator, branch, patron):
 
 @pytest.fixture
 def unfinished_visits(work_at_two_branches, staff, conversation):
-    """Return two unfinished visits of Rosa, one at each branch."""
+    """Return two visits that Rosa has not finished recording, one at each branch."""
     return [
         HelpSessionFactory(branch=each.branch, staff=staff, status="unfinished")
         for each in (conversation, work_at_two_branches)
@@ -233,7 +236,11 @@ def unfinished_visits(work_at_two_branches, staff, conversation):
 
 
 def work_of(person):
-    """Return four sets of conversations: assigned to the person, with a draft, presence or unread mention."""
+    """Return four sets of conversations.
+
+    The first set is assigned to the person. The second has a draft by the person. The person has opened the
+    third. The fourth has an unread mention of the person.
+    """
     return [
         set(Conversation.objects.filter(assignee=person)),
         {draft.conversation for draft in Draft.objects.filter(person=person, side="staff")},
@@ -285,7 +292,7 @@ def test_ending_the_last_role_removes_all_work_and_unassigns_closed_conversation
 def test_unfinished_visits_go_to_the_coordinator_who_ends_the_role(
     work_at_two_branches, unfinished_visits, conversation, staff, coordinator, branch
 ):
-    """A patron may already have the code card of an unfinished visit, so it must not be deleted."""
+    """The visits must not be deleted, because a patron may already have the code card of an unfinished visit."""
     here, there = unfinished_visits
     tally = HelpSessionFactory(branch=branch, staff=staff, status="tally")
     assert departures.what_ends(staff, branch=branch).unfinished == 1
@@ -362,7 +369,10 @@ def test_coordinator_who_ends_their_own_last_role_is_signed_out(settings_page, c
 
 
 def end_role_during_post(monkeypatch, person, branch, by):
-    """End the role while the view reads the form: after its own permission check, before the action's."""
+    """End the person's role while a view reads the form.
+
+    At that time the view has checked the permission, but the action that the view calls has not.
+    """
     check = ItemPicker.check
 
     def checked(picker):

@@ -123,7 +123,7 @@ def test_code_shown_at_another_desk_opens_that_visit_for_the_day(client, sign_in
     assert client.get(f"/desk/sessions/{other.public_id}/").status_code == 404
     assert AuditEvent.objects.filter(action="opened_by_code", by=elsewhere, patron=patron).count() == 1
     with time_machine.travel(timezone.now() + datetime.timedelta(days=1), tick=False):
-        # The second factor is asked for every day.
+        # Staff need their second factor every day, so sign in again.
         sign_in(client, elsewhere)
         assert client.get(answer.url).status_code == 404
 

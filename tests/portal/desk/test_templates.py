@@ -213,7 +213,7 @@ def test_template_menu_runs_the_same_number_of_queries_for_1_and_30_templates(
 
 @pytest.fixture
 def composer(desk, conversation):
-    """Return composer(action, **typed), which presses a button of the composer."""
+    """Return a function that presses a button of the composer, with the given fields typed."""
 
     def post(action, **typed):
         fields = {

@@ -17,7 +17,7 @@ from portal.text import TextField
 
 
 class BranchForm(forms.Form):
-    """The data of a branch. `branch` is None for a new one."""
+    """The name, address, phone and promise of a branch. `branch` is None if the form adds a new branch."""
 
     name = TextField(label=gettext_lazy("Name"), max_length=120)
     address = TextField(label=gettext_lazy("Address"), max_length=200, required=False)
@@ -49,7 +49,10 @@ class BranchForm(forms.Form):
 
 
 class HoursForm(forms.Form):
-    """The opening hours of a branch: a line for each day of the week, such as "9:00–12:00, 13:00–17:00"."""
+    """The opening hours of a branch.
+
+    Each day of the week has a field, with a text such as "9:00–12:00, 13:00–17:00".
+    """
 
     def __init__(self, *args, branch, **kwargs):
         week = {}
@@ -67,7 +70,7 @@ class HoursForm(forms.Form):
 
     @property
     def week(self):
-        """Return [(weekday, opens, closes)]."""
+        """Return the opening hours of the week as [(weekday, opens, closes)]."""
         return [
             (weekday, opens, closes)
             for weekday in range(7)
@@ -76,7 +79,10 @@ class HoursForm(forms.Form):
 
 
 class HoursField(forms.CharField):
-    """A text such as "9:00–12:00, 1pm–5pm". Its value is a list of (opens, closes) in order."""
+    """A field for a text such as "9:00–12:00, 1pm–5pm".
+
+    The value of the field is a sorted list of (opens, closes).
+    """
 
     PATTERN = re.compile(
         r"\s*(\d{1,2})(?:[:.h](\d{2}))?\s*([ap]m)?\s*(?:-|–|—|to|a)\s*(\d{1,2})(?:[:.h](\d{2}))?\s*([ap]m)?\s*\Z",

@@ -20,7 +20,7 @@ LINK_PLACES = {"isbn", "title", "number"}
 
 
 class LibraryForm(forms.Form):
-    """The name, language and deadlines of the library."""
+    """The form for most settings of the library, such as its name, its language and its deadlines."""
 
     name = TextField(label=gettext_lazy("Name"), max_length=120)
     language = forms.ChoiceField(
@@ -105,7 +105,11 @@ class LibraryForm(forms.Form):
 
 
 class ChildrenForm(forms.Form):
-    """How a visit with a child is handed over, and which patron groups of the ILS are children's."""
+    """The form for the settings about children.
+
+    One setting is how staff hand over a visit with a child. The other lists the patron groups of the ILS
+    (the integrated library system) whose members are children.
+    """
 
     children = forms.ChoiceField(
         label=gettext_lazy("A visit with a child"),
@@ -157,7 +161,7 @@ class ChildrenForm(forms.Form):
 
 
 class LogoForm(forms.Form):
-    """A picture for the logo."""
+    """The form that uploads a picture as the library's logo."""
 
     logo = forms.FileField(
         label=gettext_lazy("Logo"),
@@ -172,7 +176,7 @@ class LogoForm(forms.Form):
     )
 
     def clean_logo(self):
-        """Return the picture as PNG bytes, shrunk to LOGO_SIDE."""
+        """Return the picture as PNG bytes. Make the picture smaller if it is larger than LOGO_SIDE."""
         try:
             return files.picture(self.cleaned_data["logo"], side=LOGO_SIDE)
         except files.NotAPicture:

@@ -1,4 +1,4 @@
-"""The forms that give a role to a staff member or invite a new one."""
+"""The form that gives a role to a staff member, and the form that invites a new staff member."""
 
 from django import forms
 from django.utils.translation import gettext as _
@@ -8,12 +8,12 @@ from accounts.languages import languages
 from accounts.models import Branch, StaffRole
 from portal.text import TextField
 
-# What the form posts for a branch where the invited person will not work.
+# The form posts this value for a branch where the invited person will not work.
 NOT_HERE = "no"
 
 
 class RoleForm(forms.Form):
-    """A role at one of the branches that `coordinator` coordinates."""
+    """A role at one of the branches where `coordinator` may manage staff."""
 
     branch = forms.ModelChoiceField(
         label=gettext_lazy("Branch"), queryset=Branch.objects.none(), empty_label=None
@@ -33,9 +33,10 @@ class RoleForm(forms.Form):
 
 
 class InvitationForm(forms.Form):
-    """An invitation, with a role at each of the branches that `coordinator` coordinates.
+    """An invitation of a new staff member.
 
-    The cleaned `at_branches` is {branch: role}.
+    The form has a field for the role at each branch where `coordinator` may manage staff. After validation,
+    `at_branches` is {branch: role}.
     """
 
     name = TextField(

@@ -1,4 +1,4 @@
-"""The form of a reply template."""
+"""The form that adds or changes a reply template."""
 
 from django import forms
 from django.utils.translation import gettext as _
@@ -11,7 +11,7 @@ from portal.text import TextField
 
 
 class ReplyTemplateForm(forms.Form):
-    """A reply template. Its placeholders in curly brackets must be known."""
+    """A reply template. Its text may contain only known placeholders in curly brackets."""
 
     name = TextField(
         label=gettext_lazy("Name"),
@@ -38,7 +38,7 @@ class ReplyTemplateForm(forms.Form):
     )
 
     def preview_at(self, url):
-        """Let the page preview the text during typing by posting the form to this URL."""
+        """Make the page show a preview while the coordinator types. The page posts the form to this URL."""
         self.fields["body"].widget.attrs |= {
             "hx-post": url,
             "hx-trigger": "input changed delay:400ms",

@@ -1,4 +1,4 @@
-"""The form of a topic."""
+"""The form that adds or renames a topic."""
 
 from django import forms
 from django.conf import settings
@@ -9,7 +9,7 @@ from portal.text import TextField
 
 
 class TopicForm(forms.Form):
-    """A topic's name, with a field for each other language of the portal."""
+    """The name of a topic, and its name in each other language of the portal."""
 
     name = TextField(label=gettext_lazy("Name"), max_length=60)
 

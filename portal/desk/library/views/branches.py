@@ -1,4 +1,4 @@
-"""The branches: their names, opening hours and closed days, and whether they are in use."""
+"""The settings of the branches: names, opening hours, closed days, and whether a branch is in use."""
 
 from django.contrib import messages
 from django.shortcuts import get_object_or_404, redirect, render
@@ -55,7 +55,7 @@ def branch_hours(request, slug):
 @coordinator_only
 @require_POST
 def branch_closed_days(request, slug):
-    """Add a closed day, or remove the one that the button `remove` names."""
+    """Add a closed day. If a button `remove` was pressed, remove the day that the button names."""
     branch = get_object_or_404(Branch, slug=slug)
     to_remove = request.POST.get("remove")
     removed = next((each for each in branch.closed_days.all() if each.day.isoformat() == to_remove), None)

@@ -1,4 +1,4 @@
-"""The staff members of a coordinator's branches, their roles, and the invitations to new ones."""
+"""The pages on which coordinators manage the staff of their branches, and invite new staff members."""
 
 from django.contrib import messages
 from django.http import Http404
@@ -33,7 +33,7 @@ def people(request):
 
 @coordinator_only
 def invite(request):
-    """Invite a person. Only the response to the form shows the invitation's link."""
+    """Invite a person. The response to the form shows the link of the invitation. No other page shows it."""
     form = InvitationForm(
         request.POST or None, coordinator=request.user, initial={"language": request.library.language}
     )
@@ -80,7 +80,7 @@ def withdraw_invitation(request, public_id):
 
 @coordinator_only
 def person(request, public_id):
-    """Show a person's roles, and give or change one at a branch of this coordinator."""
+    """Show a person's roles. The form adds or changes the person's role at a branch of this coordinator."""
     someone = get_object_or_404(_colleagues(request), public_id=public_id)
     form = RoleForm(request.POST or None, coordinator=request.user, initial={"role": StaffRole.Role.STAFF})
     if form.is_valid():
@@ -100,7 +100,10 @@ def person(request, public_id):
 
 @coordinator_only
 def end_role(request, public_id):
-    """Show what ends with a role, then end it. `branch` in the URL names one of several roles."""
+    """Show what else will end with a role. A POST request then ends the role.
+
+    If the person has several roles, `branch` in the URL says which one.
+    """
     someone = get_object_or_404(_colleagues(request), public_id=public_id)
     named = {"branch__slug": request.GET["branch"]} if "branch" in request.GET else {}
     roles_here = StaffRole.objects.at_desk_of(request.user).filter(user=someone, **named)
@@ -131,7 +134,7 @@ def end_role(request, public_id):
 @coordinator_only
 @require_POST
 def forget_second_factor(request, public_id):
-    """Remove a person's second factor, so that they set up a new one."""
+    """Remove a person's second factor. The person must set up a new one to open the desk again."""
     someone = get_object_or_404(_colleagues(request), public_id=public_id)
     roles.forget_second_factor(someone, by=request.user, at=timezone.now())
     messages.success(

@@ -22,7 +22,11 @@ TEMPLATE_FIELDS = ["name", "branch", "language", "body"]
 @coordinator_only
 @require_GET
 def reply_templates(request):
-    """List the templates, filtered by `language` and `branch`: a slug, or "all" for those of all branches."""
+    """List the templates. `language` and `branch` in the URL filter the list.
+
+    `branch` is the slug of a branch. If it is "all", the list has only the templates that are for all
+    branches.
+    """
     branch, language = clean(request.GET.get("branch", "")), clean(request.GET.get("language", ""))
     rows = ReplyTemplate.objects.select_related("branch")
     names = dict(language_choices())
@@ -82,9 +86,10 @@ def remove_reply_template(request, public_id):
 
 
 def _template_page(request, template, initial, done):
-    """Show the form of a template or save it. With the button `preview` show how it reads and save nothing.
+    """Show the form of a template, or save the template.
 
-    `template` is None for a new one, and `done` says that it was saved.
+    With the button `preview`, show the text with its placeholders filled in, but save nothing. `template` is
+    None if the form adds a new template. `done` is the message that appears after saving.
     """
     if "preview" in request.POST:
         form = ReplyTemplateForm(initial={name: request.POST.get(name, "") for name in TEMPLATE_FIELDS})
@@ -105,7 +110,7 @@ def _template_page(request, template, initial, done):
 
 
 def _previews(form, me):
-    """Return [(label, the text with its placeholders filled in)]."""
+    """Return examples of the text with its placeholders filled in, as [(label, text)]."""
     body, language = clean(form["body"].value() or "", multiline=True), form["language"].value()
     in_language = {"language": language} if language in dict(language_choices()) else {}
     return [

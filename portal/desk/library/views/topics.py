@@ -1,4 +1,4 @@
-"""The topics that visits and conversations are filed under."""
+"""The page on which coordinators manage topics. Each visit or conversation can have a topic."""
 
 from django.contrib import messages
 from django.shortcuts import redirect, render
@@ -13,7 +13,7 @@ from recommendations.models import Topic
 
 @coordinator_only
 def topics(request):
-    """List the topics and add one. With `topic`, rename that topic, retire it or bring it back."""
+    """List the topics, and add a new topic. With `topic`, rename that topic, retire it or bring it back."""
     number = request.POST.get("topic") or request.GET.get("topic") or ""
     topic = Topic.objects.filter(pk=int(number)).first() if number.isdecimal() and len(number) < 10 else None
     form = TopicForm(request.POST or None, topic=topic)

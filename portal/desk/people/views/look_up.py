@@ -1,4 +1,4 @@
-"""Looking up a patron, adding one, and the list of look-ups with a reason."""
+"""Views that look up a patron, add a patron, and list the look-ups with a reason."""
 
 from django.contrib import messages
 from django.shortcuts import redirect, render
@@ -19,7 +19,7 @@ from portal.desk.people.to_keep import record_url, visit_to_keep
 @staff_only
 @require_http_methods(["GET", "POST"])
 def patrons(request):
-    """Find the one person with a whole card number or email address."""
+    """Find the one person who has this full card number or email address."""
     form = IdentifierForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid() and limits.counted(request, form, "identifier", "look_up"):
         if person := find.by_identifier(form.cleaned_data["identifier"]):
@@ -36,7 +36,10 @@ def patrons(request):
 @staff_only
 @require_POST
 def patrons_by_name(request):
-    """List the people whose names match, and log the reason. If too many match, ask for more letters."""
+    """List the people whose names match, and log the reason for each of them.
+
+    If too many people match, list nobody and ask for more letters.
+    """
     form, at, people_found = LettersForm(request.POST), timezone.now(), None
     if form.is_valid() and limits.counted(request, form, "letters", "look_up_by_name"):
         try:
@@ -84,7 +87,10 @@ def add_patron(request):
 @coordinator_only
 @require_GET
 def lookups(request):
-    """List who looked at whom with a reason, because the person was not near their desk."""
+    """List which staff members looked up which patrons and gave a reason.
+
+    A reason is needed if the patron has no visit or conversation at the staff member's desk.
+    """
     return render(request, "desk/people/lookups_with_reason.html", lookups_page(request.GET))
 
 

@@ -1,4 +1,4 @@
-"""Merging two records of one person, and unmerging them within a day."""
+"""Views that merge two records of the same person, and that undo a merge within a day."""
 
 from django.contrib import messages
 from django.http import Http404
@@ -18,7 +18,11 @@ from portal.text import uuid_or_none
 @coordinator_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def merge_records(request, public_id):
-    """List the other records found today, compare the chosen one with this one, then merge them."""
+    """Merge another record of the person with this one.
+
+    The first page lists the other people whom the coordinator found today. The second page compares the
+    chosen record with this one. Then a POST request merges the two.
+    """
     person, at = _open_record(request, public_id), timezone.now()
     others = _others(request, person)
     chosen = uuid_or_none(request.POST.get("with") or request.GET.get("with"))
@@ -33,7 +37,7 @@ def merge_records(request, public_id):
 
 
 def _merge(request, person, other, at):
-    # The merged record shows what both had, so the access log records both.
+    # The merged record shows the content of both records, so the access log records that both were opened.
     for record in (person, other):
         log_record_opened(request, record, at=at, reason=_reason(request, record))
     going, into = _in_order(person, other)
@@ -50,7 +54,10 @@ def _merge(request, person, other, at):
 @coordinator_only
 @require_POST
 def unmerge_records(request, public_id):
-    """Unmerge the record `joined`: what moved with it moves back."""
+    """Undo a merge of two records. Everything that moved goes back to the record it came from.
+
+    `joined` is the public id of the merge.
+    """
     person, at = _open_record(request, public_id), timezone.now()
     chosen = uuid_or_none(request.POST.get("joined"))
     merged = get_object_or_404(unmerging.can_be_unmerged(person, at=at), public_id=chosen)
@@ -66,9 +73,10 @@ def unmerge_records(request, public_id):
 
 
 def _open_record(request, public_id):
-    """Return a person near this coordinator's desk, or one found with a reason.
+    """Return the person, or raise Http404 if this coordinator may not merge the person's record.
 
-    Coordinators can't merge their own record.
+    If the person has no visit or conversation at the coordinator's desk, the coordinator must have given a
+    reason today. Coordinators can't merge their own record.
     """
     people = find.at_desk_of(request.user, find.found(request)).exclude(pk=request.user.pk)
     person = get_object_or_404(people, public_id=public_id)
@@ -78,7 +86,7 @@ def _open_record(request, public_id):
 
 
 def _others(request, person):
-    """Return the other people found today, by name, each with a masked email address."""
+    """Return the other people found today, sorted by name. Each has `masked`, a masked email address."""
     found = find.found(request)
     people = (
         find.at_desk_of(request.user, found)
@@ -97,7 +105,7 @@ def _in_order(person, other):
 
 
 def _both_context(person, other):
-    """Return what both records hold, and what the merged record would hold."""
+    """Return a context that compares both records, and shows what the merged record would contain."""
     going, into = _in_order(person, other)
     moving, own = what_moves(going), what_moves(into)
     return {
@@ -116,5 +124,8 @@ def _both_context(person, other):
 
 
 def _reason(request, person):
-    """Return the reason to record for opening this person's record, or "" if they are near."""
+    """Return the reason that the access log stores for opening this person's record.
+
+    The reason is "" if the person has a visit or a conversation at the coordinator's desk.
+    """
     return "" if person.is_near else find.reason_for(request, person) or _("To merge two records")

@@ -1,4 +1,4 @@
-"""The record of a person, and what staff can do for the person there."""
+"""The page of a person's record, and the things that staff can do for the person on that page."""
 
 from django.contrib import messages
 from django.http import Http404
@@ -25,7 +25,10 @@ from portal.text import uuid_or_none
 @staff_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def patron_record(request, public_id):
-    """Show the record. If the person is not near this desk, ask for a reason first."""
+    """Show the person's record.
+
+    If the person has no visit or conversation at the staff member's desk, ask for a reason first.
+    """
     person, reason = _person_and_reason(request, public_id)
     form = ReasonForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
@@ -47,7 +50,10 @@ def patron_record(request, public_id):
 @staff_only
 @require_POST
 def keep_for_patron(request, public_id):
-    """Keep a visit for a patron who asks for it at the desk, after staff read the consent to them."""
+    """Keep a visit in the account of a patron who asks for this at the desk.
+
+    The staff member first reads the consent to the patron.
+    """
     person, _reason = _open_record(request, public_id)
     visit = posted_visit(request)
     if visit is None:
@@ -85,7 +91,10 @@ def _kept_words(person, visit):
 @staff_only
 @require_POST
 def make_account_code(request, public_id):
-    """Make a code that opens the account on the person's phone, if they have no sign-in method yet."""
+    """Make a code that opens the person's account on their phone.
+
+    Make no code if the person has another sign-in method, or has signed in before.
+    """
     person, _reason = _open_record(request, public_id)
     try:
         code = account_codes.make_code(person, by=request.user, at=timezone.now())
@@ -99,7 +108,10 @@ def make_account_code(request, public_id):
 @coordinator_only
 @require_POST
 def remove_lost_passkey(request, public_id):
-    """Remove the passkey of a patron who lost their device. Passkeys of staff are removed in the settings."""
+    """Remove the passkey of a patron who lost their device.
+
+    This does not work for staff members. Coordinators remove the passkeys of staff in the settings.
+    """
     person, reason = _open_record(request, public_id)
     if person.is_staff or person == request.user:
         raise Http404
@@ -129,7 +141,7 @@ def remove_lost_passkey(request, public_id):
 @staff_only
 @require_POST
 def change_childs_record(request, public_id):
-    """Turn the record into a child's record, or back."""
+    """Turn the record into a child's record, or a child's record into a normal one."""
     person, _reason = _open_record(request, public_id)
     is_child = request.POST.get("is_child") == "yes"
     change = make_childs_record if is_child else end_childs_record
@@ -144,13 +156,16 @@ def change_childs_record(request, public_id):
 
 
 def _person_and_reason(request, public_id):
-    """Return (the person, the reason the staff member gave today, or "")."""
+    """Return (the person, the reason that the staff member gave today). The reason can be ""."""
     person = get_object_or_404(find.at_desk_of(request.user, find.found(request)), public_id=public_id)
     return person, find.reason_for(request, person)
 
 
 def _open_record(request, public_id):
-    """Return (the person, the reason), or raise Http404 if the staff member still has to give a reason."""
+    """Return (the person, the reason) as `_person_and_reason` does.
+
+    Raise Http404 if the staff member must first give a reason.
+    """
     person, reason = _person_and_reason(request, public_id)
     if not (person.is_near or reason):
         raise Http404
