@@ -1,4 +1,4 @@
-"""What people can change about themselves on the page Me."""
+"""The form on the page Me, in which people change their name."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _

@@ -76,8 +76,8 @@ def reauthentication_address(person):
     """Return the address to which a code for reauthentication goes, or an empty string.
 
     A patron's address must be confirmed. Staff get the code even at an unconfirmed address, because a
-    coordinator entered that address. A card's PIN or a button is not enough for staff, because they can set up
-    a second factor afterward.
+    coordinator entered that address. A card's PIN or a button is not enough for staff, because they can set
+    up a second factor afterward.
     """
     return confirmed_address(person) or (person.is_staff and person.email) or ""
 
@@ -262,8 +262,8 @@ def _change(person, email, at):
 def _cancel_pending_change(person, *, new_address=""):
     """Cancel the pending change, if any. Return whether there was a pending change.
 
-    The address of the canceled change gets an email, unless it is `new_address`. The owner may read that
-    email, in case another person has canceled the owner's change.
+    The address of the canceled change gets an email, unless it is `new_address`. The email warns the owner in
+    case another person has canceled the change.
     """
     change = pending_address_change(person)
     if change is None:

@@ -35,10 +35,7 @@ def _normalized(card):
 
 
 class OnPaperOnly(Exception):
-    """A child's new card gets no account.
-
-    This library gives children the results of a visit only on paper.
-    """
+    """A child who signs in with a new card gets no account, because this library helps children on paper."""
 
 
 @transaction.atomic
