@@ -26,7 +26,7 @@ from .staff.desk_lock import shared_desk_here, start_desk_session
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """allauth's account adapter: sign-in, codes and emails."""
+    """allauth's account adapter, which handles sign-in, codes and emails."""
 
     error_messages = {
         **DefaultAccountAdapter.error_messages,

@@ -1,4 +1,4 @@
-"""The audit trail: who did what, and when."""
+"""Write the audit trail, which says who did what and when."""
 
 from django.utils import timezone
 

@@ -9,7 +9,7 @@ from django.utils.translation import ngettext
 
 from .models import Library
 
-# A branch that opens one hour a week needs 2800 days for the longest promise, 400 hours.
+# The longest promise is 400 hours. A branch that opens one hour a week needs 2800 days for that.
 MAX_DAYS_AHEAD = 4000
 
 
@@ -35,7 +35,7 @@ def is_open(branch, at):
 
 
 def promise_in_words(branch):
-    """Return the promise as a sentence for a waiting patron. Hours are rounded up to whole days."""
+    """Return the promise as a sentence for a waiting patron. The time is rounded up to whole days."""
     week = list(branch.opening_hours.all())
     hours = [_minutes(stretch.closes) - _minutes(stretch.opens) for stretch in week]
     open_weekdays = len({stretch.weekday for stretch in week})
@@ -73,7 +73,7 @@ def _openings(branch, since, days=MAX_DAYS_AHEAD):
         if day in closed:
             continue
         for stretch in week.get(day.weekday(), ()):
-            # In UTC the difference is right even on a day on which the clocks change.
+            # In UTC, the opening has the right length even on a day on which the clocks change.
             opens = datetime.datetime.combine(day, stretch.opens, zone).astimezone(datetime.UTC)
             closes = datetime.datetime.combine(day, stretch.closes, zone).astimezone(datetime.UTC)
             opens = max(opens, open_until or opens)

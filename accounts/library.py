@@ -20,7 +20,7 @@ USUAL_WEEK = [(weekday, datetime.time(9), datetime.time(17)) for weekday in rang
 
 
 class AlreadySetUp(Exception):
-    """The library exists already. Coordinators change it on the settings page."""
+    """The library exists already. Coordinators can change the library on the settings page."""
 
 
 class DefaultBranch(Exception):
@@ -55,7 +55,7 @@ def change_library(library, *, by, at, **fields):
 
 @staff_action
 def change_logo(library, *, png, by, at):
-    """Replace the logo. `png` holds the bytes from portal.files. None removes the logo."""
+    """Replace the logo. `png` has the bytes from portal.files. None removes the logo."""
     old = library.logo.name
     storage = library.logo.storage
     if png:

@@ -56,7 +56,7 @@ def record_verdict(recommendation, *, verdict, why=None, comment=None, at):
 
 @transaction.atomic
 def add_item(*, at, kind, title, creators="", url="", branch=None, call_number="", **rest):
-    """Add an item that is not in the catalog, and return the item. `rest` holds other fields of Item.
+    """Add an item that is not in the catalog, and return the item. `rest` has other fields of Item.
 
     `branch` is a branch that has the item, and `call_number` is the item's call number there.
     """

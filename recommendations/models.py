@@ -34,9 +34,10 @@ class Topic(models.Model):
         ordering = ["name"]
 
     def __str__(self):
-        """Return the topic's name in the language of the page, or in the default language.
+        """Return the topic's name in the language of the page.
 
-        Lists must prefetch `topic_names()`, because otherwise each topic would need a query.
+        If the topic has no name in that language, return the name in the default language. Lists must
+        prefetch `topic_names()`, because otherwise each topic would need a query.
         """
         language = get_language()
         if language == settings.LANGUAGE_CODE:
@@ -132,7 +133,7 @@ class Item(models.Model):
     def get_kind_display(self):
         """Return the label of the kind.
 
-        Django's own method is slower: it would take a tenth of the time that a list of items needs.
+        Django's own method is slower. It would take a tenth of the time that a list of items needs.
         """
         return Item.Kind(self.kind).label if self.kind in Item.Kind else self.kind
 
@@ -207,7 +208,7 @@ class RecommendationQuerySet(models.QuerySet):
 def each_once(rows):
     """Merge the rows that `with_places` returned, and return each recommendation only once.
 
-    The holdings of its item are already filled in, as if they had been prefetched.
+    The holdings of each item are already filled in, as if they had been prefetched.
     """
     recommendations = {}
     for row in rows:
@@ -223,10 +224,10 @@ def each_once(rows):
 
 
 class Recommendation(models.Model):
-    """One recommendation of an item, made during a visit or in an answer, with the reason.
+    """One recommendation of an item, made during a visit or in an answer.
 
-    Rows of other apps connect the recommendation with a help session or a message. The recommendation itself
-    has no foreign key to them.
+    Models in other apps connect the recommendation with a help session or a message. The recommendation
+    itself has no foreign key to them.
     """
 
     class Verdict(models.TextChoices):

@@ -35,7 +35,7 @@ def digits(text):
 
 
 class DigitsField(forms.CharField):
-    """A PIN of digits. Pages never show what was typed."""
+    """A field for a PIN of digits. The page never shows the typed digits."""
 
     def __init__(self, **kwargs):
         # Browsers offer to save a password, but not a one-time code. The PIN must not be in the list of saved

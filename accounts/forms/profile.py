@@ -9,7 +9,7 @@ from ..patron.children import first_name
 
 
 class NameForm(forms.Form):
-    """The name that the library uses for a person. A child's name is one word."""
+    """The form for the name that the library uses for a person. A child's name is one word."""
 
     name = TextField(
         label=_("Name"),

@@ -88,7 +88,10 @@ def reject_malformed_input(card, pin):
 
 
 def require_valid_card(patron, *, blocked, today):
-    """Return the patron, or raise Expired or Blocked. Call it only after the ILS has accepted the PIN."""
+    """Return the patron. Raises Expired, Blocked or Misconfigured if the card can't be used.
+
+    Call this function only after the ILS has accepted the PIN.
+    """
     if not patron.ils_id.isprintable() or len(patron.ils_id) > MAX_ID_LENGTH:
         raise Misconfigured(
             "The ILS gives this patron an id that the portal can't use: "
@@ -105,7 +108,7 @@ def tls_context(ca_file, *, setting):
     """Return a TLS context that trusts the certificates in `ca_file`.
 
     If `ca_file` is empty, the context trusts the certificates that this machine trusts. The error message
-    shows `setting`, the name of the setting with the path.
+    shows `setting`, which is the name of the setting for `ca_file`.
     """
     try:
         return ssl.create_default_context(cafile=ca_file or None)

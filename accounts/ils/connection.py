@@ -1,7 +1,6 @@
 """A connection to a SIP2 server.
 
-It sends a message and reads the answer. If the answer arrives damaged, it asks the server to repeat the
-answer.
+`ask` sends a message and reads the answer. If the answer arrives damaged, `ask` requests the answer again.
 """
 
 import socket
@@ -11,7 +10,7 @@ import time
 from . import sip2_messages as messages
 from .base import IlsError, Misconfigured, Unavailable
 
-# The SIP2 standard says how often to try one message.
+# The SIP2 standard allows this many attempts for one message.
 MAX_ATTEMPTS = 3
 # Even the answer about a patron with a thousand loans is smaller than this.
 MAX_ANSWER_BYTES = 64 * 1024

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 # Many servers close an idle connection after a minute.
 MAX_IDLE_SECONDS = 50
-# A process has four threads, and each thread can use one connection at a time.
+# This is enough for a process with four threads, because each thread uses one connection at a time.
 MAX_IDLE_CONNECTIONS = 4
 # The number of the flag "card reported lost" in a patron's status. The other flags are about loans, holds and
 # fees.

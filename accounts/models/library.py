@@ -130,7 +130,7 @@ class BranchQuerySet(models.QuerySet):
     def at_desk_of(self, coordinator):
         """Return the branches whose staff this coordinator manages.
 
-        They manage the branches that they coordinate, and the branches without an active coordinator.
+        Coordinators manage the branches that they coordinate, and the branches without an active coordinator.
         """
         has_coordinator = Q(staff_roles__role="coordinator", staff_roles__user__is_active=True)
         coordinated = self.model.objects.filter(has_coordinator)
@@ -163,7 +163,7 @@ class Branch(models.Model):
 
 
 class OpeningHours(models.Model):
-    """A period during which a branch is open, on one day of the week. Monday is 0."""
+    """A period during which a branch is open, on one day of the week. Monday is weekday 0."""
 
     branch = models.ForeignKey(Branch, on_delete=models.CASCADE, related_name="opening_hours")
     weekday = models.PositiveSmallIntegerField()

@@ -13,7 +13,7 @@ from .people import User
 
 
 class LibraryCard(models.Model):
-    """A patron's library card, as the ILS described the card at its last sign-in.
+    """A patron's library card. The fields have the ILS's values from the last sign-in with this card.
 
     The card is found by `ils_id`, because this id usually stays the same when the card is replaced.
     """
@@ -36,7 +36,7 @@ class LibraryCard(models.Model):
 
     @property
     def ending(self):
-        """Return the last four characters of the barcode. People can recognize their own card by them."""
+        """Return the last four characters of the barcode, so that people can recognize their own card."""
         return self.barcode[-4:]
 
 

@@ -197,7 +197,7 @@ def may_change_passkeys(request):
     """Return whether the person may add and remove passkeys now.
 
     A passkey opens the desk. Staff who already have a second factor must use it before they add a passkey.
-    Otherwise a stranger who reads their email could add one.
+    Otherwise a stranger who reads their email could add a passkey.
     """
     return not request.user.is_staff or not request.user.has_second_factor or has_shown_second_factor(request)
 

@@ -11,7 +11,7 @@ SEALED_FOR = "accounts.second-factor"
 
 
 def seal_anew(*, at):
-    """Encrypt every secret with the present key. The worker calls this function.
+    """Encrypt every secret with the current key. The worker calls this function.
 
     There is nothing to do if SECRET_KEY_FALLBACKS lists no old keys.
     """

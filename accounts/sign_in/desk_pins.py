@@ -17,8 +17,8 @@ from ..models import DeskPin, Library, PinTries, SharedDesk, User
 from .security_mails import mail_security_notice
 
 MIN_LENGTH, MAX_LENGTH = 4, 6
-# After this many wrong PINs for one person on one computer, the PIN is blocked on that computer. It works
-# again when the person has used their second factor.
+# After this many wrong PINs for one person on one computer, the PIN is blocked on that computer. The PIN
+# works there again when the person has used their second factor.
 MAX_WRONG_PER_PERSON = 5
 # After this many wrong PINs for all staff on one computer, the computer is closed. Then a staff member has to
 # unlock the computer again.
@@ -90,7 +90,7 @@ def remove_pin(person, *, by, at):
 def remove_pin_without_second_factor(person, *, by, at):
     """Remove the PIN if the person has no second factor.
 
-    A PIN only saves staff from using their second factor again, so nobody may have just a PIN.
+    A PIN is only a shortcut for staff who have a second factor.
     """
     if not person.has_second_factor:
         remove_pin(person, by=by, at=at)
@@ -110,9 +110,9 @@ def people_with_pin(desk):
 def try_pin(desk, person, pin, *, at):
     """Check the PIN of `person`, who must be one of people_with_pin.
 
-    Return the number of wrong PINs that were entered for the person on this computer before. Raises WrongPin,
-    PinBlocked or DeskClosed. Each try is counted before the PIN is checked. The UPDATE that counts the try
-    also checks the limit, so simultaneous requests get no extra tries.
+    Return how many wrong PINs were entered for the person on this computer since the last right PIN. Raises
+    WrongPin, PinBlocked or DeskClosed. Each try is counted before the PIN is checked. The UPDATE that counts
+    the try also checks the limit, so simultaneous requests get no extra tries.
     """
     tries = PinTries.objects.get_or_create(desk=desk, person=person)[0]
     if not PinTries.objects.filter(pk=tries.pk, count__lt=MAX_WRONG_PER_PERSON).update(count=F("count") + 1):
@@ -147,7 +147,7 @@ def reset_pin_tries(person):
 
 
 def _close(desk, *, at):
-    """Close the computer after too many wrong PINs. No person is recorded as the one who closed it."""
+    """Close the computer after too many wrong PINs. The audit event names no person."""
     if SharedDesk.objects.filter(pk=desk.pk, closed_at=None).update(closed_at=at):
         audit.record("closed_shared_desk", desk, by=None, at=at)
 

@@ -44,14 +44,14 @@ TITLES = {
 
 
 class ConfirmationMissing(Exception):
-    """The old address has not confirmed the change."""
+    """The person has not entered a code that was sent to the old address."""
 
 
 class NotByWaiting(Exception):
     """The person can't change their address by waiting a week.
 
-    A person without another, confirmed address need not wait. Staff can't change their address this way. A
-    coordinator has to invite their new address.
+    A person without a confirmed old address doesn't have to wait. Staff can't change their address this way,
+    because a coordinator has to invite their new address.
     """
 
 
@@ -110,7 +110,7 @@ def offered_address(person):
 def change_address(person, *, email, verified, at):
     """Replace the person's address with one that they have just verified.
 
-    `verified` holds all addresses that the person has just verified. Raises ConfirmationMissing if the old
+    `verified` has all addresses that the person has just verified. Raises ConfirmationMissing if the old
     address is confirmed and not one of these. Raises AddressTaken if another person has the new address.
     """
     person = _lock_person(person)
@@ -241,7 +241,7 @@ def _require_free(email, person):
 
 
 def _change(person, email, at):
-    """Save the new address, and email the old one if it was confirmed."""
+    """Save the new address. If the old address was confirmed, send an email to the old address."""
     old_address = confirmed_address(person)
     if old_address not in ("", email):
         # Send the email while the person still has the old address. Erasing the person then also deletes this

@@ -55,13 +55,16 @@ def person_with_card(patron, *, at, language):
     card.home_branch = branch_called(patron.home_branch)
     card.seen_at = at
     card.save()
-    # For a child, the ILS usually has a parent's address.
+    # For a child, the ILS usually has a parent's address, so we don't offer that address.
     offer_address(card.person, "" if card.person.is_child else patron.email)
     return card.person
 
 
 def _new_card(patron, *, at, language, is_childs):
-    """Create a person with this card, or return the card that a simultaneous sign-in created."""
+    """Create a person with this card, and return the card.
+
+    If a simultaneous sign-in has already created the card, return that card.
+    """
     if is_childs and Library.current().children == Library.Children.PAPER:
         raise OnPaperOnly
     name = first_name(clean(patron.name)) if is_childs else patron.name

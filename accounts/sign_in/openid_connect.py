@@ -41,7 +41,7 @@ SIGNING_ALGORITHMS = [
 ]
 # Our clock and the provider's clock may differ by this many seconds.
 CLOCK_TOLERANCE = 60
-# The length of SocialAccount.uid.
+# The maximum length of SocialAccount.uid.
 MAX_SUBJECT_LENGTH = 191
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 # The exceptions that reading a malformed answer can raise.
@@ -176,7 +176,7 @@ def authenticated_again(identity, auth_request):
 def _vouches_for(email, source):
     """Return whether `source` says that `email` is verified.
 
-    `source` is the claims of the ID token or the userinfo. The two can have different addresses.
+    `source` has the claims of the ID token or of the userinfo, which can have different addresses.
     """
     return _address(source.get("email")) == email and source.get("email_verified") in (True, "true")
 

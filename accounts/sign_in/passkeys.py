@@ -56,7 +56,7 @@ MALFORMED = (
 
 
 class NotAccepted(Exception):
-    """The browser's answer doesn't match the challenge, or its passkey isn't accepted here."""
+    """The browser's answer doesn't match the challenge, or the passkey isn't accepted here."""
 
 
 class TooMany(Exception):
@@ -84,7 +84,7 @@ def registration_options(session: MutableMapping, person: User, *, origin: str) 
     """Return the options with which the browser makes a passkey for this person.
 
     Also store the challenge in the session. A device that already has one of the person's passkeys refuses to
-    make another.
+    make another passkey.
     """
     user = PublicKeyCredentialUserEntity(
         id=person.public_id.bytes, name=person.email or person.display_name, display_name=person.display_name

@@ -38,10 +38,10 @@ SYSTEMS = [
 def devices(person, *, here):
     """Return the person's current sign-ins as a list of UserSessions.
 
-    This device comes first, and then the most recently used device. `here` is the key of this session.
-    Each UserSession gets some more attributes. `device` is the device's name in words. `is_shared` says
-    whether the device is a shared desk computer. `is_here` says whether it is this device. `last_used_on` is
-    a date. `mark` identifies the UserSession in forms.
+    This device comes first. The other devices follow, and the most recently used device is the first of them.
+    `here` is the key of this session. Each UserSession gets some more attributes. `device` is the device's
+    name in words. `is_shared` says whether the device is a shared desk computer. `is_here` says whether it is
+    this device. `last_used_on` is a date. `mark` identifies the UserSession in forms.
     """
     signed_in = list(UserSession.objects.filter(user=person).order_by("-created_at", "-pk"))
     keys = [sign_in.session_key for sign_in in signed_in]

@@ -1,4 +1,4 @@
-"""Add, change and remove the absences of staff, and the colleagues who cover for absent staff."""
+"""Add, change and remove the absences of staff. An absence can name a colleague who covers."""
 
 from accounts.staff_actions import staff_action
 

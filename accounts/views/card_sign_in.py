@@ -1,4 +1,4 @@
-"""The page for signing in with a library card and its PIN. It needs an ILS."""
+"""The page for signing in with a library card and its PIN. The page exists only if the library has an ILS."""
 
 from django.http import Http404
 from django.shortcuts import redirect, render

@@ -68,7 +68,7 @@ def lock(request):
 
 
 def _let_in(request, person, *, wrong):
-    # The old session may hold data of the previous person.
+    # The old session may contain data of the previous person.
     request.session.flush()
     sign_in(request, person, by="desk_pin")
     request.session[desk_pins.BY_PIN] = True
@@ -106,7 +106,7 @@ def _to_sign_in(request):
 def _named(people):
     """Return (person, name) for each button.
 
-    The name is the first name. If two people have the same first name, it is the full name.
+    The name is the first name. If two people have the same first name, the name is the full name.
     """
     first = [person.name.split()[0] if person.name else person.display_name for person in people]
     return [

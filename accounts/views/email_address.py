@@ -79,7 +79,7 @@ def stop_address(request, token):
         if request.method == "POST":
             email_addresses.stop_change(token, at=timezone.now())
             if request.user == change.person:
-                # The action ended this session too, and Django refuses to save an ended session.
+                # `stop_change` has also ended this session, and Django refuses to save an ended session.
                 logout(request)
     except email_addresses.UnknownChange:
         return render(request, "accounts/stop_address.html", {"unknown": True}, status=404)
@@ -154,7 +154,7 @@ def _change(request, new):
             request.user, email=new, verified=recently_verified_addresses(request), at=timezone.now()
         )
     except (email_addresses.ConfirmationMissing, IntegrityError):
-        # An IntegrityError means that another person took the address just now. The page will say so.
+        # An IntegrityError means that another person took the address just now. The page says so.
         return redirect("add_address")
     except people.AddressTaken as taken:
         del request.session[NEW_ADDRESS]

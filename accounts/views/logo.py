@@ -1,4 +1,4 @@
-"""The address of the library's logo."""
+"""The view that returns the library's logo."""
 
 from django.http import FileResponse, Http404
 

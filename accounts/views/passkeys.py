@@ -41,7 +41,7 @@ NO_OFFER = settings.COOKIE_PREFIX + "no_passkey_offer"
 def show_options(request):
     """Return the options with which the browser asks for a passkey.
 
-    For a signed-in person, only their own passkeys are options. Otherwise every passkey is an option.
+    A signed-in person can use only their own passkeys. Other people can use any passkey.
     """
     limits.count(request, "passkey")
     person = request.user if request.user.is_authenticated else None
@@ -152,7 +152,7 @@ def passkey(request, public_id):
 
 @login_required
 def offer_passkey(request):
-    """Offer a passkey after a sign-in by code. After a person declines, this device never asks again."""
+    """Offer a passkey after a sign-in by code. A device on which the person has declined never asks again."""
     if request.method == "POST":
         if request.POST.get("answer") == "add":
             return redirect("add_passkey")

@@ -65,7 +65,7 @@ def second_factor(request):
 def change_second_factor(request):
     """Make new recovery codes, or remove the app so that the person can set up another app.
 
-    Both changes need a code of the present app, or a recovery code.
+    Both changes need a code of the current app, or a recovery code.
     """
     app = _app_of(request.user)
     if not app:

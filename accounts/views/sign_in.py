@@ -30,7 +30,7 @@ from portal.limits import TooOften
 from portal.security_log import note
 
 OFFERS_PASSKEY = "offers_passkey"
-# The methods that have a page of their own.
+# These sign-in methods have their own pages.
 PAGES = {CARD: "card_sign_in", SIGN_ON: "single_sign_on"}
 # Creating a person for an unknown address takes about 1 ms longer than finding the person of a known address.
 # Every answer takes at least this time, so that strangers can't measure the difference.
@@ -51,7 +51,7 @@ def sign_in(request):
         set_borrowed(request, form.cleaned_data["borrowed"])
         email_code(request, form.cleaned_data["email"])
         if not request.viewer:
-            # The session holds the typed address, so it ends early. Signing in sets a new expiry.
+            # The session contains the typed address, so the session ends early. Signing in sets a new expiry.
             request.session.set_expiry(people.UNCONFIRMED_FOR)
         request.session[OFFERS_PASSKEY] = is_worth_offering(request) and not form.cleaned_data["borrowed"]
         time.sleep(max(0, MIN_RESPONSE_SECONDS - (time.monotonic() - began)))
@@ -115,7 +115,7 @@ def enter_code(request):
 
 
 def _first_page(request, person):
-    """Return the first page after sign-in. It offers a passkey, or it is the home page."""
+    """Return the first page after sign-in. This page either offers a passkey or is the home page."""
     offers = request.session.pop(OFFERS_PASSKEY, False) and not person.passkeys.exists()
     return reverse("offer_passkey" if offers else "home")
 
