@@ -12,10 +12,11 @@ NOBODYS = Q(pk__in=[])
 class Viewer:
     """A person or browser that looks at a patron page.
 
-    `person` is a User or None. `opened_sessions` holds primary keys of help sessions. This browser opened
+    `person` is a User or None. `opened_sessions` has primary keys of help sessions. This browser opened
     some of these sessions by code. Others are children's visits that are shared with the person.
-    `opened_recommendations` holds the primary keys of the recommendations in these sessions, as a list or a
-    subquery. The middleware in portal.conversations.viewer fills in both attributes.
+    `opened_recommendations` has the primary keys of the recommendations in these sessions and in their
+    conversations, as a list or a subquery. The middleware in portal.conversations.viewer sets both
+    attributes.
     """
 
     def __init__(self, person=None, opened_sessions=(), opened_recommendations=()):
