@@ -97,8 +97,8 @@ def due(field, *, at, whose="patron"):
 def childs_due(field, *, at, whose="patron"):
     """Return the condition for visits with a child that are due for deletion at `at`.
 
-    They are due after 90 days, even if the person has chosen a longer time. `field` and `whose` have the same
-    meaning as in `due`. The condition doesn't check whether a visit is with a child.
+    Such visits are due after 90 days, even if the person has chosen a longer time. `field` and `whose`
+    have the same meaning as in `due`. The condition doesn't check whether a visit is with a child.
     """
     return Q(**{f"{whose}__isnull": False, f"{field}__lte": at - CHILD_PERIOD})
 
