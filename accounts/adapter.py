@@ -1,4 +1,7 @@
-"""What the portal changes in allauth: codes, emails, error messages, authenticator apps and the provider."""
+"""allauth's adapters, adapted to the portal.
+
+They change codes, emails, error messages, authenticator apps and single sign-on.
+"""
 
 import qrcode
 from allauth.account.adapter import DefaultAccountAdapter
@@ -23,28 +26,32 @@ from .staff.desk_lock import shared_desk_here, start_desk_session
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """allauth's account adapter: sign-in, codes and emails."""
+    """allauth's account adapter, which handles sign-in, codes and emails."""
 
     error_messages = {
         **DefaultAccountAdapter.error_messages,
         "incorrect_code": _("That code isn't right. Check it, or get a new one."),
-        # This one is shown for codes of an authenticator app.
+        # allauth shows this message after too many wrong codes of an authenticator app.
         "too_many_login_attempts": _("Too many tries. Wait a few minutes, then try again."),
     }
 
     def get_login_stages(self):
-        """Leave out allauth's second-factor stage. SecondFactorMiddleware asks for it at the desk instead."""
+        """Leave out allauth's second-factor stage.
+
+        SecondFactorMiddleware asks for the second factor at the desk instead.
+        """
         return ["allauth.account.stages.LoginByCodeStage"]
 
     def login(self, request, user):
         """Sign the person in, and set how long the session lasts.
 
-        A visitor's session may have been set to end soon. From here on it lasts as long as any, except on a
-        borrowed device. On a shared desk computer, a staff member's session ends with the day.
+        A visitor's session may have been set to end soon. Signing in gives the session its usual length, or a
+        shorter one on a borrowed device. A staff member's session on a shared desk computer ends when the
+        computer has to be unlocked again.
         """
         method = "".join(record["method"] for record in get_authentication_records(request, user)[-1:])
         super().login(request, user)
-        # accounts.sign_in.methods stores it in a cookie of this device.
+        # accounts.sign_in.methods stores the method in a cookie on this device.
         request.sign_in_method = method
         note(request, "signed_in", by=method)
         desk = shared_desk_here(request) if user.is_staff else None
@@ -60,12 +67,13 @@ class AccountAdapter(DefaultAccountAdapter):
         return False
 
     def add_message(self, *args, **kwargs):
-        """Drop allauth's messages: our own pages say what happened."""
+        """Show none of allauth's messages, because our own pages say what happened."""
 
     def send_mail(self, template_prefix, email, context):
         """Send an email in the language of the recipient.
 
-        The language in `context` comes first, then that of the address's owner, then the page's.
+        Use the language in `context` if there is one. Otherwise use the language of the address's owner, or
+        else the language of the page.
         """
         language = (
             context.get("language")
@@ -82,8 +90,8 @@ class AccountAdapter(DefaultAccountAdapter):
                 "language": language,
                 "direction": "rtl" if get_language_bidi() else "ltr",
             }
-            # The outbox deletes the text of an email with this header once it is delivered, because it may
-            # hold a code.
+            # The header tells the outbox to delete the text after delivery, because the text may contain a
+            # code.
             self.render_mail(template_prefix, email, context, headers={"X-Afterword-Blank": "1"}).send()
 
     def format_email_subject(self, subject):
@@ -107,14 +115,15 @@ class MFAAdapter(DefaultMFAAdapter):
         return request.library.name.replace(":", " ") if request else super().get_totp_issuer()
 
     def build_totp_url(self, user, secret):
-        # Some apps refuse a secret that ends in padding.
+        # Some apps reject a secret that ends in "=" characters.
         return super().build_totp_url(user, secret.rstrip("="))
 
     def build_totp_svg(self, url):
         """Return the QR code as SVG with a background, because cameras can't read black on a dark page."""
         return qrcode.make(url, image_factory=SvgPathFillImage).to_string(encoding="unicode")
 
-    # Secrets are encrypted, so that a copy of the database alone can't generate codes.
+    # The next two methods encrypt the secrets. A copy of the database alone is then not enough to generate
+    # codes.
 
     def encrypt(self, text):
         return keys.seal(SEALED_FOR).encrypt(text.encode()).decode()
@@ -127,7 +136,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
     """allauth's adapter for single sign-on."""
 
     def list_apps(self, request, provider=None, client_id=None):
-        """Return the provider that the settings name. Rows of SocialApp in the database are ignored."""
+        """Return the provider in the settings, and ignore the rows of SocialApp in the database."""
         sso = settings.SSO
         if not sso["issuer"]:
             return []

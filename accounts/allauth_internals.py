@@ -1,26 +1,27 @@
-"""The parts of allauth that have no public name. No other module of ours imports them.
+"""The private parts of allauth that the portal uses. Other modules import these parts only from here.
 
-allauth may change them in any release. tests/accounts/test_allauth_internals.py fails if one of them has
-moved or takes other arguments, and pyproject.toml allows no release that this test has not seen.
+allauth may change private code in any release. tests/accounts/test_allauth_internals.py fails if a part has
+moved or takes other arguments. pyproject.toml allows only releases that have passed this test.
 """
 
-# A code for someone who is signed in already (emailed_codes.py) expires and counts tries as a sign-in code
-# does.
+# emailed_codes.py uses this class to send codes to people who are already signed in. Such a code expires like
+# a sign-in code, and its wrong tries are limited in the same way.
 from allauth.account.internal.flows.code_verification import AbstractCodeVerificationProcess
 
-# Passkeys, library cards and PINs are sign-ins of our own. allauth has no public function that signs in a
-# known user with its stages and hooks, or that records the method of a sign-in and reads it again.
+# We sign people in by passkey, library card and PIN ourselves. allauth has no public function that signs in a
+# known user and runs its stages and hooks. It also has none that records or reads the method of a sign-in.
 from allauth.account.internal.flows.login import (
     get_authentication_records,
     perform_login,
     record_authentication,
 )
 
-# Our pages ask for the sign-in code, with our own limits and texts. allauth's public way is its own views.
+# Our own pages ask for the sign-in code, because their limits and texts differ. allauth offers this step
+# publicly only as its own views.
 from allauth.account.internal.flows.login_by_code import LoginCodeVerificationProcess
 
-# Our pages set up the second factor. allauth's public way is its own views. These functions also keep the
-# recovery codes in step with the app and send allauth's signals.
+# Our own pages set up the second factor. allauth offers this publicly only as its own views. These functions
+# also create and delete the recovery codes together with the app, and send allauth's signals.
 from allauth.mfa.recovery_codes.internal.flows import generate_recovery_codes
 from allauth.mfa.totp.internal.flows import activate_totp, deactivate_totp
 

@@ -1,4 +1,4 @@
-"""The audit trail: who did what, and when."""
+"""Write the audit trail, which says who did what and when."""
 
 from django.utils import timezone
 
@@ -10,9 +10,9 @@ from .models import AuditEvent, LookingReason
 def record(action, subject, *, by, patron=None, at=None, where="", reason=""):
     """Add one event to the audit trail and return it.
 
-    `subject` is the model instance that was changed or opened. `patron` is the person it concerns, if any.
-    `where` is the AuditEvent.Where from which staff opened it. `reason` is what staff gave as their reason;
-    patrons never see it.
+    `subject` is the model instance that was changed or opened. `patron` is the person that the event
+    concerns, if any. `where` is the AuditEvent.Where from which staff opened the subject. `reason` is the
+    reason that staff wrote, and patrons never see it.
     """
     event = AuditEvent(
         at=at or timezone.now(),

@@ -1,4 +1,4 @@
-"""When a branch is open, and by when it promises an answer."""
+"""Calculate when a branch is open, and by when the branch promises an answer."""
 
 import datetime
 import math
@@ -9,14 +9,14 @@ from django.utils.translation import ngettext
 
 from .models import Library
 
-# Enough for a promise of 400 hours at a branch that opens one hour a week.
+# The longest promise is 400 hours. A branch that opens one hour a week needs 2800 days for that.
 MAX_DAYS_AHEAD = 4000
 
 
 def promised_at(branch, waiting_since):
     """Return when `branch` promises to answer a patron who has waited since `waiting_since`.
 
-    Only opening hours count towards the promise. If the branch lists none, every hour counts.
+    Only opening hours count towards the promise. If the branch lists no opening hours, every hour counts.
     """
     left = datetime.timedelta(hours=branch.promise_hours)
     for opens, closes in _openings(branch, waiting_since):
@@ -30,12 +30,12 @@ def promised_at(branch, waiting_since):
 
 
 def is_open(branch, at):
-    """Return whether the branch is open at `at`. It is never open if it lists no opening hours."""
+    """Return whether the branch is open at `at`. A branch without opening hours is never open."""
     return any(opens <= at < closes for opens, closes in _openings(branch, at, days=1))
 
 
 def promise_in_words(branch):
-    """Return the promise as a sentence for a waiting patron, rounded up to whole days."""
+    """Return the promise as a sentence for a waiting patron. The time is rounded up to whole days."""
     week = list(branch.opening_hours.all())
     hours = [_minutes(stretch.closes) - _minutes(stretch.opens) for stretch in week]
     open_weekdays = len({stretch.weekday for stretch in week})
@@ -55,7 +55,10 @@ def promise_in_words(branch):
 
 
 def _openings(branch, since, days=MAX_DAYS_AHEAD):
-    """Yield (opens, closes) in UTC, in order and without overlaps. Start with the day of `since`."""
+    """Yield (opens, closes) for each opening in UTC, in order and without overlaps.
+
+    The first openings are those of the day of `since`.
+    """
     week = {
         weekday: list(stretches)
         for weekday, stretches in groupby(branch.opening_hours.all(), key=lambda stretch: stretch.weekday)
@@ -70,7 +73,7 @@ def _openings(branch, since, days=MAX_DAYS_AHEAD):
         if day in closed:
             continue
         for stretch in week.get(day.weekday(), ()):
-            # UTC gives the true length of a day on which the clocks change.
+            # In UTC, the opening has the right length even on a day on which the clocks change.
             opens = datetime.datetime.combine(day, stretch.opens, zone).astimezone(datetime.UTC)
             closes = datetime.datetime.combine(day, stretch.closes, zone).astimezone(datetime.UTC)
             opens = max(opens, open_until or opens)

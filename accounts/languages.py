@@ -1,9 +1,9 @@
-"""The languages that a page offers."""
+"""List the languages that a page offers."""
 
 from django.conf import settings
 from django.utils.translation import get_language_info
 
 
 def languages():
-    """Return (code, name) of each language of the portal, each name in its own language."""
+    """Return (code, name) of each language of the portal. Each name is written in that language."""
     return [(code, get_language_info(code)["name_local"].capitalize()) for code, _name in settings.LANGUAGES]

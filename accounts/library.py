@@ -1,4 +1,4 @@
-"""What a coordinator can change: the library, its branches and their hours.
+"""Actions that set up and change the library, its branches and their opening hours.
 
 Staff roles are in accounts/staff/roles.py.
 """
@@ -20,7 +20,7 @@ USUAL_WEEK = [(weekday, datetime.time(9), datetime.time(17)) for weekday in rang
 
 
 class AlreadySetUp(Exception):
-    """The library exists already. Coordinators change it on the settings page."""
+    """The library exists already. Coordinators can change the library on the settings page."""
 
 
 class DefaultBranch(Exception):
@@ -55,7 +55,7 @@ def change_library(library, *, by, at, **fields):
 
 @staff_action
 def change_logo(library, *, png, by, at):
-    """Replace the logo. `png` is bytes from portal.files, or None to have no logo."""
+    """Replace the logo. `png` has the bytes from portal.files. None removes the logo."""
     old = library.logo.name
     storage = library.logo.storage
     if png:
@@ -72,7 +72,7 @@ def change_logo(library, *, png, by, at):
 def add_branch(*, by, at, **fields):
     """Create a branch that is open from Monday to Friday, 9 to 5.
 
-    `fields` are its name, address, phone and promise_hours.
+    `fields` are the branch's name, address, phone and promise_hours.
     """
     branch = Branch.objects.create(slug=_free_slug(fields["name"]), **fields)
     _write_hours(branch, USUAL_WEEK)
@@ -91,7 +91,7 @@ def change_branch(branch, *, by, at, **fields):
 
 @staff_action
 def change_hours(branch, *, week, by, at):
-    """Replace the opening hours. `week` holds (weekday, opens, closes), and Monday is 0."""
+    """Replace the opening hours. `week` is a list of (weekday, opens, closes). Monday is weekday 0."""
     Branch.objects.select_for_update().get(pk=branch.pk)
     OpeningHours.objects.filter(branch=branch).delete()
     _write_hours(branch, week)
@@ -112,9 +112,9 @@ def remove_closed_day(branch, *, day, by, at):
 
 @staff_action
 def take_out_of_use(branch, *, by, at):
-    """Close a branch: it gets no new visits or questions, but its old ones stay readable.
+    """Close a branch. Raises DefaultBranch.
 
-    Raises DefaultBranch.
+    The branch gets no new visits or questions, but its old visits and questions stay readable.
     """
     library = Library.objects.select_for_update().get()
     if library.default_branch_id == branch.pk:

@@ -27,7 +27,10 @@ from .staff_actions import RoleEnded
 
 
 class DeviceMiddleware(SessionMiddleware):
-    """Django's session middleware, which also notes the day of use and the sign-in method of this device."""
+    """Django's session middleware, extended to remember two facts about the device.
+
+    The session stores the day of the last use. A cookie stores the sign-in method.
+    """
 
     def process_response(self, request, response):
         # An outer middleware may have answered before PersonMiddleware set request.user.
@@ -36,13 +39,13 @@ class DeviceMiddleware(SessionMiddleware):
         response = super().process_response(request, response)
         cookie = response.cookies.get(settings.SESSION_COOKIE_NAME)
         if cookie and cookie.value and is_borrowed(request):
-            # Without these, the cookie ends when the browser is closed.
+            # Without these two attributes, the browser deletes the cookie when it closes.
             cookie["max-age"] = cookie["expires"] = ""
         note_method(request, response)
         return response
 
     def _note_day_of_use(self, request):
-        """Store the library's date in the session, at most once a day."""
+        """Store today's date at the library in the session, at most once a day."""
         if request.user.is_authenticated:
             today = request.library.today().isoformat()
             if request.session.get(LAST_USED_ON) != today:
@@ -77,8 +80,8 @@ class PersonMiddleware(AuthenticationMiddleware):
 class LanguageMiddleware:
     """Activate the language of the page.
 
-    The person's own language comes first, then the one chosen on this device, the browser's and the
-    library's.
+    The person's own language comes first. The next choices are the language chosen on this device, the
+    browser's languages, and the library's language.
     """
 
     def __init__(self, get_response):
@@ -105,10 +108,10 @@ class LanguageMiddleware:
 
 
 class EndedMeanwhileMiddleware:
-    """Handle the errors of a request whose person was erased or lost a staff role meanwhile.
+    """Answer a request that failed because the person was erased or lost a staff role meanwhile.
 
-    Nothing of the request was saved. An erased person sees the signed-out page. A staff member without the
-    role sees a 404, or the sign-in page if they were signed out.
+    The request saved nothing. An erased person sees the signed-out page. A staff member who lost the role
+    sees a 404. If they were also signed out, they see the sign-in page.
     """
 
     def __init__(self, get_response):

@@ -1,4 +1,7 @@
-"""The middleware that saves what people typed when their sign-in or form has expired."""
+"""The middleware that saves what people typed into a form that was refused.
+
+A form is refused if the sign-in or the form itself has expired.
+"""
 
 import json
 from contextlib import suppress
@@ -46,9 +49,9 @@ MAX_KEPT_CHARACTERS = 200_000
 
 
 class KeepRefusedPostMiddleware:
-    """Save what people typed when their sign-in or form has expired. They find it again at /kept/.
+    """Save what people typed when their sign-in or form has expired. The page /kept/ shows the saved text.
 
-    A signed cookie says who was signed in last. Sign-out deletes it.
+    A signed cookie says who was signed in last. Signing out deletes this cookie.
     """
 
     def __init__(self, get_response):
@@ -63,7 +66,7 @@ class KeepRefusedPostMiddleware:
         return response
 
     def _answer(self, request, response):
-        """Keep what was refused, and return the response that the browser gets."""
+        """Save the form if it was refused, and return the response that the browser gets."""
         refused_to = self._refused_to(request, response)
         automatic = _is_sent_by_script(request)
         if request.method == "POST" and not request.path.startswith(NEVER_KEPT_PATHS) and not automatic:
@@ -72,19 +75,19 @@ class KeepRefusedPostMiddleware:
             self._drop_what_was_sent_again(request, response)
             return response
         if refused_to == reverse("locked") and request.htmx and not automatic:
-            # The browser leaves the page, so that the next person at this computer doesn't see it.
+            # The browser loads another page, so that the next person at this computer doesn't see this page.
             return HttpResponseClientRedirect(response["Location"])
         if refused_to and request.htmx:
-            # htmx ignores a 4xx response. It would show a sign-in form inside the page.
+            # htmx ignores a 401 response. After a redirect, it would show the sign-in form inside the page.
             return HttpResponse(status=401)
         return response
 
     def _set_last_person(self, request, response):
-        """Remember in a cookie who is signed in, but not on a borrowed device."""
+        """Store in a cookie who is signed in. A borrowed device gets no such cookie."""
         if not request.user.is_authenticated:
             return
         if is_borrowed(request):
-            # The device belongs to another person, who must not find what the borrower typed.
+            # The owner of the device must not find what the borrower typed.
             if LAST_PERSON in request.COOKIES:
                 response.delete_cookie(LAST_PERSON, samesite="Lax")
         elif last_person_id(request) != str(request.user.public_id):
@@ -98,7 +101,10 @@ class KeepRefusedPostMiddleware:
             )
 
     def _refused_to(self, request, response):
-        """Return the path to which the refused request was redirected, "csrf", or an empty string."""
+        """Return the path to which a refused request was redirected.
+
+        Return "csrf" if the CSRF check refused the request, and an empty string if nothing was refused.
+        """
         if (
             response.status_code == 403
             and request.method == "POST"
@@ -112,7 +118,10 @@ class KeepRefusedPostMiddleware:
         return ""
 
     def _keep(self, request, response, refused_to):
-        """Save the form if its author is known. Send them to sign in, and then to the saved form."""
+        """Save the form if its author is known, and return the response.
+
+        The response sends the author to sign in, and then to the saved form.
+        """
         may_keep = _is_same_origin(request) and not _may_be_about_opened_visit(request)
         fields = _fields_to_keep(request) if may_keep else {}
         person = _author(request)
@@ -125,7 +134,7 @@ class KeepRefusedPostMiddleware:
             return response
         url = reverse("kept") if kept else _page_it_came_from(request)
         if refused_to != "csrf":
-            # Keep the parameters that the redirect already has, such as whose page it was.
+            # Keep the redirect's own parameters. One of them says which person used the page.
             query = dict(parse_qsl(urlsplit(response["Location"]).query)) | {"next": url}
             url = f"{refused_to}?{urlencode(query)}"
         return HttpResponseClientRedirect(url) if request.htmx else HttpResponseRedirect(url)
@@ -135,15 +144,15 @@ class KeepRefusedPostMiddleware:
             self._drop_previous(request, request.user)
 
     def _drop_previous(self, request, person):
-        """Delete the saved form from which this request was sent, if any."""
+        """Delete the saved form if its author sent it again from the page /kept/."""
         with suppress(ValueError):
             refused_posts.drop_refused_post(person, UUID(request.POST.get("refused_post", "")))
 
 
 def _is_sent_by_script(request):
-    """Return whether a script sent this while the person types: a draft, or a file.
+    """Return whether a script sent this request while the person was typing.
 
-    It isn't worth keeping, because they still have the form in front of them.
+    Scripts send drafts and files. Such a request isn't worth saving, because the person still sees the form.
     """
     return request.path.endswith("/draft/") or (
         request.path.endswith("/attach/") and request.headers.get("HX-Request") == "true"
@@ -151,10 +160,10 @@ def _is_sent_by_script(request):
 
 
 def _author(request):
-    """Return the person who is signed in or was signed in last, or None.
+    """Return the person who is signed in or was signed in last, or None if the author is unknown.
 
     On a shared desk computer, a colleague may have left the form open in another tab. Each sign-in has its
-    own CSRF token, so a wrong token means that the form is not this person's.
+    own CSRF token. A wrong token therefore means that a colleague may have written the form.
     """
     check_token = CsrfViewMiddleware(lambda _request: None).process_view
     if DESK_TOKEN in request.COOKIES and check_token(request, None, (), {}):
@@ -163,15 +172,15 @@ def _author(request):
 
 
 def _may_be_about_opened_visit(request):
-    """Return whether this browser has opened a visit by code, so that the text may be about that visit.
+    """Return whether the text may be about a visit that this browser has opened by code.
 
-    Such text must not be saved for the person who is signed in.
+    Text about such a visit must not be saved for the person who is signed in.
     """
     return bool(request.viewer.opened_by_code) and not request.path.startswith("/desk/")
 
 
 def _is_same_origin(request):
-    """Return whether the form comes from our own site. Another site must not save text in a person's name."""
+    """Return whether our own site sent the form. Another site must not save text in a person's name."""
     if site := request.headers.get("Sec-Fetch-Site"):
         return site == "same-origin"
     origin = request.headers.get("Origin") or request.headers.get("Referer") or ""
@@ -179,9 +188,10 @@ def _is_same_origin(request):
 
 
 def _fields_to_keep(request):
-    """Return {name: values} of the form without files and secrets.
+    """Return {name: values} of the form, without files and secrets.
 
-    It is empty if the form is empty or too long, or if the path is not one of ours.
+    Return {} if the form is empty or too long. Also return {} if the path is too long or unsafe to redirect
+    to.
     """
     if (
         not url_has_allowed_host_and_scheme(request.get_full_path(), allowed_hosts=None)

@@ -1,4 +1,7 @@
-"""The decorator for actions by staff. Nothing is saved if the staff member has lost a role meanwhile."""
+"""The decorator for actions by staff.
+
+A decorated action saves nothing if the staff member has lost a role since the request began.
+"""
 
 from functools import wraps
 
@@ -16,8 +19,9 @@ class RoleEnded(Exception):
 def staff_action(action=None, *, also=None):
     """Run the action in one transaction that first locks the roles of the staff member `by`.
 
-    `also` names an argument that holds a second staff member, or None. Both are locked in one query, so that
-    two actions can't wait for each other. Raises RoleEnded, see `lock_roles`.
+    `also` names an argument of the action whose value is a second staff member or None. One query locks the
+    roles of both people, because otherwise two actions could wait for each other. Raises RoleEnded as
+    `lock_roles` does.
     """
     if action is None:
         return lambda decorated: staff_action(decorated, also=also)
@@ -36,8 +40,9 @@ def staff_action(action=None, *, also=None):
 def lock_roles(*people):
     """Lock the roles of these staff members until the transaction ends.
 
-    Raises RoleEnded if one of them has no role, or if a role has ended or changed since `person.roles` was
-    read. Call it before any other row is locked: ending a role locks in the same order.
+    Raises RoleEnded if a person has no role. Also raises RoleEnded if a role has ended or changed after
+    `person.roles` was read. Call this function before you lock other rows. The code that ends a role also
+    locks the roles first, so the two can't deadlock.
     """
     locked = set(_locked_roles(people=[person.pk for person in people]))
     for person in people:

@@ -1,4 +1,4 @@
-"""The viewer of a patron page, and the queries that depend on who that is."""
+"""The viewer of a patron page, and a decorator for queries that depend on the viewer."""
 
 from functools import wraps
 
@@ -12,10 +12,11 @@ NOBODYS = Q(pk__in=[])
 class Viewer:
     """A person or browser that looks at a patron page.
 
-    `person` is a User or None. `opened_sessions` holds the primary keys of the help sessions that this
-    browser opened by code, and of the children's visits that are shared with the person.
-    `opened_recommendations` holds the primary keys of the recommendations made in them, as a list or a
-    subquery. The middleware in portal.conversations.viewer fills in both.
+    `person` is a User or None. `opened_sessions` has primary keys of help sessions. This browser opened
+    some of these sessions by code. Others are children's visits that are shared with the person.
+    `opened_recommendations` has the primary keys of the recommendations in these sessions and in their
+    conversations, as a list or a subquery. The middleware in portal.conversations.viewer sets both
+    attributes.
     """
 
     def __init__(self, person=None, opened_sessions=(), opened_recommendations=()):
@@ -25,7 +26,7 @@ class Viewer:
 
     @classmethod
     def who_opened(cls, sessions, person):
-        """Return a viewer with these opened sessions. `for_viewers` calls it to build a query."""
+        """Return a viewer with these opened sessions. `for_viewers` uses the viewer to build a query."""
         return cls(person, sessions)
 
     def __bool__(self):
@@ -34,8 +35,9 @@ class Viewer:
     def owns(self, person_field, **opened):
         """Return the condition for rows that belong to this viewer.
 
-        Either `person_field` is the person, or the one field in `opened` is among the given opened objects.
-        Only conditions that can match are included, because the others would still cost time.
+        A row belongs to the viewer if its `person_field` is the viewer's person. `opened` has one entry, such
+        as `pk=[1, 2]`. A row also belongs to the viewer if that field has one of these values. A condition
+        that can't match is left out, because it would cost the database time.
         """
         [(field, among)] = opened.items()
         theirs = Q(**{person_field: self.person}) if self.person else NOBODYS
@@ -45,9 +47,9 @@ class Viewer:
 def for_viewers(kind=Viewer, **fields):
     """Decorate a function that returns a queryset for a viewer, so that its SQL is compiled only once.
 
-    The decorated function takes the viewer and, by name, the parameters in `fields`. Pass dates and times as
-    such parameters: the query is built only once, so it would keep the time of its first call. `kind` is the
-    class of viewer that the function receives.
+    The decorated function takes the viewer and, as keyword arguments, the parameters in `fields`. Pass dates
+    and times as such parameters. The query is built only once, so it would otherwise always use the time of
+    the first call. `kind` is the class of viewer that the function receives.
     """
 
     def decorate(make):

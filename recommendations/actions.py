@@ -1,4 +1,7 @@
-"""Change items, recommendations and verdicts. Each change of an item also updates the search index."""
+"""Add and change items, recommendations and verdicts.
+
+Each change of an item also updates the search index.
+"""
 
 from django.db import transaction
 
@@ -12,7 +15,7 @@ class UnknownVerdict(ValueError):
 
 @transaction.atomic
 def recommend(item, *, reason, by, at, branch, topic, question_type, patron=None, starred=True):
-    """Recommend one item on one occasion, and return the recommendation."""
+    """Recommend one item, and return the Recommendation."""
     return Recommendation.objects.create(
         item=item,
         reason=reason,
@@ -28,10 +31,11 @@ def recommend(item, *, reason, by, at, branch, topic, question_type, patron=None
 
 @transaction.atomic
 def record_verdict(recommendation, *, verdict, why=None, comment=None, at):
-    """Set or change the patron's verdict, or withdraw it with "", and return `recommendation`, updated.
+    """Set or change the patron's verdict, and return `recommendation`, updated. Raises UnknownVerdict.
 
-    Without `why` and `comment` the present ones stay, so that a second tap loses nothing. Another verdict
-    removes the reason, and withdrawing the verdict removes both. Raises UnknownVerdict.
+    An empty `verdict` withdraws the verdict, and also deletes the reason and the comment. Otherwise, if `why`
+    or `comment` is None, the saved one stays, so that a second tap on the same verdict loses nothing. A
+    different verdict deletes the saved reason, because the reason explained the old verdict.
     """
     if verdict not in ("", *Recommendation.Verdict.values):
         raise UnknownVerdict(verdict)
@@ -52,9 +56,9 @@ def record_verdict(recommendation, *, verdict, why=None, comment=None, at):
 
 @transaction.atomic
 def add_item(*, at, kind, title, creators="", url="", branch=None, call_number="", **rest):
-    """Add an item that is not in the catalog, and return it. `rest` are fields of Item.
+    """Add an item that is not in the catalog, and return the item. `rest` has other fields of Item.
 
-    `branch` and `call_number` say which branch has it, and where.
+    `branch` is a branch that has the item, and `call_number` is the item's call number there.
     """
     item = Item.objects.create(added_at=at, kind=kind, title=title, creators=creators, url=url, **rest)
     if branch and call_number:
@@ -65,7 +69,10 @@ def add_item(*, at, kind, title, creators="", url="", branch=None, call_number="
 
 @transaction.atomic
 def change_item(item, **changes):
-    """Change fields of an item and return it, updated. With `retired_at`, the search no longer finds it."""
+    """Change fields of an item, and return the updated item.
+
+    If `retired_at` is set, searches no longer find the item.
+    """
     item = _write(item, changes)
     search.index([item.pk])
     return item
@@ -73,7 +80,10 @@ def change_item(item, **changes):
 
 @transaction.atomic
 def place_item(item, *, branch, call_number, location=""):
-    """Set where a branch keeps an item, and return the holding. Earlier call numbers are removed."""
+    """Set the call number and location of an item at a branch, and return the holding.
+
+    Holdings of the item at this branch with other call numbers are deleted.
+    """
     Item.objects.select_for_update().get(pk=item.pk)
     Holding.objects.filter(item=item, branch=branch).exclude(call_number=call_number).delete()
     holding, _new = Holding.objects.update_or_create(
@@ -86,7 +96,7 @@ def place_item(item, *, branch, call_number, location=""):
 def _write(item, changes):
     Item.objects.select_for_update().get(pk=item.pk)
     for field, value in changes.items():
-        # Raises FieldDoesNotExist, because setattr would accept a misspelled name.
+        # get_field raises FieldDoesNotExist for a misspelled name. setattr alone would accept the name.
         Item._meta.get_field(field)
         setattr(item, field, value)
     item.save(update_fields=list(changes))

@@ -8,7 +8,10 @@ from .models import Holding, Item
 
 @dataclass(frozen=True)
 class ChosenItem:
-    """One row of the form: an item from the search, or without `item` the fields of a new one."""
+    """One row of the form, in which staff choose an item from the search or describe a new item.
+
+    If `item` is None, the other fields describe the new item.
+    """
 
     item: Item | None = None
     reason: str = ""
@@ -21,9 +24,9 @@ class ChosenItem:
 
 
 def recommend_chosen(chosen, *, by, at, branch, topic, question_type, patron=None):
-    """Recommend each ChosenItem and return the recommendations, in order.
+    """Recommend each ChosenItem, and return the recommendations in the same order.
 
-    The caller opens the transaction, which also saves the visit or answer they belong to.
+    Call this function in the transaction that saves the visit or the answer with these recommendations.
     """
     recommendations = []
     for row in chosen:

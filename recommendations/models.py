@@ -1,4 +1,4 @@
-"""Items, topics, recommendations and the patron's verdicts."""
+"""The models for items, topics, recommendations and the patrons' verdicts."""
 
 import uuid
 
@@ -13,7 +13,7 @@ from accounts.models import Branch, User
 
 
 class QuestionType(models.TextChoices):
-    """The kinds of question that libraries count. They also decide the wording of a verdict."""
+    """The types of question that libraries count. The wording of a verdict depends on the question type."""
 
     DIRECTIONAL = "directional", _("directional")
     KNOWN_ITEM = "known_item", _("known item")
@@ -34,9 +34,10 @@ class Topic(models.Model):
         ordering = ["name"]
 
     def __str__(self):
-        """Return the name in the language of the page, or the default one if it has none.
+        """Return the topic's name in the language of the page.
 
-        Lists prefetch `topic_names()`, or each topic would be one query.
+        If the topic has no name in that language, return the name in the default language. Lists must
+        prefetch `topic_names()`, because otherwise each topic would need a query.
         """
         language = get_language()
         if language == settings.LANGUAGE_CODE:
@@ -62,7 +63,10 @@ class TopicName(models.Model):
 
 
 def topic_names(lookup="names"):
-    """Return what to prefetch to show topics. The default language needs nothing but `Topic.name`."""
+    """Return the lookups to prefetch before topics are shown.
+
+    The list is empty in the default language, because `Topic.name` is enough then.
+    """
     return [] if get_language() == settings.LANGUAGE_CODE else [lookup]
 
 
@@ -127,12 +131,15 @@ class Item(models.Model):
         return self.title
 
     def get_kind_display(self):
-        """Return the kind in words. Django's method would take a tenth of the time of a list of items."""
+        """Return the label of the kind.
+
+        Django's own method is slower. It would take a tenth of the time that a list of items needs.
+        """
         return Item.Kind(self.kind).label if self.kind in Item.Kind else self.kind
 
 
 class Holding(models.Model):
-    """A place where a branch keeps an item."""
+    """A branch that has an item, with the item's call number and location there."""
 
     item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="holdings")
     branch = models.ForeignKey(Branch, on_delete=models.CASCADE, related_name="holdings")
@@ -148,9 +155,10 @@ class Holding(models.Model):
 
 
 class SearchEntry(models.Model):
-    """The folded words of one item (see recommendations.search.fold), which the actions keep up to date.
+    """The words of one item, in the form that recommendations.search.fold returns.
 
-    On PostgreSQL, two GIN indexes cover these columns. On SQLite, an FTS5 table has a copy of them.
+    The actions update these words when the item changes. PostgreSQL has two GIN indexes of these columns.
+    SQLite has an FTS5 table with a copy of the columns.
     """
 
     item = models.OneToOneField(Item, on_delete=models.CASCADE, primary_key=True, related_name="search_entry")
@@ -169,22 +177,23 @@ class SearchEntry(models.Model):
 
 class RecommendationQuerySet(models.QuerySet):
     def belonging_to(self, viewer, at=None):
-        """Return the recommendations that this viewer may open as a patron, at the moment `at` or now.
+        """Return the recommendations that this viewer may open as a patron at `at`, or now.
 
-        Those in an answer appear with it, when its undo window ends, because `recommended_at` is that moment.
+        `recommended_at` can be in the future. Staff can undo an answer for a short time, and its
+        recommendations have the end of that time as `recommended_at`. They appear together with the answer.
         """
         return self.filter(
             viewer.owns("patron", pk=viewer.opened_recommendations), recommended_at__lte=at or timezone.now()
         )
 
     def undecided(self):
-        """Return those that patrons are asked about and have no verdict yet."""
+        """Return the recommendations that have no verdict yet and for which the page asks for a verdict."""
         return self.filter(starred=True, verdict="")
 
     def with_places(self):
-        """Return one row for each place that has the item. `each_once` makes recommendations of them.
+        """Return one row for each holding of the recommended item. Pass the rows to `each_once`.
 
-        This saves the query that prefetching the holdings would take.
+        One query then returns both recommendations and holdings. Prefetching would need a second query.
         """
         place = {"stands_at": "branch__name", "call_number": "call_number", "location": "location"}
         return self.annotate(**{name: F(f"item__holdings__{column}") for name, column in place.items()})
@@ -197,11 +206,14 @@ class RecommendationQuerySet(models.QuerySet):
 
 
 def each_once(rows):
-    """Return each recommendation of these `with_places` rows once, with the places as its item's holdings."""
+    """Merge the rows that `with_places` returned, and return each recommendation only once.
+
+    The holdings of each item are already filled in, as if they had been prefetched.
+    """
     recommendations = {}
     for row in rows:
         recommendation = recommendations.setdefault(row.pk, row)
-        # `item.holdings.all()` takes its rows from this cache.
+        # `item.holdings.all()` returns the rows in this cache.
         prefetched = recommendation.item.__dict__.setdefault("_prefetched_objects_cache", {})
         places = prefetched.setdefault("holdings", [])
         if row.stands_at:
@@ -212,13 +224,14 @@ def each_once(rows):
 
 
 class Recommendation(models.Model):
-    """One item recommended on one occasion, with a reason.
+    """One recommendation of an item, made during a visit or in an answer.
 
-    Rows of a help session or a message point to it. It points to neither.
+    Models in other apps connect the recommendation with a help session or a message. The recommendation
+    itself has no foreign key to them.
     """
 
     class Verdict(models.TextChoices):
-        """The patron's verdict. Patrons read other words for some question types (verdicts.py)."""
+        """The patron's verdict. For some question types, patrons read other words (see verdicts.py)."""
 
         HELPED = "helped", _("helped")
         PARTLY = "partly", _("partly")

@@ -1,10 +1,11 @@
-"""Full-text search over items, for both databases.
+"""Search for items by their words, on SQLite and on PostgreSQL.
 
-Text is folded in Python, because the databases fold Ł, æ and ß differently. Folded text is words with one
-space between them. SQLite searches an FTS5 table, PostgreSQL two GIN indexes (migration 0002).
+The words are folded first: `fold` removes case, accents and punctuation. Python folds the words, because the
+two databases would fold Ł, æ and ß differently. SQLite searches an FTS5 table. PostgreSQL uses two GIN
+indexes (migration 0002).
 
-No trigger updates the index: code that changes an item calls `index`. On SQLite, altering a table would drop
-its triggers silently.
+Code that changes an item must call `index`, because no trigger updates the search index. We don't use
+triggers, because SQLite silently loses a table's triggers when a migration alters the table.
 """
 
 import re
@@ -17,14 +18,15 @@ from stdnum import isbn
 from recommendations.models import Holding, Item, SearchEntry
 
 WORD_MAX = 80
-# A search uses this many words at most.
+# A search uses only this many words of the query.
 WORDS_ASKED = 12
 REST_MAX = 4000
-# At most this many matches are ranked. An exact title is looked up separately, so it is never missed.
+# At most this many matches are ranked. A separate query finds exact titles, so that a search never misses
+# them.
 CANDIDATES = 300
 
 APOSTROPHES = "'`´‘’‛ʹʻʼʽˈ′＇׳״"
-# Letters that Unicode doesn't decompose, and how people without them on their keyboard type them.
+# Unicode doesn't decompose these letters. The values are what people type if their keyboard lacks the letter.
 PLAIN_LETTERS = {
     "ł": "l",
     "ø": "o",
@@ -43,23 +45,26 @@ PLAIN_LETTERS = {
 }
 FOLDED_LETTERS = str.maketrans(PLAIN_LETTERS)
 NO_APOSTROPHES = str.maketrans("", "", APOSTROPHES)
-# People often leave out the accents and vowel marks of scripts below this point. Above it, marks are vowels.
+# Scripts with lower code points, such as Latin and Arabic, have accents and vowel marks that people often
+# leave out. In the scripts from this code point on, marks are vowels that belong to the word.
 FIRST_SCRIPT_THAT_NEEDS_ITS_MARKS = 0x0780
-# Thai, Lao, Burmese, Khmer, kana and Han are written without spaces: each letter becomes a word.
+# Thai, Lao, Burmese, Khmer, kana and Han are written without spaces, so each letter is treated as a word.
 WITHOUT_SPACES = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
-# A word ends at an ASCII character that is no letter or digit, as for the FTS5 tokenizer "ascii".
+# A word ends at an ASCII character that is neither a letter nor a digit. The FTS5 tokenizer "ascii" has the
+# same rule.
 WORD = re.compile(r"[^\x00-/:-@\[-`{-\x7f]+")
 PLUS = re.compile(r"(?<=[a-z0-9])\++(?![a-z0-9])")
 SHARP = re.compile(r"(?<![^\W_])([a-z])#")
 
 
 def fold(text):
-    """Return the words of `text` without case, accents and punctuation, with one space between them.
+    """Return the words of `text` without case, accents and punctuation. One space separates the words.
 
-    Folding again changes nothing. C++ and C# become cplusplus and csharp, to keep them apart from C.
+    Folding the result again changes nothing. "C++" becomes "cplusplus" and "C#" becomes "csharp", because
+    otherwise both would become "c".
     """
     text = str(text).translate(NO_APOSTROPHES)
     if text.isascii():
@@ -76,7 +81,11 @@ def fold(text):
 
 
 def _letters(text):
-    """Yield ASCII, letters, digits and the marks that matter, and a space for every other character."""
+    """Yield the characters of `text` from which `fold` makes words.
+
+    ASCII characters, letters, digits and important marks stay. Other marks and invisible characters are left
+    out. Every other character becomes a space.
+    """
     base = ""
     for character in text:
         category = unicodedata.category(character)
@@ -87,7 +96,7 @@ def _letters(text):
             if base and ord(base) >= FIRST_SCRIPT_THAT_NEEDS_ITS_MARKS:
                 yield character
         elif category == "Cf":
-            # Soft hyphens and joiners don't end a word.
+            # Invisible characters such as soft hyphens don't end a word.
             continue
         elif category[0] in "LN":
             base = character
@@ -102,11 +111,12 @@ def _letters(text):
 
 
 def find_items(query, *, limit=10, branch=None):
-    """Return a list of the items that contain every word of `query`, the best first.
+    """Return a list of the items that contain every word of `query`. The best matches come first.
 
-    The last word may be incomplete. An exact title, ISBN or call number comes first. Then come items with the
-    words in the title, then in the creators, then anywhere. Each group begins with what `branch` has. The
-    holdings and their branches are fetched.
+    The last word may be incomplete. Items with exactly this title, ISBN or call number come first. Items with
+    all the words in the title follow, and then items with all the words in the title and the creators. All
+    other items come last. In each of these groups, items that `branch` has come first. The holdings and their
+    branches are prefetched.
     """
     folded = fold(str(query)[:400])
     words = folded.split()[:WORDS_ASKED]
@@ -130,7 +140,7 @@ class _Entry(NamedTuple):
 
 
 def _candidates(folded, words, branch):
-    """Return {item id: _Entry}: enough matches to include the best ones."""
+    """Return {item id: _Entry} for enough matches that the best items are among them."""
     exact = SearchEntry.objects.filter(title=folded).values_list("item_id", "title", "names", "rest")
     entries = {pk: _Entry(*entry) for pk, *entry in exact[:CANDIDATES]}
     entries.update(_look_up(words, in_title=True))
@@ -161,14 +171,20 @@ def _holds(text, words):
 
 
 def _number(words):
-    """Return an ISBN or call number without dashes and spaces, or "" for words without a digit."""
+    """Return the words joined into one, because they may be an ISBN or a call number with spaces.
+
+    Return an empty string if the words have no digit or are too short.
+    """
     joined = "".join(words)
     has_digit = any(character.isdigit() for character in joined)
     return joined[:WORD_MAX] if len(joined) >= 3 and has_digit else ""
 
 
 def index(item_ids):
-    """Update the search index of these items. Call it in the transaction that changes them."""
+    """Update the search index of these items.
+
+    Call this function in the transaction that changes the items.
+    """
     with transaction.atomic():
         items = list(Item.objects.filter(pk__in=item_ids, retired_at=None))
         call_numbers: dict[int, list[str]] = {}
@@ -194,7 +210,10 @@ def index(item_ids):
 
 
 def entry_for(item, call_numbers):
-    """Return the unsaved SearchEntry of the item. `call_numbers` are those of all branches."""
+    """Return an unsaved SearchEntry for the item.
+
+    `call_numbers` has the item's call numbers at all branches.
+    """
     folded_numbers = [fold(number) for number in call_numbers]
     joined_numbers = [number.replace(" ", "") for number in folded_numbers]
     isbns = [
@@ -226,12 +245,18 @@ def entry_for(item, call_numbers):
 
 
 def _after_elisions(text):
-    """Return words after an elision, such as étranger in L'étranger, because people search for either."""
+    """Return the words that follow an elision, such as "étranger" in "L'étranger".
+
+    People search for such a title with and without the elision.
+    """
     return re.findall(rf"(?<=\w[{APOSTROPHES}])\w{{3,}}", text)
 
 
 def rebuild():
-    """Rebuild the whole index in place, and yield the number of items done after each thousand."""
+    """Rebuild the whole index while searches still use it.
+
+    After every 1000 items, yield the number of items done so far.
+    """
     done, last = 0, 0
     while ids := list(Item.objects.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:1000]):
         index(ids)
@@ -246,8 +271,8 @@ def rebuild():
             cursor.execute("INSERT INTO recommendations_text (recommendations_text) VALUES ('optimize')")
 
 
-# Quoting the words is enough to escape them in both query languages, because folded words have no quotes,
-# backslashes, NULs or operators.
+# Folded words have no quotes, backslashes, NULs or operators. Quotes around the words are therefore enough to
+# escape the words in both query languages.
 
 ON_SQLITE = """
 SELECT entry.item_id, entry.title, entry.names, entry.rest
@@ -267,7 +292,10 @@ ALL_WORDS = "array_to_tsvector(array_remove(string_to_array(title || ' ' || name
 
 
 def _look_up(words, *, in_title=False, branch=None):
-    """Return {item id: _Entry} of at most CANDIDATES entries with these words. The last may be incomplete."""
+    """Return {item id: _Entry} for at most CANDIDATES entries with these words.
+
+    The last word may be incomplete.
+    """
     *finished, last = words
     number = "" if in_title else _number(words)
     if connection.vendor == "sqlite":

@@ -23,12 +23,12 @@ STARTING = [
 
 
 class NameTaken(Exception):
-    """Another topic has this name. It may be a retired one."""
+    """Another topic has this name. The other topic may be retired."""
 
 
 @transaction.atomic
 def add_starting_topics():
-    """Add the topics of STARTING that are not there yet."""
+    """Add the topics in STARTING that the library doesn't have yet."""
     for name, names in STARTING:
         topic, is_new = Topic.objects.get_or_create(name=name)
         if is_new:
@@ -37,7 +37,10 @@ def add_starting_topics():
 
 @transaction.atomic
 def add_topic(*, name, names):
-    """Add a topic and return it. `names` is {language: name}; "" means none. Raises NameTaken."""
+    """Add a topic and return the topic. Raises NameTaken.
+
+    `names` is {language: name} for the other languages. An empty name means that the language has none.
+    """
     _check_free(name)
     topic = Topic.objects.create(name=name)
     _save_names(topic, names)
@@ -46,7 +49,10 @@ def add_topic(*, name, names):
 
 @transaction.atomic
 def rename_topic(topic, *, name, names):
-    """Change the names, for past help sessions too. `names` is that of add_topic. Raises NameTaken."""
+    """Change the names of a topic. Raises NameTaken.
+
+    Past help sessions show the new names too. `names` has the same form as in add_topic.
+    """
     _check_free(name, but=topic)
     topic.name = name
     topic.save(update_fields=["name"])
@@ -54,7 +60,7 @@ def rename_topic(topic, *, name, names):
 
 
 def retire_topic(topic, *, at):
-    """Stop offering the topic for new help sessions. Past ones keep it."""
+    """Stop offering the topic for new help sessions. Past help sessions still show the topic."""
     topic.retired_at = at
     topic.save(update_fields=["retired_at"])
 

@@ -1,4 +1,7 @@
-"""The words of a verdict, which depend on the question type. The stored values don't."""
+"""Choose the words for a verdict.
+
+The words depend on the question type. The stored values are the same for all question types.
+"""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -21,15 +24,15 @@ FOR_ENJOYMENT = [
     (Verdict.NOT_TRIED.value, _("not started")),
 ]
 
-# After these, the page offers to write to the library.
+# After these verdicts, the page offers to write to the library.
 NEEDS_FOLLOW_UP = {Verdict.DID_NOT_HELP.value, Verdict.COULD_NOT_GET_IT.value}
 
 
 def choices_for(question_type):
-    """Return [(value, label)] in the order of the buttons."""
+    """Return (value, label) for each verdict, in the order of the buttons."""
     return FOR_ENJOYMENT if question_type == QuestionType.READERS_ADVISORY else FOR_INFORMATION
 
 
 def label_for(recommendation):
-    """Return the verdict in the patron's words, or "" without a verdict."""
+    """Return the words for the recommendation's verdict. Return an empty string if it has no verdict."""
     return dict(choices_for(recommendation.question_type)).get(recommendation.verdict, "")

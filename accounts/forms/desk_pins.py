@@ -1,4 +1,4 @@
-"""The PIN with which a staff member opens a shared desk computer."""
+"""The forms to enter and to set the PIN for shared desk computers."""
 
 from django import forms
 from django.utils import timezone
@@ -10,10 +10,10 @@ from .fields import DigitsField
 
 
 class OpenByPinForm(forms.Form):
-    """The PIN of `person` on the shared desk computer `desk`.
+    """The form in which `person` enters their PIN on the shared desk computer `desk`.
 
-    A valid form has `wrong`, the number of wrong PINs entered before. An invalid one says whether the PIN is
-    now `blocked` here, or the computer `closed`.
+    In a valid form, `wrong` is the number of wrong PINs that were entered before. In an invalid form,
+    `blocked` says whether the PIN is blocked on this computer. `closed` says whether the computer is closed.
     """
 
     pin = DigitsField(label=_("PIN"), error_messages={"required": _("Enter your PIN.")})
@@ -52,7 +52,7 @@ class OpenByPinForm(forms.Form):
 
 
 class SetPinForm(forms.Form):
-    """A new PIN, entered twice."""
+    """The form in which a staff member enters a new PIN twice."""
 
     pin = DigitsField(
         label=_("New PIN"),

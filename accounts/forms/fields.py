@@ -16,9 +16,9 @@ CODE_ATTRS = {
 
 
 def count_or_refuse(count, *args):
-    """Call a rate limit's counting function, and turn TooOften into an error on the field.
+    """Call `count`, the counting function of a rate limit. Turn TooOften into a validation error.
 
-    The error says when the person can try again.
+    The validation error says when the person can try again.
     """
     try:
         count(*args)
@@ -27,15 +27,19 @@ def count_or_refuse(count, *args):
 
 
 def digits(text):
-    """Return the digits of `text` as ASCII. Digits of any script count; spaces and dashes are dropped."""
+    """Return the digits of `text` as ASCII. Digits of other scripts are converted.
+
+    All other characters, such as spaces and dashes, are left out.
+    """
     return "".join(str(unicodedata.decimal(character)) for character in text if character.isdecimal())
 
 
 class DigitsField(forms.CharField):
-    """A PIN of digits. Pages never show what was typed."""
+    """A field for a PIN of digits. The page never shows the typed digits."""
 
     def __init__(self, **kwargs):
-        # Browsers don't offer to save a one-time code, so the PIN stays out of the computer's password list.
+        # Browsers offer to save a password, but not a one-time code. The PIN must not be in the list of saved
+        # passwords of a shared computer.
         super().__init__(max_length=40, widget=forms.PasswordInput(attrs=CODE_ATTRS), **kwargs)
 
     def to_python(self, value):

@@ -1,4 +1,4 @@
-"""Sign-in with a library card and its PIN, and reauthentication with the PIN alone."""
+"""The forms to sign in with a library card and its PIN, and to reauthenticate with the PIN alone."""
 
 import logging
 import time
@@ -14,16 +14,16 @@ from .fields import BorrowedField, count_or_refuse
 
 log = logging.getLogger(__name__)
 
-# In seconds. An ILS takes different times for an unknown card and for a wrong PIN. Every refusal takes a
-# multiple of this interval, so that strangers can't tell the two apart.
+# An ILS takes different times for an unknown card and for a wrong PIN. Every refusal takes a multiple of this
+# interval (in seconds), so that strangers can't tell an unknown card from a wrong PIN.
 REFUSAL_INTERVAL = 0.5
 
 
 class PinForm(forms.Form):
-    """The PIN of the LibraryCard `card`, checked by the adapter `ils`.
+    """The form for the PIN of the LibraryCard `card`. The adapter `ils` checks the PIN.
 
-    A valid form has the `patron` that the ILS returned. Only a person who enters the right PIN learns that a
-    card is blocked or has expired.
+    A valid form has the `patron` that the ILS returned. Only a person who enters the right PIN learns that
+    the card is blocked or has expired.
     """
 
     pin = forms.CharField(
@@ -89,7 +89,7 @@ class PinForm(forms.Form):
 
 
 class CardForm(PinForm):
-    """A library card's number and PIN."""
+    """The form for the number and PIN of a library card."""
 
     card = forms.CharField(
         label=_("Library card number"),
@@ -104,5 +104,5 @@ class CardForm(PinForm):
     field_order = ["card", "pin", "borrowed"]
 
     def clean_card(self):
-        # Cards show the number in groups, and people type the spaces too.
+        # Cards show the number in groups of digits, so people also type the spaces between the groups.
         return "".join(self.cleaned_data["card"].split())

@@ -1,4 +1,4 @@
-"""Forms to use a passkey, to add one and to rename it."""
+"""The forms to use, add and rename a passkey."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -13,7 +13,7 @@ NOT_ACCEPTED = _("That passkey didn't work. Try again, or use a code instead.")
 
 
 class CredentialField(forms.JSONField):
-    """The browser's answer about a passkey. The script static/js/passkeys.js fills it in."""
+    """A hidden field for the browser's answer about a passkey. static/js/passkeys.js fills in this field."""
 
     def __init__(self):
         super().__init__(
@@ -22,9 +22,9 @@ class CredentialField(forms.JSONField):
 
 
 class PasskeyForm(forms.Form):
-    """The answer of a passkey to a challenge.
+    """The form for a passkey's answer to a challenge.
 
-    A valid form has `used`, a UsedPasskey. Only a passkey of the queryset `among` is accepted.
+    Only a passkey of the queryset `among` is accepted. A valid form has `used`, which is a UsedPasskey.
     """
 
     credential = CredentialField()
@@ -58,14 +58,14 @@ class PasskeyNameForm(forms.Form):
 
 
 class AddPasskeyForm(PasskeyNameForm):
-    """A passkey that the device has just made. A valid form has `new`, a NewPasskey."""
+    """The form for a passkey that the device has just made. A valid form has `new`, which is a NewPasskey."""
 
     credential = CredentialField()
 
     def __init__(self, *args, request, **kwargs):
         self.request = request
         super().__init__(*args, **kwargs)
-        # The device has already stored the passkey, so a missing name must not refuse it.
+        # The device has already stored the passkey, so it must be saved here even if the name is missing.
         self.fields["name"].required = False
 
     def clean_credential(self):

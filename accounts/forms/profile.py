@@ -1,4 +1,4 @@
-"""What people can change about themselves on the page Me."""
+"""The form on the page Me, in which people change their name."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -9,7 +9,7 @@ from ..patron.children import first_name
 
 
 class NameForm(forms.Form):
-    """The name that the library uses for a person. A child's name is one word."""
+    """The form for the name that the library uses for a person. A child's name is one word."""
 
     name = TextField(
         label=_("Name"),

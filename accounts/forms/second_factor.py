@@ -1,4 +1,4 @@
-"""Codes of an authenticator app."""
+"""The forms for codes of an authenticator app."""
 
 from allauth.core import context
 from allauth.mfa.adapter import get_adapter
@@ -12,12 +12,12 @@ from portal.security_log import note
 
 from .fields import CODE_ATTRS, digits
 
-# In seconds. The server accepts no code for longer than this.
+# A used code is remembered for this many seconds. No code is valid for longer.
 USED_CODE_SECONDS = 120
 
 
 class SecondFactorForm(ReauthenticateForm):
-    """A code of the authenticator app, or a recovery code."""
+    """The form for a code of the authenticator app or a recovery code."""
 
     code = forms.CharField(
         label=_("Code from your authenticator app"),
@@ -41,7 +41,7 @@ class SecondFactorForm(ReauthenticateForm):
 
 
 class SetUpAppForm(ActivateTOTPForm):
-    """The first code of a new authenticator app."""
+    """The form for the first code of a new authenticator app."""
 
     code = forms.CharField(
         label=_("Code from the app"),
@@ -60,7 +60,8 @@ class SetUpAppForm(ActivateTOTPForm):
 def refuse_reused_code(user, code):
     """Raise a ValidationError if this person has used `code` before.
 
-    allauth remembers a used code for 30 seconds. With our clock tolerance the code is valid for 90 seconds.
+    allauth remembers a used code for only 30 seconds. That is not enough, because our clock tolerance makes a
+    code valid for 90 seconds.
     """
     if not cache.add(f"second-factor-used:{user.pk}:{code}", True, USED_CODE_SECONDS):
         raise get_adapter().validation_error("incorrect_code")

@@ -1,4 +1,4 @@
-"""Sign-in by emailed code: the address, then the code."""
+"""The forms to sign in by emailed code. First the person enters an address, and then the code."""
 
 from allauth.account.adapter import get_adapter
 from django import forms
@@ -16,7 +16,10 @@ class BorrowedForm(forms.Form):
 
 
 class AddressForm(forms.Form):
-    """An email address to send a code to. Validating it counts towards the limit on emailed codes."""
+    """The form for an email address that gets a code.
+
+    Each validation of this form counts towards the limit on emailed codes.
+    """
 
     email = forms.EmailField(
         label=_("Your email address"),
@@ -50,7 +53,7 @@ class SignInForm(AddressForm):
 
 
 class CodeForm(forms.Form):
-    """The code that `process` sent by email."""
+    """The form for the code that `process` sent by email."""
 
     code = forms.CharField(
         label=_("Code from the email"),
@@ -66,7 +69,7 @@ class CodeForm(forms.Form):
     def clean_code(self):
         count_or_refuse(count_attempt, self.request, self.process)
         code = digits(self.cleaned_data["code"])
-        # The process has no code if the address belongs to no one who may sign in.
+        # The process has no code if the owner of the address may not sign in.
         if not self.process.code or not constant_time_compare(code, self.process.code):
             note(self.request, "refused", what="code")
             raise get_adapter().validation_error("incorrect_code")

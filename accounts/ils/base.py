@@ -1,6 +1,7 @@
-"""What the portal asks a library's own system (ILS): whether a card and a PIN match, and whose they are.
+"""The interface of the adapters for a library's own system (ILS).
 
-An adapter has `check` and `examine`, and passes tests/accounts/ils/test_contract.py.
+The portal asks the ILS whether a card and a PIN match, and who the patron is. An adapter has the methods
+`check` and `examine`. It has to pass tests/accounts/ils/test_contract.py.
 """
 
 import datetime
@@ -15,7 +16,8 @@ MAX_ID_LENGTH = 100
 class Patron:
     """A patron as the ILS describes them. Unknown values are empty.
 
-    `ils_id` stays the same when the card is replaced. `home_branch` is the ILS's own code or name for it.
+    `ils_id` stays the same when the card is replaced. `home_branch` is the ILS's own code or name of the
+    patron's home branch.
     """
 
     ils_id: str
@@ -28,11 +30,14 @@ class Patron:
 
 
 class IlsError(Exception):
-    """Nobody can be signed in. The message is for administrators, and holds neither card number nor PIN."""
+    """The card can't be used to sign in.
+
+    The message is for administrators. It never contains a card number or a PIN.
+    """
 
 
 class WrongCardOrPin(IlsError):
-    """The card is unknown or the PIN is wrong. The ILS adapters don't say which."""
+    """The card is unknown or the PIN is wrong. The adapters don't say which of the two is the case."""
 
 
 class Blocked(IlsError):
@@ -48,7 +53,10 @@ class Unavailable(IlsError):
 
 
 class Misconfigured(IlsError):
-    """The ILS refuses the portal, or leaves out something the portal needs. An administrator has to act."""
+    """The ILS refuses the portal, or its answer lacks a field that the portal needs.
+
+    An administrator has to correct the settings.
+    """
 
 
 class Ils(Protocol):
@@ -62,17 +70,17 @@ class Ils(Protocol):
         """
 
     def examine(self, card: str = "", pin: str = "", *, today: datetime.date):
-        """Test the connection, and the card if one is given. Yield (ok, sentence) for each finding.
+        """Test the connection. If `card` is not empty, test the card too.
 
-        Raises an IlsError if the test can't continue.
+        Yield (ok, sentence) for each finding. Raises an IlsError if the test can't continue.
         """
 
 
 def reject_malformed_input(card, pin):
     """Raise WrongCardOrPin for input that must not reach the ILS.
 
-    Some systems accept any patron with a blank PIN. A "|" or a control character could start another field
-    of the message.
+    Some systems accept every card if the PIN is blank. A "|" or a control character in the input could start
+    another field of the message to the ILS.
     """
     for typed in (card, pin):
         if not typed or typed.isspace() or not typed.isprintable() or "|" in typed:
@@ -80,7 +88,10 @@ def reject_malformed_input(card, pin):
 
 
 def require_valid_card(patron, *, blocked, today):
-    """Return the patron, or raise Expired or Blocked. Call it only after the ILS has accepted the PIN."""
+    """Return the patron. Raises Expired, Blocked or Misconfigured if the card can't be used.
+
+    Call this function only after the ILS has accepted the PIN.
+    """
     if not patron.ils_id.isprintable() or len(patron.ils_id) > MAX_ID_LENGTH:
         raise Misconfigured(
             "The ILS gives this patron an id that the portal can't use: "
@@ -94,9 +105,10 @@ def require_valid_card(patron, *, blocked, today):
 
 
 def tls_context(ca_file, *, setting):
-    """Return a TLS context that trusts the certificates in `ca_file`, or the machine's own if it is empty.
+    """Return a TLS context that trusts the certificates in `ca_file`.
 
-    `setting` is the name of the setting that `ca_file` comes from, for the error message.
+    If `ca_file` is empty, the context trusts the certificates that this machine trusts. The error message
+    shows `setting`, which is the name of the setting for `ca_file`.
     """
     try:
         return ssl.create_default_context(cafile=ca_file or None)

@@ -1,4 +1,4 @@
-"""The ILS of this library, as the settings name it."""
+"""Return the adapter for the ILS that the settings name."""
 
 from functools import cache
 
@@ -14,7 +14,7 @@ ADAPTERS = {"sip2": Sip2, "koha": Koha, "demo": Fake}
 def library_ils():
     """Return the library's adapter, or None if people can't sign in by card.
 
-    Each process has one adapter, so that it reuses its connections.
+    Each process has only one adapter, so that requests can share its connections.
     """
     return _adapter(settings.ILS, tuple(sorted(settings.ILS_SETTINGS.items()))) if settings.ILS else None
 

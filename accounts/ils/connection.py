@@ -1,4 +1,7 @@
-"""One connection to a SIP2 server. It sends a message, and asks again if the answer arrives damaged."""
+"""A connection to a SIP2 server.
+
+`ask` sends a message and reads the answer. If the answer arrives damaged, `ask` requests the answer again.
+"""
 
 import socket
 import ssl
@@ -7,14 +10,17 @@ import time
 from . import sip2_messages as messages
 from .base import IlsError, Misconfigured, Unavailable
 
-# The standard's number of attempts for one message.
+# The SIP2 standard allows this many attempts for one message.
 MAX_ATTEMPTS = 3
-# Even the answer for a patron with a thousand loans is smaller.
+# Even the answer about a patron with a thousand loans is smaller than this.
 MAX_ANSWER_BYTES = 64 * 1024
 
 
 class Lost(Unavailable):
-    """The ILS closed the connection before it answered. If the connection had been idle, try a new one."""
+    """The ILS closed the connection before it answered.
+
+    The caller should try a new connection if this one had been idle.
+    """
 
 
 class Connection:
@@ -24,7 +30,10 @@ class Connection:
 
     @classmethod
     def open(cls, *, host, port, tls_context, deadline, **more):
-        """Connect to the server. Raises Unavailable or Misconfigured, which say what to check."""
+        """Connect to the server and return the connection.
+
+        Raises Unavailable or Misconfigured. The message of the error says what to check.
+        """
         where = f"{host} port {port}"
         try:
             sock = socket.create_connection((host, port), timeout=left_until(deadline))
@@ -48,7 +57,8 @@ class Connection:
     def ask(self, message, deadline):
         """Send one message and return the Answer.
 
-        After an error, close the connection. A late answer would be taken for the answer to the next message.
+        Close the connection after an error. Otherwise a late answer could be mistaken for the answer to the
+        next message.
         """
         if self.error_detection:
             self.number = (self.number + 1) % 10
@@ -77,7 +87,7 @@ class Connection:
         self.socket.close()
 
     def _require_silence(self):
-        """Raise Lost if the ILS has sent data or closed the connection before we asked anything."""
+        """Raise Lost if the ILS has sent data or closed the connection before we sent the next message."""
         self.socket.settimeout(0)
         try:
             received = self.socket.recv(1)
@@ -128,7 +138,10 @@ class Connection:
 
 
 def left_until(deadline):
-    """Return the seconds until `deadline`. Never 0, because a socket with that timeout would not wait."""
+    """Return the seconds until `deadline`.
+
+    The result is never 0, because a socket with the timeout 0 would not wait at all.
+    """
     return max(deadline - time.monotonic(), 0.001)
 
 

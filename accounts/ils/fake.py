@@ -1,4 +1,7 @@
-"""A pretend ILS with a few cards, for the demo and for tests. Production refuses it: portal/checks.py."""
+"""A fake ILS with a few cards, for the demo and for tests.
+
+A check in portal/checks.py makes sure that no real library uses this ILS.
+"""
 
 import datetime
 from dataclasses import dataclass

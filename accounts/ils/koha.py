@@ -1,7 +1,7 @@
-"""An ILS that the portal asks over Koha's REST API.
+"""The adapter for Koha, which uses Koha's REST API.
 
-One request checks the card number and password, and a second one reads the patron's record. http.client
-follows no redirects, and lets us check the deadline after every chunk.
+The first request checks the card number and password. The second request reads the patron's record. We use
+http.client, because it follows no redirects and lets us check the deadline after every chunk.
 """
 
 import base64
@@ -115,7 +115,7 @@ class Koha:
             )
 
     def _ask(self, method, path, deadline, body=None):
-        """Send one request and return (status, JSON of the answer).
+        """Send one request, and return the status and the JSON of the answer.
 
         Raises an IlsError if Koha is unavailable or refuses the portal's own account.
         """
@@ -221,7 +221,10 @@ class Koha:
 
 
 def _left(deadline):
-    """Return the seconds until `deadline`. Never 0, because a socket with that timeout would not wait."""
+    """Return the seconds until `deadline`.
+
+    The result is never 0, because a socket with the timeout 0 would not wait at all.
+    """
     return max(deadline - time.monotonic(), 0.001)
 
 

@@ -1,6 +1,6 @@
-"""An ILS that the portal asks over SIP2.
+"""The adapter for an ILS that speaks SIP2.
 
-The format of the messages is in sip2_messages.py, and the network connection in connection.py.
+sip2_messages.py reads and writes the messages. connection.py handles the network connection.
 """
 
 import datetime
@@ -27,11 +27,12 @@ log = logging.getLogger(__name__)
 
 # Many servers close an idle connection after a minute.
 MAX_IDLE_SECONDS = 50
-# One for each thread of a process.
+# This is enough for a process with four threads, because each thread uses one connection at a time.
 MAX_IDLE_CONNECTIONS = 4
-# The number of this flag in a patron's status. The other flags are about loans, holds and fees.
+# The number of the flag "card reported lost" in a patron's status. The other flags are about loans, holds and
+# fees.
 CARD_LOST = 5
-# The index of this message in the list of messages that the ILS supports.
+# The index of the patron information message in the list of messages that the ILS supports.
 PATRON_INFORMATION = 7
 
 
@@ -113,7 +114,7 @@ class Sip2:
         for connection in idle:
             connection.close()
 
-    # The message about a patron, and its answer.
+    # These methods write the message about a patron and read its answer.
 
     def _patron_information(self, card, pin):
         reject_malformed_input(card, pin)
@@ -129,11 +130,14 @@ class Sip2:
                 ]
             )
         except UnicodeEncodeError:
-            # The original error would show the PIN.
+            # "from None" hides the original error, because that error would show the PIN.
             raise WrongCardOrPin("not what this ILS can have as a card or a PIN") from None
 
     def _patron_in(self, answer, card, today):
-        """Return the patron if BL (valid card) and CQ (right PIN) are both "Y", or raise an IlsError."""
+        """Return the patron in the ILS's answer.
+
+        Raises an IlsError unless the fields BL (valid card) and CQ (right PIN) are both "Y".
+        """
         if answer.code != "64":
             raise Misconfigured(
                 f"The ILS answers patron information with message {answer.code} instead of 64."
@@ -149,7 +153,7 @@ class Sip2:
             raise WrongCardOrPin("the ILS does not say that the PIN is right")
         expires_on = _day(fields.get(self.expires_field, ""))
         if not valid:
-            # Some systems answer "right PIN" for unknown cards too, but then without a name.
+            # Some systems answer "right PIN" even for an unknown card. Such an answer has no name.
             if not fields.get("AE", "").strip():
                 raise WrongCardOrPin("the ILS does not say that the card is valid")
             raise (
@@ -178,11 +182,11 @@ class Sip2:
             raise Misconfigured(
                 f"The field {self.id_field} can't be read as {self.charset}. See SIP2_CHARSET."
             )
-        # Some systems repeat a card number as the patron typed it.
+        # Some systems return the card number as the patron typed it, so the case can vary.
         return ils_id.upper() if self.id_field == "AA" else ils_id
 
     def _remarks(self, answer):
-        """Yield (ok, sentence) for each oddity of an answer."""
+        """Yield (ok, sentence) for each unusual thing in an answer."""
         fields = answer.fields
         for name, meaning in (("BL", "the card is valid"), ("CQ", "the PIN is right")):
             if not fields.get(name, "").strip():
@@ -208,12 +212,13 @@ class Sip2:
                 found = ", ".join(sorted(fields))
                 yield True, f"The answer has no field {wanted} ({setting}). It has {found}."
 
-    # The connections. One request at a time uses a connection. It stays open for the next one.
+    # These methods manage the connections. Only one request at a time uses a connection. After the request,
+    # the connection stays open for another request.
 
     def _ask(self, message):
         deadline = time.monotonic() + self.timeout
         if connection := self._idle_connection():
-            # The ILS may have closed it meanwhile.
+            # The ILS may have closed the idle connection. Then a new connection is opened below.
             with suppress(Lost):
                 return self._ask_over(connection, message, deadline)
         return self._ask_over(self._connect(deadline), message, deadline)
@@ -228,7 +233,7 @@ class Sip2:
         return answer
 
     def _connect(self, deadline):
-        """Return a new connection, logged in if there is a login."""
+        """Return a new connection. If the settings have a login, log in first."""
         context = tls_context(self.ca_file, setting="SIP2_CA_FILE") if self.tls else None
         connection = Connection.open(
             host=self.host,

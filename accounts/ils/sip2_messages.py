@@ -1,8 +1,8 @@
-"""SIP2 messages as bytes: 3M Standard Interchange Protocol 2.00, document revision 2.12.
+"""Write and parse SIP2 messages (3M Standard Interchange Protocol 2.00, document revision 2.12).
 
-A message starts with two digits and fields of fixed length. Named fields follow: two letters, a value and
-"|". A carriage return ends the message. With error detection, the last fields are AY, a digit that the answer
-repeats, and AZ, the checksum.
+A message starts with two digits and with fields of fixed length. Named fields follow. Each named field has
+two letters, a value and "|". A carriage return ends the message. With error detection, the last two fields
+are AY and AZ. AY is the message's number, a digit that the answer repeats. AZ is the checksum.
 """
 
 import re
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 RESEND = b"97"
 RESEND_WANTED = b"96"
 TRAILER = re.compile(rb"(?:AY(?P<number>\d))?AZ(?P<checksum>[0-9A-Fa-f]{4})\|?\Z")
-# The characters between the two digits and the first named field, for each answer that the portal reads.
+# The total length of the fixed fields for each answer that the portal reads.
 FIXED_LENGTHS = {"94": 1, "98": 34, "64": 14 + 3 + 18 + 6 * 4}
 
 
@@ -24,7 +24,8 @@ class Damaged(Exception):
 class Answer:
     """A parsed answer of the ILS.
 
-    `fields` has the first value of each field. Only texts for a screen or a printer come more than once.
+    `fields` has the first value of each named field. The other values can be ignored, because only texts for
+    a screen or a printer are repeated.
     """
 
     code: str
@@ -34,9 +35,10 @@ class Answer:
 
     @property
     def statuses(self):
-        """Return the 14 flags of the patron's status, numbered from 1 as in the standard.
+        """Return {number: flag} for the 14 flags of the patron's status.
 
-        "Y" means that something is denied or a limit is exceeded.
+        The numbers start at 1, as in the standard. "Y" means that something is denied or that a limit is
+        exceeded. Other answers have no flags.
         """
         return dict(enumerate(self.fixed[:14], 1)) if self.code == "64" else {}
 
@@ -44,7 +46,7 @@ class Answer:
 def checksum(message):
     """Return the two's complement of the sum of the bytes, as four hexadecimal digits.
 
-    `message` ends with the letters AZ, which count too.
+    `message` ends with the letters AZ, which are part of the sum.
     """
     return b"%04X" % (-sum(message) & 0xFFFF)
 
@@ -54,7 +56,7 @@ def field(name, value, charset):
 
 
 def framed(message, number=None):
-    """Return the message as it is sent. A `number` adds error detection."""
+    """Return the message as bytes to send. With a `number`, add the fields for error detection."""
     if number is not None:
         message += b"AY%dAZ" % number
         message += checksum(message)
@@ -62,14 +64,14 @@ def framed(message, number=None):
 
 
 def resend_request():
-    """Return the request to repeat the last answer. It has a checksum but no number."""
+    """Return the request to repeat the last answer. This request has a checksum but no number."""
     return RESEND + b"AZ" + checksum(RESEND + b"AZ") + b"\r"
 
 
 def unframed(line, number):
-    """Return the message in a line, without its trailer.
+    """Return the message in a line, without the fields for error detection.
 
-    With a `number`, raises Damaged if the number or the checksum is wrong.
+    If `number` is not None, raises Damaged if the number or the checksum in the line is wrong.
     """
     line = line.strip(b"\r\n\0 ")
     trailer = TRAILER.search(line)
@@ -83,7 +85,7 @@ def unframed(line, number):
 
 
 def parsed(message, charset):
-    """Return the Answer in a message, or raise ValueError if its kind is unknown.
+    """Return the Answer in a message. Raises ValueError if the message is too short or of another kind.
 
     Bytes that the charset can't decode become U+FFFD.
     """

@@ -1,4 +1,4 @@
-"""The library, people, staff, their sign-in methods, and the audit trail."""
+"""The models for the library, its patrons and staff, their sign-in methods, and the audit trail."""
 
 from .audit import AuditEvent, LookingReason
 from .library import Branch, ClosedDay, Library, OpeningHours, private_storage

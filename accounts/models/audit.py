@@ -1,4 +1,4 @@
-"""The audit trail: who changed or opened what."""
+"""The models of the audit trail, which says who changed or opened what."""
 
 from django.db import models
 from django.db.models import Q
@@ -9,17 +9,17 @@ from .people import User
 
 class AuditEventQuerySet(models.QuerySet):
     def looks_at(self, person):
-        """Return the events in which staff opened, looked up or changed something of this patron."""
+        """Return the events in which another person opened, looked up or changed something of this patron."""
         events = self.filter(patron=person, action__in=[*AuditEvent.LOOKS, *AuditEvent.CHANGES])
-        # A merge writes two events, one about each record. The patron reads one of them.
+        # A merge of two records writes one event for each record. The patron sees only one of these events.
         about_other_record = Q(action="merged_people") & ~Q(subject=str(person.public_id))
         return events.exclude(by=person).exclude(about_other_record)
 
 
 class AuditEvent(models.Model):
-    """One event: who changed or opened something, and which patron it concerns.
+    """One event of the audit trail. It says who changed or opened something, and which patron it concerns.
 
-    accounts.audit.record writes it, and it never changes.
+    accounts.audit.record creates events. An event never changes afterward.
     """
 
     LOOKS = ("opened", "opened_by_code", "looked_up")
@@ -29,7 +29,7 @@ class AuditEvent(models.Model):
     )
 
     class Where(models.TextChoices):
-        """The page of the desk from which staff opened something."""
+        """The desk page from which staff opened something."""
 
         QUEUE = "queue", _("from the queue")
         SEARCH = "search", _("from a search in the queue")
@@ -63,7 +63,10 @@ class AuditEvent(models.Model):
 
 
 class LookingReason(models.Model):
-    """The reason that a staff member gave for looking up a patron of another desk. Patrons never see it."""
+    """The reason that a staff member gave for looking up a patron of another desk.
+
+    Patrons never see the reason.
+    """
 
     event = models.OneToOneField(
         AuditEvent, on_delete=models.CASCADE, primary_key=True, related_name="looking"

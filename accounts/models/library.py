@@ -1,4 +1,4 @@
-"""The library, its branches and when they are open."""
+"""The models for the library, its branches, and their opening hours."""
 
 import zoneinfo
 
@@ -19,10 +19,13 @@ def private_storage():
 
 
 class Library(models.Model):
-    """The library this portal belongs to. There is one row."""
+    """The library that this portal belongs to. The table has only one row."""
 
     class Children(models.TextChoices):
-        """How staff hand over a visit with a child. A later change doesn't affect recorded visits."""
+        """How staff hand over a visit with a child.
+
+        If the library changes this setting later, visits that are already recorded stay as they are.
+        """
 
         PAPER = "paper", _("paper only")
         SHARED = "shared", _("shared with an adult")
@@ -103,12 +106,18 @@ class Library(models.Model):
         return zoneinfo.ZoneInfo(self.time_zone)
 
     def today(self, at=None):
-        """Return the date in the library's time zone, now or at `at`. Fields named `…_on` hold such dates."""
+        """Return the date in the library's time zone at `at`, or today's date if `at` is None.
+
+        Fields with names that end in `_on` store such dates.
+        """
         return (at or timezone.now()).astimezone(self.zone).date()
 
     @classmethod
     def current(cls):
-        """Return the library, or an unsaved placeholder so that pages work before `setup_library` has run."""
+        """Return the library, or an unsaved placeholder if there is none.
+
+        Pages can use the placeholder before `setup_library` has run.
+        """
         return next(iter(_libraries()), None) or cls(name="Afterword")
 
 
@@ -121,7 +130,7 @@ class BranchQuerySet(models.QuerySet):
     def at_desk_of(self, coordinator):
         """Return the branches whose staff this coordinator manages.
 
-        These are the branches they coordinate, and those that no one coordinates.
+        Coordinators manage the branches that they coordinate, and the branches without an active coordinator.
         """
         has_coordinator = Q(staff_roles__role="coordinator", staff_roles__user__is_active=True)
         coordinated = self.model.objects.filter(has_coordinator)
@@ -154,7 +163,7 @@ class Branch(models.Model):
 
 
 class OpeningHours(models.Model):
-    """A period during which a branch is open, on one day of the week. Monday is 0."""
+    """A period during which a branch is open, on one day of the week. Monday is weekday 0."""
 
     branch = models.ForeignKey(Branch, on_delete=models.CASCADE, related_name="opening_hours")
     weekday = models.PositiveSmallIntegerField()
@@ -174,7 +183,7 @@ class OpeningHours(models.Model):
 
 
 class ClosedDay(models.Model):
-    """A day on which a branch is closed, whatever its opening hours say."""
+    """A day on which a branch is closed, even if its opening hours include that weekday."""
 
     branch = models.ForeignKey(Branch, on_delete=models.CASCADE, related_name="closed_days")
     day = models.DateField(_("day"))

@@ -1,4 +1,4 @@
-"""People, their consent, and the forms that were refused because a sign-in had expired."""
+"""The models for people, their consent, and their refused forms."""
 
 import uuid
 from datetime import timedelta
@@ -21,7 +21,10 @@ class UserManager(BaseUserManager):
 
 
 class User(AbstractBaseUser):
-    """A person. Everybody is a patron, and a person with a StaffRole is also staff. The email is optional."""
+    """A person. Everybody is a patron, and a person with a StaffRole is also staff.
+
+    A person can have no email address.
+    """
 
     class Remember(models.TextChoices):
         """How long the library keeps this person's visits. See accounts/patron/retention_choice.py."""
@@ -88,7 +91,7 @@ class User(AbstractBaseUser):
 
     @property
     def display_name(self):
-        """Return the name that others see. It never shows the email address."""
+        """Return the name that other people see. The email address is never part of this name."""
         return self.name or str(_("a patron"))
 
     @property
@@ -106,7 +109,10 @@ class User(AbstractBaseUser):
 
     @property
     def has_second_factor(self):
-        """Return whether they have an authenticator app or a passkey. Recovery codes alone don't count."""
+        """Return whether the person has an authenticator app or a passkey.
+
+        Recovery codes alone don't count.
+        """
         return self.authenticator_set.filter(type="totp").exists() or self.passkeys.exists()
 
     @property
@@ -125,7 +131,7 @@ def _roles(person):
 
 
 class Consent(models.Model):
-    """A person's consent: the exact words they read, and when."""
+    """A person's consent. It stores the exact words that the person read, and the time."""
 
     class Purpose(models.TextChoices):
         KEEP_SESSION = "keep_session", _("keep a visit in my library account")
@@ -162,7 +168,10 @@ class RefusedPostQuerySet(models.QuerySet):
 
 
 class RefusedPost(models.Model):
-    """A form that was refused because the sign-in or the form had expired. Its author can send it again."""
+    """A form that was refused because the sign-in or the form had expired.
+
+    The author can send the form again.
+    """
 
     KEPT_FOR = timedelta(minutes=30)
 
@@ -184,5 +193,5 @@ class RefusedPost(models.Model):
 
     @property
     def words(self):
-        """Return the longest value, by which the author can recognize the form."""
+        """Return the longest value of the form, so that the author can recognize the form."""
         return max((value for _name, value in self.pairs), key=len, default="")

@@ -1,4 +1,4 @@
-"""Library cards, passkeys, and pending changes of an email address."""
+"""The models for library cards, passkeys, and pending changes of an email address."""
 
 import uuid
 from datetime import timedelta
@@ -13,9 +13,9 @@ from .people import User
 
 
 class LibraryCard(models.Model):
-    """A patron's library card, with what the ILS said at the last sign-in with it.
+    """A patron's library card. The fields have the ILS's values from the last sign-in with this card.
 
-    The person is found by `ils_id`, which stays the same when the card is replaced.
+    The card is found by `ils_id`, because this id usually stays the same when the card is replaced.
     """
 
     person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="library_cards")
@@ -36,15 +36,16 @@ class LibraryCard(models.Model):
 
     @property
     def ending(self):
-        """Return the last four characters, enough for people to recognize their own card."""
+        """Return the last four characters of the barcode, so that people can recognize their own card."""
         return self.barcode[-4:]
 
 
 class AddressChange(models.Model):
-    """A new email address that replaces a person's old one after a week.
+    """A pending change of a person's email address, which happens after a week.
 
-    The person entered a code sent to the new address, but none sent to the old one. An email to the old
-    address has a link that stops the change. Only a hash of the link's token is stored.
+    The person entered a code that was sent to the new address. They did not enter one that was sent to the
+    old address. So the old address gets an email with a link that stops the change. Only a hash of the link's
+    token is stored.
     """
 
     WAITS = timedelta(days=7)
@@ -64,12 +65,12 @@ class AddressChange(models.Model):
 
 class PasskeyQuerySet(models.QuerySet):
     def belonging_to(self, viewer):
-        """Return the person's own passkeys. A viewer by code has none."""
+        """Return the viewer's own passkeys. A viewer who is not signed in has no passkeys."""
         return self.filter(person=viewer.person, person__isnull=False)
 
 
 class Passkey(models.Model):
-    """The public key of a passkey. It works only for the host name it was made for."""
+    """The public key of a passkey. A passkey works only on the host name for which it was made."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="passkeys")

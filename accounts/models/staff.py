@@ -1,4 +1,4 @@
-"""Staff roles, invitations, absences, and shared desk computers."""
+"""The models for staff roles, invitations, absences, shared desk computers and their PINs."""
 
 import uuid
 from datetime import timedelta
@@ -47,16 +47,19 @@ class StaffRole(models.Model):
 
 class InvitationQuerySet(models.QuerySet):
     def at_desk_of(self, coordinator):
-        """Return the invitations that only name branches whose staff this coordinator manages."""
+        """Return the invitations that this coordinator manages.
+
+        The coordinator has to manage the staff of every branch that the invitation names.
+        """
         elsewhere = InvitedRole.objects.exclude(branch__in=Branch.objects.at_desk_of(coordinator))
         return self.exclude(roles__in=elsewhere)
 
 
 class Invitation(models.Model):
-    """An invitation to work at a desk, deleted once it is accepted or withdrawn.
+    """An invitation to work at a desk. The row is deleted when the invitation is accepted or withdrawn.
 
-    Only a hash of the link's token is stored. A coordinator can send an expired invitation again until it is
-    KEPT_FOR old.
+    Only a hash of the link's token is stored. After the link expires, a coordinator can still send the
+    invitation again. The invitation is deleted when it is KEPT_FOR old.
     """
 
     LASTS = timedelta(days=7)
@@ -85,7 +88,7 @@ class Invitation(models.Model):
 
 
 class InvitedRole(models.Model):
-    """The branch and role that an invitation offers."""
+    """One branch and role that an invitation offers."""
 
     invitation = models.ForeignKey(Invitation, on_delete=models.CASCADE, related_name="roles")
     branch = models.ForeignKey(Branch, on_delete=models.CASCADE, related_name="+")
@@ -104,7 +107,10 @@ class InvitedRole(models.Model):
 
 class AbsenceQuerySet(models.QuerySet):
     def at_desk_of(self, user):
-        """Return the absences that this staff member may change: their own, or all for a coordinator."""
+        """Return the absences that this staff member may change.
+
+        Coordinators may change every absence. Other staff may change only their own absences.
+        """
         return self if user.is_coordinator else self.filter(person=user)
 
     def on(self, day):
@@ -112,7 +118,10 @@ class AbsenceQuerySet(models.QuerySet):
 
 
 class Absence(models.Model):
-    """Days on which a staff member is away, and the colleague who covers. Both days are included."""
+    """The days on which a staff member is away, and the colleague who covers for them.
+
+    The absence includes its first and its last day.
+    """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="absences")
@@ -152,7 +161,8 @@ class SharedDeskQuerySet(models.QuerySet):
     def at_desk_of(self, user):
         """Return the computers that this staff member may see and close.
 
-        These are the ones they unlocked. Coordinators also manage those of their branches.
+        Staff may close the computers that they unlocked. Coordinators may also close the computers of the
+        branches that they manage.
         """
         return (
             self.filter(Q(unlocked_by=user) | Q(branch__in=Branch.objects.at_desk_of(user)))
@@ -163,7 +173,7 @@ class SharedDeskQuerySet(models.QuerySet):
     def unlocked(self, at):
         """Return the computers that accept PINs at `at`.
 
-        A computer is left out if the person who unlocked it no longer works at its branch.
+        A computer accepts no PINs if the person who unlocked it no longer works at its branch.
         """
         works_there = StaffRole.objects.filter(
             user=models.OuterRef("unlocked_by"), branch=models.OuterRef("branch")
@@ -174,8 +184,8 @@ class SharedDeskQuerySet(models.QuerySet):
 class SharedDesk(models.Model):
     """A shared computer at a service point, on which staff sign in with a PIN.
 
-    A staff member unlocks it for the day with their second factor. A cookie with a token identifies its
-    browser, and only a hash of the token is stored.
+    A staff member unlocks the computer for the day with their second factor. A cookie with a token identifies
+    the computer's browser. Only a hash of the token is stored.
     """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -218,7 +228,10 @@ class DeskPin(models.Model):
 
 
 class PinTries(models.Model):
-    """The number of wrong PINs for one person on one shared desk computer since the last right one."""
+    """The number of wrong PINs that were entered for one person on one shared desk computer.
+
+    The right PIN or the second factor resets the number to 0.
+    """
 
     desk = models.ForeignKey(SharedDesk, on_delete=models.CASCADE, related_name="+")
     person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")

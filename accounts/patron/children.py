@@ -1,8 +1,9 @@
-"""Children's records. They hold a first name, no birth date and no address that others wrote down.
+"""Make and end children's records.
 
-The library also keeps them for a shorter time. The portal doesn't know anybody's age. A record is a child's
-because staff marked it, because the library card belongs to a children's patron group, or because a child
-kept a visit on their own device.
+A child's record has only a first name. It has no birth date, and no address that another person entered.
+Visits on a child's record are deleted earlier. The portal doesn't know anybody's age, so there are three ways
+to get a child's record. Staff can mark the record. The library card can belong to a children's patron group.
+Or a child has saved a visit on their own device.
 """
 
 from django.db import transaction
@@ -16,22 +17,25 @@ class WorksAtADesk(Exception):
 
 
 def first_name(name):
-    """Return the first given name: "Jane" for "Jane Ann Doe" and "Doe, Jane Ann", and "" for "Doe,"."""
+    """Return the first given name.
+
+    It is "Jane" for both "Jane Ann Doe" and "Doe, Jane Ann". It is an empty string for "Doe,".
+    """
     family, comma, given = name.partition(",")
     return next(iter((given if comma else family).split()), "")
 
 
 def is_childrens_group(library, group):
-    """Return whether the library listed this ILS patron group as children's."""
+    """Return whether this patron group of the ILS is on the library's list of children's groups."""
     named = {line.strip().casefold() for line in library.childrens_groups.splitlines()}
     return bool(group.strip()) and group.strip().casefold() in named
 
 
 @transaction.atomic
 def make_childs_record(person, *, by, at):
-    """Turn the record into a child's record, and delete its surname.
+    """Turn the record into a child's record, and delete the surname. Raises WorksAtADesk.
 
-    Visits that are too old for a child's record are deleted a day later. Raises WorksAtADesk.
+    Visits that are too old for a child's record are deleted a day later.
     """
     person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     if person.staff_roles.exists():
@@ -45,7 +49,10 @@ def make_childs_record(person, *, by, at):
 
 @transaction.atomic
 def end_childs_record(person, *, by, at):
-    """Turn a child's record into an ordinary one. From now on the person's own retention choice applies."""
+    """Turn a child's record into an ordinary record.
+
+    From then on, the person's own choice decides how long the library keeps their visits.
+    """
     person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     if person.is_child:
         person.child_since = None

@@ -1,4 +1,4 @@
-"""Create and change people's records, and delete those whose address was never confirmed."""
+"""Create and change people's records. Delete records with an address that was never confirmed."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ UNCONFIRMED_FOR = timedelta(days=1)
 
 
 class AddressTaken(Exception):
-    """The address belongs to the library account of another `person`."""
+    """The address already belongs to another library account, which is that of `person`."""
 
     def __init__(self, person):
         self.person = person
@@ -24,10 +24,10 @@ class AddressTaken(Exception):
 
 @transaction.atomic
 def person_with_address(email, *, at, language=""):
-    """Return the person with this address. Create one if the address is unknown.
+    """Return the person with this address. Create a person if the address is unknown.
 
-    The portal then answers known and unknown addresses alike. A new record is deleted after a day unless a
-    code confirms the address.
+    The sign-in page then gives the same answer for known and unknown addresses. A new record is deleted after
+    a day if nobody confirms the address by code.
     """
     email = email.strip().lower()
     person, _created = User.objects.get_or_create(
@@ -41,9 +41,9 @@ def person_with_address(email, *, at, language=""):
 
 @transaction.atomic
 def person_without_address(*, at, name="", language, child_since=None):
-    """Create a person who can sign in only on the device they use now.
+    """Create a person who has no sign-in method except the device that they are using now.
 
-    `child_since` makes it a child's record (accounts/patron/children.py).
+    With `child_since`, the record is a child's record (see accounts/patron/children.py).
     """
     person = User.objects.create(
         name=name, language=language, joined_at=at, child_since=child_since, password=make_password(None)
@@ -54,14 +54,15 @@ def person_without_address(*, at, name="", language, child_since=None):
 
 @staff_action
 def person_added_at_desk(*, name, email, language, by, at, is_child=False):
-    """Create a patron at the desk, at the patron's wish. The address is optional and not confirmed yet.
+    """Create a record for a patron who asks for it at the desk. Raises AddressTaken.
 
-    A child's record gets a first name and no address. Raises AddressTaken.
+    The address is optional, and it is not confirmed yet. A child's record gets only a first name and no
+    address.
     """
     if is_child:
         name, email = first_name(name), ""
     if email:
-        # Unconfirmed people with this address come from unfinished sign-ins.
+        # Delete unconfirmed people with this address, because they come from unfinished sign-ins.
         unconfirmed_people(at=None).filter(email=email.strip().lower()).delete()
         if other := User.objects.filter(email=email.strip().lower()).first():
             raise AddressTaken(other)
@@ -77,7 +78,7 @@ def person_added_at_desk(*, name, email, language, by, at, is_child=False):
 
 
 def change_name(person, *, name):
-    """Change a person's name. A child's record keeps only the first name."""
+    """Change a person's name. For a child's record, save only the first name."""
     User.objects.filter(pk=person.pk).update(name=first_name(name) if person.is_child else name)
 
 
@@ -86,14 +87,14 @@ def change_language(person, *, language):
 
 
 def forget_unconfirmed_people(*, at):
-    """Delete records whose address was not confirmed within a day. The worker calls this."""
+    """Delete records with an address that was not confirmed within a day. The worker calls this function."""
     unconfirmed_people(at=at - UNCONFIRMED_FOR).delete()
 
 
 def unconfirmed_people(*, at):
-    """Return people who never signed in and whose only address was never confirmed.
+    """Return people who never signed in and have only an address that was never confirmed.
 
-    `at` limits them to people who joined earlier. None means all.
+    With `at`, return only people who joined before that time.
     """
     people = User.objects.filter(
         last_login=None, staff_roles=None, consents=None, audit_events=None, emailaddress__verified=False

@@ -1,4 +1,7 @@
-"""Forms that were refused because the sign-in or the form had expired. Their authors can send them again."""
+"""Save and delete forms that were refused because the sign-in or the form had expired.
+
+The author of a saved form can send it again.
+"""
 
 from django.db import transaction
 
@@ -11,8 +14,11 @@ MAX_PER_PERSON = 20
 
 @transaction.atomic
 def keep_refused_post(person, *, path, fields, at):
-    """Save the refused form for its author. Delete their oldest ones above MAX_PER_PERSON."""
-    # No database accepts a NUL character, not even in JSON.
+    """Save the refused form for its author.
+
+    If the author has more than MAX_PER_PERSON saved forms, delete the oldest.
+    """
+    # clean() removes NUL characters, because databases don't accept them, not even in JSON.
     fields = {
         clean(name): [clean(value, multiline=True) for value in values] for name, values in fields.items()
     }
@@ -32,5 +38,5 @@ def drop_refused_post(person, public_id):
 
 
 def forget_refused_posts(*, at):
-    """Delete refused forms after 30 minutes. The worker calls this."""
+    """Delete refused forms that are older than KEPT_FOR. The worker calls this function."""
     RefusedPost.objects.filter(refused_at__lte=at - RefusedPost.KEPT_FOR).delete()

@@ -1,7 +1,8 @@
-"""How long the library keeps a person's visits and conversations, by their own choice.
+"""Let people choose how long the library keeps their visits and conversations.
 
-A choice takes effect a day after it was made, so that people can undo it. Nothing is deleted earlier than the
-page said. A child's record and a visit with a child are kept for at most 90 days, whatever was chosen.
+A choice takes effect a day after a person made it, so that the person can undo the choice. Nothing is deleted
+earlier than the page has said. Visits on a child's record, and visits with a child, are kept for at most 90
+days. A longer choice doesn't change that.
 """
 
 from datetime import datetime, time, timedelta
@@ -15,10 +16,10 @@ from .. import audit
 from ..models import Consent, Library, User
 
 Remember = User.Remember
-# For visits that nobody kept, for quiet visits, and for people who chose to keep nothing but then kept a
-# visit.
+# This period applies to visits that nobody has kept and to quiet visits. It also applies if people chose to
+# keep nothing, but kept a visit later.
 SHORT_PERIOD = timedelta(days=30)
-# For people who have never chosen.
+# This period applies to people who have never chosen.
 DEFAULT_PERIOD = timedelta(days=365)
 CHILD_PERIOD = timedelta(days=90)
 PERIODS = {
@@ -32,10 +33,11 @@ CHILDS_CHOICES = (Remember.DAYS_30, Remember.DAYS_90, Remember.NOTHING)
 
 
 def ends_at(person, kept_at, *, library, remember=None, until=None, chosen_at=None, with_child=False):
-    """Return when something that the person kept at `kept_at` is due for deletion.
+    """Return the time at which something that the person kept at `kept_at` is due for deletion.
 
-    `remember`, `until` and `chosen_at` describe another choice than the person's own. `with_child` marks a
-    visit with a child, or something that belongs to one. `due` is the same rule as a query.
+    `remember`, `until` and `chosen_at` can describe a choice that the person hasn't made yet. By default, the
+    person's own choice applies. `with_child` says whether this is a visit with a child or belongs to such a
+    visit. `due` expresses the same rule as a query.
     """
     if remember is None:
         remember, until, chosen_at = person.remember, person.remember_until, person.remember_chosen_at
@@ -50,21 +52,24 @@ def ends_at(person, kept_at, *, library, remember=None, until=None, chosen_at=No
     if with_child:
         return min(ends, kept_at + CHILD_PERIOD)
     if person.child_since:
-        # Older visits get one more day after the record became a child's.
+        # Older visits are kept for one more day after the record became a child's record.
         return min(ends, max(kept_at + CHILD_PERIOD, person.child_since + UNDO_FOR))
     return ends
 
 
 def chosen_by(person):
-    """Return the choice that applies. A child's record never has more than 90 days."""
+    """Return the choice that applies to the person.
+
+    For a child's record, the longest possible choice is 90 days.
+    """
     return Remember.DAYS_90 if person.is_child and person.remember not in CHILDS_CHOICES else person.remember
 
 
 def due(field, *, at, whose="patron"):
     """Return the condition for rows that are due for deletion at `at`.
 
-    `field` names the column with the time from which the person has kept the row. `whose` names the foreign
-    key to that person. Visits with a child can be due earlier: see `childs_due`.
+    `field` is the name of the column with the time at which the person kept the row. `whose` is the name of
+    the foreign key to the person. Visits with a child can be due earlier, as `childs_due` says.
     """
     library = Library.current()
     its_day = TruncDate(field, tzinfo=library.zone)
@@ -90,16 +95,20 @@ def due(field, *, at, whose="patron"):
 
 
 def childs_due(field, *, at, whose="patron"):
-    """Return the condition for visits with a child that are due after 90 days, whatever the person chose.
+    """Return the condition for visits with a child that are due for deletion at `at`.
 
-    `field` and `whose` are the same as for `due`.
+    Such visits are due after 90 days, even if the person has chosen a longer time. `field` and `whose`
+    have the same meaning as in `due`. The condition doesn't check whether a visit is with a child.
     """
     return Q(**{f"{whose}__isnull": False, f"{field}__lte": at - CHILD_PERIOD})
 
 
 @transaction.atomic
 def choose(person, *, remember, until=None, wording, language, at):
-    """Save the person's choice, which takes effect a day later, and the consent with the words they read."""
+    """Save the person's choice, and their consent with the words that they read.
+
+    The choice takes effect a day later.
+    """
     person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     person.remember, person.remember_until, person.remember_chosen_at = remember, until, at
     person.save(update_fields=["remember", "remember_until", "remember_chosen_at"])

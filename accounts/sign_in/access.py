@@ -1,6 +1,6 @@
-"""Who may open a page, and how people sign in, reauthenticate and pass the second factor.
+"""Decide who may open a page, and record sign-ins, reauthentication and the second factor.
 
-The scopes of the querysets, `belonging_to` and `at_desk_of`, decide which objects a page shows.
+The queryset methods `belonging_to` and `at_desk_of` decide which objects a page shows.
 """
 
 import time
@@ -32,17 +32,17 @@ VERIFIED_AT = "read_at"
 OTHER_RECORD = "other_record"
 
 LAST_PERSON = settings.COOKIE_PREFIX + "last_person"
-# A working day. The sign-in itself lasts much longer.
+# The second factor lasts for a working day. The sign-in itself lasts much longer.
 SECOND_FACTOR_LASTS = timedelta(hours=12)
-# The page that asks people to reauthenticate shows this time.
+# The page that asks people to reauthenticate shows this duration.
 REAUTHENTICATION_LASTS = timedelta(minutes=15)
 
 
 def sign_in(request, user, *, by, borrowed=False):
     """Sign `user` in on this device.
 
-    `by` is the method ("code", "passkey", "card", …), which the session remembers. The session key changes,
-    but visits that were opened by code stay open. For `borrowed`, see set_borrowed.
+    `by` is the method, such as "code", "passkey" or "card". The session stores the method. The session gets a
+    new key, but visits that were opened by code stay open. For `borrowed`, see set_borrowed.
     """
     set_borrowed(request, borrowed)
     record_authentication(request, user, method=by)
@@ -50,10 +50,10 @@ def sign_in(request, user, *, by, borrowed=False):
 
 
 def set_borrowed(request, borrowed):
-    """Note whether the person is about to sign in on a device that isn't theirs.
+    """Note in the session whether the person is about to sign in on a borrowed device.
 
-    Such a sign-in ends with the browser, or after BORROWED_DEVICE_HOURS. It leaves no cookie with the
-    person's id and no draft in the browser.
+    A sign-in on a borrowed device ends when the browser closes, or after BORROWED_DEVICE_HOURS. The browser
+    stores no draft, and no cookie with the person's id.
     """
     if borrowed:
         request.session[BORROWED] = True
@@ -66,19 +66,23 @@ def is_borrowed(request):
 
 
 def session_expiry(request):
-    """Return when a new sign-in ends on a borrowed device, or None on any other device."""
+    """Return the time at which a new sign-in ends on a borrowed device. Return None on any other device."""
     return timezone.now() + timedelta(hours=settings.BORROWED_DEVICE_HOURS) if is_borrowed(request) else None
 
 
 def last_person_id(request):
-    """Return the public id of the last person who didn't sign out here, or an empty string."""
+    """Return the public id of the person who was signed in here last, or an empty string.
+
+    It is also empty after that person has signed out.
+    """
     return request.get_signed_cookie(LAST_PERSON, default="")
 
 
 def record_second_factor(request, *, at):
     """Note that the staff member has passed the second factor in this sign-in.
 
-    It also unblocks their PIN, and replaces a sign-in by PIN.
+    The second factor also unblocks their PIN. A session that began with a PIN may now do more than open the
+    desk.
     """
     renew_session(request)
     request.session[SECOND_FACTOR] = at.isoformat()
@@ -88,9 +92,9 @@ def record_second_factor(request, *, at):
 
 
 def renew_session(request):
-    """Give the session a new key, because it may do more from now on.
+    """Give the session a new key, because the session may do more from now on.
 
-    It stays the same entry in the person's list of sign-ins.
+    The person's list of sign-ins still shows the session as the same entry.
     """
     old_key = request.session.session_key
     request.session.cycle_key()
@@ -98,16 +102,19 @@ def renew_session(request):
 
 
 def record_reauthentication(request):
-    """Note that the person has just reauthenticated. It counts in this session for REAUTHENTICATION_LASTS."""
+    """Note that the person has just reauthenticated.
+
+    The reauthentication is valid in this session for REAUTHENTICATION_LASTS.
+    """
     renew_session(request)
     request.session[REAUTHENTICATED_AT] = time.time()
     note(request, "proved")
 
 
 def record_verified_address(request, email):
-    """Note that a code sent to this address was entered in this session.
+    """Note that the person has just entered a code that was sent to this address.
 
-    It counts for REAUTHENTICATION_LASTS.
+    The address counts as verified in this session for REAUTHENTICATION_LASTS.
     """
     request.session[VERIFIED_AT] = {email: time.time()} | {
         known: at for known, at in request.session.get(VERIFIED_AT, {}).items() if _is_recent(at)
@@ -115,7 +122,7 @@ def record_verified_address(request, email):
 
 
 def recently_verified_addresses(request):
-    """Return the addresses whose code was entered in this session within REAUTHENTICATION_LASTS."""
+    """Return the addresses that were verified by code in this session within REAUTHENTICATION_LASTS."""
     at_sign_in = {
         record["email"]: record["at"]
         for record in get_authentication_records(request, request.user)
@@ -126,9 +133,9 @@ def recently_verified_addresses(request):
 
 
 def forget_reauthentication(request):
-    """Forget every reauthentication, because this patron has just become staff.
+    """Forget every reauthentication in this session, because the patron has just become staff.
 
-    The methods of a patron are too weak for staff.
+    The patron may have used a method that is too weak for staff.
     """
     for key in (REAUTHENTICATED_AT, VERIFIED_AT):
         request.session.pop(key, None)
@@ -138,7 +145,8 @@ def forget_reauthentication(request):
 def recently_authenticated(request):
     """Return whether the person signed in or reauthenticated in this session within REAUTHENTICATION_LASTS.
 
-    A library card is too weak for staff, who can set up a second factor next. Its PIN has only four digits.
+    A library card doesn't count for staff, because they can set up a second factor afterward. A card's PIN of
+    four digits is too weak for that.
     """
     methods = {"code"} if request.user.is_staff else {"code", "card"}
     at_sign_in = [
@@ -154,7 +162,10 @@ def _is_recent(at):
 
 
 def remember_other_record(request, person):
-    """Note that the signed-in person has just verified the address of their other record, `person`."""
+    """Note that the signed-in person has another record, `person`.
+
+    They have just entered a code that was sent to the address of that other record.
+    """
     request.session[OTHER_RECORD] = {
         "other": str(person.public_id),
         "of": str(request.user.public_id),
@@ -163,7 +174,10 @@ def remember_other_record(request, person):
 
 
 def other_record(request):
-    """Return the signed-in person's other record that was noted within REAUTHENTICATION_LASTS, or None."""
+    """Return the other record that `remember_other_record` noted for the signed-in person, or None.
+
+    The note is valid for REAUTHENTICATION_LASTS.
+    """
     noted = request.session.get(OTHER_RECORD)
     if not noted or noted["of"] != str(request.user.public_id) or not _is_recent(noted["at"]):
         return None
@@ -175,15 +189,15 @@ def redirect_to_reauthenticate(request):
 
 
 def origin(request):
-    """Return our scheme and host, for which browsers sign the answers of passkeys."""
+    """Return our scheme and host. A browser includes them in the signed answer of a passkey."""
     return f"{request.scheme}://{request.get_host()}"
 
 
 def may_change_passkeys(request):
     """Return whether the person may add and remove passkeys now.
 
-    A passkey opens the desk. Staff need the second factor they have, so that access to their email alone
-    isn't enough to add one.
+    A passkey opens the desk. Staff who already have a second factor must use it before they add a passkey.
+    Otherwise a stranger who reads their email could add a passkey.
     """
     return not request.user.is_staff or not request.user.has_second_factor or has_shown_second_factor(request)
 
@@ -198,7 +212,10 @@ def may_open_desk(request):
 
 
 def signed_in_by_pin(request):
-    """Return whether only a PIN has identified the staff member. It opens the desk, but nothing more."""
+    """Return whether the staff member signed in by PIN and has not used their second factor since.
+
+    A PIN opens only the desk.
+    """
     return request.shared_desk is not None and bool(request.session.get(BY_PIN))
 
 
@@ -213,21 +230,21 @@ def redirect_to_second_factor(request):
 
 
 def safe_next(request):
-    """Return the page of ours named by `next` in the request, or an empty string."""
+    """Return the page that `next` in the request names. Return an empty string if it isn't on our site."""
     going_to = request.POST.get("next") or request.GET.get("next") or ""
     safe = url_has_allowed_host_and_scheme(
         going_to, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    # Django's redirect() would take anything without a leading slash for the name of a URL.
+    # Without the leading slash, Django's redirect() would look for a URL pattern of that name.
     return going_to if safe and going_to.isprintable() and going_to.startswith("/") else ""
 
 
 def reauthentication_required(view):
     """Require a signed-in person who has authenticated recently.
 
-    Others are sent to the page that asks, and from there back to this address with a GET. A late POST is
-    lost, so the view must show its form again. Use it where people open the account to others, take all its
-    data or delete it.
+    Other people are sent to the page on which they reauthenticate. That page sends them back to this address
+    with a GET. The data of a POST is lost, so the view must show its form again. Use this decorator for views
+    that add a sign-in method, export all data or delete the account.
     """
 
     @login_required
@@ -252,7 +269,7 @@ def staff_only(view):
             return redirect_to_second_factor(request)
         return view(request, *args, **kwargs)
 
-    # tests/architecture/test_sweeps.py reads it.
+    # tests/architecture/test_sweeps.py reads this attribute.
     guarded.guard = "staff_only"  # type: ignore[attr-defined]
     return guarded
 

@@ -1,4 +1,4 @@
-"""The secrets of authenticator apps, encrypted with the server's key."""
+"""Encrypt the secrets of authenticator apps again after the server's key has changed."""
 
 from allauth.mfa.models import Authenticator
 from django.conf import settings
@@ -6,14 +6,14 @@ from django.db import transaction
 
 from portal import keys
 
-# The purpose for which portal.keys encrypts the secrets. It never changes.
+# portal.keys derives the encryption key from this name, so the name never changes.
 SEALED_FOR = "accounts.second-factor"
 
 
 def seal_anew(*, at):
-    """Encrypt every secret with the present key, while SECRET_KEY_FALLBACKS lists old keys.
+    """Encrypt every secret with the current key. The worker calls this function.
 
-    The worker calls this.
+    There is nothing to do if SECRET_KEY_FALLBACKS lists no old keys.
     """
     if not settings.SECRET_KEY_FALLBACKS:
         return

@@ -1,6 +1,7 @@
-"""The PINs with which staff sign in on an unlocked shared desk computer of their branch.
+"""Set, check and remove the PINs of staff.
 
-A PIN opens nothing else. See docs/decisions/0012-shared-desk-computers-and-pins.md.
+Staff sign in with a PIN on an unlocked shared desk computer of their branch. A PIN works nowhere else. See
+docs/decisions/0012-shared-desk-computers-and-pins.md.
 """
 
 from allauth.usersessions.models import UserSession
@@ -16,13 +17,16 @@ from ..models import DeskPin, Library, PinTries, SharedDesk, User
 from .security_mails import mail_security_notice
 
 MIN_LENGTH, MAX_LENGTH = 4, 6
-# Wrong PINs of one person on one computer. Then the PIN is blocked there until they use their second factor.
+# After this many wrong PINs for one person on one computer, the PIN is blocked on that computer. The PIN
+# works there again when the person has used their second factor.
 MAX_WRONG_PER_PERSON = 5
-# Wrong PINs of all staff on one computer. Then it is closed, and a staff member has to unlock it again.
+# After this many wrong PINs for all staff on one computer, the computer is closed. Then a staff member has to
+# unlock the computer again.
 MAX_WRONG_PER_COMPUTER = 20
-# Wrong PINs of one person on all computers. A colleague could unlock one computer again and again.
+# After this many wrong PINs for one person on all computers, the PIN is blocked on every computer. Without
+# this limit, a colleague could unlock a computer again and again to get more tries.
 MAX_WRONG_IN_TOTAL = 15
-# It is part of every stored PIN hash, so it never changes.
+# This name is part of every stored PIN hash, so it never changes.
 PURPOSE = "accounts.desk_pins"
 # The session key that marks a sign-in by PIN.
 BY_PIN = "by_pin"
@@ -36,18 +40,21 @@ class WrongPin(Exception):
 
 
 class PinBlocked(Exception):
-    """The PIN was wrong too often. It works again once its owner has used their second factor."""
+    """There were too many wrong PINs. The PIN works again after its owner has used their second factor."""
 
 
 class DeskClosed(Exception):
-    """The computer was closed, perhaps after too many wrong PINs. A staff member has to unlock it again."""
+    """The computer is closed, for example after too many wrong PINs.
+
+    A staff member has to unlock the computer again.
+    """
 
 
 def is_easy_to_guess(pin):
-    """Return whether people would try this PIN early.
+    """Return whether this PIN is one of the first that people would try.
 
-    Such PINs use one or two digits, a run (also past 9, as 8901), a repeat (4545, 123123), the middle column
-    of the keypad, or a year.
+    Such a PIN has only one or two different digits, or is a year. Others are digits in order, such as 1234 or
+    8901, and repeats, such as 123123. The middle column of the keypad (2580) is also easy to guess.
     """
     steps = {(int(after) - int(before)) % 10 for before, after in zip(pin, pin[1:], strict=False)}
     half = len(pin) // 2
@@ -58,7 +65,10 @@ def is_easy_to_guess(pin):
 
 @transaction.atomic
 def set_pin(person, *, pin, at, but=""):
-    """Set the person's PIN. End their sign-ins by the old one, except the session with the key `but`."""
+    """Set the person's PIN, and end their sign-ins by the old PIN.
+
+    The session with the key `but` doesn't end.
+    """
     DeskPin.objects.update_or_create(
         person=person,
         defaults={"pin_hash": make_password(_peppered(person, pin)), "set_on": Library.current().today(at)},
@@ -71,14 +81,17 @@ def set_pin(person, *, pin, at, but=""):
 
 @transaction.atomic
 def remove_pin(person, *, by, at):
-    """Remove the person's PIN, and end their sign-ins by it."""
+    """Remove the person's PIN, and end their sign-ins by PIN."""
     if DeskPin.objects.filter(person=person).delete()[0]:
         _end_sign_ins(person)
         audit.record("removed_desk_pin", person, by=by, at=at)
 
 
 def remove_pin_without_second_factor(person, *, by, at):
-    """Remove the PIN if the person no longer has a second factor, because a PIN only replaces one."""
+    """Remove the PIN if the person has no second factor.
+
+    A PIN is only a shortcut for staff who have a second factor.
+    """
     if not person.has_second_factor:
         remove_pin(person, by=by, at=at)
 
@@ -89,16 +102,17 @@ def pin_of(person):
 
 
 def people_with_pin(desk):
-    """Return the staff with a PIN who work at the computer's branch, ordered by name."""
+    """Return the staff who have a PIN and work at the computer's branch, ordered by name."""
     people = User.objects.filter(is_active=True, desk_pin__isnull=False, staff_roles__branch=desk.branch_id)
     return list(people.select_related("desk_pin").order_by("name", "pk"))
 
 
 def try_pin(desk, person, pin, *, at):
-    """Check the PIN of `person`, one of people_with_pin. Return the number of wrong tries before it.
+    """Check the PIN of `person`, who must be one of people_with_pin.
 
-    Raises WrongPin, PinBlocked or DeskClosed. An UPDATE with the limit in its condition counts each try
-    before the PIN is checked, so simultaneous requests get no extra tries.
+    Return how many wrong PINs were entered for the person on this computer since the last right PIN. Raises
+    WrongPin, PinBlocked or DeskClosed. Each try is counted before the PIN is checked. The UPDATE that counts
+    the try also checks the limit, so simultaneous requests get no extra tries.
     """
     tries = PinTries.objects.get_or_create(desk=desk, person=person)[0]
     if not PinTries.objects.filter(pk=tries.pk, count__lt=MAX_WRONG_PER_PERSON).update(count=F("count") + 1):
@@ -133,13 +147,13 @@ def reset_pin_tries(person):
 
 
 def _close(desk, *, at):
-    """Close the computer after too many wrong PINs. The audit event names nobody."""
+    """Close the computer after too many wrong PINs. The audit event names no person."""
     if SharedDesk.objects.filter(pk=desk.pk, closed_at=None).update(closed_at=at):
         audit.record("closed_shared_desk", desk, by=None, at=at)
 
 
 def _end_sign_ins(person, *, but=""):
-    """End the person's sign-ins by PIN, except the session with the key `but`."""
+    """End the person's sign-ins by PIN. The session with the key `but` doesn't end."""
     signed_in = {
         signed_in.session_key: signed_in
         for signed_in in UserSession.objects.filter(user=person).exclude(session_key=but)
@@ -150,7 +164,7 @@ def _end_sign_ins(person, *, but=""):
 
 
 def _is_right(person, pin):
-    """Return whether the PIN is right. If an old server key made its hash, replace the hash."""
+    """Return whether the PIN is right. If its hash was made with an old server key, replace the hash."""
     present, *older = keys.fingerprints(PURPOSE, _salted(person, pin))
     if check_password(present, person.desk_pin.pin_hash):
         return True
@@ -161,9 +175,10 @@ def _is_right(person, pin):
 
 
 def _peppered(person, pin):
-    """Return the PIN's fingerprint under the server's key.
+    """Return the PIN's fingerprint, which is made with the server's key.
 
-    With a copy of the database alone, all 10,000 PINs could be tried in an hour, however slow the hash.
+    A copy of the database is then not enough to find a PIN. Otherwise somebody with a copy could try all
+    10,000 PINs of four digits in an hour, even against a slow hash.
     """
     return keys.fingerprint(PURPOSE, _salted(person, pin))
 

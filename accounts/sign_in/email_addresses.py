@@ -1,12 +1,13 @@
-"""A person's email address: whether it is confirmed, and how another one replaces it.
+"""Confirm and change people's email addresses.
 
-First the person enters a code sent to the new address. If the old address was never confirmed, the new one
-replaces it at once. Otherwise there are two ways:
+To change an address, a person first enters a code that was sent to the new address. If the old address was
+never confirmed, the new address replaces it at once. Otherwise there are two ways:
 
-- The person also enters a code sent to the old address, and the change happens at once.
-- Otherwise the change waits a week. The old address gets an email with a link that stops it.
+- The person also enters a code that was sent to the old address. Then the change happens at once.
+- The person waits a week. The old address gets an email with a link that stops the change.
 
-Until then, no page and no email shows the new address: another person may be reading the old mailbox.
+While a change is pending, no page and no email shows the new address, because another person may read the
+old mailbox.
 """
 
 import hashlib
@@ -43,23 +44,26 @@ TITLES = {
 
 
 class ConfirmationMissing(Exception):
-    """The old address has not confirmed the change."""
+    """The person has not entered a code that was sent to the old address."""
 
 
 class NotByWaiting(Exception):
-    """The address can't change by waiting a week.
+    """The person can't change their address by waiting a week.
 
-    Either the person has no confirmed address, so they need not wait. Or they are staff: a coordinator has to
-    invite the new address.
+    A person without a confirmed old address doesn't have to wait. Staff can't change their address this way,
+    because a coordinator has to invite their new address.
     """
 
 
 class UnknownChange(Exception):
-    """The token is wrong, or its change was stopped, canceled, replaced or made."""
+    """The token belongs to no pending change.
+
+    Either the token is wrong, or the change was stopped, canceled, replaced or made.
+    """
 
 
 def confirmed_address(person):
-    """Return the person's address, or an empty string if nobody ever entered a code sent to it."""
+    """Return the person's address if it is confirmed. Otherwise return an empty string."""
     if (
         not person.email
         or EmailAddress.objects.filter(user=person, email=person.email, verified=False).exists()
@@ -71,16 +75,18 @@ def confirmed_address(person):
 def reauthentication_address(person):
     """Return the address to which a code for reauthentication goes, or an empty string.
 
-    For staff, it is the address that their coordinator named, even if it is not confirmed. A card's PIN or a
-    button is not enough for staff, because they can set up a second factor next.
+    A patron's address must be confirmed. Staff get the code even at an unconfirmed address, because a
+    coordinator entered that address. A card's PIN or a button is not enough for staff, because they can set
+    up a second factor afterward.
     """
     return confirmed_address(person) or (person.is_staff and person.email) or ""
 
 
 def offer_address(person, email):
-    """Store the address that the ILS or the single sign-on provider has for a person without one.
+    """Store an address as a suggestion for a person who has no address.
 
-    It gets no emails and can't be used to sign in until the person confirms it by code.
+    The suggestion comes from the ILS or the single sign-on provider. The address gets no emails and can't be
+    used to sign in until the person confirms it by code.
     """
     email = email.strip().lower()
     try:
@@ -104,8 +110,8 @@ def offered_address(person):
 def change_address(person, *, email, verified, at):
     """Replace the person's address with one that they have just verified.
 
-    `verified` holds all addresses that they have just verified. Raises ConfirmationMissing if the old address
-    is not one of them, and AddressTaken.
+    `verified` has all addresses that the person has just verified. Raises ConfirmationMissing if the old
+    address is confirmed and not one of these. Raises AddressTaken if another person has the new address.
     """
     person = _lock_person(person)
     email, old_address = email.strip().lower(), confirmed_address(person)
@@ -117,9 +123,10 @@ def change_address(person, *, email, verified, at):
 
 @transaction.atomic
 def change_in_a_week(person, *, email, at):
-    """Start a change of address that happens after a week, and email the old address a link that stops it.
+    """Start a change of address that happens after a week. Raises NotByWaiting and AddressTaken.
 
-    Returns the AddressChange, which replaces an earlier one. Raises NotByWaiting and AddressTaken.
+    The old address gets an email with a link that stops the change. Return the AddressChange. It replaces the
+    person's earlier pending change, if any.
     """
     person = _lock_person(person)
     email, old_address = email.strip().lower(), confirmed_address(person)
@@ -147,7 +154,10 @@ def pending_address_change(person):
 
 @transaction.atomic
 def keep_address(person, *, at):
-    """Cancel the person's own pending change. Return whether there was one."""
+    """Cancel the pending change at the request of the person who started it.
+
+    Return whether there was a pending change.
+    """
     person = _lock_person(person)
     if not _cancel_pending_change(person):
         return False
@@ -156,7 +166,7 @@ def keep_address(person, *, at):
 
 
 def change_with_token(token):
-    """Return the pending change whose email had this token. Raises UnknownChange."""
+    """Return the pending change whose email had a link with this token. Raises UnknownChange."""
     change = AddressChange.objects.select_related("person").filter(token_hash=_hash(token)).first()
     if change is None:
         raise UnknownChange
@@ -165,14 +175,14 @@ def change_with_token(token):
 
 @transaction.atomic
 def stop_change(token, *, at):
-    """Stop a change that the account's owner didn't start, and return the owner.
+    """Stop a change that the account's owner probably didn't start. Return the owner.
 
-    Signs the account out everywhere. Also removes the passkeys and single sign-on accounts added since the
-    change began. The new address gets an email, because it may be the owner's after all. Raises
-    UnknownChange.
+    The person who started the change may still be signed in, so every device is signed out. Passkeys and
+    single sign-on accounts that were added after the start are removed. The new address gets an email,
+    because it may belong to the owner after all. Raises UnknownChange.
     """
     list(User.objects.select_for_update().filter(pk=change_with_token(token).pk))
-    # Look it up again, because it may have ended while we waited for the lock.
+    # Look up the change again, because it may have ended while we waited for the lock.
     change = change_with_token(token)
     person = change.person
     AddressChange.objects.filter(pk=change.pk).delete()
@@ -185,14 +195,14 @@ def stop_change(token, *, at):
 
 
 def change_due_addresses(*, at):
-    """Make the changes that were pending for a week. The worker calls this."""
+    """Make the changes that were pending for a week. The worker calls this function."""
     due = AddressChange.objects.filter(begun_at__lte=at - AddressChange.WAITS)
     for key in list(due.values_list("pk", flat=True)):
         try:
             _change_if_due(key, at)
         except IntegrityError:
-            # Someone is signing in with this address right now. If they don't confirm it, a later run makes
-            # the change.
+            # Someone is signing in with the new address right now. If they don't confirm the address, a later
+            # run makes the change.
             log.info("an address changes at the next turn")
 
 
@@ -200,7 +210,7 @@ def change_due_addresses(*, at):
 def _change_if_due(key, at):
     person = User.objects.select_for_update().filter(pk=key).first()
     change = AddressChange.objects.filter(pk=key, begun_at__lte=at - AddressChange.WAITS).first()
-    # The person was erased, or the change was stopped, canceled or replaced meanwhile.
+    # Meanwhile, the person was erased, or the change was stopped, canceled or replaced.
     if person is None or change is None:
         return
     try:
@@ -220,7 +230,10 @@ def _lock_person(person):
 
 
 def _require_free(email, person):
-    """Raise AddressTaken if another person has this address. Delete unfinished sign-ins with it first."""
+    """Raise AddressTaken if another person has this address.
+
+    First delete the unconfirmed people with this address, who come from unfinished sign-ins.
+    """
     unconfirmed_people(at=None).filter(email=email).exclude(pk=person.pk).delete()
     other = User.objects.filter(email=email).exclude(pk=person.pk).first()
     if other is not None:
@@ -228,10 +241,11 @@ def _require_free(email, person):
 
 
 def _change(person, email, at):
-    """Save the new address, and email the old one if it was confirmed."""
+    """Save the new address. If the old address was confirmed, send an email to the old address."""
     old_address = confirmed_address(person)
     if old_address not in ("", email):
-        # Send it while the address is still theirs, so that erasing the person also deletes this email.
+        # Send the email while the person still has the old address. Erasing the person then also deletes this
+        # email from the outbox.
         _send_email("changed", old_address, person)
     person.email = email
     person.save(update_fields=["email"])
@@ -246,10 +260,10 @@ def _change(person, email, at):
 
 
 def _cancel_pending_change(person, *, new_address=""):
-    """Cancel the pending change, if any. Return whether there was one.
+    """Cancel the pending change, if any. Return whether there was a pending change.
 
-    Its address gets an email, unless it is `new_address`. A person who reads the old mailbox may have
-    canceled the change without the owner.
+    The address of the canceled change gets an email, unless it is `new_address`. The email warns the owner in
+    case another person has canceled the change.
     """
     change = pending_address_change(person)
     if change is None:
@@ -266,5 +280,5 @@ def _send_email(what, address, person, **context):
 
 
 def _hash(token):
-    """Return the SHA-256 of a token. It needs no salt, because the token is random."""
+    """Return the SHA-256 of a token. The hash needs no salt, because the token is random."""
     return hashlib.sha256(token.encode()).hexdigest()

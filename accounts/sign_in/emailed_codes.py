@@ -1,4 +1,7 @@
-"""Codes emailed to people who are already signed in, to add an address or to reauthenticate."""
+"""Email codes to people who are already signed in.
+
+They enter a code to add an email address or to reauthenticate.
+"""
 
 from allauth.account import app_settings
 from allauth.account.adapter import get_adapter
@@ -7,12 +10,12 @@ from django.utils.translation import gettext as _
 from accounts.allauth_internals import AbstractCodeVerificationProcess
 from portal import limits
 
-# The session key. It never changes.
+# The session key of the code. It never changes, so that a code stays valid during an upgrade.
 STATE = "mailed_code"
 
 
 class EmailedCode(AbstractCodeVerificationProcess):
-    """A code that was sent to an address for one purpose, kept in the session."""
+    """A code that was sent to an address for one purpose. The session stores the code."""
 
     def __init__(self, request, state):
         self.request = request
@@ -72,9 +75,10 @@ def count_code(request, email):
 
 
 def count_attempt(request, process):
-    """Count one try at a code. Raises limits.TooOften.
+    """Count one attempt to enter a code. Raises limits.TooOften.
 
-    allauth counts in the session too, but simultaneous requests would all see the same count there.
+    allauth counts the attempts in the session. That is not enough, because simultaneous requests would all
+    see the same count.
     """
     limits.count(
         request,
@@ -84,7 +88,7 @@ def count_attempt(request, process):
 
 
 def sent_too_often(error):
-    """Return the message for a limits.TooOften, when no code was sent."""
+    """Return the message that says why no code was sent. `error` is a limits.TooOften."""
     return _(
         "We can't send more codes right now. Look in your junk mail folder. "
         "We can send another code %(when)s."

@@ -1,4 +1,4 @@
-"""Library cards: the person who signs in with one, and what the ILS says about them."""
+"""Find or create the person who signs in with a library card, and store what the ILS says about the card."""
 
 import unicodedata
 
@@ -17,29 +17,33 @@ from .email_addresses import offer_address
 
 
 def count_attempt(request, card):
-    """Count one try to sign in with this card, before the ILS is asked. Raises limits.TooOften."""
+    """Count one attempt to sign in with this card. Raises limits.TooOften.
+
+    Call this function before you ask the ILS.
+    """
     limits.count(request, "card_sign_in", target=_normalized(card))
 
 
 def _normalized(card):
-    """Return the letters and digits of a card number, with digits of any script as ASCII.
+    """Return the letters and digits of a card number. Digits of any script become ASCII.
 
-    Many databases compare numbers this way. Otherwise each way of writing a card would have its own tries.
+    An ILS may accept the same card number in several spellings. Otherwise a person could get more tries by
+    writing the number in another way.
     """
     letters = unicodedata.normalize("NFKD", card.casefold())
     return "".join(str(unicodedata.decimal(letter, letter)) for letter in letters if letter.isalnum())
 
 
 class OnPaperOnly(Exception):
-    """A child with a new card gets no account, because this library gives children their visits on paper."""
+    """A child who signs in with a new card gets no account, because this library helps children on paper."""
 
 
 @transaction.atomic
 def person_with_card(patron, *, at, language):
-    """Return the person for a `patron` of the ILS (accounts.ils.base.Patron). Create one for a new patron.
+    """Return the person for `patron`, an accounts.ils.base.Patron. Create a person for a new patron.
 
-    A new record is a child's if the library lists the patron group as children's. People are found only by
-    the ILS's own id, because two people can share an address. Raises OnPaperOnly.
+    If the library lists the patron's group as a children's group, the new record is a child's record. People
+    are found only by the ILS's own id, because two people can share an address. Raises OnPaperOnly.
     """
     is_childs = is_childrens_group(Library.current(), patron.group)
     card = LibraryCard.objects.select_for_update().filter(ils_id=patron.ils_id).first() or _new_card(
@@ -51,13 +55,16 @@ def person_with_card(patron, *, at, language):
     card.home_branch = branch_called(patron.home_branch)
     card.seen_at = at
     card.save()
-    # For a child, the ILS usually has a parent's address.
+    # For a child, the ILS usually has a parent's address, so we don't offer that address.
     offer_address(card.person, "" if card.person.is_child else patron.email)
     return card.person
 
 
 def _new_card(patron, *, at, language, is_childs):
-    """Create a person with this card, or return the card that a simultaneous sign-in created."""
+    """Create a person with this card, and return the card.
+
+    If a simultaneous sign-in has already created the card, return that card.
+    """
     if is_childs and Library.current().children == Library.Children.PAPER:
         raise OnPaperOnly
     name = first_name(clean(patron.name)) if is_childs else patron.name
@@ -78,9 +85,10 @@ def _new_card(patron, *, at, language, is_childs):
 
 
 def _update_childs_record(card, *, is_childs, at):
-    """Make or end the child's record if the card moved into or out of a children's group.
+    """Make or end a child's record if the ILS has moved the card into or out of a children's group.
 
-    A child's record that staff made for a person with another card stays.
+    A child's record of a person whose card was never in a children's group stays. Staff have made such a
+    record themselves.
     """
     person = card.person
     if is_childs and not person.is_child and not person.is_staff:
@@ -90,7 +98,10 @@ def _update_childs_record(card, *, is_childs, at):
 
 
 def branch_called(name):
-    """Return the branch for the ILS's name or code of it, or None. ILS_BRANCHES maps codes to our slugs."""
+    """Return the branch with this name or code in the ILS, or None.
+
+    ILS_BRANCHES maps the ILS's codes to our slugs.
+    """
     our_name = settings.ILS_BRANCHES.get(name, name)
     if not our_name:
         return None
@@ -103,7 +114,10 @@ def card_of(person):
 
 
 def home_branch_of(person):
-    """Return the primary key of the person's home branch in the ILS, or None. Closed branches don't count."""
+    """Return the primary key of the person's home branch, as the ILS names it, or None.
+
+    Closed branches don't count.
+    """
     card = (
         LibraryCard.objects.filter(person=person, home_branch__closed_at=None)
         .exclude(home_branch=None)

@@ -1,7 +1,7 @@
-"""The sign-in methods of this library, and the one that this device is asked for first.
+"""Choose which sign-in method the sign-in page asks for first on this device.
 
-A cookie remembers the method with which this device last signed in, but not whose sign-in it was. Borrowed
-devices and shared desk computers have no such cookie, and signing out deletes it.
+A cookie stores the method of the last sign-in on this device, but not the person. Borrowed devices and shared
+desk computers have no such cookie. Signing out deletes the cookie.
 """
 
 from django.conf import settings
@@ -11,19 +11,22 @@ from .access import is_borrowed
 from .single_sign_on import sign_on_name
 
 METHOD_COOKIE = settings.COOKIE_PREFIX + "way_in"
-# The cookie remembers only these methods. Without one, a device is asked for an address.
+# The cookie stores only these methods. On a device without the cookie, the sign-in page asks for an address.
 PASSKEY, CARD, SIGN_ON = "passkey", "card", "single_sign_on"
 
 
 def other_methods():
-    """Return the context of accounts/other_methods.html: which methods there are besides an address."""
+    """Return the context of accounts/other_methods.html.
+
+    It says which sign-in methods this library has besides an emailed code.
+    """
     return {"has_cards": library_ils() is not None, "sign_on": sign_on_name()}
 
 
 def first_method(request):
-    """Return the method to ask for first on this device, or an empty string for an address.
+    """Return the method to ask for first on this device. An empty string means an email address.
 
-    It is also empty if the person asked for an emailed code.
+    Also return an empty string if the person has asked for an emailed code.
     """
     method = request.COOKIES.get(METHOD_COOKIE, "")
     available = {PASSKEY: True, CARD: library_ils() is not None, SIGN_ON: bool(sign_on_name())}
@@ -31,9 +34,10 @@ def first_method(request):
 
 
 def note_method(request, response):
-    """Remember in a cookie the method with which someone has just signed in (`request.sign_in_method`).
+    """Store in a cookie the method with which a person has just signed in.
 
-    Nothing is remembered on a borrowed device or a shared desk computer.
+    `request.sign_in_method` says which method it was. Borrowed devices and shared desk computers get no such
+    cookie.
     """
     method = getattr(request, "sign_in_method", None)
     if method is None or is_borrowed(request) or request.shared_desk is not None:

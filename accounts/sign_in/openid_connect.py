@@ -1,7 +1,7 @@
-"""The OpenID Connect provider that the settings name: send people there, and check its answers.
+"""Send people to the OpenID Connect provider in the settings, and check the provider's answers.
 
-allauth does discovery, state, PKCE and the exchange of the code. This module also checks the ID token's
-signature, nonce and audience.
+allauth handles discovery, state, PKCE and the exchange of the code. This module also checks the signature,
+nonce and audience of the ID token.
 """
 
 import time
@@ -26,7 +26,7 @@ from portal.text import clean
 
 # The purposes for which people are sent to the provider. The values are in sessions, so they never change.
 SIGN_IN, CONNECT, REAUTHENTICATE = "login", "connect", "prove"
-# Asymmetric algorithms only, so that nobody but the provider can sign.
+# Only asymmetric algorithms are accepted, so that nobody but the provider can sign an ID token.
 SIGNING_ALGORITHMS = [
     "RS256",
     "RS384",
@@ -39,9 +39,9 @@ SIGNING_ALGORITHMS = [
     "ES512",
     "EdDSA",
 ]
-# In seconds.
+# Our clock and the provider's clock may differ by this many seconds.
 CLOCK_TOLERANCE = 60
-# The length of SocialAccount.uid.
+# The maximum length of SocialAccount.uid.
 MAX_SUBJECT_LENGTH = 191
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 # The exceptions that reading a malformed answer can raise.
@@ -53,19 +53,23 @@ class Unavailable(Exception):
 
 
 class InvalidResponse(Exception):
-    """The answer doesn't match the request, or isn't signed correctly. The message is for administrators."""
+    """The provider's answer doesn't match the request, or has no valid signature.
+
+    The message is for administrators.
+    """
 
 
 class Canceled(Exception):
-    """The person canceled at the provider, or the provider refused them."""
+    """The person canceled the sign-in at the provider, or the provider refused the sign-in."""
 
 
 @dataclass(frozen=True)
 class Identity:
     """A person as the provider describes them.
 
-    `subject` is the provider's permanent id of the person. `shown_at` is when they last authenticated there,
-    in seconds since the epoch, or 0 if unknown. Sessions store the field names, so these never change.
+    `subject` is the provider's permanent id of the person. `shown_at` is the time at which the person last
+    authenticated at the provider, in seconds since the epoch, or 0 if unknown. Sessions store the names of
+    the fields, so these names never change.
     """
 
     subject: str
@@ -79,7 +83,8 @@ class Identity:
 class AuthRequest:
     """The request with which this browser was sent to the provider.
 
-    `person` is the public id of the signed-in person, or an empty string. `verifier` is the secret of PKCE.
+    `person` is the public id of the signed-in person, or an empty string. `verifier` is the PKCE code
+    verifier.
     """
 
     purpose: str
@@ -94,8 +99,8 @@ class AuthRequest:
 def authorization_url(request, *, purpose, going_to="", borrowed=False):
     """Return the provider's address for this sign-in. Raises Unavailable.
 
-    The provider may still have another person's session. It asks people to sign in again if they
-    reauthenticate, connect an account or use a borrowed device.
+    The provider may still have another person's session. So we ask the provider to make people sign in again
+    if they reauthenticate, connect an account or use a borrowed device.
     """
     person = str(request.user.public_id) if request.user.is_authenticated else ""
     nonce, at = get_random_string(32), time.time()
@@ -113,9 +118,10 @@ def authorization_url(request, *, purpose, going_to="", borrowed=False):
 
 
 def pop_auth_request(request):
-    """Remove from the session the AuthRequest that the provider answers, and return it.
+    """Find the AuthRequest that the provider answers, remove it from the session and return it.
 
-    Returns None if there is none, if it was answered before, or if it is older than ten minutes.
+    Return None if the session has no such AuthRequest. This is also the case if the AuthRequest was answered
+    before or is older than ten minutes.
     """
     try:
         state = _Adapter(request).get_provider().unstash_redirect_state(request, request.GET.get("state", ""))
@@ -160,9 +166,9 @@ def identity(request, auth_request):
 
 
 def authenticated_again(identity, auth_request):
-    """Return whether the person authenticated at the provider since they were sent there.
+    """Return whether the person authenticated at the provider after we sent them there.
 
-    Otherwise the provider may have used a session that was still open.
+    If not, the provider may have used a session that was still open.
     """
     return identity.shown_at >= auth_request.at - CLOCK_TOLERANCE
 
@@ -170,13 +176,13 @@ def authenticated_again(identity, auth_request):
 def _vouches_for(email, source):
     """Return whether `source` says that `email` is verified.
 
-    The ID token and the userinfo can have different addresses.
+    `source` has the claims of the ID token or of the userinfo, which can have different addresses.
     """
     return _address(source.get("email")) == email and source.get("email_verified") in (True, "true")
 
 
 def _address(text):
-    """Return the email address in lowercase, or an empty string if it isn't one."""
+    """Return the email address in lowercase, or an empty string if `text` isn't an email address."""
     email = text.strip().lower() if isinstance(text, str) else ""
     try:
         validate_email(email)
@@ -185,7 +191,7 @@ def _address(text):
     return email
 
 
-# The checks that allauth leaves to us.
+# The two classes below add the checks that allauth doesn't make.
 
 
 class _Provider(OpenIDConnectProvider):
@@ -205,14 +211,15 @@ class _Adapter(OpenIDConnectOAuth2Adapter):
 
     @cached_property
     def openid_config(self):
-        """Return the provider's configuration, checked to be that of the issuer in the settings."""
+        """Return the provider's configuration. Raises InvalidResponse if checked_configuration rejects it."""
         return checked_configuration(super().openid_config)
 
     @property
     def basic_auth(self):
-        """Return whether to send the client secret by HTTP Basic, the standard's default.
+        """Return whether to send the client secret by HTTP Basic.
 
-        allauth would use another method for a provider that lists none.
+        HTTP Basic is the standard's default for a provider that lists no methods. allauth would use another
+        method then.
         """
         return "client_secret_post" not in self.openid_config.get(
             "token_endpoint_auth_methods_supported", ["client_secret_basic"]
@@ -250,7 +257,7 @@ class _Adapter(OpenIDConnectOAuth2Adapter):
     def read_userinfo(self, access_token: str, *, subject: str) -> dict[str, Any]:
         """Return the claims of the userinfo endpoint, or {} if the provider has none.
 
-        Raises InvalidResponse if they are about another person than the ID token.
+        Raises InvalidResponse if the claims are about another person than the ID token.
         """
         if not self.openid_config.get("userinfo_endpoint"):
             return {}
@@ -267,9 +274,10 @@ class _Adapter(OpenIDConnectOAuth2Adapter):
 
 
 def checked_configuration(configuration: dict[str, Any]) -> dict[str, Any]:
-    """Return the provider's configuration.
+    """Check the provider's configuration and return it.
 
-    Raises InvalidResponse if it belongs to another issuer, or if it names an endpoint without encryption.
+    Raises InvalidResponse if the configuration belongs to another issuer. Also raises InvalidResponse if the
+    issuer uses HTTPS but one of its endpoints doesn't.
     """
     if configuration["issuer"].rstrip("/") != settings.SSO["issuer"]:
         raise InvalidResponse(f"it calls itself {configuration['issuer']!r}")
@@ -284,7 +292,7 @@ def checked_configuration(configuration: dict[str, Any]) -> dict[str, Any]:
 def _provider_answers():
     """Turn errors of a request to the provider into Unavailable and InvalidResponse.
 
-    The message has only the name of the error, because the provider's answer may hold a secret.
+    The message has only the name of the error, because the provider's answer may contain a secret.
     """
     try:
         yield

@@ -1,9 +1,9 @@
-"""Passkeys: registration, authentication, renaming and removal.
+"""Register, use, rename and remove passkeys.
 
-Registration and authentication take two requests each. The first stores a challenge in the session, and the
-second brings the browser's answer. A challenge is valid for five minutes and for one answer. The browser's
-part is static/js/passkeys.js. docs/decisions/0010-own-table-for-passkeys.md says why we store them
-ourselves.
+Registration and authentication take two requests each. The first request stores a challenge in the session.
+The second request has the browser's answer to the challenge. A challenge is valid for five minutes and for
+one answer. The script in the browser is static/js/passkeys.js.
+docs/decisions/0010-own-table-for-passkeys.md says why we store passkeys ourselves.
 """
 
 import struct
@@ -39,7 +39,7 @@ from .security_mails import mail_security_notice
 STATE = "passkey"
 CHALLENGE_SECONDS = 5 * 60
 MAX_PASSKEYS_PER_PERSON = 20
-# The WebAuthn standard's limit, in bytes.
+# The WebAuthn standard sets this limit, in bytes.
 MAX_CREDENTIAL_ID_LENGTH = 1023
 # The exceptions that reading a malformed answer can raise.
 MALFORMED = (
@@ -56,7 +56,7 @@ MALFORMED = (
 
 
 class NotAccepted(Exception):
-    """The browser's answer doesn't match the challenge, or its passkey isn't accepted here."""
+    """The browser's answer doesn't match the challenge, or the passkey isn't accepted here."""
 
 
 class TooMany(Exception):
@@ -65,7 +65,7 @@ class TooMany(Exception):
 
 @dataclass(frozen=True)
 class NewPasskey:
-    """A passkey that the device has just made. Save it with add()."""
+    """A passkey that the device has just made. add() saves the passkey."""
 
     handle: uuid.UUID
     credential: AttestedCredentialData
@@ -74,16 +74,17 @@ class NewPasskey:
 
 @dataclass(frozen=True)
 class UsedPasskey:
-    """A passkey that has just answered a challenge. Save its use with use()."""
+    """A passkey that has just answered a challenge. use() saves the new signature counter."""
 
     passkey: Passkey
     sign_count: int
 
 
 def registration_options(session: MutableMapping, person: User, *, origin: str) -> dict:
-    """Return the options with which the browser makes a passkey for this person, and store the challenge.
+    """Return the options with which the browser makes a passkey for this person.
 
-    A device that has one of their passkeys makes no second one.
+    Also store the challenge in the session. A device that already has one of the person's passkeys refuses to
+    make another passkey.
     """
     user = PublicKeyCredentialUserEntity(
         id=person.public_id.bytes, name=person.email or person.display_name, display_name=person.display_name
@@ -99,9 +100,10 @@ def registration_options(session: MutableMapping, person: User, *, origin: str) 
 
 
 def authentication_options(session: MutableMapping, *, origin: str, person: User | None = None) -> dict:
-    """Return the options with which the browser uses a passkey, and store the challenge.
+    """Return the options with which the browser asks for a passkey.
 
-    With a `person`, it must be one of theirs. Otherwise any passkey for this site will do.
+    Also store the challenge in the session. The passkey must belong to `person`. If `person` is None, any
+    passkey for this site is possible.
     """
     credentials = (
         [AttestedCredentialData(bytes(passkey.credential)) for passkey in person.passkeys.all()]
@@ -154,7 +156,7 @@ def verify_authentication(session: MutableMapping, answer: Any, *, among, origin
 def add(person, *, name, new, by, at):
     """Save a new passkey of this person and return it.
 
-    Raises TooMany, and NotAccepted if the passkey is stored already.
+    Raises TooMany if the person has too many passkeys, and NotAccepted if this passkey is stored already.
     """
     person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     if person.passkeys.count() >= MAX_PASSKEYS_PER_PERSON:
@@ -178,9 +180,9 @@ def add(person, *, name, new, by, at):
 
 
 def use(used, *, at):
-    """Save the use of a passkey.
+    """Save the new signature counter and the date of use of a passkey.
 
-    Raises NotAccepted if the device's counter did not increase, because then a copy of the passkey exists.
+    Raises NotAccepted if the counter did not increase, because then a copy of the passkey may exist.
     """
     rows = Passkey.objects.filter(pk=used.passkey.pk)
     if used.sign_count or used.passkey.sign_count:
@@ -195,7 +197,7 @@ def rename(passkey, *, name):
 
 @transaction.atomic
 def remove(passkey, *, by, at):
-    """Remove a passkey. The device may still offer it, but it no longer works here."""
+    """Remove a passkey. The device may still offer the passkey, but it no longer works here."""
     if Passkey.objects.filter(pk=passkey.pk).delete()[0]:
         audit.record("removed_passkey", passkey, by=by, patron=passkey.person, at=at)
         mail_security_notice(passkey.person, "removed_passkey")
@@ -208,10 +210,10 @@ class OnlySignInMethod(Exception):
 
 @staff_action
 def remove_lost(passkey, *, by, at):
-    """Remove the passkey of a patron who tells staff that they lost the device.
+    """Remove the passkey of a patron who tells staff that they have lost the device.
 
-    It signs them out everywhere, because the lost device may be signed in. They get an email. Raises
-    OnlySignInMethod.
+    The lost device may be signed in, so the patron is signed out everywhere. They get an email. Raises
+    OnlySignInMethod if the patron has no other sign-in method.
     """
     person = User.objects.select_for_update(no_key=True).get(pk=passkey.person_id)
     others = (
@@ -226,7 +228,7 @@ def remove_lost(passkey, *, by, at):
 
 
 def _server(origin):
-    """Return a FIDO2 server that accepts answers for this origin only: same scheme, host and port."""
+    """Return a FIDO2 server that accepts answers only for this origin (scheme, host and port)."""
     host = PublicKeyCredentialRpEntity(id=urlsplit(origin).hostname, name=Library.current().name)
     return Fido2Server(host, verify_origin=lambda signed_for: signed_for == origin)
 
@@ -234,8 +236,8 @@ def _server(origin):
 def _pop_challenge(session, *, to_add_for=None):
     """Remove the challenge from the session and return it.
 
-    Raises NotAccepted if there is none, if it has expired, or if it was made for something else. `to_add_for`
-    is the public id of the person who adds a passkey.
+    `to_add_for` is the public id of the person who adds a passkey, or None for authentication. Raises
+    NotAccepted if the session has no challenge for this purpose, or if the challenge has expired.
     """
     state = session.pop(STATE, None)
     if not state or state.get("to_add_for") != to_add_for or time.time() - state["at"] > CHALLENGE_SECONDS:

@@ -1,6 +1,6 @@
-"""Emails that tell people when one of their sign-in methods changes.
+"""Email people when one of their sign-in methods changes.
 
-The owner notices if another person has used their device.
+The email warns them if another person has made the change, for example on their device.
 """
 
 from allauth.account.adapter import get_adapter
@@ -51,8 +51,8 @@ TEXTS = {
 def mail_security_notice(person, what):
     """Email the person that a sign-in method changed. `what` is a key of TEXTS.
 
-    Call it in the transaction of the change. An unconfirmed address gets no email, because it may be a
-    stranger's.
+    Call this function in the transaction of the change. An unconfirmed address gets no email, because it may
+    belong to a stranger.
     """
     if address := confirmed_address(person):
         context = {"what": TEXTS[what], "url": settings.BASE_URL + reverse("me"), "language": person.language}

@@ -1,4 +1,4 @@
-"""The devices on which a person is signed in, and how their sign-ins end."""
+"""List the devices on which a person is signed in, and end sign-ins."""
 
 from datetime import date
 
@@ -8,12 +8,12 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
-# In the session: the primary key of the shared desk computer.
+# The session key for the primary key of the shared desk computer.
 SHARED_DESK = "shared_desk"
-# In the session: the day of the last use. DeviceMiddleware writes it.
+# The session key for the day of the last use. DeviceMiddleware writes this day.
 LAST_USED_ON = "last_used_on"
 
-# The order matters: each browser also claims to be some of those below it.
+# The order matters, because a browser's user agent can also name browsers that come later in this list.
 BROWSERS = [
     ("Edg", "Edge"),
     ("OPR", "Opera"),
@@ -36,10 +36,12 @@ SYSTEMS = [
 
 
 def devices(person, *, here):
-    """Return the person's live sign-ins: this device first, then the most recently used.
+    """Return the person's current sign-ins as a list of UserSessions.
 
-    `here` is the key of this session. Each UserSession gets these attributes: `device` (its name in words),
-    `is_shared` (a shared desk computer), `last_used_on`, `is_here`, and `mark`, an id for forms.
+    This device comes first. The other devices follow, and the most recently used device is the first of them.
+    `here` is the key of this session. Each UserSession gets some more attributes. `device` is the device's
+    name in words. `is_shared` says whether the device is a shared desk computer. `is_here` says whether it is
+    this device. `last_used_on` is a date. `mark` identifies the UserSession in forms.
     """
     signed_in = list(UserSession.objects.filter(user=person).order_by("-created_at", "-pk"))
     keys = [sign_in.session_key for sign_in in signed_in]
@@ -58,7 +60,10 @@ def devices(person, *, here):
 
 
 def device(user_agent):
-    """Return a device's name, such as "Firefox on Android", as far as the browser tells."""
+    """Return a name for the device, such as "Firefox on Android".
+
+    The name may lack the browser or the system, if the user agent names only one of them.
+    """
     browser = next((name for sign, name in BROWSERS if sign in user_agent), "")
     system = next((name for sign, name in SYSTEMS if sign in user_agent), "")
     if browser and system:
@@ -67,17 +72,20 @@ def device(user_agent):
 
 
 def end_sign_in(session_key):
-    """Remove this session from the person's list of sign-ins. The view flushes the session itself."""
+    """Remove this session from the person's list of sign-ins. The caller also has to flush the session."""
     UserSession.objects.filter(session_key=session_key).delete()
 
 
 def end_sign_in_elsewhere(signed_in):
-    """Sign the person out on another device, from its next request on."""
+    """Sign the person out on another device. The device notices at its next request."""
     signed_in.end()
 
 
 def end_all_sign_ins(person, *, but=""):
-    """Sign the person out everywhere, except in the session with the key `but`. Return how many ended."""
+    """Sign the person out everywhere, except in the session with the key `but`.
+
+    Return the number of sign-ins that ended.
+    """
     ending = UserSession.objects.filter(user=person).exclude(session_key=but)
     for signed_in in ending:
         signed_in.end()
@@ -85,6 +93,9 @@ def end_all_sign_ins(person, *, but=""):
 
 
 def end_every_session():
-    """Sign everybody out, and close the visits opened by code. Return how many sessions ended."""
+    """Sign everybody out, and close the visits that were opened by code.
+
+    Return the number of sessions that ended.
+    """
     UserSession.objects.all().delete()
     return Session.objects.all().delete()[0]

@@ -1,7 +1,7 @@
-"""Single sign-on: find, create, connect and disconnect people by their account at the provider.
+"""Find and create the people who use single sign-on, and connect people to their account at the provider.
 
-People are found only by the provider's own id, never by email address. The portal stores that id, and the
-name and address of a new person. openid_connect.py talks to the provider.
+People are found only by the provider's own id, never by email address. The portal stores that id. For a new
+person, the portal also stores the name and address. openid_connect.py talks to the provider.
 """
 
 from allauth.account.models import EmailAddress
@@ -36,7 +36,7 @@ def sign_on_name():
 def linked_account(identity):
     """Return the SocialAccount of this identity, or None.
 
-    It is found only by issuer and subject, because two people can share an address.
+    Only the issuer and the subject identify the account, because two people can share an email address.
     """
     return (
         SocialAccount.objects.select_related("user")
@@ -54,13 +54,14 @@ def linked_accounts(person):
 
 @transaction.atomic
 def new_person(identity, *, at, language):
-    """Create a person for this identity and return them, or the person that a simultaneous request created.
+    """Create a person for this identity and return the person.
 
-    Raises AddressTaken if a person here has the address that the provider has verified. That person can sign
-    in by code and then connect the provider.
+    If a simultaneous request has already created the person, return that person. Raises AddressTaken if
+    another library account has the address that the provider has verified. Its owner can sign in by code and
+    then connect the provider.
     """
     verified = identity.email if identity.email_is_proven else ""
-    # Unconfirmed people with this address come from unfinished sign-ins.
+    # Delete unconfirmed people with this address, because they come from unfinished sign-ins.
     unconfirmed_people(at=None).filter(email=verified).delete()
     try:
         with transaction.atomic():
@@ -108,9 +109,9 @@ def disconnect(person, *, at):
 
 
 def has_another_sign_in_method(person):
-    """Return whether the person can sign in without the provider and without a device that is signed in.
+    """Return whether the person can sign in on a new device without the provider.
 
-    An unconfirmed address doesn't count, because it may be a stranger's.
+    A patron's unconfirmed address doesn't count, because it may belong to a stranger.
     """
     return bool(
         reauthentication_address(person)

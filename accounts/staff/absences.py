@@ -1,4 +1,4 @@
-"""Days on which staff are away, and the colleagues who cover for them."""
+"""Add, change and remove the absences of staff. An absence can name a colleague who covers."""
 
 from accounts.staff_actions import staff_action
 
@@ -7,17 +7,17 @@ from ..models import Absence, Library, StaffRole, User
 
 
 class Overlaps(Exception):
-    """The person has an `absence` on some of these days already."""
+    """The new absence overlaps `absence`, another absence of the same person."""
 
     def __init__(self, absence):
         self.absence = absence
 
 
 def away_on(day):
-    """Return {primary key of a person: their Absence} for everybody who is away on this day, in one query.
+    """Return {primary key of a person: their Absence} for everybody who is away on this day.
 
-    `absence.cover` is the colleague who answers their conversations. If it is None, anybody at the branch may
-    take them.
+    `absence.cover` is the colleague who answers the absent person's conversations. If `absence.cover` is
+    None, anybody at the branch may take over these conversations.
     """
     return {
         absence.person_id: absence for absence in Absence.objects.on(day).select_related("person", "cover")
@@ -25,10 +25,10 @@ def away_on(day):
 
 
 def clashes_of(absence):
-    """Return two lists of absences on the same days that leave a person without cover.
+    """Return two lists of other absences that overlap `absence` and leave somebody without cover.
 
-    The first has absences of the colleague who covers for this person. The second has absences of colleagues
-    for whom this person was to cover.
+    The first list has absences of the colleague who covers for the absent person. The second list has
+    absences of colleagues for whom the absent person was going to cover.
     """
     same_days = Absence.objects.filter(
         first_day__lte=absence.last_day, last_day__gte=absence.first_day
@@ -61,10 +61,10 @@ def remove_absence(absence, *, by, at):
 
 
 def stop_covering(person, *, branch, at):
-    """End the person's cover for colleagues at `branch`, where they no longer work.
+    """Stop the person from covering for colleagues at `branch`, because they no longer work there.
 
-    A colleague whom they still meet at another branch stays covered. If they have no role left, all their
-    cover and their own absences end.
+    The person still covers for a colleague who works with them at another branch. A person without any role
+    covers for nobody, and their own present and future absences are deleted.
     """
     current = Absence.objects.filter(last_day__gte=Library.current().today(at))
     own_branches = StaffRole.objects.filter(user=person).values("branch")

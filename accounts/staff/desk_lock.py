@@ -1,8 +1,8 @@
-"""The lock of a shared desk computer.
+"""Lock a shared desk computer, and limit what a sign-in by PIN opens.
 
-A cookie identifies an unlocked computer. It locks when nobody uses it for a while, and a sign-in by PIN opens
-only the desk. A locked computer has no session. The address of the page that asks for a PIN names the last
-person and their page, so that only this person returns to it.
+A cookie identifies the shared computer. The computer locks when nobody uses it for a while. Then the person
+is signed out, and the session is deleted. The page that asks for a PIN has the person's id and their last
+page in its address. Only this person returns to that page after they enter their PIN.
 """
 
 import time
@@ -23,14 +23,14 @@ from ..sign_in.access import last_person_id, redirect_to_second_factor, set_borr
 from .shared_desks import desk_with
 
 DESK_TOKEN = settings.COOKIE_PREFIX + "shared_desk"
-# The session key with the time of the last use, in seconds. It is written at most once a minute.
+# The session key for the time of the last use, in seconds. This time is written at most once a minute.
 USED_AT = "used_at"
 WRITE_INTERVAL = 60
-# USED_AT can be older than the last use, so the server waits this many seconds more. The script
-# static/js/lock.js locks the page on time.
+# The time in USED_AT can be earlier than the last use, so the server waits this many seconds longer. Before
+# that, the script static/js/lock.js locks the page on time.
 LATE = 90
-# The paths that a sign-in by PIN opens: the desk, saved forms, and the ways out. Not the person's patron
-# pages.
+# A sign-in by PIN opens only these paths. They are the desk, saved forms, and pages to sign out or to use the
+# second factor. The person's own pages as a patron stay closed.
 OPENS_BY_PIN = (
     "/desk/",
     "/kept/",
@@ -49,7 +49,8 @@ OPENS_BY_PIN = (
 class SharedDeskMiddleware:
     """Set request.shared_desk to the shared desk computer on which a person is signed in, or None.
 
-    It signs the person out when the computer was closed or not used. Other requests cost no query.
+    The middleware signs the person out if the computer was closed or was not used for a while. On any other
+    device, the middleware costs no query.
     """
 
     def __init__(self, get_response):
@@ -73,7 +74,10 @@ class SharedDeskMiddleware:
             request.session[USED_AT] = now
 
     def _refuse(self, request):
-        """Return a redirect if the request must not go on. Otherwise set request.shared_desk."""
+        """Return a redirect if the person may not open this page. Otherwise return None.
+
+        Also set request.shared_desk if the computer is unlocked.
+        """
         desk = shared_desk_here(request)
         is_unlocked = desk is not None and desk.pk == request.session[SHARED_DESK]
         unused_for = time.time() - request.session[USED_AT]
@@ -92,7 +96,7 @@ class SharedDeskMiddleware:
 
 
 def background_request(view):
-    """Mark a view that pages request by themselves. Such requests don't keep the computer unlocked."""
+    """Mark a view that pages request automatically. Such a request doesn't count as use of the computer."""
     view.background_request = True
     return view
 
@@ -106,13 +110,13 @@ def shared_desk_here(request):
 def is_locked(request):
     """Return whether this browser has a shared desk's cookie and nobody is signed in.
 
-    The computer may have been closed since. The page that asks for the PIN checks that.
+    The computer may have been closed meanwhile. The page that asks for the PIN checks that.
     """
     return DESK_TOKEN in request.COOKIES and not request.user.is_authenticated
 
 
 def unlock_here(request, response, desk, token):
-    """Make this browser the shared computer `desk`. The signed-in staff member stays signed in on it."""
+    """Make this browser the browser of the shared computer `desk`. The staff member stays signed in."""
     set_borrowed(request, False)
     start_desk_session(request, desk)
     request.session.set_expiry(desk.until)
@@ -137,7 +141,7 @@ def lock(request, *, going_to=""):
     if request.user.is_authenticated:
         note(request, "signed_out")
     sign_ins.end_sign_in(request.session.session_key)
-    # Reading the messages removes them. They are not for the next person.
+    # Read the messages to remove them, because the next person must not see them.
     list(messages.get_messages(request))
     logout(request)
     request.session.flush()
@@ -145,7 +149,10 @@ def lock(request, *, going_to=""):
 
 
 def redirect_to_lock_page(request, *, going_to=""):
-    """Return a redirect to the page that asks for a PIN. Its address names the person and their page."""
+    """Return a redirect to the page that asks for a PIN.
+
+    The address of that page has the id of the last person and the page that the person left.
+    """
     if not going_to:
         going_to = (request.htmx and request.htmx.current_url_abs_path) or (
             request.get_full_path() if request.method == "GET" else ""

@@ -1,7 +1,8 @@
-"""Invitations to work at a desk. A coordinator sends a link by email, and can also pass it on in person.
+"""Invite people to work at a desk.
 
-The link alone makes nobody staff. The person must have confirmed the address it was sent to. They get the
-role, and can open the desk once they have set up a second factor.
+A coordinator sends a link by email, and can also pass on the link in person. The link alone makes nobody
+staff, because the person must also have confirmed the address to which the link was sent. When the person
+accepts, they get the role. They can open the desk after they have set up a second factor.
 """
 
 import hashlib
@@ -23,13 +24,13 @@ from . import roles
 
 
 class AlreadyInvited(Exception):
-    """The same coordinator has a pending invitation for this address."""
+    """The same coordinator has already invited this address."""
 
 
 class UnknownInvitation(Exception):
     """No invitation with this token can be accepted.
 
-    It may have expired, been accepted or withdrawn, or offer roles only at closed branches.
+    The invitation may have expired, or it was accepted or withdrawn. Or all its branches are closed.
     """
 
 
@@ -39,9 +40,9 @@ class NotTheirs(Exception):
 
 @staff_action
 def invite(*, name, email, language, at_branches, by, at):
-    """Invite a person to these roles, and email them the link. `at_branches` is {branch: role}.
+    """Invite a person to the roles in `at_branches`, which is {branch: role}. Email them the link.
 
-    Returns the link, which can't be shown again later. Raises AlreadyInvited and RoleEnded.
+    Return the link, which can't be shown again later. Raises AlreadyInvited and RoleEnded.
     """
     invitation = Invitation(
         email=email.strip().lower(), name=name, language=language, invited_by=by, sent_at=at
@@ -62,7 +63,7 @@ def invite(*, name, email, language, at_branches, by, at):
 
 @staff_action
 def send_again(invitation, *, by, at):
-    """Email a new link that lasts another week, and return it. The old link stops working.
+    """Email a new link that is valid for another week, and return the link. The old link stops working.
 
     Raises UnknownInvitation and RoleEnded.
     """
@@ -95,14 +96,14 @@ def is_theirs(invitation, person):
 
 @transaction.atomic
 def accept(token, *, person, at, here=""):
-    """Give the person the invited roles. A coordinator of a branch stays one there.
+    """Give the person the invited roles. Raises UnknownInvitation and NotTheirs.
 
-    A person's first role signs them out everywhere except in the session with the key `here`. They made the
-    other sign-ins as a patron, perhaps with a PIN of four digits, which is too weak to set up a second
-    factor. Raises UnknownInvitation and NotTheirs.
+    A person who already coordinates a branch remains its coordinator. A person's first role signs them out
+    everywhere except in the session with the key `here`. They signed in elsewhere as a patron, perhaps with a
+    PIN of four digits. Such a sign-in is too weak to set up a second factor.
     """
     own_roles = roles.lock_for_role_change(person)
-    # The lock also keeps their address from changing.
+    # Lock the person too, so that their address can't change meanwhile.
     person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     invitation = _find(Invitation.objects.select_for_update(), token, at)
     if not is_theirs(invitation, person):
@@ -119,7 +120,7 @@ def accept(token, *, person, at, here=""):
 
 
 def forget_old_invitations(*, at):
-    """Delete invitations that are older than KEPT_FOR. The worker calls this."""
+    """Delete invitations that are older than KEPT_FOR. The worker calls this function."""
     Invitation.objects.filter(sent_at__lte=at - Invitation.KEPT_FOR).delete()
 
 
@@ -153,5 +154,5 @@ def _send_email(invitation, link):
 
 
 def _hash(token):
-    """Return the SHA-256 of a token. It needs no salt, because the token is random."""
+    """Return the SHA-256 of a token. The hash needs no salt, because the token is random."""
     return hashlib.sha256(token.encode()).hexdigest()

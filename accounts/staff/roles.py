@@ -1,6 +1,6 @@
-"""Staff roles: give and end them.
+"""Give and end staff roles.
 
-portal/conversations/departures.py also releases the conversations of staff who leave.
+When staff leave, portal/conversations/departures.py also releases their conversations.
 """
 
 from allauth.mfa.models import Authenticator
@@ -24,16 +24,17 @@ class LastCoordinator(Exception):
 
 @transaction.atomic
 def give_role(person, *, branch, role, by, at):
-    """Give the person a role at `branch`, or change the one they have. Raises LastCoordinator.
+    """Give the person a role at `branch`, or change the role that they have there. Raises LastCoordinator.
 
-    A person's first role ends their passkeys, a pending change of address and a child's record. They made the
-    passkeys and the change as a patron, which is too weak for staff: a passkey would now open the desk.
+    A person's first role deletes their passkeys and a pending change of address. They made both as a patron,
+    perhaps after a check that is too weak for staff, and a passkey would now open the desk. A child's record
+    becomes an ordinary record.
     """
     own_roles = lock_for_role_change(person)
     if role != StaffRole.Role.COORDINATOR:
         _require_other_coordinator(without=own_roles.filter(branch=branch))
     if not own_roles.exists():
-        # Lock the person, so that no new passkey or change of address slips in.
+        # Lock the person, so that nobody can add a passkey or start a change of address meanwhile.
         list(User.objects.select_for_update(no_key=True).filter(pk=person.pk))
         AddressChange.objects.filter(person=person).delete()
         end_childs_record(person, by=by, at=at)
@@ -46,10 +47,10 @@ def give_role(person, *, branch, role, by, at):
 
 @transaction.atomic
 def end_role(person, *, branch, by, at):
-    """End the person's role at `branch`. What they have as a patron stays. Raises LastCoordinator.
+    """End the person's role at `branch`. They remain a patron. Raises LastCoordinator.
 
-    The end of their last role signs them out everywhere, and deletes their authenticator app and PIN. Views
-    call portal.conversations.departures.end_role, which also releases their conversations.
+    If it was their last role, they are signed out everywhere. Their authenticator app and PIN are deleted.
+    Views call portal.conversations.departures.end_role instead, which also releases their conversations.
     """
     own_roles = lock_for_role_change(person)
     _require_other_coordinator(without=own_roles.filter(branch=branch))
@@ -68,8 +69,8 @@ def end_role(person, *, branch, by, at):
 def forget_second_factor(person, *, by, at):
     """Remove a staff member's authenticator app, passkeys and PIN, because they lost their phone.
 
-    They set up a new second factor after a new emailed code. It also signs them out everywhere, because the
-    lost phone may be signed in.
+    They are also signed out everywhere, because the lost phone may be signed in. Then they sign in with an
+    emailed code and set up a new second factor.
     """
     Authenticator.objects.filter(user=person).delete()
     person.passkeys.all().delete()
@@ -83,7 +84,8 @@ def forget_second_factor(person, *, by, at):
 def lock_for_role_change(person):
     """Lock the roles of the person and of all coordinators, and return the person's roles.
 
-    Call it before any other row is locked. Locking in the order of the primary keys avoids deadlocks.
+    Call this function before you lock other rows. The rows are locked in the order of their primary keys,
+    because that avoids deadlocks.
     """
     rows = StaffRole.objects.select_for_update().filter(Q(user=person) | Q(role=StaffRole.Role.COORDINATOR))
     list(rows.order_by("pk").values_list("pk", flat=True))

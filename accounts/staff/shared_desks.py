@@ -1,6 +1,6 @@
-"""Shared desk computers: unlock, close and find them.
+"""Unlock, close and find shared desk computers.
 
-What the lock does to a request is in accounts/staff/desk_lock.py.
+accounts/staff/desk_lock.py checks at each request whether the computer is locked.
 """
 
 import datetime
@@ -16,15 +16,15 @@ from portal.prepared import prepared
 from .. import audit
 from ..models import Library, SharedDesk
 
-# A computer unlocked at 7 in the morning is locked at 11 at night.
+# A computer that is unlocked at 7 in the morning has to be unlocked again after 11 at night.
 LASTS = datetime.timedelta(hours=16)
 
 
 @staff_action
 def unlock(*, branch, name, by, at):
-    """Unlock a computer of `branch` until midnight, or for LASTS.
+    """Unlock a computer of `branch` until midnight, but for no longer than LASTS.
 
-    Returns the desk, and the token for the cookie of its browser.
+    Return the SharedDesk, and the token for the cookie of its browser.
     """
     token = secrets.token_urlsafe(32)
     library = Library.current()
@@ -41,13 +41,13 @@ def unlock(*, branch, name, by, at):
 
 @transaction.atomic
 def close(desk, *, by, at):
-    """Close the computer: no PIN opens it, and the next request signs out the person who uses it."""
+    """Close the computer, so that no PIN opens it. A person who is signed in there is signed out."""
     if SharedDesk.objects.filter(pk=desk.pk, closed_at=None).update(closed_at=at):
         audit.record("closed_shared_desk", desk, by=by, at=at)
 
 
 def desk_with(token, *, at):
-    """Return the unlocked desk whose browser has this token, or None."""
+    """Return the unlocked computer whose browser has this token, or None."""
     return next(iter(_unlocked(token_hash=_hash(token), at=at)), None)
 
 
@@ -57,10 +57,10 @@ def _unlocked(token_hash, at):
 
 
 def forget_shared_desks(*, at):
-    """Delete the computers that are no longer unlocked. The worker calls this."""
+    """Delete the computers that are no longer unlocked. The worker calls this function."""
     SharedDesk.objects.exclude(pk__in=SharedDesk.objects.unlocked(at)).delete()
 
 
 def _hash(token):
-    """Return the SHA-256 of a token. It needs no salt, because the token is random."""
+    """Return the SHA-256 of a token. The hash needs no salt, because the token is random."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Sign-in with a library card and its PIN, if the library has an ILS."""
+"""The page for signing in with a library card and its PIN. The page exists only if the library has an ILS."""
 
 from django.http import Http404
 from django.shortcuts import redirect, render

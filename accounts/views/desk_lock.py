@@ -21,7 +21,10 @@ from portal.security_log import note
 
 @sensitive_post_parameters("pin")
 def locked(request):
-    """List the staff with a PIN, and ask the chosen one for it. The last person is chosen at first."""
+    """List the staff who have a PIN, and ask the chosen staff member for their PIN.
+
+    At first, the page chooses the person who used the computer last.
+    """
     if request.user.is_authenticated:
         return redirect(_where_they_were(request, request.user))
     desk = desk_lock.shared_desk_here(request)
@@ -58,14 +61,14 @@ def locked(request):
 
 @require_POST
 def lock(request):
-    """Sign the staff member out of the shared computer. Their drafts are on the server."""
+    """Sign the staff member out of the shared computer. The server has saved their drafts."""
     if request.shared_desk is None and not desk_lock.is_locked(request):
         return redirect("home")
     return desk_lock.lock(request, going_to=safe_next(request))
 
 
 def _let_in(request, person, *, wrong):
-    # The old session may hold data of the previous person.
+    # The old session may contain data of the previous person.
     request.session.flush()
     sign_in(request, person, by="desk_pin")
     request.session[desk_pins.BY_PIN] = True
@@ -82,9 +85,10 @@ def _let_in(request, person, *, wrong):
 
 
 def _where_they_were(request, person):
-    """Return the first page after sign-in.
+    """Return the first page after the person signs in.
 
-    It is the page of saved forms if there are any, then the person's own last page, then the desk.
+    If the person has saved forms, return the page that lists these forms. Otherwise return the person's own
+    last page. If neither exists, return the desk, or the home page for a person who is not staff.
     """
     if RefusedPost.objects.offered_to(person, at=timezone.now()).exists():
         return reverse("kept")
@@ -100,7 +104,10 @@ def _to_sign_in(request):
 
 
 def _named(people):
-    """Return (person, name) for the buttons: the first name, or the full name if two people share it."""
+    """Return (person, name) for each button.
+
+    The name is the first name. If two people have the same first name, the name is the full name.
+    """
     first = [person.name.split()[0] if person.name else person.display_name for person in people]
     return [
         (person, name if first.count(name) == 1 else person.display_name)

@@ -1,6 +1,7 @@
-"""Add or change an email address.
+"""The pages on which people add or change their email address.
 
-A code confirms the new address. Then a code confirms the old one, or the change waits a week.
+A person enters a code that was sent to the new address. Then they enter a code that was sent to the old
+address, or the change waits a week.
 """
 
 from django.contrib import messages
@@ -29,16 +30,17 @@ from accounts.views.reauthenticate import ask_for_code
 from portal import limits
 from portal.templatetags.portal import day_in_a_sentence
 
-# The session key of the confirmed new address, until the old one confirms the change too.
+# The session key under which a confirmed new address waits for the confirmation from the old address.
 NEW_ADDRESS = "new_address"
 
 
 @login_required
 def add_address(request):
-    """Ask for the new address, then its code, then a code from the old address.
+    """Ask for the new address, then for a code sent to it, then for a code sent to the old address.
 
-    The person reauthenticates first, because anyone who reads the new mailbox can sign in. A person whose
-    only sign-in method is this device can't, so for them the new address's code is enough.
+    The person reauthenticates first, because anyone who reads the new mailbox can sign in. Some people have
+    no sign-in method except this device and can't reauthenticate. For them, the code sent to the new address
+    is enough.
     """
     if _can_reauthenticate(request.user) and not recently_authenticated(request):
         return redirect_to_reauthenticate(request)
@@ -61,24 +63,23 @@ def _can_reauthenticate(person):
 @login_required
 @require_POST
 def keep_address(request):
-    """Cancel the person's pending change."""
+    """Cancel the person's pending change of address."""
     if email_addresses.keep_address(request.user, at=timezone.now()):
         messages.success(request, _("Your email address won't change."))
     return redirect("me")
 
 
 def stop_address(request, token):
-    """Stop a change from the link in the email to the old address.
+    """Show the page of the link in the email to the old address. A button on the page stops the change.
 
-    Opening the link changes nothing, because mail programs open links by themselves. A button stops the
-    change.
+    Opening the link stops nothing, because mail programs open links by themselves.
     """
     try:
         change = email_addresses.change_with_token(token)
         if request.method == "POST":
             email_addresses.stop_change(token, at=timezone.now())
             if request.user == change.person:
-                # The action ended this session too, and Django refuses to save an ended session.
+                # `stop_change` has also ended this session, and Django refuses to save an ended session.
                 logout(request)
     except email_addresses.UnknownChange:
         return render(request, "accounts/stop_address.html", {"unknown": True}, status=404)
@@ -128,9 +129,10 @@ def _ask_code(request, process):
 
 
 def _ask_old(request, new):
-    """Ask for a code from the old address, or let the change wait a week.
+    """Ask for a code sent to the old address, or let the change wait a week.
 
-    A button is enough if they have just signed in or reauthenticated with a code from the old address.
+    A button is enough if the person has just signed in or reauthenticated with a code sent to the old
+    address. A button is also enough if there is no confirmed old address.
     """
     old = email_addresses.confirmed_address(request.user)
     if old in ("", *recently_verified_addresses(request)):
@@ -152,7 +154,7 @@ def _change(request, new):
             request.user, email=new, verified=recently_verified_addresses(request), at=timezone.now()
         )
     except (email_addresses.ConfirmationMissing, IntegrityError):
-        # An IntegrityError means that another person took the address just now. The page will say so.
+        # An IntegrityError means that another person took the address just now. The page says so.
         return redirect("add_address")
     except people.AddressTaken as taken:
         del request.session[NEW_ADDRESS]

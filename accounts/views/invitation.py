@@ -1,4 +1,7 @@
-"""The page that an invitation's link opens. Opening it changes nothing, and a button accepts."""
+"""The page that an invitation's link opens.
+
+Opening the page changes nothing. A button on the page accepts the invitation.
+"""
 
 from urllib.parse import urlencode
 
@@ -19,7 +22,8 @@ from portal.security_log import note
 def invitation(request, token):
     """Accept the invitation of a person who has confirmed the invited address.
 
-    Others get a code by email first, or sign out of another account first.
+    Other people confirm the address first. If they are signed in to another account, they sign out of it.
+    Then they get a code by email.
     """
     try:
         invited = invitations.invitation_with(token, at=timezone.now())
@@ -36,7 +40,7 @@ def _answer(request, token, invited):
     if invitations.is_theirs(invited, request.user):
         invitations.accept(token, person=request.user, at=timezone.now(), here=request.session.session_key)
         forget_reauthentication(request)
-        # The desk asks for a second factor, or helps to set one up.
+        # The desk asks for a second factor, or helps the person set one up.
         return redirect("desk")
     if request.user.is_authenticated:
         response = sign_out(request)

@@ -1,4 +1,4 @@
-"""The page Me: the person's name, sign-in methods and devices."""
+"""The page Me, on which people see and change their name, sign-in methods and devices."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -17,7 +17,7 @@ from accounts.sign_in.single_sign_on import linked_accounts, sign_on_name
 
 
 def me(request):
-    """Show the page and change the name. Without a sign-in, people can choose a language here."""
+    """Show the page, and change the name. People who are not signed in can choose a language here."""
     if request.method == "POST" and not request.user.is_authenticated:
         return redirect("sign_in")
     person = request.user

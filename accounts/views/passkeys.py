@@ -1,4 +1,7 @@
-"""Add, rename and remove passkeys, sign in with one, and offer one after a sign-in by code."""
+"""The views to add, rename and remove passkeys, and to sign in with a passkey.
+
+After a sign-in by code, another page offers to add a passkey.
+"""
 
 from django.conf import settings
 from django.contrib import messages
@@ -30,13 +33,16 @@ from accounts.sign_in.passkeys import NotAccepted, TooMany
 from accounts.sign_in.sign_ins import device
 from portal import limits
 
-# This cookie says that someone declined a passkey on this device. Other devices still offer one.
+# This cookie says that someone declined a passkey on this device. Other devices still offer a passkey.
 NO_OFFER = settings.COOKIE_PREFIX + "no_passkey_offer"
 
 
 @require_POST
 def show_options(request):
-    """Return the options for using a passkey: one of the signed-in person's, or any."""
+    """Return the options with which the browser asks for a passkey.
+
+    A signed-in person can use only their own passkeys. Other people can use any passkey.
+    """
     limits.count(request, "passkey")
     person = request.user if request.user.is_authenticated else None
     if not request.viewer:
@@ -49,7 +55,10 @@ def show_options(request):
 
 @require_POST
 def sign_in_by_passkey(request):
-    """Sign the owner of the passkey in. The device checked them, so it counts as reauthentication too."""
+    """Sign the owner of the passkey in.
+
+    The sign-in also counts as reauthentication, because the device has checked who uses the passkey.
+    """
     _form, passkey = verify_posted_passkey(request, among=Passkey.objects.filter(person__is_active=True))
     if passkey is None:
         messages.error(request, NOT_ACCEPTED)
@@ -61,9 +70,9 @@ def sign_in_by_passkey(request):
 
 
 def verify_posted_passkey(request, *, among):
-    """Check the posted answer of a passkey, and save its use. Return (form, passkey).
+    """Check the posted answer of a passkey, and save the use of the passkey. Return (form, passkey).
 
-    The passkey is None if it was not accepted. Then the form has an error.
+    If the answer is not accepted, `passkey` is None and the form has an error.
     """
     form = PasskeyForm(request.POST, request=request, among=among)
     if form.is_valid():
@@ -91,7 +100,7 @@ def add_passkey(request):
     name = device(request.headers.get("User-Agent", ""))
     form = AddPasskeyForm(request.POST or None, request=request, initial={"name": name})
     if form.is_valid() and _added(request, form, name=form.cleaned_data["name"] or name):
-        # This device will ask for a passkey first.
+        # From now on, the sign-in page asks for a passkey first on this device.
         request.sign_in_method = PASSKEY
         messages.success(request, _("You can now sign in with your passkey."))
         return redirect(safe_next(request) or "me")
@@ -119,7 +128,7 @@ def _added(request, form, *, name):
 def passkey(request, public_id):
     """Rename or remove one of the person's passkeys.
 
-    The 404 for other people's passkeys comes before reauthentication.
+    Other people's passkeys return a 404. This check comes before reauthentication.
     """
     own_passkey = get_object_or_404(Passkey.objects.belonging_to(request.viewer), public_id=public_id)
     if not recently_authenticated(request):
@@ -143,7 +152,7 @@ def passkey(request, public_id):
 
 @login_required
 def offer_passkey(request):
-    """Offer a passkey after a sign-in by code. Someone who declines isn't asked again on this device."""
+    """Offer a passkey after a sign-in by code. A device on which the person has declined never asks again."""
     if request.method == "POST":
         if request.POST.get("answer") == "add":
             return redirect("add_passkey")
@@ -164,8 +173,8 @@ def offer_passkey(request):
 
 
 def is_worth_offering(request):
-    """Return whether this device can store a passkey, and nobody has declined one on it.
+    """Return whether this device can store a passkey, and nobody has declined a passkey on it.
 
-    The sign-in form says what the device can do.
+    The field `passkeys_here` of the sign-in form says whether the device can store one.
     """
     return bool(request.POST.get("passkeys_here")) and NO_OFFER not in request.COOKIES

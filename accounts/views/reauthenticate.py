@@ -1,4 +1,7 @@
-"""Reauthentication of a signed-in person, before they change what opens their account or the desk."""
+"""The page on which signed-in people reauthenticate before they change something important.
+
+An example is a sign-in method, because it opens their account or even the desk.
+"""
 
 from urllib.parse import urlencode
 
@@ -35,8 +38,8 @@ def reauthenticate(request):
     """Ask the person to reauthenticate with one of their methods.
 
     A passkey or an emailed code comes first. A button sends the code, so that opening the page sends nothing.
-    Patrons without an address, or who can't read their mailbox, use their library card's PIN or single
-    sign-on. A patron whose only sign-in method is this device confirms with a button.
+    Some patrons have no address or can't read their mailbox. They use their library card's PIN or single
+    sign-on. Patrons without any sign-in method except this device only press a button.
     """
     if request.POST.get("credential"):
         form, passkey = verify_posted_passkey(request, among=request.user.passkeys)
@@ -65,9 +68,10 @@ def reauthenticate(request):
 
 
 def _other_methods(person):
-    """Return the person's methods besides their address. Staff have none.
+    """Return the methods with which the person can reauthenticate besides an emailed code and passkeys.
 
-    A card's PIN or single sign-on would be too weak for them, because they can set up a second factor next.
+    Staff have no such method. A card's PIN or single sign-on is too weak for staff, because they can set up a
+    second factor afterward.
     """
     available = {
         CARD: library_ils() and library_cards.card_of(person),
@@ -77,13 +81,13 @@ def _other_methods(person):
 
 
 def ask_for_code(request, *, purpose, email, then, page):
-    """Ask for a code that is sent to `email`, and return `then()` once the right one was entered.
+    """Ask for a code sent to `email`. Return `then()` when the person has entered the right code.
 
-    Until then, return `page(form)`. It shows a button that sends a code if `form` is None, and the form
-    otherwise.
+    Before that, return `page(form)`. `form` is None if no code was sent. Then the page shows a button that
+    sends a code. Otherwise the page shows the form.
     """
     process = EmailedCode.resume(request, purpose=purpose)
-    # Their address may have changed since the code was sent.
+    # The person's address may have changed after the code was sent.
     if process and process.email != email:
         process = None
     if request.POST.get("send"):

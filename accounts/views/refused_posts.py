@@ -1,4 +1,4 @@
-"""The page with saved forms that were refused because a sign-in or form had expired."""
+"""The page with a person's saved forms, which were refused because a sign-in or form had expired."""
 
 from django.contrib.auth.decorators import login_required
 from django.shortcuts import redirect, render
@@ -12,7 +12,7 @@ from accounts.sign_in.access import may_open_desk, redirect_to_second_factor
 
 @login_required
 def kept(request):
-    """Show the person's saved forms, so that they can send them again."""
+    """Show the person's saved forms, so that the person can send the forms again."""
     posts = RefusedPost.objects.offered_to(request.user, at=timezone.now())
     if not posts:
         return redirect("home")
@@ -21,7 +21,7 @@ def kept(request):
         and any(post.path.startswith("/desk/") for post in posts)
         and not may_open_desk(request)
     ):
-        # They belong to the desk, which would refuse them again.
+        # Without the second factor, the desk would refuse these forms again.
         return redirect_to_second_factor(request)
     return render(request, "accounts/refused_post.html", {"posts": posts})
 

@@ -1,5 +1,6 @@
-"""The second factor of staff: a code of an authenticator app, or a passkey.
+"""The pages on which staff use and set up their second factor.
 
+The second factor is a code of an authenticator app or a passkey.
 docs/decisions/0010-own-table-for-passkeys.md says why a passkey is enough.
 """
 
@@ -34,9 +35,9 @@ from accounts.views.passkeys import verify_posted_passkey
 
 @login_required
 def second_factor(request):
-    """Ask for a code or a passkey, or set up an authenticator app.
+    """Ask for a code or a passkey, or help to set up an authenticator app.
 
-    Staff set one up if they have no second factor, or if they have already used a passkey and want an app
+    Staff without a second factor set up an app. Staff who have already used their passkey can set up an app
     too.
     """
     if not request.user.is_staff:
@@ -45,7 +46,7 @@ def second_factor(request):
     if app or (has_passkey and not has_shown_second_factor(request)):
         return _ask(request, app, has_passkey)
     if signed_in_by_pin(request):
-        # A PIN only replaces a second factor, and they have none anymore.
+        # The person no longer has a second factor, so they may not use the PIN instead of it.
         lock(request)
         messages.error(
             request,
@@ -62,7 +63,10 @@ def second_factor(request):
 
 @behind_second_factor
 def change_second_factor(request):
-    """Make new recovery codes, or remove the app to set up another. Both need a code of the present app."""
+    """Make new recovery codes, or remove the app so that the person can set up another app.
+
+    Both changes need a code of the current app, or a recovery code.
+    """
     app = _app_of(request.user)
     if not app:
         return redirect("second_factor")
@@ -114,7 +118,7 @@ def _set_up(request):
 
 
 def _show_recovery_codes(request, authenticator, *, next_page):
-    """Show the new recovery codes. No other page ever shows them."""
+    """Show the new recovery codes. No other page shows these codes."""
     codes = [f"{code[:4]} {code[4:]}" for code in authenticator.wrap().get_unused_codes()]
     return render(request, "accounts/recovery_codes.html", {"codes": codes, "next": next_page})
 

@@ -1,4 +1,7 @@
-"""Sign-in and sign-up by emailed code, and sign-out. allauth does the steps, and the pages are ours."""
+"""The pages for signing in and signing up by emailed code, and for signing out.
+
+allauth makes and checks the codes, but the pages are our own.
+"""
 
 import time
 from urllib.parse import urlencode
@@ -27,17 +30,18 @@ from portal.limits import TooOften
 from portal.security_log import note
 
 OFFERS_PASSKEY = "offers_passkey"
-# The methods that have a page of their own.
+# These sign-in methods have their own pages.
 PAGES = {CARD: "card_sign_in", SIGN_ON: "single_sign_on"}
-# Creating a person for an unknown address takes about 1 ms more than finding a known one. Every answer takes
-# at least this long, so that strangers can't measure the difference.
+# Creating a person for an unknown address takes about 1 ms longer than finding the person of a known address.
+# Every answer takes at least this time, so that strangers can't measure the difference.
 MIN_RESPONSE_SECONDS = 0.04
 
 
 def sign_in(request):
-    """Ask for an address, or for this device's usual method.
+    """Ask for an email address, or for the sign-in method that this device used last.
 
-    Known and unknown addresses get the same answer: both get a code, and an unknown one gets a new person.
+    Known and unknown addresses get the same answer, and both get a code. For an unknown address, a new person
+    is created.
     """
     began = time.monotonic()
     if request.user.is_authenticated:
@@ -47,7 +51,7 @@ def sign_in(request):
         set_borrowed(request, form.cleaned_data["borrowed"])
         email_code(request, form.cleaned_data["email"])
         if not request.viewer:
-            # The session holds the typed address, so it ends early. Signing in sets a new expiry.
+            # The session contains the typed address, so the session ends early. Signing in sets a new expiry.
             request.session.set_expiry(people.UNCONFIRMED_FOR)
         request.session[OFFERS_PASSKEY] = is_worth_offering(request) and not form.cleaned_data["borrowed"]
         time.sleep(max(0, MIN_RESPONSE_SECONDS - (time.monotonic() - began)))
@@ -74,7 +78,7 @@ def email_code(request, email):
 
 
 def enter_code(request):
-    """Ask for the emailed code. It works only in the browser that requested it."""
+    """Ask for the emailed code. A code works only in the browser that requested it."""
     if request.user.is_authenticated:
         return redirect(safe_next(request) or "home")
     stage = LoginStageController.enter(request, LoginByCodeStage.key)
@@ -83,7 +87,7 @@ def enter_code(request):
     if form and form.is_valid():
         if process.user and process.user.is_active and process.user.email == process.state["email"]:
             return process.finish(safe_next(request) or _first_page(request, process.user))
-        # The person was erased or disabled, or has changed their address.
+        # The person was erased or disabled, or has changed their address meanwhile.
         process.abort()
         process = None
     if not process:
@@ -111,7 +115,7 @@ def enter_code(request):
 
 
 def _first_page(request, person):
-    """Return the page after sign-in: the offer of a passkey, or home."""
+    """Return the first page after sign-in. This page either offers a passkey or is the home page."""
     offers = request.session.pop(OFFERS_PASSKEY, False) and not person.passkeys.exists()
     return reverse("offer_passkey" if offers else "home")
 
@@ -137,9 +141,10 @@ def _resend(request, process):
 
 @require_POST
 def sign_out(request):
-    """Sign the person out, and delete what the device stored: the session, opened visits and cached pages.
+    """Sign the person out, and delete what the device has stored.
 
-    A shared desk computer keeps its own cookie for the next person.
+    This includes the session, with the visits that were opened by code, and the cached pages. The cookie of a
+    shared desk computer isn't deleted, because the next person needs it.
     """
     note(request, "signed_out")
     desk = request.shared_desk
@@ -158,7 +163,7 @@ def signed_out(request):
 
 @require_POST
 def set_language(request):
-    """Set the language of this device, and of the signed-in person."""
+    """Set the language of this device. If a person is signed in, set their language too."""
     language = request.POST.get("language")
     response = redirect(safe_next(request) or "home")
     if language in dict(settings.LANGUAGES):

@@ -1,4 +1,8 @@
-"""Single sign-on: the way to the provider and back, the first sign-in, and connecting an existing account."""
+"""The views of single sign-on.
+
+They send people to the provider and handle its answer. They also handle a person's first sign-in, and connect
+the provider to an existing account.
+"""
 
 import logging
 import time
@@ -28,13 +32,13 @@ from portal.security_log import note
 
 log = logging.getLogger(__name__)
 
-# The session key of an identity that is new here.
+# The session key of an identity that the portal doesn't know yet.
 FIRST_TIME = "single_sign_on_first_time"
 FIRST_TIME_SECONDS = 10 * 60
 
 
 def single_sign_on(request):
-    """Ask whose device it is, then send the person to the provider."""
+    """Ask whether the device is borrowed, and then send the person to the provider."""
     _or_404()
     if request.user.is_authenticated:
         return redirect(safe_next(request) or "home")
@@ -60,14 +64,14 @@ def single_sign_on(request):
 
 
 def to_provider(request, *, purpose, else_to, borrowed=False):
-    """Return a page that takes the person to the provider by itself.
+    """Return a page that opens the provider's page automatically.
 
     Browsers would block a redirect, because our content security policy lets forms lead only to our own site.
-    The policy can't list the provider's hosts, because we don't know them all.
+    We can't add the provider's hosts to the policy, because we don't know all of these hosts.
     """
     limits.count(request, "single_sign_on")
     if not request.viewer:
-        # A visitor's session ends early. Signing in sets a new expiry.
+        # A visitor may never sign in, so their session ends early. Signing in sets a new expiry.
         request.session.set_expiry(people.UNCONFIRMED_FOR)
     try:
         address = openid_connect.authorization_url(
@@ -82,10 +86,13 @@ def to_provider(request, *, purpose, else_to, borrowed=False):
 
 @require_GET
 def single_sign_on_answer(request):
-    """Handle the provider's answer, once and only in the browser that was sent to the provider."""
+    """Handle the provider's answer.
+
+    An answer works only once, and only in the browser that was sent to the provider.
+    """
     _or_404()
     auth_request = openid_connect.pop_auth_request(request)
-    # They signed in meanwhile in another tab, or used the browser's back button.
+    # The person signed in meanwhile in another tab, or used the browser's back button.
     if request.user.is_authenticated and (auth_request is None or not auth_request.person):
         return redirect("home")
     else_to = {
@@ -107,9 +114,10 @@ def single_sign_on_answer(request):
 
 
 def single_sign_on_first_time(request):
-    """Ask a person who is new by single sign-on whether they already have a library account.
+    """Ask a person whether they already have a library account.
 
-    The provider has not verified their address, or a library account already uses it.
+    The person has signed in at the provider for the first time. The provider has not verified their email
+    address, or a library account already uses that address.
     """
     _or_404()
     noted = request.session.get(FIRST_TIME)
@@ -191,9 +199,10 @@ def _sign_in(request, auth_request, identity):
 
 
 def _let_in(request, person, *, borrowed, going_to, proved=False):
-    """Sign the person in. `proved` means that they have just authenticated at the provider.
+    """Sign the person in. `proved` says whether they have just authenticated at the provider.
 
-    That counts as reauthentication, but not for staff, because it would let them set up a second factor.
+    If so, the sign-in also counts as reauthentication for a patron. It doesn't count for staff, because
+    single sign-on alone must not be enough to set up a second factor.
     """
     if not person.is_active:
         note(request, "refused", what="single_sign_on")

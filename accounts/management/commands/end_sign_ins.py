@@ -1,4 +1,4 @@
-"""Sign people out in an emergency, for example after a device or a copy of the database was stolen."""
+"""Sign people out in an emergency, such as the theft of a device or of a copy of the database."""
 
 from django.core.management.base import BaseCommand, CommandError
 

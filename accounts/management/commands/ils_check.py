@@ -55,7 +55,10 @@ class Command(BaseCommand):
         self.stdout.write("No problems found." if not problems else f"To look at: {problems}.")
 
     def _pin(self):
-        """Ask for the PIN at the terminal without showing it, or read the first line of a pipe."""
+        """Ask for the PIN at the terminal without showing it.
+
+        If the input is a pipe, read the PIN from its first line.
+        """
         return getpass.getpass("PIN: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
 
     def _report(self, ok, words):

@@ -1,4 +1,4 @@
-"""Test the provider of single sign-on before people use it, and say what is wrong."""
+"""Test the single sign-on provider before people use it, and say what is wrong."""
 
 import jwt
 import requests
