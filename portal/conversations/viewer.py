@@ -40,7 +40,7 @@ class BrowserViewer(Viewer):
 
     @cached_property
     def opened_by_code(self):
-        """Return the primary keys of the sessions that this browser has opened by a code that is still live."""
+        """Return the primary keys of the sessions that this browser opened by a code that still works."""
         if not self._opened_code_ids:
             return []
         live = ClaimCode.objects.live(timezone.now()).filter(pk__in=self._opened_code_ids)
