@@ -1,4 +1,4 @@
-"""The emails that tell patrons about an answer."""
+"""Queue and withdraw the emails that tell patrons about an answer."""
 
 from urllib.parse import urlsplit
 
@@ -16,9 +16,10 @@ Status = Conversation.Status
 def announce(message, conversation, at):
     """Queue the emails about an answer.
 
-    Returns the Message-ID of the patron's email, or "" if nobody gets an email.
     The patron gets an email, and so does the adult who shares the visit. An email to an unconfirmed address
     only says that there is an answer, because staff may have mistyped the address.
+
+    Returns the Message-ID of the patron's email, or "" if nobody gets an email.
     """
     session = conversation.help_session
     people = (conversation.patron, session and session.shared_with)

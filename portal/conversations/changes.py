@@ -32,7 +32,7 @@ def lock_conversation(conversation, at):
     # The query has no join. If PostgreSQL has to wait for the lock, it joins rows as they were before the
     # wait. So a join would miss a conversation that was transferred to another branch during the wait.
     known, rows = conversation, _row(pk=conversation.merged_into_id or conversation.pk)
-    if not rows:  # portal.privacy.retention has deleted it
+    if not rows:  # portal.privacy.retention has deleted the conversation
         raise Erased
     [conversation] = rows
     _reuse_related(known, conversation)
@@ -59,7 +59,8 @@ def _reuse_related(known, conversation):
     if Conversation._meta.get_field("help_session").is_cached(conversation):
         session = conversation.help_session
         if session is not None and session.is_shared:
-            # While this request waited for the lock, another adult may have begun to share the child's visit.
+            # While this request waited for the lock, an adult may have begun to share the child's visit, or the
+            # child may have stopped sharing it.
             session.refresh_from_db(fields=["shared_with"])
 
 
@@ -166,8 +167,8 @@ def writer_in(conversation, person, side):
 def add_event(conversation, kind, side, by, at, *, message=None):
     """Add an event to the timeline.
 
-    If an answer caused the event, the patron sees both at the same time. Any other event of the desk appears
-    after all pending answers.
+    If an answer caused the event, the patron sees the event and the answer at the same time. Any other event
+    of the desk appears after all pending answers.
     """
     shown_from = at if side == PATRON else pending_answers(conversation, at)["last"] or at
     if message is not None:

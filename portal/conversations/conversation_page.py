@@ -1,4 +1,4 @@
-"""The messages and events on a patron's conversation page, in their order.
+"""Load the messages and events for a patron's conversation page.
 
 The functions use only what the patron may see at the time `at`, so a pending answer leaves no trace. Messages
 and events are sorted by the time when they were first shown, so new ones always come last.
@@ -48,7 +48,7 @@ SHOWN_MAX = 40
 # If no more than this many earlier messages are left, the page shows them too. A link to so few messages is
 # not worth a tap.
 HIDDEN_MIN = 3
-# How many messages one tap on "Show earlier messages" adds.
+# One tap on "Show earlier messages" adds this many messages.
 PAGE_SIZE = 50
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
@@ -79,7 +79,7 @@ class ShownMessage:
     files: list | None = None
     given: list = ()
     event: str = ""
-    # False in a shared visit if another person wrote the message.
+    # This is False in a shared visit if another person wrote the message.
     is_mine: bool = True
 
 
@@ -204,9 +204,10 @@ def latest_messages(conversation, at, *, unread_since=None):
 
 
 def messages_around(conversation, at, public_id, *, back=SHOWN_MIN):
-    """Return this message, up to `back` messages before it, and up to SHOWN_MAX messages from there on.
+    """Return this message, up to `back` messages before it, and the messages after it.
 
-    If there is no such message, return the latest messages.
+    Counted from this message, at most SHOWN_MAX messages are returned. If there is no such message, return
+    the latest messages.
     """
     position = _position(conversation, at, public_id)
     if position is None:

@@ -22,7 +22,7 @@ KEPT_FOR = datetime.timedelta(days=30)
 
 
 class NewerDraft(Exception):
-    """Another tab or device has saved a newer draft, so this one was not saved."""
+    """Another tab or device has saved a newer draft, so the text was not saved. `draft` is the newer draft."""
 
     def __init__(self, draft):
         self.draft = draft
@@ -101,7 +101,10 @@ def _cleaned(typed):
 
 
 def _conversation_locked(conversation):
-    """Return the conversation, or the one it was merged into, with its row locked."""
+    """Lock the row of the conversation, and return the conversation.
+
+    If the conversation was merged, lock and return the conversation that it was merged into.
+    """
     locked = Conversation.objects.select_for_update(no_key=True).get(
         pk=conversation.merged_into_id or conversation.pk
     )
@@ -112,7 +115,7 @@ def _conversation_locked(conversation):
 
 
 def put_back(message, *, typed, at):
-    """Save the text of an answer that was taken back as a draft.
+    """Save an answer as a draft after its writer has taken the answer back.
 
     If there is a newer draft, its text is added after the answer. The draft gets a higher sequence than any
     open page can have reached, so no open page overwrites it.
@@ -173,7 +176,11 @@ def forget(conversation, *, person, side, kind, up_to=None, body=""):
 
 
 def keep_both(conversation, *, person, side, kind, client_token, sequence, body, language="", typed=None, at):
-    """Save what was typed as save_draft does, but append it to the saved draft if that draft is newer."""
+    """Save what was typed as save_draft does, without losing any text.
+
+    If the saved draft is newer, the text is appended to that draft. If the message was sent already, the text
+    becomes a new draft.
+    """
     words = {
         "body": body,
         "language": language,

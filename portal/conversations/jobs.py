@@ -14,7 +14,7 @@ from .models import Conversation, Event, Message
 
 
 def show_pending_answers(*, at):
-    """Show pending answers whose undo window is over in lists of conversations, and mark them as unread."""
+    """Update the lists and the unread marks for pending answers whose undo window is over."""
     for conversation in Conversation.objects.filter(pending_from__lte=at)[:200]:
         with transaction.atomic():
             conversation = Conversation.objects.select_for_update(no_key=True).get(pk=conversation.pk)

@@ -26,7 +26,7 @@ Status = Conversation.Status
 
 
 class CannotMerge(Exception):
-    """The conversations can't be merged, because someone may read only one of them.
+    """The conversations can't be merged, because someone is allowed to read only one of them.
 
     Either they belong to different people, or one belongs to a quiet visit or to a visit that a child and an
     adult share.

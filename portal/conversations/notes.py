@@ -17,7 +17,7 @@ from . import drafts
 from .changes import lock_conversation, save
 from .models import Conversation, ConversationNote, Draft, NoteMention, Side
 
-# An @ that is not part of an email address.
+# This matches an @ that is not part of an email address.
 AT = re.compile(r"(?<![\w@.])@(?=\w)")
 NAME = re.compile(r"[\w'’.-]*\w")
 MENTIONS_MAX = 20

@@ -1,4 +1,4 @@
-"""The texts and attachments of the entries on a patron's conversation page."""
+"""Add texts and attachments to the messages and events on a patron's conversation page."""
 
 from django.db.models import F, OuterRef, Subquery
 from django.utils.translation import gettext as _

@@ -61,8 +61,8 @@ def forget(request, *kinds):
 def forget_pending_questions(*, at):
     """Remove questions from browser sessions that were last saved more than KEPT_FOR ago.
 
-    Sessions that were saved more than LOOKED_BACK earlier still are skipped, because earlier runs of this job
-    have checked these sessions already.
+    The job skips sessions that were last saved even longer ago, by more than LOOKED_BACK. Earlier runs of the
+    job have already checked these sessions.
     """
     a_day_ago = at + datetime.timedelta(seconds=settings.SESSION_COOKIE_AGE) - KEPT_FOR
     for row in Session.objects.filter(expire_date__range=(a_day_ago - LOOKED_BACK, a_day_ago)).iterator():

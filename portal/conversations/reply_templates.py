@@ -61,7 +61,7 @@ def add_template(*, by, at, **fields):
 
 @staff_action
 def change_template(template, *, by, at, **fields):
-    """Change a template, and return it. `fields` are the same as for add_template. Raises NameTaken."""
+    """Change a template, and return the template. `fields` are as for add_template. Raises NameTaken."""
     return _write(template, by, at, "changed_reply_template", fields)
 
 

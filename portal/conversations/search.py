@@ -71,7 +71,7 @@ def look_up(text):
 
 
 def _asked(text):
-    """Return the folded words of the search. Leave out each word with which a longer word begins."""
+    """Return the folded words of the search. Leave out a word if a longer word begins with it."""
     words = sorted(
         set(fold(str(text)[:TEXT_MAX_LENGTH]).split()[:WORDS_ASKED]), key=lambda word: (-len(word), word)
     )

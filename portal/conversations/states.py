@@ -98,9 +98,10 @@ def merged(state, at, waiting_since):
 
 
 def unanswered_in(conversation, at):
-    """Return the time since which a conversation waits for the library, or None. Used before a merge.
+    """Return the time since which a conversation waits for the library, or None.
 
-    A snoozed conversation counts as waiting, so that it comes back into the queue after the merge.
+    This is called before a merge. A snoozed conversation counts as waiting, so that it comes back into the
+    queue after the merge.
     """
     return conversation.waiting_since or (at if conversation.status == Status.SNOOZED else None)
 

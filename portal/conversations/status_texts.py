@@ -32,7 +32,7 @@ def status_for_patron(conversation, at):
 
 
 def status_text(conversation, at):
-    """Return the status for a row of a list."""
+    """Return a short text about the status, for a list of conversations."""
     return {
         Status.WAITING_FOR_STAFF: _("Waiting for the library"),
         Status.WAITING_FOR_PATRON: _("The library answered"),
@@ -41,7 +41,7 @@ def status_text(conversation, at):
 
 
 def status_sentences(conversation, at):
-    """Return the status for the conversation's page, as a list of sentences."""
+    """Return a list of sentences about the status, for the conversation's page."""
     status = status_for_patron(conversation, at)
     if status == Status.CLOSED:
         return [closed_text()]

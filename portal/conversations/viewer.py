@@ -31,7 +31,7 @@ class BrowserViewer(Viewer):
     def opened_sessions(self):
         """Return the primary keys of the sessions that this viewer may open besides their own.
 
-        A live code in this browser opened these sessions, or a child shares them with this person.
+        This browser opened these sessions by a code that still works, or a child shares them with the person.
         """
         if not self.person or not self.person.has_shared_visits:
             return self.opened_by_code

@@ -19,11 +19,11 @@ LIFE = datetime.timedelta(days=7)
 
 
 class NotForThem(Exception):
-    """The person has another sign-in method, or has signed in before."""
+    """The person can't have a code, because they have a sign-in method or have signed in before."""
 
 
 class CodeEnded(Exception):
-    """No record has this code, or it has expired or been used."""
+    """The code opens no record. It is wrong, has expired, or was used already."""
 
 
 @staff_action

@@ -8,7 +8,7 @@ from recommendations.models import Recommendation
 
 from .models import ClaimCode, HelpSession, SessionNote, UnfinishedForm
 
-# These times are replaced by the hour of the session, because exact times could reveal whose session it was.
+# These times are replaced by the hour of the session, because an exact time could reveal the patron.
 ROUNDED = ["created_at", "handed_over_at", "kept_at", "answered_at"]
 CHANGED = [
     "public_id",

@@ -36,7 +36,7 @@ class CodeKept(Exception):
 
 
 class CodeExpired(Exception):
-    """The code has expired. This happens 30 days after the session was handed over."""
+    """The code has expired, for example because the session was handed over more than 30 days ago."""
 
 
 class CodeRevoked(Exception):
@@ -48,7 +48,7 @@ class CodeForgotten(Exception):
 
 
 class CodeCardNotReady(Exception):
-    """The code card has no session yet, or staff have not finished writing the session."""
+    """The code card has no session yet, or staff have not finished recording the session."""
 
 
 @staff_action

@@ -10,7 +10,7 @@ from .models import ClaimCode, HelpSession
 
 
 class AlreadyKept(Exception):
-    """The session is in another person's account already, so this person can't keep it."""
+    """The session is in someone's account already, so nobody else can keep it or get a code for it."""
 
 
 class Forgotten(AlreadyKept):

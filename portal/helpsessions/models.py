@@ -32,9 +32,9 @@ class HelpSessionQuerySet(models.QuerySet):
     def at_desk_of(self, user, shown=()):
         """Return the sessions that this staff member may open at the desk.
 
-        They may open the sessions of their branches, and sessions that they recorded at other branches. They
-        may also open the sessions with the primary keys in `shown`, because a patron showed them the code
-        today. Nobody can open a forgotten session.
+        They may open the sessions of their branches, and sessions that they recorded at other branches.
+        `shown` has the primary keys of sessions whose code a patron showed them today. They may open these
+        sessions too. Nobody can open a forgotten session.
         """
         return self.filter(forgotten_on=None).filter(
             Q(branch__in=user.desk_branch_ids) | Q(staff=user) | Q(pk__in=shown)
@@ -95,7 +95,10 @@ class HelpSession(models.Model):
         POOR = "poor", _("poor")
 
     class AnsweredWithin(models.TextChoices):
-        """How soon after the visit the patron answered. Replaces the exact time in a forgotten session."""
+        """How soon after the visit the patron answered.
+
+        When a session is forgotten, this replaces the exact time in `answered_at`.
+        """
 
         DAY = "day", _("a day")
         WEEK = "week", _("a week")

@@ -1,4 +1,4 @@
-"""The patron's list of saved items."""
+"""The pages for a patron's list of saved items."""
 
 from django.contrib import messages
 from django.db.models import Prefetch

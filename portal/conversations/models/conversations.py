@@ -258,8 +258,8 @@ class Conversation(models.Model):
     def verdicts(self):
         """Return the recommendations whose verdicts belong to this conversation.
 
-        A recommendation is included if the conversation is about it or if an answer contains it. So are the
-        recommendations that merged conversations were about.
+        These are the recommendation that the conversation is about and the recommendations in its answers. If
+        other conversations were merged into this one, the recommendations that they were about belong too.
         """
         about = Conversation.objects.filter(
             Q(pk=self.pk) | Q(merged_into=self), recommendation__isnull=False

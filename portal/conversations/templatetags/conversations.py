@@ -22,7 +22,7 @@ def whose_turn(conversation):
 
 @register.simple_tag
 def closing(closes_at, closed):
-    """Return a sentence about the closing of the conversation, for an email about an answer."""
+    """Return a sentence that says whether or when the conversation closes, for an email about an answer."""
     if closed:
         return status_texts.closed_text()
     return status_texts.closing_text(closes_at) if closes_at else ""

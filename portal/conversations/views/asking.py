@@ -52,7 +52,7 @@ ASK = {"side": Message.Side.PATRON, "kind": Draft.Kind.ASK}
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask(request):
-    """Show the form for GET. For POST, send the question or store it until the person signs in."""
+    """Show the form on GET. Send the question on POST, or store it until the person signs in."""
     visits = opened_visits(request)
     if request.method != "POST":
         return _ask_page(

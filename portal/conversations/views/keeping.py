@@ -90,9 +90,9 @@ def _of_the_adult(until):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def keep_session(request, public_id):
-    """Show what keeping the visit means for GET. For POST, keep the visit in the person's account.
+    """Explain on GET what keeping the visit means. Keep the visit in the person's account on POST.
 
-    A person who has no account can get a new one without an email address.
+    A person without an account can get a new account, which needs no email address.
     """
     found = get_object_or_404(HelpSession.objects.belonging_to(request.viewer), public_id=public_id)
     person, at = request.viewer.person, timezone.now()

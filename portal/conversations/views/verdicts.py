@@ -18,9 +18,9 @@ from recommendations.models import Recommendation
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def verdict(request, public_id):
-    """Show the item with the questions about it for GET. For POST, save the verdict.
+    """Show the item and the questions about it on GET. Save the verdict on POST.
 
-    After POST, htmx gets the item's card, as it looks on the page where the patron gave the verdict.
+    After a POST, htmx gets the item's card for the page where the patron gave the verdict.
     """
     recommendation = get_object_or_404(
         Recommendation.objects.belonging_to(request.viewer).for_page(), public_id=public_id

@@ -1,4 +1,4 @@
-"""Open a visit or a library account with a code. Also remove opened visits from the browser quickly."""
+"""Open a visit or a library account with a code, and remove opened visits from the browser."""
 
 from urllib.parse import urlsplit
 
@@ -32,7 +32,7 @@ from portal.security_log import note
 from portal.text import uuid_or_none
 
 CODES_PER_BROWSER_MAX = 50
-# For each error, the key of the reason that the page shows, and the HTTP status.
+# This maps each error to the key of the reason that the page shows, and to the HTTP status.
 REFUSALS = {
     CodeKept: ("used", 410),
     CodeExpired: ("expired", 410),

@@ -91,7 +91,7 @@ def _read_piece(piece, number):
 
 
 def _is_utf8(piece):
-    """Return whether the record is UTF-8, because the leader of many records doesn't say so.
+    """Return whether the record is UTF-8. The leader can't be trusted, because many don't say so.
 
     If text with non-ASCII characters is valid UTF-8, it isn't MARC-8. In MARC-8, the byte after an accent is
     a plain letter, which is not valid in UTF-8.

@@ -12,7 +12,8 @@ from portal.text import clean
 from recommendations.models import Item
 from recommendations.search import fold
 
-# For each field, the names that its column can have, folded by `fold`. The first name in the file is used.
+# These are the names that the column of each field can have, folded by `fold`. The first of these names that
+# the file has is used.
 GUESSES = {
     "title": ["title", "main title", "book title", "name", "titulo", "titre", "titel"],
     "creators": [
