@@ -59,8 +59,8 @@ def _reuse_related(known, conversation):
     if Conversation._meta.get_field("help_session").is_cached(conversation):
         session = conversation.help_session
         if session is not None and session.is_shared:
-            # While this request waited for the lock, an adult may have begun to share the child's visit, or the
-            # child may have stopped sharing it.
+            # While this request waited for the lock, an adult may have begun to share the child's visit, or
+            # the child may have stopped sharing it.
             session.refresh_from_db(fields=["shared_with"])
 
 

@@ -22,7 +22,7 @@ KEPT_FOR = datetime.timedelta(days=30)
 
 
 class NewerDraft(Exception):
-    """Another tab or device has saved a newer draft, so the text was not saved. `draft` is the newer draft."""
+    """Another tab or device has saved a newer draft, so the text was not saved. `draft` is that draft."""
 
     def __init__(self, draft):
         self.draft = draft
