@@ -89,8 +89,8 @@ class MessageRange:
 
     `earlier` is the number of messages before the range, and `later` is the number after it. `total` is the
     number of all messages in the conversation. If `after` is set, the open page already has everything up to
-    that time. If `goes_on` is set, this range begins a day that the page shows already. Then the page must
-    remove its own heading of that day.
+    that time. If `goes_on` is set, the open page begins with the same day with which this range ends. The
+    range has a heading for that day, so the page must remove its own heading.
     """
 
     messages: list[ShownMessage]

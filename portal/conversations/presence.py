@@ -52,8 +52,8 @@ def _rows(conversation, person, since):
 def come(conversation, *, person, at, writing=False, read_until=None, around=None):
     """Record that this staff member has the page open, whether they are writing, and how far they have read.
 
-    If nothing has changed, this only writes to the database if the last write is WRITTEN_EVERY ago. `around`
-    is the result of `look`, if the caller has called `look` already.
+    If nothing has changed, this writes to the database only once in WRITTEN_EVERY. `around` is the result of
+    `look`, if the caller has called `look` already.
     """
     around = around or look(conversation, person=person, at=at)
     own, before = around.own, around.read_until

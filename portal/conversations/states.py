@@ -21,7 +21,7 @@ class State:
     """Whose turn it is in a conversation, and since what time.
 
     `waiting_since` is the time of the first unanswered message or verdict, even while the conversation is
-    snoozed. `turned_at` is the time of the last change of the status.
+    snoozed. `turned_at` is the time when the conversation began to wait, or was answered, snoozed or closed.
     """
 
     status: str
