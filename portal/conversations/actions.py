@@ -1,6 +1,6 @@
-"""Writing in a conversation, for patrons and staff: ask, reply, take back, close.
+"""The actions of patrons and staff in a conversation: ask, reply, take back an answer, close.
 
-`desk_actions.py` has the desk's actions that don't write to the patron.
+The actions of staff that don't write to the patron are in `desk_actions.py`.
 """
 
 from django.db import transaction
@@ -45,9 +45,9 @@ Status, Then, Reason = Conversation.Status, Message.Then, Conversation.Reason
 
 
 class AnsweredMeanwhile(Exception):
-    """Nothing was saved, because someone else has written since the writer's page was made.
+    """Someone else wrote a message after the writer's page was made, so nothing was saved.
 
-    `newer` are the new messages.
+    `newer` is the list of these messages.
     """
 
     def __init__(self, newer):
@@ -74,11 +74,13 @@ def ask(
 ):
     """Send a question to the library and return its conversation.
 
-    It is about a recommendation, about a help session, or about something new if both are None. `by` is None
-    for a viewer by code, who can't ask about something new. Questions about one recommendation share a
-    conversation. Any other question begins one. `readers_form` has the fields of a ReadersForm. The same
-    `client_token` twice is one question. Raises Erased if the session or recommendation was erased since the
-    caller read it.
+    The question is about a recommendation or about a help session. If both are None, it is about something
+    new. `by` is None for a viewer by code, who can't ask about something new. `readers_form` is a dict with
+    the fields of a ReadersForm.
+
+    All questions about one recommendation share a conversation. Any other question begins a new conversation.
+    If the same `client_token` is sent twice, the question is saved once. Raises Erased if the session or the
+    recommendation was erased after the caller read it.
     """
     if recommendation is not None:
         recommendation = lock_owned(recommendation)
@@ -134,14 +136,15 @@ def reply(
 ):
     """Add a message with its files and recommendations, notify the other side, and return the message.
 
-    An answer by staff stays pending for Message.UNDO_WINDOW. `then` says what the conversation does after it.
+    The patron can't see an answer by staff until Message.UNDO_WINDOW is over. `then` is the status that the
+    writer chose for the conversation after the answer.
 
-    If a message with this `client_token` exists, nothing happens and it is returned. Its body may differ from
-    `body`.
+    If a message with this `client_token` exists, return that message and change nothing. Its body may differ
+    from `body`.
 
-    The writer's draft is deleted up to `draft_sequence`, see drafts.forget. `seen` is the primary key of the
-    last message on the writer's page, 0 for none, or None to skip the check. Raises AnsweredMeanwhile,
-    Erased, RoleEnded.
+    `draft_sequence` says which draft of the writer to delete, see drafts.forget. `seen` is the primary key of
+    the last message on the writer's page, or 0 if the page had no messages. If `seen` is None, newer messages
+    are not checked. Raises AnsweredMeanwhile, Erased, RoleEnded.
     """
     if side == STAFF:
         lock_roles(by)
@@ -175,7 +178,7 @@ def reply(
 
 
 def _add_message(conversation, *, side, author, client_token, **fields):
-    """Save the message, add the files of its composer to it, and index its words."""
+    """Save the message, attach the files of its composer to the message, and index its words."""
     at = conversation.changed_at
     message = Message(
         conversation=conversation,
@@ -191,7 +194,7 @@ def _add_message(conversation, *, side, author, client_token, **fields):
         conversation=conversation, side=side, client_token=client_token, message=None
     )
     if side == PATRON and conversation.help_session and conversation.help_session.is_shared:
-        # The child and the adult both write here. Neither sends the other's unsent files.
+        # The child and the adult both write in this conversation. Neither may send the other's unsent files.
         files = files.filter(added_by=author)
     files.update(message=message)
     search.index_message(message)
@@ -248,10 +251,10 @@ def _question_type(conversation):
 
 @staff_action
 def take_back(message, *, by, at, typed=None):
-    """Put an answer that the patron hasn't seen back into its writer's composer, with its files.
+    """Delete an answer that the patron hasn't seen, and save its text and files as its writer's draft.
 
-    `typed` are the other fields of the composer, for the draft. Raises TooLate if the undo window is over or
-    `by` didn't write the answer.
+    `typed` has the other fields of the composer, which are saved in the draft. Raises TooLate if the undo
+    window is over or if `by` didn't write the answer.
     """
     conversation = lock_conversation(message.conversation, at)
     at = conversation.changed_at
@@ -271,7 +274,8 @@ def take_back(message, *, by, at, typed=None):
     conversation.pending_from = pending["first"]
     waiting_events = conversation.events.filter(message=None, shown_from__gt=at)
     if waiting_events.update(shown_from=pending["last"] or at) and pending["last"] is None:
-        # A colleague closed the conversation meanwhile. The patron sees that now, as no answer is pending.
+        # A colleague closed the conversation meanwhile. No answer is pending now, so the patron sees that
+        # the conversation is closed.
         conversation.version += 1
     enter(conversation, states.replay(conversation))
     save(conversation)
@@ -280,7 +284,7 @@ def take_back(message, *, by, at, typed=None):
 
 @transaction.atomic
 def close(conversation, *, by, side, at):
-    """Close the conversation, or do nothing if it is closed. A new message reopens it.
+    """Close the conversation. Do nothing if it is closed already.
 
     Raises Erased, RoleEnded.
     """
@@ -303,9 +307,9 @@ def close(conversation, *, by, side, at):
 
 
 def mark_read(conversation, *, person, at, until=None):
-    """Remember that this person has read the conversation up to `until`, or all that is shown now.
+    """Record that this person has read the conversation up to the time `until`.
 
-    `person` is None for a viewer by code.
+    If `until` is None, they have read everything that is shown now. `person` is None for a viewer by code.
     """
     latest = until or conversation.messages.shown(at).aggregate(latest=Max("shown_from"))["latest"]
     if latest is not None:

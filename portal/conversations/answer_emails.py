@@ -1,4 +1,4 @@
-"""The emails that tell patrons about an answer."""
+"""Queue and withdraw the emails that tell patrons about an answer."""
 
 from urllib.parse import urlsplit
 
@@ -14,10 +14,12 @@ Status = Conversation.Status
 
 
 def announce(message, conversation, at):
-    """Queue the email about an answer, and return its Message-ID, or "" if nobody gets one.
+    """Queue the emails about an answer.
 
-    It goes to the patron and to the adult who shares the visit. If nobody has confirmed the address with a
-    code, the email only says that there is an answer, because staff may have mistyped the address.
+    The patron gets an email, and so does the adult who shares the visit. An email to an unconfirmed address
+    only says that there is an answer, because staff may have mistyped the address.
+
+    Returns the Message-ID of the patron's email, or "" if nobody gets an email.
     """
     session = conversation.help_session
     people = (conversation.patron, session and session.shared_with)
@@ -58,7 +60,7 @@ def announce(message, conversation, at):
 
 
 def withdraw_announcement(mail_id):
-    """Withdraw the emails about an answer that no worker has begun to send."""
+    """Withdraw the emails about an answer, unless a worker has begun to send them."""
     withdraw([mail_id, _for_adult(mail_id)])
 
 
@@ -74,5 +76,5 @@ def withdraw_announcements_to(person, conversations):
 
 
 def _for_adult(mail_id):
-    """Return the Message-ID of the same email to the adult who shares the visit."""
+    """Return the Message-ID that the adult's email has, made from the Message-ID of the patron's email."""
     return mail_id.replace("<", "<shared.", 1)

@@ -1,7 +1,7 @@
-"""Pictures and PDFs in a conversation: adding, describing, removing, forgetting.
+"""Add, describe and remove pictures and PDFs in a conversation, and delete old files.
 
-`by` is None for a viewer by code. A new file belongs to the composer with its `client_token`. `actions.reply`
-moves the files of the composer into the message.
+`by` is None for a viewer by code. A new file belongs to the composer that has the same `client_token`. When
+the message is sent, `actions.reply` moves the files of the composer into the message.
 """
 
 import datetime
@@ -25,11 +25,11 @@ from .models import Attachment, Draft, Side
 
 MEGABYTE = 1024 * 1024
 MAX_BYTES_PER_PATRON = 200 * MEGABYTE
-# All viewers by code share this in one conversation.
+# In each conversation, all viewers by code share this space.
 MAX_BYTES_BY_CODE = 50 * MEGABYTE
 MAX_BYTES_PER_STAFF = 2000 * MEGABYTE
 UNSENT_FOR = datetime.timedelta(days=1)
-# A file is written before its row, so a younger file may still get one.
+# A file is written before its row is saved, so a file younger than this may still get a row.
 STRAY_FOR = datetime.timedelta(hours=1)
 NAME_MAX_LENGTH = 100
 ALT_MAX_LENGTH = 300
@@ -44,7 +44,8 @@ log = logging.getLogger(__name__)
 class NotAdded(Exception):
     """A file that was not added.
 
-    `name` is the file's name, `why` a key for the reason, and `words` tells the person what to do.
+    `name` is the file's name. `why` is the reason, as a key of the dict in `words`. `words` is a text that
+    tells the person what to do.
     """
 
     def __init__(self, name, why):
@@ -85,7 +86,7 @@ class NotAdded(Exception):
 
 
 def checked(uploads):
-    """Return the usable files as [(name, files.Usable)], and the others as [NotAdded].
+    """Return two lists: the usable files as [(name, files.Usable)], and the other files as [NotAdded].
 
     `uploads` comes from portal.uploads.uploaded.
     """
@@ -106,9 +107,10 @@ def checked(uploads):
 def add(conversation, *, by, side, client_token, at, name, usable, is_sent=False):
     """Add one file from `checked` to the composer, and return the attachment.
 
-    `is_sent` says that the file came in one form with its message, which was sent a moment ago. It is added
-    to that message. The same file twice is one. This also begins a draft, so that the file is there on
-    another device. Raises NotAdded, Erased.
+    If `is_sent` is true, the file was submitted in one form together with a message that has been sent. Then
+    the file is added to that message. Otherwise a draft is begun, so that the person sees the file on another
+    device too. If the composer has the same file already, the file isn't added again. Raises NotAdded,
+    Erased.
     """
     attachment = Attachment(
         public_id=uuid.uuid4(),
@@ -137,7 +139,7 @@ def add(conversation, *, by, side, client_token, at, name, usable, is_sent=False
 
 
 def add_each(conversation, *, uploads, **where):
-    """Add the uploads as `add` does. Return ([Attachment], [NotAdded]). Raises Erased."""
+    """Add each upload as `add` does. Return ([Attachment], [NotAdded]). Raises Erased."""
     accepted, refused = checked(uploads)
     added = []
     for name, usable in accepted:
@@ -179,7 +181,7 @@ def forget_unsent_attachments(*, at):
 def forget_stray_files(*, at):
     """Delete files that belong to no row.
 
-    A process that was killed between writing the file and saving the row leaves one.
+    Such a file remains if a process is killed after it has written the file and before it saves the row.
     """
     storage = private_storage()
     for folder in storage.listdir(FOLDER)[0] if storage.exists(FOLDER) else []:
@@ -200,9 +202,9 @@ def forget_stray_files(*, at):
 
 
 def attachments_of(messages, *, unsent=None):
-    """Return {primary key of a message: its attachments}, with one query.
+    """Return {primary key of a message: [its attachments]}, with one query.
 
-    The key None has the attachments of the queryset `unsent`.
+    `unsent` is a queryset of attachments without a message. Their key is None.
     """
     wanted = Attachment.objects.filter(message__in=[message.pk for message in messages])
     attachments: dict[int | None, list[Attachment]] = {}
@@ -212,7 +214,7 @@ def attachments_of(messages, *, unsent=None):
 
 
 def _write(attachment, usable):
-    """Write the files. Their names tell which row they belong to, and contain nothing that a person chose."""
+    """Write the files. Their names contain the row's `public_id`, and nothing that a person chose."""
     place = f"{FOLDER}/{attachment.public_id.hex[:2]}/{attachment.public_id}"
     storage = private_storage()
     attachment.file = f"{place}.{usable.extension}"
@@ -224,9 +226,10 @@ def _write(attachment, usable):
 
 @transaction.atomic
 def _add_row(attachment, conversation, by, is_sent):
-    """Save the row if there is room for the file, and return it or the row of the same file.
+    """Save the row if there is room for the file, and return the row.
 
-    Locks the person and the conversation, so that the sum of sizes is right.
+    If the composer has the same file already, return the row of that file. Locks the person and the
+    conversation, so that no other request adds a file while the sizes are summed.
     """
     if by is not None:
         User.objects.select_for_update(no_key=True).get(pk=by.pk)
@@ -264,7 +267,10 @@ def _add_row(attachment, conversation, by, is_sent):
 
 
 def _used(conversation, by, side):
-    """Return the bytes that this person has in all conversations, or viewers by code in this one."""
+    """Return how many bytes this person's files take up in all conversations.
+
+    If `by` is None, return how many bytes the files of all viewers by code take up in this conversation.
+    """
     own = Attachment.objects.filter(added_by=by, side=side)
     if by is None:
         own = own.filter(conversation=conversation)

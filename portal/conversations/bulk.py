@@ -1,8 +1,8 @@
-"""Actions on many conversations at once, and their undo.
+"""Actions on many conversations at once, and the undo of these actions.
 
-Each locks the roles of the staff member first, then all rows by primary key. The conversations are changed in
-the order of their branches, because a change also raises the queue of its branch. So simultaneous actions
-can't deadlock.
+Simultaneous actions can't deadlock, because all of them lock rows in the same order. Each action locks the
+roles of the staff member first, and then the conversations by primary key. It then changes the conversations
+in the order of their branches, because a change also updates the row of the branch's queue.
 """
 
 import datetime
@@ -23,10 +23,11 @@ SALT = "portal.conversations.bulk"
 
 @dataclass
 class Done:
-    """The conversations that were changed, and those that were left as they were.
+    """The result of an action: the conversations that were changed, and those that were not.
 
-    `taken` are assigned to someone else. In `moved` something happened since the page was made. `unfit` are
-    closed, or the colleague doesn't work at their branch. `undo` is the key to undo the change, or "".
+    Three lists have the unchanged conversations. Those in `taken` are assigned to someone else. Those in
+    `moved` have changed since the page was made. Those in `unfit` are closed, or the colleague doesn't work
+    at their branch. `undo` is the key for `undo()`, or "" if nothing can be undone.
     """
 
     changed: list = field(default_factory=list)
@@ -40,8 +41,8 @@ class Done:
 def close_many(seen, *, by, at):
     """Close the conversations.
 
-    `seen` is {conversation: its desk_version on the page where it was chosen}. Those that changed since are
-    left alone, because nobody has read the change.
+    `seen` is {conversation: its desk_version on the page where it was chosen}. A conversation with a newer
+    version stays open, because the staff member hasn't seen what changed.
     """
     done = Done()
     for conversation in _as_seen(seen, done):
@@ -55,7 +56,7 @@ def close_many(seen, *, by, at):
 
 @staff_action
 def snooze_many(seen, *, until, by, at):
-    """Snooze the conversations until a day. `seen` is as for close_many."""
+    """Snooze the conversations until the day `until`. `seen` is the same as for close_many."""
     done = Done()
     for conversation in _as_seen(seen, done):
         if conversation.is_open:
@@ -68,7 +69,7 @@ def snooze_many(seen, *, until, by, at):
 
 @staff_action
 def take_many(seen, *, by, at):
-    """Assign the conversations to `by`, by the same rule as desk_actions.take."""
+    """Assign the conversations to `by`. The rules are those of desk_actions.take."""
     done = Done()
     for conversation in _locked(seen):
         try:
@@ -82,7 +83,7 @@ def take_many(seen, *, by, at):
 
 @staff_action(also="to")
 def assign_many(seen, *, to, by, at):
-    """Assign the conversations to a colleague. `seen` is as for close_many."""
+    """Assign the conversations to a colleague. `seen` is the same as for close_many."""
     done = Done()
     for conversation in _as_seen(seen, done):
         if conversation.branch_id in to.desk_branch_ids or to.is_coordinator:
@@ -95,10 +96,10 @@ def assign_many(seen, *, to, by, at):
 
 @staff_action
 def undo(key, *, by, at):
-    """Undo a change, except in conversations where something has happened since.
+    """Undo an action, except in conversations where something has happened after the action.
 
-    `key` comes from Done.undo. Returns (how many were undone, how many were not). Raises CannotUndo if too
-    much time has passed or someone else made the change.
+    `key` is the value of Done.undo. Returns two numbers: in how many conversations the action was undone, and
+    in how many it was not. Raises CannotUndo if too much time has passed or if someone else did the action.
     """
     try:
         kept = signing.loads(key, salt=SALT, max_age=UNDO_WITHIN)
@@ -118,21 +119,21 @@ def undo(key, *, by, at):
 
 
 def _locked(conversations):
-    """Return the conversations as they are now, sorted by branch, with their rows locked.
+    """Lock the conversations, read them again, and return them sorted by branch.
 
-    Merged and erased ones are left out.
+    Merged and erased conversations are left out.
     """
     rows = Conversation.objects.select_for_update(no_key=True).filter(
         pk__in=[conversation.pk for conversation in conversations], merged_into=None
     )
     locked = list(rows.exclude(status=Conversation.Status.ERASED).order_by("pk").values_list("pk", flat=True))
-    # A query with joins must follow the lock, see changes.lock_conversation.
+    # The query with joins must run after the rows are locked, see changes.lock_conversation.
     rows = Conversation.objects.filter(pk__in=locked).select_related("assignee", "branch")
     return sorted(rows, key=lambda conversation: (conversation.branch_id, conversation.pk))
 
 
 def _as_seen(seen, done):
-    """Yield conversations that are unchanged since they were seen, and add the others to `done.moved`."""
+    """Yield the conversations that haven't changed after the page was made, and add the others to `moved`."""
     versions = {conversation.pk: version for conversation, version in seen.items()}
     for conversation in _locked(seen):
         if conversation.desk_version == versions[conversation.pk]:
@@ -142,7 +143,10 @@ def _as_seen(seen, done):
 
 
 def _with_key(done, by):
-    """Add the key to undo the changes. Conversations that the action left unchanged are not in it."""
+    """Set `done.undo` to the key for `undo()`.
+
+    The key leaves out conversations that already were as the action wanted them.
+    """
     versions = {conversation.pk: conversation.desk_version for conversation in done.changed}
     now = Conversation.objects.filter(pk__in=versions).values_list("pk", "desk_version", "changed_at")
     changed = [(pk, changed_at.isoformat()) for pk, version, changed_at in now if version != versions[pk]]

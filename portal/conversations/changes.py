@@ -1,4 +1,4 @@
-"""The shared parts of all changes to a conversation: locking, saving, events, pending answers."""
+"""Functions that all changes to a conversation share: locking, saving, events, pending answers."""
 
 import datetime
 
@@ -12,7 +12,8 @@ from .models import BranchQueue, Conversation, Event, Message, Side
 
 PATRON, STAFF = Side.PATRON, Side.STAFF
 Status, Then = Conversation.Status, Message.Then
-# The longest wait for a row. A stored time further ahead than this comes from a wrong clock and is ignored.
+# No request waits longer than this for a row. If a stored time is further in the future, a clock was wrong,
+# and the stored time is ignored.
 LOCK_WAIT_MAX = datetime.timedelta(minutes=1)
 
 
@@ -23,14 +24,15 @@ class Erased(Exception):
 def lock_conversation(conversation, at):
     """Return the conversation as it is now, with its row locked until the transaction ends.
 
-    For a merged conversation, return the one it was merged into. Sets `changed_at` to the time of the change
-    that follows: `at`, or just after the last change if that is later. So times in a conversation never run
-    backwards. Raises Erased.
+    If the conversation was merged, return the conversation that it was merged into. Raises Erased.
+
+    Sets `changed_at` to the time of the change that the caller will make. This is `at`, or just after the
+    last change if the last change is later than `at`. So times in a conversation never run backwards.
     """
-    # The query has no join. After a wait PostgreSQL would join rows as they were before it, and would miss a
-    # conversation that was transferred to another branch meanwhile.
+    # The query has no join. If PostgreSQL has to wait for the lock, it joins rows as they were before the
+    # wait. So a join would miss a conversation that was transferred to another branch during the wait.
     known, rows = conversation, _row(pk=conversation.merged_into_id or conversation.pk)
-    if not rows:  # portal.privacy.retention has deleted it
+    if not rows:  # portal.privacy.retention has deleted the conversation
         raise Erased
     [conversation] = rows
     _reuse_related(known, conversation)
@@ -49,7 +51,7 @@ def _row(pk):
 
 
 def _reuse_related(known, conversation):
-    """Take over related objects that the caller has read already, to save queries."""
+    """Copy related objects that the caller has read already, to save queries."""
     for name in ("help_session", "patron", "branch"):
         field = Conversation._meta.get_field(name)
         if field.is_cached(known) and getattr(known, field.attname) == getattr(conversation, field.attname):
@@ -57,7 +59,8 @@ def _reuse_related(known, conversation):
     if Conversation._meta.get_field("help_session").is_cached(conversation):
         session = conversation.help_session
         if session is not None and session.is_shared:
-            # The adult of a child's visit may have changed while the lock was awaited.
+            # While this request waited for the lock, an adult may have begun to share the child's visit, or
+            # the child may have stopped sharing it.
             session.refresh_from_db(fields=["shared_with"])
 
 
@@ -71,7 +74,7 @@ def moment_of_change(conversation, at):
 def lock_owned(row):
     """Return this help session or recommendation as it is now, with its row locked.
 
-    Raises Erased if its patron was erased since the caller read it.
+    Raises Erased if its patron was erased after the caller read the row.
     """
     now = type(row).objects.select_for_update(no_key=True).get(pk=row.pk)
     if row.patron_id is not None and now.patron_id is None:
@@ -82,7 +85,8 @@ def lock_owned(row):
 def lock_recommendations(recommendations):
     """Lock these recommendations until the transaction ends.
 
-    Call it before lock_conversation. Verdicts lock in the same order, so two transactions can't deadlock.
+    Call this before lock_conversation. Verdicts lock the rows in the same order, so two transactions can't
+    deadlock.
     """
     list(
         recommendations.select_for_update(of=("self",), no_key=True)
@@ -92,10 +96,11 @@ def lock_recommendations(recommendations):
 
 
 def enter(conversation, state, *, seen_by_patron=False):
-    """Set the conversation's fields to this state, including when the promise is due and when it closes.
+    """Set the conversation's fields to this state.
 
-    While an answer is pending, the patron still sees the status from before it. `seen_by_patron` says that
-    the patron made this change and sees the new status at once.
+    The fields include the time when the library promised to answer and the time when the conversation closes.
+    While an answer is pending, the patron sees the status from before the answer. But if `seen_by_patron` is
+    true, the patron made this change, so they see the new status at once.
     """
     if state.waiting_since != conversation.waiting_since:
         conversation.promised_at = (
@@ -123,7 +128,7 @@ def enter(conversation, state, *, seen_by_patron=False):
 def save(conversation, *, shows_at=None):
     """Save a changed conversation and notify the open pages at the desk.
 
-    `shows_at` is when the queue shows the change, if that is later than now.
+    `shows_at` is the time when the queue shows the change. None means now.
     """
     conversation.desk_version += 1
     conversation.save()
@@ -131,9 +136,10 @@ def save(conversation, *, shows_at=None):
 
 
 def raise_queue(branch_id, *, shows_at=None):
-    """Notify the open queues of a branch of a change.
+    """Notify the open pages of a branch's queue that something changed.
 
-    Call it last in a transaction, because many transactions wait for this row.
+    Call this last in a transaction, because this row is shared by the whole branch and many transactions wait
+    for it.
     """
     later = {} if shows_at is None else {"next_at": shows_at}
     if not BranchQueue.objects.filter(branch=branch_id).update(version=F("version") + 1, **later):
@@ -147,8 +153,8 @@ def raise_queue(branch_id, *, shows_at=None):
 def writer_in(conversation, person, side):
     """Return the person to store as the writer, or None for a viewer by code.
 
-    On the patron's side a name is stored only if the visit is in that person's account. In a quiet session,
-    and before the visit is kept, a signed-in person who reads by code stays unnamed.
+    A patron is stored as the writer only if the visit is in their account. Otherwise they read by code, even
+    if they are signed in. Then their name must not be linked to the visit.
     """
     if side == STAFF or person is None:
         return person
@@ -161,8 +167,8 @@ def writer_in(conversation, person, side):
 def add_event(conversation, kind, side, by, at, *, message=None):
     """Add an event to the timeline.
 
-    An event caused by an answer is shown with it. Any other event of the desk is shown after the pending
-    answers.
+    If an answer caused the event, the patron sees the event and the answer at the same time. Any other event
+    of the desk appears after all pending answers.
     """
     shown_from = at if side == PATRON else pending_answers(conversation, at)["last"] or at
     if message is not None:
@@ -175,7 +181,8 @@ def add_event(conversation, kind, side, by, at, *, message=None):
 def add_reopened_event(conversation, message, by):
     """Add the event that `message` reopens the conversation.
 
-    If the patron does not know yet that it was closed, they see both events at the same time.
+    If the patron does not know yet that the conversation was closed, they see that it was closed and reopened
+    at the same time.
     """
     shown_from = message.shown_from
     if message.side == PATRON and conversation.status_at(message.sent_at) != Status.CLOSED:
@@ -194,9 +201,9 @@ def add_reopened_event(conversation, message, by):
 
 
 def pending_answers(conversation, at):
-    """Return {"first", "last"}: when the first and the last pending answer will be shown.
+    """Return a dict with the times when the "first" and the "last" pending answer will be shown.
 
-    Both are None if no answer is pending.
+    Both times are None if no answer is pending.
     """
     if conversation.pending_from is None:
         return {"first": None, "last": None}
@@ -206,13 +213,13 @@ def pending_answers(conversation, at):
 
 
 def mark_pending(conversation, message):
-    """Remember that this answer is pending, and the status that the patron sees until it is shown."""
+    """Record that this answer is pending, and the status that the patron sees until the answer is shown."""
     if conversation.pending_from is None:
         conversation.pending_from, conversation.patron_status = message.shown_from, conversation.status
 
 
 def count_shown_answers(conversation, at):
-    """Count the answers that are shown by now in `version` and `last_message_at`.
+    """Update `version` and `last_message_at` for answers that were pending and are shown by now.
 
     Returns whether anything changed.
     """

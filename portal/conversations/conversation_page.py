@@ -1,7 +1,7 @@
-"""The messages and events on a patron's conversation page, in their order.
+"""Load the messages and events for a patron's conversation page.
 
-Only what is shown at the moment `at` is used, so that a pending answer leaves no trace. Entries are in the
-order in which they were shown, so new ones always come last.
+The functions use only what the patron may see at the time `at`, so a pending answer leaves no trace. Messages
+and events are sorted by the time when they were first shown, so new ones always come last.
 """
 
 import datetime
@@ -42,12 +42,13 @@ from .models import (
     Side,
 )
 
-# How many messages a page shows. It shows more than SHOWN_MIN if they are unread, but at most SHOWN_MAX.
+# A page shows SHOWN_MIN messages. If more messages are unread, the page shows up to SHOWN_MAX.
 SHOWN_MIN = 8
 SHOWN_MAX = 40
-# Up to this many earlier messages are shown as well, because a link to them is not worth a tap.
+# If no more than this many earlier messages are left, the page shows them too. A link to so few messages is
+# not worth a tap.
 HIDDEN_MIN = 3
-# How many messages one tap on "Show earlier messages" adds.
+# One tap on "Show earlier messages" adds this many messages.
 PAGE_SIZE = 50
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
@@ -61,7 +62,7 @@ COLUMNS = [
 
 @dataclass(slots=True)
 class ShownMessage:
-    """A message as the page shows it. page_entries.py fills in the fields that have defaults."""
+    """A message as the page shows it. The fields that have defaults are filled in by page_entries.py."""
 
     pk: int
     public_id: UUID
@@ -78,17 +79,18 @@ class ShownMessage:
     files: list | None = None
     given: list = ()
     event: str = ""
-    # False if another person who keeps a shared visit wrote it.
+    # This is False in a shared visit if another person wrote the message.
     is_mine: bool = True
 
 
 @dataclass
 class MessageRange:
-    """A run of messages and events on a page.
+    """A range of consecutive messages and events on a page.
 
-    `earlier` and `later` are the numbers of messages before and after it, `total` is the number of all.
-    `after` is set if the page has everything up to that time already. `goes_on` is a day whose heading the
-    page must remove, because this range begins that day.
+    `earlier` is the number of messages before the range, and `later` is the number after it. `total` is the
+    number of all messages in the conversation. If `after` is set, the open page already has everything up to
+    that time. If `goes_on` is set, the open page begins with the same day with which this range ends. The
+    range has a heading for that day, so the page must remove its own heading.
     """
 
     messages: list[ShownMessage]
@@ -102,7 +104,7 @@ class MessageRange:
 
     @cached_property
     def days(self):
-        """Return [(day, messages and events)], with None for a day whose heading the page has already."""
+        """Return [(day, messages and events)]. The day is None if the page has its heading already."""
         entries = [((m.shown_from, m.sent_at, 1, m.pk), m) for m in self.messages]
         for event in self.events:
             order = 0 if event.kind == Event.Kind.REOPENED else 2
@@ -129,9 +131,9 @@ class MessageRange:
 
     @property
     def shown_until(self):
-        """Return "<microseconds>-<count>": when the latest entry was shown, and how many messages there are.
+        """Return the time when the latest entry was shown, and the number of messages, as text.
 
-        The page sends it back when it asks for news, see `messages_since`.
+        The text is "<microseconds>-<count>". The page sends it when it asks for news, see `messages_since`.
         """
         latest = max(
             (entry.shown_from for entry in [*self.messages, *self.events]), default=self.after or EPOCH
@@ -143,7 +145,7 @@ class MessageRange:
 def for_page(viewer, public_id, at, today):
     """Return a list with the conversation, or an empty list.
 
-    The annotations say which other queries the page needs. Most pages need few of them.
+    The annotations tell which further queries the page needs, because most pages need only a few.
     """
     shown = Message.objects.filter(conversation=OuterRef("pk")).shown(at)
     shown_count = shown.values("conversation").annotate(count=Count("pk")).values("count")
@@ -167,7 +169,7 @@ def for_page(viewer, public_id, at, today):
 
 
 def read_until(conversation, person):
-    """Return how far this person has read, or None. `person` is None for a viewer by code."""
+    """Return the time up to which this person has read, or None. `person` is None for a viewer by code."""
     rows = Participation.objects.filter(
         Q(person=person) | Q(person=None),
         conversation=conversation,
@@ -178,9 +180,10 @@ def read_until(conversation, person):
 
 
 def latest_messages(conversation, at, *, unread_since=None):
-    """Return the last messages, and all unread ones: those of the library since `unread_since`.
+    """Return the latest messages, among them all unread messages if there are not too many.
 
-    None means that all are read. A page costs the same for 3 messages and for 3,000.
+    A message is unread if the library sent it after `unread_since`. If `unread_since` is None, all messages
+    are read. At most SHOWN_MAX messages are loaded, however long the conversation is.
     """
     messages = _fetch(
         _newest(conversation=conversation.pk, at=at)
@@ -201,9 +204,10 @@ def latest_messages(conversation, at, *, unread_since=None):
 
 
 def messages_around(conversation, at, public_id, *, back=SHOWN_MIN):
-    """Return this message, `back` messages before it, and the messages after it.
+    """Return this message, up to `back` messages before it, and the messages after it.
 
-    If there is no such message, return the latest messages.
+    Counted from this message, at most SHOWN_MAX messages are returned. If there is no such message, return
+    the latest messages.
     """
     position = _position(conversation, at, public_id)
     if position is None:
@@ -225,9 +229,9 @@ def messages_around(conversation, at, public_id, *, back=SHOWN_MIN):
 
 
 def messages_before(conversation, at, public_id):
-    """Return the messages before this one, which is the first on the page.
+    """Return the messages before the message `public_id`, which is the first message on the page.
 
-    Return None if there is no such message, or none before it.
+    Return None if there is no such message or if there are no messages before it.
     """
     position = _position(conversation, at, public_id)
     if position is None:
@@ -246,10 +250,10 @@ def messages_before(conversation, at, public_id):
 
 
 def messages_since(conversation, at, shown_until):
-    """Return what was shown after `shown_until`, to be added at the end of an open page.
+    """Return the messages and events after `shown_until`, so that an open page can add them at its end.
 
-    Return None if the page must be loaded anew: there is too much, conversations were merged, or the number
-    of messages doesn't add up.
+    Return None if the whole page must be loaded again. This is so if there are too many new messages, if
+    conversations were merged, or if the page doesn't have all the earlier messages.
     """
     try:
         moment, count = map(int, shown_until.split("-"))

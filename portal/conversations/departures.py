@@ -1,4 +1,4 @@
-"""Ending a staff member's role: their conversations are unassigned and their staff drafts deleted."""
+"""End a staff member's role. Their conversations are unassigned, and their staff drafts are deleted."""
 
 from dataclasses import dataclass
 
@@ -16,13 +16,13 @@ BATCH_SIZE = 500
 
 @dataclass(frozen=True)
 class Ends:
-    """Everything that ends together with a role, for the page that asks for confirmation."""
+    """What a staff member loses with a role, for the page that asks for confirmation."""
 
-    # Whether the person has no other role.
+    # True if the person has no other role.
     is_last: bool
-    # Open conversations, which will be unassigned.
+    # The number of open conversations, which will be unassigned.
     open_conversations: int
-    # Unfinished help sessions, which will move to the tray of the person who ends the role.
+    # The number of unfinished help sessions. They will move to the tray of the person who ends the role.
     unfinished: int
     drafts: int
 
@@ -41,10 +41,10 @@ def what_ends(person, *, branch):
 
 @transaction.atomic
 def end_role(person, *, branch, by, at):
-    """End the person's role at `branch`, and everything that depends on it.
+    """End the person's role at `branch`, and everything that depends on the role.
 
-    An action of theirs at the same moment is either saved before or refused, because it locks their roles.
-    Raises LastCoordinator.
+    If the person does something at the same moment, their action either is saved before the role ends or is
+    refused. This works because every action of staff locks their roles. Raises LastCoordinator.
     """
     roles.end_role(person, branch=branch, by=by, at=at)
     # Read the person again, with the roles that are left.
@@ -52,7 +52,7 @@ def end_role(person, *, branch, by, at):
     only_there = branch if person.roles else None
     _release(_taken(person, only_there), person, by, at)
     if by != person:
-        # They are not deleted, because a patron may have the code card of an unfinished session.
+        # The unfinished sessions are not deleted, because a patron may already have the code card of one.
         _unfinished(person, only_there).update(staff=by)
     within_reach = Conversation.objects.at_desk_of(person).values("pk") if person.roles else []
     _delete_attachments(
@@ -70,9 +70,9 @@ def end_role(person, *, branch, by, at):
 
 
 def _taken(person, branch):
-    """Return the conversations assigned to the person, at `branch` or, if that is None, anywhere.
+    """Return the person's assigned conversations at `branch`, or at all branches if `branch` is None.
 
-    Closed ones count too, because the patron may write in them again.
+    Closed conversations are included, because the patron may write in them again.
     """
     conversations = Conversation.objects.filter(assignee=person)
     return conversations.filter(branch=branch) if branch else conversations

@@ -29,7 +29,7 @@ TURNS = {Kind.SNOOZED, Kind.WOKEN, Kind.CLOSED}
 
 
 class AlreadyTaken(Exception):
-    """Someone else changed the assignee meanwhile. `assignee` is the current one, or None."""
+    """Someone else changed the assignee meanwhile. `assignee` is the current assignee, or None."""
 
     def __init__(self, assignee):
         self.assignee = assignee
@@ -40,11 +40,11 @@ class NotOpen(Exception):
 
 
 class CannotUndo(Exception):
-    """Too much time has passed, or something has happened to the conversation since."""
+    """The action is too old to be undone, or something has happened to the conversation after it."""
 
 
 class AlreadyLogged(Exception):
-    """The conversation was counted as a contact before, in `help_session`."""
+    """The conversation has already been counted as a contact. `help_session` is that contact."""
 
     def __init__(self, help_session):
         self.help_session = help_session
@@ -52,10 +52,10 @@ class AlreadyLogged(Exception):
 
 @staff_action
 def take(conversation, *, by, at):
-    """Assign the conversation to `by` and return it.
+    """Assign the conversation to `by`, and return the conversation.
 
-    One of any number of simultaneous callers wins. The others get AlreadyTaken. Anyone may take a
-    conversation whose assignee is away today.
+    If several staff members call this at the same time, one of them gets the conversation. For the others it
+    raises AlreadyTaken. Anyone may take a conversation whose assignee is away today.
     """
     conversation = lock_conversation(conversation, at)
     assignee = conversation.assignee
@@ -68,9 +68,10 @@ def take(conversation, *, by, at):
 
 @staff_action(also="to")
 def assign(conversation, *, to, by, at, was):
-    """Assign the conversation to `to`, or to nobody if that is None, and return it.
+    """Assign the conversation to `to`, or to nobody if `to` is None. Return the conversation.
 
-    `was` is the assignee on the page where `to` was chosen. Raises AlreadyTaken if it has changed since.
+    `was` is the assignee on the page where `to` was chosen. Raises AlreadyTaken if the conversation has
+    another assignee by now.
     """
     conversation = lock_conversation(conversation, at)
     if conversation.assignee == to:
@@ -82,9 +83,10 @@ def assign(conversation, *, to, by, at, was):
 
 @staff_action
 def transfer(conversation, *, branch, by, at, was):
-    """Transfer the conversation to another branch, assigned to nobody there, and return it.
+    """Transfer the conversation to another branch, remove its assignee, and return the conversation.
 
-    The promised time of the answer stays. `was` is as for `assign`. Raises AlreadyTaken.
+    The time when the library promised to answer doesn't change. `was` is the same as for `assign`. Raises
+    AlreadyTaken.
     """
     conversation = lock_conversation(conversation, at)
     if conversation.branch == branch:
@@ -103,7 +105,7 @@ def transfer(conversation, *, branch, by, at, was):
     conversation.branch, conversation.assignee, conversation.assigned_at = branch, None, None
     conversation.desk_version += 1
     conversation.save()
-    # Sorted, so that two transfers in opposite directions can't deadlock.
+    # The branches are sorted, so that two transfers in opposite directions can't deadlock.
     for branch_id in sorted([from_branch_id, branch.pk]):
         raise_queue(branch_id)
     return conversation
@@ -130,7 +132,7 @@ def snooze(conversation, *, until, by, at):
 
 @staff_action
 def wake(conversation, *, by, at):
-    """Put a snoozed conversation back into the queue before its day, and return it."""
+    """Put a snoozed conversation back into the queue early, and return the conversation."""
     conversation = lock_conversation(conversation, at)
     if conversation.status == Status.SNOOZED:
         wake_up(conversation, by)
@@ -138,9 +140,9 @@ def wake(conversation, *, by, at):
 
 
 def can_be_undone(conversation, *, by):
-    """Return whether `undo` can undo what `by` has just done.
+    """Return whether the last action of `by` is one that `undo` can undo.
 
-    `conversation` must be the object that the action returned.
+    `conversation` must be the object that this action returned.
     """
     desk_events = conversation.desk_events.filter(
         by=by, at=conversation.changed_at, kind__in=ASSIGNMENTS | TURNS
@@ -150,10 +152,11 @@ def can_be_undone(conversation, *, by):
 
 @staff_action
 def undo(conversation, *, done_at, by, at):
-    """Undo what `by` did at `done_at`, which was the conversation's `changed_at` then.
+    """Undo the action of `by` at the time `done_at`, and return the conversation.
 
-    An assignment goes back to the previous assignee. A DeskEvent that snoozed, woke or closed the
-    conversation is deleted. Raises CannotUndo.
+    `done_at` is the `changed_at` of the conversation after that action. To undo an assignment, this assigns
+    the conversation to the previous assignee. To undo snoozing, waking or closing, this deletes the event.
+    Raises CannotUndo.
     """
     conversation = lock_conversation(conversation, at)
     done = conversation.desk_events.filter(by=by, at=done_at).order_by("pk").last()
@@ -187,7 +190,7 @@ def _closings(conversation, by, at):
 
 
 def _something_happened(conversation, *, since):
-    """Return whether anything changed whose turn it is after that moment."""
+    """Return whether anything after the time `since` may have changed whose turn it is."""
     return (
         conversation.messages.filter(sent_at__gt=since).exists()
         or conversation.events.filter(at__gt=since).exists()
@@ -197,10 +200,10 @@ def _something_happened(conversation, *, since):
 
 @staff_action
 def log_as_contact(conversation, *, by, at, token, **contact):
-    """Count an answer as a contact in the statistics and return the new help session.
+    """Count the conversation as a contact in the statistics, and return the new help session.
 
-    `contact` holds the arguments of helpsessions.actions.record. The session has no patron and stays at the
-    desk. Raises AlreadyLogged, Erased.
+    `contact` has the arguments for helpsessions.actions.record. The session has no patron, and only the desk
+    sees it. Raises AlreadyLogged, Erased.
     """
     conversation = lock_conversation(conversation, at)
     logged = conversation.logged_as
@@ -216,9 +219,10 @@ def log_as_contact(conversation, *, by, at, token, **contact):
 
 @transaction.atomic
 def erase(conversation, *, by, at):
-    """Remove all words, files and names from the conversation, and from the contact that counted it.
+    """Remove all words, files and names from the conversation. This can't be undone.
 
-    Only its row stays, as a count. This can't be undone.
+    If the conversation was counted as a contact, the words of the contact are removed too. The row of the
+    conversation stays, so that the statistics still count it.
     """
     recommendations = Recommendation.objects.filter(
         messagerecommendation__message__conversation=conversation.merged_into_id or conversation.pk
@@ -239,7 +243,7 @@ def erase(conversation, *, by, at):
 
 
 def _erase_contacts(conversation):
-    """Remove the words from the contacts that count this conversation, and from unfinished forms."""
+    """Remove the words from the contacts that count this conversation, and from unfinished forms about it."""
     erased = list(Conversation.objects.filter(Q(pk=conversation.pk) | Q(merged_into=conversation)))
     for contact in HelpSession.objects.filter(pk__in=[row.logged_as_id for row in erased]):
         forgetting.forget_words(contact)
@@ -291,7 +295,7 @@ def change_assignee(conversation, kind, *, to, by):
 
 
 def wake_up(conversation, by):
-    """Put a snoozed conversation back into the queue. `by` is None for the worker."""
+    """Put a snoozed conversation back into the queue. `by` is None if the worker does this."""
     at = conversation.changed_at
     DeskEvent.objects.create(conversation=conversation, kind=Kind.WOKEN, by=by, at=at)
     enter(conversation, states.woken(states.state_of(conversation), at))

@@ -1,10 +1,12 @@
 # ruff: noqa: S608, S611 (every value from outside is a parameter)
-"""The lists of the desk: which conversations are in each, in which order, and how many.
+"""The lists of conversations at the desk, in their order, and the number of conversations in each list.
 
-Each list is a UNION of arms, one for each branch and each person of a Desk. An arm reads the first few
-entries of one index (desk_lists, desk_lists_of_assignee) and stops. With the condition of `at_desk_of`, which
-joins the same with OR, a database would read and sort every conversation of the branch. A test compares the
-two.
+A list is the UNION of several SELECT statements, which the code calls arms. There is one arm for each branch
+and each person of a Desk, and for each status. An arm reads the first few entries of one index (desk_lists or
+desk_lists_of_assignee) and stops.
+
+`at_desk_of` has the same condition with OR. With that condition, a database would read and sort every
+conversation of the branch. A test checks that both return the same conversations.
 """
 
 import datetime
@@ -16,7 +18,7 @@ from django.db.models.expressions import RawSQL
 
 from .models import BranchQueue, Conversation, ConversationWords
 
-# Counts stop here. A page shows this as "99+".
+# A list is counted up to this number, which pages show as "99+".
 COUNTED = 100
 TABLE, QUEUES = Conversation._meta.db_table, BranchQueue._meta.db_table
 Status = Conversation.Status
@@ -26,7 +28,7 @@ Status = Conversation.Status
 class Desk:
     """The branches and people whose conversations a staff member sees, as primary keys.
 
-    `people` are the staff member and those they cover for.
+    `people` are the staff member and the colleagues that they cover for.
     """
 
     branches: tuple
@@ -37,7 +39,8 @@ class Desk:
 class Filters:
     """The filters of a list.
 
-    `words` is a result of search.look_up. With `since`, only what came into the list after that is left.
+    `words` is a result of search.look_up. `since` is a time. Only conversations that came into the list after
+    this time match.
     """
 
     branch: int | None = None
@@ -49,7 +52,11 @@ class Filters:
 
 @dataclass(frozen=True)
 class DeskList:
-    """A list of the desk. The `statuses` follow one another, each in the order of `column`."""
+    """A list of the desk.
+
+    The list has first all conversations with the first of `statuses`, then all with the next, and so on.
+    Conversations with the same status are sorted by `column`.
+    """
 
     statuses: tuple
     column: str = "queued_at"
@@ -64,17 +71,17 @@ LISTS = {
     "snoozed": DeskList((Status.SNOOZED,), column="snoozed_until"),
     "done": DeskList((Status.CLOSED,), latest_first=True),
 }
-# Condition that a conversation contains a common word.
+# This condition matches conversations that contain a common word, see search.py.
 HOLDS = (
     f"EXISTS (SELECT 1 FROM {ConversationWords._meta.db_table} AS w "
     f"WHERE w.conversation_id = {TABLE}.id AND (w.words LIKE %s OR w.words LIKE %s))"
 )
 NO_KEYS = "SELECT 0 AS id WHERE 1 = 0"
-# PostgreSQL doesn't see a value in a subquery while it plans, so one plan serves all pages. Otherwise it
-# would plan the long statement anew for each page.
+# A value is in a subquery, so that PostgreSQL doesn't know the value while it plans the statement. So it can
+# use one plan for all pages. Otherwise it would plan the long statement again for each page.
 VALUE = "(SELECT %s)"
-# The conversations with the rare words. The keys are one parameter, so the statement is the same for
-# each search.
+# This WITH clause lists the conversations that contain the rare words, see search.py. Their primary keys are
+# one parameter, so the statement is the same for each search.
 FOUND = {
     "postgresql": "WITH found (id) AS (SELECT unnest(%s::bigint[])) ",
     "sqlite": "WITH found (id) AS (SELECT value FROM json_each(%s)) ",
@@ -84,9 +91,10 @@ EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 @dataclass(frozen=True)
 class Place:
-    """The position of a conversation in a list. It stays valid if the conversation leaves the list.
+    """The position of a conversation in a list.
 
-    `turn` is the index of its status.
+    The position stays valid if the conversation leaves the list. `turn` is the index of the conversation's
+    status in the `statuses` of the list. `value` is what the conversation has in the list's `column`.
     """
 
     turn: int
@@ -104,7 +112,7 @@ class Place:
 
     @classmethod
     def read(cls, text, desk_list):
-        """Return the position that an address names, or None."""
+        """Return the position from the text in a URL, which __str__ made, or None if the text isn't valid."""
         try:
             turn, value, pk = (int(part) for part in text.split("."))
             moment = EPOCH + datetime.timedelta(microseconds=value)
@@ -121,7 +129,7 @@ class Place:
         return f"{self.turn}.{(value - EPOCH) // datetime.timedelta(microseconds=1)}.{self.pk}"
 
     def key(self, desk_list):
-        """Return a sort key, to sort in Python what the database returned unordered."""
+        """Return a sort key for Python, because `in_list` and `around` return rows in any order."""
         value = self.value
         if desk_list.latest_first:
             return self.turn, EPOCH - value, -self.pk
@@ -129,9 +137,9 @@ class Place:
 
 
 def in_list(rows, desk, desk_list, filters, *, at, size, beyond=None):
-    """Return the next rows of the list after the place `beyond`: at most `size`, unordered.
+    """Return up to `size` rows that follow the position `beyond` in the list. They are in no order.
 
-    `rows` is a result of compiled().
+    `beyond` is a Place, or None for the beginning of the list. `rows` is a result of compiled().
     """
     compiler, sql = rows
     keys, params = _page(desk, desk_list, filters, at=at, size=size, beyond=beyond, backwards=False)
@@ -141,9 +149,9 @@ def in_list(rows, desk, desk_list, filters, *, at, size, beyond=None):
 
 
 def compiled(rows):
-    """Return (compiler, SQL) of a queryset of values.
+    """Return (compiler, SQL) for a queryset that was made with values() or values_list().
 
-    Compiling its columns and joins costs more than the rest of the query, so it is done once.
+    Compiling the columns and joins takes longer than the rest of the query, so callers do it only once.
     """
     compiler = rows.filter(pk__in=RawSQL(NO_KEYS, [])).query.get_compiler(connection=connection)
     sql, _params = compiler.as_sql()
@@ -151,7 +159,10 @@ def compiled(rows):
 
 
 def around(desk, desk_list, filters, *, at, place):
-    """Return a queryset of the conversations before and after this place: up to two, unordered."""
+    """Return a queryset of the conversation before this position and the conversation after it.
+
+    The queryset has no order. One or both conversations may be missing.
+    """
     sides = [
         _page(desk, desk_list, filters, at=at, size=1, beyond=place, backwards=backwards)
         for backwards in (True, False)
@@ -165,10 +176,11 @@ def around(desk, desk_list, filters, *, at, place):
 
 
 def counted(desk, lists, filters, *, at, beside=()):
-    """Return ([count of each list, up to COUNTED], the state of the queues, [other numbers]) in one query.
+    """Return ([count of each list, up to COUNTED], the state of the queues, [other numbers]) with one query.
 
-    `lists` are pairs of a DeskList and a time. Only what came into the list after the time is counted, or all
-    if it is None. `beside` are pairs of a SQL query for one more number, and its parameters.
+    `lists` has pairs of a DeskList and a time. Only conversations that came into the list after this time are
+    counted. If the time is None, all are counted. `beside` has pairs of a SQL query and its parameters. Each
+    of these queries returns one of the other numbers.
     """
     parts, values = [], []
     for desk_list, since in lists:
@@ -176,7 +188,7 @@ def counted(desk, lists, filters, *, at, beside=()):
             (where, params)
             for _turn, where, params in _arms(desk, desk_list, replace(filters, since=since), at)
         ]
-        # With this order PostgreSQL reads the index from its end and stops, as it does for the rows.
+        # With this order PostgreSQL reads the index from its end and stops after COUNTED entries.
         stops = f"ORDER BY queued_at DESC, id DESC LIMIT {COUNTED}"
         joined = " UNION ".join(
             f"SELECT id FROM (SELECT id FROM {TABLE} WHERE {where} {stops}) AS arm{n}"
@@ -201,7 +213,7 @@ def counted(desk, lists, filters, *, at, beside=()):
 def state_of_queues(branches, *, at):
     """Return a number that grows with every change in a conversation of these branches.
 
-    It also grows when a verdict becomes visible to the desk after one minute.
+    The number also grows one minute after a verdict, because then the desk sees the verdict.
     """
     sql, values = _state(branches, at)
     with connection.cursor() as cursor:
@@ -251,7 +263,7 @@ def _page(desk, desk_list, filters, *, at, size, beyond, backwards):
 
 
 def _arms(desk, desk_list, filters, at):
-    """Yield (index of the status, condition, its parameters) of each arm."""
+    """Yield (index of the status, condition, parameters of the condition) for each SELECT of the UNION."""
     narrower, values = _narrower(filters)
     for turn, status in enumerate(desk_list.statuses):
         condition, params = f"status = '{status.value}'", []
@@ -285,9 +297,9 @@ def _arms(desk, desk_list, filters, at):
 
 
 def _among_found(desk, desk_list, filters, condition, params):
-    """Return (condition, its parameters) that checks each conversation that a search found.
+    """Return (condition, its parameters) for the conversations of the list that a search found.
 
-    The unary plus stops SQLite from choosing another index.
+    The unary plus stops SQLite from using an index on the branch or the assignee.
     """
     branches = () if desk_list.only_own else desk.branches
     places = [
@@ -305,7 +317,7 @@ def _among_found(desk, desk_list, filters, condition, params):
 
 
 def _narrower(filters):
-    """Return the condition of the filters that each arm adds to its own, and its parameters."""
+    """Return (condition, its parameters) for the filters. Each SELECT of the UNION adds this condition."""
     sql, values = "", []
     if filters.topic is not None:
         sql, values = f"{sql} AND topic_id = %s", [*values, filters.topic]
@@ -317,7 +329,7 @@ def _narrower(filters):
 
 
 def _found(filters):
-    """Return the WITH clause for the conversations that contain the rare words, and its parameters."""
+    """Return (WITH clause, its parameters) for the conversations that contain the rare words."""
     if filters.words is None or filters.words[0] is None:
         return "", []
     keys = list(filters.words[0])

@@ -1,4 +1,4 @@
-"""Drafts: what people type is saved on the server, for another device or the next sign-in.
+"""Save what people type on the server, so that they can continue on another device or after signing in again.
 
 `person` is None for a viewer by code. `conversation` is None for a new question.
 """
@@ -16,29 +16,29 @@ from portal.text import clean
 
 from .models import Attachment, Conversation, ConversationNote, Draft, Message, Side
 
-# put_back numbers drafts by the seconds since then.
+# put_back uses the number of seconds after this time as the `sequence` of a draft.
 NUMBERED_FROM = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 KEPT_FOR = datetime.timedelta(days=30)
 
 
 class NewerDraft(Exception):
-    """Another tab or device has saved a newer draft, so this one was not saved."""
+    """Another tab or device has saved a newer draft, so the text was not saved. `draft` is that draft."""
 
     def __init__(self, draft):
         self.draft = draft
 
 
 class AlreadySent(Exception):
-    """The composer was sent while its draft was on the way."""
+    """The message was sent before its draft could be saved, so the draft was not saved."""
 
 
 def draft_of(conversation, *, person, side, kind):
-    """Return this person's draft, or an unsaved one with a new token if there is none."""
+    """Return this person's draft. If there is none, return an unsaved draft with a new token."""
     return drafts_of(conversation, person=person, side=side, kinds=[kind])[kind]
 
 
 def drafts_of(conversation, *, person, side, kinds):
-    """Return {kind: the draft of this kind, as from draft_of}, with one query."""
+    """Return {kind: what draft_of returns for this kind}, with one query."""
     rows = _kept(
         conversation=conversation and conversation.pk,
         person=person and person.pk,
@@ -61,8 +61,9 @@ def save_draft(
 ):
     """Save what was typed, if `sequence` is higher than that of the saved draft.
 
-    Sending locks the same row, so a late draft can't put sent words into a new composer. Raises NewerDraft,
-    AlreadySent, and RoleEnded for staff.
+    This locks the same row as sending does. So a draft that arrives after its message was sent is refused,
+    and the sent words don't appear in a new composer. Raises NewerDraft, AlreadySent, and RoleEnded for
+    staff.
     """
     if side == Side.STAFF:
         lock_roles(person)
@@ -100,20 +101,24 @@ def _cleaned(typed):
 
 
 def _conversation_locked(conversation):
-    """Return the conversation, or the one it was merged into, with its row locked."""
+    """Lock the row of the conversation, and return the conversation.
+
+    If the conversation was merged, lock and return the conversation that it was merged into.
+    """
     locked = Conversation.objects.select_for_update(no_key=True).get(
         pk=conversation.merged_into_id or conversation.pk
     )
     if locked.status == Conversation.Status.ERASED:
-        # Nothing may be saved for it any more.
+        # Nothing may be saved for an erased conversation.
         raise AlreadySent
     return _conversation_locked(locked) if locked.merged_into_id else locked
 
 
 def put_back(message, *, typed, at):
-    """Make an answer that was taken back a draft again. Text typed since then follows it.
+    """Save an answer as a draft after its writer has taken the answer back.
 
-    Its sequence is higher than any that an open page can have reached, so no page overwrites it.
+    If there is a newer draft, its text is added after the answer. The draft gets a higher sequence than any
+    open page can have reached, so no open page overwrites it.
     """
     key = {
         "conversation": message.conversation,
@@ -131,7 +136,7 @@ def put_back(message, *, typed, at):
         "saved_at": at,
     }
     if begun:
-        # The files of the newer composer join those of the answer.
+        # The files of the newer draft are added to the files of the answer.
         Attachment.objects.filter(
             conversation=message.conversation, client_token=begun.client_token, message=None
         ).update(client_token=message.client_token)
@@ -141,7 +146,7 @@ def put_back(message, *, typed, at):
 
 
 def append(draft, *, to):
-    """Append a draft to another one, together with its files."""
+    """Append the text and the files of `draft` to the draft `to`."""
     files = Attachment.objects.filter(
         conversation=draft.conversation, client_token=draft.client_token, side=draft.side, message=None
     )
@@ -155,8 +160,9 @@ def append(draft, *, to):
 def forget(conversation, *, person, side, kind, up_to=None, body=""):
     """Delete a draft that was sent or discarded.
 
-    `up_to` is the last sequence that the composer knew of. If something other than `body` was typed since
-    then in another tab, it stays as a draft with a new token.
+    `up_to` is the last sequence that the composer knew of. If another tab has saved a newer draft with a text
+    other than `body`, that draft is kept and gets a new token. If `up_to` is None, the draft is deleted in
+    any case.
     """
     rows = Draft.objects.filter(conversation=conversation, person=person, side=side, kind=kind)
     if up_to is None:
@@ -170,7 +176,11 @@ def forget(conversation, *, person, side, kind, up_to=None, body=""):
 
 
 def keep_both(conversation, *, person, side, kind, client_token, sequence, body, language="", typed=None, at):
-    """Save what was typed as save_draft does. If there is a newer draft, append to it."""
+    """Save what was typed as save_draft does, without losing any text.
+
+    If the saved draft is newer, the text is appended to that draft. If the message was sent already, the text
+    becomes a new draft.
+    """
     words = {
         "body": body,
         "language": language,

@@ -15,7 +15,7 @@ SEQUENCE_MAX = 1_000_000_000
 
 
 class MessageForm(forms.Form):
-    """A message, and the token of its composer. Sending a composer twice makes one message."""
+    """A message and the token of its composer. The token makes sure that a message is only saved once."""
 
     body = TextField(
         label=_("Your message"),
@@ -48,7 +48,7 @@ class ComposerForm(MessageForm):
 
 
 class DraftForm(forms.Form):
-    """Text that a person is typing. It may be longer than a message; only sending it is an error then."""
+    """Text that a person is typing. It may be longer than a message, because the length is checked later."""
 
     body = TextField(max_length=4 * MESSAGE_MAX_LENGTH, multiline=True, required=False)
     client_token = forms.UUIDField()
@@ -56,9 +56,9 @@ class DraftForm(forms.Form):
 
 
 class AboutForm(forms.Form):
-    """The choice of what a question is about: one of `visits`, or something new.
+    """A choice of what a question is about, which is one of `visits` or something new.
 
-    `visits` were opened by code in this browser. Without any there is no choice.
+    `visits` are the visits that were opened by code in this browser. Without visits, the form has no choice.
     """
 
     NEW = "new"
@@ -136,7 +136,7 @@ class AttachForm(forms.Form):
 
 
 class VerdictForm(forms.Form):
-    """A verdict. Fields that were not sent become None, so that they don't delete what was written before."""
+    """A verdict. A field that was not sent becomes None, so that the value saved before isn't deleted."""
 
     verdict = forms.ChoiceField(choices=[("", ""), *Recommendation.Verdict.choices], required=False)
     why = forms.ChoiceField(choices=[("", ""), *Recommendation.Why.choices], required=False)

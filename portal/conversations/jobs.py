@@ -14,7 +14,7 @@ from .models import Conversation, Event, Message
 
 
 def show_pending_answers(*, at):
-    """Count pending answers whose undo window is over, so that lists and unread marks show them."""
+    """Update the lists and the unread marks for pending answers whose undo window is over."""
     for conversation in Conversation.objects.filter(pending_from__lte=at)[:200]:
         with transaction.atomic():
             conversation = Conversation.objects.select_for_update(no_key=True).get(pk=conversation.pk)
@@ -25,7 +25,7 @@ def show_pending_answers(*, at):
 
 
 def wake_snoozed(*, at):
-    """Put conversations back into the queue on the day until which they were snoozed."""
+    """Put snoozed conversations back into the queue when their day `snoozed_until` has come."""
     today = Library.current().today(at)
 
     def come_back(conversation):
@@ -36,7 +36,7 @@ def wake_snoozed(*, at):
 
 
 def close_quiet(*, at):
-    """Close conversations in which the patron has not written until `closes_at`."""
+    """Close conversations in which `closes_at` has passed and the patron hasn't written."""
 
     def close(conversation):
         if conversation.closes_at is not None and conversation.closes_at <= at:
@@ -58,7 +58,7 @@ def close_quiet(*, at):
 def release_untouched(*, at):
     """Unassign conversations that have been assigned and waiting for `released_after_days` days.
 
-    Skip those in which the assignee wrote during that time.
+    If the assignee has written during that time, the conversation stays assigned.
     """
     days = Library.current().released_after_days
     before = at - datetime.timedelta(days=days)
@@ -81,10 +81,10 @@ def release_untouched(*, at):
 
 
 def _each(conversations, change, at):
-    """Lock each conversation in a transaction of its own and call `change` with it.
+    """Call `change` with each conversation, which is locked in a transaction of its own.
 
-    `change` must check its condition again, because the row may have changed before it was locked. Handles
-    500 at a time.
+    `change` must check its condition again, because the row may have changed before it was locked. At most
+    500 conversations are changed, and the next run of the job changes the others.
     """
     for conversation in conversations[:500]:
         with transaction.atomic():

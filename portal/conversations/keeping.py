@@ -1,4 +1,4 @@
-"""Moving the conversations of a help session into the account that keeps it."""
+"""Move the conversations of a help session into the account of the patron who keeps the session."""
 
 from django.db import transaction
 
@@ -12,12 +12,12 @@ from .models import Attachment, Conversation, Draft, Participation
 
 @transaction.atomic
 def keep(help_session, *, by, at, wording, language, read_by=None):
-    """Keep the session, as helpsessions.keeping.keep does, and move its conversations with it."""
+    """Keep the session as helpsessions.keeping.keep does, and move its conversations to the same account."""
     help_session = keeping.keep(
         help_session, by=by, at=at, wording=wording, language=language, read_by=read_by
     )
     if help_session.patron_id != by.pk:
-        # `by` keeps the adult's part of a child's visit, and its conversations stay the child's.
+        # `by` is the adult who shares a child's visit. Its conversations stay in the child's account.
         return help_session
     conversations = Conversation.objects.filter(help_session=help_session)
     recommendations = Recommendation.objects.filter(
@@ -29,7 +29,7 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
         search.index_conversation(conversation)
     recommendations.update(patron=by)
     for model in (Participation, Draft):
-        # A row under the person's own name wins over the row by code.
+        # If the person has a row of their own, it stays, and the row without a person isn't changed.
         own = model.objects.filter(person=by, side=PATRON, conversation__isnull=False).values_list(
             "conversation", flat=True
         )

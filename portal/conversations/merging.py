@@ -1,4 +1,4 @@
-"""Merging two conversations of one patron."""
+"""Merge two conversations of one patron."""
 
 import uuid
 
@@ -26,9 +26,10 @@ Status = Conversation.Status
 
 
 class CannotMerge(Exception):
-    """A person who may read one of the conversations may not be allowed to read the other.
+    """The conversations can't be merged, because someone is allowed to read only one of them.
 
-    They belong to different people, or one of them is quiet or may be read by an adult as well as the child.
+    Either they belong to different people, or one belongs to a quiet visit or to a visit that a child and an
+    adult share.
     """
 
 
@@ -36,13 +37,14 @@ class CannotMerge(Exception):
 def merge(conversation, *, into, by, at):
     """Move everything from `conversation` to `into`, and return `into`.
 
-    The old address redirects there. What was unanswered or unread in either conversation stays so. Raises
-    CannotMerge, Erased, RoleEnded.
+    The address of `conversation` redirects to `into`. If either conversation has unanswered or unread
+    messages, `into` has them afterwards. Raises CannotMerge, Erased, RoleEnded.
     """
     locked = {}
-    # Sorted, so that two merges can't deadlock.
+    # The rows are sorted, so that two merges can't deadlock.
     for row in sorted([conversation, into], key=lambda row: row.pk):
-        # A merged row is not locked: a request that writes to it locks it first and then waits for the other.
+        # A merged row is not locked, because this could deadlock. A request that writes to a merged
+        # conversation locks that row first, and then waits for the conversation that it was merged into.
         row.refresh_from_db(fields=["merged_into"])
         locked[row.pk] = None if row.merged_into_id else lock_conversation(row, at)
     if conversation.merged_into_id == into.pk:
@@ -91,7 +93,7 @@ def _close_merged(conversation, into):
     conversation.merged_into = into
     conversation.pending_from = conversation.assignee = conversation.assigned_at = None
     enter(conversation, states.closed(states.state_of(conversation), conversation.changed_at))
-    # The next poll of an open page gets a new version and is redirected.
+    # When an open page polls next, it sees that the version has changed, and is redirected.
     conversation.version += 1
     conversation.desk_version += 1
     conversation.save()
@@ -112,7 +114,7 @@ def may_merge(conversation, into):
 
 
 def _has_other_readers(conversation):
-    """Return whether the visit is quiet or shared, so that others than its patron may read it."""
+    """Return whether the visit is quiet or shared, so that people other than its patron may read it."""
     session = conversation.help_session
     return bool(session) and (session.quiet or session.is_shared)
 
@@ -145,13 +147,13 @@ def _as_the_patron_knows(conversation, into, at):
 
 
 def _shown_last(conversation, at):
-    """Return the time at which all messages written so far are shown."""
+    """Return the time when the patron sees all messages that were written so far. This is `at` or later."""
     last = conversation.messages.order_by("-shown_from").values_list("shown_from", flat=True).first()
     return max(at, last or at)
 
 
 def _keep_unread(conversation, into):
-    """For each person, mark the merged conversation as read up to their first unseen message."""
+    """For each person, mark `into` as read up to the first message that they haven't seen."""
     rows = {
         (row.conversation_id, row.person_id, row.side): row
         for row in Participation.objects.filter(conversation__in=[conversation, into])
@@ -179,7 +181,7 @@ def _keep_unread(conversation, into):
 
 def _move_words(conversation, into):
     for model in (Message, ConversationNote):
-        # Tokens are unique within a conversation only.
+        # A token is only unique within its conversation.
         clashing = model.objects.filter(
             conversation=conversation,
             client_token__in=model.objects.filter(conversation=into).values("client_token"),
@@ -209,7 +211,7 @@ def _move_readers_form(conversation, into):
 
 
 def _move_draft(draft, into):
-    """Move a draft. If its writer has a draft there already, append this one and its files."""
+    """Move a draft to the conversation `into`. If its writer has a draft there, append this draft to it."""
     own_draft = Draft.objects.filter(
         conversation=into, person=draft.person, side=draft.side, kind=draft.kind
     ).first()

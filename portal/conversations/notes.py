@@ -1,6 +1,6 @@
-"""Private notes about a conversation, and mentions of colleagues in them.
+"""Private notes about a conversation, and mentions of colleagues in these notes.
 
-No patron code imports this module.
+No code for patron pages imports this module.
 """
 
 import re
@@ -17,7 +17,7 @@ from . import drafts
 from .changes import lock_conversation, save
 from .models import Conversation, ConversationNote, Draft, NoteMention, Side
 
-# An @ that is not part of an email address.
+# This matches an @ that is not part of an email address.
 AT = re.compile(r"(?<![\w@.])@(?=\w)")
 NAME = re.compile(r"[\w'’.-]*\w")
 MENTIONS_MAX = 20
@@ -25,9 +25,10 @@ MENTIONS_MAX = 20
 
 @staff_action
 def write_note(conversation, *, by, at, body, client_token):
-    """Add a note, email the colleagues whom it mentions, and return it.
+    """Add a note, send an email to the colleagues that the note mentions, and return the note.
 
-    The email doesn't contain the text. The same `client_token` twice is one note. Raises Erased, RoleEnded.
+    The email doesn't contain the text of the note. If the same `client_token` is sent twice, the note is
+    saved once. Raises Erased, RoleEnded.
     """
     conversation = lock_conversation(conversation, at)
     note, is_new = ConversationNote.objects.get_or_create(
@@ -49,7 +50,8 @@ def write_note(conversation, *, by, at, body, client_token):
 def may_be_mentioned(conversation):
     """Return the colleagues who can open the conversation.
 
-    They work at its branch, or are its assignee, or cover for the assignee today.
+    These colleagues work at the branch of the conversation, are its assignee, or cover for the assignee
+    today.
     """
     covers = (
         Absence.objects.on(Library.current().today()).filter(person=conversation.assignee_id).values("cover")
@@ -75,8 +77,8 @@ def unknown_names(body, conversation):
 def _look_up(body, conversation):
     """Return ([people], [unknown words]) for the words after an @.
 
-    A full name counts before a first name, and a longer name before a shorter one. A first name counts only
-    if one person has it.
+    Full names are compared first, the longest first. If no full name matches, the word is compared with first
+    names. A first name only matches if exactly one person has this first name.
     """
     places = [match.end() for match in AT.finditer(body)]
     if not places:
@@ -109,17 +111,17 @@ def _look_up(body, conversation):
 
 
 def see_mentions(conversation, *, person, at):
-    """Record that this person has opened the conversation in which they were mentioned."""
+    """Record that this person has seen the mentions of them in the conversation."""
     NoteMention.objects.filter(person=person, note__conversation=conversation, seen_at=None).update(
         seen_at=at
     )
 
 
 def unseen_mentions(person):
-    """Return the conversations with a mention that this person hasn't seen, the latest mention first.
+    """Return the conversations with a mention that this person hasn't seen. The latest mention comes first.
 
-    Each has `mentioned_by`, a list of names, and `mentioned_at`. Conversations that the person may no longer
-    open are left out. Runs one query.
+    Each conversation has two more attributes: `mentioned_by` is a list of names, and `mentioned_at` is the
+    time of the latest mention. Conversations that the person may no longer open are left out. Runs one query.
     """
     unseen = NoteMention.objects.filter(
         person=person,

@@ -1,4 +1,4 @@
-"""Beginning a conversation: what it is about, its subject and its row."""
+"""Begin a conversation, find out what it is about, and choose its subject."""
 
 import re
 
@@ -27,7 +27,8 @@ def session_of(recommendation):
 def conversation_of(recommendation):
     """Return the conversation about this recommendation, or None.
 
-    It is the conversation in which the item was recommended, or the one that was begun about it.
+    This is the conversation in which the item was recommended. If there is none, it is the conversation that
+    was begun with a question or a verdict about the recommendation.
     """
     link = (
         MessageRecommendation.objects.select_related("message__conversation__help_session")
@@ -42,7 +43,8 @@ def conversation_of(recommendation):
 def begin(at, *, help_session, recommendation, patron, branch, topic, subject):
     """Create a conversation without a message.
 
-    It begins as closed. The caller adds the first message or verdict at once, which puts it into the queue.
+    The new conversation is closed. The caller must add the first message or verdict at once, which puts the
+    conversation into the queue.
     """
     conversation = Conversation.objects.create(
         help_session=help_session,
@@ -68,7 +70,8 @@ def subject_for(body, help_session, recommendation, readers_form):
         return gettext("Something to read")
     if recommendation is not None:
         return str(recommendation.item)
-    # Later questions about a visit get a subject of their own, or nobody could tell them apart.
+    # Only the first conversation about a visit gets the visit's title as its subject. Later ones get the
+    # beginning of the question instead, because otherwise nobody could tell the conversations apart.
     if help_session is not None and (
         help_session.quiet or not help_session.conversations.filter(recommendation=None).exists()
     ):

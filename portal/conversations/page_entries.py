@@ -1,4 +1,4 @@
-"""The texts and attachments of the entries on a patron's conversation page."""
+"""Add texts and attachments to the messages and events on a patron's conversation page."""
 
 from django.db.models import F, OuterRef, Subquery
 from django.utils.translation import gettext as _
@@ -14,7 +14,7 @@ from .models import Event, Side
 def add_details(part, conversation, viewer, *, files, quiet):
     """Add writers, headings, files, items and event texts to the entries of a MessageRange.
 
-    `files` is {primary key of a message: its attachments}.
+    `files` is {primary key of a message: [its attachments]}.
     """
     items = _items(part, conversation, viewer, quiet) if conversation.has_items else []
     for message in part.messages:
@@ -28,13 +28,13 @@ def add_details(part, conversation, viewer, *, files, quiet):
 
 
 def arrival_text(part, quiet):
-    """Return what a screen reader says about an answer that arrived while the page was open, or ""."""
+    """Return the text that a screen reader reads out when an answer arrives on an open page, or ""."""
     answers = [message for message in part.messages if message.side == Side.STAFF]
     return _("%(name)s replied") % {"name": _writer(answers[-1], quiet)[0]} if answers else ""
 
 
 def _items(part, conversation, viewer, quiet):
-    """Return the recommendations in these messages, each with `message_id`."""
+    """Return the recommendations in the messages of a MessageRange. Each has the attribute `message_id`."""
     saved = SavedItem.objects.belonging_to(viewer).filter(item=OuterRef("item"))
     items = each_once(
         Recommendation.objects.filter(
@@ -57,7 +57,10 @@ def _items(part, conversation, viewer, quiet):
 
 
 def _writer(message, quiet):
-    """Return the name of the writer and the heading of the message. A quiet session names nobody."""
+    """Return the name of the writer and the heading of the message.
+
+    In a quiet session, staff appear as "The library" instead of their names.
+    """
     if message.side == Side.PATRON:
         return _("You"), _("You wrote")
     if not message.author_name or quiet:
@@ -77,9 +80,10 @@ def _event_text(event):
 
 
 def _name_child_and_adult(part, conversation, me):
-    """Show "The child" or "The adult" instead of a name in a visit that both may read.
+    """Show "The child" or "The adult" as the writer in a visit that both may read.
 
-    `me` is None for a viewer by code.
+    `me` is the person who sees the page. They see "You" for their own messages. `me` is None for a viewer by
+    code.
     """
     my_pk = me and me.pk
     for message in part.messages:

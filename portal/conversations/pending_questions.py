@@ -1,7 +1,7 @@
-"""Questions that people wrote before they signed in, kept in their browser session for a day.
+"""Questions that people wrote before they signed in. The browser session stores them for a day.
 
-A browser keeps one question and one readers' form at most. The forms limit how long they can be. A new
-browser's session expires together with its question. From other sessions the worker removes it.
+A session stores at most one question and one readers' form, and the forms limit their length. If the session
+was begun for the question, both expire together. Otherwise the worker removes the question from the session.
 """
 
 import datetime
@@ -13,19 +13,19 @@ from django.utils import timezone
 
 from portal import limits
 
-# Key in the Django session, for {kind: {"client_token", "kept_at", …}}.
+# The Django session stores {kind: {"client_token", "kept_at", …}} under this key.
 KEY = "unsent"
 QUESTION, READING = "question", "reading"
 KEPT_FOR = datetime.timedelta(days=1)
-# A worker that was stopped for up to this long misses no question.
+# If the worker was stopped for no longer than this, it still removes all old questions afterwards.
 LOOKED_BACK = datetime.timedelta(days=7)
 
 
 def get(request, kind):
-    """Return the question that was kept last, or None.
+    """Return the stored question or readers' form, or None.
 
-    Its `client_token` changes each time it is kept, so a person can only send the words that their page
-    shows.
+    Its `client_token` changes each time it is stored. So a page with an older text can't send a newer text
+    that the person doesn't see.
     """
     kept = request.session.get(KEY, {}).get(kind)
     if kept is None or timezone.now() - datetime.datetime.fromisoformat(kept["kept_at"]) < KEPT_FOR:
@@ -35,9 +35,9 @@ def get(request, kind):
 
 
 def keep(request, kind, **words):
-    """Keep these fields in the browser session.
+    """Store these fields in the browser session.
 
-    Raises limits.TooOften if one network address begins too many sessions.
+    Raises limits.TooOften if too many sessions have been begun from one network address.
     """
     is_new_browser = not request.session.session_key
     if is_new_browser:
@@ -59,9 +59,10 @@ def forget(request, *kinds):
 
 
 def forget_pending_questions(*, at):
-    """Remove questions older than a day from all sessions.
+    """Remove questions from browser sessions that were last saved more than KEPT_FOR ago.
 
-    Only sessions that were last saved in the LOOKED_BACK before that day are read.
+    The job skips sessions that were last saved even longer ago, by more than LOOKED_BACK. Earlier runs of the
+    job have already checked these sessions.
     """
     a_day_ago = at + datetime.timedelta(seconds=settings.SESSION_COOKIE_AGE) - KEPT_FOR
     for row in Session.objects.filter(expire_date__range=(a_day_ago - LOOKED_BACK, a_day_ago)).iterator():

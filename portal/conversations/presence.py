@@ -1,6 +1,6 @@
-"""The staff members who are looking at a conversation or writing in it.
+"""Record and return which staff members are looking at a conversation or writing in it.
 
-Each has one row per conversation, which the polls of their open page keep up to date.
+Each staff member has one Participation row per conversation. When their open page polls, the row is updated.
 """
 
 import datetime
@@ -21,7 +21,8 @@ HERE = datetime.timedelta(seconds=20)
 class Around:
     """The staff members who have the page of a conversation open.
 
-    `own` is this person's row or None. `others` is [(colleague, whether they are writing)], sorted by name.
+    `own` is the row of the person who sees the page, or None. `others` is [(colleague, True if the colleague
+    is writing)], sorted by name.
     """
 
     own: Participation | None
@@ -33,7 +34,7 @@ class Around:
 
 
 def look(conversation, *, person, at):
-    """Return the staff members who have the page open now, and how far this one has read."""
+    """Return the staff members who have the page open now, and how far `person` has read, as Around."""
     rows = _rows(conversation=conversation.pk, person=person.pk, since=at - HERE)
     own = next((row for row in rows if row.person_id == person.pk), None)
     return Around(own, [(row.person, _is_writing(row, at)) for row in rows if row is not own])
@@ -51,8 +52,8 @@ def _rows(conversation, person, since):
 def come(conversation, *, person, at, writing=False, read_until=None, around=None):
     """Record that this staff member has the page open, whether they are writing, and how far they have read.
 
-    Without a change it writes at most every WRITTEN_EVERY. `around` is the result of `look`, if the caller
-    has it.
+    If nothing has changed, this writes to the database only once in WRITTEN_EVERY. `around` is the result of
+    `look`, if the caller has called `look` already.
     """
     around = around or look(conversation, person=person, at=at)
     own, before = around.own, around.read_until

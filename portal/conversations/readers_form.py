@@ -1,6 +1,7 @@
-"""*Find me something to read*: the questions, one per page, and the message made from the answers.
+"""The form *Find me something to read*: its questions, and the message that is made from the answers.
 
-Answers are {name of the step: {name of its field: what was typed or chosen}}.
+Each question is a step with a page of its own. The `answers` of a patron are {name of the step: {name of the
+form field: what was typed or chosen}}.
 """
 
 from django import forms
@@ -110,7 +111,7 @@ STEPS = {"loved": LovedStep, "mood": MoodStep, "avoid": AvoidStep, "whom": WhomS
 
 
 def in_words(step, answer):
-    """Return one answer as text in the active language, or ""."""
+    """Return the answer to one question as text in the active language. The text may be ""."""
     chosen = answer.get("chosen") or []
     chosen = [chosen] if isinstance(chosen, str) else chosen
     choices = STEPS[step].base_fields["chosen"].choices if chosen else []
@@ -123,7 +124,7 @@ def all_in_words(answers):
 
 
 def message_of(answers):
-    """Return the first message of the conversation, made from the answers."""
+    """Return the text of the conversation's first message, which is made from the answers."""
     sentences = {
         "loved": _now("I recently loved: %(answer)s"),
         "mood": _now("I'm in the mood for: %(answer)s"),
@@ -136,7 +137,7 @@ def message_of(answers):
 
 
 def fields_of(answers, language):
-    """Return the fields of ReadersForm, in the language of the staff."""
+    """Return the fields for a ReadersForm, in the language of the staff."""
     with override(language):
         words = all_in_words(answers)
     return {

@@ -1,6 +1,7 @@
-"""Reply templates: coordinators write them, and a composer fills in their placeholders.
+"""Reply templates. Coordinators write the templates, and staff choose one while they write an answer.
 
-A placeholder is `{patron}`, `{item}` or `{me}`. `{patron|neighbor}` says what to use if there is no value.
+A template can contain the placeholders `{patron}`, `{item}` and `{me}`. A placeholder can have a default that
+is used if there is no value: `{patron|neighbor}` becomes "neighbor" if the patron has no name.
 """
 
 import re
@@ -32,13 +33,13 @@ TEMPLATES_MAX = 200
 
 
 class NameTaken(Exception):
-    """The branch has a template with this name in this language."""
+    """The branch already has a template with this name in this language."""
 
 
 class Chosen(NamedTuple):
-    """A template for the composer of one conversation, with its placeholders filled in.
+    """A template with the placeholders filled in for one conversation.
 
-    `in_language` is the name of its language if that isn't the patron's, else "".
+    `in_language` is the name of the template's language, or "" if the template is in the patron's language.
     """
 
     public_id: str
@@ -50,16 +51,17 @@ class Chosen(NamedTuple):
 
 @staff_action
 def add_template(*, by, at, **fields):
-    """Add a template and return it.
+    """Add a template, and return the new template.
 
-    `fields` are branch (None for all), language, name and body. Raises NameTaken.
+    `fields` are branch, language, name and body. If the branch is None, all branches can use the template.
+    Raises NameTaken.
     """
     return _write(ReplyTemplate(), by, at, "added_reply_template", fields)
 
 
 @staff_action
 def change_template(template, *, by, at, **fields):
-    """Change a template and return it. `fields` are as for add_template. Raises NameTaken."""
+    """Change a template, and return the template. `fields` are as for add_template. Raises NameTaken."""
     return _write(template, by, at, "changed_reply_template", fields)
 
 
@@ -71,15 +73,15 @@ def remove_template(template, *, by, at):
 
 
 def unknown_places(body):
-    """Return the words in curly brackets that are no placeholders."""
+    """Return the words in curly brackets that are not placeholders, so that the form can show an error."""
     return [match[0] for match in IN_BRACES.finditer(body) if not PLACE.fullmatch(match[0])]
 
 
 def fill_in(body, *, patron="", item="", me="", language="en"):
     """Return the text with its placeholders filled in.
 
-    Each value may be "". Without a patron's name the sentence is shortened: "Hello, {patron}!" becomes
-    "Hello!".
+    Each value may be "". If the patron's name is "", the sentence is shortened. For example, "Hello,
+    {patron}!" becomes "Hello!".
     """
     if not patron:
         body = ALONE_ON_ITS_LINE.sub("", body)
@@ -99,9 +101,9 @@ def fill_in(body, *, patron="", item="", me="", language="en"):
 
 
 def offered_in(conversation, *, by, query=""):
-    """Return the templates for this conversation as [Chosen], first those in the patron's language.
+    """Return the templates for this conversation as [Chosen]. Templates in the patron's language come first.
 
-    Each contains all words of `query` in its name or text.
+    Only templates that contain all words of `query` in their name or text are returned.
     """
     patrons_language = language_of(conversation)
     values = {
@@ -124,9 +126,9 @@ def offered_in(conversation, *, by, query=""):
 
 
 def chosen_in(conversation, public_id, *, by):
-    """Return the template that a composer without JavaScript asked for, as Chosen.
+    """Return the template with this `public_id` as Chosen, for a composer without JavaScript.
 
-    Returns None if it was deleted or belongs to another branch.
+    Returns None if the template was deleted or belongs to another branch.
     """
     return next(
         (template for template in offered_in(conversation, by=by) if template.public_id == public_id), None
@@ -145,9 +147,10 @@ def language_of(conversation):
 
 
 def _item_of(conversation):
-    """Return the title of the item that the conversation is about, or "".
+    """Return the title of the item that the conversation is about.
 
-    Otherwise it is the first item that was recommended in the visit or in an answer.
+    If it isn't about an item, return the title of the first item that was recommended in the visit or in an
+    answer. If there is no such item, return "".
     """
     if conversation.recommendation is not None:
         return conversation.recommendation.item.title
@@ -178,14 +181,14 @@ def _write(template, by, at, action, fields):
         with transaction.atomic():
             template.save()
     except IntegrityError:
-        # Another request used the name at the same moment.
+        # Another request saved a template with this name at the same moment.
         raise NameTaken from None
     audit.record(action, template, by=by, at=at)
     return template
 
 
 def _plain(text):
-    """Return the text without accents and in lower case, for searching."""
+    """Return the text in lower case and without accents, so that a search ignores both."""
     return "".join(
         letter
         for letter in unicodedata.normalize("NFKD", text.casefold())

@@ -1,11 +1,14 @@
-"""The desk's search for conversations: by subject, patron's name, messages and titles of recommended items.
+"""The desk's search for conversations.
 
-The rows of ConversationWords hold these words, folded by recommendations.search. SQLite searches them with an
-FTS5 table, and PostgreSQL with a GIN index (migration 0003). There are no triggers: code that changes a
-conversation calls index_conversation() or index_message(). Private notes are not indexed.
+The search looks at subjects, patrons' names, messages and titles of recommended items. It does not look at
+private notes. The words are stored in ConversationWords, folded by recommendations.search. SQLite searches
+these rows with an FTS5 table, and PostgreSQL with a GIN index (migration 0003). No trigger updates the index,
+so code that changes a conversation must call index_conversation() or index_message().
 
-A word in more than COMMON_FROM rows is not looked up in the index. It is checked only in the conversations
-that contain the other words, or that a list shows first. So no search reads the whole index.
+A word that is in more than COMMON_FROM rows is called common, and other words are called rare. Rare words are
+looked up in the index. Common words are then only checked in the conversations that have the rare words. If
+all words are common, they are checked in the conversations that a list reads first. So no search reads the
+whole index.
 """
 
 from django.db import connection, transaction
@@ -15,11 +18,11 @@ from recommendations.search import WORDS_ASKED, fold
 
 from .models import Conversation, ConversationWords, Message, MessageRecommendation
 
-# A word in more rows than this is a common word.
+# A word that is in more rows than this is a common word.
 COMMON_FROM = 5000
 TEXT_MAX_LENGTH = 400
 
-# conversations_text is SQLite's FTS5 table over these rows.
+# On SQLite, conversations_text is the FTS5 table that indexes the rows of ConversationWords.
 ON_SQLITE = (
     "SELECT words.conversation_id FROM conversations_text "
     "JOIN conversations_conversationwords AS words ON words.id = conversations_text.rowid "
@@ -36,7 +39,8 @@ ADD_ROW = (
 ADD = "INSERT INTO conversations_text (rowid, words) VALUES (%s, %s)"
 REMOVE = "INSERT INTO conversations_text (conversations_text, rowid, words) VALUES ('delete', %s, %s)"
 MERGE = "INSERT INTO conversations_text (conversations_text, rank) VALUES ('merge', %s)"
-# FTS5 merges so many pages at a time, about 2 MB. Other requests can write in between.
+# FTS5 merges this many pages in one transaction, which are about 2 MB. Other requests can write between two
+# of these transactions.
 PAGES = 500
 REBUILD = "INSERT INTO conversations_text (conversations_text) VALUES ('rebuild')"
 
@@ -44,9 +48,9 @@ REBUILD = "INSERT INTO conversations_text (conversations_text) VALUES ('rebuild'
 def look_up(text):
     """Return (ids, common) for desk_lists.Filters.
 
-    `ids` are the primary keys of the conversations that contain all rare words, or None if there is no rare
-    word. `common` are the words that the lists must still check. Each word may be the beginning of a longer
-    one.
+    `ids` has the primary keys of the conversations that contain all rare words. It is None if there is no
+    rare word. `common` has the words that the lists must still check. A word also matches longer words that
+    begin with it.
     """
     ids, common = None, []
     for word in _asked(text):
@@ -67,7 +71,7 @@ def look_up(text):
 
 
 def _asked(text):
-    """Return the folded words of the search, without those that are the beginning of another."""
+    """Return the folded words of the search. Leave out a word if a longer word begins with it."""
     words = sorted(
         set(fold(str(text)[:TEXT_MAX_LENGTH]).split()[:WORDS_ASKED]), key=lambda word: (-len(word), word)
     )
@@ -79,14 +83,17 @@ def _asked(text):
 
 
 def _holds(word):
-    """Return the condition that a row contains the word. Folded words have no wildcards of LIKE."""
+    """Return the condition that a row contains the word.
+
+    The word needs no escaping, because folded words contain neither % nor _.
+    """
     return Q(words__startswith=word) | Q(words__contains=f" {word}")
 
 
 def _rows_with(word):
-    """Return the conversation of each row that contains the word.
+    """Return the primary keys of the conversations of all rows that contain the word.
 
-    A conversation may appear more than once. Reads at most COMMON_FROM + 1 rows.
+    The same key may be returned more than once. Reads at most COMMON_FROM + 1 rows.
     """
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
@@ -97,9 +104,10 @@ def _rows_with(word):
 
 
 def index_conversation(conversation):
-    """Update the conversation's own row.
+    """Update the row with the words of the conversation itself.
 
-    It has its subject and those of conversations merged into it, the patron's name, and the titles of items.
+    These words are its subject, the subjects of conversations that were merged into it, the patron's name,
+    and the titles of items.
     """
     _remove(Q(conversation=conversation, message=None))
     _add([_row_of_conversation(conversation)])
@@ -120,12 +128,12 @@ def remove_message(message):
 
 
 def remove_conversation(conversation):
-    """Remove all rows of the conversation, including those of its messages."""
+    """Remove all rows of the conversation, including the rows of its messages."""
     _remove(Q(conversation=conversation))
 
 
 def move(conversation, into):
-    """Move the rows of messages after a merge. Call index_conversation(into) afterwards."""
+    """Move the rows of the messages to `into` after a merge. Call index_conversation(into) afterwards."""
     _remove(Q(conversation=conversation, message=None))
     ConversationWords.objects.filter(conversation=conversation).update(conversation=into)
 
@@ -144,11 +152,11 @@ def renew_names(*, at):
 
 
 def forget_removed_words(*, at):
-    """Remove deleted words from the file of SQLite's index within a day.
+    """Remove deleted words from the file of SQLite's index. The worker does this every day.
 
-    FTS5 keeps a deleted word until the parts of its index are merged.
+    FTS5 doesn't remove a deleted word from the file until it merges the segments of its index.
     """
-    # A negative number starts merging all parts into one.
+    # With a negative number, FTS5 begins to merge all segments into one.
     pages = -PAGES
     while connection.vendor == "sqlite":
         with transaction.atomic(), connection.cursor() as cursor:
@@ -160,7 +168,7 @@ def forget_removed_words(*, at):
 
 
 def rebuild():
-    """Write the whole index anew, a thousand conversations at a time. Yield how many are done."""
+    """Write the whole index again, for a thousand conversations at a time. Yield how many are done."""
     done, last = 0, 0
     while conversations := list(
         Conversation.objects.filter(pk__gt=last, merged_into=None)
@@ -220,7 +228,7 @@ def _add(rows):
 def _remove(condition):
     rows = ConversationWords.objects.filter(condition)
     if connection.vendor == "sqlite":
-        # FTS5 must be given the words of a row to delete it from the index.
+        # To delete a row from the index, FTS5 needs the words of the row.
         with connection.cursor() as cursor:
             cursor.executemany(REMOVE, list(rows.values_list("pk", "words")))
     rows.delete()

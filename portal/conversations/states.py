@@ -1,8 +1,8 @@
 """The rules for whose turn it is in a conversation.
 
-These functions are pure: they get a State and what happened, and return the next State. The actions call them
-as things happen. `replay` runs the whole history through them again, after something was taken out of it or
-two conversations were merged.
+Each function gets a State and what happened, and returns the next State. The functions change nothing else.
+Actions call them when something happens. `replay` calls them again for everything that has happened in a
+conversation. It is used if an entry was removed from that history or if two conversations were merged.
 """
 
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 
 from .models import Conversation, DeskEvent, Event, Message, Side
 
-# The desk sees a verdict after this time, so that a patron can correct a mistaken tap.
+# The desk doesn't see a verdict until this time is over, so that a patron can correct a mistaken tap.
 GRACE = timedelta(minutes=1)
 
 Status, Reason, Then = Conversation.Status, Conversation.Reason, Message.Then
@@ -18,10 +18,10 @@ Status, Reason, Then = Conversation.Status, Conversation.Reason, Message.Then
 
 @dataclass(frozen=True)
 class State:
-    """Whose turn it is, and since when.
+    """Whose turn it is in a conversation, and since what time.
 
     `waiting_since` is the time of the first unanswered message or verdict, even while the conversation is
-    snoozed. `turned_at` is when the status became what it is.
+    snoozed. `turned_at` is the time when the conversation began to wait, or was answered, snoozed or closed.
     """
 
     status: str
@@ -38,23 +38,25 @@ def nothing_yet(at):
 
 
 def patron_wrote(state, at, reason=Reason.ASKED):
-    """Return the state after a message from the patron: it waits for the library.
+    """Return the state after a message from the patron. The conversation waits for the library now.
 
-    A conversation that was waiting already keeps its place in the queue and its reason.
+    If the conversation was waiting for the library already, its position in the queue and its reason don't
+    change.
     """
     return _wait_for_staff(state, at, at_desk_from=at, reason=state.reason if state.waiting_since else reason)
 
 
 def item_failed(state, at, verdict):
-    """Return the state after a verdict that an item failed.
+    """Return the state after a verdict that an item didn't help or that the patron couldn't get it.
 
-    It is as if the patron had written, but the desk sees it only after GRACE. The verdict becomes the reason.
+    The conversation waits for the library, as after a message. But the desk sees the verdict only after
+    GRACE. The verdict becomes the reason.
     """
     return _wait_for_staff(state, at, at_desk_from=at + GRACE, reason=verdict)
 
 
 def staff_answered(state, at, then):
-    """Return the state after an answer, as its writer chose with `then`."""
+    """Return the state after an answer by staff. `then` is what the writer chose."""
     if then == Then.CLOSE:
         return closed(state, at)
     if then == Then.TURN:
@@ -69,9 +71,10 @@ def snoozed(state, at, until):
 
 
 def woken(state, at):
-    """Return the state after snoozing ends: back in the queue.
+    """Return the state after snoozing has ended. The conversation is in the queue again.
 
-    It keeps its place if something is unanswered, and goes to the end otherwise.
+    If something is unanswered, the conversation gets the same position in the queue as before. Otherwise it
+    goes to the end of the queue.
     """
     return _wait_for_staff(
         state, at, at_desk_from=at, reason=state.reason if state.waiting_since else Reason.CAME_BACK
@@ -85,7 +88,8 @@ def closed(state, at):
 def merged(state, at, waiting_since):
     """Return the state after another conversation was merged into this one.
 
-    `waiting_since` is the time of the first unanswered message in either of them, or None.
+    `waiting_since` is the time of the first unanswered message in both conversations, or None if there is
+    none.
     """
     if waiting_since is None:
         return state
@@ -94,9 +98,10 @@ def merged(state, at, waiting_since):
 
 
 def unanswered_in(conversation, at):
-    """Return since when a conversation waits for the library, or None, before it is merged.
+    """Return the time since which a conversation waits for the library, or None.
 
-    A snoozed conversation counts as waiting, so that it comes back into the queue.
+    This is called before a merge. A snoozed conversation counts as waiting, so that it comes back into the
+    queue after the merge.
     """
     return conversation.waiting_since or (at if conversation.status == Status.SNOOZED else None)
 
@@ -111,7 +116,7 @@ def _wait_for_staff(state, at, *, at_desk_from, reason):
 
 
 def state_of(conversation):
-    """Return the state that the conversation's row holds."""
+    """Return the state that is stored in the fields of the conversation."""
     return State(
         conversation.status,
         conversation.reason,
@@ -125,7 +130,7 @@ def state_of(conversation):
 def replay(conversation, *, shown_at=None):
     """Return the state that follows from the conversation's messages, events and current verdicts.
 
-    With `shown_at` it is the state that the patron may know at that moment.
+    If `shown_at` is a time, leave out everything that the patron can't see yet at this time.
     """
     state = nothing_yet(conversation.opened_at)
     for at, _order, change, arguments in sorted(
@@ -136,9 +141,10 @@ def replay(conversation, *, shown_at=None):
 
 
 def _history(conversation, shown_at):
-    """Yield (time, order within one moment, function of this module, its further arguments).
+    """Yield (time, order, function, arguments) for each message, verdict and event.
 
-    The order decides what happened first if two entries have the same time.
+    `replay` calls this function of the module with the state, the time and the arguments. If two entries have
+    the same time, the entry with the lower order comes first.
     """
     shown = {} if shown_at is None else {"shown_from__lte": shown_at}
     yield from _messages(conversation, shown)

@@ -1,6 +1,7 @@
-"""The status of a conversation in the patron's words: whose turn it is, the promise, closing, absences.
+"""Texts that tell the patron the status of a conversation.
 
-A pending answer must not show in any of them.
+They say whose turn it is, when the library will answer, when the conversation closes, and who is away. No
+text may reveal that an answer is pending.
 """
 
 import datetime
@@ -19,9 +20,10 @@ Status = Conversation.Status
 
 
 def status_for_patron(conversation, at):
-    """Return the status that the patron reads.
+    """Return the status that the patron sees.
 
-    A snoozed conversation waits for the library if something is unanswered, and for the patron otherwise.
+    The patron doesn't see that a conversation is snoozed. If something in it is unanswered, they see that it
+    waits for the library. Otherwise they see that it waits for them.
     """
     status = conversation.status_at(at)
     if status != Status.SNOOZED:
@@ -30,7 +32,7 @@ def status_for_patron(conversation, at):
 
 
 def status_text(conversation, at):
-    """Return the status for a row of a list."""
+    """Return a short text about the status, for a list of conversations."""
     return {
         Status.WAITING_FOR_STAFF: _("Waiting for the library"),
         Status.WAITING_FOR_PATRON: _("The library answered"),
@@ -39,7 +41,7 @@ def status_text(conversation, at):
 
 
 def status_sentences(conversation, at):
-    """Return the status for the conversation's page, as a list of sentences."""
+    """Return a list of sentences about the status, for the conversation's page."""
     status = status_for_patron(conversation, at)
     if status == Status.CLOSED:
         return [closed_text()]
@@ -51,7 +53,7 @@ def status_sentences(conversation, at):
 
 
 def _promise(conversation, at):
-    """Return when the library promised to answer, as a sentence, or ""."""
+    """Return a sentence that says when the library promised to answer, or ""."""
     promised = conversation.promised_at
     if conversation.has_pending_answer(at):
         # The pending answer has ended the promise, but the patron doesn't see it yet.
@@ -72,7 +74,10 @@ def _promise(conversation, at):
 
 
 def closes_at(conversation, at):
-    """Return when the conversation closes automatically, as the patron may know it, or None."""
+    """Return the time when the conversation will close automatically, or None.
+
+    The time doesn't depend on pending answers, because the patron can't see these yet.
+    """
     if not conversation.has_pending_answer(at):
         return conversation.closes_at
     shown, days = states.replay(conversation, shown_at=at), Library.current().closes_after_days
@@ -94,7 +99,7 @@ def closed_text():
 def away_text(conversation, messages, at):
     """Return a sentence if the staff member who would answer is away today, or "".
 
-    That is the assignee, or else the person who answered last.
+    The assignee would answer. If there is no assignee, the person who answered last would.
     """
     if not conversation.anyone_is_away or status_for_patron(conversation, at) == Status.CLOSED:
         return ""

@@ -1,4 +1,4 @@
-"""A patron's verdict on an item, and the conversation that it opens at the desk."""
+"""Record a patron's verdict on an item. If the item failed, open a conversation about it at the desk."""
 
 from django.db import transaction
 
@@ -17,9 +17,12 @@ Status = Conversation.Status
 def take_verdict(recommendation, *, verdict, why, comment, by, at):
     """Record the patron's verdict and return the recommendation.
 
-    If the item failed, the desk sees its conversation. Correcting the verdict undoes that. The patron sees a
-    conversation that a verdict opened only after someone writes in it. Raises Erased if the session or answer
-    with the recommendation has been erased since the caller read it.
+    If the item failed, its conversation goes into the desk's queue. If the patron then changes the verdict,
+    the conversation leaves the queue again. A conversation that was opened by a verdict has no message yet,
+    and the patron doesn't see it before someone writes in it.
+
+    Raises Erased if the visit or the answer that contains the recommendation was erased after the caller read
+    the recommendation.
     """
     before = lock_owned(recommendation)
     recommendation = record_verdict(recommendation, verdict=verdict, why=why, comment=comment, at=at)
@@ -64,8 +67,8 @@ def _begin_about(recommendation, at):
 def _date_verdict(recommendation, before, conversation):
     """Set the time of the verdict to the time of this change.
 
-    A second verdict that the item failed keeps the time of the first while nobody has answered, because it is
-    the same complaint.
+    But if the patron has said before that the item failed, and nobody has answered yet, the first verdict's
+    time stays. Both verdicts are then the same complaint.
     """
     is_unanswered = (
         conversation.status == Status.WAITING_FOR_STAFF

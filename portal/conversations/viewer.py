@@ -1,4 +1,4 @@
-"""The middleware that sets request.viewer, see accounts.viewer."""
+"""The viewer of the current request, and the middleware that sets request.viewer. See accounts.viewer."""
 
 from django.db.models import Q
 from django.utils import timezone
@@ -9,12 +9,12 @@ from portal.helpsessions.models import ClaimCode, HelpSession, SessionRecommenda
 
 from .models import Conversation, MessageRecommendation
 
-# Key in the Django session, for the primary keys of the claim codes that this browser has opened.
+# Under this key the Django session stores the primary keys of the claim codes that this browser has opened.
 OPENED_CODES = "opened_codes"
 
 
 class BrowserViewer(Viewer):
-    """A viewer with what this browser has opened by code."""
+    """A viewer who may also open the visits that this browser has opened by code."""
 
     def __init__(self, person, opened_code_ids):
         self.person = person
@@ -22,14 +22,17 @@ class BrowserViewer(Viewer):
 
     @classmethod
     def who_opened(cls, sessions, person):
-        """Return a viewer whose opened sessions are known."""
+        """Return a viewer for `person` with these opened sessions, without reading the database."""
         viewer = cls(person, ())
         viewer.opened_sessions = sessions
         return viewer
 
     @cached_property
     def opened_sessions(self):
-        """Return the sessions opened by a live code, and a child's visits shared with this person."""
+        """Return the primary keys of the sessions that this viewer may open besides their own.
+
+        This browser opened these sessions by a code that still works, or a child shares them with the person.
+        """
         if not self.person or not self.person.has_shared_visits:
             return self.opened_by_code
         shared = HelpSession.objects.filter(shared_with=self.person)
@@ -37,7 +40,7 @@ class BrowserViewer(Viewer):
 
     @cached_property
     def opened_by_code(self):
-        """Return the primary keys of the sessions that a live code in this browser opened."""
+        """Return the primary keys of the sessions that this browser opened by a code that still works."""
         if not self._opened_code_ids:
             return []
         live = ClaimCode.objects.live(timezone.now()).filter(pk__in=self._opened_code_ids)
@@ -45,10 +48,10 @@ class BrowserViewer(Viewer):
 
     @cached_property
     def opened_recommendations(self):
-        """Return a subquery of the recommendations in opened sessions and their conversations.
+        """Return a subquery of the recommendations in opened sessions and in the sessions' conversations.
 
-        It is a union, because a condition with OR would read every recommendation. Returns [] if nothing is
-        opened.
+        The subquery is a union, because a condition with OR would read every recommendation. Returns [] if
+        the viewer has no opened sessions.
         """
         if not self.opened_sessions:
             return []
@@ -65,8 +68,8 @@ class BrowserViewer(Viewer):
     def session_of(self, recommendation):
         """Return the help session in which the item was recommended, or None.
 
-        It may have been recommended in a conversation of that session. Only sessions that this viewer may
-        open count.
+        This can also be the session of a conversation in which the item was recommended. Returns None if this
+        viewer may not open the session.
         """
         recommended_here = Q(recommendation_links__recommendation=recommendation) | Q(
             conversations__messages__recommendation_links__recommendation=recommendation
@@ -75,7 +78,7 @@ class BrowserViewer(Viewer):
 
     @cached_property
     def unread(self):
-        """Return the primary keys of the conversations with something this viewer has not seen."""
+        """Return the primary keys of the conversations with messages that this viewer has not seen."""
         return set(_unread(self))
 
 

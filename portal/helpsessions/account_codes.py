@@ -1,6 +1,7 @@
-"""Codes from the desk that open a record without an email address for the first time.
+"""Codes from the desk with which a person without an email address signs in for the first time.
 
-A person with the code is let in, so staff can make one only for a record that nobody has opened yet.
+Anyone who has the code can open the person's record. So staff can only make a code for a record that nobody
+has opened yet.
 """
 
 import datetime
@@ -18,18 +19,18 @@ LIFE = datetime.timedelta(days=7)
 
 
 class NotForThem(Exception):
-    """The person has another sign-in method, or has signed in before."""
+    """The person can't have a code, because they have a sign-in method or have signed in before."""
 
 
 class CodeEnded(Exception):
-    """No record has this code, or it has expired or been used."""
+    """The code opens no record. It is wrong, has expired, or was used already."""
 
 
 @staff_action
 def make_code(person, *, by, at):
-    """Make a code that opens the person's record once, and return it.
+    """Make a code that opens the person's record once, and return the code.
 
-    It replaces an earlier code. Raises NotForThem.
+    An earlier code for the record stops working. Raises NotForThem.
     """
     person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     if not may_have_code(person):
@@ -43,7 +44,7 @@ def make_code(person, *, by, at):
 
 
 def may_have_code(person):
-    """Return whether the person has never signed in and has no other sign-in method."""
+    """Return whether the person may get a code: they have never signed in and have no sign-in method."""
     new = person.is_active and person.email is None and person.last_login is None
     return (
         new
@@ -65,7 +66,7 @@ def opens_a_record(code, *, at):
 
 @transaction.atomic
 def use_code(code, *, at):
-    """Delete the code and return the person whose record it opens. Raises CodeEnded."""
+    """Return the person whose record the code opens, and delete the code. Raises CodeEnded."""
     account_code = (
         AccountCode.objects.select_for_update(of=("self",))
         .select_related("person")

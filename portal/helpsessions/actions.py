@@ -1,4 +1,4 @@
-"""Recording and tallying help sessions, and the patron's answers about the whole session."""
+"""Record or tally help sessions, and save the patron's answers about a whole session."""
 
 from accounts import audit
 from accounts.staff_actions import staff_action
@@ -34,11 +34,12 @@ def record(
     unfinished=None,
     token=None,
 ):
-    """Record a help session with its recommendations and private note, and return it.
+    """Record a help session with its recommendations and its private note, and return the session.
 
-    `items` are ChosenItems. `with_child` is the library's choice from Library.Children if the patron is a
-    child. `service_point` is the name of the desk, if known. `unfinished` is the session that was begun
-    earlier and is complete now. `token` is the UUID of the form; the same token twice is one session.
+    `items` are ChosenItems. If the patron is a child, `with_child` is the library's choice from
+    Library.Children. `service_point` is the name of the desk, or "" if it isn't known. `unfinished` is the
+    session if staff began it earlier. `token` is the UUID of the form. If the same token is sent twice, the
+    session is recorded once.
     """
     begun = unfinished or begin(token, by=by, at=at, branch=branch)
     help_session = HelpSession.objects.select_for_update().get(pk=begun.pk)
@@ -53,7 +54,7 @@ def record(
     help_session.with_child, help_session.service_point = with_child, service_point
     help_session.save()
     if help_session.is_on_paper_only:
-        # A code card may have been handed out before the visit was marked as a child's.
+        # Staff may have handed out a code card before they marked the visit as a child's visit.
         help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.REVOKED)
     UnfinishedForm.objects.filter(help_session=help_session).delete()
     if note:
@@ -71,7 +72,7 @@ def record(
 
 @staff_action
 def tally(*, by, at, branch, service_point=""):
-    """Count one directional contact and return its row."""
+    """Count one directional contact, such as a question about the way, and return its row."""
     return HelpSession.objects.create(
         status=HelpSession.Status.TALLY,
         question_type=QuestionType.DIRECTIONAL,
@@ -85,12 +86,12 @@ def tally(*, by, at, branch, service_point=""):
 
 @staff_action
 def undo_tally(help_session, *, by, at):
-    """Delete a tally of the same staff member."""
+    """Delete a tally that the same staff member made."""
     HelpSession.objects.filter(pk=help_session.pk, status=HelpSession.Status.TALLY, staff=by).delete()
 
 
 def answer_outcome(help_session, *, at, found=None, satisfaction=None):
-    """Save the patron's answers about the whole session. None leaves an answer as it was."""
+    """Save the patron's answers about the whole session. An answer that is None isn't changed."""
     answers = {"found": found, "satisfaction": satisfaction}
     given = {name: value for name, value in answers.items() if value is not None}
     HelpSession.objects.filter(pk=help_session.pk).update(answered_at=at, **given)

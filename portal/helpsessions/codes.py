@@ -1,4 +1,4 @@
-"""The 13 digits of a code: making, formatting and parsing them, and the HMAC that is stored."""
+"""Make, format and parse codes, which have 13 digits. The database stores only the HMAC of a code."""
 
 import secrets
 import unicodedata
@@ -16,9 +16,10 @@ def new_code():
 
 
 def normalise(text):
-    """Return the 13 digits in what a person typed or scanned, or "".
+    """Return the 13 digits of the code that a person typed or scanned.
 
-    Separators are ignored, and digits of other scripts count.
+    Returns "" if there are not exactly 13 digits. All other characters are ignored. Digits of other scripts,
+    such as Arabic, are converted.
     """
     digits = "".join(str(unicodedata.decimal(char)) for char in text[:100] if char.isdecimal())
     return digits if len(digits) == LENGTH else ""
@@ -34,13 +35,13 @@ def grouped(code):
 
 
 def hmac_of(code):
-    """Return the HMAC to store. A plain hash of 43 bits could be reversed within minutes."""
+    """Return the HMAC to store. With a plain hash, an attacker could find the 43 bits within minutes."""
     return keys.fingerprint("claim code", code)
 
 
 def hmacs_of(code):
-    """Return the HMACs under which the code may be stored.
+    """Return all HMACs that may be stored for this code.
 
-    There is one for each key that the server has or had.
+    There is one HMAC for the current key of the server, and one for each earlier key.
     """
     return keys.fingerprints("claim code", code)

@@ -1,4 +1,4 @@
-"""Forgetting help sessions: only counts are left of them."""
+"""Forget help sessions. The row of a session stays for the statistics, without personal data."""
 
 import datetime
 import uuid
@@ -8,7 +8,7 @@ from recommendations.models import Recommendation
 
 from .models import ClaimCode, HelpSession, SessionNote, UnfinishedForm
 
-# Times are rounded to the hour of the session, or they could tell whose session it was.
+# These times are replaced by the hour of the session, because an exact time could reveal the patron.
 ROUNDED = ["created_at", "handed_over_at", "kept_at", "answered_at"]
 CHANGED = [
     "public_id",
@@ -27,11 +27,13 @@ CHANGED = [
 
 
 def forget(sessions, *, on, zone):
-    """Turn these sessions into counts. The caller has locked their rows.
+    """Remove all personal data from these sessions. The caller must have locked their rows.
 
-    What is left says what kind of help there was, where and in which hour, and whether the session was handed
-    over, kept and answered. Names, words and minutes are removed. The new public id matches no old address,
-    code or event. `on` is the day and `zone` the time zone of the library.
+    Statistics can still count what kind of help there was, at which branch and in which hour. They can also
+    count whether the session was handed over, kept and answered. Names, texts and exact times are removed.
+    Each session gets a new public id, so that no old address, code or event leads to it.
+
+    `on` is the current day. `zone` is the time zone of the library.
     """
     groups = dict(
         LibraryCard.objects.filter(person__in=[session.patron_id for session in sessions])
@@ -57,7 +59,7 @@ def forget(sessions, *, on, zone):
 
 
 def forget_words(help_session):
-    """Remove all words from the session, including the reasons for its items. The session stays."""
+    """Remove all texts from the session, its recommendations and its note. The session itself stays."""
     HelpSession.objects.filter(pk=help_session.pk).update(question="", summary="")
     Recommendation.objects.filter(sessionrecommendation__help_session=help_session).update(
         reason="", comment=""
@@ -66,7 +68,10 @@ def forget_words(help_session):
 
 
 def _within(passed):
-    """Return the AnsweredWithin step for a time. The steps are too wide to identify a session."""
+    """Return the AnsweredWithin value for the time that has `passed`.
+
+    These values are so coarse that nobody can recognize a session by them.
+    """
     steps = {
         1: HelpSession.AnsweredWithin.DAY,
         7: HelpSession.AnsweredWithin.WEEK,

@@ -9,7 +9,7 @@ from .models import HelpSession
 
 
 class CodeForm(forms.Form):
-    """The code from a slip or code card."""
+    """The code from a printed slip or from a code card."""
 
     code = forms.CharField(
         label=_("Code from the library"),
@@ -47,5 +47,5 @@ class OutcomeForm(forms.Form):
     satisfaction = forms.ChoiceField(choices=HelpSession.Satisfaction.choices, required=False)
 
     def answers(self):
-        """Return {name of the question: answer} without unanswered questions."""
+        """Return {name of the question: answer}. Unanswered questions are left out."""
         return {name: value for name, value in self.cleaned_data.items() if value}

@@ -1,4 +1,4 @@
-"""Handing a help session over to its patron: codes, code cards, paper."""
+"""Hand a help session over to its patron, with a code, a code card or a printed slip."""
 
 import datetime
 
@@ -12,31 +12,31 @@ from .models import KEPT_BY_CODE_FOR_DAYS, ClaimCode, HelpSession
 
 CODE_LIFE = datetime.timedelta(days=KEPT_BY_CODE_FOR_DAYS)
 CODE_CARD_LIFE = datetime.timedelta(days=365)
-# During this time a patron who comes late still reads why their code no longer works.
+# An expired code is deleted after this time. Until then, a patron who types it reads why it doesn't work.
 FORGET_ENDED_CODES_AFTER = datetime.timedelta(days=60)
 
 
 class UnknownCodeCard(Exception):
-    """No code card of this library has that code."""
+    """No code card of this library has the typed code."""
 
 
 class CodeCardAlreadyAttached(Exception):
-    """The code card belongs to a session, was revoked or has expired."""
+    """The code card can't be attached. It has another session already, was revoked, or has expired."""
 
 
 class CodeUnknown(Exception):
-    """No session has that code."""
+    """No session has the typed code."""
 
 
 class CodeKept(Exception):
-    """The session was kept in an account, which ended the code. `help_session` is the session."""
+    """The code stopped working because the session was kept in an account. `help_session` is the session."""
 
     def __init__(self, help_session):
         self.help_session = help_session
 
 
 class CodeExpired(Exception):
-    """More than 30 days have passed since the hand-over."""
+    """The code has expired, for example because the session was handed over more than 30 days ago."""
 
 
 class CodeRevoked(Exception):
@@ -48,16 +48,17 @@ class CodeForgotten(Exception):
 
 
 class CodeCardNotReady(Exception):
-    """The code card has no session yet, or staff have not finished writing the session."""
+    """The code card has no session yet, or staff have not finished recording the session."""
 
 
 @staff_action
 def hand_over(help_session, *, by, at, base_url, to_address=""):
-    """Make a code that opens the session for 30 days, and return it.
+    """Make a code that opens the session for 30 days, and return the code.
 
-    If there is a `to_address`, email the link to it. Earlier codes stay valid until they are revoked, because
-    the patron may have one on a slip. Raises OnPaperOnly, AlreadyKept, and QuietSession if a quiet session is
-    to be emailed.
+    If `to_address` is set, send a link with the code to this email address. Earlier codes still work until
+    staff revoke them, because the patron may have a slip with an earlier code.
+
+    Raises OnPaperOnly and AlreadyKept. Raises QuietSession if the session is quiet and `to_address` is set.
     """
     if to_address and help_session.quiet:
         raise QuietSession
@@ -92,16 +93,16 @@ def hand_over(help_session, *, by, at, base_url, to_address=""):
 
 @staff_action
 def hand_over_on_paper(help_session, *, by, at):
-    """Record that the child has the printed slip. It has no code."""
+    """Record that the child got the printed slip, which has no code."""
     _mark_handed_over(help_session, at)
     audit.record("handed_over_on_paper", help_session, by=by, at=at)
 
 
 @staff_action
 def print_code_cards(*, by, at, branch, count):
-    """Make `count` codes for code cards, which are handed out before their session is written.
+    """Make `count` codes for new code cards, and return the codes.
 
-    Return the codes.
+    Staff can hand out a code card before they have recorded the session.
     """
     new = [codes.new_code() for _ in range(count)]
     ClaimCode.objects.bulk_create(
@@ -121,7 +122,7 @@ def print_code_cards(*, by, at, branch, count):
 
 @staff_action
 def attach_code_card(help_session, *, code, by, at):
-    """Attach the code card with that code to the session. A card belongs to one session only.
+    """Attach the code card with this code to the session. A card can belong to one session only.
 
     Raises UnknownCodeCard, CodeCardAlreadyAttached, OnPaperOnly, AlreadyKept.
     """
@@ -139,10 +140,10 @@ def attach_code_card(help_session, *, code, by, at):
 
 
 def _lock_if_open(help_session):
-    """Return the session with its row locked, if codes may open it.
+    """Lock the row of the session and return the session, if it may have a new code.
 
-    Keeping a session ends its codes, so none may be made afterwards unless an adult can still share the
-    visit. Raises AlreadyKept, Forgotten, OnPaperOnly.
+    A session that is kept in an account may have no new code. A child's visit may still have one, as long as
+    an adult can still share the visit. Raises AlreadyKept, Forgotten, OnPaperOnly.
     """
     help_session = HelpSession.objects.select_for_update(of=("self",)).get(pk=help_session.pk)
     if help_session.forgotten_on:
@@ -160,7 +161,7 @@ def _mark_handed_over(help_session, at):
 
 @staff_action
 def revoke_codes(help_session, *, by, at):
-    """Revoke all codes that open the session, and return how many there were."""
+    """Revoke all codes that open the session, and return how many codes were revoked."""
     revoked = help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(
         state=ClaimCode.State.REVOKED
     )
@@ -169,10 +170,10 @@ def revoke_codes(help_session, *, by, at):
 
 
 def open_by_code(code, *, at):
-    """Return the live claim code for what a person typed or scanned.
+    """Return the ClaimCode for the text that a person typed or scanned, if the code opens a session.
 
-    Raises CodeUnknown, CodeKept, CodeExpired, CodeRevoked, CodeForgotten or CodeCardNotReady. The pages for
-    these errors must reveal nothing about the session.
+    Otherwise raises CodeUnknown, CodeKept, CodeExpired, CodeRevoked, CodeForgotten or CodeCardNotReady. The
+    pages for these errors must reveal nothing about the session.
     """
     digits = codes.normalise(code)
     claim = (
@@ -196,5 +197,5 @@ def open_by_code(code, *, at):
 
 
 def end_expired_codes(*, at):
-    """Delete codes that ended long ago, and return how many."""
+    """Delete codes that expired more than FORGET_ENDED_CODES_AFTER ago. Return how many were deleted."""
     return ClaimCode.objects.filter(expires_at__lt=at - FORGET_ENDED_CODES_AFTER).delete()[0]

@@ -1,4 +1,4 @@
-"""Keeping a help session in a patron's account."""
+"""Keep a help session in a patron's account."""
 
 from django.db import transaction
 
@@ -10,7 +10,7 @@ from .models import ClaimCode, HelpSession
 
 
 class AlreadyKept(Exception):
-    """Another person keeps this session, so nobody else can keep it and no code opens it."""
+    """The session is in someone's account already, so nobody else can keep it or get a code for it."""
 
 
 class Forgotten(AlreadyKept):
@@ -22,20 +22,25 @@ class QuietSession(Exception):
 
 
 class OnPaperOnly(Exception):
-    """The library helps children on paper only: no code, no email, no account."""
+    """The session is a child's, and the library gives children only a printed slip.
+
+    So the session can have no code, no email and no account.
+    """
 
 
 @transaction.atomic
 def keep(help_session, *, by, at, wording, language, read_by=None):
     """Keep the session in the account of `by`, record their consent, and return the session.
 
-    `wording` is the text that they agreed to. `read_by` is the staff member who read it to them at the desk,
-    or None. A child's record keeps the child's part of a shared visit, and any other person the adult's part.
-    Codes end once nobody else may keep the visit. Raises QuietSession, OnPaperOnly, and AlreadyKept if
-    another person has that part.
+    `wording` is the text that the person agreed to. `read_by` is the staff member who read this text to them
+    at the desk, or None.
+
+    A child and one adult can both keep a shared visit. A child becomes its patron, and any other person
+    becomes its `shared_with`. When nobody else can keep the visit, its codes stop working. Raises
+    QuietSession, OnPaperOnly, and AlreadyKept if another child or another adult keeps the visit.
     """
     if help_session.is_shared and not by.is_child:
-        # Lock the person before the session, as an erasure does.
+        # This locks the person before the session. Erasing a person locks rows in the same order.
         User.objects.filter(pk=by.pk).update(has_shared_visits=True)
         by.has_shared_visits = True
     help_session = HelpSession.objects.select_for_update(no_key=True).get(pk=help_session.pk)

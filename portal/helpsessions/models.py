@@ -1,4 +1,4 @@
-"""Help sessions, and the codes that hand them over to patrons."""
+"""Help sessions, and the codes with which staff hand a session over to a patron."""
 
 import uuid
 
@@ -18,12 +18,12 @@ KEPT_BY_CODE_FOR_DAYS = 30
 
 
 class HelpSessionQuerySet(models.QuerySet):
-    """The scopes and filters of help sessions. Every view starts from one of the two scopes."""
+    """The filters of help sessions. Every view starts with `belonging_to` or `at_desk_of`."""
 
     def belonging_to(self, viewer):
         """Return the recorded sessions that this viewer may open as a patron.
 
-        These are the ones they keep, share, or have opened by code.
+        These sessions are in the viewer's account, are shared with the viewer, or were opened by code.
         """
         return self.filter(
             viewer.owns("patron", pk=viewer.opened_sessions), status=HelpSession.Status.RECORDED
@@ -32,8 +32,9 @@ class HelpSessionQuerySet(models.QuerySet):
     def at_desk_of(self, user, shown=()):
         """Return the sessions that this staff member may open at the desk.
 
-        These are the sessions of their branches, those that they recorded elsewhere, and `shown`: primary
-        keys of sessions whose code a patron showed them today. Nobody can open a forgotten session.
+        They may open the sessions of their branches, and sessions that they recorded at other branches.
+        `shown` has the primary keys of sessions whose code a patron showed them today. They may open these
+        sessions too. Nobody can open a forgotten session.
         """
         return self.filter(forgotten_on=None).filter(
             Q(branch__in=user.desk_branch_ids) | Q(staff=user) | Q(pk__in=shown)
@@ -43,7 +44,10 @@ class HelpSessionQuerySet(models.QuerySet):
         return self.filter(status=HelpSession.Status.RECORDED)
 
     def unfinished(self):
-        """Return the unfinished sessions, oldest first, because staff forget the oldest first."""
+        """Return the unfinished sessions.
+
+        The oldest session comes first, because staff remember it least.
+        """
         return self.filter(status=HelpSession.Status.UNFINISHED).order_by("created_at", "pk")
 
     def latest_first(self):
@@ -51,9 +55,9 @@ class HelpSessionQuerySet(models.QuerySet):
 
 
 class HelpSession(models.Model):
-    """One contact in which staff helped. Statistics call it a reference transaction.
+    """One contact in which staff helped a patron. In library statistics, this is a reference transaction.
 
-    `status` says whether it is a tally or unfinished.
+    A session with the status TALLY is only counted and has no details.
     """
 
     class Status(models.TextChoices):
@@ -74,7 +78,7 @@ class HelpSession(models.Model):
         OUTREACH = "outreach", _("outreach")
 
     class Found(models.TextChoices):
-        """Answers to: Did you find what you needed?"""
+        """The answers to the question "Did you find what you needed?"."""
 
         ALL = "all", _("all of it")
         PART = "part", _("part of it")
@@ -83,7 +87,7 @@ class HelpSession(models.Model):
         STILL_WORKING = "still_working", _("still working on it")
 
     class Satisfaction(models.TextChoices):
-        """Answers to: How was the help?"""
+        """The answers to the question "How was the help?"."""
 
         VERY_GOOD = "very_good", _("very good")
         GOOD = "good", _("good")
@@ -91,7 +95,10 @@ class HelpSession(models.Model):
         POOR = "poor", _("poor")
 
     class AnsweredWithin(models.TextChoices):
-        """A rough time that replaces `answered_at` when the session is forgotten."""
+        """How soon after the visit the patron answered.
+
+        When a session is forgotten, this replaces the exact time in `answered_at`.
+        """
 
         DAY = "day", _("a day")
         WEEK = "week", _("a week")
@@ -232,9 +239,9 @@ class HelpSession(models.Model):
 
     @property
     def is_on_paper_only(self):
-        """Return whether a child gets only the printed slip.
+        """Return whether the patron is a child who gets only the printed slip.
 
-        A quiet session doesn't count: its slip has a code and no text.
+        In a quiet session the child gets a code instead, because the slip of a quiet session has no text.
         """
         return self.with_child == Library.Children.PAPER and not self.quiet
 
@@ -245,7 +252,7 @@ class HelpSession(models.Model):
 
     @property
     def is_fully_kept(self):
-        """Return whether nobody else can keep the session, so that no code opens it."""
+        """Return whether nobody else can keep the session. If so, no code opens the session."""
         return self.patron_id is not None and not self.is_open_to_an_adult
 
     @property
@@ -255,9 +262,9 @@ class HelpSession(models.Model):
 
     @property
     def title(self):
-        """Return the title on the patron's pages: the question.
+        """Return the title for the patron's pages, which is the question.
 
-        It is the day if the session is quiet or has no question.
+        If the session is quiet or has no question, the title has the day instead.
         """
         if self.quiet or not self.question:
             return _now("Your visit on %(day)s") % {"day": day_in_a_sentence(self.happened_on)}
@@ -265,7 +272,10 @@ class HelpSession(models.Model):
 
 
 class SessionRecommendation(models.Model):
-    """A recommendation made in a help session. A recommendation belongs to exactly one session or message."""
+    """The link from a help session to a recommendation in it.
+
+    A recommendation belongs to exactly one help session or to exactly one message.
+    """
 
     help_session = models.ForeignKey(
         HelpSession, on_delete=models.CASCADE, related_name="recommendation_links"
@@ -284,9 +294,9 @@ class SessionRecommendation(models.Model):
 
 
 class UnfinishedForm(models.Model):
-    """The fields of an unfinished session's form as staff typed them, including invalid values.
+    """The form of an unfinished session. Its fields are saved as staff typed them, even if they are invalid.
 
-    It never leaves the desk.
+    Patrons never see these fields.
     """
 
     help_session = models.OneToOneField(
@@ -314,15 +324,15 @@ class SessionNote(models.Model):
 
 
 class ClaimCodeQuerySet(models.QuerySet):
-    """The filter of claim codes."""
+    """The claim codes, with a filter for those that open a session."""
 
     def live(self, at):
-        """Return the codes that open a session now."""
+        """Return the codes that open a session at the time `at`."""
         return self.filter(state=ClaimCode.State.LIVE, expires_at__gt=at)
 
 
 class ClaimCode(models.Model):
-    """A code that opens a session for its patron. Only its HMAC is stored, see portal.helpsessions.codes."""
+    """A code with which a patron opens a session. Only its HMAC is stored, see portal.helpsessions.codes."""
 
     class State(models.TextChoices):
         BLANK = "blank", _("on a code card, not attached yet")
@@ -364,7 +374,7 @@ class ClaimCode(models.Model):
 
 
 class AccountCode(models.Model):
-    """A code that opens a record without an email address, once.
+    """A code that opens the record of a person without an email address. The code works once.
 
     Only its HMAC is stored, see portal.helpsessions.codes.
     """

@@ -1,4 +1,4 @@
-"""The contents of a recommended item's card on a patron's page."""
+"""The data for the cards of recommended items on a patron's page."""
 
 import uuid
 
@@ -9,7 +9,7 @@ from recommendations.verdicts import NEEDS_FOLLOW_UP, choices_for, label_for
 
 Verdict, Why = Recommendation.Verdict, Recommendation.Why
 
-# The reasons that make sense for each verdict. The other verdicts have none.
+# The reasons that a patron can choose after each of these verdicts. After other verdicts there is no choice.
 WHY = {
     Verdict.PARTLY: [Why.TOO_HARD, Why.TOO_BASIC, Why.OFF_TOPIC, Why.STOPPED, Why.OTHER],
     Verdict.DID_NOT_HELP: [Why.TOO_HARD, Why.TOO_BASIC, Why.OFF_TOPIC, Why.STOPPED, Why.OTHER],
@@ -22,9 +22,10 @@ def recommendation_panels(
 ):
     """Return the recommendations with the attributes that their cards show.
 
-    `conversations` is {primary key of a recommendation: its conversation}, for those that the viewer may
-    open. With `quiet` nothing can be saved and nobody is named. `saved` is {primary key of an item: public id
-    of the saved item}, if the page has it already.
+    `conversations` is {primary key of a recommendation: its conversation}. It has only conversations that the
+    viewer may open. If `quiet` is true, the cards have no button to save the item and name no staff.
+
+    `saved` is {primary key of an item: public id of the SavedItem}. If it is None, it is looked up.
     """
     recommendations = list(recommendations)
     may_save = may_save and not quiet
@@ -54,7 +55,7 @@ def recommendation_panels(
 
 
 def first_line(recommendation):
-    """Return the suggested first message about an item that failed. A patron can send it unchanged."""
+    """Return a suggestion for the patron's message about an item that failed, or "" for other verdicts."""
     title = recommendation.item.title
     if recommendation.verdict == Verdict.COULD_NOT_GET_IT:
         return _("I couldn't get “%(title)s”. Is there another way to get it, or something similar?") % {
@@ -66,7 +67,7 @@ def first_line(recommendation):
 
 
 def _saved(recommendations, viewer):
-    """Return {primary key of an item: public id of the saved item}."""
+    """Return {primary key of an item: public id of the viewer's SavedItem}."""
     if not viewer.person or not recommendations:
         return {}
     items = [recommendation.item_id for recommendation in recommendations]

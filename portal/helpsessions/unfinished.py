@@ -14,9 +14,10 @@ from .models import HelpSession, UnfinishedForm
 
 @staff_action
 def start_unfinished(*, by, at, branch, fields, token=None):
-    """Begin a session that is finished later, and return it.
+    """Begin a session that staff will finish later, and return the session.
 
-    `fields` are the fields of the form as they were typed. The same `token` twice is one session.
+    `fields` are the fields of the form as they were typed. If the same `token` is sent twice, only one
+    session is begun.
     """
     help_session = begin(token, by=by, at=at, branch=branch)
     save_unfinished(help_session, fields=fields, at=at)
@@ -24,9 +25,9 @@ def start_unfinished(*, by, at, branch, fields, token=None):
 
 
 def begin(token, *, by, at, branch):
-    """Return the unfinished session with this token, and create it if there is none.
+    """Return the session with this token. If there is none, create an unfinished session.
 
-    Another request with the same form may have just created it.
+    The session may exist already, because another request may have sent the same form.
     """
     begun = {
         "status": HelpSession.Status.UNFINISHED,
@@ -38,16 +39,16 @@ def begin(token, *, by, at, branch):
 
 
 def day_and_hour(at):
-    """Return {"happened_on", "hour"} of this moment in the library's time zone."""
+    """Return a dict with "happened_on" and "hour", which are the day and hour in the library's time zone."""
     local = at.astimezone(Library.current().zone)
     return {"happened_on": local.date(), "hour": local.hour}
 
 
 @transaction.atomic
 def save_unfinished(help_session, *, fields, at):
-    """Save the fields of the form as they were typed, including invalid values.
+    """Save the fields of the form as they were typed, even if they are invalid.
 
-    Does nothing if the session has been recorded meanwhile.
+    Does nothing if the session is recorded already.
     """
     fields = {clean(name): clean(value, max_length=20_000, multiline=True) for name, value in fields.items()}
     help_session = HelpSession.objects.select_for_update().get(pk=help_session.pk)
@@ -59,7 +60,7 @@ def save_unfinished(help_session, *, fields, at):
 
 @staff_action
 def discard_unfinished(help_session, *, by, at):
-    """Delete an unfinished session. A code card attached to it opens nothing from then on."""
+    """Delete an unfinished session. If a code card was attached to the session, its code stops working."""
     help_session = (
         HelpSession.objects.select_for_update()
         .filter(pk=help_session.pk, status=HelpSession.Status.UNFINISHED)

@@ -1,4 +1,4 @@
-"""The patron's visits: the list, one visit, and the answers about it."""
+"""The patron's pages for visits: list the visits, show one visit, and save the answers about a visit."""
 
 from django.db.models import BigAutoField, UUIDField
 from django.shortcuts import get_object_or_404, redirect
@@ -18,13 +18,13 @@ from .forms import OutcomeForm
 from .models import HelpSession
 from .recommendation_panels import recommendation_panels
 
-# The page has a button "all helped" if at least so many items have no verdict.
+# The page has a button "all helped" if at least this many items have no verdict.
 ALL_HELPED_FROM = 2
 
 
 @require_safe
 def help_sessions(request):
-    """List the viewer's visits, the latest first."""
+    """List the viewer's visits. The latest visit comes first."""
     rows = HelpSession.objects.belonging_to(request.viewer).select_related("branch", "staff")
     sessions, older = page_of(rows, "happened_on", request.GET.get("after"))
     return render_page(

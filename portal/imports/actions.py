@@ -1,4 +1,4 @@
-"""Import the records of a file as items, in batches. Importing the same file again changes nothing."""
+"""Import the records of a file as items, in batches. Importing the same file twice changes nothing."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ BATCH = 500
 
 @dataclass
 class Tally:
-    """The result of an import so far. `isbns` counts by isbns.Repair."""
+    """The result of an import so far. `isbns` counts the records for each value of isbns.Repair."""
 
     added: int = 0
     changed: int = 0
@@ -33,13 +33,14 @@ class Tally:
 
 
 def import_records(records, *, source, branch, at, dry_run=False):
-    """Add or change an item for each record, and yield the Tally after each batch, which is one transaction.
+    """Add or change an item for each record. Yield the Tally after each batch.
 
-    A record and an item belong together if they have the same key in `source`. If a file has a key twice, the
-    second record is a fault. With `branch`, the records' call numbers replace those of the branch.
+    Each batch is one transaction. A record belongs to the item that has the same key and the same `source`.
+    If two records of a file have the same key, the second record is a fault. If `branch` is set, the call
+    numbers of the records replace the call numbers that the items have at this branch.
     """
     tally = Tally()
-    # {hash of a key: number of its record}. Only this grows with the file.
+    # {hash of a key: number of its record}. A hash instead of the key saves memory if the file is long.
     seen: dict[int, int] = {}
     records = iter(records)
     while batch := list(islice(records, BATCH)):
@@ -55,7 +56,7 @@ def import_records(records, *, source, branch, at, dry_run=False):
         try:
             _import_batch(good, source, branch, at, dry_run, tally)
         except IntegrityError:
-            # Another import has just added some of these items. Now they are found and compared.
+            # Another import has just added some of these items. The second call finds and compares them.
             _import_batch(good, source, branch, at, dry_run, tally)
         yield tally
 
@@ -93,14 +94,17 @@ def _import_batch(records, source, branch, at, dry_run, tally):
 
 
 def _place(records, items, branch, dry_run):
-    """Replace the branch's call numbers of these items, and return the keys of the items that changed."""
+    """Replace the call numbers that these items have at the branch.
+
+    Returns the primary keys of the items whose call numbers changed.
+    """
     before: dict[int, dict] = {}
     for holding in Holding.objects.filter(branch=branch, item__in=[item.pk for item in items.values()]):
         before.setdefault(holding.item_id, {})[holding.call_number] = holding.pk
     new, gone, moved = [], [], set()
     for record in records:
         if not (item := items.get(record.key)):
-            # In a dry run, new items are not saved.
+            # In a dry run, new items are not saved, so they can't have call numbers.
             continue
         present = before.get(item.pk, {})
         if set(present) != set(record.call_numbers):

@@ -1,6 +1,7 @@
 """Read ISBNs from files.
 
-Spreadsheets drop leading zeros and round long numbers. A repaired number is accepted if its check digit fits.
+Spreadsheets drop leading zeros and write long numbers as 9.78E+12. Such a number is repaired, and the
+repaired number is accepted if its check digit is right.
 """
 
 import re
@@ -11,12 +12,13 @@ from stdnum.exceptions import ValidationError
 
 ROUNDED = re.compile(r"9[.,]7([89]?\d*)[eE]\+?12")
 FIRST_NUMBER = re.compile(r"[\s:]*([0-9][0-9\s‐-―-]*[0-9xX]|[0-9])")
-# An ISBN-10 that lost its zeros must have this many digits left, or its check digit could fit by chance.
+# An ISBN-10 that lost its leading zeros must have at least this many digits left. If it had fewer, its check
+# digit could be right by chance.
 MIN_DIGITS = 6
 
 
 class Repair(StrEnum):
-    """How an ISBN in a file was read."""
+    """Whether a record in a file has an ISBN, and whether the ISBN had to be repaired."""
 
     ABSENT = "absent"
     AS_GIVEN = "as given"
@@ -25,13 +27,16 @@ class Repair(StrEnum):
 
 
 def read(text):
-    """Return (ISBN-13 or "", Repair). Qualifiers of MARC 020, as in "0306406152 (pbk.)", are ignored."""
+    """Return (ISBN-13 or "", Repair) for this text.
+
+    Words after the number are ignored, as in "0306406152 (pbk.)". MARC field 020 often has such words.
+    """
     text = str(text).strip()
     if not text:
         return "", Repair.ABSENT
     if rounded := ROUNDED.fullmatch(text):
         digits = "97" + rounded.group(1)
-        # With fewer than 13 digits, the check digit is lost, so nothing proves the number.
+        # With fewer than 13 digits, the check digit is lost, so the number can't be verified.
         return _checked(digits, Repair.REPAIRED) if len(digits) == 13 else ("", Repair.LEFT_EMPTY)
     found = FIRST_NUMBER.match(re.sub(r"^(isbn(-1[03])?)", "", text, flags=re.IGNORECASE))
     if not found:
@@ -45,7 +50,10 @@ def read(text):
 
 
 def best_of(texts):
-    """Return the result of `read` for the first text that is an ISBN, or for the last nonempty one."""
+    """Return the result of `read` for the first text that is an ISBN.
+
+    If no text is an ISBN, return the result for the last text that isn't empty.
+    """
     outcome = ("", Repair.ABSENT)
     for text in texts:
         number, repair = read(text)

@@ -1,4 +1,7 @@
-"""What a reader of any format yields: a Record whose text fits into an Item, or a Fault."""
+"""The classes that the readers of all file formats use.
+
+A reader yields a Record whose text fits into the fields of Item, or a Fault.
+"""
 
 from dataclasses import dataclass, field
 
@@ -24,12 +27,12 @@ CALL_NUMBER_MAX = Holding._meta.get_field("call_number").max_length
 
 
 class Unreadable(Exception):
-    """The file can't be read. The message says what to do."""
+    """The file can't be read. The message tells the person what to do."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One record that could not be read."""
+    """One record that could not be read. `number` counts from 1."""
 
     number: int
     reason: str
@@ -37,7 +40,11 @@ class Fault:
 
 @dataclass(frozen=True)
 class Record:
-    """One record of a file. `number` counts from 1, `values` has all FIELDS, `isbn` is an isbns.Repair."""
+    """One record of a file.
+
+    `number` counts from 1. `values` has a text for each of FIELDS. `isbn` is an isbns.Repair, and the number
+    itself is in `values`.
+    """
 
     number: int
     key: str
@@ -48,7 +55,7 @@ class Record:
 
 @dataclass
 class Draft:
-    """A record that its reader is still collecting."""
+    """The texts that a reader has found for a record, before they are cleaned and checked."""
 
     number: int
     key: str
@@ -79,7 +86,7 @@ def _tidy(name, value):
         return clean(value, max_length=SUMMARY_MAX, multiline=True)
     max_length: int = Item._meta.get_field(name).max_length  # type: ignore[union-attr, assignment]
     if name in {"url", "doi"}:
-        # A shortened address would lead elsewhere.
+        # An address that is too long is left out, because a shortened address would lead to another page.
         value = clean(value)
         is_address = name == "doi" or value.lower().startswith(("http://", "https://"))
         return value if len(value) <= max_length and is_address else ""

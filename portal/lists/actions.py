@@ -1,4 +1,4 @@
-"""Saving items in a patron's list, and removing them."""
+"""Save items in a patron's list, and remove items from it."""
 
 from django.db import transaction
 
@@ -7,9 +7,9 @@ from .models import SavedItem, SavedList
 
 @transaction.atomic
 def save(item, *, patron, at, recommendation=None):
-    """Save the item in the patron's list and return the saved item.
+    """Save the item in the patron's list, and return the SavedItem.
 
-    The list is created with its first item.
+    If the patron has no list yet, the list is created.
     """
     saved_list, _ = SavedList.objects.get_or_create(patron=patron, name="", defaults={"made_at": at})
     saved, _ = SavedItem.objects.get_or_create(

@@ -9,7 +9,7 @@ from recommendations.models import Item, Recommendation
 
 
 class SavedListQuerySet(models.QuerySet):
-    """The scope of lists."""
+    """The lists, with a filter by viewer."""
 
     def belonging_to(self, viewer):
         """Return the viewer's lists. A viewer by code has none."""
@@ -35,7 +35,7 @@ class SavedList(models.Model):
 
 
 class SavedItemQuerySet(models.QuerySet):
-    """The scope and order of saved items."""
+    """The saved items, with a filter by viewer and an order."""
 
     def belonging_to(self, viewer):
         """Return the items in the viewer's lists."""
@@ -46,7 +46,7 @@ class SavedItemQuerySet(models.QuerySet):
 
 
 class SavedItem(models.Model):
-    """An item in a list, and the recommendation it was saved from, if any."""
+    """An item in a list. `recommendation` is the recommendation where the patron saved the item, if any."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     saved_list = models.ForeignKey(SavedList, on_delete=models.CASCADE, related_name="saved_items")

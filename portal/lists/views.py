@@ -1,4 +1,4 @@
-"""The patron's list of saved items."""
+"""The pages for a patron's list of saved items."""
 
 from django.contrib import messages
 from django.db.models import Prefetch
@@ -26,7 +26,10 @@ def saved(request):
 
 @require_POST
 def save_item(request, public_id):
-    """Save an item that was recommended to the viewer. A viewer by code must keep the visit first."""
+    """Save an item that was recommended to the viewer.
+
+    A viewer by code must keep the visit in an account first.
+    """
     recommendation = _recommended(request, public_id)
     session = request.viewer.session_of(recommendation)
     if request.viewer.person is None or (session and session.quiet):
@@ -65,7 +68,8 @@ def remove_saved(request, public_id):
 
 
 def _page(request, *, partial=""):
-    # A recommendation's reason and writer are shown only while the viewer can open where it was made.
+    # The page shows a recommendation's reason and writer only if the viewer can still open its visit or
+    # conversation.
     recommendations = Recommendation.objects.belonging_to(request.viewer).select_related("recommended_by")
     rows = (
         SavedItem.objects.belonging_to(request.viewer)
@@ -86,7 +90,7 @@ def _page(request, *, partial=""):
 
 
 def _recommended(request, item_id):
-    """Return the recommendation that the form names, or the latest one of the item."""
+    """Return the recommendation that the form names, or the latest recommendation of the item."""
     recommendations = list(
         Recommendation.objects.belonging_to(request.viewer)
         .filter(item__public_id=item_id)
@@ -102,9 +106,9 @@ def _recommended(request, item_id):
 
 
 def _keep_first(request, session):
-    """Redirect to the page to keep the visit, because lists need an account.
+    """Redirect to the page where the patron can keep the visit, because a list belongs to an account.
 
-    Items of quiet visits can't be saved.
+    Items of a quiet visit can't be saved, because a quiet visit can't be kept.
     """
     if session is None or session.quiet:
         messages.warning(request, _("You can't save items from this visit."))

@@ -1,4 +1,7 @@
-"""Write emails to the outbox, and take them out. Only the worker takes them out (portal/worker.py)."""
+"""Write emails to the outbox, and take emails from the outbox to send them.
+
+Only the worker takes emails from the outbox (portal/worker.py).
+"""
 
 import uuid
 from datetime import timedelta
@@ -16,10 +19,11 @@ from portal.text import clean
 
 from .models import Heartbeat, Notification, RepeatedJob
 
-# If a worker is killed, another one may take its email after this time. The time is longer than the slowest
-# exchange with an email server, in which each step may take EMAIL_TIMEOUT.
+# If a worker is killed while it sends an email, another worker may take the email after this time. Sending an
+# email never takes this long, even if each step takes as long as EMAIL_TIMEOUT allows.
 LEASE = timedelta(minutes=5)
-# How long to wait after the first, second, … failure, a little over three days in all. Then the row is dead.
+# The times to wait after the first failure, the second failure and so on. Together they are a little over
+# three days. If the email fails again after that, it is given up and its state becomes DEAD.
 RETRY_AFTER = [
     timedelta(minutes=1),
     timedelta(minutes=5),
@@ -47,15 +51,16 @@ def notify(
     message_id="",
     references=(),
 ):
-    """Write one email to the outbox, in the caller's transaction, and return its row.
+    """Write one email to the outbox in the caller's transaction, and return its row.
 
     `kind` is "app/name". The templates <app>/email/<name>.subject.txt, .txt and .html are rendered in
-    `language`, with `context`, `library`, `base_url`, `language` and `direction`. The email is sent at
-    `due_at`, or now.
+    `language`. Besides `context`, they get `library`, `base_url`, `language` and `direction`. The email is
+    sent at the time `due_at`, or now if that is None.
 
-    Once it is delivered, `blank` deletes its text, because it holds a code or a link that opens something.
-    `remove` deletes the row, because the address must not be kept. `references` are the Message-IDs of the
-    earlier emails of the conversation, the oldest first.
+    Set `blank` if the text has a secret code or link. The text is then deleted after the email was sent or
+    given up. Set `remove` if the address must not be stored. The row is then deleted at that time.
+
+    `references` has the Message-IDs of earlier emails about the same conversation. The oldest comes first.
     """
     app, name = kind.split("/")
     library = Library.current()
@@ -104,7 +109,10 @@ def write(
     remove=False,
     message_id="",
 ):
-    """Write an email that is already rendered, and return its row. The arguments are those of `notify`."""
+    """Write an email that is already rendered to the outbox, and return its row.
+
+    The other arguments are the same as for `notify`.
+    """
     return Notification.objects.create(
         kind=kind,
         recipient=recipient,
@@ -123,7 +131,7 @@ def write(
 
 
 def withdraw(message_ids, **filters):
-    """Delete the emails with these Message-IDs that match `filters` and that no worker has taken yet."""
+    """Delete the emails with these Message-IDs that match `filters`, unless a worker has taken them."""
     Notification.objects.filter(
         message_id__in=message_ids, state=Notification.State.WAITING, leased_until=None, **filters
     ).delete()
@@ -134,15 +142,18 @@ def new_message_id():
 
 
 def _render(template, context):
-    """Render the template. Text templates are not escaped, or Django would write &amp; into them."""
+    """Render the template. Only HTML is escaped, because plain text must not contain &amp; for &."""
     engine_template = get_template(template).template  # type: ignore[attr-defined]  # of Django's backend
     return engine_template.render(Context(context, autoescape=template.endswith(".html"))).strip() + "\n"
 
 
 def take_next(*, at):
-    """Lease the email that has been due longest and return it, or None. Only one worker gets each email."""
+    """Lease the email that has been due longest, and return it. Return None if no email is due.
+
+    While the lease lasts, no other worker gets this email.
+    """
     while True:
-        # Look at several, because other workers try to take the first one too.
+        # Read the first 20 emails, because other workers may take the first one at the same moment.
         waiting = list(Notification.objects.due(at).values_list("pk", flat=True)[:20])
         if not waiting:
             return None
@@ -157,7 +168,7 @@ def take_next(*, at):
 
 
 def mark_delivered(notification, *, at):
-    """Mark the email as delivered, unless the lease has expired and another worker has taken it."""
+    """Mark the email as delivered. Do nothing if the lease has expired and another worker has taken it."""
     if notification.removed:
         _leased(notification).delete()
         return
@@ -171,7 +182,10 @@ def mark_delivered(notification, *, at):
 
 
 def mark_failed(notification, *, at, error, permanent=False):
-    """Retry the email later, or give it up if the failure is permanent or it was tried often enough."""
+    """Schedule another attempt to send the email, or give the email up.
+
+    The email is given up if the failure is permanent, or if all attempts in RETRY_AFTER were made.
+    """
     if permanent or notification.attempts > len(RETRY_AFTER):
         if notification.removed:
             _leased(notification).delete()
@@ -192,7 +206,7 @@ def mark_failed(notification, *, at, error, permanent=False):
 
 
 def give_back(notification, *, error):
-    """Return the email to the outbox without counting the attempt, because no server was reached."""
+    """Put the email back into the outbox. The attempt isn't counted, because no server was reached."""
     _leased(notification).update(
         attempts=F("attempts") - 1, leased_until=None, last_error=clean(error, max_length=300)
     )
@@ -205,7 +219,7 @@ def _leased(notification):
 
 
 def forget_old_notifications(*, at):
-    """Delete emails and heartbeats after the periods of the privacy policy. A job of the worker."""
+    """Delete old emails and heartbeats, as the privacy policy says. This is a job of the worker."""
     Notification.objects.filter(
         state=Notification.State.DELIVERED, delivered_at__lt=at - KEEP_DELIVERED
     ).delete()
@@ -214,7 +228,10 @@ def forget_old_notifications(*, at):
 
 
 def take_turn(name, *, at, every):
-    """Return whether the caller should run the job now. One worker gets True, once in every `every`."""
+    """Return whether this worker should run the job now.
+
+    In each period of the length `every`, only one of all workers gets True.
+    """
     with transaction.atomic():
         _, is_new = RepeatedJob.objects.get_or_create(name=name, defaults={"due_at": at + every})
     return is_new or bool(RepeatedJob.objects.filter(name=name, due_at__lte=at).update(due_at=at + every))
@@ -226,5 +243,5 @@ def beat(worker, *, at):
 
 
 def remove_heartbeat(worker):
-    """Forget a worker that has stopped normally, so that nobody is warned about it."""
+    """Delete the heartbeat of a worker that has stopped normally, so that nobody is warned about it."""
     Heartbeat.objects.filter(worker=worker).delete()

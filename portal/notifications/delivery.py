@@ -12,11 +12,11 @@ from accounts.models import Library
 
 
 class ServerAway(Exception):
-    """The email server could not be reached, or refused our login. Try again soon with any email."""
+    """The email server could not be reached or refused our login. This has nothing to do with the email."""
 
 
 class Refused(Exception):
-    """The server refused this email. With `permanent`, it will always refuse it."""
+    """The server refused this email. If `permanent` is true, trying again is useless."""
 
     def __init__(self, error, permanent):
         super().__init__(error)
@@ -24,7 +24,10 @@ class Refused(Exception):
 
 
 def build(notification):
-    """Return the email. It has the row's Message-ID, so that an email sent twice is shown once."""
+    """Return the email for this row of the outbox.
+
+    The email gets the Message-ID of the row. So if it is sent twice, a mail program shows it only once.
+    """
     email = EmailMultiAlternatives(
         subject=notification.subject,
         body=notification.text,
@@ -48,7 +51,8 @@ def build(notification):
 def deliver(notification):
     """Send the email of this row. Raises ServerAway or Refused.
 
-    Each email has its own connection, because servers differ in what they accept after a refusal.
+    Each email is sent over a new connection. After a server has refused an email, some servers accept no more
+    emails over the same connection.
     """
     connection = connect()
     try:
@@ -63,7 +67,7 @@ def deliver(notification):
             _describe(error), permanent=all(500 <= code < 600 for code, _ in error.recipients.values())
         ) from error
     except smtplib.SMTPSenderRefused as error:
-        # The server refused our own address. It may have been corrected by the next attempt.
+        # The server refused our own address. An admin may correct the address before the next attempt.
         raise Refused(_describe(error), permanent=False) from error
     except smtplib.SMTPResponseException as error:
         raise Refused(_describe(error), permanent=500 <= error.smtp_code < 600) from error
@@ -77,7 +81,7 @@ def deliver(notification):
 
 
 def connect():
-    """Return a new connection of the mailer "delivery"."""
+    """Return a new connection for the mailer "delivery" in the settings."""
     if django.VERSION >= (6, 1):
         return django_mail.mailers["delivery"]
     mailer = settings.MAILERS["delivery"]
@@ -100,5 +104,5 @@ def _close(connection):
     try:
         connection.close()
     except (OSError, smtplib.SMTPException):
-        # The server has already accepted or refused the email.
+        # This error doesn't matter, because the server has already accepted or refused the email.
         return

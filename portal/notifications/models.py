@@ -1,4 +1,7 @@
-"""The outbox and the worker's own rows. An email is written in the transaction of the change it is about."""
+"""The outbox for emails, and the models that the worker uses for its jobs.
+
+An email about a change is written to the outbox in the same transaction as the change.
+"""
 
 import uuid
 
@@ -10,7 +13,7 @@ from accounts.models import User
 
 class NotificationQuerySet(models.QuerySet):
     def due(self, at):
-        """Return the emails to send now: their time has come, and no worker has leased them."""
+        """Return the emails that should be sent now. Emails that a worker has leased are left out."""
         return self.filter(
             Q(leased_until__isnull=True) | Q(leased_until__lte=at),
             state=Notification.State.WAITING,
@@ -19,9 +22,10 @@ class NotificationQuerySet(models.QuerySet):
 
 
 class Notification(models.Model):
-    """One email to one address. All rows together are the outbox.
+    """One email to one address. The rows that are waiting are the outbox.
 
-    A dead email could not be sent. It is kept for a while, so that a person can find out why.
+    An email with the state DEAD could not be sent. It is stored for a while, so that an admin can find out
+    why.
     """
 
     class State(models.TextChoices):
@@ -72,7 +76,10 @@ class Notification(models.Model):
 
 
 class RepeatedJob(models.Model):
-    """When a repeated job is due again. Of several workers, the one that updates the row runs the job."""
+    """The time when a repeated job is due again.
+
+    If there are several workers, only the worker that updates this row runs the job.
+    """
 
     name = models.CharField(max_length=80, primary_key=True)
     due_at = models.DateTimeField()
@@ -82,7 +89,7 @@ class RepeatedJob(models.Model):
 
 
 class Heartbeat(models.Model):
-    """When a worker last reported that it is running."""
+    """The time when a worker last reported that it is running."""
 
     worker = models.CharField(max_length=80, primary_key=True)
     beat_at = models.DateTimeField()

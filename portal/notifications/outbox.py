@@ -1,4 +1,4 @@
-"""The email backend that writes to the outbox what Django and allauth send."""
+"""An email backend that writes the emails of Django and allauth to the outbox."""
 
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import transaction
@@ -8,14 +8,14 @@ from accounts.models import User
 
 from . import actions
 
-# The text of an email with this header is deleted once it is delivered. The header is not sent.
+# If an email has this header, its text is deleted after it was delivered. The header itself is not sent.
 BLANK = "X-Afterword-Blank"
-# Headers that delivery.build writes itself.
+# These headers are not copied, because delivery.build writes them or because they are only for this backend.
 OWN_HEADERS = {"subject", "from", "to", "cc", "bcc", "date", "message-id", BLANK.lower()}
 
 
 class EmailBackend(BaseEmailBackend):
-    """Writes one row for each recipient, so that a bad address doesn't affect the others."""
+    """A backend that writes one row for each recipient, so that a bad address doesn't affect the others."""
 
     @transaction.atomic
     def send_messages(self, email_messages):
@@ -42,7 +42,8 @@ class EmailBackend(BaseEmailBackend):
                 html=html,
                 headers={name: value for name, value in headers.items() if name.lower() not in OWN_HEADERS},
                 blank=blank,
-                # Without a recipient, an erasure could not find the row by its person.
+                # A row without a recipient is removed after sending. Otherwise it would stay when the person
+                # with this address is erased, because erasing finds rows by their recipient.
                 remove=blank and recipient is None,
                 message_id=by_lower_name.get("message-id", "") if number == 0 else "",
             )

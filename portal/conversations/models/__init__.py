@@ -1,4 +1,4 @@
-"""The conversations of patrons with the library."""
+"""The models for the conversations of patrons with the library."""
 
 from .conversations import BranchQueue, Conversation, Participation, Side, at_desk_of
 from .desk import ConversationNote, ConversationWords, NoteMention, ReplyTemplate

@@ -14,12 +14,13 @@ from recommendations.models import Recommendation, Topic
 
 
 class ConversationQuerySet(models.QuerySet):
-    """The scopes and filters of conversations. Every view starts from one of the two scopes."""
+    """The filters of conversations. Every view starts with `belonging_to` or `at_desk_of`."""
 
     def belonging_to(self, viewer):
-        """Return the conversations with messages that this viewer may open as a patron.
+        """Return the conversations that this viewer may open as a patron.
 
-        A conversation that a verdict opened has no message at first, and only the desk sees it.
+        Conversations without messages are left out. They were opened by a verdict, and only the desk sees
+        them.
         """
         return self.filter(
             viewer.owns("patron", help_session=viewer.opened_sessions), last_message_at__isnull=False
@@ -28,7 +29,8 @@ class ConversationQuerySet(models.QuerySet):
     def at_desk_of(self, user, shown=()):
         """Return the conversations that this staff member may open at the desk.
 
-        `shown` are primary keys of the help sessions whose code a patron showed them today.
+        `shown` has the primary keys of some help sessions. A patron showed the staff member the code of each
+        of these sessions today.
         """
         return self.filter(at_desk_of(user.pk, user.desk_branch_ids, shown, timezone.localdate()))
 
@@ -36,14 +38,14 @@ class ConversationQuerySet(models.QuerySet):
         return self.order_by("-last_message_at", "-pk")
 
     def not_merged(self):
-        """Leave out conversations that were merged into another. Their addresses only redirect there."""
+        """Leave out conversations that were merged into another one, because they have no page any more."""
         return self.filter(merged_into=None)
 
     def unread_by(self, person):
         """Return the conversations with something that `person` has not seen.
 
-        `person` is None for a viewer by code. Participation rows without a person count for everyone, because
-        a signed-in person who reads by code has no row of their own.
+        `person` is None for a viewer by code. A signed-in person who reads by code has no Participation row
+        of their own. So a row without a person counts for everyone.
         """
         own_rows = Q(person=None) | Q(person=person) if person else Q(person=None)
         seen = Participation.objects.filter(
@@ -58,8 +60,9 @@ class ConversationQuerySet(models.QuerySet):
 def at_desk_of(person, branches, shown, today):
     """Return the condition of `ConversationQuerySet.at_desk_of` as a Q object.
 
-    It covers the conversations of the person's branches, those assigned to them, those assigned to someone
-    they cover for on `today`, and those of the help sessions in `shown`.
+    The condition matches a conversation if it belongs to one of the person's branches, or if it is assigned
+    to the person or to a colleague for whom the person covers on `today`. It also matches the conversations
+    of the help sessions in `shown`.
     """
     covered = Absence.objects.on(today).filter(cover=person).values("person")
     return Q(branch__in=branches) | Q(assignee=person) | Q(assignee__in=covered) | Q(help_session__in=shown)
@@ -73,9 +76,10 @@ class Side(models.TextChoices):
 
 
 class Conversation(models.Model):
-    """Messages between a patron and the library about one need. Each is a row of the desk's queue.
+    """Messages between a patron and the library about one question or one item.
 
-    It may be about a help session or about one recommended item.
+    The desk's queue shows one row for each conversation. A conversation may be linked to a help session or to
+    a recommendation.
     """
 
     class Status(models.TextChoices):
@@ -88,7 +92,7 @@ class Conversation(models.Model):
         ERASED = "erased", _("erased")
 
     class Reason(models.TextChoices):
-        """The reason why the conversation is, or last was, in the queue."""
+        """The reason why the conversation is in the queue, or why it was there the last time."""
 
         ASKED = "asked", _("asked")
         DID_NOT_HELP = "did_not_help", _("did not help")
@@ -254,8 +258,8 @@ class Conversation(models.Model):
     def verdicts(self):
         """Return the recommendations whose verdicts belong to this conversation.
 
-        These are the item it is about, the items of conversations merged into it, and the items in its
-        answers.
+        These are the recommendation that the conversation is about and the recommendations in its answers. If
+        other conversations were merged into this one, the recommendations that they were about belong too.
         """
         about = Conversation.objects.filter(
             Q(pk=self.pk) | Q(merged_into=self), recommendation__isnull=False
@@ -265,9 +269,9 @@ class Conversation(models.Model):
         )
 
     def version_at(self, at):
-        """Return the version that the patron may know at that moment.
+        """Return the version that the patron may know at the time `at`.
 
-        An answer counts from the moment it is shown, even if the worker has not counted it yet.
+        Answers that are shown by then are counted, even if the worker has not updated `version` yet.
         """
         if self.pending_from is None or self.pending_from > at:
             return self.version
@@ -276,23 +280,24 @@ class Conversation(models.Model):
         )
 
     def has_pending_answer(self, at):
-        """Return whether an answer is still hidden from the patron at that moment."""
+        """Return whether an answer is still hidden from the patron at the time `at`."""
         if self.pending_from is None:
             return False
         return self.pending_from > at or self.messages.filter(side=Side.STAFF, shown_from__gt=at).exists()
 
     def status_at(self, at):
-        """Return the status that the patron may know at that moment.
+        """Return the status that the patron may know at the time `at`.
 
-        While an answer is pending they still see the status from before it.
+        While an answer is pending, the patron still sees the status from before the answer.
         """
         return self.patron_status if self.has_pending_answer(at) else self.status
 
 
 class Participation(models.Model):
-    """How far one person has read a conversation, and whether a staff member is looking at it now.
+    """A row that records how far one person has read a conversation.
 
-    All viewers by code share the one row without a person, because they have no name.
+    For staff, it also records when they last had the page open. All viewers by code share one row without a
+    person, because their names are not known.
     """
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="participations")
@@ -330,7 +335,10 @@ class Participation(models.Model):
 
 
 class BranchQueue(models.Model):
-    """The version of a branch's queue. Open pages poll it, and each change in a conversation raises it."""
+    """The version of a branch's queue. Each change in a conversation raises the version.
+
+    An open page of the queue polls the version, and loads the queue again if the version has changed.
+    """
 
     branch = models.OneToOneField(Branch, on_delete=models.CASCADE, primary_key=True, related_name="+")
     version = models.PositiveIntegerField(default=0)

@@ -1,4 +1,4 @@
-"""Rows that never leave the desk: notes, reply templates and the words for its search."""
+"""Models that only the desk uses: private notes, reply templates, and the words for the desk's search."""
 
 import uuid
 
@@ -33,7 +33,7 @@ class ConversationNote(models.Model):
 
 
 class NoteMention(models.Model):
-    """A colleague named in a note, and when they opened the conversation."""
+    """A mention of a colleague in a note, and the time when the colleague opened the conversation."""
 
     note = models.ForeignKey(ConversationNote, on_delete=models.CASCADE, related_name="mentions")
     person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="note_mentions")
@@ -48,10 +48,10 @@ class NoteMention(models.Model):
 
 
 class ReplyTemplateQuerySet(models.QuerySet):
-    """The filter of reply templates."""
+    """The reply templates, with a filter by branch."""
 
     def at_branch(self, branch):
-        """Return the templates of this branch and those of all branches."""
+        """Return the templates of this branch, and the templates that all branches share."""
         return self.filter(Q(branch=branch) | Q(branch=None))
 
 
@@ -89,8 +89,8 @@ class ReplyTemplate(models.Model):
 class ConversationWords(models.Model):
     """The searchable words of one message, or of the conversation itself if `message` is None.
 
-    They are folded by recommendations.search.fold. The actions write them, and only the desk's search reads
-    them.
+    The words are in lower case and without accents, see recommendations.search.fold. Only the desk's search
+    uses these rows.
     """
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="words")

@@ -1,4 +1,4 @@
-"""The events of a conversation: those that both sides see, and those for the desk alone."""
+"""The events of a conversation. Both sides see an Event, and only the desk sees a DeskEvent."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -46,7 +46,7 @@ class Event(models.Model):
 
 
 class DeskEvent(models.Model):
-    """Something that the desk or the worker did with a conversation. It never leaves the desk."""
+    """Something that the desk or the worker did with a conversation. Patrons never see it."""
 
     class Kind(models.TextChoices):
         TAKEN = "taken", _("taken")

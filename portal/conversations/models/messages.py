@@ -20,9 +20,9 @@ class MessageQuerySet(models.QuerySet):
     """The filters of messages."""
 
     def shown(self, at):
-        """Return the messages that the patron may see at that moment.
+        """Return the messages that the patron may see at the time `at`.
 
-        Every patron page, email and export starts from this.
+        Every patron page, email and export uses this filter.
         """
         return self.filter(shown_from__lte=at)
 
@@ -33,13 +33,13 @@ class MessageQuerySet(models.QuerySet):
 class Message(models.Model):
     """One message from a patron or from staff. Private notes are in ConversationNote."""
 
-    # The writer can take an answer back during this time. The patron sees it afterwards.
+    # During this time the writer can take an answer back, and the patron doesn't see the answer.
     UNDO_WINDOW = datetime.timedelta(seconds=15)
 
     Side = Side
 
     class Then(models.TextChoices):
-        """The writer's choice of what the conversation does after an answer."""
+        """What happens to the conversation after an answer. The writer of the answer chooses this."""
 
         TURN = "turn", _("wait for the patron")
         OURS = "ours", _("stay in the queue, because more will follow")
@@ -90,7 +90,10 @@ class Message(models.Model):
 
 
 class MessageRecommendation(models.Model):
-    """A recommendation made in an answer. A recommendation belongs to exactly one message or session."""
+    """The link from an answer to a recommendation in it.
+
+    A recommendation belongs to exactly one message or to exactly one help session.
+    """
 
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="recommendation_links")
     recommendation = models.OneToOneField(
@@ -106,10 +109,10 @@ class MessageRecommendation(models.Model):
 
 
 class AttachmentQuerySet(models.QuerySet):
-    """The files of one conversation that a person may open."""
+    """The filters of attachments."""
 
     def open_to_patron(self, person, at):
-        """Return the files of shown messages, and those that this person has added but not sent.
+        """Return the files of shown messages, and the files that this person has added but not sent.
 
         `person` is None for a viewer by code.
         """
@@ -118,7 +121,7 @@ class AttachmentQuerySet(models.QuerySet):
         )
 
     def open_to_staff(self, user):
-        """Return the files of all messages, and those that this staff member has added but not sent."""
+        """Return the files of all messages, and the files that this staff member has added but not sent."""
         return self.filter(Q(message__isnull=False) | Q(message=None, side=Side.STAFF, added_by=user))
 
     def in_composer(self, client_token, *, side, person):
@@ -129,7 +132,7 @@ class AttachmentQuerySet(models.QuerySet):
 class Attachment(models.Model):
     """A picture or a PDF.
 
-    Until its message is sent it belongs to the composer with the same `client_token`.
+    Before it is sent, it has no message and belongs to the composer that has the same `client_token`.
     """
 
     class Kind(models.TextChoices):
@@ -187,7 +190,7 @@ class Attachment(models.Model):
 
     @staticmethod
     def remove_files(names):
-        """Delete these files. The job `forget_stray_files` retries those that could not be deleted."""
+        """Delete these files. If a file can't be deleted, the job `forget_stray_files` tries again later."""
         for name in names:
             try:
                 private_storage().delete(name)
@@ -198,7 +201,8 @@ class Attachment(models.Model):
 class Draft(models.Model):
     """Text that a person has typed and not sent.
 
-    A save counts only with a higher `sequence`, so that an older tab never overwrites a newer draft.
+    A draft is only overwritten by a save with a higher `sequence`. So an old tab never overwrites a newer
+    draft.
     """
 
     class Kind(models.TextChoices):
@@ -260,7 +264,7 @@ class Draft(models.Model):
 
 
 class ReadersForm(models.Model):
-    """The answers of *Find me something to read*, for the desk to read at a glance.
+    """A patron's answers to the form *Find me something to read*. The desk shows them as a list.
 
     The first message of the conversation says the same in sentences.
     """

@@ -1,6 +1,7 @@
 """Template tags for conversations and their messages.
 
-The tags build the markup of a message, because on a long page a template would take most of the time.
+Two tags build the HTML of a message in Python, because a template for each message would be too slow on a
+long page.
 """
 
 from django import template
@@ -15,13 +16,13 @@ register = template.Library()
 
 @register.simple_tag
 def whose_turn(conversation):
-    """Return the status of a conversation for a row of a list."""
+    """Return the text about the status of a conversation, for a list of conversations."""
     return status_texts.status_text(conversation, timezone.now())
 
 
 @register.simple_tag
 def closing(closes_at, closed):
-    """Return how the conversation ends, for an email about an answer. It says nothing of the content."""
+    """Return a sentence that says whether or when the conversation closes, for an email about an answer."""
     if closed:
         return status_texts.closed_text()
     return status_texts.closing_text(closes_at) if closes_at else ""
@@ -29,7 +30,10 @@ def closing(closes_at, closed):
 
 @register.simple_tag
 def message_opens(message):
-    """Return the beginning of a message: its heading and text. Attachments follow before message_closes."""
+    """Return the HTML for the heading and the text of a message.
+
+    The template adds the attachments, and then calls message_closes.
+    """
     return format_html(
         '<li class="message {}" id="message-{}"><h2 class="visually-hidden">{}</h2>'
         '<div class="bubble prose" lang="{}">{}</div>',
@@ -43,7 +47,10 @@ def message_opens(message):
 
 @register.simple_tag
 def message_closes(message, address):
-    """Return the end of a message: its writer and time. The time links to the message."""
+    """Return the HTML for the writer and the time of a message, and its closing tag.
+
+    The time is a link to the message.
+    """
     return format_html(
         '<p class="meta">{} · <a href="{}?message={}#message-{}">{}</a></p></li>',
         message.by,

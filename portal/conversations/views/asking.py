@@ -1,9 +1,11 @@
-"""Asking the library: something new, or about a visit or one of its items.
+"""The pages where people ask the library about something new, about a visit, or about a recommended item.
 
-A person who is signed in, or who asks about a visit that this browser opened by code, sends at once. Anyone
-else writes first and then signs in or types a code. Meanwhile the question is kept in the browser session
-(pending_questions.py). Signing in doesn't send it, because on a shared device another person may have written
-it. They press a button.
+The question of a signed-in person is sent at once. So is a question about a visit that this browser opened by
+code. Other people write their question first, and then sign in or type a code. In the meantime, the question
+is stored in the browser session (pending_questions.py).
+
+Signing in doesn't send the question. On a shared device someone else may have written it, so the person sees
+the question first and presses a button to send it.
 """
 
 import uuid
@@ -43,14 +45,14 @@ from portal.htmx import render_page
 from portal.limits import TooOften
 from recommendations.models import Recommendation, Topic
 
-# The fields of the form besides the text.
+# The other fields of the form, which a draft saves with the text.
 TYPED = ("topic", "branch")
 ASK = {"side": Message.Side.PATRON, "kind": Draft.Kind.ASK}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask(request):
-    """GET shows the form. POST sends the question, or keeps it until the person signs in."""
+    """Show the form on GET. Send the question on POST, or store it until the person signs in."""
     visits = opened_visits(request)
     if request.method != "POST":
         return _ask_page(
@@ -65,10 +67,10 @@ def ask(request):
 
 
 def _keep_until_signed_in(request, form):
-    """Keep the question in the browser session and redirect to the page that sends it.
+    """Store the question in the browser session, and redirect to the page that sends it.
 
-    `none_of` are the visits that were open when the person chose something new. The question is about none of
-    them, but it may be about one that they open later.
+    The session also stores in `none_of` which visits this browser had opened by code. The person said that
+    the question isn't about these visits. It may still be about a visit that they open later.
     """
     typed = form.cleaned_data
     composer, waiting = (
@@ -95,7 +97,7 @@ def _keep_until_signed_in(request, form):
 
 
 def _send_at_once(request, form):
-    """Send the question, and delete the copy in the browser session if it is the same."""
+    """Send the question. If the browser session has stored the same question, delete it there."""
     typed = form.cleaned_data
     try:
         answer = send(
@@ -128,7 +130,7 @@ def _keep_draft(request, typed):
 
 
 def _typed_beside(request):
-    """Return the fields besides the text, as they were typed."""
+    """Return the form's other fields as they were typed, without the text."""
     return {name: request.POST[name][:40] for name in TYPED if name in request.POST}
 
 
@@ -136,7 +138,8 @@ def _typed_beside(request):
 def ask_draft(request):
     """Save the question of a signed-in person while they type.
 
-    A question about a visit opened by code is not saved, because it must not be linked to their name.
+    A question about a visit that was opened by code is not saved, because a draft would link the visit to the
+    person's name.
     """
     about_a_visit = request.POST.get("about", AboutForm.NEW) != AboutForm.NEW
     if request.viewer.person is None or about_a_visit:
@@ -154,7 +157,7 @@ def ask_draft(request):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def send_question(request):
-    """Show the question before it is sent, or send it."""
+    """Show the stored question with a button to send it, or send it."""
     kept = pending_questions.get(request, pending_questions.QUESTION)
     if request.method == "POST" and (
         kept is None or request.POST.get("client_token") != kept["client_token"]
@@ -181,7 +184,7 @@ def send_question(request):
 
 @require_POST
 def discard_question(request):
-    """Delete the question that was kept in the browser session."""
+    """Delete the question that is stored in the browser session."""
     pending_questions.forget(request, pending_questions.QUESTION)
     messages.success(request, _("Deleted. Nothing was sent."))
     return redirect("home")
@@ -205,7 +208,7 @@ def ask_about_session(request, public_id):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask_about_item(request, public_id):
-    """Ask about an item, in its conversation if there is one."""
+    """Ask about an item. If there is a conversation about the item, redirect to it."""
     about = get_object_or_404(
         Recommendation.objects.belonging_to(request.viewer).select_related("item"), public_id=public_id
     )
@@ -222,7 +225,7 @@ def ask_about_item(request, public_id):
 
 
 def _begun(request):
-    """Return initial values of the form: the question from the browser session or the person's draft."""
+    """Return the form's initial values, from the question in the browser session or the person's draft."""
     person = request.viewer.person
     begun = {"branch": (person and home_branch_of(person)) or request.library.default_branch_id}
     if kept := pending_questions.get(request, pending_questions.QUESTION):
@@ -246,7 +249,8 @@ def _begun(request):
 def _ask_page(request, form, *, waiting="", status=200):
     """Show the form.
 
-    `waiting` is another question from another tab that was not sent and would be replaced.
+    `waiting` is the text of a question that the browser session has stored for another tab. The page warns
+    that the new question would replace it.
     """
     person = request.viewer.person
     composer = form.cleaned_data if form.is_bound else form.initial
@@ -327,7 +331,7 @@ def _send_about(request, about, *, body, client_token):
 
 def _about_page(request, form, *, title, quiet, kept_by, back, status=200):
     person = request.viewer.person
-    # Answers are only emailed to people who keep the visit.
+    # The library only emails answers to people who have the visit in their account.
     mailed = bool(person and person.email and person.pk in kept_by)
     token = (form.is_bound and form.cleaned_data.get("client_token")) or uuid.uuid4()
     context = {"form": form, "about": title, "quiet": quiet, "mailed": mailed, "token": token, "back": back}

@@ -1,7 +1,7 @@
-"""Adding files to a composer and serving them, for patron pages and the desk. The views check who may.
+"""Add files to a composer and serve them, for patron pages and the desk.
 
-An attachment on a page gets an `address` on the route of its viewer ("attachment" or "desk_attachment"). A
-picture also gets the size in which it is shown.
+The views that call these functions check who may do this. `route` is the name of the URL pattern for the
+files: "attachment" for patrons, and "desk_attachment" for staff.
 """
 
 from django.contrib import messages
@@ -26,9 +26,9 @@ TYPES = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "pdf": 
 
 
 def files_of(conversation, messages, *, route, unsent=None):
-    """Return {primary key of a message: its attachments} for these messages, with one query.
+    """Return {primary key of a message: [its attachments]} for these messages, with one query.
 
-    The key None has the attachments of the queryset `unsent`.
+    `unsent` is a queryset of attachments without a message. Their key is None.
     """
     files = attachments.attachments_of(messages, unsent=unsent)
     for attached in files.values():
@@ -37,7 +37,7 @@ def files_of(conversation, messages, *, route, unsent=None):
 
 
 def addressed(attached, conversation, *, route):
-    """Return the attachments with their addresses, and pictures with their size on the page."""
+    """Set the `address` of each attachment and the shown size of each picture, and return the attachments."""
     for attachment in attached:
         attachment.address = reverse(route, args=[conversation.public_id, attachment.public_id])
         if attachment.is_picture:
@@ -51,9 +51,9 @@ def addressed(attached, conversation, *, route):
 
 
 def take_in(request, conversation, *, by, side, client_token, is_sent=False):
-    """Add the files and descriptions of a form to its composer. Return ([Attachment], [NotAdded]).
+    """Add the files and the descriptions in a form to the composer. Return ([Attachment], [NotAdded]).
 
-    `is_sent` says that the message was sent a moment ago. Then the files are added to that message.
+    If `is_sent` is true, the message has been sent already, and the files are added to that message.
     """
     composer = {"by": by, "side": side, "client_token": client_token, "at": timezone.now()}
     descriptions = _descriptions(request.POST)
@@ -71,7 +71,10 @@ def take_in(request, conversation, *, by, side, client_token, is_sent=False):
 
 
 def _counted(request, conversation, name, file, why):
-    """Count a patron's upload toward the limit before it is decoded, which is expensive."""
+    """Count a patron's upload toward the limit, and return the upload, or the reason why it is refused.
+
+    This happens before the file is decoded, because decoding is expensive.
+    """
     try:
         limits.count_written(request, "file", conversation)
     except TooOften:
@@ -80,10 +83,11 @@ def _counted(request, conversation, name, file, why):
 
 
 def change_composer(request, conversation, form, *, by, side, route, keep_typed, back):
-    """Add files to a composer or remove one, and respond to attach.js or to a plain form.
+    """Add files to a composer or remove a file from it, and return the response.
 
-    attach.js gets the added files as list items. A plain form sends all its fields: `keep_typed()` saves the
-    text as a draft, and the response redirects to `back`.
+    If attach.js made the request, the response has the added files as list items. Otherwise the browser sent
+    the whole form. Then `keep_typed()` is called to save the text as a draft, and the response redirects to
+    `back`.
     """
     if not form.is_valid():
         return HttpResponse(status=422)
@@ -113,7 +117,7 @@ def is_preview(request, attachment):
 def served(request, attachment):
     """Return a response with the file, or with its preview for ?size=small.
 
-    A PDF is a download, so that nothing in it runs in a page of this site.
+    A PDF is sent as a download, so that the browser runs no script in the PDF on this site.
     """
     file = attachment.preview if is_preview(request, attachment) else attachment.file
     try:
@@ -126,13 +130,13 @@ def served(request, attachment):
     )
     response.headers["Content-Security-Policy"] = POLICY
     response.headers["Cache-Control"] = "private, no-store"
-    # The file is compressed already.
+    # With this header no middleware compresses the file, which is compressed already.
     response.headers["Content-Encoding"] = "identity"
     return response
 
 
 def _descriptions(post):
-    """Return {public id: description} of the form's fields alt-<public id>."""
+    """Return {public id: description} from the form's fields, which are named alt-<public id>."""
     named = {uuid_or_none(name.removeprefix("alt-")): post[name] for name in post if name.startswith("alt-")}
     return {
         public_id: clean(words, max_length=attachments.ALT_MAX_LENGTH)

@@ -1,4 +1,4 @@
-"""The files of a patron's conversation: adding, removing, opening."""
+"""Add, remove and open the files of a patron's conversation."""
 
 from contextlib import suppress
 
@@ -15,7 +15,7 @@ from portal.conversations.views import attaching
 
 @require_POST
 def attach(request, public_id):
-    """Add files to the patron's composer, or remove one."""
+    """Add files to the patron's composer, or remove a file from it."""
     conversation, person = _find(request, public_id)
     form = AttachForm(request.POST)
 
@@ -53,7 +53,10 @@ def attachment(request, public_id, file_id):
 
 
 def _find(request, public_id):
-    """Return the conversation, or the one it was merged into, and the person to store as the writer."""
+    """Return the conversation and the person to store as the writer.
+
+    If the conversation was merged, return the conversation that it was merged into.
+    """
     visible = Conversation.objects.belonging_to(request.viewer)
     conversation = get_object_or_404(visible, public_id=public_id)
     if conversation.merged_into_id:

@@ -1,4 +1,4 @@
-"""The patron's conversation pages: the list, one conversation, replying, closing."""
+"""The patron's pages for conversations: list them, show one, reply, close it."""
 
 import uuid
 from functools import wraps
@@ -29,7 +29,7 @@ PATRON = Message.Side.PATRON
 
 @require_safe
 def conversations(request):
-    """List the viewer's conversations, the latest message first."""
+    """List the viewer's conversations. Those with the latest messages come first."""
     rows = Conversation.objects.belonging_to(request.viewer).not_merged().select_related("help_session")
     conversations, older = page_of(rows, "last_message_at", request.GET.get("after"))
     context = {"conversations": conversations, "older": older, "after": request.GET.get("after")}
@@ -38,9 +38,10 @@ def conversations(request):
 
 @require_safe
 def conversation(request, public_id):
-    """Show the last messages and all unread ones, or those around `?message=`.
+    """Show the latest messages with all unread ones, or the messages around the one in `?message=`.
 
-    With `?before=` htmx gets the messages before that one.
+    With `?before=`, the page shows the messages before that message. htmx gets only these messages, without
+    the page.
     """
     now, before, around = timezone.now(), request.GET.get("before"), request.GET.get("message")
     conversation = _for_page(request, now, public_id)
@@ -65,7 +66,11 @@ def conversation(request, public_id):
 @background_request
 @require_safe
 def conversation_news(request, public_id):
-    """Answer the poll of an open page: 204, or what was shown since and the current status."""
+    """Answer the poll of an open page.
+
+    If nothing has changed, return the status code 204. Otherwise return what was shown after the last poll,
+    and the current status of the conversation.
+    """
     now, conversation = timezone.now(), one_or_404(_polled(request.viewer, public_id=public_id))
     if not request.htmx:
         return redirect(conversation)
@@ -92,7 +97,7 @@ def not_found_if_erased(view):
 @require_POST
 @not_found_if_erased
 def reply(request, public_id):
-    """Add the patron's message, or show the composer again with what they typed."""
+    """Add the patron's message. If there is an error, show the composer again with what they typed."""
     conversation = _find(request, public_id)
     form = ComposerForm(request.POST)
     is_valid, token = form.is_valid(), form.cleaned_data.get("client_token")
@@ -123,7 +128,7 @@ def reply(request, public_id):
 def _count_message(request, conversation, form):
     """Count the message toward the limit, or add an error to the form if the limit is reached.
 
-    A message that was sent before, by a second tap or a retry, gets no error.
+    There is no error if the same message was already sent, for example by a double tap.
     """
     try:
         limits.count_written(request, "message", conversation)
@@ -133,9 +138,9 @@ def _count_message(request, conversation, form):
 
 
 def _not_sent_form(typed):
-    """Return a form with these words, an error and a new token.
+    """Return a form with the typed text, an error and a new token.
 
-    The old token was used on another device, for a different message.
+    It needs a new token, because a different message was sent with the old token on another page.
     """
     form = ComposerForm(typed | {"client_token": uuid.uuid4()})
     form.add_error(
@@ -173,7 +178,7 @@ def close_conversation(request, public_id):
 
 
 def _find(request, public_id):
-    """Return the conversation, or the one it was merged into."""
+    """Return the conversation. If it was merged, return the conversation that it was merged into."""
     conversation = one_or_404(_for_writing(request.viewer, public_id=public_id))
     if not conversation.merged_into_id:
         return conversation
@@ -207,9 +212,10 @@ def _for_page(request, at, public_id):
 
 
 def _unread_since(request, conversation):
-    """Return how far the viewer has read, or None if they have read everything.
+    """Return the time up to which the viewer has read, or None if they have read everything.
 
-    An answer that was pending a moment ago is not counted in `viewer.unread` yet, so it is looked up.
+    If an answer was pending until a moment ago, `viewer.unread` may not have the conversation yet. So the
+    time is also looked up if `pending_from` is set.
     """
     if conversation.pk not in request.viewer.unread and conversation.pending_from is None:
         return None
@@ -226,7 +232,10 @@ def _composer_again(request, conversation, form, refused=()):
 
 
 def _news(request, conversation, now, *, shown=None, partial="news"):
-    """Send htmx what was shown since `shown`, or the whole conversation if it can't be added to the page."""
+    """Send htmx the messages and events after `shown`.
+
+    If they can't be added to the open page, send the whole conversation instead.
+    """
     conversation = _for_page(request, now, conversation.public_id)
     part = conversation_page.messages_since(
         conversation, now, request.GET.get("shown") if shown is None else shown
@@ -246,7 +255,7 @@ def _respond(request, conversation, part, now, *, form=None, refused=(), partial
     composer = _composer(conversation, person, form)
     files = _files(conversation, person, part, composer)
     page_entries.add_details(part, conversation, request.viewer, files=files, quiet=quiet)
-    # The conversation's other addresses begin with this one.
+    # The addresses for attaching, replying and closing all begin with this address.
     address = conversation.get_absolute_url()
     arrived = page_entries.arrival_text(part, quiet) if part.after else ""
     context = {
@@ -270,7 +279,10 @@ def _respond(request, conversation, part, now, *, form=None, refused=(), partial
 
 
 def _mark_read(request, conversation, part, now):
-    """Mark as read what a page shows. Its unread mark goes away if it shows the latest message."""
+    """Record that the viewer has read the messages on the page.
+
+    If these include the latest message, the page doesn't show the conversation as unread any more.
+    """
     if request.method != "GET" or not part.messages:
         return
     is_unread = conversation.pk in request.viewer.unread
@@ -282,9 +294,10 @@ def _mark_read(request, conversation, part, now):
 
 
 def _composer(conversation, person, form):
-    """Return what the composer shows: a form with errors, the draft, or nothing.
+    """Return the context for the composer, which shows a form with errors, the draft, or nothing.
 
-    A form keeps its token, so that sending it again corrected is still the same message.
+    A form with errors gets the same token again. So if the person corrects and sends it twice, it is still
+    one message.
     """
     if form is not None:
         return {
@@ -300,7 +313,7 @@ def _composer(conversation, person, form):
 
 
 def _files(conversation, person, part, composer):
-    """Return {primary key of a message: its files}, with those of the composer under None."""
+    """Return {primary key of a message: [its files]}. The key None has the files of the composer."""
     if not conversation.has_files:
         return {}
     unsent = conversation.attachments.in_composer(composer["token"], side=PATRON, person=person)

@@ -1,4 +1,4 @@
-"""Saving drafts, for patron pages and the desk. The browser's side is static/js/drafts.js."""
+"""Save drafts, for patron pages and the desk. In the browser, static/js/drafts.js sends them."""
 
 import uuid
 
@@ -10,11 +10,13 @@ from portal.conversations import drafts
 
 
 def keep(request, conversation, form, *, typed=None, **whose):
-    """Save a draft and answer with a status: 204 saved, 422 invalid.
+    """Save a draft, and return a response with one of four status codes.
 
-    409 comes with a message that there is a newer draft. 410 means that the composer was sent meanwhile, and
-    comes with the token for a new message. `typed` are the other fields of the composer. `whose` are person,
-    side and kind.
+    204 means that the draft was saved, and 422 that the form is invalid. 409 means that there is a newer
+    draft, which the response shows. 410 means that the message has been sent meanwhile. Then the response has
+    the token for the next message.
+
+    `typed` has the other fields of the composer. `whose` has the arguments person, side and kind.
     """
     if not form.is_valid():
         return HttpResponse(status=422)

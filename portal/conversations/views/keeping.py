@@ -1,4 +1,4 @@
-"""Keeping a visit in a library account: the consent in plain words, and saving it."""
+"""The page where patrons agree to keep a visit in their library account."""
 
 from django.contrib import messages
 from django.db import transaction
@@ -19,14 +19,14 @@ from portal.helpsessions.keeping import AlreadyKept, QuietSession
 from portal.helpsessions.models import HelpSession
 from portal.templatetags.portal import whole_day
 
-# The values of ?as=, for the two parts of a shared visit.
+# In a shared visit, ?as= says whether the person is the child or the adult.
 CHILD, ADULT = "child", "adult"
 
 
 def wording(person, at, library, help_session=None):
-    """Return what the patron agrees to, as the sentences that they read and that are saved with the consent.
+    """Return the sentences that the patron agrees to. They are saved together with the consent.
 
-    `person` is None for a person without an account.
+    `person` is None if the patron has no account.
     """
     person, with_child = person or User(), bool(help_session and help_session.with_child)
     until = {
@@ -54,7 +54,7 @@ def wording(person, at, library, help_session=None):
 
 
 def _of_the_child(until):
-    """Return the sentences for the child of a shared visit."""
+    """Return the sentences that the child of a shared visit agrees to."""
     return [
         _("This visit becomes yours: what you asked, what was found for you, and the messages about it."),
         _(
@@ -68,7 +68,7 @@ def _of_the_child(until):
 
 
 def _of_the_adult(until):
-    """Return the sentences for the adult of a shared visit."""
+    """Return the sentences that the adult of a shared visit agrees to."""
     return [
         _(
             "You share this visit with the child. You can read it, say what helped, and write to the "
@@ -90,7 +90,10 @@ def _of_the_adult(until):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def keep_session(request, public_id):
-    """GET shows what keeping the visit means. POST keeps it, in a new record if the person has none."""
+    """Explain on GET what keeping the visit means. Keep the visit in the person's account on POST.
+
+    A person without an account can get a new account, which needs no email address.
+    """
     found = get_object_or_404(HelpSession.objects.belonging_to(request.viewer), public_id=public_id)
     person, at = request.viewer.person, timezone.now()
     if found.quiet:
@@ -115,7 +118,7 @@ def keep_session(request, public_id):
     if person is None:
         limits.count(request, "record_of_a_device")
     try:
-        # In one transaction, so that no record is made if the session can't be kept.
+        # Both steps are in one transaction, so that no account is made if the session can't be kept.
         with transaction.atomic():
             if person is None:
                 person = person_without_address(
@@ -134,9 +137,9 @@ def keep_session(request, public_id):
 
 
 def _new_person(request, help_session, at):
-    """Return an unsaved User for a person without an account: an adult or a child.
+    """Return an unsaved User for a person without an account, who is a child or an adult.
 
-    Returns None if they must say first whether they are the child.
+    Returns None if the person must first say whether they are the child or the adult.
     """
     if not help_session.with_child:
         return User()
@@ -145,7 +148,7 @@ def _new_person(request, help_session, at):
 
 
 def _not_kept(request, help_session, *, quiet=False):
-    """Say that the visit can't be kept."""
+    """Show a page that says that the visit can't be kept."""
     return render(
         request, "conversations/not_kept.html", {"help_session": help_session, "quiet": quiet}, status=409
     )

@@ -1,7 +1,8 @@
-"""*Find me something to read*: five questions on a page each, a page with all answers, then a conversation.
+"""The pages of the form *Find me something to read*.
 
-The answers are kept in the browser session (pending_questions.py), so that going back, using another tab or
-signing in loses none.
+Each of the five questions has a page. The last page shows all answers, and sending them begins a
+conversation. The browser session stores the answers (pending_questions.py). So no answer is lost if the
+person goes back, uses another tab or signs in.
 """
 
 from django.contrib import messages
@@ -29,7 +30,10 @@ ORDER = list(STEPS)
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def find_reading(request):
-    """Show or save the question that `?step=` names. `?then=check` leads back to all answers."""
+    """Show the question that `?step=` names, or save its answer.
+
+    After saving, the next question follows. With `?then=check`, the page with all answers follows instead.
+    """
     kept = pending_questions.get(request, pending_questions.READING)
     answers = kept["answers"] if kept else {}
     step = request.GET.get("step", "")
@@ -60,7 +64,7 @@ def find_reading(request):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def send_reading(request):
-    """Show all answers before they are sent, or send them."""
+    """Show all answers with a button to send them, or send them."""
     kept = pending_questions.get(request, pending_questions.READING)
     if request.method == "POST" and (
         kept is None or request.POST.get("client_token") != kept["client_token"]
@@ -135,9 +139,9 @@ def _address(step):
 
 
 def _next_address(step, by):
-    """Return the address of the question `by` steps away.
+    """Return the address of the question that comes `by` steps after this step. `by` may be negative.
 
-    After the last question it is the page with all answers.
+    After the last question, return the address of the page with all answers.
     """
     place = ORDER.index(step) + by
     return _address(ORDER[max(place, 0)]) if place < len(ORDER) else reverse("send_reading")

@@ -1,4 +1,4 @@
-"""Sending a question, for the page to ask and for the readers' form."""
+"""Send a question. Both asking.py and reading.py use these functions."""
 
 import uuid
 
@@ -23,7 +23,7 @@ from portal.text import uuid_or_none
 
 
 def opened_visits(request):
-    """Return the visits that this browser opened by code, the last opened first."""
+    """Return the visits that this browser opened by code. The visit that was opened last comes first."""
     claims = request.session.get(OPENED_CODES, [])
     if not claims or not request.viewer.opened_by_code:
         return []
@@ -33,7 +33,7 @@ def opened_visits(request):
 
 
 def about_form(request):
-    """Return the form on the page before sending, which asks what the question is about."""
+    """Return the form that asks what the question is about, for the page with the button to send it."""
     form = AboutForm(
         request.POST if request.method == "POST" else None,
         visits=opened_visits(request),
@@ -50,19 +50,19 @@ def is_ready(request, form):
 
 
 def send(request, *, visit, client_token, body, **more):
-    """Send the question, if its token wasn't sent before, and redirect to its conversation.
+    """Send the question, and redirect to its conversation. If it was already sent, only redirect.
 
-    `more` are further arguments of actions.ask. Raises limits.TooOften.
+    `more` has further arguments for actions.ask. Raises limits.TooOften.
     """
     sent = sent_before(request, client_token)
     if sent is not None and not sent.messages.filter(client_token=client_token, body=body).exists():
-        # Another device sent other words with this token, so these words are a question of their own.
+        # Another device sent a different text with this token, so this text is another question.
         client_token = uuid.uuid5(uuid.UUID(str(client_token)), body)
         sent = sent_before(request, client_token)
     if sent is None:
         limits.count_written(request, "question", visit)
         if visit is not None:
-            # The branch of the visit answers.
+            # The branch of the visit answers the question, and not a branch that the person chose.
             more["branch"] = None
         sent = actions.ask(
             by=request.viewer.person,
@@ -79,9 +79,10 @@ def send(request, *, visit, client_token, body, **more):
 
 
 def sent_elsewhere(request, kept, begin, review):
-    """Redirect from a button whose question was sent, changed or discarded in another tab.
+    """Redirect to the right page if the question was sent, changed or discarded in another tab.
 
-    `begin` and `review` name the page to write it and the page to check it.
+    `begin` is the name of the page where the question is written. `review` is the name of the page with the
+    button to send it.
     """
     token = uuid_or_none(request.POST.get("client_token"))
     sent = sent_before(request, token) if token else None
@@ -94,7 +95,7 @@ def sent_elsewhere(request, kept, begin, review):
 
 
 def too_many(page, request, form, wait, **context):
-    """Show the page again with its text, and say when the person can try again."""
+    """Show the page again with what the person typed, and tell them when they can try again."""
     form.add_error(None, wait.words_for_writer)
     return page(request, form, status=429, **context)
 
@@ -102,7 +103,7 @@ def too_many(page, request, form, wait, **context):
 def sign_in_context(request, form, going_to):
     """Return the context for conversations/ask_proof.html.
 
-    `going_to` is the name of the page to which signing in or typing a code leads back.
+    `going_to` is the name of the page that the person sees after they sign in or type a code.
     """
     quiet = any(visit.quiet for visit in form.visits.values())
     if request.viewer.person:
@@ -112,7 +113,7 @@ def sign_in_context(request, form, going_to):
 
 
 def take_in_files(request, asked, client_token):
-    """Add the files of the form to the sent question, and tell the person which could not be added."""
+    """Add the files in the form to the sent question, and tell the person which files could not be added."""
     _added, refused = attaching.take_in(
         request,
         asked,

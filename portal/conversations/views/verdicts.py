@@ -18,9 +18,9 @@ from recommendations.models import Recommendation
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def verdict(request, public_id):
-    """GET shows the item with its questions. POST saves the verdict.
+    """Show the item and the questions about it on GET. Save the verdict on POST.
 
-    htmx gets the card as the page it came from would show it.
+    After a POST, htmx gets the item's card for the page where the patron gave the verdict.
     """
     recommendation = get_object_or_404(
         Recommendation.objects.belonging_to(request.viewer).for_page(), public_id=public_id
@@ -44,8 +44,7 @@ def verdict(request, public_id):
     except actions.Erased:
         raise Http404 from None
     back = back_to(request, otherwise=_page_of(recommendation, request.viewer))
-    # Home asks about one item at a time. The address tells it to keep showing the item that was just
-    # answered.
+    # The home page asks about one item at a time. With ?said= it still shows the item of this verdict.
     shown_at = f"{back}?said={recommendation.public_id}" if back == reverse("home") else back
     if not request.htmx:
         return redirect(f"{shown_at}#rec-{recommendation.public_id}")
@@ -54,7 +53,7 @@ def verdict(request, public_id):
 
 
 def _card(request, recommendation, back):
-    """Return the context for the item's card on the page at the address `back`."""
+    """Return the context that the item's card needs on the page with the address `back`."""
     conversation = (
         Conversation.objects.belonging_to(request.viewer)
         .filter(
@@ -73,7 +72,7 @@ def _card(request, recommendation, back):
 
 
 def _page_of(recommendation, viewer):
-    """Return the address of the page with this recommendation: its visit or its conversation."""
+    """Return the address of the visit or of the conversation in which the item was recommended."""
     session = (
         HelpSession.objects.belonging_to(viewer)
         .filter(recommendation_links__recommendation=recommendation)

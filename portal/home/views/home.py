@@ -22,11 +22,14 @@ SAVED_ITEMS_SHOWN = 4
 
 @require_safe
 def home(request):
-    """Show the viewer's unread answers, recent visits and saved items. Others see the welcome page.
+    """Show the viewer's unread answers, recent visits and saved items.
 
-    The page asks about one recommendation at a time, the newest one without a verdict. `?said=` names the one
-    that the viewer has just given a verdict on. It stays visible, so that they can correct it, and the next
-    one follows. htmx gets only that part.
+    A person who isn't signed in and has opened no visit sees the welcome page. The home page also asks for a
+    verdict on one recommendation at a time, beginning with the newest.
+
+    `?said=` names a recommendation on which the viewer has just given a verdict. It stays on the page, so
+    that they can correct the verdict, and the next recommendation follows. htmx gets only this part of the
+    page.
     """
     viewer = request.viewer
     if not viewer:
@@ -53,7 +56,10 @@ def home(request):
 
 
 def _asked(viewer, said):
-    """Return the context of the question: the recommendation `said`, then the next one to ask about."""
+    """Return the context for the part of the page that asks for a verdict.
+
+    It has the recommendation `said`, if any, and then the next recommendation without a verdict.
+    """
     conversations = (
         Conversation.objects.belonging_to(viewer).filter(recommendation__public_id=said) if said else []
     )

@@ -8,16 +8,20 @@ from portal.styles import page_style
 @background_request
 @require_safe
 def offline(request):
-    """Show the page that the service worker shows without a network. It contains nothing personal."""
+    """Show the page that people see when they are offline. It contains nothing personal.
+
+    The service worker stores the page and shows it when the network fails.
+    """
     return render(request, "errors/offline.html")
 
 
 @background_request
 @require_safe
 def service_worker(request):
-    """Return the service worker. Its address is at the root, because it must cover every page.
+    """Return the script of the service worker.
 
-    Its version changes with the style sheet.
+    The address of the script is at the root, because the service worker must cover every page. The version in
+    the script changes with the style sheet.
     """
     return render(
         request,

@@ -1,4 +1,4 @@
-"""Open a visit or a library account with a code, and leave quickly."""
+"""Open a visit or a library account with a code, and remove opened visits from the browser."""
 
 from urllib.parse import urlsplit
 
@@ -32,7 +32,7 @@ from portal.security_log import note
 from portal.text import uuid_or_none
 
 CODES_PER_BROWSER_MAX = 50
-# The reason that the page gives, and its status.
+# This maps each error to the key of the reason that the page shows, and to the HTTP status.
 REFUSALS = {
     CodeKept: ("used", 410),
     CodeExpired: ("expired", 410),
@@ -44,7 +44,7 @@ REFUSALS = {
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def open_code(request):
-    """Ask for a code and open what it opens."""
+    """Ask for a code, and open the visit or the account of this code."""
     form = CodeForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
         return _open(request, form.cleaned_data["code"])
@@ -58,11 +58,14 @@ def open_code(request):
 
 @require_http_methods(["GET", "HEAD"])
 def open_code_link(request, code):
-    """Open the link in a QR code or an email. HEAD requests and prefetching open and count nothing."""
+    """Open a visit with the link from a QR code or an email.
+
+    A HEAD request or a prefetch opens nothing, and isn't counted as an attempt.
+    """
     if request.method == "HEAD":
         return HttpResponse()
     if "prefetch" in request.headers.get("Sec-Purpose", request.headers.get("Purpose", "")):
-        # The browser doesn't keep an error, so it asks again when the person follows the link.
+        # A browser doesn't reuse a prefetched error, so it asks again when the person opens the link.
         return HttpResponse(status=503)
     form = CodeForm({"code": code})
     return _open(request, form.cleaned_data["code"] if form.is_valid() else "")
@@ -70,7 +73,7 @@ def open_code_link(request, code):
 
 @require_POST
 def open_account(request):
-    """Sign in with an account code. It takes a POST, so that opening a link signs nobody in."""
+    """Sign in with an account code. Only POST is allowed, because opening a link must not sign anyone in."""
     form = CodeForm(request.POST)
     try:
         tries = CodeTry(request, is_known=bool(request.viewer))
@@ -94,9 +97,10 @@ def open_account(request):
 
 @require_POST
 def leave(request):
-    """Remove all visits opened by code from this browser, or the named one, and show a harmless page.
+    """Remove the visits that were opened by code from this browser, and show a harmless page.
 
-    What the person wrote here and has not sent is deleted too.
+    If the form names a visit, only this visit is removed. Questions that the browser session has stored and
+    that were not sent are deleted too.
     """
     ids = request.session.get(OPENED_CODES, [])
     codes = ClaimCode.objects.filter(pk__in=ids)
@@ -113,14 +117,18 @@ def leave(request):
     outside = _catalog(request.library)
     if not outside or named:
         return redirect("home")
-    # After a form, our content security policy refuses a redirect to another host, but a page may refresh.
+    # Our content security policy doesn't allow a form to redirect to another host. So the response is a page
+    # that refreshes to the catalog.
     response = render(request, "home/leaving.html", {"outside": outside})
     response["Refresh"] = f"0; url={outside}"
     return response
 
 
 def _open(request, code):
-    """Add the code to the session and redirect to its visit, or say why not, without revealing the visit."""
+    """Open the visit of the code for this browser, and redirect to the visit.
+
+    If the code doesn't work, show the reason without revealing the visit.
+    """
     try:
         tries = CodeTry(request, is_known=bool(request.viewer))
     except TooOften as error:
@@ -136,7 +144,7 @@ def _open(request, code):
         tries.was_wrong()
         return _refused(request, "unknown", status=404)
     except tuple(REFUSALS) as why:
-        # The code is real, so nobody is guessing.
+        # The code exists, so the person wasn't guessing.
         tries.was_right()
         if isinstance(why, CodeKept) and _keeps(request.viewer.person, why.help_session):
             return redirect(why.help_session)
@@ -144,7 +152,7 @@ def _open(request, code):
         return _refused(request, refusal, status=status)
     tries.was_right()
     if claim.pk not in request.session.get(OPENED_CODES, []):
-        # Otherwise a person who knows the old session key could read the visit too.
+        # Without a new session key, a person who knows the old one could read the visit too.
         renew_session(request)
     opened = [pk for pk in request.session.get(OPENED_CODES, []) if pk != claim.pk]
     request.session[OPENED_CODES] = [*opened, claim.pk][-CODES_PER_BROWSER_MAX:]
@@ -158,7 +166,10 @@ def _keeps(person, help_session):
 
 
 def _is_at_desk(request):
-    """Return whether this is a staff member or a desk computer. Staff must not use codes that they make."""
+    """Return whether a staff member or a desk computer sent this request.
+
+    Account codes don't work there, because staff must not use the codes that they make for patrons.
+    """
     return request.user.is_staff or shared_desk_here(request) is not None
 
 
@@ -174,7 +185,7 @@ def _refused(request, why, *, status=200, when=""):
 
 
 def _catalog(library):
-    """Return the front page of the library's catalog, or None."""
+    """Return the address of the front page of the library's catalog, or None."""
     address = urlsplit(library.catalog_link)
     return (
         f"https://{address.netloc}/"

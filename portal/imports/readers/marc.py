@@ -1,7 +1,8 @@
-"""Read MARC 21 files, binary and MARCXML.
+"""Read binary MARC 21 files and MARCXML files.
 
-pymarc reads each record, but it gives up a file at the first damaged one. So this module finds where records
-begin and end, and only the damaged record is lost.
+Given a whole file, pymarc stops reading at the first damaged record. So this module finds the beginning and
+the end of each record itself, and lets pymarc read one record at a time. Then only the damaged record is
+lost.
 """
 
 import logging
@@ -21,7 +22,7 @@ RECORD_BEGINS = re.compile(rb"<(?:([\w.-]+):)?record(?=[\s>])")
 RECORD_ENDS = re.compile(rb"</(?:[\w.-]+:)?record\s*>")
 DECLARATION = re.compile(rb"\s*(<\?xml[^>]*\?>)")
 
-# pymarc logs a warning for each missing indicator.
+# This hides the warning that pymarc logs for each missing indicator.
 logging.getLogger("pymarc").setLevel(logging.ERROR)
 
 
@@ -35,12 +36,15 @@ def read_binary(file):
 
 
 def _chunks(file):
-    """Yield the bytes up to each record terminator, which the last chunk may lack."""
+    """Split the file after each record terminator, and yield the chunks.
+
+    The last chunk may have no terminator.
+    """
     rest = b""
     while block := file.read(BLOCK):
         *whole, rest = (rest + block).split(END_OF_RECORD)
         yield from (chunk.lstrip(b"\r\n \x00\x1a") + END_OF_RECORD for chunk in whole)
-        # No record is that long, so this is another kind of file. Don't keep all of it in memory.
+        # No record is this long, so this isn't a MARC file. Yield the bytes, so they don't fill the memory.
         if len(rest) > RECORD_MAX:
             yield rest[:RECORD_MAX]
             rest = b""
@@ -49,9 +53,10 @@ def _chunks(file):
 
 
 def _pieces(chunk):
-    """Split a chunk in which a record without an end is followed by a whole one.
+    """Split a chunk into two if a record without an end comes before a whole record.
 
-    The whole one is found by its leader, whose length must reach the end of the chunk.
+    The leader of a record begins with the record's length. So a leader in the chunk begins a whole record if
+    its length reaches exactly to the end of the chunk.
     """
     if _length(chunk) != len(chunk):
         for leader in re.finditer(rb"(?=\d{5}.{5}22.{8}45)", chunk[1:], re.DOTALL):
@@ -81,14 +86,15 @@ def _read_piece(piece, number):
     except ValueError:
         return Fault(number, "the numbers in its leader or directory are damaged")
     except Exception as error:
-        # Whatever pymarc raises for a damaged record, the next record must still be read.
+        # pymarc may raise any error for a damaged record, but the next record must still be read.
         return Fault(number, str(error) or type(error).__name__)
 
 
 def _is_utf8(piece):
-    """Return whether the record is UTF-8, which many records are without saying so.
+    """Return whether the record is UTF-8. The leader can't be trusted, because many don't say so.
 
-    Text beyond ASCII that is valid UTF-8 is never MARC-8, because in MARC-8 a letter follows its accent.
+    If text with non-ASCII characters is valid UTF-8, it isn't MARC-8. In MARC-8, the byte after an accent is
+    a plain letter, which is not valid in UTF-8.
     """
     try:
         return not piece.isascii() and bool(piece.decode("utf-8"))
@@ -99,7 +105,7 @@ def _is_utf8(piece):
 def read_xml(file):
     """Yield the Records and Faults of a MARCXML file, in order.
 
-    Each record is parsed by itself, so a doctype has no effect.
+    Each record is parsed separately, so a doctype at the beginning of the file has no effect.
     """
     number, rest, declaration = 0, b"", b""
     while block := file.read(BLOCK):
@@ -113,7 +119,8 @@ def read_xml(file):
             chunk, rest = rest[: end.end()], rest[end.end() :]
             begins = list(RECORD_BEGINS.finditer(chunk))
             for cut_off, following in zip(begins, begins[1:], strict=False):
-                # Without a leader it is not a record but an envelope, as OAI-PMH puts around each.
+                # A <record> element without a leader is only an envelope, which OAI-PMH puts around each
+                # record. It isn't a fault.
                 if b"leader" in chunk[cut_off.start() : following.start()]:
                     number += 1
                     yield Fault(number, "it has no end")
@@ -131,11 +138,12 @@ def read_xml(file):
 
 def _read_element(declaration, text, prefix, number):
     try:
-        # The collection declares the prefixes of namespaces, and is not here. Any declaration will do.
+        # The namespace prefixes are declared in the <collection> element, which isn't part of this text. So
+        # declare each prefix here. The namespace itself doesn't matter.
         undeclared = set(re.findall(rb"</([\w.-]+):", text)) | ({prefix} if prefix else set())
         wrapper = b"".join(b' xmlns:%s="marc"' % name for name in sorted(undeclared))
         document = declaration + b"<one" + wrapper + b">" + text + b"</one>"
-        # A record without a doctype has no entities to expand.
+        # This is safe, because the text has no doctype and so no entities that could expand.
         element = ElementTree.fromstring(document)[0]  # noqa: S314
         return draft(_from_element(element), number, text).finished()
     except ElementTree.ParseError as error:

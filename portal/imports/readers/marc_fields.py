@@ -1,4 +1,4 @@
-"""What the fields of a MARC record mean for an item."""
+"""Map the fields of a MARC record to the fields of an item."""
 
 import hashlib
 import re
@@ -22,7 +22,7 @@ KINDS = {
 
 
 def draft(record, number, raw):
-    """Return the Draft of a pymarc record. `raw` is the bytes of the record."""
+    """Return the Draft for a pymarc record. `raw` has the bytes of the record."""
     isbn, repair = isbns.best_of(_each(record, "020", "a"))
     fixed = record.get_fields("008")
     fixed = fixed[0].data if fixed else ""
@@ -59,7 +59,10 @@ def draft(record, number, raw):
 
 
 def _key(record, raw):
-    """Return the record's own number with the code of its agency, or a hash of a record without a number."""
+    """Return a key made of the record's number and the code of the library that gave the number.
+
+    If the record has no number, return a hash of the record.
+    """
     control = record.get_fields("001")
     if control and (control[0].data or "").strip():
         whose = record.get_fields("003")
@@ -77,7 +80,10 @@ def _each(record, tag, code):
 
 
 def _text(field, codes):
-    """Return the subfields in order, without the punctuation that cataloging rules put at the end."""
+    """Return the text of these subfields, in order, without the punctuation at the end.
+
+    Cataloging rules put this punctuation between subfields.
+    """
     if field is None:
         return ""
     return re.sub(
@@ -89,7 +95,7 @@ def _names(record):
     names: list[str] = []
     for field in record.get_fields("100", "110", "111", "700"):
         name = _text(field, "abc" if field.tag != "111" else "a")
-        # Remove the period at the end of the field, but not that of an initial.
+        # Remove the period at the end of the field, but not the period of an initial.
         name = re.sub(r"(?<=\w{3})\.$", "", name)
         if name and name not in names and len("; ".join([*names, name])) <= 300:
             names.append(name)
@@ -104,9 +110,10 @@ def _year(imprints, fixed):
 
 
 def _call_numbers(record):
-    """Return the call numbers in 852, or the first classification if the record has no holdings.
+    """Return the call numbers in field 852.
 
-    The classifications are Library of Congress, local, Dewey and local Dewey, in this order.
+    If there are none, return the first classification that the record has. The order is Library of Congress,
+    local, Dewey, local Dewey.
     """
     call_numbers = [_text(field, "hijkm") for field in record.get_fields("852")]
     if any(call_numbers):
@@ -120,7 +127,7 @@ def _call_numbers(record):
 
 
 def _link(record):
-    # A second indicator of 2 means a related resource, so such links come last.
+    # If the second indicator is 2, the link leads to a related resource. Such links are tried last.
     fields = sorted(record.get_fields("856"), key=lambda field: field.indicator2 == "2")
     return next(
         (url.strip() for field in fields for url in field.get_subfields("u") if url and url.strip()), ""

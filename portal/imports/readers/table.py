@@ -12,7 +12,8 @@ from portal.text import clean
 from recommendations.models import Item
 from recommendations.search import fold
 
-# The folded names that a column can have. The first one that the file has is used.
+# These are the names that the column of each field can have, folded by `fold`. The first of these names that
+# the file has is used.
 GUESSES = {
     "title": ["title", "main title", "book title", "name", "titulo", "titre", "titel"],
     "creators": [
@@ -67,7 +68,7 @@ DELIMITERS = ",;\t|"
 def read_table(file, *, mapping):
     """Yield the Records and Faults of a CSV file, in order. `mapping` is {our field: [columns]}.
 
-    Raises Unreadable, with the names of the columns, if one is unknown or if no column is the title.
+    Raises Unreadable if `mapping` has an unknown field or column, or if no column is the title.
     """
     text = io.TextIOWrapper(file, encoding=_encoding(file), errors="replace", newline="")
     try:
@@ -75,7 +76,7 @@ def read_table(file, *, mapping):
         text.seek(0)
         yield from _read_rows(csv.reader(text, delimiter=delimiter), mapping)
     finally:
-        # Otherwise the wrapper would close the file, which the caller does.
+        # Detach the wrapper. Otherwise it would close the file, but the caller closes the file.
         text.detach()
 
 
@@ -91,7 +92,7 @@ def _read_rows(rows, mapping):
 
 
 def _next(rows, number):
-    """Return the next row, a Fault, or None at the end."""
+    """Return the next row, or a Fault if it can't be read, or None at the end of the file."""
     try:
         return next(rows, None)
     except csv.Error as error:
@@ -101,7 +102,11 @@ def _next(rows, number):
 
 
 def _encoding(file):
-    """Detect UTF-8, UTF-16 with a byte order mark, or else assume the Windows encoding cp1252."""
+    """Return the name of the file's encoding.
+
+    UTF-16 is detected by its byte order mark. A file that is not valid UTF-8 is read as cp1252, the encoding
+    of Windows.
+    """
     start = file.read(4)
     file.seek(0)
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -156,7 +161,7 @@ def _read_row(row, number, header, columns):
 
 
 def _key(identifier, values):
-    """Return the record's own identifier, else its ISBN, else a hash of title and creators."""
+    """Return a key for the record: its identifier, or its ISBN, or else a hash of its title and creators."""
     if identifier:
         return f"id:{identifier}"
     if values["isbn"]:

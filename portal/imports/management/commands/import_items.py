@@ -1,4 +1,4 @@
-"""See docs/importing.md for the formats, and for how to map the columns of a file."""
+"""Import items from a catalog file. The formats are described in docs/importing.md."""
 
 import re
 import sys
@@ -17,7 +17,7 @@ from portal.imports.records import Unreadable
 from recommendations.models import Item
 
 FAULTS_SHOWN = 50
-# Without a terminal, progress is written after this many records.
+# If the output isn't a terminal, one line of progress is written for this many records.
 LOG_EVERY = 10_000
 
 SOME_FAILED, NOTHING_READ = 1, 2
