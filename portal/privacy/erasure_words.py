@@ -1,4 +1,7 @@
-"""What an erasure deletes and leaves, in words, for the page that asks and for the receipt."""
+"""Say in words what an erasure deletes and what it leaves.
+
+The page that asks for confirmation shows these texts, and so does the receipt.
+"""
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext

@@ -1,4 +1,4 @@
-"""Erase everything: the page that asks, the erasure itself after reauthentication, and the receipt."""
+"""Let a person erase their account. The person sees the effect, reauthenticates, and gets a receipt."""
 
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import AnonymousUser
@@ -60,7 +60,7 @@ def _page(request, *, is_held=False, status=200):
 
 
 def _sign_out(request, response):
-    """Remove everything of the person from this browser, as signing out does, and return the response."""
+    """Remove the person's data from this browser, as signing out does, and return the response."""
     request.session.flush()
     request.user = AnonymousUser()
     response.headers["Clear-Site-Data"] = '"cache", "cookies", "storage"'
