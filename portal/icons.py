@@ -1,4 +1,4 @@
-"""Our icons: strokes on a grid of 24 by 24. An icon always has text next to it."""
+"""The icons. They are drawn as strokes on a grid of 24 by 24. An icon always has text next to it."""
 
 ICONS = {
     "home": '<path d="M4 11 12 4l8 7v8a1 1 0 0 1-1 1H5a1 1 0 0 1-1-1z"/><path d="M10 20v-6h4v6"/>',
