@@ -121,8 +121,8 @@ def looks_like_secret_number(text):
 
 def _is_payment_card(text):
     digits = [int(character) for character in text if character.isdigit()]
-    # The barcode of a library card begins with 2 and has the same check digit. Payment cards use 2221 to
-    # 2720.
+    # The barcode of a library card begins with 2 and has the same kind of check digit. Payment cards that
+    # begin with 2 have a number from 2221 to 2720 as their first four digits.
     if digits[0] == 2 and not 2221 <= int("".join(map(str, digits[:4]))) <= 2720:
         return False
     doubled = [digit * 2 - 9 * (digit > 4) for digit in digits[-2::-2]]

@@ -1,4 +1,4 @@
-"""The production web server, for `manage.py run` and for the bench."""
+"""Make the command that starts the production web server, for `manage.py run` and for the bench."""
 
 import sys
 
