@@ -1,4 +1,4 @@
-"""Tables of every URL of the portal and who may open it. A test fails for a URL in no table."""
+"""List every URL of the portal and who may open it. A test fails if a URL is in no table."""
 
 import inspect
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 from django.urls import URLPattern, get_resolver
 
-# Open to everybody, with the reason.
+# URLs that everybody may open, with the reason.
 PUBLIC = {
     "home": "a visitor reads how to begin",
     "open_code": "the form for typing a code",
@@ -182,7 +182,7 @@ def routes():
 
 
 def owned(for_staff):
-    """Return the routes whose owner works at the desk, or those whose owner is a patron."""
+    """Return the routes whose owner works at the desk if `for_staff` is True, or else is a patron."""
     return [route for route in routes() if route.for_staff == for_staff]
 
 

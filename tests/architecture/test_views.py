@@ -19,7 +19,7 @@ WRITES = {
     "bulk_create",
     "bulk_update",
 }
-# Views may write to these.
+# Views may write to these objects, because they are not rows.
 NOT_ROWS = (
     "request.session",
     "cache",
