@@ -103,7 +103,7 @@ class Postgres:
 
 
 def databases(folder):
-    """Return SQLite, and PostgreSQL if it answers at TEST_DATABASE_URL."""
+    """Return a list with SQLite, and with PostgreSQL if it answers at TEST_DATABASE_URL."""
     url = os.environ.get("TEST_DATABASE_URL") or "postgres://postgres@127.0.0.1/test"
     try:
         return [Sqlite(folder), Postgres(url)]

@@ -222,7 +222,7 @@ def _secret_key():
     try:
         return settings.SECRET_KEY
     except ImproperlyConfigured:
-        # Django raises this if the key is empty.
+        # Django raises this error if the key is empty.
         return ""
 
 

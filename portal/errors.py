@@ -51,7 +51,7 @@ def page_not_found(request, exception=None):
 def too_many_requests(request, exception=None):
     """Answer with 429. If the exception is a TooOften, say when the person can try again.
 
-    JavaScript on a page gets that sentence as plain text, and shows it there.
+    If a script sent the request, it gets that sentence as plain text and shows it on its own page.
     """
     words = exception.words if isinstance(exception, TooOften) else ""
     if words and "text/html" not in request.headers.get("Accept", ""):
@@ -60,7 +60,7 @@ def too_many_requests(request, exception=None):
 
 
 class TooOftenMiddleware:
-    """Answer a request that reached a rate limit with 429 and Retry-After.
+    """Set the status 429 and the header Retry-After if a request has reached a rate limit.
 
     A view can catch TooOften and show its own page with what the person typed. Otherwise the person gets the
     error page. This middleware does not change the status for htmx, because htmx does not swap a 429.

@@ -32,7 +32,7 @@ MAX_KEPT_PIXELS = 7_000_000
 MAX_KEPT_SIDE = 16_000  # the longest side that WebP allows
 MAX_PNG_BYTES = 2 * 1024 * 1024
 
-PREVIEW_SIDE = 480  # pixels; pages show it at half that size, for screens with two pixels for each CSS pixel
+PREVIEW_SIDE = 480  # in pixels; pages show previews at half this size, which is sharp on screens of phones
 PREVIEW_RATIO = 3  # a longer picture is cropped, so that its preview shows the beginning
 MAX_PREVIEW_BYTES = 40_000
 

@@ -67,5 +67,5 @@ ICONS = {
     "outside": '<path d="M13 4.5h6.5V11M19 5l-8 8M16.5 14v5.5h-12v-12H10"/>',
 }
 
-# These point in the direction of reading, so they are mirrored in right-to-left languages.
+# These icons point in the direction of reading, so they are mirrored in right-to-left languages.
 FLIPPED = {"forward", "back", "leave", "send", "undo", "outside", "queue"}

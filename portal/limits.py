@@ -186,8 +186,8 @@ def count(request, what, *, target="", names_nobody=False):
             _save(rows)
             return Counted(list(rates), now)
     note(request, "too_often", what=what)
-    # TooOftenMiddleware reads this and sets the status and the Retry-After header. It also needs to do that
-    # if the view catches the exception.
+    # TooOftenMiddleware reads this attribute to set the status and the Retry-After header. The exception
+    # alone would not be enough, because the view may catch it.
     request.too_often = TooOften(what, datetime.datetime.fromtimestamp(until, datetime.UTC))
     raise request.too_often
 

@@ -40,7 +40,7 @@ EVERY_HOUR = timedelta(hours=1)
 EVERY_DAY = timedelta(days=1)
 HEARTBEAT_SECONDS = 8
 ROUND_SECONDS = 1
-EMAIL_RETRY_SECONDS = 15  # after the email server could not be reached
+EMAIL_RETRY_SECONDS = 15  # the wait after the email server could not be reached
 
 
 def clear_expired_sign_ins(*, at):

@@ -64,8 +64,8 @@ class _Exchange:
         for step in sorted([*self.story.messages, *self.story.actions], key=lambda step: step.days):
             is_message = isinstance(step, DemoMessage)
             wished = self._after(step.days)
-            # An answer waits until the branch opens. The later steps move too, because otherwise a patron
-            # would reply before the answer.
+            # An answer waits until the branch opens. Later steps must move too, because otherwise a patron
+            # could reply before the answer.
             at = max(wished, latest + min(wished - planned, SIX_HOURS))
             if is_message and step.by:
                 at = self.builder.calendar.when_open(self.branch, at)

@@ -2,7 +2,7 @@
 
 import sys
 
-SECONDS_TO_FINISH = 30  # for requests that are running when the server is stopped
+SECONDS_TO_FINISH = 30  # when the server is stopped, running requests have this long to finish
 
 
 def command(application, *, bind, workers, threads):

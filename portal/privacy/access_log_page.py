@@ -25,7 +25,7 @@ class Look:
     """What one staff member did with one record on one day."""
 
     day: datetime.date
-    # Who did what, as HTML.
+    # HTML that says who did what.
     sentence: str
     where: str
     last_at: datetime.datetime

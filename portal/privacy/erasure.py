@@ -29,7 +29,7 @@ from .models import Erasure, Export
 from .retention import forget_recommendations
 
 ATTEMPTS_MAX = 3
-# The error code of PostgreSQL for a deadlock: two transactions waited for each other, so it ended this one.
+# PostgreSQL's error code for a deadlock. Two transactions waited for each other, so PostgreSQL ended one.
 DEADLOCK = "40P01"
 
 log = logging.getLogger(__name__)

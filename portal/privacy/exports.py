@@ -32,7 +32,8 @@ from .export_tables.conversations import attachments, path_of
 from .models import Export
 
 FORMAT = "afterword-export"
-# The version of the format. Raise it when a table or column is renamed, removed or changes its meaning.
+# The version of the format. Raise the version if a table or column is renamed or removed, or if its meaning
+# changes.
 VERSION = 1
 FOLDER = "exports"
 LEASE = datetime.timedelta(minutes=5)
@@ -102,7 +103,7 @@ def build_exports(*, at):
 
 
 def forget_old_exports(*, at):
-    """Delete exports, and the records of failed ones, after seven days."""
+    """Delete ready exports, and the rows of failed exports, after seven days."""
     ended = at - Export.KEPT_FOR
     with transaction.atomic():
         _forget(Export.objects.select_for_update().filter(ready_at__lte=ended))

@@ -50,7 +50,7 @@ def keep_alone(help_session, *, by, at):
     if help_session.patron_id == by.pk:
         if help_session.shared_with_id:
             _end_adults_part(help_session, at=at)
-            # The event names the child alone, so that neither reads the other's name.
+            # The event names the child alone, so that neither person can read the other's name.
             audit.record("ended_sharing", help_session, by=by, patron=by, at=at)
         _leave_to_the_child(help_session)
     return help_session

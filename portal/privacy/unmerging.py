@@ -121,7 +121,7 @@ def _lock(merged, at):
     return locked
 
 
-# Rows as they were before.
+# Restore rows as they were before the merge.
 
 
 def _undo_changes(changes):
@@ -206,11 +206,11 @@ def _exists(field, row):
     return field.related_model._base_manager.filter(**target).exists()
 
 
-# What was added since the merge.
+# Move or end what was added after the merge.
 
 
 def _end_sharing_that_the_child_ended(person, into, *, at):
-    """Stop sharing a visit with the adult again if the child stopped sharing it after the merge."""
+    """End the sharing that the child had ended after the merge. Undoing the merge has brought it back."""
     visits = HelpSession.objects.filter(shared_with__in=[person, into], is_the_childs_alone=True)
     for visit in visits.order_by("pk"):
         sharing.end_sharing(visit, at=at)
@@ -230,7 +230,7 @@ def _keys_of(before, model):
 
 
 def _conversations_shared_with(person, into):
-    """Return the conversations about visits of a child that the person, as the adult, shares again."""
+    """Return the conversations about children's visits that the person again shares as the adult."""
     return Conversation.objects.filter(help_session__shared_with=person).exclude(patron=into).order_by("pk")
 
 
@@ -252,7 +252,10 @@ def _move_new_rows(conversations, person, into):
 
 
 def _move_access_log(before, person, into, *, since):
-    """Move to the person the log of who opened their conversations and visits after the merge."""
+    """Move new entries of the access log to the person.
+
+    These are the entries after the merge about the person's conversations and visits.
+    """
     own_conversations = Conversation.objects.filter(pk__in=_keys_of(before, Conversation), patron=person)
     own_visits = HelpSession.objects.filter(pk__in=_keys_of(before, HelpSession), patron=person)
     shared_visits = HelpSession.objects.filter(shared_with=person).exclude(patron=into)

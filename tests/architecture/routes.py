@@ -138,7 +138,8 @@ OBJECT = {
     "forget_second_factor": "person",
     "close_desk_computer": "shared_desk",
 }
-# URLs with an id that is not looked up in a scope, with the reason.
+# URLs with an id that views look up among all rows, not only among rows that the person may see. The text is
+# the reason.
 SHARED = {
     "save_item": "items of the catalog belong to nobody",
     "branch_settings": "coordinators manage all branches",

@@ -164,7 +164,7 @@ PROTECTED_COLUMNS = {
     "privacy.Export": ["id", "person_id"],
 }
 WRITTEN_BY_DESIGN = {
-    # A patron may ask for their own copy.
+    # A patron may ask for an export of their own data.
     "export": {"privacy.Export"},
 }
 

@@ -1,4 +1,8 @@
-"""Check that views read from a scope and write through actions."""
+"""Check how views read and write rows.
+
+They must read through a scope, which limits the rows to what the person may see. They must write through
+actions.
+"""
 
 import ast
 import inspect

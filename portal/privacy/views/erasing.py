@@ -17,7 +17,7 @@ from portal.privacy.models import Erasure
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def erase(request):
-    """Show what an erasure deletes and leaves. A POST erases the person and leads to the receipt."""
+    """Show what an erasure deletes and leaves. A POST erases the person and redirects to the receipt."""
     if request.method == "POST":
         if not recently_authenticated(request):
             return redirect_to_reauthenticate(request)
@@ -35,7 +35,7 @@ def erase(request):
 
 @require_safe
 def erased(request, public_id):
-    """Show the receipt. It names nobody, and only the erased person knows its address."""
+    """Show the receipt. The receipt names nobody, and only the erased person knows its URL."""
     receipt = get_object_or_404(Erasure, public_id=public_id)
     with translation.override(receipt.language):
         context = {

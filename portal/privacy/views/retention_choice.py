@@ -22,7 +22,7 @@ from portal.privacy.retention_preview import effect
 def remember(request):
     """Show the form. If the URL contains a choice, also show what the choice would do. A POST saves it.
 
-    The "Undo" link leads to the earlier choice.
+    The "Undo" button sends the earlier choice as a POST.
     """
     asked = request.GET if "remember" in request.GET else None
     form = RememberForm(

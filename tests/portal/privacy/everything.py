@@ -1,4 +1,4 @@
-"""Read the whole database without any scope."""
+"""Read the whole database, without limiting the rows to what a person may see."""
 
 from django.apps import apps
 from django.contrib.sessions.models import Session

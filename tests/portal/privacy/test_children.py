@@ -161,7 +161,7 @@ def test_paper_only_visit_is_forgotten_after_30_days(branch):
     session = HelpSessionFactory(branch=branch, with_child="paper", created_at=AT - 31 * DAY)
     retention.forget(at=AT)
     assert is_forgotten(session)
-    # The visit still counts.
+    # The row stays, so reports still count the visit.
     assert HelpSession.objects.get(pk=session.pk).with_child == "paper"
 
 
@@ -209,7 +209,7 @@ def test_legal_hold_on_the_adult_preserves_the_shared_visit(branch, child, adult
         erasure.erase(adult, language="en", at=AT)
 
 
-# Copies, erasures and merges.
+# Exports, erasures and merges.
 
 
 @pytest.fixture
@@ -369,7 +369,7 @@ def test_merging_two_records_of_an_adult_keeps_their_shared_visits(
 
 
 def test_merging_child_and_adult_parts_of_a_visit_is_restored_by_unmerging(branch, coordinator):
-    """Both records are of one person. `one` was a child's record before. `two` shared the visit as an adult."""
+    """Both records are of one person. `one` was a child's record. `two` shared the visit as an adult."""
     one, two = UserFactory(), UserFactory()
     session = make_shared_visit(branch, child=one, adult=two)
     at = timezone.now()

@@ -1,4 +1,4 @@
-"""Every column is listed: whether an export has it, and what a merge and an erasure do with it."""
+"""Test that columns.py says for every column what an export, a merge and an erasure do with it."""
 
 import pytest
 from django.apps import apps

@@ -206,7 +206,7 @@ REFUSALS = {"Erased", "DoesNotExist", "IntegrityError", "AlreadyErased", "Alread
 
 
 def check(data, outcomes):
-    """Check one round. Exactly one erasure succeeds. The outcomes of the erasures are at the beginning."""
+    """Check one round. Exactly one erasure succeeds. The first outcomes are those of the erasures."""
     refused = {outcome for outcome in outcomes if isinstance(outcome, str) and not outcome.isdigit()}
     assert refused <= REFUSALS, refused
     assert not User.objects.filter(pk=data.person.pk).exists()

@@ -90,7 +90,7 @@ def a_draft(person, body, *, conversation=None, kind="ask"):
 
 @pytest.fixture
 def two(settings):
-    """Return (going, into, world). `going` has rows of every kind, and `into` has rows that merge with some."""
+    """Return (going, into, world). `going` has rows of every kind. Some of them merge with rows of `into`."""
     use_outbox(settings)
     world = worlds.build()
     going, into = world.patron, world.other_patron
