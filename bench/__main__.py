@@ -1,6 +1,7 @@
-"""Compare the CPU time of each page with that of the minimal page, or with itself in a large database.
+"""Compare the CPU time of each page with the CPU time of the minimal page.
 
-Milliseconds alone depend on the machine. So two servers take turns, and each round compares their CPU times.
+The bench can also compare each page in a large database with the same page in a small database. Milliseconds
+alone depend on the machine. So two servers take turns, and each round compares their CPU times.
 """
 
 import json
@@ -19,7 +20,7 @@ from bench.server import Jobs, Server, environment
 
 RUNS, ROUNDS, REQUESTS = 3, int(os.environ.get("BENCH_ROUNDS", 8)), 20
 COUNT = RUNS * ROUNDS * REQUESTS
-# How many times the cost in a small database a page may cost in the large one.
+# The maximum CPU time of a page in the large database, as a multiple of its CPU time in a small database.
 GROWTH_BARS, DEFAULT_GROWTH_BAR = {"queue": 1.15}, 1.3
 
 
@@ -46,7 +47,7 @@ def main(large):
 
 
 def _small(database, folder):
-    """Compare all pages with the minimal page on the same database. Return a row for each."""
+    """Compare all pages with the minimal page on the same kind of database. Return a row for each page."""
     with (
         Server(
             database,
@@ -64,7 +65,7 @@ def _small(database, folder):
 
 
 def _large(database, folder):
-    """Compare all pages and jobs with themselves in a small database. Return a row for each."""
+    """Compare all pages and jobs in the large database with those in a small one. Return a row for each."""
     small_url, (large_url, remove) = database.new("portal"), database.kept("large")
     print(f"The large {database.title} database stays for the next run. To remove it, run: {remove}")
     with (
@@ -82,7 +83,7 @@ def _large(database, folder):
 
 
 def _measured(pairs, bars):
-    """Measure each pair in turn. Return a row for each."""
+    """Measure the pairs in turn. Return a row for each pair."""
     runs = {name: [] for name in pairs}
     for run in range(RUNS):
         for name, (base, page) in pairs.items():
@@ -110,7 +111,7 @@ def _row(name, runs, bar):
         "ratio": round(ratio, 3),
         "bar": bar,
         "over": bar is not None and ratio > bar,
-        # The difference between the runs, relative to their median.
+        # The spread is the difference between the highest and lowest ratio, relative to the median ratio.
         "spread": round((max(ratios) - min(ratios)) / ratio, 3),
         "web_ms": round(statistics.median(webs), 3),
         "database_ms": round(statistics.median(datas), 3),

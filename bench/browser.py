@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 class Request(NamedTuple):
     """A request by one browser.
 
-    Cookies in the responses are added to `cookies`. With `fields` it is a POST.
+    Cookies in the responses are added to `cookies`. A request with `fields` is a POST.
     """
 
     path: str
@@ -19,10 +19,10 @@ class Request(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A measured page, as bench.set_up prints it in JSON.
+    """A measured page. bench.set_up prints it as JSON.
 
-    The requests are sent in turn. If a request changes data, there is one for each time. `bar` is how many
-    times the CPU time of the minimal page it may cost.
+    The requests are sent in turn. If a request changes data, `requests` has a new one for each time the page
+    is measured. `bar` is the maximum CPU time of the page, as a multiple of that of the minimal page.
     """
 
     requests: list
@@ -33,7 +33,7 @@ class Page(NamedTuple):
 
 class Browser:
     def __init__(self, port, pages):
-        """Take {name: Page} from JSON, which has turned the tuples into lists."""
+        """Store the pages. `pages` is {name: Page} from JSON, which has turned the tuples into lists."""
         self.port, self.addresses = port, count()
         self.pages = {name: Page(*page) for name, page in pages.items()}
         self.turns = {
@@ -55,7 +55,7 @@ class Browser:
             "Accept-Encoding": "gzip",
             "Accept-Language": "en-US,en;q=0.9",
             "Cookie": "; ".join(f"{key}={value}" for key, value in request.cookies.items()),
-            # Rate limits count by network address, so each request comes from another one.
+            # Rate limits count by network address, so each request has its own network address.
             "X-Forwarded-For": f"10.{address >> 16 & 255}.{address >> 8 & 255}.{address & 255}",
             "X-Forwarded-Proto": "https",
         }

@@ -11,9 +11,9 @@ from psycopg import sql
 
 
 def cpu_seconds(pid):
-    """Return the CPU seconds, user and system, that a process has used.
+    """Return the CPU seconds that a process has used in user mode and system mode.
 
-    /proc/<pid>/stat counts in steps of 10 ms, which is longer than a request.
+    /proc/<pid>/stat is too coarse, because it counts in steps of 10 ms and a request is shorter than that.
     """
     clock = ctypes.c_int()
     if ctypes.CDLL(None).clock_getcpuclockid(pid, ctypes.byref(clock)):
@@ -28,7 +28,7 @@ def backend_cpu_seconds(pid):
 
 
 class Sqlite:
-    """Databases in files. SQLite has no processes of its own."""
+    """SQLite, with each database in a file. SQLite has no server process."""
 
     title = "SQLite"
 
@@ -40,26 +40,26 @@ class Sqlite:
         return f"sqlite:///{self.folder}/{name}.sqlite3"
 
     def kept(self, name):
-        """Return the URL of a database that stays for the next run, and the command that removes it."""
+        """Return (URL, command). The database at the URL stays for the next run. The command removes it."""
         folder = Path("var/bench-large").absolute()
         folder.mkdir(parents=True, exist_ok=True)
         return f"sqlite:///{folder}/{name}.sqlite3", f"rm -r {folder}"
 
     def cpu(self, url):
-        """Return {pid: CPU seconds} of the database server's processes that serve this database."""
+        """Return {pid: CPU seconds} for the database server's processes that serve this database."""
         return {}
 
     def close(self):
-        """Remove the new databases. The caller removes the folder with SQLite's files."""
+        """Do nothing, because the caller removes the folder with the new databases."""
 
 
 class Postgres:
-    """Databases on the server of a given database, with _bench_ in their names."""
+    """PostgreSQL, with databases on the server of a given database. Their names contain _bench_."""
 
     title = "PostgreSQL"
 
     def __init__(self, url):
-        """Connect to the database at `url`, on whose server the measured databases are created."""
+        """Connect to the database at `url`. The measured databases are created on the same server."""
         self.url, self.created = url, []
         self.connection = psycopg.connect(url, autocommit=True, connect_timeout=5)
         if not backend_cpu_seconds(self.connection.info.backend_pid):
@@ -91,7 +91,7 @@ class Postgres:
 
     def _create(self, url):
         self._execute("CREATE DATABASE {}", url)
-        # A parallel worker is a separate process that ends before its CPU time can be read.
+        # A parallel worker is a separate process. It ends before the bench can read its CPU time.
         self._execute("ALTER DATABASE {} SET max_parallel_workers_per_gather = 0", url)
         return url
 
@@ -103,7 +103,7 @@ class Postgres:
 
 
 def databases(folder):
-    """Return SQLite, and PostgreSQL if it answers at TEST_DATABASE_URL."""
+    """Return a list with SQLite, and with PostgreSQL if it answers at TEST_DATABASE_URL."""
     url = os.environ.get("TEST_DATABASE_URL") or "postgres://postgres@127.0.0.1/test"
     try:
         return [Sqlite(folder), Postgres(url)]

@@ -1,6 +1,6 @@
 """Measure two jobs of the worker.
 
-For each job name on stdin, run the job once and print its CPU milliseconds: [of Python, of the database].
+For each job name on stdin, run the job once and print its CPU milliseconds as [Python, database].
 """
 
 import datetime
@@ -36,7 +36,7 @@ def main():
 
 
 def _database():
-    """Return the CPU seconds of the process that serves this connection, or 0 for SQLite."""
+    """Return the CPU seconds of the database process that serves this connection, or 0 for SQLite."""
     if connection.vendor != "postgresql":
         return 0
     with connection.cursor() as cursor:
@@ -63,5 +63,5 @@ def _end_visits():
 
 
 def _forget():
-    """Run retention for one batch. With 0 seconds it stops after the first."""
+    """Run retention for one batch. Retention stops after the first batch, because `seconds` is 0."""
     retention.forget(at=timezone.now(), seconds=0)

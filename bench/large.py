@@ -1,7 +1,7 @@
 """Measure the same pages in a database with 100,000 conversations and a million messages.
 
-Building the database takes some minutes, so it stays for the next run. Its words are as
-rare and as common as in real texts.
+Building the database takes some minutes, so the database stays for the next run. Common and rare words are as
+frequent in it as in real texts.
 """
 
 import datetime
@@ -25,7 +25,7 @@ from recommendations import search
 from recommendations.models import Item, QuestionType, Recommendation
 
 CONVERSATIONS, MESSAGES_EACH, AT_ONCE, PATRONS, ITEMS, WORDS = 100_000, 10, 2_000, 20_000, 10_000, 30_000
-# Visits are at most 300 days old, so retention has nothing to do in the first two months of this database.
+# Visits are at most 300 days old, so retention has nothing to delete in the first two months after a build.
 DAYS = 300
 SYLLABLES = re.findall("..", "barelimotaoskevidushelpogranzufelomiquti")
 STATUSES = {"closed": 94, "waiting_for_patron": 3, "waiting_for_staff": 2, "snoozed": 1}

@@ -1,4 +1,4 @@
-"""Set up the measured pages: their data, their requests and their bars."""
+"""Set up the measured pages with their data, their requests and their maximum CPU times."""
 
 import datetime
 import html
@@ -36,7 +36,7 @@ from tests.factories import (
     recommend_in,
 )
 
-# How many times the CPU time of the minimal page a page may cost.
+# The maximum CPU time of each page, as a multiple of the CPU time of the minimal page.
 BARS = {
     "home": 2,
     "visit": 2.5,
@@ -59,7 +59,7 @@ PATRON, STAFF, COORDINATOR, STAFF_ELSEWHERE = (
     f"bench-{who}@example.org" for who in ("patron", "staff", "coordinator", "elsewhere")
 )
 NAME = "Wilhelmina Quillfeather"
-# Requests that change data use this branch, so that the polls of the other branches find nothing new.
+# Requests that change data use this branch. So polls for the other branches find nothing new.
 ELSEWHERE = "bench-elsewhere"
 BRANCHES, COLLEAGUES, TOPICS = 10, 60, 20
 WORDS = "I have placed a hold for you and added a kit you can borrow today. " * 3
@@ -74,7 +74,7 @@ def set_up(count):
     """
     if not User.objects.filter(email=PATRON).exists():
         _fill()
-    # On a kept database, earlier runs may have reached rate limits.
+    # In a database from an earlier run, some rate limits may have been reached.
     LimitCount.objects.all().delete()
     patron, staff, coordinator = (
         _cookies(User.objects.get(email=email)) for email in (PATRON, STAFF, COORDINATOR)
@@ -108,9 +108,10 @@ def set_up(count):
 
 
 def library():
-    """Return (branches, staff of all branches in turn, topics).
+    """Return (branches, staff, topics). The staff are sorted so that their branches take turns.
 
-    The small and the large database have the same number of each, because pages that list more cost more.
+    The small and the large database have the same numbers of branches, staff and topics, because a page that
+    lists more of these rows costs more.
     """
     if not Library.objects.exists():
         branches = [LibraryFactory().default_branch, *BranchFactory.create_batch(BRANCHES - 1)]
@@ -222,7 +223,7 @@ def _staff_replies(count):
 
 
 def _verdicts(count):
-    """Yield verdicts on the five items of one visit. Each one changes the verdict."""
+    """Yield requests that set verdicts on the five items of a visit. Each request changes a verdict."""
     staff, patron = _staff_elsewhere(), UserFactory(email=_new_address())
     visit = HelpSessionFactory(patron=patron, staff=staff, branch=Branch.objects.get(slug=ELSEWHERE))
     recommendations, cookies = recommend_in(visit, 5), _cookies(patron)
@@ -238,9 +239,9 @@ def _sign_ins(count):
 
 
 def _records(count):
-    """Yield record forms with two items. Saving one also makes a code for the patron.
+    """Yield requests that save a record form with two items. Each request also makes a code for the patron.
 
-    Each request has a session of its own, because a session stores the codes of the last ten minutes.
+    Each request has its own session, because a session stores the codes of the last ten minutes.
     """
     today, items = Library.current().today(), Item.objects.order_by("pk")[:2]
     chosen = {f"items-{n}-item": item.public_id for n, item in enumerate(items)}
@@ -264,9 +265,9 @@ def _records(count):
 
 
 def _lookups(count):
-    """Yield lookups of a patron by the first letters of their name.
+    """Yield requests that look up a patron by the first letters of the name.
 
-    The staff members take turns, because each may do 20 lookups an hour.
+    The staff members take turns, because each staff member may do only 20 lookups an hour.
     """
     fields = {"letters": "wilh quill", "reason": "They are on the phone and ask for their list."}
     for colleague in islice(cycle(_colleagues()), count):
@@ -284,7 +285,7 @@ def _post(path, cookies, fields):
 
 
 def _poll(page, cookies):
-    """Return the poll of an open page, to which the answer is that nothing is new."""
+    """Return the poll request of an open page. The response says that nothing is new."""
     browser = Client(headers={"host": "localhost"})
     browser.cookies.load(cookies)
     # The first request marks all messages as read, which changes the page.

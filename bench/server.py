@@ -1,4 +1,4 @@
-"""Run the measured processes: the web server as in production, and the worker's jobs."""
+"""Run the measured processes, which are the production web server and a process for the worker's jobs."""
 
 import json
 import os
@@ -12,12 +12,13 @@ from bench.browser import Browser
 from bench.databases import cpu_seconds
 from portal.management import web_server
 
-# Requests before measuring. After the fifth, PostgreSQL may change the plan of a prepared statement.
+# The number of requests before measuring. PostgreSQL may change the plan of a prepared statement after the
+# fifth request.
 WARM_UP = 12
 
 
 def environment(url, folder, settings="portal.settings"):
-    """Return the environment of production behind one proxy, with its data in `folder`."""
+    """Return the environment variables of production behind one proxy, with the portal's data in `folder`."""
     return os.environ | {
         "AFTERWORD_MODE": "production",
         "ALLOWED_HOSTS": "localhost",
@@ -33,7 +34,7 @@ def environment(url, folder, settings="portal.settings"):
 
 
 class Process:
-    """A context manager for a process, which ends with the block."""
+    """A process that is stopped at the end of a `with` block."""
 
     process: subprocess.Popen
 
@@ -59,7 +60,7 @@ class Server(Process):
         application="portal.wsgi:application",
         settings="portal.settings",
     ):
-        """Set up the database with `module`, for `count` requests of each page, and start the server."""
+        """Let `module` set up the database for `count` requests of each page, and start the server."""
         self.database, self.url = database, url
         env = environment(url, folder, settings)
         set_up = [sys.executable, "-m", "bench.set_up", module, str(count + WARM_UP)]
@@ -83,7 +84,7 @@ class Server(Process):
         return list(self.browser.pages)
 
     def measure(self, name, times):
-        """Return the CPU milliseconds of one request: (web server, database processes)."""
+        """Return the mean CPU milliseconds of a request as (web server, database processes)."""
         web, backends = self._web(), self.database.cpu(self.url)
         self.browser.ask(name, times)
         web = self._web() - web
@@ -120,6 +121,6 @@ class Jobs(Process):
         self.names = json.loads(self.process.stdout.readline())
 
     def measure(self, name, times):
-        """Return the CPU milliseconds of the job: (Python, database). It runs once, whatever `times` is."""
+        """Run the job once, and return its CPU milliseconds as (Python, database). `times` is ignored."""
         print(name, file=self.process.stdin, flush=True)
         return json.loads(self.process.stdout.readline())

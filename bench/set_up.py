@@ -1,4 +1,7 @@
-"""Fill the database at DATABASE_URL, and print its pages as JSON: python -m bench.set_up MODULE COUNT."""
+"""Fill the database at DATABASE_URL, and print the measured pages as JSON.
+
+Usage: python -m bench.set_up MODULE COUNT
+"""
 
 import importlib
 import json
@@ -11,13 +14,13 @@ from django.db import connection
 
 if __name__ == "__main__":
     django.setup()
-    # The set-up requests pages too, and they would fill the log.
+    # The set-up also requests pages, which would fill the log.
     logging.disable(logging.INFO)
     _program, module, count = sys.argv
     call_command("migrate", verbosity=0)
     call_command("createcachetable", verbosity=0)
     pages = importlib.import_module(module).set_up(int(count))
-    # In production, the worker renews SQLite's statistics, and PostgreSQL renews its own.
+    # In production, the worker renews the statistics of SQLite, and PostgreSQL renews its statistics itself.
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE" if connection.vendor == "postgresql" else "PRAGMA optimize = 0x10002")
     print(json.dumps(pages, default=str))

@@ -1,7 +1,8 @@
-"""Back up and restore a portal with one archive: a copy of the database, the private files and a manifest.
+"""Back up and restore a portal with one archive.
 
-The portal can keep running while a backup is made: the copy of the database is consistent. Restoring moves
-the private files aside and replaces the database in one transaction. If that fails, the old files come back.
+The archive contains a copy of the database, the private files and a manifest. The portal can keep running
+during a backup, because the copy of the database is consistent. A restore moves the private files aside and
+replaces the database in one transaction. If that fails, the restore moves the old files back.
 """
 
 import hashlib
@@ -34,7 +35,7 @@ class BackupError(Exception):
 
 
 def make(target):
-    """Write the archive to `target`, which must not exist yet, and return its manifest."""
+    """Write the archive to the path `target`, and return the manifest. No file may exist there yet."""
     target = Path(target)
     if target.exists():
         raise BackupError(f"{target} already exists. Choose another name, or delete it first.")
@@ -71,8 +72,8 @@ def make(target):
 def remove_old(new, *, at):
     """Delete the older archives next to the archive `new`, and return their paths.
 
-    An archive is deleted once it is older than the privacy page promises. A file without a manifest of ours
-    stays. So does `new`, even if the clock was wrong when it was made.
+    An archive is deleted when it is older than the privacy page promises. A file stays if it has no manifest
+    of ours. The archive `new` always stays, even if the clock was wrong during its backup.
     """
     archives = sorted(Path(new).absolute().parent.glob("*.tar.gz"))
     old = [
@@ -89,7 +90,7 @@ def _is_older(path, moment):
 
 
 def _made_at(path):
-    """Return when this archive was made, or None if `make` did not write it."""
+    """Return the time of this backup, or None if the file is not an archive from `make`."""
     try:
         with tarfile.open(path, "r:gz") as archive:
             first = archive.next()
@@ -104,9 +105,9 @@ def _made_at(path):
 
 
 def restore(source, *, replace=False):
-    """Replace the database and the private files with those of the archive `source`, and return its manifest.
+    """Replace the database and the private files with those in the archive `source`, and return its manifest.
 
-    Raises BackupError if this portal already has data, unless `replace` is True.
+    Raises BackupError if this portal already has data and `replace` is False.
     """
     if not replace and _has_data():
         raise BackupError("This portal already has data. Add --replace to overwrite it with the backup.")
@@ -138,7 +139,7 @@ def _applied_migrations():
 
 @contextmanager
 def _scratch_next_to(path):
-    """Create a temporary folder on the same disk as `path`, so that a rename moves a file there."""
+    """Create a temporary folder on the same disk as `path`, so that files can be renamed between the two."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".backup-") as folder:
         yield Path(folder)
@@ -163,7 +164,8 @@ def _has_data():
 def _unpack(source, folder):
     """Extract the archive into `folder`, and return its manifest.
 
-    The archive may come from anywhere, so only plain files with the names that `make` writes are accepted.
+    The archive may come from an untrusted source. So this accepts only plain files with the names that `make`
+    uses.
     """
     (folder / "private").mkdir()
     try:
@@ -219,7 +221,10 @@ def _check(manifest, copy):
 
 @contextmanager
 def _files_swapped(new, *, old):
-    """Replace the private files with the folder `new`. After an error, move them back from `old`."""
+    """Replace the private files with the folder `new`, and move the replaced files to the folder `old`.
+
+    If the `with` block fails, move the files back from `old`.
+    """
     private = _private()
     if private.exists():
         os.rename(private, old)

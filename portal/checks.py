@@ -1,4 +1,4 @@
-"""Report unsafe settings as errors, each with its fix, in `manage.py check` and when the server starts."""
+"""Find unsafe settings. `manage.py check` and the server's start report each problem with its fix."""
 
 import codecs
 from urllib.parse import urlsplit
@@ -39,7 +39,7 @@ def settings_are_safe(app_configs=None, **kwargs):
 
 
 def _production_rules():
-    """Return the rules of production: (id, whether the rule is broken, the problem, how to fix it)."""
+    """Return the rules of production. Each rule is (id, whether it is broken, the problem, how to fix it)."""
     key = _secret_key()
     base = urlsplit(settings.BASE_URL)
     hosts = settings.ALLOWED_HOSTS
@@ -97,7 +97,7 @@ def _production_rules():
 
 
 def _ils_rules():
-    """Return the rules for the library's own system (ILS). Without one, none is broken."""
+    """Return the rules for the library's own system (ILS). No rule is broken if there is no ILS."""
     kind, given = settings.ILS, settings.ILS_SETTINGS
     koha = urlsplit(given.get("url", "")) if kind == "koha" else None
     return [
@@ -222,7 +222,7 @@ def _secret_key():
     try:
         return settings.SECRET_KEY
     except ImproperlyConfigured:
-        # Django raises this if the key is empty.
+        # Django raises this error if the key is empty.
         return ""
 
 
@@ -231,7 +231,7 @@ def _covers(hosts, name):
 
 
 def refuse_unsafe_settings():
-    """Raise ImproperlyConfigured with each problem and its fix. The server calls it before it starts."""
+    """Raise ImproperlyConfigured with each problem and its fix. The server calls this when it starts."""
     if errors := settings_are_safe():
         raise ImproperlyConfigured(
             "\n".join(

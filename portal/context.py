@@ -6,8 +6,9 @@ from django.utils.functional import SimpleLazyObject
 def page(request):
     """Return the variables of every template: the library, the viewer, the demo flag and the CSRF token.
 
-    Django masks the token again for each form, and random text does not compress. One lazy token makes a page
-    with many small forms a third smaller. The mask still changes with every response.
+    By default, Django masks the CSRF token anew for each form, and these random texts do not compress. With
+    one token for all forms, a page with many small forms is a third smaller. The mask still changes with
+    every response.
     """
     return {
         "library": getattr(request, "library", None),

@@ -11,14 +11,14 @@ def env(name, default=""):
 
 
 def env_list(name, default=""):
-    """Return the parts between commas, without spaces around them."""
+    """Split the variable at its commas, and return the parts without surrounding spaces."""
     return [part.strip() for part in env(name, default).split(",") if part.strip()]
 
 
 def env_number(name, default, *, least=0):
     """Return the variable as a whole number.
 
-    Without it, or with a value that is not a whole number of at least `least`, return the default.
+    Return the default if the variable is missing or is not a whole number of at least `least`.
     """
     try:
         number = int(env(name) or default)
@@ -31,7 +31,7 @@ def env_number(name, default, *, least=0):
 
 
 def env_pairs(name):
-    """Return {"CPL": "central"} for "CPL=central"."""
+    """Return the variable's pairs as a dictionary. For example, "CPL=central" becomes {"CPL": "central"}."""
     pairs = (part.partition("=") for part in env_list(name))
     return {key.strip(): value.strip() for key, _equals, value in pairs}
 

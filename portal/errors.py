@@ -1,4 +1,4 @@
-"""The error pages. Each one tells the person what to do next, and nothing about the code."""
+"""Show the error pages. Each page tells the person what to do next and says nothing about the code."""
 
 import logging
 
@@ -16,7 +16,10 @@ log = logging.getLogger(__name__)
 
 
 def one_or_404(rows):
-    """Return the first row of a list, or raise Http404. It is get_object_or_404 for a prepared query."""
+    """Return the first row of a list, or raise Http404.
+
+    Prepared queries return lists, so they can't use get_object_or_404.
+    """
     if not rows:
         raise Http404
     return rows[0]
@@ -39,16 +42,16 @@ def csrf_failure(request, reason=""):
 
 
 def page_not_found(request, exception=None):
-    # The URL is valid, so there is no such object, or this person may not open it.
+    # The URL is valid. So the object does not exist, or this person may not open it.
     if request.resolver_match and request.user.is_authenticated:
         note(request, "not_theirs")
     return render(request, "errors/404.html", status=404)
 
 
 def too_many_requests(request, exception=None):
-    """Answer with 429. If the exception is a TooOften, say when to try again.
+    """Answer with 429. If the exception is a TooOften, say when the person can try again.
 
-    A script gets that sentence as plain text and shows it on its own page.
+    If a script sent the request, it gets that sentence as plain text and shows it on its own page.
     """
     words = exception.words if isinstance(exception, TooOften) else ""
     if words and "text/html" not in request.headers.get("Accept", ""):
@@ -57,10 +60,10 @@ def too_many_requests(request, exception=None):
 
 
 class TooOftenMiddleware:
-    """Answer a request that reached a rate limit with 429 and Retry-After.
+    """Set the status 429 and the header Retry-After if a request has reached a rate limit.
 
-    A view that catches TooOften shows its own page, with what the person typed. If no view catches it, the
-    person gets the error page. For htmx the status stays as it is, because htmx does not swap a 429.
+    A view can catch TooOften and show its own page with what the person typed. Otherwise the person gets the
+    error page. This middleware does not change the status for htmx, because htmx does not swap a 429.
     """
 
     def __init__(self, get_response):
@@ -83,7 +86,7 @@ def server_error(request):
 
 
 def _page_without_library(request, template, status):
-    """Render a page from its template alone, without the database, the session or a valid host."""
+    """Render an error page without using the database, the session or the host, which may be invalid."""
     try:
         page = render_to_string(template)
     except Exception:

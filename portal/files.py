@@ -1,7 +1,7 @@
 """Make uploaded files safe to keep and to serve.
 
-A picture is decoded and encoded again. A PDF is only ever served as a download. The first bytes of a file
-decide its type, because its name and the browser's Content-Type can lie.
+A picture is decoded and encoded again. A PDF is always served as a download. The first bytes of a file decide
+its type, because the file name and the browser's Content-Type can be wrong.
 """
 
 import io
@@ -18,12 +18,13 @@ PICTURE_FORMATS = ("JPEG", "PNG", "WEBP")
 PDF_MAGIC = b"%PDF-"
 START_OF_SCAN = b"\xff\xda"
 
-# These are checked before anything is decoded, because a small file can contain a very large picture. A JPEG
-# may have more pixels, because it can be decoded at half its size or less. Phones take up to 50 million
+# The size is checked before decoding, because a small file can contain a very large picture. A JPEG may have
+# more pixels, because it can be decoded at half its size or less. The cameras of phones have up to 50 million
 # pixels.
 MAX_PIXELS = 25_000_000
 MAX_JPEG_PIXELS = 64_000_000
-# A progressive JPEG can have many scans, and a scan of a hundred bytes costs as much as the whole picture.
+# A progressive JPEG can have many scans. Decoding a scan of a hundred bytes takes as long as decoding the
+# whole picture.
 MAX_JPEG_SCAN_PIXELS = 25 * MAX_JPEG_PIXELS
 
 # A larger picture is made smaller before it is kept. Seven million pixels keep small print readable.
@@ -31,11 +32,11 @@ MAX_KEPT_PIXELS = 7_000_000
 MAX_KEPT_SIDE = 16_000  # the longest side that WebP allows
 MAX_PNG_BYTES = 2 * 1024 * 1024
 
-PREVIEW_SIDE = 480  # pixels; pages show it at half that size, for screens with two pixels for each CSS pixel
+PREVIEW_SIDE = 480  # in pixels; pages show previews at half this size, which is sharp on screens of phones
 PREVIEW_RATIO = 3  # a longer picture is cropped, so that its preview shows the beginning
 MAX_PREVIEW_BYTES = 40_000
 
-# Decoding takes a hundred megabytes for a moment, so each process decodes one picture at a time.
+# Decoding briefly needs a hundred megabytes of memory, so each process decodes only one picture at a time.
 DECODE_LOCK = threading.Lock()
 
 
@@ -53,7 +54,7 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Usable:
-    """An uploaded file, made safe to keep. A PDF has no preview and no size in pixels."""
+    """An uploaded file that is now safe to keep. A PDF has no preview and no size in pixels."""
 
     content: bytes
     extension: str
@@ -69,7 +70,7 @@ class Usable:
 def picture(file, *, side):
     """Return the uploaded picture as a PNG of at most `side` × `side` pixels. Raises NotAPicture.
 
-    Encoding it again removes the location and everything else that is hidden in the file.
+    Encoding the picture again removes the location and all other hidden data.
     """
     if file.size > MAX_LOGO_BYTES:
         raise NotAPicture
@@ -108,7 +109,7 @@ ENCODER_OPTIONS = {"JPEG": {"quality": 85}, "PNG": {}, "WEBP": {"quality": 85}}
 
 
 def preview_size(width, height):
-    """Return the (width, height) in pixels of the preview of a picture of this size."""
+    """Return (width, height), the size in pixels of the preview for a picture of the given size."""
     width, height = min(width, height * PREVIEW_RATIO), min(height, width * PREVIEW_RATIO)
     shrink = min(1, PREVIEW_SIDE / max(width, height))
     return max(1, round(width * shrink)), max(1, round(height * shrink))
@@ -118,7 +119,7 @@ def preview_size(width, height):
 def _open_picture(file):
     """Open the file as a Pillow image of an allowed format and size.
 
-    Raises Unusable if it can't be opened, or if decoding it inside the `with` block fails.
+    Raises Unusable if opening the file fails, or if decoding the image inside the `with` block fails.
     """
     file.seek(0)
     scans = file.read().count(START_OF_SCAN)
@@ -132,7 +133,7 @@ def _open_picture(file):
     except Exception as error:
         raise Unusable("damaged") from error
     with closing(image):
-        # MPO is a JPEG followed by another picture. Many phones write it.
+        # Many phones write MPO files. An MPO file is a JPEG followed by another picture.
         if image.format == "MPO":
             image.format = "JPEG"
         if _has_too_many_pixels(image, scans):
@@ -151,11 +152,11 @@ def _has_too_many_pixels(image, scans):
 
 
 def _upright(image):
-    """Return the first frame the right way up, small enough to keep, in 8 bits and without metadata."""
+    """Return the first frame in upright position, small enough to keep, in 8 bits and without metadata."""
     width, height = image.size
     shrink = min(1, (MAX_KEPT_PIXELS / (width * height)) ** 0.5, MAX_KEPT_SIDE / max(width, height))
     size = max(1, int(width * shrink)), max(1, int(height * shrink))
-    # Pillow then decodes a JPEG at a smaller size, which needs less memory.
+    # After this call, Pillow decodes a JPEG at a smaller size, which needs less memory.
     image.draft("RGB", size)
     if image.mode.startswith("I;16") or image.mode in {"I", "F"}:
         image = image.convert("I").point(lambda value: value / 256).convert("L")
@@ -180,7 +181,7 @@ EXIF_TRANSPOSE = {
 
 
 def _transpose(image):
-    """Return how to turn the picture, as its EXIF data say, or None."""
+    """Return the rotation that the EXIF data ask for, or None."""
     try:
         return EXIF_TRANSPOSE.get(image.getexif().get(0x0112))
     except Exception:
@@ -189,7 +190,7 @@ def _transpose(image):
 
 
 def _preview(drawn):
-    """Return a WebP of at most MAX_PREVIEW_BYTES, or of the lowest quality if none is that small."""
+    """Return a WebP of at most MAX_PREVIEW_BYTES. If no quality is that small, return the lowest quality."""
     width, height = drawn.size
     shown = drawn.crop((0, 0, min(width, height * PREVIEW_RATIO), min(height, width * PREVIEW_RATIO)))
     shown = shown.resize(preview_size(width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)

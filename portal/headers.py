@@ -43,16 +43,16 @@ PERMISSIONS_POLICY = ", ".join(f"{feature}=()" for feature in BLOCKED_FEATURES)
 
 
 def content_security_policy(style_source=""):
-    """Return the policy of one page.
+    """Return the content security policy of a page.
 
-    `style_source` is the hash of its inline style, which {% page_style %} puts on the request.
+    `style_source` is the hash of the page's inline style. {% page_style %} stores the hash on the request.
     """
     policy = CONTENT_SECURITY_POLICY | {"style-src": f"'self' {style_source}".strip()}
     return "; ".join(f"{directive} {sources}" for directive, sources in policy.items())
 
 
 class SecurityHeadersMiddleware:
-    """Add strict security headers to each response. A header that the view has set stays as it is."""
+    """Add strict security headers to each response. If the view has already set a header, don't change it."""
 
     def __init__(self, get_response):
         self.get_response = get_response
@@ -90,7 +90,7 @@ class BodyLimitMiddleware:
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not length.isdecimal():
             raise BadRequest
-        # A number of many digits is slow to convert.
+        # Python is slow to convert a number with very many digits.
         if len(length) > 12 or _is_too_large(request, int(length)):
             raise RequestDataTooBig
         return self.get_response(request)
@@ -113,8 +113,8 @@ log = logging.getLogger("portal.requests")
 class RequestLogMiddleware:
     """Give each request an id and write one log line for it.
 
-    The id is in the response and in every other log line of the request. The line names neither the person
-    nor their IP address, because what people ask a library is private.
+    The response and every other log line of the request contain the id too. The line contains neither the
+    person's name nor their IP address, because what people ask a library is private.
     """
 
     def __init__(self, get_response):

@@ -1,6 +1,6 @@
 """Answer health checks with JSON, 200 or 503.
 
-/healthz says whether the process runs, /readyz whether it can do its work.
+/healthz says whether the process runs. /readyz says whether the portal can do its work.
 """
 
 from datetime import timedelta
@@ -18,9 +18,9 @@ EMAIL_LATE_AFTER = timedelta(minutes=15)
 
 
 class HealthMiddleware:
-    """Answer /healthz and /readyz before other middleware.
+    """Answer /healthz and /readyz before any other middleware runs.
 
-    A health check has no valid host, https or session, so the other middleware would refuse it.
+    The other middleware would refuse a health check, because it has no valid host, no https and no session.
     """
 
     def __init__(self, get_response):
@@ -39,7 +39,7 @@ class HealthMiddleware:
 
 
 def readiness(*, at):
-    """Return {part: "ok" or what is wrong with it} for each part that the portal needs."""
+    """Return {part: "ok" or the problem} for each part that the portal needs, such as the database."""
     try:
         connection.ensure_connection()
     except DatabaseError:

@@ -3,7 +3,10 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 
 def render_page(request, template, context=None, *, partial="", status=200):
-    """Render the whole page, or only its partial if htmx asks. The client never names the partial."""
+    """Render the whole page, or only a partial of it for a request by htmx.
+
+    The view names the partial. The client can't choose it.
+    """
     if request.htmx and partial:
         template = f"{template}#{partial}"
         # htmx does not swap the body of a 4xx.

@@ -1,4 +1,4 @@
-"""Our icons: strokes on a grid of 24 by 24. An icon always has text next to it."""
+"""The icons. They are drawn as strokes on a grid of 24 by 24. An icon always has text next to it."""
 
 ICONS = {
     "home": '<path d="M4 11 12 4l8 7v8a1 1 0 0 1-1 1H5a1 1 0 0 1-1-1z"/><path d="M10 20v-6h4v6"/>',
@@ -67,5 +67,5 @@ ICONS = {
     "outside": '<path d="M13 4.5h6.5V11M19 5l-8 8M16.5 14v5.5h-12v-12H10"/>',
 }
 
-# These point in the direction of reading, so they are mirrored in right-to-left languages.
+# These icons point in the direction of reading, so they are mirrored in right-to-left languages.
 FLIPPED = {"forward", "back", "leave", "send", "undo", "outside", "queue"}

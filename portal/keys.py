@@ -1,7 +1,7 @@
-"""Hash and encrypt values with SECRET_KEY. Each purpose has a key of its own.
+"""Hash and encrypt values with keys that are derived from SECRET_KEY. Each purpose has its own derived key.
 
-Values made with a key in SECRET_KEY_FALLBACKS stay valid. So a library can change its key while patrons hold
-codes and staff use authenticator apps.
+Values that were made with a key in SECRET_KEY_FALLBACKS stay valid. So the codes of patrons and the
+authenticator apps of staff still work after a library changes its SECRET_KEY.
 """
 
 import base64
@@ -13,12 +13,15 @@ from django.conf import settings
 
 
 def fingerprint(purpose, text):
-    """Return the HMAC-SHA256 of the text in hexadecimal, made with the current key."""
+    """Return the HMAC-SHA256 of the text with the current key, in hexadecimal."""
     return _fingerprint(purpose, text, settings.SECRET_KEY)
 
 
 def fingerprints(purpose, text):
-    """Return the fingerprints to look for: one made with the current key, then one for each fallback."""
+    """Return all fingerprints under which the text may be stored.
+
+    The first is made with the current key. The others are made with the fallback keys.
+    """
     return [_fingerprint(purpose, text, key) for key in _keys()]
 
 

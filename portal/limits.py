@@ -1,9 +1,9 @@
-"""Rate limits, counted in the same way across all processes and hosts.
+"""Rate limits. All processes and hosts share the same counts, because the counts are in the database.
 
-An action is counted by the person who is signed in (`person`), by the network address (`network`) and by its
-target (`target`), such as an email address or a visit. All visitors of a library may share one network
-address, so limits by network leave room for all of them. A refused action is not counted, so trying again
-does not make the wait longer. docs/security.md has the same table of limits.
+An action is counted for the signed-in person (`person`), for the network address (`network`) and for the
+target of the action (`target`), such as an email address or a visit. All visitors of a library may share one
+network address, so limits by network are high enough for all of them. A refused action is not counted, so
+trying again does not make the wait longer. docs/security.md has the same table of limits.
 """
 
 import datetime
@@ -29,10 +29,11 @@ SECONDS = {"m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
 
 @dataclass(frozen=True)
 class Limit:
-    """How often one kind of action is allowed: by each person, network address and target.
+    """A limit for one kind of action: how often each person, network address and target may have it.
 
-    "3/m, 8/h" is three per minute and eight per hour. With "" the action is not counted in that way. `what`
-    and `target_is` describe the action and its target for docs/security.md.
+    "3/m, 8/h" means three per minute and eight per hour. "" means no limit: for example, without `person` the
+    action is not counted for the person. `what` and `target_is` describe the action and its target in
+    docs/security.md.
     """
 
     what: str
@@ -48,7 +49,7 @@ class Limit:
 
 
 LIMITS = {
-    # Signing in. A new person gets an account by the same code, so all email addresses are counted alike.
+    # Signing in. The same code also starts an account, so known and unknown email addresses have one limit.
     "mailed_code": Limit(
         "codes by email: to sign in, to start an account, to confirm an address",
         "20/h, 40/d",
@@ -59,7 +60,7 @@ LIMITS = {
     "mailed_code_try": Limit(
         "tries of a code from an email", network="200/10m", target="5/10m", target_is="the code"
     ),
-    # An ILS locks a card after some wrong PINs, so the limit must be lower.
+    # An ILS locks a card after a few wrong PINs, so this limit must be lower than the limit of the ILS.
     "card_sign_in": Limit(
         "card and PIN, before the ILS is asked",
         "",
@@ -71,9 +72,9 @@ LIMITS = {
     "single_sign_on": Limit("sign-ins with single sign-on", "20/h", "30/m, 600/h"),
     "address_change": Limit("changes of an email address that wait a week; each sends an email", "5/d"),
     "record_of_a_device": Limit("accounts made for one device only, to keep a visit", network="60/h"),
-    # Codes of visits have 43 bits, so thirty tries find nothing. Many wrong codes in the whole library mean
-    # that an attacker guesses from many addresses. Unknown browsers then get fewer tries, but never none.
-    # Otherwise the attacker could shut out every patron.
+    # Codes of visits have 43 bits, so nobody can guess one in thirty tries. If there are many wrong codes in
+    # the whole library, an attacker is guessing from many addresses. Then unknown browsers get fewer tries.
+    # They still get some, because otherwise the attacker could shut out every patron.
     "visit_code": Limit("wrong codes of visits and accounts", "10/10m", "30/10m"),
     "visit_code_of_all": Limit(
         "wrong codes in the whole library; after that, the next limit applies too",
@@ -83,7 +84,7 @@ LIMITS = {
     "visit_code_of_stranger": Limit(
         "wrong codes from browsers that are not signed in and opened no visit", network="3/10m"
     ),
-    # What patrons write. Nobody who types reaches the limit of messages in a conversation.
+    # What patrons write. Nobody can type fast enough to reach the limit of messages in a conversation.
     "question": Limit("new questions", "20/d", "200/d", "20/d", "the visit, if nobody keeps it"),
     "unsent_question": Limit(
         "questions that wait in a new browser until an address is confirmed", network="200/d"
@@ -94,7 +95,8 @@ LIMITS = {
     "file": Limit(
         "pictures and PDFs", "120/h", "1000/h", "120/h", "the conversation, if nobody keeps the visit"
     ),
-    # At the desk: far more than a shift needs, and too few to guess a code or to read through all patrons.
+    # The desk. These limits are far higher than a shift needs. They are still too low for guessing a code or
+    # for reading the records of all patrons.
     "code_at_desk": Limit("codes of slips and code cards that staff type", "60/10m"),
     "look_up": Limit(
         "patrons looked up by a whole card number or address; adding a patron counts too", "60/h"
@@ -103,16 +105,16 @@ LIMITS = {
     "hand_over_by_mail": Limit("visits handed over by email", "60/h", "", "5/h", "the address"),
     "invitation": Limit("invitations to work at a desk", "60/h", "", "5/h", "the address"),
 }
-# The longest time that a count is kept.
+# A count is kept for at most this time.
 KEPT_FOR = datetime.timedelta(
     seconds=max(seconds for limit in LIMITS.values() for by in BY for _most, seconds in limit.rates(by))
 )
 
 
 class TooOften(Exception):
-    """A limit is reached, so nothing was done or counted. `what` is its key in LIMITS.
+    """A limit was reached, so the action was neither done nor counted.
 
-    `until` is when the action is allowed again.
+    `what` is the key of the limit in LIMITS. The action is allowed again at `until`.
     """
 
     def __init__(self, what, until):
@@ -133,7 +135,7 @@ class TooOften(Exception):
 
     @property
     def words_for_writer(self):
-        """Return the error for a question or message that was not sent and stays in its form."""
+        """Return the error for a question or message that was not sent. The text stays in the form."""
         if self.what == "message":
             words = _(
                 "You've sent a lot of messages in a short time. This one stays here. You can send it "
@@ -149,7 +151,7 @@ class TooOften(Exception):
 
 @dataclass(frozen=True)
 class Counted:
-    """An action that was counted. `undo` takes the count back."""
+    """An action that was counted. `undo` removes it from the count."""
 
     keys: list[str]
     moment: float
@@ -164,10 +166,10 @@ class Counted:
 
 
 def count(request, what, *, target="", names_nobody=False):
-    """Count one action of LIMITS[what] by person, network address and target. Raises TooOften.
+    """Count one action for the person, the network address and the target. Raises TooOften.
 
-    With `names_nobody` the person is not counted. Otherwise the stored times would show who wrote something
-    without a name.
+    `what` is the key of the action in LIMITS. If `names_nobody` is True, nothing is counted for the person.
+    Otherwise the stored times would reveal who wrote something without a name.
     """
     rates = {
         key: LIMITS[what].rates(by)
@@ -184,13 +186,14 @@ def count(request, what, *, target="", names_nobody=False):
             _save(rows)
             return Counted(list(rates), now)
     note(request, "too_often", what=what)
-    # TooOftenMiddleware sets the status and the Retry-After header, even if the view catches the exception.
+    # TooOftenMiddleware reads this attribute to set the status and the Retry-After header. The exception
+    # alone would not be enough, because the view may catch it.
     request.too_often = TooOften(what, datetime.datetime.fromtimestamp(until, datetime.UTC))
     raise request.too_often
 
 
 def counted(request, form, field, what, **options):
-    """Call `count` and return True. If it is too often, add an error to the form's field and return False."""
+    """Call `count` and return True. If the limit is reached, add an error to the field and return False."""
     try:
         count(request, what, **options)
     except TooOften as error:
@@ -202,13 +205,14 @@ def counted(request, form, field, what, **options):
 def count_written(request, what, about=None):
     """Count a question, message or file that a patron writes. Raises TooOften.
 
-    `about` is the visit, conversation or recommendation. Without a patron, the count is for `about`, never
-    for the person who is signed in.
+    `about` is the visit, conversation or recommendation. If `about` has no patron, the action is counted for
+    `about` and never for the signed-in person.
     """
     if about is None or about.patron_id is not None:
         count(request, what)
         return
-    # A question is always about a visit. The others need the model's name, because primary keys overlap.
+    # A question is always about a visit, so the primary key is enough. A message or file can be about rows of
+    # different models with the same primary key, so its target needs the model's name.
     target = str(about.pk) if what == "question" else f"{about._meta.label}:{about.pk}"
     count(request, what, target=target, names_nobody=True)
 
@@ -216,8 +220,8 @@ def count_written(request, what, about=None):
 class CodeTry:
     """One try of a visit code or an account code. Raises TooOften if no try is left.
 
-    The try is counted before the code is looked up, so simultaneous tries are all counted. `was_right` takes
-    the count back. `is_known` is True if the browser is signed in or has opened a visit before.
+    The try is counted before the code is looked up, so simultaneous tries are all counted. `was_right`
+    removes the try from the count. `is_known` is True if the browser is signed in or has opened a visit.
     """
 
     LIBRARY = "all"  # the target of the limit for the whole library
@@ -243,7 +247,7 @@ class CodeTry:
 
 
 def is_used_up(request, what, *, target):
-    """Return whether the limit for this target is reached, without counting."""
+    """Return whether the limit for this target is reached. Nothing is counted."""
     now = time.time()
     [key] = [key for by, key in _keys(request, what, target=target) if by == "target"]
     row = LimitCount.objects.filter(pk=key).first()
@@ -251,9 +255,9 @@ def is_used_up(request, what, *, target):
 
 
 def in_words(moment):
-    """Return "at 14:35", "tomorrow at 9:10" or "on Sat, Nov 28 at 13:00", in the library's time.
+    """Return the time in words: "at 14:35", "tomorrow at 9:10" or "on Sat, Nov 28 at 13:00".
 
-    The time is rounded up to the next minute.
+    The time is in the library's time zone, rounded up to the next minute.
     """
     local = timezone.localtime(moment)
     local += datetime.timedelta(seconds=-local.second % 60, microseconds=-local.microsecond)
@@ -266,14 +270,14 @@ def in_words(moment):
 
 
 def forget_counts(*, at):
-    """Delete the counts that no limit needs any more. The worker runs it."""
+    """Delete the counts that no limit needs any more. The worker runs this job."""
     LimitCount.objects.filter(expires_at__lt=at).delete()
 
 
 def _until(moments, rates, now):
-    """Return the time from which one more action is allowed: `now`, or later if a rate is reached.
+    """Return the earliest time at which one more action is allowed: `now`, or later if a rate is reached.
 
-    `moments` are the counted times, newest first. If several rates are reached, the latest time counts.
+    `moments` are the counted times, newest first. If several rates are reached, return the latest time.
     """
     reached = [
         moments[most - 1] + seconds if most else now + seconds
@@ -284,7 +288,10 @@ def _until(moments, rates, now):
 
 
 def _keys(request, what, *, target, names_nobody=False):
-    """Return [(by, key)] of the rows to count in. A key is an HMAC with the server's key and names nobody."""
+    """Return [(by, key)] for the rows in which the action is counted.
+
+    A key names nobody, because it is an HMAC with the server's key.
+    """
     values = {"network": _network(request), "target": target}
     if request.user.is_authenticated and not names_nobody:
         values["person"] = request.user.pk
@@ -293,10 +300,10 @@ def _keys(request, what, *, target, names_nobody=False):
 
 
 def _network(request):
-    """Return the network address.
+    """Return the network address of the request.
 
-    An IPv6 address counts as its /64 network, because one household has all of it. An IPv4 address that is
-    written as IPv6 counts as IPv4, or all of them would share one limit.
+    For an IPv6 address, return its /64 network, because a household has all addresses of such a network.
+    An IPv4 address that is written as IPv6 counts as IPv4, or all of them would share one limit.
     """
     address = ipaddress.ip_address(get_adapter().get_client_ip(request))
     address = getattr(address, "ipv4_mapped", None) or address
@@ -309,9 +316,10 @@ def _mark(text):
     return salted_hmac("portal.limits", text, algorithm="sha256").hexdigest()[:32]
 
 
-# This statement inserts the missing rows, locks all of them and returns them, which no queryset can do at
-# once. Every message is counted, so the speed matters. Setting the key to itself locks a row that already
-# exists. The keys are sorted: two transactions that lock the same rows in different orders would deadlock.
+# This statement inserts the missing rows, locks all rows and returns them. No queryset can do all of that in
+# one statement, and speed matters because every message is counted. A row that already exists is locked by
+# setting its key to itself. The keys are sorted, because two transactions that lock the same rows in
+# different orders would deadlock.
 LOCK = """
     INSERT INTO portal_limitcount (key, moments, expires_at) VALUES {rows}
     ON CONFLICT (key) DO UPDATE SET key = excluded.key RETURNING key, moments, expires_at
@@ -319,7 +327,7 @@ LOCK = """
 
 
 def _lock(keys):
-    """Create the missing rows, and return all rows locked until the transaction ends."""
+    """Create the missing rows, lock all rows until the transaction ends, and return them."""
     if not keys:
         return []
     rows = ", ".join(["(%s, '[]', CURRENT_TIMESTAMP)"] * len(keys))

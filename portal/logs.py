@@ -16,13 +16,13 @@ SECRETS = [
         ),
         r"\1: …",
     ),
-    # A claim code, also with spaces or hyphens between its digits.
+    # A claim code. It may have spaces or hyphens between its digits.
     (re.compile(r"(?<!\d)\d{4}(?:\D{0,3}\d{3}){3}(?!\d)"), "…"),
-    # Anything that a person typed as a claim code, to the end of the path.
+    # The rest of a path after /c/, which is what a person typed as a claim code.
     (re.compile(r"(?i)/c/[^\s?\"'][^?\"'\n]*"), "/c/…"),
     # A query string.
     (re.compile(r"\?[^\s\"']*=[^\s\"']*"), "?…"),
-    # A token. The ids of rows and requests stay, because they help to find an error.
+    # A token. The ids of rows and requests stay in the log, because they help to find an error.
     (
         re.compile(
             r"(?<![\w-])(?=[\w-]*\d)(?![0-9a-f]{8}-[0-9a-f]{4}-)(?![0-9a-f]{32}\b)[\w-]{22,}", re.ASCII
@@ -33,7 +33,7 @@ SECRETS = [
 
 
 def redacted(text):
-    """Return the text with "…" in place of everything that may be secret."""
+    """Return the text. Replace everything that may be secret with "…"."""
     for pattern, replacement in SECRETS:
         text = pattern.sub(replacement, text)
     return text

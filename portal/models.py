@@ -4,9 +4,9 @@ from django.db import models
 
 
 class LimitCount(models.Model):
-    """The moments that count toward one limit for one person, network address or target.
+    """The times of the actions that count toward one limit for one person, network address or target.
 
-    The key is made by `limits._keys`. Without the server's own key it identifies nobody.
+    `limits._keys` makes the key of a row. The key identifies nobody to a reader without the server's own key.
     """
 
     key = models.CharField(max_length=100, primary_key=True)

@@ -1,4 +1,7 @@
-"""Keep notices (Django's messages) for the next page in a __Host- cookie, or in the session if too long."""
+"""Store notices (Django's messages) for the next page in a __Host- cookie.
+
+Notices that are too long for a cookie are stored in the session.
+"""
 
 from django.conf import settings
 from django.contrib.messages.storage.cookie import CookieStorage

@@ -1,6 +1,6 @@
 """Page through lists by key instead of by offset.
 
-New rows then don't shift the pages, and the last page is as fast as the first.
+So new rows don't shift the pages, and the last page is as fast as the first.
 """
 
 from django.core.exceptions import ValidationError
@@ -10,10 +10,11 @@ PAGE = 20
 
 
 def page_of(rows, field, last_seen, *, size=PAGE, oldest_first=False):
-    """Return (rows, next): up to `size` rows after the row `last_seen`, and the public id for the next page.
+    """Return one page of a list as (rows, next).
 
-    `next` is None on the last page. The rows are sorted by `field`, newest first unless `oldest_first`.
-    `rows` is a scoped queryset, so an id from outside the scope gives the first page.
+    The page has up to `size` rows after the row with the public id `last_seen`. `next` is the `last_seen` for
+    the next page, or None on the last page. The rows are sorted by `field`, newest first unless
+    `oldest_first` is True. If `last_seen` is not in the queryset `rows`, return the first page.
     """
     last = _key_of(rows, field, last_seen) if last_seen else None
     if last:

@@ -1,7 +1,7 @@
-"""Queries that Django compiles once per process.
+"""Compile the SQL of a query once per process, instead of at each call.
 
-Django takes longer to compile a queryset with a few joins than the database takes to answer it.
-A page that runs a dozen of them would do little else. See docs/decisions/0009.
+Django takes longer to compile a queryset with a few joins than the database takes to run its SQL. A page with
+a dozen such querysets would spend most of its time compiling. See docs/decisions/0009.
 """
 
 import copy
@@ -13,7 +13,7 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Expression
 from django.db.models.sql.compiler import SQLCompiler
 
-# The length of a list decides its SQL. These stand in for the length of a single value and of None.
+# The SQL depends on the length of each list. ONE is the "length" of a single value, and NONE that of None.
 ONE, NONE = -1, -2
 # A parameter of the cached SQL: the argument's name, and the position of the value in it.
 Place = namedtuple("Place", "name number")
@@ -22,14 +22,16 @@ Place = namedtuple("Place", "name number")
 def prepared(**fields):
     """Decorate a function that returns a queryset, so that each call returns a list of rows from cached SQL.
 
-    `fields` maps each argument to a model field, which converts its values for the database. The decorated
-    function is called by name, with a list for an `__in` lookup. The function itself runs once for each set
-    of arguments that are None and for each length of a list, and gets a `Slot` for every other value. So it
-    must not branch on a value, and it must take the current time as an argument.
+    `fields` maps each argument to a model field, which converts the values of the argument for the database.
+    All arguments are passed by name. An argument for an `__in` lookup is a list.
+
+    The function itself runs only when it is called with a new combination of list lengths and of arguments
+    that are None. It gets a `Slot` in place of every other value. So it must not branch on a value, and it
+    must take the current time as an argument.
     """
 
     def decorate(make):
-        # A list of another length needs other SQL.
+        # Each list length needs its own SQL.
         @lru_cache(maxsize=100)
         def compiled(lengths):
             slots = {
@@ -78,9 +80,9 @@ class Slot(Expression):
 class CachedCompiler(SQLCompiler):
     """A compiler that compiles its query once and then returns the same SQL with the values of each call.
 
-    Django's iterables execute it and build the objects. This class is the only one that depends on how they
-    do that: they ask the query for a compiler, call its `as_sql` and `get_converters`, and read what `as_sql`
-    has left in its attributes.
+    Django's iterables execute the SQL and build the objects. No other class of ours depends on how they do
+    that. They ask the query for a compiler, call its methods `as_sql` and `get_converters`, and read the
+    attributes that `as_sql` has set.
     """
 
     def __init__(self, query):
@@ -88,7 +90,7 @@ class CachedCompiler(SQLCompiler):
         try:
             self.sql, params = super().as_sql()
         except EmptyResultSet:
-            # No value can match, as with an empty list.
+            # The query can't match anything, for example because a list is empty.
             self.sql, params = "", ()
         # RawSQL leaves a Slot among its parameters instead of compiling it.
         self.places = [Place(param.name, 0) if isinstance(param, Slot) else param for param in params]

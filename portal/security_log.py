@@ -1,8 +1,8 @@
 """Log sign-ins, refused requests and reached rate limits, one line per event.
 
-A line names nobody. `person` and `network` are HMACs with a salt that changes every day (UTC). So the lines
-of one person or address on one day can be seen together, but nobody can find out later who it was. The audit
-trail (accounts/audit.py) has the changes by staff.
+A line names nobody. `person` and `network` are HMACs with a salt that changes every day (UTC). So a reader
+can see which lines of a day belong to the same person or address. But nobody can find out later who the
+person was. The audit trail (accounts/audit.py) has the changes by staff.
 """
 
 import datetime
@@ -27,7 +27,7 @@ KEPT_OUT = {"refused", "too_often", "not_theirs", "not_from_here"}
 
 
 def note(request, event, **facts):
-    """Log the event. `facts` are `by` or `what`, in words from our code, never what a person typed."""
+    """Log the event. `facts` are `by` or `what`. Their values come from our code, never from a person."""
     person = getattr(request, "user", None)
     marks = {
         "person": _mark(person.public_id) if person and person.is_authenticated else "",
@@ -41,7 +41,7 @@ def note(request, event, **facts):
 
 
 def _mark(value):
-    """Return today's HMAC of the value, or "" if there is none."""
+    """Return the HMAC of the value with today's salt, or "" if the value is empty."""
     if not value:
         return ""
     return hmac.new(_salt(timezone.now().date()), str(value).encode(), hashlib.sha256).hexdigest()[:12]
@@ -49,10 +49,10 @@ def _mark(value):
 
 @functools.lru_cache(maxsize=1)
 def _salt(day):
-    """Return the salt of the day, which all processes share, and delete those of earlier days.
+    """Return the salt of the day, which all processes share, and delete the salts of earlier days.
 
-    Without the database each process uses a salt of its own, because a line with other marks is better than
-    no line.
+    If the database fails, this process uses its own salt for the day. Its lines then can't be compared with
+    those of other processes, but that is better than no lines.
     """
     try:
         cache.delete_many([_key(day - datetime.timedelta(days=ago)) for ago in range(1, 60)])

@@ -1,7 +1,7 @@
 """The settings of the portal. docs/operations.md says what each environment variable means.
 
-AFTERWORD_MODE is "production" unless it says "development", "demo" or "test". In production the
-server does not start with a missing or unsafe setting: portal/checks.py says what to fix.
+AFTERWORD_MODE is "production", "development", "demo" or "test". The default is "production". In production,
+the server does not start if a setting is missing or unsafe. portal/checks.py then says what to fix.
 """
 
 from datetime import timedelta
@@ -15,7 +15,7 @@ from portal.env import env, env_flag, env_list, env_number, env_pairs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env("DATA_DIR", BASE_DIR / "var"))
-# The privacy page promises this time, and `manage.py backup` deletes older archives.
+# The privacy page promises that backups are kept only for this time. `manage.py backup` deletes older ones.
 BACKUPS_KEPT = timedelta(days=env_number("BACKUPS_KEPT_DAYS", 30, least=1))
 
 MODE = env("AFTERWORD_MODE", "production")
@@ -42,7 +42,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.usersessions",
-    # Always installed, so that its rows can be erased after a library stops using single sign-on.
+    # This app is always installed. So its rows can still be erased after a library ends single sign-on.
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
     "django_htmx",
@@ -69,7 +69,8 @@ TEMPLATE_LOADERS = [
 ]
 TEMPLATE_TAGS = ["portal.templatetags.portal"]
 if django.VERSION < (6, 0):
-    # Django has partials of its own since 6.0. The package has the same tags and the same "page.html#part".
+    # Django 6.0 and later have their own partials. This package has the same tags and the same syntax
+    # "page.html#part" for older versions.
     INSTALLED_APPS.append("template_partials.apps.SimpleAppConfig")
     TEMPLATE_LOADERS = [("template_partials.loader.Loader", TEMPLATE_LOADERS)]
     TEMPLATE_TAGS.append("template_partials.templatetags.partials")
@@ -148,8 +149,8 @@ DATABASES["default"]["CONN_MAX_AGE"] = None
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# All processes share allauth's count of wrong codes and our list of used codes, so the cache is a table. It
-# is large enough that no row is deleted early.
+# The cache is a database table, because all processes must share allauth's count of wrong codes and our list
+# of used codes. The table is so large that no row is deleted early.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
@@ -174,9 +175,9 @@ ACCOUNT_LOGIN_BY_CODE_SUPPORTS_RESEND = True
 ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_LOGIN_BY_CODE_MAX_ATTEMPTS = 5
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
-# allauth counts the wrong codes of an authenticator app. Three of a million codes are right at any moment, so
-# five tries every five minutes would be too many without the limit per day. portal/limits.py has all other
-# limits.
+# allauth counts the wrong codes of an authenticator app. At any moment, three of a million codes are right.
+# So five tries every five minutes would be too many, and there is also a limit per day. portal/limits.py has
+# all other limits.
 ACCOUNT_RATE_LIMITS = {"login_failed": "30/m/ip,5/5m/key,30/d/key"}
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_GET = False
@@ -185,12 +186,13 @@ ACCOUNT_PRESERVE_USERNAME_CASING = False
 ALLAUTH_TRUSTED_PROXY_COUNT = env_number("TRUSTED_PROXY_COUNT", 0)
 MFA_ADAPTER = "accounts.adapter.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
-# Clocks of phones are a little off. Each code still works only once, see accounts/forms/second_factor.py.
+# The clock of a phone may be a little wrong, so the codes just before and after the current one work too.
+# Each code still works only once, see accounts/forms/second_factor.py.
 MFA_TOTP_TOLERANCE = 1
 USERSESSIONS_TRACK_ACTIVITY = False
 
-# The library's own system (accounts/ils/), for sign-in with library card and PIN. Without one, the sign-in
-# page does not mention cards.
+# The library's own system (accounts/ils/), for sign-in with library card and PIN. If ILS is empty, the
+# sign-in page does not mention cards.
 ILS = env("ILS", "demo" if DEMO else "")
 ILS_TIMEOUT = env_number("ILS_TIMEOUT", 6)  # seconds for all requests of one sign-in
 ILS_BRANCHES = env_pairs("ILS_BRANCHES")
@@ -228,8 +230,8 @@ ILS_SETTINGS = {
     },
 }.get(ILS, {})
 
-# Single sign-on of a campus or a city (accounts/sign_in/single_sign_on.py). Without an issuer, the sign-in
-# page does not mention it.
+# Single sign-on of a campus or a city (accounts/sign_in/single_sign_on.py). If the issuer is empty, the
+# sign-in page does not mention single sign-on.
 SSO: dict = {
     "name": env("SSO_NAME").strip(),
     "issuer": env("SSO_ISSUER").strip().rstrip("/"),
@@ -247,14 +249,14 @@ SOCIALACCOUNT_REQUESTS_TIMEOUT = 5  # seconds for each of the three or four requ
 
 BORROWED_DEVICE_HOURS = 2  # the longest sign-in on a borrowed device
 SESSION_ENGINE = "accounts.sessions"
-# 400 days. A patron without an email address can sign in only on the device that is still signed in.
+# This is 400 days, because a patron without an email address may have no way to sign in again.
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 400
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "portal.errors.csrf_failure"
-# With this prefix, no other host of the domain can set our cookies. Browsers accept it only over https.
+# This prefix stops other hosts of the same domain from setting our cookies. It works only over https.
 COOKIE_PREFIX = "" if LOCAL else "__Host-"
 SESSION_COOKIE_NAME = COOKIE_PREFIX + "sessionid"
 CSRF_COOKIE_NAME = COOKIE_PREFIX + "csrftoken"
@@ -272,8 +274,8 @@ if not LOCAL:
 SECURE_REFERRER_POLICY = "same-origin"
 SILENCED_SYSTEM_CHECKS = ["security.W002"]  # portal.headers sends X-Frame-Options
 
-# The largest request bodies, with their files. 6 MB are enough for the library's logo (5 MB), and 11 MB for
-# one attachment (10 MB). Without JavaScript, a message arrives with all of its attachments.
+# The maximum sizes of request bodies, including files. 6 MB is enough for the library's logo (5 MB), and 11
+# MB for one attachment (10 MB). Without JavaScript, all attachments arrive together with the message.
 MEGABYTE = 1024 * 1024
 MAX_BODY_BYTES = 6 * MEGABYTE
 MAX_FILE_BODY_BYTES = 11 * MEGABYTE
@@ -312,7 +314,8 @@ MAIL_SERVER = {
     "use_ssl": env_flag("EMAIL_USE_SSL"),
     "timeout": 20,
 }
-# An email that the portal sends becomes a row of the outbox. The worker sends it with the mailer "delivery".
+# If the portal sends an email, the mailer "default" saves it as a row in the outbox. The worker then sends
+# that email with the mailer "delivery".
 MAILERS: dict = {
     "default": {"BACKEND": "portal.notifications.outbox.EmailBackend"},
     "delivery": {
@@ -324,8 +327,8 @@ MAILERS: dict = {
     },
 }
 if django.VERSION < (6, 1):
-    # Django 6.1 reads MAILERS and refuses the names below. Older releases take the backend from them, and
-    # subclasses of the SMTP backend take the server from them.
+    # Django 6.1 reads MAILERS and refuses the settings below. Older releases use these settings instead: they
+    # name the backend, and the server for subclasses of the SMTP backend.
     EMAIL_BACKEND = MAILERS["default"]["BACKEND"]
     EMAIL_HOST, EMAIL_PORT = MAIL_SERVER["host"], MAIL_SERVER["port"]
     EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL_SERVER["username"], MAIL_SERVER["password"]
@@ -367,12 +370,12 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "INFO" if MODE == "production" else "WARNING"},
     "loggers": {
         "django": {"handlers": [], "propagate": True},
-        # Scanners send requests with wrong hosts. They would fill the log with traces.
+        # Scanners send requests with wrong hosts, which would fill the log with tracebacks.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
-        # The request's own line already has the status of a refused request.
+        # RequestLogMiddleware already logs the status of a refused request.
         "django.request": {"level": "ERROR"},
         "django.server": {"handlers": [], "propagate": True, "level": "ERROR"},
-        # At the level INFO, it would log each passkey.
+        # At the level INFO, fido2 would log each passkey.
         "fido2": {"level": "WARNING"},
     },
 }

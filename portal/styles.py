@@ -1,7 +1,7 @@
-"""The style sheet, with the library's accent color.
+"""Make the style of a page from the style sheet and the library's accent color.
 
-Patron pages have the whole sheet inline, so that the first page needs no second request. Desk pages have only
-the accent color inline and load the sheet as a file, which the browser caches.
+Patron pages have the whole style sheet inline, so that the first page needs no second request. Desk pages
+have only the accent color inline. They load the style sheet as a file, which the browser caches.
 """
 
 import base64
@@ -15,23 +15,24 @@ from django.conf import settings
 STYLE_SHEET = settings.BASE_DIR / "static" / "css" / "portal.css"
 DEFAULT_ACCENT = "#0b5d4d"
 
-# The accent must be readable on `ground` and `surface`, the page and card colors in portal.css. If it is not,
-# its lightness moves to `toward` (0 to 1). `saturation` is a maximum, because strong colors glare on a dark
-# page. `tint` is the share of the accent in `soft`.
+# The accent color must be readable on `ground`, the page color in portal.css, and on `surface`, the color of
+# boxes there. If it is not, its lightness is moved toward `toward` (0 is black, 1 is white). `saturation` is
+# the maximum, because strong colors glare on a dark page. `tint` is the share of the accent color in `soft`.
 LIGHT = {"ground": "#f7f4ee", "surface": "#fffefb", "toward": 0, "saturation": 1, "tint": 0.10}
 DARK = {"ground": "#161513", "surface": "#211f1c", "toward": 1, "saturation": 0.6, "tint": 0.16}
-# The browser animates the change to the next page. The rule is inline, because a browser that has to fetch it
-# first may skip the animation.
+# This rule makes the browser animate the change to the next page. The rule is inline, because the browser may
+# skip the animation if it has to fetch the rule first.
 PAGE_TRANSITION = "@media (prefers-reduced-motion: no-preference) { @view-transition { navigation: auto; } }"
 MIN_CONTRAST = 4.6  # WCAG AA requires 4.5
 
 
 def page_style(accent_color=DEFAULT_ACCENT, *, whole=True):
-    """Return (css, source): the style of a page, and "'sha256-…'", which allows it in the CSP.
+    """Return (css, source): the style of a page, and the "'sha256-…'" that allows this style in the CSP.
 
-    If `whole` is False, the CSS has only the accent color, for a page that loads the sheet as a file.
+    If `whole` is False, the CSS has only the accent color. Use this for a page that loads the style sheet as
+    a file.
     """
-    # The time of the last edit is part of the cache key, so a developer sees an edit on reload.
+    # The cache key contains the time of the last edit, so that developers see an edit after a reload.
     return _page_style(accent_color, whole, STYLE_SHEET.stat().st_mtime_ns if settings.DEBUG else 0)
 
 
@@ -45,7 +46,7 @@ def _page_style(accent_color, whole, _edited):
 
 
 def accent_block(accent_color):
-    """Return the CSS that sets the custom properties of the accent color, for light and dark."""
+    """Return the CSS that sets the custom properties of the accent color for the light and dark themes."""
     light, dark = (
         " ".join(f"--{name}: {value};" for name, value in accent_colors(accent_color, on).items())
         for on in (LIGHT, DARK)
@@ -57,8 +58,9 @@ def accent_block(accent_color):
 def accent_colors(accent_color, theme):
     """Return {name: color} for a theme, LIGHT or DARK.
 
-    `accent` is for text, lines and buttons. It is as close to the library's color as is readable (WCAG AA).
-    `on-accent` is for text on it, and `soft` is a tint for areas behind ordinary text.
+    `accent` is for text, lines and buttons. It is the readable color (WCAG AA) that is closest to the
+    library's color. `on-accent` is for text on the color `accent`. `soft` is a light tint for areas behind
+    ordinary text.
     """
     hue, lightness, saturation = colorsys.rgb_to_hls(*(channel / 255 for channel in _channels(accent_color)))
     for step in range(51):
@@ -76,7 +78,7 @@ def accent_colors(accent_color, theme):
 
 
 def mixed(color, other, share):
-    """Return a mix of two colors, with `share` (0 to 1) of `other`."""
+    """Mix two colors and return the result. `share` (0 to 1) is the share of the color `other`."""
     return _hex(a + (b - a) * share for a, b in zip(_channels(color), _channels(other), strict=True))
 
 
@@ -104,7 +106,7 @@ def _channels(color):
 def minified(css):
     """Return the CSS without comments and needless spaces.
 
-    It would change braces and repeated spaces inside strings, which our style sheets don't have.
+    It also changes braces and repeated spaces inside strings, but our style sheets have no such strings.
     """
     css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
     css = re.sub(r"\s+", " ", css)

@@ -1,7 +1,8 @@
-"""Clean text from outside: from forms, emails and imports.
+"""Clean text that comes from forms, emails and imports.
 
-All text is plain text. These are removed, because they are invisible or make other text look different:
-- control characters, and lone surrogates, which no database accepts
+All text is plain text. Cleaning removes characters that are invisible or make other text look different:
+- control characters
+- lone surrogates, which no database accepts
 - bidi embeddings, overrides and isolates, which can reverse the text after them
 - piles of combining marks, which cover the lines above
 
@@ -28,7 +29,7 @@ ELLIPSIS = "…"
 def clean(text, *, max_length=None, multiline=False):
     """Return text that is safe to keep and to show.
 
-    It is cut at `max_length` and then ends in an ellipsis.
+    Text that is longer than `max_length` is cut and ends in an ellipsis.
     """
     text = LINE_ENDS.sub("\n", str(text))
     text = unicodedata.normalize("NFC", INVISIBLE.sub("", text))
@@ -52,8 +53,8 @@ def _with_few_marks(text):
             yield character
 
 
-# A spreadsheet takes a cell that begins with one of these for a formula. The last four are the full-width
-# forms.
+# If a cell begins with one of these characters, a spreadsheet treats the cell as a formula. The last four
+# characters are the full-width forms.
 FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
@@ -76,9 +77,9 @@ def uuid_or_none(text):
 
 
 class TextField(forms.CharField):
-    """A form field for cleaned text.
+    """A form field that cleans its text.
 
-    Text that is too long is an error, so nothing is cut without a warning.
+    If the text is too long, the person sees an error. The field never cuts text.
     """
 
     def __init__(self, *, max_length, multiline=False, **kwargs):
@@ -108,9 +109,9 @@ PAYMENT_CARD = re.compile(r"(?<!\d)[2-6]\d(?:[ -]?\d){12,17}(?!\d)", re.ASCII)
 
 
 def looks_like_secret_number(text):
-    """Return whether the text seems to have a US social security number or a payment card number.
+    """Return whether the text seems to contain a US social security number or a payment card number.
 
-    Forms warn about it before they save.
+    Forms warn the person about such a number before they save.
     """
     text = unicodedata.normalize("NFKC", str(text))
     return bool(SOCIAL_SECURITY.search(text)) or any(
@@ -120,8 +121,8 @@ def looks_like_secret_number(text):
 
 def _is_payment_card(text):
     digits = [int(character) for character in text if character.isdigit()]
-    # The barcode of a library card begins with 2 and has the same check digit. Payment cards use 2221 to
-    # 2720.
+    # The barcode of a library card begins with 2 and has the same kind of check digit. Payment cards that
+    # begin with 2 have a number from 2221 to 2720 as their first four digits.
     if digits[0] == 2 and not 2221 <= int("".join(map(str, digits[:4]))) <= 2720:
         return False
     doubled = [digit * 2 - 9 * (digit > 4) for digit in digits[-2::-2]]

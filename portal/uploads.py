@@ -1,6 +1,6 @@
 """Receive the uploaded files of a form one by one.
 
-A file that can't be taken is left out, and the text fields of the form still arrive.
+A file that can't be accepted is left out. The text fields of the form still arrive.
 """
 
 import logging
@@ -14,9 +14,10 @@ log = logging.getLogger(__name__)
 
 
 def uploaded(request, field="files"):
-    """Return [(name, file, "")] for the files of this field, and (name, None, reason) for each one left out.
+    """Return the files of this field as [(name, file, reason)].
 
-    The reason is "too_large", "too_many" or "no_room".
+    An accepted file has the reason "". For a file that was left out, `file` is None and the reason is
+    "too_large", "too_many" or "no_room".
     """
     taken = [(file.name, file, "") for file in request.FILES.getlist(field)]
     left_out = getattr(request, "left_out", [])
@@ -24,7 +25,7 @@ def uploaded(request, field="files"):
 
 
 class UploadLimitHandler(FileUploadHandler):
-    """The first upload handler. It leaves out files over the limits while they arrive."""
+    """The first upload handler. It leaves out files that are too large or too many, while they arrive."""
 
     def __init__(self, request=None):
         super().__init__(request)
@@ -35,7 +36,7 @@ class UploadLimitHandler(FileUploadHandler):
         self.files += 1
 
     def receive_data_chunk(self, raw_data, start):
-        # Skipping a file in new_file would make Django close the file before it.
+        # The file is not skipped in new_file, because Django would then close the previous file.
         if self.files > MAX_FILES:
             _leave_out(self, "too_many")
         if start + len(raw_data) > MAX_FILE_BYTES:

@@ -4,7 +4,7 @@ from django.urls import include, path
 handler400 = "portal.errors.bad_request"
 handler403 = "portal.errors.permission_denied"
 handler404 = "portal.errors.page_not_found"
-# allauth looks handler429 up when one of its rate limits is reached.
+# allauth calls handler429 when a request reaches one of allauth's rate limits.
 handler429 = "portal.errors.too_many_requests"
 handler500 = "portal.errors.server_error"
 

@@ -40,7 +40,7 @@ EVERY_HOUR = timedelta(hours=1)
 EVERY_DAY = timedelta(days=1)
 HEARTBEAT_SECONDS = 8
 ROUND_SECONDS = 1
-EMAIL_RETRY_SECONDS = 15  # after the email server could not be reached
+EMAIL_RETRY_SECONDS = 15  # the wait after the email server could not be reached
 
 
 def clear_expired_sign_ins(*, at):
@@ -49,7 +49,7 @@ def clear_expired_sign_ins(*, at):
 
 
 def clear_expired_cache(*, at):
-    """Delete the expired rows of the cache table. Django does so only when the table is full."""
+    """Delete the expired rows of the cache table. Django deletes them only when the table is full."""
     table = connection.ops.quote_name(settings.CACHES["default"]["LOCATION"])
     with connection.cursor() as cursor:
         cursor.execute(
@@ -59,9 +59,9 @@ def clear_expired_cache(*, at):
 
 
 def refresh_statistics(*, at):
-    """Renew the statistics by which SQLite chooses its indexes. PostgreSQL renews its own.
+    """Renew the statistics with which SQLite chooses its indexes. PostgreSQL renews its statistics itself.
 
-    With 100,000 rows, the desk's lists took 20 ms without statistics and 1 ms with them.
+    With 100,000 rows, the desk's lists took 20 ms without these statistics and 1 ms with them.
     """
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
@@ -69,8 +69,8 @@ def refresh_statistics(*, at):
             cursor.execute("PRAGMA optimize = 0x10002")
 
 
-# The repeated jobs: (function, interval). The database stores when each job runs next, by the name of its
-# function. So each name must be unique, and a job that is renamed runs once too early.
+# The repeated jobs as (function, interval). The database stores when each job runs next, under the name of
+# its function. So each name must be unique. If a job is renamed, it runs once too early.
 JOBS = [
     (portal.conversations.jobs.wake_snoozed, timedelta(minutes=1)),
     (portal.conversations.jobs.close_quiet, timedelta(minutes=10)),
@@ -109,11 +109,11 @@ class Worker:
         self.name = f"{socket.gethostname()[:60]}:{os.getpid()}"
         self.stopping = False
         self.progress_at = time.monotonic()
-        # A monotonic time before which no email is sent, because the email server could not be reached.
+        # No email is sent before this monotonic time, because the email server could not be reached.
         self.next_email_at = 0.0
 
     def run(self):
-        """Run until SIGTERM or SIGINT. The email that is being sent is finished first."""
+        """Run until SIGTERM or SIGINT. If an email is being sent at that moment, finish it first."""
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
         threading.Thread(target=self._send_heartbeats, daemon=True).start()
@@ -130,7 +130,7 @@ class Worker:
     def round(self):
         """Do everything that is due now, once."""
         self._beat()
-        # This runs in each round, so that the emails about these answers are delivered at once.
+        # This job runs in each round, so that emails about the answers are delivered immediately.
         portal.conversations.jobs.show_pending_answers(at=timezone.now())
         self.deliver_due()
         for job, every in JOBS:
@@ -180,9 +180,9 @@ class Worker:
         self.stopping = True
 
     def _send_heartbeats(self):
-        """Send heartbeats until the worker stops. They pause while the worker makes no progress.
+        """Send heartbeats until the worker stops. The heartbeats pause while the worker makes no progress.
 
-        This runs in a thread of its own, so that a slow email server does not look like a dead worker.
+        They have their own thread, so that a slow email server does not make the worker look dead.
         """
         while not self.stopping:
             if time.monotonic() - self.progress_at < outbox.LEASE.total_seconds():

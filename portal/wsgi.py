@@ -11,8 +11,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 refuse_unsafe_settings()
 application = get_wsgi_application()
 
-# Load every view now instead of with the first request. Then take the loaded modules out of garbage
-# collection: walking them again and again cost a tenth of each page.
+# Load every view now instead of at the first request. Then exclude the loaded modules from garbage
+# collection, because checking them again and again took a tenth of the time of each page.
 get_resolver().url_patterns  # noqa: B018  the access loads them
 gc.collect()
 gc.freeze()

@@ -1,6 +1,6 @@
-"""A site with the default settings of startproject.
+"""The settings of the minimal site, which are the defaults of startproject.
 
-The bench compares the portal with a page of this site.
+The bench compares the portal's pages with a page of this site.
 """
 
 import os

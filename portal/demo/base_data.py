@@ -1,4 +1,4 @@
-"""Add the library, its people and its items: everything that exists before the first visit."""
+"""Add everything that exists before the first visit: the library, its people and its items."""
 
 import datetime
 
@@ -21,7 +21,7 @@ from .people import PATRONS, person_id
 from .scenarios.replies import REPLY_TEMPLATES
 
 CHILDREN = {"mia"}
-CARD_PATRON = "delroy"  # the patron of the first library card in the demo's ILS
+CARD_PATRON = "delroy"  # this patron owns the first library card in the demo's ILS
 
 
 def add_base_data(builder, *, at):

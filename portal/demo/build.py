@@ -1,4 +1,4 @@
-"""Build the demo library: three months of work in order of time, through the portal's own actions."""
+"""Build the demo library. The portal's own actions play three months of work in order of time."""
 
 import datetime
 import heapq
@@ -21,8 +21,8 @@ from .conversations import Conversations
 from .scenarios.asked import QUESTIONS
 from .visits import Visits
 
-NIGHTS = 95  # days of worker jobs, from before the first visit
-EMAILS_STILL_TO_SEND = 6  # so that the mailbox fills when the worker starts
+NIGHTS = 95  # the worker's jobs run for this many days, beginning before the first visit
+EMAILS_STILL_TO_SEND = 6  # these emails arrive in the mailbox when the worker starts
 CODES_FILE = settings.DATA_DIR / "demo-codes.json"
 
 
@@ -36,7 +36,7 @@ def build(*, at, seed=1):
 
 
 def codes_to_try():
-    """Return {kind: code} of the last build. The database has only their HMACs."""
+    """Return {kind: code} of the last build. The database stores only the HMACs of the codes."""
     try:
         return json.loads(CODES_FILE.read_text())
     except (OSError, ValueError):
@@ -44,7 +44,7 @@ def codes_to_try():
 
 
 class Builder:
-    """One build: the rows by their keys in the scenarios, and the scheduled steps."""
+    """A build of the demo library. It has the created rows by their keys in the scenarios, and a schedule."""
 
     def __init__(self, at, seed):
         self.now = at
@@ -72,9 +72,9 @@ class Builder:
         _mark_old_emails_delivered()
 
     def schedule(self, at, step):
-        """Call `step(at)` when its time comes, at the latest 90 seconds before now.
+        """Schedule a call of `step(at)`. If `at` is later than 90 seconds ago, use that time instead.
 
-        A step may schedule others.
+        A step may schedule other steps.
         """
         at = min(at, self.now - datetime.timedelta(seconds=90))
         heapq.heappush(self._steps, (at, next(self._counter), step))
@@ -88,7 +88,7 @@ def _run_worker_jobs(at):
 
 
 def _mark_old_emails_delivered():
-    """Mark all emails but the latest few as delivered, as the worker would."""
+    """Mark all emails except the latest few as delivered, as the worker does after sending an email."""
     for email in Notification.objects.order_by("-created_at", "-pk")[EMAILS_STILL_TO_SEND:]:
         email.state, email.delivered_at = Notification.State.DELIVERED, email.created_at
         if email.blanked:

@@ -12,7 +12,7 @@ class Calendar:
         self.today = now.astimezone(zone).date()
 
     def moment(self, branch, days_ago, hour):
-        """Return a past time close to `hour` on that day, or on an earlier day if the branch was closed."""
+        """Return a past time near `hour` on that day, or on an earlier day if the branch was closed."""
         day = self.today - datetime.timedelta(days=days_ago)
         while True:
             hours = self._hours(branch, day)
@@ -23,7 +23,7 @@ class Calendar:
             day -= datetime.timedelta(days=1)
 
     def when_open(self, branch, at):
-        """Return `at`, or a time soon after the branch opens next if it is closed then."""
+        """Return `at` if the branch is open then. Otherwise return a time soon after it opens again."""
         local = at.astimezone(self.zone)
         hours = self._hours(branch, local.date())
         if hours and hours[0] <= local.hour < hours[1]:
@@ -34,7 +34,7 @@ class Calendar:
         return self._at(day, hours[0]) + datetime.timedelta(minutes=25)
 
     def _hours(self, branch, day):
-        """Return the opening and the closing hour on that day, or None if the branch is closed."""
+        """Return (opening hour, closing hour) of the branch on that day, or None if it is closed all day."""
         branch = self.branches[branch]
         if (day - self.today).days in branch.closed:
             return None

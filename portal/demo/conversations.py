@@ -1,4 +1,4 @@
-"""Play the demo's conversations: their messages, and what people do with them."""
+"""Play the demo's conversations, which means their messages and what people do with the conversations."""
 
 import datetime
 import uuid
@@ -28,7 +28,7 @@ class Conversations:
         about = {"recommendation": recommendation} if recommendation else {"help_session": help_session}
 
         def ask(**message):
-            # The patron may have kept the visit since it was read.
+            # The patron may have added the visit to their account after this object was read.
             help_session.refresh_from_db()
             return conversations.ask(by=patron, **about, **message)
 
@@ -51,7 +51,7 @@ class Conversations:
 
 
 class _Exchange:
-    """One DemoConversation while it is played. `ask` sends its first message and returns the conversation."""
+    """A DemoConversation that is being played. `ask` sends the first message and returns the Conversation."""
 
     def __init__(self, builder, story, branch, patron, since, ask):
         self.builder, self.story, self.branch = builder, story, branch
@@ -64,8 +64,8 @@ class _Exchange:
         for step in sorted([*self.story.messages, *self.story.actions], key=lambda step: step.days):
             is_message = isinstance(step, DemoMessage)
             wished = self._after(step.days)
-            # An answer waits until the branch opens. What follows moves too, or a patron would reply to an
-            # answer that is not there yet.
+            # An answer waits until the branch opens. Later steps must move too, because otherwise a patron
+            # could reply before the answer.
             at = max(wished, latest + min(wished - planned, SIX_HOURS))
             if is_message and step.by:
                 at = self.builder.calendar.when_open(self.branch, at)
@@ -105,7 +105,7 @@ class _Exchange:
         for name in message.files:
             self._attach(name, by, side, token, at)
         if message.by:
-            # A person who answers has read the messages.
+            # Staff members who answer have read the messages before that.
             presence.come(self.conversation, person=by, at=at, read_until=at)
 
     def _reply(self, message, by, side, fields):

@@ -1,4 +1,4 @@
-"""The demo's library: its branches, staff, topics and absences. Days are counted from today."""
+"""The branches, staff, topics and absences of the demo's library. Days are counted from today."""
 
 from typing import NamedTuple
 
@@ -119,7 +119,8 @@ STAFF = [
     ),
 ]
 
-# Name, email address, branch and days ago. The first invitation is open, the second has expired.
+# Each entry is (name, email address, branch, days ago). The first invitation is open, and the second has
+# expired.
 INVITED = [
     ("Noor Bakker", "noor.bakker@library.example.org", "harbor", 2),
     ("Callum Reid", "callum.reid@library.example.org", "central", 11),
@@ -148,7 +149,7 @@ TOPICS = {
     "children": ("Children and parents", "Niños y familias"),
 }
 
-# The person, the first and last day (counted from today), and the colleague who covers.
+# Each entry is (person, first day, last day, colleague who covers). The days are counted from today.
 ABSENCES = [
     ("daniel", -7, 6, "maribel"),
     ("jun", -41, -34, "leila"),

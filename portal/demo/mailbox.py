@@ -1,7 +1,7 @@
-"""Read the emails that the demo's worker has delivered into a folder.
+"""Read the emails that the demo's worker has delivered to a folder.
 
-Django's file backend writes emails of the same second into one file, with a line of dashes after each. So the
-name of an email is the name of its file and its number in the file.
+Django's file backend writes emails of the same second to one file, with a line of dashes after each email. So
+the name of an email consists of the name of its file and its number in the file.
 """
 
 import re
@@ -38,7 +38,8 @@ class Email:
 def latest_emails(origin):
     """Return the emails, newest first.
 
-    `origin` is the address at which the browser has opened the demo. Links to the portal are changed to it.
+    `origin` is the address at which the browser has opened the demo. Links to the portal are changed so that
+    they begin with `origin`.
     """
     if not settings.MAIL_FOLDER.is_dir():
         return []
@@ -54,7 +55,7 @@ def latest_emails(origin):
 
 
 def find_email(name, origin):
-    """Return the email of that name, or None."""
+    """Return the email with this name, or None."""
     match = NAME.fullmatch(name)
     if not match:
         return None

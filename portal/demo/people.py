@@ -1,4 +1,4 @@
-"""The demo's patrons. `address` is the part of the email address before @example.org, or ""."""
+"""The demo's patrons. `address` is the part before @example.org in the patron's email address, or ""."""
 
 import uuid
 from typing import NamedTuple
@@ -13,7 +13,7 @@ class DemoPatron(NamedTuple):
 
 
 def person_id(key):
-    """Return the public id of a staff member or patron, which is the same in every demo library."""
+    """Return the public id of a staff member or patron. The id is the same in every demo library."""
     return uuid.uuid5(uuid.NAMESPACE_URL, f"https://demo.example.org/people/{key}")
 
 

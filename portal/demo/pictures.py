@@ -1,4 +1,4 @@
-"""Draw the files that people attach in the demo, so that we need no photographs."""
+"""Draw the pictures that people attach in the demo, so that the repository needs no photographs."""
 
 import io
 import random
@@ -9,7 +9,7 @@ INK, PAPER = "#2b2a27", "#f4efe2"
 
 
 def valve():
-    """Draw a brass valve on a wall, as a phone photographs it."""
+    """Draw a brass valve on a wall, like a photo from a phone."""
     picture = Image.new("RGB", (1200, 1600), "#b9b2a4")
     draw = ImageDraw.Draw(picture)
     grain = random.Random(5)  # noqa: S311
@@ -28,7 +28,7 @@ def valve():
 
 
 def error_page():
-    """Draw a screenshot of the job board that locked a patron out."""
+    """Draw a screenshot of a job board that has locked a patron out."""
     picture = Image.new("RGB", (720, 1280), "white")
     draw = ImageDraw.Draw(picture)
     draw.rectangle((0, 0, 720, 120), fill="#1d4f91")
@@ -66,7 +66,7 @@ def deed():
 
 
 def shelf():
-    """Draw a shelf of numbered books with one missing."""
+    """Draw a shelf of numbered books. One of the books is missing."""
     picture = Image.new("RGB", (1400, 900), "#4b3a2c")
     draw, x = ImageDraw.Draw(picture), 40
     widths = random.Random(11)  # noqa: S311

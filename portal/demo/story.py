@@ -1,6 +1,6 @@
-"""Classes that describe a demo visit and what follows.
+"""Classes that describe a visit in the demo and what happens after it.
 
-The folder scenarios/ has the stories, build.py plays them.
+The folder scenarios/ contains the stories, and build.py plays them.
 """
 
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class DemoRecommendation:
-    """One recommended item, the reason, and the patron's verdict `days` after the visit.
+    """A recommended item with the reason and the patron's verdict. The verdict comes `days` after the visit.
 
-    `item` is a key of portal/demo/items, or the title of a web page that staff entered by hand.
+    `item` is a key in portal/demo/items, or the title of a web page that staff entered by hand.
     """
 
     item: str
@@ -25,10 +25,10 @@ class DemoRecommendation:
 
 @dataclass(frozen=True)
 class DemoMessage:
-    """A message, `days` after the visit or after the first message.
+    """A message that is sent `days` after the visit, or after the first message if there is no visit.
 
     `by` is the key of a staff member, or None for the patron. `files` are names in portal/demo/pictures.py.
-    `then` is the state of the conversation after an answer, one of Message.Then.
+    `then` is one of Message.Then. It says what happens to the conversation after an answer.
     """
 
     days: float
@@ -41,13 +41,17 @@ class DemoMessage:
 
 @dataclass(frozen=True)
 class DemoAction:
-    """What a person does with a conversation besides writing, `days` after the visit or first message.
+    """An action on a conversation other than sending a message.
 
-    `by` is the key of a staff member, or "" for the patron. `action` is one of these:
-    - "take", "erase", or "read" (read all messages so far)
-    - "assign" `to` a staff member, "transfer" `to` a branch, or "merge" into the conversation named `to`
-    - "snooze" `until` that many days from today
-    - write a "note" or a "draft" with `text`
+    It happens `days` after the visit, or after the first message if there is no visit. `by` is the key of a
+    staff member, or "" for the patron. `action` is one of these:
+    - "take" or "erase"
+    - "read": the person reads all messages so far
+    - "assign": `to` is a staff member
+    - "transfer": `to` is a branch
+    - "merge": `to` is the name of the conversation that stays
+    - "snooze": `until` is a number of days from today
+    - "note" or "draft": `text` is what the staff member writes
     """
 
     days: float
@@ -62,8 +66,8 @@ class DemoAction:
 class DemoConversation:
     """A conversation about the visit, or about its item with the key `about`.
 
-    `closed_by` is "patron", "staff" or "". It is closed `closed_days` after the visit, at the end or before a
-    message that opens it again. `name` lets another conversation be merged into it.
+    `closed_by` is "patron", "staff" or "". The conversation is closed `closed_days` after the visit. A later
+    message may open it again. Another conversation can be merged into this one by its `name`.
     """
 
     messages: tuple[DemoMessage, ...]
@@ -78,10 +82,10 @@ class DemoConversation:
 
 @dataclass(frozen=True)
 class DemoQuestion:
-    """A conversation that a patron began without a visit, `hours_ago`.
+    """A conversation that a patron began `hours_ago`, without a visit.
 
-    `form` has the answers of *Find me something to read*, in the shape of
-    portal/conversations/readers_form.py. They become the first message.
+    `form` has the answers in the form *Find me something to read*, as portal/conversations/readers_form.py
+    expects them. These answers become the first message.
     """
 
     hours_ago: float
@@ -94,11 +98,12 @@ class DemoQuestion:
 
 @dataclass(frozen=True)
 class DemoVisit:
-    """A help session, `days_ago` at `hour`, and what followed.
+    """A help session that happened `days_ago` at `hour`, and what followed.
 
-    `code` says what happened to the code of the visit: "kept" (by `patron`), "live", "card" (a code card),
-    "mailed", "forgotten", "revoked", or "" if the visit was not handed over. `adult` is the key of the adult
-    with whom a child shares the visit.
+    `code` says what happened to the code of the visit: "live", "card" (it is on a code card), "mailed",
+    "forgotten" or "revoked". "kept" means that `patron` used the code to add the visit to their account. The
+    code is "" if the visit was not handed over. `adult` is the key of the adult who shares the visit with a
+    child.
     """
 
     days_ago: int

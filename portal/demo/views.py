@@ -1,4 +1,4 @@
-"""The demo's own pages. portal/urls.py includes them only if settings.DEMO is True."""
+"""Show the pages that only the demo has. portal/urls.py includes them only if settings.DEMO is True."""
 
 from django.contrib.auth import logout
 from django.http import Http404
@@ -32,7 +32,10 @@ def demo(request):
 
 @require_POST
 def demo_become(request, public_id):
-    """Sign in as a person of the demo, staff with their second factor, and open their first page."""
+    """Sign in as a person of the demo, and open their first page.
+
+    For staff, the second factor counts as entered.
+    """
     person = get_object_or_404(User, public_id=public_id, is_active=True)
     logout(request)
     sign_in(request, person, by="demo")
@@ -44,7 +47,7 @@ def demo_become(request, public_id):
 
 @require_POST
 def demo_become_nobody(request):
-    """Sign out and close all opened visits, as on a new phone."""
+    """Sign out and close all opened visits, so that the browser is like a new phone."""
     logout(request)
     return redirect("open_code")
 
@@ -63,7 +66,7 @@ def demo_one_mail(request, name):
 
 
 def _people(characters, *, with_roles=False):
-    """Return [(user, about)] of the characters that are in the database."""
+    """Return [(user, text about the user)] for the characters that are in the database."""
     about = {people.person_id(character.key): character.about for character in characters}
     users = User.objects.filter(public_id__in=about)
     if with_roles:
@@ -73,7 +76,7 @@ def _people(characters, *, with_roles=False):
 
 
 def _codes(request):
-    """Return one row for each kind of code, with its link. The first row also has a QR code."""
+    """Return one row for each kind of code, with the link of the code. The first row also has a QR code."""
     meaning = {
         "live": _("opens a help session"),
         "quiet": _("opens a quiet session"),

@@ -1,4 +1,4 @@
-"""Record the visits of the demo, hand them over, and plan verdicts and conversations."""
+"""Record the demo's visits, hand the visits over, and schedule verdicts and conversations."""
 
 import datetime
 from functools import partial
@@ -24,9 +24,9 @@ from .scenarios.work import WORK
 
 VISITS = [*STUDY, *WORK, *READING, *LIFE, *LETTERS, *SMALL_VISITS, *SHARED]
 SESSIONS = 150  # visits, unfinished sessions and tallies
-NOT_TRIED_YET = 19  # in addition to those in the scenarios
+NOT_TRIED_YET = 19  # verdicts of this kind in addition to those in the scenarios
 CODE_CARDS = 10
-# The words that a patron agrees to when they keep a visit.
+# The words to which patrons agree when they add a visit to their account.
 CONSENT = {"en": "Keep this in my library account", "es": "Guardar esto en mi cuenta de la biblioteca"}
 
 
@@ -67,7 +67,7 @@ class Visits:
             for recommendation in visit.recommendations
         ]
         chosen = self.builder.random.sample(candidates, NOT_TRIED_YET)
-        # By identity, because two recommendations can be equal.
+        # The set contains identities, because two different recommendations can be equal.
         self.not_tried = {id(recommendation) for recommendation in chosen}
 
     def chosen_items(self, recommendations):
@@ -75,7 +75,7 @@ class Visits:
         return [self._chosen_item(recommendation) for recommendation in recommendations]
 
     def plan_verdicts(self, planned, recommendations, patron, since):
-        """Schedule the verdicts and saves that the DemoRecommendations `planned` ask for."""
+        """Schedule the verdicts and saved items that the DemoRecommendations `planned` describe."""
         for plan, recommendation in zip(planned, recommendations, strict=True):
             at = since + datetime.timedelta(days=plan.days)
             if plan.saved and patron:

@@ -1,8 +1,8 @@
-"""The production web server, for `manage.py run` and for the bench."""
+"""Make the command that starts the production web server, for `manage.py run` and for the bench."""
 
 import sys
 
-SECONDS_TO_FINISH = 30  # for requests that are running when the server is stopped
+SECONDS_TO_FINISH = 30  # when the server is stopped, running requests have this long to finish
 
 
 def command(application, *, bind, workers, threads):

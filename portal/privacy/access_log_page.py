@@ -1,4 +1,4 @@
-"""The access log as the patron reads it: which staff members opened their data, on which days, from where."""
+"""Prepare the access log for the patron. It says which staff members opened their data, when and where."""
 
 import datetime
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Look:
     """What one staff member did with one record on one day."""
 
     day: datetime.date
-    # Who did what, as HTML.
+    # HTML that says who did what.
     sentence: str
     where: str
     last_at: datetime.datetime
@@ -33,10 +33,11 @@ class Look:
 
 
 def who_looked(person, *, zone, before=""):
-    """Return (looks, next day): one page of the log, the latest first.
+    """Return (looks, next): one page of the log, newest first, and the value of `before` for the next page.
 
-    A page holds whole days, in the library's time zone `zone`, before the day `before` (text from the
-    address). The next day is where the following page begins, or None. It always takes four queries.
+    A page contains whole days in the library's time zone `zone`. All of them are earlier than the day
+    `before`, which is text from the URL. `next` is None on the last page. The function always makes four
+    queries.
     """
     events = AuditEvent.objects.looks_at(person).annotate(day=TruncDate("at", tzinfo=zone))
     if day := _day(before):
@@ -62,7 +63,7 @@ def _day(text):
 
 
 def _days_of_a_page(days):
-    """Return the first days that fit on a page, at least one. `days` is [(day, number of events)]."""
+    """Return the first days that fit on a page, but at least one day. `days` is [(day, number of events)]."""
     shown, total = [], 0
     for day, events in days[:DAYS_PER_PAGE_MAX]:
         total += events
@@ -73,9 +74,9 @@ def _days_of_a_page(days):
 
 
 def _titles(person, rows):
-    """Return {(kind, public id): title} of the visits and conversations that are still this person's.
+    """Return {(kind, public id): title} for the visits and conversations that still belong to this person.
 
-    Quiet visits have no title here.
+    Quiet visits are left out.
     """
     ids = {
         kind: {row["subject"] for row in rows if row["subject_type"] == kind}

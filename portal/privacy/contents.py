@@ -1,8 +1,8 @@
-"""What an export contains: a table for each model that the policy marks as exported.
+"""The tables of an export, one for each model that the policy marks as exported.
 
-It contains the person's own rows and what the library has shown them. It never contains notes, the desk's
-work, an answer in its undo window, or rows of other people. Quiet sessions name nobody, so no export can
-contain one.
+An export contains the person's own rows and what the library has shown to the person. It never contains
+notes, the desk's work, an answer in its undo window, or rows of other people. It can't contain quiet sessions
+either, because a quiet session names nobody.
 """
 
 from functools import reduce
@@ -13,7 +13,7 @@ TABLES = {**account.TABLES, **visits.TABLES, **conversations.TABLES, **lists.TAB
 
 
 def entries(table, person, at):
-    """Yield the rows of one table as {column: value}. The values are those that JSON knows."""
+    """Yield the rows of one table as {column: value}. Each value has a type that JSON can represent."""
     for row in table.rows(person, at):
         yield {name: _plain(_value_of(row, source, at)) for name, source in table.columns.items()}
 

@@ -1,4 +1,4 @@
-"""The parts of docs/ that are made from the policy: tables in docs/privacy.md and docs/who-sees-what.md."""
+"""Generate the tables in docs/privacy.md and docs/who-sees-what.md from policy.py and who_sees_what.py."""
 
 import re
 
@@ -15,7 +15,7 @@ MADE = re.compile(f"{BEGIN}\n.*?{END}", re.DOTALL)
 
 
 def documents():
-    """Return {path: text} with the whole text that each document should have."""
+    """Return {path: text} with the whole text of each document, with its table up to date."""
     with translation.override("en"):
         made = {DOCS / "privacy.md": _privacy_table(), DOCS / "who-sees-what.md": _roles_table()}
     return {

@@ -1,4 +1,4 @@
-"""Erase a person, all or nothing, and leave a receipt. What stays are counts that name nobody."""
+"""Erase a person in one transaction, and create a receipt. Only counts that name nobody remain."""
 
 import logging
 
@@ -29,7 +29,7 @@ from .models import Erasure, Export
 from .retention import forget_recommendations
 
 ATTEMPTS_MAX = 3
-# PostgreSQL's code for a transaction that it ended because it and another one waited for each other.
+# PostgreSQL's error code for a deadlock. Two transactions waited for each other, so PostgreSQL ended one.
 DEADLOCK = "40P01"
 
 log = logging.getLogger(__name__)
@@ -40,13 +40,13 @@ class AlreadyErased(Exception):
 
 
 class WorksAtADesk(Exception):
-    """The person has a staff role. A coordinator must end it first, because colleagues rely on their work."""
+    """The person has a staff role. A coordinator must end the role first, because colleagues rely on it."""
 
 
 def preview(person, *, at):
-    """Count the rows that an erasure would delete, and those that it would leave in a child's visits.
+    """Count the rows that an erasure would delete, and the rows that it would leave in a child's visits.
 
-    Returns {kind: number}, without kinds that have no rows. A pending answer is not counted.
+    Returns {kind: number}, without kinds that have no rows. An answer in its undo window is not counted.
     """
     conversations = _conversations(person, at)
     rows = {
@@ -69,9 +69,9 @@ def preview(person, *, at):
 
 
 def kept_alone(person, at):
-    """Return the condition for visits with a child that only this adult keeps.
+    """Return the condition for visits with a child that nobody but this adult keeps.
 
-    They are erased with the adult. Other visits with a child stay with the child.
+    These visits are erased together with the adult. Other visits with a child stay with the child.
     """
     live_codes = ClaimCode.objects.live(at).filter(help_session=OuterRef("pk"))
     return Q(shared_with=person, patron=None) & ~Exists(live_codes)
@@ -80,9 +80,9 @@ def kept_alone(person, at):
 def erase(person, *, language, at):
     """Erase the person in one transaction and return the receipt.
 
-    Raises AlreadyErased, WorksAtADesk, HeldByLaw. What they save on another device at the same moment is
-    erased too or refused. If a new row points to the person meanwhile, the transaction is tried again.
-    Files are deleted after the commit. The worker retries those that could not be deleted.
+    Raises AlreadyErased, WorksAtADesk, HeldByLaw. If the person saves something on another device at the same
+    moment, it is either erased too or refused. If a new row points to the person meanwhile, the transaction
+    is tried again. Files are deleted after the commit. If that fails, the worker tries again later.
     """
     for attempts_left in reversed(range(ATTEMPTS_MAX)):
         try:
@@ -104,7 +104,7 @@ def _erase(person, *, language, at):
     if held(person):
         raise HeldByLaw
     counts = preview(person, at=at)
-    # Sorted by branch, so that two erasures at the same moment update the queues in one order.
+    # The order by branch makes two simultaneous erasures update the queues in the same order.
     for conversation in sorted(conversations, key=lambda row: (row.branch_id, row.pk)):
         desk_actions.erase(conversation, by=person, at=at)
     library = Library.current()
@@ -113,7 +113,7 @@ def _erase(person, *, language, at):
     for shared in HelpSession.objects.filter(shared_with=person).order_by("pk"):
         sharing.stop_keeping(shared, by=person, at=at)
     _delete_unsent_attachments(person)
-    # So that nobody can claim the messages that stay in a child's visit as their own.
+    # Messages in a child's visit stay. This mark stops other people from claiming them as their own.
     _written_by(person).update(writer_erased=True)
     for email in _addresses(person):
         Invitation.objects.filter(email__iexact=email).delete()
@@ -132,7 +132,7 @@ def _erase(person, *, language, at):
 
 
 def _lock(person, at):
-    """Lock the person and their rows in the order that all actions keep, and return them.
+    """Lock the person and their rows in the order in which all actions lock.
 
     Returns the person, their help sessions, the primary keys of their recommendations, and their
     conversations. Raises AlreadyErased.
@@ -147,7 +147,7 @@ def _lock(person, at):
     sessions = list(_visits(locked, at).filter(pk__in=keys).order_by("pk"))
     recommendations = _recommendations(locked, at).values_list("pk", flat=True)
     lock_recommendations(Recommendation.objects.filter(pk__in=list(recommendations)))
-    # They may be writing in the conversations of a shared visit too.
+    # The person may also be writing in the conversations of a shared visit.
     open_to_them = Conversation.objects.filter(Q(patron=locked) | Q(help_session__in=keys))
     lock_rows(Conversation.objects.filter(pk__in=list(open_to_them.values_list("pk", flat=True))))
     conversations = list(
@@ -156,13 +156,13 @@ def _lock(person, at):
         .exclude(status=Conversation.Status.ERASED)
         .order_by("pk")
     )
-    # Other transactions that add a row of this person now wait, and then find no person.
+    # From now on, a transaction that adds a row of this person waits, and then finds that the person is gone.
     locked = User.objects.select_for_update().get(pk=locked.pk)
     return locked, sessions, list(recommendations.all()), conversations
 
 
 def _delete_unsent_attachments(person):
-    """Delete what they attached and have not sent, in the conversations of shared visits too."""
+    """Delete the person's unsent attachments, including those in the conversations of shared visits."""
     unsent = Attachment.objects.filter(added_by=person, side=Side.PATRON, message=None)
     files = [name for attachment in unsent for name in attachment.stored_names()]
     transaction.on_commit(lambda: Attachment.remove_files(files))
@@ -170,7 +170,10 @@ def _delete_unsent_attachments(person):
 
 
 def _send_receipt(erasure, address):
-    """Email the receipt. Its row in the outbox, the last with the address, is deleted once it is sent."""
+    """Email the receipt.
+
+    Its row in the outbox is the last row that contains the person's address. It is deleted after sending.
+    """
     with translation.override(erasure.language):
         goes = in_words(erasure.counts)
     notify(
@@ -211,7 +214,7 @@ def _written_by(person):
 
 
 def _emails(person):
-    """Return the emails to the person, and those to an address of theirs that staff typed."""
+    """Return the emails to the person's account, and all other emails to one of the person's addresses."""
     sent_to_them = Q(recipient=person)
     for address in _addresses(person):
         sent_to_them |= Q(to_address__iexact=address)

@@ -1,4 +1,7 @@
-"""What an erasure deletes and leaves, in words, for the page that asks and for the receipt."""
+"""Say in words what an erasure deletes and what it leaves.
+
+The page that asks for confirmation shows these texts, and so does the receipt.
+"""
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -17,12 +20,12 @@ ERASED_KINDS = [
     "mails",
     "sign_ins",
 ]
-# What stays in a child's visit, without a name.
+# The keys for rows that stay in a child's visit without a name.
 KEPT_KINDS = ["messages_left", "visits_left"]
 
 
 def in_words(counts):
-    """Return one text for each kind that is erased, and one for the account itself."""
+    """Return a text for each kind of row that is erased, and a text for the account itself."""
     lines = [_line(kind, counts[kind]) for kind in ERASED_KINDS if kind in counts]
     account = _(
         "your library account: name, email address, language, library card, passkeys and any copies of your "
@@ -32,7 +35,7 @@ def in_words(counts):
 
 
 def stays_in_words(counts):
-    """Return one text for each kind that stays in a child's visit."""
+    """Return a text for each kind of row that stays in a child's visit."""
     return [_line(kind, counts[kind]) for kind in KEPT_KINDS if kind in counts]
 
 

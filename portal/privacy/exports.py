@@ -1,6 +1,6 @@
-"""Exports: a person asks for a copy of their data, the worker builds it, and it is deleted after seven days.
+"""Let a person export a copy of their data. The worker builds the copy and deletes it after seven days.
 
-The copy is never emailed. The email only says that it is ready.
+The copy is never emailed. The email only says that the copy is ready.
 """
 
 import csv
@@ -32,15 +32,16 @@ from .export_tables.conversations import attachments, path_of
 from .models import Export
 
 FORMAT = "afterword-export"
-# The version of the format. Raise it when a table or column is renamed, removed or changes its meaning.
+# The version of the format. Raise the version if a table or column is renamed or removed, or if its meaning
+# changes.
 VERSION = 2
 FOLDER = "exports"
 LEASE = datetime.timedelta(minutes=5)
-# An export that was made within this time is as good as a new one.
+# Within this time after an export was ready, a new request returns that export.
 AGAIN_AFTER = datetime.timedelta(hours=1)
 ATTEMPTS_MAX = 3
 RETRY_AFTER = datetime.timedelta(minutes=1)
-# A file is written before its row names it, so a newer file may still get its row.
+# A worker writes a file before it saves the file's name in the row. So a newer file may still get its row.
 STRAY_AFTER = datetime.timedelta(hours=1)
 CHUNK = 256 * 1024
 
@@ -48,14 +49,14 @@ log = logging.getLogger(__name__)
 
 
 class Gone(Exception):
-    """The person was erased, or another worker has taken over the export. Its file must not be kept."""
+    """The person was erased, or another worker has taken over the export. The file must be deleted."""
 
 
 @transaction.atomic
 def ask_for(person, *, language, at):
     """Ask for an export and return it. Raises User.DoesNotExist.
 
-    If one is in progress, or was ready within the last hour, that one is returned.
+    If an earlier export is in progress or became ready within the last hour, return that export.
     """
     person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     export = latest_of(person)
@@ -74,12 +75,12 @@ def latest_of(person):
 
 
 def downloaded(export, *, at):
-    """Record the download, so that the person notices if it wasn't theirs."""
+    """Record the download, so that the person can notice a download by someone else."""
     audit.record("downloaded_export", export, by=export.person, patron=export.person, at=at)
 
 
 def forget_all_of(person):
-    """Delete the person's exports, because they contain what is no longer theirs."""
+    """Delete the person's exports, because the copies contain data that is no longer theirs."""
     _forget(Export.objects.filter(person=person))
 
 
@@ -87,7 +88,7 @@ def forget_all_of(person):
 
 
 def build_exports(*, at):
-    """Build all exports that wait."""
+    """Build all waiting exports."""
     while (export := _take(at)) is not None:
         try:
             _build(export)
@@ -102,7 +103,7 @@ def build_exports(*, at):
 
 
 def forget_old_exports(*, at):
-    """Delete exports, and the records of failed ones, after seven days."""
+    """Delete ready exports, and the rows of failed exports, after seven days."""
     ended = at - Export.KEPT_FOR
     with transaction.atomic():
         _forget(Export.objects.select_for_update().filter(ready_at__lte=ended))
@@ -110,7 +111,7 @@ def forget_old_exports(*, at):
 
 
 def forget_stray_exports(*, at):
-    """Delete files without a row. A full disk or a killed worker leaves them behind."""
+    """Delete files without a row. A full disk or a killed worker leaves such files behind."""
     storage = private_storage()
     names = [f"{FOLDER}/{name}" for name in storage.listdir(FOLDER)[1]] if storage.exists(FOLDER) else []
     old = [name for name in names if storage.get_modified_time(name) < at - STRAY_AFTER]
@@ -119,7 +120,7 @@ def forget_stray_exports(*, at):
 
 
 def remove_files(names):
-    """Delete the files. `forget_stray_exports` retries those that the disk refuses to delete."""
+    """Delete the files. If a deletion fails, `forget_stray_exports` tries it again later."""
     for name in names:
         try:
             private_storage().delete(name)
@@ -128,7 +129,10 @@ def remove_files(names):
 
 
 def _take(at):
-    """Lease the export that waits longest, or return None. Exports with too many attempts fail."""
+    """Lease and return the export that has waited longest, or return None.
+
+    Mark exports with too many attempts as failed.
+    """
     for pk in Export.objects.due(at).values_list("pk", flat=True)[:20]:
         due = Export.objects.due(at).filter(pk=pk)
         if due.filter(attempts__gte=ATTEMPTS_MAX).update(state=Export.State.FAILED, leased_until=None):
@@ -227,7 +231,7 @@ def _progress(export, *, done, total):
 
 @transaction.atomic
 def _finish(export, *, name, size, at):
-    """Mark the export as ready, delete earlier ones and send the email. Raises Gone."""
+    """Mark the export as ready, delete earlier exports and send the email. Raises Gone."""
     # Lock the person first, so that a concurrent erasure waits or has already finished.
     person = User.objects.select_for_update(no_key=True).filter(pk=export.person_id).first()
     if person is None or not _leased(export).update(

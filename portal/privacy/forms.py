@@ -9,7 +9,7 @@ from portal.text import TextField
 
 
 class RememberForm(forms.Form):
-    """A patron's choice of how long the library remembers. A child has fewer choices."""
+    """A patron's choice of how long the library remembers their visits. A child has fewer choices."""
 
     remember = forms.ChoiceField(
         label=_("How long should the library remember your visits?"),

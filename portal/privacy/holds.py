@@ -1,7 +1,7 @@
-"""Legal holds: a coordinator sets and lifts them, and everything that deletes asks for them first.
+"""Set and lift legal holds. Only coordinators do that, and all code that deletes checks for holds first.
 
-Code that deletes locks the rows first and then asks for holds. `hold` locks the same rows in the same order:
-people, visits, conversations. So a hold and a deletion at the same moment come one after the other.
+Code that deletes locks the rows first and then checks for holds. `hold` locks the same rows in the same
+order: people, visits, conversations. So a hold and a simultaneous deletion run one after the other.
 """
 
 from django.db.models import Q
@@ -34,7 +34,7 @@ class Gone(Exception):
 def hold(record, *, reason, by, at):
     """Stop the deletion of this person, help session or conversation, and return the hold.
 
-    A record that is held already keeps its first hold. Raises Gone.
+    If the record is already held, return the existing hold. Raises Gone.
     """
     _lock_all_of(record)
     record = type(record).objects.filter(pk=record.pk).first()
@@ -50,7 +50,7 @@ def hold(record, *, reason, by, at):
 
 @staff_action
 def lift(legal_hold, *, by, at):
-    """Lift the hold, and those that were copied from it. What is due is deleted again from now on."""
+    """Lift the hold and all copies of it. From now on, what is due is deleted again."""
     lifted = LegalHold.objects.filter(pk=legal_hold.pk, lifted_at=None).update(
         lifted_at=at, lifted_by=by, person=None, help_session=None, conversation=None
     )
@@ -61,17 +61,17 @@ def lift(legal_hold, *, by, at):
 
 
 def copy_holds(person, record, *, at):
-    """Copy each hold on this person to a record that will no longer be theirs.
+    """Copy each hold on this person to a record that will no longer belong to the person.
 
     The record stays held until the hold on the person is lifted. The caller has locked the record.
     """
-    # The lock waits for a hold that is being lifted at this moment.
+    # If a hold is being lifted at this moment, this lock waits until that is done.
     for legal_hold in LegalHold.objects.select_for_update(no_key=True).filter(person=person).order_by("pk"):
         copy_hold(legal_hold, record, at=at)
 
 
 def copy_hold(legal_hold, record, *, at):
-    """Copy one hold to this record, unless it has a copy already. The caller has locked the hold's row."""
+    """Copy one hold to this record, unless the record already has a copy. The caller has locked the hold."""
     if not LegalHold.objects.filter(comes_from=legal_hold, **_pointing_to(record)).exists():
         _set(
             record,
@@ -107,7 +107,7 @@ def erase_conversation(conversation, *, by, at):
 def held(record):
     """Return whether a hold forbids deleting this person, help session or conversation.
 
-    A hold on a record that belongs to it counts too, such as one on a visit of this person.
+    A hold on a record that belongs to it counts too. For example, a hold on a visit also covers its patron.
     """
     if isinstance(record, User):
         return (
@@ -122,8 +122,8 @@ def held(record):
 def held_sessions():
     """Return the condition for help sessions that a hold covers.
 
-    A hold on the help session counts, and so does one on its patron, on the adult it is shared with, or on a
-    conversation that is about it or was counted as it.
+    The hold can be on the help session, on its patron or on the adult who shares it. It can also be on a
+    conversation that is about the help session or that the desk counted as this help session.
     """
     conversations = Conversation.objects.filter(held_conversations())
     return (
@@ -138,8 +138,8 @@ def held_sessions():
 def held_conversations():
     """Return the condition for conversations that a hold covers.
 
-    A hold on the conversation counts, and so does one on its patron, on the help session it is about or was
-    counted as, or on a conversation that was merged with it.
+    The hold can be on the conversation, on its patron or on a conversation that was merged with it. It can
+    also be on the help session that the conversation is about, or on the contact that the desk logged for it.
     """
     by_themselves = _conversations_held()
     merged = Conversation.objects.filter(merged_into__in=by_themselves.values("pk")).values("pk")
@@ -150,7 +150,8 @@ def held_conversations():
 def held_events():
     """Return the condition for audit events about a held person, help session or conversation.
 
-    The subject of an event is text, so the public ids of the held records are read first.
+    The subject of an event is a public id as text. So this function first reads the public ids of the held
+    records.
     """
     held_people = _held("person")
     subjects = [
@@ -162,14 +163,14 @@ def held_events():
 
 
 def conversations_of(person):
-    """Return the conversations that are erased with this person, or that they may be writing in."""
+    """Return the conversations that are erased with this person, or in which the person may be writing."""
     return Conversation.objects.filter(Q(patron=person) | Q(help_session__shared_with=person))
 
 
 def contacts_of(conversations):
-    """Return the help sessions as which the desk counted these conversations.
+    """Return the contacts that the desk logged for these conversations.
 
-    They hold words of the conversation, which are erased with it.
+    Such a help session contains words of the conversation, which are erased with the conversation.
     """
     return HelpSession.objects.filter(pk__in=conversations.exclude(logged_as=None).values("logged_as"))
 
@@ -216,7 +217,7 @@ def lock_subjects(events):
 
 
 def _lock_all_of(record):
-    """Lock the record and every row that belongs to it and could be deleted."""
+    """Lock the record, and every row that belongs to the record and could be deleted."""
     sessions = conversations = Q(pk__in=[])
     if isinstance(record, User):
         lock_rows(User.objects.filter(pk=record.pk))

@@ -1,4 +1,4 @@
-"""Row locks that several actions of this package take."""
+"""Row locks that several actions of this package share."""
 
 from django.db.models import Q
 
@@ -10,9 +10,9 @@ from recommendations.models import Recommendation
 
 
 def lock_rows(rows):
-    """Lock these rows in the order of their primary keys until the transaction ends, and return the keys.
+    """Lock these rows until the transaction ends, in the order of their primary keys, and return the keys.
 
-    Other transactions may still add rows that point to them.
+    Other transactions may still add rows that point to the locked rows.
     """
     return list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
 
@@ -20,8 +20,8 @@ def lock_rows(rows):
 def lock_person_rows(person, *others):
     """Lock the people, and the visits, recommendations and conversations of `person`.
 
-    Visits and conversations that an adult shares with a child are included. Replies, verdicts and keeping a
-    visit lock in the same order.
+    This includes visits and conversations that an adult shares with a child. The code for replies, for
+    verdicts and for adding a visit to an account locks in the same order.
     """
     lock_rows(User.objects.filter(pk__in=[person.pk, *(other.pk for other in others)]))
     lock_rows(HelpSession.objects.filter(Q(patron=person) | Q(shared_with=person)))

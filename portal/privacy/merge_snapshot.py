@@ -1,7 +1,7 @@
-"""What is written down before two records are merged, so that the merge can be undone.
+"""Take a snapshot of rows before two records are merged, so that the merge can be undone.
 
-It is stored as JSON in `MergedRecords.before`. A row is {column: value}. A value that JSON doesn't know is
-the text that the field's `value_to_string` makes, because that keeps the microseconds of a time.
+The snapshot is stored as JSON in `MergedRecords.before`. A row is {column: value}. If JSON can't represent a
+value, the snapshot has the text from the field's `value_to_string`, which includes microseconds.
 """
 
 from allauth.account.models import EmailAddress
@@ -14,7 +14,8 @@ from portal.lists.models import SavedItem
 
 from .merging import MERGED_BY, references
 
-# Models whose rows are not restored: the person signs in again, sets a new PIN, asks for a new copy.
+# The rows of these models are not restored, because the person can easily make new ones. For example, they
+# sign in again, set a new PIN or ask for a new copy.
 NOT_RESTORED = {
     "usersessions.UserSession",
     "privacy.Export",
@@ -37,12 +38,12 @@ def as_json(row):
 
 
 def from_json(model, columns):
-    """Return the unsaved row that `as_json` wrote down."""
+    """Return the row that `as_json` stored, as an unsaved object."""
     return model(**{name: value_of(model, name, value) for name, value in columns.items()})
 
 
 def value_of(model, column, value):
-    """Return the Python value of one column."""
+    """Convert the stored value of one column to Python."""
     if value is None:
         return None
     field = next(field for field in model._meta.concrete_fields if field.attname == column)
@@ -50,13 +51,13 @@ def value_of(model, column, value):
 
 
 def current(label, columns):
-    """Return a queryset with the row as it is now, or an empty one if it was deleted."""
+    """Return a queryset with the row as it is now. It is empty if the row was deleted."""
     model = apps.get_model(label)
     return model._base_manager.filter(pk=columns[model._meta.pk.attname])
 
 
 def moved_keys(going):
-    """Return [label, field, primary keys] of the rows that a merge only points to the other person."""
+    """Return [label, field, primary keys] for the rows in which a merge changes only the foreign key."""
     moved = []
     for model, field in references():
         if (model._meta.label, field) not in MERGED_BY:
@@ -66,7 +67,7 @@ def moved_keys(going):
 
 
 def own_rows(going):
-    """Return [label, field, row] of the rows that a merge changes more than that, or deletes.
+    """Return [label, field, row] for the rows that a merge deletes, or in which it may change other fields.
 
     The items of a list come after the list.
     """
@@ -80,7 +81,7 @@ def own_rows(going):
 
 
 def rows_to_compare(going, into):
-    """Return the rows that a merge may change but not delete, as they are before it."""
+    """Return the rows that a merge may change but doesn't delete. The caller reads them before the merge."""
     drafts = Draft.objects.filter(person=going)
     both = [going, into]
     return [
@@ -93,7 +94,10 @@ def rows_to_compare(going, into):
 
 
 def changes_of(rows):
-    """Return [label, primary key, {column: [before, after]}] of the `rows_to_compare` that have changed."""
+    """Return [label, primary key, {column: [before, after]}] for each of the `rows` that has changed.
+
+    `rows` are from `rows_to_compare`.
+    """
     changes = []
     for row in rows:
         now = type(row)._base_manager.filter(pk=row.pk).first()

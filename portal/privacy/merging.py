@@ -1,6 +1,6 @@
-"""Merge the two records of one person, such as one with a library card and one with an email address.
+"""Merge two records of the same person. For example, one has the library card, the other an email address.
 
-The caller has seen proof from both sides, or a staff member at the desk vouches for it.
+The person has proven to the caller that both records are theirs, or a staff member vouches for that.
 """
 
 from dataclasses import dataclass
@@ -22,9 +22,10 @@ from .locks import lock_person_rows
 
 
 class CannotMerge(Exception):
-    """`may_merge_people` is False, or the record that would end has an email change pending.
+    """The two records must not be merged now.
 
-    The owner of the old address may still stop that change.
+    Either `may_merge_people` is False, or an email change is pending for the record that would end. The owner
+    of the old address may still stop that change.
     """
 
 
@@ -43,8 +44,9 @@ class Moving:
 def may_merge_people(going, into):
     """Return whether the record `going` may end and become part of `into`.
 
-    Staff records never end. A child's record is never merged with an adult's: a parent who has the child's
-    device would get everything of the child. Staff can first record that the account is no longer a child's.
+    Staff records never end. A child's record is never merged with an adult's record. Otherwise a parent with
+    the child's device could take over all of the child's data. Staff can first record that the account is no
+    longer a child's.
     """
     return (
         going.pk != into.pk
@@ -56,7 +58,7 @@ def may_merge_people(going, into):
 
 
 def what_moves(going):
-    """Count what a merge would move from this record, for the page that asks first."""
+    """Count what a merge would move from this record. The confirmation page shows these counts."""
     conversations = Conversation.objects.filter(patron=going, last_message_at__isnull=False)
     return Moving(
         visits=HelpSession.objects.filter(patron=going).count(),
@@ -69,11 +71,12 @@ def what_moves(going):
 def merge_people(going, into, *, by, at):
     """Move everything of `going` to `into`, delete `going`, and return `into`. Raises CannotMerge.
 
-    `into` keeps its own name and email address if it has them. `going` is signed out everywhere. An audit
-    event about each of the two is kept for `into`. Only `unmerging` can undo this.
+    `into` keeps its own name and email address, or takes those of `going` if it has none. The sign-ins of
+    `going` end on all devices. Two audit events, one about each record, name `into` as the patron. Only the
+    module `unmerging` can undo the merge.
     """
     lock_person_rows(going, into)
-    # The full lock also keeps other transactions from adding rows that point to the two.
+    # The full lock also stops other transactions from adding rows that point to these two people.
     locked = User.objects.select_for_update().filter(pk__in=[going.pk, into.pk]).order_by("pk")
     people = {person.pk: person for person in locked}
     if (
@@ -98,7 +101,7 @@ def merge_people(going, into, *, by, at):
 
 
 def references():
-    """Return (model, field name) of each foreign key to a person, those of other packages included."""
+    """Return (model, field name) of each foreign key to a person, including those in other packages."""
     relations = [
         relation
         for relation in User._meta.get_fields(include_hidden=True)
@@ -108,14 +111,17 @@ def references():
 
 
 def _end_sharing_between(going, into):
-    """End the adult's part of visits in which one of the two is the child and the other the adult."""
+    """Stop sharing the visits in which one of the two people is the child and the other is the adult."""
     both = [going, into]
     shared = HelpSession.objects.filter(patron__in=both, shared_with__in=both)
     shared.update(shared_with=None, shared_at=None)
 
 
 def _refresh_conversations(conversations):
-    """Update open pages, the desk's search and the queues. `conversations` are (key, branch id)."""
+    """Update open pages, the desk's search and the queues.
+
+    `conversations` is a list of (primary key, branch id).
+    """
     moved = Conversation.objects.filter(pk__in=[pk for pk, _branch in conversations])
     moved.update(version=F("version") + 1, desk_version=F("desk_version") + 1)
     for conversation in moved.not_merged().exclude(status=Conversation.Status.ERASED):
@@ -125,7 +131,7 @@ def _refresh_conversations(conversations):
 
 
 def _take_name_and_address(going, into):
-    """Copy to `into` what it doesn't have: name, language, email address, choice of retention."""
+    """Copy the name, language, email address and choice of retention to `into`, where it has none."""
     into.name, into.language = into.name or going.name, into.language or going.language
     address = going.email
     if into.email is None and address:
@@ -148,7 +154,7 @@ def _move(going, into, model, field):
 
 
 def _leave_to_end(going, into, model, field):
-    """Move nothing. The rows are deleted with the record."""
+    """Move nothing. The rows are deleted together with the record `going`."""
 
 
 def _end_sign_ins(going, into, model, field):
@@ -156,7 +162,7 @@ def _end_sign_ins(going, into, model, field):
 
 
 def _merge_participations(going, into, model, field):
-    """Keep the later of two reading positions in one conversation."""
+    """Move reading positions. If both people have read the same conversation, keep the later position."""
     own_rows = {(row.conversation_id, row.side): row for row in Participation.objects.filter(person=into)}
     for row in Participation.objects.filter(person=going):
         own = own_rows.get((row.conversation_id, row.side))
@@ -169,7 +175,7 @@ def _merge_participations(going, into, model, field):
 
 
 def _merge_drafts(going, into, model, field):
-    """Merge two drafts of the same message, with the files of both."""
+    """Move drafts. If both people have a draft of the same message, merge the two drafts and their files."""
     for draft in Draft.objects.filter(person=going):
         own = Draft.objects.filter(
             person=into, conversation=draft.conversation, side=draft.side, kind=draft.kind
@@ -182,7 +188,7 @@ def _merge_drafts(going, into, model, field):
 
 
 def _merge_lists(going, into, model, field):
-    """Merge lists that have the same name. An item that is on both is kept once."""
+    """Move lists, and merge two lists with the same name. An item that is on both lists is kept once."""
     for saved_list in SavedList.objects.filter(patron=going):
         own = SavedList.objects.filter(patron=into, name=saved_list.name).first()
         if own is None:
@@ -193,7 +199,10 @@ def _merge_lists(going, into, model, field):
 
 
 def _move_passkeys(going, into, model, field):
-    """Move passkeys, but not to a staff record: they open the desk and were added without a second factor."""
+    """Move passkeys, but not to a staff record.
+
+    There a passkey would open the desk, although it was added without a second factor.
+    """
     if not into.is_staff:
         _move(going, into, model, field)
 
@@ -203,11 +212,12 @@ def _move_mentions(going, into, model, field):
     NoteMention.objects.filter(person=going).exclude(note__in=own_notes).update(person=into)
 
 
-# Foreign keys whose rows can't all move, because a person has one of a kind or the rows end with the record.
+# The foreign keys whose rows can't all move. Either a person can have only one such row, or the rows end with
+# the record.
 MERGED_BY = {
-    # _take_name_and_address moves the one that `into` takes over.
+    # _take_name_and_address has already moved the address that `into` takes over.
     ("account.EmailAddress", "user"): _leave_to_end,
-    # merge_people refuses a record that has one.
+    # merge_people refuses a record with an email change.
     ("accounts.AddressChange", "person"): _leave_to_end,
     ("accounts.Absence", "person"): _leave_to_end,
     ("accounts.Absence", "cover"): _leave_to_end,
@@ -223,7 +233,7 @@ MERGED_BY = {
     ("helpsessions.AccountCode", "person"): _leave_to_end,
     ("lists.SavedList", "patron"): _merge_lists,
     ("mfa.Authenticator", "user"): _leave_to_end,
-    # The export has only the data of the record that ends.
+    # The export contains only the data of the record that ends.
     ("privacy.Export", "person"): _leave_to_end,
     ("usersessions.UserSession", "user"): _end_sign_ins,
 }

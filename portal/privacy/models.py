@@ -1,4 +1,4 @@
-"""Legal holds, merges that can be undone, exports and receipts of erasures."""
+"""Models for legal holds, for merges that can be undone, for exports and for receipts of erasures."""
 
 import datetime
 import uuid
@@ -13,9 +13,10 @@ from portal.helpsessions.models import HelpSession
 
 
 class LegalHold(models.Model):
-    """Keeps one person, help session or conversation from being deleted until a coordinator lifts the hold.
+    """A hold forbids deleting one person, help session or conversation until a coordinator lifts the hold.
 
-    In force, it points to the record, so the database refuses to delete that. Lifted, it has only `name`.
+    A hold in force points to the record, so the database refuses to delete the record. A lifted hold has only
+    the record's public id in `name`.
     """
 
     class Kind(models.TextChoices):
@@ -94,7 +95,7 @@ class LegalHold(models.Model):
 
 
 class MergedRecords(models.Model):
-    """A merge of two records, with everything that can undo it within a day. Only the desk may see it."""
+    """A merge of two records, with the data to undo the merge within a day. Only the desk may see it."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     into = models.ForeignKey(User, on_delete=models.CASCADE, related_name="merged_records")
@@ -116,7 +117,7 @@ class ExportQuerySet(models.QuerySet):
         return self.filter(state=Export.State.READY, ready_at__gt=at - Export.KEPT_FOR)
 
     def in_hand(self):
-        """Return the exports that are being built or wait for a worker."""
+        """Return the exports that are being built or are waiting for a worker."""
         return self.filter(state__in=Export.IN_HAND)
 
     def due(self, at):
@@ -195,7 +196,7 @@ class Export(models.Model):
 
 
 class Erasure(models.Model):
-    """The receipt of an erasure: when it was, and how many rows of each kind. Nothing leads to the person."""
+    """The receipt of an erasure: its time and the number of rows of each kind. It doesn't name the person."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     erased_at = models.DateTimeField()

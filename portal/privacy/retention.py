@@ -1,8 +1,9 @@
-"""Forget on time: each night the worker deletes what is due, or reduces it to a count, in batches.
+"""Each night, delete the rows that are due, or reduce them to counts. The worker does this in batches.
 
-A help session stays as a row that only counts. Its conversations are deleted with it, once all of them are
-closed. A conversation about no help session is deleted by itself, after the same period. What a legal hold
-covers stays. The periods are in accounts/patron/retention_choice.py, their wording in policy_lines/.
+A help session that is due becomes a row that only counts, and its conversations are deleted. Both must wait
+while one of the conversations is open. A conversation about no help session is deleted by itself, after the
+same period. What a legal hold covers stays. The periods are in accounts/patron/retention_choice.py, and their
+wording is in policy_lines/.
 """
 
 import time
@@ -31,7 +32,7 @@ BATCH = 50
 EVENTS_PER_BATCH = 1000
 # The hours of the night in which nobody works at a desk.
 NIGHT = range(1, 6)
-# A turn of the worker is short, so that emails don't wait.
+# The worker stops after this time and sends emails before it goes on, so that emails don't wait.
 SECONDS_A_TURN = 20
 UNFINISHED_FOR = timedelta(days=30)
 EVENTS_FOR = timedelta(days=730)
@@ -55,15 +56,15 @@ class Due:
 
 
 def forget_what_is_due(*, at):
-    """Forget a part of what is due, if it is night at the library. A job of the worker."""
+    """Forget a part of what is due, if it is night at the library. The worker runs this job."""
     if at.astimezone(Library.current().zone).hour in NIGHT:
         forget(at=at, seconds=SECONDS_A_TURN)
 
 
 def forget(*, at, seconds=None):
-    """Forget what is due, batch by batch, and return how many rows that were.
+    """Forget what is due, batch by batch, and return the number of rows.
 
-    With `seconds`, stop after the batch in which that time has passed.
+    If `seconds` is set, stop at the end of the first batch after this time.
     """
     began, done = time.monotonic(), 0
     for forget_some in (
@@ -82,7 +83,7 @@ def forget(*, at, seconds=None):
 
 
 def due(*, at):
-    """Count what `forget` would forget. Nothing is changed."""
+    """Count the rows that `forget` would forget, without changing anything."""
     sessions, conversations = due_sessions(at), due_conversations(at)
     going = Conversation.objects.filter(Q(help_session__in=sessions) | Q(pk__in=conversations))
     return Due(
@@ -104,7 +105,7 @@ def due(*, at):
 def due_sessions(at):
     """Return the help sessions that are due.
 
-    Tallies are included: they name the staff member who counted, and the minute.
+    Tallies are included, because they name the staff member who counted and the minute.
     """
     no_code = ~Exists(ClaimCode.objects.live(at).filter(help_session=OuterRef("pk")))
     not_kept = Q(patron=None, shared_with=None, created_at__lte=at - retention_choice.SHORT_PERIOD) & no_code
@@ -128,7 +129,7 @@ def due_sessions(at):
 
 
 def due_sharing(at):
-    """Return the visits that the child keeps and whose adult's time is over."""
+    """Return the child's visits whose sharing must end, because the adult's retention period is over."""
     return HelpSession.objects.filter(_adults_time_is_over(at), patron__isnull=False).exclude(
         holds.held_sessions()
     )
@@ -142,7 +143,7 @@ def _adults_time_is_over(at):
 def due_conversations(at):
     """Return the conversations about no help session that are due.
 
-    One that was merged into another is deleted with that one.
+    A merged conversation is left out, because it is deleted with the conversation into which it was merged.
     """
     without_account = Q(patron=None, closed_at__lte=at - retention_choice.SHORT_PERIOD)
     return (
@@ -170,11 +171,12 @@ def due_events(at):
 
 
 def due_holds(at):
-    """Return the holds that were lifted so long ago that they are due."""
+    """Return the lifted holds that are due, because they were lifted long ago."""
     return LegalHold.objects.filter(lifted_at__lte=at - EVENTS_FOR)
 
 
-# One batch of each. All select what is due, lock it, and select again, because the rows may have changed.
+# Each function forgets one batch of one kind. It selects the rows that are due, locks them and selects again,
+# because the rows may have changed before the lock.
 
 
 @transaction.atomic
@@ -219,7 +221,7 @@ def _forget_some_conversations(at):
 
 @transaction.atomic
 def _forget_some_unfinished(at):
-    """Delete what was typed. The session stays on the tray, to be finished or discarded."""
+    """Delete what staff typed in the forms. The sessions stay on the tray, so staff can still finish them."""
     keys = list(due_unfinished(at).values_list("pk", flat=True)[:BATCH])
     lock_rows(HelpSession.objects.filter(pk__in=keys))
     return due_unfinished(at).filter(pk__in=keys).delete()[0]
@@ -245,9 +247,9 @@ def _recommendations(sessions, conversations):
 
 
 def forget_recommendations(recommendations, zone):
-    """Reduce these recommendations to counts: the item, what it was for, the day and the verdict.
+    """Reduce these recommendations to counts, with only the item, its purpose, the day and the verdict.
 
-    Saved items no longer point to them. `zone` is the library's time zone.
+    Saved items no longer point to these recommendations. `zone` is the library's time zone.
     """
     rows = list(recommendations)
     for row in rows:
@@ -266,9 +268,9 @@ def _start_of_day(moment, zone):
 
 
 def _remove(conversations):
-    """Delete the conversations with everything that belongs to them, and their files after the commit.
+    """Delete the conversations with everything that belongs to them. Delete their files after the commit.
 
-    If the process is killed before that, `forget_stray_files` deletes the files.
+    If the process is killed before it deletes the files, `forget_stray_files` deletes them later.
     """
     with_merged = Conversation.objects.filter(
         Q(pk__in=[conversation.pk for conversation in conversations]) | Q(merged_into__in=conversations)

@@ -1,4 +1,4 @@
-"""What a choice of how long to remember would do, in words, before the patron confirms it."""
+"""Describe the effect of a retention choice in words, before the patron confirms the choice."""
 
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
@@ -15,7 +15,10 @@ from .policy_lines.line import in_words
 
 
 def effect(person, *, remember, until, at):
-    """Return sentences about the choice: the rule, what is deleted first, what is next, and what waits."""
+    """Return sentences about the effect of the choice.
+
+    They say the rule, what is deleted first, when the next visit is deleted, and which visits must wait.
+    """
     choice = {"remember": remember, "until": until, "chosen_at": at, "library": Library.current()}
     begins = at + retention_choice.UNDO_FOR
     from_then = {"day": _day(begins)}
@@ -94,9 +97,11 @@ def _rule(remember, until):
 
 
 def _visits(person):
-    """Return ([(when it became theirs, kind of child's visit or "")], number of others).
+    """Return ([(time, kind)], number of waiting visits).
 
-    The others have an open conversation, so they can't be forgotten yet.
+    The list contains one pair for each visit without an open conversation: when the visit became the
+    person's, and the kind of child's visit or "". The waiting visits have an open conversation, so they can't
+    be forgotten yet.
     """
     visits = HelpSession.objects.filter(patron=person).annotate(
         became_theirs_at=Coalesce("kept_at", "created_at")

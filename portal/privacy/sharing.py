@@ -1,7 +1,8 @@
-"""A child's visit that is shared with an adult: how the child's part or the adult's part ends.
+"""Remove a child's visit from the account of the child or of the adult who shares it.
 
-This is not in helpsessions because of legal holds. What is held because of a person stays held after their
-part ends. Nobody is kept from ending their part, and nobody learns of a hold by doing so (decision 14).
+This code is not in helpsessions because of legal holds. If a hold on a person covers the visit, the visit
+stays held after it leaves the person's account. A hold never stops people from giving up a visit, and they
+don't learn of the hold (decision 14).
 """
 
 from django.db import transaction
@@ -23,9 +24,10 @@ from .locks import lock_rows
 
 @transaction.atomic
 def stop_keeping(help_session, *, by, at):
-    """End the part of the child or adult `by`, and return the visit. It stays with the other one.
+    """Remove the visit from the account of `by`, the child or the adult, and return the visit.
 
-    What they wrote stays in the visit. Nothing happens if `by` has no part in it.
+    The visit stays with the other person, and so does what `by` wrote in it. Nothing happens if the visit is
+    not in the account of `by`.
     """
     help_session = _locked(help_session)
     if help_session.patron_id == by.pk:
@@ -39,15 +41,16 @@ def stop_keeping(help_session, *, by, at):
 
 @transaction.atomic
 def keep_alone(help_session, *, by, at):
-    """End the adult's part because the child `by` asks for it, and return the visit.
+    """Remove the visit from the adult's account because the child `by` asks for that, and return the visit.
 
-    No adult can share it again, and no code opens it. Nothing happens if `by` is not the child.
+    After that, no adult can share the visit again, and no code opens it. Nothing happens if `by` is not the
+    child.
     """
     help_session = _locked(help_session)
     if help_session.patron_id == by.pk:
         if help_session.shared_with_id:
             _end_adults_part(help_session, at=at)
-            # The event names the child alone, so that neither reads the other's name.
+            # The event names the child alone, so that neither person can read the other's name.
             audit.record("ended_sharing", help_session, by=by, patron=by, at=at)
         _leave_to_the_child(help_session)
     return help_session
@@ -55,11 +58,12 @@ def keep_alone(help_session, *, by, at):
 
 @staff_action
 def take_out(help_session, person, *, by, at):
-    """End this person's part at the desk, and return whether they had one. No code opens the visit then.
+    """Remove the visit from this person's account at the desk, and return whether it was there.
 
-    Staff remove the adult if the child asks for it. They remove the person in the child's part if that is
-    someone else, because anyone with the slip can claim to be the child. That person keeps only what they
-    wrote. If they had chosen that no adult may share the visit, that no longer counts.
+    After that, no code opens the visit. Staff remove the adult if the child asks for that. Anyone with the
+    slip can claim to be the child. So staff also remove a person who has the visit as the child but is
+    someone else. That person keeps only what they wrote. If they had chosen that no adult may share the
+    visit, their choice no longer counts.
     """
     help_session = _locked(help_session)
     if person.pk not in (help_session.patron_id, help_session.shared_with_id):
@@ -82,8 +86,9 @@ def take_out(help_session, person, *, by, at):
 
 @transaction.atomic
 def end_sharing(help_session, *, at):
-    """End the adult's part because its time is over, or because the child had ended it before.
+    """Remove the visit from the adult's account.
 
+    The reason is that the adult's retention period is over, or that the child had ended the sharing before.
     The caller has locked the visit.
     """
     _end_adults_part(help_session, at=at)
@@ -101,7 +106,7 @@ def _end_adults_part(help_session, *, at):
 
 
 def _end_childs_part(help_session, *, at):
-    """End the child's part and return the recommendations of the visit."""
+    """Remove the visit from the child's account and return its recommendations."""
     conversations = Conversation.objects.filter(help_session=help_session)
     in_visit = Q(sessionrecommendation__help_session=help_session) | Q(
         messagerecommendation__message__conversation__in=conversations
@@ -120,9 +125,9 @@ def _end_childs_part(help_session, *, at):
 
 
 def _detach(help_session, person, *, at):
-    """Copy the holds on this person to the visit, and withdraw unsent emails to them about it."""
+    """Copy the holds on this person to the visit, and withdraw the person's unsent emails about the visit."""
     conversations = Conversation.objects.filter(help_session=help_session)
-    # An answer that is being sent at this moment writes its emails before the lock is free.
+    # If an answer is being sent at this moment, its emails are written before this lock is granted.
     lock_rows(conversations)
     holds.copy_holds(person, help_session, at=at)
     withdraw_announcements_to(person, conversations)

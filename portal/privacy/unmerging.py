@@ -1,7 +1,7 @@
-"""Undo a merge of two records within a day: each row goes back to the record it belonged to.
+"""Undo a merge of two records within a day. Each row returns to the record to which it belonged.
 
-Before the merge, what it changes is written down (merge_snapshot.py). What was added since to the
-conversations of the record that ended goes back with them.
+merge_snapshot.py stores the affected rows before the merge. The conversations of the record that had ended
+return to it, together with everything that was added to these conversations after the merge.
 """
 
 import datetime
@@ -34,15 +34,16 @@ CAN_BE_UNMERGED_FOR = datetime.timedelta(hours=24)
 
 
 class CannotUnmerge(Exception):
-    """The merge was too long ago, or was undone already, or the merged record no longer exists."""
+    """The merge was too long ago or has already been undone, or the merged record no longer exists."""
 
 
 @transaction.atomic
 def merge_for_a_day(going, into, *, by, at, proven=False):
     """Merge the records so that it can be undone for a day, and return the MergedRecords. Raises CannotMerge.
 
-    With `proven`, `by` has proven to be both people. Without it, `by` is a staff member and can't merge a
-    record with their own: they could read everything of the patron, and no access log would show it.
+    If `proven` is True, `by` has proven that both records are theirs. Otherwise `by` is a staff member, who
+    can't merge a record with their own. They could then read all of the patron's data, and no access log
+    would show it.
     """
     if by.pk in (going.pk, into.pk) and not proven:
         raise CannotMerge
@@ -105,12 +106,12 @@ def can_be_unmerged(person, *, at):
 
 
 def forget_merged_records(*, at):
-    """Delete what was written down about merges that can no longer be undone. A job of the worker."""
+    """Delete the snapshots of merges that can no longer be undone. The worker runs this job."""
     MergedRecords.objects.filter(merged_at__lte=at - CAN_BE_UNMERGED_FOR).delete()
 
 
 def _lock(merged, at):
-    """Lock the merged record and return the MergedRecords, read again. Raises CannotUnmerge."""
+    """Lock the merged record, read the MergedRecords row again and return it. Raises CannotUnmerge."""
     lock_person_rows(merged.into)
     list(User.objects.select_for_update().filter(pk=merged.into_id))
     rows = MergedRecords.objects.select_for_update(of=("self",)).select_related("into")
@@ -120,11 +121,11 @@ def _lock(merged, at):
     return locked
 
 
-# Rows as they were before.
+# Restore rows as they were before the merge.
 
 
 def _undo_changes(changes):
-    """Restore each column that still has the value that the merge gave it."""
+    """Restore the old value of each column that has not changed again after the merge."""
     for label, key, columns in changes:
         model = apps.get_model(label)
         row = model._base_manager.filter(pk=key).first()
@@ -139,14 +140,14 @@ def _undo_changes(changes):
 
 
 def _restore_email(into, before, *, since):
-    """Give `into` its earlier address again, or none.
+    """Restore the earlier email address of `into`, or remove its address if it had none.
 
-    An address that was added since may belong to the other person, and would let them in.
+    An address that was added after the merge may belong to the other person, who could sign in with it.
     """
     if snapshot.email_of(into)[0] == before["address"][0]:
         return
     email, is_confirmed = before["address"]
-    # Another person may have added the address to their own record meanwhile.
+    # Meanwhile, another person may have added the address to their own record.
     if User.objects.filter(email=email).exclude(pk=into.pk).exists():
         email = None
     User.objects.filter(pk=into.pk).update(email=email)
@@ -160,7 +161,7 @@ def _restore_email(into, before, *, since):
 
 def _restore_person(columns):
     person = snapshot.from_json(User, columns)
-    # The person they were merged with may have made the address their own meanwhile.
+    # Meanwhile, the person of the merged record may have made the address their own.
     if person.email and User.objects.filter(email=person.email).exists():
         person.email = None
     person.save_base(force_insert=True)
@@ -176,19 +177,20 @@ def _move_back(label, field, row, person, into):
     elif label == EmailAddress._meta.label and person.email is None:
         return
     elif label == EmailAddress._meta.label and not now.exists():
-        # `into` replaced the address since, which deleted the row.
+        # After the merge, `into` replaced the address, which deleted the row.
         _restore_row(label, row)
     else:
         now.filter(**{field: into}).update(**{field: person})
 
 
 def _restore_row(label, columns):
-    """Insert a row that the merge deleted, unless what it belongs to was deleted since.
+    """Insert a row that the merge deleted.
 
-    A row that clashes with a newer one is left out.
+    Insert nothing if the row belongs to another row that was deleted meanwhile. Insert nothing either if the
+    row conflicts with a newer row.
     """
     row = snapshot.from_json(apps.get_model(label), columns)
-    # The database reports a missing row only at the commit, which would undo the whole action.
+    # The database reports a missing target only at the commit, and then rolls back the whole transaction.
     for field in row._meta.concrete_fields:
         if field.is_relation and getattr(row, field.attname) is not None and not _exists(field, row):
             if not field.null:
@@ -199,16 +201,16 @@ def _restore_row(label, columns):
 
 
 def _exists(field, row):
-    """Return whether the row exists to which this foreign key points."""
+    """Return whether the target of this foreign key exists."""
     target = {field.target_field.attname: getattr(row, field.attname)}
     return field.related_model._base_manager.filter(**target).exists()
 
 
-# What was added since the merge.
+# Move or end what was added after the merge.
 
 
 def _end_sharing_that_the_child_ended(person, into, *, at):
-    """End the adult's part again in visits in which the child has ended it since the merge."""
+    """End the sharing that the child had ended after the merge. Undoing the merge has brought it back."""
     visits = HelpSession.objects.filter(shared_with__in=[person, into], is_the_childs_alone=True)
     for visit in visits.order_by("pk"):
         sharing.end_sharing(visit, at=at)
@@ -228,12 +230,15 @@ def _keys_of(before, model):
 
 
 def _conversations_shared_with(person, into):
-    """Return the conversations about visits that the person shares as the adult again."""
+    """Return the conversations about children's visits that the person again shares as the adult."""
     return Conversation.objects.filter(help_session__shared_with=person).exclude(patron=into).order_by("pk")
 
 
 def _move_new_rows(conversations, person, into):
-    """Point what was written, read and recommended in these conversations since to the person."""
+    """Move the new rows of these conversations to the person.
+
+    These are the messages, attachments, recommendations, reading positions and drafts after the merge.
+    """
     in_conversations = {"conversation__in": conversations}
     Message.objects.filter(**in_conversations, side=Side.PATRON, author=into).update(author=person)
     Attachment.objects.filter(**in_conversations, side=Side.PATRON, added_by=into).update(added_by=person)
@@ -247,7 +252,10 @@ def _move_new_rows(conversations, person, into):
 
 
 def _move_access_log(before, person, into, *, since):
-    """Show the person who has opened their conversations and visits since the merge."""
+    """Move new entries of the access log to the person.
+
+    These are the entries after the merge about the person's conversations and visits.
+    """
     own_conversations = Conversation.objects.filter(pk__in=_keys_of(before, Conversation), patron=person)
     own_visits = HelpSession.objects.filter(pk__in=_keys_of(before, HelpSession), patron=person)
     shared_visits = HelpSession.objects.filter(shared_with=person).exclude(patron=into)
@@ -263,17 +271,20 @@ def _move_access_log(before, person, into, *, since):
 
 
 def _copy_new_holds(person, into, *, since, at):
-    """Copy the holds set since the merge to the person, because they may be meant for either."""
+    """Copy the holds that were set after the merge to the person.
+
+    They may be meant for either of the two people.
+    """
     rows = LegalHold.objects.select_for_update(no_key=True).filter(person=into, set_at__gt=since)
     for legal_hold in rows.order_by("pk"):
         holds.copy_hold(legal_hold, person, at=at)
 
 
 def _end_new_access(into, *, since):
-    """End the sign-ins, passkeys and single sign-on of `into` that began since the merge.
+    """End the sign-ins, passkeys and single sign-on of `into` that are newer than the merge.
 
-    They may be the other person's, who used an address, card or passkey that is theirs again. Earlier
-    sign-ins stay, because they may be all that `into` has to come back with.
+    They may belong to the other person, who now has their own address, card and passkeys again. Earlier
+    sign-ins stay, because `into` may have no other way to sign in.
     """
     for sign_in in UserSession.objects.filter(user=into, created_at__gt=since):
         sign_in.end()

@@ -1,6 +1,6 @@
-"""Who may see what, by role, for docs/who-sees-what.md. A group or role that is missing sees nothing.
+"""List what each role may see, for the table in docs/who-sees-what.md. A role that is missing sees nothing.
 
-The sweeps in tests/architecture check that the pages agree.
+The tests in tests/architecture check that the pages agree with this list.
 """
 
 from enum import Enum
@@ -9,7 +9,7 @@ from .policy_lines.line import Group
 
 
 class Role(Enum):
-    """The columns of the table."""
+    """The role of a reader. Each role is a column of the table."""
 
     PERSON = "the person it is about"
     CODE = "a viewer by code"

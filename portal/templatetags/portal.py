@@ -1,4 +1,7 @@
-"""Template tags and filters that every template has: icons, covers, times, plain text and the style sheet."""
+"""Template tags and filters for icons, covers, times, plain text and the style sheet.
+
+All templates can use them without loading this module.
+"""
 
 import datetime
 import re
@@ -22,7 +25,10 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def page_style(context, whole=True):
-    """Return the <style> of the page, and put its hash on the request for the content security policy."""
+    """Return the <style> element of the page, and store its hash on the request.
+
+    The content security policy needs that hash.
+    """
     library = context.get("library")
     css, source = styles.page_style(library.accent_color if library else styles.DEFAULT_ACCENT, whole=whole)
     if request := context.get("request"):
@@ -32,7 +38,7 @@ def page_style(context, whole=True):
 
 @register.simple_tag
 def icon(name):
-    """Return an icon from portal/icons.py. Screen readers skip it, because there is text next to it."""
+    """Return an icon from portal/icons.py. Screen readers skip the icon, because there is text next to it."""
     flips = " flips" if name in FLIPPED else ""
     return mark_safe(f'<svg class="icon{flips}" viewBox="0 0 24 24" aria-hidden="true">{ICONS[name]}</svg>')
 
@@ -55,9 +61,9 @@ KIND_ICONS = {
 
 @register.simple_tag
 def cover(item):
-    """Return a cover drawn from the title and author, which is always the same for an item.
+    """Draw a cover from the item's title and author. The same item always gets the same cover.
 
-    Screen readers skip it, because the title and author are next to it.
+    Screen readers skip the cover, because the title and author are next to it.
     """
     return _cover(item.title, item.creators, item.kind, item.public_id.int)
 
@@ -81,7 +87,7 @@ def _cover(title, creators, kind, number):
 def when(moment):
     """Return a <time> for a date or a datetime, in the library's time zone.
 
-    It says "today 14:02", "yesterday" or "Tue, Nov 3". If the year is not this year, it says that too.
+    The text is "today 14:02", "yesterday" or "Tue, Nov 3". It contains the year only if it isn't this year.
     """
     if not moment:
         return ""
@@ -96,7 +102,7 @@ def when(moment):
     return mark_safe(f'<time datetime="{iso}">{words}</time>')
 
 
-# Formatting a date is slow in Django, and a page has the same few days and times again and again.
+# Django is slow at formatting dates, and a page shows the same few days and times many times.
 
 
 @lru_cache(maxsize=2000)
@@ -123,7 +129,7 @@ def day_in_a_sentence(day):
 
 @register.filter(expects_localtime=True)
 def whole_day(day):
-    """Return a day as "November 3, 2027", for days that are months away."""
+    """Return a day with its year, as "November 3, 2027". Use this for days that are months away."""
     return date_format(day, pgettext("format of a day with its year", "F j, Y"))
 
 
@@ -135,10 +141,10 @@ def clock(moment):
 
 @register.simple_tag
 def choice_buttons(name, choices, chosen, of="", announce=False):
-    """Return one submit button with the name `name` for each choice. The chosen one is pressed.
+    """Return a submit button with the name `name` for each choice. The button for `chosen` is pressed.
 
-    `of` keeps the ids unique if a page has the same question more than once. With `announce`, screen readers
-    announce that the answer is saved.
+    `of` makes the ids unique if a page has the same question more than once. If `announce` is True, screen
+    readers announce that the answer is saved.
     """
     buttons = []
     for value, label in choices:
@@ -163,7 +169,7 @@ LINK = re.compile(r"https?://[^\s<>\"']+", re.IGNORECASE)
 def waited(moment, at=None):
     """Return how long ago `moment` was, in words.
 
-    Below a minute it counts seconds, unlike Django's timesince.
+    Unlike Django's timesince, it counts in seconds if less than a minute has passed.
     """
     seconds = max(int(((at or timezone.now()) - moment).total_seconds()), 0)
     if seconds < 60:
@@ -173,7 +179,7 @@ def waited(moment, at=None):
 
 @register.filter
 def plain(text):
-    """Turn text that a person typed into HTML paragraphs: escaped, with line breaks and links."""
+    """Turn text that a person typed into HTML paragraphs with line breaks and links. The text is escaped."""
     paragraphs = re.split(r"\n\s*\n", str(text or "").replace("\r\n", "\n").strip())
     return mark_safe(
         "".join(f'<p dir="auto">{_linked(paragraph)}</p>' for paragraph in paragraphs if paragraph)
@@ -184,7 +190,7 @@ def _linked(text):
     parts, end = [], 0
     for match in LINK.finditer(text):
         address = match[0].rstrip(".,;:!?*")
-        # The parenthesis ends the sentence, as in (see https://example.org/page).
+        # This closing parenthesis is not part of the address, as in (see https://example.org/page).
         if address.endswith(")") and "(" not in address:
             address = address.rstrip(").,;:!?")
         parts += [
@@ -198,7 +204,7 @@ def _linked(text):
 
 @register.simple_tag(takes_context=True)
 def catalog_url(context, item):
-    """Return the item's own link, or the link to it in the library's catalog, or ""."""
+    """Return the item's own link. If it has none, return its link in the library's catalog, or ""."""
     if item.url:
         return item.url if item.url.startswith(("https://", "http://")) else ""
     library = context.get("library")
@@ -214,16 +220,16 @@ def catalog_url(context, item):
 
 @register.filter
 def undo_url(message):
-    """Return the URL that undoes the action of a message, or "".
+    """Return the URL that undoes the action that a message reports, or "".
 
-    A view adds it with `messages.success(request, words, extra_tags=f"undo={url}")`.
+    A view sets this URL with `messages.success(request, words, extra_tags=f"undo={url}")`.
     """
     return message.extra_tags.partition("undo=")[2] if message.extra_tags else ""
 
 
 @register.filter
 def first_choice_id(field):
-    """Return the id for the link of an error: the id of the input, or of the first input in a group."""
+    """Return the id that an error message links to: the id of the input, or of the first input in a group."""
     return field.id_for_label or f"{field.auto_id}_0"
 
 
@@ -240,7 +246,7 @@ class CaptureNode(template.Node):
 def capture(parser, token):
     """Save rendered content in a variable: {% capture tab %}{% block tab %}{% endblock %}{% endcapture %}.
 
-    So a base template can compare what a page writes in a block.
+    With this tag, a base template can read what a page has written in a block.
     """
     _, name = token.split_contents()
     nodelist = parser.parse(("endcapture",))
@@ -263,8 +269,9 @@ class FixedNode(template.Node):
 def fixed(parser, token):
     """Render content once and reuse it for everyone: {% fixed tab is_coordinator %}…{% endfixed %}.
 
-    The content may depend only on the language and on the values named in the tag. They must have few
-    different values, because each result stays in memory. It must never depend on the person.
+    The content may depend only on the language and on the variables that are named in the tag. It must never
+    depend on the person. Each variable may have only a few different values, because each result stays in
+    memory.
     """
     _, *values = token.split_contents()
     nodelist = parser.parse(("endfixed",))

@@ -17,13 +17,16 @@ def world_of_all(built_once):
 
 @pytest.fixture
 def world(db, world_of_all):
-    """Return new copies of the world's objects. Pickle copies them five times as fast as deepcopy."""
+    """Return new copies of the world's objects. Pickle copies objects five times as fast as deepcopy."""
     return pickle.loads(world_of_all)
 
 
 @pytest.fixture
 def owner(world, sign_in):
-    """Return owner(for_staff), which returns the coordinator's or patron's browser, just reauthenticated."""
+    """Return a function that returns the browser of the coordinator or of the patron.
+
+    The person in this browser has just reauthenticated.
+    """
 
     def owner(for_staff):
         client = sign_in(Client(), world.coordinator if for_staff else world.patron)

@@ -1,4 +1,7 @@
-"""Shared code of guards and sweeps. A failure lists everything that failed and says what to do."""
+"""Shared code of the guards and sweeps, which are tests over all files or URLs.
+
+A failure lists everything that failed, and says what to do.
+"""
 
 import pytest
 from django.db import transaction
@@ -7,20 +10,20 @@ from django.utils import translation
 
 
 def fail_if_any(found, fix):
-    """Fail if anything was found. The message lists it and says how to fix it."""
+    """Fail if `found` is not empty. The message lists what was found and ends with `fix`."""
     if found := [str(item) for item in found]:
         pytest.fail("\n".join([*found, fix]), pytrace=False)
 
 
 def sweep(routes, method, check, *, browser, fix):
-    """Run `check(client, route)` for every route. List the routes that fail and say how to fix them."""
+    """Run `check(client, route)` for every route. If any fail, list these routes and say how to fix them."""
     fail_if_any(failures(routes, method, check, browser=browser), fix)
 
 
 def failures(routes, method, check, *, browser):
-    """Run `check(client, route)` for every route and return a line for each that failed.
+    """Run `check(client, route)` for every route, and return a line for each route that failed.
 
-    Each request has a savepoint of its own and a new client with the cookies of `browser`.
+    Each request has its own savepoint, and a new client with the cookies of `browser`.
     """
     found = []
     for route in routes:

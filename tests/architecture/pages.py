@@ -1,4 +1,4 @@
-"""Find the words on a page that never went through gettext."""
+"""Find the words on a page that gettext has not translated."""
 
 import re
 import unicodedata
@@ -17,14 +17,14 @@ WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 def mark_translations(monkeypatch):
-    """Let gettext return each text as ⟦text⟧ for the rest of the test."""
+    """Make gettext return each text as ⟦text⟧ until the end of the test."""
 
     def marked(original):
         return lambda *args: f"⟦{original(*args)}⟧"
 
     for name in ("gettext", "ngettext", "pgettext", "npgettext"):
         monkeypatch.setattr(_trans, name, marked(getattr(_trans, name)), raising=False)
-    # Skip the caches of these functions, which other tests share.
+    # These functions have caches that other tests share. The functions without caches replace them here.
     for name in (
         "_day_in_words",
         "_time_in_words",
@@ -39,7 +39,7 @@ def mark_translations(monkeypatch):
 
 
 def plain_literals(html, data_texts=()):
-    """Return the words of a page that are neither marked by mark_translations nor data."""
+    """Return the words of a page that are not data and that mark_translations has not marked."""
     page_texts = _PageTexts()
     page_texts.feed(html)
     found = []

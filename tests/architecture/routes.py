@@ -1,4 +1,4 @@
-"""Tables of every URL of the portal and who may open it. A test fails for a URL in no table."""
+"""List every URL of the portal and who may open it. A test fails if a URL is in no table."""
 
 import inspect
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 from django.urls import URLPattern, get_resolver
 
-# Open to everybody, with the reason.
+# URLs that everybody may open, with the reason.
 PUBLIC = {
     "home": "a visitor reads how to begin",
     "open_code": "the form for typing a code",
@@ -138,7 +138,8 @@ OBJECT = {
     "forget_second_factor": "person",
     "close_desk_computer": "shared_desk",
 }
-# URLs with an id that is not looked up in a scope, with the reason.
+# URLs with an id that views look up among all rows, not only among rows that the person may see. The text is
+# the reason.
 SHARED = {
     "save_item": "items of the catalog belong to nobody",
     "branch_settings": "coordinators manage all branches",
@@ -182,7 +183,7 @@ def routes():
 
 
 def owned(for_staff):
-    """Return the routes whose owner works at the desk, or those whose owner is a patron."""
+    """Return the routes whose owner works at the desk if `for_staff` is True, or else is a patron."""
     return [route for route in routes() if route.for_staff == for_staff]
 
 

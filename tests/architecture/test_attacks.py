@@ -1,4 +1,7 @@
-"""Attack every URL with addresses of other hosts, unknown fields, link scanners and hostile text."""
+"""Attack every URL with addresses of other hosts, with unknown fields and with hostile text.
+
+Also open the links in emails as a link scanner does.
+"""
 
 import contextlib
 import re
@@ -72,7 +75,7 @@ REDIRECTING_ROUTES = [
 
 
 def redirect_targets(answer):
-    """Return the addresses that a response sends the browser to."""
+    """Return the addresses to which a response sends the browser."""
     return [
         answer.headers.get(name, "")
         for name in ("Location", "HX-Redirect", "HX-Location", "HX-Push-Url", "Refresh")
@@ -161,13 +164,13 @@ PROTECTED_COLUMNS = {
     "privacy.Export": ["id", "person_id"],
 }
 WRITTEN_BY_DESIGN = {
-    # A patron may ask for their own copy.
+    # A patron may ask for an export of their own data.
     "export": {"privacy.Export"},
 }
 
 
 def columns():
-    """Return {model label: {primary key: protected columns}} of all rows."""
+    """Return {model label: {primary key: values of the protected columns}} for all rows."""
     found = {}
     for label, names in PROTECTED_COLUMNS.items():
         model = apps.get_model(label)
@@ -182,7 +185,7 @@ def columns():
 
 
 def fields_of_every_table(world):
-    """Return form fields named after every column, with values such as another person's id."""
+    """Return a form field for every column. The values are, for example, the id of another person."""
     other, fields = world.other_patron, {}
     for model in apps.get_models():
         for field in model._meta.concrete_fields:
@@ -238,7 +241,7 @@ def test_unknown_form_fields_are_ignored(world, sign_in):
 
 
 def test_sessions_of_visitors_expire_after_a_day(world):
-    """Give sessions of visitors a short life. Otherwise they would fill the database for a year."""
+    """If sessions of visitors lasted longer, they would fill the database."""
     fields = {
         "email": "stranger@example.org",
         "body": "Hello",
@@ -360,7 +363,7 @@ def test_scanner_test_covers_every_kind_of_email(mails):
 
 
 def all_rows():
-    """Return all rows except sessions and limit counts."""
+    """Return all rows except sessions and the counts of rate limits."""
     found = rows()
     with connection.cursor() as cursor:
         for label in ("accounts.AuditEvent", "conversations.Participation", "conversations.NoteMention"):
@@ -369,9 +372,9 @@ def all_rows():
     return found
 
 
-# Text from people, in every column of every table.
+# Hostile text in every column of every table.
 
-# A column may cut the text off, so an element comes first.
+# The text begins with an element, because a column may cut off the rest.
 HOSTILE = "'\"><i x></i>{{7*7}}<script>alert(2)</script><img src=x onerror=alert(1)>"
 SYSTEM_FIELDS = {
     "slug",
@@ -422,7 +425,7 @@ def hostile(world):
 
 
 class Elements(HTMLParser):
-    """The elements and script URLs on a page that only HOSTILE can have made."""
+    """The elements and script URLs of a page that can only come from HOSTILE."""
 
     def __init__(self, page):
         super().__init__()

@@ -48,7 +48,7 @@ VALUES = [
 
 
 def names_of_fields():
-    """Return the names of all form fields in templates, forms and views, and of the items formset."""
+    """Return the names of all form fields in templates, forms and views, and in the formset of items."""
     templates = (settings.BASE_DIR / "templates").rglob("*.html")
     code = [file for app in ("portal", "accounts") for file in (settings.BASE_DIR / app).rglob("*.py")]
     found = {name for file in templates for name in IN_A_TEMPLATE.findall(file.read_text("utf-8"))}
@@ -59,7 +59,7 @@ def names_of_fields():
         for name in match
         if name
     }
-    # This imports every view, and so every form.
+    # This imports every view and therefore every form.
     import_module(settings.ROOT_URLCONF)
     found |= {name for form in forms_below(BaseForm) for name in form.base_fields}
     return sorted(

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 
 class Missing(str):
-    """The text of a missing variable. It is false, as a missing variable is for `if` and `default`."""
+    """The text of a missing variable. It is false, so `if` and `default` treat it like a missing variable."""
 
     __slots__ = ()
 
@@ -25,7 +25,7 @@ class Missing(str):
 
 
 MISSING = Missing("‼")
-# The same in every language.
+# These words are the same in every language.
 NAMES = {
     "Afterword",
     "English",
@@ -46,7 +46,7 @@ NAMES = {
 
 
 def texts_of_the_data():
-    """Return every text in the database, and names that are never translated."""
+    """Return every text in the database, and the names that are never translated."""
     texts = (
         NAMES
         | {settings.SSO["name"]}

@@ -1,4 +1,4 @@
-"""Check the references in docs/security.md and docs/asvs.md and the list of ASVS requirements."""
+"""Check the references in docs/security.md and docs/asvs.md, and the list of ASVS requirements."""
 
 import ast
 import re
@@ -14,7 +14,7 @@ A_TEST = re.compile(r"\btests/[\w/]*(?:\.py(?:::(\w+))?)?")
 A_FILE = re.compile(r"`((?:accounts|portal|recommendations|static)/[\w/.]+|\w+\.(?:toml|txt))`")
 A_LINK = re.compile(r"\]\((?P<page>[\w-]+\.md)?(?:#(?P<heading>[\w-]+))?\)")
 
-# The level of each requirement of ASVS 5.0.0, section by section, in order.
+# The requirements of ASVS 5.0.0. For each section, the digits are the levels of its requirements in order.
 LEVELS = {
     **{"1.1": "22", "1.2": "1111122223", "1.3": "112222222223", "1.4": "222", "1.5": "123"},
     **{"2.1": "122", "2.2": "112", "2.3": "12223", "2.4": "23"},
@@ -92,7 +92,7 @@ def functions_of(path):
 
 
 def missing_references(text):
-    """Return the tests and files that a document names but that don't exist."""
+    """Return the tests and files that the text names although they don't exist."""
     missing = []
     for found in A_TEST.finditer(text):
         path, _, name = found[0].partition("::")

@@ -1,4 +1,4 @@
-"""Check that every action by staff locks the roles of that staff member."""
+"""Check that every action by a staff member locks the roles of that staff member."""
 
 import ast
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-# Public functions with a `by` argument that are not decorated, and why.
+# Public functions with a `by` argument that don't need the decorator `staff_action`, with the reason.
 WITHOUT_A_LOCK = {
     "accounts.audit.record": "writes one line for the action that calls it",
     "accounts.patron.children.make_childs_record": "also done by the ILS, when a child's card signs in",
@@ -48,7 +48,7 @@ WITHOUT_A_LOCK = {
 
 
 def actions_in(source, module):
-    """Return {dotted name: whether it is decorated} of the public functions with a `by` argument."""
+    """Return {dotted name: whether it has the decorator} for the public functions with a `by` argument."""
     return {
         f"{module}.{node.name}": any("staff_action" in ast.unparse(one) for one in node.decorator_list)
         for node in ast.parse(source).body

@@ -1,7 +1,7 @@
-"""Check every URL of the URLconf: who may open it, what it changes and which headers it has.
+"""Check for every URL who may open it, what a request changes, and which headers the response has.
 
-A sweep is one test over all URLs, because 4,000 tests of one request each would be slow. Its failure lists
-every URL and method that failed.
+A sweep is one test over all URLs, because 4,000 tests with one request each would be slow. If a sweep fails,
+it lists every URL and method that failed.
 """
 
 import pytest
@@ -23,12 +23,13 @@ FOREIGN = [
     route for route in ROUTES if route.converters and route.name not in PUBLIC and route.name not in SHARED
 ]
 DESK = [route for route in ROUTES if route.at_desk]
-# Rows that opening a page may write: who looked, how far they read, sessions and counted attempts.
+# Models whose rows may change when a person opens a page: the access log, reading positions, sessions and
+# counted attempts.
 MAY_CHANGE = {
     "accounts.AuditEvent",
     "conversations.Participation",
     "conversations.NoteMention",
-    # Opening a code counts an attempt and then undoes the count.
+    # Opening a visit by code counts an attempt, and then undoes the count.
     "portal.LimitCount",
     "sessions.Session",
 }
@@ -49,7 +50,7 @@ NOT_THIS_METHOD = 405
 
 @pytest.fixture
 def stranger(world, sign_in, show_code):
-    """Return stranger(who), which returns the browser of one of STRANGERS."""
+    """Return a function that returns the browser of `who`, one of STRANGERS."""
     return lambda who: _stranger(who, Client(), world, sign_in, show_code)
 
 
@@ -66,7 +67,7 @@ def _stranger(who, client, world, sign_in, show_code):
 
 
 def rows():
-    """Return all rows except MAY_CHANGE. Plain SQL is much faster here than the ORM."""
+    """Return the rows of all models except those in MAY_CHANGE. SQL is much faster here than the ORM."""
     found = {}
     with connection.cursor() as cursor:
         for model in apps.get_models():
@@ -305,13 +306,13 @@ def test_post_without_a_csrf_token_is_refused(for_staff, world, owner):
         browser.handler.enforce_csrf_checks = True
         assert browser.post(address(route, world)).status_code in {403, NOT_THIS_METHOD, 302}
         changed = {label for label, value in rows().items() if value != before[label]}
-        # The typed text is saved for its author.
+        # What the person typed is saved, so that the person can send it again.
         assert changed <= {"accounts.RefusedPost"}
 
     sweep(owned(for_staff), "post", check, browser=signed_in, fix=("Remove csrf_exempt from these views."))
 
 
-# A test of the sweep itself.
+# A test of `sweep` itself.
 
 
 def test_sweep_lists_every_failure_and_rolls_back_each_request(world):

@@ -1,4 +1,4 @@
-"""Check the structure in docs/architecture.md, and that no file is unused."""
+"""Check that the code has the structure in docs/architecture.md, and that no file is unused."""
 
 import re
 import tomllib
@@ -42,7 +42,10 @@ WORDS = words_of_the_code()
 
 
 def names_of(template):
-    """Yield the names that code may use for a template: its path, an email's kind or allauth's prefix."""
+    """Yield the names by which code may refer to a template.
+
+    These are its path, the kind of an email, and the prefix of an email from allauth.
+    """
     yield template
     if found := re.fullmatch(r"(\w+)/email/(\w+)\.(?:subject\.txt|txt|html)", template):
         yield f"{found[1]}/{found[2]}"
@@ -51,7 +54,7 @@ def names_of(template):
 
 
 def is_overriding(template):
-    """Return whether a template replaces one of allauth, or is the HTML version of one."""
+    """Return whether a template replaces a template of allauth, or is the HTML version of such a template."""
     theirs = Path(allauth.__file__).parent / "templates" / template
     return theirs.exists() or theirs.with_suffix(".txt").exists()
 
@@ -72,7 +75,7 @@ def test_every_template_is_used():
 
 
 def long_lines(text):
-    """Return the numbers of the lines that are too long and could be broken."""
+    """Return the numbers of the lines that are too long, except lines that can't be broken."""
     lines = enumerate(text.splitlines(), start=1)
     return [number for number, line in lines if len(line) > MAX_LINE_LENGTH and not LONE_TAG.fullmatch(line)]
 
@@ -103,7 +106,7 @@ def is_static_file_used(file):
 
 
 def is_filled_init(path):
-    """Return whether an __init__.py has code. Packages of models list their models there."""
+    """Return whether an __init__.py has code. Packages of models are allowed to list their models there."""
     return path.name == "__init__.py" and path.parent.name != "models" and bool(path.read_text())
 
 
@@ -148,13 +151,13 @@ def test_pinned_packages_have_hashes_and_no_urls():
 
 @pytest.mark.parametrize("name", REQUIREMENTS)
 def test_requirements_file_pins_one_django_version(name):
-    """The portal runs on the long-term release. The newest Django is for `make test-newest` alone."""
+    """The portal runs on Django's long-term release. Only `make test-newest` uses the newest Django."""
     pins = re.findall(r"^django==(\d+\.\d+)\.\d+(.*?) ?\\$", (ROOT / name).read_text(), re.M)
     assert pins == [(REQUIREMENTS[name], "")]
 
 
 def test_newest_requirements_differ_only_in_django_and_allauth():
-    """Change only these two, so that they explain any failure of `make test-newest`."""
+    """Only these two packages may differ, so that any failure of `make test-newest` is due to one of them."""
     supported, newest = (
         dict(re.findall(r"^([\w-]+)(==\S+)", (ROOT / name).read_text(), re.M))
         for name in ("requirements-dev.txt", "requirements-newest.txt")

@@ -1,4 +1,8 @@
-"""Check that views read from a scope and write through actions."""
+"""Check how views read and write rows.
+
+They must read through a scope, which limits the rows to what the person may see. They must write through
+actions.
+"""
 
 import ast
 import inspect
@@ -19,7 +23,7 @@ WRITES = {
     "bulk_create",
     "bulk_update",
 }
-# Views may write to these.
+# Views may write to these objects, because they are not rows.
 NOT_ROWS = (
     "request.session",
     "cache",

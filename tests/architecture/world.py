@@ -1,4 +1,4 @@
-"""Build a library with objects of every kind, and people who may and may not open them."""
+"""Build a library with objects of every kind, people who may open the objects, and people who may not."""
 
 import uuid
 from types import SimpleNamespace
@@ -49,7 +49,7 @@ def build():
 
 
 def build_for(branch, patron, staff, coordinator):
-    """Build objects that belong to `patron` and to the desk of `staff`."""
+    """Build objects that belong to `patron`, and objects that belong to the desk of `staff`."""
     session = HelpSessionFactory(
         branch=branch, staff=staff, patron=patron, kept_at=timezone.now(), handed_over_at=timezone.now()
     )
@@ -76,7 +76,7 @@ def build_for(branch, patron, staff, coordinator):
     )
     recommendation_by_code = recommend_in(by_code)[0]
     MessageFactory(conversation=ConversationFactory(help_session=by_code))
-    # This patron may open nothing above, although another visit is shared with them.
+    # This patron may open none of the objects above, although another visit is shared with this patron.
     other_patron = UserFactory(name="Somebody Else", email="else@example.org")
     SharedSessionFactory(branch=branch, staff=staff, patron=patron, shared_with=other_patron)
     return SimpleNamespace(
@@ -131,7 +131,7 @@ def build_for(branch, patron, staff, coordinator):
 
 
 def address(route, world):
-    """Return the route's URL with the id of the matching object of the world."""
+    """Return the URL of the route, with the id of the object from `world` that the route needs."""
     if not route.converters:
         return reverse(route.name)
     if route.name in {"stop_address", "invitation"}:

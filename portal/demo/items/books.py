@@ -1,4 +1,7 @@
-"""Books, audiobooks, music and films: key, kind, title, creators, year, call number and branches."""
+"""The demo's books, audiobooks, music and films.
+
+Each entry is (key, kind, title, creators, year, call number, branches).
+"""
 
 C, H, N = "central", "harbor", "northfield"
 

@@ -1,6 +1,6 @@
-"""Databases, web pages, articles, people, courses and events: key, kind, title, creators, address.
+"""The demo's databases, web pages, articles, people, courses and events.
 
-The addresses are examples. The articles are real.
+Each entry is (key, kind, title, creators, address). The addresses are examples. The articles are real.
 """
 
 OTHERS = [

@@ -1,10 +1,13 @@
-"""Questions without a visit, and what the desk did with them. Most of them are in the queue today."""
+"""Questions that patrons asked without a visit, and what the desk did with these questions.
+
+Most of the questions are in the queue today.
+"""
 
 from ..story import DemoAction, DemoConversation, DemoMessage, DemoQuestion, DemoRecommendation
 
 
 def ask(hours_ago, patron, branch, topic, question, *actions, language="en", files=()):
-    """Return a question with one message, and what the desk did with it."""
+    """Return a question with one message and with what the desk did."""
     return DemoQuestion(
         hours_ago,
         patron,
@@ -16,7 +19,7 @@ def ask(hours_ago, patron, branch, topic, question, *actions, language="en", fil
 
 HOURS = 1 / 24  # in days
 
-# The times are in hours, so the queue always has a question from the last minutes.
+# The times are in hours, so that the queue always contains a question from a few minutes ago.
 WAITING = [
     ask(0.3, "tomasz", "central", "computers", "is the big scanner free on saturday morning? one poster"),
     ask(0.9, "mei", "central", "health", "Hello! I need three articles on pressure sores, not older than 2019, nursing not medicine, for Monday. I found 4,000 and can't tell which are which."),
@@ -44,7 +47,7 @@ WAITING = [
     ask(66, "samuel", "northfield", "reading", "still number 5 on the list for Half of a Yellow Sun. my wife asks every evening now"),
     ask(71, "josephine", "central", "grief", "Is the Monday group open to somebody whose husband is not dead but has forgotten who she is?",
         DemoAction(1 * HOURS, "assign", "rosa", "leila"), DemoAction(2 * HOURS, "note", "rosa", text="Please call the group before you answer. If it is not the right one, they will know which is.")),
-    # Taken and then untouched, so it was released.
+    # A staff member took this question but did nothing, so it was released.
     ask(158, "weilin", "central", "research", "The loan request says “unfilled, reason 4”. What is reason 4?", DemoAction(5 * HOURS, "take", "jun")),
 ]  # fmt: skip
 
@@ -83,7 +86,7 @@ FORMS = [
     }),
 ]  # fmt: skip
 
-# Assigned to Daniel, who is away. Maribel covers.
+# These questions are assigned to Daniel, who is away. Maribel covers for him.
 DANIELS = [
     DemoQuestion(250, "josephine", "harbor", "grief", DemoConversation((
         DemoMessage(0, "You gave me the hawk book and it was right. Is there something like it about a sister?"),
@@ -96,7 +99,7 @@ DANIELS = [
     ), actions=(DemoAction(0.2, "take", "daniel"),))),
 ]  # fmt: skip
 
-# Snoozed, or back in the queue after that.
+# These questions are snoozed, or are back in the queue after being snoozed.
 SNOOZED = [
     DemoQuestion(190, "harold", "central", "news", DemoConversation((
         DemoMessage(0, "Now the MICROFILM reader is broken. I have been patient."),
@@ -137,18 +140,18 @@ ANSWERED = [
         DemoMessage(0, "The lamp on table four hums."),
         DemoMessage(2.5, "Not any more. Thank you for telling us, Mrs. Arsenault.", "leila", then="close"),
     ))),
-    # Two conversations about one question, merged.
+    # These two conversations are about the same question, and staff merged them.
     DemoQuestion(130, "fern", "central", "home", DemoConversation((
         DemoMessage(0, "Sourdough: mine smells of paint. Is that in any of the books?"),
         DemoMessage(0.8, "Page 63 of the one with the long title: it is hungry, feed it twice a day. Paint goes away by Thursday.", "priya", (DemoRecommendation("bread", "page 63, “smells”"),)),
     ), name="paint")),
     DemoQuestion(52, "fern", "central", "home", DemoConversation((DemoMessage(0, "Sourdough again, sorry, I lost the other message. Twice a day with which flour?"),), actions=(DemoAction(0.3, "merge", "priya", "paint"), DemoAction(0.31, "take", "priya")))),
-    # Nobody wrote again, so the worker closed it.
+    # Nobody wrote again, so the worker closed this conversation.
     DemoQuestion(700, "kofi", "central", "computers", DemoConversation((
         DemoMessage(0, "which side up does the card go in the reader"),
         DemoMessage(0.6, "Gold side down, until it clicks.", "jun"),
     ))),
-    # Erased because the patron asked. Only a count is left.
+    # This conversation was erased because the patron asked for that. Only a count is left.
     DemoQuestion(290, "nameless", "central", "health", DemoConversation((
         DemoMessage(0, "I wrote down more than I wanted. Can this be deleted, really deleted?"),
     ), actions=(DemoAction(0.9, "erase", "rosa"),))),

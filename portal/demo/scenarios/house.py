@@ -1,10 +1,10 @@
-"""A conversation of more than sixty messages. Most are collapsed on the page, and a few are unread."""
+"""A conversation with more than sixty messages. The page collapses most of them. A few are unread."""
 
 from ..story import DemoAction, DemoConversation, DemoMessage, DemoRecommendation
 
 C, A, J = None, "anneke", "jun"
 
-# Day, author, text.
+# Each entry is (day, author, text).
 HOUSE = [
     (1, C, "Good morning! I have been to the deeds register as you said. The house at 17 Tanner's Row appears in 1904, sold by a Mr. E. Lowell to a widow Hatch. But my deed says BUILT 1891?!"),
     (1.3, A, "Good morning, Constance. Both can be true: deeds record sales, not building. Look at the fire insurance maps for 1886 and 1896, whether the lot is empty.", ),

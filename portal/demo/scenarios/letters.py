@@ -1,4 +1,4 @@
-"""Visits with special conversations: very long, unanswered, overdue, or written from right to left."""
+"""Visits with unusual conversations: very long, unanswered, overdue, or written from right to left."""
 
 from ..story import DemoAction, DemoConversation, DemoMessage, DemoRecommendation, DemoVisit
 from .house import HOUSE_CONVERSATION
@@ -143,7 +143,7 @@ LETTERS = [
         (DemoRecommendation("resume-builder", "funciona en el teléfono y en español", "helped", days=1), DemoRecommendation("job-board", "para mandarlo")),
         language="es", patron="ernesto", found="all", satisfaction="very_good",
     ),
-    # A viewer by code asks. There is no name and no address.
+    # A viewer by code asks this question, so it has no name and no email address.
     DemoVisit(
         2, 13, "priya", "central", "reference", "law", 2, 9,
         "How do I change my name, what does it cost",

@@ -1,4 +1,4 @@
-"""Reply templates: branch ("" for all), language, name and text."""
+"""The demo's reply templates. Each entry is (branch, language, name, text). "" means all branches."""
 
 REPLY_TEMPLATES = [
     ("", "en", "How did it go?", "{patron}, how did it go with {item|what we found}?\n\nIf it was not what you needed, write a line here. The second attempt is often the good one.\n\n{me}"),

@@ -1,7 +1,8 @@
-"""The many short visits, and one that a child and an adult share.
+"""The many short visits, and a visit that a child and an adult share.
 
-SMALL has days ago, hour, staff, branch, type, topic, READ level, minutes, question, summary, {item: reason},
-patron and mode. With patron "", nobody kept the visit. With "-", it was not handed over.
+Each entry of SMALL is (days ago, hour, staff, branch, type, topic, READ level, minutes, question, summary,
+{item: reason}, patron, mode). The patron "" means that nobody added the visit to an account. The patron "-"
+means that the visit was not handed over.
 """
 
 from ..story import DemoConversation, DemoMessage, DemoRecommendation, DemoVisit

@@ -1,4 +1,7 @@
-"""Unfinished sessions: days ago, hour, staff, branch and the fields of the record form so far."""
+"""The demo's unfinished sessions.
+
+Each entry is (days ago, hour, staff, branch, fields). The fields are what staff typed in the record form.
+"""
 
 UNFINISHED = [
     (

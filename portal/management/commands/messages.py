@@ -1,7 +1,7 @@
-"""Collect the texts to translate from code and templates, and compile their translations.
+"""Collect the translatable texts from code and templates, and compile the translations.
 
-Both django.po and django.mo in locale/<language>/LC_MESSAGES/ are committed, so an installation needs no
-build step, no Babel and no gettext tools. The files have no dates and no line numbers, so they change only
+Both django.po and django.mo in locale/<language>/LC_MESSAGES/ are committed. So an installation needs no
+build step, no Babel and no gettext tools. The files contain no dates and no line numbers, so they change only
 when a text changes.
 """
 
@@ -18,7 +18,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation.template import templatize
 
-# The positions of the texts among the arguments, in Babel's notation. "c" marks the context.
+# For each function, the positions of the texts among its arguments, as Babel writes them. "c" is the context.
 FUNCTIONS = {
     "gettext": None,
     "gettext_lazy": None,
@@ -41,7 +41,7 @@ SOURCES = [
 
 
 class MinimalCatalog(Catalog):
-    """A Babel catalog with only those headers that gettext needs."""
+    """A Babel catalog that has only the headers that gettext needs."""
 
     def __init__(self, language=None):
         super().__init__(locale=language, header_comment="", charset="utf-8", fuzzy=False)
@@ -87,7 +87,7 @@ class Command(BaseCommand):
 
 
 def collect(root):
-    """Return a catalog of all texts under `root`, without translations."""
+    """Return a catalog of all translatable texts under `root`. The catalog has no translations."""
     texts = MinimalCatalog()
     for folder, pattern in SOURCES:
         for path in sorted((root / folder).rglob(pattern)):
@@ -109,7 +109,7 @@ def texts_in(path):
     if path.suffix == ".py":
         functions = _functions_used_by(source)
     else:
-        # templatize() turns a template into Python calls. Leading spaces would be a syntax error in Python.
+        # templatize() turns a template into Python calls. Leading spaces would be a syntax error there.
         source = "\n".join(line.strip() for line in templatize(source, origin=str(path)).splitlines())
         functions = FUNCTIONS | {"_": None}
     for _, text, comments, context in extract(
@@ -119,7 +119,7 @@ def texts_in(path):
 
 
 def _functions_used_by(source):
-    """Return FUNCTIONS and the names under which a module imports them."""
+    """Return FUNCTIONS together with the names under which a module imports these functions."""
     functions = dict(FUNCTIONS)
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module == "django.utils.translation":
@@ -132,7 +132,7 @@ def _functions_used_by(source):
 
 
 def update(root, locale, language):
-    """Write django.po with all current texts and their existing translations, and compile it."""
+    """Write all current texts and their existing translations to django.po, and compile the file."""
     texts, known = MinimalCatalog(language), read(locale, language)
     for message in collect(root):
         if message.id:
@@ -154,7 +154,7 @@ def update(root, locale, language):
 
 
 def read(locale, language):
-    """Return the catalog in django.po, which is empty if there is no file."""
+    """Return the catalog in django.po. If the file does not exist, return an empty catalog."""
     path = locale / language / "LC_MESSAGES" / "django.po"
     texts = MinimalCatalog(language)
     if path.exists():
@@ -187,7 +187,7 @@ def mo_bytes(texts):
 
 
 def problems_in(root, locale, language):
-    """Return the problems of the language's translations, one line for each."""
+    """Return one line for each problem in the translations of the language."""
     catalog = read(locale, language)
     used = {(message.id, message.context): message for message in collect(root) if message.id}
     known = {(message.id, message.context): message for message in catalog if message.id}
@@ -221,9 +221,9 @@ def _is_translated(message):
 
 
 def _placeholders_agree(message):
-    """Return whether the translation has the placeholders of the text.
+    """Return whether the translation has the same placeholders as the text.
 
-    The singular form may leave out the number.
+    The singular form may leave out the placeholder of the number.
     """
     if isinstance(message.id, str):
         return _placeholders(message.id) == _placeholders(message.string)

@@ -5,7 +5,7 @@ from portal import backups
 
 class Command(BaseCommand):
     help = "Restore an archive made with `backup`. Stop the portal first."
-    # The command must also run before there is a database.
+    # The command must also run if the database does not exist yet.
     requires_system_checks = []
 
     def add_arguments(self, parser):

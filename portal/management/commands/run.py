@@ -15,7 +15,7 @@ from portal.management import web_server
 from portal.management.web_server import SECONDS_TO_FINISH
 
 EVERY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 (only compared)
-# The worker is restarted this many times in a row. If it ran for a minute, counting starts again.
+# The worker is restarted at most this many times in a row. If it runs for a minute, the count starts again.
 MAX_RESTARTS = 5
 
 
@@ -100,7 +100,7 @@ class Command(BaseCommand):
             self.stdout.write("  (This terminal can't show a QR code.)")
 
     def _watch(self, web, worker_command, environment):
-        """Wait until a signal stops the command. If the worker dies, start it again.
+        """Wait until a signal stops the command. If the worker dies, start the worker again.
 
         Raises CommandError if the web server dies, or if the worker dies too often.
         """
@@ -125,7 +125,7 @@ class Command(BaseCommand):
             time.sleep(0.2)
 
     def _end_processes(self, processes):
-        """Stop the processes, and wait for them to finish. A second Ctrl-C kills them at once."""
+        """Stop the processes, and wait until they have finished. A second Ctrl-C kills them immediately."""
         running = [process for process in processes if process.poll() is None]
         for process in running:
             process.terminate()
@@ -143,7 +143,8 @@ class Command(BaseCommand):
 
 
 def _start(command, environment):
-    # In a session of its own, the process does not get Ctrl-C. This command gets it and stops both in order.
+    # The process has its own session, so Ctrl-C does not reach it. Only this command receives Ctrl-C, and
+    # then stops both processes in the right order.
     return subprocess.Popen(command, env=environment, cwd=settings.BASE_DIR, start_new_session=True)  # noqa: S603 (no shell)
 
 
@@ -164,7 +165,7 @@ def _check_port_is_free(host, port):
 
 
 def _address(host, port):
-    """Return the address to type into a browser."""
+    """Return the address that a person types into a browser."""
     if not settings.LOCAL or "BASE_URL" in os.environ:
         return settings.BASE_URL
     if host in EVERY_ADDRESS:
@@ -177,7 +178,7 @@ def _address(host, port):
 def _own_network_address():
     """Return this machine's address on the network.
 
-    Connecting a datagram socket sends nothing. It only chooses the network interface.
+    Connecting a datagram socket sends nothing. It only makes the system choose a network interface.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
@@ -188,9 +189,9 @@ def _own_network_address():
 
 
 def _environment(host, address):
-    """Return the environment of both processes.
+    """Return the environment variables for the web server and the worker.
 
-    In development and in the demo, links in emails and the allowed hosts follow --host and --port.
+    In development and in the demo, --host and --port decide the links in emails and the allowed hosts.
     """
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     if settings.LOCAL:

@@ -1,4 +1,4 @@
-"""Set up a library: its name, first branch, first coordinator and a first list of topics."""
+"""Set up a library with its name, first branch, first coordinator and a first list of topics."""
 
 import sys
 import zoneinfo
@@ -16,7 +16,7 @@ from portal.text import clean
 from recommendations.topics import add_starting_topics
 
 LANGUAGE_CODES = [code for code, _name in settings.LANGUAGES]
-# Option, question, default.
+# Each entry is (option, question, default).
 QUESTIONS = [
     ("name", "Name of the library", ""),
     ("time_zone", "Time zone, such as America/Chicago", ""),
@@ -67,9 +67,9 @@ class Command(BaseCommand):
         )
 
     def _answer(self, name, question, default, given, interactive):
-        """Return the option if given, or else the typed answer or the default.
+        """Return the value of the option. If the option is missing, return the typed answer or the default.
 
-        Asks again until the answer is valid. Raises CommandError if an option is not valid.
+        If a typed answer is not valid, ask again. If an option is not valid, raise CommandError.
         """
         while True:
             if given is not None:

@@ -98,7 +98,7 @@ TABLES = {
         lambda person, at: UserSession.objects.filter(user=person).order_by("created_at", "pk"),
         {"began_at": "created_at", "network_address": "ip", "browser": "user_agent"},
     ),
-    # The new address is left out: the owner of the old one could have asked for this export.
+    # The new address is left out, because the owner of the old address could have asked for this export.
     "address_changes": Table(
         "accounts.AddressChange",
         _("a change of your email address that is not complete yet"),

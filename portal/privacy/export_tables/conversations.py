@@ -19,7 +19,7 @@ from portal.conversations.models import (
 
 from .table import Table, name_of
 
-# Who a row on the patron's side is from, by `is_own`.
+# For each value of `is_own`, the person who wrote a row on the patron's side.
 FROM = {
     True: "you",
     False: "someone else with access to this visit",
@@ -28,7 +28,7 @@ FROM = {
 
 
 def attachments(person, at):
-    """Return the attachments of the person's conversations, and those that they have not sent yet."""
+    """Return the attachments in the person's conversations, including the person's unsent attachments."""
     return (
         Attachment.objects.open_to_patron(person, at)
         .filter(conversation__in=_conversations(person))
@@ -46,15 +46,19 @@ def _conversations(person):
 
 
 def _messages(person, at):
-    """Return the messages of their conversations, and those they wrote as the adult in a child's visit."""
+    """Return the messages in the person's conversations, and all other messages that the person wrote.
+
+    They may have written the others as the adult who shared a child's visit.
+    """
     theirs = Q(conversation__in=_conversations(person)) | Q(side=Side.PATRON, author=person)
     return Message.objects.shown(at).filter(theirs)
 
 
 def _is_own(person, field):
-    """Return the expression for whether a row on the patron's side is this person's.
+    """Return an expression that says whether this person wrote a row on the patron's side.
 
-    `field` names the author. In a shared visit, a row without a name may be anyone's. Then it is None.
+    `field` is the name of the author's field. In a shared visit, either person may have written a row without
+    an author. For such a row the expression is None.
     """
     unnamed, shared = Q(**{field: None}), Q(conversation__help_session__with_child=Library.Children.SHARED)
     return Case(

@@ -13,7 +13,7 @@ KINDS_FOR_STAFF = ["conversations/mention"]
 def _emails(person, at):
     """Return the emails to this person that are due.
 
-    An email that waits for the end of an undo window would give the pending answer away.
+    An email that is not due yet is left out, because it would reveal an answer in its undo window.
     """
     due = Notification.objects.filter(recipient=person, due_at__lte=at)
     return due.exclude(kind__in=KINDS_FOR_STAFF).order_by("created_at", "pk")
@@ -27,7 +27,7 @@ TABLES = {
         {
             "to": "to_address",
             "subject": "subject",
-            # The text is left out if it held a code or a link that opens something.
+            # The text is left out if it contained a code, or a link that signs in or opens a visit.
             "text": lambda row, at: "" if row.blanked else row.text,
             "language": "language",
             "state": "state",

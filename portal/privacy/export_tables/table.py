@@ -1,4 +1,4 @@
-"""The shape of one table of an export."""
+"""The definition of a table in an export."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Table:
-    """One table: the rows of one model that a person may have, and what is said about each.
+    """A table in an export: the rows of one model that a person may have, and the columns for each row.
 
     `rows(person, at)` returns a queryset. `columns` is {name: source}. A source is a path of attributes, or a
-    function of (row, at). docs/export.md explains each column.
+    function that is called with (row, at). docs/export.md explains each column.
     """
 
     model: str

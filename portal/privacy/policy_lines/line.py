@@ -1,4 +1,4 @@
-"""What one line of the policy says about one model."""
+"""The format of a policy line, which describes one model."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,7 +9,7 @@ from django.utils.translation import ngettext
 
 
 class Group(Enum):
-    """The lines that are read together, in this order. The privacy page shows the first seven groups."""
+    """A group of policy lines. The groups are in reading order. The privacy page shows the first seven."""
 
     VISITS = _("Your visits")
     MESSAGES = _("Messages between you and the library")
@@ -25,9 +25,9 @@ class Group(Enum):
 
 @dataclass(frozen=True)
 class Line:
-    """What the library keeps in the rows of one model, until when, and why.
+    """A policy line: what the library keeps in the rows of one model, until when, and why.
 
-    `{0}` and `{1}` in `until` stand for the `periods`, which come from the code that deletes the rows.
+    The `periods` replace `{0}` and `{1}` in `until`. They come from the code that deletes the rows.
     """
 
     keeps: str
@@ -37,9 +37,10 @@ class Line:
     periods: tuple[timedelta, ...] = ()
     # Whether the rows are in the person's export.
     exported: bool = False
-    # The worker's job that deletes the rows, or "" if a person deletes them or they end with another row.
+    # The worker's job that deletes the rows. It is "" if a person deletes the rows, or if they are deleted
+    # together with another row.
     ended_by: str = ""
-    # The model whose row takes these rows with it when it is deleted.
+    # The rows of this model are deleted together with a row of the model named here.
     ends_with: str = ""
 
     @property

@@ -1,4 +1,4 @@
-"""Erase everything: the page that asks, the erasure itself after reauthentication, and the receipt."""
+"""Let a person erase their account. The person sees the effect, reauthenticates, and gets a receipt."""
 
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import AnonymousUser
@@ -17,7 +17,7 @@ from portal.privacy.models import Erasure
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def erase(request):
-    """Show what an erasure deletes and leaves. A POST erases the person and leads to the receipt."""
+    """Show what an erasure deletes and leaves. A POST erases the person and redirects to the receipt."""
     if request.method == "POST":
         if not recently_authenticated(request):
             return redirect_to_reauthenticate(request)
@@ -35,7 +35,7 @@ def erase(request):
 
 @require_safe
 def erased(request, public_id):
-    """Show the receipt. It names nobody, and only the erased person knows its address."""
+    """Show the receipt. The receipt names nobody, and only the erased person knows its URL."""
     receipt = get_object_or_404(Erasure, public_id=public_id)
     with translation.override(receipt.language):
         context = {
@@ -60,7 +60,7 @@ def _page(request, *, is_held=False, status=200):
 
 
 def _sign_out(request, response):
-    """Remove everything of the person from this browser, as signing out does, and return the response."""
+    """Remove the person's data from this browser, as signing out does, and return the response."""
     request.session.flush()
     request.user = AnonymousUser()
     response.headers["Clear-Site-Data"] = '"cache", "cookies", "storage"'

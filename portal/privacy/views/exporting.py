@@ -1,4 +1,4 @@
-"""Exports: ask for a copy of your data, watch it being built, download it."""
+"""Let a person ask for a copy of their data, follow its progress and download it."""
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse, StreamingHttpResponse
@@ -20,7 +20,7 @@ from portal.privacy.models import Export
 def export(request):
     """Show the person's exports. A POST asks for a new one.
 
-    An open page polls with `since`, and gets 204 if nothing has changed.
+    An open page polls with the parameter `since`. The response is 204 if nothing has changed.
     """
     if request.method == "POST":
         if not recently_authenticated(request):
@@ -49,7 +49,7 @@ def export(request):
 @login_required
 @require_safe
 def export_file(request, public_id):
-    """Send the archive to its person, or redirect to the page that asks them to reauthenticate first."""
+    """Send the archive to its owner, or redirect to the page that asks the owner to reauthenticate first."""
     export = get_object_or_404(
         Export.objects.belonging_to(request.viewer).ready(timezone.now()).select_related("person"),
         public_id=public_id,
@@ -66,12 +66,12 @@ def export_file(request, public_id):
     )
     response.headers["Content-Length"] = str(export.size)
     response.headers["Cache-Control"] = "private, no-store"
-    # The file is compressed already. This header keeps GZipMiddleware from compressing it again.
+    # The file is already compressed. This header stops GZipMiddleware from compressing it again.
     response.headers["Content-Encoding"] = "identity"
     return response
 
 
 def _chunks(file):
-    """Yield the file in pieces. It is opened only when the first piece is read."""
+    """Yield the file in pieces. The file is opened only when the first piece is read."""
     with file.open("rb") as stream:
         yield from stream.chunks(exports.CHUNK)

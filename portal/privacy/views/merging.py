@@ -1,6 +1,6 @@
-"""Merge two records of one person who has proven both.
+"""Merge two records of a person who has proven that both are theirs.
 
-They are signed in to one, and have just confirmed an address that belongs to the other.
+The person is signed in to one record, and has just confirmed an email address of the other record.
 """
 
 from django.contrib import messages
@@ -28,7 +28,7 @@ HOURS = int(unmerging.CAN_BE_UNMERGED_FOR.total_seconds() // 3600)
 
 @reauthentication_required
 def merge_records(request):
-    """Show what would move. A POST merges the records."""
+    """Show what a merge would move. A POST merges the records."""
     other = other_record(request)
     if other is None:
         return redirect("me")
@@ -64,9 +64,9 @@ def merge_records(request):
 
 
 def _going_and_into(person, other):
-    """Return which record ends and which stays, or (None, None) if neither may end.
+    """Return (the record that ends, the record that stays), or (None, None) if neither may end.
 
-    The record of the confirmed address stays if possible.
+    If possible, the record with the confirmed address stays.
     """
     for going, into in ((person, other), (other, person)):
         if may_merge_people(going, into):
@@ -76,9 +76,10 @@ def _going_and_into(person, other):
 
 @transaction.atomic
 def _merge(going, into, *, by, at):
-    """Merge the records, and tell the address of the one that ends.
+    """Merge the records, and send an email to the address of the record that ends.
 
-    Someone who had the device for a moment may have taken over the account. The desk can undo that for a day.
+    The email is a warning, because someone who briefly had the device may have made this merge to take over
+    the account. The desk can undo the merge for a day.
     """
     ends, language = confirmed_address(going), going.language or get_language()
     unmerging.merge_for_a_day(going, into, by=by, at=at, proven=True)

@@ -1,4 +1,4 @@
-"""The privacy page: what the library keeps, why, and until when."""
+"""Show the privacy page, which says what the library keeps, why, and for how long."""
 
 from django.conf import settings
 from django.db.models import Count, Q
@@ -17,7 +17,7 @@ LOOKS_SHOWN = 5
 
 @require_safe
 def privacy(request):
-    """Show the privacy page to anyone. A patron and a viewer by code also see what applies to them."""
+    """Show the privacy page to anyone. Patrons and viewers by code also see what applies to their visits."""
     context = {"groups": lines_for_patrons(), "backups_kept": in_words(settings.BACKUPS_KEPT)}
     person = request.viewer.person
     if request.viewer:

@@ -1,4 +1,4 @@
-"""How long the library remembers a patron's visits: choose, see what that means, confirm."""
+"""Let patrons choose how long the library remembers their visits. They see the effect before they confirm."""
 
 from urllib.parse import urlencode
 
@@ -20,9 +20,9 @@ from portal.privacy.retention_preview import effect
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def remember(request):
-    """Show the form, or with a choice in the address what it would do. A POST saves the choice.
+    """Show the form. If the URL contains a choice, also show what the choice would do. A POST saves it.
 
-    Undo is a POST of the earlier choice.
+    The "Undo" button sends the earlier choice as a POST.
     """
     asked = request.GET if "remember" in request.GET else None
     form = RememberForm(
@@ -37,7 +37,7 @@ def remember(request):
     sentences = effect(request.user, **choice, at=at)
     if request.method != "POST":
         return render(request, "privacy/remember.html", {"form": form, "effect": sentences})
-    # Otherwise a person who finds the device signed in could have everything forgotten.
+    # Otherwise anyone who finds the device signed in could have all visits deleted.
     if not recently_authenticated(request):
         return redirect(f"{reverse('reauthenticate')}?{urlencode({'next': _address_of(choice)})}")
     before = _current_choice(request.user)

@@ -1,4 +1,4 @@
-"""End the child's or the adult's part in a shared visit."""
+"""Let the child or the adult give up a shared visit, and let the child end the sharing."""
 
 from django.contrib import messages
 from django.http import Http404
@@ -14,7 +14,7 @@ from portal.privacy import sharing
 
 @require_POST
 def stop_keeping(request, public_id):
-    """End the viewer's own part, as the child or as the adult. The visit stays with the other one."""
+    """Remove the visit from the viewer's account. It stays with the other person, the child or the adult."""
     visit = get_object_or_404(_shared(request), public_id=public_id)
     if request.viewer.person.pk not in (visit.patron_id, visit.shared_with_id):
         raise Http404
@@ -25,7 +25,7 @@ def stop_keeping(request, public_id):
 
 @require_POST
 def stop_sharing(request, public_id):
-    """End the adult's part, because the child asks for it."""
+    """Remove the visit from the adult's account, because the child asks for that."""
     visit = get_object_or_404(_shared(request), public_id=public_id, patron=request.viewer.person)
     sharing.keep_alone(visit, by=request.viewer.person, at=timezone.now())
     messages.success(request, _("Only you and the library staff who help you can see this visit now."))
@@ -33,6 +33,6 @@ def stop_sharing(request, public_id):
 
 
 def _shared(request):
-    """Return the shared visits of a signed-in viewer. A viewer by code has no part to end."""
+    """Return the shared visits of a signed-in viewer. A viewer by code has no visits in an account."""
     own = HelpSession.objects.belonging_to(request.viewer).filter(with_child=Library.Children.SHARED)
     return own if request.viewer.person else own.none()

@@ -1,10 +1,10 @@
-"""Every column of every model: why it is left out of an export, and what a merge and an erasure do with it.
+"""List what an export, a merge and an erasure do with each column of each model.
 
-A new column fails tests/portal/privacy/test_columns.py until it is listed here. What the code says is not
-repeated: the columns an export has, and the rows that move or are deleted as a whole.
+tests/portal/privacy/test_columns.py fails for a new column until this module lists the column. It does not
+list what the code already says: the columns in an export, and rows that move or are deleted as a whole.
 """
 
-# Why a column is left out of the export of its person.
+# The reasons for leaving a column out of the person's export.
 PERSON = "it only says whose row it is"
 PORTAL = "it says nothing about the person: keys, order, and how the portal works"
 ELSEWHERE = "another column or table of the export says it"
@@ -139,7 +139,7 @@ LEFT_OUT = {
     "contenttypes.ContentType": {UNUSED: "id app_label model"},
 }
 
-# The columns that a function of a table in portal/privacy/export_tables/ reads.
+# The columns that the functions of the tables in portal/privacy/export_tables/ read.
 EXPORTED_BY_FUNCTION = {
     "accounts.Invitation": "invited_by",
     "accounts.AuditEvent": "by patron",
@@ -152,7 +152,7 @@ EXPORTED_BY_FUNCTION = {
     "notifications.Notification": "text blanked",
 }
 
-# What a merge does with a column if two rows become one. Rows of other models move or end as a whole.
+# What a merge does with a column if it combines two rows. Rows of other models move or end as a whole.
 KEPT = "the row that stays keeps its own, and that of the other row is dropped"
 IF_EMPTY = "the row that stays keeps its own, or takes that of the other row if it has none"
 COMBINED = "the row that stays gets a value made of both"
@@ -160,7 +160,7 @@ COMBINED = "the row that stays gets a value made of both"
 MERGED = {
     "accounts.User": {
         KEPT: "id public_id password last_login is_active joined_at child_since",
-        # The three `remember` columns are taken together, if the person who stays has not chosen.
+        # A merge copies the three `remember` columns together, if the person who stays has made no choice.
         IF_EMPTY: "email name language remember remember_until remember_chosen_at",
         COMBINED: "has_shared_visits",
     },
@@ -175,7 +175,7 @@ MERGED = {
     "lists.SavedList": {KEPT: "id public_id patron name made_at"},
 }
 
-# What an erasure does with a column if the row stays, without its person. Other rows are deleted as a whole.
+# What an erasure does with a column if the row stays without its person. Other rows are deleted as a whole.
 STAYS = "it stays: it names nobody"
 EMPTIED = "it is emptied"
 CHANGED = "it is replaced, so that it leads to nobody"

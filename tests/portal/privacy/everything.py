@@ -1,4 +1,4 @@
-"""Read the whole database without any scope."""
+"""Read the whole database, without limiting the rows to what a person may see."""
 
 from django.apps import apps
 from django.contrib.sessions.models import Session
@@ -6,7 +6,7 @@ from django.db import connection
 
 
 def rows():
-    """Return {label: {primary key: {column: text}}} for every model. Sessions are decoded."""
+    """Return {model label: {primary key: {column: text}}} for every model. Session data is decoded."""
     found = {}
     for model in apps.get_models(include_auto_created=True):
         columns = [field.attname for field in model._meta.concrete_fields]
@@ -24,7 +24,7 @@ def _text(value):
 
 
 def pointing_at(person):
-    """Return ["label.column"] of every foreign key that points to this person."""
+    """Return ["label.column"] for every foreign key that has a row pointing to this person."""
     found = []
     for model in apps.get_models(include_auto_created=True):
         for field in model._meta.concrete_fields:
@@ -37,7 +37,10 @@ def pointing_at(person):
 
 
 def occurrences_of(words, *, but=()):
-    """Return {(label, column, word)} for each of the words in any table or in the cache, except in `but`."""
+    """Return {(label, column, word)} for all places in which the words occur, in any table or in the cache.
+
+    The places in `but` are left out.
+    """
     found = set()
     folded = {word: word.casefold() for word in words if word}
     for label, table in rows().items():

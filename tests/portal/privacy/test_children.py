@@ -1,4 +1,4 @@
-"""Test how long children's visits are kept, and how copies, erasures and merges treat them."""
+"""Test how long children's visits are kept, and how exports, erasures and merges treat these visits."""
 
 import datetime
 import html
@@ -70,7 +70,7 @@ def is_forgotten(session):
     return session.question == ""
 
 
-# At most 90 days.
+# A child's visit is kept for at most 90 days.
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_paper_only_visit_is_forgotten_after_30_days(branch):
     session = HelpSessionFactory(branch=branch, with_child="paper", created_at=AT - 31 * DAY)
     retention.forget(at=AT)
     assert is_forgotten(session)
-    # The visit still counts.
+    # The row stays, so reports still count the visit.
     assert HelpSession.objects.get(pk=session.pk).with_child == "paper"
 
 
@@ -209,12 +209,12 @@ def test_legal_hold_on_the_adult_preserves_the_shared_visit(branch, child, adult
         erasure.erase(adult, language="en", at=AT)
 
 
-# Copies, erasures and merges.
+# Exports, erasures and merges.
 
 
 @pytest.fixture
 def world(branch, child, adult):
-    """Return a visit that both keep, with one message by each."""
+    """Return a visit that both the child and the adult have in their accounts, with a message by each."""
     session = make_shared_visit(branch, child=child, adult=adult)
     recommend_in(session)
     conversation = ConversationFactory(help_session=session)
@@ -369,7 +369,7 @@ def test_merging_two_records_of_an_adult_keeps_their_shared_visits(
 
 
 def test_merging_child_and_adult_parts_of_a_visit_is_restored_by_unmerging(branch, coordinator):
-    """One record was a child's and no longer is. The other record of this person was the adult's."""
+    """Both records are of one person. `one` was a child's record. `two` shared the visit as an adult."""
     one, two = UserFactory(), UserFactory()
     session = make_shared_visit(branch, child=one, adult=two)
     at = timezone.now()
@@ -381,7 +381,7 @@ def test_merging_child_and_adult_parts_of_a_visit_is_restored_by_unmerging(branc
     assert (session.patron, session.shared_with) == (one, again)
 
 
-# The privacy page.
+# The privacy page for children.
 
 
 def test_child_reads_a_privacy_page_for_children_with_the_allowed_choices(child, client, sign_in):

@@ -1,4 +1,4 @@
-"""Every column is listed: whether an export has it, and what a merge and an erasure do with it."""
+"""Test that columns.py says for every column what an export, a merge and an erasure do with it."""
 
 import pytest
 from django.apps import apps
@@ -35,7 +35,7 @@ def check_all_listed(label, listed):
 
 
 def exported(label):
-    """Return the columns that the export reads by a path of attributes."""
+    """Return the columns that the export reads as an attribute, without a function."""
     tables = [table for table in contents.TABLES.values() if table.model == label]
     paths = {
         source.split(".")[0]

@@ -1,4 +1,4 @@
-"""Test that the policy documents match the program."""
+"""Test that the tables in the privacy documents match the code."""
 
 import pytest
 from django.core.management import CommandError, call_command

@@ -1,4 +1,4 @@
-"""Test erasing a person: completely or not at all, with a receipt. Only counts stay."""
+"""Test that an erasure deletes all of a person's data or nothing, leaves only counts, and sends a receipt."""
 
 import datetime
 import time
@@ -66,7 +66,7 @@ def me(client, patron, sign_in):
 
 @pytest.fixture
 def life(patron, staff, coordinator, branch):
-    """Make a row of every kind. The patron's words contain MINE and the library's words contain THEIRS."""
+    """Create a row of every kind. The patron's words contain MINE, and the library's words contain THEIRS."""
     EmailAddress.objects.create(user=patron, email=patron.email, verified=True, primary=True)
     EmailAddress.objects.create(user=patron, email="sam.second@example.org", verified=True)
     visit = HelpSessionFactory(
@@ -293,7 +293,7 @@ class TestDeletion:
 
     def test_erasing_signs_out_every_device(self, patron, me, sign_in):
         elsewhere = sign_in(Client(), patron)
-        # Signing in by code records such a session.
+        # A sign-in by code creates these rows, but this test signs in without a code.
         for browser in (me, elsewhere):
             UserSession.objects.create(user=patron, session_key=browser.session.session_key, ip="127.0.0.1")
         assert UserSession.objects.filter(user=patron).count() == 2
@@ -325,7 +325,7 @@ class TestDeletion:
 
 
 def statistics():
-    """Return everything that reports count."""
+    """Return all values that the reports count."""
     what = "branch service_point happened_on hour mode question_type topic read_level minutes people found satisfaction quiet status"
     sessions = HelpSession.objects.values_list(*what.split())
     decided = Recommendation.objects.values_list(
@@ -558,7 +558,10 @@ def test_question_about_an_item_erased_meanwhile_says_so_and_keeps_the_text(
 
 @pytest.mark.parametrize("what", ["person", "visit", "conversation", "contact"])
 def test_legal_hold_prevents_erasing_the_person(me, patron, life, coordinator, what):
-    """A hold on the contact logged for a conversation also counts, because erasing would empty its words."""
+    """A hold on a contact logged for a conversation also prevents the erasure of the person.
+
+    An erasure would delete the words of that contact.
+    """
     contact = HelpSessionFactory(branch=life["visit"].branch, question="The desk's words")
     Conversation.objects.filter(pk=life["conversation"].pk).update(logged_as=contact)
     record = {

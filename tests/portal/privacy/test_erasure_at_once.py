@@ -1,6 +1,6 @@
-"""Test erasing a person during answers, verdicts and actions on other devices.
+"""Test erasing a person while answers, verdicts and actions on other devices happen.
 
-Nothing of the person is left, and no transactions wait for each other.
+Nothing of the person is left after that, and no deadlock occurs.
 """
 
 import uuid
@@ -34,7 +34,7 @@ from tests.processes import rounds
 
 from . import everything
 
-# Number of rounds.
+# The number of rounds.
 ROUNDS = times(5, 15)
 
 pytestmark = [
@@ -46,7 +46,10 @@ pytestmark = [
 
 
 def begin(_number):
-    """Make a person with a kept and an unkept visit, two conversations, and an item in an answer."""
+    """Create a person with two conversations and an item in an answer.
+
+    Of the person's two visits, one is in their account and one is not.
+    """
     branch = LibraryFactory(
         default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
     ).default_branch
@@ -203,7 +206,7 @@ REFUSALS = {"Erased", "DoesNotExist", "IntegrityError", "AlreadyErased", "Alread
 
 
 def check(data, outcomes):
-    """Check one round. The first one or two outcomes are those of the erasures, and exactly one erases."""
+    """Check one round. Exactly one erasure succeeds. The first outcomes are those of the erasures."""
     refused = {outcome for outcome in outcomes if isinstance(outcome, str) and not outcome.isdigit()}
     assert refused <= REFUSALS, refused
     assert not User.objects.filter(pk=data.person.pk).exists()

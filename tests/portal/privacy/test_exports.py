@@ -1,4 +1,4 @@
-"""Test the copy of everything: requesting, building, downloading, and deleting it after seven days."""
+"""Test that a person can request and download an export, and that it is deleted after seven days."""
 
 import csv
 import datetime
@@ -60,7 +60,7 @@ def reauthenticate(client):
 
 
 def build(person, *, at=None, language="en"):
-    """Request a copy, let the worker build it, and return the archive."""
+    """Request an export, let the worker build it, and return the archive."""
     at = at or timezone.now()
     export = exports.ask_for(person, language=language, at=at)
     exports.build_exports(at=at)

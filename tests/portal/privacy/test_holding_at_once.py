@@ -1,4 +1,4 @@
-"""Test a legal hold set while its record is being forgotten or erased: a held record is never deleted."""
+"""Test that a held record is never deleted, even if a hold and a deletion happen at the same moment."""
 
 import datetime
 import uuid
@@ -25,7 +25,7 @@ from tests.factories import (
 )
 from tests.processes import rounds
 
-# Number of rounds. Each kind of record gets a third.
+# The number of rounds. Each of the three kinds of record gets a third of the rounds.
 ROUNDS = times(3, 9)
 
 pytestmark = [
@@ -37,7 +37,7 @@ pytestmark = [
 
 
 def begin(number):
-    """Make a visit whose time is over, with a closed conversation."""
+    """Create a visit that is due for deletion, with a closed conversation."""
     branch = LibraryFactory(
         default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
     ).default_branch
@@ -65,7 +65,7 @@ def pause(seconds):
 
 
 def hold(data):
-    """Set the hold and return whether the record still existed."""
+    """Set the hold, and return whether the record still exists after that."""
     with transaction.atomic():
         holds.hold(data.record, reason="Case 7", by=data.coordinator, at=timezone.now())
         # Give the other process time to interfere.
@@ -100,7 +100,7 @@ def erase_conversation(data):
 
 
 def begin_with_contact(number):
-    """Make a conversation that the desk logged as a contact in its own words."""
+    """Create a conversation that the desk also counted as a help session."""
     data = begin(number)
     data.contact = HelpSessionFactory(branch=data.visit.branch, staff=data.coordinator)
     Conversation.objects.filter(pk=data.conversation.pk).update(logged_as=data.contact)
@@ -121,7 +121,7 @@ def check_words(data, outcomes):
 
 
 def begin_with_log_entry(number):
-    """Make a visit that is kept, with an access log entry whose time is over."""
+    """Create a visit that is not due for deletion, and an access log entry that is due."""
     data = begin(number)
     HelpSession.objects.filter(pk=data.visit.pk).update(kept_at=timezone.now())
     long_ago = timezone.now() - datetime.timedelta(days=731)
@@ -131,9 +131,9 @@ def begin_with_log_entry(number):
 
 
 def hold_with_log_entry(data):
-    """Set the hold and return whether the access log entry still existed."""
+    """Set the hold, and return whether the access log entry still exists after that."""
     if data.number % 2 == 0:
-        # The entry is deleted by then, but not yet committed.
+        # After this pause, the other transaction has deleted the entry but has not committed.
         pause(0.05)
     with transaction.atomic():
         holds.hold(data.record, reason="Case 7", by=data.coordinator, at=timezone.now())
@@ -173,7 +173,7 @@ def test_record_that_exists_when_held_survives_simultaneous_deletion(delete):
     seen.clear()
     works = [hold, late_every_second_time(delete)]
     rounds(works, ROUNDS, before=begin, after=check_record, refusals={"Gone", "HeldByLaw"})
-    # Otherwise no round would have tested the hold.
+    # At least one hold must come before the deletion. Otherwise this test proves nothing.
     assert True in seen
 
 
@@ -189,5 +189,5 @@ def test_access_log_entry_is_kept_if_its_record_is_held_first():
     seen.clear()
     works = [hold_with_log_entry, late_every_second_time(forget_log)]
     rounds(works, ROUNDS, before=begin_with_log_entry, after=check_log)
-    # Otherwise no round would have tested the hold.
+    # At least one hold must come before the deletion. Otherwise this test proves nothing.
     assert True in seen

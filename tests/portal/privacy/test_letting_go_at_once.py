@@ -1,4 +1,4 @@
-"""Test leaving a child's visit while a hold on the person changes or their records are merged."""
+"""Test giving up a child's visit while a hold on the person changes or the person's records are merged."""
 
 import datetime
 import uuid
@@ -29,7 +29,7 @@ from tests.factories import (
 )
 from tests.processes import rounds
 
-# Number of rounds. Each way of leaving gets a fourth.
+# The number of rounds. Each of the four ways of leaving gets a fourth of the rounds.
 ROUNDS = times(4, 12)
 
 pytestmark = [
@@ -41,7 +41,7 @@ pytestmark = [
 
 
 def begin(number):
-    """Make a visit that child and adult keep, and choose who leaves it and how."""
+    """Create a visit in the accounts of a child and an adult, and choose who leaves the visit and how."""
     branch = LibraryFactory(
         default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
     ).default_branch
@@ -84,7 +84,7 @@ def keeps_visit(data):
 
 
 def hold(data):
-    """Set the hold and return whether the person still kept the visit."""
+    """Set the hold, and return whether the visit is still in the person's account after that."""
     with transaction.atomic():
         holds.hold(data.who, reason="Case 7", by=data.coordinator, at=timezone.now())
         with connection.cursor() as cursor:
@@ -97,7 +97,7 @@ def check_hold(data, outcomes):
     kept_visit, _let_go = outcomes
     assert kept_visit in (True, False), outcomes
     assert holds.held(data.visit) is kept_visit, (data.how, outcomes)
-    # A held visit is not forgotten when its time is over.
+    # A held visit is not forgotten, even if it is due.
     assert keeps_visit(data) is (kept_visit and data.how == "in time")
     seen.add(kept_visit)
 
@@ -108,7 +108,7 @@ seen = set()
 def test_shared_visit_is_held_if_the_hold_comes_before_the_person_leaves():
     seen.clear()
     rounds([hold, leave_visit], ROUNDS, before=begin, after=check_hold)
-    # Otherwise no round would have tested the hold.
+    # At least one hold must come before the leaving. Otherwise this test proves nothing.
     assert True in seen
 
 
@@ -184,7 +184,7 @@ def verdict(data):
 
 def check_no_deadlock(data, outcomes):
     *outcomes, said = outcomes
-    # The child may have given up this item a moment before.
+    # The child may have given up the visit of this item just before the verdict.
     assert (set(outcomes), said in (None, "Erased")) == ({None}, True), (
         outcomes,
         said,

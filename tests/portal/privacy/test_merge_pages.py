@@ -1,4 +1,4 @@
-"""Test merging two accounts of one person who confirms an email address that belongs to another account."""
+"""Test the pages that merge two accounts after a person confirms the email address of the other account."""
 
 import pytest
 from django.test import Client
@@ -25,7 +25,7 @@ def _mail_goes_to_the_outbox(settings):
 
 @pytest.fixture
 def device(client, library, sign_in):
-    """Return the browser of Noor, a patron without an address, who keeps a visit."""
+    """Return the browser of Noor, a patron without an email address who has a visit in her account."""
     client.person = people.person_without_address(at=timezone.now(), name="Noor", language="en")
     client.visit = HelpSessionFactory(patron=client.person)
     return sign_in(client, client.person)
@@ -124,7 +124,7 @@ def test_merging_into_a_staff_account_requires_the_second_factor_for_the_desk(de
 def test_address_of_the_merged_account_is_emailed_and_the_desk_can_unmerge_for_a_day(
     client, patron, coordinator
 ):
-    """Otherwise a person who finds a patron's device open could keep everything in their own account."""
+    """Otherwise anyone who finds a patron's device signed in could take over all of the patron's data."""
     other = UserFactory(email="other@example.org")
     visit = HelpSessionFactory(patron=other)
     ask_for_code(client, other.email)

@@ -1,4 +1,4 @@
-"""Test merging two records of one person: completely or not at all."""
+"""Test that a merge moves all rows of the ending record, or changes nothing."""
 
 import uuid
 
@@ -46,7 +46,7 @@ def _mail_goes_to_the_outbox(settings):
 
 @pytest.fixture
 def device(library):
-    """Return Noor, a patron without an address."""
+    """Return Noor, a patron without an email address."""
     return people.person_without_address(at=timezone.now(), name="Noor", language="es")
 
 
@@ -107,7 +107,10 @@ def test_legal_hold_continues_on_the_merged_record(device, patron, coordinator):
 
 
 def test_merging_loses_no_row():
-    """Merge a record with rows of every kind. Only the copy is deleted, because it covers only one record."""
+    """Merge a record that has rows of every kind.
+
+    Only the export is deleted, because it contains the data of only one record.
+    """
     world = worlds.build()
     theirs = world.patron
     Consent.objects.create(
@@ -293,11 +296,11 @@ def test_merge_preview_counts_what_moves(device, patron, branch):
     assert what_moves(device) == merging.Moving(visits=1, conversations=1, saved_items=1)
 
 
-# Guards for models that are added later.
+# These tests fail for a new model until MERGED_BY covers it.
 
 
 def is_unique_per_person(model, field):
-    """Return whether the field is unique, alone or with others, so that rows of two people can clash."""
+    """Return whether rows of two people can conflict after a merge, because the field is in a unique key."""
     together = [
         set(constraint.fields)
         for constraint in model._meta.constraints
@@ -309,7 +312,7 @@ def is_unique_per_person(model, field):
 
 
 def test_every_unique_reference_to_a_person_has_a_merge_function():
-    """A new model with unique rows per person needs a function in MERGED_BY for the second row."""
+    """If a person can have only one row of a model, MERGED_BY needs a function for the second row."""
     clashing = {
         (model._meta.label, field)
         for model, field in merging.references()

@@ -1,4 +1,4 @@
-"""Test merging two records while messages are written: no message is lost."""
+"""Test that no message is lost if two records are merged while messages are written."""
 
 import uuid
 from types import SimpleNamespace
@@ -17,7 +17,7 @@ from tests.extent import times
 from tests.factories import HelpSessionFactory, LibraryFactory, StaffFactory, UserFactory, recommend_in
 from tests.processes import rounds
 
-# Number of rounds.
+# The number of rounds.
 ROUNDS = times(8, 40)
 
 pytestmark = [
@@ -29,7 +29,7 @@ pytestmark = [
 
 
 def begin(_number):
-    """Make a person without an address who has a conversation, and another record for them."""
+    """Create two records of one person. One record has no email address and has a conversation."""
     branch = LibraryFactory(
         default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
     ).default_branch
@@ -89,7 +89,7 @@ def check(data, outcomes):
         said_by_staff,
     }
     assert data.conversation in theirs
-    # The record that was merged can no longer ask.
+    # The record that has ended can no longer ask a question.
     assert asked == "DoesNotExist" or theirs.filter(pk=asked).exists()
     assert Recommendation.objects.get(pk=data.item.pk).patron_id == data.into.pk
     assert theirs.filter(recommendation=data.item, status="waiting_for_staff").exists()

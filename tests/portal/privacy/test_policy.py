@@ -1,4 +1,4 @@
-"""Test that every model has a policy line that says how long and why it is kept."""
+"""Test that every model has a policy line, which says how long and why its rows are kept."""
 
 import pytest
 from django.apps import apps
@@ -9,7 +9,7 @@ from portal import worker
 from portal.privacy.policy import POLICY
 from portal.privacy.policy_lines.line import Group
 
-# Models whose texts are not about a person, and models of packages that are never used.
+# Models whose texts are not about a person, and unused models of packages.
 TEXTS_NOT_ABOUT_PEOPLE = {
     "conversations.ReplyTemplate",
     "recommendations.Item",
@@ -20,7 +20,7 @@ TEXTS_NOT_ABOUT_PEOPLE |= {
     "socialaccount.SocialApp",
     "socialaccount.SocialToken",
 }
-# The receipt of an erasure.
+# The receipt of an erasure is not about a person.
 WITHOUT_PEOPLE = {"privacy.Erasure"}
 STAFF_WORDS = ["helpsessions.SessionNote", "helpsessions.UnfinishedForm"]
 
@@ -53,7 +53,7 @@ def test_policy_line_takes_its_number_of_days_from_the_job(label):
 
 
 def test_privacy_page_covers_everything_that_is_exported():
-    """The page shows every group that is exported, except roles and invitations of staff."""
+    """The page shows every group with exported rows. Only the roles and invitations of staff are missing."""
     unsaid = {
         label
         for label, line in POLICY.items()
@@ -63,7 +63,7 @@ def test_privacy_page_covers_everything_that_is_exported():
 
 
 def ends(label, seen=()):
-    """Return whether these rows end by a job of the worker, or with rows that do."""
+    """Return whether a job of the worker deletes these rows, directly or together with other rows."""
     line = POLICY[label]
     return bool(line.ended_by) or (
         line.ends_with not in ("", label, *seen) and ends(line.ends_with, (*seen, label))
@@ -101,7 +101,7 @@ def test_models_about_people_are_not_in_the_library_group(model):
     "label", [label for label, line in POLICY.items() if line.ends_with and not line.ended_by]
 )
 def test_rows_that_end_with_another_row_are_deleted_by_cascade(label):
-    """Recommendations are the exception: retention keeps them as counts."""
+    """Recommendations are an exception, because retention reduces them to counts."""
     if label in ("recommendations.Recommendation",):
         return
     model, other = apps.get_model(label), apps.get_model(POLICY[label].ends_with)

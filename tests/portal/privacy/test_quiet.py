@@ -1,4 +1,4 @@
-"""Test that words of a quiet visit appear only on its own pages, after any action."""
+"""Test that the words of a quiet visit appear only on the visit's own pages, whatever happens."""
 
 import datetime
 import re
@@ -55,7 +55,7 @@ def word(kind):
 
 
 def build(branch, staff):
-    """Make a quiet visit with a child. Quiet takes precedence, so it can't be shared."""
+    """Create a quiet visit with a child. It can't be shared, because quiet takes precedence."""
     words = {"question": word("question"), "summary": word("summary")}
     session = QuietSessionFactory(
         branch=branch, staff=staff, with_child="shared", handed_over_at=timezone.now(), **words
@@ -65,13 +65,13 @@ def build(branch, staff):
 
 
 class Quiet:
-    """Actions in a quiet visit: by code only, by code while signed in, or at the desk."""
+    """The actions in a quiet visit. The person has only the code, is also signed in, or works at the desk."""
 
     def __init__(self, world, quiet, holder, signed_in, at_desk):
         self.world, self.quiet, self.browsers, self.at_desk = world, quiet, [holder, signed_in], at_desk
 
     def conversation(self):
-        """Return the conversation about the visit, and ask a question first if there is none."""
+        """Return the conversation about the visit. If there is none, ask a question first."""
         found = Conversation.objects.filter(help_session=self.quiet.session, recommendation=None).first()
         if found is None:
             self.ask(self.browsers[0])
@@ -102,7 +102,8 @@ class Quiet:
         browser.post(reverse("conversation_draft", args=[self.conversation().public_id]), self.typed("draft"))
 
     def lose_form(self, browser):
-        # The conversation may have to be created first, which works without a CSRF token.
+        # This may create the conversation with a request that has no CSRF token. So the token is checked only
+        # from the next request on.
         address = reverse("reply", args=[self.conversation().public_id])
         browser.handler.enforce_csrf_checks = True
         browser.post(address, self.typed("lost"))
@@ -180,7 +181,7 @@ ACTIONS = sorted(
 
 
 def pages_around(world, quiet, browsers, at_desk):
-    """Yield (name, answer) for every page except those of the quiet visit itself."""
+    """Yield (name, response) for every page except the pages of the quiet visit itself."""
     for browser in browsers:
         for route in PATRON_ROUTES:
             if route.name in {"sign_out", "leave"} or route.name == "open_code_link":
@@ -207,7 +208,7 @@ def test_words_of_a_quiet_visit_appear_only_on_its_own_pages(
     at_desk = sign_in(Client(), coordinator)
     mailed_before = list(Notification.objects.values_list("pk", flat=True))
     own = holder.get(quiet.session.get_absolute_url()).content.decode()
-    # Otherwise the test would search for nothing.
+    # The words must appear on the visit's own page. Otherwise the test would search for nothing.
     assert word("question") in own or word("summary") in own
 
     @settings(

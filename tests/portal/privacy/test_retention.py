@@ -1,4 +1,4 @@
-"""Test retention: what is forgotten, what stays as a count, what waits and what is never touched."""
+"""Test which rows retention deletes, reduces to counts, leaves for later or never changes."""
 
 import datetime
 import uuid
@@ -375,7 +375,7 @@ def test_legal_hold_preserves_a_record_and_everything_connected_until_lifted(
 ):
     session = make_kept_visit(patron, branch, 400)
     SessionNoteFactory(help_session=session)
-    # The desk logged the conversation as this contact.
+    # The desk counted the conversation as this help session.
     contact = HelpSessionFactory(branch=branch, created_at=AT - 400 * DAY)
     conversation = ConversationFactory(help_session=session, status="closed", logged_as=contact)
     MessageFactory(conversation=conversation)
@@ -419,7 +419,7 @@ def test_access_log_of_a_held_record_outlives_730_days(patron, staff, coordinato
         "visit": visit,
         "conversation": ConversationFactory(help_session=visit),
     }
-    # Nobody had kept the visit when it was opened, so no event about it names its patron.
+    # The visit was opened before anyone added it to an account, so the event about it names no patron.
     old_events = [
         audit.record("looked_up", patron, by=staff, patron=patron, at=AT - 731 * DAY, reason="Case 12"),
         audit.record("opened", visit.shared_with, by=staff, patron=visit.shared_with, at=AT - 731 * DAY),
@@ -478,7 +478,7 @@ def test_lifted_hold_is_deleted_after_two_years(patron, coordinator):
     assert not LegalHold.objects.exists()
 
 
-# Runs of the job.
+# How the job runs.
 
 
 @pytest.mark.django_db

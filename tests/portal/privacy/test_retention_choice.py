@@ -1,4 +1,4 @@
-"""Test how patrons choose how long visits are kept: explained with dates before saving, and reversible."""
+"""Test that patrons can choose how long visits are kept, see the dates before saving, and undo the choice."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +21,7 @@ def on_friday(time_machine):
 
 @pytest.fixture
 def phone(client, patron, sign_in):
-    """Return the patron's browser right after they reauthenticated."""
+    """Return the patron's browser right after the patron reauthenticated."""
     sign_in(client, patron)
     session = client.session
     session["proved_at"] = AT.timestamp()

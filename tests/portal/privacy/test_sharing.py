@@ -1,4 +1,4 @@
-"""Test leaving a child's visit: holds through the person stay, and the person's own rows are removed."""
+"""Test giving up a child's visit. Holds on the person still cover it, and the person's rows are removed."""
 
 import datetime
 import uuid
@@ -51,7 +51,10 @@ def adult(library):
 
 @pytest.fixture
 def visit(branch, staff, child, adult):
-    """Return a visit that child and adult keep, with a message by each and an answer with an item."""
+    """Return a visit in the accounts of a child and an adult.
+
+    It has a message by each of them, and an answer with an item.
+    """
     found = SharedSessionFactory(
         branch=branch,
         staff=staff,
@@ -191,7 +194,7 @@ def test_leaving_a_shared_visit_twice_leaves_one_hold(visit, adult, child, coord
     ("who", "route"), [("adult", "stop_keeping"), ("child", "stop_keeping"), ("child", "stop_sharing")]
 )
 def test_leaving_a_shared_visit_does_not_reveal_a_hold(visit, people, coordinator, sign_in, who, route):
-    """The page after leaving is the same whether the child, the adult or nobody is held."""
+    """The page after leaving is the same whether the hold is on the child, on the adult or on nobody."""
     read = []
     for held in ([], [people["child"]], [people["adult"]]):
         HelpSession.objects.filter(pk=visit.pk).update(
@@ -241,11 +244,11 @@ def test_hold_from_before_a_merge_returns_to_its_record_after_unmerging(coordina
     assert (found.person, holds.held(two), LegalHold.objects.count()) == (again, False, 1)
 
 
-# Leaving a visit that the person doesn't keep.
+# Leaving a visit that is not in the person's account.
 
 
 def test_person_removed_meanwhile_cannot_remove_anyone(visit, child, adult, staff):
-    """The person still sees a page from before their removal."""
+    """The person still has a page open that was loaded before their removal."""
     sharing.take_out(visit, adult, by=staff, at=AT)
     HelpSession.objects.filter(pk=visit.pk).update(
         shared_with=(other := UserFactory()), is_the_childs_alone=False
@@ -257,7 +260,7 @@ def test_person_removed_meanwhile_cannot_remove_anyone(visit, child, adult, staf
 
 
 def test_retention_does_not_remove_an_adult_who_just_joined(visit, adult, monkeypatch):
-    """Another adult joins between the query and the lock."""
+    """Another adult joins after retention has selected the visit and before it locks the visit."""
     other, due_sharing = UserFactory(), retention.due_sharing
     HelpSession.objects.filter(pk=visit.pk).update(shared_at=AT - 100 * DAY)
     looked = []
@@ -276,7 +279,7 @@ def test_retention_does_not_remove_an_adult_who_just_joined(visit, adult, monkey
     assert people_who_keep(visit)[1] == other
 
 
-# Emails that wait.
+# Emails that are waiting to be sent.
 
 
 @every_way_to_leave
@@ -299,7 +302,7 @@ def test_waiting_answer_email_is_not_sent_to_a_person_who_left(visit, people, br
     leave(visit, people[who], **people)
     goes_on = next(name for name in ("child", "adult") if name != who)
     to = sorted(Notification.objects.values_list("recipient", flat=True))
-    # The emails about the other visit go to both.
+    # Both people get an email about the other visit.
     assert to == sorted([people[who].pk, people[goes_on].pk, people[goes_on].pk])
 
 
@@ -313,7 +316,7 @@ def test_answer_is_not_emailed_to_an_adult_removed_meanwhile(visit, child, adult
     assert list(Notification.objects.values_list("recipient", flat=True)) == [child.pk]
 
 
-# The desk removes a wrong child.
+# The desk removes a person who has the visit as the child but is someone else.
 
 
 @pytest.fixture
@@ -322,7 +325,7 @@ def desk(client, staff, sign_in):
 
 
 def confirm_removal(desk, visit, person):
-    """Open the confirmation from the visit's page and confirm. Return its text and the response."""
+    """Open the confirmation page from the visit's page and confirm. Return (text of the page, response)."""
     address = f"{reverse('take_out', args=[visit.public_id])}?who={person.public_id}"
     assert (
         address.replace("&", "&amp;")
@@ -367,7 +370,7 @@ def test_desk_removes_a_wrong_child_from_a_shared_visit(
         name: list(contents.entries(table, child, timezone.now())) for name, table in contents.TABLES.items()
     }
     assert [copy[name] for name in ("visits", "recommendations", "conversations", "events")] == [[]] * 4
-    # Their own messages.
+    # Only the person's own message is left in the export.
     assert [(row["text"], row["from"]) for row in copy["messages"]] == [("Zqxchild", "you")]
     assert (Export.objects.exists(), private_storage().exists(file)) == (False, False)
     assert browser.get(reverse("export")).status_code == 200
@@ -507,7 +510,7 @@ def test_messages_written_by_an_adult_while_merged_follow_the_visit_after_unmerg
 
 
 def test_adult_removed_while_merged_does_not_return_after_unmerging(branch, coordinator):
-    """Neither record is a child's any more, and each keeps one part of the visit."""
+    """Neither record is a child's any more. One has the visit as the child, the other as the adult."""
     one, two = UserFactory(), UserFactory()
     both = SharedSessionFactory(branch=branch, patron=one, shared_with=two)
     joined = merge_for_a_day(two, one, by=coordinator, at=AT)

@@ -1,4 +1,7 @@
-"""Test unmerging two records within a day: every row is restored, and new messages go to their owner."""
+"""Test that a merge can be undone within a day.
+
+Every row is restored, and new messages are moved to the record of the person they belong to.
+"""
 
 import datetime
 import uuid
@@ -35,18 +38,19 @@ from tests.mailers import use_outbox
 
 pytestmark = pytest.mark.django_db
 
-# Merging and unmerging leave these behind: audit events, counters for open pages, and a deleted copy.
+# A merge and its undoing may leave a difference in these tables. They add audit events, raise the counters
+# for open pages and delete the export.
 LEFT = {"accounts.AuditEvent", "conversations.BranchQueue", "sessions.Session", "privacy.Export"}
 LEFT_COLUMNS = {"version", "desk_version", "changed_at"}
 
 
 def rows():
-    """Return {label: sorted rows}, without the counters for open pages."""
+    """Return {model label: sorted rows}, without the counters for open pages."""
     found = {}
     with connection.cursor() as cursor:
         for model in apps.get_models():
             if model._meta.label not in LEFT:
-                # This index is written again, with new keys.
+                # The rows of this search index are written again, with new primary keys.
                 hidden = LEFT_COLUMNS | (
                     {"id"} if model._meta.label == "conversations.ConversationWords" else set()
                 )
@@ -86,7 +90,7 @@ def a_draft(person, body, *, conversation=None, kind="ask"):
 
 @pytest.fixture
 def two(settings):
-    """Return (going, into, world). `going` has rows of every kind. Some merge with rows of `into`."""
+    """Return (going, into, world). `going` has rows of every kind. Some of them merge with rows of `into`."""
     use_outbox(settings)
     world = worlds.build()
     going, into = world.patron, world.other_patron
@@ -295,7 +299,7 @@ def test_unmerging_removes_an_address_added_while_merged(two, had_one):
     )
     unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
     assert rows()["accounts.User"] == before["accounts.User"]
-    # The person who signed in meanwhile had begun this change.
+    # The person who signed in meanwhile had begun an email change. It is gone too.
     assert not AddressChange.objects.exists()
     assert set(
         EmailAddress.objects.filter(user__in=[going, into]).values_list("user", "email", "verified")

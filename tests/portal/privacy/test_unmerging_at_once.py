@@ -1,4 +1,4 @@
-"""Test unmerging two records while messages are written: no message is lost."""
+"""Test that no message is lost if a merge is undone while messages are written."""
 
 import uuid
 from types import SimpleNamespace
@@ -17,7 +17,7 @@ from tests.extent import times
 from tests.factories import HelpSessionFactory, LibraryFactory, StaffFactory, UserFactory
 from tests.processes import rounds
 
-# Number of rounds.
+# The number of rounds.
 ROUNDS = times(6, 25)
 
 pytestmark = [
@@ -29,7 +29,7 @@ pytestmark = [
 
 
 def begin(_number):
-    """Make a person with two merged records, and a conversation of the record that ended."""
+    """Create a person with two merged records, and a conversation of the record that ended."""
     branch = LibraryFactory(
         default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
     ).default_branch
@@ -83,7 +83,7 @@ def check(data, outcomes):
         data.going,
     )
     assert set(conversation.messages.values_list("pk", flat=True)) >= {said_by_patron, said_by_staff}
-    # The author may be empty, because the merged record no longer belongs to this conversation.
+    # The author may be empty, because the conversation no longer belongs to the record `into`.
     assert Message.objects.get(pk=said_by_patron).author_id in {
         data.going.pk,
         None,

@@ -1,7 +1,7 @@
-"""Test that the page before erasing, the receipt and the actual deletion agree on every number.
+"""Test that the page before an erasure, the receipt and the actual deletion have the same numbers.
 
-The visits are random and combine every way in which two people can share one. Deletions are counted
-without scopes.
+The visits have random contents, and they cover every way in which two people can share a visit. Deletions are
+counted in the whole database.
 """
 
 import datetime
@@ -44,7 +44,7 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 
 LONG_AGO = timezone.now() - datetime.timedelta(days=3)
-# (the person's part, whether a code opens it)
+# MINE says who has the visit in an account. THEIRS says whether a code opens the visit.
 MINE, THEIRS = (
     ("alone", "with another", "left to another", "left to nobody"),
     (False, True),
@@ -52,7 +52,7 @@ MINE, THEIRS = (
 
 
 def visits(me, branch, staff, chance):
-    """Make visits in which this person has or had a part, and one that is not theirs."""
+    """Create visits that are or were in this person's account, and one that never was."""
     part, others = ("patron", "shared_with") if me.is_child else ("shared_with", "patron")
     for mine, has_code in product(MINE, THEIRS):
         other = (
@@ -105,7 +105,7 @@ def fill(visit, writers, staff, chance):
 
 
 def other_rows(me, branch, staff):
-    """Make rows that are not about a child's visit."""
+    """Create rows that are not about a child's visit."""
     fill(
         HelpSessionFactory(branch=branch, staff=staff, patron=me, kept_at=LONG_AGO),
         [me, None],
@@ -141,13 +141,13 @@ def other_rows(me, branch, staff):
         "text": "",
     }
     write(to=me.email, recipient=me, **mail)
-    # The desk typed the address in capitals.
+    # The desk typed the email address in capital letters.
     write(to=me.email.upper(), **mail)
     write(to="somebody@example.org", **mail)
 
 
 def known_to(me):
-    """Return {kind: primary keys} of everything that this person, or nobody, can know of."""
+    """Return {kind: primary keys} for all rows, except those that only other people can see."""
     not_sent = Attachment.objects.filter(message=None).exclude(added_by=me)
     return {
         "visits": keys(HelpSession.objects.exclude(question="")),
@@ -195,5 +195,5 @@ def test_erase_page_and_receipt_count_exactly_what_is_deleted(make, seed, branch
     assert receipt.counts == {what: count for what, count in (gone | stays).items() if count}
     assert lines(asked) == lines(Client().get(answer.url))
     assert keys(Message.objects.filter(writer_erased=True)) == wrote & after["messages"]
-    # Otherwise the random data would be too small to test anything.
+    # If one of these numbers were 0, the random data would be too small to test anything.
     assert min(gone["messages"], gone["attachments"], gone["drafts"], stays["messages_left"]) > 0

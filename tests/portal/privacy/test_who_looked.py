@@ -1,4 +1,4 @@
-"""Test what patrons read about which staff looked at their records."""
+"""Test the page on which patrons read which staff members opened their data."""
 
 import datetime
 import html
@@ -84,7 +84,7 @@ def test_looks_of_one_staff_member_on_one_day_are_one_line(visit, staff, patron)
 
 
 def test_looks_are_listed_by_the_librarys_day(visit, staff, patron):
-    # 9 p.m. on the day before, in the library's time zone.
+    # In the library's time zone, this is 9 p.m. on the day before.
     with time_machine.travel(NOON.replace(hour=3), tick=False):
         look(visit, staff)
     assert sentences(patron)[0][0] == "2026-03-03"
@@ -93,7 +93,7 @@ def test_looks_are_listed_by_the_librarys_day(visit, staff, patron):
 def test_page_of_looks_lists_only_looks_by_others_at_the_patrons_records(visit, staff, patron):
     stranger = UserFactory()
     look(HelpSessionFactory(patron=stranger, question="Not yours"), staff)
-    # A staff member who reads their own record.
+    # The patron is also a staff member here, who opens their own data.
     look(visit, patron)
     audit.record("kept", visit, by=patron, patron=patron)
     assert sentences(patron) == []

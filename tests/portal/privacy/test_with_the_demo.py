@@ -1,6 +1,7 @@
-"""Test copies and erasures for every person of the demo library.
+"""Test exports and erasures for every person of the demo library.
 
-Owned rows are found by foreign keys, without scopes: rows with a key to the person, and parts of those rows.
+The tests find a person's rows by foreign keys. A row belongs to the person if its foreign key points to the
+person, or to another row that belongs to the person.
 """
 
 import datetime
@@ -21,7 +22,7 @@ from . import everything
 pytestmark = pytest.mark.slow
 
 WEDNESDAY_AFTERNOON = datetime.datetime(2026, 3, 18, 20, tzinfo=datetime.UTC)
-# Names of the keys that say who owns a row.
+# The names of the foreign keys that say who owns a row.
 OWNERS = {"user", "person", "patron", "recipient"}
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Rows of a patron's conversation that belong to the library, such as staff drafts and mentions.
@@ -32,7 +33,7 @@ LIBRARYS_OWN = {
     "conversations.Conversation": {"last_message_at": None},
     "notifications.Notification": {"kind": "conversations/mention"},
 }
-# Columns with words that people wrote.
+# The columns that contain what people wrote.
 TEXT_COLUMNS = {
     "accounts.User": ["name", "email"],
     "conversations.Message": ["body"],
@@ -62,7 +63,7 @@ def people(db, built):
 
 
 def owned(people):
-    """Return {label: primary keys} of every row that these people own, directly or as a part."""
+    """Return {model label: primary keys} for rows that these people own, directly or through other rows."""
     found = {"accounts.User": {person.pk for person in people}}
     grown = True
     while grown:
@@ -110,7 +111,7 @@ def text_of(rows, *, without=None):
 
 
 def exported(person):
-    """Return {label: exported rows} as the archive contains them."""
+    """Return {model label: rows} as the export contains them."""
     said = {
         table.model: list(contents.entries(table, person, WEDNESDAY_AFTERNOON))
         for table in contents.TABLES.values()
@@ -175,7 +176,7 @@ def test_copy_contains_no_word_of_others_or_of_the_desk(people):
 
 
 def test_erasing_patrons_of_the_demo_leaves_nothing_of_them_and_everything_of_others(people):
-    """Erase half of the patrons, then the other half."""
+    """Erase every second patron first, and then the others."""
     patrons = [person for person in people if not person.is_staff]
     assert len(patrons) == 41
     for going in (patrons[::2], patrons[1::2]):
@@ -185,7 +186,7 @@ def test_erasing_patrons_of_the_demo_leaves_nothing_of_them_and_everything_of_ot
         assert len(words) > 50
         for person in going:
             erasure.erase(person, language="en", at=WEDNESDAY_AFTERNOON)
-        # The worker deletes these after sending.
+        # The worker deletes these emails after sending them.
         apps.get_model("notifications.Notification").objects.filter(kind="privacy/erased").delete()
         after = everything.rows()
         left = text_of(after)

@@ -1,4 +1,4 @@
-"""Test that after four years the demo library keeps every count but no words."""
+"""Test that the demo library still has every count after four years, but nothing that people wrote."""
 
 import datetime
 from datetime import timedelta
@@ -30,7 +30,7 @@ def demo(built_once, tmp_path_factory):
 
 
 def written_words():
-    """Return everything people wrote that ends by itself, if it is longer than 12 characters."""
+    """Return texts of more than 12 characters that people wrote and that the worker must delete."""
     texts = set()
     for model, field in [
         (HelpSession, "question"),
@@ -49,7 +49,7 @@ def written_words():
 
 
 def all_texts():
-    """Yield every text in every table, indexes included, except the catalog and templates."""
+    """Yield all texts in all tables, including search indexes, except the catalog and the reply templates."""
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
             if (
@@ -57,7 +57,7 @@ def all_texts():
                 or table == "conversations_replytemplate"
             ):
                 continue
-            # The catalog and the templates are not about a person.
+            # The catalog and the reply templates are not about a person, and so are skipped above.
             cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
             for row in cursor.fetchall():
                 yield from (value for value in row if isinstance(value, str) and len(value) > 12)
@@ -116,7 +116,7 @@ def test_four_years_later_no_words_are_left_but_every_count_is(demo):
 
 
 def jobs():
-    """Return the worker's jobs that take `at` and work on these rows."""
+    """Return the worker's jobs that change or delete conversations and help sessions."""
     return [
         (job, every)
         for job, every in worker.JOBS
