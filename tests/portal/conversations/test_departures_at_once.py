@@ -5,6 +5,7 @@ roles, two transactions wait for each other.
 """
 
 import uuid
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection
@@ -57,16 +58,16 @@ def test_work_during_the_end_of_a_role_is_saved_before_it_or_refused(transaction
         for conversation in conversations[:2]:
             conversation.refresh_from_db()
             desk_actions.assign(conversation, to=ana, by=coordinator, at=timezone.now(), was=coordinator)
-        return uuid.uuid4()
+        return SimpleNamespace(number=number, token=uuid.uuid4())
 
     def at_desk(work):
         """Look up the person first and then do the work, as a view does."""
 
-        def working(token):
+        def working(data):
             person = User.objects.get(pk=ana.pk)
             if not person.is_staff:
                 return "not there"
-            work(person, token)
+            work(person, data.token)
             return "saved"
 
         return working
@@ -89,19 +90,22 @@ def test_work_during_the_end_of_a_role_is_saved_before_it_or_refused(transaction
     def takes_many(person, token):
         bulk.take_many(Conversation.objects.all(), by=person, at=timezone.now())
 
-    def gets_assigned(token):
+    def gets_assigned(data):
         desk_actions.assign(conversations[2], to=ana, by=coordinator, at=timezone.now(), was=coordinator)
         return "saved"
 
-    def ends(token):
+    def ends(data):
+        if data.number % 2:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_sleep(0.1)")  # so that work is saved before it in some rounds
         departures.end_role(User.objects.get(pk=ana.pk), branch=branch, by=coordinator, at=timezone.now())
 
-    def check(token, outcomes):
+    def check(data, outcomes):
         assert outcomes[0] is None
         assert set(outcomes[1:]) <= {"saved", "not there", "RoleEnded"}
         replied, noted = outcomes[1] == "saved", outcomes[2] == "saved"
-        assert Message.objects.filter(client_token=token).count() == replied
-        assert ConversationNote.objects.filter(client_token=token).count() == noted
+        assert Message.objects.filter(client_token=data.token).count() == replied
+        assert ConversationNote.objects.filter(client_token=data.token).count() == noted
         assert (
             Notification.objects.filter(kind="conversations/answer").count()
             == Message.objects.filter(side="staff").count()
