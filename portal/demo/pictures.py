@@ -12,7 +12,7 @@ def valve():
     """Draw a brass valve on a wall, like a photo from a phone."""
     picture = Image.new("RGB", (1200, 1600), "#b9b2a4")
     draw = ImageDraw.Draw(picture)
-    grain = random.Random(5)  # noqa: S311
+    grain = random.Random(5)  # noqa: S311  only a pattern
     for _number in range(5000):
         x, y, shade = grain.randrange(1200), grain.randrange(1600), grain.randrange(165, 195)
         draw.point([(x, y), (x + 1, y)], fill=(shade, shade - 7, shade - 20))
@@ -69,7 +69,7 @@ def shelf():
     """Draw a shelf of numbered books. One of the books is missing."""
     picture = Image.new("RGB", (1400, 900), "#4b3a2c")
     draw, x = ImageDraw.Draw(picture), 40
-    widths = random.Random(11)  # noqa: S311
+    widths = random.Random(11)  # noqa: S311  only a pattern
     for number in range(1, 14):
         wide = widths.randrange(78, 110)
         if number != 3:

@@ -19,14 +19,14 @@ def move_from_cache(apps, schema_editor):
     prefix = cache.make_key("limit:")
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT cache_key, value, expires FROM {table} WHERE cache_key LIKE %s",  # noqa: S608
+            f"SELECT cache_key, value, expires FROM {table} WHERE cache_key LIKE %s",  # noqa: S608  our own table name
             [f"{prefix}%"],
         )
         found = [
             (key.removeprefix(prefix), [float(moment) for moment in value.split()], _aware(expires))
             for key, value, expires in cursor.fetchall()
         ]
-        cursor.execute(f"DELETE FROM {table} WHERE cache_key LIKE %s", [f"{prefix}%"])  # noqa: S608
+        cursor.execute(f"DELETE FROM {table} WHERE cache_key LIKE %s", [f"{prefix}%"])  # noqa: S608  our own table name
     model = apps.get_model("portal", "LimitCount")
     model.objects.bulk_create(
         (
@@ -53,7 +53,7 @@ def move_to_cache(apps, schema_editor):
     ]
     with connection.cursor() as cursor:
         cursor.executemany(
-            f"INSERT INTO {table} (cache_key, value, expires) VALUES (%s, %s, %s)",  # noqa: S608
+            f"INSERT INTO {table} (cache_key, value, expires) VALUES (%s, %s, %s)",  # noqa: S608  our own table name
             rows,
         )
 

@@ -580,7 +580,7 @@ def test_card_pin_reauthenticates_but_does_not_replace_the_old_address(with_card
 def test_patrons_without_a_card_and_all_staff_reauthenticate_by_email_code(
     client, patron, staff, sign_in, by
 ):
-    """Ask for the email code, whatever method the URL names."""
+    """The method that the URL names makes no difference to them."""
     LibraryCard.objects.create(person=staff, ils_id=KNOWN.ils_id, barcode=KNOWN.card, seen_at=timezone.now())
     for person in (patron, staff):
         browser = sign_in(Client(), person, **({"second_factor": False} if person == staff else {}))

@@ -404,7 +404,7 @@ def test_conversation_row_matches_its_history_after_simultaneous_actions(session
     before = {}
 
     def prepare(number):
-        sent = say(conversation, people[2], "staff", then=random.choice(["turn", "ours", "close"]))  # noqa: S311
+        sent = say(conversation, people[2], "staff", then=random.choice(["turn", "ours", "close"]))  # noqa: S311  only a test
         before.update(counters(), number=number)
         return sent.pk, number
 
