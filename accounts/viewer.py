@@ -1,6 +1,6 @@
 """The viewer of a patron page, and a decorator for queries that depend on the viewer."""
 
-from functools import wraps
+from functools import cache, wraps
 
 from django.db.models import BigAutoField, Q
 
@@ -44,22 +44,28 @@ class Viewer:
         return theirs if not self.opened_sessions else theirs | Q(**{f"{field}__in": among})
 
 
-def for_viewers(kind=Viewer, **fields):
+def for_viewers(**fields):
     """Decorate a function that returns a queryset for a viewer, so that its SQL is compiled only once.
 
     The decorated function takes the viewer and, as keyword arguments, the parameters in `fields`. Pass dates
     and times as such parameters. The query is built only once, so it would otherwise always use the time of
-    the first call. `kind` is the class of viewer that the function receives.
+    the first call.
     """
 
     def decorate(make):
-        @prepared(person=BigAutoField(), opened=BigAutoField(), **fields)
-        def of_each_kind(person, opened, **values):
-            return make(kind.who_opened(opened or (), person), **values)
+        @cache
+        def prepared_for(kind):
+            @prepared(person=BigAutoField(), opened=BigAutoField(), **fields)
+            def rows(person, opened, **values):
+                return make(kind.who_opened(opened or (), person), **values)
+
+            return rows
 
         @wraps(make)
         def run(viewer, **values):
-            return of_each_kind(
+            # `type` would be that of the lazy object in request.viewer.
+            rows = prepared_for(viewer.__class__)
+            return rows(
                 person=viewer.person and viewer.person.pk, opened=viewer.opened_sessions or None, **values
             )
 

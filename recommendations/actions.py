@@ -30,8 +30,10 @@ def recommend(item, *, reason, by, at, branch, topic, question_type, patron=None
 
 
 @transaction.atomic
-def record_verdict(recommendation, *, verdict, why=None, comment=None, at):
+def record_verdict(recommendation, *, verdict, why=None, comment=None, at, locked=None):
     """Set or change the patron's verdict, and return `recommendation`, updated. Raises UnknownVerdict.
+
+    `locked` is the same row, if the caller has locked it already.
 
     An empty `verdict` withdraws the verdict, and also deletes the reason and the comment. Otherwise, if `why`
     or `comment` is None, the saved one stays, so that a second tap on the same verdict loses nothing. A
@@ -41,7 +43,7 @@ def record_verdict(recommendation, *, verdict, why=None, comment=None, at):
         raise UnknownVerdict(verdict)
     if why and why not in Recommendation.Why.values:
         raise UnknownVerdict(why)
-    locked = Recommendation.objects.select_for_update().get(pk=recommendation.pk)
+    locked = locked or Recommendation.objects.select_for_update().get(pk=recommendation.pk)
     if not verdict:
         why = comment = ""
     elif why is None:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from django.db import connection, transaction
 from stdnum import isbn
 
+from recommendations.holdings import fetch_holdings
 from recommendations.models import Holding, Item, SearchEntry
 
 WORD_MAX = 80
@@ -116,7 +117,7 @@ def find_items(query, *, limit=10, branch=None):
     The last word may be incomplete. Items with exactly this title, ISBN or call number come first. Items with
     all the words in the title follow, and then items with all the words in the title and the creators. All
     other items come last. In each of these groups, items that `branch` has come first. The holdings and their
-    branches are prefetched.
+    branches are filled in.
     """
     folded = fold(str(query)[:400])
     words = folded.split()[:WORDS_ASKED]
@@ -129,7 +130,8 @@ def find_items(query, *, limit=10, branch=None):
         has_copy_here = set(here.values_list("item_id", flat=True))
     ranks = {pk: _rank(entry, folded, words, pk in has_copy_here) for pk, entry in entries.items()}
     best = sorted(entries, key=lambda pk: (*ranks[pk], pk))[:limit]
-    items = Item.objects.prefetch_related("holdings__branch").in_bulk(best)
+    items = Item.objects.in_bulk(best)
+    fetch_holdings(items.values())
     return [items[pk] for pk in best if pk in items]
 
 

@@ -4,11 +4,11 @@ The actions of staff that don't write to the patron are in `desk_actions.py`.
 """
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import BigAutoField, Max, UUIDField
 
 from accounts.models import Library, User
 from accounts.staff_actions import lock_roles, staff_action
-from portal.prepared import insert
+from portal.prepared import insert, prepared
 from recommendations.chosen_items import recommend_chosen
 from recommendations.models import QuestionType, Recommendation
 
@@ -149,8 +149,8 @@ def reply(
     if side == STAFF:
         lock_roles(by)
     conversation = lock_conversation(conversation, at)
-    sent_before = conversation.messages.filter(client_token=client_token).first()
-    if sent_before is not None:
+    for sent_before in _messages_with_token(conversation=conversation.pk, client_token=client_token):
+        sent_before.conversation = conversation
         return sent_before
     if seen is not None:
         newer = list(conversation.messages.filter(pk__gt=seen).in_order().select_related("author"))
@@ -175,6 +175,11 @@ def reply(
         _enter_answer(conversation, message, items)
     save(conversation)
     return message
+
+
+@prepared(conversation=BigAutoField(), client_token=UUIDField())
+def _messages_with_token(conversation, client_token):
+    return Message.objects.filter(conversation=conversation, client_token=client_token)
 
 
 def _add_message(conversation, *, side, author, client_token, **fields):

@@ -3,10 +3,12 @@
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db.models import BigAutoField
 from django.urls import reverse
 
 from accounts.sign_in.email_addresses import confirmed_address
 from portal.notifications.actions import notify, withdraw
+from portal.prepared import prepared
 
 from .models import Conversation, Message
 
@@ -27,9 +29,7 @@ def announce(message, conversation, at):
     if not recipients or (session and session.quiet):
         return ""
     mail_id = f"<{message.public_id}@{urlsplit(settings.BASE_URL).hostname or 'localhost'}>"
-    earlier = list(
-        conversation.messages.exclude(mail_id="").order_by("sent_at", "pk").values_list("mail_id", flat=True)
-    )
+    earlier = _mail_ids(conversation=conversation.pk)
     for person in recipients:
         own_id = str if person.pk == conversation.patron_id else _for_adult
         context = {
@@ -57,6 +57,12 @@ def announce(message, conversation, at):
             references=[own_id(earlier_id) for earlier_id in earlier],
         )
     return mail_id
+
+
+@prepared(conversation=BigAutoField())
+def _mail_ids(conversation):
+    announced = Message.objects.filter(conversation=conversation).exclude(mail_id="")
+    return announced.order_by("sent_at", "pk").values_list("mail_id", flat=True)
 
 
 def withdraw_announcement(mail_id):

@@ -164,15 +164,12 @@ def forget(conversation, *, person, side, kind, up_to=None, body=""):
     other than `body`, that draft is kept and gets a new token. If `up_to` is None, the draft is deleted in
     any case.
     """
-    rows = Draft.objects.filter(conversation=conversation, person=person, side=side, kind=kind)
-    if up_to is None:
-        rows.delete()
-        return
-    kept = rows.first()
-    if kept is not None and (kept.sequence <= up_to or kept.body == body):
-        kept.delete()
-    elif kept is not None:
-        rows.update(client_token=uuid.uuid4())
+    for draft in _kept(conversation=conversation.pk, person=person and person.pk, side=side, kinds=[kind]):
+        if up_to is None or draft.sequence <= up_to or draft.body == body:
+            draft.delete()
+        else:
+            draft.client_token = uuid.uuid4()
+            draft.save(update_fields=["client_token"])
 
 
 def keep_both(conversation, *, person, side, kind, client_token, sequence, body, language="", typed=None, at):

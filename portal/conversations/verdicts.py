@@ -25,7 +25,9 @@ def take_verdict(recommendation, *, verdict, why, comment, by, at):
     the recommendation.
     """
     before = lock_owned(recommendation)
-    recommendation = record_verdict(recommendation, verdict=verdict, why=why, comment=comment, at=at)
+    recommendation = record_verdict(
+        recommendation, verdict=verdict, why=why, comment=comment, at=at, locked=before
+    )
     conversation = conversation_of(recommendation)
     if conversation is None and before.patron_id is None and session_of(recommendation) is None:
         raise Erased

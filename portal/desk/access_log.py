@@ -7,11 +7,13 @@ which page of the desk the staff member came. Patrons can read the lines about t
 import datetime
 from urllib.parse import parse_qs, urlsplit
 
+from django.db.models import BigAutoField, CharField, DateTimeField
 from django.urls import Resolver404, resolve
 
 from accounts import audit
 from accounts.models import AuditEvent
 from portal.desk import shown_today
+from portal.prepared import prepared
 
 # When something new appears on an open page, it is logged again only if this time has passed.
 LOGGED_FOR = datetime.timedelta(hours=12)
@@ -44,12 +46,18 @@ def log_reading(request, conversation, *, at):
     Do nothing if the log says that the staff member opened the conversation during the last LOGGED_FOR. The
     log must be checked, because the request doesn't prove that the staff member opened the page before.
     """
-    if _patrons_of(conversation, conversation.help_session):
-        opened = AuditEvent.objects.filter(
-            action="opened", by=request.user, patron__isnull=False, subject=str(conversation.public_id)
-        )
-        if not opened.filter(at__gt=at - LOGGED_FOR).exists():
-            log_opened(request, conversation, at=at)
+    since = at - LOGGED_FOR
+    has_patron = _patrons_of(conversation, conversation.help_session)
+    if has_patron and not _opened(by=request.user.pk, subject=str(conversation.public_id), since=since):
+        log_opened(request, conversation, at=at)
+
+
+@prepared(by=BigAutoField(), subject=CharField(), since=DateTimeField())
+def _opened(by, subject, since):
+    events = AuditEvent.objects.filter(
+        action="opened", by=by, patron__isnull=False, subject=subject, at__gt=since
+    )
+    return events.values_list("pk")[:1]
 
 
 def log_session_opened(request, help_session, *, at):

@@ -1,7 +1,5 @@
 """The branch and the service point that a posted form belongs to."""
 
-from accounts.models import Branch
-
 from .params import number_or_none
 
 
@@ -10,9 +8,9 @@ def branch_for(request):
 
     Otherwise return the staff member's first branch.
     """
-    own_branches = Branch.objects.filter(pk__in=request.user.desk_branch_ids)
+    branches = [role.branch for role in request.user.roles]
     pk = number_or_none(request.POST.get("branch") or request.GET.get("branch"))
-    return own_branches.filter(pk=pk).first() or own_branches.first()
+    return next((branch for branch in branches if branch.pk == pk), next(iter(branches), None))
 
 
 def service_point(request, branch):

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.text import TextField, clean, uuid_or_none
 from recommendations.chosen_items import ChosenItem
+from recommendations.holdings import fetch_holdings
 from recommendations.models import Item
 
 from .widgets import LongSelect
@@ -63,11 +64,12 @@ class BaseItemRows(forms.BaseFormSet):
         ids = [
             public_id for public_id in (uuid_or_none(row["item"].value()) for row in self.forms) if public_id
         ]
-        items = Item.objects.filter(public_id__in=ids).prefetch_related("holdings__branch") if ids else []
+        items = Item.objects.filter(public_id__in=ids) if ids else []
         return {item.public_id: item for item in items}
 
     def shown(self):
         """Return [(row, its item)]. If the item was typed by hand, it is a new Item that is not saved."""
+        fetch_holdings(self.found.values())
         return [
             (row, self.found.get(uuid_or_none(row["item"].value())) or _typed_item(row)) for row in self.forms
         ]

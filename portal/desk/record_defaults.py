@@ -22,13 +22,17 @@ def defaults(user, library, at):
         "branch": user.desk_branch_ids[0] if user.desk_branch_ids else None,
         "question_type": QuestionType.REFERENCE,
     }
-    own = HelpSession.objects.at_desk_of(user).recorded().filter(staff=user)
-    last = own.latest_first().first()
-    if last is not None:
-        initial |= {"mode": last.mode, "question_type": last.question_type, "language": last.language}
-        if last.branch_id in user.desk_branch_ids:
-            initial["branch"] = last.branch_id
+    if last := _last_session(user):
+        branch = last.pop("branch")
+        initial |= last
+        if branch in user.desk_branch_ids:
+            initial["branch"] = branch
     return initial
+
+
+def _last_session(user):
+    own = HelpSession.objects.at_desk_of(user).recorded().filter(staff=user).latest_first()
+    return own.values("mode", "question_type", "language", "branch").first()
 
 
 def defaults_for_contact(conversation, user):

@@ -10,7 +10,7 @@ from django.utils.safestring import mark_safe
 class LongSelect(forms.Select):
     """A select with many options. It is rendered in Python and not by templates.
 
-    Django renders two templates for each option. That was half the cost of a page.
+    Django renders two templates for each option. That was a fifth of the cost of the record form.
     """
 
     def render(self, name, value, attrs=None, renderer=None):

@@ -41,8 +41,10 @@ def record(
     session if staff began it earlier. `token` is the UUID of the form. If the same token is sent twice, the
     session is recorded once.
     """
-    begun = unfinished or begin(token, by=by, at=at, branch=branch)
-    help_session = HelpSession.objects.select_for_update().get(pk=begun.pk)
+    if unfinished:
+        help_session = HelpSession.objects.select_for_update().get(pk=unfinished.pk)
+    else:
+        help_session = begin(token, by=by, at=at, branch=branch)
     if help_session.status == HelpSession.Status.RECORDED:
         return help_session
     help_session.status = HelpSession.Status.RECORDED

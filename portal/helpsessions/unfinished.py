@@ -25,7 +25,7 @@ def start_unfinished(*, by, at, branch, fields, token=None):
 
 
 def begin(token, *, by, at, branch):
-    """Return the session with this token. If there is none, create an unfinished session.
+    """Return the session with this token, and lock its row. If there is none, create an unfinished session.
 
     The session may exist already, because another request may have sent the same form.
     """
@@ -35,7 +35,8 @@ def begin(token, *, by, at, branch):
         "created_at": at,
         **day_and_hour(at),
     }
-    return HelpSession.objects.get_or_create(public_id=token or uuid.uuid4(), staff=by, defaults=begun)[0]
+    sessions = HelpSession.objects.select_for_update()
+    return sessions.get_or_create(public_id=token or uuid.uuid4(), staff=by, defaults=begun)[0]
 
 
 def day_and_hour(at):

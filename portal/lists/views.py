@@ -1,7 +1,7 @@
 """The pages for a patron's list of saved items."""
 
 from django.contrib import messages
-from django.db.models import Prefetch
+from django.db.models import BigAutoField, DateTimeField
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -10,9 +10,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
+from accounts.viewer import for_viewers
 from portal.htmx import back_to, render_page
 from portal.paging import page_of
-from recommendations.models import Holding, Recommendation
+from recommendations.holdings import fetch_holdings
+from recommendations.models import Recommendation
 
 from . import actions
 from .models import SavedItem
@@ -68,18 +70,10 @@ def remove_saved(request, public_id):
 
 
 def _page(request, *, partial=""):
-    # The page shows a recommendation's reason and writer only if the viewer can still open its visit or
-    # conversation.
-    recommendations = Recommendation.objects.belonging_to(request.viewer).select_related("recommended_by")
-    rows = (
-        SavedItem.objects.belonging_to(request.viewer)
-        .select_related("item")
-        .prefetch_related(
-            Prefetch("item__holdings", Holding.objects.select_related("branch")),
-            Prefetch("recommendation", recommendations),
-        )
-    )
+    rows = SavedItem.objects.belonging_to(request.viewer).select_related("item")
     saved_items, older = page_of(rows, "saved_at", request.GET.get("after"))
+    fetch_holdings([saved.item for saved in saved_items])
+    _fetch_recommendations(saved_items, request.viewer)
     context = {
         "saved_items": saved_items,
         "older": older,
@@ -87,6 +81,23 @@ def _page(request, *, partial=""):
         "oob": bool(partial),
     }
     return render_page(request, "lists/saved.html", context, partial=partial)
+
+
+def _fetch_recommendations(saved_items, viewer):
+    """Fill in the recommendations that the viewer can still open. Set the others to None.
+
+    So the page shows a reason and its writer only while the viewer can open the visit or conversation.
+    """
+    pks = [saved.recommendation_id for saved in saved_items if saved.recommendation_id]
+    readable = {row.pk: row for row in _readable(viewer, pks=pks, at=timezone.now())}
+    for saved in saved_items:
+        saved.recommendation = readable.get(saved.recommendation_id)
+
+
+@for_viewers(pks=BigAutoField(), at=DateTimeField())
+def _readable(viewer, pks, at):
+    rows = Recommendation.objects.belonging_to(viewer, at)
+    return rows.filter(pk__in=pks).select_related("recommended_by")
 
 
 def _recommended(request, item_id):

@@ -212,7 +212,7 @@ def test_new_call_number_is_found_and_the_old_one_is_not(branch):
 def test_search_runs_the_same_number_of_queries_for_any_result(rows, branch, django_assert_num_queries):
     for number in range(rows):
         ItemFactory(title=f"Rivers {number}", branch=branch, call_number=f"55{number}")
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(6):
         found = find_items("rivers", limit=30, branch=branch)
         assert [str(holding.branch) for item in found for holding in item.holdings.all()] == [
             branch.name

@@ -84,7 +84,7 @@ def address_of(name, branch, staff, rows):
     ("name", "queries"),
     [
         ("queue", 10),
-        ("record", 11),
+        ("record", 9),
         ("sessions", 7),
         ("patron", 13),
         ("figures", 10),

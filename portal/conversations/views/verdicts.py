@@ -43,7 +43,7 @@ def verdict(request, public_id):
         )
     except actions.Erased:
         raise Http404 from None
-    back = back_to(request, otherwise=_page_of(recommendation, request.viewer))
+    back = back_to(request, otherwise="") or _page_of(recommendation, request.viewer)
     # The home page asks about one item at a time. With ?said= it still shows the item of this verdict.
     shown_at = f"{back}?said={recommendation.public_id}" if back == reverse("home") else back
     if not request.htmx:

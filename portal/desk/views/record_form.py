@@ -8,7 +8,7 @@ from portal.conversations.models import Conversation
 from portal.desk import shown_today
 from portal.desk.branches import branch_for
 from portal.desk.forms.sessions import RecordForm, typed_fields
-from portal.desk.items_part import search_context
+from portal.desk.items_part import search_context, untouched_items
 from portal.desk.tallies import tally_context
 from portal.desk.unfinished import tray
 from portal.helpsessions import unfinished
@@ -28,6 +28,7 @@ def record_page(request, form, picker, *, draft=None, warned=False, status=200):
     If `warned` is true, the page warns that a text seems to contain a secret number.
     """
     conversation = _conversation(request, form["conversation"].value())
+    items_url = reverse("record")
     if status != 200:
         form.leave_focus_to_errors()
     if conversation is not None:
@@ -35,7 +36,8 @@ def record_page(request, form, picker, *, draft=None, warned=False, status=200):
     context = {
         "form": form,
         "picker": picker,
-        "items_url": reverse("record"),
+        "items_url": items_url,
+        "untouched_items": untouched_items(picker, items_url),
         "draft": draft,
         "warned": warned,
         "secret_number": warned,
@@ -53,15 +55,10 @@ def draft_with(request, token):
 
     Raises Http404 if the session belongs to someone else, or is a tally.
     """
-    own = HelpSession.objects.at_desk_of(request.user)
-    draft = own.filter(public_id=token).first()
-    # Another request may have saved this form after the query above. So the staff member's own sessions
-    # don't count as foreign.
-    is_foreign = (
-        draft is None
-        and HelpSession.objects.filter(public_id=token).exclude(pk__in=own.values("pk")).exists()
-    )
-    if is_foreign or (draft is not None and draft.status == HelpSession.Status.TALLY):
+    if not HelpSession.objects.filter(public_id=token).exists():
+        return None
+    draft = HelpSession.objects.at_desk_of(request.user).filter(public_id=token).first()
+    if draft is None or draft.status == HelpSession.Status.TALLY:
         raise Http404
     return draft
 

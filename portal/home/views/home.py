@@ -7,7 +7,6 @@ from django.views.decorators.http import require_safe
 from accounts.languages import languages
 from accounts.viewer import for_viewers
 from portal.conversations.models import Conversation
-from portal.conversations.viewer import BrowserViewer
 from portal.helpsessions.forms import CodeForm
 from portal.helpsessions.models import HelpSession
 from portal.helpsessions.recommendation_panels import recommendation_panels
@@ -74,7 +73,7 @@ def _asked(viewer, said):
     }
 
 
-@for_viewers(BrowserViewer, said=UUIDField(), at=DateTimeField())
+@for_viewers(said=UUIDField(), at=DateTimeField())
 def _to_be_asked(viewer, said, at):
     rows = (
         Recommendation.objects.belonging_to(viewer, at)

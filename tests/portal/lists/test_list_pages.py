@@ -2,13 +2,14 @@ import pytest
 from django.urls import reverse
 
 from portal.lists.models import SavedItem
-from recommendations.models import Holding
+from recommendations.models import Holding, Recommendation
 from tests.factories import (
     HelpSessionFactory,
     ItemFactory,
     QuietSessionFactory,
     SavedItemFactory,
     SavedListFactory,
+    SharedSessionFactory,
     UserFactory,
     code_for,
     recommend_in,
@@ -119,6 +120,24 @@ def test_empty_list_says_what_to_do(client, library, patron, sign_in, branch, sh
     assert "To save items, first add a visit to a library account." in text(client.get(SAVED))
     sign_in(client, patron)
     assert "Press Save on anything" in text(client.get(SAVED))
+
+
+def test_saved_item_shows_its_reason_only_while_its_visit_can_be_opened(me, patron, recommendation, branch):
+    """The patron may open their own visit, and a child's visit that is shared with them. Others stay closed."""
+    saved_list = SavedListFactory(patron=patron)
+    shared = SharedSessionFactory(shared_with=patron, branch=branch)
+    strangers = HelpSessionFactory(patron=UserFactory(), branch=branch)
+    reasons = {
+        "own": recommendation,
+        "shared": recommend_in(shared)[0],
+        "strangers": recommend_in(strangers)[0],
+    }
+    for reason, each in reasons.items():
+        Recommendation.objects.filter(pk=each.pk).update(reason=f"the {reason} reason")
+        SavedItemFactory(saved_list=saved_list, item=each.item, recommendation=each)
+    page = text(me.get(SAVED))
+    assert [reason for reason in reasons if f"the {reason} reason" in page] == ["own", "shared"]
+    assert all(each.item.title in page for each in reasons.values())
 
 
 def test_saved_list_pages_by_key(me, patron):
