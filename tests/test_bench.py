@@ -3,7 +3,7 @@ from django.test import Client
 from bench import pages
 
 
-def test_bench_pages_answer_with_the_expected_status(db):
+def test_each_benchmark_request_gets_the_expected_status_code(db):
     measured = pages.set_up(2)
     answered = {name: [_ask(page, request) for request in page.requests] for name, page in measured.items()}
     assert answered == {name: [page.status] * len(page.requests) for name, page in measured.items()}

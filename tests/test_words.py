@@ -49,11 +49,11 @@ def run(tmp_path):
         ("Makefile", "# Whomever\n", "Makefile:1: whomever"),
     ],
 )
-def test_banned_word_is_named_with_its_line(run, name, text, problem):
+def test_word_check_reports_a_banned_word_with_its_line_number(run, name, text, problem):
     assert run({name: text}) == [problem]
 
 
-def test_banned_word_in_a_translatable_text_is_named_with_its_file(run):
+def test_banned_word_in_a_translation_file_is_reported_with_its_source_file(run):
     po = '#: portal/a.py\nmsgid "For whoever asks"\nmsgstr ""\n'
     problem = "portal/a.py: whoever, in the text 'For whoever asks'"
     assert run({"locale/es/LC_MESSAGES/django.po": po}) == [problem]
@@ -71,5 +71,5 @@ def test_banned_word_in_a_translatable_text_is_named_with_its_file(run):
         ("static/htmx.js", "// whoever\n"),
     ],
 )
-def test_word_check_accepts_quotes_data_and_exceptions_with_a_reason(run, name, text):
+def test_word_check_ignores_strings_quotations_migrations_and_explained_exceptions(run, name, text):
     assert run({name: text}) == []

@@ -41,7 +41,7 @@ def test_absences_of_one_person_cannot_overlap(staff, first, last):
     assert Absence.objects.count() == 1
 
 
-def test_adjacent_days_and_days_of_colleagues_do_not_overlap(staff, colleague):
+def test_absences_on_adjacent_days_and_absences_of_colleagues_are_allowed(staff, colleague):
     add_absence(staff, 3, 6)
     add_absence(staff, 2, 2)
     add_absence(staff, 7, 7)
@@ -49,7 +49,7 @@ def test_adjacent_days_and_days_of_colleagues_do_not_overlap(staff, colleague):
     assert Absence.objects.count() == 4
 
 
-def test_changed_absence_may_overlap_its_old_days_but_no_other_absence(staff, colleague):
+def test_changed_absence_may_overlap_its_previous_days_but_no_other_absence(staff, colleague):
     absence, later = add_absence(staff, 2, 6), add_absence(staff, 10, 12)
     absences.change_absence(absence, **days(3, 9), cover=colleague, by=staff, at=NOW)
     with pytest.raises(absences.Overlaps):
@@ -78,7 +78,7 @@ def test_first_and_last_day_of_an_absence_count_as_away(
     assert names == ({staff.pk: ("Rosa Lindqvist", "Maribel Santos")} if is_away else {})
 
 
-def test_absence_of_a_cover_is_found_for_both_staff_members(staff, colleague):
+def test_overlapping_absence_of_a_covering_colleague_is_found_for_both_staff_members(staff, colleague):
     first = add_absence(staff, 2, 6, cover=colleague)
     assert absences.clashes_of(first) == ([], [])
     second = add_absence(colleague, 6, 9)
@@ -86,12 +86,14 @@ def test_absence_of_a_cover_is_found_for_both_staff_members(staff, colleague):
     assert absences.clashes_of(second) == ([], [first])
 
 
-def test_staff_member_cannot_cover_themselves(staff):
+def test_staff_member_cannot_cover_their_own_absence(staff):
     with pytest.raises(IntegrityError):
         add_absence(staff, 2, 6, cover=staff)
 
 
-def test_staff_member_who_leaves_a_desk_covers_nobody_there(staff, coordinator, branch, colleague):
+def test_staff_member_who_leaves_a_branch_no_longer_covers_colleagues_at_that_branch(
+    staff, coordinator, branch, colleague
+):
     elsewhere = BranchFactory()
     StaffRole.objects.create(user=colleague, branch=elsewhere)
     at_both, there = StaffFactory(branch=branch), StaffFactory(branch=elsewhere)
@@ -143,7 +145,9 @@ def test_colleague_can_take_a_conversation_while_its_assignee_is_away(
         ("2026-03-04T05:59:00", False),
     ],
 )
-def test_absence_begins_and_ends_at_midnight_in_the_library(conversation, staff, colleague, utc, free):
+def test_absence_begins_and_ends_at_midnight_in_the_librarys_time_zone(
+    conversation, staff, colleague, utc, free
+):
     """Use the library's zone: in Chicago, March 4 begins and ends six hours later than in UTC."""
     add_absence(staff, 4, 4)
     assert (
@@ -151,7 +155,9 @@ def test_absence_begins_and_ends_at_midnight_in_the_library(conversation, staff,
     )
 
 
-def test_cover_sees_the_conversations_only_on_the_covered_days(conversation, staff, library, time_machine):
+def test_covering_colleague_sees_conversations_only_during_the_absence(
+    conversation, staff, library, time_machine
+):
     time_machine.move_to(NOW)
     cover = StaffFactory(name="From Elsewhere", branch=BranchFactory())
     absence = add_absence(staff, 4, 5, cover=cover)
@@ -176,7 +182,9 @@ def hours(number):
         (hours(100), hours(90), True),
     ],
 )
-def test_untouched_conversation_is_released(library, branch, staff, taken, waiting, released):
+def test_untouched_conversation_is_released_to_the_queue_after_three_days(
+    library, branch, staff, taken, waiting, released
+):
     conversation = ConversationFactory(
         branch=branch, assignee=staff, assigned_at=NOW - taken, opened_at=NOW - waiting
     )
@@ -188,7 +196,7 @@ def test_untouched_conversation_is_released(library, branch, staff, taken, waiti
     )
 
 
-def test_library_can_turn_off_releasing(library, branch, staff):
+def test_library_can_turn_off_the_release_of_untouched_conversations(library, branch, staff):
     library.released_after_days = 0
     library.save()
     conversation = ConversationFactory(branch=branch, assignee=staff, opened_at=NOW - hours(900))
@@ -201,7 +209,7 @@ def test_library_can_turn_off_releasing(library, branch, staff):
     ("who", "ago", "released"),
     [("holder", hours(50), False), ("holder", hours(80), True), ("colleague", hours(50), True)],
 )
-def test_interim_answer_by_the_assignee_delays_the_release(
+def test_interim_answer_by_the_assignee_delays_the_release_of_a_conversation(
     library, branch, staff, colleague, who, ago, released
 ):
     conversation = ConversationFactory(branch=branch, assignee=staff, opened_at=NOW - hours(100))

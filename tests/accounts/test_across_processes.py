@@ -70,7 +70,7 @@ def show(user, code):
     return work
 
 
-def test_app_code_used_by_eight_processes_works_once(rosa, settings):
+def test_authenticator_app_code_works_only_once_across_processes(rosa, settings):
     settings.ACCOUNT_RATE_LIMITS = {"login_failed": "100/m/key"}
     secret = generate_totp_secret()
     TOTP.activate(rosa, secret)
@@ -78,7 +78,7 @@ def test_app_code_used_by_eight_processes_works_once(rosa, settings):
     assert at_once(*[show(rosa, code)] * PROCESSES).count(True) == 1
 
 
-def test_recovery_code_used_by_eight_processes_works_once(rosa, settings):
+def test_recovery_code_works_only_once_across_processes(rosa, settings):
     settings.ACCOUNT_RATE_LIMITS = {"login_failed": "100/m/key"}
     TOTP.activate(rosa, generate_totp_secret())
     code = RecoveryCodes.activate(rosa).get_unused_codes()[0]
@@ -143,7 +143,7 @@ def test_simultaneous_sign_ins_with_one_card_create_one_person(rosa):
     assert User.objects.filter(library_cards=None).count() == 1
 
 
-def test_simultaneous_single_sign_ons_create_one_person(rosa):
+def test_simultaneous_single_sign_ons_of_one_person_create_one_record(rosa):
     for number in range(ROUNDS):
         who = openid_connect.Identity(
             str(number), "Ana", f"ana{number}@college.example", email_is_proven=True, shown_at=0
@@ -156,7 +156,7 @@ def test_simultaneous_single_sign_ons_create_one_person(rosa):
     assert User.objects.count() == ROUNDS + 1
 
 
-def test_one_of_two_simultaneous_single_sign_ons_gets_the_address(rosa):
+def test_two_simultaneous_single_sign_ons_cannot_get_the_same_email_address(rosa):
     for number in range(ROUNDS):
         known = [
             openid_connect.Identity(
@@ -250,7 +250,7 @@ def test_wrong_desk_pins_on_a_computer_are_counted_across_processes(rosa, pin_ch
     assert not SharedDesk.objects.unlocked(timezone.now()).exists()
 
 
-def test_last_coordinator_remains_if_two_remove_each_other(rosa):
+def test_one_coordinator_remains_if_two_coordinators_remove_each_other(rosa):
     for _round in range(5):
         StaffRole.objects.all().delete()
         branch = BranchFactory()
@@ -265,7 +265,7 @@ def test_last_coordinator_remains_if_two_remove_each_other(rosa):
         assert StaffRole.objects.filter(role="coordinator").count() == 1
 
 
-def test_invitation_is_either_accepted_once_or_withdrawn(rosa):
+def test_simultaneous_requests_accept_an_invitation_at_most_once(rosa):
     """Accept on three devices at once, while the invitation is withdrawn or its sender leaves."""
     branch = BranchFactory()
     sender, other = (StaffFactory(branch=branch, branch__role="coordinator") for _number in range(2))

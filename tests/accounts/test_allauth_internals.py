@@ -62,7 +62,7 @@ USED = {
 }
 
 
-def test_every_allauth_internal_has_its_calls_listed():
+def test_every_imported_allauth_internal_has_a_signature_check():
     assert set(USED) == set(allauth_internals.__all__)
 
 
@@ -101,7 +101,7 @@ def test_allauth_code_state_has_the_keys_that_the_portal_reads(patron):
     assert {"at", "email", "user_id"} <= set(state)
 
 
-def test_allauth_returns_a_recorded_method_with_its_time(patron):
+def test_allauth_returns_a_recorded_authentication_method_with_its_time(patron):
     request = RequestFactory().get("/")
     request.session = {}
     allauth_internals.record_authentication(request, patron, method="card")
@@ -110,7 +110,7 @@ def test_allauth_returns_a_recorded_method_with_its_time(patron):
     assert isinstance(record["at"], float)
 
 
-def test_allauth_ceiling_is_the_first_untested_release():
+def test_allowed_allauth_versions_end_before_the_first_untested_release():
     allowed = "\n".join(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"])
     pins = (ROOT / "requirements-newest.txt").read_text()
     [ceiling] = re.findall(r"^django-allauth.*,<([\d.]+)$", allowed, re.M)
@@ -138,7 +138,7 @@ def test_only_one_module_imports_allauth_internals():
     } == {}, f"Use allauth's public API, or import the name in {INTERNALS} and give the reason there."
 
 
-def test_allauth_guard_finds_internal_imports(tmp_path):
+def test_import_check_finds_imports_of_allauth_internals(tmp_path):
     module = tmp_path / "module.py"
     module.write_text(
         "import allauth.mfa.internal.flows\n"

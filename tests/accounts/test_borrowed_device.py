@@ -47,7 +47,7 @@ def is_signed_in(client):
 
 
 @WAYS
-def test_session_cookie_on_a_borrowed_device_ends_with_the_browser(client, way, patron):
+def test_session_cookie_on_a_borrowed_device_expires_when_the_browser_closes(client, way, patron):
     response = way(client, borrowed="on")
     assert response["Location"] == "/"
     assert cookie(response) == ("", "")
@@ -68,14 +68,14 @@ def test_sign_in_on_a_borrowed_device_ends_after_two_hours(client, way, patron):
 
 
 @WAYS
-def test_sign_in_on_a_borrowed_device_sets_no_last_person_cookie(client, way, patron):
+def test_borrowed_device_gets_no_cookie_that_identifies_the_last_patron(client, way, patron):
     way(client, borrowed="on")
     client.get(reverse("me"))
     assert LAST_PERSON not in client.cookies
 
 
 @WAYS
-def test_text_sent_after_a_borrowed_sign_in_ended_is_saved_for_nobody(client, way, patron, staff, sign_in):
+def test_form_is_not_saved_after_the_sign_in_on_a_borrowed_device_ended(client, way, patron, staff, sign_in):
     sign_in(client, staff)
     client.get(reverse("me"))
     client.session.flush()
@@ -110,7 +110,7 @@ def test_borrowed_device_stores_no_draft_of_a_reply(client, patron):
 
 
 @WAYS
-def test_sign_in_on_an_own_device_lasts(client, way, patron):
+def test_sign_in_on_the_patrons_own_device_is_still_valid_after_300_days(client, way, patron):
     with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
         response = way(client)
         assert cookie(response)[0] == settings.SESSION_COOKIE_AGE
@@ -120,7 +120,7 @@ def test_sign_in_on_an_own_device_lasts(client, way, patron):
 
 
 @WAYS
-def test_abandoned_borrowed_sign_in_does_not_affect_the_next_one(client, way, patron):
+def test_abandoned_sign_in_on_a_borrowed_device_does_not_shorten_the_next_sign_in(client, way, patron):
     client.post(reverse("sign_in"), {"email": "other@example.org", "borrowed": "on"})
     assert cookie(way(client))[0] == settings.SESSION_COOKIE_AGE
 

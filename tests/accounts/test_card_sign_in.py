@@ -65,7 +65,7 @@ def words(response):
     return response.content.decode()
 
 
-def test_first_sign_in_creates_a_record_and_the_next_one_finds_it(client):
+def test_first_card_sign_in_creates_a_record_that_the_next_sign_in_reuses(client):
     assert sign_in(client)["Location"] == "/"
     person = person_in(client)
     assert (person.name, person.email, person.has_usable_password()) == (KNOWN.name, None, False)
@@ -76,7 +76,7 @@ def test_first_sign_in_creates_a_record_and_the_next_one_finds_it(client):
     assert LibraryCard.objects.count() == User.objects.count() == 1
 
 
-def test_replaced_card_opens_the_same_record(client, ils):
+def test_replacement_card_opens_the_record_of_the_old_card(client, ils):
     sign_in(client)
     ils.cards = [fake.Card("20009999", "8888", KNOWN.ils_id, KNOWN.name)]
     other = Client()
@@ -102,7 +102,7 @@ def test_card_sign_in_updates_patron_group_and_home_branch(client, ils, branch, 
         assert (card.home_branch, card.patron_group) == (expected, group)
 
 
-def test_card_of_a_merged_record_opens_the_remaining_one(client, patron):
+def test_card_of_a_merged_record_opens_the_remaining_record(client, patron):
     sign_in(client)
     merge_people(person_in(client), patron, by=patron, at=timezone.now())
     other = Client()
@@ -117,7 +117,7 @@ def test_card_sign_in_keeps_the_name_chosen_in_the_portal(client, ils):
     assert User.objects.get().name == "Del"
 
 
-def test_ils_address_is_suggested_but_opens_no_account(client, ils, patron):
+def test_email_address_from_the_ils_is_suggested_but_does_not_open_an_account(client, ils, patron):
     """Suggest the ILS address only. It opens neither another account nor this one."""
     ils.cards = [
         fake.Card("1", "1", "7", "Sam Again", email=patron.email.upper()),
@@ -136,7 +136,7 @@ def test_ils_address_is_suggested_but_opens_no_account(client, ils, patron):
     assert User.objects.get(email="kim@example.org") != person_in(kim)
 
 
-def test_new_ils_address_replaces_the_suggested_one(client, ils):
+def test_new_email_address_in_the_ils_replaces_the_suggested_address(client, ils):
     for email, offered in [
         ("kim@example.org", ["kim@example.org"]),
         ("new@example.org", ["new@example.org"]),
@@ -148,7 +148,7 @@ def test_new_ils_address_replaces_the_suggested_one(client, ils):
         assert list(EmailAddress.objects.values_list("email", flat=True)) == offered
 
 
-def test_patron_with_an_address_gets_no_suggestion_from_the_ils(client, ils, patron):
+def test_patron_with_an_email_address_is_not_offered_the_address_from_the_ils(client, ils, patron):
     ils.cards = [fake.Card("2", "2", "8", "Kim", email="kim@example.org")]
     sign_in(client, ils.cards[0])
     merge_people(person_in(client), patron, by=patron, at=timezone.now())
@@ -164,7 +164,9 @@ def test_patron_can_sign_in_by_card_to_send_a_question(client):
     assert "And the flies?" in words(client.get(reverse("send_question")))
 
 
-def test_patron_can_sign_in_by_card_to_keep_a_visit(client, branch, staff, show_code, settings):
+def test_patron_can_sign_in_by_card_to_add_a_visit_to_their_account(
+    client, branch, staff, show_code, settings
+):
     visit = HelpSessionFactory(branch=branch, staff=staff)
     show_code(client, code_for(visit))
     keep = reverse("keep_session", args=[visit.public_id])
@@ -234,7 +236,7 @@ def test_right_pin_reveals_that_a_card_is_blocked_or_expired(client, card, said)
     assert not User.objects.exists()
 
 
-def test_card_of_a_disabled_record_cannot_sign_in(client):
+def test_disabled_patron_cannot_sign_in_with_a_library_card(client):
     sign_in(client)
     User.objects.update(is_active=False)
     other = Client()
@@ -267,7 +269,7 @@ def test_card_number_may_contain_spaces(client, ils):
     assert person_in(client)
 
 
-def test_card_is_blocked_in_the_portal_after_five_attempts(ils, settings):
+def test_card_sign_in_is_blocked_after_five_wrong_pins(ils, settings):
     for number in range(8):
         page = Client().post(reverse("card_sign_in"), {"card": KNOWN.card, "pin": f"000{number}"})
     assert len(ils.asked) == 5
@@ -299,7 +301,7 @@ def test_network_address_can_try_only_thirty_cards(ils):
     assert len(ils.asked) == 30
 
 
-def test_card_pin_is_stored_and_logged_nowhere(client, ils, caplog, django_db_blocker):
+def test_card_pin_is_neither_stored_nor_logged(client, ils, caplog, django_db_blocker):
     caplog.set_level(logging.DEBUG)
     secret = "86421357"
     ils.cards = [fake.Card("20001001", secret, "7", "Sam")]
@@ -338,7 +340,7 @@ def test_card_fields_show_the_number_keyboard_unless_cards_have_letters(client, 
     assert 'inputmode="numeric"' not in words(client.get(reverse("card_sign_in")))
 
 
-def test_sign_in_pages_pass_the_next_address_to_each_other(client):
+def test_patron_returns_to_the_requested_page_after_signing_in_by_card(client):
     assert 'href="/sign-in/card/?next=%2Flists%2F"' in words(client.get("/sign-in/?next=/lists/"))
     assert sign_in(client, next="/lists/")["Location"] == "/lists/"
     assert client.get("/sign-in/card/?next=/lists/")["Location"] == "/lists/"
@@ -348,7 +350,7 @@ def test_card_sign_in_never_redirects_to_another_site(client):
     assert sign_in(client, next="https://evil.example/")["Location"] == "/"
 
 
-def test_card_sign_in_renews_the_session_key_and_keeps_opened_visits(client):
+def test_card_sign_in_renews_the_session_key_without_closing_opened_visits(client):
     session = client.session
     session[OPENED_CODES] = [7]
     session.save()
@@ -393,7 +395,9 @@ def test_adding_an_address_to_a_card_account_requires_the_pin(client, ils, monke
         assert answer["Location"].startswith("/me/prove/")
 
 
-def test_pin_of_a_card_now_given_to_another_person_is_refused(client, ils, monkeypatch):
+def test_patron_cannot_reauthenticate_with_a_card_that_now_belongs_to_another_person(
+    client, ils, monkeypatch
+):
     monkeypatch.setattr("accounts.views.reauthenticate.library_ils", lambda: ils)
     sign_in(client)
     ils.cards = [fake.Card(KNOWN.card, KNOWN.pin, "another", "Somebody Else")]

@@ -54,7 +54,7 @@ def test_childs_record_stores_only_the_first_given_name(name, first):
     ("group", "is_childs"),
     [("juvenile", True), ("JUV", True), ("Juvenile staff", False), ("", False), ("Adult", False)],
 )
-def test_library_defines_the_patron_groups_of_children(library, group, is_childs):
+def test_patron_groups_listed_by_the_library_count_as_childrens_groups(library, group, is_childs):
     assert children.is_childrens_group(library, group) is is_childs
 
 
@@ -63,20 +63,20 @@ def test_no_patron_group_is_for_children_by_default(library):
     assert not children.is_childrens_group(library, "")
 
 
-def test_childs_card_brings_a_first_name_and_no_address(library):
+def test_card_sign_in_of_a_child_stores_a_first_name_and_no_email_address(library):
     person = sign_in_by_card(JANE)
     assert (person.name, person.is_child, person.email) == ("Jane", True, None)
     assert not EmailAddress.objects.exists()
     assert "Doe" not in str(list(User.objects.values()) + list(LibraryCard.objects.values()))
 
 
-def test_adults_card_brings_the_full_name_and_an_unverified_address(library):
+def test_card_sign_in_of_an_adult_stores_the_full_name_and_an_unverified_address(library):
     person = sign_in_by_card(replace(JANE, group="Adult"))
     assert (person.name, person.is_child) == ("Doe, Jane Ann", False)
     assert EmailAddress.objects.get().email == "parent@example.org"
 
 
-def test_childs_record_follows_the_patron_group_of_its_card(library):
+def test_change_of_the_patron_group_makes_or_ends_a_childs_record(library):
     person = sign_in_by_card(replace(JANE, group="Adult"))
     assert sign_in_by_card(JANE).name == "Jane"
     person.refresh_from_db()
@@ -90,7 +90,7 @@ def test_childs_record_follows_the_patron_group_of_its_card(library):
     ]
 
 
-def test_card_sign_in_does_not_undo_a_childs_record_made_by_the_desk(library, staff):
+def test_card_sign_in_does_not_end_a_childs_record_that_staff_made(library, staff):
     person = sign_in_by_card(replace(JANE, group="Adult"))
     children.make_childs_record(person, by=staff, at=timezone.now())
     assert sign_in_by_card(replace(JANE, group="Adult")).is_child
@@ -103,7 +103,7 @@ def test_staff_cannot_have_a_childs_record(library, staff):
         children.make_childs_record(staff, by=staff, at=timezone.now())
 
 
-def test_first_staff_role_ends_a_childs_record(library, coordinator, branch):
+def test_giving_a_child_a_staff_role_ends_the_childs_record(library, coordinator, branch):
     child = ChildFactory()
     give_role(child, branch=branch, role="staff", by=coordinator, at=timezone.now())
     child = User.objects.get(pk=child.pk)
@@ -120,7 +120,7 @@ def test_paper_only_library_creates_no_new_account_for_a_childs_card(library):
     assert sign_in_by_card(replace(JANE, ils_id="78")) == known
 
 
-def test_card_page_says_that_children_get_help_on_paper(library, monkeypatch):
+def test_card_sign_in_page_says_that_children_get_help_on_paper(library, monkeypatch):
     library.children = "paper"
     library.save()
 

@@ -125,7 +125,7 @@ def test_changing_the_address_requires_reauthentication(client, patron, sign_in)
     assert not Notification.objects.exists()
 
 
-def test_old_address_remains_until_the_new_one_is_verified(by_code, patron):
+def test_email_address_changes_only_after_the_new_address_is_verified(by_code, patron):
     by_code.post(CHANGE, {"email": NEW})
     code = mailed_code(NEW)
     by_code.post(CHANGE, {"wait": "1"})
@@ -141,7 +141,7 @@ def test_old_address_remains_until_the_new_one_is_verified(by_code, patron):
 
 
 @pytest.mark.parametrize("is_known", [True, False])
-def test_address_page_does_not_reveal_that_an_address_has_an_account(by_passkey, is_known):
+def test_address_change_page_does_not_reveal_whether_an_address_has_an_account(by_passkey, is_known):
     """Show the same page for used and unused addresses until the code is entered."""
     if is_known:
         UserFactory(email=NEW)
@@ -154,7 +154,7 @@ def test_address_page_does_not_reveal_that_an_address_has_an_account(by_passkey,
 # Confirming from the old address.
 
 
-def test_code_sent_to_the_old_address_confirms_the_change(by_passkey, patron):
+def test_code_sent_to_the_old_address_confirms_an_address_change(by_passkey, patron):
     enter_new_address(by_passkey)
     page = text(by_passkey.get(CHANGE))
     assert "You confirmed new@example.org" in page
@@ -169,7 +169,7 @@ def test_code_sent_to_the_old_address_confirms_the_change(by_passkey, patron):
     assert not AddressChange.objects.exists()
 
 
-def test_code_sent_to_the_old_address_works_only_in_the_same_browser(by_passkey, patron, sign_in):
+def test_code_sent_to_the_old_address_is_refused_in_another_browser(by_passkey, patron, sign_in):
     other = Client()
     prove(sign_in(other, patron))
     enter_new_address(by_passkey)
@@ -181,7 +181,9 @@ def test_code_sent_to_the_old_address_works_only_in_the_same_browser(by_passkey,
 
 
 @pytest.mark.parametrize("when", ["at sign-in", "since", "in between"])
-def test_address_change_needs_no_second_code_after_a_recent_one(client, patron, sign_in, when):
+def test_address_change_needs_no_further_code_if_the_old_address_was_verified_recently(
+    client, patron, sign_in, when
+):
     if when == "at sign-in":
         sign_in_by_code(client, OLD)
     elif when == "since":
@@ -205,7 +207,9 @@ def reauthenticate_by_code(browser):
     browser.post("/me/prove/", {"code": mailed_code(OLD)})
 
 
-def test_code_from_the_old_address_counts_for_15_minutes(by_code, patron, clock, sign_in):
+def test_code_sent_to_the_old_address_cannot_confirm_a_change_after_15_minutes(
+    by_code, patron, clock, sign_in
+):
     browser = sign_in_by_code(Client(), OLD)
     clock.shift(900)
     prove(browser)
@@ -214,7 +218,7 @@ def test_code_from_the_old_address_counts_for_15_minutes(by_code, patron, clock,
     assert "Can you still read email" in text(browser.get(CHANGE))
 
 
-def test_code_from_another_new_address_does_not_confirm_for_the_old_one(by_passkey, patron):
+def test_code_sent_to_another_new_address_cannot_confirm_an_address_change(by_passkey, patron):
     """Verify two new addresses in one session. Neither confirms for the old one."""
     enter_new_address(by_passkey, "thief@example.org")
     by_passkey.post(CHANGE, {"another": "1"})
@@ -223,7 +227,7 @@ def test_code_from_another_new_address_does_not_confirm_for_the_old_one(by_passk
     assert address_of(patron) == OLD
 
 
-def test_confirmation_by_a_former_address_does_not_count(by_code, patron, clock):
+def test_code_sent_to_a_former_address_cannot_confirm_an_address_change(by_code, patron, clock):
     """Change the address in another tab between the code request and the code."""
     by_code.post(CHANGE, {"email": NEW})
     code = mailed_code(NEW)
@@ -234,7 +238,7 @@ def test_confirmation_by_a_former_address_does_not_count(by_code, patron, clock)
     assert "Can you still read email at your old address, other@example.org ?" in text(by_code.get(CHANGE))
 
 
-def test_email_to_the_old_address_does_not_name_the_new_one(by_code, patron):
+def test_email_to_the_old_address_does_not_contain_the_new_address(by_code, patron):
     enter_new_address(by_code)
     mail = Notification.objects.filter(to_address=OLD).latest("pk")
     assert NEW not in mail.text + mail.html + mail.subject
@@ -250,7 +254,7 @@ def test_email_to_the_old_address_uses_the_patrons_language(patron):
     assert Notification.objects.get(to_address=OLD).language == "es"
 
 
-def test_merge_is_offered_only_after_the_old_address_confirmed(by_passkey, patron):
+def test_patron_must_confirm_from_the_old_address_before_merging_records(by_passkey, patron):
     """Require the old address first.
 
     Otherwise a thief with the card and PIN could merge the patron's record into their own.
@@ -294,7 +298,7 @@ def test_unconfirmed_address_change_happens_after_a_week(by_passkey, patron, clo
     assert not AddressChange.objects.exists()
 
 
-def test_pending_new_address_is_shown_on_no_page_or_email(by_passkey, patron):
+def test_new_address_of_a_pending_change_is_hidden_on_pages_and_in_emails(by_passkey, patron):
     """Hide it, because a person who reads the old mailbox can sign in and may be dangerous."""
     begin_pending_change(by_passkey)
     mail = Notification.objects.filter(to_address=OLD).latest("pk")
@@ -310,7 +314,7 @@ def link_to_stop(mail):
     return re.search(r"/not-me/\w+/", mail.text)[0]
 
 
-def test_patron_sees_and_cancels_their_own_pending_address_change(by_passkey, patron, sign_in):
+def test_patron_can_see_and_cancel_only_their_own_pending_address_change(by_passkey, patron, sign_in):
     link = begin_pending_change(by_passkey)
     other = sign_in(Client(), UserFactory(email="else@example.org"))
     assert [
@@ -328,7 +332,7 @@ def test_patron_sees_and_cancels_their_own_pending_address_change(by_passkey, pa
     assert events(patron)[2:] == []
 
 
-def test_button_linked_in_the_email_stops_a_pending_address_change(by_passkey, patron):
+def test_email_link_leads_to_a_button_that_stops_the_pending_address_change(by_passkey, patron):
     elsewhere = sign_in_by_code(Client(), OLD)
     link, viewer = begin_pending_change(by_passkey), Client()
     assert "Stop the change" in text(viewer.get(link))
@@ -360,7 +364,7 @@ def test_browser_that_stops_an_address_change_is_signed_out(clock, by_code, patr
     assert by_code.get(ME).wsgi_request.user.is_anonymous
 
 
-def test_new_address_is_notified_of_a_canceled_change(by_passkey, patron):
+def test_canceled_address_change_sends_an_email_to_the_new_address(by_passkey, patron):
     """Notify the new address, because a person who reads the old mailbox can cancel the change."""
     begin_pending_change(by_passkey)
     viewer = sign_in_by_code(Client(), OLD)
@@ -394,7 +398,7 @@ def test_overdue_address_change_can_be_stopped_until_it_happens(by_passkey, patr
     assert address_of(patron) == NEW
 
 
-def test_stopping_an_address_change_deletes_passkeys_added_since(by_passkey, patron):
+def test_stopping_an_address_change_deletes_passkeys_added_meanwhile(by_passkey, patron):
     PasskeyFactory(person=patron, name="Own", added_on="2020-01-01")
     PasskeyFactory(name="Somebody else's")
     link = begin_pending_change(by_passkey)
@@ -403,12 +407,12 @@ def test_stopping_an_address_change_deletes_passkeys_added_since(by_passkey, pat
     assert set(Passkey.objects.values_list("name", flat=True)) == {"Own", "Somebody else's"}
 
 
-def test_only_a_hash_of_the_stop_link_is_stored(by_passkey):
+def test_token_for_stopping_an_address_change_is_not_stored_in_plain_text(by_passkey):
     token = begin_pending_change(by_passkey).split("/")[2]
     assert token not in str(AddressChange.objects.values())
 
 
-def test_second_address_change_replaces_the_first_and_restarts_the_week(by_passkey, patron, clock):
+def test_second_address_change_replaces_the_first_change_and_waits_another_week(by_passkey, patron, clock):
     prove(by_passkey)
     first = begin_pending_change(by_passkey)
     clock.shift(6 * DAY)
@@ -423,7 +427,7 @@ def test_second_address_change_replaces_the_first_and_restarts_the_week(by_passk
     assert address_of(patron) == "newer@example.org"
 
 
-def test_confirmed_address_change_cancels_a_pending_one(by_passkey, patron):
+def test_confirmed_address_change_cancels_an_earlier_pending_change(by_passkey, patron):
     link = begin_pending_change(by_passkey, "first@example.org")
     enter_new_address(by_passkey)
     by_passkey.post(CHANGE, {"code": code_from_old_address(by_passkey)})
@@ -445,7 +449,7 @@ def test_pending_address_changes_are_limited_to_five_a_day(by_passkey, patron):
     assert len(subjects_to(OLD)) == 5
 
 
-def test_address_taken_meanwhile_is_refused_and_leads_to_a_merge(by_code, patron, monkeypatch):
+def test_patron_is_offered_a_merge_if_another_account_just_took_the_new_address(by_code, patron, monkeypatch):
     by_code.post(CHANGE, {"email": NEW})
     code = mailed_code(NEW)
     other = UserFactory(email=NEW)
@@ -456,7 +460,9 @@ def test_address_taken_meanwhile_is_refused_and_leads_to_a_merge(by_code, patron
     assert by_code.post(CHANGE)["Location"] == reverse("merge_records")
 
 
-def test_pending_change_is_dropped_if_the_address_was_taken_meanwhile(by_passkey, patron, clock):
+def test_pending_address_change_is_canceled_if_another_account_took_the_new_address(
+    by_passkey, patron, clock
+):
     prove(by_passkey)
     begin_pending_change(by_passkey)
     clock.shift(WEEK)
@@ -472,7 +478,7 @@ def test_pending_change_is_dropped_if_the_address_was_taken_meanwhile(by_passkey
     assert OLD not in Notification.objects.filter(to_address=NEW).latest("pk").text
 
 
-def test_address_of_another_account_starts_no_pending_change(by_passkey, patron):
+def test_patron_cannot_begin_a_pending_change_to_the_address_of_another_account(by_passkey, patron):
     UserFactory(email=NEW)
     enter_new_address(by_passkey)
     by_passkey.post(CHANGE, {"wait": "1"})
@@ -488,7 +494,7 @@ def test_unfinished_sign_in_does_not_block_an_address_change(by_passkey, patron)
     assert address_of(patron) == NEW
 
 
-def test_simultaneous_sign_in_delays_only_the_change_to_that_address(patron, monkeypatch):
+def test_simultaneous_sign_in_with_a_new_address_does_not_delay_other_address_changes(patron, monkeypatch):
     at = timezone.now() - AddressChange.WAITS
     email_addresses.change_in_a_week(patron, email=NEW, at=at)
     other = UserFactory(email="other@example.org")
@@ -511,7 +517,7 @@ def test_simultaneous_sign_in_delays_only_the_change_to_that_address(patron, mon
 # Patrons without a verified address, and staff.
 
 
-def test_unverified_old_address_is_not_asked_to_confirm(client, patron, sign_in):
+def test_address_change_needs_no_confirmation_from_an_unverified_old_address(client, patron, sign_in):
     """Send nothing to an unverified address that staff typed. Its owner may be a stranger."""
     EmailAddress.objects.create(user=patron, email=patron.email, primary=True, verified=False)
     sign_in(client, patron)
@@ -521,12 +527,12 @@ def test_unverified_old_address_is_not_asked_to_confirm(client, patron, sign_in)
     assert not Notification.objects.filter(to_address=OLD).exists()
 
 
-def test_entering_the_same_address_changes_nothing(by_passkey, patron):
+def test_entering_the_current_address_as_the_new_address_changes_nothing(by_passkey, patron):
     enter_new_address(by_passkey, OLD)
     assert (address_of(patron), subjects_to(OLD), AddressChange.objects.count()) == (OLD, [], 0)
 
 
-def test_patron_without_an_address_adds_one_with_a_code_alone(client, library, sign_in):
+def test_patron_without_an_address_can_add_an_address_with_a_single_code(client, library, sign_in):
     person = people.person_without_address(at=timezone.now(), language="en")
     enter_new_address(sign_in(client, person))
     assert (address_of(person), events(person)) == (NEW, ["joined_without_address", "added_address"])
@@ -544,7 +550,9 @@ def test_staff_must_confirm_an_address_change_from_the_old_address(client, staff
     assert address_of(staff) == NEW
 
 
-def test_first_staff_role_cancels_a_pending_address_change(by_passkey, patron, branch, coordinator):
+def test_pending_address_change_is_canceled_when_the_patron_gets_a_staff_role(
+    by_passkey, patron, branch, coordinator
+):
     """Cancel the change, because its proof is too weak for staff."""
     link = begin_pending_change(by_passkey)
     roles.give_role(patron, branch=branch, role="staff", by=coordinator, at=timezone.now())
@@ -564,7 +572,7 @@ def with_card(client, patron, sign_in, monkeypatch):
     return sign_in(client, patron)
 
 
-def test_card_pin_reauthenticates_but_does_not_replace_the_old_address(with_card, patron):
+def test_card_pin_reauthenticates_a_patron_but_does_not_confirm_an_address_change(with_card, patron):
     page = with_card.get("/me/prove/?next=/me/address/").content.decode()
     [way] = re.findall(r'href="(\?by=card&amp;next=[^"]*)"', page)
     prove_page = "/me/prove/" + way.replace("&amp;", "&")
@@ -577,7 +585,7 @@ def test_card_pin_reauthenticates_but_does_not_replace_the_old_address(with_card
 
 
 @pytest.mark.parametrize("by", ["card", "sign_on", "device", ""])
-def test_patrons_without_a_card_and_all_staff_reauthenticate_by_email_code(
+def test_reauthentication_uses_an_email_code_if_the_url_names_an_unavailable_method(
     client, patron, staff, sign_in, by
 ):
     """The method that the URL names makes no difference to them."""
@@ -606,7 +614,7 @@ def test_record_with_a_pending_address_change_cannot_be_merged(by_passkey, patro
     assert not User.objects.filter(pk=patron.pk).exists()
 
 
-def test_copy_includes_a_pending_address_change(by_passkey, patron, clock):
+def test_copy_of_a_patrons_data_includes_a_pending_address_change(by_passkey, patron, clock):
     prove(by_passkey)
     begin_pending_change(by_passkey)
     email_addresses.change_in_a_week(
@@ -618,7 +626,7 @@ def test_copy_includes_a_pending_address_change(by_passkey, patron, clock):
     ]
 
 
-def test_erasing_deletes_a_pending_change_and_its_emails(by_passkey, patron):
+def test_erasing_a_patron_deletes_the_pending_address_change_and_related_emails(by_passkey, patron):
     begin_pending_change(by_passkey)
     erasure.erase(patron, language="en", at=timezone.now())
     assert list(Notification.objects.filter(to_address__in=[OLD, NEW]).exclude(kind="privacy/erased")) == []
@@ -627,7 +635,7 @@ def test_erasing_deletes_a_pending_change_and_its_emails(by_passkey, patron):
     assert not User.objects.filter(email=NEW).exists()
 
 
-def test_delivered_emails_to_an_unconfirmed_address_are_deleted(by_passkey, patron):
+def test_emails_to_an_unconfirmed_new_address_are_deleted_after_delivery(by_passkey, patron):
     """Delete these emails on delivery, because a later erasure could not find them."""
     by_passkey.post(CHANGE, {"email": "mistyped@example.org"})
     by_passkey.post(CHANGE, {"another": "1"})
@@ -664,7 +672,9 @@ class TestAtOnce:
 
         return begin_due_change
 
-    def test_address_change_is_either_made_once_or_stopped(self, patron, begin_due_change):
+    def test_simultaneous_processes_never_both_make_and_stop_an_address_change(
+        self, patron, begin_due_change
+    ):
         for _round in range(times(5, 20)):
             token, at = begin_due_change(), timezone.now()
             worker = partial(email_addresses.change_due_addresses, at=at)
@@ -681,7 +691,9 @@ class TestAtOnce:
             )
             assert not AddressChange.objects.exists()
 
-    def test_address_change_is_either_made_or_canceled_by_patron_or_erasure(self, patron, begin_due_change):
+    def test_simultaneous_processes_never_both_make_and_cancel_an_address_change(
+        self, patron, begin_due_change
+    ):
         for _round in range(times(4, 10)):
             begin_due_change()
             _none, kept = at_once(
@@ -697,7 +709,7 @@ class TestAtOnce:
         assert outcomes == [None, True]
         assert (User.objects.count(), AddressChange.objects.count()) == (0, 0)
 
-    def test_one_of_several_people_gets_the_address_they_all_wait_for(self, patron, begin_due_change):
+    def test_only_one_person_gets_an_address_that_several_people_wait_for(self, patron, begin_due_change):
         """Let two changes and a sign-in compete for one address. One gets it, and nobody loses an address."""
         for _round in range(times(4, 10)):
             begin_due_change()
@@ -712,7 +724,9 @@ class TestAtOnce:
             assert User.objects.filter(email=NEW).count() == 1
             other.delete()
 
-    def test_staff_role_given_meanwhile_leaves_no_pending_address_change(self, patron, branch, coordinator):
+    def test_person_who_becomes_staff_during_an_address_change_has_no_pending_change(
+        self, patron, branch, coordinator
+    ):
         for _round in range(times(4, 10)):
             StaffRole.objects.filter(user=patron).delete()
             at = timezone.now()
@@ -722,7 +736,7 @@ class TestAtOnce:
             )
             assert (given, AddressChange.objects.count()) == (None, 0)
 
-    def test_simultaneous_address_changes_end_in_a_confirmed_address(self, patron):
+    def test_confirmed_address_change_wins_over_a_simultaneous_pending_change(self, patron):
         """Run two confirmed changes and a pending one. One of the confirmed changes wins."""
         for _round in range(times(4, 10)):
             EmailAddress.objects.filter(user=patron).delete()

@@ -48,7 +48,7 @@ def test_promised_time_skips_closed_days(nine_to_five):
     assert promised_at(nine_to_five, chicago("2026-11-25 15:00")) == chicago("2026-11-27 11:00")
 
 
-def test_promise_of_a_branch_without_opening_hours_counts_every_hour(branch):
+def test_promised_time_counts_every_hour_if_the_branch_has_no_opening_hours(branch):
     branch.promise_hours = 24
     assert promised_at(branch, chicago("2026-11-27 15:00")) == chicago("2026-11-28 15:00")
 
@@ -77,12 +77,12 @@ def test_branch_is_open_only_during_its_hours(nine_to_five):
         (24, "They usually answer within 3 opening days."),
     ],
 )
-def test_promise_text_counts_opening_days(nine_to_five, hours, words):
+def test_promise_text_gives_the_answer_time_in_opening_days(nine_to_five, hours, words):
     nine_to_five.promise_hours = hours
     assert promise_in_words(nine_to_five) == words
 
 
-def test_promise_text_of_a_branch_without_opening_hours_counts_days(branch):
+def test_promise_text_uses_calendar_days_if_the_branch_has_no_opening_hours(branch):
     branch.promise_hours = 24
     assert promise_in_words(branch) == "They usually answer within a day."
 
@@ -101,7 +101,9 @@ class PromiseProperties(TestCase):
         minutes=st.integers(0, 400 * 24 * 60),
         zone=st.sampled_from(["America/Chicago", "Europe/Madrid", "Australia/Lord_Howe", "UTC"]),
     )
-    def test_branch_is_open_for_exactly_the_promised_hours(self, week, closed, hours, minutes, zone):
+    def test_branch_is_open_for_the_promised_hours_until_the_promised_time(
+        self, week, closed, hours, minutes, zone
+    ):
         """Count the open half hours up to the promised time and compare them with the promise."""
         week = [(day, start, end) for day, start, end in week if end > start]
         if not week:

@@ -69,7 +69,7 @@ def test_ils_check_reports_a_working_connection(check):
     ]
 
 
-def test_ils_check_without_a_card_asks_about_no_patron(check):
+def test_ils_check_without_a_card_number_sends_no_patron_request(check):
     one = server()
     assert check(one)[-1] == "To look at: 1."
     assert [line[:2] for line in one.asked] == [b"93", b"99"]
@@ -95,7 +95,7 @@ def test_ils_check_notices_missing_error_detection(check):
     assert warnings_in(check(server(), error_detection=False)) == []
 
 
-def test_ils_check_notices_an_answer_without_cq(check):
+def test_ils_check_notices_an_answer_without_a_pin_result(check):
     one = server()
     about = one.about
     one.about = lambda number, pin: about(number, pin).replace("CQY|", "")
@@ -142,14 +142,14 @@ def test_ils_check_explains_why_a_card_is_refused(check, card, pin, words):
     assert words in check(server(), card=card, pin=pin)[-1]
 
 
-def test_ils_check_notices_unsupported_patron_requests(check):
+def test_ils_check_warns_if_the_server_does_not_support_patron_requests(check):
     one = server()
     answer = one.answer
     one.answer = lambda line: answer(line).replace("BXYYYYYYYY", "BXYYYYYYYN").replace("98Y", "98N")
     assert len(warnings_in(check(one))) == 2
 
 
-def test_ils_check_tests_the_koha_login(monkeypatch, settings):
+def test_ils_check_reports_whether_the_koha_login_works(monkeypatch, settings):
     settings.ILS = "koha"
     for password, words in [(PASSWORD, "lets the portal read patrons"), ("another", "KOHA_USER")]:
         out = io.StringIO()
@@ -166,7 +166,7 @@ def test_ils_check_tests_the_koha_login(monkeypatch, settings):
         assert words in out.getvalue()
 
 
-def test_ils_check_without_an_ils_names_the_setting(settings):
+def test_ils_check_names_the_missing_setting_if_no_ils_is_configured(settings):
     settings.ILS = ""
     with pytest.raises(CommandError, match="ILS to sip2 or koha"):
         call_command("ils_check")

@@ -123,7 +123,7 @@ def test_coordinator_invites_a_person_to_several_branches(desk, coordinator, bra
     assert shown not in desk.get(reverse("invite")).content.decode()
 
 
-def test_invitation_uses_the_patrons_language_and_is_emptied_after_delivery(branch, coordinator):
+def test_invitation_email_uses_the_patrons_language_and_is_emptied_after_delivery(branch, coordinator):
     UserFactory(email="noor@example.org", language="es")
     invite(branch, coordinator)
     (mail,) = mails()
@@ -175,7 +175,7 @@ def test_withdrawn_invitation_cannot_be_opened(desk, link):
     assert AuditEvent.objects.filter(action="withdrew_invitation").exists()
 
 
-def test_coordinator_cannot_withdraw_an_invitation_to_a_foreign_branch(desk, branch, coordinator):
+def test_coordinator_cannot_withdraw_an_invitation_to_a_branch_they_do_not_manage(desk, branch, coordinator):
     far = StaffRole.objects.get(branch__slug="faraway")
     invitation = InvitationFactory(name="Kim Elsewhere", invited_by=far.user, branch=branch)
     invitation.roles.create(branch=far.branch, role="staff")
@@ -185,7 +185,7 @@ def test_coordinator_cannot_withdraw_an_invitation_to_a_foreign_branch(desk, bra
 
 
 @pytest.mark.parametrize("count", [1, 30])
-def test_staff_page_runs_the_same_number_of_queries_for_any_number_invited(
+def test_staff_page_needs_no_extra_queries_for_more_invitations(
     desk, branch, coordinator, count, django_assert_num_queries
 ):
     for _number in range(count):
@@ -205,7 +205,7 @@ def test_expired_invitations_are_deleted_after_a_month(branch):
 # Accepting.
 
 
-def test_invited_person_signs_in_accepts_and_sets_up_a_second_factor(link, branch):
+def test_invited_person_can_accept_and_then_open_the_desk_with_a_second_factor(link, branch):
     with time_machine.travel("2026-11-25 09:00:00Z", tick=False):
         Invitation.objects.update(sent_at=timezone.now())
         browser = Client()
@@ -237,7 +237,7 @@ def test_invited_person_signs_in_accepts_and_sets_up_a_second_factor(link, branc
 
 
 @pytest.mark.parametrize("method", ["get", "head"])
-def test_opening_an_invitation_link_writes_and_sends_nothing(link, method):
+def test_opening_an_invitation_link_saves_nothing_and_sends_no_email(link, method):
     sent = Notification.objects.count()
     getattr(Client(), method)(link)
     assert (
@@ -247,7 +247,7 @@ def test_opening_an_invitation_link_writes_and_sends_nothing(link, method):
     ) == (sent, 0, 0)
 
 
-def test_invitation_cannot_be_accepted_from_another_address(link, patron, sign_in):
+def test_person_with_another_address_cannot_accept_an_invitation(link, patron, sign_in):
     stranger = sign_in(Client(), patron)
     page = stranger.get(link).content.decode()
     assert ('id="accept"' in page, 'id="sign-out-first"' in page) == (False, True)
@@ -263,7 +263,7 @@ def test_invitation_cannot_be_accepted_from_another_address(link, patron, sign_i
     assert Invitation.objects.exists()
 
 
-def test_unverified_address_cannot_accept_an_invitation(link, sign_in):
+def test_person_with_an_unverified_address_cannot_accept_an_invitation(link, sign_in):
     """Give another patron's record Noor's address, as a typing error at the desk would."""
     other = UserFactory(email="noor@example.org")
     EmailAddress.objects.create(user=other, email=other.email, verified=False, primary=True)
@@ -307,7 +307,7 @@ def test_unusable_invitation_link_reveals_no_names_or_addresses(
         )
 
 
-def test_invitation_loses_the_branches_its_coordinator_no_longer_manages(desk, branch, coordinator, staff):
+def test_invitation_loses_branches_that_its_coordinator_no_longer_manages(desk, branch, coordinator, staff):
     StaffRole.objects.filter(user=staff).update(role="coordinator")
     invitation = InvitationFactory(invited_by=coordinator, branch=branch)
     invitation.roles.create(

@@ -39,7 +39,7 @@ def test_too_long_name_is_an_error_and_remains_in_the_form(client, patron, sign_
     assert "Error:" in page
 
 
-def test_account_page_tells_a_visitor_how_to_get_in(client, library):
+def test_account_page_shows_visitors_how_to_sign_in_or_open_a_visit(client, library):
     page = client.get(reverse("me")).content.decode()
     assert reverse("sign_in") in page
     assert reverse("open_code") in page
@@ -61,7 +61,7 @@ def test_unknown_language_changes_nothing(client, patron, sign_in, language):
     assert patron.language == "en"
 
 
-def test_patron_without_an_address_is_warned_and_can_add_one(device):
+def test_patron_without_an_email_address_is_warned_and_can_add_an_address(device):
     assert "Only this device" in device.get(reverse("me")).content.decode()
     device.post(reverse("add_address"), {"email": "noor@example.org"})
     device.post(reverse("add_address"), {"code": mailed_code("noor@example.org")})
@@ -81,7 +81,7 @@ def test_wrong_code_adds_no_address(device):
     assert device.person.email is None
 
 
-def test_used_address_is_revealed_only_to_its_verified_owner(device, patron):
+def test_patron_must_verify_an_address_to_learn_that_another_account_uses_it(device, patron):
     asked = device.post(reverse("add_address"), {"email": patron.email}, follow=True).content.decode()
     assert "another library account" not in asked
     proved = device.post(reverse("add_address"), {"code": mailed_code(patron.email)})
@@ -109,14 +109,18 @@ def test_unfinished_sign_in_does_not_reserve_the_address(device):
         ("", ";;q=,,", "es"),
     ],
 )
-def test_language_comes_from_the_device_then_browser_then_library(client, library, cookie, header, shown):
+def test_language_is_chosen_from_device_cookie_then_browser_header_then_library_default(
+    client, library, cookie, header, shown
+):
     type(library).objects.update(language="es")
     if cookie:
         client.cookies[settings.LANGUAGE_COOKIE_NAME] = cookie
     assert client.get(reverse("me"), headers={"accept-language": header}).headers["Content-Language"] == shown
 
 
-def test_account_page_tells_a_viewer_by_code_what_the_library_knows(client, staff, branch, show_code):
+def test_viewer_with_a_visit_code_reads_that_the_library_does_not_know_their_name(
+    client, staff, branch, show_code
+):
     session = HelpSessionFactory(branch=branch, staff=staff)
     code = handover.hand_over(session, by=staff, at=timezone.now(), base_url="http://testserver")
     page = show_code(client, code).get(reverse("me")).content.decode()
@@ -183,7 +187,7 @@ def test_patron_can_sign_out_one_other_device(patron):
     assert signed_in == [True, False, True, True]
 
 
-def test_last_use_of_a_device_is_written_once_a_day(patron, sign_in, django_assert_num_queries):
+def test_last_use_of_a_device_is_saved_at_most_once_a_day(patron, sign_in, django_assert_num_queries):
     with time_machine.travel("2026-11-25 18:00:00Z", tick=False) as clock:
         phone = signed_in_browser(patron, "Android")
         for hours in (1, 20, 1):

@@ -89,7 +89,7 @@ def test_passkey_without_a_name_is_named_after_its_device(client, patron, sign_i
     assert Passkey.objects.get().name == "Chrome on Android"
 
 
-def test_passkey_options_require_verification_and_a_random_user_id(client, patron, sign_in):
+def test_passkey_options_require_user_verification_and_contain_a_random_user_id(client, patron, sign_in):
     prove(sign_in(client, patron))
     asked = client.post(ADD_OPTIONS).json()["publicKey"]
     assert asked["authenticatorSelection"]["userVerification"] == "required"
@@ -147,7 +147,7 @@ def test_wrongly_signed_passkey_answer_is_refused_at_sign_in(own, device, lie):
     assert not signed_in_as(stranger)
 
 
-def test_passkey_answer_works_once_in_its_browser_for_five_minutes(own, device):
+def test_passkey_challenge_expires_after_five_minutes_and_works_once_in_one_browser(own, device):
     with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
         asked, other = Client(), Client()
         answer = device.show(asked.post(OPTIONS).json())
@@ -189,7 +189,7 @@ def test_copied_passkey_with_an_old_counter_is_refused(client, patron, sign_in):
     assert not signed_in_as(browser)
 
 
-def test_passkey_of_a_disabled_record_cannot_sign_in(own, device, patron):
+def test_disabled_patron_cannot_sign_in_with_a_passkey(own, device, patron):
     User.objects.filter(pk=patron.pk).update(is_active=False)
     browser = Client()
     assert show(browser, device)["Location"] == "/sign-in/"
@@ -229,7 +229,7 @@ json_values = st.recursive(
     ),
     value=json_values,
 )
-def test_any_passkey_answer_is_verified_without_an_error(own, device, part, value):
+def test_malformed_passkey_answer_never_causes_an_unexpected_error(own, device, part, value):
     session = SessionStore()
     answer = device.show(
         json.loads(json.dumps(passkeys.authentication_options(session, origin=ORIGIN), default=dict))
@@ -251,7 +251,7 @@ def test_any_passkey_answer_is_verified_without_an_error(own, device, part, valu
     noise=st.binary(max_size=40),
     part=st.sampled_from(["clientDataJSON", "attestationObject"]),
 )
-def test_broken_registration_bytes_cause_no_error(patron, device, cut, noise, part):
+def test_damaged_passkey_registration_never_causes_an_unexpected_error(patron, device, cut, noise, part):
     session = SessionStore()
     answer = device.make(
         json.loads(json.dumps(passkeys.registration_options(session, patron, origin=ORIGIN), default=dict))
@@ -263,12 +263,12 @@ def test_broken_registration_bytes_cause_no_error(patron, device, cut, noise, pa
 
 
 @pytest.mark.parametrize("body", ["", "no json", "[]", '"x"', "{", "1e999", "null"])
-def test_malformed_passkey_answer_returns_to_sign_in(client, library, body):
+def test_malformed_passkey_answer_redirects_to_the_sign_in_page(client, library, body):
     client.post(OPTIONS)
     assert client.post(BY_PASSKEY, {"credential": body})["Location"] == "/sign-in/"
 
 
-def test_passkey_options_are_limited_per_network(client, library, monkeypatch):
+def test_requests_for_passkey_options_are_limited_per_network(client, library, monkeypatch):
     monkeypatch.setitem(LIMITS, "passkey", Limit("passkeys", network="2/m"))
     assert [Client().post(OPTIONS).status_code for _number in range(3)] == [200, 200, 429]
 
@@ -323,7 +323,7 @@ def test_adding_and_removing_a_passkey_requires_reauthentication(client, patron,
     assert Passkey.objects.count() == 1
 
 
-def test_passkey_of_another_person_does_not_reauthenticate(client, own, device, sign_in):
+def test_patron_cannot_reauthenticate_with_another_persons_passkey(client, own, device, sign_in):
     other = Client()
     sign_in(other, UserFactory())
     show(other, device, "/me/prove/")
@@ -354,7 +354,7 @@ def sign_in_by_code(client, email, **extra):
     return enter(client, mailed_code(email), next=extra.get("next", ""))["Location"]
 
 
-def test_passkey_is_offered_if_the_device_can_store_one(client, patron):
+def test_sign_in_by_code_offers_a_passkey_if_the_device_supports_passkeys(client, patron):
     assert sign_in_by_code(client, patron.email, passkeys_here="1") == "/me/passkeys/offer/"
     assert "Sign in without a code next time" in client.get("/me/passkeys/offer/").content.decode()
     assert client.post("/me/passkeys/offer/", {"answer": "add"})["Location"] == ADD
@@ -363,12 +363,12 @@ def test_passkey_is_offered_if_the_device_can_store_one(client, patron):
 
 
 @pytest.mark.parametrize("extra", [{}, {"passkeys_here": "1", "next": "/lists/"}])
-def test_passkey_is_not_offered_on_the_way_to_another_page(client, patron, extra):
+def test_passkey_offer_is_skipped_if_the_device_lacks_support_or_a_page_was_requested(client, patron, extra):
     assert sign_in_by_code(client, patron.email, **extra) == extra.get("next", "/")
 
 
 @pytest.mark.parametrize(("answer", "again"), [("later", "/me/passkeys/offer/"), ("never", "/")])
-def test_passkey_offer_returns_after_later_but_not_after_never(client, patron, answer, again):
+def test_passkey_is_offered_again_after_the_answer_later_but_not_after_never(client, patron, answer, again):
     sign_in_by_code(client, patron.email, passkeys_here="1")
     assert client.post("/me/passkeys/offer/", {"answer": answer})["Location"] == "/"
     no = client.cookies.get(NO_OFFER)
@@ -380,7 +380,7 @@ def test_passkey_offer_returns_after_later_but_not_after_never(client, patron, a
     assert sign_in_by_code(Client(), patron.email, passkeys_here="1") == "/me/passkeys/offer/"
 
 
-def test_patron_with_a_passkey_is_offered_no_other(client, patron):
+def test_patron_who_has_a_passkey_is_not_offered_another_passkey(client, patron):
     PasskeyFactory(person=patron)
     assert sign_in_by_code(client, patron.email, passkeys_here="1") == "/"
     assert client.get("/me/passkeys/offer/")["Location"] == "/"
@@ -465,12 +465,12 @@ def test_email_code_alone_cannot_add_or_remove_a_staff_passkey(staff, device, ha
     assert list(Passkey.objects.all()) == [own]
 
 
-def test_staff_with_a_passkey_can_also_set_up_an_app(staff, device):
+def test_staff_with_a_passkey_can_also_set_up_an_authenticator_app(staff, device):
     browser = make_for(staff, device)
     assert "Set up your authenticator app" in browser.get("/second-factor/").content.decode()
 
 
-def test_merging_into_a_staff_record_deletes_the_other_passkeys(staff, library):
+def test_merging_a_patron_into_a_staff_record_deletes_the_patrons_passkeys(staff, library):
     """Delete them. Otherwise a thief with staff email could bring in a passkey by merging records."""
     thief = people.person_without_address(at=timezone.now(), language="en")
     PasskeyFactory(person=thief)
@@ -478,7 +478,7 @@ def test_merging_into_a_staff_record_deletes_the_other_passkeys(staff, library):
     assert not Passkey.objects.exists()
 
 
-def test_passkey_of_a_merged_record_opens_the_remaining_one(own, device, patron):
+def test_passkey_of_a_merged_record_opens_the_remaining_record(own, device, patron):
     other = UserFactory()
     merge_people(patron, other, by=other, at=timezone.now())
     browser = Client()
@@ -486,7 +486,7 @@ def test_passkey_of_a_merged_record_opens_the_remaining_one(own, device, patron)
     assert signed_in_as(browser) == str(other.pk)
 
 
-def test_coordinator_removes_the_passkeys_of_a_lost_phone(staff, coordinator, device):
+def test_coordinator_can_remove_all_passkeys_of_a_staff_member_who_lost_a_phone(staff, coordinator, device):
     browser = make_for(staff, device)
     roles.forget_second_factor(staff, by=coordinator, at=timezone.now())
     assert not Passkey.objects.exists()

@@ -49,7 +49,7 @@ def test_sign_in_code_counts_as_reauthentication_for_15_minutes(client, patron, 
     assert opens(client) == "/me/prove/?next=%2Fme%2Fexport%2F%3Fall%3D1"
 
 
-def test_old_sign_in_must_reauthenticate_by_code_and_then_returns(client, patron, sign_in, clock):
+def test_patron_returns_to_the_requested_page_after_reauthenticating_by_code(client, patron, sign_in, clock):
     sign_in(client, patron)
     key = client.session.session_key
     page = client.get(REAUTHENTICATE).content.decode()
@@ -66,7 +66,7 @@ def test_old_sign_in_must_reauthenticate_by_code_and_then_returns(client, patron
     assert opens(client).startswith("/me/prove/")
 
 
-def test_reauthentication_counts_only_in_its_session(client, patron, sign_in):
+def test_reauthentication_in_one_browser_does_not_count_in_another_browser(client, patron, sign_in):
     other = Client()
     for browser in (client, other):
         sign_in(browser, patron)
@@ -108,7 +108,7 @@ def test_staff_without_an_address_cannot_reauthenticate_by_pin_or_button(client,
     assert client.get(reverse("second_factor"))["Location"].startswith("/me/prove/")
 
 
-def test_code_of_another_person_does_not_reauthenticate(client, patron, sign_in):
+def test_patron_cannot_reauthenticate_with_a_code_sent_to_another_person(client, patron, sign_in):
     sign_in(client, UserFactory(email="else@example.org"))
     client.post(REAUTHENTICATE, {"send": "1"})
     code = mailed_code("else@example.org")

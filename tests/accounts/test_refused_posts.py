@@ -20,7 +20,7 @@ def expired_browser(client, staff, sign_in):
     return client
 
 
-def test_refused_form_waits_for_its_author(expired_browser, staff, sign_in):
+def test_refused_form_is_saved_and_shown_to_its_author_after_sign_in(expired_browser, staff, sign_in):
     words = "Three pages of a summary.\n\nAnd <more> of it."
     fields = {
         "summary": words,
@@ -136,7 +136,7 @@ def test_form_refused_twice_is_saved_once(client, staff, sign_in):
     assert RefusedPost.objects.get().fields == {"summary": ["private"]}
 
 
-def test_resending_a_refused_form_deletes_the_saved_one(client, patron, sign_in):
+def test_resending_a_refused_form_deletes_the_saved_form(client, patron, sign_in):
     kept = refused_posts.keep_refused_post(
         patron, path="/me/", fields={"name": ["Samuel"]}, at=timezone.now()
     )
@@ -163,7 +163,7 @@ def test_refused_form_is_deleted_after_30_minutes(client, patron, sign_in):
     assert not RefusedPost.objects.exists()
 
 
-def test_only_the_newest_refused_forms_are_saved(patron):
+def test_number_of_saved_refused_forms_per_person_is_limited(patron):
     for number in range(25):
         refused_posts.keep_refused_post(
             patron, path="/me/", fields={"name": [str(number)]}, at=timezone.now()
@@ -171,7 +171,7 @@ def test_only_the_newest_refused_forms_are_saved(patron):
     assert RefusedPost.objects.count() == refused_posts.MAX_PER_PERSON
 
 
-def test_htmx_form_is_redirected_and_poll_rejected_after_the_session_ended(expired_browser):
+def test_expired_session_redirects_an_htmx_form_but_rejects_an_htmx_poll(expired_browser):
     sent = expired_browser.post(
         reverse("record"),
         {"summary": "words"},

@@ -45,25 +45,25 @@ def at_the_desk(client):
     return client.get(reverse("code_cards")).status_code == 200
 
 
-def test_desk_redirects_to_the_second_factor(client, clock, staff):
+def test_desk_redirects_staff_to_the_second_factor_page(client, clock, staff):
     sign_in_by_code(client, staff.email)
     response = client.get(reverse("code_cards"))
     assert response["Location"] == "/second-factor/?next=%2Fdesk%2Fcards%2F"
     assert "Set up your authenticator app" in client.get(response["Location"]).content.decode()
 
 
-def test_app_set_up_opens_the_desk_and_shows_recovery_codes_once(client, secret):
+def test_setting_up_an_authenticator_app_opens_the_desk_and_shows_recovery_codes_once(client, secret):
     assert at_the_desk(client)
     codes = re.findall(r"\d{4} \d{4}", client.recovery_page)
     assert len(codes) == 10
     assert codes[0] not in client.get(reverse("second_factor")).content.decode()
 
 
-def test_app_secret_is_encrypted_in_the_database(secret, staff):
+def test_authenticator_app_secret_is_encrypted_in_the_database(secret, staff):
     assert secret not in str(Authenticator.objects.get(user=staff, type="totp").data)
 
 
-def test_second_browser_needs_its_own_app_code(client, secret, staff, clock):
+def test_staff_must_enter_an_authenticator_app_code_in_each_browser(client, secret, staff, clock):
     clock.shift(90)
     other = Client()
     sign_in_by_code(other, staff.email)
@@ -74,7 +74,7 @@ def test_second_browser_needs_its_own_app_code(client, secret, staff, clock):
 
 
 @pytest.mark.parametrize("seconds", [0, 29, 45, 59])
-def test_app_code_works_once(client, secret, staff, clock, seconds):
+def test_authenticator_app_code_works_only_once(client, secret, staff, clock, seconds):
     clock.shift(300)
     code = app_code(secret)
     first, second = Client(), Client()
@@ -88,7 +88,7 @@ def test_app_code_works_once(client, secret, staff, clock, seconds):
     assert not at_the_desk(second)
 
 
-def test_app_code_used_for_set_up_does_not_work_again(client, secret, staff):
+def test_code_used_to_set_up_the_authenticator_app_does_not_work_again(client, secret, staff):
     other = Client()
     sign_in_by_code(other, staff.email)
     other.post(reverse("second_factor"), {"code": app_code(secret)})
@@ -140,14 +140,16 @@ def test_thirty_wrong_app_codes_block_the_desk_for_a_day(secret, staff, clock):
     assert at_the_desk(other)
 
 
-def test_second_factor_ends_after_a_working_day_but_the_sign_in_lasts(client, secret, clock):
+def test_second_factor_expires_after_a_working_day_but_the_sign_in_continues(client, secret, clock):
     clock.shift(13 * 3600)
     assert not at_the_desk(client)
     assert client.get(reverse("me")).status_code == 200
     assert "Open the desk" in client.get(reverse("second_factor")).content.decode()
 
 
-def test_app_set_up_after_an_old_sign_in_requires_reauthentication(client, staff, sign_in, clock):
+def test_staff_with_an_old_sign_in_must_reauthenticate_to_set_up_an_authenticator_app(
+    client, staff, sign_in, clock
+):
     sign_in(client, staff, second_factor=False)
     response = client.get(reverse("second_factor"))
     assert response["Location"] == "/me/prove/?next=%2Fsecond-factor%2F"
@@ -158,7 +160,7 @@ def test_app_set_up_after_an_old_sign_in_requires_reauthentication(client, staff
     assert not Authenticator.objects.exists()
 
 
-def test_changing_the_app_or_recovery_codes_requires_an_app_code(client, secret, staff, clock):
+def test_changing_the_authenticator_app_or_recovery_codes_requires_an_app_code(client, secret, staff, clock):
     clock.shift(300)
     refused = client.post(reverse("change_second_factor"), {"change": "app", "code": "000000"})
     assert refused.status_code == 200
@@ -176,7 +178,9 @@ def test_changing_the_app_or_recovery_codes_requires_an_app_code(client, secret,
     assert not Authenticator.objects.filter(user=staff).exists()
 
 
-def test_coordinator_can_reset_the_second_factor_of_a_lost_phone(client, secret, staff, coordinator):
+def test_coordinator_can_reset_the_second_factor_of_a_colleague_who_lost_a_phone(
+    client, secret, staff, coordinator
+):
     assert at_the_desk(client)
     roles.forget_second_factor(staff, by=coordinator, at=timezone.now())
     assert not Authenticator.objects.filter(user=staff).exists()

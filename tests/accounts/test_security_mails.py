@@ -54,7 +54,7 @@ def test_unverified_address_gets_no_security_email(client, patron, sign_in, addr
     assert (Passkey.objects.count(), security_emails()) == (1, [])
 
 
-def test_setting_up_changing_and_removing_an_app_sends_security_emails(client, staff, sign_in):
+def test_changes_to_the_authenticator_app_and_recovery_codes_send_security_emails(client, staff, sign_in):
     prove(sign_in(client, staff, second_factor=False))
     with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
         prove(client)

@@ -56,7 +56,7 @@ def test_setup_library_with_an_invalid_option_creates_nothing(option, value, say
     assert not Branch.objects.exists()
 
 
-def test_setup_library_before_migrating_says_what_to_do(monkeypatch):
+def test_setup_library_without_database_tables_says_to_run_migrate(monkeypatch):
     def no_tables():
         raise OperationalError("no such table: accounts_library")
 

@@ -87,7 +87,7 @@ def who_is_there(browser):
 # Unlocking for a day.
 
 
-def test_desk_computer_is_unlocked_until_midnight_in_the_library(computer, rosa, branch):
+def test_desk_computer_is_unlocked_until_midnight_in_the_librarys_time_zone(computer, rosa, branch):
     desk = SharedDesk.objects.get()
     assert (desk.name, desk.branch, desk.unlocked_by) == ("Front desk", branch, rosa)
     # Midnight in Chicago.
@@ -115,7 +115,7 @@ def test_unlocking_a_desk_computer_requires_the_second_factor(client, rosa, sign
     assert not SharedDesk.objects.exists()
 
 
-def test_pin_cannot_unlock_another_desk_computer(computer, daniel, branch):
+def test_staff_signed_in_by_pin_cannot_unlock_another_desk_computer(computer, daniel, branch):
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
     assert computer.post(reverse("desk_computers"), {"branch": branch.pk, "name": "At home"})[
@@ -132,13 +132,13 @@ def test_staff_can_unlock_a_desk_computer_only_at_their_branch(client, rosa, sig
     assert not SharedDesk.objects.exists()
 
 
-def test_unlocking_a_desk_computer_again_replaces_the_first_entry(computer, rosa, branch):
+def test_unlocking_a_desk_computer_again_replaces_its_earlier_entry(computer, rosa, branch):
     computer.post(reverse("desk_computers"), {"branch": branch.pk, "name": "Back room"})
     assert [desk.name for desk in SharedDesk.objects.unlocked(timezone.now())] == ["Back room"]
     assert at_desk(computer)
 
 
-def test_desk_computer_signs_out_and_refuses_pins_after_the_day(computer, rosa, clock):
+def test_desk_computer_signs_out_and_refuses_pins_after_midnight(computer, rosa, clock):
     clock.move_to(NINE.replace(day=26, hour=5, minute=59))
     computer.post(reverse("lock"))
     assert open_by_pin(computer, rosa, ROSA).status_code == 302
@@ -149,7 +149,7 @@ def test_desk_computer_signs_out_and_refuses_pins_after_the_day(computer, rosa, 
     assert not SharedDesk.objects.exists()
 
 
-def test_sign_in_that_unlocked_a_desk_computer_ends_with_the_day(computer, clock):
+def test_sign_in_that_unlocked_a_desk_computer_ends_at_midnight(computer, clock):
     for _hour in range(15):
         clock.shift(3600)
         Client.get(computer, reverse("logo"))
@@ -171,7 +171,9 @@ def test_coordinator_can_close_a_desk_computer_remotely(computer, rosa, daniel, 
     assert AuditEvent.objects.get(action="closed_shared_desk").by == coordinator
 
 
-def test_any_coordinator_can_close_a_desk_computer_without_a_coordinator(computer, daniel, sign_in):
+def test_any_coordinator_can_close_a_desk_computer_at_a_branch_without_a_coordinator(
+    computer, daniel, sign_in
+):
     for person, status in ((daniel, 404), (StaffFactory(branch__role="coordinator"), 302)):
         answer = sign_in(Client(), person).post(
             reverse("close_desk_computer", args=[SharedDesk.objects.get().public_id])
@@ -179,7 +181,7 @@ def test_any_coordinator_can_close_a_desk_computer_without_a_coordinator(compute
         assert answer.status_code == status
 
 
-def test_staff_member_at_a_desk_computer_can_close_it(computer, daniel):
+def test_staff_member_can_close_the_desk_computer_they_are_using(computer, daniel):
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
     computer.post(reverse("close_desk_computer", args=[SharedDesk.objects.get().public_id]))
@@ -187,14 +189,16 @@ def test_staff_member_at_a_desk_computer_can_close_it(computer, daniel):
     assert not at_desk(computer)
 
 
-def test_desk_computer_closes_when_the_role_of_its_unlocker_ends(computer, rosa, daniel, coordinator, branch):
+def test_desk_computer_closes_when_the_staff_member_who_unlocked_it_leaves_the_branch(
+    computer, rosa, daniel, coordinator, branch
+):
     computer.post(reverse("lock"))
     roles.end_role(rosa, branch=branch, by=coordinator, at=timezone.now())
     assert open_by_pin(computer, daniel, DANIEL)["Location"] == "/sign-in/?next=%2Fdesk%2F"
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_desk_computer_list_runs_the_same_number_of_queries_for_1_and_30_rows(
+def test_desk_computer_list_needs_no_extra_queries_for_more_computers(
     client, coordinator, sign_in, branch, rows, django_assert_num_queries
 ):
     for number in range(rows):
@@ -268,7 +272,7 @@ def test_two_people_with_the_same_pin_have_different_hashes(rosa, daniel):
     assert not desk_pins._is_right(User(pk=daniel.pk, desk_pin=rosa.desk_pin), ROSA)
 
 
-def test_different_repeated_pin_is_an_error(client, staff, sign_in):
+def test_new_pin_is_refused_if_the_repeated_pin_differs(client, staff, sign_in):
     sign_in(client, staff).post(reverse("desk_pin"), {"pin": "4071", "pin_again": "4072"})
     assert not DeskPin.objects.exists()
 
@@ -286,7 +290,7 @@ def test_changing_or_removing_a_pin_requires_the_second_factor(computer, daniel)
     assert DeskPin.objects.get(person=daniel).pin_hash == before
 
 
-def test_new_pin_ends_the_desk_sessions_opened_with_the_old_one(computer, daniel, sign_in):
+def test_new_pin_ends_desk_sessions_opened_with_the_old_pin(computer, daniel, sign_in):
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
     phone = sign_in(Client(), daniel)
@@ -305,14 +309,14 @@ def test_removed_pin_opens_no_desk_computer(computer, daniel, sign_in):
     assert not at_desk(computer)
 
 
-def test_pin_is_deleted_with_the_last_passkey(client, rosa, sign_in):
+def test_removing_the_last_passkey_also_deletes_the_desk_pin(client, rosa, sign_in):
     both = [PasskeyFactory(person=rosa), PasskeyFactory(person=rosa)]
     for passkey, left in zip(both, (True, False), strict=True):
         passkeys.remove(passkey, by=rosa, at=timezone.now())
         assert DeskPin.objects.filter(person=rosa).exists() is left
 
 
-def test_pin_is_deleted_with_the_second_factor_or_the_last_role(rosa, daniel, coordinator, branch):
+def test_losing_the_second_factor_or_the_last_role_deletes_the_desk_pin(rosa, daniel, coordinator, branch):
     roles.forget_second_factor(rosa, by=coordinator, at=timezone.now())
     roles.end_role(daniel, branch=branch, by=coordinator, at=timezone.now())
     assert not DeskPin.objects.exists()
@@ -321,7 +325,7 @@ def test_pin_is_deleted_with_the_second_factor_or_the_last_role(rosa, daniel, co
 # What a PIN opens.
 
 
-def test_staff_switch_by_pin_and_the_desk_shows_their_name(computer, rosa, daniel):
+def test_desk_shows_the_name_of_the_staff_member_who_entered_a_pin(computer, rosa, daniel):
     assert who_is_there(computer) == "Rosa Lindqvist"
     key = computer.session.session_key
     assert (
@@ -404,7 +408,7 @@ def test_session_opened_by_pin_ends_when_used_on_another_desk_computer(computer,
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_pin_opens_only_desk_pages_without_coordinator_pages(computer, coordinator, method):
+def test_pin_opens_desk_pages_but_no_account_or_coordinator_pages(computer, coordinator, method):
     """Close library-wide settings and the account pages even to a coordinator."""
     desk_pins.set_pin(coordinator, pin=DANIEL, at=timezone.now())
     computer.post(reverse("lock"))
@@ -425,7 +429,7 @@ def test_pin_opens_only_desk_pages_without_coordinator_pages(computer, coordinat
     assert asked == own | whole_library | BEHIND_SECOND_FACTOR
 
 
-def test_pin_cannot_change_or_set_up_a_second_factor(computer, daniel):
+def test_staff_signed_in_by_pin_cannot_change_or_set_up_a_second_factor(computer, daniel):
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
     assert (
@@ -439,7 +443,7 @@ def test_pin_cannot_change_or_set_up_a_second_factor(computer, daniel):
     assert not at_desk(computer)
 
 
-def test_second_factor_on_a_desk_computer_counts_until_it_locks(computer, coordinator, sign_in):
+def test_second_factor_used_on_a_desk_computer_ends_when_the_computer_locks(computer, coordinator, sign_in):
     desk_pins.set_pin(coordinator, pin=DANIEL, at=timezone.now())
     computer.post(reverse("lock"))
     open_by_pin(computer, coordinator, DANIEL)
@@ -453,7 +457,7 @@ def test_second_factor_on_a_desk_computer_counts_until_it_locks(computer, coordi
     assert computer.get(reverse("settings")).status_code == 302
 
 
-def test_messages_for_a_colleague_are_gone_after_switching_by_pin(computer, rosa, daniel):
+def test_staff_member_who_switches_by_pin_does_not_see_a_colleagues_messages(computer, rosa, daniel):
     computer.post(reverse("close_desk_computer", args=["00000000-0000-4000-8000-000000000000"]))
     # This leaves a message for Rosa on her next page.
     computer.post(reverse("desk_pin"), {"pin": "590274", "pin_again": "590274"})
@@ -462,7 +466,7 @@ def test_messages_for_a_colleague_are_gone_after_switching_by_pin(computer, rosa
     assert "PIN saved" not in computer.get(reverse("desk")).content.decode()
 
 
-def test_visit_opened_on_a_locked_computer_is_gone_after_a_pin(computer, daniel, show_code):
+def test_entering_a_pin_closes_visits_opened_on_the_locked_computer(computer, daniel, show_code):
     computer.post(reverse("lock"))
     del computer.cookies["sessionid"]
     show_code(computer, code_for(HelpSessionFactory(handed_over_at=timezone.now())))
@@ -471,7 +475,7 @@ def test_visit_opened_on_a_locked_computer_is_gone_after_a_pin(computer, daniel,
     assert OPENED_CODES not in computer.session
 
 
-def test_sign_in_by_code_on_a_desk_computer_also_locks(computer, daniel, clock):
+def test_desk_computer_also_locks_after_a_sign_in_by_email_code(computer, daniel, clock):
     computer.post(reverse("lock"))
     sign_in_by_code(computer, daniel.email)
     assert computer.get(reverse("me")).status_code == 200
@@ -480,7 +484,7 @@ def test_sign_in_by_code_on_a_desk_computer_also_locks(computer, daniel, clock):
 
 
 @pytest.mark.parametrize("how", ["role", "disabled"])
-def test_departed_or_disabled_staff_member_loses_the_desk_computer_at_once(
+def test_departed_or_disabled_staff_member_cannot_use_the_desk_computer(
     computer, daniel, coordinator, branch, how
 ):
     computer.post(reverse("lock"))
@@ -505,7 +509,7 @@ def wrong(browser, person, times):
     return response
 
 
-def test_five_wrong_pins_block_a_person_on_that_computer(computer, rosa, daniel, branch, sign_in):
+def test_five_wrong_pins_block_one_staff_member_on_one_desk_computer(computer, rosa, daniel, branch, sign_in):
     computer.post(reverse("lock"))
     assert "You have 1 tries left" not in wrong(computer, daniel, 4).content.decode()
     page = wrong(computer, daniel, 1).content.decode()
@@ -524,7 +528,7 @@ def test_five_wrong_pins_block_a_person_on_that_computer(computer, rosa, daniel,
     assert open_by_pin(computer, daniel, DANIEL).status_code == 302
 
 
-def test_second_factor_resets_wrong_pins(computer, daniel, sign_in):
+def test_second_factor_resets_the_count_of_wrong_pins(computer, daniel, sign_in):
     computer.post(reverse("lock"))
     wrong(computer, daniel, 5)
     phone = sign_in(Client(), daniel)
@@ -533,7 +537,7 @@ def test_second_factor_resets_wrong_pins(computer, daniel, sign_in):
     assert open_by_pin(computer, daniel, DANIEL).status_code == 302
 
 
-def test_right_pin_resets_the_count_and_reports_wrong_pins(computer, daniel):
+def test_right_pin_reports_earlier_wrong_pins_and_resets_their_count(computer, daniel):
     computer.post(reverse("lock"))
     wrong(computer, daniel, 3)
     open_by_pin(computer, daniel, DANIEL)
@@ -556,7 +560,9 @@ def test_twenty_wrong_pins_close_the_desk_computer(computer, rosa, daniel, branc
     assert "this computer is closed" in computer.get("/sign-in/").content.decode()
 
 
-def test_unlocking_again_gives_no_more_attempts_at_a_colleagues_pin(client, rosa, daniel, branch, sign_in):
+def test_unlocking_a_computer_again_gives_no_more_attempts_at_a_colleagues_pin(
+    client, rosa, daniel, branch, sign_in
+):
     """Let Rosa unlock several computers and guess Daniel's PIN on each."""
     sign_in(client, rosa)
     tried = 0
@@ -615,7 +621,7 @@ def test_typing_and_reading_keep_a_desk_computer_unlocked(computer, clock):
     assert at_desk(computer)
 
 
-def test_use_of_a_desk_computer_is_written_once_a_minute(computer, clock):
+def test_use_of_a_desk_computer_is_saved_at_most_once_a_minute(computer, clock):
     clock.shift(61)
     computer.get(reverse("code_cards"))
     used_at = computer.session["used_at"]
@@ -625,7 +631,7 @@ def test_use_of_a_desk_computer_is_written_once_a_minute(computer, clock):
     assert computer.session["used_at"] == used_at
 
 
-def test_background_request_views_are_all_listed():
+def test_only_the_expected_views_count_as_background_requests():
     asked = {route.name for route in routes() if getattr(route.view, "background_request", False)}
     assert asked == {
         "desk_queue_news",
@@ -647,7 +653,9 @@ def test_poll_on_a_locked_computer_redirects_to_the_lock_page(computer, rosa, cl
         assert answer["HX-Redirect"] == f"/locked/?next=%2Fdesk%2Fconversations%2F7%2F&whose={rosa.public_id}"
 
 
-def test_same_person_returns_to_their_page_and_a_colleague_to_the_queue(computer, rosa, daniel):
+def test_person_who_locked_the_desk_returns_to_their_page_and_colleagues_get_the_queue(
+    computer, rosa, daniel
+):
     locked = computer.post(reverse("lock"), {"next": "/desk/cards/"})["Location"]
     page = computer.get(locked).content.decode()
     fields = dict(re.findall(r'<input type="hidden" name="(who|whose|next)" value="(.*?)">', page))
@@ -700,7 +708,9 @@ def test_form_sent_to_a_locked_computer_is_saved_for_its_author_only(computer, r
     assert "Private words" in computer.get("/kept/").content.decode()
 
 
-def test_form_from_before_a_switch_is_not_saved_for_the_colleague(rosa, daniel, branch, sign_in):
+def test_form_opened_by_one_staff_member_is_not_saved_for_the_next_staff_member(
+    rosa, daniel, branch, sign_in
+):
     browser = sign_in(Client(enforce_csrf_checks=True), rosa)
 
     def token():
@@ -736,7 +746,7 @@ def test_desk_computer_remains_usable_by_pin_after_signing_out(computer, daniel)
     assert at_desk(computer)
 
 
-def test_locking_does_nothing_without_a_desk_computer(client, patron, sign_in):
+def test_locking_an_ordinary_computer_does_nothing(client, patron, sign_in):
     assert client.post(reverse("lock"))["Location"] == "/"
     assert client.get(reverse("locked"))["Location"] == "/sign-in/?next=%2Fdesk%2F"
     sign_in(client, patron)

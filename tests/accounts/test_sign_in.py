@@ -43,7 +43,7 @@ def test_known_patron_signs_in_with_an_email_code(client, patron):
     assert EmailAddress.objects.get(user=patron).verified
 
 
-def test_unknown_address_creates_an_account_by_email_code(client, library):
+def test_signing_in_with_an_unknown_email_address_creates_an_account(client, library):
     ask_for_code(client, "new@example.org")
     assert not EmailAddress.objects.get(email="new@example.org").verified
     enter(client, mailed_code("new@example.org"))
@@ -56,7 +56,7 @@ def test_unknown_address_creates_an_account_by_email_code(client, library):
 @pytest.mark.parametrize(
     "gone", [lambda person: person.delete(), lambda person: person.update(is_active=False)]
 )
-def test_code_of_an_erased_or_disabled_person_has_expired(client, patron, gone):
+def test_sign_in_code_of_an_erased_or_disabled_person_is_refused_as_expired(client, patron, gone):
     ask_for_code(client, patron.email)
     code = mailed_code(patron.email)
     gone(User.objects.filter(pk=patron.pk))
@@ -74,7 +74,7 @@ def test_code_sent_to_a_former_address_of_a_record_is_refused(client, patron):
     assert signed_in_as(client) is None
 
 
-def test_known_and_unknown_addresses_get_the_same_answer(library, patron):
+def test_sign_in_responds_identically_to_known_and_unknown_addresses(library, patron):
     def seen(email):
         client = Client()
         asked = ask_for_code(client, email)
@@ -108,7 +108,9 @@ class Clock:
 
 @pytest.mark.parametrize("seconds", [0.001, 0.003, 0.03])
 @pytest.mark.parametrize("email", ["sam@example.org", "nobody@example.org"])
-def test_known_and_unknown_addresses_are_answered_equally_fast(client, patron, monkeypatch, email, seconds):
+def test_sign_in_responds_equally_fast_to_known_and_unknown_addresses(
+    client, patron, monkeypatch, email, seconds
+):
     clock, person_with_address = Clock(), people.person_with_address
     monkeypatch.setattr(sign_in_views, "time", clock)
     monkeypatch.setattr(
@@ -171,7 +173,7 @@ def test_five_wrong_codes_end_the_sign_in(client, patron):
     assert not signed_in_as(client)
 
 
-def test_code_attempts_are_counted_outside_the_session(client, patron):
+def test_restoring_an_old_session_does_not_reset_the_count_of_wrong_codes(client, patron):
     """Restore the session before each attempt, as simultaneous requests would see it."""
     ask_for_code(client, patron.email)
     before = dict(client.session.items())
@@ -194,7 +196,7 @@ def test_requesting_too_many_codes_shows_an_error(client, patron):
     assert Notification.objects.filter(to_address=patron.email).count() == 3
 
 
-def test_new_sign_in_code_replaces_the_old_one(client, patron):
+def test_new_sign_in_code_replaces_the_earlier_code(client, patron):
     ask_for_code(client, patron.email)
     old = mailed_code(patron.email)
     client.post(reverse("resend_code"))
@@ -238,7 +240,7 @@ def test_sign_in_redirects_only_to_the_portals_pages(client, patron, going_to, e
     assert client.get(reverse("sign_in"), {"next": going_to})["Location"] == ends_at
 
 
-def test_sign_in_renews_the_session_key_and_keeps_opened_visits(client, patron):
+def test_sign_in_renews_the_session_key_without_closing_opened_visits(client, patron):
     session = client.session
     session[OPENED_CODES] = [7]
     session.save()
@@ -262,7 +264,7 @@ def test_signing_out_clears_the_browser_and_ends_the_session(client, patron, sig
     assert client.get(reverse("add_address")).status_code == 302
 
 
-def test_code_email_uses_the_patrons_language_and_is_emptied_later(client, patron):
+def test_code_email_uses_the_patrons_language_and_is_emptied_after_delivery(client, patron):
     User.objects.filter(pk=patron.pk).update(language="es")
     ask_for_code(client, patron.email)
     mail = Notification.objects.get()
@@ -272,7 +274,7 @@ def test_code_email_uses_the_patrons_language_and_is_emptied_later(client, patro
     assert mail.blanked
 
 
-def test_other_allauth_pages_are_404(client, library):
+def test_unused_allauth_pages_are_404(client, library):
     for path in [
         "/accounts/login/",
         "/accounts/signup/",
@@ -285,7 +287,7 @@ def test_other_allauth_pages_are_404(client, library):
         assert client.get(path).status_code == 404
 
 
-def test_unconfirmed_records_are_deleted_after_a_day(client, patron, staff):
+def test_records_with_an_unconfirmed_address_are_deleted_after_a_day(client, patron, staff):
     with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
         ask_for_code(client, "typo@example.org")
         EmailAddress.objects.create(user=patron, email=patron.email, primary=True, verified=True)

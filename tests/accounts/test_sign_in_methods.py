@@ -38,7 +38,7 @@ def test_new_device_is_first_asked_for_an_email_address(client):
 @pytest.mark.parametrize(
     ("way", "page"), [("card", "/sign-in/card/"), ("single_sign_on", "/sign-in/single-sign-on/")]
 )
-def test_sign_in_redirects_to_the_page_of_the_devices_last_method(way, page):
+def test_sign_in_page_redirects_to_the_method_last_used_on_the_device(way, page):
     answer = device(way).get(reverse("sign_in"), {"next": "/lists/"})
     assert answer["Location"] == f"{page}?next=%2Flists%2F"
     there = device(way).get(answer["Location"]).content.decode()
@@ -47,7 +47,7 @@ def test_sign_in_redirects_to_the_page_of_the_devices_last_method(way, page):
     assert 'id="send-code"' in other.content.decode()
 
 
-def test_sign_in_page_shows_passkeys_first_if_one_was_used_on_the_device():
+def test_sign_in_page_shows_passkeys_first_if_the_device_last_used_a_passkey():
     page = device("passkey").get(reverse("sign_in")).content.decode()
     assert page.index('id="use-passkey"') < page.index('id="send-code"')
     # passkeys.js hides this form.
@@ -56,17 +56,17 @@ def test_sign_in_page_shows_passkeys_first_if_one_was_used_on_the_device():
 
 
 @pytest.mark.parametrize("way", ["", "code", "nonsense", "<b>"])
-def test_meaningless_method_cookie_shows_the_email_form(way):
+def test_sign_in_page_shows_the_email_form_if_the_method_cookie_is_invalid(way):
     assert 'id="send-code"' in device(way).get(reverse("sign_in")).content.decode()
 
 
-def test_remembered_sign_in_method_is_ignored_if_turned_off(settings):
+def test_remembered_sign_in_method_is_ignored_if_the_library_turned_it_off(settings):
     settings.ILS, settings.SSO = "", settings.SSO | {"issuer": ""}
     for way in ("card", "single_sign_on"):
         assert device(way).get(reverse("sign_in")).status_code == 200
 
 
-def test_invalid_address_is_shown_again_on_every_device(library):
+def test_invalid_email_address_is_shown_again_even_if_the_device_remembers_card_sign_in(library):
     assert 'value="sam@"' in device("card").post(reverse("sign_in"), {"email": "sam@"}).content.decode()
 
 

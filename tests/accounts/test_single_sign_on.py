@@ -80,7 +80,7 @@ def connect_account(person, provider, sub="4711"):
     return SocialAccount.objects.create(user=person, provider=provider.issuer, uid=sub)
 
 
-def test_first_sign_in_creates_a_record_and_the_next_one_finds_it(client, provider):
+def test_first_single_sign_on_creates_a_record_that_the_next_sign_on_reuses(client, provider):
     response = sign_in(client, provider, form={"next": "/lists/"}, **ANA)
     assert response["Location"] == "/lists/"
     person = person_in(client)
@@ -175,13 +175,13 @@ def test_forged_or_expired_id_token_is_refused(lie, reason, client, provider, ca
         {"aud": ["another"]},
     ],
 )
-def test_malformed_claims_are_refused(claims, client, provider):
+def test_id_token_with_malformed_claims_is_refused(claims, client, provider):
     response = sign_in(client, provider, claims=claims, **ANA)
     assert response["Location"] == "/sign-in/single-sign-on/"
     assert User.objects.count() == 0
 
 
-def test_sign_on_answer_works_once_in_the_browser_that_asked(client, provider):
+def test_sign_on_answer_works_only_once_and_only_in_the_requesting_browser(client, provider):
     address = provider.visit(begin(client), **ANA).removeprefix("http://testserver")
     stranger = Client()
     response = stranger.get(address)
@@ -229,7 +229,7 @@ def test_patron_who_cancels_at_the_provider_can_start_again(client, provider):
 
 
 @pytest.mark.parametrize("error", ["server_error", "<b>", "\0"])
-def test_error_from_the_provider_is_shown_to_the_patron(error, client, provider):
+def test_patron_sees_a_message_after_an_error_from_the_sign_on_provider(error, client, provider):
     state = parse_qs(urlsplit(begin(client)).query)["state"][0]
     response = client.get(reverse("single_sign_on_answer"), {"error": error, "state": state})
     assert response["Location"] == "/sign-in/single-sign-on/"
@@ -263,14 +263,14 @@ def test_provider_that_fails_after_the_redirect_is_reported_as_down(client, prov
     assert person_in(client) is None
 
 
-def test_provider_with_a_different_issuer_name_is_refused(client, provider, settings):
+def test_provider_whose_issuer_name_differs_from_the_settings_is_refused(client, provider, settings):
     settings.SSO = provider.settings(issuer=provider.issuer.replace("127.0.0.1", "localhost"))
     response = client.post("/sign-in/single-sign-on/")
     assert "verify the answer" in messages_in(response)[0]
     assert "Refresh" not in response.headers
 
 
-def test_verified_address_of_an_existing_account_does_not_open_it(client, provider):
+def test_single_sign_on_does_not_open_an_existing_account_with_the_same_address(client, provider):
     there = UserFactory(name="Sam", email=ANA["email"])
     EmailAddress.objects.create(user=there, email=there.email, verified=True, primary=True)
     response = sign_in(client, provider, **ANA)
@@ -295,7 +295,7 @@ def test_unfinished_sign_in_does_not_block_single_sign_on(client, provider):
 
 
 @pytest.mark.parametrize("is_known", [True, False])
-def test_unverified_address_does_not_reveal_that_it_has_an_account(is_known, client, provider):
+def test_single_sign_on_does_not_reveal_that_an_unverified_address_has_an_account(is_known, client, provider):
     there = UserFactory(email=ANA["email"] if is_known else "sam@example.org")
     response = sign_in(client, provider, **ANA | {"email_verified": False})
     assert response["Location"] == "/sign-in/single-sign-on/first-time/"
@@ -319,7 +319,7 @@ def page_after_reauthentication(client, name):
     return client.get(reverse(name)).content.decode()
 
 
-def test_verification_of_one_address_does_not_count_for_another(client, provider, monkeypatch):
+def test_address_verified_in_the_id_token_does_not_verify_the_userinfo_address(client, provider, monkeypatch):
     """Verify one address in the ID token, but return another, unverified one as userinfo."""
     monkeypatch.setattr(
         openid_connect._Adapter,
@@ -346,7 +346,7 @@ def test_patron_without_an_address_can_use_single_sign_on(client, provider):
     assert (person_in(client).name, person_in(client).email) == ("", None)
 
 
-def test_first_time_page_works_for_ten_minutes_after_the_redirect(client, provider, later):
+def test_first_time_page_of_single_sign_on_expires_after_ten_minutes(client, provider, later):
     assert client.get("/sign-in/single-sign-on/first-time/")["Location"] == "/sign-in/single-sign-on/"
     sign_in(client, provider, **ANA | {"email_verified": False})
     later(601)
@@ -361,7 +361,7 @@ def test_single_sign_on_does_not_open_a_disabled_account(client, provider):
     assert person_in(client) is None
 
 
-def test_single_sign_on_on_a_borrowed_device_asks_for_the_password_and_is_short(client, provider):
+def test_borrowed_device_asks_for_the_provider_password_and_signs_out_after_two_hours(client, provider):
     browser = requests.Session()
     sign_in(Client(), provider, browser=browser, sub="1", name="The owner")
     sign_in(client, provider, browser=browser, form={"borrowed": "on"}, **ANA)
@@ -480,7 +480,7 @@ def with_unverified_address(patron):
     ("make", "left"),
     [(without_address, 1), (with_unverified_address, 1), (with_passkey, 0), (with_card, 0)],
 )
-def test_only_sign_in_method_cannot_be_disconnected(make, left, client, provider, patron, as_patron):
+def test_patron_cannot_disconnect_their_only_sign_in_method(make, left, client, provider, patron, as_patron):
     connect_account(patron, provider)
     make(patron)
     prove(client)
@@ -494,7 +494,7 @@ def test_only_sign_in_method_cannot_be_disconnected(make, left, client, provider
 # Reauthentication.
 
 
-def test_patron_with_single_sign_on_only_reauthenticates_at_the_provider(client, provider, later):
+def test_patron_who_has_only_single_sign_on_reauthenticates_at_the_provider(client, provider, later):
     browser = requests.Session()
     sign_in(client, provider, browser=browser, sub="4711")
     # The sign-in counts as reauthentication.
@@ -527,7 +527,7 @@ def test_patron_with_single_sign_on_only_reauthenticates_at_the_provider(client,
     assert (shown["Location"], REAUTHENTICATED_AT in client.session) == ("/me/single-sign-on/", True)
 
 
-def test_single_sign_on_reauthenticates_but_does_not_verify_the_old_address(
+def test_single_sign_on_reauthenticates_a_patron_but_does_not_verify_their_address(
     client, provider, patron, as_patron
 ):
     connect_account(patron, provider)
@@ -548,7 +548,7 @@ def test_old_session_at_the_provider_does_not_count_as_reauthentication(client, 
 # Merging, erasing and other changes.
 
 
-def test_merged_record_keeps_its_sign_on_account(provider, patron):
+def test_merging_records_moves_the_sign_on_account_to_the_remaining_record(provider, patron):
     other = UserFactory()
     account = connect_account(other, provider)
     merge_people(other, patron, by=patron, at=timezone.now())
@@ -568,7 +568,9 @@ def test_unmerged_records_keep_only_their_own_sign_on_accounts(provider, patron,
     assert SocialAccount.objects.count() == 2
 
 
-def test_stopping_an_address_change_disconnects_sign_on_accounts_added_since(provider, patron, mailoutbox):
+def test_stopping_an_address_change_disconnects_sign_on_accounts_added_meanwhile(
+    provider, patron, mailoutbox
+):
     EmailAddress.objects.create(user=patron, email=patron.email, verified=True, primary=True)
     connect_account(patron, provider, sub="before")
     change_in_a_week(patron, email="new@example.org", at=timezone.now())
@@ -578,7 +580,7 @@ def test_stopping_an_address_change_disconnects_sign_on_accounts_added_since(pro
     assert list(SocialAccount.objects.values_list("uid", flat=True)) == ["before"]
 
 
-def test_copy_includes_and_erasure_deletes_the_sign_on_account(provider, patron):
+def test_sign_on_account_is_included_in_the_data_copy_and_deleted_by_erasure(provider, patron):
     connect_account(patron, provider)
     connect_account(UserFactory(), provider, sub="another")
     rows = list(contents.entries(contents.TABLES["sign_ons"], patron, timezone.now()))
@@ -587,7 +589,7 @@ def test_copy_includes_and_erasure_deletes_the_sign_on_account(provider, patron)
     assert list(SocialAccount.objects.values_list("uid", flat=True)) == ["another"]
 
 
-def test_sign_on_account_of_another_provider_is_another_person(client, provider, settings):
+def test_equal_account_ids_at_two_providers_belong_to_different_people(client, provider, settings):
     SocialAccount.objects.create(user=UserFactory(), provider="https://old.example", uid="4711")
     sign_in(client, provider, **ANA)
     assert person_in(client).email == ANA["email"]

@@ -109,7 +109,7 @@ def check_redirects(browser, url):
             )
 
 
-def test_redirect_guard_finds_the_pages_that_redirect():
+def test_redirect_guard_recognizes_views_that_redirect_to_a_given_address():
     assert {
         "sign_in",
         "account_confirm_login_code",
@@ -240,7 +240,7 @@ def test_unknown_form_fields_are_ignored(world, sign_in):
 # Browsers without a sign-in.
 
 
-def test_sessions_of_visitors_expire_after_a_day(world):
+def test_browser_session_without_sign_in_or_visit_code_expires_within_a_day(world):
     """If sessions of visitors lasted longer, they would fill the database."""
     fields = {
         "email": "stranger@example.org",
@@ -331,7 +331,7 @@ def kinds_of_mail():
     }
 
 
-def test_scanner_that_opens_every_email_link_changes_nothing(mails, world):
+def test_link_scanner_that_opens_every_email_link_changes_no_data(mails, world):
     links = {
         (mail.kind, link)
         for mail in mails
@@ -346,7 +346,7 @@ def test_scanner_that_opens_every_email_link_changes_nothing(mails, world):
     assert all_rows() == before
 
 
-def test_scanner_test_covers_every_kind_of_email(mails):
+def test_link_scanner_test_covers_every_kind_of_email(mails):
     subjects = {
         "account/login_code": "code",
         "account/sign_in_methods_changed": "Your sign-in at",

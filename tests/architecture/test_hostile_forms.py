@@ -117,7 +117,7 @@ def send_random_values(browser, route, url):
         assert browser.get(url, fields).status_code < 500
 
 
-def test_form_field_guard_finds_every_field_name():
+def test_form_field_names_are_found_in_templates_forms_and_views():
     assert {"question", "code", "next", "without_address", "client_token", "accent_color", "remove"} <= set(
         NAMES
     )

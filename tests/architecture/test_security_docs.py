@@ -115,7 +115,7 @@ def test_security_docs_name_only_existing_tests_and_files(page):
 
 
 @pytest.mark.parametrize("page", [SECURITY, ASVS], ids=lambda page: page.name)
-def test_security_docs_links_lead_somewhere(page):
+def test_security_docs_contain_no_broken_links(page):
     for found in A_LINK.finditer(page.read_text("utf-8")):
         target = page.parent / (found["page"] or page.name)
         fix = f"{found[0]} in docs/{page.name} is a broken link: correct the page or the heading."
@@ -123,7 +123,7 @@ def test_security_docs_links_lead_somewhere(page):
         assert found["heading"] is None or found["heading"] in headings(target), fix
 
 
-def test_asvs_guard_knows_all_requirements_of_the_standard():
+def test_list_of_asvs_requirements_has_the_right_number_per_level():
     assert [len(requirements(level)) for level in "123"] == [70, 183, 92]
 
 
@@ -156,7 +156,7 @@ def test_asvs_page_lists_unmet_requirements_at_the_top():
 # Tests of the guards themselves.
 
 
-def test_security_docs_guard_finds_a_missing_test():
+def test_security_docs_guard_finds_references_to_missing_tests_and_files():
     gone = ["tests/nowhere/test_x.py", "tests/architecture/test_tree.py::test_gone", "portal/gone.py"]
     text = f"`{gone[0]}` {gone[1]} tests/architecture/test_tree.py::test_init_files_are_empty `{gone[2]}`"
     assert missing_references(text) == gone

@@ -68,13 +68,13 @@ def all_actions():
     return found
 
 
-def test_every_action_by_staff_locks_their_roles():
+def test_every_staff_action_locks_the_roles_of_the_staff_member():
     bare = [name for name, decorated in all_actions().items() if not decorated]
     missing = sorted(set(bare) - set(WITHOUT_A_LOCK))
     assert missing == [], f"Decorate with @staff_action, or say in WITHOUT_A_LOCK why not: {missing}"
 
 
-def test_role_lock_exceptions_name_only_undecorated_actions():
+def test_list_of_actions_without_role_lock_has_no_outdated_entries():
     bare = {name for name, decorated in all_actions().items() if not decorated}
     gone = sorted(set(WITHOUT_A_LOCK) - bare)
     assert gone == [], f"Remove from WITHOUT_A_LOCK: {gone}"

@@ -79,7 +79,7 @@ def rows():
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("who", STRANGERS)
-def test_objects_of_other_patrons_and_branches_are_404(who, method, world, stranger):
+def test_strangers_cannot_open_or_change_objects_of_a_patron_or_branch(who, method, world, stranger):
     signed_in, before = stranger(who), rows()
 
     def check(browser, route):
@@ -144,7 +144,7 @@ def test_coordinator_pages_are_404_for_other_staff(method, world, sign_in):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_desk_closes_at_once_for_a_person_without_a_role(method, world, sign_in):
+def test_signed_in_person_who_loses_every_role_gets_404_on_desk_pages(method, world, sign_in):
     browser = sign_in(Client(), world.staff)
     world.staff.staff_roles.all().delete()
 
@@ -183,7 +183,7 @@ def test_disabled_person_is_signed_out_at_once(world, sign_in):
 BY_CODE = {"session", "recommendation", "conversation", "item"}
 
 
-def test_viewer_by_code_sees_only_their_own_visit(world, show_code):
+def test_browser_that_opened_a_visit_by_code_sees_only_that_visit(world, show_code):
     def check(browser, route):
         mine = OBJECT.get(route.name) in BY_CODE
         response = browser.get(address(route, world.by_code if mine else world))
@@ -231,7 +231,7 @@ def test_opening_a_page_changes_nothing(for_staff, method, world, owner):
     )
 
 
-def test_scanner_that_opens_every_page_changes_nothing(world):
+def test_opening_every_page_without_signing_in_changes_no_data(world):
     before = rows()
 
     def check(browser, route):
@@ -315,7 +315,7 @@ def test_post_without_a_csrf_token_is_refused(for_staff, world, owner):
 # A test of `sweep` itself.
 
 
-def test_sweep_lists_every_failure_and_rolls_back_each_request(world):
+def test_check_of_all_urls_lists_every_failure_and_rolls_back_each_request(world):
     seen = []
 
     def check(browser, route):

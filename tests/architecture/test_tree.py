@@ -169,12 +169,12 @@ def test_newest_requirements_differ_only_in_django_and_allauth():
 # Tests of the guards themselves.
 
 
-def test_unused_template_is_found_by_the_guard():
+def test_guard_finds_an_unused_template():
     assert not is_named("home/old.html", WORDS)
     assert is_named("base.html", WORDS)
 
 
-def test_long_line_is_found_unless_it_is_a_single_tag():
+def test_guard_reports_long_lines_except_single_template_tags():
     condition = f"{{% if {' or '.join(['reader_asked'] * 9)} %}}"
     assert long_lines(f"<p>\n{condition}{{% endif %}}\n</p>") == [2]
     assert long_lines(f"<p>\n  {condition}\n  {{% endif %}}</p>") == []

@@ -73,7 +73,7 @@ def test_views_do_not_write_to_the_database():
     )
 
 
-def test_every_url_is_listed_with_who_may_open_it():
+def test_access_rules_are_stated_for_every_url():
     fail_if_any(
         [f"{route} (/{route.path})" for route in ROUTES if not is_classified(route)],
         "Add the URL to tests/architecture/routes.py and say who may open it: PUBLIC with a reason,"
@@ -87,7 +87,7 @@ def is_classified(route):
     return route.at_desk or route.name in PUBLIC or route.name in VIEWERS_OWN
 
 
-def test_views_with_an_id_look_the_object_up_in_a_scope():
+def test_views_with_an_id_load_only_objects_that_the_viewer_may_see():
     fail_if_any(
         [
             f"{route} (/{route.path})"
@@ -107,7 +107,7 @@ def test_desk_views_are_for_staff_only():
     )
 
 
-def test_views_outside_the_desk_are_not_for_staff():
+def test_views_outside_the_desk_are_not_restricted_to_staff():
     fail_if_any(
         [
             route
@@ -127,7 +127,7 @@ def test_views_are_functions():
     )
 
 
-def test_url_tables_name_only_existing_urls():
+def test_access_rules_name_only_existing_urls():
     fail_if_any(
         {*PUBLIC, *VIEWERS_OWN, *OBJECT, *SHARED} - {route.name for route in ROUTES},
         "Remove these names from the tables in tests/architecture/routes.py.",
@@ -137,7 +137,7 @@ def test_url_tables_name_only_existing_urls():
 # Tests of the guards themselves.
 
 
-def test_writing_view_is_found_by_the_guard():
+def test_guard_finds_a_view_that_writes_to_the_database():
     assert (
         len(
             writes_in(
@@ -148,7 +148,7 @@ def test_writing_view_is_found_by_the_guard():
     )
 
 
-def test_view_without_a_scope_is_found_by_the_guard():
+def test_guard_finds_a_view_that_does_not_limit_objects_to_the_viewer():
     def careless(request, public_id):
         return public_id
 
@@ -158,11 +158,11 @@ def test_view_without_a_scope_is_found_by_the_guard():
     assert (starts_from_a_scope(careless), starts_from_a_scope(careful)) == (False, True)
 
 
-def test_unlisted_url_is_found_by_the_guard():
+def test_guard_finds_a_url_without_access_rules():
     assert not is_classified(Route("somewhere/", "somewhere", None, ()))
     assert not is_classified(Route("somewhere/<uuid:public_id>/", "somewhere", None, ("uuid",)))
 
 
-def test_guard_failure_lists_everything_it_found():
+def test_failing_guard_lists_every_problem_and_the_fix():
     with pytest.raises(pytest.fail.Exception, match=r"one\ntwo\nDo that\."):
         fail_if_any(["one", "two"], "Do that.")

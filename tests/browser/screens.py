@@ -20,7 +20,7 @@ VARIANTS = {
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_every_patron_page_is_pictured(variant, branch, staff, patron, opened, show):
+def test_every_patron_page_is_saved_as_a_screenshot(variant, branch, staff, patron, opened, show):
     built = build(branch, staff, patron, Words())
     if variant == "es":
         patron.language = "es"
@@ -34,7 +34,7 @@ def test_every_patron_page_is_pictured(variant, branch, staff, patron, opened, s
                 take(page, f"{variant}-{state.name}", text200=variant == "text200")
 
 
-def test_every_desk_page_is_pictured(branch, staff, coordinator, patron, opened, show):
+def test_every_desk_page_is_saved_as_a_screenshot(branch, staff, coordinator, patron, opened, show):
     built = build(branch, staff, patron, Words())
     for width in (1280, 360):
         page = show(opened({"viewport": {"width": width, "height": 800}}), coordinator)

@@ -43,7 +43,7 @@ def enter_code(page, address, post, button):
     page.locator(button).tap()
 
 
-def test_email_changes_after_both_mailboxes_confirm(page, patron, post):
+def test_email_address_is_changed_after_both_mailboxes_confirm(page, patron, post):
     sign_in_by_card(page)
     enter_new_address(page, post)
     page.locator("#send-code").tap()
@@ -53,7 +53,7 @@ def test_email_changes_after_both_mailboxes_confirm(page, patron, post):
     assert (User.objects.get(pk=patron.pk).email, "/not-me/" in post(patron.email).body) == (NEW, False)
 
 
-def test_patron_signed_in_by_the_old_email_confirms_only_the_new_one(page, patron, post):
+def test_patron_signed_in_by_the_old_email_confirms_only_the_new_email(page, patron, post):
     page.goto("/sign-in/?way=mail&next=/me/")
     sign_in(page, patron.email, post)
     enter_new_address(page, post)
@@ -61,7 +61,7 @@ def test_patron_signed_in_by_the_old_email_confirms_only_the_new_one(page, patro
     assert User.objects.get(pk=patron.pk).email == NEW
 
 
-def test_patron_without_the_old_mailbox_waits_a_week_for_the_change(page, patron, post):
+def test_patron_without_the_old_mailbox_waits_a_week_for_the_address_change(page, patron, post):
     sign_in_by_card(page)
     enter_new_address(page, post)
     page.locator("#wait-a-week").tap()
@@ -78,7 +78,7 @@ def test_patron_without_the_old_mailbox_waits_a_week_for_the_change(page, patron
     assert "/me/" in post(NEW).body
 
 
-def test_link_in_the_old_mailbox_stops_the_change(page, patron, post, phone):
+def test_link_in_the_old_mailbox_stops_the_email_address_change(page, patron, post, phone):
     sign_in_by_card(page)
     enter_new_address(page, post)
     page.locator("#wait-a-week").tap()

@@ -66,7 +66,7 @@ def test_signed_in_patron_asks_a_question(javascript, phone, patron, show):
     assert Conversation.objects.get().patron == patron
 
 
-def test_typed_question_is_there_after_leaving_the_page(phone, patron, show):
+def test_typed_question_reappears_when_the_patron_returns_to_the_page(phone, patron, show):
     page = phone()
     show(page, patron)
     page.clock.install()
@@ -87,7 +87,7 @@ def test_typed_question_is_there_after_leaving_the_page(phone, patron, show):
 
 
 @JAVASCRIPT
-def test_code_on_a_slip_adds_the_question_to_its_visit(javascript, branch, staff, phone):
+def test_visit_code_from_a_slip_adds_the_question_to_the_visit(javascript, branch, staff, phone):
     visit = HelpSessionFactory(branch=branch, staff=staff, question="How do I start a balcony compost bin?")
     patron = phone(javascript=javascript)
     patron.goto("/ask/")

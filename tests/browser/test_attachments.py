@@ -161,7 +161,7 @@ def test_message_is_not_sent_if_its_file_is_refused_meanwhile(write, conversatio
     assert Message.objects.count() == 1
 
 
-def test_upload_can_be_stopped_and_a_failed_one_retried(write, conversation):
+def test_upload_can_be_stopped_and_a_failed_upload_can_be_retried(write, conversation):
     page = write()
     slow(page, bytes_a_second=20_000)
     page.locator("#id_files").set_input_files(uploads(pdf_file(content=b"%PDF-" + b"x" * 300_000)))
@@ -207,7 +207,7 @@ def test_picture_can_be_pasted_or_dropped(write, conversation, how):
     assert Attachment.objects.get().name == "image.png"
 
 
-def test_clipboard_with_text_is_pasted_as_text(write, conversation):
+def test_pasting_text_together_with_a_picture_adds_no_file(write, conversation):
     page = write()
     page.evaluate(PASTE, ["paste", "a table"])
     page.wait_for_timeout(300)
@@ -246,7 +246,7 @@ def test_files_can_be_added_described_removed_and_sent_without_javascript(write,
 
 
 @pytest.mark.parametrize(("touch", "shown"), [(True, True), (False, False)])
-def test_camera_button_appears_on_touch_devices(opened, show, patron, conversation, touch, shown):
+def test_camera_button_appears_only_on_touch_devices(opened, show, patron, conversation, touch, shown):
     page = show(
         opened({"viewport": {"width": 360, "height": 740}, "has_touch": touch, "is_mobile": touch}), patron
     )
@@ -255,7 +255,7 @@ def test_camera_button_appears_on_touch_devices(opened, show, patron, conversati
     assert page.locator("#id_photo").get_attribute("capture") == "environment"
 
 
-def test_staff_member_sends_takes_back_and_resends_a_picture_to_the_patron(
+def test_staff_member_can_take_back_and_resend_an_answer_with_a_picture(
     desk_computer, show, staff, patron, conversation, phone
 ):
     desk = show(desk_computer(), staff)

@@ -26,7 +26,7 @@ def built(branch, staff, patron):
 
 
 @pytest.mark.parametrize("who", WHO)
-def test_every_patron_page_meets_the_bars(who, built, phone, show):
+def test_every_patron_page_is_accessible_lightweight_and_fits_the_screen(who, built, phone, show):
     page, missed = built.show_as(show, phone(), who), []
     for state in built.pages[who]:
         first, everything, requests = bars.weigh(page, state.path)
@@ -37,7 +37,7 @@ def test_every_patron_page_meets_the_bars(who, built, phone, show):
     assert not missed, "\n".join(missed)
 
 
-def test_every_desk_page_is_accessible_and_fits(built, staff, opened, show):
+def test_every_desk_page_is_accessible_and_fits_the_screen(built, staff, opened, show):
     page, missed = show(opened({}), staff), []
     for state in built.desk:
         # Do it at this width, where there is the least space.

@@ -61,9 +61,7 @@ def test_patron_sees_which_staff_looked_at_their_records(branch, staff, patron, 
     expect(patrons.locator("main")).not_to_contain_text(REASON)
 
 
-def test_quiet_visit_is_recorded_answered_and_left_without_a_trace(
-    library, branch, staff, desk_computer, phone, show
-):
+def test_quiet_visit_leaves_no_trace_on_the_patrons_phone(library, branch, staff, desk_computer, phone, show):
     title = ItemFactory(title="Safe Harbours").title
     desk, patron = show(desk_computer(), staff), phone()
     desk.goto("/desk/record/")

@@ -65,7 +65,7 @@ def test_second_staff_member_to_take_a_conversation_sees_who_was_first(
     expect(second.locator("#whose .name")).to_have_text("Rosa Lindqvist")
 
 
-def test_notice_and_undo_are_visible_where_a_long_conversation_opens(conversation, staff, opened, show):
+def test_undo_button_is_visible_at_the_end_of_a_long_conversation(conversation, staff, opened, show):
     for device in (DESK, PHONE):
         page = show(opened(device), staff)
         page.goto(path(conversation))
@@ -83,7 +83,7 @@ def test_notice_and_undo_are_visible_where_a_long_conversation_opens(conversatio
         assert Conversation.objects.get().status == "waiting_for_staff"
 
 
-def test_colleague_is_mentioned_in_a_note_by_typing(conversation, staff, omar, opened, show):
+def test_staff_member_mentions_a_colleague_in_a_note_by_keyboard(conversation, staff, omar, opened, show):
     page = show(opened(DESK), staff)
     page.goto(path(conversation))
     page.keyboard.press("n")
@@ -101,7 +101,7 @@ def test_colleague_is_mentioned_in_a_note_by_typing(conversation, staff, omar, o
     assert problems(colleague) == []
 
 
-def test_note_draft_is_there_after_a_reload(conversation, staff, opened, show):
+def test_note_draft_is_restored_after_a_page_reload(conversation, staff, opened, show):
     page = show(opened(DESK), staff)
     page.clock.install()
     page.goto(path(conversation))

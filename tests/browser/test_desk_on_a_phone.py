@@ -199,7 +199,7 @@ def test_bulk_shortcut_does_nothing_without_a_selection(queue, staff, opened, sh
     assert Conversation.objects.filter(status="closed").count() == 0
 
 
-def test_shift_selects_a_range_and_a_button_selects_all(queue, staff, opened, show):
+def test_shift_click_selects_a_range_and_a_button_selects_all_conversations(queue, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto("/desk/")
     boxes = page.locator(".queue [name=conversation]")
@@ -228,7 +228,9 @@ def test_queue_works_without_javascript(queue, staff, opened, show):
     expect(page.locator(".empty")).to_be_visible()
 
 
-def test_new_conversations_do_not_move_the_open_queue(queue, ask, staff, patron, opened, show):
+def test_new_conversations_do_not_move_the_rows_of_an_open_queue_page(
+    queue, ask, staff, patron, opened, show
+):
     page = show(opened(DESK), staff)
     page.clock.install()
     page.goto("/desk/")

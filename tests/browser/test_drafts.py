@@ -88,7 +88,7 @@ def write(page, words):
     page.locator("#id_body").fill(words)
 
 
-def test_text_typed_on_one_phone_appears_on_the_other(phone, show, patron, conversation):
+def test_text_typed_on_one_phone_appears_on_a_second_phone(phone, show, patron, conversation):
     one, other = opened_conversation(show, phone(), conversation, patron), phone()
     write(one, "Is it on Thurs")
     wait_until_saved(one)
@@ -111,7 +111,7 @@ def test_leaving_the_page_while_typing_keeps_the_text(phone, show, patron, conve
 
 
 @pytest.mark.parametrize("choice", ["#keep-this", "#show-newer"])
-def test_older_tab_shows_the_newer_text_and_offers_a_choice(phone, show, patron, conversation, choice):
+def test_older_tab_lets_the_patron_choose_between_two_drafts(phone, show, patron, conversation, choice):
     older = opened_conversation(show, phone(), conversation, patron)
     newer = older.context.new_page()
     newer.goto(conversation.get_absolute_url())
@@ -131,9 +131,7 @@ def test_older_tab_shows_the_newer_text_and_offers_a_choice(phone, show, patron,
     assert Draft.objects.get().body == chosen
 
 
-def test_sending_from_an_older_tab_sends_its_text_once_and_keeps_the_newer_draft(
-    phone, show, patron, conversation
-):
+def test_sending_from_an_older_tab_does_not_delete_the_newer_draft(phone, show, patron, conversation):
     older = opened_conversation(show, phone(), conversation, patron)
     newer = older.context.new_page()
     newer.goto(conversation.get_absolute_url())
@@ -163,7 +161,7 @@ def test_text_typed_offline_is_kept_on_the_device_until_online(phone, show, patr
     assert Draft.objects.get().body == "Is it on Thurs"
 
 
-def test_text_kept_on_this_device_is_added_to_the_text_from_another(phone, show, patron, conversation):
+def test_text_typed_offline_is_added_to_the_draft_from_another_device(phone, show, patron, conversation):
     page, other = opened_conversation(show, phone(), conversation, patron), phone()
     here = [
         "draft " + page.locator("[data-draft]").get_attribute("data-draft"),
@@ -180,7 +178,7 @@ def test_text_kept_on_this_device_is_added_to_the_text_from_another(phone, show,
     assert page.evaluate(STORED_DRAFTS) == []
 
 
-def test_message_sent_offline_is_not_lost_and_sent_once(phone, show, patron, conversation):
+def test_message_written_offline_is_kept_and_later_sent_once(phone, show, patron, conversation):
     page = opened_conversation(show, phone(), conversation, patron)
     write(page, "Is it on Thursday?")
     page.context.set_offline(True)
@@ -193,7 +191,7 @@ def test_message_sent_offline_is_not_lost_and_sent_once(phone, show, patron, con
     assert Message.objects.filter(body="Is it on Thursday?").count() == 1
 
 
-def test_text_typed_while_a_message_is_being_sent_stays(phone, show, patron, conversation):
+def test_text_typed_during_sending_stays_in_the_text_box(phone, show, patron, conversation):
     page = opened_conversation(show, phone(), conversation, patron)
     page.route("**/reply/", lambda route: (write(page, "Is it on Thursday? And where?"), route.continue_()))
     write(page, "Is it on Thursday?")
@@ -234,7 +232,7 @@ def test_unsaved_question_is_not_shown_to_the_next_person_on_the_browser(phone, 
     expect(page.locator("#id_body")).to_have_value("He reads my phone")
 
 
-def test_question_sent_while_its_draft_was_saving_does_not_come_back(phone, show, patron):
+def test_draft_of_a_sent_question_does_not_reappear_after_a_slow_save(phone, show, patron):
     page = phone()
     show(page, patron)
     page.goto("/ask/")
@@ -252,7 +250,7 @@ def test_question_sent_while_its_draft_was_saving_does_not_come_back(phone, show
     assert not Draft.objects.exclude(body="").exists()
 
 
-def test_question_that_could_not_be_sent_is_there_again(phone, show, patron):
+def test_question_reappears_in_the_form_if_sending_failed(phone, show, patron):
     page = phone()
     show(page, patron)
     page.goto("/ask/")

@@ -74,7 +74,7 @@ def page(phone, show, patron, conversation):
     return page
 
 
-def test_arriving_answer_moves_neither_the_page_nor_the_typed_text(page, conversation, staff):
+def test_new_answer_does_not_move_the_page_or_change_the_typed_text(page, conversation, staff):
     page.locator("#id_body").fill("And wh")
     page.evaluate("scrollTo(0, 200)")
     message = page.locator(".message").nth(2)
@@ -91,7 +91,7 @@ def test_arriving_answer_moves_neither_the_page_nor_the_typed_text(page, convers
     expect(page.locator("#arrived a")).to_have_count(0)
 
 
-def test_new_answer_in_view_shows_no_link_to_the_end(page, conversation, staff):
+def test_new_answer_appears_on_a_page_scrolled_to_the_end(page, conversation, staff):
     page.evaluate("scrollTo(0, 100000)")
     answer(conversation, staff, body="Yes.")
     page.evaluate(POLL)
@@ -99,7 +99,7 @@ def test_new_answer_in_view_shows_no_link_to_the_end(page, conversation, staff):
     expect(page.locator("#state")).to_contain_text("The library answered")
 
 
-def test_each_of_several_answers_arrives_once(page, conversation, staff):
+def test_each_of_several_new_answers_appears_once_on_the_open_page(page, conversation, staff):
     for number in range(3):
         answer(conversation, staff, body=f"Answer {number}")
         page.evaluate(POLL)
@@ -144,7 +144,9 @@ def test_loading_earlier_messages_does_not_move_the_page(page):
     expect(page.locator("#show-earlier")).to_have_count(0)
 
 
-def test_link_in_the_list_opens_at_the_first_unread_message(page, phone, show, patron, conversation, staff):
+def test_conversation_opened_from_the_list_starts_at_the_first_unread_message(
+    page, phone, show, patron, conversation, staff
+):
     for number in range(12):
         answer(conversation, staff, body=f"Answer {number}. " * 20)
     Participation.objects.update(read_until=Message.objects.get(body__startswith="Word number 29").shown_from)

@@ -91,7 +91,7 @@ def test_two_colleagues_on_a_shared_computer_each_write_under_their_own_name(
     expect(page).to_have_url(LOCKED)
 
 
-def test_colleagues_can_switch_on_a_shared_computer_without_javascript(opened, staff, daniel, show):
+def test_colleagues_can_take_turns_on_a_shared_computer_without_javascript(opened, staff, daniel, show):
     desk_pins.set_pin(staff, pin="83619", at=timezone.now())
     page = show(opened(PHONE, javascript=False), staff)
     page.goto("/desk/computers/")

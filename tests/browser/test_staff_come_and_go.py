@@ -12,7 +12,7 @@ from .steps import enter_code, set_up_app
 pytestmark = pytest.mark.browser
 
 
-def test_invited_colleague_gets_the_desk_and_loses_it_when_the_role_ends(
+def test_invited_colleague_can_use_the_desk_until_the_role_ends(
     coordinator, branch, patron, desk_computer, phone, show, post
 ):
     conversation = ConversationFactory(

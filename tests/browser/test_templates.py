@@ -33,7 +33,9 @@ def offered(page):
     return page.locator("#template-list [data-text]:visible strong")
 
 
-def test_typing_a_slash_lists_templates_and_enter_inserts_one(desk_computer, at_desk, conversation):
+def test_typing_a_slash_lists_templates_and_enter_inserts_the_selected_template(
+    desk_computer, at_desk, conversation
+):
     page = at_desk(desk_computer())
     answer = page.locator("#id_body")
     answer.click()
@@ -56,7 +58,7 @@ def test_typing_a_slash_lists_templates_and_enter_inserts_one(desk_computer, at_
     assert conversation.messages.count() == 1
 
 
-def test_escape_keeps_the_slash_and_unmatched_text_stays_text(desk_computer, at_desk):
+def test_typed_slash_remains_in_the_text_after_escape_or_without_a_match(desk_computer, at_desk):
     page = at_desk(desk_computer())
     answer = page.locator("#id_body")
     answer.click()
@@ -73,7 +75,7 @@ def test_escape_keeps_the_slash_and_unmatched_text_stays_text(desk_computer, at_
     expect(answer).to_have_value("/hold /xyz\n")
 
 
-def test_template_in_an_empty_answer_sets_its_language(desk_computer, at_desk):
+def test_inserting_a_template_into_an_empty_answer_sets_the_answers_language(desk_computer, at_desk):
     page = at_desk(desk_computer())
     page.locator("#id_body").click()
     page.keyboard.type("/renovo")
@@ -83,7 +85,7 @@ def test_template_in_an_empty_answer_sets_its_language(desk_computer, at_desk):
     expect(page.locator("[name=language]")).to_have_value("es")
 
 
-def test_slash_outside_the_answer_focuses_the_template_list(desk_computer, at_desk):
+def test_pressing_slash_outside_the_answer_field_focuses_the_template_list(desk_computer, at_desk):
     page = at_desk(desk_computer())
     page.keyboard.press("/")
     expect(page.locator("#template-list [data-text]").first).to_be_focused()
@@ -92,7 +94,7 @@ def test_slash_outside_the_answer_focuses_the_template_list(desk_computer, at_de
     expect(page.locator("#id_body")).to_be_focused()
 
 
-def test_template_button_on_a_phone_lists_templates_and_a_tap_inserts_one(phone, at_desk):
+def test_staff_member_can_insert_a_template_by_tapping_on_a_phone(phone, at_desk):
     page = at_desk(phone())
     page.locator("#templates").tap()
     page.locator("#template-list [data-text]", has_text="On hold").tap()

@@ -42,7 +42,7 @@ def catalogue(library):
     [("en", True), ("es", True), ("es", False)],
     ids=["en", "es", "es without JavaScript"],
 )
-def test_visit_is_recorded_opened_kept_answered_and_closed_with_an_account(
+def test_visit_works_from_recording_to_closing_for_a_patron_with_an_account(
     language, javascript, catalogue, staff, desk_computer, phone, post
 ):
     # One variant uses animated page changes, as most people have them.
@@ -105,7 +105,7 @@ def test_visit_is_recorded_opened_kept_answered_and_closed_with_an_account(
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
-def test_visit_is_used_by_code_and_kept_without_an_email(
+def test_patron_can_open_a_visit_by_code_and_keep_it_without_an_email(
     javascript, branch, staff, desk_computer, phone, show
 ):
     session = HelpSessionFactory(branch=branch, staff=staff, question=QUESTION)

@@ -27,7 +27,9 @@ def session(branch, staff):
     return session
 
 
-def test_unusable_code_says_why_and_reveals_nothing(session, patron, staff, phone, desk_computer, show):
+def test_unusable_visit_code_shows_the_reason_and_no_visit_content(
+    session, patron, staff, phone, desk_computer, show
+):
     code, page = code_for(session), phone()
 
     def refused(status):

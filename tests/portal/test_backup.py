@@ -134,7 +134,7 @@ def test_backup_can_be_restored_on_another_machine(old, archive, new_portal):
     assert new.run(NAME_AND_LOGO) == old.run(NAME_AND_LOGO) == "Harbour Library b'a picture'"
 
 
-def test_backup_archive_is_private_and_has_a_manifest(archive_of_all):
+def test_backup_archive_is_readable_only_by_its_owner_and_has_a_manifest(archive_of_all):
     archive = archive_of_all
     assert archive.stat().st_mode & 0o077 == 0
     with tarfile.open(archive) as opened:
@@ -145,7 +145,7 @@ def test_backup_archive_is_private_and_has_a_manifest(archive_of_all):
     assert list(archive.parent.iterdir()) == [archive]
 
 
-def test_restore_overwrites_data_only_with_replace(old, archive):
+def test_restore_overwrites_existing_data_only_with_the_replace_option(old, archive):
     old.run("from accounts.models import Library; Library.objects.update(name='Changed since')")
     (old.private / "later.txt").write_text("x")
     assert "--replace" in old.manage("restore", str(archive), status=1)

@@ -168,7 +168,7 @@ def test_reading_form_sent_eight_times_at_once_creates_one_conversation(session)
     )
 
 
-def test_one_of_eight_staff_takes_a_conversation_and_the_others_see_who(session):
+def test_conversation_taken_by_eight_staff_members_at_once_gets_only_one_assignee(session):
     people = StaffFactory.create_batch(PROCESSES, branch=session.branch)
     conversation = ask(session)
 
@@ -199,7 +199,7 @@ def test_one_of_eight_staff_takes_a_conversation_and_the_others_see_who(session)
     assert DeskEvent.objects.filter(kind="taken").count() == CONVERSATION_ROUNDS
 
 
-def test_one_of_eight_simultaneous_assignments_succeeds(session):
+def test_only_one_of_eight_simultaneous_assignments_of_a_conversation_succeeds(session):
     people = StaffFactory.create_batch(PROCESSES, branch=session.branch)
     conversation = ask(session)
 
@@ -583,7 +583,7 @@ def test_verdict_given_eight_times_at_once_creates_one_conversation(session):
         assert conversation.reason == Recommendation.objects.get(pk=recommendation.pk).verdict
 
 
-def test_one_of_eight_people_keeps_a_visit(session):
+def test_only_one_of_eight_simultaneous_attempts_to_keep_a_visit_succeeds(session):
     people = UserFactory.create_batch(PROCESSES)
     for round_ in range(1, ROUNDS + 1):
         unkept = HelpSessionFactory(branch=session.branch)
@@ -599,7 +599,7 @@ def test_one_of_eight_people_keeps_a_visit(session):
         assert Consent.objects.count() == round_
 
 
-def test_one_child_and_one_adult_of_eight_keep_a_shared_visit(session):
+def test_only_one_child_and_one_adult_can_keep_a_shared_visit(session):
     children, adults = ChildFactory.create_batch(PROCESSES // 2), UserFactory.create_batch(PROCESSES // 2)
     for _round in range(3):
         shared = SharedSessionFactory(branch=session.branch)
@@ -621,7 +621,7 @@ def test_one_child_and_one_adult_of_eight_keep_a_shared_visit(session):
         )
 
 
-def test_code_card_attached_by_eight_processes_belongs_to_one_session(session):
+def test_code_card_attached_to_eight_visits_at_once_belongs_to_only_one_visit(session):
     sessions = HelpSessionFactory.create_batch(PROCESSES, branch=session.branch, staff=session.staff)
     for code in handover.print_code_cards(
         by=session.staff, at=timezone.now(), branch=session.branch, count=ROUNDS
@@ -639,7 +639,7 @@ def test_code_card_attached_by_eight_processes_belongs_to_one_session(session):
     assert ClaimCode.objects.filter(state="live").count() == ROUNDS
 
 
-def test_session_form_sent_eight_times_at_once_records_one_session(session):
+def test_help_session_form_sent_eight_times_at_once_creates_one_help_session(session):
     def record(token):
         return helpsessions.record(
             by=session.staff,

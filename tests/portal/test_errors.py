@@ -45,7 +45,7 @@ def visitor(library):
         ("x", 400, "We couldn't read that"),
     ],
 )
-def test_too_large_request_is_refused_unread(visitor, length, status, words):
+def test_request_with_a_too_large_or_invalid_content_length_is_refused(visitor, length, status, words):
     response = visitor.post("/sign-in/", {"email": "a@example.org"}, CONTENT_LENGTH=length)
     assert response.status_code == status
     assert f"<h1>{words}</h1>" in response.content.decode()
@@ -83,7 +83,7 @@ def test_bad_request_page_shows_nothing_about_the_visitor(visitor, patron, sign_
     assert "<header" not in page
 
 
-def test_form_without_a_csrf_token_gets_an_explanation(visitor):
+def test_csrf_error_page_explains_that_the_form_was_open_too_long(visitor):
     response = visitor.post("/nowhere/", {})
     assert response.status_code in {403, 404}
     response = visitor.post("/busy/", {})
@@ -91,7 +91,7 @@ def test_form_without_a_csrf_token_gets_an_explanation(visitor):
     assert "This page was open for too long" in response.content.decode()
 
 
-def test_unknown_host_is_refused_and_not_logged(visitor, caplog):
+def test_request_for_an_unknown_host_is_refused_without_logging_the_host(visitor, caplog):
     response = visitor.get("/", headers={"host": "evil.example"})
     assert response.status_code == 400
     assert "evil.example" not in response.content.decode()

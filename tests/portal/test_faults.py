@@ -54,7 +54,7 @@ def ask_until_killed(session_key, pipe):
 @pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_killed_web_process_loses_no_answered_question(sign_in, monkeypatch):
+def test_question_confirmed_to_the_patron_survives_a_killed_web_process(sign_in, monkeypatch):
     monkeypatch.setattr("portal.limits.count_written", lambda *_args, **_how: None)
     LibraryFactory()
     sign_in(browser := Client(), UserFactory(email="sam@example.org"))
@@ -112,7 +112,7 @@ def test_database_restart_causes_no_failed_request():
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite's size can be limited")
-def test_full_disk_shows_an_error_and_stores_nothing_partial(sign_in):
+def test_question_is_not_stored_and_an_error_is_shown_if_the_disk_is_full(sign_in):
     LibraryFactory()
     browser = sign_in(Client(raise_request_exception=False), UserFactory(email="sam@example.org"))
     words = {"body": "worm " * 700, "client_token": str(uuid.uuid4())}
@@ -163,7 +163,7 @@ def counts_away(monkeypatch):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("way", ["code", "card", "visit"])
-def test_sign_in_and_visit_codes_fail_while_attempts_cannot_be_counted(
+def test_signing_in_and_opening_a_visit_fail_if_attempts_cannot_be_counted(
     way, branch, staff, patron, outbox, counts_away
 ):
     browser = Client(raise_request_exception=False)
@@ -186,7 +186,7 @@ def test_sign_in_and_visit_codes_fail_while_attempts_cannot_be_counted(
 
 
 @pytest.mark.django_db
-def test_cache_keeps_a_key_after_four_hundred_others():
+def test_cache_still_contains_a_key_after_four_hundred_more_keys_are_stored():
     """Store more than 300 keys, above which Django's cache removes rows by default."""
     cache.set("used", True)
     for number in range(400):

@@ -65,7 +65,7 @@ def test_picture_is_stored_without_location_and_hidden_data(kind):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_picture_is_rotated_as_the_camera_was_held(orientation):
+def test_picture_is_rotated_by_its_exif_orientation(orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     _found, image = kept(picture_file(size=(300, 200), exif=exif))
@@ -85,7 +85,7 @@ def test_picture_with_broken_camera_data_is_accepted():
     ("LA", (90, 0), "PNG", (90, 90, 90, 0)),
     ("RGBA", (1, 2, 3, 0), "PNG", (1, 2, 3, 0)),
 ])  # fmt: skip
-def test_every_color_mode_is_converted_for_browsers(mode, color, kind, seen):
+def test_picture_in_any_color_mode_is_converted_for_browsers(mode, color, kind, seen):
     out = io.BytesIO()
     Image.new(mode, (40, 40), color).save(out, kind)
     _found, image = kept(uploaded(out.getvalue()))
@@ -123,7 +123,7 @@ def test_long_screenshot_keeps_its_width_and_is_previewed_from_the_top():
     assert red > 200 > 60 > green
 
 
-def test_preview_of_a_noisy_picture_is_small():
+def test_preview_of_a_noisy_picture_stays_within_the_size_limit():
     assert len(files.usable(noise(1600, 1200, "JPEG", quality=95)).preview) <= files.MAX_PREVIEW_BYTES
 
 
@@ -134,7 +134,7 @@ def test_photo_pasted_as_png_is_stored_as_webp():
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 5000), (5000, 1), (3, 60_000), (481, 480)])
-def test_preview_of_an_oddly_sized_picture_has_the_expected_size(width, height):
+def test_preview_of_a_tiny_or_narrow_picture_has_the_computed_size(width, height):
     found, image = kept(picture_file(size=(width, height)))
     assert Image.open(io.BytesIO(found.preview)).size == files.preview_size(*image.size)
 
@@ -164,7 +164,7 @@ def test_pdf_is_stored_byte_for_byte():
     (lambda: uploaded(b"PK\x03\x04" + b"\0" * 300, "letter.docx"), "unknown"),
     (lambda: uploaded(b"\xff\xd8\xff\xe0" + b"\0" * 300, "b.jpg"), "unknown"),
 ])  # fmt: skip
-def test_refused_file_gives_the_reason(file, reason):
+def test_unusable_file_is_refused_with_a_reason(file, reason):
     with pytest.raises(files.Unusable) as refused:
         files.usable(file())
     assert refused.value.reason == reason
@@ -179,7 +179,7 @@ def test_png_with_a_decompression_bomb_is_refused():
         files.usable(bomb)
 
 
-def test_damaged_pictures_cause_no_error():
+def test_randomly_damaged_picture_raises_no_unexpected_error():
     chance = random.Random(7)
     originals = [
         picture_file(size=(80, 60), kind=kind, exif=LOCATION).read() for kind in ("JPEG", "PNG", "WEBP")

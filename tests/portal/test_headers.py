@@ -28,7 +28,7 @@ def test_content_security_policy_allows_no_inline_scripts_or_other_hosts(client,
 
 
 @pytest.mark.parametrize("color", ["#0b5d4d", "#7a1f5c"])
-def test_content_security_policy_allows_the_style_of_the_page(client, library, color):
+def test_content_security_policy_allows_the_inline_style_of_the_page(client, library, color):
     library.accent_color = color
     library.save()
     response = client.get("/nowhere/")
@@ -86,11 +86,11 @@ TOKEN = "kX9zPq2mWv7Rt4Ls8Ny3Bd6Hf1Jg5Tc0"
         ("21 of 1500 rows at 2026-11-25 01:06", "21 of 1500 rows at 2026-11-25 01:06"),
     ],
 )
-def test_codes_tokens_and_queries_are_not_logged(text, logged):
+def test_visit_codes_tokens_and_query_strings_are_removed_from_log_lines(text, logged):
     assert redacted(text) == logged
 
 
-def test_traceback_is_logged_without_codes():
+def test_traceback_is_logged_without_visit_codes():
     try:
         raise ValueError(f"bad code {CODE}")
     except ValueError as error:
@@ -128,7 +128,7 @@ def test_traceback_is_logged_without_data_quoted_by_the_database(error, quoted):
     assert (logged.count(error), logged.count("in save")) == (2, 1)
 
 
-def test_page_of_a_code_link_is_neither_indexed_nor_cached(client, library):
+def test_page_opened_by_a_visit_code_link_is_neither_indexed_nor_cached(client, library):
     response = client.get(f"/c/{CODE}/")
     assert response["X-Robots-Tag"] == "noindex"
     assert "no-store" in response["Cache-Control"]

@@ -38,7 +38,7 @@ def test_readiness_is_ok_if_everything_works(beating):
     assert set(readiness(at=NOW).values()) == {"ok"}
 
 
-def test_readiness_notices_a_silent_worker():
+def test_readiness_notices_a_worker_without_a_recent_heartbeat():
     assert readiness(at=NOW)["worker"] == "never seen"
     Heartbeat.objects.create(worker="one", beat_at=NOW - timedelta(seconds=60))
     assert readiness(at=NOW)["worker"] == "silent for 60 s"
@@ -55,7 +55,7 @@ def test_readiness_notices_an_unapplied_migration(beating):
     assert readiness(at=NOW)["migrations"].endswith("not applied")
 
 
-def test_readiness_url_answers_200_or_503(client, time_machine):
+def test_readiness_url_returns_503_until_the_first_worker_heartbeat(client, time_machine):
     time_machine.move_to(NOW, tick=False)
     assert client.get("/readyz").status_code == 503
     Heartbeat.objects.create(worker="one", beat_at=NOW)
@@ -75,7 +75,7 @@ def test_process_without_a_database_is_alive_but_not_ready(client, monkeypatch):
     assert response.json() == {"status": "not ready", "database": "unreachable"}
 
 
-def test_health_check_works_on_any_host_without_https(client, settings, django_assert_num_queries):
+def test_health_check_accepts_any_host_name_and_plain_http(client, settings, django_assert_num_queries):
     settings.SECURE_SSL_REDIRECT = True
     with django_assert_num_queries(0):
         assert client.get("/healthz", headers={"host": "10.0.0.7"}).status_code == 200

@@ -42,7 +42,7 @@ def test_browser_without_htmx_gets_the_whole_page(render):
     assert render(htmx=False, partial="rows", status=422) == (f"before {ROW} between {ROW}", 422)
 
 
-def test_invalid_form_is_sent_to_htmx_with_status_200(render):
+def test_htmx_request_gets_an_invalid_form_with_status_200(render):
     assert render(htmx=True, partial="rows", status=422) == (ROW, 200)
 
 
@@ -51,5 +51,5 @@ def test_unknown_partial_raises_an_error(render):
         render(htmx=True, partial="missing")
 
 
-def test_partials_package_is_installed_only_before_django_6():
+def test_template_partials_package_is_installed_only_before_django_6():
     assert apps.is_installed("template_partials") == (django.VERSION < (6, 0))

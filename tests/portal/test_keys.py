@@ -37,7 +37,9 @@ def change_key(settings):
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_sign_in_survives_a_change_of_the_secret_key(client, patron, sign_in, change_key, known):
+def test_patron_stays_signed_in_only_if_the_old_secret_key_becomes_a_fallback(
+    client, patron, sign_in, change_key, known
+):
     sign_in(client, patron)
     change_key(known=known)
     assert client.get(reverse("me")).wsgi_request.user.is_authenticated == known
@@ -48,7 +50,7 @@ def test_sign_in_survives_a_change_of_the_secret_key(client, patron, sign_in, ch
 
 
 @pytest.mark.parametrize(("known", "status"), [(True, 302), (False, 404)])
-def test_slip_opens_its_visit_after_a_change_of_the_secret_key(
+def test_old_visit_code_works_only_if_its_secret_key_is_a_fallback(
     client, branch, staff, change_key, known, status
 ):
     code = handover.hand_over(
@@ -59,7 +61,7 @@ def test_slip_opens_its_visit_after_a_change_of_the_secret_key(
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_code_card_can_be_attached_after_a_change_of_the_secret_key(branch, staff, change_key, known):
+def test_old_code_card_can_be_attached_only_if_its_secret_key_is_a_fallback(branch, staff, change_key, known):
     [code] = handover.print_code_cards(by=staff, at=timezone.now(), branch=branch, count=1)
     change_key(known=known)
     visit = HelpSessionFactory(branch=branch, staff=staff)
@@ -72,7 +74,7 @@ def test_code_card_can_be_attached_after_a_change_of_the_secret_key(branch, staf
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_account_code_opens_its_record_after_a_change_of_the_secret_key(library, staff, change_key, known):
+def test_old_account_code_works_only_if_its_secret_key_is_a_fallback(library, staff, change_key, known):
     person = person_without_address(at=timezone.now(), name="Noor", language="en")
     code = account_codes.make_code(person, by=staff, at=timezone.now())
     change_key(known=known)
@@ -82,7 +84,9 @@ def test_account_code_opens_its_record_after_a_change_of_the_secret_key(library,
 
 
 @pytest.mark.parametrize("sealed_anew", [True, False])
-def test_authenticator_app_works_after_a_change_of_the_secret_key(staff, change_key, sealed_anew):
+def test_authenticator_app_works_without_the_old_secret_key_only_after_re_encryption(
+    staff, change_key, sealed_anew
+):
     TOTP.activate(staff, "the app's secret")
     RecoveryCodes.activate(staff)
 

@@ -65,7 +65,7 @@ def refused(*args, **how):
 # Counting.
 
 
-def test_limits_for_person_network_and_target_are_counted_separately(set_limit):
+def test_attempts_are_counted_separately_per_person_network_and_target(set_limit):
     set_limit("thing", person="2/h", network="4/h", target="3/h")
     ana, ben, cy, dan = (UserFactory() for _ in range(4))
     count(request(ana), "thing", target="x")
@@ -99,14 +99,14 @@ def test_refused_attempts_are_not_counted(set_limit, at):
     count(request(ana), "thing", target="z")
 
 
-def test_undone_attempts_are_not_counted(set_limit):
+def test_attempt_is_allowed_again_after_its_count_is_undone(set_limit):
     set_limit("thing", network="1/h")
     count(request(), "thing").undo()
     count(request(), "thing")
     refused(request(), "thing")
 
 
-def test_limit_ends_when_the_oldest_attempt_is_old_enough(set_limit, at):
+def test_limit_ends_when_the_oldest_attempt_leaves_the_time_window(set_limit, at):
     set_limit("thing", person="2/10m, 3/h")
     ana = UserFactory()
     for minute in (0, 3):
@@ -122,7 +122,7 @@ def test_limit_ends_when_the_oldest_attempt_is_old_enough(set_limit, at):
     assert error.seconds == 50 * 60 - 1
 
 
-def test_checking_a_limit_counts_nothing(set_limit):
+def test_checking_a_limit_does_not_count_as_an_attempt(set_limit):
     set_limit("thing", target="1/h")
     assert [is_used_up(request(), "thing", target="x") for _ in range(3)] == [False] * 3
     count(request(), "thing", target="x")
@@ -130,7 +130,7 @@ def test_checking_a_limit_counts_nothing(set_limit):
     assert not is_used_up(request(), "thing", target="y")
 
 
-def test_anonymous_actions_are_not_counted_per_person(set_limit):
+def test_anonymous_action_of_a_patron_does_not_count_toward_the_patrons_limit(set_limit):
     set_limit("thing", person="1/h", network="9/h", target="9/h")
     ana = UserFactory()
     for _ in range(3):
@@ -147,7 +147,7 @@ def test_anonymous_actions_are_not_counted_per_person(set_limit):
         (NOON + datetime.timedelta(days=2), "on Sat, Nov 28 at 13:00", "el sáb 28 nov a las 13:00"),
     ],
 )
-def test_end_of_a_limit_is_shown_in_the_librarys_time(until, english, spanish, at):
+def test_retry_time_is_shown_in_the_librarys_time_zone(until, english, spanish, at):
     at(NOON)
     with timezone.override("Europe/Berlin"):
         assert in_words(until) == english
@@ -175,7 +175,7 @@ def test_form_over_the_limit_says_when_to_retry_and_keeps_the_input(client, set_
     assert 'value="sam@example.org"' in answer.content.decode()
 
 
-def test_known_and_unknown_addresses_have_the_same_limits(set_limit, patron):
+def test_known_and_unknown_email_addresses_have_the_same_sign_in_limits(set_limit, patron):
     set_limit("mailed_code", network="2/h", target="1/h")
     for email in (patron.email, "nobody@example.org"):
         assert [Client().post(reverse("sign_in"), {"email": email}).status_code for _ in range(2)] == [
@@ -185,7 +185,7 @@ def test_known_and_unknown_addresses_have_the_same_limits(set_limit, patron):
     assert Client().post(reverse("sign_in"), {"email": "another@example.org"}).status_code == 429
 
 
-def test_generic_page_says_when_to_retry(set_limit, library, at):
+def test_error_page_for_too_many_requests_says_when_to_retry(set_limit, library, at):
     set_limit("single_sign_on", network="0/h")
     at(NOON)
     answer = Client().post(reverse("single_sign_on"), headers=PAGE)
@@ -195,7 +195,7 @@ def test_generic_page_says_when_to_retry(set_limit, library, at):
     assert "<h1>" in answer.content.decode()
 
 
-def test_script_over_the_limit_gets_plain_text(set_limit, library):
+def test_javascript_request_over_the_limit_gets_a_plain_text_error(set_limit, library):
     set_limit("passkey", network="0/h")
     answer = Client().post(reverse("passkey_options"))
     assert (answer.status_code, answer["Content-Type"]) == (429, "text/plain; charset=utf-8")
@@ -261,7 +261,7 @@ def test_resent_message_is_not_counted(client, patron, conversation, sign_in, se
     assert conversation.messages.count() == 2
 
 
-def test_messages_in_a_conversation_by_code_are_not_counted_per_person(
+def test_messages_in_a_conversation_opened_by_code_are_not_counted_per_person(
     client, patron, branch, staff, sign_in, show_code, set_limit
 ):
     set_limit("message", person="0/h", target="2/h")
@@ -288,7 +288,9 @@ def test_staff_answers_are_not_limited(client, patron, branch, staff, sign_in, s
     assert answer.status_code == 302
 
 
-def test_file_over_the_limit_is_left_out(client, patron, conversation, sign_in, set_limit):
+def test_patron_who_exceeds_the_file_limit_sees_an_explanation(
+    client, patron, conversation, sign_in, set_limit
+):
     set_limit("file", person="1/h")
     sign_in(client, patron)
     fields = {
@@ -300,7 +302,7 @@ def test_file_over_the_limit_is_left_out(client, patron, conversation, sign_in, 
     assert "Too many files were sent in a short time." in answer.content.decode()
 
 
-def test_hand_over_emails_are_counted_per_address(branch, set_limit, sign_in):
+def test_emails_that_hand_over_a_visit_are_limited_per_recipient(branch, set_limit, sign_in):
     set_limit("hand_over_by_mail", person="9/h", target="1/h")
     staff = StaffFactory(branch=branch)
     desk = sign_in(Client(), staff)
@@ -354,7 +356,7 @@ def test_every_limit_has_valid_rates(what):
 # Stored counts.
 
 
-def test_limit_keys_identify_nobody(set_limit):
+def test_stored_limit_keys_contain_no_ip_address_email_or_person_id(set_limit):
     set_limit("thing", person="9/h", network="9/h", target="9/h")
     ana = UserFactory(email="ana@example.org")
     count(request(ana), "thing", target=ana.email)
@@ -375,7 +377,7 @@ def test_limit_counts_are_deleted_when_no_limit_needs_them(set_limit, at):
     assert not LimitCount.objects.exists()
 
 
-def test_limit_counts_are_stored_no_longer_than_the_privacy_page_says():
+def test_limit_counts_are_stored_for_at_most_one_day():
     longest = max(
         seconds
         for limit in LIMITS.values()
@@ -386,7 +388,7 @@ def test_limit_counts_are_stored_no_longer_than_the_privacy_page_says():
 
 
 @pytest.mark.parametrize("by", [["network"], ["person", "network", "target"]])
-def test_counting_an_attempt_runs_four_statements(set_limit, by, django_assert_num_queries):
+def test_counting_an_attempt_runs_four_sql_statements(set_limit, by, django_assert_num_queries):
     set_limit("thing", **dict.fromkeys(by, "9/m"))
     asked = request(UserFactory())
     # The rows are created first and updated the second time.

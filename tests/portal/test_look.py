@@ -46,7 +46,7 @@ def test_text_is_readable_on_the_tinted_background(color, theme_and_ink):
     assert styles.contrast(styles.accent_colors(color, theme)["soft"], ink) >= 4.5
 
 
-def test_style_sheet_uses_the_backgrounds_that_contrast_is_computed_for():
+def test_style_sheet_and_contrast_calculation_use_the_same_background_colors():
     css = styles.STYLE_SHEET.read_text("utf-8")
     for theme in (styles.LIGHT, styles.DARK):
         assert f"--ground: {theme['ground']};\n" in css
@@ -58,7 +58,7 @@ def test_contrast_of_black_on_white_is_the_maximum():
     assert styles.contrast("#777777", "#777777") == 1
 
 
-def test_page_style_matches_the_hash_in_the_policy():
+def test_hash_in_the_content_security_policy_matches_the_page_style():
     request = RequestFactory().get("/")
     page = Template("{% page_style %}").render(
         Context({"request": request, "library": SimpleNamespace(accent_color="#8a1538")})
@@ -85,7 +85,7 @@ def test_minified_style_sheet_keeps_every_value():
 
 
 @pytest.mark.parametrize("direction", ["left", "right", "top", "bottom"])
-def test_style_sheets_use_only_logical_directions(direction):
+def test_style_sheets_use_logical_css_properties_instead_of_physical_directions(direction):
     for sheet in styles.STYLE_SHEET.parent.glob("*.css"):
         css = sheet.read_text("utf-8")
         for prefix in ("margin-", "padding-", "border-", " ", "text-align: "):
@@ -147,7 +147,7 @@ def test_typed_text_keeps_its_lines_and_links(text, shown):
         (datetime.date(2025, 1, 2), "Jan 2, 2025"),
     ],
 )
-def test_times_are_shown_relative_to_the_librarys_day(moment, shown):
+def test_dates_are_shown_as_today_or_yesterday_in_the_librarys_time_zone(moment, shown):
     with (
         timezone.override("America/Chicago"),
         translation.override("en"),
@@ -204,7 +204,7 @@ def test_item_links_only_to_its_own_address_or_the_catalog(link, facts, address)
     assert catalog_url({"library": SimpleNamespace(catalog_link=link)}, item(**facts)) == address
 
 
-def test_cover_of_an_item_is_always_the_same_and_escapes_the_title():
+def test_generated_cover_of_an_item_never_changes_and_escapes_the_title():
     first, again = cover(item(title="<b>Bold</b>")), cover(item(title="<b>Bold</b>"))
     assert first == again
     assert "&lt;b&gt;Bold&lt;/b&gt;" in first
@@ -217,7 +217,7 @@ def test_icons_are_hidden_from_screen_readers(name):
     assert ("flips" in icon(name)) == (name in FLIPPED)
 
 
-def test_undo_url_is_read_from_the_message_tags():
+def test_undo_url_is_read_from_the_tags_of_a_django_message():
     assert undo_url(SimpleNamespace(extra_tags="undo=/lists/save/1/")) == "/lists/save/1/"
     assert undo_url(SimpleNamespace(extra_tags="")) == ""
 

@@ -70,15 +70,15 @@ def problems(tree):
     return messages.problems_in(tree, tree / "locale", "es")
 
 
-def test_texts_in_code_and_templates_are_all_collected(tree):
+def test_translatable_texts_in_code_and_templates_are_all_collected(tree):
     assert {(message.id, message.context) for message in messages.collect(tree) if message.id} == FOUND
 
 
-def test_untranslated_text_is_a_problem(tree):
+def test_every_untranslated_text_is_reported(tree):
     assert len(problems(tree)) == len(FOUND)
 
 
-def test_collecting_again_keeps_translations_and_leaves_the_file_unchanged(tree, po):
+def test_collecting_texts_again_does_not_change_the_translation_file(tree, po):
     translate(tree)
     messages.update(tree, tree / "locale", "es")
     before = po.read_bytes()
@@ -90,7 +90,7 @@ def test_collecting_again_keeps_translations_and_leaves_the_file_unchanged(tree,
     assert b"@" not in before
 
 
-def test_compiled_file_can_be_read_by_gettext(tree, po):
+def test_compiled_translations_can_be_read_by_gettext(tree, po):
     translate(tree)
     catalog = gettext.GNUTranslations(io.BytesIO(po.with_suffix(".mo").read_bytes()))
     assert catalog.info()["content-type"] == "text/plain; charset=utf-8"
@@ -109,7 +109,9 @@ def test_compiled_file_can_be_read_by_gettext(tree, po):
         (("%(n)d book", "%(n)d books"), ("un libro", ""), [], "es: not translated: '%(n)d book'"),
     ],
 )
-def test_empty_fuzzy_or_mismatched_translation_is_a_problem(tree, text, translation, flags, problem):
+def test_translation_that_is_empty_fuzzy_or_has_wrong_placeholders_is_reported(
+    tree, text, translation, flags, problem
+):
     translate(tree, {text: (translation, flags)})
     assert [found for found in problems(tree) if "django.mo" not in found] == [problem]
 
@@ -119,13 +121,13 @@ def test_singular_translation_may_omit_the_number(tree):
     assert problems(tree) == []
 
 
-def test_new_or_removed_text_is_a_problem(tree):
+def test_text_added_or_removed_since_the_last_collection_is_reported(tree):
     translate(tree)
     (tree / "portal/module.py").write_text(MODULE.replace('"Hello")', '"Good day")'))
     assert problems(tree) == ["es: not collected yet: 'Good day'", "es: no longer used: 'Hello'"]
 
 
-def test_outdated_compiled_file_is_a_problem(tree, po):
+def test_outdated_compiled_translation_file_is_reported(tree, po):
     translate(tree)
     po.write_text(po.read_text().replace('msgstr "¡Hello"', 'msgstr "Hola"'))
     assert problems(tree) == ["es: django.mo does not match django.po"]

@@ -130,7 +130,7 @@ def test_prepared_query_loads_a_deferred_column_on_access(patron, django_assert_
         assert found.email == patron.email
 
 
-def test_prepared_query_converts_values_by_their_field(patron):
+def test_prepared_query_converts_arguments_to_the_type_of_their_field(patron):
     person = prepared(public_id=models.UUIDField(), since=models.DateTimeField())(
         lambda public_id, since: User.objects.filter(public_id=public_id, joined_at__gte=since)
     )
@@ -138,7 +138,7 @@ def test_prepared_query_converts_values_by_their_field(patron):
     assert person(public_id=uuid.uuid4(), since=patron.joined_at) == []
 
 
-def test_prepared_query_with_none_is_compiled_separately(staff, patron):
+def test_prepared_query_with_a_none_argument_finds_null_values(staff, patron):
     @prepared(email=models.EmailField(), name=NAME)
     def people(email, name):
         return User.objects.filter(email=email, name=name)
@@ -156,7 +156,7 @@ def test_prepared_query_with_an_impossible_condition_runs_no_sql(two, django_ass
 
 
 @pytest.mark.django_db(transaction=True)
-def test_prepared_query_uses_the_connection_of_each_thread(library):
+def test_prepared_query_uses_a_separate_database_connection_in_each_thread(library):
     one = prepared(pk=KEY)(lambda pk: Branch.objects.filter(pk=pk))
     used, branch = [], library.default_branch
 

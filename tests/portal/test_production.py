@@ -81,7 +81,7 @@ def seen(collected, tmp_path_factory):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_production_cookies_belong_to_one_host(seen):
+def test_production_cookies_are_secure_and_limited_to_one_host(seen):
     names = ("csrftoken", "sessionid", "last_person", "language", "notices", "no_passkey_offer")
     assert seen["signed_in"] == 302
     assert seen["cookies"] == {f"__Host-{name}": [True, True, "Lax", "/", ""] for name in names}
@@ -98,7 +98,7 @@ def test_production_serves_only_pages_and_static_files(seen):
     assert seen["trace"] == 0
 
 
-def test_forged_host_header_has_no_effect(seen):
+def test_forged_host_header_is_refused_or_ignored(seen):
     assert seen["another host"] == 400
     assert seen["another host for the proxy"] == "/"
 

@@ -113,7 +113,7 @@ def test_manage_run_ends_if_the_web_server_dies(environment):
     assert not is_alive(pids["worker"])
 
 
-def test_used_port_is_reported_before_anything_starts(environment):
+def test_manage_run_stops_with_an_error_if_its_port_is_in_use(environment):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -122,7 +122,7 @@ def test_used_port_is_reported_before_anything_starts(environment):
             assert process.wait(MAX_WAIT_SECONDS) == 1
 
 
-def test_manage_run_on_all_addresses_shows_one_for_the_phone(environment):
+def test_manage_run_on_all_addresses_shows_a_qr_code_for_the_phone(environment):
     with start(environment, free_port(), "--host=0.0.0.0", "--no-worker") as process:
         try:
             said = output_until(process, "Ctrl-C")

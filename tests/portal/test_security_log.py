@@ -43,7 +43,7 @@ def events(lines):
     return [(line["level"], line["message"], line.get("by") or line.get("what", "")) for line in lines]
 
 
-def test_sign_in_by_code_and_a_wrong_code_are_logged(client, patron, log_lines):
+def test_successful_and_failed_sign_ins_by_email_code_are_logged(client, patron, log_lines):
     ask_for_code(client, patron.email)
     code = mailed_code(patron.email)
     enter(client, "000000" if code != "000000" else "000001")
@@ -56,7 +56,7 @@ def test_sign_in_by_code_and_a_wrong_code_are_logged(client, patron, log_lines):
     ]
 
 
-def test_sign_in_by_card_and_a_wrong_pin_are_logged(client, library, log_lines):
+def test_successful_and_failed_sign_ins_by_library_card_are_logged(client, library, log_lines):
     card = fake.CARDS[0]
     for pin in ("0000", card.pin):
         client.post(reverse("card_sign_in"), {"card": card.card, "pin": pin})
@@ -69,7 +69,7 @@ def test_refused_passkey_is_logged(client, library, log_lines):
     assert events(log_lines()) == [("WARNING", "refused", "passkey")]
 
 
-def test_opening_the_desk_and_a_wrong_app_code_are_logged(client, staff, sign_in, log_lines):
+def test_accepted_and_refused_second_factor_attempts_are_logged(client, staff, sign_in, log_lines):
     sign_in(client, staff, second_factor=False)
     TOTP.activate(staff, "JBSWY3DPEHPK3PXP")
     code = format_hotp_value(hotp_value("JBSWY3DPEHPK3PXP", next(iter(yield_hotp_counters_from_time()))))
@@ -78,7 +78,7 @@ def test_opening_the_desk_and_a_wrong_app_code_are_logged(client, staff, sign_in
     assert events(log_lines()) == [("WARNING", "refused", "second_factor"), ("INFO", "opened_desk", "")]
 
 
-def test_opening_a_visit_and_a_wrong_code_are_logged(client, branch, staff, log_lines):
+def test_accepted_and_refused_attempts_to_open_a_visit_by_code_are_logged(client, branch, staff, log_lines):
     code = handover.hand_over(
         HelpSessionFactory(branch=branch, staff=staff), by=staff, at=timezone.now(), base_url=""
     )
@@ -93,7 +93,7 @@ def test_exceeded_limit_is_logged(client, patron, log_lines):
     assert events(log_lines()) == [("WARNING", "too_often", "mailed_code")]
 
 
-def test_opening_a_strangers_conversation_is_logged(client, patron, sign_in, log_lines):
+def test_attempt_to_open_a_strangers_conversation_is_logged(client, patron, sign_in, log_lines):
     conversation = ConversationFactory(help_session=HelpSessionFactory(patron=UserFactory()))
     client.get(reverse("conversation", args=[conversation.public_id]))
     client.get("/no-such-page/")
@@ -104,7 +104,7 @@ def test_opening_a_strangers_conversation_is_logged(client, patron, sign_in, log
     assert events(log_lines()) == [("WARNING", "not_theirs", "")]
 
 
-def test_cross_site_form_is_logged(library, log_lines):
+def test_refused_form_from_another_site_is_logged(library, log_lines):
     Client(enforce_csrf_checks=True).post(
         reverse("sign_in"), {"email": "sam@example.org"}, headers={"origin": "https://evil.example"}
     )
@@ -179,7 +179,7 @@ def test_operations_docs_name_every_security_event():
     } == set()
 
 
-def test_log_contains_no_code_token_or_pin(
+def test_logs_contain_no_codes_tokens_or_pins(
     client, patron, staff, branch, sign_in, log_lines, caplog, monkeypatch
 ):
     """Check all loggers at the level that the portal uses."""

@@ -139,7 +139,7 @@ def test_safe_settings_pass_the_deployment_check_without_a_warning():
         ({"AFTERWORD_MODE": "prod"}, "E001", "production, development, demo, test"),
     ],
 )
-def test_unsafe_setting_is_an_error_with_a_fix(unsafe, number, fix):
+def test_unsafe_setting_is_reported_with_instructions_to_fix_it(unsafe, number, fix):
     [error] = errors_of(**SAFE | unsafe)
     assert error.id == f"afterword.{number}"
     assert fix in f"{error.msg} {error.hint}"
@@ -180,7 +180,7 @@ def test_valid_ils_settings_are_used(ils):
 
 
 @pytest.mark.slow
-def test_missing_settings_mean_production_and_are_refused():
+def test_check_command_without_settings_assumes_production_mode_and_fails():
     done = manage("check")
     assert done.returncode == 1
     assert done.stderr.count("HINT") == 4
@@ -190,7 +190,7 @@ def test_missing_settings_mean_production_and_are_refused():
     "backend",
     ["django.core.cache.backends.locmem.LocMemCache", "django.core.cache.backends.dummy.DummyCache"],
 )
-def test_cache_of_a_single_process_is_an_error(settings, backend):
+def test_cache_not_shared_between_processes_is_reported_as_an_error(settings, backend):
     settings.LOCAL = False
     settings.CACHES = {"default": {"BACKEND": backend}}
     assert "afterword.E007" in [error.id for error in settings_are_safe()]
@@ -205,11 +205,11 @@ def test_server_does_not_start_with_unsafe_settings(settings):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["development", "demo", "test"])
-def test_development_demo_and_test_modes_need_no_settings(mode):
+def test_modes_other_than_production_need_no_settings(mode):
     assert manage("check", AFTERWORD_MODE=mode).returncode == 0
 
 
-def test_production_settings_require_https_and_host_cookies():
+def test_production_settings_require_https_and_secure_cookies():
     code = """
 from django.conf import settings
 from django.test import Client
@@ -239,7 +239,7 @@ def test_postgresql_jit_is_off():
     ("url", "options"),
     [("postgres://host/name", "-c jit=off"), ("postgres://host/name?options=-c%20jit%3Don", "-c jit=on")],
 )
-def test_options_in_the_database_url_take_precedence(url, options):
+def test_options_in_the_database_url_override_the_default_options(url, options):
     read = read_settings(DATABASE_URL=url, **SAFE)
     assert read["DATABASES"]["default"]["OPTIONS"]["options"] == options
 
@@ -259,7 +259,7 @@ print(OPTIONS.get("server_side_binding"), OPTIONS.get("prepare_threshold"))
     assert (done.stdout, done.stderr) == (f"{options}\n", "")
 
 
-def test_prepare_threshold_in_the_database_url_takes_precedence():
+def test_prepare_threshold_in_the_database_url_overrides_the_default():
     read = read_settings(DATABASE_URL="postgres://host/name?prepare_threshold=9", **SAFE)
     assert read["DATABASES"]["default"]["OPTIONS"]["prepare_threshold"] in (9, "9")
 

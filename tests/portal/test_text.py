@@ -22,7 +22,7 @@ from portal.text import MAX_COMBINING_MARKS, TextField, clean, looks_like_secret
         ("<b>&amp;</b>", "<b>&amp;</b>"),
     ],
 )
-def test_single_line_text_is_cleaned(given_text, kept):
+def test_single_line_text_loses_control_characters_and_extra_spaces(given_text, kept):
     assert clean(given_text) == kept
 
 
@@ -47,7 +47,7 @@ def test_too_long_text_is_shortened_with_an_ellipsis():
 
 
 @given(st.text(st.characters()), st.booleans())
-def test_cleaned_text_is_stable_and_accepted_by_every_database(text, multiline):
+def test_cleaned_text_can_be_stored_and_is_unchanged_by_a_second_cleaning(text, multiline):
     once = clean(text, multiline=multiline)
     assert clean(once, multiline=multiline) == once
     assert "\x00" not in once
@@ -66,7 +66,7 @@ def test_form_measures_the_length_after_cleaning():
     assert form.cleaned_data == {"title": "0123456789", "body": "a\nb"}
 
 
-def test_field_with_only_control_characters_is_empty():
+def test_required_field_with_only_control_characters_is_an_error():
     form = TwoFields({"title": "\x00\u202e "})
     assert list(form.errors) == ["title"]
 
@@ -109,5 +109,5 @@ def test_invalid_uuid_becomes_none(text):
     assert uuid_or_none(text) is None
 
 
-def test_valid_uuid_is_read():
+def test_valid_uuid_text_becomes_a_uuid():
     assert str(uuid_or_none("0d5a3f3e-6f0a-4b8e-9c55-4d8d1c9f7a10")) == "0d5a3f3e-6f0a-4b8e-9c55-4d8d1c9f7a10"

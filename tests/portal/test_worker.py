@@ -43,7 +43,7 @@ def test_hourly_job_runs_once_an_hour_across_workers(ran, time_machine):
 
 
 @pytest.mark.django_db
-def test_failing_job_stops_neither_email_nor_other_jobs(monkeypatch, ran, caplog):
+def test_failing_job_does_not_stop_other_jobs(monkeypatch, ran, caplog):
     def broken(*, at):
         raise ValueError
 
@@ -58,7 +58,7 @@ def test_failing_job_stops_neither_email_nor_other_jobs(monkeypatch, ran, caplog
     "connection.vendor == 'sqlite'", reason="SQLite allows one writer at a time and so hides the race"
 )
 @pytest.mark.parametrize("known", [False, True])
-def test_one_of_eight_workers_runs_a_job(known):
+def test_only_one_of_eight_workers_runs_a_repeated_job(known):
     if known:
         RepeatedJob.objects.create(name="job", due_at=AT)
     barrier = Barrier(8)
@@ -85,7 +85,7 @@ def test_no_two_repeated_jobs_share_a_name():
 
 
 @pytest.mark.django_db
-def test_worker_jobs_run_on_an_empty_library():
+def test_worker_jobs_run_without_errors_on_an_empty_database():
     for job, _ in worker.JOBS:
         job(at=AT)
 
@@ -136,7 +136,7 @@ def test_expired_cache_rows_are_deleted(time_machine):
 
 
 @pytest.mark.django_db
-def test_worker_writes_a_heartbeat_and_old_ones_are_deleted(ran, time_machine):
+def test_worker_writes_a_heartbeat_and_old_heartbeats_are_deleted(ran, time_machine):
     time_machine.move_to(AT, tick=False)
     Heartbeat.objects.create(worker="gone", beat_at=AT - timedelta(days=2))
     one = Worker()

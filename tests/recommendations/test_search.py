@@ -36,12 +36,12 @@ from tests.factories import BranchFactory, ItemFactory
         ("'", ""),
     ],
 )
-def test_fold_turns_text_into_plain_words(text, folded):
+def test_search_text_is_normalized_to_lowercase_words_without_punctuation(text, folded):
     assert fold(text) == unicodedata.normalize("NFC", folded)
 
 
 @given(st.text(st.characters(exclude_categories=[])))
-def test_folding_twice_gives_the_same_words(text):
+def test_normalized_search_text_is_unchanged_by_a_second_normalization(text):
     folded = fold(text)
     assert fold(folded) == folded
     assert folded == " ".join(WORD.findall(folded))
@@ -49,7 +49,7 @@ def test_folding_twice_gives_the_same_words(text):
 
 
 @given(st.text())
-def test_search_ignores_case_and_unicode_form(text):
+def test_search_ignores_letter_case_and_unicode_normalization(text):
     assert fold(unicodedata.normalize("NFD", text)) == fold(text)
     assert fold(text.casefold()) == fold(text)
 
@@ -59,7 +59,7 @@ def titles(query, **options):
 
 
 @pytest.mark.django_db
-def test_search_finds_any_script_without_accents_and_by_prefix():
+def test_search_finds_a_title_in_any_language_by_prefix_or_without_accents():
     for title in [
         "Łódź by night",
         "L'Étranger",
@@ -89,7 +89,7 @@ def test_search_finds_any_script_without_accents_and_by_prefix():
 
 
 @pytest.mark.django_db
-def test_exact_title_ranks_before_title_creator_and_other_fields():
+def test_search_ranks_exact_title_first_then_title_creator_and_summary_matches():
     ItemFactory(title="A study", creators="B", summary="about Jazz")
     ItemFactory(title="Collected poems", creators="Jazz, Ann")
     ItemFactory(title="Jazz piano", creators="C")
@@ -101,7 +101,7 @@ def test_exact_title_ranks_before_title_creator_and_other_fields():
 
 
 @pytest.mark.django_db
-def test_exact_title_is_found_among_more_matches_than_are_ranked():
+def test_search_finds_an_exact_title_among_hundreds_of_matches():
     for number in range(320):
         ItemFactory(title=f"It {number}")
     ItemFactory(title="It")
@@ -109,7 +109,7 @@ def test_exact_title_is_found_among_more_matches_than_are_ranked():
 
 
 @pytest.mark.django_db
-def test_items_of_the_branch_are_found_among_more_matches_than_are_ranked(branch):
+def test_search_finds_an_item_of_the_given_branch_among_hundreds_of_matches(branch):
     for number in range(320):
         ItemFactory(title=f"Rivers {number}")
     ItemFactory(title="Rivers of the far and distant north", branch=branch, call_number="551 R")
@@ -117,7 +117,7 @@ def test_items_of_the_branch_are_found_among_more_matches_than_are_ranked(branch
 
 
 @pytest.mark.django_db
-def test_items_of_the_branch_rank_first():
+def test_search_ranks_items_of_the_given_branch_first():
     here, elsewhere = BranchFactory(), BranchFactory()
     ItemFactory(title="Knots", branch=elsewhere, call_number="623 K")
     ItemFactory(title="Knots and splices", branch=here, call_number="623.88 K")
@@ -140,7 +140,7 @@ def test_items_of_the_branch_rank_first():
         "qa7673",
     ],
 )
-def test_isbn_and_call_number_are_found_in_any_spelling(query):
+def test_search_finds_an_item_by_any_spelling_of_its_isbn_or_call_number(query):
     ItemFactory(title="Another 76")
     ItemFactory(title="The one", isbn="9780306406157", branch=BranchFactory(), call_number="QA76.73 .C15")
     assert titles(query) == ["The one"]
@@ -173,7 +173,7 @@ def test_isbn_and_call_number_are_found_in_any_spelling(query):
         "9" * 400,
     ],
 )
-def test_query_syntax_characters_are_harmless(query):
+def test_search_query_with_special_characters_returns_no_items_instead_of_an_error(query):
     ItemFactory(title="Unrelated", creators="")
     assert titles(query) == []
 
@@ -190,7 +190,7 @@ def test_any_title_typed_in_full_finds_its_item(text):
 
 
 @pytest.mark.django_db
-def test_retired_item_is_not_found():
+def test_search_does_not_find_a_retired_item():
     item = ItemFactory(title="Old almanac")
     actions.change_item(item, retired_at=timezone.now())
     assert titles("almanac") == []
@@ -199,7 +199,7 @@ def test_retired_item_is_not_found():
 
 
 @pytest.mark.django_db
-def test_new_call_number_is_found_and_the_old_one_is_not(branch):
+def test_search_finds_an_item_only_by_its_current_call_number(branch):
     item = ItemFactory(title="Atlas")
     actions.place_item(item, branch=branch, call_number="912 A")
     actions.place_item(item, branch=branch, call_number="G1021")
@@ -209,7 +209,9 @@ def test_new_call_number_is_found_and_the_old_one_is_not(branch):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("rows", [1, 30])
-def test_search_runs_the_same_number_of_queries_for_any_result(rows, branch, django_assert_num_queries):
+def test_number_of_sql_queries_is_the_same_for_one_and_thirty_search_results(
+    rows, branch, django_assert_num_queries
+):
     for number in range(rows):
         ItemFactory(title=f"Rivers {number}", branch=branch, call_number=f"55{number}")
     with django_assert_num_queries(6):
@@ -259,7 +261,7 @@ def test_search_index_matches_the_items_after_random_actions(seed, branch):
 
 
 @pytest.mark.django_db
-def test_rebuild_search_repairs_the_index(branch, capsys):
+def test_rebuild_search_command_repairs_the_search_index(branch, capsys):
     kept, changed = ItemFactory(title="Kept"), ItemFactory(title="Before")
     Item.objects.filter(pk=changed.pk).update(title="After")
     Holding.objects.create(item=kept, branch=branch, call_number="1 A")
@@ -271,6 +273,6 @@ def test_rebuild_search_repairs_the_index(branch, capsys):
 
 
 @pytest.mark.django_db
-def test_misspelled_field_is_refused():
+def test_changing_an_item_field_with_a_misspelled_name_raises_an_error():
     with pytest.raises(Exception, match="titel"):
         actions.change_item(ItemFactory(), titel="x")

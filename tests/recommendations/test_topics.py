@@ -26,7 +26,7 @@ def names_of(topic):
 
 
 @pytest.mark.django_db
-def test_topic_shows_its_name_in_the_language_of_the_page_or_the_default_name():
+def test_topic_shows_its_translated_name_or_else_its_default_name():
     jobs = topics.add_topic(name="Jobs", names={"es": "Empleo", "de": "Arbeit"})
     law = topics.add_topic(name="Law", names={"es": ""})
     for language, shown in {"en": "Jobs", "es": "Empleo", "de": "Arbeit", "fr": "Jobs"}.items():
@@ -35,7 +35,7 @@ def test_topic_shows_its_name_in_the_language_of_the_page_or_the_default_name():
 
 
 @pytest.mark.django_db
-def test_topic_rename_adds_and_removes_names_and_keeps_other_languages():
+def test_renaming_a_topic_changes_only_the_given_languages():
     jobs = topics.add_topic(name="Jobs", names={"es": "Empleo", "de": "Arbeit", "fr": "Emploi"})
     topics.rename_topic(jobs, name="Work", names={"es": "Trabajo", "de": "", "pt": "Trabalho"})
     assert Topic.objects.get().name == "Work"
@@ -43,7 +43,7 @@ def test_topic_rename_adds_and_removes_names_and_keeps_other_languages():
 
 
 @pytest.mark.django_db
-def test_starting_topics_have_spanish_names_and_keep_existing_topics():
+def test_starting_topics_are_added_with_spanish_names_and_leave_existing_topics_unchanged():
     own = topics.add_topic(name="Health", names={"es": "Bienestar"})
     topics.add_starting_topics()
     topics.add_starting_topics()
@@ -123,7 +123,7 @@ def migrate_to(name):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_migration_moves_spanish_topic_names_to_rows_and_back(before_the_rows):
+def test_migration_moves_spanish_topic_names_to_their_own_table_and_back(before_the_rows):
     old = migrate_to("0002_text_index").get_model("recommendations", "Topic")
     for name, name_es in [("Jobs", "Empleo"), ("Health", "Salud"), ("Law", "")]:
         old.objects.create(name=name, name_es=name_es)

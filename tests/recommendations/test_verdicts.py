@@ -26,7 +26,7 @@ def recommendation(branch, staff):
     )
 
 
-def test_recommendation_stores_the_data_for_the_figures(recommendation, staff, branch):
+def test_recommendation_stores_its_staff_member_branch_and_time(recommendation, staff, branch):
     recommendation.refresh_from_db()
     assert (recommendation.recommended_by, recommendation.branch, recommendation.recommended_at) == (
         staff,
@@ -68,7 +68,7 @@ def test_unknown_verdict_changes_nothing(recommendation, wrong):
     assert Recommendation.objects.get().verdict == ""
 
 
-def test_verdict_words_fit_the_question_type(recommendation):
+def test_verdict_labels_depend_on_the_question_type(recommendation):
     assert [str(label) for _, label in choices_for("reference")] == [
         "helped",
         "partly",

@@ -39,7 +39,7 @@ def says(status, text):
     return lambda handler: handler.say(status, text) or True
 
 
-def test_koha_is_asked_for_the_password_and_then_the_patron(ils, server):
+def test_koha_adapter_validates_the_password_before_reading_the_patron(ils, server):
     patron = signed_in(ils)
     assert (patron.ils_id, patron.barcode, patron.name, patron.email, patron.group, patron.home_branch) == (
         "41",
@@ -68,7 +68,7 @@ def test_blank_password_is_never_sent_to_koha(ils, server, pin):
     assert server.asked == []
 
 
-def test_koha_token_is_fetched_once_and_again_after_it_was_revoked(url, server):
+def test_koha_token_is_reused_until_it_is_revoked(url, server):
     ils = Koha(url=url, client_id="afterword", client_secret="secret")
     signed_in(ils), signed_in(ils)
     assert [path for _method, path, _body in server.asked].count("/api/v1/oauth/token") == 1
@@ -77,7 +77,7 @@ def test_koha_token_is_fetched_once_and_again_after_it_was_revoked(url, server):
     assert [path for _method, path, _body in server.asked].count("/api/v1/oauth/token") == 2
 
 
-def test_expired_koha_token_is_fetched_again(url, server, monkeypatch):
+def test_expired_koha_token_is_replaced_by_a_new_token(url, server, monkeypatch):
     ils = Koha(url=url, client_id="afterword", client_secret="secret")
     signed_in(ils)
     ils.token_until = 0
@@ -118,7 +118,7 @@ def test_koha_error_responses_raise_the_matching_errors(ils, server, status, tex
     ("status", "text"),
     [(404, b"{}"), (500, b"{}"), (200, b"{}"), (200, b'{"patron_id": 42}'), (200, b"null")],
 )
-def test_koha_sign_in_fails_without_the_patron_record(ils, server, status, text):
+def test_koha_sign_in_fails_if_the_patron_record_cannot_be_read(ils, server, status, text):
     server.fault = lambda handler: handler.command == "GET" and says(status, text)(handler)
     with pytest.raises((Unavailable, Misconfigured)):
         signed_in(ils)
@@ -133,7 +133,7 @@ def test_silent_koha_server_times_out(ils, server, begun):
     assert time.monotonic() - began < 2.5
 
 
-def test_answer_that_arrives_byte_by_byte_times_out(ils, server):
+def test_koha_answer_that_arrives_byte_by_byte_times_out(ils, server):
     def dribble(handler):
         handler.send_response(201)
         handler.end_headers()
@@ -156,7 +156,7 @@ def test_rejected_koha_login_is_a_configuration_error(url):
         signed_in(Koha(url=url, client_id="afterword", client_secret="another"))
 
 
-def test_unreachable_ils_raises_the_unavailable_error(server):
+def test_unreachable_koha_server_raises_the_unavailable_error(server):
     with server.running() as url:
         pass
     with pytest.raises(Unavailable, match="refuses the connection"):

@@ -64,7 +64,7 @@ def test_sip2_messages_match_the_standard(ils, server):
 @pytest.mark.parametrize(
     "line", [b"64|AY1AZ0000", b"64|", b"64|AY1", b"64|AZFE00", b"64|AY2AZ" + checksum(b"64|AY2AZ"), b""]
 )
-def test_sip2_line_with_a_wrong_number_or_checksum_is_damaged(line):
+def test_sip2_line_with_a_wrong_sequence_number_or_checksum_is_rejected(line):
     with pytest.raises(Damaged):
         unframed(line, 1)
 
@@ -83,7 +83,7 @@ def test_sip2_connection_is_reused(ils, server):
     assert (server.connections, len(server.asked)) == (1, 4)
 
 
-def test_closed_idle_connection_is_replaced(ils, server):
+def test_idle_sip2_connection_closed_by_the_server_is_replaced(ils, server):
     signed_in(ils)
     server.fault = lambda number, line, answer: (_ for _ in ()).throw(HangUp) if number == 3 else answer
     assert signed_in(ils, ZOE) == "Zoë"
@@ -97,14 +97,14 @@ def test_connection_that_was_idle_too_long_is_replaced(ils, server, monkeypatch)
     assert server.connections == 2
 
 
-def test_unsolicited_answer_is_never_used(ils, server):
+def test_unsolicited_sip2_answer_is_ignored(ils, server):
     """Ignore a second answer to the previous request, because it would name another patron."""
     server.fault = lambda number, line, answer: answer + b"\r" + answer if number == 2 else answer
     assert [signed_in(ils), signed_in(ils, ZOE)] == ["Sam Okafor", "Zoë"]
     assert server.connections == 2
 
 
-def test_late_answer_is_never_used(ils, server):
+def test_sip2_answer_that_arrives_after_the_timeout_is_ignored(ils, server):
     late = threading.Event()
 
     def fault(number, line, answer):
@@ -166,7 +166,7 @@ def instead(changed):
         (instead(lambda answer: b"x" * 100_000), "too long"),
     ],
 )
-def test_sip2_faults_sign_nobody_in_and_end_in_time(ils, server, fault, words):
+def test_sign_in_through_a_faulty_sip2_server_fails_within_three_seconds(ils, server, fault, words):
     server.fault, ils.timeout = fault, 0.5
     began = time.monotonic()
     with pytest.raises((Unavailable, Misconfigured), match=words):
@@ -195,7 +195,7 @@ def test_incomplete_sip2_answer_is_refused(server):
             signed_in(adapter)
 
 
-def test_damaged_answer_is_requested_again(ils, server):
+def test_damaged_sip2_answer_is_requested_again(ils, server):
     server.fault = lambda number, line, answer: (
         answer.replace(b"BLY", b"BLX") if line.startswith(b"63") else answer
     )
@@ -203,7 +203,7 @@ def test_damaged_answer_is_requested_again(ils, server):
     assert server.asked[-1] == b"97AZFEF5"
 
 
-def test_damaged_request_is_sent_again(ils, server):
+def test_sip2_request_that_arrives_damaged_is_sent_again(ils, server):
     server.fault = lambda number, line, answer: (
         b"96AZFEF6" if len(questions(server)) == 1 and line.startswith(b"63") else answer
     )
@@ -212,7 +212,7 @@ def test_damaged_request_is_sent_again(ils, server):
     assert first == again
 
 
-def test_answer_that_arrives_byte_by_byte_times_out(ils, server):
+def test_sip2_answer_that_arrives_byte_by_byte_times_out(ils, server):
     def talk(came, going):
         came.read(1)
         while not server.over.wait(0.05):
@@ -252,19 +252,19 @@ def test_sip2_sign_in_requires_a_valid_patron_and_a_right_pin(valid, right_pin):
 
 
 @pytest.mark.parametrize("pin", ["", " ", "   ", "\t", "\u00a0"])
-def test_blank_pin_is_never_sent_by_sip2(ils, server, pin):
+def test_blank_pin_is_never_sent_to_the_sip2_server(ils, server, pin):
     server.about = lambda number, pin, about=server.about: about(SAM.card, SAM.pin)
     with pytest.raises(WrongCardOrPin):
         ils.check(SAM.card, pin, today=TODAY)
     assert server.asked == []
 
 
-def test_unknown_card_is_not_revealed_by_an_ils_that_accepts_any_pin():
+def test_unknown_card_raises_the_wrong_pin_error_even_if_the_ils_accepts_the_pin():
     with pytest.raises(WrongCardOrPin):
         answering("AO|AA20001001|AE|BLN|CQY|")
 
 
-def test_missing_cq_field_is_logged_without_patron_data(caplog):
+def test_missing_pin_result_in_a_sip2_answer_is_logged_without_patron_data(caplog):
     with pytest.raises(WrongCardOrPin):
         answering("AO|AA20001001|AESam|BLY|")
     assert "no CQ" in caplog.text
@@ -301,7 +301,7 @@ def test_malformed_sip2_patron_id_is_a_configuration_error(ils_id):
         answering(f"AO|AA20001001|AESam|BLY|CQY|XI{ils_id}|", id_field="XI")
 
 
-def test_sip2_field_sent_twice_has_its_first_value():
+def test_first_value_counts_if_a_sip2_field_is_sent_twice():
     with pytest.raises(WrongCardOrPin):
         answering("AO|AA20001001|AESam|BLY|CQN|CQY|")
 
@@ -315,13 +315,13 @@ def test_sip2_field_sent_twice_has_its_first_value():
         ("never", None),
     ],
 )
-def test_sip2_expiry_date_is_read_in_each_format(written, day):
+def test_sip2_expiry_date_is_read_in_several_formats(written, day):
     found = answering(f"AO|AA1|AESam|BLY|CQY|PA{written}|").expires_on
     assert found == (datetime.date(*day) if day else None)
 
 
 @pytest.mark.parametrize("charset", ["cp850", "utf-8", "latin-1"])
-def test_sip2_name_is_decoded_in_each_charset(charset):
+def test_sip2_name_is_decoded_with_the_configured_charset(charset):
     assert answering("AO|AA1|AEZoë Ñandú|BLY|CQY|", charset=charset).name == "Zoë Ñandú"
 
 
@@ -350,7 +350,7 @@ def test_rejected_sip2_login_is_a_configuration_error(server):
     assert questions(server) == []
 
 
-def test_unreachable_ils_raises_the_unavailable_error():
+def test_unreachable_sip2_server_raises_the_unavailable_error():
     with Sip2Server([]).running() as port:
         pass
     with pytest.raises(Unavailable, match="refuses the connection"):
@@ -402,7 +402,7 @@ def test_certificate_for_another_host_is_refused(encrypted, certificate, server,
     assert server.asked == []
 
 
-def test_sip2_server_without_tls_raises_an_error(ils, server):
+def test_tls_connection_to_a_sip2_server_without_tls_raises_an_error(ils, server):
     with pytest.raises(IlsError, match="TLS"):
         signed_in(Sip2(host="127.0.0.1", port=ils.port, tls=True, timeout=0.5))
 

@@ -107,7 +107,7 @@ def test_answer_email_to_an_unconfirmed_address_says_only_that_the_library_answe
     assert "The library has answered" in said
 
 
-def test_question_waits_for_staff_since_the_first_unanswered_message(session, patron, staff):
+def test_waiting_time_counts_from_the_first_unanswered_message(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, patron, PATRON, at=NOW + hour)
     conversation.refresh_from_db()
@@ -147,7 +147,7 @@ def test_answer_sent_twice_creates_one_message_one_email_and_one_recommendation(
     assert Recommendation.objects.get().patron == patron
 
 
-def test_answer_emails_hide_the_subject_and_reference_each_other(session, patron, staff):
+def test_answer_emails_omit_the_subject_and_belong_to_one_email_thread(session, patron, staff):
     conversation = ask(session, patron, body="SECRET QUESTION about gout")
     say(conversation, staff, STAFF, body="SECRET ANSWER")
     say(conversation, staff, STAFF, body="and more", at=NOW + minute)
@@ -166,7 +166,7 @@ def test_answers_in_quiet_or_nameless_visits_send_no_email(staff, branch):
     assert not Notification.objects.exists()
 
 
-def test_conversation_records_that_the_patron_closed_and_reopened_it(session, patron, staff):
+def test_closing_and_reopening_by_the_patron_are_recorded_as_events(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + minute)
     actions.close(conversation, by=patron, side=PATRON, at=NOW + hour)
@@ -227,7 +227,7 @@ def test_correcting_a_verdict_closes_a_conversation_without_messages(recommendat
     )
 
 
-def test_correcting_a_verdict_keeps_the_time_at_which_the_desk_closed_the_conversation(
+def test_correcting_a_verdict_does_not_change_the_closing_time_of_a_conversation(
     recommendation, patron, staff
 ):
     judge(recommendation, "did_not_help", by=patron)
@@ -257,7 +257,7 @@ def test_correcting_a_verdict_leaves_the_patrons_own_question_waiting(recommenda
     )
 
 
-def test_second_bad_verdict_on_an_item_keeps_its_place_in_the_queue(recommendation, patron, staff):
+def test_second_bad_verdict_does_not_move_the_conversation_in_the_queue(recommendation, patron, staff):
     judge(recommendation, "did_not_help", by=patron)
     judge(recommendation, "could_not_get_it", by=patron, at=NOW + hour)
     conversation = Conversation.objects.get()
@@ -293,7 +293,7 @@ def test_question_after_a_bad_verdict_continues_the_same_conversation(recommenda
     assert listed("needs", at=at) == {conversation}
 
 
-def test_verdict_on_an_item_in_an_answer_returns_to_that_conversation(session, patron, staff):
+def test_conversation_waits_for_staff_after_a_bad_verdict_on_its_item(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, items=[ChosenItem(item=ItemFactory())], at=NOW + minute)
     recommendation = Recommendation.objects.get()
@@ -309,7 +309,7 @@ def test_verdict_on_an_item_in_an_answer_returns_to_that_conversation(session, p
     assert conversation.status == "waiting_for_patron"
 
 
-def test_bad_verdict_reopens_a_closed_conversation_and_correcting_closes_it_again(session, patron, staff):
+def test_bad_verdict_reopens_a_closed_conversation_until_the_verdict_is_corrected(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, items=[ChosenItem(item=ItemFactory())], at=NOW + minute)
     actions.close(conversation, by=patron, side=PATRON, at=NOW + 2 * minute)
@@ -332,7 +332,7 @@ def test_keeping_a_visit_gives_its_conversations_and_items_to_the_patron(staff, 
     assert Participation.objects.get().person == patron
 
 
-def test_viewer_by_code_reaches_only_the_conversations_of_that_visit(session, patron, branch):
+def test_viewer_by_code_can_see_only_conversations_of_the_opened_visit(session, patron, branch):
     mine, other = ask(session, patron), ask(HelpSessionFactory(branch=branch), None)
     code_for(session)
     viewer = Viewer(None, opened_sessions=[session.pk])
@@ -341,7 +341,7 @@ def test_viewer_by_code_reaches_only_the_conversations_of_that_visit(session, pa
     assert other not in Conversation.objects.belonging_to(viewer)
 
 
-def test_conversation_is_unread_if_an_answer_appeared_after_the_last_look(session, patron, staff):
+def test_conversation_is_unread_if_an_answer_appeared_since_the_patron_looked(session, patron, staff):
     unread = lambda: list(Conversation.objects.unread_by(patron))  # noqa: E731
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + minute)
@@ -354,7 +354,7 @@ def test_conversation_is_unread_if_an_answer_appeared_after_the_last_look(sessio
     assert unread() == []
 
 
-def test_writing_does_not_mark_a_pending_answer_as_read(session, patron, staff):
+def test_patrons_message_does_not_mark_a_pending_answer_as_read(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + minute)
     say(conversation, patron, PATRON, at=NOW + minute + 5 * second)
@@ -399,7 +399,7 @@ def test_answer_and_its_effects_appear_only_after_the_undo_window(
 
 
 @pytest.mark.parametrize("with_the_worker", [True, False])
-def test_two_quick_answers_appear_one_after_the_other(session, patron, staff, with_the_worker):
+def test_each_of_two_quick_answers_appears_after_its_own_undo_window(session, patron, staff, with_the_worker):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, body="first", at=NOW + minute)
     say(conversation, staff, STAFF, body="second", at=NOW + minute + 10 * second, then="close")
@@ -418,7 +418,7 @@ def test_two_quick_answers_appear_one_after_the_other(session, patron, staff, wi
     ]
 
 
-def test_patrons_next_message_updates_the_counters_for_answers_shown_since(session, patron, staff):
+def test_patrons_message_clears_the_pending_state_of_an_answer_already_shown(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + minute)
     say(conversation, patron, PATRON, at=NOW + hour)
@@ -436,7 +436,7 @@ def test_patrons_next_message_updates_the_counters_for_answers_shown_since(sessi
     )
 
 
-def test_answer_with_more_to_come_keeps_the_place_in_the_queue(session, patron, staff):
+def test_partial_answer_does_not_move_the_conversation_in_the_queue(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + hour, then="ours")
     conversation.refresh_from_db()
@@ -452,7 +452,7 @@ def test_answer_with_more_to_come_keeps_the_place_in_the_queue(session, patron, 
     assert (conversation.status, conversation.waiting_since) == ("waiting_for_staff", NOW + 3 * hour)
 
 
-def test_answer_keeps_assignee_and_branch(session, patron, staff, coordinator):
+def test_answer_by_a_colleague_changes_neither_assignee_nor_branch(session, patron, staff, coordinator):
     conversation = ask(session, patron)
     desk_actions.take(conversation, by=coordinator, at=NOW + minute)
     say(conversation, staff, STAFF, at=NOW + hour)
@@ -464,7 +464,7 @@ def test_answer_keeps_assignee_and_branch(session, patron, staff, coordinator):
     )
 
 
-def test_items_of_a_pending_answer_are_on_no_patron_page(client, session, patron, staff, sign_in):
+def test_patron_pages_do_not_show_items_of_a_pending_answer(client, session, patron, staff, sign_in):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, items=[ChosenItem(item=ItemFactory(title="Held back"))], at=NOW + minute)
     pages = ["/", conversation.get_absolute_url(), "/messages/", "/visits/", "/saved/"]
@@ -477,7 +477,7 @@ def test_items_of_a_pending_answer_are_on_no_patron_page(client, session, patron
             client.logout()
 
 
-def test_reopening_appears_to_the_patron_only_after_the_pending_close(session, patron, staff):
+def test_reopening_is_hidden_from_the_patron_while_the_closing_is_pending(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + minute, then="close")
     say(conversation, patron, PATRON, body="one thing more", at=NOW + minute + 5 * second)
@@ -516,7 +516,9 @@ def test_patron_can_close_a_conversation_that_a_pending_answer_closed(session, p
     assert conversation.status == "closed"
 
 
-def test_close_by_a_colleague_appears_after_the_pending_answer_before_it(session, patron, staff, coordinator):
+def test_closing_by_a_colleague_is_hidden_from_the_patron_while_an_answer_is_pending(
+    session, patron, staff, coordinator
+):
     conversation = ask(session, patron)
     message = say(conversation, staff, STAFF, at=NOW + minute)
     actions.close(conversation, by=coordinator, side=STAFF, at=NOW + minute + 5 * second)
@@ -545,7 +547,7 @@ def test_close_by_a_colleague_appears_after_the_pending_answer_before_it(session
 # Taking an answer back.
 
 
-def test_taking_back_an_answer_restores_everything_from_before(session, patron, staff):
+def test_taking_back_an_answer_restores_the_conversation_and_the_draft(session, patron, staff):
     conversation = ask(session, patron)
     before = patron_view(conversation, NOW)
     was = Conversation.objects.values(*COLUMNS).get()
@@ -590,7 +592,7 @@ def test_taking_back_an_answer_restores_everything_from_before(session, patron, 
 
 
 @pytest.mark.parametrize(("who", "seconds"), [("staff", 15), ("coordinator", 5), ("patron", 5)])
-def test_only_its_author_can_take_back_an_answer_and_only_in_time(
+def test_only_the_author_can_take_back_an_answer_within_the_undo_window(
     session, patron, staff, coordinator, who, seconds
 ):
     conversation = ask(session, patron)
@@ -601,7 +603,7 @@ def test_only_its_author_can_take_back_an_answer_and_only_in_time(
     assert (conversation.messages.count(), Draft.objects.count(), Notification.objects.count()) == (2, 0, 1)
 
 
-def test_taking_back_an_answer_twice_is_too_late(session, patron, staff):
+def test_answer_cannot_be_taken_back_twice(session, patron, staff):
     message = say(ask(session, patron), staff, STAFF, at=NOW + minute)
     actions.take_back(message, by=staff, at=NOW + minute + second)
     with pytest.raises(actions.TooLate):
@@ -609,9 +611,7 @@ def test_taking_back_an_answer_twice_is_too_late(session, patron, staff):
     assert Draft.objects.get().body == "Try this"
 
 
-def test_taking_back_an_answer_restores_the_waiting_time_from_the_patrons_first_message(
-    session, patron, staff
-):
+def test_taking_back_an_answer_restores_the_original_waiting_time(session, patron, staff):
     conversation = ask(session, patron)
     message = say(conversation, staff, STAFF, at=NOW + hour)
     say(conversation, patron, PATRON, at=NOW + hour + 3 * second)
@@ -641,7 +641,7 @@ def test_one_of_two_pending_answers_can_be_taken_back(session, patron, staff, co
     assert patron_view(conversation, NOW + minute + 20 * second)[0] == ["It is checked out", "second"]
 
 
-def test_newer_draft_and_its_files_are_added_to_the_answer_taken_back(session, patron, staff):
+def test_answer_taken_back_is_combined_with_the_newer_draft_and_its_files(session, patron, staff):
     conversation, begun = ask(session, patron), uuid.uuid4()
     message = say(conversation, staff, STAFF, body="Come at five.", at=NOW + minute)
     drafts.save_draft(
@@ -726,7 +726,7 @@ def test_erased_conversation_refuses_every_change(session, patron, staff):
 # Clocks that disagree.
 
 
-def test_message_that_waited_for_the_lock_comes_last_despite_its_earlier_clock(session, patron, staff):
+def test_message_that_waited_for_a_lock_comes_after_messages_saved_meanwhile(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + hour)
     # This message began a second earlier but waited for the lock.
@@ -737,7 +737,7 @@ def test_message_that_waited_for_the_lock_comes_last_despite_its_earlier_clock(s
     assert states.replay(conversation) == states.state_of(conversation)
 
 
-def test_clock_that_ran_an_hour_ahead_hides_no_later_message(session, patron, staff):
+def test_new_message_is_shown_at_once_after_the_clock_ran_an_hour_ahead(session, patron, staff):
     conversation = ask(session, patron, at=NOW + hour)
     say(conversation, patron, PATRON, body="right again", at=NOW)
     assert [message.body for message in conversation.messages.shown(NOW)] == ["right again"]

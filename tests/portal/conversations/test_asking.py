@@ -134,7 +134,9 @@ def test_closed_branches_and_retired_topics_are_not_offered(me):
 
 
 @pytest.mark.parametrize(("in_use", "is_offered"), [(True, True), (False, False)])
-def test_home_branch_from_the_ils_is_preselected_if_open(me, patron, branch, in_use, is_offered):
+def test_patrons_home_branch_is_preselected_unless_the_branch_is_closed(
+    me, patron, branch, in_use, is_offered
+):
     home = BranchFactory(closed_at=None if in_use else timezone.now())
     LibraryCard.objects.create(
         person=patron, ils_id="7", barcode="7", home_branch=home, seen_at=timezone.now()
@@ -155,7 +157,7 @@ def test_double_tap_sends_one_question(me):
     assert Message.objects.count() == 1
 
 
-def test_different_text_from_the_same_form_is_another_question(me):
+def test_form_submitted_again_with_different_text_sends_a_second_question(me):
     fields = typed()
     me.post(ASK, fields)
     for _ in range(2):
@@ -174,7 +176,7 @@ def test_empty_question_is_a_form_error_and_keeps_the_token(me):
     assert Conversation.objects.count() == 0
 
 
-def test_question_draft_appears_on_another_device_until_it_is_sent(me, patron, sign_in):
+def test_question_draft_appears_on_another_device_until_the_question_is_sent(me, patron, sign_in):
     fields = typed("Is there", sequence=1, topic=TopicFactory(name="Gardening").pk)
     assert me.post(reverse("ask_draft"), fields).status_code == 204
     page = sign_in(Client(), patron).get(ASK).content.decode()
@@ -218,7 +220,7 @@ def test_pictures_are_sent_with_the_question(me):
     assert Message.objects.get().attachments.count() == 1
 
 
-def test_question_is_sent_without_a_refused_file(me):
+def test_question_is_sent_even_if_a_file_is_refused(me):
     page = text(me.post(ASK, typed(files=[SimpleUploadedFile("phone.exe", b"MZ")]), follow=True))
     assert "phone.exe was not sent." in page
     assert "I live on the fourth floor." in page
@@ -238,7 +240,7 @@ def test_pictures_are_sent_with_a_question_about_a_visit(client, visit, show_cod
 # Anonymous visitors.
 
 
-def test_anonymous_visitor_writes_first_then_confirms_an_address_and_sends(client, branch):
+def test_anonymous_visitor_confirms_an_email_address_before_the_question_is_sent(client, branch):
     assert client.post(ASK, typed()).url == SEND
     page = text(client.get(SEND))
     for words in [
@@ -260,7 +262,7 @@ def test_anonymous_visitor_writes_first_then_confirms_an_address_and_sends(clien
     assert pending_questions.KEY not in client.session
 
 
-def test_question_survives_a_sign_in_that_expired_while_writing(client, patron, sign_in):
+def test_question_text_is_kept_if_the_sign_in_expires_during_writing(client, patron, sign_in):
     sign_in(client, patron)
     fields = typed()
     client.post(reverse("ask_draft"), fields | {"sequence": 1})
@@ -281,7 +283,7 @@ def test_topic_and_branch_are_kept_with_the_unsent_question(client):
     assert (conversation.topic, conversation.branch) == (topic, other)
 
 
-def test_question_survives_a_wrong_code_and_an_invalid_address(client):
+def test_unsent_question_survives_a_wrong_sign_in_code_and_an_invalid_email(client):
     client.post(ASK, typed())
     assert client.post(reverse("sign_in"), {"email": "nobody", "next": SEND}).status_code == 200
     client.post(reverse("sign_in"), {"email": "new@example.org", "next": SEND})
@@ -301,7 +303,7 @@ def test_unsent_question_can_be_changed(client):
     assert Message.objects.get().body == "Shorter"
 
 
-def test_stale_tab_cannot_send_the_question_again_after_another_tab_sent_it(client):
+def test_question_sent_from_one_tab_cannot_be_sent_again_from_a_stale_tab(client):
     client.post(ASK, typed())
     sign_in_by_email(client, "new@example.org")
     stale = token_on(client.get(SEND))
@@ -312,7 +314,7 @@ def test_stale_tab_cannot_send_the_question_again_after_another_tab_sent_it(clie
         assert client.post(SEND, {"client_token": token}).url == ASK
 
 
-def test_tab_that_shows_older_words_does_not_send_the_changed_question(client, visit, show_code):
+def test_tab_that_shows_the_old_text_cannot_send_the_changed_question(client, visit, show_code):
     client.post(ASK, typed())
     client.post(reverse("open_code"), {"code": code_for(visit)})
     stale = token_on(client.get(SEND))
@@ -322,7 +324,7 @@ def test_tab_that_shows_older_words_does_not_send_the_changed_question(client, v
     assert Message.objects.count() == 0
 
 
-def test_second_unsent_question_does_not_replace_the_first_without_asking(client):
+def test_visitor_must_confirm_before_a_new_question_replaces_an_unsent_question(client):
     client.post(ASK, typed())
     second = typed("Where do I park?")
     answer = client.post(ASK, second)
@@ -360,7 +362,7 @@ def test_unsent_question_and_the_visitors_session_expire_after_a_day(client, mon
     assert pending_questions.KEY not in client.session
 
 
-def test_unsent_question_expires_in_a_longer_session_too(client, visit, show_code, monkeypatch):
+def test_unsent_question_expires_even_if_the_session_lasts_longer(client, visit, show_code, monkeypatch):
     show_code(client, code_for(visit))
     client.post(ASK, typed(about="new"))
     monkeypatch.setattr(pending_questions, "KEPT_FOR", datetime.timedelta())
@@ -402,7 +404,7 @@ def test_anonymous_visitor_cannot_send_a_question(client):
     assert Conversation.objects.count() == 0
 
 
-def test_question_that_is_too_long_is_not_kept(client):
+def test_question_that_is_too_long_is_refused_and_not_stored(client):
     assert client.post(ASK, typed("x" * 5001)).status_code == 422
     assert pending_questions.KEY not in client.session
 
@@ -410,7 +412,7 @@ def test_question_that_is_too_long_is_not_kept(client):
 # Viewers by code.
 
 
-def test_code_typed_while_sending_adds_the_question_to_its_visit(client, visit):
+def test_visit_code_entered_before_sending_adds_the_question_to_the_visit(client, visit):
     client.post(ASK, typed())
     assert client.post(reverse("open_code"), {"code": code_for(visit), "next": SEND}).url == SEND
     assert visit.question in text(client.get(SEND))
@@ -439,7 +441,7 @@ def test_visit_code_never_redirects_to_another_site(client, visit):
     )
 
 
-def test_visit_opened_last_is_preselected(client, visit, branch, show_code):
+def test_most_recently_opened_visit_is_preselected_in_the_question_form(client, visit, branch, show_code):
     older = HelpSessionFactory(branch=branch, question="Older")
     show_code(show_code(client, code_for(older)), code_for(visit))
     assert str(visit.public_id) in chosen_on(client.get(ASK))
@@ -489,7 +491,7 @@ def test_viewer_by_code_cannot_choose_a_strangers_visit(client, visit, branch, s
     assert Conversation.objects.count() == 0
 
 
-def test_revoked_code_leaves_the_question_unsent_and_kept(client, visit):
+def test_question_is_kept_unsent_if_the_visit_code_is_revoked(client, visit):
     client.post(ASK, typed())
     client.post(reverse("open_code"), {"code": code_for(visit), "next": SEND})
     token = token_on(client.get(SEND))
@@ -500,7 +502,7 @@ def test_revoked_code_leaves_the_question_unsent_and_kept(client, visit):
     assert Conversation.objects.count() == 0
 
 
-def test_question_about_a_quiet_visit_stores_no_name_and_shows_no_visit_text(
+def test_asking_about_a_quiet_visit_stores_no_name_and_reveals_no_visit_text(
     client, patron, branch, sign_in, show_code
 ):
     quiet = QuietSessionFactory(branch=branch)
@@ -542,7 +544,7 @@ def test_patron_can_ask_twenty_questions_a_day_and_then_sees_when_to_try_again(m
 
 
 @pytest.mark.parametrize("address", [SEND, SEND_READING])
-def test_unsent_question_is_kept_if_too_many_were_sent(client, visit, monkeypatch, address):
+def test_unsent_question_is_kept_if_the_question_limit_is_reached(client, visit, monkeypatch, address):
     client.post(ASK, typed()) if address == SEND else fill_reading_form(client)
     client.post(reverse("open_code"), {"code": code_for(visit)})
     monkeypatch.setitem(LIMITS, "question", Limit("questions", target="0/d"))
@@ -649,13 +651,13 @@ def test_reading_request_becomes_a_readers_advisory_conversation(me, patron):
     assert (found.for_whom, found.formats) == ("a child, 9–12, she loves horses", "large print, audiobook")
 
 
-def test_desk_sees_a_reading_request_in_its_own_language(library):
+def test_desk_sees_a_reading_request_in_the_language_of_the_staff(library):
     with translation.override("es"):
         assert readers_form.fields_of(ANSWERS, "en")["formats"] == "large print, audiobook"
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_longest_possible_reading_request_fits_the_columns_and_the_message(language):
+def test_longest_possible_reading_request_fits_the_database_columns_and_one_message(language):
     most = {}
     for step, form in readers_form.STEPS.items():
         fields = form.base_fields
@@ -674,7 +676,7 @@ def test_longest_possible_reading_request_fits_the_columns_and_the_message(langu
         assert len(readers_form.message_of(most)) < 5000
 
 
-def test_every_question_of_a_reading_request_but_one_can_be_skipped(me):
+def test_reading_request_can_be_sent_with_only_one_question_answered(me):
     fill_reading_form(me, {step: {"chosen": "me"} if step == "whom" else {} for step in ANSWERS})
     send(me, SEND_READING)
     assert Message.objects.get().body == "Can you find me something to read?\n\nIt is for: me"
@@ -721,7 +723,7 @@ def test_sending_an_incomplete_reading_request_leads_to_the_missing_step(me):
     assert me.get(SEND_READING).url == f"{READ}?step=whom"
 
 
-def test_anonymous_visitor_confirms_an_address_at_the_end_of_a_reading_request(client):
+def test_anonymous_visitor_confirms_an_email_address_to_send_a_reading_request(client):
     fill_reading_form(client)
     assert "Where should we send the answer?" in text(client.get(SEND_READING)) or "By email" in text(
         client.get(SEND_READING)
@@ -786,7 +788,9 @@ def test_next_person_on_the_device_does_not_see_the_reading_request(client, patr
 
 @pytest.mark.parametrize("page", ["/", reverse("conversations")])
 @pytest.mark.parametrize("who", ["nobody", "patron"])
-def test_home_and_messages_link_to_asking_and_to_the_reading_request(page, who, client, patron, sign_in):
+def test_home_and_messages_pages_have_links_to_the_question_and_reading_forms(
+    page, who, client, patron, sign_in
+):
     if who == "patron":
         sign_in(client, patron)
     shown = client.get(page).content.decode()
@@ -806,7 +810,7 @@ def test_question_form_runs_the_same_number_of_queries_for_1_and_30_choices(
         me.get(ASK)
 
 
-def test_second_question_about_a_visit_gets_a_subject_from_its_own_words(patron, branch):
+def test_second_question_about_a_visit_gets_its_subject_from_the_question_text(patron, branch):
     def asked(session, by, body, **about):
         token = uuid.uuid4()
         return actions.ask(

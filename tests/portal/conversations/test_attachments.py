@@ -116,7 +116,7 @@ def test_added_picture_is_sent_with_the_message_and_its_description(me, conversa
     assert f'value="{added.public_id}"' not in page
 
 
-def test_picture_without_a_description_says_so(me, conversation):
+def test_picture_without_a_description_has_its_file_name_in_the_alt_text(me, conversation):
     attach_to(conversation.messages.get(), picture_file("shelf.jpg"))
     assert (
         'alt="Picture without a description: shelf.jpg"'
@@ -148,7 +148,7 @@ def test_picture_description_is_saved_while_it_is_typed(me, conversation, token)
     assert f'value="{added.alt}"' in me.get(conversation.get_absolute_url()).content.decode()
 
 
-def test_removing_a_file_deletes_it_and_its_preview_from_disk(
+def test_removed_picture_and_its_preview_are_deleted_from_disk(
     me, conversation, token, disk, django_capture_on_commit_callbacks
 ):
     attach(me, conversation, token, picture_file(), pdf_file())
@@ -164,7 +164,7 @@ def test_removing_a_file_deletes_it_and_its_preview_from_disk(
     assert disk() == [pdf.file.name]
 
 
-def test_sent_file_cannot_be_removed_or_redescribed(me, conversation, token):
+def test_patron_cannot_remove_a_sent_picture_or_change_its_description(me, conversation, token):
     attach(me, conversation, token, picture_file())
     reply(me, conversation, token)
     sent = Attachment.objects.get()
@@ -182,7 +182,7 @@ def test_same_file_uploaded_twice_is_stored_once(me, conversation, token, disk):
     assert len(disk()) == 2
 
 
-def test_refused_file_without_javascript_shows_an_error_and_keeps_the_text(me, conversation, token):
+def test_page_without_javascript_shows_why_a_file_is_refused_and_keeps_the_text(me, conversation, token):
     fields = {"client_token": token, "body": "See this", "files": SimpleUploadedFile("page.png", b"<html>")}
     page = me.post(reverse("attach", args=[conversation.public_id]), fields, follow=True).content.decode()
     assert "page.png: You can only send pictures" in page
@@ -200,7 +200,7 @@ def test_description_of_an_unknown_file_is_ignored(me, conversation, token):
     assert Attachment.objects.get().alt == ""
 
 
-def test_file_that_arrives_after_its_message_is_refused_with_a_reason(me, conversation, token, disk):
+def test_file_uploaded_after_its_message_was_sent_is_refused(me, conversation, token, disk):
     reply(me, conversation, token)
     assert "The message was already sent" in attach(me, conversation, token, picture_file()).content.decode()
     assert disk() == []
@@ -217,7 +217,7 @@ def test_file_that_arrives_after_its_message_is_refused_with_a_reason(me, conver
     (lambda: SimpleUploadedFile("long.pdf", b"%PDF-" + b"x" * MAX_FILE_BYTES), "This file is larger than 10 MB."),
 ])  # fmt: skip
 @pytest.mark.parametrize("by_script", [True, False])
-def test_refused_file_says_why_and_keeps_the_text_and_other_files(
+def test_refusing_a_file_shows_the_reason_and_keeps_text_and_valid_files(
     me, conversation, token, disk, file, words, by_script
 ):
     if by_script:
@@ -237,7 +237,7 @@ def test_refused_file_says_why_and_keeps_the_text_and_other_files(
     assert Attachment.objects.filter(kind="picture").count() == 0
 
 
-def test_files_without_javascript_are_sent_with_the_message(me, conversation, token):
+def test_form_without_javascript_sends_its_files_with_the_message(me, conversation, token):
     answer = reply(me, conversation, token, files=[picture_file(), pdf_file()])
     assert answer.status_code == 302
     assert Message.objects.get(client_token=token).attachments.count() == 2
@@ -249,7 +249,7 @@ def test_form_posted_twice_sends_its_files_once(me, conversation, token):
     assert Message.objects.get(client_token=token).attachments.count() == Attachment.objects.count() == 2
 
 
-def test_invalid_message_keeps_its_files(me, conversation, token):
+def test_uploaded_files_are_kept_if_their_message_is_invalid(me, conversation, token):
     answer = reply(me, conversation, token, body="", files=[picture_file()])
     assert answer.status_code == 422
     added = Attachment.objects.get()
@@ -287,7 +287,9 @@ def test_full_disk_shows_an_error_and_leaves_no_part_of_the_file(me, conversatio
     assert (Attachment.objects.count(), disk()) == (0, [])
 
 
-def test_full_disk_during_the_upload_keeps_the_text(me, conversation, token, settings, monkeypatch):
+def test_message_text_is_kept_if_the_disk_is_full_during_an_upload(
+    me, conversation, token, settings, monkeypatch
+):
     # Django then writes every upload to disk.
     settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 0
 
@@ -341,7 +343,9 @@ def test_patron_cannot_exceed_their_space_for_files(me, conversation, token, pat
     assert len(disk()) == 3
 
 
-def test_viewer_by_code_has_limited_space_per_conversation(client, show_code, branch, monkeypatch, token):
+def test_viewer_by_code_has_limited_file_space_per_conversation(
+    client, show_code, branch, monkeypatch, token
+):
     session = HelpSessionFactory(branch=branch, handed_over_at=timezone.now())
     one, two = (
         MessageFactory(conversation=ConversationFactory(help_session=session)).conversation for _ in range(2)
@@ -385,7 +389,7 @@ def test_only_urls_that_accept_files_accept_large_requests(conversation, name, l
     ("staff, as a patron", 404, 404, 404),
     ("nobody", 404, 404, 404),
 ])  # fmt: skip
-def test_only_the_patron_opens_files_of_a_kept_conversation(
+def test_only_the_patron_can_open_files_of_a_kept_conversation(
     client, sign_in, show_code, conversation, patron, staff, token, who, sent, not_sent, held
 ):
     files = [
@@ -404,7 +408,7 @@ def test_only_the_patron_opens_files_of_a_kept_conversation(
     ("another patron", 404, 404, 404),
     ("nobody", 404, 404, 404),
 ])  # fmt: skip
-def test_only_a_viewer_with_the_code_opens_files_of_a_visit_that_is_not_kept(
+def test_only_a_viewer_with_the_code_can_open_files_of_an_anonymous_visit(
     client, sign_in, show_code, conversation, patron, staff, token, who, sent, not_sent, held
 ):
     HelpSession.objects.filter(pk=conversation.help_session_id).update(patron=None, kept_at=None)
@@ -419,7 +423,7 @@ def test_only_a_viewer_with_the_code_opens_files_of_a_visit_that_is_not_kept(
     assert [client.get(address(file)).status_code for file in files] == [sent, not_sent, held]
 
 
-def test_file_of_a_pending_answer_appears_with_the_answer(me, conversation, staff, time_machine):
+def test_file_of_a_pending_answer_is_hidden_until_the_answer_appears(me, conversation, staff, time_machine):
     time_machine.move_to(timezone.now(), tick=False)
     file = add_to_pending_answer(conversation, staff)
     assert me.get(address(file)).status_code == 404
@@ -437,7 +441,7 @@ def test_file_opens_only_in_its_own_conversation(me, conversation):
     assert me.get(reverse("attachment", args=[elsewhere.public_id, file.public_id])).status_code == 404
 
 
-def test_page_opened_before_a_merge_still_opens_and_adds_files(me, conversation, token, staff):
+def test_patron_can_open_and_add_files_on_a_page_loaded_before_a_merge(me, conversation, token, staff):
     file = attach_to(conversation.messages.get())
     into = MessageFactory(
         conversation=ConversationFactory(help_session=conversation.help_session)
@@ -450,7 +454,9 @@ def test_page_opened_before_a_merge_still_opens_and_adds_files(me, conversation,
     assert me.get(address(shown)).status_code == 200
 
 
-def test_file_added_by_code_is_kept_with_the_visit(client, show_code, sign_in, conversation, patron, token):
+def test_keeping_a_visit_keeps_the_files_added_by_code(
+    client, show_code, sign_in, conversation, patron, token
+):
     HelpSession.objects.filter(pk=conversation.help_session_id).update(patron=None, kept_at=None)
     Conversation.objects.filter(pk=conversation.pk).update(patron=None)
     show_code(client, code_for(conversation.help_session))
@@ -664,7 +670,9 @@ def uploads_of(conversation, person, names, token=None):
 
 
 @at_once
-def test_eight_simultaneous_uploads_never_exceed_the_patrons_space(conversation, patron, monkeypatch, disk):
+def test_eight_simultaneous_uploads_never_exceed_the_patrons_file_space(
+    conversation, patron, monkeypatch, disk
+):
     monkeypatch.setattr(attachments, "MAX_BYTES_PER_PATRON", 3500)
     conversations = [
         conversation,
@@ -690,7 +698,9 @@ def test_eight_simultaneous_uploads_never_exceed_the_patrons_space(conversation,
 
 
 @at_once
-def test_eight_simultaneous_uploads_by_code_never_exceed_the_space(conversation, monkeypatch):
+def test_eight_simultaneous_uploads_by_code_never_exceed_the_conversations_file_space(
+    conversation, monkeypatch
+):
     monkeypatch.setattr(attachments, "MAX_BYTES_BY_CODE", 3500)
 
     def check(_key, outcomes):
@@ -716,7 +726,7 @@ def test_one_file_uploaded_eight_times_at_once_is_stored_once(conversation, patr
 
 
 @at_once
-def test_file_uploaded_while_its_message_is_sent_is_in_the_message_or_refused(conversation, patron):
+def test_file_uploaded_during_sending_is_added_to_the_message_or_refused(conversation, patron):
     def sends(key):
         return actions.reply(
             conversation,

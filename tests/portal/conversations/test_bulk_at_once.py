@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 
-def test_simultaneous_bulk_changes_never_deadlock_and_match_the_history(transactional_db):
+def test_simultaneous_bulk_changes_never_deadlock_or_corrupt_conversations(transactional_db):
     library = LibraryFactory()
     branches = [library.default_branch, BranchFactory()]
     people = [StaffFactory(branch=branch) for branch in branches * 2]

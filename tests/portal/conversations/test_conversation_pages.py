@@ -95,7 +95,7 @@ def test_conversation_page_shows_authors_and_whose_turn_it_is(me, conversation, 
     assert "You can expect" not in page
 
 
-def test_conversation_page_admits_a_late_answer(me, conversation):
+def test_conversation_page_says_that_an_answer_is_late(me, conversation):
     Conversation.objects.filter(pk=conversation.pk).update(
         promised_at=timezone.now() - datetime.timedelta(hours=1)
     )
@@ -115,7 +115,7 @@ def test_html_in_a_message_is_shown_as_text(me, conversation, staff, answer):
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
 
-def test_reply_by_htmx_shows_what_a_reload_shows(me, conversation):
+def test_htmx_reply_shows_the_same_content_as_a_page_reload(me, conversation):
     shown = me.get(conversation.get_absolute_url()).context["part"].shown_until
     swapped = me.post(
         address("reply", conversation),
@@ -250,7 +250,7 @@ def test_viewer_by_code_asks_and_reads_the_answer(client, branch, staff, show_co
     assert "Yes, on Thursday." in text(client.get(conversation.get_absolute_url()))
 
 
-def test_asking_twice_with_one_token_sends_one_question(me, session):
+def test_question_form_posted_twice_sends_one_question(me, session):
     data = {"body": "Is there a class?", "client_token": uuid.uuid4()}
     for _again in range(2):
         me.post(reverse("ask_about_session", args=[session.public_id]), data)
@@ -264,7 +264,7 @@ def test_empty_question_about_a_visit_is_a_form_error(me, session):
     assert "<title>Error:" in response.content.decode()
 
 
-def test_second_question_about_an_item_continues_its_conversation(me, session):
+def test_second_question_about_an_item_continues_the_same_conversation(me, session):
     [recommendation] = recommend_in(session)
     ask = reverse("ask_about_item", args=[recommendation.public_id])
     assert recommendation.item.title in text(me.get(ask))
@@ -309,7 +309,7 @@ def test_conversation_opened_by_code_does_not_store_the_signed_in_person(
     assert Event.objects.get().by is None
 
 
-def test_items_in_an_answer_ask_for_a_verdict(me, conversation, staff, answer):
+def test_patron_can_give_a_verdict_on_an_item_in_an_answer(me, conversation, staff, answer):
     message = answer(conversation, staff)
     [recommendation] = recommend_in_message(message, item__title="The Enchanted April")
     page = text(me.get(conversation.get_absolute_url()))

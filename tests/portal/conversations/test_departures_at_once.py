@@ -29,7 +29,7 @@ pytestmark = [
 ]
 
 
-def test_work_during_the_end_of_a_role_is_saved_before_it_or_refused(transactional_db):
+def test_work_done_while_a_staff_role_ends_is_either_saved_or_refused(transactional_db):
     branch = LibraryFactory().default_branch
     coordinator, patron = (
         StaffFactory(branch=branch, branch__role="coordinator"),

@@ -86,7 +86,7 @@ def event_kinds(conversation):
 
 
 class TestTakingAndAssigning:
-    def test_first_staff_member_takes_the_conversation_and_others_see_their_name(
+    def test_taking_an_already_taken_conversation_fails_and_names_the_assignee(
         self, conversation, staff, branch
     ):
         desk_actions.take(conversation, by=staff, at=NOW)
@@ -96,7 +96,7 @@ class TestTakingAndAssigning:
             assert taken.value.assignee == staff
         assert (now_of(conversation).assignee, event_kinds(conversation)) == (staff, ["taken"])
 
-    def test_taking_a_conversation_twice_takes_it_once(self, conversation, staff):
+    def test_assignee_who_takes_the_conversation_again_changes_nothing(self, conversation, staff):
         desk_actions.take(conversation, by=staff, at=NOW)
         desk_actions.take(conversation, by=staff, at=NOW + hour)
         assert now_of(conversation).assigned_at < NOW + second
@@ -115,7 +115,7 @@ class TestTakingAndAssigning:
                 desk_actions.take(conversation, by=staff, at=NOW + minute)
         assert now_of(conversation).assignee == (staff if free else omar)
 
-    def test_absence_begins_on_the_librarys_day(self, conversation, staff, omar):
+    def test_absence_begins_at_midnight_in_the_librarys_time_zone(self, conversation, staff, omar):
         """1:30 a.m. in UTC is still the evening before in Chicago."""
         desk_actions.take(conversation, by=omar, at=NOW)
         Absence.objects.create(person=omar, first_day="2026-03-04", last_day="2026-03-04")
@@ -124,7 +124,9 @@ class TestTakingAndAssigning:
                 conversation, by=staff, at=datetime.datetime(2026, 3, 4, 1, 30, tzinfo=datetime.UTC)
             )
 
-    def test_outdated_page_cannot_assign_or_transfer(self, conversation, staff, omar, coordinator):
+    def test_outdated_page_cannot_assign_or_transfer_a_conversation(
+        self, conversation, staff, omar, coordinator
+    ):
         desk_actions.take(conversation, by=omar, at=NOW)
         with pytest.raises(desk_actions.AlreadyTaken) as taken:
             desk_actions.assign(conversation, to=coordinator, by=staff, at=NOW + minute, was=None)
@@ -142,7 +144,7 @@ class TestTakingAndAssigning:
             ("unassigned", omar, None, omar),
         ]
 
-    def test_answer_by_a_colleague_keeps_the_assignee(self, conversation, staff, omar):
+    def test_answer_by_a_colleague_does_not_change_the_assignee(self, conversation, staff, omar):
         desk_actions.take(conversation, by=omar, at=NOW)
         say(conversation, staff, STAFF, at=NOW + minute)
         assert now_of(conversation).assignee == omar
@@ -171,7 +173,7 @@ class TestTakingAndAssigning:
 class TestSnoozing:
     UNTIL = datetime.date(2026, 3, 9)
 
-    def test_snoozed_conversation_returns_on_its_day_to_its_old_place(self, conversation, staff):
+    def test_snoozed_conversation_returns_to_its_old_place_in_the_queue(self, conversation, staff):
         desk_actions.snooze(conversation, until=self.UNTIL, by=staff, at=NOW + minute)
         assert (now_of(conversation).status, now_of(conversation).waiting_since) == ("snoozed", NOW)
         jobs.wake_snoozed(at=NOW + 5 * day)
@@ -216,7 +218,7 @@ class TestSnoozing:
             ("Pacific/Auckland", "2026-04-05", "2026-04-04T10:59:59+00:00", "2026-04-04T11:00:00+00:00"),
         ],
     )
-    def test_snoozed_conversation_returns_at_the_librarys_midnight(
+    def test_snoozed_conversation_returns_at_midnight_in_the_librarys_time_zone(
         self, conversation, staff, library, zone, until, asleep, awake
     ):
         library.time_zone = zone
@@ -229,12 +231,12 @@ class TestSnoozing:
         assert now_of(conversation).status == "waiting_for_staff"
         assert datetime.datetime.fromisoformat(awake).astimezone(ZoneInfo(zone)).time() == datetime.time(0)
 
-    def test_snoozing_twice_until_one_day_is_recorded_once(self, conversation, staff):
+    def test_snoozing_twice_until_the_same_day_is_recorded_once(self, conversation, staff):
         for number in range(2):
             desk_actions.snooze(conversation, until=self.UNTIL, by=staff, at=NOW + number * hour)
         assert event_kinds(conversation) == ["snoozed"]
 
-    def test_answered_conversation_returns_from_snooze_with_the_reason_came_back(self, conversation, staff):
+    def test_answered_conversation_waits_for_staff_from_the_day_its_snooze_ends(self, conversation, staff):
         say(conversation, staff, STAFF, at=NOW + minute)
         desk_actions.snooze(conversation, until=self.UNTIL, by=staff, at=NOW + hour)
         jobs.wake_snoozed(at=NOW + 6 * day)
@@ -298,7 +300,7 @@ class TestScheduledJobs:
         [(0 * day, None, True), (1 * day, None, False), (0 * day, 2 * day, False)],
         ids=["taken and left", "taken only yesterday", "wrote that more is to come"],
     )
-    def test_taken_conversation_left_untouched_is_released(
+    def test_conversation_untouched_by_its_assignee_becomes_unassigned(
         self, conversation, staff, omar, taken, written, released
     ):
         desk_actions.take(conversation, by=omar, at=NOW + taken + minute)
@@ -309,13 +311,13 @@ class TestScheduledJobs:
         assert ("released" in event_kinds(conversation)) is released
         assert now_of(conversation).status == "waiting_for_staff"
 
-    def test_conversation_that_waits_for_the_patron_is_not_released(self, conversation, omar):
+    def test_conversation_that_waits_for_the_patron_stays_assigned(self, conversation, omar):
         desk_actions.take(conversation, by=omar, at=NOW)
         say(conversation, omar, STAFF, at=NOW + minute)
         jobs.release_untouched(at=NOW + 30 * day)
         assert now_of(conversation).assignee == omar
 
-    def test_conversation_erased_meanwhile_does_not_stop_the_job(
+    def test_snooze_job_skips_a_conversation_that_was_erased_meanwhile(
         self, conversation, staff, patron, session, monkeypatch
     ):
         other = ask(session, patron, at=NOW + minute)
@@ -334,7 +336,7 @@ class TestScheduledJobs:
 
 
 class TestUndo:
-    def test_undoing_a_snooze_restores_everything(self, conversation, staff):
+    def test_undoing_a_snooze_restores_the_previous_state_of_the_conversation(self, conversation, staff):
         say(conversation, staff, STAFF, at=NOW + minute)
         before = {
             name: getattr(now_of(conversation), name)
@@ -345,7 +347,7 @@ class TestUndo:
         assert {name: getattr(now_of(conversation), name) for name in before} == before
         assert event_kinds(conversation) == []
 
-    def test_undoing_a_close_leaves_no_event_and_keeps_the_place_in_the_queue(self, conversation, staff):
+    def test_undoing_the_closing_of_a_conversation_restores_the_place_in_the_queue(self, conversation, staff):
         promised = now_of(conversation).promised_at
         actions.close(conversation, by=staff, side=STAFF, at=NOW + hour)
         desk_actions.undo(
@@ -373,7 +375,7 @@ class TestUndo:
     @pytest.mark.parametrize(
         "since", ["the patron wrote", "a colleague took it up", "too long ago", "somebody else's doing"]
     )
-    def test_undo_is_refused_after_another_change_after_too_long_and_to_a_colleague(
+    def test_undo_is_refused_if_outdated_too_late_or_requested_by_a_colleague(
         self, conversation, staff, omar, patron, since
     ):
         done = desk_actions.snooze(conversation, until=datetime.date(2026, 3, 9), by=staff, at=NOW + hour)
@@ -406,7 +408,7 @@ class TestMerging:
         jobs.show_pending_answers(at=NOW)
         return now_of(other)
 
-    def test_merge_moves_messages_and_notes_and_links_the_old_conversation(
+    def test_merge_moves_messages_and_notes_to_the_remaining_conversation(
         self, conversation, other, staff, patron
     ):
         notes.write_note(conversation, by=staff, at=NOW + minute, body="A note", client_token=uuid.uuid4())
@@ -434,7 +436,9 @@ class TestMerging:
             False,
         )
 
-    def test_merge_keeps_a_question_waiting_if_the_other_was_answered_later(self, conversation, other, staff):
+    def test_question_still_waits_after_a_merge_with_an_answered_conversation(
+        self, conversation, other, staff
+    ):
         say(other, staff, STAFF, at=NOW + minute, body="About the older")
         promised = now_of(conversation).promised_at
         joined = now_of(merging.merge(conversation, into=other, by=staff, at=NOW + hour))
@@ -445,7 +449,7 @@ class TestMerging:
         )
         assert matches_its_history(joined)
 
-    def test_merge_keeps_the_earlier_promise(self, conversation, other, staff, patron):
+    def test_merged_conversation_has_the_earlier_promised_time(self, conversation, other, staff, patron):
         slow = BranchFactory(promise_hours=400)
         say(other, patron, PATRON, at=NOW - minute)
         promised = now_of(other).promised_at
@@ -457,7 +461,7 @@ class TestMerging:
             min(promised, now_of(conversation).promised_at),
         )
 
-    def test_merging_twice_merges_once_and_a_chain_leads_to_the_last_conversation(
+    def test_conversations_merged_in_a_chain_all_lead_to_the_last_conversation(
         self, conversation, other, staff, patron, session
     ):
         third = ask(session, patron, at=NOW + minute, body="Third")
@@ -493,7 +497,7 @@ class TestMerging:
             merging.merge(conversation, into=other, by=staff, at=NOW + hour)
         assert now_of(conversation).messages.count() == 1
 
-    def test_quiet_conversation_cannot_be_merged_even_with_a_patron_in_its_row(
+    def test_quiet_conversation_cannot_be_merged_even_if_a_patron_is_stored(
         self, conversation, staff, branch, patron
     ):
         other = ask(QuietSessionFactory(branch=branch), None)
@@ -537,7 +541,7 @@ class TestMerging:
         assert joined.messages.filter(side="staff").count() == 3
         assert joined.messages.get(client_token=token).body == f"in {other.pk}"
 
-    def test_merge_joins_both_drafts_and_raises_their_sequence(self, conversation, other, staff):
+    def test_merge_joins_two_drafts_under_a_higher_sequence_number(self, conversation, other, staff):
         for one, words, number in ((conversation, "newer words", 7), (other, "older words", 2)):
             drafts.save_draft(
                 one,
@@ -577,7 +581,9 @@ class TestMerging:
         new = joined.messages.filter(shown_from__gt=until) if until else joined.messages.all()
         assert set(unread) <= set(new.values_list("body", flat=True))
 
-    def test_verdicts_after_a_merge_reopen_the_remaining_conversation(self, patron, staff, branch, other):
+    def test_bad_verdict_after_a_merge_makes_the_conversation_wait_for_staff(
+        self, patron, staff, branch, other
+    ):
         recommendation = recommend_in(HelpSessionFactory(patron=patron, staff=staff, branch=branch))[0]
         judge = {"why": "", "comment": "", "by": patron}
         verdicts.take_verdict(recommendation, verdict="did_not_help", at=NOW, **judge)
@@ -624,7 +630,7 @@ class TestMerging:
 
 
 class TestErasing:
-    def test_erasing_deletes_every_word_and_keeps_the_row_as_a_count(
+    def test_erasing_a_conversation_deletes_all_its_text_and_keeps_an_empty_row(
         self, conversation, staff, patron, coordinator
     ):
         item = ItemFactory()
@@ -670,7 +676,7 @@ class TestErasing:
         assert AuditEvent.objects.filter(action="erased", patron=patron, by=coordinator).exists()
         assert not Conversation.objects.belonging_to(Viewer(patron)).filter(pk=conversation.pk).exists()
 
-    def test_erasing_deletes_conversations_merged_into_the_erased_one(
+    def test_erasing_a_conversation_also_deletes_its_merged_conversations(
         self, conversation, session, patron, staff, coordinator
     ):
         other = ask(session, patron, at=NOW + minute)
@@ -678,7 +684,7 @@ class TestErasing:
         desk_actions.erase(now_of(other), by=coordinator, at=NOW + 2 * hour)
         assert list(Conversation.objects.values_list("pk", "status")) == [(conversation.pk, "erased")]
 
-    def test_erasing_keeps_the_logged_contact_without_its_words(
+    def test_erasing_a_conversation_keeps_its_logged_contact_without_text(
         self, conversation, staff, coordinator, branch
     ):
         contact = desk_actions.log_as_contact(
@@ -715,7 +721,9 @@ class TestErasing:
             assert (contact.status, contact.question, contact.summary) == ("recorded", "", "")
         assert set(Recommendation.objects.values_list("reason", flat=True)) == {""}
 
-    def test_erasing_empties_an_unfinished_contact_form(self, conversation, staff, coordinator, branch):
+    def test_erasing_a_conversation_empties_its_unfinished_contact_form(
+        self, conversation, staff, coordinator, branch
+    ):
         fields = {"conversation": str(conversation.public_id), "question": "SECRET"}
         begun = start_unfinished(by=staff, at=NOW, branch=branch, fields=fields)
         desk_actions.erase(conversation, by=coordinator, at=NOW + hour)
@@ -760,7 +768,7 @@ def contact_fields(branch, **changes):
 
 
 class TestLoggingAsAContact:
-    def test_logged_contact_counts_the_work_and_names_no_patron(self, conversation, staff, branch):
+    def test_logged_contact_stores_the_minutes_but_no_patron(self, conversation, staff, branch):
         contact = desk_actions.log_as_contact(
             conversation, by=staff, at=NOW + hour, token=uuid.uuid4(), **contact_fields(branch)
         )

@@ -50,7 +50,7 @@ def saved(conversation, person, *, side="staff", kind="reply"):
     return draft.body, draft.sequence
 
 
-def test_draft_on_another_device_has_the_same_text_token_and_fields(conversation, staff):
+def test_another_device_gets_the_latest_draft_with_all_its_fields(conversation, staff):
     save(conversation, staff, 1, "half a sen")
     save(conversation, staff, 2, "half a sentence", language="es", typed={"item-0": "1"})
     draft = drafts.draft_of(conversation, person=staff, side="staff", kind="reply")
@@ -82,7 +82,7 @@ def test_empty_draft_gets_a_new_token_and_is_not_stored(conversation, staff):
 
 
 @pytest.mark.parametrize("sequence", [1, 4, 5])
-def test_older_page_does_not_overwrite_a_newer_draft_and_receives_the_text(conversation, staff, sequence):
+def test_older_page_cannot_overwrite_a_newer_draft_and_receives_the_newer_text(conversation, staff, sequence):
     save(conversation, staff, 5, "newer")
     with pytest.raises(drafts.NewerDraft) as refused:
         save(conversation, staff, sequence, "older")
@@ -92,13 +92,15 @@ def test_older_page_does_not_overwrite_a_newer_draft_and_receives_the_text(conve
     assert saved(conversation, staff) == ("older, and kept knowingly", 6)
 
 
-def test_draft_saved_twice_is_no_conflict(conversation, staff):
+def test_saving_the_same_draft_twice_causes_no_conflict(conversation, staff):
     save(conversation, staff, 5, "words")
     save(conversation, staff, 5, "words")
     assert saved(conversation, staff) == ("words", 5)
 
 
-def test_drafts_are_separate_per_person_side_and_kind(conversation, staff, coordinator, patron):
+def test_drafts_of_different_people_sides_and_kinds_are_stored_separately(
+    conversation, staff, coordinator, patron
+):
     save(conversation, staff, 1, "answer")
     save(conversation, staff, 1, "note", kind="note")
     save(conversation, staff, 1, "as a patron", side="patron")
@@ -114,7 +116,7 @@ def test_drafts_are_separate_per_person_side_and_kind(conversation, staff, coord
     assert Draft.objects.count() == 7
 
 
-def test_draft_saved_after_sending_is_refused_as_already_sent(conversation, staff, patron):
+def test_draft_saved_after_its_message_was_sent_is_refused(conversation, staff, patron):
     save(conversation, staff, 3)
     send(conversation, staff)
     assert saved(conversation, staff) == ("", 0)
@@ -124,7 +126,7 @@ def test_draft_saved_after_sending_is_refused_as_already_sent(conversation, staf
     assert saved(conversation, staff) == ("the next one", 1)
 
 
-def test_note_draft_saved_after_the_note_is_refused_as_already_sent(conversation, staff):
+def test_draft_of_an_already_saved_note_is_refused(conversation, staff):
     save(conversation, staff, 1, kind="note")
     notes.write_note(conversation, by=staff, at=NOW, body="words", client_token=TOKEN)
     with pytest.raises(drafts.AlreadySent):
@@ -157,7 +159,7 @@ def test_keeping_both_drafts_loses_no_text(conversation, staff, happens_before, 
     assert saved(conversation, staff) == expected
 
 
-def test_older_page_does_not_overwrite_an_answer_taken_back(conversation, staff):
+def test_older_page_cannot_overwrite_the_draft_of_an_answer_taken_back(conversation, staff):
     save(conversation, staff, 7, "Come at five")
     message = send(conversation, staff, body="Come at five, please")
     actions.take_back(message, by=staff, at=NOW + second)
@@ -172,9 +174,7 @@ def test_older_page_does_not_overwrite_an_answer_taken_back(conversation, staff)
     assert saved(conversation, staff)[1] > sequence + 1
 
 
-def test_draft_moves_with_a_merged_conversation_and_is_deleted_with_an_erased_one(
-    conversation, staff, patron
-):
+def test_merge_moves_the_draft_and_erasing_the_conversation_deletes_the_draft(conversation, staff, patron):
     session = conversation.help_session
     other = actions.ask(
         by=patron, at=NOW, help_session=session, body="And?", language="en", client_token=uuid.uuid4()

@@ -31,7 +31,7 @@ def address(session):
     return reverse("keep_session", args=[session.public_id])
 
 
-def test_keep_page_explains_keeping_and_offers_email_or_this_device(viewer_by_code, session):
+def test_keep_page_offers_to_keep_the_visit_by_email_or_on_this_device(viewer_by_code, session):
     response = viewer_by_code.get(address(session))
     page = text(response)
     for sentence in wording(None, timezone.now(), Library.current()):
@@ -74,7 +74,7 @@ def test_visit_is_kept_on_this_device_without_an_email(viewer_by_code, session):
     assert viewer_by_code.get(reverse("home")).context["viewer"].person == person
 
 
-def test_keeping_without_choosing_how_creates_no_account(viewer_by_code, session):
+def test_keeping_a_visit_without_choosing_a_method_creates_no_account(viewer_by_code, session):
     assert viewer_by_code.post(address(session)).url == f"{address(session)}#how"
     session.refresh_from_db()
     assert session.patron is None
@@ -88,7 +88,7 @@ def test_keeping_a_visit_twice_keeps_it_once(viewer_by_code, session, patron, si
 
 
 @pytest.mark.parametrize("way", ["account", "device"])
-def test_patron_who_keeps_a_visit_too_late_gets_a_message_and_no_account(
+def test_keeping_an_already_kept_visit_shows_a_message_and_creates_no_account(
     viewer_by_code, session, patron, sign_in, monkeypatch, way
 ):
     def too_late(*_args, **_kwargs):

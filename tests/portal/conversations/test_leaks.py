@@ -215,7 +215,7 @@ def pages_of(world, sign_in, show_code):
 
 @pytest.mark.long
 @pytest.mark.django_db
-def test_nothing_internal_of_the_desk_reaches_a_patron(
+def test_internal_words_of_the_desk_never_reach_a_patron(
     library, branch, patron, staff, coordinator, sign_in, show_code
 ):
     world = build_for(branch, patron, staff, coordinator)
@@ -263,7 +263,7 @@ def test_nothing_internal_of_the_desk_reaches_a_patron(
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", ACTIONS)
-def test_each_desk_action_leaves_words_that_only_the_desk_reads(
+def test_each_desk_action_of_the_leak_test_writes_internal_words(
     library, branch, patron, staff, coordinator, sign_in, show_code, name
 ):
     """Check that the test above searches for words that exist.
@@ -358,14 +358,14 @@ def test_templates_outside_the_desk_use_no_internal_fields_of_the_desk(path):
     ] == []
 
 
-def test_every_file_named_in_this_guard_exists():
+def test_every_file_listed_in_the_leak_check_exists():
     names = {path.name for path in (ROOT / "portal").rglob("*.py")}
     assert PATRON_FILES - names == set()
     modules = {"notes", "desk_actions", "merging", "presence", "bulk", "desk_lists", "search"}
     assert {f"{module}.py" for module in modules} - names == set()
 
 
-def test_guard_finds_a_module_that_imports_a_note():
+def test_leak_check_finds_modules_that_use_internal_names():
     assert "notes" in set(names_in("from portal.conversations import notes"))
     assert "merging" in set(names_in("from portal.conversations.merging import merge"))
     assert "ConversationNote" in set(names_in("from portal.conversations.models import ConversationNote"))

@@ -96,7 +96,7 @@ def test_staff_member_without_an_email_sees_the_mention_only_at_the_desk(convers
         ("no name at all", [], []),
     ],
 )
-def test_at_sign_names_are_matched_to_colleagues(conversation, branch, omar, body, told, unknown):
+def test_names_after_an_at_sign_are_matched_to_colleagues(conversation, branch, omar, body, told, unknown):
     StaffFactory(name="Ana Ruiz", branch=branch)
     StaffFactory(name="Ana Ruiz-Castro", branch=branch)
     StaffFactory(name="Kim", branch=branch)
@@ -104,7 +104,7 @@ def test_at_sign_names_are_matched_to_colleagues(conversation, branch, omar, bod
     assert notes.unknown_names(body, conversation) == unknown
 
 
-def test_two_colleagues_of_one_name_are_both_mentioned(conversation, staff, branch):
+def test_two_colleagues_with_the_same_name_are_both_mentioned(conversation, staff, branch):
     both = {StaffFactory(name="Kim Park", branch=branch) for _ in range(2)}
     note(conversation, staff, "@Kim Park")
     assert {mention.person for mention in NoteMention.objects.all()} == both
@@ -133,7 +133,7 @@ def test_only_colleagues_who_can_open_the_conversation_can_be_mentioned(conversa
         assert actions.Conversation.objects.at_desk_of(person).filter(pk=conversation.pk).exists()
 
 
-def test_patron_of_the_same_name_is_not_mentioned(conversation, staff):
+def test_at_sign_before_a_patrons_name_creates_no_mention(conversation, staff):
     UserFactory(name="Quinn", email="quinn@example.org")
     note(conversation, staff, "@Quinn")
     assert not NoteMention.objects.exists()
@@ -164,13 +164,13 @@ def test_mention_is_shown_until_the_staff_member_opens_the_conversation(
     assert notes.unseen_mentions(omar) == []
 
 
-def test_mention_in_a_transferred_conversation_is_not_shown(conversation, staff, omar):
+def test_mention_is_hidden_after_the_conversation_moves_to_another_branch(conversation, staff, omar):
     note(conversation, staff, "@Omar")
     desk_actions.transfer(conversation, branch=BranchFactory(), by=staff, at=NOW + minute, was=None)
     assert notes.unseen_mentions(omar) == []
 
 
-def test_note_draft_is_deleted_with_the_saved_note_and_not_saved_again(conversation, staff):
+def test_draft_of_a_saved_note_is_deleted_and_cannot_be_saved_again(conversation, staff):
     token = uuid.uuid4()
     typing = {"person": staff, "side": "staff", "kind": "note", "client_token": token, "at": NOW}
     drafts.save_draft(conversation, sequence=1, body="Half a", **typing)

@@ -69,19 +69,19 @@ def messages(conversation):
     return list(conversation.messages.in_order().values_list("body", flat=True))[1:]
 
 
-def test_draft_typed_on_one_phone_appears_on_the_other(phone, tablet, conversation):
+def test_draft_typed_on_a_phone_appears_on_a_tablet(phone, tablet, conversation):
     assert Composer(phone, conversation).save("Is it on Thurs").status_code == 204
     assert Composer(tablet, conversation).shown == "Is it on Thurs"
 
 
-def test_draft_is_there_after_signing_in_again(phone, conversation, patron, sign_in):
+def test_draft_reappears_after_the_patron_signs_in_again(phone, conversation, patron, sign_in):
     Composer(phone, conversation).save("Is it on Thurs")
     phone.post(reverse("sign_out"))
     assert phone.get(conversation.get_absolute_url()).status_code == 404
     assert Composer(sign_in(phone, patron), conversation).shown == "Is it on Thurs"
 
 
-def test_draft_by_code_is_shared_by_all_viewers_with_the_code(client, phone, branch, staff, show_code):
+def test_all_viewers_with_the_same_visit_code_share_one_draft(client, phone, branch, staff, show_code):
     session = HelpSessionFactory(branch=branch, staff=staff)
     code = code_for(session)
     conversation = actions.ask(
@@ -102,7 +102,7 @@ def test_draft_by_code_is_shared_by_all_viewers_with_the_code(client, phone, bra
 @pytest.mark.parametrize(
     ("kept", "shown"), [(True, "Words of the patron"), (False, "Words of the holder of the code")]
 )
-def test_viewer_sees_their_own_draft_of_two_in_a_conversation(
+def test_viewer_sees_their_own_draft_in_a_conversation_with_two_drafts(
     phone, patron, branch, staff, show_code, kept, shown
 ):
     """A signed-in viewer by code writes without their name until they keep the visit."""
@@ -143,12 +143,12 @@ def test_older_tab_cannot_overwrite_a_newer_draft(phone, tablet, conversation):
     assert Draft.objects.get().body == "Is it"
 
 
-def test_repeated_save_of_a_draft_is_no_conflict(phone, conversation):
+def test_saving_the_same_draft_twice_causes_no_conflict(phone, conversation):
     composer = Composer(phone, conversation)
     assert [composer.save("Is it on", sequence=1).status_code for _again in range(2)] == [204, 204]
 
 
-def test_sending_deletes_the_draft(phone, conversation):
+def test_sending_a_message_deletes_its_draft(phone, conversation):
     composer = Composer(phone, conversation)
     composer.save("Is it on Thursday?")
     composer.send("Is it on Thursday?")
@@ -157,7 +157,7 @@ def test_sending_deletes_the_draft(phone, conversation):
     assert Composer(phone, conversation).shown == ""
 
 
-def test_draft_saved_after_its_message_gets_410_and_a_new_token(phone, conversation):
+def test_draft_saved_after_its_message_was_sent_gets_410_and_a_new_token(phone, conversation):
     composer = Composer(phone, conversation)
     composer.send("Is it on Thursday?")
     answer = composer.save("Is it on Thursday?")
@@ -178,7 +178,7 @@ def test_sending_an_older_text_keeps_the_newer_draft(phone, tablet, conversation
 
 
 @pytest.mark.parametrize("htmx", [True, False])
-def test_different_messages_from_two_devices_with_one_token_are_both_sent(phone, tablet, conversation, htmx):
+def test_two_devices_with_the_same_token_can_send_different_messages(phone, tablet, conversation, htmx):
     Composer(phone, conversation).save("Is it on")
     first, second = Composer(phone, conversation), Composer(tablet, conversation)
     assert first.token == second.token
@@ -221,7 +221,7 @@ def test_draft_creates_no_message(phone, conversation):
     assert Message.objects.count() == 1
 
 
-def test_draft_with_an_expired_form_is_not_stored_for_resending(patron, conversation, sign_in):
+def test_draft_from_a_form_with_an_expired_csrf_token_is_not_stored(patron, conversation, sign_in):
     browser = sign_in(Client(enforce_csrf_checks=True), patron)
     browser.get(conversation.get_absolute_url())
     answer = browser.post(
@@ -236,7 +236,7 @@ def test_draft_with_an_expired_form_is_not_stored_for_resending(patron, conversa
 @pytest.mark.parametrize(
     ("opens_by_code", "kept"), [(HelpSessionFactory, False), (QuietSessionFactory, False), (None, True)]
 )
-def test_expired_form_is_not_stored_while_a_visit_is_open_by_code(
+def test_expired_form_is_not_stored_if_the_browser_opened_a_visit_by_code(
     patron, branch, staff, conversation, sign_in, show_code, opens_by_code, kept
 ):
     browser = sign_in(Client(enforce_csrf_checks=True), patron)
@@ -252,7 +252,7 @@ def test_expired_form_is_not_stored_while_a_visit_is_open_by_code(
     assert (answer.status_code, RefusedPost.objects.exists()) == ((302, True) if kept else (403, False))
 
 
-def test_expired_desk_form_is_stored_even_if_a_visit_is_open_by_code(staff, branch, sign_in, show_code):
+def test_expired_desk_form_is_stored_even_if_a_visit_was_opened_by_code(staff, branch, sign_in, show_code):
     browser = show_code(
         sign_in(Client(), staff, second_factor=False),
         code_for(QuietSessionFactory(branch=branch, staff=staff)),

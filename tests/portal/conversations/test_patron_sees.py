@@ -155,7 +155,9 @@ def test_pending_answer_is_invisible_to_the_patron(me, conversation, patron, sta
 
 
 @pytest.mark.parametrize("then", ["turn", "close"])
-def test_pending_answer_is_invisible_right_after_another_answer(me, conversation, staff, clock, then):
+def test_second_pending_answer_stays_invisible_when_the_first_answer_appears(
+    me, conversation, staff, clock, then
+):
     """The worker hasn't run between the two answers."""
     answer(conversation, staff, body="A first word.", then="ours")
     clock.shift(16 * second)
@@ -189,7 +191,7 @@ def test_unread_badge_appears_when_the_undo_window_ends(me, conversation, staff,
     assert marked == [False, True]
 
 
-def test_answer_read_before_the_worker_ran_stays_read(me, conversation, staff, clock):
+def test_worker_does_not_mark_an_already_read_answer_as_unread(me, conversation, staff, clock):
     answer(conversation, staff)
     clock.shift(15)
     assert "Yes, on Thursday." in text(me.get(conversation.get_absolute_url()))
@@ -197,7 +199,7 @@ def test_answer_read_before_the_worker_ran_stays_read(me, conversation, staff, c
     assert "unread" not in text(me.get(reverse("home")))
 
 
-def test_answer_shown_after_the_patrons_message_is_listed_after_that_message(
+def test_patrons_message_is_listed_above_an_answer_that_was_still_pending(
     me, conversation, patron, staff, clock
 ):
     answer(conversation, staff)
@@ -264,7 +266,7 @@ CLOSED = "This is closed. You can reopen it by writing."
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-def test_each_state_is_described_on_page_list_and_visit(
+def test_patron_pages_describe_each_state_of_a_conversation(
     me, conversation, patron, staff, clock, happened, in_the_conversation, in_the_list, told
 ):
     if happened:
@@ -289,7 +291,7 @@ def test_each_state_is_described_on_page_list_and_visit(
         (None, ""),
     ],
 )
-def test_promised_time_is_shown_as_a_day(me, conversation, promised_in, words):
+def test_promised_answer_time_is_shown_as_a_day(me, conversation, promised_in, words):
     Conversation.objects.update(promised_at=promised_in and timezone.now() + promised_in)
     assert (
         " ".join(me.get(conversation.get_absolute_url()).context["state"])
@@ -297,7 +299,7 @@ def test_promised_time_is_shown_as_a_day(me, conversation, promised_in, words):
     )
 
 
-def test_conversation_page_does_not_mention_closing_if_nothing_closes_by_itself(
+def test_conversation_page_mentions_no_closing_day_if_automatic_closing_is_off(
     me, conversation, staff, clock
 ):
     Library.objects.update(closes_after_days=0)
@@ -316,7 +318,7 @@ def test_conversation_page_does_not_mention_closing_if_nothing_closes_by_itself(
         ("ours", None),
     ],
 )
-def test_answer_email_says_when_the_conversation_closes_but_not_the_subject(conversation, staff, then, words):
+def test_answer_email_contains_the_closing_day_but_not_the_subject(conversation, staff, then, words):
     answer(conversation, staff, then=then)
     notification = Notification.objects.get()
     for body in (notification.text, notification.html):
@@ -354,7 +356,7 @@ def away(staff):
 
 
 @pytest.mark.parametrize("covered", [True, False])
-def test_conversation_page_says_that_the_last_author_is_away_and_who_answers(
+def test_conversation_page_says_who_answers_while_the_last_author_is_away(
     me, conversation, patron, staff, branch, clock, away, covered
 ):
     answered(conversation, patron, staff, clock)
@@ -376,7 +378,7 @@ def test_conversation_page_does_not_mention_the_absence_of_an_uninvolved_colleag
     assert "Ines Coordinator is away" in text(me.get(conversation.get_absolute_url()))
 
 
-def test_quiet_visit_does_not_say_who_is_away(client, staff, branch, show_code, away):
+def test_conversation_page_of_a_quiet_visit_does_not_say_who_is_away(client, staff, branch, show_code, away):
     quiet = QuietSessionFactory(branch=branch, staff=staff)
     conversation = ConversationFactory(help_session=quiet)
     MessageFactory(conversation=conversation, side="staff", author=staff)
@@ -389,7 +391,9 @@ def test_quiet_visit_does_not_say_who_is_away(client, staff, branch, show_code, 
 # Merged conversations.
 
 
-def test_merged_conversation_redirects_to_the_remaining_one(me, conversation, session, patron, staff, clock):
+def test_merged_conversation_redirects_to_the_remaining_conversation(
+    me, conversation, session, patron, staff, clock
+):
     other = actions.ask(
         by=patron,
         at=timezone.now(),
@@ -460,7 +464,7 @@ def word(number):
 
 @pytest.mark.parametrize("count", [3, 30, 300])
 @pytest.mark.parametrize("unread", [0, 2])
-def test_conversation_runs_the_same_number_of_queries_for_3_30_and_300_messages(
+def test_query_count_of_a_conversation_page_does_not_depend_on_the_message_count(
     me, long, count, unread, django_assert_num_queries
 ):
     conversation = long(count)
@@ -472,7 +476,7 @@ def test_conversation_runs_the_same_number_of_queries_for_3_30_and_300_messages(
     assert len(page.content) < 60_000
 
 
-def test_long_conversation_shows_the_last_messages_and_links_to_the_earlier_ones(me, long):
+def test_long_conversation_shows_the_last_messages_and_a_link_to_earlier_messages(me, long):
     conversation = long(42)
     page = me.get(conversation.get_absolute_url())
     assert bodies(page) == [word(number) for number in range(42 - SHOWN_MIN, 42)]
@@ -492,7 +496,7 @@ def test_conversation_opens_at_the_first_unread_message(me, long):
     assert "New" not in part(again, "latest")
 
 
-def test_conversation_page_shows_at_most_the_page_limit(me, long):
+def test_conversation_page_shows_a_limited_number_of_unread_messages(me, long):
     conversation = long(300)
     Participation.objects.all().delete()
     # The page begins with the first message by staff that fits.
@@ -502,12 +506,12 @@ def test_conversation_page_shows_at_most_the_page_limit(me, long):
 
 
 @pytest.mark.parametrize(("count", "folded"), [(SHOWN_MIN + 3, 0), (SHOWN_MIN + 4, 4)])
-def test_up_to_three_extra_messages_are_shown_instead_of_folded(me, long, count, folded):
+def test_earlier_messages_are_folded_only_if_there_are_more_than_three(me, long, count, folded):
     conversation = long(count)
     assert me.get(conversation.get_absolute_url()).context["part"].earlier == folded
 
 
-def test_earlier_messages_load_page_by_page_up_to_the_first(me, long):
+def test_earlier_messages_load_page_by_page_up_to_the_first_message(me, long):
     conversation = long(120)
     page = me.get(conversation.get_absolute_url())
     seen, first = bodies(page), page.context["part"].messages[0]
@@ -540,7 +544,7 @@ def test_link_to_earlier_messages_works_without_javascript(me, long):
     ]
 
 
-def test_link_to_a_message_opens_the_messages_around_it(me, long):
+def test_link_to_a_message_shows_the_surrounding_messages(me, long):
     conversation = long(120)
     message = conversation.messages.get(body=word(30))
     page = me.get(conversation.get_absolute_url(), {"message": message.public_id})
@@ -556,7 +560,7 @@ def test_link_to_a_message_opens_the_messages_around_it(me, long):
 
 @pytest.mark.parametrize("named", ["nonsense", "0d5a3f3e-6f0a-4b8e-9c55-4d8d1c9f7a10", ""])
 @pytest.mark.parametrize("name", ["message", "before"])
-def test_link_to_an_unknown_message_opens_the_end(me, long, named, name):
+def test_link_to_an_unknown_message_opens_the_end_of_the_conversation(me, long, named, name):
     conversation = long(30)
     assert bodies(me.get(conversation.get_absolute_url(), {name: named}))[-1] == word(29)
 
@@ -573,14 +577,14 @@ def test_link_never_shows_a_message_of_another_conversation(me, long, branch, st
             )
 
 
-def test_pending_answer_cannot_be_linked_to(me, long, staff):
+def test_link_to_a_pending_answer_does_not_show_the_answer(me, long, staff):
     conversation = long(30)
     held = answer(conversation, staff)
     page = me.get(conversation.get_absolute_url(), {"message": held.public_id})
     assert held.body not in text(page)
 
 
-def test_event_is_shown_only_among_the_messages_of_its_time(me, long):
+def test_event_is_shown_only_among_messages_of_the_same_time(me, long):
     conversation = long(120)
     # Each event happens right after the message with that number.
     for number, kind in ((30, "closed"), (80, "reopened")):
@@ -628,7 +632,9 @@ def test_new_message_on_the_same_day_adds_no_second_day_heading(me, conversation
     "shown", [None, "nonsense", f"{'9' * 40}-1", "-1", "1-", f"{int(NOW.timestamp()) * 1_000_000}-0"]
 )
 @pytest.mark.parametrize("name", ["reply", "close_conversation", "conversation_news"])
-def test_request_without_a_valid_position_returns_the_whole_conversation(me, conversation, name, shown):
+def test_request_without_a_valid_message_position_returns_the_whole_conversation(
+    me, conversation, name, shown
+):
     fields = {"since": "0", "body": "Hello?", "client_token": uuid.uuid4()} | (
         {} if shown is None else {"shown": shown}
     )

@@ -42,7 +42,7 @@ def test_colleague_who_keeps_polling_stays_present(conversation, staff, coordina
         assert others(conversation, staff, at + 7 * second) == [(coordinator, False)]
 
 
-def test_start_and_end_of_writing_are_seen_at_once(conversation, staff, coordinator):
+def test_staff_member_sees_at_once_when_a_colleague_starts_or_stops_writing(conversation, staff, coordinator):
     presence.come(conversation, person=coordinator, at=NOW)
     presence.come(conversation, person=coordinator, at=NOW + second, writing=True)
     assert others(conversation, staff, NOW + second) == [(coordinator, True)]
@@ -50,7 +50,7 @@ def test_start_and_end_of_writing_are_seen_at_once(conversation, staff, coordina
     assert others(conversation, staff, NOW + 2 * second) == [(coordinator, False)]
 
 
-def test_leaving_colleague_disappears_at_once(conversation, staff, coordinator):
+def test_colleague_who_leaves_a_conversation_disappears_at_once(conversation, staff, coordinator):
     presence.come(conversation, person=coordinator, at=NOW, writing=True)
     presence.leave(conversation, person=coordinator)
     assert others(conversation, staff, NOW) == []

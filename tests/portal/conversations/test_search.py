@@ -86,7 +86,7 @@ def assert_index_agrees():
             assert row.conversation_id in search._rows_with(word)
 
 
-def test_conversation_is_found_by_subject_patron_name_message_text_and_item_titles(session, patron, staff):
+def test_search_finds_conversations_by_subject_patron_message_and_item(session, patron, staff):
     conversation = ask(session, patron, "The smoker is too hot")
     other = ask(session, patron, "Something else")
     answer(
@@ -110,7 +110,7 @@ def test_conversation_is_found_by_subject_patron_name_message_text_and_item_titl
     assert found("smoker else") == set()
 
 
-def test_every_search_runs_the_same_statements(session, patron):
+def test_every_search_runs_the_same_sql_statements(session, patron):
     """PostgreSQL prepares a statement by its text, so the text must not contain the keys that were found."""
     bees, hives = ask(session, patron, "The smoker is too hot"), ask(session, patron, "Two hives, no smoker")
     statements = []
@@ -142,21 +142,21 @@ def test_every_search_runs_the_same_statements(session, patron):
         *[(nothing, None) for nothing in ('"', "'", "", " \t", "%", "\\", "\0")],
     ],
 )
-def test_symbols_are_searched_as_text_or_ignored_but_never_operators(session, patron, text, expected):
+def test_symbols_in_a_search_never_act_as_operators(session, patron, text, expected):
     conversations = {body: ask(session, patron, body) for body in ["c++", "c#", "日本", "plain"]}
     assert found(text) == (
         set(conversations.values()) if expected is None else {conversations[body] for body in expected}
     )
 
 
-def test_notes_are_not_searched(session, patron, staff):
+def test_search_does_not_find_words_of_staff_notes(session, patron, staff):
     conversation = ask(session, patron, "Hello")
     notes.write_note(conversation, by=staff, at=NOW, body="peculiar", client_token=uuid.uuid4())
     assert found("peculiar") == set()
 
 
 @pytest.mark.parametrize("few", [0, 1, 2, 5000])
-def test_search_finds_the_same_for_common_and_rare_words(monkeypatch, session, patron, staff, few):
+def test_search_results_are_correct_for_common_and_rare_words(monkeypatch, session, patron, staff, few):
     monkeypatch.setattr(search, "COMMON_FROM", few)
     first, second_, third = (
         ask(session, patron, body) for body in ["the red kite", "the red fox", "the fox"]
@@ -209,7 +209,7 @@ def test_search_index_matches_the_tables_after_every_action(session, patron, sta
     assert {row.conversation_id for row in ConversationWords.objects.all()} == {kept.pk}
 
 
-def test_rebuild_command_adds_missing_words_and_removes_outdated_ones(session, patron, staff):
+def test_rebuilding_the_search_index_adds_missing_and_removes_outdated_words(session, patron, staff):
     conversation = ask(session, patron, "The smoker is too hot")
     MessageFactory(conversation=ConversationFactory(subject="Unindexed"), body="never seen")
     Message.objects.filter(conversation=conversation).update(body="changed under it")

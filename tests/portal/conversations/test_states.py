@@ -211,7 +211,7 @@ def apply_event(conversation, happening, patron, staff):
 @pytest.mark.parametrize(
     ("state", "happening", "expected", "since"), TABLE, ids=[f"{line[0]}: {line[1]}" for line in TABLE]
 )
-def test_each_event_leads_each_state_to_the_expected_state(
+def test_conversation_has_the_expected_state_after_each_event(
     world, patron, staff, state, happening, expected, since
 ):
     reach(world, state, patron, staff)
@@ -240,7 +240,7 @@ def test_state_table_covers_every_state_and_event():
 # Details that the table doesn't show.
 
 
-def test_more_urgent_reason_replaces_the_first_and_survives_a_later_message():
+def test_waiting_reason_of_a_conversation_changes_only_to_a_more_urgent_reason():
     state = states.patron_wrote(states.nothing_yet(T0), T0)
     assert state == State("waiting_for_staff", "asked", turned_at=T0, waiting_since=T0, at_desk_from=T0)
     state = states.item_failed(state, T1, "could_not_get_it")
@@ -248,14 +248,16 @@ def test_more_urgent_reason_replaces_the_first_and_survives_a_later_message():
     assert states.patron_wrote(state, T2).reason == "could_not_get_it"
 
 
-def test_message_after_a_verdict_ends_the_minute_of_grace():
+def test_message_after_a_bad_verdict_reaches_the_desk_without_delay():
     state = states.item_failed(states.nothing_yet(T0), T0, "did_not_help")
     assert state.at_desk_from == T0 + states.GRACE
     assert states.patron_wrote(state, T0 + states.GRACE / 2).at_desk_from == T0 + states.GRACE / 2
 
 
 @pytest.mark.parametrize("days", [0, 1, 14])
-def test_conversation_closes_by_itself_after_the_librarys_number_of_days(library, world, patron, staff, days):
+def test_conversation_closes_by_itself_after_the_number_of_days_in_the_settings(
+    library, world, patron, staff, days
+):
     library.closes_after_days = days
     library.save()
     write(world, staff, "staff", T1)
@@ -271,7 +273,7 @@ def test_conversation_closes_by_itself_after_the_librarys_number_of_days(library
     assert list(world.events.values_list("kind", "side", "by", "shown_from")) == told
 
 
-def test_snooze_ends_on_its_day_in_the_librarys_time_zone(world, staff):
+def test_snooze_ends_at_midnight_in_the_librarys_time_zone(world, staff):
     desk_actions.snooze(world, until=UNTIL, by=staff, at=T1)
     # Midnight in Chicago, on daylight saving time.
     midnight = datetime.datetime(2026, 3, 10, 5, 0, tzinfo=datetime.UTC)
@@ -334,7 +336,7 @@ def make_merged(first, second, patron, staff, session):
         ([("ask", 0), ("turn", 2)], [("ask", 1), ("close", 3)], "closed", None),
     ],
 )
-def test_merged_conversation_waits_if_either_was_unanswered(
+def test_merged_conversation_waits_for_staff_if_either_conversation_was_unanswered(
     library, branch, patron, staff, first, second, status, since
 ):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
@@ -346,9 +348,7 @@ def test_merged_conversation_waits_if_either_was_unanswered(
     assert_replay_agrees(conversation)
 
 
-def test_answer_after_a_merge_answers_both_and_taking_it_back_leaves_both_waiting(
-    library, branch, patron, staff
-):
+def test_taking_back_an_answer_after_a_merge_leaves_both_questions_waiting(library, branch, patron, staff):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     conversation = make_merged([("ask", 0)], [("ask", 1), ("turn", 2)], patron, staff, session)
     answer = write(conversation, staff, "staff", T0 + 21 * hour)
@@ -369,7 +369,7 @@ def test_answer_in_the_microsecond_of_a_merge_comes_after_the_merge(library, bra
     assert_replay_agrees(conversation)
 
 
-def test_bad_verdict_before_a_merge_still_waits_at_the_desk(library, branch, patron, staff):
+def test_conversation_with_a_bad_verdict_still_waits_for_staff_after_a_merge(library, branch, patron, staff):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     [failed] = recommend_in(session)
     verdicts.take_verdict(failed, verdict="did_not_help", why="", comment="", by=patron, at=T0)
@@ -387,7 +387,7 @@ def test_bad_verdict_before_a_merge_still_waits_at_the_desk(library, branch, pat
     assert (asked.reason, asked.waiting_since, Conversation.objects.count()) == ("could_not_get_it", T0, 2)
 
 
-def test_assigning_does_not_change_the_state(library, world, staff):
+def test_assigning_a_conversation_does_not_change_its_state(library, world, staff):
     other = StaffFactory(branch=world.branch)
     world.refresh_from_db()
     before = states.state_of(world)

@@ -33,7 +33,7 @@ def give_verdict(client, recommendation, **data):
 
 
 @pytest.mark.parametrize("verdict", Verdict.values)
-def test_verdict_by_htmx_shows_what_a_reload_shows(me, session, recommendation, verdict):
+def test_htmx_verdict_shows_the_same_card_as_a_page_reload(me, session, recommendation, verdict):
     page = session.get_absolute_url()
     card = f"rec-{recommendation.public_id}"
     swapped = give_verdict(me, recommendation, verdict=verdict, back=page, htmx=True)
@@ -60,7 +60,7 @@ def test_verdict_never_redirects_to_another_site(me, session, recommendation, ba
 
 
 @pytest.mark.parametrize("verdict", ["did_not_help", "could_not_get_it"])
-def test_bad_verdict_offers_a_ready_question_to_the_library(me, session, recommendation, verdict):
+def test_patron_is_offered_a_prepared_question_after_a_bad_verdict(me, session, recommendation, verdict):
     give_verdict(me, recommendation, verdict=verdict)
     response = me.get(session.get_absolute_url())
     [card] = response.context["recommendations"]
@@ -82,7 +82,7 @@ def test_good_and_neutral_verdicts_offer_no_question(me, session, recommendation
     assert "Ask the library" not in text(me.get(session.get_absolute_url()))
 
 
-def test_second_tap_keeps_reason_and_comment_and_another_verdict_clears_the_reason(me, recommendation):
+def test_reason_of_a_verdict_is_kept_until_a_different_verdict_is_given(me, recommendation):
     give_verdict(me, recommendation, verdict="did_not_help")
     give_verdict(me, recommendation, verdict="did_not_help", why="too_hard")
     give_verdict(me, recommendation, verdict="did_not_help", comment="All formulas")
@@ -107,7 +107,7 @@ def test_verdict_can_be_cleared(me, session, recommendation):
     assert "Clear my answer" not in text(me.get(session.get_absolute_url()))
 
 
-def test_verdict_page_saves_a_comment_as_text(me, session, recommendation):
+def test_html_in_a_verdict_comment_is_shown_as_text(me, session, recommendation):
     give_verdict(me, recommendation, verdict="helped")
     page = reverse("verdict", args=[recommendation.public_id])
     assert "Anything else you want to say about it?" in text(me.get(page))
@@ -135,7 +135,7 @@ def test_invalid_verdict_is_a_form_error_and_changes_nothing(me, recommendation,
 @pytest.mark.parametrize(
     ("question_type", "words"), [("reference", "Did not help"), ("readers_advisory", "Not for me")]
 )
-def test_verdict_words_fit_the_question_type(client, patron, branch, sign_in, question_type, words):
+def test_verdict_labels_depend_on_the_question_type(client, patron, branch, sign_in, question_type, words):
     session = HelpSessionFactory(patron=patron, branch=branch, question_type=question_type)
     recommend_in(session)
     assert words in text(sign_in(client, patron).get(session.get_absolute_url()))

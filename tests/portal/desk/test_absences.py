@@ -31,7 +31,7 @@ def text(response):
     return " ".join(response.content.decode().split())
 
 
-def test_staff_member_sets_changes_and_removes_own_days_away(desk, staff, maribel):
+def test_staff_member_can_create_edit_and_remove_own_days_away(desk, staff, maribel):
     page = text(desk.post(reverse("absences"), days(9, 13, cover=maribel.pk), follow=True))
     assert "Rosa Lindqvist is away from Monday, March 9 to Friday, March 13." in page
     assert "Maribel Santos covers" in page
@@ -123,7 +123,9 @@ def test_coordinator_can_set_days_away_of_any_staff_member(client, coordinator, 
     assert (absence.person, absence.first_day) == (far, day(10))
 
 
-def test_absences_page_warns_if_the_cover_is_away_too(desk, client, staff, maribel, coordinator, sign_in):
+def test_absences_page_warns_if_the_covering_colleague_is_also_away(
+    desk, client, staff, maribel, coordinator, sign_in
+):
     AbsenceFactory(person=maribel, **days(12, 16))
     page = text(desk.post(reverse("absences"), days(9, 13, cover=maribel.pk), follow=True))
     assert "Maribel Santos is away from Thursday, March 12 to Monday, March 16 as well" in page
@@ -138,7 +140,7 @@ def test_absences_page_warns_if_the_cover_is_away_too(desk, client, staff, marib
     )
 
 
-def test_staff_see_who_is_away_and_only_their_own_past_absences(desk, staff, maribel):
+def test_absences_page_hides_past_absences_of_colleagues(desk, staff, maribel):
     AbsenceFactory(person=maribel, **days(3, 4))
     AbsenceFactory(person=staff, **days(9, 9))
     AbsenceFactory(person=staff, **days(1, 3))

@@ -41,7 +41,7 @@ def where(**subject):
         ("", "", ""),
     ],
 )
-def test_access_log_says_from_where_a_conversation_was_opened(
+def test_access_log_records_which_page_a_conversation_was_opened_from(
     desk, conversation, came_from, address, expected
 ):
     headers = {"Referer": HERE + came_from} if came_from else {}
@@ -56,7 +56,7 @@ def test_referrer_of_another_site_is_ignored(desk, conversation):
     assert where() == [""]
 
 
-def test_referrer_that_is_the_page_itself_is_ignored(desk, conversation):
+def test_referrer_equal_to_the_opened_page_is_ignored(desk, conversation):
     desk.get(
         f"/desk/conversations/{conversation.public_id}/",
         headers={"Referer": f"{HERE}/desk/conversations/{conversation.public_id}/"},
@@ -64,7 +64,7 @@ def test_referrer_that_is_the_page_itself_is_ignored(desk, conversation):
     assert where() == [""]
 
 
-def test_access_log_says_from_where_a_visit_was_opened(desk, visit):
+def test_access_log_records_which_page_a_visit_was_opened_from(desk, visit):
     desk.get(f"/desk/sessions/{visit.public_id}/", headers={"Referer": f"{HERE}/desk/sessions/?show=mine"})
     desk.get(
         f"/desk/sessions/{visit.public_id}/slip/",
@@ -83,12 +83,14 @@ def test_access_log_says_that_a_conversation_was_opened_by_code(
     assert where(subject=str(conversation.public_id)) == ["code"]
 
 
-def test_logging_a_conversation_as_a_contact_is_in_the_access_log(desk, conversation):
+def test_opening_the_contact_form_of_a_conversation_is_recorded_in_the_access_log(desk, conversation):
     desk.get(f"/desk/record/?conversation={conversation.public_id}")
     assert where() == ["record"]
 
 
-def test_merge_preview_is_logged_as_opened_from_the_other_conversation(desk, visit, conversation):
+def test_conversation_shown_in_a_merge_preview_is_logged_as_opened_from_a_conversation(
+    desk, visit, conversation
+):
     other = ConversationFactory(help_session=visit)
     MessageFactory(conversation=other)
     desk.get(

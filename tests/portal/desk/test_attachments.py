@@ -71,7 +71,7 @@ def page_of(browser, conversation):
     return browser.get(reverse("desk_conversation", args=[conversation.public_id])).content.decode()
 
 
-def test_picture_is_sent_with_the_answer_and_hidden_until_the_undo_window_ends(
+def test_patron_sees_the_picture_of_an_answer_only_after_the_undo_window_ends(
     desk, conversation, token, patron, sign_in, time_machine
 ):
     time_machine.move_to(timezone.now(), tick=False)
@@ -123,7 +123,7 @@ def test_answer_that_is_not_sent_keeps_its_text_and_files(desk, conversation, to
     assert ("only send pictures" in page) == (what == "a file that is not taken")
 
 
-def test_removing_a_file_without_javascript_keeps_everything_typed(desk, conversation, token, staff):
+def test_removing_a_file_without_javascript_keeps_the_typed_answer(desk, conversation, token, staff):
     answer(desk, conversation, token, body="", files=[picture_file()])
     typed = {
         "client_token": token,
@@ -150,7 +150,9 @@ def test_removing_a_file_without_javascript_keeps_everything_typed(desk, convers
 
 
 @pytest.mark.parametrize(("by_script", "status", "kept"), [(True, 401, []), (False, 302, ["Half a sent"])])
-def test_text_sent_after_the_sign_in_expired_is_kept(desk, conversation, token, by_script, status, kept):
+def test_text_posted_after_the_sign_in_expired_is_kept_only_without_javascript(
+    desk, conversation, token, by_script, status, kept
+):
     desk.get(reverse("me"))
     desk.session.flush()
     typed = {"client_token": token, "body": "Half a sent", "files": picture_file()}
@@ -211,7 +213,7 @@ def test_staff_cannot_open_a_file_the_patron_has_not_sent(desk, conversation, to
         ("nobody", 302),
     ],
 )
-def test_only_staff_of_the_branch_and_the_assignee_open_a_file_at_the_desk(
+def test_only_staff_of_the_branch_and_the_assignee_can_open_a_conversations_file(
     client, sign_in, conversation, staff, patron, who, status
 ):
     file = attach_to(conversation.messages.get())
@@ -230,7 +232,7 @@ def test_only_staff_of_the_branch_and_the_assignee_open_a_file_at_the_desk(
     assert [client.get(address(file) + small).status_code for small in ("", "?size=small")] == [status] * 2
 
 
-def test_opening_a_file_is_in_the_access_log_but_its_preview_is_not(desk, conversation, patron, staff):
+def test_access_log_records_an_opened_file_but_not_a_picture_preview(desk, conversation, patron, staff):
     picture, pdf = attach_to(conversation.messages.get()), attach_to(conversation.messages.get(), pdf_file())
     desk.get(f"{address(picture)}?size=small")
     assert AuditEvent.objects.filter(action="opened").count() == 0
@@ -255,7 +257,7 @@ def test_files_add_one_query_to_the_conversation_page(desk, conversation, token,
 
 
 @pytest.mark.parametrize(("may_open", "status"), [(True, 200), (False, 404)])
-def test_files_of_a_merged_conversation_open_only_for_staff_of_the_remaining_one(
+def test_opening_files_after_a_merge_requires_access_to_the_remaining_conversation(
     desk, conversation, token, staff, patron, may_open, status
 ):
     file = attach_to(conversation.messages.get())

@@ -113,21 +113,21 @@ def test_bulk_take_includes_a_conversation_of_a_colleague_who_is_away(desk, staf
     assert "1 assigned to you." in messages_on(post(desk, many[:1], "take"))
 
 
-def test_bulk_assign_gives_all_conversations_to_a_colleague(desk, many, branch):
+def test_bulk_assign_gives_all_selected_conversations_to_the_chosen_colleague(desk, many, branch):
     omar = StaffFactory(name="Omar", branch=branch)
     assert "3 assigned to Omar." in messages_on(post(desk, many, "assign", to=omar.public_id))
     assert {conversation["assignee"] for conversation in rows(many)} == {omar.pk}
 
 
 @pytest.mark.parametrize("to", ["", "nonsense", "00000000-0000-0000-0000-000000000000"])
-def test_bulk_assign_refuses_anyone_but_a_colleague_of_the_same_desks(desk, many, to):
+def test_bulk_assign_requires_a_colleague_of_the_same_branch(desk, many, to):
     before = rows(many)
     assert "Choose a colleague first." in messages_on(post(desk, many, "assign", to=to))
     assert "Choose a colleague first." in messages_on(post(desk, many, "assign", to=StaffFactory().public_id))
     assert rows(many) == before
 
 
-def test_bulk_assign_skips_conversations_of_branches_the_colleague_does_not_work_at(desk, staff, ask, branch):
+def test_bulk_assign_skips_conversations_outside_the_colleagues_branches(desk, staff, ask, branch):
     hill = BranchFactory(name="Hill")
     staff.staff_roles.create(branch=hill)
     omar = StaffFactory(name="Omar", branch=branch)
@@ -139,7 +139,7 @@ def test_bulk_assign_skips_conversations_of_branches_the_colleague_does_not_work
 
 
 @pytest.mark.parametrize(("do", "more"), [("snooze:other", {"day": "2026-03-09"}), ("snooze:2026-03-09", {})])
-def test_bulk_snooze_snoozes_all_until_the_chosen_day(desk, many, do, more):
+def test_bulk_snooze_applies_to_all_selected_conversations_until_the_chosen_day(desk, many, do, more):
     assert "3 snoozed." in messages_on(post(desk, many, do, **more))
     assert {conversation["snoozed_until"] for conversation in rows(many)} == {datetime.date(2026, 3, 9)}
 
@@ -164,11 +164,11 @@ def test_invalid_bulk_action_changes_nothing(desk, many, do):
 
 
 @pytest.mark.parametrize("boxes", [[], ["nonsense"], ["00000000-0000-0000-0000-000000000000.1"]])
-def test_bulk_action_without_a_selection_says_so(desk, boxes):
+def test_bulk_action_without_a_selection_says_that_nothing_is_selected(desk, boxes):
     assert "Nothing is selected." in messages_on(post(desk, boxes, "close"))
 
 
-def test_bulk_action_ignores_conversations_of_another_desk(desk, many, ask):
+def test_bulk_action_ignores_conversations_of_other_branches(desk, many, ask):
     elsewhere = ask("Elsewhere", place=BranchFactory())
     answer = messages_on(post(desk, [many[0], elsewhere], "close"))
     assert (answer.count("1 closed."), "Elsewhere" in answer, "left" in answer) == (1, False, False)
@@ -210,7 +210,7 @@ def test_bulk_action_says_that_a_closed_conversation_cannot_be_changed(desk, sta
 
 
 @pytest.mark.parametrize("do", ["close", "take", "snooze:2026-03-09", "assign"])
-def test_bulk_undo_restores_everything(desk, staff, patron, many, branch, do):
+def test_bulk_undo_restores_the_previous_state_of_all_conversations(desk, staff, patron, many, branch, do):
     # One of the three conversations waits for the patron.
     say(many[2], staff, "staff")
     omar = StaffFactory(branch=branch)
@@ -226,7 +226,7 @@ def test_bulk_undo_restores_everything(desk, staff, patron, many, branch, do):
     assert rows(many) == before
 
 
-def test_bulk_undo_skips_a_conversation_that_changed_since(desk, patron, many):
+def test_bulk_undo_skips_a_conversation_that_changed_after_the_bulk_action(desk, patron, many):
     answer = post(desk, many, "close")
     with time_machine.travel(timezone.now() + datetime.timedelta(minutes=1), tick=False):
         say(many[0], patron, "patron", "But it isn't!")
@@ -235,7 +235,7 @@ def test_bulk_undo_skips_a_conversation_that_changed_since(desk, patron, many):
     assert many[0].events.filter(kind="closed").exists()
 
 
-def test_bulk_undo_works_once(desk, many):
+def test_bulk_action_can_be_undone_only_once(desk, many):
     answer = post(desk, many, "close")
     undo(desk, answer)
     before = rows(many)
@@ -243,7 +243,7 @@ def test_bulk_undo_works_once(desk, many):
     assert rows(many) == before
 
 
-def test_bulk_undo_ends_after_ten_minutes(desk, many):
+def test_bulk_action_cannot_be_undone_after_ten_minutes(desk, many):
     answer = post(desk, many, "close")
     before = rows(many)
     with time_machine.travel(timezone.now() + datetime.timedelta(minutes=10, seconds=2), tick=False):
@@ -251,7 +251,7 @@ def test_bulk_undo_ends_after_ten_minutes(desk, many):
     assert rows(many) == before
 
 
-def test_colleague_cannot_undo_a_bulk_action(client, desk, many, branch, sign_in):
+def test_staff_member_cannot_undo_a_colleagues_bulk_action(client, desk, many, branch, sign_in):
     answer = post(desk, many, "close")
     before = rows(many)
     sign_in(client, StaffFactory(branch=branch))
@@ -266,7 +266,7 @@ def test_unknown_undo_key_is_refused(desk, key):
     )
 
 
-def test_undo_key_of_an_earlier_version_is_refused(desk, staff):
+def test_bulk_undo_key_from_an_older_portal_version_is_refused(desk, staff):
     key = signing.dumps({"by": staff.pk, "threads": []}, salt=bulk.SALT, compress=True)
     assert "can't be undone any more" in messages_on(
         desk.post(f"{UNDO}?{urlencode({'key': key})}", follow=True)
@@ -325,7 +325,7 @@ def test_bulk_close_updates_branch_queues_in_a_fixed_order(
     assert set(BranchQueue.objects.values_list("branch", flat=True)) == {branch.pk, hill.pk}
 
 
-def test_bulk_assign_shows_names_with_format_characters_unchanged(desk, many, branch):
+def test_bulk_assign_shows_percent_signs_in_a_colleagues_name_unchanged(desk, many, branch):
     to = StaffFactory(name="Bo 100% %(count)s %s", branch=branch)
     page = post(desk, many[:1], "assign", to=str(to.public_id)).content.decode()
     assert f"1 assigned to {to.name}." in page

@@ -37,7 +37,7 @@ def choose(library):
 
 
 @pytest.mark.parametrize("mode", ["paper", "shared", "own"])
-def test_child_switch_records_the_librarys_choice(desk, choose, typed, mode):
+def test_child_switch_saves_the_librarys_setting_for_children_with_the_visit(desk, choose, typed, mode):
     choose(mode)
     desk.post(RECORD, typed(with_child="on"))
     assert HelpSession.objects.get().with_child == mode
@@ -52,7 +52,7 @@ def test_child_switch_is_off_for_every_new_visit(desk, choose, typed):
     assert HelpSession.objects.latest("pk").with_child == ""
 
 
-def test_child_switch_follows_the_quiet_switch_and_is_kept_in_an_unfinished_form(desk, choose, typed):
+def test_child_switch_comes_after_the_quiet_switch_and_is_kept_by_autosave(desk, choose, typed):
     choose("shared")
     page = desk.get(RECORD).content.decode()
     assert re.findall(r'name="(quiet|with_child|question)"', page) == ["quiet", "with_child", "question"]
@@ -65,7 +65,7 @@ def test_child_switch_follows_the_quiet_switch_and_is_kept_in_an_unfinished_form
     )
 
 
-def test_childs_visit_uses_the_librarys_choice_at_the_time_of_recording(desk, choose, typed):
+def test_childs_visit_uses_the_librarys_setting_at_the_time_of_recording(desk, choose, typed):
     choose("shared")
     fields = typed(with_child="on")
     desk.post(reverse("autosave"), fields)
@@ -74,7 +74,7 @@ def test_childs_visit_uses_the_librarys_choice_at_the_time_of_recording(desk, ch
     assert HelpSession.objects.get().with_child == "paper"
 
 
-def test_paper_only_slip_shows_everything_and_no_code(desk, choose, typed, item):
+def test_paper_only_slip_shows_the_whole_visit_but_no_code(desk, choose, typed, item):
     choose("paper")
     chosen = {
         "items-TOTAL_FORMS": "1",
@@ -99,7 +99,7 @@ def test_paper_only_slip_shows_everything_and_no_code(desk, choose, typed, item)
     assert not ClaimCode.objects.exists()
 
 
-def test_paper_only_visit_refuses_hand_over_code_card_and_account(desk, choose, branch, staff, patron):
+def test_paper_only_visit_cannot_be_handed_over_digitally(desk, choose, branch, staff, patron):
     visit = HelpSessionFactory(branch=branch, staff=staff, with_child="paper")
     HelpSessionFactory(branch=branch, staff=staff, patron=patron)
     desk.post(reverse("hand_over", args=[visit.public_id]), {"address": "parent@example.org"})
@@ -109,7 +109,7 @@ def test_paper_only_visit_refuses_hand_over_code_card_and_account(desk, choose, 
     assert (visit.patron, visit.claim_codes.count(), visit.handed_over_at) == (None, 0, None)
 
 
-def test_paper_only_visit_refuses_or_revokes_a_code_card(desk, choose, typed):
+def test_paper_only_visit_refuses_a_new_code_card_and_revokes_an_attached_card(desk, choose, typed):
     choose("paper")
     card, fields = code_for(None), typed(with_child="on")
     answer = desk.post(RECORD, {**fields, "card": card})
@@ -120,7 +120,7 @@ def test_paper_only_visit_refuses_or_revokes_a_code_card(desk, choose, typed):
     assert ClaimCode.objects.get().state == "revoked"
 
 
-def test_quiet_visit_with_a_child_gets_a_code_like_any_quiet_visit(desk, choose, typed):
+def test_quiet_visit_with_a_child_gets_a_code_even_in_a_paper_only_library(desk, choose, typed):
     choose("paper")
     answer = desk.post(RECORD, typed(with_child="on", quiet="on", question="Zqxsecret", summary="Zqxsecret"))
     printed = desk.get(f"{answer.url}?paper=receipt")
@@ -131,7 +131,7 @@ def test_quiet_visit_with_a_child_gets_a_code_like_any_quiet_visit(desk, choose,
 # Records of children
 
 
-def test_childs_record_has_a_first_name_only_and_no_address(desk, choose):
+def test_childs_record_accepts_only_a_first_name_and_no_email_address(desk, choose):
     choose("own")
     wrong = desk.post(
         NEW, {"name": "Mia Doe", "email": "mia@example.org", "language": "en", "is_child": "on"}
@@ -145,14 +145,16 @@ def test_childs_record_has_a_first_name_only_and_no_address(desk, choose):
     )
 
 
-def test_desk_makes_no_childs_record_in_a_paper_only_library(desk, choose):
+def test_childs_record_cannot_be_created_in_a_paper_only_library(desk, choose):
     choose("paper")
     assert 'name="is_child"' not in desk.get(NEW).content.decode()
     desk.post(NEW, {"name": "Mia Doe", "language": "en", "is_child": "on"})
     assert not User.objects.get(name="Mia Doe").is_child
 
 
-def test_marking_a_record_as_a_childs_or_not_is_in_the_patrons_access_log(desk, branch, staff, sign_in):
+def test_marking_and_unmarking_a_childs_record_is_shown_in_the_patrons_access_log(
+    desk, branch, staff, sign_in
+):
     person = UserFactory(name="Jane Doe")
     HelpSessionFactory(branch=branch, staff=staff, patron=person)
     change = reverse("change_childs_record", args=[person.public_id])
@@ -167,7 +169,7 @@ def test_marking_a_record_as_a_childs_or_not_is_in_the_patrons_access_log(desk, 
     assert "no longer a child's account" in looked
 
 
-def test_staff_cannot_mark_a_record_they_may_not_open_as_a_childs(desk):
+def test_staff_cannot_mark_an_inaccessible_record_as_a_childs_record(desk):
     stranger = UserFactory(name="Jane Doe")
     assert (
         desk.post(reverse("change_childs_record", args=[stranger.public_id]), {"is_child": "yes"}).status_code
@@ -178,7 +180,7 @@ def test_staff_cannot_mark_a_record_they_may_not_open_as_a_childs(desk):
 
 
 @pytest.mark.parametrize(("who", "part"), [(ChildFactory, "patron"), (UserFactory, "shared_with")])
-def test_desk_adds_a_shared_visit_to_the_account_of_child_or_adult(desk, branch, staff, who, part):
+def test_shared_visit_can_be_added_to_the_account_of_the_child_or_the_adult(desk, branch, staff, who, part):
     person = who()
     HelpSessionFactory(branch=branch, staff=staff, patron=person)
     visit = SharedSessionFactory(branch=branch, staff=staff)
@@ -193,7 +195,7 @@ def test_desk_adds_a_shared_visit_to_the_account_of_child_or_adult(desk, branch,
 # The library's setting
 
 
-def test_coordinator_reads_what_each_choice_for_children_does_and_chooses(
+def test_childrens_settings_page_explains_each_option_and_saves_the_selection(
     client, coordinator, sign_in, library
 ):
     sign_in(client, coordinator)

@@ -73,7 +73,7 @@ def assign_fields(conversation, to, was=None):
     }
 
 
-def test_toolbar_takes_a_conversation_and_undoes_it(desk, conversation, staff):
+def test_taking_a_conversation_in_the_toolbar_can_be_undone(desk, conversation, staff):
     page = desk.get(address(conversation)).content.decode()
     assert "<span>Assign</span>" in page
     assert 'id="take" data-key="m"' in page
@@ -142,13 +142,13 @@ def test_outdated_assign_form_changes_nothing_and_names_the_assignee(desk, conve
     assert (reloaded(conversation).assignee, reloaded(conversation).branch) == (ines, conversation.branch)
 
 
-def test_outdated_assign_form_changes_nothing_if_nobody_is_assigned_any_more(desk, conversation, omar):
+def test_outdated_assign_form_is_refused_after_the_conversation_was_unassigned(desk, conversation, omar):
     page = do(desk, conversation, "assign/", **assign_fields(conversation, omar, was=omar))
     assert "Nobody is assigned any more. Nothing was changed" in page
     assert reloaded(conversation).assignee is None
 
 
-def test_assigning_away_a_conversation_of_another_branch_returns_to_the_queue(
+def test_staff_member_returns_to_the_queue_after_assigning_another_branchs_conversation(
     desk, conversation, staff, omar
 ):
     Conversation.objects.update(branch=BranchFactory(name="Hill"), assignee=staff, assigned_at=timezone.now())
@@ -160,7 +160,7 @@ def test_assigning_away_a_conversation_of_another_branch_returns_to_the_queue(
     assert "Assigned to Far Coordinator." in response.content.decode()
 
 
-def test_taking_an_own_conversation_offers_no_undo(desk, conversation, staff):
+def test_taking_a_conversation_already_assigned_to_the_viewer_offers_no_undo(desk, conversation, staff):
     desk_actions.take(conversation, by=staff, at=timezone.now() - datetime.timedelta(hours=1))
     page = do(desk, conversation, "take/")
     assert "Assigned to you." in page
@@ -188,7 +188,7 @@ def test_transfer_to_another_branch_returns_to_the_queue(desk, conversation):
     assert desk.get(address(conversation)).status_code == 404
 
 
-def test_assign_panel_loads_only_the_form_by_htmx(desk, conversation):
+def test_htmx_request_for_the_assign_panel_returns_only_the_form(desk, conversation):
     part = desk.get(address(conversation, "assign/"), headers={"HX-Request": "true"}).content.decode()
     assert part.strip().startswith("<form")
     assert "<html" not in part
@@ -245,7 +245,7 @@ def test_snooze_menu_offers_each_day_once(today, days):
     assert [f"{words} {day}" for words, day in snooze_days(datetime.date.fromisoformat(today))] == days
 
 
-def test_undoing_an_early_return_from_snooze_snoozes_it_again(desk, conversation, staff):
+def test_undoing_the_end_of_a_snooze_snoozes_the_conversation_again(desk, conversation, staff):
     desk_actions.snooze(
         conversation,
         until=datetime.date(2026, 3, 9),
@@ -261,14 +261,14 @@ def test_undoing_an_early_return_from_snooze_snoozes_it_again(desk, conversation
     )
 
 
-def test_undoing_a_close_reopens_the_conversation(desk, conversation):
+def test_undo_reopens_a_closed_conversation(desk, conversation):
     page = do(desk, conversation, "close/")
     assert reloaded(conversation).status == "closed"
     assert "Undone." in undo(desk, page)
     assert (reloaded(conversation).status, conversation.events.count()) == ("waiting_for_staff", 0)
 
 
-def test_undo_after_another_change_says_that_it_is_too_late(desk, conversation, patron):
+def test_undo_is_refused_after_another_change_to_the_conversation(desk, conversation, patron):
     page = do(desk, conversation, "close/")
     actions.reply(
         conversation,
@@ -325,7 +325,7 @@ def test_note_posted_twice_is_saved_once(desk, conversation):
     assert ConversationNote.objects.count() == 1
 
 
-def test_unknown_name_in_a_note_asks_first_and_keeps_the_text(desk, conversation, omar):
+def test_note_that_mentions_an_unknown_name_is_saved_only_after_confirmation(desk, conversation, omar):
     fields = note_fields(conversation, "@Omra please look")
     response = desk.post(address(conversation, "note/"), fields)
     page = unescape(response.content.decode())
@@ -378,7 +378,7 @@ def other(patron, branch, staff):
     return other
 
 
-def test_two_conversations_are_merged_in_three_steps(desk, conversation, other):
+def test_merge_preview_shows_both_conversations_before_they_are_merged(desk, conversation, other):
     assert "The other matter" in desk.get(address(conversation, "merge/")).content.decode()
     preview = desk.get(address(conversation, f"merge/?with={other.public_id}")).content.decode()
     for words in ("First of the other", "It is checked out", "Merge them"):
@@ -390,7 +390,9 @@ def test_two_conversations_are_merged_in_three_steps(desk, conversation, other):
     assert desk.get(address(other)).url == address(conversation)
 
 
-def test_patron_is_redirected_from_a_merged_conversation(desk, client, conversation, other, sign_in, patron):
+def test_patron_is_redirected_from_a_merged_conversation_to_the_remaining_conversation(
+    desk, client, conversation, other, sign_in, patron
+):
     do(desk, conversation, "merge/", **{"with": str(other.public_id)})
     sign_in(client, patron)
     response = client.get(f"/messages/{other.public_id}/", follow=True)
@@ -399,7 +401,9 @@ def test_patron_is_redirected_from_a_merged_conversation(desk, client, conversat
 
 
 @pytest.mark.parametrize("whose", ["another patron's", "of a branch that isn't mine", "quiet"])
-def test_conversations_of_others_cannot_be_previewed_or_merged(desk, conversation, patron, branch, whose):
+def test_merge_page_hides_and_refuses_conversations_of_other_patrons_and_branches(
+    desk, conversation, patron, branch, whose
+):
     session = {
         "another patron's": lambda: HelpSessionFactory(branch=branch, patron=StaffFactory()),
         "of a branch that isn't mine": lambda: HelpSessionFactory(patron=patron),
@@ -414,13 +418,17 @@ def test_conversations_of_others_cannot_be_previewed_or_merged(desk, conversatio
     assert reloaded(foreign).merged_into is None
 
 
-def test_action_on_a_merged_conversation_applies_to_the_remaining_one(desk, conversation, other, staff):
+def test_action_on_a_merged_conversation_applies_to_the_remaining_conversation(
+    desk, conversation, other, staff
+):
     do(desk, conversation, "merge/", **{"with": str(other.public_id)})
     do(desk, other, "take/")
     assert (reloaded(conversation).assignee, reloaded(other).assignee) == (staff, None)
 
 
-def test_old_url_does_not_open_a_merged_conversation_of_another_branch(desk, conversation, other, staff):
+def test_merged_conversation_gives_no_access_to_a_conversation_of_another_branch(
+    desk, conversation, other, staff
+):
     merging.merge(other, into=conversation, by=staff, at=timezone.now())
     Conversation.objects.filter(pk=conversation.pk).update(branch=BranchFactory())
     for part in ("take/", "note/", "snooze/", "wake/"):
@@ -517,7 +525,7 @@ def test_contact_form_starts_with_the_patrons_question_and_no_name(desk, convers
         assert absent not in shown
 
 
-def test_conversation_is_logged_as_a_contact_once_and_says_so(desk, conversation, typed):
+def test_conversation_can_be_logged_as_a_contact_only_once(desk, conversation, typed):
     fields = contact_fields(typed, conversation, minutes="25")
     page = unescape(desk.post("/desk/record/", fields, follow=True).content.decode())
     contact = HelpSession.objects.get(minutes=25)
@@ -548,7 +556,7 @@ def test_conversation_is_logged_as_a_contact_once_and_says_so(desk, conversation
     assert desk.get(f"/desk/record/?conversation={conversation.public_id}").url == address(conversation)
 
 
-def test_record_form_opened_before_an_update_still_logs_the_contact(desk, conversation, typed):
+def test_record_form_opened_before_a_software_update_still_logs_the_contact(desk, conversation, typed):
     fields = contact_fields(typed, conversation)
     fields["thread"] = fields.pop("conversation")
     desk.post("/desk/record/autosave/", fields)
@@ -580,7 +588,7 @@ def test_contact_logged_from_a_conversation_cannot_be_handed_over(desk, conversa
     assert contact.claim_codes.count() == 0
 
 
-def test_contact_finished_later_still_belongs_to_its_conversation(desk, conversation, typed):
+def test_contact_form_finished_later_is_still_linked_to_the_conversation(desk, conversation, typed):
     desk.post("/desk/record/", contact_fields(typed, conversation) | {"action": "later"})
     begun = HelpSession.objects.get(status="unfinished")
     page = desk.get(f"/desk/record/{begun.public_id}/")
@@ -604,7 +612,7 @@ def test_staff_of_another_branch_cannot_log_a_conversation_as_a_contact(
     assert not HelpSession.objects.filter(status="recorded").exclude(pk=conversation.help_session_id).exists()
 
 
-def test_contact_logged_from_a_quiet_visit_is_quiet(desk, branch):
+def test_contact_form_for_a_quiet_visit_has_the_quiet_switch_on(desk, branch):
     conversation = ConversationFactory(help_session=QuietSessionFactory(branch=branch))
     MessageFactory(conversation=conversation)
     assert (

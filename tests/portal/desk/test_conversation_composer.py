@@ -157,7 +157,7 @@ def test_answer_and_note_have_separate_drafts(desk, conversation):
     )
 
 
-def test_sending_deletes_the_draft_and_a_late_autosave_is_refused(desk, conversation, staff):
+def test_sending_an_answer_deletes_the_draft_and_refuses_a_late_autosave(desk, conversation, staff):
     fields = typed(conversation, sequence="1")
     desk.post(address(conversation, "draft/"), fields)
     desk.post(address(conversation, "reply/"), fields)
@@ -245,7 +245,7 @@ def conflict(desk, conversation, omar, item):
     return fields, page
 
 
-def test_conflict_page_shows_the_newer_answer_and_keeps_everything_typed(conversation, item, conflict):
+def test_conflict_page_shows_the_colleagues_answer_and_keeps_the_typed_answer(conversation, item, conflict):
     fields, page = conflict
     words = page.content.decode()
     for expected in (
@@ -268,7 +268,7 @@ def test_conflict_page_shows_the_newer_answer_and_keeps_everything_typed(convers
     assert conversation.messages.filter(side="staff").count() == 1
 
 
-def test_answer_edited_after_a_conflict_can_be_sent(desk, conversation, conflict):
+def test_answer_edited_after_a_conflict_with_a_newer_message_can_be_sent(desk, conversation, conflict):
     fields, page = conflict
     desk.post(
         address(conversation, "reply/"),
@@ -280,7 +280,7 @@ def test_answer_edited_after_a_conflict_can_be_sent(desk, conversation, conflict
     ]
 
 
-def test_answer_edited_after_a_conflict_is_stopped_by_another_newer_answer(
+def test_answer_edited_after_a_conflict_is_not_sent_if_a_colleague_answers_again(
     desk, conversation, conflict, omar
 ):
     fields, page = conflict
@@ -289,7 +289,7 @@ def test_answer_edited_after_a_conflict_is_stopped_by_another_newer_answer(
     assert [message.body for message in again.context["composer"]["newer"]] == ["And it is here"]
 
 
-def test_new_message_of_the_patron_stops_an_answer(desk, conversation):
+def test_answer_is_not_sent_if_the_patron_has_written_again(desk, conversation):
     fields = typed(conversation)
     MessageFactory(conversation=conversation, body="Never mind, I found it")
     words = desk.post(address(conversation, "reply/"), fields, headers=HTMX).content.decode()
@@ -297,7 +297,7 @@ def test_new_message_of_the_patron_stops_an_answer(desk, conversation):
     assert "Never mind, I found it" in words
 
 
-def test_answer_taken_back_by_a_colleague_stops_no_other_answer(desk, conversation, omar):
+def test_answer_can_be_sent_after_a_colleague_took_back_an_answer(desk, conversation, omar):
     answer = actions.reply(
         conversation,
         by=omar,
@@ -312,7 +312,7 @@ def test_answer_taken_back_by_a_colleague_stops_no_other_answer(desk, conversati
     assert desk.post(address(conversation, "reply/"), fields).status_code == 302
 
 
-def test_discarding_an_answer_asks_first_and_keeps_the_draft_until_confirmed(desk, conversation, staff):
+def test_discarding_an_answer_keeps_the_draft_until_the_staff_member_confirms(desk, conversation, staff):
     fields = typed(conversation, sequence="1")
     desk.post(address(conversation, "draft/"), fields)
     asked = desk.post(address(conversation, "reply/"), {**fields, "action": "discard"})
@@ -369,7 +369,9 @@ def test_answer_is_hidden_from_the_patron_for_fifteen_seconds(desk, sign_in, con
     assert "There is another copy." in phone.get(conversation.get_absolute_url()).content.decode()
 
 
-def test_only_its_author_is_offered_to_take_back_a_pending_answer(desk, sign_in, conversation, omar, clock):
+def test_take_back_button_is_shown_only_to_the_author_of_a_pending_answer(
+    desk, sign_in, conversation, omar, clock
+):
     send(desk, conversation)
     clock.shift(3)
     own, theirs = (
@@ -384,7 +386,9 @@ def test_only_its_author_is_offered_to_take_back_a_pending_answer(desk, sign_in,
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
-def test_taking_back_an_answer_restores_text_items_files_and_status(desk, conversation, staff, item, headers):
+def test_taking_back_an_answer_restores_the_whole_draft_and_the_conversation_status(
+    desk, conversation, staff, item, headers
+):
     fields = typed(conversation, language="es", then="close", **rows_for(item, "on the shelf"))
     added = add_file(conversation, staff, fields["client_token"])
     desk.post(address(conversation, "reply/"), fields)
@@ -407,7 +411,7 @@ def test_taking_back_an_answer_restores_text_items_files_and_status(desk, conver
     assert conversation.messages.get(side="staff").attachments.get() == added
 
 
-def test_text_and_items_typed_since_follow_the_answer_taken_back(desk, conversation, item):
+def test_newly_typed_text_and_items_are_appended_to_an_answer_taken_back(desk, conversation, item):
     sent = send(desk, conversation, **rows_for(item, "on the shelf"))
     begun = typed(
         conversation,
@@ -421,7 +425,7 @@ def test_text_and_items_typed_since_follow_the_answer_taken_back(desk, conversat
     assert composer(desk, conversation)["body"] == "There is another copy.\n\nOne more thing"
 
 
-def test_drafts_of_two_devices_are_kept_after_taking_back_an_answer(desk, conversation):
+def test_taking_back_an_answer_keeps_the_drafts_from_two_devices(desk, conversation):
     sent = send(desk, conversation)
     desk.post(address(conversation, "draft/"), typed(conversation, sequence="5", body="On the phone"))
     part = desk.post(
@@ -432,7 +436,7 @@ def test_drafts_of_two_devices_are_kept_after_taking_back_an_answer(desk, conver
     assert "There is another copy.\n\nOn the phone\n\nAt the desk" in part
 
 
-def test_taking_back_an_answer_too_late_says_so_and_keeps_the_new_text(desk, conversation, clock):
+def test_taking_back_an_answer_after_fifteen_seconds_fails_and_keeps_the_new_text(desk, conversation, clock):
     sent = send(desk, conversation)
     clock.shift(15)
     part = desk.post(

@@ -123,7 +123,9 @@ def test_conversation_poll_without_news_runs_six_queries_and_writes_nothing(
     assert [query["sql"] for query in asked.captured_queries if not query["sql"].startswith("SELECT")] == []
 
 
-def test_answer_of_a_colleague_appears_and_is_announced_once(rosas_page, conversation, omar, clock):
+def test_conversation_poll_returns_and_announces_a_colleagues_answer_once(
+    rosas_page, conversation, omar, clock
+):
     clock.shift(5)
     answer(conversation, omar)
     news = rosas_page.ask()
@@ -165,7 +167,9 @@ def test_conversation_poll_returns_messages_notes_and_desk_events(
     assert announced(news) == "The patron wrote. Omar Haddad wrote a note. Omar Haddad took this"
 
 
-def test_own_answer_is_returned_by_the_poll_but_not_announced(rosas_page, conversation, staff, clock):
+def test_conversation_poll_returns_the_viewers_own_answer_without_announcing_it(
+    rosas_page, conversation, staff, clock
+):
     clock.shift(5)
     answer(conversation, staff)
     news = rosas_page.ask()
@@ -173,7 +177,7 @@ def test_own_answer_is_returned_by_the_poll_but_not_announced(rosas_page, conver
     assert announced(news) == ""
 
 
-def test_conversation_poll_removes_an_answer_taken_back_and_keeps_the_others(
+def test_conversation_poll_removes_an_answer_taken_back_and_keeps_other_answers(
     rosas_page, conversation, omar, clock
 ):
     clock.shift(5)
@@ -189,7 +193,7 @@ def test_conversation_poll_removes_an_answer_taken_back_and_keeps_the_others(
     assert announced(news) == ""
 
 
-def test_taking_back_an_answer_keeps_other_entries_of_its_minute_on_the_page(
+def test_taking_back_an_answer_keeps_other_answers_sent_in_the_same_minute(
     rosas_page, conversation, staff, clock
 ):
     clock.shift(5)
@@ -223,7 +227,7 @@ def test_messages_returned_by_a_poll_count_as_read(rosas_page, conversation, oma
     assert "New since you were here" not in rosas_page.browser.get(rosas_page.address).content.decode()
 
 
-def test_conversation_poll_is_not_logged_as_opening_it(rosas_page, conversation, omar, clock):
+def test_conversation_poll_is_not_recorded_in_the_access_log(rosas_page, conversation, omar, clock):
     clock.shift(5)
     answer(conversation, omar)
     rosas_page.ask()
@@ -256,7 +260,7 @@ def test_erased_conversation_accepts_no_message_or_draft(rosas_page, conversatio
     assert not conversation.drafts.exists()
 
 
-def test_merged_conversation_redirects_pages_and_answers_to_the_remaining_one(
+def test_merged_conversation_redirects_pages_and_answers_to_the_remaining_conversation(
     desk, conversation, staff, patron, branch
 ):
     into = ConversationFactory(help_session=HelpSessionFactory(staff=staff, branch=branch, patron=patron))
@@ -290,7 +294,9 @@ def test_conversation_poll_with_an_invalid_time_returns_new_messages(
 # Colleagues on the page
 
 
-def test_colleague_who_opens_the_conversation_is_shown(rosas_page, omars_page, clock):
+def test_conversation_page_shows_colleagues_who_are_looking_at_the_same_conversation(
+    rosas_page, omars_page, clock
+):
     clock.shift(4)
     assert "Rosa Lindqvist is looking at this too." in omars_page().words
     clock.shift(4)
@@ -309,7 +315,7 @@ def test_colleague_who_is_typing_is_shown_as_writing(rosas_page, omars_page, clo
     assert "Omar Haddad is looking at this too." in rosas_page.ask()
 
 
-def test_colleague_who_closes_the_conversation_disappears_at_once(rosas_page, omars_page):
+def test_colleague_who_leaves_the_conversation_page_disappears_at_once(rosas_page, omars_page):
     page = omars_page()
     assert "Omar Haddad" in rosas_page.ask()
     page.leave()
@@ -329,7 +335,9 @@ def test_colleague_who_stops_polling_disappears_within_thirty_seconds(rosas_page
     assert '<p data-for="here"></p>' in news
 
 
-def test_presence_is_saved_at_most_every_ten_seconds(rosas_page, conversation, staff, clock):
+def test_presence_of_a_staff_member_is_saved_at_most_once_every_ten_seconds(
+    rosas_page, conversation, staff, clock
+):
     written = set()
     for _ in range(12):
         clock.shift(5)
@@ -339,6 +347,8 @@ def test_presence_is_saved_at_most_every_ten_seconds(rosas_page, conversation, s
     assert Participation.objects.filter(conversation=conversation, side="staff").count() == 1
 
 
-def test_patron_does_not_see_which_staff_are_looking(rosas_page, conversation, patron, sign_in):
+def test_patron_does_not_see_which_staff_are_looking_at_the_conversation(
+    rosas_page, conversation, patron, sign_in
+):
     page = sign_in(Client(), patron).get(conversation.get_absolute_url()).content.decode()
     assert "is looking at this" not in page

@@ -72,7 +72,9 @@ def newest_entry(page):
     )
 
 
-def test_conversation_page_shows_messages_visit_and_recommended_items(desk, conversation, session, item):
+def test_conversation_page_shows_the_messages_the_visit_and_the_recommended_items(
+    desk, conversation, session, item
+):
     recommend_in(
         session, item=item, verdict="could_not_get_it", decided_at=timezone.now(), comment="Three holds"
     )
@@ -104,7 +106,7 @@ def test_opening_a_conversation_is_in_the_access_log_once(desk, conversation, st
     ("part", "fields"),
     [("reply/", {"action": "find"}), ("reply/", {"body": ""}), ("reply/", {"action": "discard"})],
 )
-def test_conversation_shown_after_a_button_press_is_in_the_access_log(
+def test_form_response_that_shows_a_conversation_is_recorded_in_the_access_log(
     desk, conversation, staff, patron, part, fields
 ):
     MessageFactory(conversation=conversation, body="Read me")
@@ -127,7 +129,7 @@ def test_answer_posted_three_times_is_sent_once(desk, conversation, staff):
     assert conversation.status == "waiting_for_patron"
 
 
-def test_answer_by_htmx_shows_what_a_reload_shows(desk, conversation):
+def test_htmx_response_to_an_answer_matches_a_page_reload(desk, conversation):
     part = shown(
         desk.post(address(conversation, "reply/"), answer(conversation), headers={"HX-Request": "true"})
     )
@@ -138,7 +140,7 @@ def test_answer_by_htmx_shows_what_a_reload_shows(desk, conversation):
     assert newest_entry(part) == newest_entry(shown(desk.get(address(conversation))))
 
 
-def test_answer_by_htmx_returns_at_most_5500_compressed_bytes(desk, conversation):
+def test_htmx_response_to_an_answer_has_at_most_5500_compressed_bytes(desk, conversation):
     MessageFactory.create_batch(
         30,
         conversation=conversation,
@@ -161,7 +163,7 @@ def test_empty_answer_is_a_form_error_and_keeps_the_items(desk, conversation, it
     assert "still here" in shown(page)
 
 
-def test_answer_recommends_items_each_with_its_reason(desk, conversation, item, patron):
+def test_items_recommended_in_an_answer_are_saved_with_their_reasons(desk, conversation, item, patron):
     rows = {
         "items-TOTAL_FORMS": "2",
         "items-0-item": item.public_id,
@@ -205,7 +207,7 @@ def test_picking_an_item_by_htmx_returns_only_the_items_part(desk, conversation,
     assert str(item.public_id) in part
 
 
-def test_newer_answer_of_a_colleague_is_shown_before_sending(desk, conversation, branch):
+def test_colleagues_newer_answer_is_shown_before_an_answer_is_sent(desk, conversation, branch):
     fields = answer(conversation)
     omar = StaffFactory(name="Omar", branch=branch)
     MessageFactory(
@@ -226,7 +228,7 @@ def test_newer_answer_of_a_colleague_is_shown_before_sending(desk, conversation,
     ]
 
 
-def test_first_answer_to_a_verdict_is_stopped_by_a_newer_answer(desk, session, branch):
+def test_answer_to_a_verdict_is_not_sent_if_a_colleague_answered_first(desk, session, branch):
     conversation = ConversationFactory(help_session=session, reason="did_not_help")
     fields = answer(conversation)
     MessageFactory(
@@ -293,7 +295,7 @@ def test_conversation_page_runs_the_same_number_of_queries_for_any_length(
     assert "Omar is looking at this too." in page
 
 
-def test_item_held_by_two_branches_is_shown_once_with_both(desk, conversation, session, branch):
+def test_item_held_by_two_branches_is_shown_once_with_both_call_numbers(desk, conversation, session, branch):
     nearby = BranchFactory(name="Aldergate")
     [given, other] = (
         recommend_in(session, item=ItemFactory(title="Worms <eat> my garbage")),
@@ -339,7 +341,7 @@ def test_long_conversation_shows_the_newest_messages_and_links_to_earlier_ones(d
     assert shown_messages(earlier) == [f"message-{message.public_id}" for message in said[-24:]]
 
 
-def test_link_to_a_message_shows_it_even_if_it_is_old(desk, conversation):
+def test_link_to_an_old_message_shows_that_message(desk, conversation):
     MessageFactory.create_batch(50, conversation=conversation)
     first = conversation.messages.in_order().first()
     assert first.body not in shown(desk.get(address(conversation)))
@@ -372,7 +374,7 @@ def test_conversation_page_opens_at_the_first_unread_message(desk, conversation,
     assert "first-unread" not in shown(desk.get(address(conversation)))
 
 
-def test_own_answer_is_not_marked_as_new(desk, conversation, staff):
+def test_staff_members_own_answer_is_not_marked_as_new(desk, conversation, staff):
     opened_before(conversation, staff, timezone.now() - datetime.timedelta(hours=1))
     MessageFactory(
         conversation=conversation,
@@ -383,7 +385,7 @@ def test_own_answer_is_not_marked_as_new(desk, conversation, staff):
     assert "New since you were here" not in shown(desk.get(address(conversation)))
 
 
-def test_reading_by_a_colleague_does_not_mark_messages_as_read(desk, conversation, staff, branch):
+def test_messages_that_only_a_colleague_has_read_stay_marked_as_new(desk, conversation, staff, branch):
     opened_before(conversation, StaffFactory(branch=branch), timezone.now())
     opened_before(conversation, staff, timezone.now() - datetime.timedelta(days=1))
     assert "New since you were here" in shown(desk.get(address(conversation)))
@@ -545,6 +547,6 @@ def test_old_url_redirects_to_the_conversation_and_keeps_method_and_query(desk, 
 
 
 @pytest.mark.parametrize(("old", "new"), [("hand-on", "assign"), ("join", "merge")])
-def test_old_url_of_an_action_redirects_to_its_new_name(desk, conversation, old, new):
+def test_old_url_of_a_conversation_action_redirects_to_the_new_url(desk, conversation, old, new):
     answer = desk.post(f"/desk/threads/{conversation.public_id}/{old}/")
     assert answer["Location"] == f"/desk/conversations/{conversation.public_id}/{new}/"

@@ -52,7 +52,7 @@ def test_pooled_figures_add_up_to_the_total(rows):
         ({"a": (5, 0), "b": (9, 7), "c": (1, 0)}, {"b"}, (6, 0)),
     ],
 )
-def test_topics_with_few_answers_are_pooled(rows, alone, rest):
+def test_topics_with_few_answers_are_combined_into_one_row(rows, alone, rest):
     shown = pooled(rows)
     assert (set(shown.rows), shown.rest) == (alone, rest)
 
@@ -69,7 +69,7 @@ def test_figures_are_hidden_if_too_few_people_answered():
         ("2026-08-15", "2026-3", "2026-07-01", "2026-09-30"),
     ],
 )
-def test_quarter_knows_its_days_and_neighbors(day, quarter, first, last):
+def test_quarter_has_the_right_first_day_last_day_and_neighbors(day, quarter, first, last):
     found = Quarter.of(datetime.date.fromisoformat(day))
     assert (str(found), str(found.first_day), str(found.last_day)) == (quarter, first, last)
     assert found.before.after == found == Quarter.read(quarter)
@@ -104,7 +104,7 @@ def table(page, heading):
     return {row[0]: row[1:] for row in rows[1:]}
 
 
-def test_deleted_contacts_are_still_counted_in_the_figures(desk, recorded, quarter, library):
+def test_deleted_visits_are_still_counted_in_the_figures(desk, recorded, quarter, library):
     recorded(2, question_type="reference")
     recorded(1, month=2, question_type="technology", handed_over_at=timezone.now(), kept_at=timezone.now())
     recorded(3, month=1, status="tally", question_type="directional")
@@ -126,7 +126,7 @@ def test_deleted_contacts_are_still_counted_in_the_figures(desk, recorded, quart
     }
 
 
-def test_figures_page_pools_topics_with_few_answers(desk, recorded):
+def test_figures_page_combines_topics_with_few_answers_into_one_row(desk, recorded):
     health, law, taxes = (TopicFactory(name=name) for name in ("Health", "Law", "Taxes"))
     recorded(6, topic=health, found="all")
     recorded(5, topic=law, found="no")
@@ -156,13 +156,15 @@ def test_figures_page_shows_outcomes_only_after_the_quarter_ends(desk, branch, l
 
 
 @pytest.mark.parametrize("asked", ["", "2026", "2026-5", "1999-1", "9999-4", "nonsense", "٢٠٢٦-1"])
-def test_unknown_quarter_shows_the_last_one(desk, recorded, quarter, asked):
+def test_figures_page_shows_the_last_complete_quarter_if_the_requested_quarter_is_invalid(
+    desk, recorded, quarter, asked
+):
     recorded()
     page = desk.get(reverse("figures"), {"quarter": asked})
     assert (page.status_code, page.context["quarter"]) == (200, quarter)
 
 
-def test_figures_page_links_back_to_the_first_recorded_quarter_only(desk, recorded, quarter, branch):
+def test_figures_page_links_to_no_quarter_before_the_first_recorded_visit(desk, recorded, quarter, branch):
     HelpSessionFactory(branch=branch, happened_on=quarter.before.first_day)
     pages = [
         desk.get(reverse("figures"), {"quarter": each}).context

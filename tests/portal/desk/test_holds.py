@@ -71,7 +71,7 @@ def test_legal_hold_without_a_reason_is_refused(desk, session):
 
 
 @pytest.mark.parametrize("status", ["unfinished", "tally"])
-def test_unfinished_visits_and_tallies_cannot_be_held(desk, session, status):
+def test_unfinished_visits_and_tallies_cannot_get_a_legal_hold(desk, session, status):
     HelpSession.objects.filter(pk=session.pk).update(status=status, patron=None)
     assert (
         desk.post(reverse("hold_session", args=[session.public_id]), {"reason": "Case 12"}).status_code == 404
@@ -79,7 +79,7 @@ def test_unfinished_visits_and_tallies_cannot_be_held(desk, session, status):
     assert not LegalHold.objects.exists()
 
 
-def test_second_hold_of_a_record_creates_no_new_hold(desk, session):
+def test_setting_a_legal_hold_twice_creates_only_one_hold(desk, session):
     for _ in range(2):
         desk.post(reverse("hold_session", args=[session.public_id]), {"reason": "Case 12"})
     assert LegalHold.objects.count() == 1
@@ -93,7 +93,9 @@ def test_conversation_under_a_legal_hold_cannot_be_erased(desk, conversation, se
 
 
 @pytest.mark.parametrize("what", ["session", "conversation", "patron"])
-def test_patron_with_a_held_record_cannot_be_erased(conversation, session, patron, coordinator, what):
+def test_patron_with_any_record_under_a_legal_hold_cannot_be_erased(
+    conversation, session, patron, coordinator, what
+):
     holds.hold(
         {"session": session, "conversation": conversation, "patron": patron}[what],
         reason="Case 12",
@@ -118,9 +120,7 @@ def test_legal_hold_pages_are_404_for_staff_who_are_not_coordinators(
     assert sign_in(client, staff).get(reverse(name, args=args)).status_code == 404
 
 
-def test_legal_hold_is_invisible_to_the_patron_and_other_staff(
-    client, staff, patron, session, coordinator, sign_in
-):
+def test_legal_hold_is_visible_only_to_coordinators(client, staff, patron, session, coordinator, sign_in):
     holds.hold(patron, reason="Case 12", by=coordinator, at=session.created_at)
     for page in (reverse("privacy"), reverse("who_looked"), session.get_absolute_url()):
         assert "Case 12" not in sign_in(client, patron).get(page).content.decode()

@@ -48,7 +48,7 @@ def address(name, branch, someone, template):
 
 
 @pytest.mark.parametrize("name", [pattern.name for pattern in urlpatterns])
-def test_only_coordinators_open_the_settings(
+def test_only_coordinators_with_a_second_factor_can_open_the_settings(
     client, branch, patron, staff, coordinator, template, sign_in, name
 ):
     url = address(name, branch, staff, template)
@@ -202,7 +202,7 @@ def test_default_branch_cannot_be_closed(desk, branch):
         ("", []),
     ],
 )
-def test_opening_hours_are_understood_as_people_write_them(desk, branch, typed, kept):
+def test_opening_hours_can_be_typed_in_several_formats(desk, branch, typed, kept):
     assert desk.post(reverse("branch_hours", args=[branch.slug]), {"day1": typed}).status_code == 302
     assert [
         (f"{each.opens:%H:%M}", f"{each.closes:%H:%M}") for each in branch.opening_hours.filter(weekday=1)
@@ -211,7 +211,7 @@ def test_opening_hours_are_understood_as_people_write_them(desk, branch, typed, 
 
 
 @pytest.mark.parametrize("typed", ["9", "17-9", "9-25", "9-12, 11-14", "nine to five", "9:75-10", "²-5"])
-def test_invalid_opening_hours_stay_in_the_form(desk, branch, typed):
+def test_invalid_opening_hours_are_not_saved_but_stay_in_the_form(desk, branch, typed):
     page = desk.post(reverse("branch_hours", args=[branch.slug]), {"day1": typed})
     assert page.status_code == 200
     assert f'value="{typed}"' in page.content.decode()
@@ -327,7 +327,7 @@ def test_reply_template_name_must_be_unique_per_branch_and_language(desk, branch
     assert template.name == "on HOLD"
 
 
-def test_reply_template_page_shows_the_text_with_and_without_a_name(desk, coordinator, template):
+def test_reply_template_page_shows_the_text_with_and_without_a_patron_name(desk, coordinator, template):
     page = desk.get(reverse("reply_template", args=[template.public_id])).content.decode()
     assert "Hello, Sam! The Secret Garden is here. Ines Coordinator" in page
     assert "Hello! What we recommended is here. Ines Coordinator" in page
@@ -382,5 +382,5 @@ def test_reply_template_list_runs_the_same_number_of_queries_for_1_and_30_rows(
         assert desk.get(reverse("reply_templates")).content.decode().count('class="cover-all"') == rows
 
 
-def test_empty_reply_template_list_says_that_there_are_none(desk, library):
+def test_empty_reply_template_list_says_that_no_templates_exist_yet(desk, library):
     assert "No templates yet" in desk.get(reverse("reply_templates")).content.decode()

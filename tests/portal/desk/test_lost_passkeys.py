@@ -34,7 +34,7 @@ def remove(desk, passkey, whose=None):
     )
 
 
-def test_removing_a_lost_passkey_signs_the_patron_out_and_emails_them(
+def test_patron_is_signed_out_and_emailed_when_a_lost_passkey_is_removed(
     desk, lost, patron, coordinator, sign_in, mailoutbox
 ):
     other = PasskeyFactory(person=patron, name="Laptop")
@@ -54,7 +54,7 @@ def test_removing_a_lost_passkey_signs_the_patron_out_and_emails_them(
     assert "removed one of your passkeys" in text(sign_in(Client(), patron).get(reverse("who_looked")))
 
 
-def test_patrons_only_sign_in_method_cannot_be_removed(desk, lost, patron):
+def test_passkey_that_is_the_only_sign_in_method_cannot_be_removed(desk, lost, patron):
     EmailAddress.objects.filter(user=patron).delete()
     patron.email = None
     patron.save()
@@ -65,7 +65,7 @@ def test_patrons_only_sign_in_method_cannot_be_removed(desk, lost, patron):
     )
 
 
-def test_passkey_can_be_removed_only_by_a_coordinator_with_the_record_open(
+def test_only_coordinators_with_access_to_the_patron_record_can_remove_a_passkey(
     desk, lost, patron, staff, branch, client, sign_in
 ):
     colleague = StaffFactory(branch=branch)

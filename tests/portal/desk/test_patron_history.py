@@ -48,7 +48,9 @@ def history_of(conversation, staff):
     return patron_history_context(row, staff)
 
 
-def test_conversation_page_shows_earlier_items_and_their_verdicts(desk, conversation, patron, branch):
+def test_conversation_page_shows_items_recommended_earlier_and_their_verdicts(
+    desk, conversation, patron, branch
+):
     earlier_recommendation(
         patron,
         branch,
@@ -63,7 +65,9 @@ def test_conversation_page_shows_earlier_items_and_their_verdicts(desk, conversa
         assert words in page
 
 
-def test_patron_history_shows_the_newest_five_earlier_items(conversation, staff, patron, branch):
+def test_patron_history_shows_the_five_most_recent_earlier_recommendations(
+    conversation, staff, patron, branch
+):
     titles = [f"Older {number}" for number in range(7)]
     for number, title in enumerate(titles):
         earlier_recommendation(patron, branch, title, days=number + 1)
@@ -73,7 +77,7 @@ def test_patron_history_shows_the_newest_five_earlier_items(conversation, staff,
     ] == titles[:5]
 
 
-def test_patron_history_is_empty_for_a_visit_by_code(conversation, staff, branch):
+def test_patron_history_is_empty_if_the_visit_has_no_patron(conversation, staff, branch):
     by_code = ConversationFactory(help_session=HelpSessionFactory(branch=branch))
     # Another visit that has only a code may belong to another patron.
     recommend_in(HelpSessionFactory(branch=branch))
@@ -98,7 +102,9 @@ def test_patron_history_never_includes_a_quiet_visit(conversation, staff, branch
     }
 
 
-def test_other_conversations_are_linked_only_if_the_viewer_may_open_them(desk, conversation, patron, branch):
+def test_patron_history_links_only_to_conversations_the_staff_member_may_open(
+    desk, conversation, patron, branch
+):
     here = ConversationFactory(
         help_session=HelpSessionFactory(patron=patron, branch=branch),
         subject="About the river",
@@ -115,7 +121,7 @@ def test_other_conversations_are_linked_only_if_the_viewer_may_open_them(desk, c
 
 
 @pytest.mark.parametrize("gone", ["joined", "erased", "another patron's"])
-def test_patron_history_excludes_merged_erased_and_other_patrons_conversations(
+def test_patron_history_excludes_merged_or_erased_conversations_and_those_of_other_patrons(
     conversation, staff, patron, branch, gone
 ):
     other = ConversationFactory(

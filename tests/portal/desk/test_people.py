@@ -143,11 +143,11 @@ def test_name_search_with_too_many_matches_shows_nobody(desk, library):
     assert [log_entries(person) for person in people] == [[]] * len(people)
 
 
-def test_name_search_without_a_match_says_so(desk, stranger):
+def test_name_search_without_a_match_says_that_no_patron_was_found(desk, stranger):
     assert "No patron found" in text(desk.post(BY_NAME, {"letters": "qqq", "reason": "Because"}))
 
 
-def test_patron_record_of_the_branch_opens_and_is_logged(desk, visit_here, patron):
+def test_opening_the_record_of_a_patron_of_the_branch_is_logged_without_a_reason(desk, visit_here, patron):
     ConversationFactory(help_session=visit_here, subject="Which bees?")
     page = text(desk.get(record(patron)))
     for shown in ("Sam Okafor", "sam@example.org", "Books about bees?", "Which bees?"):
@@ -198,7 +198,7 @@ def test_search_reason_is_not_stored_in_the_browsers_session(desk, stranger):
     assert "Why are you opening this record?" in text(desk.get(record(stranger)))
 
 
-def test_reason_of_a_search_also_opens_the_patron_record(desk, stranger):
+def test_reason_typed_for_a_search_is_also_used_for_opening_the_patron_record(desk, stranger):
     desk.post(BY_NAME, {"letters": "zoe", "reason": "On the phone"})
     assert "Patron details" in text(desk.get(record(stranger)))
     assert list(LookingReason.objects.values_list("reason", "event__action").order_by("pk")) == [
@@ -207,7 +207,7 @@ def test_reason_of_a_search_also_opens_the_patron_record(desk, stranger):
     ]
 
 
-def test_patron_record_found_by_search_is_closed_the_next_day(desk, stranger, library):
+def test_patron_record_found_by_search_cannot_be_opened_the_next_day(desk, stranger, library):
     desk.post(BY_NAME, {"letters": "zoe", "reason": "On the phone"})
     session = desk.session
     session[find.FOUND] = session[find.FOUND] | {"on": "2026-01-01"}
@@ -215,7 +215,7 @@ def test_patron_record_found_by_search_is_closed_the_next_day(desk, stranger, li
     assert desk.get(record(stranger)).status_code == 404
 
 
-def test_patron_record_found_by_a_colleague_stays_closed_to_others(
+def test_staff_member_cannot_open_a_patron_record_that_only_a_colleague_found(
     client, desk, stranger, elsewhere, sign_in
 ):
     desk.post(BY_NAME, {"letters": "zoe", "reason": "On the phone"})
@@ -223,7 +223,7 @@ def test_patron_record_found_by_a_colleague_stays_closed_to_others(
     assert sign_in(client, elsewhere).get(record(stranger)).status_code == 404
 
 
-def test_patron_lookups_are_limited_to_sixty(desk, library, stranger):
+def test_patron_lookups_are_limited_to_sixty_per_hour(desk, library, stranger):
     answers = [desk.post(PEOPLE, {"identifier": f"nobody{number}@example.org"}) for number in range(61)]
     assert "tried too often" in text(answers[-1])
     assert "tried too often" not in text(answers[-2])
@@ -231,7 +231,7 @@ def test_patron_lookups_are_limited_to_sixty(desk, library, stranger):
     assert log_entries(stranger) == []
 
 
-def test_name_searches_are_limited_to_twenty(desk, stranger):
+def test_name_searches_are_limited_to_twenty_per_hour(desk, stranger):
     for _ in range(20):
         desk.post(BY_NAME, {"letters": "qqq", "reason": "Because"})
     answer = desk.post(BY_NAME, {"letters": "zoe", "reason": "Because"})
@@ -250,7 +250,7 @@ def test_patron_record_runs_the_same_number_of_queries_for_1_and_20_visits(
         desk.get(record(patron))
 
 
-def test_visits_and_conversations_of_a_record_page_separately(desk, branch, staff, patron):
+def test_visits_and_conversations_of_a_patron_record_are_paginated_separately(desk, branch, staff, patron):
     for number in range(22):
         ConversationFactory(
             help_session=HelpSessionFactory(
@@ -285,14 +285,14 @@ def test_patron_can_be_added_with_only_a_name(desk, staff):
     assert "Old Mr Pike" in text(desk.get(record(person)))
 
 
-def test_address_typed_at_the_desk_stays_unconfirmed(client, desk, sign_in):
+def test_email_address_typed_by_staff_stays_unconfirmed(client, desk, sign_in):
     desk.post(reverse("add_patron"), {"name": "Old Mr Pike", "email": "Pike@Example.org", "language": "en"})
     person = User.objects.get(email="pike@example.org")
     assert [(row.verified, row.primary) for row in person.emailaddress_set.all()] == [(False, True)]
     assert "not confirmed yet" in text(desk.get(record(person)))
 
 
-def test_address_of_another_patron_is_refused_for_a_new_patron(desk, patron):
+def test_new_patron_cannot_have_the_email_address_of_another_patron(desk, patron):
     answer = desk.post(
         reverse("add_patron"), {"name": "Somebody", "email": "sam@example.org", "language": "en"}
     )
@@ -320,7 +320,9 @@ def keep(desk, person, visit):
     return desk.post(reverse("keep_for_patron", args=[person.public_id]), {"session": visit.public_id})
 
 
-def test_desk_adds_a_visit_to_an_account_with_the_consent_text_shown(desk, staff, visit_here, patron, visit):
+def test_adding_a_visit_to_an_account_saves_the_consent_text_that_was_shown(
+    desk, staff, visit_here, patron, visit
+):
     code = code_for(visit)
     patron.language = "es"
     patron.save()
@@ -354,13 +356,15 @@ def test_quiet_visit_cannot_be_added_to_an_account(desk, branch, staff, visit_he
     assert not Consent.objects.exists()
 
 
-def test_visit_in_another_account_cannot_be_added_again(desk, branch, staff, visit_here, patron):
+def test_visit_in_one_patrons_account_cannot_be_added_to_another_account(
+    desk, branch, staff, visit_here, patron
+):
     theirs = HelpSessionFactory(branch=branch, staff=staff, patron=UserFactory())
     assert "Someone already has this visit in their account" in text(desk.get(keep(desk, patron, theirs).url))
     assert HelpSession.objects.get(pk=theirs.pk).patron != patron
 
 
-def test_staff_add_only_visits_of_their_branch_to_records_they_have_open(
+def test_staff_can_add_only_visits_of_their_branch_to_records_they_may_open(
     desk, visit_here, patron, visit, stranger
 ):
     elsewhere = HelpSessionFactory()
@@ -375,7 +379,7 @@ def test_staff_add_only_visits_of_their_branch_to_records_they_have_open(
 # Lookups with a reason
 
 
-def test_coordinator_sees_lookups_with_their_reasons(
+def test_coordinator_sees_who_looked_up_a_patron_and_why(
     client, desk, sign_in, coordinator, staff, stranger, visit_here, patron
 ):
     desk.post(BY_NAME, {"letters": "zoe", "reason": "On the phone"})
@@ -427,7 +431,7 @@ def test_lookup_list_runs_the_same_number_of_queries_for_1_and_30_rows(
         client.get(reverse("lookups_with_reason"))
 
 
-def test_lookup_list_pages_by_key_and_shows_every_row(client, sign_in, coordinator, staff, stranger):
+def test_paginated_lookup_list_shows_every_lookup_once(client, sign_in, coordinator, staff, stranger):
     at = timezone.now()
     for number in range(65):
         audit.record("opened", stranger, by=staff, patron=stranger, at=at, reason=f"Reason {number}")
@@ -443,7 +447,7 @@ def test_lookup_list_pages_by_key_and_shows_every_row(client, sign_in, coordinat
 
 
 @pytest.mark.parametrize("after", ["nonsense", "1.", "9" * 40 + ".1", "1.-1", "-99999999999999999999.1"])
-def test_invalid_page_key_shows_the_first_page(client, sign_in, coordinator, after):
+def test_invalid_page_parameter_of_the_lookup_list_causes_no_error(client, sign_in, coordinator, after):
     assert (
         sign_in(client, coordinator).get(reverse("lookups_with_reason"), {"after": after}).status_code == 200
     )
@@ -511,7 +515,9 @@ def test_records_can_be_merged_only_after_the_coordinator_searched_for_both(
     assert User.objects.filter(pk=second_record.pk).exists()
 
 
-def test_merge_keeps_the_record_of_a_staff_member(client, sign_in, coordinator, staff, visit_here, patron):
+def test_merging_a_patron_record_with_a_staff_record_keeps_the_staff_record(
+    client, sign_in, coordinator, staff, visit_here, patron
+):
     sign_in(client, coordinator)
     client.post(PEOPLE, {"identifier": staff.email})
     client.post(record(staff), {"reason": "They say they have two"})
@@ -546,6 +552,6 @@ def test_coordinator_cannot_merge_their_own_record(client, sign_in, coordinator,
     assert User.objects.filter(pk=patron.pk).exists()
 
 
-def test_adding_a_patron_with_a_known_address_is_logged_as_a_lookup(desk, stranger):
+def test_adding_a_patron_with_a_known_email_address_is_logged_as_a_lookup(desk, stranger):
     desk.post(reverse("add_patron"), {"name": "Zoe", "email": "Zoe@example.org", "language": "en"})
     assert log_entries(stranger) == [("looked_up", "user", str(stranger.public_id), "people")]

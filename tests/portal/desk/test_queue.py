@@ -89,7 +89,7 @@ def away(person, cover=None):
 # Lists
 
 
-def test_queue_shows_the_longest_wait_first_and_only_own_branches(desk, branch):
+def test_queue_shows_conversations_of_own_branches_with_the_longest_wait_first(desk, branch):
     waiting(branch, hours=2, subject="Second")
     waiting(branch, hours=30, subject="First")
     waiting(HelpSessionFactory().branch, subject="Elsewhere")
@@ -101,7 +101,9 @@ def test_queue_shows_the_longest_wait_first_and_only_own_branches(desk, branch):
     assert subjects(desk.get(QUEUE)) == ["First", "Second"]
 
 
-def test_list_of_own_conversations_shows_those_to_answer_first(desk, branch, staff, elsewhere):
+def test_list_of_own_conversations_starts_with_conversations_that_need_an_answer(
+    desk, branch, staff, elsewhere
+):
     waiting(branch, hours=9, subject="Waiting for the patron", status="waiting_for_patron", assignee=staff)
     waiting(branch, hours=3, subject="Later", assignee=staff)
     waiting(branch, hours=5, subject="Sooner", assignee=staff)
@@ -119,7 +121,7 @@ def test_list_of_own_conversations_shows_those_to_answer_first(desk, branch, sta
     ]
 
 
-def test_answered_snoozed_and_closed_lists_have_their_own_order(desk, branch):
+def test_answered_snoozed_and_closed_lists_each_have_a_different_sort_order(desk, branch):
     for name, hours, days in (("a", 3, 5), ("b", 2, 1), ("c", 1, 3)):
         waiting(branch, hours=hours, subject=f"Answered {name}", status="waiting_for_patron")
         waiting(branch, hours=hours, subject=f"Put off {name}", status="snoozed", snoozed_until=today(days))
@@ -169,7 +171,7 @@ def test_each_list_shows_exactly_the_conversations_the_staff_member_may_open(des
 # Rows
 
 
-def test_queue_row_shows_reason_wait_and_promised_time(desk, branch, item):
+def test_queue_row_shows_the_reason_the_wait_and_the_promised_time(desk, branch, item):
     session = HelpSessionFactory(branch=branch, topic=TopicFactory(name="Novels"))
     given = recommend_in(session, item=item)[0]
     ConversationFactory(
@@ -202,7 +204,7 @@ def test_conversation_within_its_promised_time_is_not_overdue(desk, branch):
     assert "Promised by" in page
 
 
-def test_overdue_conversation_has_a_word_an_icon_and_a_border(desk, branch):
+def test_overdue_conversation_is_marked_with_a_word_an_icon_and_a_border(desk, branch):
     waiting(branch, promised_at=hours_ago(3))
     page = desk.get(QUEUE)
     assert rows_of(page)[0]["css"] == "overdue"
@@ -272,7 +274,7 @@ def test_queue_row_shows_the_last_message_without_repeating_the_subject(desk, br
     assert rows_of(desk.get(QUEUE))[0]["said"] == "The library: Two of them are here"
 
 
-def test_queue_row_shows_in_full_a_word_that_the_subject_cuts_off(desk, branch):
+def test_queue_row_completes_a_word_that_the_subject_cuts_off(desk, branch):
     conversation = waiting(branch, subject="Is the type large enough for the notice b…")
     MessageFactory(
         conversation=conversation,
@@ -309,7 +311,7 @@ def test_queue_pages_show_each_conversation_once(desk, branch):
     assert (len(rows), len(set(rows)), rest.context["more"]) == (35, 35, "")
 
 
-def test_queue_page_is_stable_if_conversations_leave_the_list(desk, branch):
+def test_second_queue_page_stays_the_same_if_conversations_leave_the_list(desk, branch):
     for hours in range(40):
         waiting(branch, hours=50 - hours, subject=f"{hours}")
     more = desk.get(QUEUE).context["more"]
@@ -331,7 +333,7 @@ def test_queue_page_is_stable_if_conversations_leave_the_list(desk, branch):
         "٠.١.٢",
     ],
 )
-def test_invalid_queue_page_key_shows_the_first_page(desk, branch, after):
+def test_queue_with_an_invalid_page_parameter_shows_the_first_page(desk, branch, after):
     waiting(branch)
     assert len(desk.get(QUEUE, {"after": after}).context["rows"]) == 1
 
@@ -353,7 +355,7 @@ def test_invalid_queue_filters_are_ignored(desk, branch, said):
     assert subjects(desk.get(QUEUE, said)) == ["There"]
 
 
-def test_queue_filters_narrow_lists_and_counts_and_are_kept_between_lists(desk, staff, branch):
+def test_queue_filters_apply_to_every_list_and_its_count(desk, staff, branch):
     second, novels = BranchFactory(name="Hill", slug="hill"), TopicFactory(name="Novels")
     staff.staff_roles.create(branch=second)
     waiting(branch, topic=novels, subject="Here")
@@ -375,7 +377,7 @@ def test_queue_filters_narrow_lists_and_counts_and_are_kept_between_lists(desk, 
 
 
 @pytest.mark.parametrize("few", [5000, 0], ids=["by a rare word", "by a common word"])
-def test_queue_search_narrows_lists_and_counts(desk, branch, staff, monkeypatch, few):
+def test_queue_search_applies_to_every_list_and_its_count(desk, branch, staff, monkeypatch, few):
     monkeypatch.setattr(search, "COMMON_FROM", few)
     waiting(branch, subject="Zoning maps")
     waiting(branch, subject="Compost")
@@ -520,7 +522,7 @@ def test_queue_poll_updates_a_changed_row_without_announcing_it(desk, branch, st
     assert "Yours" in answer
 
 
-def test_queue_poll_announces_a_verdict_after_its_minute_of_grace(desk, branch, monkeypatch):
+def test_queue_poll_announces_a_verdict_one_minute_after_the_patron_gave_it(desk, branch, monkeypatch):
     shows_at = timezone.now() + datetime.timedelta(minutes=1)
     waiting(branch, hours=0, at_desk_from=shows_at, reason="did_not_help")
     raise_queue(branch.pk, shows_at=shows_at)
@@ -537,7 +539,7 @@ def test_queue_poll_ignores_changes_at_other_branches(desk, branch):
     assert BranchQueue.objects.count() == 1
 
 
-def test_queue_poll_keeps_the_list_filters_and_page(desk, branch):
+def test_queue_poll_returns_the_same_list_with_the_same_filters_and_page(desk, branch):
     for hours in range(30):
         waiting(
             branch, hours=30 - hours, status="waiting_for_patron", reason="did_not_help", subject=f"{hours}"
@@ -569,7 +571,7 @@ def links(desk, url):
     return found.get("previous"), found.get("next")
 
 
-def test_conversation_links_to_the_next_and_previous_in_its_list(desk, branch):
+def test_conversation_page_links_to_the_next_and_previous_conversation_in_the_queue(desk, branch):
     novels = TopicFactory()
     first, second, third = (
         waiting(branch, hours=9 - number, topic=novels, subject=f"{number}") for number in range(3)
@@ -597,7 +599,7 @@ def test_next_and_previous_links_stay_after_the_conversation_leaves_the_list(des
 @pytest.mark.parametrize(
     ("tab", "state"), [("done", {"status": "closed"}), ("snoozed", {"status": "snoozed"}), ("mine", {})]
 )
-def test_every_list_can_be_walked_through_by_next_links(desk, branch, staff, tab, state):
+def test_next_links_lead_through_every_conversation_of_a_queue_list(desk, branch, staff, tab, state):
     for hours in range(4):
         more = {"snoozed_until": today(9 - hours)} if tab == "snoozed" else {}
         waiting(branch, hours=hours, assignee=staff, **state, **more)
@@ -618,7 +620,7 @@ def test_conversation_opened_from_elsewhere_links_back_to_the_queue(desk, branch
     assert re.search(r'id="to-queue"\s+href="/desk/', page)
 
 
-def test_action_on_a_conversation_keeps_its_place_in_the_queue(desk, branch):
+def test_action_on_a_conversation_keeps_the_queue_parameters_of_the_url(desk, branch):
     conversation = waiting(branch)
     page = f"/desk/conversations/{conversation.public_id}/?queue=tab%3Dneeds&place=0.1.2"
     answer = desk.post(
@@ -627,7 +629,7 @@ def test_action_on_a_conversation_keeps_its_place_in_the_queue(desk, branch):
     assert answer.url == page
 
 
-def test_place_in_the_queue_survives_conversion_to_text():
+def test_queue_position_can_be_converted_to_text_and_back():
     for name, desk_list in LISTS.items():
         value = (
             datetime.date(2026, 3, 4)

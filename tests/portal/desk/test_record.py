@@ -34,7 +34,7 @@ def shown(response):
     return response.content.decode()
 
 
-def test_record_form_starts_with_the_values_of_the_last_visit_and_the_current_hour(desk, staff, branch):
+def test_record_form_starts_with_the_last_visits_values_and_the_current_hour(desk, staff, branch):
     HelpSessionFactory(staff=staff, branch=branch, mode="chat", question_type="technology", language="es")
     page = desk.get(RECORD)
     form = page.context["form"]
@@ -51,7 +51,7 @@ def test_record_form_starts_with_the_values_of_the_last_visit_and_the_current_ho
     assert str(form["happened_on"].value()) == "2026-03-04"
 
 
-def test_record_form_starts_with_the_quiet_switch_and_asks_for_no_name(desk):
+def test_record_form_has_the_quiet_switch_first_and_no_name_field(desk):
     page = shown(desk.get(RECORD))
     names = [
         name
@@ -99,7 +99,7 @@ def test_visit_is_recorded_with_its_items_and_note(desk, staff, branch, item, ty
     assert session.claim_codes.get().state == ClaimCode.State.LIVE
 
 
-def test_save_only_makes_no_code(desk, typed):
+def test_visit_can_be_recorded_without_a_code(desk, typed):
     answer = desk.post(RECORD, typed(action="save_only"))
     session = HelpSession.objects.get()
     assert answer.url == reverse("desk_session", args=[session.public_id])
@@ -145,7 +145,7 @@ def test_record_form_sent_after_the_sign_in_expired_is_kept_for_its_author(desk,
     assert "Books like Mockingbird?" in shown(sign_in(desk, staff).get("/kept/"))
 
 
-def test_autosave_after_the_sign_in_expired_does_not_leave_the_page(desk, typed):
+def test_autosave_after_the_sign_in_expired_does_not_redirect_the_browser(desk, typed):
     desk.get(RECORD)
     del desk.cookies["sessionid"]
     answer = desk.post(
@@ -169,7 +169,7 @@ def test_autosave_after_the_sign_in_expired_does_not_leave_the_page(desk, typed)
         ({"branch": "999999"}, "valid"),
     ],
 )
-def test_invalid_record_form_shows_the_error_and_keeps_everything(desk, typed, item, wrong, words):
+def test_invalid_record_form_shows_the_error_and_keeps_the_typed_values(desk, typed, item, wrong, words):
     answer = desk.post(
         RECORD, typed(note="stays too", **rows({"item": item.public_id, "reason": "kept reason"}), **wrong)
     )
@@ -211,7 +211,7 @@ def test_backdated_visit_can_have_any_hour(desk, typed):
     assert (str(HelpSession.objects.get().happened_on), HelpSession.objects.get().hour) == ("2026-03-01", 20)
 
 
-def test_secret_number_causes_one_warning_and_can_be_saved(desk, typed):
+def test_visit_with_a_social_security_number_can_be_saved_after_one_warning(desk, typed):
     fields = typed(summary="Form filled for 078-05-1120")
     answer = desk.post(RECORD, fields)
     assert answer.status_code == 422
@@ -233,7 +233,7 @@ def test_item_search_without_results_says_how_to_add_an_item(desk):
     assert "by hand" in shown(desk.get("/desk/items/", {"q": "zzz"}))
 
 
-def test_picking_an_item_keeps_the_other_rows_and_removing_deletes_one(desk, item):
+def test_picking_an_item_adds_a_row_and_removing_an_item_deletes_its_row(desk, item):
     other = ItemFactory(title="Other")
     fields = rows({"item": other.public_id, "reason": "was here", "starred": "on"})
     part = press(desk, f"pick-{item.public_id}", fields)
@@ -263,7 +263,7 @@ def test_item_added_by_hand_needs_a_title_and_a_valid_web_address(desk):
     assert "javascript:alert(1)" in shown(part)
 
 
-def test_item_being_added_by_hand_is_saved_with_the_visit(desk, typed):
+def test_item_typed_by_hand_but_not_yet_added_is_saved_with_the_visit(desk, typed):
     desk.post(RECORD, typed(**{"new-kind": "person", "new-title": "Ada, data librarian"}))
     assert Recommendation.objects.get().item.title == "Ada, data librarian"
 
@@ -296,7 +296,7 @@ def test_finding_and_picking_items_without_javascript_keeps_the_record_form(desk
     ]
 
 
-def test_autosave_keeps_the_record_form_and_a_reload_shows_it(desk, typed, item):
+def test_autosaved_record_form_is_shown_after_a_reload(desk, typed, item):
     fields = typed(
         question="Half a quest", people="many", **rows({"item": item.public_id, "reason": "so far"})
     )
@@ -323,7 +323,7 @@ def test_autosave_removes_nul_characters(desk, typed, action):
     assert "\\u0000" not in json.dumps(HelpSession.objects.get().unfinished_form.fields)
 
 
-def test_autosave_warns_of_a_secret_number(desk, typed):
+def test_autosave_warns_of_a_credit_card_number(desk, typed):
     assert "card number" in shown(desk.post("/desk/record/autosave/", typed(summary="4111 1111 1111 1111")))
 
 
@@ -340,7 +340,7 @@ def test_autosave_accepts_any_text(desk, typed, text):
     assert desk.post("/desk/record/autosave/", typed(question=text)).status_code == 200
 
 
-def test_empty_record_form_can_be_finished_later(desk):
+def test_empty_record_form_can_be_saved_for_later(desk):
     desk.post(RECORD, {"action": "later"})
     draft = HelpSession.objects.unfinished().get()
     assert "No text yet" in shown(desk.get(RECORD))
@@ -348,7 +348,7 @@ def test_empty_record_form_can_be_finished_later(desk):
     assert desk.get(f"/desk/record/{draft.public_id}/").status_code == 200
 
 
-def test_unfinished_visit_can_be_finished(desk, typed):
+def test_saving_an_unfinished_visit_turns_it_into_a_recorded_visit(desk, typed):
     fields = typed(action="later")
     desk.post(RECORD, fields)
     desk.post(RECORD, {**fields, "action": "save"})
@@ -395,7 +395,7 @@ def test_code_card_is_attached_to_an_unfinished_visit(desk, typed):
 
 
 @pytest.mark.parametrize("action", ["save", "later"])
-def test_unknown_code_card_is_a_form_error_and_keeps_everything(desk, typed, action):
+def test_unknown_code_card_is_refused_and_the_typed_visit_is_kept(desk, typed, action):
     answer = desk.post(RECORD, typed(card="1" * 13, action=action))
     assert answer.status_code == 422
     assert "No card has this code" in shown(answer)
@@ -413,7 +413,7 @@ def test_tally_is_counted_and_can_be_undone(desk, branch):
     assert not HelpSession.objects.exists()
 
 
-def test_tally_without_javascript_returns_to_the_queue_with_undo(desk):
+def test_tally_without_javascript_returns_to_the_queue_with_an_undo_button(desk):
     page = desk.post("/desk/tally/", {"from": "queue"}, follow=True)
     assert page.redirect_chain[-1][0] == "/desk/"
     assert f"/desk/tally/{HelpSession.objects.get().public_id}/undo/" in shown(page)
@@ -446,7 +446,7 @@ def test_record_form_runs_at_most_15_queries_for_1_and_20_items(
     [({}, "Front desk"), ({"happened_on": "2026-03-03"}, ""), ({"branch": "elsewhere"}, "")],
     ids=["here and now", "another day", "another branch"],
 )
-def test_visit_recorded_on_a_shared_computer_has_its_service_point(
+def test_visit_recorded_on_a_shared_computer_gets_the_computers_service_point(
     desk, staff, branch, elsewhere, typed, changes, service_point
 ):
     there = elsewhere.staff_roles.get().branch

@@ -81,7 +81,7 @@ def end(browser, person, branch):
 # Changing roles
 
 
-def test_coordinator_changes_adds_and_ends_roles(settings_page, branch, staff, coordinator):
+def test_coordinator_can_change_add_and_end_staff_roles(settings_page, branch, staff, coordinator):
     second = BranchFactory(name="Nobody coordinates it")
     give(settings_page, staff, branch, "coordinator")
     give(settings_page, staff, second)
@@ -133,7 +133,7 @@ def test_last_coordinator_cannot_lose_the_role(settings_page, branch, coordinato
     assert User.objects.get(pk=coordinator.pk).is_coordinator
 
 
-def test_inactive_coordinator_does_not_count_as_the_last_one(branch, staff, coordinator):
+def test_last_active_coordinator_cannot_lose_the_coordinator_role(branch, staff, coordinator):
     StaffRole.objects.filter(user=staff).update(role="coordinator")
     User.objects.filter(pk=staff.pk).update(is_active=False)
     with pytest.raises(roles.LastCoordinator):
@@ -341,7 +341,7 @@ def test_ending_the_last_role_signs_the_staff_member_out_on_every_device(
     assert not Message.objects.filter(side="staff").exists()
 
 
-def test_staff_member_with_another_role_stays_signed_in_but_loses_the_branch(
+def test_staff_member_with_two_roles_loses_only_the_branch_of_the_ended_role(
     work_at_two_branches, conversation, staff, coordinator, branch, device
 ):
     desk = device(staff)
@@ -401,7 +401,7 @@ def test_answer_sent_after_the_last_role_ended_is_refused_and_kept_for_its_autho
     assert "Worms are the answer" in sign_in(desk, staff).get(reverse("kept")).content.decode()
 
 
-def test_answer_at_a_branch_where_the_role_just_ended_is_404(
+def test_answer_is_404_if_the_authors_role_at_the_branch_just_ended(
     work_at_two_branches, conversation, staff, coordinator, branch, device, monkeypatch
 ):
     desk = device(staff)
@@ -423,7 +423,7 @@ def test_undo_does_not_assign_a_conversation_to_former_staff(conversation, staff
     assert desk_actions.undo(conversation, done_at=taken.changed_at, by=coordinator, at=at).assignee is None
 
 
-def test_patron_cannot_be_assigned_a_conversation_or_answer_as_staff(
+def test_patron_cannot_answer_as_staff_or_be_assigned_a_conversation(
     conversation, staff, coordinator, patron
 ):
     with pytest.raises(RoleEnded):

@@ -23,7 +23,7 @@ def shown(response):
     return response.content.decode()
 
 
-def test_visit_list_shows_the_newest_first_and_only_own_branches(desk, staff, branch):
+def test_visit_list_shows_visits_of_own_branches_with_the_newest_first(desk, staff, branch):
     HelpSessionFactory(question="Older", branch=branch, happened_on="2026-03-01")
     HelpSessionFactory(question="Newer", branch=branch, happened_on="2026-03-03")
     HelpSessionFactory(question="Elsewhere", happened_on="2026-03-03")
@@ -60,7 +60,7 @@ def test_visit_list_runs_the_same_number_of_queries_for_1_and_30_rows(
         desk.get(LIST)
 
 
-def test_desk_visit_page_shows_the_record_verdicts_and_conversations(desk, staff, branch, item):
+def test_desk_visit_page_shows_the_record_the_verdicts_and_the_conversations(desk, staff, branch, item):
     session = HelpSessionFactory(
         staff=staff, branch=branch, read_level=4, minutes=25, found="part", satisfaction="good"
     )
@@ -100,19 +100,21 @@ def test_opening_the_visit_of_a_patron_is_in_the_access_log_once(desk, staff, br
 
 
 @pytest.mark.parametrize(("who", "status"), [("staff", 200), ("elsewhere", 404), ("patron", 404)])
-def test_only_staff_of_the_branch_open_a_visit_at_the_desk(client, sign_in, request, branch, who, status):
+def test_only_staff_of_the_branch_can_open_a_visit_at_the_desk(client, sign_in, request, branch, who, status):
     session = HelpSessionFactory(branch=branch)
     sign_in(client, request.getfixturevalue(who))
     assert client.get(f"/desk/sessions/{session.public_id}/").status_code == status
 
 
-def test_desk_pages_do_not_open_before_the_second_factor(client, sign_in, staff):
+def test_desk_pages_require_the_second_factor(client, sign_in, staff):
     sign_in(client, staff, second_factor=False)
     for page in ("/desk/", "/desk/record/", LIST, "/desk/cards/", "/desk/items/?q=x"):
         assert client.get(page).status_code == 302
 
 
-def test_code_shown_at_another_desk_opens_that_visit_for_the_day(client, sign_in, elsewhere, branch, patron):
+def test_staff_of_another_branch_can_open_a_visit_by_code_until_the_next_day(
+    client, sign_in, elsewhere, branch, patron
+):
     session, other = HelpSessionFactory(branch=branch, patron=patron), HelpSessionFactory(branch=branch)
     conversation = ConversationFactory(help_session=session)
     sign_in(client, elsewhere)
@@ -132,7 +134,7 @@ def test_code_shown_at_another_desk_opens_that_visit_for_the_day(client, sign_in
     ("state", "words"),
     [("revoked", "no longer works"), ("forgotten", "no longer works"), ("kept", "account")],
 )
-def test_ended_code_opens_nothing_at_the_desk_and_says_why(desk, branch, state, words):
+def test_invalidated_code_is_refused_at_the_desk_with_an_explanation(desk, branch, state, words):
     code = code_for(HelpSessionFactory(branch=branch), state=ClaimCode.State(state))
     page = desk.post(LIST + "open/", {"code": code})
     assert page.status_code == 422
@@ -147,7 +149,7 @@ def test_mistyped_code_is_a_form_error_at_the_desk(desk, code, words):
     assert words in shown(desk.post(LIST + "open/", {"code": code}))
 
 
-def test_wrong_codes_at_the_desk_are_limited(desk, branch, staff):
+def test_desk_refuses_codes_after_too_many_wrong_attempts(desk, branch, staff):
     session = HelpSessionFactory(branch=branch, staff=staff)
     for _ in range(30):
         assert "No session has this code" in shown(desk.post("/desk/sessions/open/", {"code": "1" * 13}))

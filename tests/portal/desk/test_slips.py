@@ -114,21 +114,21 @@ def test_hand_over_emails_the_link_to_the_typed_address(desk, session):
     assert Notification.objects.get().to_address == "reader@example.org"
 
 
-def test_invalid_hand_over_address_is_a_form_error_and_stays(desk, session):
+def test_invalid_email_address_for_a_hand_over_stays_in_the_form_with_an_error(desk, session):
     page = hand_over(desk, session, address="reader@")
     assert page.status_code == 422
     assert 'value="reader@"' in shown(page)
     assert not ClaimCode.objects.exists()
 
 
-def test_quiet_session_is_never_emailed(desk, staff, branch):
+def test_quiet_visit_is_never_emailed(desk, staff, branch):
     session = QuietSessionFactory(staff=staff, branch=branch)
     page = hand_over(desk, session, address="reader@example.org")
     assert not Notification.objects.exists()
     assert 'name="address"' not in shown(page)
 
 
-def test_revoking_ends_every_code_of_the_visit(desk, session):
+def test_revoke_button_ends_every_code_of_the_visit(desk, session):
     code = code_on(hand_over(desk, session))
     code_for(session)
     desk.post(f"/desk/sessions/{session.public_id}/revoke/")
@@ -204,7 +204,7 @@ def test_invalid_number_of_code_cards_is_refused(desk, branch, count):
     assert not ClaimCode.objects.exists()
 
 
-def test_code_cards_can_be_printed_only_for_an_own_branch(desk, elsewhere):
+def test_staff_can_print_code_cards_only_for_their_own_branches(desk, elsewhere):
     assert (
         desk.post("/desk/cards/", {"branch": elsewhere.desk_branch_ids[0], "count": "1"}).status_code == 422
     )

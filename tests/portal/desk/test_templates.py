@@ -114,7 +114,7 @@ def names(conversation, staff, query=""):
     return [each.name for each in reply_templates.offered_in(conversation, by=staff, query=query)]
 
 
-def test_composer_offers_templates_of_the_branch_in_the_patrons_language_first(conversation, branch, staff):
+def test_composer_lists_templates_in_the_patrons_language_first(conversation, branch, staff):
     template("Adiós", language="es")
     template("Ours", branch=branch)
     template("Theirs", branch=BranchFactory())
@@ -129,7 +129,7 @@ def test_composer_offers_templates_of_the_branch_in_the_patrons_language_first(c
     ]
 
 
-def test_composer_offers_templates_in_the_visits_language_before_the_patron_writes(conversation, staff):
+def test_templates_in_the_visits_language_come_first_if_the_patron_wrote_nothing(conversation, staff):
     conversation.messages.all().delete()
     template("Adiós", language="es")
     template("Bye")
@@ -154,7 +154,7 @@ def test_reply_templates_are_found_by_name_and_text(conversation, staff, query, 
     assert set(names(conversation, staff, query)) == found
 
 
-def test_template_item_is_that_of_the_conversation_then_visit_then_answers(conversation, staff):
+def test_item_placeholder_prefers_the_item_of_the_conversation_then_of_the_visit(conversation, staff):
     template(body="{item}")
 
     def item():
@@ -193,7 +193,7 @@ def test_reply_templates_are_offered_only_to_staff_who_may_open_the_conversation
     assert client.get(reverse("desk_templates"), {"conversation": "x"}).status_code == 404
 
 
-def test_composer_without_templates_says_who_writes_them(conversation, desk):
+def test_empty_template_menu_says_that_coordinators_can_add_templates(conversation, desk):
     assert "A coordinator can add them" in offered(desk, conversation).content.decode()
 
 
@@ -264,7 +264,7 @@ def test_chosen_template_is_added_to_the_answer_and_not_sent(
     assert conversation.messages.count() == 1
 
 
-def test_unknown_template_or_one_of_another_branch_adds_no_text(composer, branch):
+def test_template_that_is_unknown_or_of_another_branch_adds_no_text(composer, branch):
     template("Ours", "Ours", branch=branch)
     theirs = template("Theirs", "Theirs", branch=BranchFactory())
     for named in (theirs.public_id, uuid.uuid4(), "x"):
