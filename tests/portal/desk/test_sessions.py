@@ -141,7 +141,7 @@ def test_ended_code_opens_nothing_at_the_desk_and_says_why(desk, branch, state, 
 
 @pytest.mark.parametrize(
     ("code", "words"),
-    [("", "Type the code first"), ("123", "This one has 3"), ("9" * 13, "No session has this code")],
+    [("", "Type the code first"), ("123", "This one has 3"), ("9" * 13, "No help session has this code")],
 )
 def test_mistyped_code_is_a_form_error_at_the_desk(desk, code, words):
     assert words in shown(desk.post(LIST + "open/", {"code": code}))
@@ -150,8 +150,8 @@ def test_mistyped_code_is_a_form_error_at_the_desk(desk, code, words):
 def test_wrong_codes_at_the_desk_are_limited(desk, branch, staff):
     session = HelpSessionFactory(branch=branch, staff=staff)
     for _ in range(30):
-        assert "No session has this code" in shown(desk.post("/desk/sessions/open/", {"code": "1" * 13}))
-        assert "No card has this code" in shown(
+        assert "No help session has this code" in shown(desk.post("/desk/sessions/open/", {"code": "1" * 13}))
+        assert "No code card has this code" in shown(
             desk.post(f"/desk/sessions/{session.public_id}/card/", {"code": "1" * 13})
         )
     for page in ("/desk/sessions/open/", f"/desk/sessions/{session.public_id}/card/"):
