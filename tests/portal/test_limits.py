@@ -241,7 +241,7 @@ def test_message_over_the_limit_is_not_sent_but_remains_in_the_form(
     answer = write(client, conversation, "One word more")
     assert answer.status_code == 429
     assert ">\nOne word more</textarea>" in answer.content.decode()
-    assert "This one stays here. You can send it " in answer.content.decode()
+    assert "Your message stays here. You can send it " in answer.content.decode()
     part = write(client, conversation, "One word more", headers={"HX-Request": "true"})
     assert part.status_code == 200
     assert ">\nOne word more</textarea>" in part.content.decode()
@@ -297,7 +297,7 @@ def test_file_over_the_limit_is_left_out(client, patron, conversation, sign_in, 
         "files": [picture_file("a.png"), picture_file("b.png")],
     }
     answer = client.post(reverse("reply", args=[conversation.public_id]), fields)
-    assert "Too many files were sent in a short time." in answer.content.decode()
+    assert "You sent a lot of files in a short time." in answer.content.decode()
 
 
 def test_hand_over_emails_are_counted_per_address(branch, set_limit, sign_in):

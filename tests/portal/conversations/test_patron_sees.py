@@ -242,8 +242,8 @@ def closed_by_itself(conversation, patron, staff, clock):
 
 
 WAITING = "Waiting for the library. You can expect an answer by tomorrow."
-ANSWERED = "The library answered. This closes on Wednesday, December 2 unless you write again. You can reopen it by writing."
-CLOSED = "This is closed. You can reopen it by writing."
+ANSWERED = "The library answered. This conversation closes on Wednesday, December 2 unless you write again. You can reopen it by writing."
+CLOSED = "This conversation is closed. You can reopen it by writing."
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def test_each_state_is_described_on_page_list_and_visit(
         (6 * hour, "You can expect an answer today."),
         (day, "You can expect an answer by tomorrow."),
         (3 * day, "You can expect an answer by Saturday, November 21."),
-        (-minute, "This is taking longer than we promised. We have not forgotten it."),
+        (-minute, "Our answer is taking longer than we promised. We have not forgotten you."),
         (None, ""),
     ],
 )
@@ -310,7 +310,7 @@ def test_conversation_page_does_not_mention_closing_if_nothing_closes_by_itself(
     [
         (
             "turn",
-            "This closes on Wednesday, December 2 unless you write again. You can reopen it by writing.",
+            "This conversation closes on Wednesday, December 2 unless you write again. You can reopen it by writing.",
         ),
         ("close", CLOSED),
         ("ours", None),
@@ -594,7 +594,10 @@ def test_event_is_shown_only_among_the_messages_of_its_time(me, long):
         conversation.get_absolute_url(), {"message": conversation.messages.get(body=word(30)).public_id}
     )
     told = [
-        ["The library closed this conversation" in text(page), "Opened again" in text(page)]
+        [
+            "The library closed this conversation" in text(page),
+            "This conversation was opened again" in text(page),
+        ]
         for page in (latest, before, around)
     ]
     assert told == [[False, False], [False, True], [True, False]]
