@@ -138,13 +138,13 @@ class TooOften(Exception):
         """Return the error for a question or message that was not sent. The text stays in the form."""
         if self.what == "message":
             words = _(
-                "You've sent a lot of messages in a short time. This one stays here. You can send it "
-                "%(when)s. If it can't wait, ask at any desk."
+                "You've sent a lot of messages in a short time. Your message stays here. You can "
+                "send it %(when)s. If it can't wait, ask at any desk."
             )
         else:
             words = _(
-                "You've asked a lot of new questions today. This one stays here. You can send it "
-                "%(when)s. You can still write in your conversations."
+                "You've asked a lot of new questions today. Your question stays here. You can send "
+                "it %(when)s. You can still write in your conversations."
             )
         return words % {"when": self.when}
 

@@ -95,7 +95,7 @@ class Item(models.Model):
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     kind = models.CharField(_("kind"), max_length=12, choices=Kind, default=Kind.BOOK)
     title = models.CharField(_("title"), max_length=400)
-    creators = models.CharField(_("by"), max_length=300, blank=True)
+    creators = models.CharField(_("author or creator"), max_length=300, blank=True)
     original_title = models.CharField(
         max_length=400, blank=True, help_text="title in its original script, MARC 880"
     )
@@ -249,7 +249,7 @@ class Recommendation(models.Model):
         SIGN_IN = "sign_in", _("needs sign-in or payment")
         LINK_BROKEN = "link_broken", _("link broken")
         STOPPED = "stopped", _("stopped partway")
-        OTHER = "other", _("other")
+        OTHER = "other", _("another reason")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="recommendations")

@@ -63,8 +63,8 @@ class NotAdded(Exception):
                 "You can only send pictures (JPEG, PNG, WebP) and PDFs. You could send a screenshot."
             ),
             "too_often": _(
-                "Too many files were sent in a short time. "
-                "Send this one in an hour, or bring it to the library."
+                "You sent a lot of files in a short time. Send this file in an hour, or bring it to "
+                "the library."
             ),
             "too_many": _("A message can have up to %(files)s files. Send this one with your next message."),
             "used_up": _(

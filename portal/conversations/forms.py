@@ -24,8 +24,8 @@ class MessageForm(forms.Form):
         error_messages={
             "required": _("Write your message first."),
             "max_length": _(
-                "This message is too long: %(show_value)s characters. "
-                "Send it as two messages of up to %(limit_value)s."
+                "This message is too long: %(show_value)s characters. Send it as two messages of up "
+                "to %(limit_value)s characters each."
             ),
         },
     )
@@ -64,9 +64,9 @@ class AboutForm(forms.Form):
     NEW = "new"
 
     about = forms.ChoiceField(
-        label=_("What is it about?"),
+        label=_("What is your message about?"),
         widget=forms.RadioSelect,
-        error_messages={"required": _("Choose what it is about.")},
+        error_messages={"required": _("Choose what your message is about.")},
     )
 
     def __init__(self, *args, visits=(), person=None, **kwargs):
@@ -141,11 +141,13 @@ class VerdictForm(forms.Form):
     verdict = forms.ChoiceField(choices=[("", ""), *Recommendation.Verdict.choices], required=False)
     why = forms.ChoiceField(choices=[("", ""), *Recommendation.Why.choices], required=False)
     comment = TextField(
-        label=_("Anything else you want to say about it?"),
+        label=_("Anything else you want to say about this item?"),
         max_length=COMMENT_MAX_LENGTH,
         multiline=True,
         required=False,
-        error_messages={"max_length": _("Use %(limit_value)s characters or fewer. You have %(show_value)s.")},
+        error_messages={
+            "max_length": _("Use %(limit_value)s characters or fewer. You entered %(show_value)s.")
+        },
     )
 
     def clean(self):

@@ -74,7 +74,7 @@ def _event_text(event):
     return {
         Event.Kind.CLOSED: _("The library closed this conversation"),
         Event.Kind.CLOSED_BY_ITSELF: _("This conversation closed automatically because nobody wrote again"),
-        Event.Kind.REOPENED: _("Opened again"),
+        Event.Kind.REOPENED: _("This conversation was opened again"),
         Event.Kind.MERGED: _("The library merged another conversation of yours into this one"),
     }[event.kind]
 
@@ -98,7 +98,7 @@ def _name_child_and_adult(part, conversation, me):
 
 def _other_writer(message, conversation):
     if message.author_id is None and not message.writer_erased:
-        return _("Written with the code"), _("Written with the code")
+        return _("Someone with the code"), _("Someone with the code wrote")
     if message.author_id is not None and message.author_id == conversation.patron_id:
         return _("The child"), _("The child wrote")
     if message.author_id is not None and message.author_id == conversation.help_session.shared_with_id:

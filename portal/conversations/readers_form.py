@@ -11,7 +11,7 @@ from django.utils.translation import override
 
 from portal.text import TextField
 
-TOO_LONG = {"max_length": _("Use %(limit_value)s characters or fewer. You have %(show_value)s.")}
+TOO_LONG = {"max_length": _("Use %(limit_value)s characters or fewer. You entered %(show_value)s.")}
 OWN_WORDS = _("Or in your own words")
 
 
@@ -55,7 +55,10 @@ class AvoidStep(forms.Form):
     summary = _("Leave out")
     words = TextField(
         label=title,
-        help_text=_("For example violence, sad endings or very long books. If there is nothing, continue."),
+        help_text=_(
+            "For example violence, sad endings or very long books. "
+            "If there is nothing to leave out, continue."
+        ),
         max_length=400,
         multiline=True,
         required=False,
@@ -81,7 +84,7 @@ class WhomStep(forms.Form):
         ],
     )
     words = TextField(
-        label=_("Anything about them that helps us choose?"),
+        label=_("Anything about the reader that helps us choose?"),
         max_length=120,
         required=False,
         error_messages=TOO_LONG,
@@ -89,11 +92,11 @@ class WhomStep(forms.Form):
 
 
 class FormatStep(forms.Form):
-    title = _("How would you like it?")
+    title = _("Which format would you like?")
     summary = _("Format")
     chosen = forms.MultipleChoiceField(
         label=title,
-        help_text=_("Choose as many as you like. Choose none if you don't mind."),
+        help_text=_("Choose as many as you like. If any format is fine, choose none."),
         required=False,
         widget=forms.CheckboxSelectMultiple,
         choices=[
@@ -129,8 +132,8 @@ def message_of(answers):
         "loved": _now("I recently loved: %(answer)s"),
         "mood": _now("I'm in the mood for: %(answer)s"),
         "avoid": _now("Please leave out: %(answer)s"),
-        "whom": _now("It is for: %(answer)s"),
-        "format": _now("I'd like it as: %(answer)s"),
+        "whom": _now("Who it is for: %(answer)s"),
+        "format": _now("Format: %(answer)s"),
     }
     lines = [sentences[step] % {"answer": words} for step, words in all_in_words(answers).items() if words]
     return "\n\n".join([_now("Can you find me something to read?"), *lines])

@@ -62,7 +62,7 @@ def _promise(conversation, at):
     if promised is None:
         return ""
     if promised < at:
-        return _("This is taking longer than we promised. We have not forgotten it.")
+        return _("Our answer is taking longer than we promised. We have not forgotten you.")
     days = (timezone.localdate(promised) - timezone.localdate(at)).days
     if days == 0:
         return _("You can expect an answer today.")
@@ -87,13 +87,13 @@ def closes_at(conversation, at):
 
 
 def closing_text(moment):
-    return _("This closes on %(day)s unless you write again. You can reopen it by writing.") % {
+    return _("This conversation closes on %(day)s unless you write again. You can reopen it by writing.") % {
         "day": day_in_a_sentence(timezone.localdate(moment))
     }
 
 
 def closed_text():
-    return _("This is closed. You can reopen it by writing.")
+    return _("This conversation is closed. You can reopen it by writing.")
 
 
 def away_text(conversation, messages, at):

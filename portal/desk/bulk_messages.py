@@ -15,7 +15,9 @@ def left_words(result):
     count = len(result.taken) + len(result.moved) + len(result.unfit)
     if not count:
         return ""
-    words = ngettext("%(count)s was not changed.", "%(count)s were not changed.", count)
+    words = ngettext(
+        "%(count)s conversation was not changed.", "%(count)s conversations were not changed.", count
+    )
     return " ".join([words % {"count": count}, *_reasons(result)])
 
 
@@ -24,10 +26,12 @@ def _reasons(result):
         values = {"conversation": _quoted(conversation), "name": conversation.assignee.display_name}
         yield _("%(conversation)s is assigned to %(name)s.") % values
     for conversation in result.moved[:MAX_NAMED]:
-        words = _("%(conversation)s has changed since you opened this page. Open it first.")
+        words = _("%(conversation)s has changed since you opened this page. Open it to see what is new.")
         yield words % {"conversation": _quoted(conversation)}
     for conversation in result.unfit[:MAX_NAMED]:
-        yield _("%(conversation)s can't be changed like this.") % {"conversation": _quoted(conversation)}
+        yield _("%(conversation)s is already closed, or your colleague doesn't work at its branch.") % {
+            "conversation": _quoted(conversation)
+        }
 
 
 def _quoted(conversation):
@@ -42,12 +46,16 @@ def undone_words(count, left):
     """
     sentences = []
     if count:
-        words = ngettext("%(count)s is as it was before.", "%(count)s are as they were before.", count)
+        words = ngettext(
+            "%(count)s conversation is as it was before.",
+            "%(count)s conversations are as they were before.",
+            count,
+        )
         sentences.append(words % {"count": count})
     if left:
         words = ngettext(
-            "%(count)s has changed since and was left as it is.",
-            "%(count)s have changed since and were left as they are.",
+            "%(count)s conversation has changed since, so it was left as it is.",
+            "%(count)s conversations have changed since, so they were left as they are.",
             left,
         )
         sentences.append(words % {"count": left})

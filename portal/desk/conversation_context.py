@@ -56,7 +56,9 @@ def _others_in_words(around):
         sentences.append(words % {"names": get_text_list(writing, _("and"))})
     if looking:
         words = ngettext(
-            "%(names)s is looking at this too.", "%(names)s are looking at this too.", len(looking)
+            "%(names)s is looking at this conversation too.",
+            "%(names)s are looking at this conversation too.",
+            len(looking),
         )
         sentences.append(words % {"names": get_text_list(looking, _("and"))})
     return " ".join(sentences)

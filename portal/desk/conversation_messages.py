@@ -26,8 +26,10 @@ def taken_words(conversation, assignee, at):
         return _("Nobody is assigned any more. Nothing was changed. Check the conversation and try again.")
     assigned_at = Conversation.objects.get(pk=conversation.pk).assigned_at
     if at - assigned_at < A_MOMENT:
-        return _("%(name)s took this a moment ago. Nothing was changed.") % {"name": assignee.display_name}
-    words = _("%(name)s took this %(time)s ago. Nothing was changed.")
+        return _("%(name)s took this conversation a moment ago. Nothing was changed.") % {
+            "name": assignee.display_name
+        }
+    words = _("%(name)s took this conversation %(time)s ago. Nothing was changed.")
     return words % {"name": assignee.display_name, "time": waited(assigned_at)}
 
 

@@ -45,8 +45,8 @@ class ItemRow(forms.Form):
     creators = TextField(max_length=300, required=False, widget=forms.HiddenInput)
     url = WebURLField(widget=forms.HiddenInput)
     call_number = TextField(max_length=80, required=False, widget=forms.HiddenInput)
-    reason = TextField(label=_("Because"), max_length=400, required=False)
-    starred = forms.BooleanField(label=_("Ask how it turned out"), required=False)
+    reason = TextField(label=_("Reason"), max_length=400, required=False)
+    starred = forms.BooleanField(label=_("Ask the patron how it turned out"), required=False)
 
     def clean(self):
         data = super().clean()
@@ -110,7 +110,7 @@ class TypedItem(forms.Form):
         label=_("Kind"), choices=Item.Kind.choices, initial=Item.Kind.WEB_PAGE, widget=LongSelect
     )
     title = TextField(label=_("Title or name"), max_length=400)
-    creators = TextField(label=_("By"), max_length=300, required=False)
+    creators = TextField(label=_("Author or creator"), max_length=300, required=False)
     url = WebURLField(label=_("Link"))
     call_number = TextField(label=_("Call number"), max_length=80, required=False)
 

@@ -43,7 +43,7 @@ def lists_context(request, asked, topics, at, *, opened_at=None):
     ]
     new = ""
     if counts.new:
-        new = ngettext("%(count)s new", "%(count)s new", counts.new)
+        new = ngettext("%(count)s new in this list", "%(count)s new in this list", counts.new)
         new %= {"count": queue.count_in_words(counts.new)}
     return {
         "asked": asked,
@@ -75,7 +75,7 @@ def filters_context(request, asked, topics):
     offered = [
         (pk, str(topic)) for pk, topic in topics.items() if topic.retired_at is None or str(pk) == asked.topic
     ]
-    all_branches, all_topics = ("", _("All your branches")), ("", _("All"))
+    all_branches, all_topics = ("", _("All your branches")), ("", _("All topics"))
     return {
         "branches": _select("branch", asked.branch, [all_branches, *branches]) if len(branches) > 1 else "",
         "topics": _select("topic", asked.topic, [all_topics, *offered]) if offered else "",
@@ -86,7 +86,7 @@ def filters_context(request, asked, topics):
 @lru_cache(maxsize=100)
 def _reasons(chosen, _language):
     reasons = [(reason.value, capfirst(reason.label)) for reason in Conversation.Reason]
-    return _select("reason", chosen, [("", _("All")), *reasons])
+    return _select("reason", chosen, [("", _("All reasons")), *reasons])
 
 
 def _select(name, chosen, choices, id=""):
@@ -110,8 +110,8 @@ def empty_list_context(asked):
         "needs": (
             _("Nobody is waiting"),
             _(
-                "Conversations appear here when a patron writes, or says that an item didn't help or "
-                "that they couldn't get it. The longest wait comes first."
+                "Conversations appear here when a patron writes. They also appear when a patron says "
+                "that an item didn't help, or that they couldn't get it. The longest wait comes first."
             ),
         ),
         "mine": (
@@ -122,7 +122,7 @@ def empty_list_context(asked):
             ),
         ),
         "patron": (
-            _("Not waiting for any patron"),
+            _("No conversation is waiting for a patron"),
             _(
                 "Answered conversations stay here until the patron writes. If the patron doesn't "
                 "write, they close by themselves."
@@ -131,13 +131,13 @@ def empty_list_context(asked):
         "snoozed": (
             _("Nothing is snoozed"),
             _(
-                "Snoozed conversations wait here, the next to come back first. They come "
-                "back sooner if the patron writes."
+                "Snoozed conversations wait here until their day. The next one to come back is at "
+                "the top. A conversation comes back sooner if the patron writes."
             ),
         ),
         "done": (
             _("Nothing is closed yet"),
-            _("Closed conversations are here, the latest first. They open again when someone writes."),
+            _("Closed conversations appear here, latest first. They open again when someone writes."),
         ),
     }
     title, text = texts[asked.tab]

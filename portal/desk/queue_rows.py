@@ -125,7 +125,7 @@ class RowRenderer:
         if row.assignee_id not in self.away:
             return name
         if cover is None:
-            return _("Free: %(name)s is away") % {"name": name}
+            return _("Free to take: %(name)s is away") % {"name": name}
         if cover == self.user:
             return _("%(name)s is away: you cover") % {"name": name}
         return _("%(name)s is away: %(cover)s covers") % {"name": name, "cover": cover_name or _("a patron")}

@@ -130,13 +130,13 @@ def _event_entry(line, words, rank, anchor):
 
 def _event_in_words(event):
     if event.kind == Event.Kind.REOPENED:
-        return _("Opened again")
+        return _("This conversation was opened again")
     if event.kind == Event.Kind.MERGED:
         return _("Another conversation was merged into this one")
     if event.kind == Event.Kind.CLOSED_BY_ITSELF:
         return _("Closed automatically, because the patron didn't write again")
     if event.side == Side.PATRON:
-        return _("Closed by the patron: this sorted it")
+        return _("Closed by the patron with “This sorted it”")
     return _("Closed by %(name)s") % {"name": event.by} if event.by else _("Closed by the library")
 
 
@@ -154,7 +154,7 @@ def _desk_event_in_words(event):
     }
     by_assignee = event.was_id == event.by_id
     if event.kind == kind.TAKEN:
-        words = _("%(by)s took over from %(was)s") if event.was_id else _("%(by)s took this")
+        words = _("%(by)s took over from %(was)s") if event.was_id else _("%(by)s took this conversation")
     elif event.kind == kind.ASSIGNED and not event.was_id:
         words = _("%(by)s assigned this to %(to)s")
     elif event.kind == kind.ASSIGNED:
@@ -170,11 +170,13 @@ def _desk_event_in_words(event):
     elif event.kind == kind.TRANSFERRED:
         words = _("%(by)s transferred this to %(branch)s")
     elif event.kind == kind.SNOOZED:
-        words = _("%(by)s put this off until %(day)s")
+        words = _("%(by)s snoozed this until %(day)s")
         names["day"] = day_in_a_sentence(event.until)
     elif event.kind == kind.WOKEN:
         words = (
-            _("%(by)s put this back in the queue") if event.by else _("Back in the queue on the chosen day")
+            _("%(by)s put this back in the queue")
+            if event.by
+            else _("Back in the queue, because the snooze ended")
         )
     elif event.kind == kind.CLOSED:
         words = _("%(by)s closed this before anyone wrote")

@@ -74,8 +74,8 @@ class HelpSession(models.Model):
         VIDEO = "video", _("video")
         WEB_FORM = "web_form", _("web form")
         LETTER = "letter", _("letter")
-        ROVING = "roving", _("roving")
-        OUTREACH = "outreach", _("outreach")
+        ROVING = "roving", _("away from the desk")
+        OUTREACH = "outreach", _("outside the library")
 
     class Found(models.TextChoices):
         """The answers to the question "Did you find what you needed?"."""
@@ -100,9 +100,9 @@ class HelpSession(models.Model):
         When a session is forgotten, this replaces the exact time in `answered_at`.
         """
 
-        DAY = "day", _("a day")
-        WEEK = "week", _("a week")
-        MONTH = "month", _("a month")
+        DAY = "day", _("within a day")
+        WEEK = "week", _("within a week")
+        MONTH = "month", _("within a month")
         LATER = "later", _("later")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)

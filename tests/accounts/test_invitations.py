@@ -141,7 +141,7 @@ def test_invitation_email_uses_the_patrons_language_and_is_emptied_after_deliver
         ({"at_hill": "staff", "email": "noor"}, "Enter the full email address"),
         ({"at_hill": "staff", "name": " "}, "Enter the name that patrons will see"),
         ({"at_hill": "staff", "email": "rosa@example.org"}, "They already work at Hill"),
-        ({"at_hill": "staff", "email": "kim@example.org"}, "This address is already invited"),
+        ({"at_hill": "staff", "email": "kim@example.org"}, "This address already has an invitation"),
     ],
 )
 def test_invalid_invitation_shows_the_error_beside_the_field(desk, staff, branch, coordinator, typed, words):

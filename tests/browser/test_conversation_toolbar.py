@@ -58,7 +58,7 @@ def test_second_staff_member_to_take_a_conversation_sees_who_was_first(
     expect(first.locator("#notices")).to_contain_text("Assigned to you.")
     second.locator("#take").click()
     expect(second.locator("#notices")).to_contain_text(
-        "Rosa Lindqvist took this a moment ago. Nothing was changed."
+        "Rosa Lindqvist took this conversation a moment ago. Nothing was changed."
     )
     assert Conversation.objects.get().assignee == staff
     first.reload()

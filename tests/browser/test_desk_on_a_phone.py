@@ -195,7 +195,7 @@ def test_bulk_shortcut_does_nothing_without_a_selection(queue, staff, opened, sh
     page.goto("/desk/")
     expect(page.locator("#bulk-close")).to_be_hidden()
     page.keyboard.press("e")
-    expect(page.locator("#announce")).to_have_text("Nothing is selected.")
+    expect(page.locator("#announce")).to_have_text("Nothing is selected. Select a conversation first.")
     assert Conversation.objects.filter(status="closed").count() == 0
 
 
@@ -245,8 +245,8 @@ def test_new_conversations_do_not_move_the_rows_of_an_open_queue_page(
     )
     page.clock.run_for(6000)
 
-    expect(page.locator("#show-news")).to_contain_text("1 new")
-    expect(page.locator("#announce")).to_have_text("1 new")
+    expect(page.locator("#show-news")).to_contain_text("1 new in this list")
+    expect(page.locator("#announce")).to_have_text("1 new in this list")
     expect(page.locator("#count-needs")).to_have_text("6")
     expect(row(page, "Question 0")).to_contain_text("Lena")
     # The row shows that it left this list.

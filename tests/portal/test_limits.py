@@ -241,7 +241,7 @@ def test_message_over_the_limit_is_not_sent_but_remains_in_the_form(
     answer = write(client, conversation, "One word more")
     assert answer.status_code == 429
     assert ">\nOne word more</textarea>" in answer.content.decode()
-    assert "This one stays here. You can send it " in answer.content.decode()
+    assert "Your message stays here. You can send it " in answer.content.decode()
     part = write(client, conversation, "One word more", headers={"HX-Request": "true"})
     assert part.status_code == 200
     assert ">\nOne word more</textarea>" in part.content.decode()
@@ -299,7 +299,7 @@ def test_patron_who_exceeds_the_file_limit_sees_an_explanation(
         "files": [picture_file("a.png"), picture_file("b.png")],
     }
     answer = client.post(reverse("reply", args=[conversation.public_id]), fields)
-    assert "Too many files were sent in a short time." in answer.content.decode()
+    assert "You sent a lot of files in a short time." in answer.content.decode()
 
 
 def test_emails_that_hand_over_a_visit_are_limited_per_recipient(branch, set_limit, sign_in):

@@ -98,7 +98,7 @@ class Conversation(models.Model):
         DID_NOT_HELP = "did_not_help", _("did not help")
         COULD_NOT_GET_IT = "could_not_get_it", _("could not get it")
         READERS_ADVISORY = "readers_advisory", _("something to read")
-        CAME_BACK = "came_back", _("came back")
+        CAME_BACK = "came_back", _("snooze ended")
 
     OPEN = (Status.WAITING_FOR_STAFF, Status.WAITING_FOR_PATRON, Status.SNOOZED)
 

@@ -55,7 +55,7 @@ class DeskEvent(models.Model):
         RELEASED = "released", _("released because nobody answered")
         TRANSFERRED = "handed_over", _("transferred to another branch")
         SNOOZED = "snoozed", _("snoozed")
-        WOKEN = "woken", _("came back")
+        WOKEN = "woken", _("snooze ended")
         CLOSED = "closed", _("closed before anything was written")
         LOGGED = "logged", _("logged as a contact")
         ERASED = "erased", _("erased")

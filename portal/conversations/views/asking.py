@@ -292,8 +292,8 @@ def _ask_about(request, about, *, title, quiet, kept_by, back):
             form.add_error(
                 None,
                 _(
-                    "This was just deleted, so your question was not sent. "
-                    "Copy it to “Ask the library” to send it."
+                    "This visit or item was just deleted, so your question was not sent. "
+                    "Copy your question to “Ask the library” and send it there."
                 ),
             )
             return _about_page(

@@ -132,7 +132,7 @@ def keep_session(request, public_id):
         return _not_kept(request, found, quiet=True)
     if request.viewer.person is None:
         access.sign_in(request, person, by="device")
-    messages.success(request, _("Kept. You can find it under Home."))
+    messages.success(request, _("Visit kept. You can find it under Home."))
     return redirect(found)
 
 

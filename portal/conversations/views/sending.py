@@ -90,7 +90,7 @@ def sent_elsewhere(request, kept, begin, review):
         return redirect(sent)
     if kept is None:
         return redirect(begin)
-    messages.warning(request, _("You changed this in another tab. This is the latest version."))
+    messages.warning(request, _("You made changes in another tab. This is the latest version."))
     return redirect(review)
 
 

@@ -17,8 +17,8 @@ def contacts_table(quarter):
     if not rows:
         return []
     by_month = zip(*(numbers for _label, numbers in rows), strict=True)
-    rows.append((_("All"), [sum(month) for month in by_month]))
-    labels = [_("Handed over to the patron"), _("Kept in an account"), _("Answered: how it turned out")]
+    rows.append((_("Total"), [sum(month) for month in by_month]))
+    labels = [_("Handed over to the patron"), _("Kept in an account"), _("Patron gave feedback on the visit")]
     rows += zip(labels, counts.follow_ups(quarter), strict=True)
     return [(label, [*numbers, sum(numbers)]) for label, numbers in rows]
 
@@ -55,4 +55,4 @@ def _rows(shown, topics):
     rows = sorted((topics.get(topic, _("Without a topic")), numbers) for topic, numbers in shown.rows.items())
     if shown.rest and rows:
         rows.append((_("Other topics together"), shown.rest))
-    return [*rows, (_("All"), shown.total)]
+    return [*rows, (_("All topics"), shown.total)]

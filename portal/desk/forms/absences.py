@@ -35,8 +35,8 @@ class AbsenceForm(forms.Form):
         required=False,
         empty_label=gettext_lazy("Nobody"),
         help_text=gettext_lazy(
-            "This colleague takes over their open conversations meanwhile. If you choose nobody, "
-            "anyone at the branch can take them."
+            "This colleague takes over the open conversations of the person who is away. "
+            "If you choose nobody, anyone at the branch can take them."
         ),
     )
 

@@ -15,11 +15,11 @@ class CodeCardsForm(forms.Form):
 
     branch = forms.ModelChoiceField(label=_("Branch"), queryset=Branch.objects.none(), empty_label=None)
     count = WholeNumber(
-        label=_("Cards"),
+        label=_("Number of cards"),
         min_value=1,
         max_value=40,
         initial=10,
-        help_text=_("Ten fit on a page. You can make up to 40 at a time."),
+        help_text=_("Ten cards fit on a page. You can make up to 40 at a time."),
     )
 
     def __init__(self, *args, user, **kwargs):

@@ -18,8 +18,8 @@ class AssignForm(forms.Form):
     to = forms.ChoiceField(
         label=_("Assign to"),
         error_messages={
-            "invalid_choice": _("You can't assign it there any more. Choose again."),
-            "required": _("Choose who to assign it to."),
+            "invalid_choice": _("This choice is no longer available. Choose again."),
+            "required": _("Choose who to assign the conversation to."),
         },
     )
     was = forms.UUIDField(widget=forms.HiddenInput, required=False)
@@ -75,7 +75,7 @@ class SnoozeForm(forms.Form):
         data = super().clean()
         until = data.get("day") if data.get("until") == self.OTHER else _day_or_none(data.get("until", ""))
         if until is None:
-            raise forms.ValidationError(gettext("Choose a day to put it off until."))
+            raise forms.ValidationError(gettext("Choose a day to snooze until."))
         if until <= self.today:
             raise forms.ValidationError(gettext("Choose a day in the future."))
         if until > self.today + self.MAX:

@@ -29,7 +29,7 @@ class ReplyForm(forms.Form):
         error_messages={"required": _("Write your answer first.")},
     )
     language = language_field(_("Language of the answer"))
-    then = forms.ChoiceField(label=_("Afterwards"), choices=Message.Then.choices, required=False)
+    then = forms.ChoiceField(label=_("After sending"), choices=Message.Then.choices, required=False)
 
     def clean_then(self):
         return self.cleaned_data["then"] or Message.Then.TURN

@@ -34,7 +34,7 @@ READ_LEVELS = [
 # For each setting of the library, a text that says what happens to a visit with a child.
 WITH_A_CHILD = {
     Library.Children.PAPER: _(
-        "The child gets a printed slip with everything on it: no code, no email, no account."
+        "The child gets a printed slip with everything on it. There is no code, no email and no account."
     ),
     Library.Children.SHARED: _(
         "The child and one adult can keep the visit with the code. It is deleted after at most 90 days."
@@ -56,8 +56,8 @@ class RecordForm(forms.Form):
         label=_("Quiet session"),
         required=False,
         help_text=_(
-            "No name, no email, a neutral title, no saved lists. Use it for anything that could "
-            "harm the patron if someone else read it."
+            "No name, no email, no saved lists, and a neutral title. Use a quiet session for "
+            "anything that could harm the patron if someone else read it."
         ),
     )
     with_child = forms.BooleanField(label=_("With a child"), required=False)
@@ -99,13 +99,13 @@ class RecordForm(forms.Form):
         max_length=4000,
         multiline=True,
         required=False,
-        help_text=_("Only staff see this. It is on no patron page, email or export."),
+        help_text=_("Only staff see this note. It is on no patron page, email or export."),
     )
     card = forms.CharField(
-        label=_("Code on the card"),
+        label=_("Code on the code card"),
         max_length=60,
         required=False,
-        help_text=_("If the patron took a card along, type its code here. Then no other code is made."),
+        help_text=_("If the patron took a code card along, type its code here. We won't make another code."),
     )
 
     def __init__(self, *args, user, library, at, has_items=False, **kwargs):
@@ -165,7 +165,9 @@ class RecordForm(forms.Form):
     def clean_card(self):
         card = self.cleaned_data["card"]
         if card and not codes.normalise(card):
-            raise forms.ValidationError(gettext("The code of a card has 13 digits. Check what you typed."))
+            raise forms.ValidationError(
+                gettext("The code on a code card has 13 digits. Check what you typed.")
+            )
         return codes.normalise(card)
 
     def clean(self):
@@ -175,7 +177,7 @@ class RecordForm(forms.Form):
         if data.get("card") and data.get("with_child") == Library.Children.PAPER and not data.get("quiet"):
             self.add_error(
                 "card",
-                gettext("Children get paper only. Leave the card's code empty and ask for the card back."),
+                gettext("Children get paper only. Leave this field empty, and ask for the code card back."),
             )
         if (
             not (data.get("quiet") or data.get("question") or data.get("summary") or self.has_items)
@@ -183,7 +185,9 @@ class RecordForm(forms.Form):
         ):
             self.add_error(
                 "question",
-                gettext("Write the question or choose an item. To only count a contact, use Tally."),
+                gettext(
+                    "Write the question or choose an item. To count a contact without details, use Tally."
+                ),
             )
         return data
 

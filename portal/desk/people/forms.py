@@ -47,13 +47,13 @@ class LettersForm(forms.Form):
     """A form that finds a few people by letters of their name. Staff must give a reason."""
 
     letters = TextField(
-        label=_("Name, or the first letters of its words"),
+        label=_("Name, or the first letters of the first or last name"),
         max_length=80,
         help_text=_("At least three letters."),
         error_messages={"required": _("Enter at least three letters of the name.")},
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
-    reason = _reason(_("We store it with each person shown. Coordinators can see it."))
+    reason = _reason(_("We store the reason with each person shown. Coordinators can see it."))
 
     def clean_letters(self):
         letters = self.cleaned_data["letters"]
@@ -66,7 +66,10 @@ class ReasonForm(forms.Form):
     """The reason for opening a record."""
 
     reason = _reason(
-        _("For example: they are at the desk and asked for it. We store it, and coordinators can see it.")
+        _(
+            "For example, they are at the desk and asked you to open it. We store the reason, and "
+            "coordinators can see it."
+        )
     )
 
 
@@ -84,7 +87,10 @@ class NewPatronForm(forms.Form):
         label=_("Email address"),
         max_length=254,
         required=False,
-        help_text=_("Only if they want to sign in with it. The first time, they confirm it with a code."),
+        help_text=_(
+            "Enter an address only if they want to sign in with it. "
+            "They confirm it with a code when they first sign in."
+        ),
         error_messages={"invalid": _("Enter the full email address, such as ana@example.org.")},
         widget=forms.EmailInput(
             attrs={
@@ -100,8 +106,8 @@ class NewPatronForm(forms.Form):
         label=_("A child's record"),
         required=False,
         help_text=_(
-            "One word, a first name or a nickname. No surname, address or birth date. Visits are "
-            "deleted after at most 90 days."
+            "The name is one word, a first name or a nickname. Don't enter a surname, address or "
+            "birth date. Visits are deleted after at most 90 days."
         ),
     )
 
@@ -115,14 +121,17 @@ class NewPatronForm(forms.Form):
         if cleaned.get("is_child"):
             if cleaned.get("name", "") != first_name(cleaned.get("name", "")):
                 self.add_error(
-                    "name", _now("For a child, enter one word: a first name or a nickname, no surname.")
+                    "name",
+                    _now(
+                        "Enter only one word for a child: a first name or a nickname. Leave out the surname."
+                    ),
                 )
             if cleaned.get("email"):
                 self.add_error(
                     "email",
                     _now(
-                        "A child's record has no email address. Leave it empty, and make a code for their "
-                        "phone once you have added them."
+                        "A child's record has no email address. Leave this field empty. You can make "
+                        "a code for the child's phone after you add the record."
                     ),
                 )
         return cleaned

@@ -36,7 +36,8 @@ def absence(request, public_id):
     )
     if "remove" in request.POST:
         actions.remove_absence(found, by=request.user, at=timezone.now())
-        messages.success(request, _("Removed: %(days)s.") % {"days": days_in_words(found)})
+        words = _("%(name)s is no longer away %(days)s.")
+        messages.success(request, words % {"name": found.person.display_name, "days": days_in_words(found)})
         return redirect("absences")
     initial = {"first_day": found.first_day, "last_day": found.last_day, "cover": found.cover_id}
     form = AbsenceForm(
@@ -78,8 +79,8 @@ def _warn_of_clashes(request, absence, person):
     covers_away, covered = actions.clashes_of(absence)
     for clash in covers_away:
         words = _(
-            "%(cover)s is away %(days)s as well. Choose another cover before then, or anyone can "
-            "take the open conversations."
+            "%(cover)s is away %(days)s as well. Choose another cover before then. Otherwise anyone "
+            "can take the open conversations."
         )
         messages.warning(request, words % {"cover": clash.person.display_name, "days": days_in_words(clash)})
     for clash in covered:

@@ -30,7 +30,7 @@ def desk_bulk(request):
     """Close, take, assign or snooze the selected conversations that the staff member may open."""
     selected = _selected(request)
     if not selected:
-        messages.error(request, _("Nothing is selected."))
+        messages.error(request, _("Nothing is selected. Select a conversation first."))
     else:
         action, _sep, option = request.POST.get("do", "").partition(":")
         if action in BULK_ACTIONS:
@@ -41,7 +41,12 @@ def desk_bulk(request):
 def _close(request, selected, option, at):
     result = bulk.close_many(selected, by=request.user, at=at)
     count = len(result.changed)
-    _report(request, result, ngettext("%(count)s closed.", "%(count)s closed.", count) % {"count": count})
+    _report(
+        request,
+        result,
+        ngettext("%(count)s conversation closed.", "%(count)s conversations closed.", count)
+        % {"count": count},
+    )
 
 
 def _take(request, selected, option, at):
@@ -50,7 +55,8 @@ def _take(request, selected, option, at):
     _report(
         request,
         result,
-        ngettext("%(count)s assigned to you.", "%(count)s assigned to you.", count) % {"count": count},
+        ngettext("%(count)s conversation assigned to you.", "%(count)s conversations assigned to you.", count)
+        % {"count": count},
     )
 
 
@@ -62,7 +68,9 @@ def _assign(request, selected, option, at):
         return
     result = bulk.assign_many(selected, to=to, by=request.user, at=at)
     count = len(result.changed)
-    words = ngettext("%(count)s assigned to {name}.", "%(count)s assigned to {name}.", count)
+    words = ngettext(
+        "%(count)s conversation assigned to {name}.", "%(count)s conversations assigned to {name}.", count
+    )
     # Insert the name last, because a percent sign in the name would break the formatting with %.
     _report(request, result, (words % {"count": count}).replace("{name}", to.display_name))
 
@@ -76,7 +84,12 @@ def _snooze(request, selected, option, at):
         return
     result = bulk.snooze_many(selected, by=request.user, at=at, **form.cleaned_data)
     count = len(result.changed)
-    _report(request, result, ngettext("%(count)s snoozed.", "%(count)s snoozed.", count) % {"count": count})
+    _report(
+        request,
+        result,
+        ngettext("%(count)s conversation snoozed.", "%(count)s conversations snoozed.", count)
+        % {"count": count},
+    )
 
 
 BULK_ACTIONS = {"close": _close, "take": _take, "assign": _assign, "snooze": _snooze}

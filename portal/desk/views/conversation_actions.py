@@ -98,7 +98,7 @@ def desk_snooze(request, public_id):
     conversation, at = conversation_for_action(request, public_id), timezone.now()
     form = SnoozeForm(request.POST, today=request.library.today(at))
     if not form.is_valid():
-        errors = form.non_field_errors() or [_("Choose a day to put it off until.")]
+        errors = form.non_field_errors() or [_("Choose a day to snooze until.")]
         messages.error(request, errors[0])
         return redirect(conversation_url(request, conversation))
     until = form.cleaned_data["until"]
@@ -118,7 +118,7 @@ def desk_wake(request, public_id):
     """Bring a snoozed conversation back into the queue."""
     conversation = conversation_for_action(request, public_id)
     conversation = desk_actions.wake(conversation, by=request.user, at=timezone.now())
-    words = _("Back in the queue.")
+    words = _("The conversation is back in the queue.")
     return back_to_conversation(request, conversation, words, undo=True)
 
 

@@ -29,7 +29,7 @@ def desk_erase(request, public_id):
             erase_conversation(conversation, by=request.user, at=timezone.now())
         except HeldByLaw:
             return _under_legal_hold(request)
-        messages.info(request, _("Erased."))
+        messages.info(request, _("Conversation erased."))
         return redirect(conversation_url(request, conversation))
     counts = {rows: getattr(conversation, rows).count() for rows in COUNTED}
     return render(request, "desk/erase.html", {"conversation": conversation, "counts": counts})
@@ -37,6 +37,7 @@ def desk_erase(request, public_id):
 
 def _under_legal_hold(request):
     messages.error(
-        request, _("This is under a legal hold. It can't be erased until a coordinator lifts the hold.")
+        request,
+        _("This conversation is under a legal hold. It can't be erased until a coordinator lifts the hold."),
     )
     return redirect("legal_holds")

@@ -65,7 +65,7 @@ def lift_hold(request, public_id):
     """Lift a legal hold."""
     hold = get_object_or_404(LegalHold, public_id=public_id)
     holds.lift(hold, by=request.user, at=timezone.now())
-    messages.info(request, _("Hold lifted. Anything past its date is deleted tonight."))
+    messages.info(request, _("Hold lifted. Anything past its deletion date is deleted tonight."))
     return redirect("legal_holds")
 
 
@@ -78,10 +78,12 @@ def _hold(request, record):
         except holds.Gone:
             messages.error(
                 request,
-                _("It was just deleted, so there is nothing left to hold."),
+                _("The record was just deleted, so there is nothing left to hold."),
             )
             return redirect("legal_holds")
-        messages.info(request, _("Hold set. Nothing is deleted until a coordinator lifts it."))
+        messages.info(
+            request, _("Hold set. Nothing under this hold is deleted until a coordinator lifts it.")
+        )
         return redirect("legal_holds")
     context = {
         "form": form,

@@ -163,8 +163,8 @@ def _log_as_contact(request, form, picker, draft, token, conversation, fields):
         form.add_error(
             None,
             _(
-                "This conversation was already logged as a contact, or was erased. Nothing was "
-                "recorded, and you can discard this form."
+                "This conversation was already logged as a contact, or it was erased. Nothing was "
+                "recorded. You can discard this form."
             ),
         )
         return record_page(request, form, picker, draft=save_draft(request, draft, token), status=422)
@@ -179,10 +179,13 @@ def _attach_card(request, form, help_session, card):
     try:
         handover.attach_code_card(help_session, code=card, by=request.user, at=timezone.now())
     except handover.UnknownCodeCard:
-        form.add_error("card", _("No card has this code. Check it against the card."))
+        form.add_error("card", _("No code card has this code. Check the digits on the card."))
     except handover.CodeCardAlreadyAttached:
         form.add_error(
             "card",
-            _("This card already belongs to another session, or is too old. Give the patron another card."),
+            _(
+                "This code card already belongs to another help session, or is too old. Give the "
+                "patron another code card."
+            ),
         )
     return "card" not in form.errors

@@ -92,7 +92,7 @@ def _discard(request, conversation, action):
         kind=Draft.Kind.REPLY,
         client_token=uuid_or_none(request.POST.get("client_token")),
     )
-    return show_message(request, conversation, _("Discarded."))
+    return show_message(request, conversation, _("Draft discarded."))
 
 
 def _offer_templates(request, conversation, action):
@@ -205,9 +205,9 @@ def desk_take_back(request, public_id):
         typed = fields_of(given, and_then=composer_extras(request.POST)) | {"then": message.then}
         actions.take_back(message, by=request.user, at=at, typed=typed)
     except (actions.TooLate, actions.Erased):
-        words = _("It's too late to take this back. The patron may have read it.")
+        words = _("It's too late to take this answer back. The patron may have read it.")
         return show_message(request, conversation, words, level=messages.WARNING)
-    return show_message(request, conversation, _("Taken back. The patron didn't see it."))
+    return show_message(request, conversation, _("Answer taken back. The patron didn't see it."))
 
 
 def _save_typed(request, conversation, at):
@@ -237,7 +237,7 @@ def desk_close(request, public_id):
         actions.close(conversation, by=request.user, side=Side.STAFF, at=timezone.now())
     except actions.Erased:
         return redirect_to(request, conversation)
-    words = _("Closed. It opens again when someone writes.")
+    words = _("Conversation closed. It opens again when someone writes.")
     if request.htmx:
         return show_message(request, conversation, words)
     conversation.refresh_from_db(fields=["changed_at"])

@@ -47,16 +47,20 @@ def open_by_patrons_code(request):
         except handover.CodeKept:
             form.add_error(
                 "code",
-                _("This session is in the patron's account. Ask the patron to open it on their phone."),
+                _("This help session is in the patron's account. Ask the patron to open it on their phone."),
             )
         except (handover.CodeExpired, handover.CodeRevoked, handover.CodeForgotten):
             form.add_error("code", _("This code no longer works. Ask the patron for another one."))
         except handover.CodeCardNotReady:
             form.add_error(
-                "code", _("This card is not attached to a finished session yet. Record the session first.")
+                "code",
+                _(
+                    "This code card is not attached to a finished help session yet. Record the help "
+                    "session first."
+                ),
             )
         except handover.CodeUnknown:
-            form.add_error("code", _("No session has this code. Check it against the slip."))
+            form.add_error("code", _("No help session has this code. Check the digits on the slip."))
         else:
             shown_today.remember(request, claim.help_session)
             log_opened_by_code(request, claim.help_session, at=at)

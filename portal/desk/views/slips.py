@@ -61,7 +61,7 @@ def revoke(request, public_id):
     help_session = get_object_or_404(_sessions(request), public_id=public_id)
     handover.revoke_codes(help_session, by=request.user, at=timezone.now())
     slips.forget(request.session, public_id)
-    messages.info(request, _("Revoked. No slip, card or link opens this session now."))
+    messages.info(request, _("Codes revoked. No slip, code card or link opens this help session now."))
     return redirect("desk_session", public_id)
 
 
@@ -90,7 +90,7 @@ def take_out(request, public_id):
         return render(request, "desk/take_out.html", context)
     if sharing.take_out(help_session, person, by=request.user, at=timezone.now()):
         slips.forget(request.session, public_id)
-        messages.info(request, _("Removed. Make a new code if the child needs one."))
+        messages.info(request, _("Person removed from this visit. Make a new code if the child needs one."))
     return redirect("desk_session", public_id)
 
 
@@ -106,19 +106,19 @@ def attach_code_card(request, public_id):
                 help_session, code=form.cleaned_data["code"], by=request.user, at=timezone.now()
             )
         except handover.UnknownCodeCard:
-            form.add_error("code", _("No card has this code. Check it against the card."))
+            form.add_error("code", _("No code card has this code. Check the digits on the card."))
         except (keeping.AlreadyKept, keeping.OnPaperOnly):
             return redirect("slip", public_id)
         except handover.CodeCardAlreadyAttached:
             form.add_error(
                 "code",
                 _(
-                    "This card already belongs to another session, or is too old. Give the patron another "
-                    "card."
+                    "This code card already belongs to another help session, or is too old. Give the "
+                    "patron another code card."
                 ),
             )
         else:
-            messages.success(request, _("The card now opens this session."))
+            messages.success(request, _("The code card now opens this help session."))
             return redirect("desk_session", public_id)
     return _slip_page(request, help_session, card_form=form, status=422)
 

@@ -68,5 +68,5 @@ def discard_session(request, public_id):
     if request.method == "GET":
         return render(request, "desk/discard.html", {"draft": with_first_words(draft)})
     unfinished.discard_unfinished(draft, by=request.user, at=timezone.now())
-    messages.info(request, _("Discarded."))
+    messages.info(request, _("Help session discarded."))
     return redirect("record")

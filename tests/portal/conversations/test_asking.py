@@ -320,7 +320,7 @@ def test_tab_that_shows_the_old_text_cannot_send_the_changed_question(client, vi
     stale = token_on(client.get(SEND))
     client.post(ASK, {"body": "Changed", "client_token": token_on(client.get(ASK)), "about": "new"})
     answer = client.post(SEND, {"client_token": stale, "about": str(visit.public_id)}, follow=True)
-    assert "You changed this in another tab." in text(answer)
+    assert "You made changes in another tab." in text(answer)
     assert Message.objects.count() == 0
 
 
@@ -535,7 +535,7 @@ def test_patron_can_ask_twenty_questions_a_day_and_then_sees_when_to_try_again(m
     topic = TopicFactory()
     answer = me.post(ASK, typed("One more", topic=topic.pk))
     assert (answer.status_code, 86_000 < int(answer["Retry-After"]) <= 86_400) == (429, True)
-    assert "This one stays here. You can send it tomorrow at" in text(answer)
+    assert "Your question stays here. You can send it tomorrow at" in text(answer)
     assert "One more" in text(answer)
     assert Conversation.objects.count() == 20
     later = me.get(ASK).content.decode()
@@ -639,8 +639,8 @@ def test_reading_request_becomes_a_readers_advisory_conversation(me, patron):
         "I recently loved: Piranesi",
         "I'm in the mood for: comforting, funny, like a warm bath",
         "Please leave out: Violence",
-        "It is for: a child, 9–12, she loves horses",
-        "I'd like it as: large print, audiobook",
+        "Who it is for: a child, 9–12, she loves horses",
+        "Format: large print, audiobook",
     ]
     found = conversation.readers_form
     assert (found.loved, found.mood, found.avoid) == (
@@ -679,7 +679,7 @@ def test_longest_possible_reading_request_fits_the_database_columns_and_one_mess
 def test_reading_request_can_be_sent_with_only_one_question_answered(me):
     fill_reading_form(me, {step: {"chosen": "me"} if step == "whom" else {} for step in ANSWERS})
     send(me, SEND_READING)
-    assert Message.objects.get().body == "Can you find me something to read?\n\nIt is for: me"
+    assert Message.objects.get().body == "Can you find me something to read?\n\nWho it is for: me"
 
 
 def test_reading_request_must_say_who_it_is_for(me):

@@ -99,7 +99,7 @@ def test_conversation_page_says_that_an_answer_is_late(me, conversation):
     Conversation.objects.filter(pk=conversation.pk).update(
         promised_at=timezone.now() - datetime.timedelta(hours=1)
     )
-    assert "This is taking longer than we promised" in text(me.get(conversation.get_absolute_url()))
+    assert "Our answer is taking longer than we promised" in text(me.get(conversation.get_absolute_url()))
 
 
 def test_each_message_has_its_own_language_and_text_direction(me, conversation, staff, answer):
@@ -187,7 +187,7 @@ def test_patron_closes_a_conversation_and_reopens_it_by_writing(me, conversation
     assert "This sorted it" not in text(page)
     me.post(address("reply", conversation), {"body": "Not quite", "client_token": uuid.uuid4()})
     page = text(me.get(conversation.get_absolute_url()))
-    assert "Opened again" in page
+    assert "This conversation was opened again" in page
     assert "Waiting for the library." in page
 
 
@@ -386,9 +386,10 @@ def test_conversation_page_with_every_feature_runs_11_queries(
     me.get(conversation.get_absolute_url())
     with django_assert_num_queries(11):
         page = me.get(conversation.get_absolute_url())
-    assert [part in text(page) for part in ("I was about to say", "Opened again", "is away until")] == [
-        True
-    ] * 3
+    assert [
+        part in text(page)
+        for part in ("I was about to say", "This conversation was opened again", "is away until")
+    ] == [True] * 3
     assert text(page).count("631.875") == 2
 
 

@@ -244,8 +244,8 @@ def closed_by_itself(conversation, patron, staff, clock):
 
 
 WAITING = "Waiting for the library. You can expect an answer by tomorrow."
-ANSWERED = "The library answered. This closes on Wednesday, December 2 unless you write again. You can reopen it by writing."
-CLOSED = "This is closed. You can reopen it by writing."
+ANSWERED = "The library answered. This conversation closes on Wednesday, December 2 unless you write again. You can reopen it by writing."
+CLOSED = "This conversation is closed. You can reopen it by writing."
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_patron_pages_describe_each_state_of_a_conversation(
         (6 * hour, "You can expect an answer today."),
         (day, "You can expect an answer by tomorrow."),
         (3 * day, "You can expect an answer by Saturday, November 21."),
-        (-minute, "This is taking longer than we promised. We have not forgotten it."),
+        (-minute, "Our answer is taking longer than we promised. We have not forgotten you."),
         (None, ""),
     ],
 )
@@ -312,7 +312,7 @@ def test_conversation_page_mentions_no_closing_day_if_automatic_closing_is_off(
     [
         (
             "turn",
-            "This closes on Wednesday, December 2 unless you write again. You can reopen it by writing.",
+            "This conversation closes on Wednesday, December 2 unless you write again. You can reopen it by writing.",
         ),
         ("close", CLOSED),
         ("ours", None),
@@ -598,7 +598,10 @@ def test_event_is_shown_only_among_messages_of_the_same_time(me, long):
         conversation.get_absolute_url(), {"message": conversation.messages.get(body=word(30)).public_id}
     )
     told = [
-        ["The library closed this conversation" in text(page), "Opened again" in text(page)]
+        [
+            "The library closed this conversation" in text(page),
+            "This conversation was opened again" in text(page),
+        ]
         for page in (latest, before, around)
     ]
     assert told == [[False, False], [False, True], [True, False]]

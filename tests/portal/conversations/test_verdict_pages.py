@@ -110,7 +110,7 @@ def test_verdict_can_be_cleared(me, session, recommendation):
 def test_html_in_a_verdict_comment_is_shown_as_text(me, session, recommendation):
     give_verdict(me, recommendation, verdict="helped")
     page = reverse("verdict", args=[recommendation.public_id])
-    assert "Anything else you want to say about it?" in text(me.get(page))
+    assert "Anything else you want to say about this item?" in text(me.get(page))
     give_verdict(me, recommendation, verdict="helped", comment="<b>good</b>")
     assert "&lt;b&gt;good&lt;/b&gt;" in me.get(page).content.decode()
 

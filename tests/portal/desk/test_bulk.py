@@ -90,7 +90,7 @@ def say(conversation, by, side, body="More"):
 def test_bulk_close_says_how_many_were_closed_and_returns_to_the_list(desk, many):
     answer = post(desk, many[:2], "close")
     assert answer.redirect_chain == [("/desk/?tab=mine", 302)]
-    assert "2 closed." in messages_on(answer)
+    assert "2 conversations closed." in messages_on(answer)
     assert [conversation["status"] for conversation in rows(many)] == [
         "closed",
         "closed",
@@ -101,8 +101,8 @@ def test_bulk_close_says_how_many_were_closed_and_returns_to_the_list(desk, many
 def test_bulk_take_skips_conversations_of_colleagues_and_names_the_colleagues(desk, staff, many, branch):
     desk_actions.take(many[0], by=StaffFactory(name="Omar", branch=branch), at=timezone.now())
     answer = post(desk, many, "take")
-    assert "2 assigned to you." in messages_on(answer)
-    assert "1 was not changed. “Question 0” is assigned to Omar." in messages_on(answer)
+    assert "2 conversations assigned to you." in messages_on(answer)
+    assert "1 conversation was not changed. “Question 0” is assigned to Omar." in messages_on(answer)
     assert [conversation["assignee"] == staff.pk for conversation in rows(many)] == [False, True, True]
 
 
@@ -110,12 +110,12 @@ def test_bulk_take_includes_a_conversation_of_a_colleague_who_is_away(desk, staf
     gone = StaffFactory(branch=branch)
     desk_actions.take(many[0], by=gone, at=timezone.now())
     Absence.objects.create(person=gone, first_day=timezone.localdate(), last_day=timezone.localdate())
-    assert "1 assigned to you." in messages_on(post(desk, many[:1], "take"))
+    assert "1 conversation assigned to you." in messages_on(post(desk, many[:1], "take"))
 
 
 def test_bulk_assign_gives_all_selected_conversations_to_the_chosen_colleague(desk, many, branch):
     omar = StaffFactory(name="Omar", branch=branch)
-    assert "3 assigned to Omar." in messages_on(post(desk, many, "assign", to=omar.public_id))
+    assert "3 conversations assigned to Omar." in messages_on(post(desk, many, "assign", to=omar.public_id))
     assert {conversation["assignee"] for conversation in rows(many)} == {omar.pk}
 
 
@@ -133,14 +133,14 @@ def test_bulk_assign_skips_conversations_outside_the_colleagues_branches(desk, s
     omar = StaffFactory(name="Omar", branch=branch)
     here, there = ask("Here"), ask("There", place=hill)
     answer = messages_on(post(desk, [here, there], "assign", to=omar.public_id))
-    assert "1 assigned to Omar." in answer
+    assert "1 conversation assigned to Omar." in answer
     assert "“There”" in answer
     assert [conversation["assignee"] for conversation in rows([here, there])] == [omar.pk, None]
 
 
 @pytest.mark.parametrize(("do", "more"), [("snooze:other", {"day": "2026-03-09"}), ("snooze:2026-03-09", {})])
 def test_bulk_snooze_applies_to_all_selected_conversations_until_the_chosen_day(desk, many, do, more):
-    assert "3 snoozed." in messages_on(post(desk, many, do, **more))
+    assert "3 conversations snoozed." in messages_on(post(desk, many, do, **more))
     assert {conversation["snoozed_until"] for conversation in rows(many)} == {datetime.date(2026, 3, 9)}
 
 
@@ -165,13 +165,17 @@ def test_invalid_bulk_action_changes_nothing(desk, many, do):
 
 @pytest.mark.parametrize("boxes", [[], ["nonsense"], ["00000000-0000-0000-0000-000000000000.1"]])
 def test_bulk_action_without_a_selection_says_that_nothing_is_selected(desk, boxes):
-    assert "Nothing is selected." in messages_on(post(desk, boxes, "close"))
+    assert "Nothing is selected. Select a conversation first." in messages_on(post(desk, boxes, "close"))
 
 
 def test_bulk_action_ignores_conversations_of_other_branches(desk, many, ask):
     elsewhere = ask("Elsewhere", place=BranchFactory())
     answer = messages_on(post(desk, [many[0], elsewhere], "close"))
-    assert (answer.count("1 closed."), "Elsewhere" in answer, "left" in answer) == (1, False, False)
+    assert (answer.count("1 conversation closed."), "Elsewhere" in answer, "left" in answer) == (
+        1,
+        False,
+        False,
+    )
     assert rows([elsewhere])[0]["status"] == "waiting_for_staff"
 
 
@@ -186,7 +190,10 @@ def test_bulk_action_skips_a_conversation_that_changed_since_the_page_loaded(
     say(many[1], patron, "patron", "Wait, one more thing!")
     before = rows(many[1:2])
     answer = post(desk, boxes, do, **({"to": omar.public_id} if more else {}))
-    assert "1 was not changed. “Question 1” has changed since you opened this page" in messages_on(answer)
+    assert (
+        "1 conversation was not changed. “Question 1” has changed since you opened this page"
+        in messages_on(answer)
+    )
     assert rows(many[1:2]) == before
     assert rows(many[:1]) != before
 
@@ -205,7 +212,9 @@ def test_bulk_assign_skips_a_conversation_taken_since_the_page_loaded(desk, many
 @pytest.mark.parametrize("do", ["close", "snooze:2026-03-09"])
 def test_bulk_action_says_that_a_closed_conversation_cannot_be_changed(desk, staff, many, do):
     actions.close(many[0], by=staff, side="staff", at=timezone.now())
-    assert "“Question 0” can't be changed like this." in messages_on(post(desk, many[:1], do))
+    assert "“Question 0” is already closed, or your colleague doesn't work at its branch." in messages_on(
+        post(desk, many[:1], do)
+    )
     assert rows(many[:1])[0]["status"] == "closed"
 
 
@@ -220,7 +229,7 @@ def test_bulk_undo_restores_the_previous_state_of_all_conversations(desk, staff,
         assert rows(many) != before
     with time_machine.travel(timezone.now() + datetime.timedelta(minutes=9), tick=False):
         answer = undo(desk, answer)
-        assert "3 are as they were before." in messages_on(answer)
+        assert "3 conversations are as they were before." in messages_on(answer)
     # This column also changes when the patron can first see the answer, so don't compare it.
     before[2]["last_message_at"] = rows(many)[2]["last_message_at"]
     assert rows(many) == before
@@ -231,7 +240,10 @@ def test_bulk_undo_skips_a_conversation_that_changed_after_the_bulk_action(desk,
     with time_machine.travel(timezone.now() + datetime.timedelta(minutes=1), tick=False):
         say(many[0], patron, "patron", "But it isn't!")
         answer = undo(desk, answer)
-    assert "2 are as they were before. 1 has changed since and was left as it is." in messages_on(answer)
+    assert (
+        "2 conversations are as they were before. 1 conversation has changed since, so it was left as it is."
+        in messages_on(answer)
+    )
     assert many[0].events.filter(kind="closed").exists()
 
 
@@ -239,7 +251,7 @@ def test_bulk_action_can_be_undone_only_once(desk, many):
     answer = post(desk, many, "close")
     undo(desk, answer)
     before = rows(many)
-    assert "3 have changed since" in messages_on(undo(desk, answer))
+    assert "3 conversations have changed since" in messages_on(undo(desk, answer))
     assert rows(many) == before
 
 
@@ -277,7 +289,7 @@ def test_bulk_action_without_changes_offers_no_undo(desk, staff, many):
     for conversation in many:
         desk_actions.take(conversation, by=staff, at=timezone.now())
     answer = post(desk, many, "take")
-    assert "3 assigned to you." in messages_on(answer)
+    assert "3 conversations assigned to you." in messages_on(answer)
     assert "queue/undo" not in answer.content.decode()
 
 
@@ -328,7 +340,7 @@ def test_bulk_close_updates_branch_queues_in_a_fixed_order(
 def test_bulk_assign_shows_percent_signs_in_a_colleagues_name_unchanged(desk, many, branch):
     to = StaffFactory(name="Bo 100% %(count)s %s", branch=branch)
     page = post(desk, many[:1], "assign", to=str(to.public_id)).content.decode()
-    assert f"1 assigned to {to.name}." in page
+    assert f"1 conversation assigned to {to.name}." in page
 
 
 def test_bulk_undo_skips_a_conversation_moved_to_another_branch(many, staff):

@@ -79,7 +79,7 @@ def test_taking_a_conversation_in_the_toolbar_can_be_undone(desk, conversation, 
     assert 'id="take" data-key="m"' in page
     page = do(desk, conversation, "take/")
     assert "Assigned to you." in page
-    assert "Rosa Lindqvist took this" in page
+    assert "Rosa Lindqvist took this conversation" in page
     assert 'id="take"' not in page
     assert reloaded(conversation).assignee == staff
     assert "Undone." in undo(desk, page)
@@ -88,7 +88,10 @@ def test_taking_a_conversation_in_the_toolbar_can_be_undone(desk, conversation, 
 
 @pytest.mark.parametrize(
     ("ago", "said"),
-    [(30, "Omar Haddad took this a moment ago."), (600, "Omar Haddad took this 10\xa0minutes ago.")],
+    [
+        (30, "Omar Haddad took this conversation a moment ago."),
+        (600, "Omar Haddad took this conversation 10\xa0minutes ago."),
+    ],
 )
 def test_taking_a_colleagues_conversation_names_the_colleague_and_changes_nothing(
     desk, conversation, omar, ago, said
@@ -138,7 +141,7 @@ def test_outdated_assign_form_changes_nothing_and_names_the_assignee(desk, conve
     ines = StaffFactory(name="Ines Coordinator", branch=conversation.branch)
     desk_actions.take(conversation, by=ines, at=timezone.now())
     page = do(desk, conversation, "assign/", **assign_fields(conversation, omar if to == "omar" else to))
-    assert "Ines Coordinator took this a moment ago. Nothing was changed." in page
+    assert "Ines Coordinator took this conversation a moment ago. Nothing was changed." in page
     assert (reloaded(conversation).assignee, reloaded(conversation).branch) == (ines, conversation.branch)
 
 
@@ -173,7 +176,7 @@ def test_conversation_cannot_be_assigned_to_a_person_who_may_not_open_it(
     for person in (elsewhere, patron):
         response = desk.post(address(conversation, "assign/"), assign_fields(conversation, person))
         assert response.status_code == 422
-        assert "assign it there any more" in response.content.decode()
+        assert "This choice is no longer available" in response.content.decode()
     assert reloaded(conversation).assignee is None
 
 
@@ -521,7 +524,7 @@ def test_contact_form_starts_with_the_patrons_question_and_no_name(desk, convers
     ]
     shown = page.content.decode()
     assert "Log this contact" in shown
-    for absent in ("Sam Okafor", "Save and hand over", "Code on the card"):
+    for absent in ("Sam Okafor", "Save and hand over", "Code on the code card"):
         assert absent not in shown
 
 

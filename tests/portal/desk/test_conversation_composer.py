@@ -444,7 +444,7 @@ def test_taking_back_an_answer_after_fifteen_seconds_fails_and_keeps_the_new_tex
         typed(conversation, body="One more thing", message=sent.public_id),
         headers=HTMX,
     ).content.decode()
-    assert "too late to take this back" in part
+    assert "too late to take this answer back" in part
     assert (composer(desk, conversation)["body"], conversation.messages.filter(side="staff").count()) == (
         "One more thing",
         1,
@@ -458,7 +458,7 @@ def test_staff_member_can_take_back_only_their_own_answer(desk, conversation, om
     )
     which = {"theirs": answer.public_id, "gone": uuid.uuid4()}.get(which, which)
     page = desk.post(address(conversation, "take-back/"), {"message": which}, follow=True).content.decode()
-    assert "too late to take this back" in page
+    assert "too late to take this answer back" in page
     assert conversation.messages.filter(body="Omar's").exists()
     assert composer(desk, conversation)["body"] == ""
 

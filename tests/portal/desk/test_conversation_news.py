@@ -164,7 +164,7 @@ def test_conversation_poll_returns_messages_notes_and_desk_events(
     desk_actions.take(conversation, by=omar, at=timezone.now())
     news = rosas_page.ask()
     assert entries(news) == ["message", "note", "desk-event"]
-    assert announced(news) == "The patron wrote. Omar Haddad wrote a note. Omar Haddad took this"
+    assert announced(news) == "The patron wrote. Omar Haddad wrote a note. Omar Haddad took this conversation"
 
 
 def test_conversation_poll_returns_the_viewers_own_answer_without_announcing_it(
@@ -298,9 +298,9 @@ def test_conversation_page_shows_colleagues_who_are_looking_at_the_same_conversa
     rosas_page, omars_page, clock
 ):
     clock.shift(4)
-    assert "Rosa Lindqvist is looking at this too." in omars_page().words
+    assert "Rosa Lindqvist is looking at this conversation too." in omars_page().words
     clock.shift(4)
-    assert "Omar Haddad is looking at this too." in rosas_page.ask()
+    assert "Omar Haddad is looking at this conversation too." in rosas_page.ask()
     assert rosas_page.ask() == ""
 
 
@@ -312,7 +312,7 @@ def test_colleague_who_is_typing_is_shown_as_writing(rosas_page, omars_page, clo
     clock.shift(5)
     assert "Omar Haddad is writing." in rosas_page.ask()
     page.ask()
-    assert "Omar Haddad is looking at this too." in rosas_page.ask()
+    assert "Omar Haddad is looking at this conversation too." in rosas_page.ask()
 
 
 def test_colleague_who_leaves_the_conversation_page_disappears_at_once(rosas_page, omars_page):

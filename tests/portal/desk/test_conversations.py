@@ -248,7 +248,7 @@ def test_closed_conversation_is_reopened_by_an_answer(desk, conversation):
     assert "Closed by Rosa Lindqvist" in page
     assert "Send and reopen" in page
     desk.post(address(conversation, "reply/"), answer(conversation))
-    assert "Opened again" in shown(desk.get(address(conversation)))
+    assert "This conversation was opened again" in shown(desk.get(address(conversation)))
 
 
 @pytest.mark.parametrize(("part", "method"), [("", "get"), ("reply/", "post"), ("close/", "post")])
@@ -291,8 +291,8 @@ def test_conversation_page_runs_the_same_number_of_queries_for_any_length(
     )
     with django_assert_num_queries(15):
         page = shown(desk.get(address(conversation)))
-    assert "Omar took this" in page
-    assert "Omar is looking at this too." in page
+    assert "Omar took this conversation" in page
+    assert "Omar is looking at this conversation too." in page
 
 
 def test_item_held_by_two_branches_is_shown_once_with_both_call_numbers(desk, conversation, session, branch):
@@ -429,17 +429,17 @@ def test_timeline_shows_messages_notes_and_events_in_order(desk, conversation, s
 
 ORDER = [
     "It is checked out",
-    "Rosa Lindqvist took this",
+    "Rosa Lindqvist took this conversation",
     "An answer",
     "A note",
-    "Closed by the patron: this sorted it",
+    "Closed by the patron with “This sorted it”",
 ]
 
 
 @pytest.mark.parametrize(
     ("event", "words"),
     [
-        ({"kind": "taken"}, "Rosa took this"),
+        ({"kind": "taken"}, "Rosa took this conversation"),
         ({"kind": "taken", "was": "Omar"}, "Rosa took over from Omar"),
         ({"kind": "assigned", "to": "Ali"}, "Rosa assigned this to Ali"),
         ({"kind": "assigned", "to": "Ali", "was": "Rosa"}, "Rosa assigned this to Ali"),
@@ -451,9 +451,9 @@ ORDER = [
             "Released, because Omar didn&#x27;t answer in time",
         ),
         ({"kind": "handed_over", "branch": "East"}, "Rosa transferred this to East"),
-        ({"kind": "snoozed", "until": datetime.date(2026, 3, 6)}, "Rosa put this off until Friday, March 6"),
+        ({"kind": "snoozed", "until": datetime.date(2026, 3, 6)}, "Rosa snoozed this until Friday, March 6"),
         ({"kind": "woken"}, "Rosa put this back in the queue"),
-        ({"kind": "woken", "by": None}, "Back in the queue on the chosen day"),
+        ({"kind": "woken", "by": None}, "Back in the queue, because the snooze ended"),
         ({"kind": "closed"}, "Rosa closed this before anyone wrote"),
         ({"kind": "logged"}, "Rosa logged this as a contact"),
     ],
@@ -472,8 +472,8 @@ def test_desk_event_is_described_in_plain_words(desk, conversation, branch, even
 @pytest.mark.parametrize(
     ("event", "words"),
     [
-        ({"kind": "reopened", "side": "patron"}, "Opened again"),
-        ({"kind": "closed", "side": "patron"}, "Closed by the patron: this sorted it"),
+        ({"kind": "reopened", "side": "patron"}, "This conversation was opened again"),
+        ({"kind": "closed", "side": "patron"}, "Closed by the patron with “This sorted it”"),
         ({"kind": "closed", "side": "staff"}, "Closed by the library"),
         (
             {"kind": "closed_by_itself", "side": "staff"},

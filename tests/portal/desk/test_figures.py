@@ -119,10 +119,10 @@ def test_deleted_visits_are_still_counted_in_the_figures(desk, recorded, quarter
         "Reference": ["2", "0", "0", "2"],
         "Technology help": ["0", "0", "1", "1"],
         "Tallied, without a record": ["0", "3", "0", "3"],
-        "All": ["2", "3", "1", "6"],
+        "Total": ["2", "3", "1", "6"],
         "Handed over to the patron": ["0", "0", "1", "1"],
         "Kept in an account": ["0", "0", "1", "1"],
-        "Answered: how it turned out": ["0", "0", "0", "0"],
+        "Patron gave feedback on the visit": ["0", "0", "0", "0"],
     }
 
 
@@ -136,7 +136,7 @@ def test_figures_page_combines_topics_with_few_answers_into_one_row(desk, record
     assert counted == {
         "Health": ["6", "0", "0", "0", "0"],
         "Other topics together": ["0", "5", "0", "5", "0"],
-        "All": ["6", "5", "0", "5", "0"],
+        "All topics": ["6", "5", "0", "5", "0"],
     }
 
 

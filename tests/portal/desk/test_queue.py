@@ -252,7 +252,7 @@ def test_queue_row_shows_its_assignee_and_whether_they_are_away(desk, branch, st
         "",
         "Yours",
         "Omar",
-        "Free: Gone is away",
+        "Free to take: Gone is away",
         "Covered is away: you cover",
         "Theirs is away: Omar covers",
     ]
@@ -436,7 +436,7 @@ def test_queue_counts_are_exact_up_to_99(desk, branch, staff, many):
     [
         ("needs", "Nobody is waiting"),
         ("mine", "Nothing is assigned to you"),
-        ("patron", "Not waiting for any patron"),
+        ("patron", "No conversation is waiting for a patron"),
         ("snoozed", "Nothing is snoozed"),
         ("done", "Nothing is closed yet"),
     ],
@@ -500,7 +500,7 @@ def test_queue_poll_announces_new_conversations_and_updates_every_count(desk, br
     raise_queue(branch.pk)
     monkeypatch.setattr(timezone, "now", lambda: later + datetime.timedelta(seconds=1))
     answer = news(desk, page)
-    assert 'data-announce="1 new"' in shown(answer)
+    assert 'data-announce="1 new in this list"' in shown(answer)
     assert re.findall(r'id="count-(\w+)" hx-swap-oob="true">(\d+)<', shown(answer)) == [
         ("needs", "2"),
         ("mine", "0"),
@@ -529,7 +529,7 @@ def test_queue_poll_announces_a_verdict_one_minute_after_the_patron_gave_it(desk
     page = desk.get(QUEUE)
     assert (subjects(page), news(desk, page).status_code) == ([], 204)
     monkeypatch.setattr(timezone, "now", lambda: shows_at)
-    assert "1 new" in shown(news(desk, page))
+    assert "1 new in this list" in shown(news(desk, page))
 
 
 def test_queue_poll_ignores_changes_at_other_branches(desk, branch):

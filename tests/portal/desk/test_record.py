@@ -398,7 +398,7 @@ def test_code_card_is_attached_to_an_unfinished_visit(desk, typed):
 def test_unknown_code_card_is_refused_and_the_typed_visit_is_kept(desk, typed, action):
     answer = desk.post(RECORD, typed(card="1" * 13, action=action))
     assert answer.status_code == 422
-    assert "No card has this code" in shown(answer)
+    assert "No code card has this code" in shown(answer)
     assert "Two novels about growing up." in shown(answer)
     assert not HelpSession.objects.recorded().exists()
 

@@ -143,7 +143,7 @@ def test_invalidated_code_is_refused_at_the_desk_with_an_explanation(desk, branc
 
 @pytest.mark.parametrize(
     ("code", "words"),
-    [("", "Type the code first"), ("123", "This one has 3"), ("9" * 13, "No session has this code")],
+    [("", "Type the code first"), ("123", "This one has 3"), ("9" * 13, "No help session has this code")],
 )
 def test_mistyped_code_is_a_form_error_at_the_desk(desk, code, words):
     assert words in shown(desk.post(LIST + "open/", {"code": code}))
@@ -152,8 +152,8 @@ def test_mistyped_code_is_a_form_error_at_the_desk(desk, code, words):
 def test_desk_refuses_codes_after_too_many_wrong_attempts(desk, branch, staff):
     session = HelpSessionFactory(branch=branch, staff=staff)
     for _ in range(30):
-        assert "No session has this code" in shown(desk.post("/desk/sessions/open/", {"code": "1" * 13}))
-        assert "No card has this code" in shown(
+        assert "No help session has this code" in shown(desk.post("/desk/sessions/open/", {"code": "1" * 13}))
+        assert "No code card has this code" in shown(
             desk.post(f"/desk/sessions/{session.public_id}/card/", {"code": "1" * 13})
         )
     for page in ("/desk/sessions/open/", f"/desk/sessions/{session.public_id}/card/"):

@@ -138,7 +138,7 @@ def test_revoke_button_ends_every_code_of_the_visit(desk, session):
     assert 'class="code"' not in shown(desk.get(f"/desk/sessions/{session.public_id}/slip/"))
 
 
-@pytest.mark.parametrize(("card", "words"), [("12", "13 digits"), ("1" * 13, "No card has this code")])
+@pytest.mark.parametrize(("card", "words"), [("12", "13 digits"), ("1" * 13, "No code card has this code")])
 def test_invalid_code_card_number_is_a_form_error(desk, session, card, words):
     page = desk.post(f"/desk/sessions/{session.public_id}/card/", {"code": card})
     assert page.status_code == 422
@@ -147,7 +147,9 @@ def test_invalid_code_card_number_is_a_form_error(desk, session, card, words):
 
 def test_code_card_of_another_visit_is_refused(desk, session, branch):
     card = code_for(HelpSessionFactory(branch=branch))
-    assert "another session" in shown(desk.post(f"/desk/sessions/{session.public_id}/card/", {"code": card}))
+    assert "another help session" in shown(
+        desk.post(f"/desk/sessions/{session.public_id}/card/", {"code": card})
+    )
 
 
 def test_code_card_can_be_attached_on_the_visit_page(desk, session):

@@ -551,7 +551,7 @@ def test_question_about_an_item_erased_meanwhile_says_so_and_keeps_the_text(
         {"body": "Still my words", "client_token": str(uuid.uuid4())},
     )
     assert answer.status_code == 409
-    assert "This was just deleted" in text(answer)
+    assert "This visit or item was just deleted" in text(answer)
     assert "Still my words" in answer.content.decode()
     assert not Conversation.objects.exists()
 

@@ -30,8 +30,8 @@ class BranchForm(forms.Form):
     promise_hours = forms.IntegerField(
         label=gettext_lazy("Promised time to answer, in opening hours"),
         help_text=gettext_lazy(
-            "We promise this to patrons who ask. Only hours when the branch is open count. If it "
-            "opens eight hours a day, 8 means one working day."
+            "We promise this to patrons who ask. Only opening hours count. If the branch is open "
+            "eight hours a day, 8 means one working day."
         ),
         validators=[MinValueValidator(1), MaxValueValidator(400)],
         widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 1, "max": 400}),
@@ -104,7 +104,10 @@ class HoursField(forms.CharField):
         match = self.PATTERN.match(text)
         if not match:
             raise forms.ValidationError(
-                _("Enter opening and closing time, such as 9:00–17:00. Put a comma between two times.")
+                _(
+                    "Enter opening and closing times, such as 9:00–17:00. If the branch closes in "
+                    "between, separate the two periods with a comma."
+                )
             )
         opens, closes = self._time(*match.group(1, 2, 3)), self._time(*match.group(4, 5, 6))
         if closes <= opens:
@@ -119,7 +122,7 @@ class HoursField(forms.CharField):
             return datetime.time(hour, minute)
         except ValueError:
             raise forms.ValidationError(
-                _("This time doesn't exist. Enter opening and closing time, such as 9:00–17:00.")
+                _("This time doesn't exist. Enter opening and closing times, such as 9:00–17:00.")
             ) from None
 
 

@@ -26,7 +26,7 @@ class LibraryForm(forms.Form):
     language = forms.ChoiceField(
         label=gettext_lazy("Language"),
         choices=languages,
-        help_text=gettext_lazy("Used if a browser asks for a language that this site doesn't have."),
+        help_text=gettext_lazy("We use this language if a browser asks for one that this site doesn't have."),
     )
     time_zone = forms.ChoiceField(
         label=gettext_lazy("Time zone"), choices=Library._meta.get_field("time_zone").choices
@@ -35,7 +35,7 @@ class LibraryForm(forms.Form):
         label=gettext_lazy("Default branch"),
         queryset=Branch.objects.filter(closed_at=None),
         empty_label=None,
-        help_text=gettext_lazy("Questions without a branch go to its desk."),
+        help_text=gettext_lazy("Questions without a branch go to the desk of this branch."),
     )
     accent_color = forms.CharField(
         label=gettext_lazy("Accent color"),
@@ -56,7 +56,7 @@ class LibraryForm(forms.Form):
         help_text=gettext_lazy(
             "The search address of your catalog, such as "
             "https://catalog.example.org/search?q={isbn}. We replace {isbn}, {title} or {number} "
-            "with those of the item."
+            "with the item's ISBN, title or record number."
         ),
         widget=forms.TextInput(attrs={"inputmode": "url", "spellcheck": "false"}),
     )
@@ -72,15 +72,15 @@ class LibraryForm(forms.Form):
     released_after_days = forms.IntegerField(
         label=gettext_lazy("Days until an assigned conversation is released"),
         help_text=gettext_lazy(
-            "If the assignee hasn't written for so long while the patron waits, any colleague can "
-            "take it. Enter 0 for never."
+            "If the patron waits and the assignee hasn't written for this many days, any colleague "
+            "can take the conversation. Enter 0 for never."
         ),
         validators=[MinValueValidator(0), MaxValueValidator(90)],
         widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 0, "max": 90}),
     )
     desk_locks_after_minutes = forms.IntegerField(
         label=gettext_lazy("Minutes until a shared desk computer locks"),
-        help_text=gettext_lazy("Counted while nobody uses it. Staff unlock it with their own PIN."),
+        help_text=gettext_lazy("Counted while nobody uses the computer. Staff unlock it with their own PIN."),
         validators=[MinValueValidator(1), MaxValueValidator(60)],
         widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 1, "max": 60}),
     )
@@ -126,24 +126,24 @@ class ChildrenForm(forms.Form):
             (
                 Library.Children.SHARED,
                 gettext_lazy(
-                    "Shared with an adult: the child and one adult can keep the visit with the code. Both "
-                    "can read it, say what helped and ask questions. The adult sees nothing else of the "
-                    "child's. The child can stop sharing at any time."
+                    "Shared with an adult: the child and one adult can keep the visit with the code. "
+                    "Both can read it, say what helped and ask questions. The adult sees nothing "
+                    "else that belongs to the child. The child can stop sharing at any time."
                 ),
             ),
             (
                 Library.Children.OWN,
                 gettext_lazy(
-                    "The child's own: children keep visits in their own account, like everyone. No adult "
-                    "can see them."
+                    "The child's own: children keep visits in their own account, like everyone else. "
+                    "No adult can see them."
                 ),
             ),
         ],
         help_text=gettext_lazy(
-            "Staff turn it on while they record a visit. We never store a child's surname or "
-            "birth date, and nothing for longer than 90 days. Your choice applies to visits "
-            "recorded from now on. Visits that were handed over don't change. A quiet visit stays "
-            "quiet."
+            "Staff turn on “With a child” while they record a visit. We never store a child's "
+            "surname or birth date, and nothing for longer than 90 days. Your choice applies to "
+            "visits recorded from now on. Visits that were handed over don't change. A quiet visit "
+            "stays quiet."
         ),
     )
     childrens_groups = TextField(
@@ -152,9 +152,9 @@ class ChildrenForm(forms.Form):
         multiline=True,
         required=False,
         help_text=gettext_lazy(
-            "Their names in your library system (ILS), one per line. A patron who signs in with a "
-            "card of these groups gets a child's record. It has only the first given name (Jane "
-            "for “Doe, Jane Ann” or “Jane Ann Doe”) and no email address."
+            "The names of the groups in your library system (ILS), one per line. A patron who signs "
+            "in with a card of these groups gets a child's record. This record has only the first "
+            "given name (Jane for “Doe, Jane Ann” or “Jane Ann Doe”) and no email address."
         ),
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
     )
@@ -166,11 +166,12 @@ class LogoForm(forms.Form):
     logo = forms.FileField(
         label=gettext_lazy("Logo"),
         help_text=gettext_lazy(
-            "A PNG, JPEG or WebP image of up to 5 MB. Every page shows it next to the name, quite small."
+            "A PNG, JPEG or WebP image of up to 5 MB. Every page shows a small logo next to the "
+            "library's name."
         ),
         error_messages={
             "required": gettext_lazy("Choose an image."),
-            "empty": gettext_lazy("That file is empty. Choose another."),
+            "empty": gettext_lazy("This file is empty. Choose another file."),
         },
         widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
     )

@@ -48,7 +48,7 @@ class InvitationForm(forms.Form):
     email = forms.EmailField(
         label=gettext_lazy("Email address"),
         max_length=254,
-        help_text=gettext_lazy("We send the link there, and a code that confirms the address."),
+        help_text=gettext_lazy("We send the link to this address, and a code that confirms it."),
         error_messages={
             "required": gettext_lazy("Enter their email address."),
             "invalid": gettext_lazy("Enter the full email address, such as ana@example.org."),
@@ -60,7 +60,7 @@ class InvitationForm(forms.Form):
     language = forms.ChoiceField(
         label=gettext_lazy("Language of the email"),
         choices=languages,
-        help_text=gettext_lazy("If they have chosen a language here, the email uses that one."),
+        help_text=gettext_lazy("If they have chosen a language on this site, the email uses that language."),
     )
 
     def __init__(self, *args, coordinator, **kwargs):
@@ -72,7 +72,7 @@ class InvitationForm(forms.Form):
         choices = (
             list(StaffRole.Role.choices)
             if len(self.branches) == 1
-            else [(NOT_HERE, _("not here")), *StaffRole.Role.choices]
+            else [(NOT_HERE, _("no role here")), *StaffRole.Role.choices]
         )
         for name, branch in self.branches.items():
             self.fields[name] = forms.ChoiceField(label=branch.name, choices=choices)

@@ -30,9 +30,9 @@ class ReplyTemplateForm(forms.Form):
         max_length=5000,
         multiline=True,
         help_text=gettext_lazy(
-            "{patron} becomes the patron's name, {item} the title of the item, {me} your name. If "
-            "there is no name, it is left out. With {patron|neighbor}, the word “neighbor” is "
-            "used instead."
+            "We replace {patron} with the patron's name, {item} with the item's title and {me} with "
+            "your name. If the patron has no name, we leave {patron} out, and {patron|neighbor} "
+            "becomes “neighbor”."
         ),
         widget=forms.Textarea(attrs={"rows": 8}),
     )

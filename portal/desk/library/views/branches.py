@@ -83,12 +83,14 @@ def branch_use(request, slug):
         actions.take_out_of_use(branch, by=request.user, at=timezone.now())
     except actions.DefaultBranch:
         messages.error(
-            request, _("This is the default branch. First choose another one in the library settings.")
+            request,
+            _("This is the default branch. First choose another default branch in the library settings."),
         )
     else:
         messages.success(
             request,
-            _("%(branch)s is no longer in use. You can still read everything it has.") % {"branch": branch},
+            _("%(branch)s is no longer in use. You can still read everything from this branch.")
+            % {"branch": branch},
         )
     return redirect("branch_settings", branch.slug)
 

@@ -45,7 +45,10 @@ def invite(request):
         except invitations.AlreadyInvited:
             form.add_error(
                 "email",
-                _("This address is already invited. Send that invitation again, or withdraw it first."),
+                _(
+                    "This address already has an invitation. Send that invitation again, or withdraw "
+                    "it first."
+                ),
             )
         else:
             return _invited(request, link, name=form.cleaned_data["name"], email=form.cleaned_data["email"])

@@ -74,7 +74,7 @@ def add_patron(request):
             # The error reveals that the person is known here, so it counts as a look-up.
             if known := find.by_identifier(form.cleaned_data["email"]):
                 log_looked_up(request, [known], at=timezone.now())
-            form.add_error("email", _("Someone already has this address. Look them up by it."))
+            form.add_error("email", _("Someone already has this address. Use it to look them up."))
         else:
             events = log_reason(request, person, at=timezone.now(), reason=_("Added at the desk"))
             find.remember(request, [person], because=events)

@@ -148,7 +148,7 @@ def change_childs_record(request, public_id):
     try:
         change(person, by=request.user, at=timezone.now())
     except WorksAtADesk:
-        messages.error(request, _("They are a staff member. Nothing was changed."))
+        messages.error(request, _("This is a staff member's record, so it can't become a child's record."))
     else:
         words = _("This is a child's record now.") if is_child else _("This is no longer a child's record.")
         messages.success(request, words)
