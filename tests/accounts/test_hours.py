@@ -71,10 +71,10 @@ def test_branch_is_open_only_during_its_hours(nine_to_five):
 @pytest.mark.parametrize(
     ("hours", "words"),
     [
-        (1, "They usually answer within a day."),
-        (8, "They usually answer within a day."),
-        (9, "They usually answer within 2 opening days."),
-        (24, "They usually answer within 3 opening days."),
+        (1, "We usually answer within a day."),
+        (8, "We usually answer within a day."),
+        (9, "We usually answer within 2 days, not counting days when we're closed."),
+        (24, "We usually answer within 3 days, not counting days when we're closed."),
     ],
 )
 def test_promise_text_counts_opening_days(nine_to_five, hours, words):
@@ -84,7 +84,7 @@ def test_promise_text_counts_opening_days(nine_to_five, hours, words):
 
 def test_promise_text_of_a_branch_without_opening_hours_counts_days(branch):
     branch.promise_hours = 24
-    assert promise_in_words(branch) == "They usually answer within a day."
+    assert promise_in_words(branch) == "We usually answer within a day."
 
 
 class PromiseProperties(TestCase):
