@@ -42,14 +42,14 @@ def promise_in_words(branch):
     usual_day = sum(hours) / 60 / open_weekdays if open_weekdays else 24
     days = math.ceil(branch.promise_hours / usual_day)
     if days == 1:
-        return _("They usually answer within a day.")
+        return _("We usually answer within a day.")
     if not open_weekdays:
         return ngettext(
-            "They usually answer within %(days)d day.", "They usually answer within %(days)d days.", days
+            "We usually answer within %(days)d day.", "We usually answer within %(days)d days.", days
         ) % {"days": days}
     return ngettext(
-        "They usually answer within %(days)d opening day.",
-        "They usually answer within %(days)d opening days.",
+        "We usually answer within %(days)d day, not counting days when we're closed.",
+        "We usually answer within %(days)d days, not counting days when we're closed.",
         days,
     ) % {"days": days}
 

@@ -69,12 +69,12 @@ class SetPinForm(forms.Form):
             raise forms.ValidationError(_("Enter four to six digits."))
         if desk_pins.is_easy_to_guess(pin):
             raise forms.ValidationError(
-                _("That PIN is too easy to guess. Don't use a year, a repeat or digits in order.")
+                _("That PIN is too easy to guess. Don't use a year, repeated digits or digits in order.")
             )
         return pin
 
     def clean(self):
         pin, again = self.cleaned_data.get("pin"), self.cleaned_data.get("pin_again")
         if pin and again and pin != again:
-            self.add_error("pin_again", _("The two PINs don't match."))
+            self.add_error("pin_again", _("The two PINs don't match. Enter the same PIN twice."))
         return self.cleaned_data

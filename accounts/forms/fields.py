@@ -54,7 +54,7 @@ class BorrowedField(forms.BooleanField):
             required=False,
             label=_("This isn't my phone"),
             help_text=_(
-                "We sign you out when you close the browser, or after two hours. "
-                "Nothing of yours stays on this device."
+                "We sign you out when you close the browser, or after two hours. None of your data stays "
+                "on this device."
             ),
         )

@@ -81,7 +81,7 @@ class PinForm(forms.Form):
             self.patron = patron
 
     def refuse_paper_only(self):
-        self.add_error(None, _("At this library, children get help on paper. Ask at any desk."))
+        self.add_error(None, _("Children get help on paper at this library. Ask at any desk."))
 
     def refuse_blocked(self):
         note(self.request, "refused", what="blocked_card")

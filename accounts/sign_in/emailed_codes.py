@@ -90,6 +90,5 @@ def count_attempt(request, process):
 def sent_too_often(error):
     """Return the message that says why no code was sent. `error` is a limits.TooOften."""
     return _(
-        "We can't send more codes right now. Look in your junk mail folder. "
-        "We can send another code %(when)s."
+        "We can't send more codes right now. Check your spam folder. We can send another code %(when)s."
     ) % {"when": error.when}

@@ -16,8 +16,8 @@ TEXTS = {
         "A passkey was removed from your library account. Nobody can sign in with it anymore."
     ),
     "connected_single_sign_on": _(
-        "Single sign-on was connected to your library account. "
-        "Anyone who can sign in there can now sign in here too."
+        "Single sign-on was connected to your library account. Anyone who can sign in to the "
+        "connected account can now sign in to your library account too."
     ),
     "disconnected_single_sign_on": _(
         "Single sign-on was disconnected from your library account. Nobody can sign in with it anymore."

@@ -120,8 +120,8 @@ def _ask_code(request, process):
         messages.error(
             request,
             _(
-                "That code isn't right either, so it no longer works. "
-                "Enter your address again to get a new code."
+                "You entered too many wrong codes, so the code that we sent no longer works. Enter your "
+                "address again to get a new code."
             ),
         )
         return redirect("add_address")
@@ -175,15 +175,16 @@ def _wait(request, new):
         messages.error(
             request,
             _(
-                "Another library account already uses that address. "
-                "If it's yours, staff at any desk can merge the two accounts."
+                "Another library account already uses that address. If that account is yours, staff at "
+                "any desk can merge the two accounts."
             ),
         )
     else:
         day = day_in_a_sentence(change.happens_on)
         messages.success(
             request,
-            _("Your new address replaces this one on %(day)s. Until then, sign in as before.") % {"day": day},
+            _("Your new address replaces the old one on %(day)s. Until then, sign in as before.")
+            % {"day": day},
         )
     del request.session[NEW_ADDRESS]
     return redirect("me")

@@ -99,7 +99,10 @@ def ask_for_code(request, *, purpose, email, then, page):
         record_verified_address(request, email)
         return then()
     if form and form.is_bound and not process.record_invalid_attempt():
-        messages.error(request, _("That code isn't right either, so it no longer works. Get a new one."))
+        messages.error(
+            request,
+            _("You entered too many wrong codes, so the code that we sent no longer works. Get a new code."),
+        )
         return redirect(request.get_full_path())
     return page(form)
 

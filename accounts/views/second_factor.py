@@ -51,8 +51,8 @@ def second_factor(request):
         messages.error(
             request,
             _(
-                "A PIN isn't enough for that. "
-                "Sign in with a code, then set up an authenticator app or a passkey."
+                "A PIN isn't enough to set up a second factor. Sign in with a code, then set up an "
+                "authenticator app or a passkey."
             ),
         )
         return redirect(f"{reverse('sign_in')}?{urlencode({'next': request.get_full_path()})}")

@@ -97,8 +97,8 @@ def enter_code(request):
         messages.error(
             request,
             _(
-                "That code isn't right either, so it no longer works. "
-                "Enter your address again to get a new code."
+                "You entered too many wrong codes, so the code that we sent no longer works. Enter your "
+                "address again to get a new code."
             ),
         )
         return redirect(_with_next(request, "sign_in"))

@@ -219,8 +219,8 @@ def _connect(request, auth_request, identity):
         sso.connect(request.user, identity, at=timezone.now())
     except sso.ConnectedToAnotherPerson:
         words = _(
-            "That sign-in belongs to another library account. "
-            "To merge the two accounts, sign in to that one and add your email address."
+            "That sign-in belongs to another library account. To merge the two accounts, sign in to "
+            "the other account and add your email address."
         )
         messages.error(request, words)
         return redirect("connect_sign_on")
@@ -239,8 +239,8 @@ def _reauthenticate(request, auth_request, identity):
         messages.error(
             request,
             _(
-                "We couldn't confirm that it's you. "
-                "Sign in there with your own account and complete every step."
+                "We couldn't confirm that it's you. Sign in again with your own account and complete "
+                "every step."
             ),
         )
         return redirect("reauthenticate")

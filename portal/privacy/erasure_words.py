@@ -52,8 +52,8 @@ def _line(kind, count):
             count,
         ),
         "conversations": lambda: ngettext(
-            "%(count)s conversation, and the notes of staff about it",
-            "%(count)s conversations, and the notes of staff about them",
+            "%(count)s conversation, and staff notes about it",
+            "%(count)s conversations, and staff notes about them",
             count,
         ),
         "messages": lambda: ngettext("%(count)s message", "%(count)s messages", count),
@@ -62,21 +62,24 @@ def _line(kind, count):
         "lists": lambda: ngettext("%(count)s list", "%(count)s lists", count),
         "list_items": lambda: ngettext("%(count)s item on a list", "%(count)s items on lists", count),
         "mails": lambda: ngettext("%(count)s email to you", "%(count)s emails to you", count),
-        "consents": lambda: ngettext("%(count)s consent", "%(count)s consents", count),
+        "consents": lambda: ngettext("%(count)s consent you gave", "%(count)s consents you gave", count),
         "sign_ins": lambda: ngettext(
             "%(count)s sign-in: that device is signed out",
             "%(count)s sign-ins: those devices are signed out",
             count,
         ),
         "messages_left": lambda: ngettext(
-            "%(count)s message you wrote about a child's visit, and its files, stay there without your name.",
-            "%(count)s messages you wrote about a child's visit, and their files, stay there without your "
-            "name.",
+            "%(count)s message that you wrote about a child's visit stays with the visit, without "
+            "your name. So do its files.",
+            "%(count)s messages that you wrote about a child's visit stay with the visit, without "
+            "your name. So do their files.",
             count,
         ),
         "visits_left": lambda: ngettext(
-            "What you said about the items of %(count)s visit you share with a child stays with the child.",
-            "What you said about the items of %(count)s visits you share with a child stays with the child.",
+            "What you said about the items in %(count)s visit that you share with a child stays with "
+            "the child.",
+            "What you said about the items in %(count)s visits that you share with a child stays with "
+            "the child.",
             count,
         ),
     }

@@ -21,7 +21,7 @@ class RememberForm(forms.Form):
         },
     )
     until = forms.DateField(
-        label=_("The date, if you chose one"),
+        label=_("The date, if you chose “until a date”"),
         required=False,
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
         localize=False,
@@ -50,8 +50,8 @@ class HoldForm(forms.Form):
     """The reason for a legal hold."""
 
     reason = TextField(
-        label=_("Why"),
+        label=_("Reason for the hold"),
         max_length=400,
-        help_text=_("For example, the case number. Only coordinators can see it."),
+        help_text=_("For example, the case number. Only coordinators can see the reason."),
         error_messages={"required": _("Enter the reason for the hold.")},
     )

@@ -132,7 +132,7 @@ def test_card_sign_in_page_says_that_children_get_help_on_paper(library, monkeyp
 
     monkeypatch.setattr("accounts.views.card_sign_in.library_ils", Ils)
     answer = Client().post(reverse("card_sign_in"), {"card": JANE.barcode, "pin": "1234"})
-    assert "children get help on paper" in text(answer)
+    assert "Children get help on paper" in text(answer)
     assert not User.objects.exists()
 
 

@@ -275,7 +275,7 @@ def test_patron_must_confirm_from_the_old_address_before_merging_records(by_pass
 def test_unconfirmed_address_change_happens_after_a_week(by_passkey, patron, clock):
     prove(by_passkey)
     begin_pending_change(by_passkey)
-    assert "Your new address replaces this one on Wednesday, December 2" in text(by_passkey.get(ME))
+    assert "Your new address replaces the old one on Wednesday, December 2" in text(by_passkey.get(ME))
     assert address_of(patron) == OLD
     assert subjects_to(OLD) == ["Your library account's email address is about to change"]
     assert "Wednesday, December 2" in Notification.objects.filter(to_address=OLD).latest("pk").text

@@ -71,10 +71,10 @@ def test_branch_is_open_only_during_its_hours(nine_to_five):
 @pytest.mark.parametrize(
     ("hours", "words"),
     [
-        (1, "They usually answer within a day."),
-        (8, "They usually answer within a day."),
-        (9, "They usually answer within 2 opening days."),
-        (24, "They usually answer within 3 opening days."),
+        (1, "We usually answer within a day."),
+        (8, "We usually answer within a day."),
+        (9, "We usually answer within 2 days, not counting days when we're closed."),
+        (24, "We usually answer within 3 days, not counting days when we're closed."),
     ],
 )
 def test_promise_text_gives_the_answer_time_in_opening_days(nine_to_five, hours, words):
@@ -84,7 +84,7 @@ def test_promise_text_gives_the_answer_time_in_opening_days(nine_to_five, hours,
 
 def test_promise_text_uses_calendar_days_if_the_branch_has_no_opening_hours(branch):
     branch.promise_hours = 24
-    assert promise_in_words(branch) == "They usually answer within a day."
+    assert promise_in_words(branch) == "We usually answer within a day."
 
 
 class PromiseProperties(TestCase):

@@ -155,7 +155,7 @@ def test_message_is_not_sent_if_its_file_is_refused_meanwhile(write, conversatio
     page.locator("#send").tap()
     fast_again()
     expect(page.locator("#announce")).to_have_text(
-        "Your message wasn't sent. Check the problem with its files."
+        "Your message wasn't sent, because a file has a problem. Read the error, then send again."
     )
     expect(page.locator("#id_body")).to_have_value("See this.")
     assert Message.objects.count() == 1

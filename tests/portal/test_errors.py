@@ -39,10 +39,10 @@ def visitor(library):
 @pytest.mark.parametrize(
     ("length", "status", "words"),
     [
-        (str(6 * 1024 * 1024 + 1), 413, "That's too much at once"),
-        ("9" * 300, 413, "That's too much at once"),
-        ("-1", 400, "We couldn't read that"),
-        ("x", 400, "We couldn't read that"),
+        (str(6 * 1024 * 1024 + 1), 413, "That's too much to send at once"),
+        ("9" * 300, 413, "That's too much to send at once"),
+        ("-1", 400, "We couldn't read your request"),
+        ("x", 400, "We couldn't read your request"),
     ],
 )
 def test_request_with_a_too_large_or_invalid_content_length_is_refused(visitor, length, status, words):
@@ -55,7 +55,7 @@ def test_request_with_a_too_large_or_invalid_content_length_is_refused(visitor, 
 @pytest.mark.parametrize(
     ("url", "status", "words"),
     [
-        ("/malformed/", 400, "We couldn't read that"),
+        ("/malformed/", 400, "We couldn't read your request"),
         ("/forbidden/", 403, "You can't open this page"),
         ("/nowhere/", 404, "Page not found"),
         ("/busy/", 429, "Too many tries"),

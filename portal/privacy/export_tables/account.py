@@ -84,7 +84,7 @@ TABLES = {
     ),
     "invited_roles": Table(
         "accounts.InvitedRole",
-        _("the branches and roles of those invitations"),
+        _("the branches and roles in your invitations"),
         lambda person, at: (
             InvitedRole.objects.filter(invitation__email=person.email)
             .select_related("invitation", "branch")

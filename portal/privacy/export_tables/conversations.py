@@ -175,7 +175,7 @@ TABLES = {
     ),
     "read_until": Table(
         "conversations.Participation",
-        _("how far you have read"),
+        _("how far you have read in each conversation"),
         lambda person, at: (
             Participation.objects.filter(person=person, side=Side.PATRON)
             .select_related("conversation")

@@ -10,8 +10,8 @@ from .line import Group, Line
 
 LINES = {
     "accounts.User": Line(
-        _("your name, email address and language, if you gave them; a child's first name only"),
-        _("you erase your account; {0} if no code confirmed the email address"),
+        _("your name, email address and language, if you gave them (only the first name of a child)"),
+        _("you erase your account, or {0} after you gave an email address that no code confirmed"),
         _("to recognize you and write to you"),
         Group.PERSON,
         (UNCONFIRMED_FOR,),
@@ -34,19 +34,22 @@ LINES = {
     ),
     "accounts.LibraryCard": Line(
         _(
-            "the number of your library card, and your patron group and home branch from the library's own "
-            "system; never the PIN"
+            "the number of your library card, and your patron group and home branch from the "
+            "library's own system, but never the PIN"
         ),
         _("you erase your account"),
-        _("to recognize you when you sign in with the card, even after it is replaced"),
+        _("to recognize you when you sign in with the card, even after you get a new card"),
         Group.PERSON,
         exported=True,
         ends_with="accounts.User",
     ),
     "socialaccount.SocialAccount": Line(
-        _("the id of your campus or city account, if you sign in with it; nothing else about you from there"),
-        _("you disconnect it or erase your account"),
-        _("to recognize you when you sign in with it"),
+        _(
+            "the ID of your campus or city account, if you sign in with it, and nothing else from "
+            "that account"
+        ),
+        _("you disconnect that account or erase your library account"),
+        _("to recognize you when you sign in with that account"),
         Group.PERSON,
         exported=True,
         ends_with="accounts.User",
@@ -73,8 +76,11 @@ LINES = {
     ),
     "accounts.AddressChange": Line(
         _("the new email address, if you asked for a change and can't read the old one"),
-        _("{0} after you asked; it becomes your address then, unless the change is stopped before"),
-        _("so that the owner of the old address can stop a change that you didn't ask for"),
+        _(
+            "{0} after you asked. Then the new address replaces the old one, unless the change is "
+            "stopped first"
+        ),
+        _("so that the owner of the old address has time to stop the change"),
         Group.PERSON,
         (AddressChange.WAITS,),
         exported=True,
@@ -82,7 +88,7 @@ LINES = {
     ),
     "privacy.Export": Line(
         _("a copy of your data, if you asked for one"),
-        _("{0} after it was made, or until there is a newer one"),
+        _("{0} after it was made, or until a newer copy is ready"),
         _("so that you can download it"),
         Group.PERSON,
         (Export.KEPT_FOR,),
@@ -90,9 +96,12 @@ LINES = {
         ends_with="accounts.User",
     ),
     "privacy.Erasure": Line(
-        _("a receipt for each erased account: the date and the number of rows of each kind, without a name"),
+        _(
+            "a receipt for each erased account, with the date and the number of visits, messages and "
+            "so on, but no name"
+        ),
         _("the library deletes its records"),
-        _("to show that it was done"),
+        _("to show that the account was erased"),
         Group.PERSON,
     ),
 }

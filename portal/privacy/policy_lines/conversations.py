@@ -12,8 +12,8 @@ LINES = {
     "conversations.Conversation": Line(
         _("a conversation between you and the library"),
         _(
-            "the visit it is about is deleted. If it is about no visit: {0} after it was closed, or as long "
-            "as you choose; {1} without a library account"
+            "the visit that it is about is deleted. A conversation about no visit stays {0} after it "
+            "was closed, or as long as you choose. Without a library account, it stays {1}"
         ),
         _("to answer you"),
         Group.MESSAGES,
@@ -62,7 +62,7 @@ LINES = {
     ),
     "conversations.Draft": Line(
         _("messages you have written but not sent"),
-        _("you send or delete them, {0} at most"),
+        _("you send or delete them, but no longer than {0}"),
         _("so that nothing you typed is lost"),
         Group.MESSAGES,
         (drafts.KEPT_FOR,),
@@ -71,8 +71,8 @@ LINES = {
         ends_with="conversations.Conversation",
     ),
     "conversations.Attachment": Line(
-        _("pictures and PDFs; the place where a picture was taken is removed"),
-        _("the conversation is deleted; {0} if it isn't sent"),
+        _("pictures and PDFs, without the place where a picture was taken"),
+        _("the conversation is deleted, or {0} after you added a file that you didn't send"),
         _("to show them to you and the library"),
         Group.MESSAGES,
         (attachments.UNSENT_FOR,),
@@ -89,9 +89,9 @@ LINES = {
         ends_with="conversations.Conversation",
     ),
     "notifications.Notification": Line(
-        _("the emails sent to you; their text is deleted after sending if it held a code or a link"),
-        _("{0} after it was sent; {1} if it couldn't be sent"),
-        _("to send it, and to find out why an email didn't arrive"),
+        _("the emails sent to you (if an email has a code or a link, its text is deleted after sending)"),
+        _("{0} after an email was sent, or {1} if it couldn't be sent"),
+        _("to send emails, and to find out why an email didn't arrive"),
         Group.EMAILS,
         (KEEP_DELIVERED, KEEP_DEAD),
         exported=True,

@@ -11,8 +11,8 @@ from .line import Group, Line
 
 LINES = {
     "accounts.AuditEvent": Line(
-        _("who opened or changed something, and when; not what it said"),
-        _("{0} have passed, or later if a legal hold covers it"),
+        _("who opened or changed something and when, but not what it said"),
+        _("{0} have passed, or longer if the law requires it"),
         _("so that you can see who looked"),
         Group.DESK,
         (EVENTS_FOR,),
@@ -20,17 +20,20 @@ LINES = {
         ended_by="forget_what_is_due",
     ),
     "accounts.LookingReason": Line(
-        _("the reason a staff member gave for opening the record of someone who had not asked their desk"),
-        _("you erase your account, or {0} have passed, or later if a legal hold covers it"),
-        _("so that a coordinator can check it"),
+        _(
+            "a staff member's reason for opening your record, if you had no visit or conversation at "
+            "their desk"
+        ),
+        _("you erase your account or {0} have passed, or longer if the law requires it"),
+        _("so that a coordinator can check the reason"),
         Group.DESK,
         (EVENTS_FOR,),
         ended_by="forget_what_is_due",
         ends_with="accounts.AuditEvent",
     ),
     "privacy.MergedRecords": Line(
-        _("how two records were before the desk merged them"),
-        _("{0} have passed"),
+        _("what two records contained before they were merged"),
+        _("{0} after the merge"),
         _("so that a mistake can be undone"),
         Group.DESK,
         (CAN_BE_UNMERGED_FOR,),
@@ -45,8 +48,8 @@ LINES = {
     ),
     "helpsessions.UnfinishedForm": Line(
         _("what staff typed about a visit that isn't recorded yet"),
-        _("it is recorded or discarded, {0} at most"),
-        _("so that nothing typed is lost"),
+        _("the visit is recorded or discarded, but no longer than {0}"),
+        _("so that nothing they typed is lost"),
         Group.DESK,
         (UNFINISHED_FOR,),
         ended_by="forget_what_is_due",
@@ -74,9 +77,9 @@ LINES = {
         ends_with="conversations.ConversationNote",
     ),
     "privacy.LegalHold": Line(
-        _("that the law forbids deleting a record for now, and why"),
-        _("{0} after a coordinator lifts it"),
-        _("because the law requires it; no period on this page applies to the record meanwhile"),
+        _("a legal hold: a note that the law forbids deleting a record for now, and why"),
+        _("{0} after a coordinator lifts the hold"),
+        _("because the law requires it. During a hold, no period on this page applies to the record"),
         Group.DESK,
         (EVENTS_FOR,),
         ended_by="forget_what_is_due",

@@ -24,10 +24,13 @@ LINES = {
     ),
     "sessions.Session": Line(
         _(
-            "that this device is signed in, which codes it opened, and a question you wrote before you said "
-            "where to send the answer"
+            "that this device is signed in, which codes it opened, and a question that waits until "
+            "you say where to send the answer"
         ),
-        _("you sign out, or {0} after you last used it; a question: you send or delete it, or {1}"),
+        _(
+            "you sign out, or {0} after you last used the device. The question stays until you send "
+            "or delete it, but no longer than {1}"
+        ),
         _("so that you can come back without a new code"),
         Group.DEVICES,
         (timedelta(seconds=settings.SESSION_COOKIE_AGE), pending_questions.KEPT_FOR),
@@ -42,15 +45,15 @@ LINES = {
         ends_with="accounts.User",
     ),
     "portal.LimitCount": Line(
-        _("how often you did something that we limit, such as asking for a code; without your name"),
-        _("they no longer count, {0} at most"),
+        _("how often you did something that we limit, such as asking for a code, but not your name"),
+        _("the limit ends, but no longer than {0}"),
         _("so that nobody can guess codes or flood the library"),
         Group.DEVICES,
         (limits.KEPT_FOR,),
         ended_by="forget_counts",
     ),
     "accounts.Passkey": Line(
-        _("your passkeys: their names, their public halves, and the days you added and last used them"),
+        _("your passkeys: their names, their public keys, and the days you added and last used them"),
         _("you remove them or erase your account"),
         _("so that you can sign in without a code"),
         Group.DEVICES,
@@ -59,7 +62,7 @@ LINES = {
     ),
     "helpsessions.AccountCode": Line(
         _("a fingerprint of the code that opens your account for the first time, never the code itself"),
-        _("you use the code, {0} at most"),
+        _("you use the code, but no longer than {0}"),
         _("so that you can sign in without an email address"),
         Group.DEVICES,
         (account_codes.LIFE,),

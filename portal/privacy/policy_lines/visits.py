@@ -10,13 +10,14 @@ from .line import Group, Line
 LINES = {
     "helpsessions.HelpSession": Line(
         _(
-            "your question, the summary written for you, and how it turned out; your name, and that of an "
-            "adult who shares it, only after you add it to your account"
+            "your question, the summary written for you, and how it turned out. Your name, and the "
+            "name of an adult who shares the visit, only after you add the visit to your account"
         ),
         _(
-            "{0} after you added it to your account, or as long as you choose; a child's visit {2} at most; "
-            "{1} if it is quiet or in no account. It stays while a conversation about it is open. What "
-            "remains is a number: the kind of help, the branch, the day and the hour"
+            "{0} after you added the visit to your account, or as long as you choose. A child's visit "
+            "stays {2} at most. A quiet visit, or a visit in no account, stays {1}. A visit stays "
+            "while a conversation about it is open. After that, we only count the kind of help, the "
+            "branch, the day and the hour"
         ),
         _("so that we can continue where you left off"),
         Group.VISITS,
@@ -34,7 +35,7 @@ LINES = {
     ),
     "helpsessions.ClaimCode": Line(
         _("a fingerprint of the code that opens a visit, never the code itself"),
-        _("{1} after it expires; a code works for {0}"),
+        _("{1} after the code expires. A code works for {0}"),
         _("to open the visit, and to explain why an old code doesn't work"),
         Group.VISITS,
         (CODE_LIFE, FORGET_ENDED_CODES_AFTER),
@@ -43,8 +44,8 @@ LINES = {
     "recommendations.Recommendation": Line(
         _("an item we recommended to you, the reason, and what you said about it"),
         _(
-            "the visit or answer it belongs to is deleted. What remains is a number: the item, and whether "
-            "it helped"
+            "the visit or answer that it belongs to is deleted. After that, we only count the item "
+            "and whether it helped"
         ),
         _("to learn what helps"),
         Group.VISITS,

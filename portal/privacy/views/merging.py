@@ -35,8 +35,8 @@ def merge_records(request):
     going, into = _going_and_into(request.user, other)
     if going is None:
         text = _(
-            "This address opens another library account that can't be merged with this one. "
-            "To see it, sign out and sign in with that address."
+            "This address belongs to another library account. The two accounts can't be merged. To "
+            "open the other account, sign out and sign in with that address."
         )
         messages.error(request, text)
         return redirect("me")
@@ -48,8 +48,8 @@ def merge_records(request):
         _merge(going, into, by=request.user, at=timezone.now())
     except CannotMerge:
         text = _(
-            "The two accounts can't be merged now. If one of them has an email change pending, "
-            "choose to keep the old address first, on your page Me."
+            "The two accounts can't be merged now. If one of them has an email change pending, first "
+            "go to “Me” and keep the old address."
         )
         messages.error(request, text)
         return redirect("me")

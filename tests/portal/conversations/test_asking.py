@@ -147,7 +147,7 @@ def test_patrons_home_branch_is_preselected_unless_the_branch_is_closed(
 def test_question_form_says_when_to_expect_an_answer(me, branch):
     branch.promise_hours = 48
     branch.save()
-    assert "They usually answer within 2 days." in text(me.get(ASK))
+    assert "We usually answer within 2 days." in text(me.get(ASK))
 
 
 def test_double_tap_sends_one_question(me):
@@ -476,9 +476,9 @@ def test_question_about_something_new_cannot_be_sent_before_an_email_is_confirme
     client.post(ASK, typed(about="new"))
     page = text(client.get(SEND))
     assert "Where should we send the answer?" in page
-    assert "Send it now" not in page
+    assert "Send now" not in page
     client.post(reverse("open_code"), {"code": code_for(HelpSessionFactory(branch=branch)), "next": SEND})
-    assert "Send it now" in text(client.get(SEND))
+    assert "Send now" in text(client.get(SEND))
     answer = send(client, about="new")
     assert answer.status_code == 422
     assert "To ask about something new, enter your email address below." in text(answer)

@@ -184,7 +184,7 @@ def test_patron_closes_a_conversation_and_reopens_it_by_writing(me, conversation
     assert "You closed this" in text(swapped)
     assert "You closed this" in text(page)
     assert "You can reopen it by writing" in text(page)
-    assert "This sorted it" not in text(page)
+    assert "I have what I need" not in text(page)
     me.post(address("reply", conversation), {"body": "Not quite", "client_token": uuid.uuid4()})
     page = text(me.get(conversation.get_absolute_url()))
     assert "This conversation was opened again" in page

@@ -60,7 +60,7 @@ def test_visit_opened_by_code_offers_to_keep_or_close_it(client, branch, show_co
     show_code(client, code_for(session))
     page = text(client.get(session.get_absolute_url()))
     assert "Keep this in my library account" in page
-    assert "Remove this visit from it" in page
+    assert "Remove this visit from this device" in page
 
 
 def test_quiet_visit_has_a_plain_title_no_names_and_a_quick_exit(client, branch, show_code, staff):
@@ -159,7 +159,7 @@ def test_item_without_a_star_can_be_answered_but_is_not_asked_about(me, session)
 
 
 def test_visit_without_items_says_so(me, session):
-    assert "Nothing was recommended at this visit" in text(me.get(session.get_absolute_url()))
+    assert "We didn't recommend anything at this visit" in text(me.get(session.get_absolute_url()))
 
 
 def test_visit_list_pages_by_key(me, patron, branch):

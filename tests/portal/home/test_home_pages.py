@@ -55,7 +55,7 @@ def test_home_shows_waiting_answers_first(client, patron, staff, branch, sign_in
         page.index(words)
         for words in [
             "Worms?",
-            "How did these turn out?",
+            "How did these items work out?",
             "The Book of Things",
             "Your visits",
             "Compost?",

@@ -102,8 +102,8 @@ def _unfinished(session):
         (_kept, 410, "This code was already used"),
         (_expired, 410, "This code has expired"),
         (_revoked, 410, "This code was canceled"),
-        (_blank, 409, "Not ready yet"),
-        (_unfinished, 409, "Not ready yet"),
+        (_blank, 409, "Your visit isn't ready yet"),
+        (_unfinished, 409, "Your visit isn't ready yet"),
     ],
 )
 @pytest.mark.parametrize("way", ["typed", "link"])

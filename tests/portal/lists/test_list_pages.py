@@ -119,7 +119,7 @@ def test_empty_list_says_what_to_do(client, library, patron, sign_in, branch, sh
     show_code(client, code_for(HelpSessionFactory(branch=branch)))
     assert "To save items, first add a visit to a library account." in text(client.get(SAVED))
     sign_in(client, patron)
-    assert "Press Save on anything" in text(client.get(SAVED))
+    assert "Press “Save” on an item" in text(client.get(SAVED))
 
 
 def test_saved_item_shows_its_reason_only_while_its_visit_can_be_opened(me, patron, recommendation, branch):

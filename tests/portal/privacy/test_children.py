@@ -339,10 +339,12 @@ def test_erase_page_tells_the_adult_what_stays_with_the_child(world, adult, clie
     adult.refresh_from_db()
     page = text(sign_in(client, adult).get(reverse("erase")))
     assert (
-        "1 message you wrote about a child's visit, and its files, stay there without your name."
+        "1 message that you wrote about a child's visit stays with the visit, without your name. So do its files."
         in html.unescape(page)
     )
-    assert "What you said about the items of 1 visit you share with a child stays with the child." in page
+    assert (
+        "What you said about the items in 1 visit that you share with a child stays with the child." in page
+    )
 
 
 def test_childs_record_cannot_be_merged_with_an_adults(child, adult, patron):
@@ -391,7 +393,7 @@ def test_child_reads_a_privacy_page_for_children_with_the_allowed_choices(child,
         "If you are a child",
         "We don't keep your last name or your birthday",
         "we remember it for 90 days",
-        "You can change that to 30 days",
+        "You can choose 30 days instead",
     ):
         assert words in page
     assert "90 days" in text(client.get(reverse("privacy")))

@@ -110,7 +110,7 @@ def test_two_staff_accounts_cannot_be_merged_and_the_page_says_so(client, staff,
     enter(client, mailed_code(staff.email))
     prove(client, coordinator.email)
     assert client.get(JOIN)["Location"] == "/me/"
-    assert "opens another library account" in client.get("/me/").content.decode()
+    assert "belongs to another library account" in client.get("/me/").content.decode()
     assert StaffRole.objects.count() == 2
 
 
@@ -130,7 +130,7 @@ def test_address_of_the_merged_account_is_emailed_and_the_desk_can_unmerge_for_a
     ask_for_code(client, other.email)
     enter(client, mailed_code(other.email))
     prove(client, patron.email)
-    assert "The library can undo this for 24 hours" in client.get(JOIN).content.decode()
+    assert "The library can undo the merge for 24 hours" in client.get(JOIN).content.decode()
     client.post(JOIN)
     [mail] = Notification.objects.filter(to_address=other.email, kind="privacy/merged")
     assert "within 24 hours" in mail.text
