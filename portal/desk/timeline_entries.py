@@ -136,7 +136,7 @@ def _event_in_words(event):
     if event.kind == Event.Kind.CLOSED_BY_ITSELF:
         return _("Closed automatically, because the patron didn't write again")
     if event.side == Side.PATRON:
-        return _("Closed by the patron with “This sorted it”")
+        return _("Closed by the patron with “I have what I need”")
     return _("Closed by %(name)s") % {"name": event.by} if event.by else _("Closed by the library")
 
 

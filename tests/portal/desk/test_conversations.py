@@ -432,7 +432,7 @@ ORDER = [
     "Rosa Lindqvist took this conversation",
     "An answer",
     "A note",
-    "Closed by the patron with “This sorted it”",
+    "Closed by the patron with “I have what I need”",
 ]
 
 
@@ -473,7 +473,7 @@ def test_desk_event_is_described_in_plain_words(desk, conversation, branch, even
     ("event", "words"),
     [
         ({"kind": "reopened", "side": "patron"}, "This conversation was opened again"),
-        ({"kind": "closed", "side": "patron"}, "Closed by the patron with “This sorted it”"),
+        ({"kind": "closed", "side": "patron"}, "Closed by the patron with “I have what I need”"),
         ({"kind": "closed", "side": "staff"}, "Closed by the library"),
         (
             {"kind": "closed_by_itself", "side": "staff"},
