@@ -44,11 +44,15 @@ def lock_roles(*people):
     `person.roles` was read. Call this function before you lock other rows. The code that ends a role also
     locks the roles first, so the two can't deadlock.
     """
+    known = known_roles(*people)
     locked = set(_locked_roles(people=[person.pk for person in people]))
-    for person in people:
-        known = {(person.pk, role.branch_id, role.role) for role in person.roles}
-        if not person.is_staff or not known <= locked:
-            raise RoleEnded
+    if not known <= locked or not all(person.is_staff for person in people):
+        raise RoleEnded
+
+
+def known_roles(*people):
+    """Return the roles that were read with these people, as {(user id, branch id, role)}."""
+    return {(person.pk, role.branch_id, role.role) for person in people for role in person.roles}
 
 
 @prepared(people=models.BigAutoField())

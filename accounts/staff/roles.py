@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts.sign_in.sign_ins import end_all_sign_ins
-from accounts.staff_actions import staff_action
+from accounts.staff_actions import RoleEnded, known_roles, staff_action
 
 from .. import audit
 from ..models import AddressChange, Branch, Invitation, InvitedRole, StaffRole, User
@@ -24,13 +24,15 @@ class LastCoordinator(Exception):
 
 @transaction.atomic
 def give_role(person, *, branch, role, by, at):
-    """Give the person a role at `branch`, or change the role that they have there. Raises LastCoordinator.
+    """Give the person a role at `branch`, or change the role that they have there.
 
     A person's first role deletes their passkeys and a pending change of address. They made both as a patron,
     perhaps after a check that is too weak for staff, and a passkey would now open the desk. A child's record
     becomes an ordinary record.
+
+    Raises LastCoordinator, and RoleEnded if `by` has lost a role.
     """
-    own_roles = lock_for_role_change(person)
+    own_roles = lock_for_role_change(person, by)
     if role != StaffRole.Role.COORDINATOR:
         _require_other_coordinator(without=own_roles.filter(branch=branch))
     if not own_roles.exists():
@@ -47,12 +49,14 @@ def give_role(person, *, branch, role, by, at):
 
 @transaction.atomic
 def end_role(person, *, branch, by, at):
-    """End the person's role at `branch`. They remain a patron. Raises LastCoordinator.
+    """End the person's role at `branch`. They remain a patron.
 
     If it was their last role, they are signed out everywhere. Their authenticator app and PIN are deleted.
     Views call portal.conversations.departures.end_role instead, which also releases their conversations.
+
+    Raises LastCoordinator, and RoleEnded if `by` has lost a role.
     """
-    own_roles = lock_for_role_change(person)
+    own_roles = lock_for_role_change(person, by)
     _require_other_coordinator(without=own_roles.filter(branch=branch))
     own_roles.filter(branch=branch).delete()
     if not own_roles.exists():
@@ -81,14 +85,19 @@ def forget_second_factor(person, *, by, at):
     mail_security_notice(person, "forgot_second_factor")
 
 
-def lock_for_role_change(person):
-    """Lock the roles of the person and of all coordinators, and return the person's roles.
+def lock_for_role_change(person, *staff):
+    """Lock the roles of the person, of `staff` and of all coordinators, and return the person's roles.
 
-    Call this function before you lock other rows. The rows are locked in the order of their primary keys,
-    because that avoids deadlocks.
+    `staff` are the staff members who change the roles. Call this function before you lock other rows. The
+    rows are locked in the order of their primary keys, because that avoids deadlocks. Raises RoleEnded if one
+    of `staff` has lost a role since their roles were read.
     """
-    rows = StaffRole.objects.select_for_update().filter(Q(user=person) | Q(role=StaffRole.Role.COORDINATOR))
-    list(rows.order_by("pk").values_list("pk", flat=True))
+    known = known_roles(*staff)
+    rows = StaffRole.objects.select_for_update().filter(
+        Q(user__in=[person, *staff]) | Q(role=StaffRole.Role.COORDINATOR)
+    )
+    if not known <= set(rows.order_by("pk").values_list("user_id", "branch_id", "role")):
+        raise RoleEnded
     return StaffRole.objects.filter(user=person)
 
 

@@ -140,6 +140,20 @@ def test_last_active_coordinator_cannot_lose_the_coordinator_role(branch, staff,
         roles.end_role(coordinator, branch=branch, by=coordinator, at=timezone.now())
 
 
+@pytest.mark.parametrize("act", ["give a role", "end a role"])
+def test_coordinator_whose_role_just_ended_cannot_change_roles(act, branch, patron, staff, coordinator):
+    StaffFactory(branch=branch, branch__role="coordinator")
+    assert coordinator.roles
+    roles.end_role(User.objects.get(pk=coordinator.pk), branch=branch, by=coordinator, at=timezone.now())
+    before = set(StaffRole.objects.values_list("user", "branch", "role"))
+    with pytest.raises(RoleEnded):
+        if act == "give a role":
+            roles.give_role(patron, branch=branch, role="staff", by=coordinator, at=timezone.now())
+        else:
+            departures.end_role(staff, branch=branch, by=coordinator, at=timezone.now())
+    assert set(StaffRole.objects.values_list("user", "branch", "role")) == before
+
+
 def test_patron_has_no_page_in_the_staff_settings(settings_page, patron):
     assert settings_page.get(reverse("person", args=[patron.public_id])).status_code == 404
 
