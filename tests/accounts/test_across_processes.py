@@ -260,7 +260,8 @@ def test_one_coordinator_remains_if_two_coordinators_leave_at_once(ended_by, ref
         one, other = (StaffFactory(branch=branch, branch__role="coordinator") for _number in range(2))
         pairs = [(one, one), (other, other)] if ended_by == "themselves" else [(one, other), (other, one)]
         # Read the roles now, as the access check of a request does.
-        assert one.roles and other.roles
+        assert one.roles
+        assert other.roles
         outcomes = at_once(
             *[partial(roles.end_role, gone, branch=branch, by=by, at=timezone.now()) for gone, by in pairs]
         )
