@@ -67,7 +67,7 @@ def built(db, built_for_all):
     """Provide the demo library of a Wednesday afternoon, built once for all tests."""
 
 
-def test_demo_contains_the_promised_numbers(built):
+def test_demo_contains_the_expected_numbers_of_branches_people_and_items(built):
     assert Branch.objects.count() == 3
     assert StaffRole.objects.values("user").distinct().count() == 8
     assert StaffRole.objects.filter(role="coordinator").values("user").distinct().count() == 2
@@ -79,7 +79,7 @@ def test_demo_contains_the_promised_numbers(built):
     assert 0.3 < 1 - books / Item.objects.count() < 0.45
 
 
-def test_demo_statistics_look_like_a_real_desk(built):
+def test_demo_statistics_have_realistic_proportions(built):
     sessions = HelpSession.objects.all()
     quick = sessions.filter(status="tally").count() + sessions.filter(question_type="known_item").count()
     assert 0.4 < quick / 150 < 0.6
@@ -122,7 +122,7 @@ def test_demo_contains_every_state_that_pages_can_show(built):
     }
 
 
-def test_demo_desk_looks_busy(built):
+def test_demo_desk_has_many_waiting_and_assigned_conversations(built):
     waiting = Conversation.objects.filter(status="waiting_for_staff")
     for branch in Branch.objects.all():
         assert waiting.filter(branch=branch).count() >= 6
@@ -213,7 +213,7 @@ def test_demo_contains_nothing_in_the_future_or_outside_opening_hours(built):
         ).exists()
 
 
-def test_demo_leaves_recent_emails_to_the_worker_and_no_codes_in_old_ones(built):
+def test_demo_queues_recent_emails_and_removes_codes_from_delivered_emails(built):
     assert Notification.objects.filter(state="waiting").count() == demo_build.EMAILS_STILL_TO_SEND
     assert not Notification.objects.filter(state="delivered", blanked=True).exclude(text="").exists()
 
@@ -232,7 +232,7 @@ def test_demo_codes_cover_every_outcome_of_opening_a_code(built):
             open_by_code(codes[kind], at=WEDNESDAY_AFTERNOON)
 
 
-def test_demo_page_lists_everyone_and_a_code_for_a_phone(built, client, settings):
+def test_demo_page_lists_every_person_and_a_qr_code_for_a_visit(built, client, settings):
     settings.ROOT_URLCONF = "tests.portal.demo.test_demo_pages"
     page = client.get("/demo/").content.decode()
     for name in ["Rosa Delgado", "Delroy Simmons", "Olive Park", "يوسف الخطيب"]:
@@ -278,7 +278,7 @@ def test_demo_reset_builds_the_same_library_again(built):
     assert content() == once
 
 
-def test_second_run_of_build_demo_keeps_the_data_and_says_so(built, capsys):
+def test_second_run_of_build_demo_keeps_the_existing_data(built, capsys):
     User.objects.filter(name="Olive Park").update(name="Olive Changed")
     call_command(Command())
     assert "is already built" in capsys.readouterr().out

@@ -37,13 +37,13 @@ def test_demo_pages_do_not_exist_while_the_demo_is_off(client, library, page):
         reverse("demo")
 
 
-def test_visitor_cannot_become_a_person_while_the_demo_is_off(client, patron):
+def test_visitor_cannot_sign_in_as_a_demo_person_while_the_demo_is_off(client, patron):
     assert client.post(f"/demo/become/{patron.public_id}/").status_code == 404
     assert "_auth_user_id" not in client.session
 
 
 @override_settings(DEMO=False)
-def test_sign_in_page_does_not_mention_the_demo_while_it_is_off(client, library):
+def test_sign_in_page_does_not_mention_a_demo_that_is_off(client, library):
     assert "demo" not in client.get(reverse("sign_in")).content.decode().lower()
 
 
@@ -51,33 +51,31 @@ def test_empty_demo_says_how_to_build_it(client, library, demo_on):
     assert "build_demo" in client.get("/demo/").content.decode()
 
 
-def test_becoming_a_patron_in_the_demo_opens_their_home(client, patron, demo_on):
+def test_signing_in_as_a_patron_in_the_demo_opens_the_home_page(client, patron, demo_on):
     response = client.post(f"/demo/become/{patron.public_id}/")
     assert (response.status_code, response.url) == (302, "/")
     assert client.session["_auth_user_id"] == str(patron.pk)
 
 
-def test_becoming_a_staff_member_in_the_demo_opens_the_desk_without_a_second_factor(
-    client, patron, staff, demo_on
-):
+def test_signing_in_as_staff_in_the_demo_needs_no_second_factor(client, patron, staff, demo_on):
     client.post(f"/demo/become/{patron.public_id}/")
     response = client.post(f"/demo/become/{staff.public_id}/")
     assert (response.status_code, response.url) == (302, "/desk/")
     assert client.get("/desk/").status_code == 200
 
 
-def test_demo_visitor_can_become_a_person_without_an_email(client, library, demo_on):
+def test_demo_visitor_can_sign_in_as_a_person_without_an_email(client, library, demo_on):
     person = UserFactory(email=None, name="Otis")
     client.post(f"/demo/become/{person.public_id}/")
     assert client.session["_auth_user_id"] == str(person.pk)
 
 
-def test_becoming_a_person_in_the_demo_requires_post(client, patron, demo_on):
+def test_signing_in_as_a_demo_person_requires_post(client, patron, demo_on):
     assert client.get(f"/demo/become/{patron.public_id}/").status_code == 405
     assert client.post("/demo/become/11111111-1111-4111-8111-111111111111/").status_code == 404
 
 
-def test_becoming_nobody_in_the_demo_signs_out(client, patron, demo_on):
+def test_choosing_nobody_in_the_demo_signs_the_visitor_out(client, patron, demo_on):
     client.post(f"/demo/become/{patron.public_id}/")
     client.post("/demo/become/nobody/")
     assert "_auth_user_id" not in client.session
@@ -155,7 +153,7 @@ def test_demo_mailbox_reads_only_emails(client, library, demo_on, name):
         b"Date: yesterday\nSubject: =?x?q?=ff?=\n\nhi",
     ],
 )
-def test_damaged_email_file_breaks_no_page(client, library, demo_on, settings, rubbish):
+def test_demo_mailbox_works_with_a_damaged_email_file(client, library, demo_on, settings, rubbish):
     settings.MAIL_FOLDER.mkdir()
     (settings.MAIL_FOLDER / "1.log").write_bytes(rubbish)
     assert client.get("/demo/mail/").status_code == 200
@@ -163,7 +161,7 @@ def test_damaged_email_file_breaks_no_page(client, library, demo_on, settings, r
 
 
 @pytest.mark.parametrize("route", demo_urls.urlpatterns, ids=lambda route: route.name)
-def test_every_demo_url_follows_the_rules_for_all_urls(patron, demo_on, route):
+def test_every_demo_url_has_security_headers_and_refuses_posts_without_a_csrf_token(patron, demo_on, route):
     values = {"public_id": patron.public_id, "name": "1.log-0"}
     url = reverse(route.name, kwargs={name: values[name] for name in route.pattern.converters})
     browser = Client(enforce_csrf_checks=True)
@@ -176,7 +174,7 @@ def test_every_demo_url_follows_the_rules_for_all_urls(patron, demo_on, route):
     assert "_auth_user_id" not in browser.session
 
 
-def test_demo_pages_write_nothing(client, library, demo_on):
+def test_viewing_the_demo_pages_creates_no_users(client, library, demo_on):
     people = User.objects.count()
     client.get("/demo/")
     client.get("/demo/mail/")

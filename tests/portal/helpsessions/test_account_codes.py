@@ -66,7 +66,7 @@ def test_account_code_from_the_desk_opens_the_record_on_the_patrons_phone(
     ]
 
 
-def test_following_an_account_link_signs_nobody_in(client, staff, pike):
+def test_opening_an_account_code_link_does_not_sign_the_visitor_in(client, staff, pike):
     code = code_for_phone(pike, staff)
     for _again in range(2):
         assert "Open your library account" in text(client.get(reverse("open_code_link", args=[code])))
@@ -170,7 +170,7 @@ def test_staff_cannot_make_a_code_for_a_record_they_may_not_open(client, sign_in
     assert not AccountCode.objects.exists()
 
 
-def test_wrong_account_codes_are_counted(client, library):
+def test_thirty_wrong_account_codes_block_further_attempts(client, library):
     answers = [open_account(client, codes.new_code()).status_code for _ in range(31)]
     assert answers[0] == 404
     assert answers[-1] == 429

@@ -47,7 +47,7 @@ def typed(staff, branch):
     }
 
 
-def test_recording_stores_items_in_order_and_the_note_separately(typed, branch):
+def test_recording_a_help_session_stores_items_in_order_and_a_separate_note(typed, branch):
     found = ItemFactory(title="Number the Stars")
     typed["items"] = [
         ChosenItem(item=found, reason="age 11"),
@@ -75,7 +75,7 @@ def test_recording_stores_items_in_order_and_the_note_separately(typed, branch):
     assert "hurry" not in session.question + session.summary
 
 
-def test_record_form_sent_twice_creates_one_session(typed):
+def test_help_session_form_sent_twice_creates_one_help_session(typed):
     token = uuid.uuid4()
     first = actions.record(**typed, token=token)
     second = actions.record(**typed, token=token)
@@ -83,13 +83,13 @@ def test_record_form_sent_twice_creates_one_session(typed):
     assert HelpSession.objects.count() == 1
 
 
-def test_form_token_of_a_colleague_cannot_overwrite_their_session(typed, library):
+def test_reused_form_token_cannot_overwrite_a_colleagues_help_session(typed, library):
     other = HelpSessionFactory(status=HelpSession.Status.UNFINISHED)
     with pytest.raises(Exception, match=r"(?i)unique"):
         actions.record(**typed, token=other.public_id)
 
 
-def test_recording_an_unfinished_session_deletes_its_raw_form(typed, staff, branch):
+def test_recording_an_unfinished_help_session_deletes_its_saved_form_data(typed, staff, branch):
     begun = unfinished.start_unfinished(
         by=staff, at=NOW, branch=branch, fields={"question": "half a qu", "minutes": "abc"}
     )
@@ -105,14 +105,14 @@ def test_unfinished_form_keeps_invalid_values_as_typed(staff, branch):
     assert UnfinishedForm.objects.get().fields == {"minutes": "ab"}
 
 
-def test_autosave_after_recording_changes_nothing(typed, staff, branch):
+def test_autosave_after_a_help_session_is_recorded_changes_nothing(typed, staff, branch):
     begun = unfinished.start_unfinished(by=staff, at=NOW, branch=branch, fields={})
     actions.record(**typed, unfinished=begun)
     unfinished.save_unfinished(begun, fields={"question": "late"}, at=NOW)
     assert not UnfinishedForm.objects.exists()
 
 
-def test_tally_counts_in_the_librarys_day_and_hour(staff, branch):
+def test_tally_is_counted_in_the_librarys_time_zone(staff, branch):
     # This is 19:15 on March 3 in Chicago.
     after_midnight_utc = datetime.datetime(2026, 3, 4, 1, 15, tzinfo=datetime.UTC)
     tally = actions.tally(by=staff, at=after_midnight_utc, branch=branch)
@@ -124,7 +124,7 @@ def test_tally_counts_in_the_librarys_day_and_hour(staff, branch):
     )
 
 
-def test_only_its_author_can_undo_a_tally(staff, coordinator, branch):
+def test_staff_member_cannot_undo_a_colleagues_tally(staff, coordinator, branch):
     tally = actions.tally(by=staff, at=NOW, branch=branch)
     actions.undo_tally(tally, by=coordinator, at=NOW)
     assert HelpSession.objects.filter(pk=tally.pk).exists()
@@ -138,7 +138,7 @@ def test_undoing_a_tally_never_deletes_a_recorded_session(typed, staff):
     assert HelpSession.objects.filter(pk=session.pk).exists()
 
 
-def test_hand_over_code_opens_its_session_for_thirty_days(typed, staff):
+def test_claim_code_opens_its_help_session_for_thirty_days(typed, staff):
     session = actions.record(**typed)
     code = handover.hand_over(session, by=staff, at=NOW, base_url=BASE)
 
@@ -161,12 +161,12 @@ def test_quiet_session_is_never_emailed(staff, library):
 
 
 @pytest.mark.parametrize("typed_code", ["", "123", "no digits", "9" * 13, "9" * 300, "٩" * 13])
-def test_wrong_claim_code_is_unknown(library, typed_code):
+def test_malformed_claim_code_is_refused_as_unknown(library, typed_code):
     with pytest.raises(handover.CodeUnknown):
         handover.open_by_code(typed_code, at=NOW)
 
 
-def test_claim_code_may_contain_spaces_dashes_or_other_digits(library):
+def test_claim_code_may_be_typed_with_spaces_dashes_or_arabic_digits(library):
     session = HelpSessionFactory()
     code = code_for(session)
     arabic = code.translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩"))
@@ -186,7 +186,7 @@ def test_code_card_opens_nothing_until_its_session_is_recorded(typed, staff, bra
     assert handover.open_by_code(code, at=NOW).help_session == session
 
 
-def test_code_card_belongs_to_one_session(staff, branch):
+def test_code_card_cannot_be_attached_to_a_second_help_session(staff, branch):
     (code,) = handover.print_code_cards(by=staff, at=NOW, branch=branch, count=1)
     session, other = HelpSessionFactory(branch=branch), HelpSessionFactory(branch=branch)
     handover.attach_code_card(session, code=code, by=staff, at=NOW)
@@ -197,7 +197,7 @@ def test_code_card_belongs_to_one_session(staff, branch):
         handover.attach_code_card(other, code="0" * 13, by=staff, at=NOW)
 
 
-def test_revoking_ends_every_code_of_that_session_only(staff, library):
+def test_revoking_the_codes_of_a_help_session_affects_no_other_help_session(staff, library):
     session, other = HelpSessionFactory(), HelpSessionFactory()
     first, second, foreign = code_for(session), code_for(session), code_for(other)
     handover.revoke_codes(session, by=staff, at=NOW)
@@ -207,7 +207,7 @@ def test_revoking_ends_every_code_of_that_session_only(staff, library):
     assert handover.open_by_code(foreign, at=NOW).help_session == other
 
 
-def test_keeping_stores_the_patron_and_their_consent(patron, library):
+def test_keeping_a_visit_stores_the_patron_and_the_consent(patron, library):
     session = HelpSessionFactory()
     (recommendation,) = recommend_in(session)
     code = code_for(session)
@@ -229,7 +229,7 @@ def test_keeping_stores_the_patron_and_their_consent(patron, library):
     assert AuditEvent.objects.get(action="kept").patron == patron
 
 
-def test_session_is_kept_once(patron, library):
+def test_help_session_cannot_be_kept_by_a_second_patron(patron, library):
     session = HelpSessionFactory()
     keeping.keep(session, by=patron, at=NOW, wording="", language="en")
     keeping.keep(session, by=patron, at=NOW, wording="", language="en")
@@ -243,7 +243,7 @@ def test_quiet_session_cannot_be_kept(patron, library):
         keeping.keep(QuietSessionFactory(), by=patron, at=NOW, wording="", language="en")
 
 
-def test_outcome_questions_are_answered_separately(library):
+def test_second_outcome_answer_does_not_erase_the_first_answer(library):
     session = HelpSessionFactory()
     actions.answer_outcome(session, at=NOW, found="part")
     actions.answer_outcome(session, at=NOW, satisfaction="very_good")
@@ -251,12 +251,12 @@ def test_outcome_questions_are_answered_separately(library):
     assert (session.found, session.satisfaction) == ("part", "very_good")
 
 
-def test_title_of_a_quiet_session_is_only_its_day(library):
+def test_title_of_a_quiet_help_session_contains_only_the_date(library):
     session = QuietSessionFactory(happened_on=datetime.date(2026, 3, 3))
     assert session.title == "Your visit on Tuesday, March 3"
 
 
-def test_discarding_deletes_only_the_unfinished_session(typed, staff, branch):
+def test_unfinished_help_session_can_be_discarded_but_a_recorded_session_cannot(typed, staff, branch):
     begun = unfinished.start_unfinished(by=staff, at=NOW, branch=branch, fields={"question": "x"})
     recorded = actions.record(**typed)
     unfinished.discard_unfinished(begun, by=staff, at=NOW)
@@ -264,7 +264,7 @@ def test_discarding_deletes_only_the_unfinished_session(typed, staff, branch):
     assert list(HelpSession.objects.all()) == [recorded]
 
 
-def test_only_staff_of_the_branch_and_the_recorder_open_a_session(staff, branch, library):
+def test_help_session_is_visible_only_to_staff_of_its_branch_and_its_recorder(staff, branch, library):
     here, elsewhere = HelpSessionFactory(branch=branch), HelpSessionFactory(branch=BranchFactory())
     recorded_elsewhere = HelpSessionFactory(branch=BranchFactory(), staff=staff)
     assert set(HelpSession.objects.at_desk_of(staff)) == {here, recorded_elsewhere}

@@ -55,7 +55,7 @@ def test_visit_page_shows_items_reasons_and_places(me, session, branch):
     assert "Keep this in my library account" not in client_text
 
 
-def test_visit_opened_by_code_offers_to_keep_or_close_it(client, branch, show_code):
+def test_page_of_a_visit_opened_by_code_offers_to_keep_or_remove_the_visit(client, branch, show_code):
     session = HelpSessionFactory(branch=branch)
     show_code(client, code_for(session))
     page = text(client.get(session.get_absolute_url()))
@@ -63,7 +63,7 @@ def test_visit_opened_by_code_offers_to_keep_or_close_it(client, branch, show_co
     assert "Remove this visit from this device" in page
 
 
-def test_quiet_visit_has_a_plain_title_no_names_and_a_quick_exit(client, branch, show_code, staff):
+def test_quiet_visit_page_shows_no_names_and_offers_a_quick_exit(client, branch, show_code, staff):
     quiet = QuietSessionFactory(branch=branch, staff=staff)
     recommend_in(quiet, 2)
     show_code(client, code_for(quiet))
@@ -117,14 +117,14 @@ def test_outcome_questions_are_answered_with_one_tap_each(me, session, field, va
 
 
 @pytest.mark.parametrize("data", [{}, {"found": "nonsense"}, {"satisfaction": ""}])
-def test_outcome_without_a_value_changes_nothing(me, session, data):
+def test_outcome_form_without_a_valid_value_changes_nothing(me, session, data):
     assert me.post(address("session_outcome", session), data).status_code == 302
     session.refresh_from_db()
     assert session.answered_at is None
 
 
 @pytest.mark.parametrize("htmx", [True, False])
-def test_all_helped_answers_for_open_starred_items(me, session, htmx):
+def test_all_helped_button_marks_every_undecided_starred_item_as_helpful(me, session, htmx):
     recommend_in(session, 2)
     [failed] = recommend_in(session, verdict="did_not_help", decided_at=timezone.now())
     [unstarred] = recommend_in(session, starred=False)
@@ -144,7 +144,7 @@ def test_all_helped_answers_for_open_starred_items(me, session, htmx):
 
 
 @pytest.mark.parametrize("open_ones", [0, 1, 2])
-def test_all_helped_is_offered_for_two_or_more_open_items(me, session, open_ones):
+def test_all_helped_button_appears_only_for_two_or_more_undecided_items(me, session, open_ones):
     recommend_in(session, open_ones)
     assert ("All of these helped" in text(me.get(session.get_absolute_url()))) is (open_ones == 2)
 
@@ -158,11 +158,11 @@ def test_item_without_a_star_can_be_answered_but_is_not_asked_about(me, session)
     assert f"helped-{quiet_one.public_id}" in me.get(address).content.decode()
 
 
-def test_visit_without_items_says_so(me, session):
+def test_page_of_a_visit_without_items_says_that_nothing_was_recommended(me, session):
     assert "We didn't recommend anything at this visit" in text(me.get(session.get_absolute_url()))
 
 
-def test_visit_list_pages_by_key(me, patron, branch):
+def test_visit_list_is_paginated_without_skipping_or_repeating_visits(me, patron, branch):
     today = timezone.localdate()
     for number in range(45):
         HelpSessionFactory(
@@ -186,12 +186,12 @@ def test_visit_list_pages_by_key(me, patron, branch):
 
 
 @pytest.mark.parametrize("after", ["x", "00000000-0000-4000-8000-000000000000"])
-def test_unknown_page_key_shows_the_first_page(me, session, after):
+def test_unknown_pagination_key_shows_the_first_page_of_visits(me, session, after):
     assert session.title in text(me.get(reverse("help_sessions"), {"after": after}))
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_visit_page_runs_the_same_number_of_queries_for_any_length(
+def test_visit_page_runs_the_same_number_of_queries_for_1_and_30_items(
     me, session, branch, patron, show_code, django_assert_num_queries, rows
 ):
     recommend_in(session, rows)

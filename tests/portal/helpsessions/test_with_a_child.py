@@ -93,7 +93,7 @@ def paper(branch, staff):
     return HelpSessionFactory(branch=branch, staff=staff, with_child="paper")
 
 
-def test_paper_only_visit_gets_no_code_email_or_account(paper, staff, patron, child):
+def test_paper_only_visit_cannot_be_kept_emailed_or_opened_by_code(paper, staff, patron, child):
     for to_address in ("", "sam@example.org"):
         with pytest.raises(keeping.OnPaperOnly):
             handover.hand_over(paper, by=staff, at=timezone.now(), base_url="", to_address=to_address)
@@ -127,7 +127,7 @@ def test_quiet_visit_with_a_child_cannot_be_kept_or_shared(branch, staff, adult)
 
 
 @pytest.mark.parametrize("first", ["child", "adult"])
-def test_shared_visit_kept_by_one_can_still_be_kept_by_the_other(session, child, adult, keep, device, first):
+def test_shared_visit_can_be_kept_by_both_the_child_and_the_adult(session, child, adult, keep, device, first):
     code = code_for(session)
     order = [child, adult] if first == "child" else [adult, child]
     keep(session, order[0])
@@ -142,7 +142,7 @@ def test_shared_visit_kept_by_one_can_still_be_kept_by_the_other(session, child,
         assert device(person).post(reverse("open_code"), {"code": code}).status_code == status
 
 
-def test_shared_visit_has_one_child_and_one_adult(session, child, adult, keep):
+def test_second_child_or_second_adult_cannot_keep_a_shared_visit(session, child, adult, keep):
     keep(session, child)
     keep(session, adult)
     for other in (ChildFactory(name="Leo"), UserFactory()):
@@ -154,7 +154,9 @@ def test_shared_visit_has_one_child_and_one_adult(session, child, adult, keep):
     assert Consent.objects.count() == 2
 
 
-def test_child_and_adult_both_read_answer_and_ask(session, child, adult, keep, device):
+def test_child_and_adult_can_both_give_verdicts_and_ask_about_a_shared_visit(
+    session, child, adult, keep, device
+):
     [recommendation] = recommend_in(session)
     keep(session, child)
     keep(session, adult)
@@ -196,7 +198,9 @@ def test_adult_sees_only_the_shared_visit_of_the_child(session, child, adult, ke
     assert "Zqxsecret" in text(device(child).get(message.conversation.get_absolute_url()))
 
 
-def test_conversations_of_shared_visits_are_not_merged_with_others(session, child, branch, staff):
+def test_conversations_of_different_visits_cannot_be_merged_if_one_visit_is_shared(
+    session, child, branch, staff
+):
     other = HelpSessionFactory(branch=branch, staff=staff, patron=child)
     type(session).objects.filter(pk=session.pk).update(patron=child)
     session.refresh_from_db()
@@ -210,7 +214,7 @@ def test_conversations_of_shared_visits_are_not_merged_with_others(session, chil
     assert list(merging.mergeable(apart)) == []
 
 
-def test_conversation_of_a_shared_visit_names_neither_child_nor_adult(
+def test_child_and_adult_do_not_see_each_others_names_in_a_conversation(
     session, child, adult, keep, device, staff
 ):
     keep(session, child)
@@ -249,7 +253,7 @@ def test_staff_see_child_and_adult_of_a_shared_visit(session, child, adult, keep
         assert "opened your visit" in text(browser_of(person, sign_in).get(reverse("who_looked")))
 
 
-def test_desk_says_that_an_adult_reads_the_answer_too(
+def test_desk_conversation_page_says_that_an_adult_also_reads_the_answers(
     session, child, adult, keep, device, client, staff, sign_in
 ):
     keep(session, child)
@@ -282,7 +286,7 @@ def test_answer_emails_to_child_and_adult_are_sent_and_withdrawn_together(
     assert not Notification.objects.exists()
 
 
-def test_child_ends_sharing_and_no_code_lets_the_adult_back_in(
+def test_adult_cannot_open_a_visit_even_by_code_after_the_child_ends_sharing(
     session, child, adult, keep, device, show_code
 ):
     code = code_for(session)
@@ -305,7 +309,7 @@ def test_child_ends_sharing_and_no_code_lets_the_adult_back_in(
     assert device(adult).get(reverse("verdict", args=[recommendation.public_id])).status_code == 404
 
 
-def test_child_can_end_the_code_before_an_adult_uses_it(session, child, adult, keep, device):
+def test_child_can_end_sharing_before_an_adult_uses_the_code(session, child, adult, keep, device):
     code = code_for(session)
     keep(session, child)
     device(child).post(reverse("stop_sharing", args=[session.public_id]))
@@ -313,7 +317,7 @@ def test_child_can_end_the_code_before_an_adult_uses_it(session, child, adult, k
         handover.open_by_code(code, at=timezone.now())
 
 
-def test_either_can_leave_a_shared_visit_and_the_other_keeps_it(session, child, adult, keep, device):
+def test_adult_keeps_a_shared_visit_when_the_child_leaves_and_vice_versa(session, child, adult, keep, device):
     [recommendation] = recommend_in(session)
     keep(session, child)
     keep(session, adult)
@@ -342,7 +346,9 @@ def test_viewer_by_code_cannot_end_sharing(session, adult, child, keep, show_cod
         assert holder.post(reverse(name, args=[session.public_id])).status_code == 404
 
 
-def test_desk_removes_the_adult_from_a_shared_visit(session, child, adult, keep, client, staff, sign_in):
+def test_staff_member_can_remove_the_adult_from_a_shared_visit(
+    session, child, adult, keep, client, staff, sign_in
+):
     keep(session, adult)
     code = code_for(session)
     sign_in(client, staff).post(reverse("take_out", args=[session.public_id]), {"who": str(adult.public_id)})
@@ -355,7 +361,7 @@ def test_desk_removes_the_adult_from_a_shared_visit(session, child, adult, keep,
 
 
 @pytest.mark.parametrize(("part", "is_child"), [("child", True), ("adult", False)])
-def test_viewer_by_code_chooses_child_or_adult_before_keeping(session, show_code, part, is_child):
+def test_viewer_by_code_must_choose_child_or_adult_before_keeping_a_visit(session, show_code, part, is_child):
     holder, address = (
         show_code(Client(), code_for(session)),
         reverse("keep_session", args=[session.public_id]),
@@ -388,7 +394,7 @@ def test_consent_text_of_a_shared_visit_differs_for_child_and_adult(session, chi
 # The child's own
 
 
-def test_childs_own_visit_is_kept_once(branch, staff, child, adult, keep, show_code):
+def test_childs_own_visit_cannot_also_be_kept_by_an_adult(branch, staff, child, adult, keep, show_code):
     session = HelpSessionFactory(branch=branch, staff=staff, with_child="own")
     code = code_for(session)
     holder = show_code(Client(), code)
@@ -419,7 +425,7 @@ def test_visit_without_a_child_can_be_kept_by_one_patron_only(branch, staff, pat
 
 
 @pytest.mark.parametrize("later", ["paper", "shared", "own"])
-def test_changing_the_library_setting_leaves_recorded_visits_unchanged(
+def test_new_library_setting_for_children_does_not_affect_recorded_visits(
     library, branch, staff, child, adult, keep, show_code, later
 ):
     visits = {
@@ -439,7 +445,7 @@ def test_changing_the_library_setting_leaves_recorded_visits_unchanged(
         keep(visits["own"], adult)
 
 
-def test_only_adults_with_a_shared_visit_are_marked_as_having_one(session, adult, patron, keep):
+def test_shared_visits_flag_is_set_only_for_adults_of_shared_visits(session, adult, patron, keep):
     keep(session, adult)
     held = set(type(session).objects.exclude(shared_with=None).values_list("shared_with", flat=True))
     assert set(User.objects.filter(has_shared_visits=True).values_list("pk", flat=True)) == held == {adult.pk}
@@ -517,7 +523,7 @@ def test_adult_cannot_keep_a_visit_whose_sharing_ended(
     assert "Only you and the library staff who help you can see this visit now" in text(page)
 
 
-def test_reason_on_a_saved_item_is_deleted_with_the_visit(session, child, adult, keep, device):
+def test_saved_item_loses_its_reason_when_sharing_of_the_visit_ends(session, child, adult, keep, device):
     [recommendation] = recommend_in(session, reason="because she asked for something gentle")
     keep(session, child)
     keep(session, adult)
@@ -533,7 +539,7 @@ def test_reason_on_a_saved_item_is_deleted_with_the_visit(session, child, adult,
     assert recommendation.item.title in page
 
 
-def test_unsent_words_of_an_erased_adult_are_deleted(
+def test_unsent_attachments_of_an_erased_adult_are_deleted(
     session, child, adult, keep, django_capture_on_commit_callbacks
 ):
     keep(session, child)

@@ -41,7 +41,7 @@ def test_new_patron_sees_what_will_appear_on_home(client, patron, sign_in):
     assert "Enter a code" in page
 
 
-def test_home_shows_waiting_answers_first(client, patron, staff, branch, sign_in):
+def test_home_lists_new_answers_before_visits_and_saved_items(client, patron, staff, branch, sign_in):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch, question="Compost?")
     recommend_in(session, starred=True)
     conversation = ConversationFactory(
@@ -95,7 +95,7 @@ def test_home_shows_only_the_day_of_a_quiet_visit(client, branch, show_code):
 
 
 @pytest.mark.parametrize("verdict", ["helped", "did_not_help"])
-def test_verdict_on_home_swaps_in_what_a_reload_shows(client, patron, branch, sign_in, verdict):
+def test_verdict_by_htmx_on_home_shows_the_same_card_as_a_reload(client, patron, branch, sign_in, verdict):
     [recommendation] = recommend_in(HelpSessionFactory(patron=patron, branch=branch))
     sign_in(client, patron)
     address = reverse("verdict", args=[recommendation.public_id])
@@ -134,7 +134,7 @@ def test_visitor_can_choose_the_language(client):
         assert 'id="language-es"' in client.get(page).content.decode()
 
 
-def test_unknown_query_parameters_are_ignored(client, patron, sign_in):
+def test_home_ignores_an_invalid_query_parameter(client, patron, sign_in):
     sign_in(client, patron)
     assert client.get(HOME, {"said": "nonsense"}).status_code == 200
 

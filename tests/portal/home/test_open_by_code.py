@@ -58,7 +58,7 @@ def test_qr_code_link_opens_the_visit(client, session):
     assert response.status_code == 200
 
 
-def test_prefetching_a_code_link_opens_and_counts_nothing(client, session):
+def test_prefetched_code_link_opens_no_visit_and_counts_as_no_attempt(client, session):
     link = reverse("open_code_link", args=[code_for(session)])
     wrong = reverse("open_code_link", args=[new_code()])
     for _try in range(12):
@@ -107,7 +107,9 @@ def _unfinished(session):
     ],
 )
 @pytest.mark.parametrize("way", ["typed", "link"])
-def test_unusable_code_says_why_and_reveals_nothing(client, session, code_of, status, words, way):
+def test_unusable_code_shows_the_reason_but_reveals_nothing_of_the_visit(
+    client, session, code_of, status, words, way
+):
     code = code_of(session)
     response = (
         try_code(client, code) if way == "typed" else client.get(reverse("open_code_link", args=[code]))
@@ -129,7 +131,7 @@ def test_unusable_code_says_why_and_reveals_nothing(client, session, code_of, st
         ("9" * 101, "A code has 13 digits"),
     ],
 )
-def test_malformed_code_is_a_form_error_and_not_counted(client, typed, words):
+def test_malformed_code_shows_a_form_error_and_does_not_count_as_an_attempt(client, typed, words):
     for _try in range(32):
         response = try_code(client, typed)
         assert response.status_code == 422
@@ -137,14 +139,14 @@ def test_malformed_code_is_a_form_error_and_not_counted(client, typed, words):
         assert "<title>Error:" in response.content.decode()
 
 
-def test_old_code_leads_the_patron_who_kept_the_visit_to_it(client, session, patron, sign_in):
+def test_used_code_still_opens_the_visit_for_the_patron_who_kept_it(client, session, patron, sign_in):
     code = code_for(session, state=ClaimCode.State.KEPT)
     HelpSession.objects.filter(pk=session.pk).update(patron=patron)
     sign_in(client, patron)
     assert try_code(client, code).url == session.get_absolute_url()
 
 
-def test_thirty_wrong_codes_from_one_address_block_it_for_ten_minutes(client, session):
+def test_thirty_wrong_codes_block_an_ip_address_for_ten_minutes(client, session):
     for _try in range(30):
         assert try_code(client, new_code()).status_code == 404
     refused = try_code(client, code_for(session))
@@ -155,19 +157,19 @@ def test_thirty_wrong_codes_from_one_address_block_it_for_ten_minutes(client, se
     assert try_code(client, code_for(session), REMOTE_ADDR="192.0.2.7").status_code == 302
 
 
-def test_right_codes_are_not_counted(client, session):
+def test_correct_codes_do_not_count_toward_the_limit_of_attempts(client, session):
     for _try in range(32):
         assert try_code(client, code_for(session)).status_code == 302
 
 
-def test_wrong_codes_are_counted_per_person_on_any_address(client, patron, sign_in, session):
+def test_wrong_codes_of_a_patron_are_counted_across_ip_addresses(client, patron, sign_in, session):
     sign_in(client, patron)
     for number in range(10):
         try_code(client, new_code(), REMOTE_ADDR=f"192.0.2.{number}")
     assert try_code(client, code_for(session), REMOTE_ADDR="192.0.2.99").status_code == 429
 
 
-def test_many_wrong_codes_leave_unknown_addresses_fewer_tries_but_not_none(
+def test_unknown_ip_addresses_get_fewer_attempts_after_many_wrong_codes(
     client, session, monkeypatch, show_code
 ):
     monkeypatch.setitem(LIMITS, "visit_code_of_all", Limit("wrong codes", target="5/10m"))
@@ -181,7 +183,7 @@ def test_many_wrong_codes_leave_unknown_addresses_fewer_tries_but_not_none(
     assert statuses == [404] * 5
 
 
-def test_leaving_quickly_removes_quiet_visits_and_opens_the_catalog(client, library, branch, show_code):
+def test_leave_quickly_button_closes_quiet_visits_and_opens_the_catalog(client, library, branch, show_code):
     library.catalog_link = "https://catalogue.example.org/find?isbn={isbn}"
     library.save()
     quiet = QuietSessionFactory(branch=branch)
@@ -192,7 +194,7 @@ def test_leaving_quickly_removes_quiet_visits_and_opens_the_catalog(client, libr
     assert client.get(quiet.get_absolute_url()).status_code == 404
 
 
-def test_leaving_one_visit_keeps_the_others_open(client, branch, show_code):
+def test_closing_a_visit_opened_by_code_leaves_other_visits_open(client, branch, show_code):
     first, second = HelpSessionFactory.create_batch(2, branch=branch)
     for session in [first, second]:
         show_code(client, code_for(session))
@@ -202,7 +204,7 @@ def test_leaving_one_visit_keeps_the_others_open(client, branch, show_code):
 
 
 @pytest.mark.parametrize("named", ["x", "00000000-0000-4000-8000-000000000000"])
-def test_leaving_a_visit_that_is_not_open_changes_nothing(client, branch, show_code, named):
+def test_closing_a_visit_that_is_not_open_changes_nothing(client, branch, show_code, named):
     session = HelpSessionFactory(branch=branch)
     show_code(client, code_for(session))
     client.post(reverse("leave"), {"session": named})

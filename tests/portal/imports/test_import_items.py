@@ -46,7 +46,7 @@ def test_importing_the_same_file_again_changes_nothing(run, marc_file):
     assert list(Item.objects.values()) == before
 
 
-def test_import_changes_only_what_changed_in_the_file(run, marc_file):
+def test_import_updates_only_items_that_changed_in_the_file(run, marc_file):
     run(marc_file(titled("Old name", number="1"), titled("Other", number="2")))
     assert (
         run(
@@ -60,7 +60,7 @@ def test_import_changes_only_what_changed_in_the_file(run, marc_file):
     assert find_items("old") == []
 
 
-def test_broken_record_is_reported_by_number_and_exit_status(run, marc_file):
+def test_import_reports_the_position_of_broken_records_and_exits_with_status_1(run, marc_file):
     file = marc_file(
         titled("First"),
         titled("Cut", number="2").as_marc()[:50],
@@ -77,7 +77,7 @@ def test_broken_record_is_reported_by_number_and_exit_status(run, marc_file):
     assert sorted(Item.objects.values_list("title", flat=True)) == ["First", "Last"]
 
 
-def test_call_numbers_belong_to_the_named_branch(run, marc_file):
+def test_import_saves_call_numbers_only_for_the_named_branch(run, marc_file):
     BranchFactory(slug="east")
     other = BranchFactory()
     one = marc(("245", "0", ("a", "Atlas")), ("050", " ", ("a", "G1021")))
@@ -100,7 +100,7 @@ def test_import_sources_do_not_affect_each_other(run, marc_file):
     assert run(marc_file(titled("Theirs")), "--source", "partner")[1] == "1 added, 0 changed, 0 unchanged.\n"
 
 
-def test_dry_run_reports_and_changes_nothing(run, marc_file):
+def test_dry_run_of_an_import_prints_counts_but_changes_nothing(run, marc_file):
     branch = BranchFactory()
     run(marc_file(titled("Old"), titled("Same", number="2")))
     file = marc_file(titled("New"), titled("Same", number="2"), titled("Third", number="3"))
@@ -111,7 +111,7 @@ def test_dry_run_reports_and_changes_nothing(run, marc_file):
     assert sorted(Item.objects.values_list("title", flat=True)) == ["Old", "Same"]
 
 
-def test_xml_and_csv_are_recognized(run, tmp_path):
+def test_import_recognizes_xml_and_csv_files(run, tmp_path):
     (tmp_path / "a").write_bytes(as_xml(titled("From XML")))
     (tmp_path / "b").write_text("title,isbn\nFrom CSV,306406152\nNo number,9.78E+12\n")
     assert run(tmp_path / "a")[0] == 0
@@ -134,7 +134,7 @@ def test_xml_and_csv_are_recognized(run, tmp_path):
         (b"title\nx\n", ["--source", " "], "--source needs a name"),
     ],
 )
-def test_unreadable_file_exits_with_2(tmp_path, content, options, words):
+def test_import_of_an_unreadable_file_exits_with_status_2(tmp_path, content, options, words):
     file = tmp_path / "file"
     if content is not None:
         file.write_bytes(content)
@@ -147,7 +147,7 @@ def test_file_with_only_broken_records_counts_as_unreadable(run, marc_file):
     assert run(marc_file(b"rubbish\x1d"), "--format", "marc")[0] == 2
 
 
-def test_import_compares_again_after_a_simultaneous_import(run, marc_file, monkeypatch):
+def test_import_is_retried_after_a_conflict_with_a_simultaneous_import(run, marc_file, monkeypatch):
     def meet_the_other(*args):
         monkeypatch.undo()
         raise IntegrityError("one_item_per_source_key")
@@ -157,7 +157,7 @@ def test_import_compares_again_after_a_simultaneous_import(run, marc_file, monke
     assert Item.objects.get().title == "First"
 
 
-def test_import_before_migrating_says_what_to_do(monkeypatch, tmp_path):
+def test_import_without_database_tables_asks_the_user_to_migrate(monkeypatch, tmp_path):
     def no_tables():
         raise OperationalError("no such table: recommendations_item")
 

@@ -26,7 +26,7 @@ from portal.imports.isbns import Repair, best_of, read
         ("$12.50", ("", Repair.LEFT_EMPTY)),
     ],
 )
-def test_isbn_is_repaired_only_if_its_check_digit_proves_it(given, expected):
+def test_isbn_is_repaired_only_if_the_check_digit_matches(given, expected):
     assert read(given) == expected
 
 
@@ -39,7 +39,7 @@ def test_isbn_10_without_leading_zeros_is_restored(body):
 
 
 @given(st.text())
-def test_any_text_gives_an_isbn_or_nothing(text):
+def test_any_text_is_read_as_a_valid_isbn_or_as_empty(text):
     number, _repair = read(text)
     assert number == "" or (isbn.is_valid(number) and len(number) == 13)
 

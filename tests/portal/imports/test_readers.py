@@ -105,7 +105,7 @@ def test_marc_record_fields_are_read():
 
 
 @pytest.mark.parametrize("prefix", ["", "marc"])
-def test_marcxml_gives_the_same_record(prefix):
+def test_marcxml_file_gives_the_same_record_as_binary_marc(prefix):
     [found] = read_xml(io.BytesIO(as_xml(marc(*FULL), prefix=prefix)))
     assert found == Record(1, "XX:1", FULL_VALUES, ("QA76.73 .C15",), "as given")
 
@@ -173,13 +173,13 @@ BAD = titled("Bad one", number="2").as_marc()
         b"rubbish between records\x1d",
     ],
 )
-def test_damaged_marc_record_affects_no_other(damaged):
+def test_damaged_marc_record_does_not_affect_other_records(damaged):
     found = binary(GOOD, damaged, LAST)
     assert outcome(found) == ["First", 2, "Last"]
     assert found[1].reason
 
 
-def test_file_cut_off_in_its_last_record_keeps_the_others():
+def test_truncated_last_marc_record_does_not_affect_earlier_records():
     assert outcome(binary(GOOD, BAD[:50])) == ["First", 2]
     assert "cut off after 50 bytes" in binary(GOOD, BAD[:50])[1].reason
 
@@ -190,7 +190,7 @@ def test_line_ends_between_records_are_ignored():
 
 @settings(max_examples=150)
 @given(st.integers(0, len(BAD) - 1), st.binary(max_size=6))
-def test_damage_inside_a_record_never_reaches_its_neighbors(position, put):
+def test_damage_inside_a_marc_record_never_affects_neighboring_records(position, put):
     damaged = BAD[:position] + put.replace(b"\x1d", b"") + BAD[position + len(put) :]
     found = binary(GOOD, damaged if damaged.endswith(b"\x1d") else damaged + b"\x1d", LAST)
     assert outcome(found)[0] == "First"
@@ -207,7 +207,7 @@ def test_damage_inside_a_record_never_reaches_its_neighbors(position, put):
         b"<record></record>",
     ],
 )
-def test_damaged_xml_record_affects_no_other(damaged):
+def test_damaged_xml_record_does_not_affect_other_records(damaged):
     start, first, last = (
         b"<collection>",
         pymarc.record_to_xml(titled("First")),
@@ -220,7 +220,7 @@ def test_damaged_xml_record_affects_no_other(damaged):
     ]
 
 
-def test_harvested_xml_is_read_inside_its_envelopes():
+def test_marc_records_inside_envelopes_of_harvested_xml_are_read():
     text = pymarc.record_to_xml(titled("First")).decode()
     assert outcome(
         read_xml(io.BytesIO(f"<list><record><header/><metadata>{text}</metadata></record></list>".encode()))
@@ -240,7 +240,7 @@ def table(text, encoding="utf-8", **mapping):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_csv_columns_are_guessed_in_any_encoding(encoding, delimiter):
+def test_csv_columns_are_recognized_by_heading_in_any_encoding(encoding, delimiter):
     [found] = table(
         delimiter.join(["Title", "Author", "ISBN", "Publication Year"])
         + "\r\n"
@@ -253,7 +253,7 @@ def test_csv_columns_are_guessed_in_any_encoding(encoding, delimiter):
     assert found.values["year"] == "1999"
 
 
-def test_csv_columns_can_be_named():
+def test_csv_columns_can_be_mapped_to_item_fields():
     [found] = table(
         "title,original_title,who,shelf\nA,B,C,D\n",
         title=["original_title"],
@@ -272,13 +272,13 @@ def test_csv_columns_can_be_named():
         ("", {}, "no line of column names"),
     ],
 )
-def test_csv_without_a_title_column_asks_for_it(text, mapping, words):
+def test_csv_with_missing_or_unknown_columns_is_refused_with_a_reason(text, mapping, words):
     with pytest.raises(Unreadable) as reason:
         table(text, **mapping)
     assert words in str(reason.value)
 
 
-def test_bad_csv_row_affects_no_other():
+def test_bad_csv_row_does_not_affect_other_rows():
     found = table(
         'title,by\nFirst,A\n,B\nToo,many,cells\n\n"On two\nlines",C\nShort\n' + "x" * 140_000 + ",D\nLast,E\n"
     )

@@ -5,7 +5,7 @@ from portal.lists.models import SavedItem
 from tests.factories import ItemFactory
 
 
-def test_saving_twice_saves_once_and_removing_deletes_it(patron):
+def test_item_saved_twice_is_listed_once_and_can_be_removed(patron):
     item = ItemFactory()
     first = save(item, patron=patron, at=timezone.now())
     assert save(item, patron=patron, at=timezone.now()) == first

@@ -43,7 +43,7 @@ def save(client, recommendation, **extra):
     )
 
 
-def test_saving_by_htmx_shows_what_a_reload_shows(me, session, recommendation):
+def test_saving_an_item_by_htmx_shows_the_same_button_as_a_reload(me, session, recommendation):
     page = session.get_absolute_url()
     swapped = save(me, recommendation, back=page, **HTMX)
     button = f"saving-{recommendation.public_id}"
@@ -52,7 +52,7 @@ def test_saving_by_htmx_shows_what_a_reload_shows(me, session, recommendation):
     assert recommendation.item.title in text(me.get(SAVED))
 
 
-def test_saving_without_javascript_returns_to_the_item(me, session, recommendation):
+def test_saving_an_item_without_javascript_returns_to_that_item(me, session, recommendation):
     for _again in range(2):
         response = save(me, recommendation, back=session.get_absolute_url())
         assert response.url == f"{session.get_absolute_url()}#rec-{recommendation.public_id}"
@@ -62,7 +62,7 @@ def test_saving_without_javascript_returns_to_the_item(me, session, recommendati
 @pytest.mark.parametrize(
     "back", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)", ""]
 )
-def test_saving_never_redirects_to_another_site(me, recommendation, back):
+def test_saving_an_item_never_redirects_to_another_site(me, recommendation, back):
     assert save(me, recommendation, back=back).url == SAVED
 
 
@@ -84,7 +84,7 @@ def test_removing_an_item_can_be_undone(me, recommendation, htmx):
 
 
 @pytest.mark.parametrize("htmx", [True, False])
-def test_viewer_by_code_must_keep_the_visit_before_saving(client, branch, show_code, htmx):
+def test_viewer_by_code_must_keep_the_visit_before_saving_an_item(client, branch, show_code, htmx):
     session = HelpSessionFactory(branch=branch)
     [recommendation] = recommend_in(session)
     show_code(client, code_for(session))
@@ -114,7 +114,7 @@ def test_strangers_can_neither_save_nor_remove_items(client, recommendation, pat
     assert saved.item.title not in text(client.get(SAVED))
 
 
-def test_empty_list_says_what_to_do(client, library, patron, sign_in, branch, show_code):
+def test_empty_saved_list_explains_how_to_save_items(client, library, patron, sign_in, branch, show_code):
     assert "Sign in to see what you saved" in text(client.get(SAVED))
     show_code(client, code_for(HelpSessionFactory(branch=branch)))
     assert "To save items, first add a visit to a library account." in text(client.get(SAVED))
@@ -140,7 +140,7 @@ def test_saved_item_shows_its_reason_only_while_its_visit_can_be_opened(me, patr
     assert all(each.item.title in page for each in reasons.values())
 
 
-def test_saved_list_pages_by_key(me, patron):
+def test_saved_list_is_paginated_without_skipping_or_repeating_items(me, patron):
     SavedItemFactory.create_batch(25, saved_list=SavedListFactory(patron=patron))
     first = me.get(SAVED)
     second = me.get(SAVED, {"after": first.context["older"]})
@@ -150,7 +150,7 @@ def test_saved_list_pages_by_key(me, patron):
 
 
 @pytest.mark.parametrize("rows", [1, 20])
-def test_saved_list_runs_the_same_number_of_queries_for_1_and_30_rows(
+def test_saved_list_runs_the_same_number_of_queries_for_1_and_20_rows(
     me, session, patron, branch, django_assert_num_queries, rows
 ):
     saved_list = SavedListFactory(patron=patron)

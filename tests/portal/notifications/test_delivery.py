@@ -59,7 +59,7 @@ def test_email_is_delivered_once(smtp):
     assert [received["Message-ID"] for received in smtp.received] == [mail.message_id]
 
 
-def test_email_with_a_code_is_emptied_after_delivery(smtp):
+def test_text_of_an_email_with_a_code_is_deleted_after_delivery(smtp):
     mail = write_email(html="<p>123</p>", blank=True)
     deliver()
     mail.refresh_from_db()
@@ -67,7 +67,7 @@ def test_email_with_a_code_is_emptied_after_delivery(smtp):
     assert len(smtp.received) == 1
 
 
-def test_deferred_email_is_retried_later_and_delays_no_other(smtp):
+def test_deferred_email_is_retried_later_without_delaying_other_emails(smtp):
     mail = write_email("busy@example.org")
     write_email("ok@example.org")
     deliver()
@@ -94,7 +94,7 @@ def test_email_to_an_unknown_mailbox_is_given_up_at_once(smtp):
     assert states() == {"unknown@example.org": "dead", "ok@example.org": "delivered"}
 
 
-def test_email_to_an_invalid_address_is_given_up_and_stops_no_other(smtp):
+def test_email_to_an_invalid_address_is_given_up_without_blocking_other_emails(smtp):
     write_email("bad\r\nBcc: x@example.org")
     write_email("ok@example.org")
     deliver()
@@ -160,7 +160,7 @@ def test_email_is_sent_encrypted_if_the_certificate_is_trusted(smtp_port, certif
         assert [received["Message-ID"] for received in smtp.received] == [mail.message_id]
 
 
-def test_worker_with_an_expired_lease_does_not_overrule_the_next_one():
+def test_worker_with_an_expired_lease_cannot_change_the_state_of_an_email():
     write_email()
     slow = actions.take_next(at=timezone.now())
     let_time_pass(hours=1)
@@ -223,7 +223,7 @@ def finish(process):
     assert process.returncode == 0, output.decode()
 
 
-def test_email_of_a_killed_worker_is_delivered_by_the_next_one(worker, smtp):
+def test_email_of_a_killed_worker_is_delivered_by_the_next_worker(worker, smtp):
     write_email("stuck@example.org")
     killed = worker()
     wait_for_delivery_to_begin(killed, smtp)
@@ -239,7 +239,7 @@ def test_email_of_a_killed_worker_is_delivered_by_the_next_one(worker, smtp):
     assert states() == {"stuck@example.org": "delivered"}
 
 
-def test_worker_killed_after_the_server_accepted_sends_the_same_email_again(worker, smtp):
+def test_email_already_sent_by_a_killed_worker_is_sent_again_with_the_same_id(worker, smtp):
     mail = write_email("silent@example.org")
     killed = worker()
     wait_for_delivery_to_begin(killed, smtp)
@@ -251,7 +251,7 @@ def test_worker_killed_after_the_server_accepted_sends_the_same_email_again(work
     assert [received["Message-ID"] for received in smtp.received] == [mail.message_id] * 2
 
 
-def test_stopping_worker_finishes_the_current_email(worker, smtp):
+def test_worker_finishes_the_current_email_after_sigterm(worker, smtp):
     write_email("stuck@example.org")
     write_email("next@example.org")
     stopped = worker()

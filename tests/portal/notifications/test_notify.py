@@ -29,7 +29,7 @@ def answer(library, patron, staff):
     return answer
 
 
-def test_notify_queues_an_email_that_is_due_now(answer, patron):
+def test_new_email_is_queued_for_immediate_delivery(answer, patron):
     notice = answer()
     assert (notice.state, notice.due_at, notice.recipient, notice.to_address) == (
         "waiting",
@@ -39,7 +39,7 @@ def test_notify_queues_an_email_that_is_due_now(answer, patron):
     )
 
 
-def test_answer_email_names_helper_and_link_but_not_the_subject(answer):
+def test_answer_email_contains_the_staff_members_name_and_a_link(answer):
     notice = answer()
     assert notice.subject == "The library has answered"
     assert "Rosa Lindqvist has answered you." in notice.text
@@ -47,7 +47,7 @@ def test_answer_email_names_helper_and_link_but_not_the_subject(answer):
     assert 'href="http://localhost:8000/messages/1/"' in notice.html
 
 
-def test_plain_text_email_is_not_escaped_but_html_is(answer, library, staff):
+def test_names_are_escaped_in_html_email_but_not_in_plain_text_email(answer, library, staff):
     staff.name = "Rosa <O'Hara> & Co"
     notice = answer()
     assert "Rosa <O'Hara> & Co has answered you." in notice.text
@@ -78,7 +78,7 @@ def test_names_cannot_inject_email_headers(answer, library, name):
     assert not names & {b"bcc", b"x", b"b"}
 
 
-def test_email_references_the_earlier_ones(answer):
+def test_second_email_about_a_conversation_references_the_first_email(answer):
     first = answer()
     second = answer(references=[first.message_id])
     mail = build(second).message()
@@ -90,7 +90,7 @@ def test_email_references_the_earlier_ones(answer):
     assert mail["Subject"] == build(first).message()["Subject"]
 
 
-def test_given_message_id_is_used_for_every_attempt(answer):
+def test_every_delivery_attempt_of_an_email_uses_the_same_message_id(answer):
     notice = answer(message_id="<chosen@library>")
     assert [build(notice).message()["Message-ID"] for _ in range(2)] == ["<chosen@library>"] * 2
 
@@ -106,7 +106,7 @@ def test_email_is_marked_automatic_and_has_text_and_html(answer, library):
     ]
 
 
-def test_hand_over_email_names_the_code_and_how_long_it_works(library):
+def test_email_with_a_visit_code_says_how_long_the_code_works(library):
     notice = notify(
         "helpsessions/hand_over", to="sam@example.org", at=AT, language="en", context=HAND_OVER, blank=True
     )
@@ -122,7 +122,7 @@ def test_emails_load_nothing_from_other_hosts(answer):
         assert word not in answer().html
 
 
-def test_ordinary_django_email_becomes_a_row_per_recipient(settings, patron):
+def test_email_sent_with_django_becomes_one_outbox_row_per_recipient(settings, patron):
     use_outbox(settings)
     send_mail("Hello\tthere", "text", None, ["sam@example.org", "other@example.org"])
     rows = Notification.objects.order_by("pk").values_list(
@@ -134,7 +134,7 @@ def test_ordinary_django_email_becomes_a_row_per_recipient(settings, patron):
     ]
 
 
-def test_blanking_header_is_removed_from_ordinary_email(settings, library):
+def test_internal_header_of_a_code_email_is_not_sent_to_the_recipient(settings, library):
     use_outbox(settings)
     mail = EmailMultiAlternatives(
         "Code", "123", to=["sam@example.org"], headers={"X-Afterword-Blank": "1", "X-Kept": "yes"}

@@ -86,7 +86,7 @@ def is_forgotten(session):
     ],
 )
 @pytest.mark.parametrize("made_of", ["a child's record", "a visit with a child"])
-def test_visits_of_a_child_are_kept_90_days_at_most_for_every_choice(
+def test_childs_visit_is_kept_at_most_90_days_for_every_retention_choice(
     branch, child, patron, remember, until, days_ago, gone, made_of
 ):
     person = child if made_of == "a child's record" else patron
@@ -105,7 +105,7 @@ def test_visits_of_a_child_are_kept_90_days_at_most_for_every_choice(
     assert (said <= AT) is gone
 
 
-def test_python_and_database_agree_when_childrens_visits_end(library, branch):
+def test_python_and_sql_select_the_same_childrens_visits_to_forget(library, branch):
     people = []
     for number, remember in enumerate(["30", "90", "365", "until", "nothing"] * 3):
         since = [None, AT - timedelta(hours=23), AT - timedelta(hours=25)][number % 3]
@@ -140,7 +140,7 @@ def test_python_and_database_agree_when_childrens_visits_end(library, branch):
     assert 50 < len(said) < 350
 
 
-def test_making_a_childs_record_forgets_nothing_for_a_day(branch, patron, staff):
+def test_changing_a_record_to_a_childs_record_forgets_no_visit_for_a_day(branch, patron, staff):
     session = make_kept_visit(branch, 200, patron=patron)
     children.make_childs_record(patron, by=staff, at=AT - timedelta(hours=23))
     retention.forget(at=AT)
@@ -168,7 +168,7 @@ def test_paper_only_visit_is_forgotten_after_30_days(branch):
 # Shared visits.
 
 
-def test_shared_visit_is_forgotten_when_the_childs_time_is_over(branch, child, adult):
+def test_shared_visit_is_forgotten_when_the_childs_retention_time_ends(branch, child, adult):
     session = make_shared_visit(branch, child=child, adult=adult, days_ago=91, adults_days_ago=10)
     retention.forget(at=AT)
     assert is_forgotten(session)
@@ -176,7 +176,7 @@ def test_shared_visit_is_forgotten_when_the_childs_time_is_over(branch, child, a
 
 
 @pytest.mark.parametrize(("remember", "adults_days_ago"), [("30", 31), ("365", 91)])
-def test_child_keeps_a_shared_visit_alone_when_the_adults_time_is_over(
+def test_shared_visit_stays_with_the_child_when_the_adults_retention_time_ends(
     branch, child, adult, remember, adults_days_ago
 ):
     User.objects.filter(pk=adult.pk).update(remember=remember)
@@ -189,9 +189,7 @@ def test_child_keeps_a_shared_visit_alone_when_the_adults_time_is_over(
 
 
 @pytest.mark.parametrize(("days_ago", "gone"), [(89, False), (91, True)])
-def test_visit_kept_by_the_adult_alone_ends_after_90_days_unless_a_code_opens_it(
-    branch, adult, days_ago, gone
-):
+def test_adult_alone_keeps_a_childs_visit_for_90_days_unless_a_code_opens_it(branch, adult, days_ago, gone):
     session, opened = (make_shared_visit(branch, adult=adult, days_ago=days_ago) for _ in range(2))
     code_for(opened, at=AT - DAY)
     retention.forget(at=AT)
@@ -229,7 +227,7 @@ def copy_of(person):
     }
 
 
-def test_childs_copy_contains_the_visit_and_does_not_name_the_adult(world, child, adult):
+def test_childs_export_contains_the_shared_visit_without_the_adults_name(world, child, adult):
     copy = copy_of(child)
     assert [visit["id"] for visit in copy["visits"]] == [str(world.public_id)]
     assert [(message["text"], message["from"]) for message in copy["messages"]] == [
@@ -239,7 +237,7 @@ def test_childs_copy_contains_the_visit_and_does_not_name_the_adult(world, child
     assert "Gudrun" not in str(copy)
 
 
-def test_adults_copy_contains_only_their_own_messages(world, child, adult):
+def test_adults_export_contains_only_the_adults_messages_of_a_shared_visit(world, child, adult):
     copy = copy_of(adult)
     assert copy["visits"] == copy["conversations"] == copy["recommendations"] == []
     assert [(message["text"], message["from"]) for message in copy["messages"]] == [("Zqxadult", "you")]
@@ -247,7 +245,7 @@ def test_adults_copy_contains_only_their_own_messages(world, child, adult):
     assert child.name not in str(copy)
 
 
-def test_adults_copy_does_not_name_the_child_who_ended_sharing(world, child, adult):
+def test_adults_export_does_not_name_the_child_who_ended_sharing(world, child, adult):
     sharing.keep_alone(world, by=child, at=AT)
     assert child.name not in str(copy_of(adult))
 
@@ -283,7 +281,7 @@ def test_erasing_the_child_deletes_the_visit_for_the_adult_too(world, child, adu
 
 
 @pytest.mark.parametrize("reads", ["by the code", "in their account", "as the adult who goes on"])
-def test_message_of_an_erased_person_never_appears_as_someone_elses(
+def test_message_of_an_erased_person_is_not_attributed_to_anyone_else(
     branch, adult, child, sign_in, show_code, reads
 ):
     going, stays = (child, adult) if reads == "as the adult who goes on" else (adult, child)
@@ -312,7 +310,7 @@ def test_message_of_an_erased_person_never_appears_as_someone_elses(
     assert "You closed this" not in text(page)
 
 
-def test_copy_does_not_attribute_unnamed_messages_of_a_shared_visit_to_the_child(world, child, adult):
+def test_childs_export_does_not_attribute_anonymous_messages_to_the_child(world, child, adult):
     conversation = world.conversations.get()
     MessageFactory(conversation=conversation, author=None, body="Zqxcode", sent_at=AT + DAY)
     Event.objects.create(
@@ -347,7 +345,7 @@ def test_erase_page_tells_the_adult_what_stays_with_the_child(world, adult, clie
     )
 
 
-def test_childs_record_cannot_be_merged_with_an_adults(child, adult, patron):
+def test_childs_record_cannot_be_merged_with_an_adults_record(child, adult, patron):
     for going, into in ((child, adult), (adult, child)):
         assert not may_merge_people(going, into)
         with pytest.raises(CannotMerge):
@@ -370,7 +368,7 @@ def test_merging_two_records_of_an_adult_keeps_their_shared_visits(
         )
 
 
-def test_merging_child_and_adult_parts_of_a_visit_is_restored_by_unmerging(branch, coordinator):
+def test_unmerging_restores_the_child_and_the_adult_of_a_shared_visit(branch, coordinator):
     """Both records are of one person. `one` was a child's record. `two` shared the visit as an adult."""
     one, two = UserFactory(), UserFactory()
     session = make_shared_visit(branch, child=one, adult=two)
@@ -386,7 +384,7 @@ def test_merging_child_and_adult_parts_of_a_visit_is_restored_by_unmerging(branc
 # The privacy page for children.
 
 
-def test_child_reads_a_privacy_page_for_children_with_the_allowed_choices(child, client, sign_in):
+def test_child_sees_the_childrens_privacy_text_and_only_allowed_retention_choices(child, client, sign_in):
     sign_in(client, child)
     page = text(client.get(reverse("privacy")))
     for words in (
@@ -406,7 +404,7 @@ def test_child_reads_a_privacy_page_for_children_with_the_allowed_choices(child,
     assert client.get(reverse("remember"), {"remember": "365"}).status_code == 422
 
 
-def test_privacy_page_for_children_appears_with_a_childs_visit_opened_by_code(
+def test_privacy_page_shows_the_text_for_children_after_opening_a_childs_visit(
     branch, show_code, client, patron, sign_in
 ):
     assert "If you are a child" not in text(sign_in(Client(), patron).get(reverse("privacy")))
@@ -421,7 +419,7 @@ def test_keep_page_names_the_day_on_which_the_childs_visit_ends(branch, child, s
     assert whole_day(day) in text(client.get(reverse("keep_session", args=[session.public_id])))
 
 
-def test_messages_of_a_child_who_left_are_shown_as_from_someone_before(world, child, adult, sign_in):
+def test_messages_of_a_child_who_left_the_visit_show_no_name(world, child, adult, sign_in):
     sharing.stop_keeping(world, by=child, at=timezone.now())
     conversation = world.conversations.get()
     adult.refresh_from_db()

@@ -54,23 +54,23 @@ def test_every_column_is_exported_or_left_out_with_a_reason(label):
 
 
 @pytest.mark.parametrize("label", columns.MERGED)
-def test_every_column_of_rows_combined_by_a_merge_is_listed(label):
+def test_columns_file_covers_every_column_of_rows_that_a_merge_combines(label):
     check_all_listed(label, columns.columns_of(columns.MERGED[label]))
 
 
 @pytest.mark.parametrize("label", columns.ERASED)
-def test_every_column_of_rows_kept_by_an_erasure_is_listed(label):
+def test_columns_file_covers_every_column_of_rows_that_an_erasure_keeps(label):
     check_all_listed(label, columns.columns_of(columns.ERASED[label]))
 
 
-def test_every_model_combined_by_a_merge_is_listed():
+def test_columns_file_covers_every_model_that_a_merge_combines():
     combined = {
         label for (label, _field), move in merging.MERGED_BY.items() if move.__name__.startswith("_merge_")
     }
     assert combined | {"accounts.User"} == set(columns.MERGED), HELP
 
 
-def test_column_tables_name_only_existing_models():
+def test_columns_file_names_only_existing_models():
     named = {*columns.LEFT_OUT, *columns.EXPORTED_BY_FUNCTION, *columns.MERGED, *columns.ERASED}
     assert named - set(POLICY) == set()
 

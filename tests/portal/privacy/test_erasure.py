@@ -184,7 +184,7 @@ def erase(person, **more):
 
 
 class TestDeletion:
-    def test_erasing_leaves_no_row_and_no_word_of_the_person(
+    def test_erasing_a_patron_leaves_no_row_and_no_text_of_the_patron(
         self, patron, life, other_patron, me, django_capture_on_commit_callbacks
     ):
         assert everything.occurrences_of(["MINE", "THEIRS", patron.name, patron.email, "sam.second"]) != set()
@@ -205,7 +205,7 @@ class TestDeletion:
             False,
         )
 
-    def test_erasing_changes_nothing_of_other_people(self, patron, life, other_patron):
+    def test_erasing_a_patron_changes_no_data_of_other_people(self, patron, life, other_patron):
         before = everything.rows()
         erase(patron)
         after = everything.rows()
@@ -222,7 +222,7 @@ class TestDeletion:
         assert after["accounts.User"][other_patron.pk] == before["accounts.User"][other_patron.pk]
         assert after["recommendations.Item"] == before["recommendations.Item"]
 
-    def test_erasing_changes_only_the_columns_listed_as_erased(self, patron, life, other_patron):
+    def test_erasing_a_patron_changes_only_columns_listed_for_erasure(self, patron, life, other_patron):
         before = everything.rows()
         erase(patron)
         after = everything.rows()
@@ -240,7 +240,7 @@ class TestDeletion:
         }
         assert changed - listed == {("conversations.BranchQueue", "version")}
 
-    def test_erasing_empties_the_columns_listed_as_emptied(self, patron, life):
+    def test_erasing_a_patron_empties_every_column_that_must_be_emptied(self, patron, life):
         given = list(Recommendation.objects.filter(patron=patron))
         own = Conversation.objects.filter(patron=patron, merged_into=None)
         rows = [life["visit"], *given, *own, *ClaimCode.objects.filter(help_session=life["visit"])]
@@ -251,7 +251,7 @@ class TestDeletion:
             names = columns.ERASED[row._meta.label][columns.EMPTIED].split()
             assert [name for name in names if getattr(row, name)] == []
 
-    def test_erased_visit_leaves_a_count_with_times_rounded_to_the_hour(self, patron, life):
+    def test_erased_visit_stays_in_statistics_with_times_rounded_to_the_hour(self, patron, life):
         erase(patron)
         visit = HelpSession.objects.get(pk=life["visit"].pk)
         assert (
@@ -274,7 +274,7 @@ class TestDeletion:
             ("did_not_help", "too_hard", "", ""),
         ]
 
-    def test_erased_visit_has_no_codes_and_gets_no_new_ones(self, patron, life, staff):
+    def test_erased_visit_has_no_codes_and_gets_no_new_codes(self, patron, life, staff):
         erase(patron)
         assert not ClaimCode.objects.filter(help_session=life["visit"]).exists()
         with pytest.raises(handover.CodeForgotten):
@@ -284,14 +284,14 @@ class TestDeletion:
         with pytest.raises(keeping.Forgotten):
             keeping.keep(life["visit"], by=UserFactory(), at=NOW, wording="yes", language="en")
 
-    def test_audit_events_of_an_erased_person_stay_without_the_person(self, patron, life):
+    def test_audit_events_of_an_erased_person_remain_without_naming_the_person(self, patron, life):
         done = list(AuditEvent.objects.filter(patron=patron).values_list("action", flat=True))
         assert "kept" in done
         erase(patron)
         assert not AuditEvent.objects.filter(patron=patron.pk).exists()
         assert set(done) <= set(AuditEvent.objects.values_list("action", flat=True))
 
-    def test_erasing_signs_out_every_device(self, patron, me, sign_in):
+    def test_erasing_a_patron_signs_out_all_devices_of_the_patron(self, patron, me, sign_in):
         elsewhere = sign_in(Client(), patron)
         # A sign-in by code creates these rows, but this test signs in without a code.
         for browser in (me, elsewhere):
@@ -302,7 +302,7 @@ class TestDeletion:
         for browser in (me, elsewhere):
             assert not browser.get(reverse("me")).wsgi_request.user.is_authenticated
 
-    def test_sign_in_code_sent_before_erasing_does_not_work(self, patron, me, client, settings):
+    def test_sign_in_code_emailed_before_an_erasure_stops_working(self, patron, me, client, settings):
         use_outbox(settings)
         browser = Client()
         browser.post(reverse("sign_in"), {"email": patron.email})
@@ -318,7 +318,7 @@ class TestDeletion:
         assert not answer.wsgi_request.user.is_authenticated
         assert not User.objects.filter(email=patron.email).exists()
 
-    def test_session_with_an_unconfirmed_address_expires_within_a_day(self, client, patron):
+    def test_browser_session_of_an_unfinished_sign_in_expires_within_a_day(self, client, patron):
         client.post(reverse("sign_in"), {"email": patron.email})
         [session] = Session.objects.all()
         assert session.expire_date <= timezone.now() + datetime.timedelta(days=1)
@@ -341,7 +341,7 @@ def statistics():
     return sorted(map(str, sessions)), sorted(map(str, decided)), sorted(map(str, conversations)), stages
 
 
-def test_erasing_keeps_all_statistics(patron, life, other_patron):
+def test_erasing_a_patron_leaves_all_statistics_unchanged(patron, life, other_patron):
     before = statistics()
     erase(patron)
     assert statistics() == before
@@ -365,7 +365,7 @@ class TestAtomicity:
             True,
         )
 
-    def test_erasure_starts_again_if_a_new_row_appears_meanwhile(self, patron, monkeypatch):
+    def test_erasure_is_retried_if_a_new_row_appears_during_the_erasure(self, patron, monkeypatch):
         tries = []
 
         def in_between(person, *, language, at):
@@ -381,7 +381,7 @@ class TestAtomicity:
         with pytest.raises(IntegrityError):
             erase(patron)
 
-    def test_worker_deletes_files_that_could_not_be_deleted_while_erasing(
+    def test_worker_deletes_files_that_an_erasure_failed_to_delete(
         self, patron, life, monkeypatch, django_capture_on_commit_callbacks
     ):
         def stuck(*args):
@@ -404,13 +404,13 @@ class TestAtomicity:
             False,
         )
 
-    def test_person_is_erased_only_once(self, patron):
+    def test_person_cannot_be_erased_twice(self, patron):
         erase(patron)
         with pytest.raises(erasure.AlreadyErased):
             erase(patron)
         assert Erasure.objects.count() == 1
 
-    def test_erased_person_and_conversations_accept_nothing_new(self, patron, life, staff):
+    def test_erased_person_and_conversations_refuse_new_messages_and_verdicts(self, patron, life, staff):
         [shown] = Recommendation.objects.filter(verdict="did_not_help")
         before = list(Message.objects.values_list("pk", flat=True))
         erase(patron)
@@ -460,11 +460,13 @@ class TestErasePages:
         assert not User.objects.filter(pk=patron.pk).exists()
         assert Client().get(reverse("erased", args=[uuid.uuid4()])).status_code == 404
 
-    def test_pressing_erase_twice_is_harmless(self, me, patron):
+    def test_erase_request_for_an_already_deleted_account_redirects(self, me, patron):
         User.objects.filter(pk=patron.pk).delete()
         assert me.post(ERASE).status_code == 302
 
-    def test_patron_without_an_email_confirms_erasing_on_their_device(self, client, sign_in, library):
+    def test_patron_without_an_email_must_reauthenticate_before_erasing_the_account(
+        self, client, sign_in, library
+    ):
         person = UserFactory(email=None)
         sign_in(client, person)
         assert client.post(ERASE).url.startswith(reverse("reauthenticate"))
@@ -472,7 +474,9 @@ class TestErasePages:
         assert client.post(ERASE).url.startswith("/privacy/erased/")
         assert not Notification.objects.exists()
 
-    def test_staff_member_must_lose_their_role_before_erasing(self, client, sign_in, staff, branch):
+    def test_staff_member_cannot_erase_their_account_until_the_role_is_removed(
+        self, client, sign_in, staff, branch
+    ):
         visit = HelpSessionFactory(patron=staff, branch=branch)
         reauthenticate(sign_in(client, staff))
         assert "ask a coordinator" in text(client.get(ERASE))
@@ -484,7 +488,7 @@ class TestErasePages:
         visit.refresh_from_db()
         assert visit.patron is None
 
-    def test_answers_by_an_erased_staff_member_stay_without_the_name(self, staff, patron, branch):
+    def test_answers_of_an_erased_staff_member_remain_without_an_author(self, staff, patron, branch):
         conversation = actions.ask(
             by=patron, at=NOW, body="Hi", language="en", client_token=uuid.uuid4(), branch=branch
         )
@@ -503,14 +507,14 @@ class TestReceiptEmail:
         erase(patron)
         return Notification.objects.get()
 
-    def test_receipt_email_row_is_deleted_after_delivery(self, mail, patron):
+    def test_erasure_receipt_email_is_deleted_from_the_outbox_after_delivery(self, mail, patron):
         assert (mail.to_address, mail.recipient) == (patron.email, None)
         assert str(Erasure.objects.get().public_id) in mail.text
         taken = outbox.take_next(at=timezone.now())
         outbox.mark_delivered(taken, at=timezone.now())
         assert not Notification.objects.exists()
 
-    def test_receipt_email_row_is_deleted_if_delivery_fails_for_good(self, mail):
+    def test_erasure_receipt_email_is_deleted_from_the_outbox_after_a_permanent_failure(self, mail):
         taken = outbox.take_next(at=timezone.now())
         outbox.mark_failed(taken, at=timezone.now(), error="later")
         assert Notification.objects.exists()
@@ -518,13 +522,15 @@ class TestReceiptEmail:
         outbox.mark_failed(taken, at=timezone.now(), error="never", permanent=True)
         assert not Notification.objects.exists()
 
-    def test_receipt_is_not_emailed_to_an_unconfirmed_address(self, patron):
+    def test_erasure_receipt_is_not_emailed_to_an_unconfirmed_address(self, patron):
         EmailAddress.objects.create(user=patron, email=patron.email, verified=False)
         erase(patron)
         assert not Notification.objects.exists()
 
 
-def test_request_of_a_person_erased_meanwhile_redirects_to_signed_out(me, patron, library, monkeypatch):
+def test_request_by_a_person_erased_meanwhile_redirects_to_the_signed_out_page(
+    me, patron, library, monkeypatch
+):
     def meanwhile(*args, **kwargs):
         erase(patron)
         raise User.DoesNotExist
@@ -537,7 +543,7 @@ def test_request_of_a_person_erased_meanwhile_redirects_to_signed_out(me, patron
     assert answer.url == reverse("signed_out")
 
 
-def test_question_about_an_item_erased_meanwhile_says_so_and_keeps_the_text(
+def test_question_about_an_erased_recommendation_shows_an_error_and_the_typed_text(
     me, patron, staff, branch, monkeypatch
 ):
     [shown] = recommend_in(HelpSessionFactory(patron=patron, staff=staff, branch=branch))

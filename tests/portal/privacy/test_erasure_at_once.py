@@ -224,7 +224,7 @@ def check(data, outcomes):
     Recommendation.objects.all().delete()
 
 
-def test_erasing_during_answers_and_verdicts_leaves_nothing_of_the_person(transactional_db):
+def test_erasing_a_patron_during_answers_and_verdicts_leaves_no_patron_data(transactional_db):
     works = [
         erase,
         erase,
@@ -239,7 +239,7 @@ def test_erasing_during_answers_and_verdicts_leaves_nothing_of_the_person(transa
     assert Erasure.objects.count() == ROUNDS
 
 
-def test_actions_on_another_device_while_erasing_are_erased_or_refused(transactional_db):
+def test_data_written_on_another_device_during_an_erasure_is_erased_or_refused(transactional_db):
     works = [
         erase,
         ask(),
@@ -256,7 +256,7 @@ def test_actions_on_another_device_while_erasing_are_erased_or_refused(transacti
     assert Erasure.objects.count() == ROUNDS
 
 
-def test_simultaneous_erasing_and_merging_perform_only_one_of_them(transactional_db):
+def test_erasure_and_merge_at_the_same_time_cannot_both_succeed(transactional_db):
     def either(data, outcomes):
         assert set(outcomes) & {"AlreadyErased", "CannotMerge"}
         assert not User.objects.filter(pk=data.person.pk).exists()

@@ -83,12 +83,14 @@ def lines(page):
 
 
 class TestContents:
-    def test_copy_has_a_table_for_exactly_the_models_in_the_policy(self):
+    def test_export_has_one_table_for_each_model_that_the_policy_exports(self):
         assert sorted(table.model for table in contents.TABLES.values()) == sorted(
             label for label, line in POLICY.items() if line.exported
         )
 
-    def test_copy_contains_texts_and_files_as_json_and_csv(self, patron, staff, branch):
+    def test_export_contains_the_patrons_data_as_json_and_csv_with_attached_files(
+        self, patron, staff, branch
+    ):
         visit = HelpSessionFactory(patron=patron, staff=staff, branch=branch, question="Bins?\nOn a balcony")
         [given] = recommend_in(visit, reason="because it is short")
         conversation = actions.ask(
@@ -134,7 +136,7 @@ class TestContents:
             ]
         )
 
-    def test_copy_contains_no_internal_words_of_staff_and_nothing_of_others(self, patron, staff, branch):
+    def test_export_contains_no_staff_notes_and_no_texts_of_other_people(self, patron, staff, branch):
         visit = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
         SessionNoteFactory(help_session=visit, body="SECRET of the desk")
         conversation = actions.ask(
@@ -182,7 +184,9 @@ class TestContents:
         assert "Mine" in everything
         assert "SECRET" not in everything
 
-    def test_copy_of_a_staff_member_contains_nothing_of_their_work(self, staff, coordinator, patron, branch):
+    def test_export_for_a_staff_member_contains_no_data_from_desk_work(
+        self, staff, coordinator, patron, branch
+    ):
         conversation = actions.ask(
             by=patron, at=NOW, body="SECRET", language="en", client_token=uuid.uuid4(), branch=branch
         )
@@ -206,7 +210,7 @@ class TestContents:
         assert (said["messages"], said["drafts"], said["mails"]) == ([], [], [])
         assert str(conversation.public_id) not in archive.read("data.json").decode()
 
-    def test_copy_contains_no_trace_of_a_pending_answer(self, patron, staff, branch):
+    def test_export_contains_no_trace_of_a_pending_answer(self, patron, staff, branch):
         now = timezone.now()
         conversation = actions.ask(
             by=patron,
@@ -240,7 +244,7 @@ class TestContents:
             )
         assert after == before
 
-    def test_copy_contains_no_sign_in_codes_from_emails(self, patron):
+    def test_export_contains_no_sign_in_codes_from_emails(self, patron):
         for blank in (True, False):
             write(
                 kind="account/mail",
@@ -257,12 +261,12 @@ class TestContents:
             (patron.email, "123456"),
         ]
 
-    def test_copy_explains_itself_in_the_patrons_language(self, patron):
+    def test_readme_of_an_export_is_in_the_patrons_language(self, patron):
         readme = build(patron, language="es").read("README.txt").decode()
         assert "data.json" in readme
         assert "This is a copy" not in readme
 
-    def test_copy_is_complete_except_for_a_missing_file(self, patron, branch):
+    def test_export_with_a_missing_attachment_file_contains_everything_else(self, patron, branch):
         conversation = actions.ask(
             by=patron, at=NOW, body="Hi", language="en", client_token=uuid.uuid4(), branch=branch
         )
@@ -295,7 +299,7 @@ def test_csv_cells_cannot_run_as_formulas(value, cell):
 
 
 class TestRequesting:
-    def test_worker_builds_the_copy_and_emails_only_that_it_is_ready(self, me, patron, branch):
+    def test_worker_builds_the_export_and_emails_only_a_link(self, me, patron, branch):
         actions.ask(by=patron, at=NOW, body="MATTER", language="en", client_token=uuid.uuid4(), branch=branch)
         assert me.post(COPY).url == COPY
         assert "We're making your copy" in lines(me.get(COPY))
@@ -306,12 +310,12 @@ class TestRequesting:
         assert f"{COPY}\n" in mail.text
         assert "MATTER" not in mail.subject + mail.text + mail.html
 
-    def test_copy_ready_email_is_not_sent_to_an_unconfirmed_address(self, patron):
+    def test_email_about_a_finished_export_is_not_sent_to_an_unconfirmed_address(self, patron):
         EmailAddress.objects.create(user=patron, email=patron.email, verified=False)
         build(patron)
         assert not Notification.objects.exists()
 
-    def test_second_request_within_an_hour_returns_the_same_copy(self, patron):
+    def test_second_export_request_within_an_hour_returns_the_same_export(self, patron):
         first = exports.ask_for(patron, language="en", at=NOW)
         assert exports.ask_for(patron, language="en", at=NOW + datetime.timedelta(minutes=5)) == first
         exports.build_exports(at=NOW + datetime.timedelta(minutes=5))
@@ -324,7 +328,7 @@ class TestRequesting:
             != first
         )
 
-    def test_new_copy_replaces_the_old_one_when_ready(self, patron, django_capture_on_commit_callbacks):
+    def test_finished_export_replaces_the_older_export(self, patron, django_capture_on_commit_callbacks):
         old = ExportFactory(person=patron, asked_at=NOW, ready_at=NOW)
         new = exports.ask_for(patron, language="en", at=timezone.now())
         assert private_storage().exists(old.file.name)
@@ -333,7 +337,7 @@ class TestRequesting:
         assert list(Export.objects.all()) == [new]
         assert not private_storage().exists(old.file.name)
 
-    def test_making_a_copy_requires_reauthentication(self, client, patron, sign_in):
+    def test_requesting_an_export_requires_reauthentication(self, client, patron, sign_in):
         sign_in(client, patron)
         assert client.post(COPY).url == f"{reverse('reauthenticate')}?next=%2Fprivacy%2Fcopy%2F"
         assert not Export.objects.exists()
@@ -341,7 +345,7 @@ class TestRequesting:
         assert 'id="prove"' in page
         assert 'id="make-copy"' not in page
 
-    def test_copy_page_poll_returns_content_only_after_progress(self, me, patron):
+    def test_export_page_answers_a_poll_with_content_only_after_progress(self, me, patron):
         export = exports.ask_for(patron, language="en", at=NOW)
         assert me.get(COPY, {"since": "waiting-0"}, **HTMX).status_code == 204
         Export.objects.filter(pk=export.pk).update(state="building", done=3, total=20)
@@ -360,7 +364,7 @@ class TestDownloading:
     def address(self, export):
         return reverse("export_file", args=[export.public_id])
 
-    def test_patron_downloads_their_copy(self, me, address, patron):
+    def test_patron_can_download_their_own_export(self, me, address, patron):
         response = me.get(address)
         assert b"".join(response.streaming_content) == b"a copy"
         assert response.headers["Content-Disposition"].startswith("attachment;")
@@ -368,7 +372,9 @@ class TestDownloading:
         assert AuditEvent.objects.filter(action="downloaded_export", patron=patron, by=patron).exists()
 
     @pytest.mark.parametrize("who", ["another patron", "staff", "coordinator"])
-    def test_other_people_get_404_for_the_copy(self, client, address, sign_in, staff, coordinator, who):
+    def test_other_patrons_and_staff_get_404_for_a_patrons_export(
+        self, client, address, sign_in, staff, coordinator, who
+    ):
         reauthenticate(
             sign_in(
                 client, {"another patron": UserFactory(), "staff": staff, "coordinator": coordinator}[who]
@@ -376,16 +382,16 @@ class TestDownloading:
         )
         assert client.get(address).status_code == 404
 
-    def test_viewer_by_code_must_sign_in_to_download_a_copy(self, client, address, show_code):
+    def test_viewer_by_code_must_sign_in_to_download_an_export(self, client, address, show_code):
         show_code(client, code_for(HelpSessionFactory()))
         assert client.get(address).url.startswith(reverse("sign_in"))
 
-    def test_downloading_a_copy_requires_reauthentication(self, client, address, patron, sign_in):
+    def test_downloading_an_export_requires_reauthentication(self, client, address, patron, sign_in):
         sign_in(client, patron)
         assert client.get(address).url == COPY
         assert not AuditEvent.objects.exists()
 
-    def test_copy_can_be_downloaded_for_seven_days_and_is_then_deleted(
+    def test_export_can_be_downloaded_for_seven_days_and_is_then_deleted(
         self, me, export, address, django_capture_on_commit_callbacks
     ):
         week = datetime.timedelta(days=7)
@@ -410,9 +416,7 @@ class TestFailures:
         export.refresh_from_db()
         return export.state, export.attempts
 
-    def test_copy_fails_after_three_attempts_on_a_full_disk_and_the_page_says_so(
-        self, export, me, monkeypatch
-    ):
+    def test_export_page_reports_a_failure_after_three_attempts_on_a_full_disk(self, export, me, monkeypatch):
         def full(*args):
             raise OSError("No space left on device")
 
@@ -425,7 +429,7 @@ class TestFailures:
         monkeypatch.undo()
         assert exports.ask_for(export.person, language="en", at=at) != export
 
-    def test_another_worker_builds_the_copy_of_a_killed_worker(self, export):
+    def test_another_worker_builds_the_export_that_a_killed_worker_began(self, export):
         Export.objects.filter(pk=export.pk).update(
             state="building", attempts=1, leased_until=NOW + exports.LEASE
         )
@@ -434,14 +438,14 @@ class TestFailures:
         exports.build_exports(at=NOW + exports.LEASE)
         assert self.state(export) == ("ready", 2)
 
-    def test_copy_that_kills_three_workers_is_given_up(self, export):
+    def test_export_fails_after_three_workers_are_killed(self, export):
         Export.objects.filter(pk=export.pk).update(
             state="building", attempts=3, leased_until=NOW + exports.LEASE
         )
         exports.build_exports(at=NOW + exports.LEASE)
         assert self.state(export) == ("failed", 3)
 
-    def test_building_a_copy_leaves_nothing_if_the_person_is_deleted_meanwhile(
+    def test_building_an_export_leaves_no_file_if_the_person_is_deleted_meanwhile(
         self, export, patron, branch, monkeypatch
     ):
         conversation = actions.ask(
@@ -466,7 +470,7 @@ class TestFailures:
             set(private_storage().listdir("exports")[1]) if private_storage().exists("exports") else set()
         ) == before
 
-    def test_copy_file_without_a_row_is_deleted_after_an_hour(self, patron):
+    def test_export_file_without_a_database_row_is_deleted_after_an_hour(self, patron):
         known = ExportFactory(person=patron).file.name
         stray = private_storage().save(f"exports/{uuid.uuid4()}.zip", ContentFile(b"left behind"))
         exports.forget_stray_exports(at=timezone.now())
@@ -474,7 +478,7 @@ class TestFailures:
         exports.forget_stray_exports(at=timezone.now() + datetime.timedelta(hours=2))
         assert (private_storage().exists(known), private_storage().exists(stray)) == (True, False)
 
-    def test_copy_file_that_could_not_be_deleted_is_deleted_later(
+    def test_export_file_that_could_not_be_deleted_is_deleted_later(
         self, patron, monkeypatch, django_capture_on_commit_callbacks
     ):
         export = ExportFactory(person=patron, ready_at=NOW - datetime.timedelta(days=8))
@@ -493,7 +497,7 @@ class TestFailures:
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_copy_runs_the_same_number_of_queries_for_1_and_30_visits(
+def test_export_runs_the_same_number_of_queries_for_1_and_30_visits(
     patron, staff, branch, rows, django_assert_num_queries
 ):
     visits = HelpSessionFactory.create_batch(rows, patron=patron, staff=staff, branch=branch)

@@ -169,7 +169,7 @@ seen = set()
 @pytest.mark.parametrize(
     "delete", [forget, erase_everything, erase_conversation], ids=lambda delete: delete.__name__
 )
-def test_record_that_exists_when_held_survives_simultaneous_deletion(delete):
+def test_record_is_not_deleted_if_its_legal_hold_comes_before_the_deletion(delete):
     seen.clear()
     works = [hold, late_every_second_time(delete)]
     rounds(works, ROUNDS, before=begin, after=check_record, refusals={"Gone", "HeldByLaw"})
@@ -178,14 +178,14 @@ def test_record_that_exists_when_held_survives_simultaneous_deletion(delete):
 
 
 @pytest.mark.parametrize("delete", [erase_everything, erase_conversation], ids=lambda delete: delete.__name__)
-def test_held_contact_keeps_its_words_during_simultaneous_deletion(delete):
+def test_help_session_keeps_its_text_if_the_legal_hold_precedes_the_deletion(delete):
     seen.clear()
     works = [hold_contact, late_every_second_time(delete)]
     rounds(works, ROUNDS, before=begin_with_contact, after=check_words, refusals={"HeldByLaw"})
     assert True in seen
 
 
-def test_access_log_entry_is_kept_if_its_record_is_held_first():
+def test_access_log_entry_is_kept_if_the_legal_hold_comes_before_the_deletion():
     seen.clear()
     works = [hold_with_log_entry, late_every_second_time(forget_log)]
     rounds(works, ROUNDS, before=begin_with_log_entry, after=check_log)

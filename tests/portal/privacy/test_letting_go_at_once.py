@@ -105,7 +105,7 @@ def check_hold(data, outcomes):
 seen = set()
 
 
-def test_shared_visit_is_held_if_the_hold_comes_before_the_person_leaves():
+def test_shared_visit_is_held_if_the_person_leaves_after_the_legal_hold_is_set():
     seen.clear()
     rounds([hold, leave_visit], ROUNDS, before=begin, after=check_hold)
     # At least one hold must come before the leaving. Otherwise this test proves nothing.
@@ -128,7 +128,7 @@ def check_nothing_held(data, outcomes):
     assert not holds.held(data.visit)
 
 
-def test_lifting_a_hold_during_leaving_a_shared_visit_leaves_no_hold():
+def test_visit_is_not_held_if_a_legal_hold_is_lifted_while_the_person_leaves():
     rounds([lift, leave_visit], ROUNDS, before=begin_held, after=check_nothing_held)
 
 
@@ -196,6 +196,6 @@ def check_no_deadlock(data, outcomes):
     assert set(data.conversation.messages.values_list("body", flat=True)) >= {"Yes.", "Thanks."}
 
 
-def test_leaving_a_shared_visit_never_deadlocks_with_writing_and_merging():
+def test_leaving_a_shared_visit_does_not_deadlock_with_messages_or_record_merges():
     works = [adult_leaves, child_leaves, desk_removes_child, merge, answer, write, verdict]
     rounds(works, 2 * ROUNDS, before=begin, after=check_no_deadlock, refusals={"Erased"})

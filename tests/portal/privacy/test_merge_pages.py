@@ -38,7 +38,7 @@ def prove(browser, email):
     browser.post("/me/prove/", {"confirm": "1"})
 
 
-def test_visits_on_the_device_move_to_the_account_of_the_confirmed_address(device, patron):
+def test_merging_accounts_moves_visits_to_the_account_of_the_confirmed_email(device, patron):
     HelpSessionFactory(patron=patron)
     prove(device, patron.email)
     page = device.get(JOIN).content.decode()
@@ -55,7 +55,7 @@ def test_visits_on_the_device_move_to_the_account_of_the_confirmed_address(devic
     assert "now one" in device.get("/").content.decode()
 
 
-def test_merging_accounts_requires_proof_of_both(device, patron):
+def test_merging_accounts_requires_reauthentication_and_a_code_for_the_other_account(device, patron):
     assert device.get(JOIN)["Location"].startswith("/me/prove/")
     device.post("/me/prove/", {"confirm": "1"})
     assert device.get(JOIN)["Location"] == "/me/"
@@ -68,7 +68,9 @@ def test_merging_accounts_requires_proof_of_both(device, patron):
     assert User.objects.filter(pk=device.person.pk).exists()
 
 
-def test_proof_of_the_other_account_is_personal_and_expires(device, patron, sign_in, time_machine):
+def test_confirmation_of_a_second_account_expires_and_is_invalid_for_other_people(
+    device, patron, sign_in, time_machine
+):
     time_machine.move_to("2026-11-25 09:00:00Z", tick=False)
     prove(device, patron.email)
     noted = dict(device.session.items())
@@ -85,7 +87,7 @@ def test_proof_of_the_other_account_is_personal_and_expires(device, patron, sign
     assert User.objects.filter(pk=device.person.pk).exists()
 
 
-def test_merged_account_keeps_the_address_just_confirmed(client, patron):
+def test_merged_account_keeps_the_newly_confirmed_email_address(client, patron):
     other = UserFactory(email="other@example.org")
     ask_for_code(client, other.email)
     enter(client, mailed_code(other.email))
@@ -95,7 +97,7 @@ def test_merged_account_keeps_the_address_just_confirmed(client, patron):
     assert signed_in_as(client) == str(patron.pk)
 
 
-def test_staff_account_absorbs_the_other_account(client, staff, patron):
+def test_merging_a_staff_account_and_a_patron_account_keeps_the_staff_account(client, staff, patron):
     ask_for_code(client, staff.email)
     enter(client, mailed_code(staff.email))
     HelpSessionFactory(patron=patron)
@@ -105,7 +107,7 @@ def test_staff_account_absorbs_the_other_account(client, staff, patron):
     assert signed_in_as(client) == str(staff.pk)
 
 
-def test_two_staff_accounts_cannot_be_merged_and_the_page_says_so(client, staff, coordinator):
+def test_merging_two_staff_accounts_is_refused_with_an_explanation(client, staff, coordinator):
     ask_for_code(client, staff.email)
     enter(client, mailed_code(staff.email))
     prove(client, coordinator.email)
@@ -114,16 +116,14 @@ def test_two_staff_accounts_cannot_be_merged_and_the_page_says_so(client, staff,
     assert StaffRole.objects.count() == 2
 
 
-def test_merging_into_a_staff_account_requires_the_second_factor_for_the_desk(device, staff):
+def test_desk_requires_the_second_factor_after_merging_into_a_staff_account(device, staff):
     prove(device, staff.email)
     device.post(JOIN)
     assert signed_in_as(device) == str(staff.pk)
     assert device.get("/desk/")["Location"].startswith("/second-factor/")
 
 
-def test_address_of_the_merged_account_is_emailed_and_the_desk_can_unmerge_for_a_day(
-    client, patron, coordinator
-):
+def test_merge_of_accounts_sends_an_email_and_can_be_undone_by_the_desk(client, patron, coordinator):
     """Otherwise anyone who finds a patron's device signed in could take over all of the patron's data."""
     other = UserFactory(email="other@example.org")
     visit = HelpSessionFactory(patron=other)
@@ -143,7 +143,7 @@ def test_address_of_the_merged_account_is_emailed_and_the_desk_can_unmerge_for_a
     assert signed_in_as(client) is None
 
 
-def test_merging_an_account_without_an_address_sends_no_email(device, patron):
+def test_merging_an_account_without_an_email_address_sends_no_email(device, patron):
     prove(device, patron.email)
     device.post(JOIN)
     assert not Notification.objects.filter(kind="privacy/merged").exists()

@@ -74,7 +74,7 @@ def say(conversation, person, *, side="patron"):
     )
 
 
-def test_merged_record_has_everything_of_both(device, patron, branch, staff):
+def test_merged_record_has_the_visits_and_conversations_of_both_records(device, patron, branch, staff):
     theirs, own = visit(device, branch), visit(patron, branch, question="Where is the atlas?")
     item = recommend_in(theirs)[0]
     conversation, asked = ask(device, help_session=theirs), ask(device)
@@ -91,7 +91,7 @@ def test_merged_record_has_everything_of_both(device, patron, branch, staff):
 
 
 @pytest.mark.parametrize(("own", "theirs", "left"), [("", "30", "30"), ("90", "30", "90"), ("", "", "365")])
-def test_merged_record_keeps_the_chosen_retention_time(device, patron, own, theirs, left):
+def test_merge_moves_the_retention_choice_if_the_remaining_record_has_none(device, patron, own, theirs, left):
     for person, remember in ((patron, own), (device, theirs)):
         if remember:
             choose(person, remember=remember, wording="", language="en", at=timezone.now())
@@ -106,7 +106,7 @@ def test_legal_hold_continues_on_the_merged_record(device, patron, coordinator):
     assert holds.held(patron)
 
 
-def test_merging_loses_no_row():
+def test_merging_two_records_deletes_no_rows_except_the_user_and_the_export():
     """Merge a record that has rows of every kind.
 
     Only the export is deleted, because it contains the data of only one record.
@@ -134,7 +134,7 @@ def test_merging_loses_no_row():
     assert not SavedItem.objects.exclude(saved_list__patron=world.other_patron).exists()
 
 
-def test_merging_records_an_event_for_both_and_keeps_earlier_events(device, patron):
+def test_merge_creates_an_audit_event_for_both_records_and_keeps_earlier_events(device, patron):
     public_ids = {str(device.public_id), str(patron.public_id)}
     merge_people(device, patron, by=device, at=timezone.now())
     found = AuditEvent.objects.filter(patron=patron)
@@ -142,7 +142,7 @@ def test_merging_records_an_event_for_both_and_keeps_earlier_events(device, patr
     assert found.filter(action="joined_without_address", by=patron).exists()
 
 
-def test_record_without_an_address_takes_the_address_of_the_other(device, patron):
+def test_merged_record_without_an_email_takes_the_email_of_the_other_record(device, patron):
     EmailAddress.objects.create(user=patron, email=patron.email, primary=True, verified=True)
     User.objects.filter(pk=device.pk).update(name="")
     merge_people(patron, device, by=patron, at=timezone.now())
@@ -154,7 +154,7 @@ def test_record_without_an_address_takes_the_address_of_the_other(device, patron
     assert browser.session["_auth_user_id"] == str(device.pk)
 
 
-def test_merged_record_keeps_its_own_address(patron):
+def test_merged_record_keeps_its_own_email_address(patron):
     other = UserFactory(email="other@example.org")
     for person in (patron, other):
         EmailAddress.objects.create(user=person, email=person.email, primary=True, verified=True)
@@ -162,7 +162,7 @@ def test_merged_record_keeps_its_own_address(patron):
     assert list(EmailAddress.objects.values_list("user", "email")) == [(patron.pk, "sam@example.org")]
 
 
-def test_merging_signs_out_the_record_that_ended(patron):
+def test_merging_two_records_signs_out_browsers_of_the_deleted_record(patron):
     other, browser = UserFactory(email="other@example.org"), Client()
     ask_for_code(browser, other.email)
     browser.post(reverse("account_confirm_login_code"), {"code": mailed_code(other.email)})
@@ -171,7 +171,7 @@ def test_merging_signs_out_the_record_that_ended(patron):
     assert not browser.get(reverse("me")).wsgi_request.user.is_authenticated
 
 
-def test_lists_of_one_name_are_merged(device, patron):
+def test_saved_lists_with_the_same_name_are_merged(device, patron):
     both, theirs, own = ItemFactory.create_batch(3)
     for person, item in ((device, both), (device, theirs), (patron, both), (patron, own)):
         save(item, patron=person, at=timezone.now())
@@ -185,7 +185,7 @@ def test_lists_of_one_name_are_merged(device, patron):
     assert SavedItem.objects.count() == 3
 
 
-def test_drafts_of_both_records_become_one_text(device, patron, branch):
+def test_drafts_of_two_merged_records_become_one_draft(device, patron, branch):
     for person, body in ((device, "From the phone."), (patron, "From the desk.")):
         Draft.objects.create(
             kind="ask",
@@ -214,7 +214,7 @@ def test_drafts_of_both_records_become_one_text(device, patron, branch):
     ]
 
 
-def test_unsent_files_move_with_the_merged_record(device, patron, branch):
+def test_attached_files_belong_to_the_remaining_record_after_a_merge(device, patron, branch):
     conversation = ask(device, help_session=visit(device, branch))
     attachment = attach_to(conversation.messages.get())
     merge_people(device, patron, by=patron, at=timezone.now())
@@ -222,7 +222,7 @@ def test_unsent_files_move_with_the_merged_record(device, patron, branch):
     assert attachment.added_by == patron
 
 
-def test_conversation_read_by_either_record_is_read_after_merging(device, patron, branch):
+def test_merge_keeps_the_later_read_time_of_a_conversation(device, patron, branch):
     conversation, early, late = (
         ask(device, help_session=visit(device, branch)),
         timezone.now(),
@@ -234,7 +234,7 @@ def test_conversation_read_by_either_record_is_read_after_merging(device, patron
     assert list(Participation.objects.values_list("person", "read_until")) == [(patron.pk, late)]
 
 
-def test_merging_renames_the_search_entries_and_refreshes_open_desk_pages(device, patron, branch):
+def test_merge_updates_names_in_the_search_index_and_refreshes_open_desk_pages(device, patron, branch):
     conversation = ask(device, help_session=visit(device, branch))
     version, desk_version, queue = (
         conversation.version,
@@ -250,7 +250,7 @@ def test_merging_renames_the_search_entries_and_refreshes_open_desk_pages(device
 
 
 @pytest.mark.parametrize("why", ["one", "works at a desk", "may not sign in", "gone"])
-def test_staff_inactive_deleted_and_identical_records_cannot_be_merged(why, device, patron, branch):
+def test_merge_refuses_a_staff_record_an_inactive_record_and_a_deleted_record(why, device, patron, branch):
     going, into = device, patron
     if why == "one":
         going = patron
@@ -266,7 +266,7 @@ def test_staff_inactive_deleted_and_identical_records_cannot_be_merged(why, devi
     assert (User.objects.count(), AuditEvent.objects.filter(action="merged_people").count()) == (before, 0)
 
 
-def test_staff_member_can_merge_their_patron_record(device, staff, branch):
+def test_staff_member_can_merge_their_patron_record_into_their_staff_record(device, staff, branch):
     ask(device, help_session=visit(device, branch))
     merge_people(device, staff, by=staff, at=timezone.now())
     assert Conversation.objects.get().patron == staff
@@ -283,7 +283,7 @@ def test_failed_merge_changes_nothing(device, patron, branch, monkeypatch):
     assert Message.objects.get().author == device
 
 
-def test_merge_preview_counts_what_moves(device, patron, branch):
+def test_merge_preview_counts_visits_conversations_and_saved_items(device, patron, branch):
     assert not what_moves(device)
     session = visit(device, branch)
     ask(device, help_session=session)
@@ -311,7 +311,7 @@ def is_unique_per_person(model, field):
     )
 
 
-def test_every_unique_reference_to_a_person_has_a_merge_function():
+def test_every_unique_foreign_key_to_a_person_has_a_merge_function():
     """If a person can have only one row of a model, MERGED_BY needs a function for the second row."""
     clashing = {
         (model._meta.label, field)
@@ -321,11 +321,11 @@ def test_every_unique_reference_to_a_person_has_a_merge_function():
     assert clashing <= set(merging.MERGED_BY)
 
 
-def test_merge_table_names_only_existing_references():
+def test_merge_functions_exist_only_for_existing_foreign_keys():
     assert set(merging.MERGED_BY) <= {(model._meta.label, field) for model, field in merging.references()}
 
 
-def test_guard_finds_references_that_can_clash():
+def test_unique_foreign_keys_to_a_person_are_detected():
     assert is_unique_per_person(StaffRole, "user")
     assert not is_unique_per_person(Consent, "person")
     # This field has no reverse relation from the person.

@@ -32,7 +32,7 @@ def test_privacy_page_offers_sign_in_to_an_anonymous_visitor(client, library):
     assert reverse("help_sessions") not in page
 
 
-def test_patron_sees_only_their_own_name_email_and_number_of_visits(client, patron, branch, sign_in):
+def test_privacy_page_shows_only_the_patrons_own_name_email_and_visit_count(client, patron, branch, sign_in):
     HelpSessionFactory.create_batch(2, branch=branch, patron=patron)
     HelpSessionFactory(branch=branch, patron=UserFactory(name="Somebody Else"))
     page = page_of(sign_in(client, patron))
@@ -43,7 +43,9 @@ def test_patron_sees_only_their_own_name_email_and_number_of_visits(client, patr
 
 
 @pytest.mark.parametrize("session", [HelpSessionFactory, QuietSessionFactory])
-def test_viewer_by_code_reads_that_the_library_does_not_know_them(client, branch, show_code, session):
+def test_privacy_page_says_that_the_library_does_not_know_a_viewer_by_code(
+    client, branch, show_code, session
+):
     page = page_of(show_code(client, code_for(session(branch=branch))))
     assert "doesn't know who you are" in page
     assert "compost" not in page
@@ -55,11 +57,11 @@ def test_privacy_page_is_in_the_viewers_language(client, library):
 
 
 @pytest.mark.parametrize("name", ["me", "home", "sign_in"])
-def test_privacy_page_is_linked_from_me_home_and_sign_in(client, library, name):
+def test_privacy_page_is_linked_from_the_account_home_and_sign_in_pages(client, library, name):
     assert f'href="{reverse("privacy")}"' in client.get(reverse(name)).content.decode()
 
 
-def test_signed_in_patron_finds_the_privacy_page_under_me(client, patron, sign_in):
+def test_account_page_of_a_signed_in_patron_links_to_the_privacy_page(client, patron, sign_in):
     assert f'href="{reverse("privacy")}"' in sign_in(client, patron).get(reverse("me")).content.decode()
 
 

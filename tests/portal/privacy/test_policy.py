@@ -40,12 +40,12 @@ def test_policy_names_only_jobs_that_the_worker_runs():
 
 
 @pytest.mark.parametrize("label", STAFF_WORDS)
-def test_internal_words_of_staff_are_not_exported(label):
+def test_staff_notes_and_unfinished_forms_are_not_exported(label):
     assert not POLICY[label].exported
 
 
 @pytest.mark.parametrize("label", POLICY)
-def test_policy_line_takes_its_number_of_days_from_the_job(label):
+def test_policy_line_contains_no_hard_coded_number_of_days(label):
     line = POLICY[label]
     assert not any(sign.isdigit() for sign in line.until.format(*["…"] * len(line.periods)))
     assert len(line.periods) == line.until.count("{")
@@ -87,7 +87,7 @@ def is_about_people(model):
     [model for model in apps.get_models() if POLICY[model._meta.label].group != Group.LIBRARY],
     ids=lambda model: model._meta.label,
 )
-def test_every_model_about_people_ends_by_a_job_or_with_another_row(model):
+def test_rows_about_people_are_deleted_by_a_job_or_with_another_row(model):
     assert model._meta.label in WITHOUT_PEOPLE or ends(model._meta.label)
 
 
@@ -100,7 +100,7 @@ def test_models_about_people_are_not_in_the_library_group(model):
 @pytest.mark.parametrize(
     "label", [label for label, line in POLICY.items() if line.ends_with and not line.ended_by]
 )
-def test_rows_that_end_with_another_row_are_deleted_by_cascade(label):
+def test_rows_that_the_policy_deletes_with_another_row_have_a_cascading_foreign_key(label):
     """Recommendations are an exception, because retention reduces them to counts."""
     if label in ("recommendations.Recommendation",):
         return

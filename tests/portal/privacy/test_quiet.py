@@ -200,7 +200,7 @@ def pages_around(world, quiet, browsers, at_desk):
 
 @pytest.mark.long
 @pytest.mark.django_db
-def test_words_of_a_quiet_visit_appear_only_on_its_own_pages(
+def test_words_of_a_quiet_visit_appear_only_on_pages_of_that_visit(
     library, branch, patron, staff, coordinator, sign_in, show_code
 ):
     world, quiet = build_for(branch, patron, staff, coordinator), build(branch, staff)
@@ -247,7 +247,7 @@ def test_words_of_a_quiet_visit_appear_only_on_its_own_pages(
 
 
 @pytest.mark.django_db
-def test_leaving_quickly_removes_the_quiet_visit_from_the_browser(library, branch, staff, show_code):
+def test_leave_quickly_button_removes_the_quiet_visit_from_the_browser(library, branch, staff, show_code):
     library.catalog_link = "https://catalogue.example/?q={title}"
     library.save()
     quiet = build(branch, staff)

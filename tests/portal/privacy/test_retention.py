@@ -93,7 +93,7 @@ def test_visit_that_nobody_kept_is_forgotten_after_30_days(branch, session, days
 
 
 @pytest.mark.django_db
-def test_code_opens_its_visit_for_the_promised_30_days(branch, visit_not_due):
+def test_visit_is_not_forgotten_before_its_code_expires(branch, visit_not_due):
     session = HelpSessionFactory(branch=branch, created_at=AT - 50 * DAY)
     code_for(session, at=AT - 29 * DAY)
     retention.forget(at=AT)
@@ -103,7 +103,7 @@ def test_code_opens_its_visit_for_the_promised_30_days(branch, visit_not_due):
 
 
 @pytest.mark.django_db
-def test_forgotten_visit_leaves_only_a_count(patron, staff, branch, visit_not_due):
+def test_forgetting_a_visit_keeps_only_its_statistics(patron, staff, branch, visit_not_due):
     session = make_kept_visit(
         patron,
         branch,
@@ -163,7 +163,7 @@ def zone():
 
 
 @pytest.mark.django_db
-def test_code_of_a_forgotten_visit_says_so_and_reveals_nothing(client, branch):
+def test_code_of_a_forgotten_visit_shows_only_that_the_visit_was_forgotten(client, branch):
     session = HelpSessionFactory(branch=branch, created_at=AT - 40 * DAY)
     code = code_for(session, at=AT - 40 * DAY)
     retention.forget(at=AT)
@@ -208,7 +208,7 @@ def test_files_of_a_forgotten_visit_are_deleted_from_disk(patron, branch):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("status", ["waiting_for_staff", "waiting_for_patron"])
-def test_visit_with_an_open_conversation_is_forgotten_only_after_closing(patron, branch, status):
+def test_visit_is_not_forgotten_while_its_conversation_is_open(patron, branch, status):
     session = make_kept_visit(patron, branch, 400)
     conversation = ConversationFactory(help_session=session, status=status)
     MessageFactory(conversation=conversation)
@@ -222,7 +222,7 @@ def test_visit_with_an_open_conversation_is_forgotten_only_after_closing(patron,
 
 
 @pytest.mark.django_db
-def test_visit_waits_for_the_open_conversation_that_its_own_was_merged_into(patron, branch):
+def test_visit_is_not_forgotten_if_its_conversation_was_merged_into_an_open_conversation(patron, branch):
     session = make_kept_visit(patron, branch, 400)
     into = ConversationFactory(help_session=None, patron=patron, branch=branch)
     ConversationFactory(help_session=session, status="closed", merged_into=into)
@@ -235,7 +235,9 @@ def test_visit_waits_for_the_open_conversation_that_its_own_was_merged_into(patr
     ("whose", "days", "gone"),
     [("a patron", 364, False), ("a patron", 366, True), ("nobody", 29, False), ("nobody", 31, True)],
 )
-def test_conversation_without_a_visit_is_deleted_by_the_day_it_closed(patron, branch, whose, days, gone):
+def test_closed_conversation_without_a_visit_is_deleted_after_the_retention_time(
+    patron, branch, whose, days, gone
+):
     patron = patron if whose == "a patron" else None
     conversation = ConversationFactory(
         help_session=None, patron=patron, branch=branch, status="closed", closed_at=AT - days * DAY
@@ -255,7 +257,7 @@ def test_old_tally_loses_its_staff_member_and_exact_time(staff, branch):
 
 
 @pytest.mark.django_db
-def test_old_unfinished_session_loses_its_words_but_stays_on_the_tray(staff, branch):
+def test_old_unfinished_help_session_loses_its_text_but_stays_in_the_tray(staff, branch):
     begun = unfinished.start_unfinished(
         by=staff, at=AT - 31 * DAY, branch=branch, fields={"question": "Where is the shelter?"}
     )
@@ -308,7 +310,9 @@ def make_choice(patron, remember, *, at, until=None):
         ("nothing", None, 14, False),
     ],
 )
-def test_each_retention_choice_keeps_and_forgets_on_time(patron, branch, remember, until, days_ago, gone):
+def test_visit_is_forgotten_when_the_patrons_chosen_retention_time_ends(
+    patron, branch, remember, until, days_ago, gone
+):
     make_choice(patron, remember, until=until, at=AT - 15 * DAY)
     session = make_kept_visit(patron, branch, days_ago)
     retention.forget(at=AT)
@@ -318,7 +322,7 @@ def test_each_retention_choice_keeps_and_forgets_on_time(patron, branch, remembe
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("hours", [23, 25])
-def test_retention_choice_forgets_nothing_for_a_day(patron, branch, hours):
+def test_new_retention_choice_takes_effect_after_one_day(patron, branch, hours):
     session = make_kept_visit(patron, branch, 100)
     make_choice(patron, "nothing", at=AT - timedelta(hours=hours))
     retention.forget(at=AT)
@@ -343,7 +347,7 @@ def test_retention_choice_is_recorded_with_wording_and_time(patron):
 
 
 @pytest.mark.django_db
-def test_python_and_database_agree_when_visits_end_for_every_choice(library, branch):
+def test_python_and_sql_select_the_same_visits_to_forget_for_every_retention_choice(library, branch):
     people = [UserFactory() for _ in range(7)]
     days = [AT - timedelta(hours=hours) for hours in (1, 23, 25, 70, 715, 725, 2150, 2170, 8750, 8770)]
     for patron, remember in zip(people, ["30", "90", "365", "until", "until", "nothing", "365"], strict=True):
@@ -409,7 +413,7 @@ def test_legal_hold_preserves_a_record_and_everything_connected_until_lifted(
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("record", ["patron", "adult", "visit", "conversation"])
-def test_access_log_of_a_held_record_outlives_730_days(patron, staff, coordinator, branch, record):
+def test_access_log_of_a_held_record_is_kept_longer_than_730_days(patron, staff, coordinator, branch, record):
     visit = SharedSessionFactory(
         branch=branch, patron=patron, shared_with=UserFactory(), kept_at=AT, shared_at=AT
     )
@@ -461,14 +465,14 @@ def test_legal_hold_on_one_of_two_merged_conversations_preserves_both(patron, co
 
 
 @pytest.mark.django_db
-def test_database_refuses_to_delete_a_held_person(patron, coordinator):
+def test_database_refuses_to_delete_a_person_under_legal_hold(patron, coordinator):
     holds.hold(patron, reason="Case 12", by=coordinator, at=AT)
     with pytest.raises(models.ProtectedError):
         patron.delete()
 
 
 @pytest.mark.django_db
-def test_lifted_hold_is_deleted_after_two_years(patron, coordinator):
+def test_lifted_legal_hold_is_deleted_after_two_years(patron, coordinator):
     holds.lift(
         holds.hold(patron, reason="Case 12", by=coordinator, at=AT - 800 * DAY),
         by=coordinator,
@@ -483,7 +487,7 @@ def test_lifted_hold_is_deleted_after_two_years(patron, coordinator):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("hour", "runs"), [(0, False), (1, True), (5, True), (6, False), (14, False)])
-def test_worker_forgets_only_during_the_librarys_night(library, branch, hour, runs):
+def test_worker_forgets_visits_only_at_night_in_the_librarys_time_zone(library, branch, hour, runs):
     at = datetime.datetime(2026, 11, 20, hour, 30, tzinfo=library.zone)
     session = HelpSessionFactory(branch=branch, created_at=at - 31 * DAY)
     retention.forget_what_is_due(at=at)
@@ -491,7 +495,7 @@ def test_worker_forgets_only_during_the_librarys_night(library, branch, hour, ru
 
 
 @pytest.mark.django_db(transaction=True)
-def test_retention_killed_in_the_middle_continues_where_it_stopped(branch, monkeypatch):
+def test_retention_job_that_was_killed_continues_where_it_stopped(branch, monkeypatch):
     monkeypatch.setattr(retention, "BATCH", 3)
     HelpSessionFactory.create_batch(10, branch=branch, staff=None, created_at=AT - 31 * DAY)
     whole, calls = forgetting.forget, []
@@ -512,7 +516,7 @@ def test_retention_killed_in_the_middle_continues_where_it_stopped(branch, monke
 
 
 @pytest.mark.django_db
-def test_retention_stops_after_the_given_seconds(branch, monkeypatch):
+def test_retention_job_stops_after_the_given_number_of_seconds(branch, monkeypatch):
     monkeypatch.setattr(retention, "BATCH", 3)
     HelpSessionFactory.create_batch(10, branch=branch, created_at=AT - 31 * DAY)
     assert retention.forget(at=AT, seconds=0) == 3
@@ -533,7 +537,7 @@ QUERIES_A_BATCH = 20
 
 
 @pytest.mark.django_db
-def test_forget_dry_run_counts_and_changes_nothing(patron, branch, capsys, time_machine):
+def test_dry_run_of_the_forget_command_counts_rows_and_changes_nothing(patron, branch, capsys, time_machine):
     time_machine.move_to(AT, tick=False)
     session = make_kept_visit(patron, branch, 366)
     SessionNoteFactory(help_session=session)

@@ -34,14 +34,14 @@ def make_kept_visit(patron, branch, days_ago):
     return HelpSessionFactory(branch=branch, patron=patron, created_at=at, kept_at=at)
 
 
-def test_default_retention_is_365_days(phone, patron, branch):
+def test_visits_are_kept_for_365_days_by_default(phone, patron, branch):
     make_kept_visit(patron, branch, 100)
     page = text(phone.get(reverse("privacy")))
     assert "365 days (you haven't changed this)" in page
     assert "The first of your visits will be forgotten on August 12, 2027 or soon after." in page
 
 
-def test_retention_page_explains_the_effect_with_dates_before_saving(phone, patron, branch):
+def test_retention_page_shows_the_deletion_dates_before_the_choice_is_saved(phone, patron, branch):
     for days_ago in (100, 40, 10):
         make_kept_visit(patron, branch, days_ago)
     ConversationFactory(help_session=make_kept_visit(patron, branch, 200))
@@ -71,7 +71,7 @@ def test_retention_page_explains_the_effect_with_dates_before_saving(phone, patr
         ({"remember": "nothing"}, "a visit stays only if you add it to your account, for 30 days"),
     ],
 )
-def test_each_retention_choice_is_explained_and_saved_with_that_wording(phone, patron, choice, rule):
+def test_retention_choice_is_saved_with_the_explanation_that_the_patron_read(phone, patron, choice, rule):
     assert rule in text(phone.get(reverse("remember"), choice))
     assert phone.post(reverse("remember"), choice).url == reverse("privacy")
     patron.refresh_from_db()
@@ -118,7 +118,7 @@ def test_anonymous_visitor_cannot_choose_retention(client, library):
     assert client.get(reverse("remember")).status_code == 302
 
 
-def test_keep_page_says_how_long_a_visit_stays_despite_the_choice_to_keep_nothing(
+def test_patron_who_chose_to_keep_nothing_reads_when_a_kept_visit_is_deleted(
     phone, branch, show_code, time_machine
 ):
     phone.post(reverse("remember"), {"remember": "nothing"})

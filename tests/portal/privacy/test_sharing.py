@@ -113,7 +113,9 @@ def people_who_keep(visit):
 
 
 @every_way_to_leave
-def test_shared_visit_stays_held_when_the_held_person_leaves(visit, people, coordinator, who, leave):
+def test_shared_visit_stays_under_legal_hold_after_the_held_person_leaves(
+    visit, people, coordinator, who, leave
+):
     found = holds.hold(people[who], reason="Case 7", by=coordinator, at=AT)
     leave(visit, people[who], **people)
     assert people[who] not in people_who_keep(visit)
@@ -135,7 +137,9 @@ def test_shared_visit_stays_held_when_the_held_person_leaves(visit, people, coor
 
 
 @every_way_to_leave
-def test_hold_left_on_a_shared_visit_ends_with_the_original_hold(visit, people, coordinator, who, leave):
+def test_lifting_a_persons_legal_hold_lifts_the_hold_on_the_visit_they_left(
+    visit, people, coordinator, who, leave
+):
     found = holds.hold(people[who], reason="Case 7", by=coordinator, at=AT)
     leave(visit, people[who], **people)
     holds.lift(found, by=coordinator, at=AT + DAY)
@@ -147,14 +151,14 @@ def test_hold_left_on_a_shared_visit_ends_with_the_original_hold(visit, people, 
 
 
 @every_way_to_leave
-def test_person_without_a_hold_leaves_no_hold_on_the_visit(visit, people, coordinator, who, leave):
+def test_visit_is_not_held_after_a_person_without_a_legal_hold_leaves(visit, people, coordinator, who, leave):
     holds.hold(UserFactory(), reason="Another case", by=coordinator, at=AT)
     leave(visit, people[who], **people)
     assert not LegalHold.objects.exclude(comes_from=None).exists()
     assert not holds.held(visit)
 
 
-def test_remaining_person_cannot_be_erased_until_the_hold_is_lifted(visit, child, adult, coordinator):
+def test_child_cannot_be_erased_while_the_shared_visit_is_under_legal_hold(visit, child, adult, coordinator):
     found = holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
     sharing.keep_alone(visit, by=child, at=AT + HOUR)
     with pytest.raises(erasure.HeldByLaw):
@@ -165,7 +169,7 @@ def test_remaining_person_cannot_be_erased_until_the_hold_is_lifted(visit, child
     assert visit.question == ""
 
 
-def test_visits_own_hold_and_a_hold_left_by_a_person_are_separate(visit, adult, coordinator):
+def test_lifting_a_persons_legal_hold_keeps_the_legal_hold_set_on_the_visit(visit, adult, coordinator):
     on_person = holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
     sharing.stop_keeping(visit, by=adult, at=AT + HOUR)
     own = holds.hold(visit, reason="Case 8", by=coordinator, at=AT + HOUR)
@@ -175,14 +179,14 @@ def test_visits_own_hold_and_a_hold_left_by_a_person_are_separate(visit, adult, 
     assert holds.held(visit)
 
 
-def test_hold_left_on_a_visit_can_be_lifted_alone(visit, adult, coordinator):
+def test_lifting_the_legal_hold_on_a_visit_keeps_the_hold_on_the_person(visit, adult, coordinator):
     on_person = holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
     sharing.stop_keeping(visit, by=adult, at=AT + HOUR)
     holds.lift(on_person.left.get(), by=coordinator, at=AT + DAY)
     assert (holds.held(visit), holds.held(adult)) == (False, True)
 
 
-def test_leaving_a_shared_visit_twice_leaves_one_hold(visit, adult, child, coordinator):
+def test_held_person_who_leaves_a_visit_twice_creates_only_one_legal_hold(visit, adult, child, coordinator):
     holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
     for _ in range(2):
         sharing.stop_keeping(visit, by=adult, at=AT + HOUR)
@@ -193,7 +197,7 @@ def test_leaving_a_shared_visit_twice_leaves_one_hold(visit, adult, child, coord
 @pytest.mark.parametrize(
     ("who", "route"), [("adult", "stop_keeping"), ("child", "stop_keeping"), ("child", "stop_sharing")]
 )
-def test_leaving_a_shared_visit_does_not_reveal_a_hold(visit, people, coordinator, sign_in, who, route):
+def test_leaving_a_shared_visit_does_not_reveal_a_legal_hold(visit, people, coordinator, sign_in, who, route):
     """The page after leaving is the same whether the hold is on the child, on the adult or on nobody."""
     read = []
     for held in ([], [people["child"]], [people["adult"]]):
@@ -210,7 +214,9 @@ def test_leaving_a_shared_visit_does_not_reveal_a_hold(visit, people, coordinato
     assert "held" not in str(read)
 
 
-def test_coordinator_sees_a_hold_left_on_a_visit_and_its_origin(visit, adult, coordinator, client, sign_in):
+def test_coordinator_sees_which_legal_hold_on_a_person_caused_a_hold_on_a_visit(
+    visit, adult, coordinator, client, sign_in
+):
     on_person = holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
     sharing.stop_keeping(visit, by=adult, at=AT + HOUR)
     sign_in(client, coordinator)
@@ -223,7 +229,7 @@ def test_coordinator_sees_a_hold_left_on_a_visit_and_its_origin(visit, adult, co
     assert "No legal holds" in text(client.get(reverse("legal_holds")))
 
 
-def test_hold_set_on_a_merged_record_applies_to_both_after_unmerging(coordinator, branch):
+def test_legal_hold_set_on_a_merged_record_covers_both_records_after_unmerging(coordinator, branch):
     one, two = UserFactory(), UserFactory()
     theirs = HelpSessionFactory(branch=branch, patron=one)
     joined = merge_for_a_day(one, two, by=coordinator, at=AT)
@@ -236,7 +242,7 @@ def test_hold_set_on_a_merged_record_applies_to_both_after_unmerging(coordinator
     assert (holds.held(again), holds.held(two), holds.held(theirs)) == (False, False, False)
 
 
-def test_hold_from_before_a_merge_returns_to_its_record_after_unmerging(coordinator, branch):
+def test_unmerging_returns_an_older_legal_hold_to_the_original_record(coordinator, branch):
     one, two = UserFactory(), UserFactory()
     found = holds.hold(one, reason="Case 7", by=coordinator, at=AT)
     again = unmerge(merge_for_a_day(one, two, by=coordinator, at=AT + HOUR), by=coordinator, at=AT + 2 * HOUR)
@@ -247,7 +253,7 @@ def test_hold_from_before_a_merge_returns_to_its_record_after_unmerging(coordina
 # Leaving a visit that is not in the person's account.
 
 
-def test_person_removed_meanwhile_cannot_remove_anyone(visit, child, adult, staff):
+def test_person_already_removed_from_a_visit_cannot_remove_other_people(visit, child, adult, staff):
     """The person still has a page open that was loaded before their removal."""
     sharing.take_out(visit, adult, by=staff, at=AT)
     HelpSession.objects.filter(pk=visit.pk).update(
@@ -259,7 +265,7 @@ def test_person_removed_meanwhile_cannot_remove_anyone(visit, child, adult, staf
     assert people_who_keep(visit) == (child, other)
 
 
-def test_retention_does_not_remove_an_adult_who_just_joined(visit, adult, monkeypatch):
+def test_retention_does_not_remove_an_adult_who_just_joined_the_visit(visit, adult, monkeypatch):
     """Another adult joins after retention has selected the visit and before it locks the visit."""
     other, due_sharing = UserFactory(), retention.due_sharing
     HelpSession.objects.filter(pk=visit.pk).update(shared_at=AT - 100 * DAY)
@@ -283,7 +289,9 @@ def test_retention_does_not_remove_an_adult_who_just_joined(visit, adult, monkey
 
 
 @every_way_to_leave
-def test_waiting_answer_email_is_not_sent_to_a_person_who_left(visit, people, branch, who, leave):
+def test_queued_answer_email_is_deleted_when_its_recipient_leaves_the_visit(
+    visit, people, branch, who, leave
+):
     other = SharedSessionFactory(
         branch=branch, staff=people["staff"], patron=people["child"], shared_with=people["adult"]
     )
@@ -306,7 +314,7 @@ def test_waiting_answer_email_is_not_sent_to_a_person_who_left(visit, people, br
     assert to == sorted([people[who].pk, people[goes_on].pk, people[goes_on].pk])
 
 
-def test_answer_is_not_emailed_to_an_adult_removed_meanwhile(visit, child, adult, staff):
+def test_answer_is_not_emailed_to_an_adult_just_removed_from_the_visit(visit, child, adult, staff):
     conversation = visit.conversations.select_related("help_session", "help_session__shared_with").get()
     assert conversation.help_session.shared_with == adult
     sharing.keep_alone(visit, by=child, at=AT)
@@ -337,7 +345,7 @@ def confirm_removal(desk, visit, person):
     return text(asked), desk.post(address, {"who": str(person.public_id)})
 
 
-def test_desk_removes_a_wrong_child_from_a_shared_visit(
+def test_staff_member_can_remove_the_wrong_child_from_a_shared_visit(
     visit, child, adult, desk, sign_in, staff, django_capture_on_commit_callbacks
 ):
     code, conversation = code_for(visit), visit.conversations.get()
@@ -382,7 +390,7 @@ def test_desk_removes_a_wrong_child_from_a_shared_visit(
     assert "removed a child's visit from your library account" in text(browser.get(reverse("who_looked")))
 
 
-def test_right_child_and_adult_join_by_a_new_code_after_a_removal(visit, child, desk, show_code, sign_in):
+def test_right_child_and_adult_can_keep_the_visit_with_a_new_code(visit, child, desk, show_code, sign_in):
     sharing.keep_alone(visit, by=child, at=AT)
     asked, _answer = confirm_removal(desk, visit, child)
     for words in ("They had chosen that no adult can see it", "Then it is in nobody's account"):
@@ -398,7 +406,7 @@ def test_right_child_and_adult_join_by_a_new_code_after_a_removal(visit, child, 
     assert "The child wrote" not in wrote
 
 
-def test_removing_the_child_ends_the_code_on_the_slip(visit, child, desk, show_code):
+def test_removing_the_child_from_a_visit_revokes_the_printed_code(visit, child, desk, show_code):
     HelpSession.objects.filter(pk=visit.pk).update(shared_with=None)
     holder = show_code(Client(), code_for(visit))
     assert holder.get(visit.get_absolute_url()).status_code == 200
@@ -406,7 +414,9 @@ def test_removing_the_child_ends_the_code_on_the_slip(visit, child, desk, show_c
     assert holder.get(visit.get_absolute_url()).status_code == 404
 
 
-def test_removing_a_held_child_keeps_their_saved_items(visit, child, coordinator, staff):
+def test_saved_items_of_a_child_under_legal_hold_survive_removal_from_a_visit(
+    visit, child, coordinator, staff
+):
     item = contents.TABLES["recommendations"].rows(child, timezone.now())[0]
     saved = SavedItemFactory(saved_list__patron=child, item=item.item, recommendation=item)
     holds.hold(child, reason="Case 7", by=coordinator, at=AT)
@@ -414,21 +424,21 @@ def test_removing_a_held_child_keeps_their_saved_items(visit, child, coordinator
     assert list(SavedItem.objects.all()) == [saved]
 
 
-def test_outdated_desk_page_removes_nobody(visit, child, adult, desk):
+def test_removal_request_from_an_outdated_desk_page_removes_nobody(visit, child, adult, desk):
     HelpSession.objects.filter(pk=visit.pk).update(patron=(other := ChildFactory()))
     for who in (child.public_id, "", "nobody", UserFactory().public_id):
         assert desk.post(reverse("take_out", args=[visit.public_id]), {"who": str(who)}).status_code == 302
     assert people_who_keep(visit) == (other, adult)
 
 
-def test_desk_removes_the_adult_after_a_confirmation(visit, child, adult, desk):
+def test_staff_member_can_remove_the_adult_from_a_visit_after_confirming(visit, child, adult, desk):
     asked, _answer = confirm_removal(desk, visit, adult)
     assert "No adult can add it to their account again" in asked
     assert people_who_keep(visit) == (child, None)
     assert visit.is_the_childs_alone
 
 
-def test_desk_cannot_remove_the_patron_of_an_unshared_visit(branch, staff, patron, child, desk):
+def test_staff_member_cannot_remove_the_patron_of_an_unshared_visit(branch, staff, patron, child, desk):
     for kept in (
         HelpSessionFactory(branch=branch, staff=staff, patron=patron),
         HelpSessionFactory(branch=branch, staff=staff, patron=child, with_child="own"),
@@ -440,9 +450,7 @@ def test_desk_cannot_remove_the_patron_of_an_unshared_visit(branch, staff, patro
         )
 
 
-def test_staff_member_of_another_branch_with_the_code_can_read_but_not_remove_anyone(
-    visit, child, client, sign_in
-):
+def test_staff_member_of_another_branch_cannot_remove_a_child_from_a_visit(visit, child, client, sign_in):
     HelpSession.objects.filter(pk=visit.pk).update(shared_with=None)
     desk = sign_in(client, StaffFactory())
     desk.post(reverse("open_by_patrons_code"), {"code": code_for(visit)})
@@ -456,9 +464,7 @@ def test_staff_member_of_another_branch_with_the_code_can_read_but_not_remove_an
 
 
 @pytest.mark.parametrize(("held_by", "told"), [(["child"], ["child"]), (["adult"], ["adult"]), ([], [None])])
-def test_child_and_adult_see_that_the_code_of_their_visit_was_opened_at_a_desk(
-    visit, people, desk, held_by, told
-):
+def test_opening_a_shared_visit_by_code_is_logged_for_the_child_or_adult(visit, people, desk, held_by, told):
     both = {
         "patron": people["child"] if "child" in held_by else None,
         "shared_with": people["adult"] if "adult" in held_by else None,
@@ -472,7 +478,7 @@ def test_child_and_adult_see_that_the_code_of_their_visit_was_opened_at_a_desk(
 # Merged and unmerged records of an adult.
 
 
-def test_messages_written_by_an_adult_while_merged_follow_the_visit_after_unmerging(
+def test_unmerging_moves_an_adults_new_messages_with_the_shared_visit(
     visit, child, adult, coordinator, staff, sign_in
 ):
     other, conversation = UserFactory(), visit.conversations.get()
@@ -509,7 +515,7 @@ def test_messages_written_by_an_adult_while_merged_follow_the_visit_after_unmerg
     }
 
 
-def test_adult_removed_while_merged_does_not_return_after_unmerging(branch, coordinator):
+def test_unmerging_does_not_return_a_removed_adult_to_the_shared_visit(branch, coordinator):
     """Neither record is a child's any more. One has the visit as the child, the other as the adult."""
     one, two = UserFactory(), UserFactory()
     both = SharedSessionFactory(branch=branch, patron=one, shared_with=two)

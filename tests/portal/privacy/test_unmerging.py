@@ -138,7 +138,7 @@ def test_unmerging_restores_every_row(two):
     ) == {going.pk, into.pk}
 
 
-def test_unmerging_returns_the_name_and_address_taken_over(two):
+def test_unmerging_gives_the_name_and_email_back_to_their_original_record(two):
     going, into, world = two
     into.emailaddress_set.all().delete()
     User.objects.filter(pk=into.pk).update(email=None, name="", language="")
@@ -150,7 +150,7 @@ def test_unmerging_returns_the_name_and_address_taken_over(two):
     assert rows() == before
 
 
-def test_messages_written_while_merged_follow_their_conversation_after_unmerging(two):
+def test_unmerging_moves_new_messages_together_with_their_conversation(two):
     going, into, world = two
     joined = merge(going, into, world.coordinator)
     conversation = Conversation.objects.get(pk=world.conversation.pk)
@@ -171,7 +171,7 @@ def test_messages_written_while_merged_follow_their_conversation_after_unmerging
     assert own.messages.get().author == into
 
 
-def test_changes_made_while_merged_survive_unmerging(two):
+def test_unmerging_keeps_changes_made_to_the_merged_record(two):
     going, into, world = two
     into.emailaddress_set.all().delete()
     User.objects.filter(pk=into.pk).update(email=None, name="")
@@ -188,7 +188,7 @@ def test_changes_made_while_merged_survive_unmerging(two):
     assert Draft.objects.get(person=going, conversation=None).body == "Sam Okafor was writing"
 
 
-def test_draft_sent_while_merged_does_not_return_after_unmerging(two):
+def test_unmerging_does_not_restore_a_draft_sent_after_the_merge(two):
     going, into, world = two
     joined = merge(going, into, world.coordinator)
     conversation = Conversation.objects.get(pk=world.conversation.pk)
@@ -231,7 +231,7 @@ def test_unmerging_twice_is_refused_and_changes_nothing(two):
     assert rows() == after
 
 
-def test_two_records_merged_into_one_can_be_unmerged_in_any_order(library):
+def test_two_merges_into_the_same_record_can_be_undone_oldest_first(library):
     into, first, second = UserFactory(), UserFactory(name="First"), UserFactory(name="Second")
     visits = {person: HelpSessionFactory(patron=person) for person in (into, first, second)}
     before = rows()
@@ -244,7 +244,7 @@ def test_two_records_merged_into_one_can_be_unmerged_in_any_order(library):
     assert {person: visit.patron for person, visit in visits.items()} == {person: person for person in visits}
 
 
-def test_staff_record_cannot_be_merged_into_another(two):
+def test_staff_record_cannot_be_merged_into_a_patrons_record(two):
     going, into, world = two
     before = rows()
     with pytest.raises(CannotMerge):
@@ -252,7 +252,7 @@ def test_staff_record_cannot_be_merged_into_another(two):
     assert rows() == before
 
 
-def test_refused_form_returns_to_its_record_after_unmerging(two):
+def test_unmerging_returns_a_refused_form_to_the_record_of_its_author(two):
     going, into, world = two
     joined = merge(going, into, world.coordinator)
     assert RefusedPost.objects.get().person == into
@@ -269,7 +269,7 @@ def signed_in(person, at):
     return key.session_key
 
 
-def test_unmerging_ends_sign_ins_and_passkeys_added_while_merged(two):
+def test_unmerging_removes_sign_ins_and_passkeys_added_after_the_merge(two):
     going, into, world = two
     now = timezone.now()
     before, made_before = signed_in(into, now - datetime.timedelta(days=30)), PasskeyFactory(person=into)
@@ -284,7 +284,7 @@ def test_unmerging_ends_sign_ins_and_passkeys_added_while_merged(two):
 
 
 @pytest.mark.parametrize("had_one", [True, False])
-def test_unmerging_removes_an_address_added_while_merged(two, had_one):
+def test_unmerging_removes_an_email_address_added_after_the_merge(two, had_one):
     going, into, world = two
     if not had_one:
         into.emailaddress_set.all().delete()
@@ -310,7 +310,7 @@ def test_unmerging_removes_an_address_added_while_merged(two, had_one):
     }
 
 
-def test_looks_recorded_while_merged_are_shown_to_the_owner_after_unmerging(two):
+def test_unmerging_assigns_access_log_entries_to_the_owner_of_the_opened_visit(two):
     going, into, world = two
     now = timezone.now()
     joined = unmerging.merge_for_a_day(going, into, by=world.coordinator, at=now)

@@ -54,7 +54,7 @@ def sentences(person, **how):
     ]
 
 
-def test_each_look_is_shown_as_a_sentence_with_its_place(visit, staff, patron):
+def test_access_log_page_shows_each_access_as_a_sentence_with_its_place(visit, staff, patron):
     conversation = ConversationFactory(help_session=visit, subject="Which bees?")
     look(conversation, staff)
     look(visit, staff, days=1, where=Where.SESSIONS)
@@ -68,7 +68,7 @@ def test_each_look_is_shown_as_a_sentence_with_its_place(visit, staff, patron):
     ]
 
 
-def test_looks_of_one_staff_member_on_one_day_are_one_line(visit, staff, patron):
+def test_accesses_by_one_staff_member_on_one_day_are_shown_as_one_line(visit, staff, patron):
     for where in (Where.QUEUE, "", Where.SEARCH):
         look(visit, staff, where=where)
     look(visit, StaffFactory(name="Omar"), where="")
@@ -83,14 +83,14 @@ def test_looks_of_one_staff_member_on_one_day_are_one_line(visit, staff, patron)
     ]
 
 
-def test_looks_are_listed_by_the_librarys_day(visit, staff, patron):
+def test_access_log_page_uses_dates_in_the_librarys_time_zone(visit, staff, patron):
     # In the library's time zone, this is 9 p.m. on the day before.
     with time_machine.travel(NOON.replace(hour=3), tick=False):
         look(visit, staff)
     assert sentences(patron)[0][0] == "2026-03-03"
 
 
-def test_page_of_looks_lists_only_looks_by_others_at_the_patrons_records(visit, staff, patron):
+def test_access_log_page_omits_other_patrons_data_and_the_patrons_own_actions(visit, staff, patron):
     stranger = UserFactory()
     look(HelpSessionFactory(patron=stranger, question="Not yours"), staff)
     # The patron is also a staff member here, who opens their own data.
@@ -99,7 +99,7 @@ def test_page_of_looks_lists_only_looks_by_others_at_the_patrons_records(visit, 
     assert sentences(patron) == []
 
 
-def test_look_at_a_record_no_longer_theirs_shows_no_title(visit, staff, patron):
+def test_access_log_page_hides_titles_of_visits_the_patron_no_longer_has(visit, staff, patron):
     conversation = ConversationFactory(help_session=visit, subject="Which bees?")
     look(conversation, staff)
     look(visit, staff)
@@ -113,7 +113,7 @@ def test_look_at_a_record_no_longer_theirs_shows_no_title(visit, staff, patron):
     }
 
 
-def test_title_of_a_quiet_visit_never_appears_on_the_page_of_looks(staff, patron):
+def test_title_of_a_quiet_visit_never_appears_on_the_access_log_page(staff, patron):
     quiet = QuietSessionFactory(staff=staff)
     conversation = ConversationFactory(
         help_session=quiet, patron=patron, subject="Where can I get help with a violent partner?"
@@ -124,7 +124,7 @@ def test_title_of_a_quiet_visit_never_appears_on_the_page_of_looks(staff, patron
     assert len(sentences(patron)) == 2
 
 
-def test_reason_of_a_look_is_not_shown_to_the_patron(client, sign_in, staff, patron):
+def test_patron_cannot_read_the_reason_why_staff_opened_the_record(client, sign_in, staff, patron):
     look(patron, staff, patron=patron, reason="They look like my neighbour")
     assert "neighbour" not in client_page(client, sign_in, patron)
 
@@ -133,7 +133,7 @@ def client_page(client, sign_in, patron):
     return sign_in(client, patron).get("/privacy/who-looked/").content.decode()
 
 
-def test_page_of_looks_shows_whole_days_and_skips_nothing(visit, staff, patron):
+def test_access_log_is_paginated_by_whole_days_without_skipping_entries(visit, staff, patron):
     for days in range(50):
         for number in range(3 if days != 7 else 90):
             look(visit, StaffFactory(name=f"Helper {number}") if number else staff, days=days)
@@ -151,12 +151,12 @@ def test_page_of_looks_shows_whole_days_and_skips_nothing(visit, staff, patron):
 
 
 @pytest.mark.parametrize("before", ["nonsense", "2026-99-99", "'", "0001-01-01"])
-def test_invalid_day_in_the_address_is_ignored(client, sign_in, patron, before):
+def test_access_log_page_ignores_an_invalid_day_in_the_url(client, sign_in, patron, before):
     assert sign_in(client, patron).get("/privacy/who-looked/", {"before": before}).status_code == 200
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_page_of_looks_runs_the_same_number_of_queries_for_1_and_30_rows(
+def test_access_log_page_runs_the_same_number_of_queries_for_1_and_30_rows(
     client, sign_in, visit, branch, staff, patron, rows, django_assert_num_queries
 ):
     for number in range(rows):
@@ -187,11 +187,11 @@ def test_changes_by_staff_to_an_account_are_shown_to_the_patron_once(client, sig
     assert looks[0].sentence in sign_in(client, patron).get(reverse("who_looked")).content.decode()
 
 
-def test_merge_by_staff_is_one_line_on_the_page_of_looks(staff, patron, library):
+def test_merge_of_records_by_staff_is_one_line_on_the_access_log_page(staff, patron, library):
     joined = merge_people(UserFactory(), patron, by=staff, at=timezone.now())
     [look] = who_looked(joined, zone=library.zone)[0]
     assert "merged another record into yours" in look.sentence
 
 
-def test_empty_page_of_looks_says_that_nobody_looked(client, sign_in, patron):
+def test_empty_access_log_page_says_that_nobody_looked(client, sign_in, patron):
     assert "Nobody has looked yet" in client_page(client, sign_in, patron)

@@ -119,7 +119,7 @@ def exported(person):
     return json.loads(json.dumps(said))
 
 
-def test_every_copy_contains_exactly_the_persons_own_rows(people):
+def test_export_of_a_demo_person_contains_exactly_the_rows_of_that_person(people):
     sizes = {}
     for person in people:
         theirs = owned([person])
@@ -148,7 +148,7 @@ def test_every_copy_contains_exactly_the_persons_own_rows(people):
     assert len(kinds_in_the_demo) >= 15
 
 
-def test_copy_contains_no_word_of_others_or_of_the_desk(people):
+def test_export_contains_no_text_of_other_people_or_internal_staff_notes(people):
     everybody = {
         label: set(apps.get_model(label)._base_manager.values_list("pk", flat=True)) for label in TEXT_COLUMNS
     }
@@ -175,7 +175,7 @@ def test_copy_contains_no_word_of_others_or_of_the_desk(people):
         assert [word for word in words_of_the_desk if word in text and word not in own] == []
 
 
-def test_erasing_patrons_of_the_demo_leaves_nothing_of_them_and_everything_of_others(people):
+def test_erasing_demo_patrons_removes_their_data_and_keeps_the_data_of_other_people(people):
     """Erase every second patron first, and then the others."""
     patrons = [person for person in people if not person.is_staff]
     assert len(patrons) == 41

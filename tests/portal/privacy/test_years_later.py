@@ -76,7 +76,7 @@ def counts():
 
 
 @pytest.mark.django_db
-def test_four_years_later_no_words_are_left_but_every_count_is(demo):
+def test_demo_keeps_all_counts_but_no_written_text_after_four_years(demo):
     for conversation in Conversation.objects.filter(status__in=Conversation.OPEN):
         Conversation.objects.filter(pk=conversation.pk).update(
             status="closed",
