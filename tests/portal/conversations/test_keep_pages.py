@@ -61,7 +61,7 @@ def test_signed_in_patron_keeps_a_visit_and_its_conversations_with_one_tap(
     )
     assert ClaimCode.objects.get().state == ClaimCode.State.KEPT
     page = text(viewer_by_code.get(session.get_absolute_url()))
-    assert "Kept." in page
+    assert "Visit kept." in page
     assert "Keep this in my library account" not in page
 
 
