@@ -36,11 +36,17 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark tests without a database as `one_database`, because they need not run on PostgreSQL."""
+    """Mark the tests that `make test` need not repeat on PostgreSQL as `one_database`.
+
+    These are tests without a database, and tests of pages. The sweeps in tests/architecture open every page
+    on both databases.
+    """
     for item in items:
         is_case = issubclass(getattr(item, "cls", None) or object, SimpleTestCase)
         uses_database = {"db", "transactional_db", "live_server"} & set(item.fixturenames)
-        if not (is_case or uses_database or item.get_closest_marker("django_db")):
+        has_database = is_case or uses_database or item.get_closest_marker("django_db")
+        is_page = "client" in item.fixturenames and "architecture" not in item.path.parts
+        if not has_database or is_page:
             item.add_marker("one_database")
 
 

@@ -3,6 +3,7 @@ from django.test import Client
 from bench import pages
 
 
+@pytest.mark.slow
 def test_each_benchmark_request_gets_the_expected_status_code(db):
     measured = pages.set_up(2)
     answered = {name: [_ask(page, request) for request in page.requests] for name, page in measured.items()}

@@ -28,7 +28,7 @@ from portal.privacy.merging import merge_people
 from tests.factories import HelpSessionFactory, PasskeyFactory, UserFactory, code_for
 from tests.sign_on_provider import CLIENT_ID, running
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 ANA = {"sub": "4711", "name": "Ana Ruiz", "email": "ana@college.example", "email_verified": True}
 

@@ -82,6 +82,7 @@ def redirect_targets(answer):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.one_database
 @both_owners
 def test_no_page_redirects_to_another_host(for_staff, world, owner):
@@ -211,6 +212,7 @@ def fields_of_every_table(world):
     }
 
 
+@pytest.mark.slow
 def test_unknown_form_fields_are_ignored(world, sign_in):
     signed_in, before, fields = sign_in(Client(), world.patron), columns(), fields_of_every_table(world)
 
@@ -451,6 +453,7 @@ class Elements(HTMLParser):
             self.found.append(("evaluated as a template", data))
 
 
+@pytest.mark.slow
 def test_text_from_people_is_escaped_on_every_page(hostile, sign_in):
     shown = 0
     for who, at_desk in ((hostile.coordinator, True), (hostile.patron, False)):

@@ -62,6 +62,7 @@ def test_desk_conversation_page_loads_at_most_60_kib(built, staff, opened, show)
     assert max(weights) <= 60 * 1024
 
 
+@pytest.mark.only_long
 @pytest.mark.parametrize("who", [*WHO, "staff"])
 def test_hostile_text_is_shown_as_text_on_every_page(who, branch, staff, coordinator, patron, phone, show):
     built = build(branch, staff, patron, Words.hostile())

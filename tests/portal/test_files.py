@@ -127,6 +127,7 @@ def test_preview_of_a_noisy_picture_stays_within_the_size_limit():
     assert len(files.usable(noise(1600, 1200, "JPEG", quality=95)).preview) <= files.MAX_PREVIEW_BYTES
 
 
+@pytest.mark.slow
 def test_photo_pasted_as_png_is_stored_as_webp():
     found, image = kept(noise(1500, 1000, "PNG"))
     assert (found.extension, image.format) == ("webp", "WEBP")
@@ -145,6 +146,7 @@ def test_pdf_is_stored_byte_for_byte():
     assert (found.content, found.extension, found.is_picture, found.preview) == (content, "pdf", False, b"")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "reason"), [
     (lambda: uploaded(b""), "empty"),
     (lambda: uploaded(b"%PDF-" + b"x" * files.MAX_FILE_BYTES), "too_large"),
@@ -170,6 +172,7 @@ def test_unusable_file_is_refused_with_a_reason(file, reason):
     assert refused.value.reason == reason
 
 
+@pytest.mark.slow
 def test_png_with_a_decompression_bomb_is_refused():
     info = PngInfo()
     info.add_text("bomb", "0" * 80_000_000, zip=True)
@@ -202,6 +205,7 @@ def test_phone_photo_with_a_second_picture_is_accepted():
     assert (image.format, image.size, found.extension) == ("JPEG", (300, 200), "jpeg")
 
 
+@pytest.mark.slow
 def test_jpeg_with_too_many_scans_is_refused():
     """Refuse it before decoding. Ten megabytes of tiny scans would keep a process busy for an hour."""
     out = io.BytesIO()

@@ -26,7 +26,7 @@ from portal.privacy.models import MergedRecords
 from portal.worker import JOBS, Worker
 from recommendations.models import Topic
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.only_long]
 
 BEFORE = [
     ("accounts", "0013_addresses_that_wait"),

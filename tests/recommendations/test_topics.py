@@ -122,6 +122,7 @@ def migrate_to(name):
     return executor.migrate([("recommendations", name)]).apps
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_migration_moves_spanish_topic_names_to_their_own_table_and_back(before_the_rows):
     old = migrate_to("0002_text_index").get_model("recommendations", "Topic")

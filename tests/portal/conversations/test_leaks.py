@@ -38,6 +38,8 @@ from tests.factories import (
     attach_to,
 )
 
+pytestmark = pytest.mark.one_database
+
 PATRON_ROUTES = [route for route in routes() if not route.at_desk and not hasattr(route.view, "guard")]
 # Pages that are also requested in parts.
 LIVE = {

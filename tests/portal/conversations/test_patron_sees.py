@@ -115,6 +115,7 @@ def version(conversation):
 # Pending answers.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("begun", ["asked", "answered", "snoozed", "closed"])
 @pytest.mark.parametrize("then", ["turn", "ours", "close"])
 def test_pending_answer_is_invisible_to_the_patron(me, conversation, patron, staff, clock, begun, then):

@@ -30,6 +30,8 @@ from recommendations.models import Recommendation
 from tests.extent import times
 from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, StaffFactory
 
+pytestmark = pytest.mark.one_database
+
 BEGUN = datetime.datetime(2026, 3, 3, 15, 0, tzinfo=datetime.UTC)
 second, day = datetime.timedelta(seconds=1), datetime.timedelta(days=1)
 EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", times(20, 200)))

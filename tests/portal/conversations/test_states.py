@@ -16,6 +16,8 @@ from recommendations.chosen_items import ChosenItem
 from recommendations.models import Recommendation
 from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, StaffFactory, recommend_in
 
+pytestmark = pytest.mark.one_database
+
 T0 = datetime.datetime(2026, 3, 3, 15, 0, tzinfo=datetime.UTC)
 hour, day = datetime.timedelta(hours=1), datetime.timedelta(days=1)
 # The state is reached at T1. The event happens at T2.

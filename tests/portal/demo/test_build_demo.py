@@ -33,6 +33,8 @@ from portal.lists.models import SavedItem
 from portal.notifications.models import Notification
 from recommendations.models import Item, Recommendation
 
+pytestmark = [pytest.mark.slow, pytest.mark.one_database]
+
 WEDNESDAY_AFTERNOON = datetime.datetime(2026, 3, 18, 20, tzinfo=datetime.UTC)
 
 
@@ -270,6 +272,7 @@ def content():
     ]
 
 
+@pytest.mark.only_long
 def test_demo_reset_builds_the_same_library_again(built):
     once = content()
     User.objects.filter(name="Olive Park").update(name="Olive Changed")

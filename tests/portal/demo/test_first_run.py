@@ -16,6 +16,7 @@ pytestmark = pytest.mark.slow
 NEW_YEARS_NIGHT = datetime.datetime(2027, 1, 1, 3, tzinfo=datetime.UTC)
 
 
+@pytest.mark.only_long
 @pytest.mark.one_database
 def test_demo_can_be_built_at_any_hour(db, settings, tmp_path, monkeypatch, capsys):
     """It is the night of New Year's Day, when the library is closed."""
