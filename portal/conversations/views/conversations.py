@@ -145,7 +145,7 @@ def _not_sent_form(typed):
     form = ComposerForm(typed | {"client_token": uuid.uuid4()})
     form.add_error(
         "body",
-        _("You sent a different message from another page. Change this one, or send it too."),
+        _("You sent a different message from another page. Change this message, or send it too."),
     )
     return form
 

@@ -252,9 +252,9 @@ def test_conflict_page_shows_the_colleagues_answer_and_keeps_the_typed_answer(co
         "Omar Haddad answered 40 seconds ago:",
         "<blockquote",
         "I ordered it",
-        "Edit mine",
+        "Edit your answer",
         "Send anyway",
-        "Discard mine",
+        "Discard your answer",
     ):
         assert expected in words
     composer = page.context["composer"]
@@ -377,9 +377,9 @@ def test_take_back_button_is_shown_only_to_the_author_of_a_pending_answer(
     own, theirs = (
         browser.get(address(conversation)).content.decode() for browser in (desk, sign_in(Client(), omar))
     )
-    assert "The patron sees this in <b data-left>12</b> s" in own
+    assert "The patron sees this answer in <b data-left>12</b> s" in own
     assert "Take it back" in own
-    assert "Sending: the patron sees this in <b data-left>12</b> s" in theirs
+    assert "Sending. The patron sees this answer in <b data-left>12</b> s" in theirs
     assert "Take it back" not in theirs
     clock.shift(12)
     assert "Take it back" not in desk.get(address(conversation)).content.decode()

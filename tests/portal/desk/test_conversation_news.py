@@ -239,7 +239,7 @@ def test_erased_conversation_disappears_from_an_open_page(rosas_page, conversati
     desk_actions.erase(conversation, by=coordinator, at=timezone.now())
     assert "data-gone" in rosas_page.ask()
     page = rosas_page.browser.get(rosas_page.address).content.decode()
-    assert "Ines Coordinator erased all its messages" in page
+    assert "Ines Coordinator erased all messages, notes, files and names" in page
     assert "It is checked out" not in page
     assert "<textarea" not in page
 

@@ -88,7 +88,7 @@ def test_library_settings_are_saved_and_the_change_is_logged(desk, coordinator, 
     )
     assert AuditEvent.objects.filter(action="changed_library", by=coordinator).exists()
     page = desk.get(reverse("settings")).content.decode()
-    assert "21 days after your answer" in page
+    assert "21 days after the last answer" in page
     assert "never" in page
 
 

@@ -383,7 +383,7 @@ def test_code_card_given_earlier_opens_the_recorded_visit(desk, typed):
     answer = desk.post(RECORD, typed(card=f"{card[:4]} {card[4:]}"))
     session = HelpSession.objects.get()
     assert session.claim_codes.get().state == ClaimCode.State.LIVE
-    assert "A slip or code card already opens this session." in shown(desk.get(answer.url))
+    assert "A slip or code card already opens this help session." in shown(desk.get(answer.url))
 
 
 def test_code_card_is_attached_to_an_unfinished_visit(desk, typed):

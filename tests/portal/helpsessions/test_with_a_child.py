@@ -259,13 +259,13 @@ def test_desk_conversation_page_says_that_an_adult_also_reads_the_answers(
     keep(session, child)
     conversation = write(device(child), session, "Is lava hot?").conversation
     desk = sign_in(client, staff)
-    assert "One adult can still add it to their account and read this" in text(
+    assert "One adult can still add it to their account and read this conversation" in text(
         desk.get(reverse("desk_conversation", args=[conversation.public_id]))
     )
     keep(session, adult)
     write(device(adult), session, "And for school?")
     page = text(desk.get(reverse("desk_conversation", args=[conversation.public_id])))
-    assert "Gudrun Adult, the adult, reads this too" in page
+    assert "Gudrun Adult, the adult, also reads this conversation" in page
 
 
 def browser_of(person, sign_in):

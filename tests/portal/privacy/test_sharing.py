@@ -393,7 +393,10 @@ def test_staff_member_can_remove_the_wrong_child_from_a_shared_visit(
 def test_right_child_and_adult_can_keep_the_visit_with_a_new_code(visit, child, desk, show_code, sign_in):
     sharing.keep_alone(visit, by=child, at=AT)
     asked, _answer = confirm_removal(desk, visit, child)
-    for words in ("They had chosen that no adult can see it", "Then it is in nobody's account"):
+    for words in (
+        "They had chosen that no adult can see this visit",
+        "The visit is then in nobody's account",
+    ):
         assert words in asked
     desk.post(reverse("hand_over", args=[visit.public_id]))
     code = codes.normalise(desk.get(reverse("slip", args=[visit.public_id])).context["grouped"])
@@ -433,7 +436,7 @@ def test_removal_request_from_an_outdated_desk_page_removes_nobody(visit, child,
 
 def test_staff_member_can_remove_the_adult_from_a_visit_after_confirming(visit, child, adult, desk):
     asked, _answer = confirm_removal(desk, visit, adult)
-    assert "No adult can add it to their account again" in asked
+    assert "No adult can add this visit to their account again" in asked
     assert people_who_keep(visit) == (child, None)
     assert visit.is_the_childs_alone
 
