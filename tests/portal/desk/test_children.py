@@ -205,7 +205,7 @@ def test_childrens_settings_page_explains_each_option_and_saves_the_selection(
     client.post(CHOICE, {"children": "shared", "childrens_groups": "Juvenile\nTeen"})
     library.refresh_from_db()
     assert (library.children, library.childrens_groups) == ("shared", "Juvenile\nTeen")
-    assert "The child and one adult can keep" in text(client.get(reverse("settings")))
+    assert "can be kept by that child and one adult" in text(client.get(reverse("settings")))
     assert AuditEvent.objects.filter(action="changed_library", by=coordinator).count() == 1
 
 
