@@ -2,7 +2,7 @@
 """The queue of the desk. This module counts its lists, and returns one page of the list that a URL names."""
 
 from collections import namedtuple
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from urllib.parse import quote, urlencode
 
@@ -64,7 +64,10 @@ COUNT_MENTIONS = f"SELECT COUNT(*) FROM {NoteMention._meta.db_table} WHERE perso
 
 @dataclass(frozen=True)
 class QueueQuery:
-    """The list and the filters that a URL of the queue names. Parameters with unknown values are ignored."""
+    """The list and the filters that a URL of the queue names. Parameters with unknown values are ignored.
+
+    A field has the name of its parameter.
+    """
 
     tab: str = FIRST
     # The slug of a branch.
@@ -72,7 +75,8 @@ class QueueQuery:
     # The primary key of a topic.
     topic: str = ""
     reason: str = ""
-    text: str = ""
+    # The text of a search.
+    q: str = ""
 
     @classmethod
     def read(cls, params, user):
@@ -83,7 +87,7 @@ class QueueQuery:
             branch=next((slug for slug in _branches(user) if slug == params.get("branch")), ""),
             topic=topic if topic.isascii() and topic.isdigit() and len(topic) < 18 else "",
             reason=params.get("reason") if params.get("reason") in Conversation.Reason.values else "",
-            text=clean(params.get("q", ""), max_length=200),
+            q=clean(params.get("q", ""), max_length=200),
         )
 
     @property
@@ -92,13 +96,19 @@ class QueueQuery:
 
     @property
     def is_narrowed(self):
-        return bool(self.branch or self.topic or self.reason or self.text)
+        """Return whether this is a search, or a filter is set."""
+        return self != QueueQuery(tab=self.tab)
+
+    @property
+    def is_filtered(self):
+        """Return whether a filter is set, with or without a search."""
+        return self != QueueQuery(tab=self.tab, q=self.q)
 
     def filters(self, user):
         """Return the filters for `portal.conversations.desk_lists`."""
         branch = _branches(user)[self.branch].pk if self.branch else None
         topic = int(self.topic) if self.topic else None
-        words = look_up(self.text) if self.text else None
+        words = look_up(self.q) if self.q else None
         return Filters(branch=branch, topic=topic, reason=self.reason, words=words)
 
     def query(self, **extra):
@@ -106,14 +116,7 @@ class QueueQuery:
 
         Parameters with their default value are left out.
         """
-        params = {
-            "tab": self.tab if self.tab != FIRST else "",
-            "branch": self.branch,
-            "topic": self.topic,
-            "reason": self.reason,
-            "q": self.text,
-            **extra,
-        }
+        params = {**asdict(self), "tab": "" if self.tab == FIRST else self.tab, **extra}
         return urlencode({name: value for name, value in params.items() if value})
 
     def url(self, **extra):

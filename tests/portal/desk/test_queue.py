@@ -1,3 +1,4 @@
+import dataclasses
 import datetime
 import html
 import itertools
@@ -11,6 +12,7 @@ from portal.conversations import desk_lists, search
 from portal.conversations.changes import raise_queue
 from portal.conversations.desk_lists import LISTS, Filters, Place
 from portal.conversations.models import BranchQueue, Conversation
+from portal.desk.queue import QueueQuery
 from tests.factories import (
     BranchFactory,
     ConversationFactory,
@@ -374,6 +376,24 @@ def test_queue_filters_apply_to_every_list_and_its_count(desk, staff, branch):
     ]
     done = next(tab["url"] for tab in page.context["tabs"] if tab["name"] == "done")
     assert subjects(desk.get(done)) == ["Done"]
+
+
+@pytest.mark.parametrize(
+    "name", [field.name for field in dataclasses.fields(QueueQuery) if field.name != "tab"]
+)
+def test_each_queue_filter_narrows_the_list_and_stays_set_on_the_page(desk, staff, branch, name):
+    second = BranchFactory()
+    staff.staff_roles.create(branch=second)
+    waiting(branch, subject="Matches no filter")
+    values = {"branch": second.slug, "topic": TopicFactory().pk, "reason": "did_not_help", "q": "zoning"}
+    assert name in values, "Give the new filter a value that the conversation doesn't match."
+    page = desk.get(QUEUE, {name: values[name]})
+    assert subjects(page) == []
+    assert page.context["asked"].query() == f"{name}={values[name]}"
+    assert "No conversations match" in shown(page)
+    control = "<input" if name == "q" else "<option"
+    assert re.search(rf'{control}[^>]* value="{values[name]}"( selected)?>', shown(page))
+    assert ('<details class="filters" open>' in shown(page)) == (name != "q")
 
 
 @pytest.mark.parametrize("few", [5000, 0], ids=["by a rare word", "by a common word"])
