@@ -14,6 +14,18 @@ SHOWN_ATTRIBUTES = {"alt", "aria-label", "placeholder", "title"}
 UNREAD = {"script", "style"}
 MARKED = re.compile("⟦[^⟦⟧]*⟧")
 WORD = re.compile(r"[^\W\d_]{2,}")
+# Functions that return translated texts from a cache. Other tests fill these caches with texts that are not
+# marked, so `mark_translations` calls the functions without their caches.
+CACHED_FUNCTIONS = [
+    (tags, "_day_in_words"),
+    (tags, "_time_in_words"),
+    (desk, "_kind"),
+    (items_part, "_untouched"),
+    (queue_page, "_reasons"),
+    (queue_rows, "_tags"),
+    (queue_rows, "_minutes_in_words"),
+    (queue_rows, "_long_in_words"),
+]
 
 
 def mark_translations(monkeypatch):
@@ -24,18 +36,10 @@ def mark_translations(monkeypatch):
 
     for name in ("gettext", "ngettext", "pgettext", "npgettext"):
         monkeypatch.setattr(_trans, name, marked(getattr(_trans, name)), raising=False)
-    # These functions have caches that other tests share. The functions without caches replace them here.
-    for name in (
-        "_day_in_words",
-        "_time_in_words",
-    ):
-        monkeypatch.setattr(tags, name, getattr(tags, name).__wrapped__)
-    monkeypatch.setattr(desk, "_kind", desk._kind.__wrapped__)
+    for module, name in CACHED_FUNCTIONS:
+        monkeypatch.setattr(module, name, getattr(module, name).__wrapped__)
+    # This tag keeps the text that it rendered first.
     monkeypatch.setattr(tags.FixedNode, "render", lambda node, context: node.nodelist.render(context))
-    monkeypatch.setattr(items_part, "_untouched", items_part._untouched.__wrapped__)
-    monkeypatch.setattr(queue_page, "_reasons", queue_page._reasons.__wrapped__)
-    for name in ("_minutes_in_words", "_long_in_words"):
-        monkeypatch.setattr(queue_rows, name, getattr(queue_rows, name).__wrapped__)
 
 
 def plain_literals(html, data_texts=()):

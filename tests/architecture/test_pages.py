@@ -85,8 +85,9 @@ def test_every_word_on_a_page_can_be_translated(for_staff, world, owner, monkeyp
         "get",
         check,
         browser=browser,
-        fix="Translate these words with {% translate %} or gettext, and run make messages. Add names that"
-        " are the same in every language to NAMES here.",
+        fix="Translate these words with {% translate %} or gettext, and run make messages. If the text comes"
+        " from a cached function, add the function to CACHED_FUNCTIONS in tests/architecture/pages.py. Add"
+        " names that are the same in every language to NAMES here.",
     )
 
 
