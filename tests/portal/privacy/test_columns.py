@@ -13,12 +13,17 @@ from tests.portal.privacy import columns
 
 HELP = """
 Decide what each new column means for privacy, then list it in tests/portal/privacy/columns.py:
-1. In the person's export? Add it to portal/privacy/export_tables/ and docs/export.md. Otherwise list it in
-   LEFT_OUT with the reason.
+1. In the person's export? Add it to its table in portal/privacy/export_tables/, to the title of that table,
+   and to docs/export.md. Otherwise list it in LEFT_OUT with the reason.
 2. Merging two records: if MERGED has the model, let portal/privacy/merging.py keep or combine the column,
-   and list it there.
+   and list it there. A column of a person that is not KEPT also needs a value in VALUES below.
 3. Erasing a person: if ERASED has the model, let portal/privacy/erasure.py or retention.py empty the column,
    unless it names nobody, and list it there.
+Then correct what people read about it:
+4. What the library keeps, until when and why: portal/privacy/policy_lines/. Patrons read it on the privacy
+   page.
+5. Who may see it: portal/privacy/who_sees_what.py.
+6. The documents: AFTERWORD_MODE=development .venv/bin/python manage.py policy_docs
 """
 
 
@@ -75,20 +80,27 @@ def test_columns_file_names_only_existing_models():
     assert named - set(POLICY) == set()
 
 
+# For each column of a person that a merge fills in: (value of the record that ends, own value, no value).
 VALUES = {
     "email": ("going@example.org", "into@example.org", None),
     "name": ("Going", "Into", ""),
     "language": ("es", "en", ""),
     "has_shared_visits": (True, True, False),
 }
+# A merge copies these columns together. test_merging.py tests them.
+COPIED_TOGETHER = {"remember", "remember_until", "remember_chosen_at"}
+
+
+def test_every_column_that_a_merge_fills_in_is_tested_with_values():
+    rules = columns.MERGED["accounts.User"]
+    filled_in = {*rules[columns.IF_EMPTY].split(), *rules[columns.COMBINED].split()}
+    assert set(VALUES) == filled_in - COPIED_TOGETHER, HELP
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", VALUES)
 def test_merge_fills_in_columns_that_the_remaining_record_lacks(name):
     theirs, own, empty = VALUES[name]
-    rule = next(rule for rule, names in columns.MERGED["accounts.User"].items() if name in names.split())
-    assert rule in (columns.IF_EMPTY, columns.COMBINED)
     for before, after in [(own, own), (empty, theirs)]:
         going = UserFactory(email=None)
         into = UserFactory(email=None)
