@@ -73,7 +73,7 @@ def refresh_statistics(*, at):
 # its function. So each name must be unique. If a job is renamed, it runs once too early.
 JOBS = [
     (portal.conversations.jobs.wake_snoozed, timedelta(minutes=1)),
-    (portal.conversations.jobs.close_quiet, timedelta(minutes=10)),
+    (portal.conversations.jobs.close_after_silence, timedelta(minutes=10)),
     (portal.conversations.jobs.release_untouched, timedelta(minutes=10)),
     (accounts.sign_in.authenticator_apps.seal_anew, EVERY_DAY),
     (portal.conversations.drafts.forget_old_drafts, EVERY_HOUR),

@@ -35,7 +35,7 @@ def wake_snoozed(*, at):
     _each(Conversation.objects.filter(status=Status.SNOOZED, snoozed_until__lte=today), come_back, at)
 
 
-def close_quiet(*, at):
+def close_after_silence(*, at):
     """Close conversations in which `closes_at` has passed and the patron hasn't written."""
 
     def close(conversation):

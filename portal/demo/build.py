@@ -83,7 +83,7 @@ class Builder:
 def _run_worker_jobs(at):
     jobs.show_pending_answers(at=at)
     jobs.wake_snoozed(at=at)
-    jobs.close_quiet(at=at)
+    jobs.close_after_silence(at=at)
     jobs.release_untouched(at=at)
 
 

@@ -136,7 +136,7 @@ def before(old_models):
         created_at=NOW,
         due_at=NOW,
     )
-    for name in ("release_the_left_lying", "forget_joined_records", "seal_anew"):
+    for name in ("close_the_quiet", "release_the_left_lying", "forget_joined_records", "seal_anew"):
         make("notifications.RepeatedJob", name=name, due_at=NOW)
     make(
         "privacy.LegalHold",
@@ -224,6 +224,7 @@ def test_data_of_the_old_version_survives_the_upgrade(before, client):
 
     assert holds.held(patron)
     assert {job.name for job in RepeatedJob.objects.all()} == {
+        "close_after_silence",
         "release_untouched",
         "forget_merged_records",
         "seal_anew",

@@ -261,7 +261,7 @@ class TestSnoozing:
     def test_snoozed_conversation_does_not_close_by_itself(self, conversation, staff):
         say(conversation, staff, STAFF, at=NOW + minute)
         desk_actions.snooze(conversation, until=datetime.date(2026, 8, 1), by=staff, at=NOW + hour)
-        jobs.close_quiet(at=NOW + 60 * day)
+        jobs.close_after_silence(at=NOW + 60 * day)
         assert now_of(conversation).status == "snoozed"
 
     def test_closed_conversation_cannot_be_snoozed(self, conversation, staff):
@@ -282,7 +282,7 @@ class TestScheduledJobs:
         library.save()
         say(conversation, staff, STAFF, at=NOW + minute)
         mails = Notification.objects.count()
-        jobs.close_quiet(at=NOW + minute + after)
+        jobs.close_after_silence(at=NOW + minute + after)
         assert (now_of(conversation).status == "closed") is closed
         assert conversation.events.filter(kind="closed_by_itself").exists() is closed
         assert Notification.objects.count() == mails
@@ -292,7 +292,7 @@ class TestScheduledJobs:
         say(conversation, staff, STAFF, at=NOW)
         library.closes_after_days = 2
         library.save()
-        jobs.close_quiet(at=NOW + 3 * day)
+        jobs.close_after_silence(at=NOW + 3 * day)
         assert now_of(conversation).status == "waiting_for_patron"
 
     @pytest.mark.parametrize(

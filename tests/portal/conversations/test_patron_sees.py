@@ -241,7 +241,7 @@ def closed_by_the_library(conversation, patron, staff, clock):
 def closed_by_itself(conversation, patron, staff, clock):
     answered(conversation, patron, staff, clock)
     clock.shift(20 * day)
-    jobs.close_quiet(at=timezone.now())
+    jobs.close_after_silence(at=timezone.now())
 
 
 WAITING = "Waiting for the library. You can expect an answer by tomorrow."

@@ -465,7 +465,7 @@ class TwoConversations(RuleBasedStateMachine):
             if not conversation.erased and conversation.reading()[0] == "waiting_for_patron"
         ]
         quiet = [conversation for conversation in quiet if conversation.reading()[2] + 14 * day <= self.now]
-        jobs.close_quiet(at=self.now)
+        jobs.close_after_silence(at=self.now)
         for conversation in quiet:
             conversation.log.append(Entry(self.now, "close"))
 

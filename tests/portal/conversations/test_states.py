@@ -40,7 +40,7 @@ TABLE = [
     ("waiting_for_staff", "staff snooze", "snoozed", SINCE_FIRST),
     ("waiting_for_staff", "staff wake", "waiting_for_staff", SINCE_FIRST),
     ("waiting_for_staff", "its day comes", "waiting_for_staff", SINCE_FIRST),
-    ("waiting_for_staff", "it lies quiet", "waiting_for_staff", SINCE_FIRST),
+    ("waiting_for_staff", "patron stays silent", "waiting_for_staff", SINCE_FIRST),
     ("waiting_for_staff", "it is taken", "waiting_for_staff", SINCE_FIRST),
     ("waiting_for_staff", "it is handed over", "waiting_for_staff", SINCE_FIRST),
     ("waiting_for_staff", "a note is written", "waiting_for_staff", SINCE_FIRST),
@@ -57,7 +57,7 @@ TABLE = [
     ("waiting_for_patron", "staff snooze", "snoozed", NOTHING),
     ("waiting_for_patron", "staff wake", "waiting_for_patron", NOTHING),
     ("waiting_for_patron", "its day comes", "waiting_for_patron", NOTHING),
-    ("waiting_for_patron", "it lies quiet", "closed", NOTHING),
+    ("waiting_for_patron", "patron stays silent", "closed", NOTHING),
     ("waiting_for_patron", "it is taken", "waiting_for_patron", NOTHING),
     ("waiting_for_patron", "it is handed over", "waiting_for_patron", NOTHING),
     ("waiting_for_patron", "a note is written", "waiting_for_patron", NOTHING),
@@ -74,7 +74,7 @@ TABLE = [
     ("snoozed", "staff snooze", "snoozed", SINCE_FIRST),
     ("snoozed", "staff wake", "waiting_for_staff", SINCE_FIRST),
     ("snoozed", "its day comes", "waiting_for_staff", SINCE_FIRST),
-    ("snoozed", "it lies quiet", "snoozed", SINCE_FIRST),
+    ("snoozed", "patron stays silent", "snoozed", SINCE_FIRST),
     ("snoozed", "it is taken", "snoozed", SINCE_FIRST),
     ("snoozed", "it is handed over", "snoozed", SINCE_FIRST),
     ("snoozed", "a note is written", "snoozed", SINCE_FIRST),
@@ -84,7 +84,7 @@ TABLE = [
     ("snoozed, answered", "staff say more is to come", "snoozed", NOTHING),
     ("snoozed, answered", "staff wake", "waiting_for_staff", SINCE_NOW),
     ("snoozed, answered", "its day comes", "waiting_for_staff", "that day"),
-    ("snoozed, answered", "it lies quiet", "snoozed", NOTHING),
+    ("snoozed, answered", "patron stays silent", "snoozed", NOTHING),
     # Closed.
     ("closed", "patron writes", "waiting_for_staff", SINCE_NOW),
     ("closed", "item failed", "waiting_for_staff", SINCE_NOW),
@@ -97,7 +97,7 @@ TABLE = [
     ("closed", "staff snooze", "NotOpen", NOTHING),
     ("closed", "staff wake", "closed", NOTHING),
     ("closed", "its day comes", "closed", NOTHING),
-    ("closed", "it lies quiet", "closed", NOTHING),
+    ("closed", "patron stays silent", "closed", NOTHING),
     ("closed", "it is taken", "closed", NOTHING),
     ("closed", "it is handed over", "closed", NOTHING),
     ("closed", "a note is written", "closed", NOTHING),
@@ -107,7 +107,7 @@ TABLE = [
         (
             "erased",
             happening,
-            "erased" if happening in {"its day comes", "it lies quiet"} else "Erased",
+            "erased" if happening in {"its day comes", "patron stays silent"} else "Erased",
             NOTHING,
         )
         for happening in [
@@ -122,7 +122,7 @@ TABLE = [
             "staff snooze",
             "staff wake",
             "its day comes",
-            "it lies quiet",
+            "patron stays silent",
             "it is taken",
             "it is handed over",
             "a note is written",
@@ -197,7 +197,7 @@ def apply_event(conversation, happening, patron, staff):
         "staff snooze": lambda: desk_actions.snooze(conversation, until=LATER, by=staff, at=T2),
         "staff wake": lambda: desk_actions.wake(conversation, by=staff, at=T2),
         "its day comes": lambda: jobs.wake_snoozed(at=T0 + 8 * day),
-        "it lies quiet": lambda: jobs.close_quiet(at=T0 + 365 * day),
+        "patron stays silent": lambda: jobs.close_after_silence(at=T0 + 365 * day),
         "it is taken": lambda: desk_actions.take(conversation, by=staff, at=T2),
         "it is handed over": lambda: desk_actions.transfer(
             conversation, branch=BranchFactory(), by=staff, at=T2, was=None
@@ -265,10 +265,10 @@ def test_conversation_closes_by_itself_after_the_number_of_days_in_the_settings(
     write(world, staff, "staff", T1)
     world.refresh_from_db()
     assert world.closes_at == (T1 + days * day if days else None)
-    jobs.close_quiet(at=T1 + days * day - datetime.timedelta(seconds=1))
+    jobs.close_after_silence(at=T1 + days * day - datetime.timedelta(seconds=1))
     world.refresh_from_db()
     assert (world.status, world.version) == ("waiting_for_patron", 3)
-    jobs.close_quiet(at=T1 + days * day)
+    jobs.close_after_silence(at=T1 + days * day)
     world.refresh_from_db()
     assert world.status == ("closed" if days else "waiting_for_patron")
     told = [("closed_by_itself", "staff", None, T1 + days * day)] if days else []
