@@ -63,7 +63,11 @@ class UnknownChange(Exception):
 
 
 def confirmed_address(person):
-    """Return the person's address if it is confirmed. Otherwise return an empty string."""
+    """Return the person's address if it is confirmed. Otherwise return an empty string.
+
+    An address without a row in EmailAddress counts as confirmed. The portal's actions store a row with each
+    address, unverified until its owner enters a code. Only test data has addresses without a row.
+    """
     if (
         not person.email
         or EmailAddress.objects.filter(user=person, email=person.email, verified=False).exists()
