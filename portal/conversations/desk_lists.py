@@ -39,15 +39,15 @@ class Desk:
 class Filters:
     """The filters of a list.
 
-    `words` is a result of search.look_up. `since` is a time. Only conversations that came into the list after
-    this time match.
+    `words` is a result of search.look_up. `listed_after` is a time. Only conversations that came into the
+    list after this time match.
     """
 
     branch: int | None = None
     topic: int | None = None
     reason: str = ""
     words: tuple | None = None
-    since: datetime.datetime | None = None
+    listed_after: datetime.datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -183,11 +183,9 @@ def counted(desk, lists, filters, *, at, beside=()):
     of these queries returns one of the other numbers.
     """
     parts, values = [], []
-    for desk_list, since in lists:
-        arms = [
-            (where, params)
-            for _turn, where, params in _arms(desk, desk_list, replace(filters, since=since), at)
-        ]
+    for desk_list, listed_after in lists:
+        narrowed = replace(filters, listed_after=listed_after)
+        arms = [(where, params) for _turn, where, params in _arms(desk, desk_list, narrowed, at)]
         # With this order PostgreSQL reads the index from its end and stops after COUNTED entries.
         stops = f"ORDER BY queued_at DESC, id DESC LIMIT {COUNTED}"
         joined = " UNION ".join(
@@ -272,13 +270,13 @@ def _arms(desk, desk_list, filters, at):
         elif status == Status.CLOSED:
             # Only closed conversations can be merged into another.
             condition = f"{condition} AND merged_into_id IS NULL"
-        if filters.since is not None:
+        if filters.listed_after is not None:
             came = [
                 "at_desk_from" if status == Status.WAITING_FOR_STAFF else "queued_at",
                 *(["assigned_at"] if desk_list.only_own else []),
             ]
             condition = f"{condition} AND ({' OR '.join(f'{column} > %s' for column in came)})"
-            params = [*params, *[_moment(filters.since)] * len(came)]
+            params = [*params, *[_moment(filters.listed_after)] * len(came)]
         if filters.words is not None and filters.words[0] is not None:
             yield turn, *_among_found(desk, desk_list, filters, condition + narrower, [*params, *values])
             continue
