@@ -9,7 +9,7 @@ PY := .venv/bin/python
 DEMO := DATA_DIR=var/demo AFTERWORD_MODE=demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset run test test-quick test-long test-newest check fix bench bench-large lock messages screens
+.PHONY: help demo demo-reset run test test-quick test-long test-newest check fix bench bench-large lock messages migrations screens
 
 help:
 	@echo "make demo         run a demo library; with HOST=0.0.0.0 a phone can open it, and PORT=8080 sets the port"
@@ -25,6 +25,7 @@ help:
 	@echo "make bench-large  the same among 100,000 conversations; the first run builds 1 GB for each database"
 	@echo "make screens      take a screenshot of every page, in var/screens/"
 	@echo "make messages     collect the texts to translate, and compile the translations"
+	@echo "make migrations   write the migrations for changed models"
 	@echo "make lock         update the pinned dependencies; UPGRADE=--upgrade takes the newest of each"
 
 # The virtual environment is built once, and again when the requirements change.
@@ -93,6 +94,10 @@ screens: .venv/developing
 
 messages: .venv/developing
 	@AFTERWORD_MODE=development $(PY) manage.py messages
+
+migrations: .venv/developing
+	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
+		AFTERWORD_MODE=development DATA_DIR=$$scratch $(PY) manage.py makemigrations
 
 # The first two files are on the supported Django for every Python. The third is for `make test-newest` alone. It begins
 # as a copy of the second, so that the two differ in Django and django-allauth and in nothing else.

@@ -49,7 +49,8 @@ def _production_rules():
             "afterword.E002",
             len(key) < 50 or len(set(key)) < 5,
             "SECRET_KEY is missing, shorter than 50 characters or too simple.",
-            "Set it to the output of: python3 -c 'import secrets; print(secrets.token_urlsafe(60))'",
+            "Set it to the output of: python3 -c 'import secrets; print(secrets.token_urlsafe(60))'. "
+            "If you develop the portal on your own machine, set AFTERWORD_MODE=development instead.",
         ),
         (
             "afterword.E003",
