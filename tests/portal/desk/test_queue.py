@@ -79,9 +79,8 @@ def today(days=0):
 
 def waiting(branch, *, hours=1, topic=None, **kwargs):
     kwargs.setdefault("topic", topic)
-    return ConversationFactory(
-        help_session=HelpSessionFactory(branch=branch, topic=topic), opened_at=hours_ago(hours), **kwargs
-    )
+    kwargs.setdefault("opened_at", hours_ago(hours))
+    return ConversationFactory(help_session=HelpSessionFactory(branch=branch, topic=topic), **kwargs)
 
 
 def away(person, cover=None):
