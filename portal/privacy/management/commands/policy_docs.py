@@ -16,6 +16,8 @@ class Command(BaseCommand):
         stale = [path for path, text in texts.items() if path.read_text("utf-8") != text]
         if check and stale:
             names = ", ".join(path.name for path in stale)
-            raise CommandError(f"Out of date: {names}. Run manage.py policy_docs.")
+            raise CommandError(
+                f"Out of date: {names}. Run AFTERWORD_MODE=development .venv/bin/python manage.py policy_docs"
+            )
         for path in stale:
             path.write_text(texts[path], "utf-8")

@@ -1,4 +1,4 @@
-"""Check the references in docs/security.md and docs/asvs.md, and the list of ASVS requirements."""
+"""Check the references in the pages of docs/, and the list of ASVS requirements in docs/asvs.md."""
 
 import ast
 import re
@@ -9,9 +9,14 @@ from django.conf import settings
 
 from .guards import fail_if_any
 
-SECURITY, ASVS = (settings.BASE_DIR / "docs" / name for name in ("security.md", "asvs.md"))
+PAGES = sorted((settings.BASE_DIR / "docs").glob("*.md"))
+ASVS = settings.BASE_DIR / "docs" / "asvs.md"
 A_TEST = re.compile(r"\btests/[\w/]*(?:\.py(?:::(\w+))?)?")
-A_FILE = re.compile(r"`((?:accounts|portal|recommendations|static)/[\w/.]+|\w+\.(?:toml|txt))`")
+A_FILE = re.compile(
+    r"`((?:accounts|portal|recommendations|static|templates|components)/[\w/.]+|pyproject\.toml|requirements\.txt)`"
+)
+# Pages name a file relative to one of these folders.
+FOLDERS = [settings.BASE_DIR, settings.BASE_DIR / "templates"]
 A_LINK = re.compile(r"\]\((?P<page>[\w-]+\.md)?(?:#(?P<heading>[\w-]+))?\)")
 
 # The requirements of ASVS 5.0.0. For each section, the digits are the levels of its requirements in order.
@@ -98,7 +103,9 @@ def missing_references(text):
         path, _, name = found[0].partition("::")
         if not (settings.BASE_DIR / path).exists() or (name and name not in functions_of(path)):
             missing.append(found[0])
-    return missing + [path for path in A_FILE.findall(text) if not (settings.BASE_DIR / path).exists()]
+    return missing + [
+        path for path in A_FILE.findall(text) if not any((folder / path).exists() for folder in FOLDERS)
+    ]
 
 
 def headings(page):
@@ -106,16 +113,16 @@ def headings(page):
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in found}
 
 
-@pytest.mark.parametrize("page", [SECURITY, ASVS], ids=lambda page: page.name)
-def test_security_docs_name_only_existing_tests_and_files(page):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_docs_name_only_existing_tests_and_files(page):
     fail_if_any(
         missing_references(page.read_text("utf-8")),
         f"docs/{page.name} names tests or files that don't exist. Name the ones that replaced them.",
     )
 
 
-@pytest.mark.parametrize("page", [SECURITY, ASVS], ids=lambda page: page.name)
-def test_security_docs_contain_no_broken_links(page):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_docs_contain_no_broken_links(page):
     for found in A_LINK.finditer(page.read_text("utf-8")):
         target = page.parent / (found["page"] or page.name)
         fix = f"{found[0]} in docs/{page.name} is a broken link: correct the page or the heading."
@@ -156,7 +163,10 @@ def test_asvs_page_lists_unmet_requirements_at_the_top():
 # Tests of the guards themselves.
 
 
-def test_security_docs_guard_finds_references_to_missing_tests_and_files():
-    gone = ["tests/nowhere/test_x.py", "tests/architecture/test_tree.py::test_gone", "portal/gone.py"]
-    text = f"`{gone[0]}` {gone[1]} tests/architecture/test_tree.py::test_init_files_are_empty `{gone[2]}`"
-    assert missing_references(text) == gone
+def test_docs_guard_finds_references_to_missing_tests_and_files():
+    gone = [
+        *("tests/nowhere/test_x.py", "tests/architecture/test_tree.py::test_gone"),
+        *("portal/gone.py", "components/gone.html"),
+    ]
+    named = [*gone, "tests/architecture/test_tree.py::test_init_files_are_empty", "components/field.html"]
+    assert missing_references(" ".join(f"`{name}`" for name in named)) == gone
