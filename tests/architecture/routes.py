@@ -132,6 +132,8 @@ OBJECT = {
     "remove_lost_passkey": "patron",
     "desk_merge_records": "patron",
     "desk_unmerge_records": "patron",
+    "desk_old_merge_records": "patron",
+    "desk_old_unmerge_records": "patron",
     "end_role": "person",
     "invite_again": "invitation",
     "withdraw_invitation": "invitation",

@@ -494,6 +494,18 @@ def test_coordinator_merges_two_records_and_unmerges_them(
     assert HelpSession.objects.filter(patron=patron).count() == 1
 
 
+def test_pages_of_an_earlier_version_can_still_merge_and_unmerge_records(
+    client, sign_in, coordinator, visit_here, patron, second_record
+):
+    sign_in(client, coordinator)
+    client.post(BY_NAME, {"letters": "sammy", "reason": "They say they have two"})
+    client.post(f"{record(patron)}join/", {"with": second_record.public_id})
+    assert not User.objects.filter(pk=second_record.pk).exists()
+    [joined] = client.get(record(patron)).context["joined"]
+    client.post(f"{record(patron)}part/", {"joined": joined.public_id})
+    assert User.objects.filter(pk=second_record.pk).exists()
+
+
 def test_staff_who_are_not_coordinators_cannot_merge_records(desk, visit_here, patron, second_record):
     desk.post(BY_NAME, {"letters": "sammy", "reason": "They say they have two"})
     assert (
