@@ -1,6 +1,7 @@
-"""allauth's adapters, adapted to the portal.
+"""Subclasses of allauth's adapters.
 
-They change codes, emails, error messages, authenticator apps and single sign-on.
+They generate sign-in codes, send emails, word error messages, encrypt the secrets of authenticator apps and
+configure single sign-on.
 """
 
 import qrcode
@@ -45,8 +46,8 @@ class AccountAdapter(DefaultAccountAdapter):
     def login(self, request, user):
         """Sign the person in, and set how long the session lasts.
 
-        A visitor's session may have been set to end soon. Signing in gives the session its usual length, or a
-        shorter one on a borrowed device. A staff member's session on a shared desk computer ends when the
+        A session in which nobody is signed in may end soon. Signing in gives the session its usual length, or
+        a shorter one on a borrowed device. A staff member's session on a shared desk computer ends when the
         computer has to be unlocked again.
         """
         method = "".join(record["method"] for record in get_authentication_records(request, user)[-1:])
@@ -90,8 +91,8 @@ class AccountAdapter(DefaultAccountAdapter):
                 "language": language,
                 "direction": "rtl" if get_language_bidi() else "ltr",
             }
-            # The header tells the outbox to delete the text after delivery, because the text may contain a
-            # code.
+            # The header tells the outbox to delete the email's text after delivery, because the text may
+            # contain a code.
             self.render_mail(template_prefix, email, context, headers={"X-Afterword-Blank": "1"}).send()
 
     def format_email_subject(self, subject):
@@ -119,11 +120,14 @@ class MFAAdapter(DefaultMFAAdapter):
         return super().build_totp_url(user, secret.rstrip("="))
 
     def build_totp_svg(self, url):
-        """Return the QR code as SVG with a background, because cameras can't read black on a dark page."""
+        """Return the QR code as SVG with a white background.
+
+        Without a background, cameras couldn't read the black code on a dark page.
+        """
         return qrcode.make(url, image_factory=SvgPathFillImage).to_string(encoding="unicode")
 
-    # The next two methods encrypt the secrets. A copy of the database alone is then not enough to generate
-    # codes.
+    # The next two methods encrypt and decrypt the secrets of authenticator apps. Because of the encryption, a
+    # copy of the database alone is not enough to generate codes.
 
     def encrypt(self, text):
         return keys.seal(SEALED_FOR).encrypt(text.encode()).decode()

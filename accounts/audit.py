@@ -8,11 +8,11 @@ from .models import AuditEvent, LookingReason
 
 
 def record(action, subject, *, by, patron=None, at=None, where="", reason=""):
-    """Add one event to the audit trail and return it.
+    """Add one event to the audit trail and return the event.
 
     `subject` is the model instance that was changed or opened. `patron` is the person that the event
     concerns, if any. `where` is the AuditEvent.Where from which staff opened the subject. `reason` is the
-    reason that staff wrote, and patrons never see it.
+    staff member's reason for looking up the patron. Patrons never see this reason.
     """
     event = AuditEvent(
         at=at or timezone.now(),

@@ -9,7 +9,7 @@ from django.utils.translation import ngettext
 
 from .models import Library
 
-# The longest promise is 400 hours. A branch that opens one hour a week needs 2800 days for that.
+# The longest promise is 400 hours. A branch that is open for one hour a week needs 2800 days for that.
 MAX_DAYS_AHEAD = 4000
 
 
@@ -55,9 +55,9 @@ def promise_in_words(branch):
 
 
 def _openings(branch, since, days=MAX_DAYS_AHEAD):
-    """Yield (opens, closes) for each opening in UTC, in order and without overlaps.
+    """Yield (opens, closes), both in UTC, for each period in which the branch is open.
 
-    The first openings are those of the day of `since`.
+    The periods are in order and don't overlap. The first one is on the day of `since` or later.
     """
     week = {
         weekday: list(stretches)

@@ -5,5 +5,5 @@ from django.utils.translation import get_language_info
 
 
 def languages():
-    """Return (code, name) of each language of the portal. Each name is written in that language."""
+    """Return (code, name) for each language of the portal, such as ("es", "Español")."""
     return [(code, get_language_info(code)["name_local"].capitalize()) for code, _name in settings.LANGUAGES]

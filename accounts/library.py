@@ -1,6 +1,6 @@
-"""Actions that set up and change the library, its branches and their opening hours.
+"""Set up and change the library, its branches and their opening hours.
 
-Staff roles are in accounts/staff/roles.py.
+accounts/staff/roles.py changes staff roles.
 """
 
 import datetime
@@ -24,7 +24,7 @@ class AlreadySetUp(Exception):
 
 
 class DefaultBranch(Exception):
-    """The default branch can't be closed. Choose another default branch first."""
+    """The default branch can't be taken out of use. Choose another default branch first."""
 
 
 @transaction.atomic
@@ -55,7 +55,7 @@ def change_library(library, *, by, at, **fields):
 
 @staff_action
 def change_logo(library, *, png, by, at):
-    """Replace the logo. `png` has the bytes from portal.files. None removes the logo."""
+    """Replace the logo. `png` has the bytes of the new logo. If `png` is None, remove the logo."""
     old = library.logo.name
     storage = library.logo.storage
     if png:
@@ -112,7 +112,7 @@ def remove_closed_day(branch, *, day, by, at):
 
 @staff_action
 def take_out_of_use(branch, *, by, at):
-    """Close a branch. Raises DefaultBranch.
+    """Stop using a branch. Raises DefaultBranch.
 
     The branch gets no new visits or questions, but its old visits and questions stay readable.
     """

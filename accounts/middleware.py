@@ -27,13 +27,14 @@ from .staff_actions import RoleEnded
 
 
 class DeviceMiddleware(SessionMiddleware):
-    """Django's session middleware, extended to remember two facts about the device.
+    """Django's session middleware, extended for sign-ins.
 
-    The session stores the day of the last use. A cookie stores the sign-in method.
+    It stores the day of the last use in the session, and the sign-in method in a cookie. On a borrowed
+    device, it makes the session end when the browser closes.
     """
 
     def process_response(self, request, response):
-        # An outer middleware may have answered before PersonMiddleware set request.user.
+        # If a middleware before PersonMiddleware returned the response, request.user is not set.
         if hasattr(request, "user"):
             self._note_day_of_use(request)
         response = super().process_response(request, response)
@@ -45,7 +46,10 @@ class DeviceMiddleware(SessionMiddleware):
         return response
 
     def _note_day_of_use(self, request):
-        """Store today's date at the library in the session, at most once a day."""
+        """Store today's date in the session, unless the session has this date already.
+
+        The date is in the library's time zone.
+        """
         if request.user.is_authenticated:
             today = request.library.today().isoformat()
             if request.session.get(LAST_USED_ON) != today:
@@ -53,7 +57,7 @@ class DeviceMiddleware(SessionMiddleware):
 
 
 class LibraryMiddleware:
-    """Set request.library, and show times in its time zone."""
+    """Set request.library, and activate the library's time zone."""
 
     def __init__(self, get_response):
         self.get_response = get_response
@@ -67,9 +71,9 @@ class LibraryMiddleware:
 
 
 class PersonMiddleware(AuthenticationMiddleware):
-    """Set request.user without Django's lazy object.
+    """Set request.user to the user itself instead of Django's lazy object.
 
-    Every page needs the user, and each access to a lazy object costs a call.
+    Every page needs the user, and each access to a lazy object costs a function call.
     """
 
     def process_request(self, request):
@@ -108,10 +112,10 @@ class LanguageMiddleware:
 
 
 class EndedMeanwhileMiddleware:
-    """Answer a request that failed because the person was erased or lost a staff role meanwhile.
+    """Respond to a request that failed because the person was erased or lost a staff role during the request.
 
-    The request saved nothing. An erased person sees the signed-out page. A staff member who lost the role
-    sees a 404. If they were also signed out, they see the sign-in page.
+    The request saved nothing. An erased person sees the signed-out page. A staff member who lost a role sees
+    a 404, or the sign-in page if they were also signed out.
     """
 
     def __init__(self, get_response):
@@ -133,7 +137,10 @@ class EndedMeanwhileMiddleware:
 
 
 class SecondFactorMiddleware:
-    """Ask staff for their second factor before any page under /desk/."""
+    """Ask staff for their second factor before any page under /desk/.
+
+    On a shared desk computer, a sign-in by PIN is enough.
+    """
 
     def __init__(self, get_response):
         self.get_response = get_response

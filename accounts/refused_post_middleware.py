@@ -75,10 +75,12 @@ class KeepRefusedPostMiddleware:
             self._drop_what_was_sent_again(request, response)
             return response
         if refused_to == reverse("locked") and request.htmx and not automatic:
-            # The browser loads another page, so that the next person at this computer doesn't see this page.
+            # The browser loads the page of a locked computer. Otherwise the next person at this computer
+            # would see the current page.
             return HttpResponseClientRedirect(response["Location"])
         if refused_to and request.htmx:
-            # htmx ignores a 401 response. After a redirect, it would show the sign-in form inside the page.
+            # htmx ignores a 401 response. It would follow a redirect, and show the sign-in form inside the
+            # page.
             return HttpResponse(status=401)
         return response
 

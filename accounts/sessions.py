@@ -1,6 +1,6 @@
 """Django's session store and allauth's authentication backend, with faster queries.
 
-Nearly every page reads the session and the person. The SQL of these two queries is therefore compiled once.
+Nearly every page reads the session and the person. The SQL of both queries is therefore compiled only once.
 """
 
 from allauth.account.auth_backends import AuthenticationBackend

@@ -19,8 +19,8 @@ class RoleEnded(Exception):
 def staff_action(action=None, *, also=None):
     """Run the action in one transaction that first locks the roles of the staff member `by`.
 
-    `also` names an argument of the action whose value is a second staff member or None. One query locks the
-    roles of both people, because otherwise two actions could wait for each other. Raises RoleEnded as
+    `also` is the name of the action's argument for a second staff member, who can be None. One query locks
+    the roles of both people, because otherwise two actions could wait for each other. Raises RoleEnded as
     `lock_roles` does.
     """
     if action is None:
@@ -42,7 +42,7 @@ def lock_roles(*people):
 
     Raises RoleEnded if a person has no role. Also raises RoleEnded if a role has ended or changed after
     `person.roles` was read. Call this function before you lock other rows. The code that ends a role also
-    locks the roles first, so the two can't deadlock.
+    locks the roles first, so it can't deadlock with this function.
     """
     known = known_roles(*people)
     locked = set(_locked_roles(people=[person.pk for person in people]))
@@ -51,7 +51,7 @@ def lock_roles(*people):
 
 
 def known_roles(*people):
-    """Return the roles that were read with these people, as {(user id, branch id, role)}."""
+    """Return the roles in `person.roles` of these people, as a set of (user id, branch id, role)."""
     return {(person.pk, role.branch_id, role.role) for person in people for role in person.roles}
 
 

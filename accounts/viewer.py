@@ -12,10 +12,10 @@ NOBODYS = Q(pk__in=[])
 class Viewer:
     """A person or browser that looks at a patron page.
 
-    `person` is a User or None. `opened_sessions` has primary keys of help sessions. This browser opened
-    some of these sessions by code. Others are children's visits that are shared with the person.
+    `person` is a User or None. `opened_sessions` has primary keys of help sessions. This browser opened some
+    of these sessions by code. Others are children's visits that are shared with the person.
     `opened_recommendations` has the primary keys of the recommendations in these sessions and in their
-    conversations, as a list or a subquery. The middleware in portal.conversations.viewer sets both
+    conversations, as a list or a subquery. The middleware in portal.conversations.viewer sets these
     attributes.
     """
 
@@ -35,9 +35,9 @@ class Viewer:
     def owns(self, person_field, **opened):
         """Return the condition for rows that belong to this viewer.
 
-        A row belongs to the viewer if its `person_field` is the viewer's person. `opened` has one entry, such
-        as `pk=[1, 2]`. A row also belongs to the viewer if that field has one of these values. A condition
-        that can't match is left out, because it would cost the database time.
+        A row belongs to the viewer if its `person_field` is the viewer's person. `opened` is one more field
+        with a list of values, such as `pk=[1, 2]`. A row whose field has one of these values also belongs to
+        the viewer. A condition that can't match is left out, because it would cost the database time.
         """
         [(field, among)] = opened.items()
         theirs = Q(**{person_field: self.person}) if self.person else NOBODYS
@@ -63,7 +63,7 @@ def for_viewers(**fields):
 
         @wraps(make)
         def run(viewer, **values):
-            # `type` would be that of the lazy object in request.viewer.
+            # `type(viewer)` would be the class of the lazy object in request.viewer.
             rows = prepared_for(viewer.__class__)
             return rows(
                 person=viewer.person and viewer.person.pk, opened=viewer.opened_sessions or None, **values

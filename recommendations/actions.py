@@ -33,11 +33,11 @@ def recommend(item, *, reason, by, at, branch, topic, question_type, patron=None
 def record_verdict(recommendation, *, verdict, why=None, comment=None, at, locked=None):
     """Set or change the patron's verdict, and return `recommendation`, updated. Raises UnknownVerdict.
 
-    `locked` is the same row, if the caller has locked it already.
+    `locked` is the locked row of `recommendation`, if the caller has locked the row already.
 
     An empty `verdict` withdraws the verdict, and also deletes the reason and the comment. Otherwise, if `why`
-    or `comment` is None, the saved one stays, so that a second tap on the same verdict loses nothing. A
-    different verdict deletes the saved reason, because the reason explained the old verdict.
+    or `comment` is None, the saved reason or comment stays, so that a second tap on the same verdict loses
+    nothing. A different verdict deletes the saved reason, because the reason explained the old verdict.
     """
     if verdict not in ("", *Recommendation.Verdict.values):
         raise UnknownVerdict(verdict)
@@ -73,7 +73,7 @@ def add_item(*, at, kind, title, creators="", url="", branch=None, call_number="
 def change_item(item, **changes):
     """Change fields of an item, and return the updated item.
 
-    If `retired_at` is set, searches no longer find the item.
+    If `changes` sets `retired_at`, searches no longer find the item.
     """
     item = _write(item, changes)
     search.index([item.pk])

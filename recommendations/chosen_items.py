@@ -10,7 +10,7 @@ from .models import Holding, Item
 class ChosenItem:
     """One row of the form, in which staff choose an item from the search or describe a new item.
 
-    If `item` is None, the other fields describe the new item.
+    If `item` is None, the fields from `kind` to `call_number` describe the new item.
     """
 
     item: Item | None = None

@@ -1,4 +1,4 @@
-"""The branches that have an item."""
+"""Read which branches have an item."""
 
 from django.db.models import BigAutoField
 

@@ -157,8 +157,8 @@ class Holding(models.Model):
 class SearchEntry(models.Model):
     """The words of one item, in the form that recommendations.search.fold returns.
 
-    The actions update these words when the item changes. PostgreSQL has two GIN indexes of these columns.
-    SQLite has an FTS5 table with a copy of the columns.
+    recommendations/actions.py updates these words when the item changes. On PostgreSQL, this table has two
+    GIN indexes. SQLite has an FTS5 table with a copy of the words.
     """
 
     item = models.OneToOneField(Item, on_delete=models.CASCADE, primary_key=True, related_name="search_entry")
@@ -177,10 +177,11 @@ class SearchEntry(models.Model):
 
 class RecommendationQuerySet(models.QuerySet):
     def belonging_to(self, viewer, at=None):
-        """Return the recommendations that this viewer may open as a patron at `at`, or now.
+        """Return the recommendations that this viewer may open as a patron at `at`, which is now by default.
 
         `recommended_at` can be in the future. Staff can undo an answer for a short time, and its
-        recommendations have the end of that time as `recommended_at`. They appear together with the answer.
+        recommendations have the end of that time as `recommended_at`. The recommendations appear together
+        with the answer.
         """
         return self.filter(
             viewer.owns("patron", pk=viewer.opened_recommendations), recommended_at__lte=at or timezone.now()
@@ -191,7 +192,7 @@ class RecommendationQuerySet(models.QuerySet):
         return self.filter(starred=True, verdict="")
 
     def with_places(self):
-        """Return one row for each holding of the recommended item. Pass the rows to `each_once`.
+        """Return each recommendation once for each holding of its item. Pass these rows to `each_once`.
 
         One query then returns both recommendations and holdings. Prefetching would need a second query.
         """
@@ -199,7 +200,7 @@ class RecommendationQuerySet(models.QuerySet):
         return self.annotate(**{name: F(f"item__holdings__{column}") for name, column in place.items()})
 
     def for_page(self):
-        """Return the recommendations with everything that an item card shows."""
+        """Fetch each recommendation together with its item, holdings, branch and staff member."""
         return self.select_related("item", "branch", "recommended_by").prefetch_related(
             Prefetch("item__holdings", Holding.objects.select_related("branch"))
         )
@@ -240,7 +241,7 @@ class Recommendation(models.Model):
         NOT_TRIED = "not_tried", _("not tried yet")
 
     class Why(models.TextChoices):
-        """The reason for a verdict that the item did not help."""
+        """The reason why the item did not help, or why the patron could not get it."""
 
         TOO_HARD = "too_hard", _("too hard")
         TOO_BASIC = "too_basic", _("too basic")

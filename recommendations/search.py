@@ -84,8 +84,8 @@ def fold(text):
 def _letters(text):
     """Yield the characters of `text` from which `fold` makes words.
 
-    ASCII characters, letters, digits and important marks stay. Other marks and invisible characters are left
-    out. Every other character becomes a space.
+    ASCII characters, letters and digits stay, and so do the marks of scripts that need them. Other marks and
+    invisible characters are left out. Every other character becomes a space.
     """
     base = ""
     for character in text:
@@ -116,8 +116,8 @@ def find_items(query, *, limit=10, branch=None):
 
     The last word may be incomplete. Items with exactly this title, ISBN or call number come first. Items with
     all the words in the title follow, and then items with all the words in the title and the creators. All
-    other items come last. In each of these groups, items that `branch` has come first. The holdings and their
-    branches are filled in.
+    other items come last. In each of these groups, items with a holding at `branch` come first. The holdings
+    of each item and their branches are prefetched.
     """
     folded = fold(str(query)[:400])
     words = folded.split()[:WORDS_ASKED]
@@ -142,7 +142,7 @@ class _Entry(NamedTuple):
 
 
 def _candidates(folded, words, branch):
-    """Return {item id: _Entry} for enough matches that the best items are among them."""
+    """Return {item id: _Entry} for the matches to rank. The best matches are among them."""
     exact = SearchEntry.objects.filter(title=folded).values_list("item_id", "title", "names", "rest")
     entries = {pk: _Entry(*entry) for pk, *entry in exact[:CANDIDATES]}
     entries.update(_look_up(words, in_title=True))

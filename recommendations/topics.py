@@ -39,7 +39,8 @@ def add_starting_topics():
 def add_topic(*, name, names):
     """Add a topic and return the topic. Raises NameTaken.
 
-    `names` is {language: name} for the other languages. An empty name means that the language has none.
+    `names` is {language: name} for the other languages. An empty name means that the topic has no name in
+    that language.
     """
     _check_free(name)
     topic = Topic.objects.create(name=name)

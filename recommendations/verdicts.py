@@ -24,7 +24,7 @@ FOR_ENJOYMENT = [
     (Verdict.NOT_TRIED.value, _("not started")),
 ]
 
-# After these verdicts, the page offers to write to the library.
+# After these verdicts, the page suggests that the patron write to the library.
 NEEDS_FOLLOW_UP = {Verdict.DID_NOT_HELP.value, Verdict.COULD_NOT_GET_IT.value}
 
 

@@ -1,4 +1,4 @@
-"""The forms to enter and to set the PIN for shared desk computers."""
+"""The forms in which staff enter or set their PIN for shared desk computers."""
 
 from django import forms
 from django.utils import timezone
@@ -12,8 +12,9 @@ from .fields import DigitsField
 class OpenByPinForm(forms.Form):
     """The form in which `person` enters their PIN on the shared desk computer `desk`.
 
-    In a valid form, `wrong` is the number of wrong PINs that were entered before. In an invalid form,
-    `blocked` says whether the PIN is blocked on this computer. `closed` says whether the computer is closed.
+    In a valid form, `wrong` is the number of wrong PINs that were entered since the last right PIN. In an
+    invalid form, `blocked` says whether the PIN is blocked on this computer. `closed` says whether the
+    computer is closed.
     """
 
     pin = DigitsField(label=_("PIN"), error_messages={"required": _("Enter your PIN.")})

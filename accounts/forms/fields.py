@@ -16,9 +16,9 @@ CODE_ATTRS = {
 
 
 def count_or_refuse(count, *args):
-    """Call `count`, the counting function of a rate limit. Turn TooOften into a validation error.
+    """Call `count`, which counts an action. Raise a ValidationError if the action's rate limit is reached.
 
-    The validation error says when the person can try again.
+    The error says when the person can try again.
     """
     try:
         count(*args)
@@ -38,8 +38,8 @@ class DigitsField(forms.CharField):
     """A field for a PIN of digits. The page never shows the typed digits."""
 
     def __init__(self, **kwargs):
-        # Browsers offer to save a password, but not a one-time code. The PIN must not be in the list of saved
-        # passwords of a shared computer.
+        # The attributes say that the field is for a one-time code, because browsers don't offer to save such
+        # a code. A browser on a shared computer must not save a PIN.
         super().__init__(max_length=40, widget=forms.PasswordInput(attrs=CODE_ATTRS), **kwargs)
 
     def to_python(self, value):

@@ -14,16 +14,16 @@ from .fields import BorrowedField, count_or_refuse
 
 log = logging.getLogger(__name__)
 
-# An ILS takes different times for an unknown card and for a wrong PIN. Every refusal takes a multiple of this
-# interval (in seconds), so that strangers can't tell an unknown card from a wrong PIN.
+# An ILS may refuse an unknown card faster or more slowly than a wrong PIN. Every refusal here takes a
+# multiple of this interval (in seconds), so that strangers can't tell an unknown card from a wrong PIN.
 REFUSAL_INTERVAL = 0.5
 
 
 class PinForm(forms.Form):
     """The form for the PIN of the LibraryCard `card`. The adapter `ils` checks the PIN.
 
-    A valid form has the `patron` that the ILS returned. Only a person who enters the right PIN learns that
-    the card is blocked or has expired.
+    In a valid form, `patron` is the Patron that the ILS returned. Only a person who enters the right PIN
+    learns that the card is blocked or has expired.
     """
 
     pin = forms.CharField(
@@ -46,7 +46,8 @@ class PinForm(forms.Form):
         return self.cleaned_data
 
     def _check(self, card, pin):
-        # Many systems lock a card after a few wrong PINs, so our own limit comes first.
+        # Many systems block a card after a few wrong PINs. Our own limit is lower, and it is checked before
+        # the system is asked.
         count_or_refuse(library_cards.count_attempt, self.request, card)
         began = time.monotonic()
         try:

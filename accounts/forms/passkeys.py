@@ -13,7 +13,7 @@ NOT_ACCEPTED = _("That passkey didn't work. Try again, or use a code instead.")
 
 
 class CredentialField(forms.JSONField):
-    """A hidden field for the browser's answer about a passkey. static/js/passkeys.js fills in this field."""
+    """A hidden field for the browser's passkey credential. static/js/passkeys.js fills in this field."""
 
     def __init__(self):
         super().__init__(
@@ -22,9 +22,9 @@ class CredentialField(forms.JSONField):
 
 
 class PasskeyForm(forms.Form):
-    """The form for a passkey's answer to a challenge.
+    """The form for a passkey's response to a challenge.
 
-    Only a passkey of the queryset `among` is accepted. A valid form has `used`, which is a UsedPasskey.
+    Only passkeys in the queryset `among` are accepted. In a valid form, `used` is the UsedPasskey.
     """
 
     credential = CredentialField()
@@ -58,14 +58,14 @@ class PasskeyNameForm(forms.Form):
 
 
 class AddPasskeyForm(PasskeyNameForm):
-    """The form for a passkey that the device has just made. A valid form has `new`, which is a NewPasskey."""
+    """The form for a passkey that the device has just made. In a valid form, `new` is the NewPasskey."""
 
     credential = CredentialField()
 
     def __init__(self, *args, request, **kwargs):
         self.request = request
         super().__init__(*args, **kwargs)
-        # The device has already stored the passkey, so it must be saved here even if the name is missing.
+        # The device has already stored the passkey, so the portal saves the passkey even without a name.
         self.fields["name"].required = False
 
     def clean_credential(self):

@@ -17,7 +17,7 @@ USED_CODE_SECONDS = 120
 
 
 class SecondFactorForm(ReauthenticateForm):
-    """The form for a code of the authenticator app or a recovery code."""
+    """The form for a recovery code, or for a code of the authenticator app."""
 
     code = forms.CharField(
         label=_("Code from your authenticator app"),

@@ -49,11 +49,11 @@ class Expired(IlsError):
 
 
 class Unavailable(IlsError):
-    """The ILS can't be reached, is too slow, or sends an unreadable answer."""
+    """The ILS can't be reached, is too slow, or sends an unreadable response."""
 
 
 class Misconfigured(IlsError):
-    """The ILS refuses the portal, or its answer lacks a field that the portal needs.
+    """The ILS refuses the portal, or its response lacks a field that the portal needs.
 
     An administrator has to correct the settings.
     """
@@ -107,8 +107,8 @@ def require_valid_card(patron, *, blocked, today):
 def tls_context(ca_file, *, setting):
     """Return a TLS context that trusts the certificates in `ca_file`.
 
-    If `ca_file` is empty, the context trusts the certificates that this machine trusts. The error message
-    shows `setting`, which is the name of the setting for `ca_file`.
+    If `ca_file` is empty, the context trusts the certificates that this machine trusts. `setting` is the name
+    of the setting with the path `ca_file`. If the file is unreadable, raises Misconfigured with this name.
     """
     try:
         return ssl.create_default_context(cafile=ca_file or None)

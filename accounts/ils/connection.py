@@ -1,6 +1,6 @@
 """A connection to a SIP2 server.
 
-`ask` sends a message and reads the answer. If the answer arrives damaged, `ask` requests the answer again.
+`ask` sends a message and reads the response. If the response arrives damaged, `ask` requests it again.
 """
 
 import socket
@@ -12,14 +12,14 @@ from .base import IlsError, Misconfigured, Unavailable
 
 # The SIP2 standard allows this many attempts for one message.
 MAX_ATTEMPTS = 3
-# Even the answer about a patron with a thousand loans is smaller than this.
+# Even the response about a patron with a thousand loans is smaller than this.
 MAX_ANSWER_BYTES = 64 * 1024
 
 
 class Lost(Unavailable):
-    """The ILS closed the connection before it answered.
+    """The ILS closed the connection before it responded to a message.
 
-    The caller should try a new connection if this one had been idle.
+    If the connection had been idle, the caller should send the message over a new connection.
     """
 
 
@@ -57,8 +57,8 @@ class Connection:
     def ask(self, message, deadline):
         """Send one message and return the Answer.
 
-        Close the connection after an error. Otherwise a late answer could be mistaken for the answer to the
-        next message.
+        The caller must close the connection after an error. Otherwise a late response could be mistaken for
+        the response to the next message.
         """
         if self.error_detection:
             self.number = (self.number + 1) % 10
@@ -87,7 +87,7 @@ class Connection:
         self.socket.close()
 
     def _require_silence(self):
-        """Raise Lost if the ILS has sent data or closed the connection before we sent the next message."""
+        """Raise Lost if the ILS has closed the connection, or has sent data that nobody asked for."""
         self.socket.settimeout(0)
         try:
             received = self.socket.recv(1)

@@ -1,7 +1,7 @@
 """The adapter for Koha, which uses Koha's REST API.
 
-The first request checks the card number and password. The second request reads the patron's record. We use
-http.client, because it follows no redirects and lets us check the deadline after every chunk.
+The first request checks the card number and password. The second request reads the patron's data. We use
+http.client, because it follows no redirects and lets us check the deadline after every chunk of the response.
 """
 
 import base64
@@ -25,7 +25,7 @@ from .base import (
     tls_context,
 )
 
-# The fields of a patron's record that the portal reads.
+# The fields that the portal reads from Koha's data about a patron.
 PATRON_FIELDS = [
     "cardnumber",
     "preferred_name",
@@ -115,7 +115,7 @@ class Koha:
             )
 
     def _ask(self, method, path, deadline, body=None):
-        """Send one request, and return the status and the JSON of the answer.
+        """Send one request, and return the status and the JSON of the response.
 
         Raises an IlsError if Koha is unavailable or refuses the portal's own account.
         """
@@ -229,7 +229,7 @@ def _left(deadline):
 
 
 def _day(text):
-    """Return the date in an ISO string, or None."""
+    """Parse a date in ISO format. Return None if `text` is not such a date."""
     try:
         return datetime.date.fromisoformat(text)
     except ValueError:

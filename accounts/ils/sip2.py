@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 MAX_IDLE_SECONDS = 50
 # This is enough for a process with four threads, because each thread uses one connection at a time.
 MAX_IDLE_CONNECTIONS = 4
-# The number of the flag "card reported lost" in a patron's status. The other flags are about loans, holds and
-# fees.
+# The number of the flag "card reported lost" in a patron's status. The portal ignores the other flags, such
+# as those about loans and fees.
 CARD_LOST = 5
 # The index of the patron information message in the list of messages that the ILS supports.
 PATRON_INFORMATION = 7
@@ -114,7 +114,7 @@ class Sip2:
         for connection in idle:
             connection.close()
 
-    # These methods write the message about a patron and read its answer.
+    # The next methods write the request for a patron's data and read the response.
 
     def _patron_information(self, card, pin):
         reject_malformed_input(card, pin)
@@ -134,7 +134,7 @@ class Sip2:
             raise WrongCardOrPin("not what this ILS can have as a card or a PIN") from None
 
     def _patron_in(self, answer, card, today):
-        """Return the patron in the ILS's answer.
+        """Return the Patron whom the response describes.
 
         Raises an IlsError unless the fields BL (valid card) and CQ (right PIN) are both "Y".
         """
@@ -153,7 +153,7 @@ class Sip2:
             raise WrongCardOrPin("the ILS does not say that the PIN is right")
         expires_on = _day(fields.get(self.expires_field, ""))
         if not valid:
-            # Some systems answer "right PIN" even for an unknown card. Such an answer has no name.
+            # Some systems say that the PIN is right even if the card is unknown. Such a response has no name.
             if not fields.get("AE", "").strip():
                 raise WrongCardOrPin("the ILS does not say that the card is valid")
             raise (
@@ -182,11 +182,11 @@ class Sip2:
             raise Misconfigured(
                 f"The field {self.id_field} can't be read as {self.charset}. See SIP2_CHARSET."
             )
-        # Some systems return the card number as the patron typed it, so the case can vary.
+        # Some systems return the card number as the patron typed it, so the case of its letters can vary.
         return ils_id.upper() if self.id_field == "AA" else ils_id
 
     def _remarks(self, answer):
-        """Yield (ok, sentence) for each unusual thing in an answer."""
+        """Yield (ok, sentence) for each unusual thing in a response."""
         fields = answer.fields
         for name, meaning in (("BL", "the card is valid"), ("CQ", "the PIN is right")):
             if not fields.get(name, "").strip():
@@ -212,8 +212,8 @@ class Sip2:
                 found = ", ".join(sorted(fields))
                 yield True, f"The answer has no field {wanted} ({setting}). It has {found}."
 
-    # These methods manage the connections. Only one request at a time uses a connection. After the request,
-    # the connection stays open for another request.
+    # The next methods manage the connections. Only one request at a time uses a connection. After the
+    # request, the connection stays open for another request.
 
     def _ask(self, message):
         deadline = time.monotonic() + self.timeout
@@ -285,7 +285,7 @@ class Sip2:
 
 
 def _day(text):
-    """Return the date in a field that starts with YYYYMMDD or YYYY-MM-DD, or None."""
+    """Parse the date at the start of `text`, as YYYYMMDD or YYYY-MM-DD. Return None if there is no date."""
     digits = "".join(character for character in text[:10] if character.isdecimal())[:8]
     try:
         return datetime.datetime.strptime(digits, "%Y%m%d").date()  # noqa: DTZ007  a date has no time zone

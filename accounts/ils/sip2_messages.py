@@ -1,31 +1,32 @@
 """Write and parse SIP2 messages (3M Standard Interchange Protocol 2.00, document revision 2.12).
 
-A message starts with two digits and with fields of fixed length. Named fields follow. Each named field has
-two letters, a value and "|". A carriage return ends the message. With error detection, the last two fields
-are AY and AZ. AY is the message's number, a digit that the answer repeats. AZ is the checksum.
+A message starts with two digits, which are followed by fields of fixed length and then by named fields. Each
+named field has two letters, a value and "|". A carriage return ends the message. With error detection, the
+last two fields are AY and AZ. AY is the message's number, a digit that the response repeats. AZ is the
+checksum.
 """
 
 import re
 from dataclasses import dataclass
 
-# We send 97 to ask the ILS to repeat its answer. The ILS sends 96 to ask us to repeat our message.
+# We send 97 to ask the ILS to repeat its response. The ILS sends 96 to ask us to repeat our message.
 RESEND = b"97"
 RESEND_WANTED = b"96"
 TRAILER = re.compile(rb"(?:AY(?P<number>\d))?AZ(?P<checksum>[0-9A-Fa-f]{4})\|?\Z")
-# The total length of the fixed fields for each answer that the portal reads.
+# The total length of the fixed fields, for each kind of response that the portal reads.
 FIXED_LENGTHS = {"94": 1, "98": 34, "64": 14 + 3 + 18 + 6 * 4}
 
 
 class Damaged(Exception):
-    """The checksum of a message is wrong or missing."""
+    """The checksum or the number of a message is wrong or missing."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A parsed answer of the ILS.
+    """A parsed response of the ILS.
 
-    `fields` has the first value of each named field. The other values can be ignored, because only texts for
-    a screen or a printer are repeated.
+    If a message has several fields of one name, `fields` has only the first of them. Only texts for a screen
+    or a printer can have several fields, and the portal doesn't need these texts.
     """
 
     code: str
@@ -38,7 +39,7 @@ class Answer:
         """Return {number: flag} for the 14 flags of the patron's status.
 
         The numbers start at 1, as in the standard. "Y" means that something is denied or that a limit is
-        exceeded. Other answers have no flags.
+        exceeded. Return {} for a response that is not about a patron.
         """
         return dict(enumerate(self.fixed[:14], 1)) if self.code == "64" else {}
 
@@ -56,7 +57,7 @@ def field(name, value, charset):
 
 
 def framed(message, number=None):
-    """Return the message as bytes to send. With a `number`, add the fields for error detection."""
+    """Return the bytes to send for a message. If `number` is not None, add the fields for error detection."""
     if number is not None:
         message += b"AY%dAZ" % number
         message += checksum(message)
@@ -64,14 +65,14 @@ def framed(message, number=None):
 
 
 def resend_request():
-    """Return the request to repeat the last answer. This request has a checksum but no number."""
+    """Return the message that asks the ILS to repeat its last response. It has a checksum but no number."""
     return RESEND + b"AZ" + checksum(RESEND + b"AZ") + b"\r"
 
 
 def unframed(line, number):
     """Return the message in a line, without the fields for error detection.
 
-    If `number` is not None, raises Damaged if the number or the checksum in the line is wrong.
+    Raises Damaged if `number` is not None and the line has another number or a wrong checksum.
     """
     line = line.strip(b"\r\n\0 ")
     trailer = TRAILER.search(line)
@@ -85,9 +86,10 @@ def unframed(line, number):
 
 
 def parsed(message, charset):
-    """Return the Answer in a message. Raises ValueError if the message is too short or of another kind.
+    """Parse a message and return the Answer.
 
-    Bytes that the charset can't decode become U+FFFD.
+    Raises ValueError if the message is too short, or isn't a kind of response that the portal reads. Bytes
+    that the charset can't decode become U+FFFD.
     """
     text = message.decode(charset, errors="replace")
     code = text[:2]

@@ -9,15 +9,16 @@ from .people import User
 
 class AuditEventQuerySet(models.QuerySet):
     def looks_at(self, person):
-        """Return the events in which another person opened, looked up or changed something of this patron."""
+        """Return events in which another person looked up this patron, or opened or changed their data."""
         events = self.filter(patron=person, action__in=[*AuditEvent.LOOKS, *AuditEvent.CHANGES])
-        # A merge of two records writes one event for each record. The patron sees only one of these events.
+        # A merge of two records writes one event about each record. The patron sees only the event about
+        # their own record.
         about_other_record = Q(action="merged_people") & ~Q(subject=str(person.public_id))
         return events.exclude(by=person).exclude(about_other_record)
 
 
 class AuditEvent(models.Model):
-    """One event of the audit trail. It says who changed or opened something, and which patron it concerns.
+    """One event of the audit trail. It says who changed or opened something, and which patron this concerns.
 
     accounts.audit.record creates events. An event never changes afterward.
     """
@@ -63,9 +64,9 @@ class AuditEvent(models.Model):
 
 
 class LookingReason(models.Model):
-    """The reason that a staff member gave for looking up a patron of another desk.
+    """A reason for looking up a patron who had no visit or conversation at the staff member's desk.
 
-    Patrons never see the reason.
+    The staff member gave this reason. Patrons never see it.
     """
 
     event = models.OneToOneField(

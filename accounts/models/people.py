@@ -23,7 +23,7 @@ class UserManager(BaseUserManager):
 class User(AbstractBaseUser):
     """A person. Everybody is a patron, and a person with a StaffRole is also staff.
 
-    A person can have no email address.
+    The email address is optional.
     """
 
     class Remember(models.TextChoices):

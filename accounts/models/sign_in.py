@@ -43,9 +43,9 @@ class LibraryCard(models.Model):
 class AddressChange(models.Model):
     """A pending change of a person's email address, which happens after a week.
 
-    The person entered a code that was sent to the new address. They did not enter one that was sent to the
-    old address. So the old address gets an email with a link that stops the change. Only a hash of the link's
-    token is stored.
+    The person entered a code that was sent to the new address, but no code that was sent to the old address.
+    So the old address gets an email with a link that stops the change. Only a hash of the link's token is
+    stored.
     """
 
     WAITS = timedelta(days=7)

@@ -59,7 +59,7 @@ class Invitation(models.Model):
     """An invitation to work at a desk. The row is deleted when the invitation is accepted or withdrawn.
 
     Only a hash of the link's token is stored. After the link expires, a coordinator can still send the
-    invitation again. The invitation is deleted when it is KEPT_FOR old.
+    invitation again. The invitation is deleted KEPT_FOR after it was last sent.
     """
 
     LASTS = timedelta(days=7)
@@ -88,7 +88,7 @@ class Invitation(models.Model):
 
 
 class InvitedRole(models.Model):
-    """One branch and role that an invitation offers."""
+    """One role at one branch, as part of an invitation."""
 
     invitation = models.ForeignKey(Invitation, on_delete=models.CASCADE, related_name="roles")
     branch = models.ForeignKey(Branch, on_delete=models.CASCADE, related_name="+")
@@ -184,8 +184,8 @@ class SharedDeskQuerySet(models.QuerySet):
 class SharedDesk(models.Model):
     """A shared computer at a service point, on which staff sign in with a PIN.
 
-    A staff member unlocks the computer for the day with their second factor. A cookie with a token identifies
-    the computer's browser. Only a hash of the token is stored.
+    A staff member uses their second factor to unlock the computer for the day. A cookie with a token
+    identifies the computer's browser. Only a hash of the token is stored.
     """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)

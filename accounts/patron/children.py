@@ -1,9 +1,11 @@
 """Make and end children's records.
 
 A child's record has only a first name. It has no birth date, and no address that another person entered.
-Visits on a child's record are deleted earlier. The portal doesn't know anybody's age, so there are three ways
-to get a child's record. Staff can mark the record. The library card can belong to a children's patron group.
-Or a child has saved a visit on their own device.
+Visits on a child's record are deleted earlier than other visits.
+
+The portal doesn't know anybody's age. A record is a child's record if staff marked it as one, or if its
+library card belongs to a children's group in the ILS. It is also one if a child made it to keep a visit on
+their own device.
 """
 
 from django.db import transaction

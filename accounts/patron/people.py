@@ -16,7 +16,7 @@ UNCONFIRMED_FOR = timedelta(days=1)
 
 
 class AddressTaken(Exception):
-    """The address already belongs to another library account, which is that of `person`."""
+    """The address already belongs to the library account of another person, `person`."""
 
     def __init__(self, person):
         self.person = person
@@ -26,8 +26,8 @@ class AddressTaken(Exception):
 def person_with_address(email, *, at, language=""):
     """Return the person with this address. Create a person if the address is unknown.
 
-    The sign-in page then gives the same answer for known and unknown addresses. A new record is deleted after
-    a day if nobody confirms the address by code.
+    An unknown address gets a person too, so that the sign-in page can treat all addresses alike. The new
+    record is deleted after a day if nobody has confirmed the address by code.
     """
     email = email.strip().lower()
     person, _created = User.objects.get_or_create(
@@ -43,7 +43,7 @@ def person_with_address(email, *, at, language=""):
 def person_without_address(*, at, name="", language, child_since=None):
     """Create a person who has no sign-in method except the device that they are using now.
 
-    With `child_since`, the record is a child's record (see accounts/patron/children.py).
+    If `child_since` is not None, the record is a child's record (see accounts/patron/children.py).
     """
     person = User.objects.create(
         name=name, language=language, joined_at=at, child_since=child_since, password=make_password(None)
@@ -92,9 +92,10 @@ def forget_unconfirmed_people(*, at):
 
 
 def unconfirmed_people(*, at):
-    """Return people who never signed in and have only an address that was never confirmed.
+    """Return people who have never signed in and never confirmed their email address.
 
-    With `at`, return only people who joined before that time.
+    If `at` is not None, return only people who joined before `at`. People with a staff role, a consent or an
+    audit event are left out.
     """
     people = User.objects.filter(
         last_login=None, staff_roles=None, consents=None, audit_events=None, emailaddress__verified=False

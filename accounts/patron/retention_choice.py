@@ -1,8 +1,8 @@
 """Let people choose how long the library keeps their visits and conversations.
 
 A choice takes effect a day after a person made it, so that the person can undo the choice. Nothing is deleted
-earlier than the page has said. Visits on a child's record, and visits with a child, are kept for at most 90
-days. A longer choice doesn't change that.
+earlier than the page with the choice has said. Visits on a child's record, and visits with a child, are kept
+for at most 90 days, even if the person chose a longer time.
 """
 
 from datetime import datetime, time, timedelta
@@ -16,8 +16,8 @@ from .. import audit
 from ..models import Consent, Library, User
 
 Remember = User.Remember
-# This period applies to visits that nobody has kept and to quiet visits. It also applies if people chose to
-# keep nothing, but kept a visit later.
+# This period applies to visits that nobody has kept, and to quiet visits. It also applies to visits that a
+# person keeps after they have chosen "don't keep anything".
 SHORT_PERIOD = timedelta(days=30)
 # This period applies to people who have never chosen.
 DEFAULT_PERIOD = timedelta(days=365)
@@ -33,11 +33,11 @@ CHILDS_CHOICES = (Remember.DAYS_30, Remember.DAYS_90, Remember.NOTHING)
 
 
 def ends_at(person, kept_at, *, library, remember=None, until=None, chosen_at=None, with_child=False):
-    """Return the time at which something that the person kept at `kept_at` is due for deletion.
+    """Return when a visit or conversation that the person kept at `kept_at` is due for deletion.
 
     `remember`, `until` and `chosen_at` can describe a choice that the person hasn't made yet. By default, the
-    person's own choice applies. `with_child` says whether this is a visit with a child or belongs to such a
-    visit. `due` expresses the same rule as a query.
+    choice that they have made applies. `with_child` says whether it is a visit with a child, or belongs to
+    such a visit. `due` expresses the same rule as a query.
     """
     if remember is None:
         remember, until, chosen_at = person.remember, person.remember_until, person.remember_chosen_at
@@ -52,7 +52,7 @@ def ends_at(person, kept_at, *, library, remember=None, until=None, chosen_at=No
     if with_child:
         return min(ends, kept_at + CHILD_PERIOD)
     if person.child_since:
-        # Older visits are kept for one more day after the record became a child's record.
+        # Visits older than CHILD_PERIOD are kept for one day after the record became a child's record.
         return min(ends, max(kept_at + CHILD_PERIOD, person.child_since + UNDO_FOR))
     return ends
 

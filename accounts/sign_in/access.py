@@ -71,9 +71,9 @@ def session_expiry(request):
 
 
 def last_person_id(request):
-    """Return the public id of the person who was signed in here last, or an empty string.
+    """Return the public id of the person who was last signed in with this browser.
 
-    It is also empty after that person has signed out.
+    Return an empty string if nobody was, or if that person has signed out.
     """
     return request.get_signed_cookie(LAST_PERSON, default="")
 
@@ -81,8 +81,8 @@ def last_person_id(request):
 def record_second_factor(request, *, at):
     """Note that the staff member has passed the second factor in this sign-in.
 
-    The second factor also unblocks their PIN. A session that began with a PIN may now do more than open the
-    desk.
+    The second factor also unblocks their PIN. If they signed in by PIN, the sign-in is no longer limited to
+    the desk.
     """
     renew_session(request)
     request.session[SECOND_FACTOR] = at.isoformat()
@@ -92,7 +92,7 @@ def record_second_factor(request, *, at):
 
 
 def renew_session(request):
-    """Give the session a new key, because the session may do more from now on.
+    """Give the session a new key, because the session gives more access from now on.
 
     The person's list of sign-ins still shows the session as the same entry.
     """
@@ -122,7 +122,7 @@ def record_verified_address(request, email):
 
 
 def recently_verified_addresses(request):
-    """Return the addresses that were verified by code in this session within REAUTHENTICATION_LASTS."""
+    """Return the addresses that were verified by code in this session, at most REAUTHENTICATION_LASTS ago."""
     at_sign_in = {
         record["email"]: record["at"]
         for record in get_authentication_records(request, request.user)
@@ -143,10 +143,10 @@ def forget_reauthentication(request):
 
 
 def recently_authenticated(request):
-    """Return whether the person signed in or reauthenticated in this session within REAUTHENTICATION_LASTS.
+    """Return whether the person signed in or reauthenticated at most REAUTHENTICATION_LASTS ago.
 
-    A library card doesn't count for staff, because they can set up a second factor afterward. A card's PIN of
-    four digits is too weak for that.
+    For staff, a sign-in by library card doesn't count, because the result also decides whether they may set
+    up a second factor. A card's PIN of four digits is too weak for that.
     """
     methods = {"code"} if request.user.is_staff else {"code", "card"}
     at_sign_in = [
@@ -189,7 +189,7 @@ def redirect_to_reauthenticate(request):
 
 
 def origin(request):
-    """Return our scheme and host. A browser includes them in the signed answer of a passkey."""
+    """Return our scheme and host. A browser includes them in the signed response of a passkey."""
     return f"{request.scheme}://{request.get_host()}"
 
 
@@ -220,7 +220,7 @@ def signed_in_by_pin(request):
 
 
 def has_shown_second_factor(request):
-    """Return whether the second factor was passed in this sign-in within SECOND_FACTOR_LASTS."""
+    """Return whether the second factor was passed in this sign-in, at most SECOND_FACTOR_LASTS ago."""
     shown_at = request.session.get(SECOND_FACTOR)
     return bool(shown_at) and timezone.now() - datetime.fromisoformat(shown_at) < SECOND_FACTOR_LASTS
 
@@ -230,7 +230,10 @@ def redirect_to_second_factor(request):
 
 
 def safe_next(request):
-    """Return the page that `next` in the request names. Return an empty string if it isn't on our site."""
+    """Return the path in the request's parameter `next`.
+
+    Return an empty string if there is no such parameter, or if the path isn't on our site.
+    """
     going_to = request.POST.get("next") or request.GET.get("next") or ""
     safe = url_has_allowed_host_and_scheme(
         going_to, allowed_hosts={request.get_host()}, require_https=request.is_secure()
@@ -242,9 +245,9 @@ def safe_next(request):
 def reauthentication_required(view):
     """Require a signed-in person who has authenticated recently.
 
-    Other people are sent to the page on which they reauthenticate. That page sends them back to this address
-    with a GET. The data of a POST is lost, so the view must show its form again. Use this decorator for views
-    that add a sign-in method, export all data or delete the account.
+    Other signed-in people are redirected to the page on which they reauthenticate. That page redirects them
+    back to the view with a GET. The data of a POST is lost, so the view must show its form again. Use this
+    decorator for views that add a sign-in method, export all data or delete the account.
     """
 
     @login_required
@@ -258,7 +261,10 @@ def reauthentication_required(view):
 
 
 def staff_only(view):
-    """Require a staff member who may open the desk. Everybody else gets a 404."""
+    """Require a staff member who may open the desk.
+
+    Staff who may not open the desk yet are asked for their second factor. Patrons get a 404.
+    """
 
     @login_required
     @wraps(view)

@@ -20,11 +20,11 @@ MIN_LENGTH, MAX_LENGTH = 4, 6
 # After this many wrong PINs for one person on one computer, the PIN is blocked on that computer. The PIN
 # works there again when the person has used their second factor.
 MAX_WRONG_PER_PERSON = 5
-# After this many wrong PINs for all staff on one computer, the computer is closed. Then a staff member has to
-# unlock the computer again.
+# After this many wrong PINs on one computer, for all staff together, the computer is closed. Then a staff
+# member has to unlock the computer again.
 MAX_WRONG_PER_COMPUTER = 20
-# After this many wrong PINs for one person on all computers, the PIN is blocked on every computer. Without
-# this limit, a colleague could unlock a computer again and again to get more tries.
+# After this many wrong PINs for one person, on all computers together, the PIN is blocked on every computer.
+# Without this limit, a colleague could unlock a computer again and again to get more tries.
 MAX_WRONG_IN_TOTAL = 15
 # This name is part of every stored PIN hash, so it never changes.
 PURPOSE = "accounts.desk_pins"
@@ -108,7 +108,7 @@ def people_with_pin(desk):
 
 
 def try_pin(desk, person, pin, *, at):
-    """Check the PIN of `person`, who must be one of people_with_pin.
+    """Check the PIN of `person`, who must be one of people_with_pin(desk).
 
     Return how many wrong PINs were entered for the person on this computer since the last right PIN. Raises
     WrongPin, PinBlocked or DeskClosed. Each try is counted before the PIN is checked. The UPDATE that counts
@@ -177,8 +177,8 @@ def _is_right(person, pin):
 def _peppered(person, pin):
     """Return the PIN's fingerprint, which is made with the server's key.
 
-    A copy of the database is then not enough to find a PIN. Otherwise somebody with a copy could try all
-    10,000 PINs of four digits in an hour, even against a slow hash.
+    Without the key, a copy of the database is not enough to find a PIN. If no key were needed, somebody with
+    a copy could try all 10,000 PINs of four digits in an hour, even against a slow hash.
     """
     return keys.fingerprint(PURPOSE, _salted(person, pin))
 

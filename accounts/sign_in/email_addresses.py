@@ -80,8 +80,8 @@ def reauthentication_address(person):
     """Return the address to which a code for reauthentication goes, or an empty string.
 
     A patron's address must be confirmed. Staff get the code even at an unconfirmed address, because a
-    coordinator entered that address. A card's PIN or a button is not enough for staff, because they can set
-    up a second factor afterward.
+    coordinator entered that address. Unlike patrons, staff can't use a card's PIN or a button instead,
+    because they can set up a second factor afterward.
     """
     return confirmed_address(person) or (person.is_staff and person.email) or ""
 
@@ -115,7 +115,7 @@ def change_address(person, *, email, verified, at):
     """Replace the person's address with one that they have just verified.
 
     `verified` has all addresses that the person has just verified. Raises ConfirmationMissing if the old
-    address is confirmed and not one of these. Raises AddressTaken if another person has the new address.
+    address is confirmed but not in `verified`. Raises AddressTaken if another person has the new address.
     """
     person = _lock_person(person)
     email, old_address = email.strip().lower(), confirmed_address(person)
@@ -182,8 +182,8 @@ def stop_change(token, *, at):
     """Stop a change that the account's owner probably didn't start. Return the owner.
 
     The person who started the change may still be signed in, so every device is signed out. Passkeys and
-    single sign-on accounts that were added after the start are removed. The new address gets an email,
-    because it may belong to the owner after all. Raises UnknownChange.
+    single sign-on accounts that were added since the change was started are removed. The new address gets an
+    email, because it may belong to the owner after all. Raises UnknownChange.
     """
     list(User.objects.select_for_update().filter(pk=change_with_token(token).pk))
     # Look up the change again, because it may have ended while we waited for the lock.
@@ -199,7 +199,7 @@ def stop_change(token, *, at):
 
 
 def change_due_addresses(*, at):
-    """Make the changes that were pending for a week. The worker calls this function."""
+    """Make the changes of address that have been pending for a week. The worker calls this function."""
     due = AddressChange.objects.filter(begun_at__lte=at - AddressChange.WAITS)
     for key in list(due.values_list("pk", flat=True)):
         try:
@@ -214,7 +214,8 @@ def change_due_addresses(*, at):
 def _change_if_due(key, at):
     person = User.objects.select_for_update().filter(pk=key).first()
     change = AddressChange.objects.filter(pk=key, begun_at__lte=at - AddressChange.WAITS).first()
-    # Meanwhile, the person was erased, or the change was stopped, canceled or replaced.
+    # If one of them is missing, the person was erased, or the change was stopped, canceled or replaced, after
+    # change_due_addresses had read the list.
     if person is None or change is None:
         return
     try:
@@ -248,8 +249,8 @@ def _change(person, email, at):
     """Save the new address. If the old address was confirmed, send an email to the old address."""
     old_address = confirmed_address(person)
     if old_address not in ("", email):
-        # Send the email while the person still has the old address. Erasing the person then also deletes this
-        # email from the outbox.
+        # Send the email while the person still has the old address. Otherwise erasing the person would not
+        # delete this email from the outbox.
         _send_email("changed", old_address, person)
     person.email = email
     person.save(update_fields=["email"])
@@ -266,8 +267,8 @@ def _change(person, email, at):
 def _cancel_pending_change(person, *, new_address=""):
     """Cancel the pending change, if any. Return whether there was a pending change.
 
-    The address of the canceled change gets an email, unless it is `new_address`. The email warns the owner in
-    case another person has canceled the change.
+    An email goes to the address that the account would have got, unless this is `new_address`. The email
+    warns the account's owner in case another person has canceled the change.
     """
     change = pending_address_change(person)
     if change is None:

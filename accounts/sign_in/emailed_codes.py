@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from accounts.allauth_internals import AbstractCodeVerificationProcess
 from portal import limits
 
-# The session key of the code. It never changes, so that a code stays valid during an upgrade.
+# The session key of the code. This key never changes, so that a code stays valid during an upgrade.
 STATE = "mailed_code"
 
 
@@ -70,12 +70,12 @@ class EmailedCode(AbstractCodeVerificationProcess):
 
 
 def count_code(request, email):
-    """Count one emailed code. Raises limits.TooOften."""
+    """Count one emailed code towards its rate limit. Raises limits.TooOften."""
     limits.count(request, "mailed_code", target=email.lower())
 
 
 def count_attempt(request, process):
-    """Count one attempt to enter a code. Raises limits.TooOften.
+    """Count one attempt to enter a code towards its rate limit. Raises limits.TooOften.
 
     allauth counts the attempts in the session. That is not enough, because simultaneous requests would all
     see the same count.

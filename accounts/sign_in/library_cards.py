@@ -17,7 +17,7 @@ from .email_addresses import offer_address
 
 
 def count_attempt(request, card):
-    """Count one attempt to sign in with this card. Raises limits.TooOften.
+    """Count one attempt to sign in with this card towards its rate limit. Raises limits.TooOften.
 
     Call this function before you ask the ILS.
     """
@@ -27,8 +27,8 @@ def count_attempt(request, card):
 def _normalized(card):
     """Return the letters and digits of a card number. Digits of any script become ASCII.
 
-    An ILS may accept the same card number in several spellings. Otherwise a person could get more tries by
-    writing the number in another way.
+    An ILS may accept the same card number in several spellings. If each spelling had its own rate limit, a
+    person could get more tries.
     """
     letters = unicodedata.normalize("NFKD", card.casefold())
     return "".join(str(unicodedata.decimal(letter, letter)) for letter in letters if letter.isalnum())
@@ -87,8 +87,8 @@ def _new_card(patron, *, at, language, is_childs):
 def _update_childs_record(card, *, is_childs, at):
     """Make or end a child's record if the ILS has moved the card into or out of a children's group.
 
-    A child's record of a person whose card was never in a children's group stays. Staff have made such a
-    record themselves.
+    A child's record doesn't end if the card was never in a children's group, because staff made that record a
+    child's record.
     """
     person = card.person
     if is_childs and not person.is_child and not person.is_staff:
@@ -98,7 +98,7 @@ def _update_childs_record(card, *, is_childs, at):
 
 
 def branch_called(name):
-    """Return the branch with this name or code in the ILS, or None.
+    """Return the branch that has this name or code in the ILS, or None.
 
     ILS_BRANCHES maps the ILS's codes to our slugs.
     """
@@ -114,9 +114,9 @@ def card_of(person):
 
 
 def home_branch_of(person):
-    """Return the primary key of the person's home branch, as the ILS names it, or None.
+    """Return the primary key of the home branch that the ILS has for this person, or None.
 
-    Closed branches don't count.
+    Branches that are out of use don't count.
     """
     card = (
         LibraryCard.objects.filter(person=person, home_branch__closed_at=None)

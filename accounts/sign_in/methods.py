@@ -16,9 +16,9 @@ PASSKEY, CARD, SIGN_ON = "passkey", "card", "single_sign_on"
 
 
 def other_methods():
-    """Return the context of accounts/other_methods.html.
+    """Return the context of the template accounts/other_methods.html.
 
-    It says which sign-in methods this library has besides an emailed code.
+    The context says whether people can sign in with a library card, and names the single sign-on provider.
     """
     return {"has_cards": library_ils() is not None, "sign_on": sign_on_name()}
 

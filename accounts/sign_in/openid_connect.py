@@ -1,4 +1,4 @@
-"""Send people to the OpenID Connect provider in the settings, and check the provider's answers.
+"""Send people to the OpenID Connect provider in the settings, and check the provider's responses.
 
 allauth handles discovery, state, PKCE and the exchange of the code. This module also checks the signature,
 nonce and audience of the ID token.
@@ -44,7 +44,7 @@ CLOCK_TOLERANCE = 60
 # The maximum length of SocialAccount.uid.
 MAX_SUBJECT_LENGTH = 191
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-# The exceptions that reading a malformed answer can raise.
+# The exceptions that reading a malformed response can raise.
 MALFORMED = (OAuth2Error, jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
@@ -53,7 +53,7 @@ class Unavailable(Exception):
 
 
 class InvalidResponse(Exception):
-    """The provider's answer doesn't match the request, or has no valid signature.
+    """The provider's response doesn't match the request, or has no valid signature.
 
     The message is for administrators.
     """
@@ -97,7 +97,9 @@ class AuthRequest:
 
 
 def authorization_url(request, *, purpose, going_to="", borrowed=False):
-    """Return the provider's address for this sign-in. Raises Unavailable.
+    """Return the URL at which the person signs in at the provider.
+
+    Raises Unavailable and InvalidResponse.
 
     The provider may still have another person's session. So we ask the provider to make people sign in again
     if they reauthenticate, connect an account or use a borrowed device.
@@ -118,10 +120,10 @@ def authorization_url(request, *, purpose, going_to="", borrowed=False):
 
 
 def pop_auth_request(request):
-    """Find the AuthRequest that the provider answers, remove it from the session and return it.
+    """Find the AuthRequest to which the provider has responded. Remove it from the session, and return it.
 
-    Return None if the session has no such AuthRequest. This is also the case if the AuthRequest was answered
-    before or is older than ten minutes.
+    Return None if the session has no such AuthRequest. This is also the case if the provider has responded to
+    the AuthRequest before, or if the AuthRequest is older than ten minutes.
     """
     try:
         state = _Adapter(request).get_provider().unstash_redirect_state(request, request.GET.get("state", ""))
@@ -139,7 +141,7 @@ def pop_auth_request(request):
 
 
 def identity(request, auth_request):
-    """Return the Identity in the provider's answer. Raises Canceled, Unavailable and InvalidResponse."""
+    """Return the Identity in the provider's response. Raises Canceled, Unavailable and InvalidResponse."""
     if error := request.GET.get("error"):
         if error == "access_denied":
             raise Canceled
@@ -218,8 +220,8 @@ class _Adapter(OpenIDConnectOAuth2Adapter):
     def basic_auth(self):
         """Return whether to send the client secret by HTTP Basic.
 
-        HTTP Basic is the standard's default for a provider that lists no methods. allauth would use another
-        method then.
+        If a provider lists no methods, HTTP Basic is the default of the OpenID Connect standard. allauth
+        would use another method for such a provider.
         """
         return "client_secret_post" not in self.openid_config.get(
             "token_endpoint_auth_methods_supported", ["client_secret_basic"]
@@ -292,7 +294,7 @@ def checked_configuration(configuration: dict[str, Any]) -> dict[str, Any]:
 def _provider_answers():
     """Turn errors of a request to the provider into Unavailable and InvalidResponse.
 
-    The message has only the name of the error, because the provider's answer may contain a secret.
+    The message has only the name of the error, because the provider's response may contain a secret.
     """
     try:
         yield

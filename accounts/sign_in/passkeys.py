@@ -1,8 +1,8 @@
 """Register, use, rename and remove passkeys.
 
 Registration and authentication take two requests each. The first request stores a challenge in the session.
-The second request has the browser's answer to the challenge. A challenge is valid for five minutes and for
-one answer. The script in the browser is static/js/passkeys.js.
+The second request has the browser's response to the challenge. A challenge is valid for five minutes and for
+one response. The script in the browser is static/js/passkeys.js.
 docs/decisions/0010-own-table-for-passkeys.md says why we store passkeys ourselves.
 """
 
@@ -41,7 +41,7 @@ CHALLENGE_SECONDS = 5 * 60
 MAX_PASSKEYS_PER_PERSON = 20
 # The WebAuthn standard sets this limit, in bytes.
 MAX_CREDENTIAL_ID_LENGTH = 1023
-# The exceptions that reading a malformed answer can raise.
+# The exceptions that reading a malformed response can raise.
 MALFORMED = (
     ValueError,
     TypeError,
@@ -56,7 +56,7 @@ MALFORMED = (
 
 
 class NotAccepted(Exception):
-    """The browser's answer doesn't match the challenge, or the passkey isn't accepted here."""
+    """The browser's response doesn't match the challenge, or the passkey isn't accepted here."""
 
 
 class TooMany(Exception):
@@ -74,7 +74,7 @@ class NewPasskey:
 
 @dataclass(frozen=True)
 class UsedPasskey:
-    """A passkey that has just answered a challenge. use() saves the new signature counter."""
+    """A passkey that has just signed a challenge. use() saves the new signature counter."""
 
     passkey: Passkey
     sign_count: int
@@ -118,14 +118,14 @@ def authentication_options(session: MutableMapping, *, origin: str, person: User
 
 
 def verify_registration(session: MutableMapping, answer: Any, *, person: User, origin: str) -> NewPasskey:
-    """Check the browser's answer to registration_options(). Raises NotAccepted."""
+    """Check the browser's response to registration_options(). Raises NotAccepted."""
     challenge = _pop_challenge(session, to_add_for=str(person.public_id))
     try:
         registration = _server(origin).register_complete(challenge, answer)
         credential = registration.credential_data
         if credential is None or len(credential.credential_id) > MAX_CREDENTIAL_ID_LENGTH:
             raise NotAccepted
-        # Check that the stored credential can be parsed again.
+        # Check now that the bytes that will be stored can be parsed again.
         AttestedCredentialData(bytes(credential))
     except MALFORMED as error:
         raise NotAccepted from error
@@ -133,7 +133,7 @@ def verify_registration(session: MutableMapping, answer: Any, *, person: User, o
 
 
 def verify_authentication(session: MutableMapping, answer: Any, *, among, origin: str) -> UsedPasskey:
-    """Check the browser's answer to authentication_options(). Raises NotAccepted.
+    """Check the browser's response to authentication_options(). Raises NotAccepted.
 
     Only a passkey of the queryset `among` is accepted.
     """
@@ -210,7 +210,7 @@ class OnlySignInMethod(Exception):
 
 @staff_action
 def remove_lost(passkey, *, by, at):
-    """Remove the passkey of a patron who tells staff that they have lost the device.
+    """Remove a patron's passkey, because the patron has told staff that the device is lost.
 
     The lost device may be signed in, so the patron is signed out everywhere. They get an email. Raises
     OnlySignInMethod if the patron has no other sign-in method.
@@ -228,7 +228,7 @@ def remove_lost(passkey, *, by, at):
 
 
 def _server(origin):
-    """Return a FIDO2 server that accepts answers only for this origin (scheme, host and port)."""
+    """Return a FIDO2 server that accepts responses only for this origin (scheme, host and port)."""
     host = PublicKeyCredentialRpEntity(id=urlsplit(origin).hostname, name=Library.current().name)
     return Fido2Server(host, verify_origin=lambda signed_for: signed_for == origin)
 

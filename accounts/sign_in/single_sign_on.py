@@ -57,8 +57,8 @@ def new_person(identity, *, at, language):
     """Create a person for this identity and return the person.
 
     If a simultaneous request has already created the person, return that person. Raises AddressTaken if
-    another library account has the address that the provider has verified. Its owner can sign in by code and
-    then connect the provider.
+    another library account has the address that the provider has verified. The owner of that account can sign
+    in by code and then connect the provider.
     """
     verified = identity.email if identity.email_is_proven else ""
     # Delete unconfirmed people with this address, because they come from unfinished sign-ins.

@@ -1,4 +1,4 @@
-"""Add, change and remove the absences of staff. An absence can name a colleague who covers."""
+"""Add, change and remove the absences of staff. An absence can name the colleague who covers."""
 
 from accounts.staff_actions import staff_action
 
@@ -78,7 +78,7 @@ def stop_covering(person, *, branch, at):
 
 
 def _write(absence, first_day, last_day, cover):
-    # Lock the person first, so that the second of two simultaneous changes sees the first.
+    # Lock the person first, so that the second of two simultaneous changes sees what the first has saved.
     User.objects.select_for_update(no_key=True).get(pk=absence.person_id)
     same_days = Absence.objects.filter(
         person=absence.person_id, first_day__lte=last_day, last_day__gte=first_day

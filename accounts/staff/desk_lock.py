@@ -1,8 +1,8 @@
 """Lock a shared desk computer, and limit what a sign-in by PIN opens.
 
 A cookie identifies the shared computer. The computer locks when nobody uses it for a while. Then the person
-is signed out, and the session is deleted. The page that asks for a PIN has the person's id and their last
-page in its address. Only this person returns to that page after they enter their PIN.
+is signed out, and the session is deleted. The address of the page that asks for a PIN contains the person's
+id and the page that they left. If the same person signs in next, they return to the page that they left.
 """
 
 import time
@@ -26,11 +26,11 @@ DESK_TOKEN = settings.COOKIE_PREFIX + "shared_desk"
 # The session key for the time of the last use, in seconds. This time is written at most once a minute.
 USED_AT = "used_at"
 WRITE_INTERVAL = 60
-# The time in USED_AT can be earlier than the last use, so the server waits this many seconds longer. Before
-# that, the script static/js/lock.js locks the page on time.
+# The time in USED_AT can be earlier than the last use, so the server locks the computer this many seconds
+# late. The script static/js/lock.js locks the page on time.
 LATE = 90
 # A sign-in by PIN opens only these paths. They are the desk, saved forms, and pages to sign out or to use the
-# second factor. The person's own pages as a patron stay closed.
+# second factor. The pages that the person has as a patron are not among them.
 OPENS_BY_PIN = (
     "/desk/",
     "/kept/",
@@ -110,7 +110,7 @@ def shared_desk_here(request):
 def is_locked(request):
     """Return whether this browser has a shared desk's cookie and nobody is signed in.
 
-    The computer may have been closed meanwhile. The page that asks for the PIN checks that.
+    This doesn't check whether the computer was closed. The page that asks for the PIN checks that.
     """
     return DESK_TOKEN in request.COOKIES and not request.user.is_authenticated
 
@@ -141,7 +141,7 @@ def lock(request, *, going_to=""):
     if request.user.is_authenticated:
         note(request, "signed_out")
     sign_ins.end_sign_in(request.session.session_key)
-    # Read the messages to remove them, because the next person must not see them.
+    # Read Django's messages to remove them, because the next person must not see them.
     list(messages.get_messages(request))
     logout(request)
     request.session.flush()

@@ -30,7 +30,7 @@ class AlreadyInvited(Exception):
 class UnknownInvitation(Exception):
     """No invitation with this token can be accepted.
 
-    The invitation may have expired, or it was accepted or withdrawn. Or all its branches are closed.
+    The invitation may have expired, or it was accepted or withdrawn. Or all its branches are out of use.
     """
 
 
@@ -98,12 +98,12 @@ def is_theirs(invitation, person):
 def accept(token, *, person, at, here=""):
     """Give the person the invited roles. Raises UnknownInvitation and NotTheirs.
 
-    A person who already coordinates a branch remains its coordinator. A person's first role signs them out
-    everywhere except in the session with the key `here`. They signed in elsewhere as a patron, perhaps with a
-    PIN of four digits. Such a sign-in is too weak to set up a second factor.
+    A person who already coordinates a branch remains its coordinator. If this is the person's first role,
+    they are signed out everywhere except in the session with the key `here`. They made their other sign-ins
+    as a patron, perhaps with a PIN of four digits. Such a sign-in is too weak to set up a second factor.
     """
     own_roles = roles.lock_for_role_change(person)
-    # Lock the person too, so that their address can't change meanwhile.
+    # Lock the person too, so that their address can't change before this transaction ends.
     person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     invitation = _find(Invitation.objects.select_for_update(), token, at)
     if not is_theirs(invitation, person):

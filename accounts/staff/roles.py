@@ -26,9 +26,9 @@ class LastCoordinator(Exception):
 def give_role(person, *, branch, role, by, at):
     """Give the person a role at `branch`, or change the role that they have there.
 
-    A person's first role deletes their passkeys and a pending change of address. They made both as a patron,
-    perhaps after a check that is too weak for staff, and a passkey would now open the desk. A child's record
-    becomes an ordinary record.
+    If this is the person's first role, their passkeys and a pending change of address are deleted. They made
+    these as a patron, perhaps after a sign-in that is too weak for staff, and a passkey would now open the
+    desk. A child's record becomes an ordinary record.
 
     Raises LastCoordinator, and RoleEnded if `by` has lost a role.
     """
@@ -36,7 +36,8 @@ def give_role(person, *, branch, role, by, at):
     if role != StaffRole.Role.COORDINATOR:
         _require_other_coordinator(without=own_roles.filter(branch=branch))
     if not own_roles.exists():
-        # Lock the person, so that nobody can add a passkey or start a change of address meanwhile.
+        # Lock the person, so that nobody can add a passkey or start a change of address before the role is
+        # saved.
         list(User.objects.select_for_update(no_key=True).filter(pk=person.pk))
         AddressChange.objects.filter(person=person).delete()
         end_childs_record(person, by=by, at=at)
@@ -51,8 +52,9 @@ def give_role(person, *, branch, role, by, at):
 def end_role(person, *, branch, by, at):
     """End the person's role at `branch`. They remain a patron.
 
-    If it was their last role, they are signed out everywhere. Their authenticator app and PIN are deleted.
-    Views call portal.conversations.departures.end_role instead, which also releases their conversations.
+    If it was their last role, they are signed out everywhere, and their authenticator app and PIN are
+    deleted. Views call portal.conversations.departures.end_role instead, which also releases the person's
+    conversations.
 
     Raises LastCoordinator, and RoleEnded if `by` has lost a role.
     """
@@ -73,8 +75,8 @@ def end_role(person, *, branch, by, at):
 def forget_second_factor(person, *, by, at):
     """Remove a staff member's authenticator app, passkeys and PIN, because they lost their phone.
 
-    They are also signed out everywhere, because the lost phone may be signed in. Then they sign in with an
-    emailed code and set up a new second factor.
+    The lost phone may be signed in, so the person is also signed out everywhere, unless `by` is the person.
+    They can then sign in with an emailed code and set up a new second factor.
     """
     Authenticator.objects.filter(user=person).delete()
     person.passkeys.all().delete()
@@ -110,7 +112,7 @@ def _end_invitations(person):
 
 
 def _require_other_coordinator(*, without):
-    """Raise LastCoordinator if no coordinator is left without these roles."""
+    """Raise LastCoordinator if ending the roles in `without` would leave the library no coordinator."""
     coordinators = set(
         StaffRole.objects.filter(role=StaffRole.Role.COORDINATOR, user__is_active=True).values_list(
             "pk", flat=True

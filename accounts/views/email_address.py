@@ -30,7 +30,8 @@ from accounts.views.reauthenticate import ask_for_code
 from portal import limits
 from portal.templatetags.portal import day_in_a_sentence
 
-# The session key under which a confirmed new address waits for the confirmation from the old address.
+# The session key for a new address that is confirmed, until the change is also confirmed from the old
+# address.
 NEW_ADDRESS = "new_address"
 
 
@@ -70,7 +71,7 @@ def keep_address(request):
 
 
 def stop_address(request, token):
-    """Show the page of the link in the email to the old address. A button on the page stops the change.
+    """Show the page to which the email to the old address links. A button on the page stops the change.
 
     Opening the link stops nothing, because mail programs open links by themselves.
     """
@@ -154,7 +155,8 @@ def _change(request, new):
             request.user, email=new, verified=recently_verified_addresses(request), at=timezone.now()
         )
     except (email_addresses.ConfirmationMissing, IntegrityError):
-        # An IntegrityError means that another person took the address just now. The page says so.
+        # An IntegrityError means that another person took the address just now. The person's next try raises
+        # AddressTaken.
         return redirect("add_address")
     except people.AddressTaken as taken:
         del request.session[NEW_ADDRESS]

@@ -20,10 +20,11 @@ from portal.security_log import note
 
 
 def invitation(request, token):
-    """Accept the invitation of a person who has confirmed the invited address.
+    """Show the invitation with a button.
 
-    Other people confirm the address first. If they are signed in to another account, they sign out of it.
-    Then they get a code by email.
+    If the person has confirmed the invited address, the button accepts the invitation. If they are signed in
+    to another account, it signs them out. If they are not signed in, it sends them a code to confirm the
+    address.
     """
     try:
         invited = invitations.invitation_with(token, at=timezone.now())

@@ -51,7 +51,7 @@ def me(request):
 @login_required
 @require_POST
 def sign_out_elsewhere(request):
-    """Sign out one other device, or all of them."""
+    """Sign out one other device, or all other devices."""
     mark = request.POST.get("device")
     if not mark:
         sign_ins.end_all_sign_ins(request.user, but=request.session.session_key)

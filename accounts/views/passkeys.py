@@ -46,7 +46,7 @@ def show_options(request):
     limits.count(request, "passkey")
     person = request.user if request.user.is_authenticated else None
     if not request.viewer:
-        # A visitor may never sign in, so their session ends early.
+        # Nobody is signed in, and perhaps nobody will sign in, so the session ends early.
         request.session.set_expiry(people.UNCONFIRMED_FOR)
     return JsonResponse(
         passkeys.authentication_options(request.session, origin=origin(request), person=person)
@@ -70,9 +70,9 @@ def sign_in_by_passkey(request):
 
 
 def verify_posted_passkey(request, *, among):
-    """Check the posted answer of a passkey, and save the use of the passkey. Return (form, passkey).
+    """Check the posted response of a passkey, and save that it was used. Return (form, passkey).
 
-    If the answer is not accepted, `passkey` is None and the form has an error.
+    If the response is not accepted, `passkey` is None and the form has an error.
     """
     form = PasskeyForm(request.POST, request=request, among=among)
     if form.is_valid():
@@ -128,7 +128,7 @@ def _added(request, form, *, name):
 def passkey(request, public_id):
     """Rename or remove one of the person's passkeys.
 
-    Other people's passkeys return a 404. This check comes before reauthentication.
+    Return a 404 for another person's passkey, without asking for reauthentication first.
     """
     own_passkey = get_object_or_404(Passkey.objects.belonging_to(request.viewer), public_id=public_id)
     if not recently_authenticated(request):
@@ -152,7 +152,10 @@ def passkey(request, public_id):
 
 @login_required
 def offer_passkey(request):
-    """Offer a passkey after a sign-in by code. A device on which the person has declined never asks again."""
+    """Offer a passkey after a sign-in by code.
+
+    If the person chooses "never", a cookie stops this offer on this device.
+    """
     if request.method == "POST":
         if request.POST.get("answer") == "add":
             return redirect("add_passkey")

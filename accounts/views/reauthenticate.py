@@ -83,8 +83,8 @@ def _other_methods(person):
 def ask_for_code(request, *, purpose, email, then, page):
     """Ask for a code sent to `email`. Return `then()` when the person has entered the right code.
 
-    Before that, return `page(form)`. `form` is None if no code was sent. Then the page shows a button that
-    sends a code. Otherwise the page shows the form.
+    Before that, return `page(form)`. If no code was sent, `form` is None, and the page shows a button that
+    sends a code.
     """
     process = EmailedCode.resume(request, purpose=purpose)
     # The person's address may have changed after the code was sent.

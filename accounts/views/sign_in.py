@@ -33,15 +33,15 @@ OFFERS_PASSKEY = "offers_passkey"
 # These sign-in methods have their own pages.
 PAGES = {CARD: "card_sign_in", SIGN_ON: "single_sign_on"}
 # Creating a person for an unknown address takes about 1 ms longer than finding the person of a known address.
-# Every answer takes at least this time, so that strangers can't measure the difference.
+# Every response takes at least MIN_RESPONSE_SECONDS, so that strangers can't measure the difference.
 MIN_RESPONSE_SECONDS = 0.04
 
 
 def sign_in(request):
     """Ask for an email address, or for the sign-in method that this device used last.
 
-    Known and unknown addresses get the same answer, and both get a code. For an unknown address, a new person
-    is created.
+    Known and unknown addresses get the same response, and both get a code. For an unknown address, a new
+    person is created.
     """
     began = time.monotonic()
     if request.user.is_authenticated:
@@ -87,7 +87,7 @@ def enter_code(request):
     if form and form.is_valid():
         if process.user and process.user.is_active and process.user.email == process.state["email"]:
             return process.finish(safe_next(request) or _first_page(request, process.user))
-        # The person was erased or disabled, or has changed their address meanwhile.
+        # After the code was sent, the person was erased or deactivated, or has changed their address.
         process.abort()
         process = None
     if not process:

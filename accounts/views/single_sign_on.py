@@ -1,7 +1,7 @@
 """The views of single sign-on.
 
-They send people to the provider and handle its answer. They also handle a person's first sign-in, and connect
-the provider to an existing account.
+They send people to the provider and handle its response. They also handle a person's first sign-in, and
+connect the provider to an existing account.
 """
 
 import logging
@@ -71,7 +71,8 @@ def to_provider(request, *, purpose, else_to, borrowed=False):
     """
     limits.count(request, "single_sign_on")
     if not request.viewer:
-        # A visitor may never sign in, so their session ends early. Signing in sets a new expiry.
+        # Nobody is signed in, and perhaps nobody will sign in, so the session ends early. Signing in sets a
+        # new expiry.
         request.session.set_expiry(people.UNCONFIRMED_FOR)
     try:
         address = openid_connect.authorization_url(
@@ -86,13 +87,13 @@ def to_provider(request, *, purpose, else_to, borrowed=False):
 
 @require_GET
 def single_sign_on_answer(request):
-    """Handle the provider's answer.
+    """Handle the provider's response.
 
-    An answer works only once, and only in the browser that was sent to the provider.
+    A response works only once, and only in the browser that was sent to the provider.
     """
     _or_404()
     auth_request = openid_connect.pop_auth_request(request)
-    # The person signed in meanwhile in another tab, or used the browser's back button.
+    # The person is already signed in, because they used another tab or the browser's back button.
     if request.user.is_authenticated and (auth_request is None or not auth_request.person):
         return redirect("home")
     else_to = {
