@@ -14,7 +14,7 @@ from .people import User
 
 class StaffRoleQuerySet(models.QuerySet):
     def at_desk_of(self, coordinator):
-        """Return the roles that this coordinator manages."""
+        """Return the staff roles at the branches whose staff this coordinator manages."""
         return self.filter(branch__in=Branch.objects.at_desk_of(coordinator))
 
 

@@ -62,7 +62,7 @@ def person_added_at_desk(*, name, email, language, by, at, is_child=False):
     if is_child:
         name, email = first_name(name), ""
     if email:
-        # Delete unconfirmed people with this address, because they come from unfinished sign-ins.
+        # Delete people who never confirmed this address, because they come from unfinished sign-ins.
         unconfirmed_people(at=None).filter(email=email.strip().lower()).delete()
         if other := User.objects.filter(email=email.strip().lower()).first():
             raise AddressTaken(other)

@@ -19,7 +19,7 @@ Remember = User.Remember
 # This period applies to visits that nobody has kept, and to quiet visits. It also applies to visits that a
 # person keeps after they have chosen "don't keep anything".
 SHORT_PERIOD = timedelta(days=30)
-# This period applies to people who have never chosen.
+# This period applies to people who have never made a choice.
 DEFAULT_PERIOD = timedelta(days=365)
 CHILD_PERIOD = timedelta(days=90)
 PERIODS = {

@@ -237,7 +237,7 @@ def _lock_person(person):
 def _require_free(email, person):
     """Raise AddressTaken if another person has this address.
 
-    First delete the unconfirmed people with this address, who come from unfinished sign-ins.
+    First delete people who never confirmed this address, because they come from unfinished sign-ins.
     """
     unconfirmed_people(at=None).filter(email=email).exclude(pk=person.pk).delete()
     other = User.objects.filter(email=email).exclude(pk=person.pk).first()

@@ -56,7 +56,7 @@ MALFORMED = (
 
 
 class NotAccepted(Exception):
-    """The browser's response doesn't match the challenge, or the passkey isn't accepted here."""
+    """The browser's response doesn't match the challenge, or its passkey can't be used."""
 
 
 class TooMany(Exception):

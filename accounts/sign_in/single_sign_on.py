@@ -61,7 +61,7 @@ def new_person(identity, *, at, language):
     in by code and then connect the provider.
     """
     verified = identity.email if identity.email_is_proven else ""
-    # Delete unconfirmed people with this address, because they come from unfinished sign-ins.
+    # Delete people who never confirmed this address, because they come from unfinished sign-ins.
     unconfirmed_people(at=None).filter(email=verified).delete()
     try:
         with transaction.atomic():

@@ -1,4 +1,7 @@
-"""Add, change and remove the absences of staff. An absence can name the colleague who covers."""
+"""Add, change and remove the absences of staff.
+
+An absence can name a colleague who covers for the absent staff member.
+"""
 
 from accounts.staff_actions import staff_action
 

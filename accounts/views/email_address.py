@@ -30,8 +30,7 @@ from accounts.views.reauthenticate import ask_for_code
 from portal import limits
 from portal.templatetags.portal import day_in_a_sentence
 
-# The session key for a new address that is confirmed, until the change is also confirmed from the old
-# address.
+# The session stores the confirmed new address under this key, until the old address is confirmed too.
 NEW_ADDRESS = "new_address"
 
 
