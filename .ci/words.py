@@ -3,10 +3,10 @@
 Usage: .venv/bin/python .ci/words.py [FOLDER]
 
 Code in Markdown and everything in double quotes is skipped, because it can be a quoted example. Test data is
-skipped, because it is neither a comment nor a docstring. An exception needs a reason on its line or the line
-before: `# words: REASON` in code, `<!-- words: REASON -->` in Markdown.
+skipped, because it is neither a comment nor a docstring. A banned word is allowed if its line or the line
+before gives a reason: `# words: REASON` in code, `<!-- words: REASON -->` in Markdown.
 
-Ruff checks the length of lines. This script only checks that each exception from it has a reason.
+Ruff checks the length of lines. This script only checks that each `noqa: E501` is followed by its reason.
 """
 
 import ast
@@ -29,7 +29,7 @@ WORDS = [
     "by what",
     "there is that",
 ]
-# The space in a phrase can be the end of a line.
+# A space in a phrase also matches a line break, because a phrase can continue on the next line.
 SPACE = r"(?: +| *\n *)"
 PATTERN = re.compile(rf"\b(?:{'|'.join(word.replace(' ', SPACE) for word in WORDS)})\b", re.IGNORECASE)
 QUOTED = re.compile(r'```.*?```|`[^`\n]*`|"[^"\n]*"|“[^”]*”', re.DOTALL)
@@ -88,7 +88,10 @@ def check(name, text):
 
 
 def check_texts(path):
-    """Return the problems in the translatable texts, all of which are in this file."""
+    """Return one problem for each banned word in the texts of a django.po file.
+
+    Translations are not checked.
+    """
     with path.open("rb") as file:
         catalog = read_po(file)
     problems = []
@@ -138,7 +141,7 @@ def _line_starts(text):
 def _keep(text, spans):
     kept = list(re.sub(r"[^\n]", " ", text))
     for start, end in spans:
-        # A phrase can continue in the next line of a comment, so the marks of comments become spaces.
+        # A phrase can continue on the next line of a comment, so # and // become spaces.
         kept[start:end] = text[start:end].replace("#", " ").replace("//", "  ")
     return "".join(kept)
 

@@ -1,7 +1,8 @@
 """Compare the CPU time of each page with the CPU time of the minimal page.
 
 The bench can also compare each page in a large database with the same page in a small database. Milliseconds
-alone depend on the machine. So two servers take turns, and each round compares their CPU times.
+depend on the machine, so the bench reports ratios. Two servers take turns, and each round gives the ratio of
+their CPU times.
 """
 
 import json
@@ -83,7 +84,7 @@ def _large(database, folder):
 
 
 def _measured(pairs, bars):
-    """Measure the pairs in turn. Return a row for each pair."""
+    """Measure each pair of pages or jobs in several runs. Return a row for each pair."""
     runs = {name: [] for name in pairs}
     for run in range(RUNS):
         for name, (base, page) in pairs.items():
@@ -94,7 +95,10 @@ def _measured(pairs, bars):
 
 
 def _run(base, page):
-    """Return the medians of all rounds: (ratio, CPU ms of the web server, CPU ms of the database)."""
+    """Return the medians of all rounds: [ratio, CPU ms of the web server, CPU ms of the database].
+
+    The ratio is the CPU time of `page` divided by the CPU time of `base`.
+    """
     rounds = []
     for _ in range(ROUNDS):
         base_ms = sum(base(REQUESTS))

@@ -19,10 +19,10 @@ class Request(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A measured page. bench.set_up prints it as JSON.
+    """A page to measure. bench.set_up prints it as JSON.
 
-    The requests are sent in turn. If a request changes data, `requests` has a new one for each time the page
-    is measured. `bar` is the maximum CPU time of the page, as a multiple of that of the minimal page.
+    The requests are sent in turn. If a request changes data, `requests` has a separate request for each
+    measurement. `bar` is the maximum CPU time of the page, as a multiple of that of the minimal page.
     """
 
     requests: list

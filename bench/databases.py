@@ -1,4 +1,4 @@
-"""Create the measured databases, and read the CPU time of processes."""
+"""Create the databases for the bench, and read the CPU time of processes."""
 
 import ctypes
 import os
@@ -54,12 +54,12 @@ class Sqlite:
 
 
 class Postgres:
-    """PostgreSQL, with databases on the server of a given database. Their names contain _bench_."""
+    """PostgreSQL, with the bench's databases on one server. Their names contain _bench_."""
 
     title = "PostgreSQL"
 
     def __init__(self, url):
-        """Connect to the database at `url`. The measured databases are created on the same server."""
+        """Connect to the database at `url`. The bench's databases are created on the same server."""
         self.url, self.created = url, []
         self.connection = psycopg.connect(url, autocommit=True, connect_timeout=5)
         if not backend_cpu_seconds(self.connection.info.backend_pid):
@@ -91,7 +91,7 @@ class Postgres:
 
     def _create(self, url):
         self._execute("CREATE DATABASE {}", url)
-        # A parallel worker is a separate process. It ends before the bench can read its CPU time.
+        # Parallel workers are off, because such a process ends before the bench can read its CPU time.
         self._execute("ALTER DATABASE {} SET max_parallel_workers_per_gather = 0", url)
         return url
 
@@ -103,7 +103,7 @@ class Postgres:
 
 
 def databases(folder):
-    """Return a list with SQLite, and with PostgreSQL if it answers at TEST_DATABASE_URL."""
+    """Return a list with SQLite, and with PostgreSQL if the server at TEST_DATABASE_URL can be reached."""
     url = os.environ.get("TEST_DATABASE_URL") or "postgres://postgres@127.0.0.1/test"
     try:
         return [Sqlite(folder), Postgres(url)]

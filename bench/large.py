@@ -1,7 +1,7 @@
-"""Measure the same pages in a database with 100,000 conversations and a million messages.
+"""Set up the pages of bench.pages in a database with 100,000 conversations and a million messages.
 
 Building the database takes some minutes, so the database stays for the next run. Common and rare words are as
-frequent in it as in real texts.
+frequent as in real texts.
 """
 
 import datetime

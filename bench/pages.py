@@ -1,4 +1,4 @@
-"""Set up the measured pages with their data, their requests and their maximum CPU times."""
+"""Set up the pages to measure: their data, their requests and their maximum CPU times."""
 
 import datetime
 import html
@@ -108,10 +108,10 @@ def set_up(count):
 
 
 def library():
-    """Return (branches, staff, topics). The staff are sorted so that their branches take turns.
+    """Return (branches, staff, topics). `staff[n]` works at `branches[n % len(branches)]`.
 
-    The small and the large database have the same numbers of branches, staff and topics, because a page that
-    lists more of these rows costs more.
+    The small and the large database have the same numbers of branches, staff and topics. A page that lists
+    more of these rows costs more.
     """
     if not Library.objects.exists():
         branches = [LibraryFactory().default_branch, *BranchFactory.create_batch(BRANCHES - 1)]
@@ -127,7 +127,7 @@ def _colleagues():
 
 
 def _fill():
-    """Create a patron with 30 visits, and the 25 conversations that have waited longest in the queue."""
+    """Create a patron with 30 visits, and 25 conversations that wait longer in the queue than all others."""
     [branch, *_others], colleagues, topics = library()
     staff = StaffFactory(branch=branch, email=STAFF)
     StaffFactory(branch=branch, branch__role=StaffRole.Role.COORDINATOR, email=COORDINATOR)
@@ -241,7 +241,7 @@ def _sign_ins(count):
 def _records(count):
     """Yield requests that save a record form with two items. Each request also makes a code for the patron.
 
-    Each request has its own session, because a session stores the codes of the last ten minutes.
+    Each request has its own browser session, because such a session stores the codes of the last ten minutes.
     """
     today, items = Library.current().today(), Item.objects.order_by("pk")[:2]
     chosen = {f"items-{n}-item": item.public_id for n, item in enumerate(items)}
@@ -285,7 +285,7 @@ def _post(path, cookies, fields):
 
 
 def _poll(page, cookies):
-    """Return the poll request of an open page. The response says that nothing is new."""
+    """Return the request with which an open page asks for news. The response is 204: nothing is new."""
     browser = Client(headers={"host": "localhost"})
     browser.cookies.load(cookies)
     # The first request marks all messages as read, which changes the page.

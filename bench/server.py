@@ -1,4 +1,4 @@
-"""Run the measured processes, which are the production web server and a process for the worker's jobs."""
+"""Run the processes that the bench measures: a production web server and a process for the worker's jobs."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Fill the database at DATABASE_URL, and print the measured pages as JSON.
+"""Fill the database at DATABASE_URL, and print the pages to measure as JSON.
 
 Usage: python -m bench.set_up MODULE COUNT
 """
@@ -20,7 +20,8 @@ if __name__ == "__main__":
     call_command("migrate", verbosity=0)
     call_command("createcachetable", verbosity=0)
     pages = importlib.import_module(module).set_up(int(count))
-    # In production, the worker renews the statistics of SQLite, and PostgreSQL renews its statistics itself.
+    # Renew the statistics for the query planner. In production, the worker does this for SQLite, and
+    # PostgreSQL does it itself.
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE" if connection.vendor == "postgresql" else "PRAGMA optimize = 0x10002")
     print(json.dumps(pages, default=str))
