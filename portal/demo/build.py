@@ -1,4 +1,4 @@
-"""Build the demo library. The portal's own actions play three months of work in order of time."""
+"""Build the demo library by running three months of work through the portal's own actions, in order."""
 
 import datetime
 import heapq
@@ -22,7 +22,7 @@ from .scenarios.asked import QUESTIONS
 from .visits import Visits
 
 NIGHTS = 95  # the worker's jobs run for this many days, beginning before the first visit
-EMAILS_STILL_TO_SEND = 6  # these emails arrive in the mailbox when the worker starts
+EMAILS_STILL_TO_SEND = 6  # this many emails arrive in the mailbox when the worker starts
 CODES_FILE = settings.DATA_DIR / "demo-codes.json"
 
 
@@ -36,7 +36,7 @@ def build(*, at, seed=1):
 
 
 def codes_to_try():
-    """Return {kind: code} of the last build. The database stores only the HMACs of the codes."""
+    """Return {kind: code} with the codes that the last build made. The database stores only their HMACs."""
     try:
         return json.loads(CODES_FILE.read_text())
     except (OSError, ValueError):
@@ -44,7 +44,10 @@ def codes_to_try():
 
 
 class Builder:
-    """A build of the demo library. It has the created rows by their keys in the scenarios, and a schedule."""
+    """One build of the demo library, with a schedule.
+
+    `people`, `branches`, `topics` and `items` map the keys in the scenarios to the created rows.
+    """
 
     def __init__(self, at, seed):
         self.now = at
@@ -72,9 +75,9 @@ class Builder:
         _mark_old_emails_delivered()
 
     def schedule(self, at, step):
-        """Schedule a call of `step(at)`. If `at` is later than 90 seconds ago, use that time instead.
+        """Schedule a call of `step(at)`. A step may schedule other steps.
 
-        A step may schedule other steps.
+        If `at` is less than 90 seconds ago or in the future, the step gets the time 90 seconds ago.
         """
         at = min(at, self.now - datetime.timedelta(seconds=90))
         heapq.heappush(self._steps, (at, next(self._counter), step))

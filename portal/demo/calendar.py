@@ -23,7 +23,7 @@ class Calendar:
             day -= datetime.timedelta(days=1)
 
     def when_open(self, branch, at):
-        """Return `at` if the branch is open then. Otherwise return a time soon after it opens again."""
+        """Return `at` if the branch is open at that time, or else a time soon after the branch opens."""
         local = at.astimezone(self.zone)
         hours = self._hours(branch, local.date())
         if hours and hours[0] <= local.hour < hours[1]:

@@ -1,4 +1,4 @@
-"""Play the demo's conversations, which means their messages and what people do with the conversations."""
+"""Create the demo's conversations: send their messages, and do what patrons and staff do with them."""
 
 import datetime
 import uuid
@@ -51,7 +51,10 @@ class Conversations:
 
 
 class _Exchange:
-    """A DemoConversation that is being played. `ask` sends the first message and returns the Conversation."""
+    """A DemoConversation that becomes a Conversation.
+
+    `ask` sends the first message and returns the Conversation.
+    """
 
     def __init__(self, builder, story, branch, patron, since, ask):
         self.builder, self.story, self.branch = builder, story, branch
@@ -59,7 +62,7 @@ class _Exchange:
         self.conversation = None
 
     def plan(self):
-        """Schedule the messages and actions of the story."""
+        """Schedule the messages and actions of the DemoConversation."""
         latest = planned = self.since
         for step in sorted([*self.story.messages, *self.story.actions], key=lambda step: step.days):
             is_message = isinstance(step, DemoMessage)
@@ -105,7 +108,7 @@ class _Exchange:
         for name in message.files:
             self._attach(name, by, side, token, at)
         if message.by:
-            # Staff members who answer have read the messages before that.
+            # A staff member who answers has read all earlier messages.
             presence.come(self.conversation, person=by, at=at, read_until=at)
 
     def _reply(self, message, by, side, fields):

@@ -66,8 +66,9 @@ class DemoAction:
 class DemoConversation:
     """A conversation about the visit, or about its item with the key `about`.
 
-    `closed_by` is "patron", "staff" or "". The conversation is closed `closed_days` after the visit. A later
-    message may open it again. Another conversation can be merged into this one by its `name`.
+    `closed_by` is "patron", "staff" or "". The conversation is closed `closed_days` after the visit, or after
+    the first message if there is no visit. A later message may open it again. The action "merge" of another
+    conversation uses the `name` of this one.
     """
 
     messages: tuple[DemoMessage, ...]
@@ -84,8 +85,8 @@ class DemoConversation:
 class DemoQuestion:
     """A conversation that a patron began `hours_ago`, without a visit.
 
-    `form` has the answers in the form *Find me something to read*, as portal/conversations/readers_form.py
-    expects them. These answers become the first message.
+    `form` has the fields of the form *Find me something to read*, as portal/conversations/readers_form.py
+    expects them. The first message is made from these fields.
     """
 
     hours_ago: float
@@ -101,8 +102,8 @@ class DemoVisit:
     """A help session that happened `days_ago` at `hour`, and what followed.
 
     `code` says what happened to the code of the visit: "live", "card" (it is on a code card), "mailed",
-    "forgotten" or "revoked". "kept" means that `patron` used the code to add the visit to their account. The
-    code is "" if the visit was not handed over. `adult` is the key of the adult who shares the visit with a
+    "forgotten" or "revoked". "kept" means that `patron` used the code to add the visit to their account.
+    `code` is "" if the visit was not handed over. `adult` is the key of the adult who shares the visit with a
     child.
     """
 

@@ -67,7 +67,7 @@ class Visits:
             for recommendation in visit.recommendations
         ]
         chosen = self.builder.random.sample(candidates, NOT_TRIED_YET)
-        # The set contains identities, because two different recommendations can be equal.
+        # The set contains the results of id(), because two different recommendations can be equal.
         self.not_tried = {id(recommendation) for recommendation in chosen}
 
     def chosen_items(self, recommendations):

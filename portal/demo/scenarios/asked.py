@@ -7,7 +7,7 @@ from ..story import DemoAction, DemoConversation, DemoMessage, DemoQuestion, Dem
 
 
 def ask(hours_ago, patron, branch, topic, question, *actions, language="en", files=()):
-    """Return a question with one message and with what the desk did."""
+    """Return a DemoQuestion with one message and with the actions of the desk."""
     return DemoQuestion(
         hours_ago,
         patron,
