@@ -1,4 +1,4 @@
-"""Prepare the access log for the patron. It says which staff members opened their data, when and where."""
+"""Prepare the access log for the patron: which staff members opened the patron's data, when and where."""
 
 import datetime
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ GROUP = ("day", "by", "by__name", "action", "subject_type", "subject")
 
 @dataclass
 class Look:
-    """What one staff member did with one record on one day."""
+    """What one staff member did with one visit, conversation or record of the patron on one day."""
 
     day: datetime.date
     # HTML that says who did what.

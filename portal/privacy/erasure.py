@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class AlreadyErased(Exception):
-    """The person was erased before."""
+    """The person has already been erased."""
 
 
 class WorksAtADesk(Exception):
@@ -69,9 +69,9 @@ def preview(person, *, at):
 
 
 def kept_alone(person, at):
-    """Return the condition for visits with a child that nobody but this adult keeps.
+    """Return the condition for children's visits that only this adult keeps and that no code opens.
 
-    These visits are erased together with the adult. Other visits with a child stay with the child.
+    These visits are erased together with the adult. All other children's visits stay.
     """
     live_codes = ClaimCode.objects.live(at).filter(help_session=OuterRef("pk"))
     return Q(shared_with=person, patron=None) & ~Exists(live_codes)
@@ -81,8 +81,9 @@ def erase(person, *, language, at):
     """Erase the person in one transaction and return the receipt.
 
     Raises AlreadyErased, WorksAtADesk, HeldByLaw. If the person saves something on another device at the same
-    moment, it is either erased too or refused. If a new row points to the person meanwhile, the transaction
-    is tried again. Files are deleted after the commit. If that fails, the worker tries again later.
+    moment, it is either erased too or refused. If another transaction adds a row that points to the person,
+    the erasure is tried again. Files are deleted after the commit. If deleting a file fails, the worker tries
+    again later.
     """
     for attempts_left in reversed(range(ATTEMPTS_MAX)):
         try:
@@ -132,7 +133,7 @@ def _erase(person, *, language, at):
 
 
 def _lock(person, at):
-    """Lock the person and their rows in the order in which all actions lock.
+    """Lock the person and their rows, in the same order as all other actions.
 
     Returns the person, their help sessions, the primary keys of their recommendations, and their
     conversations. Raises AlreadyErased.

@@ -41,7 +41,8 @@ LEASE = datetime.timedelta(minutes=5)
 AGAIN_AFTER = datetime.timedelta(hours=1)
 ATTEMPTS_MAX = 3
 RETRY_AFTER = datetime.timedelta(minutes=1)
-# A worker writes a file before it saves the file's name in the row. So a newer file may still get its row.
+# A worker writes a file before it saves the file's name in the row. So a file without a row is deleted only
+# after this time.
 STRAY_AFTER = datetime.timedelta(hours=1)
 CHUNK = 256 * 1024
 

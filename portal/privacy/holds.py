@@ -1,7 +1,8 @@
-"""Set and lift legal holds. Only coordinators do that, and all code that deletes checks for holds first.
+"""Set and lift legal holds. Only coordinators may do this.
 
-Code that deletes locks the rows first and then checks for holds. `hold` locks the same rows in the same
-order: people, visits, conversations. So a hold and a simultaneous deletion run one after the other.
+All code that deletes people, visits or conversations locks them and then checks for holds. `hold` locks the
+same rows in the same order: people, visits, conversations. So a hold and a simultaneous deletion run one
+after the other.
 """
 
 from django.db.models import Q
@@ -32,7 +33,7 @@ class Gone(Exception):
 
 @staff_action
 def hold(record, *, reason, by, at):
-    """Stop the deletion of this person, help session or conversation, and return the hold.
+    """Set a legal hold on this person, help session or conversation, and return the hold.
 
     If the record is already held, return the existing hold. Raises Gone.
     """
@@ -50,7 +51,7 @@ def hold(record, *, reason, by, at):
 
 @staff_action
 def lift(legal_hold, *, by, at):
-    """Lift the hold and all copies of it. From now on, what is due is deleted again."""
+    """Lift the hold and all copies of it. After that, the record can be deleted again."""
     lifted = LegalHold.objects.filter(pk=legal_hold.pk, lifted_at=None).update(
         lifted_at=at, lifted_by=by, person=None, help_session=None, conversation=None
     )
@@ -107,7 +108,8 @@ def erase_conversation(conversation, *, by, at):
 def held(record):
     """Return whether a hold forbids deleting this person, help session or conversation.
 
-    A hold on a record that belongs to it counts too. For example, a hold on a visit also covers its patron.
+    A hold on something that belongs to the record counts too. For example, if a visit is held, its patron
+    can't be deleted.
     """
     if isinstance(record, User):
         return (
@@ -168,9 +170,10 @@ def conversations_of(person):
 
 
 def contacts_of(conversations):
-    """Return the contacts that the desk logged for these conversations.
+    """Return the help sessions that the desk logged for these conversations.
 
-    Such a help session contains words of the conversation, which are erased with the conversation.
+    Such a help session contains words of its conversation. These words are erased together with the
+    conversation.
     """
     return HelpSession.objects.filter(pk__in=conversations.exclude(logged_as=None).values("logged_as"))
 

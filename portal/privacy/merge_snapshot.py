@@ -67,9 +67,10 @@ def moved_keys(going):
 
 
 def own_rows(going):
-    """Return [label, field, row] for the rows that a merge deletes, or in which it may change other fields.
+    """Return [label, field, row] for the rows of `going` that a merge can't simply move.
 
-    The items of a list come after the list.
+    For example, the merge deletes a row or combines it with a row of the other person. The items of a list
+    come after the list.
     """
     rows = []
     for model, field in references():

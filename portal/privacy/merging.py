@@ -44,9 +44,9 @@ class Moving:
 def may_merge_people(going, into):
     """Return whether the record `going` may end and become part of `into`.
 
-    Staff records never end. A child's record is never merged with an adult's record. Otherwise a parent with
-    the child's device could take over all of the child's data. Staff can first record that the account is no
-    longer a child's.
+    Staff records never end. A child's record is never merged with an adult's record. If it could be, a parent
+    with the child's device could take over all of the child's data. For a child who has grown up, staff first
+    record that the account is no longer a child's.
     """
     return (
         going.pk != into.pk
@@ -131,7 +131,7 @@ def _refresh_conversations(conversations):
 
 
 def _take_name_and_address(going, into):
-    """Copy the name, language, email address and choice of retention to `into`, where it has none."""
+    """Copy the name, language, email address and retention choice to `into`, each only if `into` has none."""
     into.name, into.language = into.name or going.name, into.language or going.language
     address = going.email
     if into.email is None and address:
@@ -175,7 +175,10 @@ def _merge_participations(going, into, model, field):
 
 
 def _merge_drafts(going, into, model, field):
-    """Move drafts. If both people have a draft of the same message, merge the two drafts and their files."""
+    """Move drafts.
+
+    If both people have a draft of the same kind in a conversation, merge the two drafts and their files.
+    """
     for draft in Draft.objects.filter(person=going):
         own = Draft.objects.filter(
             person=into, conversation=draft.conversation, side=draft.side, kind=draft.kind
@@ -201,7 +204,7 @@ def _merge_lists(going, into, model, field):
 def _move_passkeys(going, into, model, field):
     """Move passkeys, but not to a staff record.
 
-    There a passkey would open the desk, although it was added without a second factor.
+    A passkey of a staff record opens the desk, but these passkeys were added without a second factor.
     """
     if not into.is_staff:
         _move(going, into, model, field)
@@ -212,12 +215,12 @@ def _move_mentions(going, into, model, field):
     NoteMention.objects.filter(person=going).exclude(note__in=own_notes).update(person=into)
 
 
-# The foreign keys whose rows can't all move. Either a person can have only one such row, or the rows end with
-# the record.
+# The foreign keys whose rows can't all move. Either a person can have only one such row, or the rows are
+# deleted with the record `going`.
 MERGED_BY = {
     # _take_name_and_address has already moved the address that `into` takes over.
     ("account.EmailAddress", "user"): _leave_to_end,
-    # merge_people refuses a record with an email change.
+    # merge_people refuses a record with a pending email change.
     ("accounts.AddressChange", "person"): _leave_to_end,
     ("accounts.Absence", "person"): _leave_to_end,
     ("accounts.Absence", "cover"): _leave_to_end,

@@ -1,7 +1,8 @@
 """Policy lines that say, for each model, what the library keeps, for how long and why.
 
 The privacy page and a table in docs/privacy.md are made from these lines. A test fails if a model has no
-line, if a line names a job that the worker doesn't run, or if the words of a line contain a number of days.
+line, or if a line names a job that the worker doesn't run. The test also fails if the words of a line contain
+a number of days.
 """
 
 from .policy_lines import account, conversations, desk, devices, library, visits

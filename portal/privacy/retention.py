@@ -1,9 +1,9 @@
 """Each night, delete the rows that are due, or reduce them to counts. The worker does this in batches.
 
-A help session that is due becomes a row that only counts, and its conversations are deleted. Both must wait
-while one of the conversations is open. A conversation about no help session is deleted by itself, after the
-same period. What a legal hold covers stays. The periods are in accounts/patron/retention_choice.py, and their
-wording is in policy_lines/.
+A row is due when its retention period is over. A help session that is due becomes a row that only counts, and
+its conversations are deleted. The session and its conversations wait while one of the conversations is open.
+A conversation about no help session is deleted by itself, after the same period. What a legal hold covers
+stays. The periods are in accounts/patron/retention_choice.py, and their wording is in policy_lines/.
 """
 
 import time
@@ -56,15 +56,15 @@ class Due:
 
 
 def forget_what_is_due(*, at):
-    """Forget a part of what is due, if it is night at the library. The worker runs this job."""
+    """Forget due rows for SECONDS_A_TURN if it is night at the library. The worker runs this job."""
     if at.astimezone(Library.current().zone).hour in NIGHT:
         forget(at=at, seconds=SECONDS_A_TURN)
 
 
 def forget(*, at, seconds=None):
-    """Forget what is due, batch by batch, and return the number of rows.
+    """Forget all rows that are due, batch by batch, and return their number.
 
-    If `seconds` is set, stop at the end of the first batch after this time.
+    If `seconds` is set, begin no new batch after this many seconds.
     """
     began, done = time.monotonic(), 0
     for forget_some in (
@@ -103,9 +103,9 @@ def due(*, at):
 
 
 def due_sessions(at):
-    """Return the help sessions that are due.
+    """Return the help sessions whose retention period is over.
 
-    Tallies are included, because they name the staff member who counted and the minute.
+    Tallies are included, because a tally names the staff member who made it and has the exact time.
     """
     no_code = ~Exists(ClaimCode.objects.live(at).filter(help_session=OuterRef("pk")))
     not_kept = Q(patron=None, shared_with=None, created_at__lte=at - retention_choice.SHORT_PERIOD) & no_code
@@ -141,7 +141,7 @@ def _adults_time_is_over(at):
 
 
 def due_conversations(at):
-    """Return the conversations about no help session that are due.
+    """Return the conversations that are about no help session and whose retention period is over.
 
     A merged conversation is left out, because it is deleted with the conversation into which it was merged.
     """
@@ -159,19 +159,19 @@ def due_conversations(at):
 
 
 def due_unfinished(at):
-    """Return the forms that staff began and have not saved for 30 days."""
+    """Return the UnfinishedForms that staff last saved at least 30 days ago."""
     return UnfinishedForm.objects.filter(saved_at__lte=at - UNFINISHED_FOR).exclude(
         help_session__in=HelpSession.objects.filter(holds.held_sessions())
     )
 
 
 def due_events(at):
-    """Return the audit events that are due. The events about a held record stay."""
+    """Return the audit events that are older than EVENTS_FOR. Events about a held record are left out."""
     return AuditEvent.objects.filter(at__lte=at - EVENTS_FOR).exclude(holds.held_events())
 
 
 def due_holds(at):
-    """Return the lifted holds that are due, because they were lifted long ago."""
+    """Return the legal holds that were lifted at least EVENTS_FOR ago."""
     return LegalHold.objects.filter(lifted_at__lte=at - EVENTS_FOR)
 
 
@@ -247,7 +247,7 @@ def _recommendations(sessions, conversations):
 
 
 def forget_recommendations(recommendations, zone):
-    """Reduce these recommendations to counts, with only the item, its purpose, the day and the verdict.
+    """Reduce these recommendations to counts, by removing the people, the texts and the time of day.
 
     Saved items no longer point to these recommendations. `zone` is the library's time zone.
     """

@@ -1,8 +1,8 @@
 """Remove a child's visit from the account of the child or of the adult who shares it.
 
-This code is not in helpsessions because of legal holds. If a hold on a person covers the visit, the visit
-stays held after it leaves the person's account. A hold never stops people from giving up a visit, and they
-don't learn of the hold (decision 14).
+This module belongs to `privacy`, because it copies legal holds. If a hold on a person covers the visit, the
+visit stays held after it leaves the person's account. A hold never stops people from giving up a visit, and
+people don't learn of the hold (decision 14).
 """
 
 from django.db import transaction
@@ -58,12 +58,12 @@ def keep_alone(help_session, *, by, at):
 
 @staff_action
 def take_out(help_session, person, *, by, at):
-    """Remove the visit from this person's account at the desk, and return whether it was there.
+    """Let staff remove the visit from this person's account. Return whether the account had the visit.
 
-    After that, no code opens the visit. Staff remove the adult if the child asks for that. Anyone with the
-    slip can claim to be the child. So staff also remove a person who has the visit as the child but is
-    someone else. That person keeps only what they wrote. If they had chosen that no adult may share the
-    visit, their choice no longer counts.
+    Staff remove the adult if the child asks for that. Anyone with the slip can claim to be the child. So
+    staff also remove a person who keeps the visit as the child but is someone else. That person keeps only
+    what they wrote. If they had chosen that no adult may share the visit, their choice no longer counts.
+    After the removal, no code opens the visit.
     """
     help_session = _locked(help_session)
     if person.pk not in (help_session.patron_id, help_session.shared_with_id):
@@ -88,8 +88,8 @@ def take_out(help_session, person, *, by, at):
 def end_sharing(help_session, *, at):
     """Remove the visit from the adult's account.
 
-    The reason is that the adult's retention period is over, or that the child had ended the sharing before.
-    The caller has locked the visit.
+    This happens when the adult's retention period is over. It also happens when undoing a merge restores a
+    sharing that the child had ended. The caller has locked the visit.
     """
     _end_adults_part(help_session, at=at)
     audit.record("ended_sharing", help_session, by=None, at=at)

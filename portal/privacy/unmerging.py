@@ -39,11 +39,11 @@ class CannotUnmerge(Exception):
 
 @transaction.atomic
 def merge_for_a_day(going, into, *, by, at, proven=False):
-    """Merge the records so that it can be undone for a day, and return the MergedRecords. Raises CannotMerge.
+    """Merge the records so that the merge can be undone for a day, and return the MergedRecords.
 
     If `proven` is True, `by` has proven that both records are theirs. Otherwise `by` is a staff member, who
-    can't merge a record with their own. They could then read all of the patron's data, and no access log
-    would show it.
+    can't merge a patron's record with their own. If they could, they would see all of the patron's data
+    without an entry in the access log. Raises CannotMerge.
     """
     if by.pk in (going.pk, into.pk) and not proven:
         raise CannotMerge
@@ -140,14 +140,14 @@ def _undo_changes(changes):
 
 
 def _restore_email(into, before, *, since):
-    """Restore the earlier email address of `into`, or remove its address if it had none.
+    """Restore the email address that `into` had before the merge, or remove the address if it had none.
 
     An address that was added after the merge may belong to the other person, who could sign in with it.
     """
     if snapshot.email_of(into)[0] == before["address"][0]:
         return
     email, is_confirmed = before["address"]
-    # Meanwhile, another person may have added the address to their own record.
+    # Since the merge, another person may have added the address to their own record.
     if User.objects.filter(email=email).exclude(pk=into.pk).exists():
         email = None
     User.objects.filter(pk=into.pk).update(email=email)
@@ -161,7 +161,7 @@ def _restore_email(into, before, *, since):
 
 def _restore_person(columns):
     person = snapshot.from_json(User, columns)
-    # Meanwhile, the person of the merged record may have made the address their own.
+    # Since the merge, another person may have added the address to their own record.
     if person.email and User.objects.filter(email=person.email).exists():
         person.email = None
     person.save_base(force_insert=True)
@@ -169,7 +169,7 @@ def _restore_person(columns):
 
 
 def _move_back(label, field, row, person, into):
-    """Point a row to the person again, if it still exists."""
+    """Point the row's foreign key to the person again, if the row still exists."""
     now = snapshot.current(label, row)
     if label == SavedItem._meta.label:
         on_another_list = now.filter(saved_list__patron=into).exclude(saved_list=row["saved_list_id"])
@@ -186,8 +186,7 @@ def _move_back(label, field, row, person, into):
 def _restore_row(label, columns):
     """Insert a row that the merge deleted.
 
-    Insert nothing if the row belongs to another row that was deleted meanwhile. Insert nothing either if the
-    row conflicts with a newer row.
+    Insert nothing if the row belongs to a row that no longer exists, or if it conflicts with a newer row.
     """
     row = snapshot.from_json(apps.get_model(label), columns)
     # The database reports a missing target only at the commit, and then rolls back the whole transaction.
@@ -271,9 +270,9 @@ def _move_access_log(before, person, into, *, since):
 
 
 def _copy_new_holds(person, into, *, since, at):
-    """Copy the holds that were set after the merge to the person.
+    """Copy to the person each hold that was set on `into` after the merge.
 
-    They may be meant for either of the two people.
+    Such a hold may be meant for either of the two people.
     """
     rows = LegalHold.objects.select_for_update(no_key=True).filter(person=into, set_at__gt=since)
     for legal_hold in rows.order_by("pk"):

@@ -1,4 +1,6 @@
-"""List what each role may see, for the table in docs/who-sees-what.md. A role that is missing sees nothing.
+"""List what each role may see, for the table in docs/who-sees-what.md.
+
+A role that is missing from a group of data sees nothing of that group.
 
 The tests in tests/architecture check that the pages agree with this list.
 """

@@ -1,4 +1,4 @@
-"""Show patrons the access log, which says which staff members opened their data, and when."""
+"""Show a patron the access log, which says which staff members opened the patron's data, and when."""
 
 from django.contrib.auth.decorators import login_required
 from django.shortcuts import render

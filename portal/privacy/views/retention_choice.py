@@ -20,9 +20,9 @@ from portal.privacy.retention_preview import effect
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def remember(request):
-    """Show the form. If the URL contains a choice, also show what the choice would do. A POST saves it.
+    """Show the form. If the URL contains a choice, also show what the choice would do.
 
-    The "Undo" button sends the earlier choice as a POST.
+    A POST saves the choice. The "Undo" button sends the earlier choice as a POST.
     """
     asked = request.GET if "remember" in request.GET else None
     form = RememberForm(
