@@ -1,4 +1,6 @@
-"""Codes from the desk with which a person without an email address signs in for the first time.
+"""Make and use the codes that open a record once.
+
+Staff give such a code to a person without an email address, who signs in with it for the first time.
 
 Anyone who has the code can open the person's record. So staff can only make a code for a record that nobody
 has opened yet.

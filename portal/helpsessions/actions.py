@@ -1,4 +1,4 @@
-"""Record or tally help sessions, and save the patron's answers about a whole session."""
+"""Record or tally help sessions, and save the patron's replies to the questions about a session."""
 
 from accounts import audit
 from accounts.staff_actions import staff_action
@@ -74,7 +74,7 @@ def record(
 
 @staff_action
 def tally(*, by, at, branch, service_point=""):
-    """Count one directional contact, such as a question about the way, and return its row."""
+    """Count one directional contact, such as "Where is the printer?", and return its row."""
     return HelpSession.objects.create(
         status=HelpSession.Status.TALLY,
         question_type=QuestionType.DIRECTIONAL,
@@ -93,7 +93,7 @@ def undo_tally(help_session, *, by, at):
 
 
 def answer_outcome(help_session, *, at, found=None, satisfaction=None):
-    """Save the patron's answers about the whole session. An answer that is None isn't changed."""
+    """Save the patron's replies to the questions about the session. A reply that is None isn't changed."""
     answers = {"found": found, "satisfaction": satisfaction}
     given = {name: value for name, value in answers.items() if value is not None}
     HelpSession.objects.filter(pk=help_session.pk).update(answered_at=at, **given)

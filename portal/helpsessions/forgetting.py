@@ -30,8 +30,9 @@ def forget(sessions, *, on, zone):
     """Remove all personal data from these sessions. The caller must have locked their rows.
 
     Statistics can still count what kind of help there was, at which branch and in which hour. They can also
-    count whether the session was handed over, kept and answered. Names, texts and exact times are removed.
-    Each session gets a new public id, so that no old address, code or event leads to it.
+    count whether the session was handed over and kept, and whether the patron replied to its questions.
+    Names, texts and exact times are removed. Each session gets a new public id, so that no old address, code
+    or event leads to it.
 
     `on` is the current day. `zone` is the time zone of the library.
     """
@@ -68,7 +69,7 @@ def forget_words(help_session):
 
 
 def _within(passed):
-    """Return the AnsweredWithin value for the time that has `passed`.
+    """Return the AnsweredWithin value for the time `passed` between the visit and the patron's reply.
 
     These values are so coarse that nobody can recognize a session by them.
     """

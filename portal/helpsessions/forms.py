@@ -1,4 +1,4 @@
-"""Forms for the code of a visit and for answers about it."""
+"""Forms for the code of a visit and for the questions about the visit."""
 
 from django import forms
 from django.utils.translation import gettext as _now
@@ -41,11 +41,11 @@ class CodeForm(forms.Form):
 
 
 class OutcomeForm(forms.Form):
-    """The answer to one of the two questions about a visit."""
+    """The patron's reply to one of the two questions about a visit."""
 
     found = forms.ChoiceField(choices=HelpSession.Found.choices, required=False)
     satisfaction = forms.ChoiceField(choices=HelpSession.Satisfaction.choices, required=False)
 
     def answers(self):
-        """Return {name of the question: answer}. Unanswered questions are left out."""
+        """Return {name of the question: reply}. Questions without a reply are left out."""
         return {name: value for name, value in self.cleaned_data.items() if value}

@@ -140,10 +140,9 @@ def attach_code_card(help_session, *, code, by, at):
 
 
 def _lock_if_open(help_session):
-    """Lock the row of the session and return the session, if it may have a new code.
+    """Lock the session's row and return the session, if the session can get a new code.
 
-    A session that is kept in an account may have no new code. A child's visit may still have one, as long as
-    an adult can still share the visit. Raises AlreadyKept, Forgotten, OnPaperOnly.
+    Raises AlreadyKept if nobody else can keep the session. Raises Forgotten, OnPaperOnly.
     """
     help_session = HelpSession.objects.select_for_update(of=("self",)).get(pk=help_session.pk)
     if help_session.forgotten_on:

@@ -78,7 +78,7 @@ class HelpSession(models.Model):
         OUTREACH = "outreach", _("outside the library")
 
     class Found(models.TextChoices):
-        """The answers to the question "Did you find what you needed?"."""
+        """The possible replies to the question "Did you find what you needed?"."""
 
         ALL = "all", _("all of it")
         PART = "part", _("part of it")
@@ -87,7 +87,7 @@ class HelpSession(models.Model):
         STILL_WORKING = "still_working", _("still working on it")
 
     class Satisfaction(models.TextChoices):
-        """The answers to the question "How was the help?"."""
+        """The possible replies to the question "How was the help?"."""
 
         VERY_GOOD = "very_good", _("very good")
         GOOD = "good", _("good")
@@ -95,7 +95,7 @@ class HelpSession(models.Model):
         POOR = "poor", _("poor")
 
     class AnsweredWithin(models.TextChoices):
-        """How soon after the visit the patron answered.
+        """How soon after the visit the patron replied to the questions about it.
 
         When a session is forgotten, this replaces the exact time in `answered_at`.
         """

@@ -1,4 +1,4 @@
-"""The data for the cards of recommended items on a patron's page."""
+"""Prepare the panels of recommended items on a patron's page."""
 
 import uuid
 
@@ -9,7 +9,7 @@ from recommendations.verdicts import NEEDS_FOLLOW_UP, choices_for, label_for
 
 Verdict, Why = Recommendation.Verdict, Recommendation.Why
 
-# The reasons that a patron can choose after each of these verdicts. After other verdicts there is no choice.
+# The explanations that a patron can choose for each of these verdicts. Other verdicts have no explanations.
 WHY = {
     Verdict.PARTLY: [Why.TOO_HARD, Why.TOO_BASIC, Why.OFF_TOPIC, Why.STOPPED, Why.OTHER],
     Verdict.DID_NOT_HELP: [Why.TOO_HARD, Why.TOO_BASIC, Why.OFF_TOPIC, Why.STOPPED, Why.OTHER],
@@ -20,10 +20,10 @@ WHY = {
 def recommendation_panels(
     recommendations, viewer, conversations=None, *, quiet=False, may_save=True, saved=None
 ):
-    """Return the recommendations with the attributes that their cards show.
+    """Return the recommendations with the attributes that their panels show.
 
     `conversations` is {primary key of a recommendation: its conversation}. It has only conversations that the
-    viewer may open. If `quiet` is true, the cards have no button to save the item and name no staff.
+    viewer may open. If `quiet` is true, the panels have no button to save the item and name no staff.
 
     `saved` is {primary key of an item: public id of the SavedItem}. If it is None, it is looked up.
     """
@@ -55,7 +55,10 @@ def recommendation_panels(
 
 
 def first_line(recommendation):
-    """Return a suggestion for the patron's message about an item that failed, or "" for other verdicts."""
+    """Suggest a message to staff about an item that the patron couldn't get or that didn't help.
+
+    Return "" for other verdicts.
+    """
     title = recommendation.item.title
     if recommendation.verdict == Verdict.COULD_NOT_GET_IT:
         return _("I couldn't get “%(title)s”. Is there another way to get it, or something similar?") % {

@@ -1,4 +1,4 @@
-"""The patron's pages for visits: list the visits, show one visit, and save the answers about a visit."""
+"""The patron's pages for visits: list and show visits, and save replies to the questions about a visit."""
 
 from django.db.models import BigAutoField, UUIDField
 from django.shortcuts import get_object_or_404, redirect
@@ -42,7 +42,7 @@ def help_session(request, public_id):
 
 @require_POST
 def session_outcome(request, public_id):
-    """Save an answer about the whole visit."""
+    """Save a reply to one of the questions about the whole visit."""
     session = get_object_or_404(HelpSession.objects.belonging_to(request.viewer), public_id=public_id)
     form = OutcomeForm(request.POST)
     if form.is_valid() and form.answers():

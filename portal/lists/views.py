@@ -84,7 +84,7 @@ def _page(request, *, partial=""):
 
 
 def _fetch_recommendations(saved_items, viewer):
-    """Fill in the recommendations that the viewer can still open. Set the others to None.
+    """Set the `recommendation` of each saved item, or None if the viewer can no longer open it.
 
     So the page shows a reason and its writer only while the viewer can open the visit or conversation.
     """

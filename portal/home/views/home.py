@@ -26,9 +26,9 @@ def home(request):
     A person who isn't signed in and has opened no visit sees the welcome page. The home page also asks for a
     verdict on one recommendation at a time, beginning with the newest.
 
-    `?said=` names a recommendation on which the viewer has just given a verdict. It stays on the page, so
-    that they can correct the verdict, and the next recommendation follows. htmx gets only this part of the
-    page.
+    `?said=` names a recommendation on which the viewer has just given a verdict. This recommendation stays on
+    the page, so that the viewer can correct the verdict. The next recommendation follows. htmx gets only the
+    part of the page that asks for verdicts.
     """
     viewer = request.viewer
     if not viewer:

@@ -97,10 +97,10 @@ def open_account(request):
 
 @require_POST
 def leave(request):
-    """Remove the visits that were opened by code from this browser, and show a harmless page.
+    """Remove from this browser the visits that it opened by code, and show a harmless page.
 
-    If the form names a visit, only this visit is removed. Questions that the browser session has stored and
-    that were not sent are deleted too.
+    If the form names a visit, only this visit is removed. Unsent questions in the browser session are deleted
+    too.
     """
     ids = request.session.get(OPENED_CODES, [])
     codes = ClaimCode.objects.filter(pk__in=ids)
@@ -168,7 +168,7 @@ def _keeps(person, help_session):
 def _is_at_desk(request):
     """Return whether a staff member or a desk computer sent this request.
 
-    Account codes don't work there, because staff must not use the codes that they make for patrons.
+    Account codes don't work at the desk, because staff must not use the codes that they make for patrons.
     """
     return request.user.is_staff or shared_desk_here(request) is not None
 
