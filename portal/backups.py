@@ -70,10 +70,10 @@ def make(target):
 
 
 def remove_old(new, *, at):
-    """Delete the older archives next to the archive `new`, and return their paths.
+    """Delete the archives next to `new` that are older than settings.BACKUPS_KEPT, and return their paths.
 
-    An archive is deleted when it is older than the privacy page promises. A file stays if it has no manifest
-    of ours. The archive `new` always stays, even if the clock was wrong during its backup.
+    A file that is not an archive from `make` stays. The archive `new` always stays, even if the clock was
+    wrong during its backup.
     """
     archives = sorted(Path(new).absolute().parent.glob("*.tar.gz"))
     old = [
@@ -90,7 +90,7 @@ def _is_older(path, moment):
 
 
 def _made_at(path):
-    """Return the time of this backup, or None if the file is not an archive from `make`."""
+    """Return when this archive was made, or None if the file is not an archive from `make`."""
     try:
         with tarfile.open(path, "r:gz") as archive:
             first = archive.next()
@@ -164,8 +164,8 @@ def _has_data():
 def _unpack(source, folder):
     """Extract the archive into `folder`, and return its manifest.
 
-    The archive may come from an untrusted source. So this accepts only plain files with the names that `make`
-    uses.
+    The archive may come from an untrusted source. So only plain files with the names that `make` uses are
+    accepted.
     """
     (folder / "private").mkdir()
     try:
@@ -196,7 +196,7 @@ def _extract(archive, member, folder, source):
 
 
 def _check(manifest, copy):
-    """Raise BackupError if the archive is damaged, or if this version can't restore it."""
+    """Raise BackupError if the archive is damaged, or if this version of the portal can't restore it."""
     if manifest.get("format") != FORMAT:
         raise BackupError("This version can't read the format of the backup. Nothing was changed.")
     if missing := {"database", "sha256", "migrations", "version", "made_at"} - manifest.keys():

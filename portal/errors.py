@@ -1,4 +1,4 @@
-"""Show the error pages. Each page tells the person what to do next and says nothing about the code."""
+"""Show the error pages. Each page says what to do next, and reveals nothing about the software."""
 
 import logging
 
@@ -49,9 +49,10 @@ def page_not_found(request, exception=None):
 
 
 def too_many_requests(request, exception=None):
-    """Answer with 429. If the exception is a TooOften, say when the person can try again.
+    """Return a 429 response. If the exception is a TooOften, say when the person can try again.
 
-    If a script sent the request, it gets that sentence as plain text and shows it on its own page.
+    If a script on a page sent the request, the response is only this sentence as plain text. The script shows
+    it on the page.
     """
     words = exception.words if isinstance(exception, TooOften) else ""
     if words and "text/html" not in request.headers.get("Accept", ""):
@@ -86,7 +87,7 @@ def server_error(request):
 
 
 def _page_without_library(request, template, status):
-    """Render an error page without using the database, the session or the host, which may be invalid."""
+    """Render an error page without the database, the session and the host, because these may be unusable."""
     try:
         page = render_to_string(template)
     except Exception:

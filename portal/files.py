@@ -33,7 +33,7 @@ MAX_KEPT_SIDE = 16_000  # the longest side that WebP allows
 MAX_PNG_BYTES = 2 * 1024 * 1024
 
 PREVIEW_SIDE = 480  # in pixels; pages show previews at half this size, which is sharp on screens of phones
-PREVIEW_RATIO = 3  # a longer picture is cropped, so that its preview shows the beginning
+PREVIEW_RATIO = 3  # if one side is more than 3 times as long as the other, the preview shows the beginning
 MAX_PREVIEW_BYTES = 40_000
 
 # Decoding briefly needs a hundred megabytes of memory, so each process decodes only one picture at a time.
@@ -84,7 +84,10 @@ def picture(file, *, side):
 
 
 def usable(file):
-    """Return the Usable for an uploaded Django File, which is a picture or a PDF. Raises Unusable."""
+    """Make the uploaded Django File safe, and return it as a Usable.
+
+    Raises Unusable if the file is not a picture or PDF that can be kept.
+    """
     if not file.size:
         raise Unusable("empty")
     if file.size > MAX_FILE_BYTES:
@@ -190,7 +193,7 @@ def _transpose(image):
 
 
 def _preview(drawn):
-    """Return a WebP of at most MAX_PREVIEW_BYTES. If no quality is that small, return the lowest quality."""
+    """Return a WebP of at most MAX_PREVIEW_BYTES, or of the lowest quality if every quality is larger."""
     width, height = drawn.size
     shown = drawn.crop((0, 0, min(width, height * PREVIEW_RATIO), min(height, width * PREVIEW_RATIO)))
     shown = shown.resize(preview_size(width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)

@@ -1,4 +1,4 @@
-"""Answer health checks with JSON, 200 or 503.
+"""Respond to health checks with JSON and the status 200 or 503.
 
 /healthz says whether the process runs. /readyz says whether the portal can do its work.
 """
@@ -18,9 +18,9 @@ EMAIL_LATE_AFTER = timedelta(minutes=15)
 
 
 class HealthMiddleware:
-    """Answer /healthz and /readyz before any other middleware runs.
+    """Respond to /healthz and /readyz without running the middleware after this one.
 
-    The other middleware would refuse a health check, because it has no valid host, no https and no session.
+    That middleware would refuse a health check, which has no valid host, no https and no session.
     """
 
     def __init__(self, get_response):

@@ -1,9 +1,9 @@
 """Rate limits. All processes and hosts share the same counts, because the counts are in the database.
 
-An action is counted for the signed-in person (`person`), for the network address (`network`) and for the
-target of the action (`target`), such as an email address or a visit. All visitors of a library may share one
-network address, so limits by network are high enough for all of them. A refused action is not counted, so
-trying again does not make the wait longer. docs/security.md has the same table of limits.
+An action is counted for the signed-in person (`person`) and for the network address (`network`). It is also
+counted for the target of the action (`target`), such as an email address or a visit. All visitors of a
+library may share one network address, so limits by network are high enough for all of them. A refused action
+is not counted, so trying again does not make the wait longer. docs/security.md has the same table of limits.
 """
 
 import datetime
@@ -29,7 +29,7 @@ SECONDS = {"m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
 
 @dataclass(frozen=True)
 class Limit:
-    """A limit for one kind of action: how often each person, network address and target may have it.
+    """A limit for one kind of action: how often it is allowed for each person, network address and target.
 
     "3/m, 8/h" means three per minute and eight per hour. "" means no limit: for example, without `person` the
     action is not counted for the person. `what` and `target_is` describe the action and its target in
@@ -49,7 +49,8 @@ class Limit:
 
 
 LIMITS = {
-    # Signing in. The same code also starts an account, so known and unknown email addresses have one limit.
+    # Signing in. The same code can also start an account, so one limit is enough for known and unknown
+    # addresses.
     "mailed_code": Limit(
         "codes by email: to sign in, to start an account, to confirm an address",
         "20/h, 40/d",
@@ -73,8 +74,9 @@ LIMITS = {
     "address_change": Limit("changes of an email address that wait a week; each sends an email", "5/d"),
     "record_of_a_device": Limit("accounts made for one device only, to keep a visit", network="60/h"),
     # Codes of visits have 43 bits, so nobody can guess one in thirty tries. If there are many wrong codes in
-    # the whole library, an attacker is guessing from many addresses. Then unknown browsers get fewer tries.
-    # They still get some, because otherwise the attacker could shut out every patron.
+    # the whole library, an attacker is guessing from many addresses. In that case, browsers that are not
+    # signed in and have opened no visit get fewer tries. They keep some tries, because otherwise the attacker
+    # could shut out every patron.
     "visit_code": Limit("wrong codes of visits and accounts", "10/10m", "30/10m"),
     "visit_code_of_all": Limit(
         "wrong codes in the whole library; after that, the next limit applies too",
@@ -169,7 +171,7 @@ def count(request, what, *, target="", names_nobody=False):
     """Count one action for the person, the network address and the target. Raises TooOften.
 
     `what` is the key of the action in LIMITS. If `names_nobody` is True, nothing is counted for the person.
-    Otherwise the stored times would reveal who wrote something without a name.
+    This is for texts without a name, because the times of a person's actions would reveal who wrote a text.
     """
     rates = {
         key: LIMITS[what].rates(by)
@@ -205,8 +207,8 @@ def counted(request, form, field, what, **options):
 def count_written(request, what, about=None):
     """Count a question, message or file that a patron writes. Raises TooOften.
 
-    `about` is the visit, conversation or recommendation. If `about` has no patron, the action is counted for
-    `about` and never for the signed-in person.
+    `about` is the visit, conversation or recommendation that the patron writes about. If `about` has no
+    patron, the action is counted for `about` and never for the signed-in person.
     """
     if about is None or about.patron_id is not None:
         count(request, what)
@@ -302,8 +304,8 @@ def _keys(request, what, *, target, names_nobody=False):
 def _network(request):
     """Return the network address of the request.
 
-    For an IPv6 address, return its /64 network, because a household has all addresses of such a network.
-    An IPv4 address that is written as IPv6 counts as IPv4, or all of them would share one limit.
+    For an IPv6 address, return its /64 network, because a household has all addresses of such a network. An
+    IPv4 address that is written as IPv6 counts as IPv4. Otherwise all such addresses would share one limit.
     """
     address = ipaddress.ip_address(get_adapter().get_client_ip(request))
     address = getattr(address, "ipv4_mapped", None) or address

@@ -15,7 +15,7 @@ from django.db.models.sql.compiler import SQLCompiler
 
 # The SQL depends on the length of each list. ONE is the "length" of a single value, and NONE that of None.
 ONE, NONE = -1, -2
-# A parameter of the cached SQL: the argument's name, and the position of the value in it.
+# A parameter of the cached SQL: the name of an argument, and the position of a value in the argument's list.
 Place = namedtuple("Place", "name number")
 
 
@@ -80,9 +80,9 @@ class Slot(Expression):
 class CachedCompiler(SQLCompiler):
     """A compiler that compiles its query once and then returns the same SQL with the values of each call.
 
-    Django's iterables execute the SQL and build the objects. No other class of ours depends on how they do
-    that. They ask the query for a compiler, call its methods `as_sql` and `get_converters`, and read the
-    attributes that `as_sql` has set.
+    Django's iterables execute the SQL and build the objects. They ask the query for a compiler, call its
+    methods `as_sql` and `get_converters`, and read the attributes that `as_sql` has set. No other class of
+    ours depends on these details of Django.
     """
 
     def __init__(self, query):

@@ -27,7 +27,10 @@ KEPT_OUT = {"refused", "too_often", "not_theirs", "not_from_here"}
 
 
 def note(request, event, **facts):
-    """Log the event. `facts` are `by` or `what`. Their values come from our code, never from a person."""
+    """Log the event.
+
+    The only `facts` are `by` and `what`. Their values come from our code, never from what a person typed.
+    """
     person = getattr(request, "user", None)
     marks = {
         "person": _mark(person.public_id) if person and person.is_authenticated else "",

@@ -24,7 +24,7 @@ DEBUG = env_flag("DEBUG", default=MODE == "development")
 LOCAL = MODE in {"development", "demo", "test"}  # the portal may run without https
 
 SECRET_KEY = env("SECRET_KEY", "not-a-secret: only for development, demo and tests" if LOCAL else "")
-# Earlier keys. Codes, sessions and apps that were made with them stay valid.
+# Earlier secret keys. Codes, sessions and authenticator apps that were made with them stay valid.
 SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS")
 BASE_URL = env("BASE_URL", "http://localhost:8000" if LOCAL else "").rstrip("/")
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1],testserver" if LOCAL else "")
@@ -145,8 +145,8 @@ else:
     # on.
     OPTIONS.setdefault("options", "-c jit=off")
     if env_flag("PREPARED_STATEMENTS", default=True):
-        # PostgreSQL plans a prepared statement only once (docs/decisions/0002-sqlite-by-default.md).
-        # A threshold of 0 makes `migrate` fail.
+        # PostgreSQL can keep the plan of a prepared statement (docs/decisions/0002-sqlite-by-default.md).
+        # With a prepare_threshold of 0, `migrate` would fail.
         OPTIONS.setdefault("server_side_binding", True)
         OPTIONS.setdefault("prepare_threshold", 5)
 DATABASES["default"]["CONN_MAX_AGE"] = None
@@ -179,8 +179,8 @@ ACCOUNT_LOGIN_BY_CODE_SUPPORTS_RESEND = True
 ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_LOGIN_BY_CODE_MAX_ATTEMPTS = 5
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
-# allauth counts the wrong codes of an authenticator app. At any moment, three of a million codes are right.
-# So five tries every five minutes would be too many, and there is also a limit per day. portal/limits.py has
+# allauth counts the wrong codes of an authenticator app. At any moment, three of a million codes are right. A
+# limit of five tries every five minutes is not enough, so there is also a limit per day. portal/limits.py has
 # all other limits.
 ACCOUNT_RATE_LIMITS = {"login_failed": "30/m/ip,5/5m/key,30/d/key"}
 ACCOUNT_SESSION_REMEMBER = True
@@ -331,8 +331,8 @@ MAILERS: dict = {
     },
 }
 if django.VERSION < (6, 1):
-    # Django 6.1 reads MAILERS and refuses the settings below. Older releases use these settings instead: they
-    # name the backend, and the server for subclasses of the SMTP backend.
+    # Django 6.1 and later read MAILERS and refuse the settings below. Older releases don't read MAILERS, so
+    # they need these settings.
     EMAIL_BACKEND = MAILERS["default"]["BACKEND"]
     EMAIL_HOST, EMAIL_PORT = MAIL_SERVER["host"], MAIL_SERVER["port"]
     EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL_SERVER["username"], MAIL_SERVER["password"]

@@ -15,9 +15,9 @@ from django.conf import settings
 STYLE_SHEET = settings.BASE_DIR / "static" / "css" / "portal.css"
 DEFAULT_ACCENT = "#0b5d4d"
 
-# The accent color must be readable on `ground`, the page color in portal.css, and on `surface`, the color of
-# boxes there. If it is not, its lightness is moved toward `toward` (0 is black, 1 is white). `saturation` is
-# the maximum, because strong colors glare on a dark page. `tint` is the share of the accent color in `soft`.
+# The accent color must be readable on `ground` and `surface`, the colors of pages and of boxes in portal.css.
+# If it is not, its lightness is moved toward `toward` (0 is black, 1 is white). `saturation` is the maximum,
+# because strong colors glare on a dark page. `tint` is the share of the accent color in `soft`.
 LIGHT = {"ground": "#f7f4ee", "surface": "#fffefb", "toward": 0, "saturation": 1, "tint": 0.10}
 DARK = {"ground": "#161513", "surface": "#211f1c", "toward": 1, "saturation": 0.6, "tint": 0.16}
 # This rule makes the browser animate the change to the next page. The rule is inline, because the browser may

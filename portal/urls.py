@@ -8,7 +8,7 @@ handler404 = "portal.errors.page_not_found"
 handler429 = "portal.errors.too_many_requests"
 handler500 = "portal.errors.server_error"
 
-# portal.health.HealthMiddleware answers /healthz and /readyz before these patterns are read.
+# portal.health.HealthMiddleware responds to /healthz and /readyz before these patterns are read.
 urlpatterns = [
     path("", include("portal.home.urls")),
     path("", include("portal.helpsessions.urls")),

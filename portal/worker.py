@@ -128,7 +128,7 @@ class Worker:
         self._ignoring_database_errors(outbox.remove_heartbeat, self.name)
 
     def round(self):
-        """Do everything that is due now, once."""
+        """Run one round: send all emails and run all jobs that are due now."""
         self._beat()
         # This job runs in each round, so that emails about the answers are delivered immediately.
         portal.conversations.jobs.show_pending_answers(at=timezone.now())

@@ -57,8 +57,9 @@ def notify(
     `language`. Besides `context`, they get `library`, `base_url`, `language` and `direction`. The email is
     sent at the time `due_at`, or now if that is None.
 
-    Set `blank` if the text has a secret code or link. The text is then deleted after the email was sent or
-    given up. Set `remove` if the address must not be stored. The row is then deleted at that time.
+    Set `blank` if the text has a secret code or link. The text is deleted when the email has been sent or
+    given up. Set `remove` if the address must not be stored. The whole row is deleted when the email has been
+    sent or given up.
 
     `references` has the Message-IDs of earlier emails about the same conversation. The oldest comes first.
     """
@@ -109,9 +110,9 @@ def write(
     remove=False,
     message_id="",
 ):
-    """Write an email that is already rendered to the outbox, and return its row.
+    """Write an already rendered email to the outbox, and return its row.
 
-    The other arguments are the same as for `notify`.
+    Each argument means the same as the argument of `notify` with the same name.
     """
     return Notification.objects.create(
         kind=kind,

@@ -51,8 +51,8 @@ def build(notification):
 def deliver(notification):
     """Send the email of this row. Raises ServerAway or Refused.
 
-    Each email is sent over a new connection. After a server has refused an email, some servers accept no more
-    emails over the same connection.
+    Each email is sent over a new connection. Some servers that have refused an email accept no more emails
+    over the same connection.
     """
     connection = connect()
     try:

@@ -53,10 +53,10 @@ def _chunks(file):
 
 
 def _pieces(chunk):
-    """Split a chunk into two if a record without an end comes before a whole record.
+    """Split a chunk into two if a cut-off record comes before a whole record.
 
-    The leader of a record begins with the record's length. So a leader in the chunk begins a whole record if
-    its length reaches exactly to the end of the chunk.
+    A leader begins with the length of its record. So the whole record begins at the leader whose length
+    reaches exactly to the end of the chunk.
     """
     if _length(chunk) != len(chunk):
         for leader in re.finditer(rb"(?=\d{5}.{5}22.{8}45)", chunk[1:], re.DOTALL):
@@ -91,7 +91,7 @@ def _read_piece(piece, number):
 
 
 def _is_utf8(piece):
-    """Return whether the record is UTF-8. The leader can't be trusted, because many don't say so.
+    """Return whether the record is UTF-8. The leader is not used, because it is often wrong.
 
     If text with non-ASCII characters is valid UTF-8, it isn't MARC-8. In MARC-8, the byte after an accent is
     a plain letter, which is not valid in UTF-8.
@@ -119,8 +119,8 @@ def read_xml(file):
             chunk, rest = rest[: end.end()], rest[end.end() :]
             begins = list(RECORD_BEGINS.finditer(chunk))
             for cut_off, following in zip(begins, begins[1:], strict=False):
-                # A <record> element without a leader is only an envelope, which OAI-PMH puts around each
-                # record. It isn't a fault.
+                # OAI-PMH wraps each record in another <record> element. This outer element has no leader, and
+                # it isn't a fault.
                 if b"leader" in chunk[cut_off.start() : following.start()]:
                     number += 1
                     yield Fault(number, "it has no end")

@@ -82,7 +82,7 @@ def _each(record, tag, code):
 def _text(field, codes):
     """Return the text of these subfields, in order, without the punctuation at the end.
 
-    Cataloging rules put this punctuation between subfields.
+    Cataloging rules end a subfield with punctuation if another subfield follows.
     """
     if field is None:
         return ""

@@ -76,7 +76,7 @@ def read_table(file, *, mapping):
         text.seek(0)
         yield from _read_rows(csv.reader(text, delimiter=delimiter), mapping)
     finally:
-        # Detach the wrapper. Otherwise it would close the file, but the caller closes the file.
+        # Without this, the wrapper would close the file, which is the caller's job.
         text.detach()
 
 

@@ -109,7 +109,7 @@ def texts_in(path):
     if path.suffix == ".py":
         functions = _functions_used_by(source)
     else:
-        # templatize() turns a template into Python calls. Leading spaces would be a syntax error there.
+        # templatize() turns a template into Python calls. In Python, leading spaces would be a syntax error.
         source = "\n".join(line.strip() for line in templatize(source, origin=str(path)).splitlines())
         functions = FUNCTIONS | {"_": None}
     for _, text, comments, context in extract(

@@ -67,9 +67,9 @@ class Command(BaseCommand):
         )
 
     def _answer(self, name, question, default, given, interactive):
-        """Return the value of the option. If the option is missing, return the typed answer or the default.
+        """Return the value of the option. If the option is missing, ask the person or use the default.
 
-        If a typed answer is not valid, ask again. If an option is not valid, raise CommandError.
+        If a typed value is not valid, ask again. If another value is not valid, raise CommandError.
         """
         while True:
             if given is not None:

@@ -17,7 +17,7 @@ from portal.imports.records import Unreadable
 from recommendations.models import Item
 
 FAULTS_SHOWN = 50
-# If the output isn't a terminal, one line of progress is written for this many records.
+# If the output isn't a terminal, a line of progress is written each time this many records were read.
 LOG_EVERY = 10_000
 
 SOME_FAILED, NOTHING_READ = 1, 2
