@@ -33,7 +33,7 @@ SECRETS = [
 
 
 def redacted(text):
-    """Return the text. Replace everything that may be secret with "…"."""
+    """Return the text with "…" in place of everything that may be secret."""
     for pattern, replacement in SECRETS:
         text = pattern.sub(replacement, text)
     return text

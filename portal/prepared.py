@@ -13,7 +13,8 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Expression
 from django.db.models.sql.compiler import SQLCompiler
 
-# The SQL depends on the length of each list. ONE is the "length" of a single value, and NONE that of None.
+# The SQL depends on the length of each list. ONE is the "length" of a single value. NONE is the "length" of
+# None.
 ONE, NONE = -1, -2
 # A parameter of the cached SQL: the name of an argument, and the position of a value in the argument's list.
 Place = namedtuple("Place", "name number")

@@ -1,6 +1,6 @@
 """Classes that describe a visit in the demo and what happens after it.
 
-The folder scenarios/ contains the stories, and build.py plays them.
+The folder scenarios/ contains their instances. build.py uses these to create the demo's rows.
 """
 
 from dataclasses import dataclass

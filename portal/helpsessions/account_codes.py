@@ -1,9 +1,8 @@
 """Make and use the codes that open a record once.
 
-Staff give such a code to a person without an email address, who signs in with it for the first time.
-
-Anyone who has the code can open the person's record. So staff can only make a code for a record that nobody
-has opened yet.
+Staff give such a code to a person without an email address, who signs in with it for the first time. Anyone
+who has the code can open the person's record. So staff can only make a code for a record that nobody has
+opened yet.
 """
 
 import datetime
@@ -84,5 +83,5 @@ def use_code(code, *, at):
 
 
 def forget_account_codes(*, at):
-    """Delete expired codes."""
+    """Delete expired account codes."""
     AccountCode.objects.filter(expires_at__lte=at).delete()

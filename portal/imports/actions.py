@@ -56,7 +56,7 @@ def import_records(records, *, source, branch, at, dry_run=False):
         try:
             _import_batch(good, source, branch, at, dry_run, tally)
         except IntegrityError:
-            # Another import has just added some of these items. The second call finds and compares them.
+            # Another import has just added some of these items. This second call finds and compares them.
             _import_batch(good, source, branch, at, dry_run, tally)
         yield tally
 

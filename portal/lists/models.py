@@ -46,7 +46,7 @@ class SavedItemQuerySet(models.QuerySet):
 
 
 class SavedItem(models.Model):
-    """An item in a list. `recommendation` is the recommendation where the patron saved the item, if any."""
+    """An item in a list. `recommendation` is the recommendation from which the patron saved it, if any."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     saved_list = models.ForeignKey(SavedList, on_delete=models.CASCADE, related_name="saved_items")

@@ -44,9 +44,9 @@ class Moving:
 def may_merge_people(going, into):
     """Return whether the record `going` may end and become part of `into`.
 
-    Staff records never end. A child's record is never merged with an adult's record. If it could be, a parent
-    with the child's device could take over all of the child's data. For a child who has grown up, staff first
-    record that the account is no longer a child's.
+    Staff records never end. A child's record is never merged with an adult's record. If they could be merged,
+    a parent with the child's device could take over all of the child's data. For a child who has grown up,
+    staff first record that the account is no longer a child's.
     """
     return (
         going.pk != into.pk

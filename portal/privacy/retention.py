@@ -32,7 +32,7 @@ BATCH = 50
 EVENTS_PER_BATCH = 1000
 # The hours of the night in which nobody works at a desk.
 NIGHT = range(1, 6)
-# The worker stops after this time and sends emails before it goes on, so that emails don't wait.
+# After this time, the worker pauses retention and sends emails, so that emails don't wait.
 SECONDS_A_TURN = 20
 UNFINISHED_FOR = timedelta(days=30)
 EVENTS_FOR = timedelta(days=730)
@@ -129,7 +129,7 @@ def due_sessions(at):
 
 
 def due_sharing(at):
-    """Return the child's visits whose sharing must end, because the adult's retention period is over."""
+    """Return the children's visits whose sharing must end, because the adult's retention period is over."""
     return HelpSession.objects.filter(_adults_time_is_over(at), patron__isnull=False).exclude(
         holds.held_sessions()
     )

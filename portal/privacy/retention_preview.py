@@ -17,7 +17,8 @@ from .policy_lines.line import in_words
 def effect(person, *, remember, until, at):
     """Return sentences about the effect of the choice.
 
-    They say the rule, what is deleted first, when the next visit is deleted, and which visits must wait.
+    They say the rule, how much is deleted first, when the next visit is deleted, and how many visits must
+    wait.
     """
     choice = {"remember": remember, "until": until, "chosen_at": at, "library": Library.current()}
     begins = at + retention_choice.UNDO_FOR

@@ -24,7 +24,7 @@ from .locks import lock_rows
 
 @transaction.atomic
 def stop_keeping(help_session, *, by, at):
-    """Remove the visit from the account of `by`, the child or the adult, and return the visit.
+    """Remove the visit from the account of `by`, and return the visit. `by` is the child or the adult.
 
     The visit stays with the other person, and so does what `by` wrote in it. Nothing happens if the visit is
     not in the account of `by`.
@@ -106,7 +106,7 @@ def _end_adults_part(help_session, *, at):
 
 
 def _end_childs_part(help_session, *, at):
-    """Remove the visit from the child's account and return its recommendations."""
+    """Remove the visit from the child's account, and return the recommendations of the visit."""
     conversations = Conversation.objects.filter(help_session=help_session)
     in_visit = Q(sessionrecommendation__help_session=help_session) | Q(
         messagerecommendation__message__conversation__in=conversations

@@ -236,7 +236,8 @@ def _conversations_shared_with(person, into):
 def _move_new_rows(conversations, person, into):
     """Move the new rows of these conversations to the person.
 
-    These are the messages, attachments, recommendations, reading positions and drafts after the merge.
+    These are the messages, attachments, recommendations, reading positions and drafts that were added after
+    the merge.
     """
     in_conversations = {"conversation__in": conversations}
     Message.objects.filter(**in_conversations, side=Side.PATRON, author=into).update(author=person)
@@ -253,7 +254,7 @@ def _move_new_rows(conversations, person, into):
 def _move_access_log(before, person, into, *, since):
     """Move new entries of the access log to the person.
 
-    These are the entries after the merge about the person's conversations and visits.
+    These are the entries that were made after the merge and are about the person's conversations or visits.
     """
     own_conversations = Conversation.objects.filter(pk__in=_keys_of(before, Conversation), patron=person)
     own_visits = HelpSession.objects.filter(pk__in=_keys_of(before, HelpSession), patron=person)

@@ -1,8 +1,7 @@
 """List what each role may see, for the table in docs/who-sees-what.md.
 
-A role that is missing from a group of data sees nothing of that group.
-
-The tests in tests/architecture check that the pages agree with this list.
+A role that is missing from a group of data sees nothing of that group. The tests in tests/architecture check
+that the pages agree with this list.
 """
 
 from enum import Enum

@@ -144,7 +144,7 @@ def choice_buttons(name, choices, chosen, of="", announce=False):
     """Return a submit button with the name `name` for each choice. The button for `chosen` is pressed.
 
     `of` makes the ids unique if a page has the same question more than once. If `announce` is True, screen
-    readers announce that the answer is saved.
+    readers announce that the choice is saved.
     """
     buttons = []
     for value, label in choices:

@@ -12,8 +12,8 @@ from portal.text import clean
 from recommendations.models import Item
 from recommendations.search import fold
 
-# These are the names that the column of each field can have, folded by `fold`. The first of these names that
-# the file has is used.
+# For each field, the names that its column can have, as `fold` returns them. If a file has several of these
+# columns, the first one in this list is used. Of ISBN columns, all are used.
 GUESSES = {
     "title": ["title", "main title", "book title", "name", "titulo", "titre", "titel"],
     "creators": [

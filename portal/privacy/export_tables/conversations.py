@@ -48,7 +48,7 @@ def _conversations(person):
 def _messages(person, at):
     """Return the messages in the person's conversations, and all other messages that the person wrote.
 
-    For example, such messages are about a child's visit that the person no longer shares.
+    The other messages can be about a child's visit that the person no longer shares.
     """
     theirs = Q(conversation__in=_conversations(person)) | Q(side=Side.PATRON, author=person)
     return Message.objects.shown(at).filter(theirs)

@@ -11,7 +11,7 @@ KINDS_FOR_STAFF = ["conversations/mention"]
 
 
 def _emails(person, at):
-    """Return the emails to this person that are due.
+    """Return the emails to this person, if they are due.
 
     An email that is not due yet is left out, because it would reveal an answer in its undo window.
     """
