@@ -32,7 +32,7 @@ second, minute, hour = (
     datetime.timedelta(hours=1),
 )
 
-# The columns that hold a conversation's state, without the counters.
+# The columns that taking back an answer must restore.
 COLUMNS = [
     "status",
     "reason",
@@ -50,7 +50,7 @@ COLUMNS += ["pending_from", "patron_status", "version", "assignee"]
 
 @pytest.fixture
 def session(patron, staff, branch):
-    """Return a visit that the patron keeps."""
+    """Return a visit in the patron's account."""
     return HelpSessionFactory(patron=patron, staff=staff, branch=branch)
 
 
@@ -147,7 +147,9 @@ def test_answer_sent_twice_creates_one_message_one_email_and_one_recommendation(
     assert Recommendation.objects.get().patron == patron
 
 
-def test_answer_emails_omit_the_subject_and_belong_to_one_email_thread(session, patron, staff):
+def test_answer_emails_contain_no_words_of_the_conversation_and_share_one_email_thread(
+    session, patron, staff
+):
     conversation = ask(session, patron, body="SECRET QUESTION about gout")
     say(conversation, staff, STAFF, body="SECRET ANSWER")
     say(conversation, staff, STAFF, body="and more", at=NOW + minute)
@@ -160,7 +162,7 @@ def test_answer_emails_omit_the_subject_and_belong_to_one_email_thread(session, 
     assert first.message_id in str(second.headers)
 
 
-def test_answers_in_quiet_or_nameless_visits_send_no_email(staff, branch):
+def test_answer_sends_no_email_if_the_visit_is_quiet_or_has_no_patron(staff, branch):
     for session in (HelpSessionFactory(branch=branch), QuietSessionFactory(branch=branch)):
         say(ask(session, None), staff, STAFF)
     assert not Notification.objects.exists()
@@ -227,7 +229,7 @@ def test_correcting_a_verdict_closes_a_conversation_without_messages(recommendat
     )
 
 
-def test_correcting_a_verdict_does_not_change_the_closing_time_of_a_conversation(
+def test_correcting_a_verdict_keeps_the_closing_time_of_an_already_closed_conversation(
     recommendation, patron, staff
 ):
     judge(recommendation, "did_not_help", by=patron)
@@ -276,7 +278,7 @@ def test_second_bad_verdict_does_not_move_the_conversation_in_the_queue(recommen
     )
 
 
-def test_question_after_a_bad_verdict_continues_the_same_conversation(recommendation, patron):
+def test_question_after_a_bad_verdict_is_added_to_the_conversation_of_the_verdict(recommendation, patron):
     judge(recommendation, "did_not_help", by=patron)
     at = NOW + datetime.timedelta(seconds=1)
     conversation = actions.ask(
@@ -289,7 +291,7 @@ def test_question_after_a_bad_verdict_continues_the_same_conversation(recommenda
     )
     assert list(Conversation.objects.all()) == [conversation]
     assert conversation.reason == "did_not_help"
-    # The desk need not wait out the minute of grace, because the patron wrote.
+    # The patron wrote, so the desk sees the conversation before the minute of grace is over.
     assert listed("needs", at=at) == {conversation}
 
 
@@ -366,7 +368,7 @@ def test_patrons_message_does_not_mark_a_pending_answer_as_read(session, patron,
 
 
 def patron_view(conversation, at):
-    """Return what the patron's page, list and poll show at this moment."""
+    """Return what the patron's page, list and poll show at the time `at`."""
     conversation.refresh_from_db()
     shown = [message.body for message in conversation.messages.shown(at).in_order()]
     told = list(conversation.events.filter(shown_from__lte=at).order_by("at").values_list("kind", flat=True))
@@ -418,7 +420,7 @@ def test_each_of_two_quick_answers_appears_after_its_own_undo_window(session, pa
     ]
 
 
-def test_patrons_message_clears_the_pending_state_of_an_answer_already_shown(session, patron, staff):
+def test_patrons_message_after_the_undo_window_clears_the_pending_state_of_an_answer(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + minute)
     say(conversation, patron, PATRON, at=NOW + hour)
@@ -477,7 +479,7 @@ def test_patron_pages_do_not_show_items_of_a_pending_answer(client, session, pat
             client.logout()
 
 
-def test_reopening_is_hidden_from_the_patron_while_the_closing_is_pending(session, patron, staff):
+def test_closing_and_reopening_are_hidden_while_the_answer_that_closed_is_pending(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + minute, then="close")
     say(conversation, patron, PATRON, body="one thing more", at=NOW + minute + 5 * second)
@@ -534,7 +536,7 @@ def test_closing_by_a_colleague_is_hidden_from_the_patron_while_an_answer_is_pen
         2,
         "closed",
     )
-    # Without the answer, the close no longer has to wait.
+    # If the answer is taken back, the patron sees the closing at once.
     actions.take_back(message, by=staff, at=NOW + minute + 14 * second)
     assert patron_view(conversation, NOW + minute + 14 * second) == (
         ["It is checked out"],
@@ -586,7 +588,7 @@ def test_taking_back_an_answer_restores_the_conversation_and_the_draft(session, 
     )
     assert list(Attachment.objects.values_list("message", "client_token")) == [(None, token)]
 
-    # The token was never used, so it can send again.
+    # No message has the token now, so the draft can be sent with it.
     again = say(conversation, staff, STAFF, body=draft.body, at=NOW + 2 * hour, token=token)
     assert (again.attachments.count(), Draft.objects.count(), Notification.objects.count()) == (1, 0, 1)
 
@@ -641,7 +643,7 @@ def test_one_of_two_pending_answers_can_be_taken_back(session, patron, staff, co
     assert patron_view(conversation, NOW + minute + 20 * second)[0] == ["It is checked out", "second"]
 
 
-def test_answer_taken_back_is_combined_with_the_newer_draft_and_its_files(session, patron, staff):
+def test_newer_draft_and_its_files_are_added_to_an_answer_taken_back(session, patron, staff):
     conversation, begun = ask(session, patron), uuid.uuid4()
     message = say(conversation, staff, STAFF, body="Come at five.", at=NOW + minute)
     drafts.save_draft(
@@ -671,7 +673,7 @@ def test_answer_taken_back_is_combined_with_the_newer_draft_and_its_files(sessio
     assert Attachment.objects.get().client_token == draft.client_token
 
 
-def test_taking_back_the_first_answer_to_a_verdict_hides_the_conversation_again(
+def test_taking_back_the_only_answer_to_a_verdict_hides_the_conversation_from_patrons(
     recommendation, patron, staff
 ):
     judge(recommendation, "did_not_help", by=patron)
@@ -726,10 +728,10 @@ def test_erased_conversation_refuses_every_change(session, patron, staff):
 # Clocks that disagree.
 
 
-def test_message_that_waited_for_a_lock_comes_after_messages_saved_meanwhile(session, patron, staff):
+def test_message_that_waited_for_a_lock_comes_after_messages_saved_during_the_wait(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + hour)
-    # This message began a second earlier but waited for the lock.
+    # The patron sent this message a second before the answer, but it had to wait for the lock.
     say(conversation, patron, PATRON, at=NOW + hour - second)
     conversation.refresh_from_db()
     assert conversation.status == "waiting_for_staff"
@@ -737,7 +739,7 @@ def test_message_that_waited_for_a_lock_comes_after_messages_saved_meanwhile(ses
     assert states.replay(conversation) == states.state_of(conversation)
 
 
-def test_new_message_is_shown_at_once_after_the_clock_ran_an_hour_ahead(session, patron, staff):
+def test_message_is_shown_at_once_even_if_the_previous_message_has_a_future_time(session, patron, staff):
     conversation = ask(session, patron, at=NOW + hour)
     say(conversation, patron, PATRON, body="right again", at=NOW)
     assert [message.body for message in conversation.messages.shown(NOW)] == ["right again"]

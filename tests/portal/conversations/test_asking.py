@@ -57,7 +57,7 @@ def token_on(page):
 
 
 def chosen_on(page):
-    """Return the tag of the only checked choice."""
+    """Return the <input> tag of the only checked option."""
     [chosen] = [tag for tag in re.findall("<input[^>]*>", page.content.decode()) if "checked" in tag]
     return chosen
 
@@ -209,7 +209,7 @@ def test_question_draft_about_a_visit_opened_by_code_is_not_saved(me, show_code,
     visit = factory(branch=branch, staff=staff)
     show_code(me, code_for(visit))
     page = me.get(ASK).content.decode()
-    # The browser doesn't store a draft either.
+    # Without data-draft, drafts.js doesn't store the text in the browser either.
     assert (str(visit.public_id) in page, 'data-draft="' in page) == (True, False)
     assert me.post(reverse("ask_draft"), typed(sequence=1, about=str(visit.public_id))).status_code == 422
     assert Draft.objects.count() == 0
@@ -240,7 +240,7 @@ def test_pictures_are_sent_with_a_question_about_a_visit(client, visit, show_cod
 # Anonymous visitors.
 
 
-def test_anonymous_visitor_confirms_an_email_address_before_the_question_is_sent(client, branch):
+def test_anonymous_visitors_question_is_sent_only_after_they_confirm_an_email_address(client, branch):
     assert client.post(ASK, typed()).url == SEND
     page = text(client.get(SEND))
     for words in [
@@ -381,7 +381,9 @@ def test_worker_deletes_an_expired_unsent_question_from_a_longer_session(client,
 
 
 @pytest.mark.parametrize("how", ["by mail", "by code"])
-def test_signing_in_with_an_unsent_question_gives_a_session_of_full_length(client, visit, how, settings):
+def test_short_session_of_an_unsent_question_is_extended_by_sign_in_or_visit_code(
+    client, visit, how, settings
+):
     client.post(ASK, typed())
     if how == "by mail":
         sign_in_by_email(client, "new@example.org")
@@ -426,7 +428,7 @@ def test_visit_code_entered_before_sending_adds_the_question_to_the_visit(client
     )
 
 
-def test_wrong_visit_code_still_leads_back_to_the_unsent_question(client, visit):
+def test_unsent_question_is_kept_after_a_wrong_visit_code(client, visit):
     client.post(ASK, typed())
     for code in ("1", "1234567890123"):
         page = client.post(reverse("open_code"), {"code": code, "next": SEND}).content.decode()
@@ -434,7 +436,7 @@ def test_wrong_visit_code_still_leads_back_to_the_unsent_question(client, visit)
     assert "fourth floor" in text(client.get(SEND))
 
 
-def test_visit_code_never_redirects_to_another_site(client, visit):
+def test_entering_a_visit_code_never_redirects_to_another_site(client, visit):
     assert (
         client.post(reverse("open_code"), {"code": code_for(visit), "next": "https://evil.example/"}).url
         == visit.get_absolute_url()
@@ -447,7 +449,7 @@ def test_most_recently_opened_visit_is_preselected_in_the_question_form(client, 
     assert str(visit.public_id) in chosen_on(client.get(ASK))
 
 
-def test_viewer_by_code_asks_about_the_visit_without_signing_in(client, visit, show_code):
+def test_viewer_by_code_can_ask_about_the_visit_without_signing_in(client, visit, show_code):
     show_code(client, code_for(visit))
     answer = client.post(ASK, typed(about=str(visit.public_id)))
     assert answer.url == visit.conversations.get().get_absolute_url()
@@ -459,7 +461,7 @@ def test_question_about_a_visit_goes_to_the_branch_of_the_visit(client, visit, s
     assert Conversation.objects.get().branch == visit.branch
 
 
-def test_viewer_by_code_asks_about_something_new_after_confirming_an_email(client, visit, show_code):
+def test_viewer_by_code_can_ask_an_unrelated_question_with_a_confirmed_email(client, visit, show_code):
     show_code(client, code_for(visit))
     assert client.post(ASK, typed(about="new")).url == SEND
     sign_in_by_email(client, "new@example.org")
@@ -469,7 +471,7 @@ def test_viewer_by_code_asks_about_something_new_after_confirming_an_email(clien
     assert (conversation.help_session, conversation.patron.email) == (None, "new@example.org")
 
 
-def test_question_about_something_new_cannot_be_sent_before_an_email_is_confirmed(
+def test_question_unrelated_to_the_visit_cannot_be_sent_before_an_email_is_confirmed(
     client, visit, branch, show_code
 ):
     show_code(client, code_for(visit))
@@ -519,7 +521,7 @@ def test_asking_about_a_quiet_visit_stores_no_name_and_reveals_no_visit_text(
     )
 
 
-def test_leaving_quickly_deletes_unsent_questions_and_reading_requests(client):
+def test_leave_quickly_button_deletes_unsent_questions_and_reading_requests(client):
     client.post(ASK, typed())
     client.post(READ, {"words": "Piranesi"})
     client.post(reverse("leave"))
@@ -573,7 +575,7 @@ def test_viewers_by_code_can_ask_twenty_times_a_day_about_a_visit(client, visit,
 
 
 @pytest.mark.parametrize("factory", [HelpSessionFactory, QuietSessionFactory])
-def test_question_limit_does_not_store_the_person_for_a_visit_opened_by_code(
+def test_question_limit_of_a_visit_opened_by_code_does_not_store_the_person(
     me, show_code, branch, staff, factory
 ):
     visit = factory(branch=branch, staff=staff)
@@ -581,7 +583,7 @@ def test_question_limit_does_not_store_the_person_for_a_visit_opened_by_code(
     me.post(reverse("ask_about_session", args=[visit.public_id]), typed())
     me.post(ASK, typed(about=str(visit.public_id)))
     assert Message.objects.count() == 2
-    # The key would show who wrote, and its time would show when.
+    # A key with the person would show who wrote, and its time would show when they wrote.
     assert not LimitCount.objects.filter(key__startswith="question:person").exists()
     assert LimitCount.objects.filter(key__startswith="question:target").count() == 1
 
@@ -596,7 +598,7 @@ def test_one_ip_address_can_store_only_a_few_unsent_questions(library, monkeypat
         assert (fields.get("words") or "fourth floor") in text(refused)
 
 
-# Something to read.
+# Reading requests.
 
 ANSWERS = {
     "loved": {"words": "Piranesi"},
@@ -676,7 +678,7 @@ def test_longest_possible_reading_request_fits_the_database_columns_and_one_mess
         assert len(readers_form.message_of(most)) < 5000
 
 
-def test_reading_request_can_be_sent_with_only_one_question_answered(me):
+def test_reading_request_can_be_sent_if_it_only_says_who_it_is_for(me):
     fill_reading_form(me, {step: {"chosen": "me"} if step == "whom" else {} for step in ANSWERS})
     send(me, SEND_READING)
     assert Message.objects.get().body == "Can you find me something to read?\n\nWho it is for: me"
@@ -688,7 +690,7 @@ def test_reading_request_must_say_who_it_is_for(me):
     assert "Choose who it is for." in text(answer)
 
 
-def test_going_back_in_a_reading_request_keeps_the_answers(me):
+def test_going_back_in_the_reading_request_form_keeps_what_the_patron_entered(me):
     me.post(READ, {"words": "Piranesi"})
     assert me.post(f"{READ}?step=mood", {"chosen": "funny", "back": "1"}).url == f"{READ}?step=loved"
     assert "Piranesi" in text(me.get(READ))
@@ -699,7 +701,7 @@ def test_going_back_in_a_reading_request_keeps_the_answers(me):
     assert "she loves horses" in me.get(f"{READ}?step=whom").content.decode()
 
 
-def test_changing_an_answer_of_a_reading_request_returns_to_the_overview(me):
+def test_changing_one_step_of_a_reading_request_returns_to_the_overview(me):
     fill_reading_form(me)
     assert f"{READ}?step=mood&amp;then=check" in me.get(SEND_READING).content.decode()
     assert me.post(f"{READ}?step=mood&then=check", {"chosen": "dark"}).url == SEND_READING
@@ -723,7 +725,7 @@ def test_sending_an_incomplete_reading_request_leads_to_the_missing_step(me):
     assert me.get(SEND_READING).url == f"{READ}?step=whom"
 
 
-def test_anonymous_visitor_confirms_an_email_address_to_send_a_reading_request(client):
+def test_anonymous_visitors_reading_request_is_sent_only_after_they_confirm_an_email(client):
     fill_reading_form(client)
     assert "Where should we send the answer?" in text(client.get(SEND_READING)) or "By email" in text(
         client.get(SEND_READING)
@@ -775,7 +777,7 @@ def test_reading_request_can_be_discarded(me):
     assert me.get(SEND_READING).url == f"{READ}?step=loved"
 
 
-def test_next_person_on_the_device_does_not_see_the_reading_request(client, patron, sign_in):
+def test_next_person_who_signs_in_does_not_see_the_previous_persons_reading_request(client, patron, sign_in):
     sign_in(client, patron)
     client.post(READ, {"words": "Piranesi"})
     client.post(reverse("sign_out"))
@@ -788,7 +790,7 @@ def test_next_person_on_the_device_does_not_see_the_reading_request(client, patr
 
 @pytest.mark.parametrize("page", ["/", reverse("conversations")])
 @pytest.mark.parametrize("who", ["nobody", "patron"])
-def test_home_and_messages_pages_have_links_to_the_question_and_reading_forms(
+def test_home_page_and_messages_page_link_to_the_question_form_and_reading_form(
     page, who, client, patron, sign_in
 ):
     if who == "patron":

@@ -1,4 +1,4 @@
-"""Test pictures and PDFs in a patron's conversation: access, limits, and that a bad file loses no text."""
+"""Test pictures and PDFs in a patron's conversation: sending, refusing, limits, access and deletion."""
 
 import datetime
 import io
@@ -89,7 +89,7 @@ def reply(browser, conversation, token, body="Here it is.", **fields):
 # Adding, showing and sending.
 
 
-def test_added_picture_is_sent_with_the_message_and_its_description(me, conversation, token, patron):
+def test_added_picture_and_its_description_are_sent_with_the_message(me, conversation, token, patron):
     answer = attach(me, conversation, token, picture_file("../../My shelf\u202e.JPG"))
     added = Attachment.objects.get()
     assert answer.status_code == 200
@@ -229,7 +229,7 @@ def test_refusing_a_file_shows_the_reason_and_keeps_text_and_valid_files(
         ).content.decode()
         assert "My words." in page
         assert str(token) in page
-        # The good file is kept.
+        # The valid PDF is kept.
         assert Attachment.objects.get().name in page
         assert Message.objects.filter(client_token=token).count() == 0
         assert len(disk()) == 1
@@ -290,7 +290,7 @@ def test_full_disk_shows_an_error_and_leaves_no_part_of_the_file(me, conversatio
 def test_message_text_is_kept_if_the_disk_is_full_during_an_upload(
     me, conversation, token, settings, monkeypatch
 ):
-    # Django then writes every upload to disk.
+    # With this setting, Django writes every upload to disk.
     settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 0
 
     def full(self, raw_data, start):
@@ -454,7 +454,7 @@ def test_patron_can_open_and_add_files_on_a_page_loaded_before_a_merge(me, conve
     assert me.get(address(shown)).status_code == 200
 
 
-def test_keeping_a_visit_keeps_the_files_added_by_code(
+def test_patron_who_keeps_a_visit_sees_the_unsent_files_added_by_code(
     client, show_code, sign_in, conversation, patron, token
 ):
     HelpSession.objects.filter(pk=conversation.help_session_id).update(patron=None, kept_at=None)
@@ -552,7 +552,7 @@ def test_pdf_is_always_a_download(me, conversation):
     ("\u202egpj.exe", "gpj.exe.jpg"),
     ("\u2068\x00", "file.jpg"),
 ])  # fmt: skip
-def test_file_name_is_cleaned_and_its_extension_fits_the_type(name, kept):
+def test_file_name_is_cleaned_and_gets_an_extension_that_fits_the_file_type(name, kept):
     [(name, usable)] = attachments.checked([(name, picture_file(), "")])[0]
     assert attachments._named(name, usable.extension) == kept
 
@@ -589,7 +589,7 @@ def test_unsent_files_are_deleted_after_a_day(
     assert attachments.forget_unsent_attachments in {job for job, _every in JOBS}
 
 
-def test_stored_file_without_a_row_is_deleted(me, conversation, token, disk, tmp_path):
+def test_old_stored_file_without_a_database_row_is_deleted(me, conversation, token, disk, tmp_path):
     kept = attach_to(conversation.messages.get())
     stray, young = (
         attach_to(conversation.messages.get(), picture_file(color="red")),
@@ -622,7 +622,7 @@ def test_erased_conversation_accepts_no_file(conversation, coordinator, patron, 
     assert disk() == []
 
 
-def test_conversation_page_runs_the_same_number_of_queries_for_many_files(
+def test_conversation_page_runs_the_same_number_of_queries_for_1_and_11_files(
     me, conversation, django_assert_num_queries
 ):
     attach_to(conversation.messages.get())
@@ -650,7 +650,7 @@ def at_once(test):
 
 
 def uploads_of(conversation, person, names, token=None):
-    """Return one function per name. Each adds a PDF of 1,000 bytes."""
+    """Return one function per name. Each function adds a PDF of 1,000 bytes."""
 
     def work(name, key):
         content = b"%PDF-" + b"x" * 995

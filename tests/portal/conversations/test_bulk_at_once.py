@@ -1,6 +1,7 @@
 """Test that many staff can change many conversations at once without a deadlock.
 
-It deadlocks within a few rounds if the locks are taken in another order, or if queues are raised one by one.
+If actions locked conversations or the rows of branch queues in different orders, this test would find a
+deadlock within a few rounds.
 """
 
 import random

@@ -63,7 +63,7 @@ def clock():
 
 @pytest.fixture
 def answer(clock):
-    """answer(conversation, staff): send an answer whose undo window is over, so that the patron sees it."""
+    """Return a function that sends an answer and moves the clock to the end of the undo window."""
 
     def answer(conversation, staff, body="Yes, on Thursday.", language="en", **more):
         clock.shift(1)
@@ -166,7 +166,7 @@ def test_invalid_reply_stays_in_the_text_box(me, conversation, body, words, htmx
 
 
 @pytest.mark.parametrize("token", ["", "nonsense"])
-def test_reply_with_a_missing_token_is_not_lost(me, conversation, token):
+def test_reply_with_a_missing_or_invalid_token_is_not_lost(me, conversation, token):
     response = me.post(address("reply", conversation), {"body": "Still here", "client_token": token})
     # The form comes back with a valid token.
     if response.status_code == 422:
@@ -238,7 +238,7 @@ def test_strangers_get_404_for_a_conversation(
     assert (conversation.messages.count(), Conversation.objects.get().status) == (1, Status.WAITING_FOR_STAFF)
 
 
-def test_viewer_by_code_asks_and_reads_the_answer(client, branch, staff, show_code, answer):
+def test_viewer_by_code_can_ask_about_the_visit_and_read_the_answer(client, branch, staff, show_code, answer):
     session = HelpSessionFactory(branch=branch, staff=staff)
     show_code(client, code_for(session))
     ask = reverse("ask_about_session", args=[session.public_id])
@@ -264,7 +264,7 @@ def test_empty_question_about_a_visit_is_a_form_error(me, session):
     assert "<title>Error:" in response.content.decode()
 
 
-def test_second_question_about_an_item_continues_the_same_conversation(me, session):
+def test_second_question_about_an_item_is_added_to_the_first_questions_conversation(me, session):
     [recommendation] = recommend_in(session)
     ask = reverse("ask_about_item", args=[recommendation.public_id])
     assert recommendation.item.title in text(me.get(ask))
@@ -288,7 +288,7 @@ def test_conversation_of_a_quiet_visit_shows_no_name_and_no_subject(client, bran
 
 
 @pytest.mark.parametrize("quiet", [True, False])
-def test_conversation_opened_by_code_does_not_store_the_signed_in_person(
+def test_conversation_opened_with_a_visit_code_does_not_store_who_is_signed_in(
     client, branch, staff, patron, sign_in, show_code, quiet
 ):
     session = HelpSessionFactory(branch=branch, staff=staff, quiet=quiet)
@@ -344,7 +344,7 @@ def test_conversation_page_runs_the_same_number_of_queries_for_1_and_30_messages
         message = MessageFactory(conversation=conversation, side="staff", author=staff)
         [recommendation] = recommend_in_message(message)
         Holding.objects.create(item=recommendation.item, branch=branch, call_number="1")
-    # The first look is unread and the second is read.
+    # On the first request the messages are unread, which takes two more queries.
     for queries in [9, 7]:
         with django_assert_num_queries(queries):
             me.get(conversation.get_absolute_url())
@@ -353,7 +353,7 @@ def test_conversation_page_runs_the_same_number_of_queries_for_1_and_30_messages
 def test_conversation_page_with_every_feature_runs_11_queries(
     me, conversation, branch, staff, patron, django_assert_num_queries
 ):
-    """The page has items with holdings, sent and unsent files, a draft, events and an absent colleague."""
+    """Test a page with holdings of items, sent and unsent files, a draft, events and an absent colleague."""
     message = MessageFactory(conversation=conversation, side="staff", author=staff)
     attach_to(message)
     [recommendation] = recommend_in_message(message)

@@ -1,7 +1,7 @@
-"""Test that work done while a role ends is saved before or refused, and that nothing stays assigned.
+"""Test that work of a staff member whose role is ending is saved before the role ends, or is refused.
 
-Without `lock_roles`, some work is left over within a few rounds. If the conversation is locked before the
-roles, two transactions wait for each other.
+The person must have no conversation and no draft afterwards. Without `lock_roles`, this fails within a few
+rounds. If an action locked the conversation before the roles, two transactions would wait for each other.
 """
 
 import uuid
@@ -61,7 +61,7 @@ def test_work_done_while_a_staff_role_ends_is_either_saved_or_refused(transactio
         return SimpleNamespace(number=number, token=uuid.uuid4())
 
     def at_desk(work):
-        """Look up the person first and then do the work, as a view does."""
+        """Return a function that looks up the person and then does the work, as a view does."""
 
         def working(data):
             person = User.objects.get(pk=ana.pk)
@@ -96,8 +96,9 @@ def test_work_done_while_a_staff_role_ends_is_either_saved_or_refused(transactio
 
     def ends(data):
         if data.number % 2:
+            # Wait in every second round, so that the other work is saved before the role ends.
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_sleep(0.1)")  # so that work is saved before it in some rounds
+                cursor.execute("SELECT pg_sleep(0.1)")
         departures.end_role(User.objects.get(pk=ana.pk), branch=branch, by=coordinator, at=timezone.now())
 
     def check(data, outcomes):

@@ -116,7 +116,7 @@ class TestTakingAndAssigning:
         assert now_of(conversation).assignee == (staff if free else omar)
 
     def test_absence_begins_at_midnight_in_the_librarys_time_zone(self, conversation, staff, omar):
-        """1:30 a.m. in UTC is still the evening before in Chicago."""
+        """Take the conversation at 1:30 a.m. UTC, which is the evening before in Chicago."""
         desk_actions.take(conversation, by=omar, at=NOW)
         Absence.objects.create(person=omar, first_day="2026-03-04", last_day="2026-03-04")
         with pytest.raises(desk_actions.AlreadyTaken):
@@ -194,21 +194,21 @@ class TestSnoozing:
     @pytest.mark.parametrize(
         ("zone", "until", "asleep", "awake"),
         [
-            # The night before the clocks go forward.
+            # The night in which the clocks go forward.
             (
                 "America/Chicago",
                 "2026-03-08",
                 "2026-03-08T05:59:59+00:00",
                 "2026-03-08T06:00:00+00:00",
             ),
-            # The day after is an hour shorter.
+            # The night after the clocks went forward.
             (
                 "America/Chicago",
                 "2026-03-09",
                 "2026-03-09T04:59:59+00:00",
                 "2026-03-09T05:00:00+00:00",
             ),
-            # After the clocks went back.
+            # The night after the clocks went back.
             (
                 "America/Chicago",
                 "2026-11-02",
@@ -288,7 +288,9 @@ class TestScheduledJobs:
         assert Notification.objects.count() == mails
         assert matches_its_history(conversation)
 
-    def test_new_closing_time_does_not_apply_to_answers_already_sent(self, conversation, staff, library):
+    def test_changing_the_days_until_closing_does_not_affect_conversations_already_answered(
+        self, conversation, staff, library
+    ):
         say(conversation, staff, STAFF, at=NOW)
         library.closes_after_days = 2
         library.save()
@@ -317,7 +319,7 @@ class TestScheduledJobs:
         jobs.release_untouched(at=NOW + 30 * day)
         assert now_of(conversation).assignee == omar
 
-    def test_snooze_job_skips_a_conversation_that_was_erased_meanwhile(
+    def test_snooze_job_skips_a_conversation_that_is_erased_during_the_job(
         self, conversation, staff, patron, session, monkeypatch
     ):
         other = ask(session, patron, at=NOW + minute)
@@ -375,7 +377,7 @@ class TestUndo:
     @pytest.mark.parametrize(
         "since", ["the patron wrote", "a colleague took it up", "too long ago", "somebody else's doing"]
     )
-    def test_undo_is_refused_if_outdated_too_late_or_requested_by_a_colleague(
+    def test_undo_is_refused_to_colleagues_and_after_another_change_or_the_time_limit(
         self, conversation, staff, omar, patron, since
     ):
         done = desk_actions.snooze(conversation, until=datetime.date(2026, 3, 9), by=staff, at=NOW + hour)
@@ -397,7 +399,7 @@ class TestUndo:
 class TestMerging:
     @pytest.fixture
     def other(self, patron, staff, branch):
-        """Return another conversation of the same patron, a day older and answered."""
+        """Return a second conversation of the patron. It is a day older and has an answer."""
         other = ask(
             HelpSessionFactory(patron=patron, staff=staff, branch=branch, question="Older"),
             patron,
@@ -436,7 +438,7 @@ class TestMerging:
             False,
         )
 
-    def test_question_still_waits_after_a_merge_with_an_answered_conversation(
+    def test_unanswered_question_keeps_waiting_after_a_merge_with_an_answered_conversation(
         self, conversation, other, staff
     ):
         say(other, staff, STAFF, at=NOW + minute, body="About the older")
@@ -449,7 +451,7 @@ class TestMerging:
         )
         assert matches_its_history(joined)
 
-    def test_merged_conversation_has_the_earlier_promised_time(self, conversation, other, staff, patron):
+    def test_merge_keeps_the_earlier_of_the_two_promised_times(self, conversation, other, staff, patron):
         slow = BranchFactory(promise_hours=400)
         say(other, patron, PATRON, at=NOW - minute)
         promised = now_of(other).promised_at
@@ -497,7 +499,7 @@ class TestMerging:
             merging.merge(conversation, into=other, by=staff, at=NOW + hour)
         assert now_of(conversation).messages.count() == 1
 
-    def test_quiet_conversation_cannot_be_merged_even_if_a_patron_is_stored(
+    def test_quiet_conversation_cannot_be_merged_even_if_its_row_has_a_patron(
         self, conversation, staff, branch, patron
     ):
         other = ask(QuietSessionFactory(branch=branch), None)
@@ -541,7 +543,9 @@ class TestMerging:
         assert joined.messages.filter(side="staff").count() == 3
         assert joined.messages.get(client_token=token).body == f"in {other.pk}"
 
-    def test_merge_joins_two_drafts_under_a_higher_sequence_number(self, conversation, other, staff):
+    def test_merge_joins_two_drafts_under_a_sequence_number_higher_than_both(
+        self, conversation, other, staff
+    ):
         for one, words, number in ((conversation, "newer words", 7), (other, "older words", 2)):
             drafts.save_draft(
                 one,

@@ -182,7 +182,7 @@ def test_merge_moves_the_draft_and_erasing_the_conversation_deletes_the_draft(co
     save(conversation, staff, 3, "first")
     merging.merge(conversation, into=other, by=staff, at=NOW + second)
     assert saved(other, staff) == ("first", 3)
-    # This page still has the old address.
+    # This page was loaded before the merge, so it posts to the merged conversation.
     save(conversation, staff, 4, "from the old page")
     assert saved(other, staff) == ("from the old page", 4)
     desk_actions.erase(other, by=staff, at=NOW + 2 * second)

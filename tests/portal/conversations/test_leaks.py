@@ -41,7 +41,7 @@ from tests.factories import (
 pytestmark = pytest.mark.one_database
 
 PATRON_ROUTES = [route for route in routes() if not route.at_desk and not hasattr(route.view, "guard")]
-# Pages that are also requested in parts.
+# The routes from which htmx also requests a part of the page.
 LIVE = {
     "home",
     "conversations",
@@ -50,13 +50,16 @@ LIVE = {
     "help_session",
     "session_outcome",
 }
-# Every hidden word begins with this mark. Letters survive any encoding, and no random token contains them.
+# Every hidden word begins with this mark. No encoding changes letters, and no random token contains the mark.
 MARK = "Zqxwvkjh"
 second = datetime.timedelta(seconds=1)
 
 
 class Desk:
-    """The desk. Each method does one action with words that nobody else may read."""
+    """A desk. Each method does one action of staff, and its words begin with MARK.
+
+    Patrons may see the words of an answer only after the undo window, and the other words never.
+    """
 
     def __init__(self, world):
         self.world = world
@@ -198,14 +201,17 @@ ACTIONS = sorted(
 
 
 def pages_of(world, sign_in, show_code):
-    """Yield (address, answer) for every page or part that a patron or a viewer by code can open."""
+    """Yield (address, response text) for every page that a patron or a viewer by code can open.
+
+    This includes parts of pages, which htmx requests.
+    """
     patron, holder = sign_in(Client(), world.patron), show_code(Client(), world.other_code)
     for route in PATRON_ROUTES:
         for browser, owner in ((patron, world), (holder, world.by_code)):
             try:
                 path = address(route, owner)
             except AttributeError:
-                # A viewer by code has no such page.
+                # This owner has no object that the address of the route needs.
                 continue
             for query, headers in [("", {}), ("?since=0", {"HX-Request": "true"})][
                 : 2 if route.name in LIVE else 1
@@ -268,9 +274,9 @@ def test_internal_words_of_the_desk_never_reach_a_patron(
 def test_each_desk_action_of_the_leak_test_writes_internal_words(
     library, branch, patron, staff, coordinator, sign_in, show_code, name
 ):
-    """Check that the test above searches for words that exist.
+    """Check that test_internal_words_of_the_desk_never_reach_a_patron searches for words that exist.
 
-    After the undo window, the patron sees the answer and nothing else.
+    After the undo window, the patron's page has such words only if the action sent an answer.
     """
     world = build_for(branch, patron, staff, coordinator)
     desk = Desk(world)
@@ -337,7 +343,8 @@ def names_in(source):
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from (part for name in node.names for part in name.name.split("."))
             module = getattr(node, "module", None) or ""
-            # That module merges people's records. The desk's `merging` merges conversations.
+            # portal.privacy.merging merges people's records, so it is not the internal module that merges
+            # conversations.
             yield from ([] if module == "portal.privacy.merging" else module.split("."))
         elif isinstance(node, ast.Attribute):
             yield node.attr

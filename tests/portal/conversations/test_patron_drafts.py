@@ -1,4 +1,4 @@
-"""Test that a patron's text is saved on every device."""
+"""Test that text that a patron types on one device is saved and appears on their other devices."""
 
 import re
 import uuid
@@ -105,7 +105,7 @@ def test_all_viewers_with_the_same_visit_code_share_one_draft(client, phone, bra
 def test_viewer_sees_their_own_draft_in_a_conversation_with_two_drafts(
     phone, patron, branch, staff, show_code, kept, shown
 ):
-    """A signed-in viewer by code writes without their name until they keep the visit."""
+    """Expect the patron's draft if the visit is in their account, otherwise the draft of viewers by code."""
     session = HelpSessionFactory(branch=branch, staff=staff, patron=patron if kept else None)
     conversation = actions.ask(
         by=None,
@@ -236,7 +236,7 @@ def test_draft_from_a_form_with_an_expired_csrf_token_is_not_stored(patron, conv
 @pytest.mark.parametrize(
     ("opens_by_code", "kept"), [(HelpSessionFactory, False), (QuietSessionFactory, False), (None, True)]
 )
-def test_expired_form_is_not_stored_if_the_browser_opened_a_visit_by_code(
+def test_csrf_failure_stores_no_form_if_the_browser_opened_a_visit_by_code(
     patron, branch, staff, conversation, sign_in, show_code, opens_by_code, kept
 ):
     browser = sign_in(Client(enforce_csrf_checks=True), patron)
@@ -252,7 +252,9 @@ def test_expired_form_is_not_stored_if_the_browser_opened_a_visit_by_code(
     assert (answer.status_code, RefusedPost.objects.exists()) == ((302, True) if kept else (403, False))
 
 
-def test_expired_desk_form_is_stored_even_if_a_visit_was_opened_by_code(staff, branch, sign_in, show_code):
+def test_csrf_failure_stores_the_desk_form_even_if_a_visit_was_opened_by_code(
+    staff, branch, sign_in, show_code
+):
     browser = show_code(
         sign_in(Client(), staff, second_factor=False),
         code_for(QuietSessionFactory(branch=branch, staff=staff)),

@@ -1,4 +1,4 @@
-"""Test what a patron sees of a conversation: its state, pending answers, unread messages and folded parts."""
+"""Test what a patron sees of a conversation: its state, pending answers, unread and folded messages."""
 
 import datetime
 import uuid
@@ -128,7 +128,7 @@ def test_pending_answer_is_invisible_to_the_patron(me, conversation, patron, sta
         desk_actions.snooze(conversation, until=datetime.date(2026, 11, 27), by=staff, at=timezone.now())
     if begun == "closed":
         actions.close(conversation, by=patron, side="patron", at=timezone.now())
-    # A day later, a promise or closing day counted from the new answer would differ.
+    # Wait more than a day, so that a promised day or closing day counted from the next answer would differ.
     clock.shift(30 * hour)
     me.get(conversation.get_absolute_url())
     polled = {"since": version(conversation), "shown": "0-1"}
@@ -159,10 +159,10 @@ def test_pending_answer_is_invisible_to_the_patron(me, conversation, patron, sta
 def test_second_pending_answer_stays_invisible_when_the_first_answer_appears(
     me, conversation, staff, clock, then
 ):
-    """The worker hasn't run between the two answers."""
+    """Send both answers before the worker runs."""
     answer(conversation, staff, body="A first word.", then="ours")
     clock.shift(16 * second)
-    # This look reads the first answer.
+    # This request marks the first answer as read.
     me.get(conversation.get_absolute_url())
     before = state(me.get(conversation.get_absolute_url()))
     assert "You can expect an answer" in before
@@ -427,7 +427,10 @@ def test_merged_conversation_redirects_to_the_remaining_conversation(
 
 @pytest.fixture
 def long(conversation, patron, staff, clock):
-    """long(count): return a conversation of `count` messages, one per hour, by turns and all read."""
+    """Return a function that returns a conversation of `count` messages.
+
+    The patron and a staff member wrote by turns, one message per hour. The patron has read all messages.
+    """
 
     def long(count):
         begun = NOW - count * hour
@@ -489,7 +492,7 @@ def test_conversation_opens_at_the_first_unread_message(me, long):
     conversation = long(60)
     Participation.objects.update(read_until=NOW - 20 * hour)
     page = me.get(conversation.get_absolute_url())
-    # The first unread message that staff wrote.
+    # Message 41 is the first unread message that staff wrote.
     assert bodies(page)[0] == word(41)
     assert part(page, "latest") == '<li class="day new" id="latest">New</li>'
     again = me.get(conversation.get_absolute_url())
@@ -551,7 +554,7 @@ def test_link_to_a_message_shows_the_surrounding_messages(me, long):
     page = me.get(conversation.get_absolute_url(), {"message": message.public_id})
     assert bodies(page) == [word(number) for number in range(30 - SHOWN_MIN, 30 + SHOWN_MAX)]
     assert f"Go to {120 - 30 - SHOWN_MAX} newer messages" in text(page)
-    # Only the end of a conversation polls.
+    # Only a page that shows the end of a conversation polls.
     assert "data-poll" not in page.content.decode()
     assert (
         f'href="{conversation.get_absolute_url()}?message={message.public_id}#message-{message.public_id}"'
@@ -585,9 +588,9 @@ def test_link_to_a_pending_answer_does_not_show_the_answer(me, long, staff):
     assert held.body not in text(page)
 
 
-def test_event_is_shown_only_among_messages_of_the_same_time(me, long):
+def test_event_is_shown_only_on_the_page_with_messages_of_the_same_time(me, long):
     conversation = long(120)
-    # Each event happens right after the message with that number.
+    # Each event happens a minute after the message with this number.
     for number, kind in ((30, "closed"), (80, "reopened")):
         at = NOW - (120 - number) * hour + minute
         Event.objects.create(conversation=conversation, kind=kind, side="staff", at=at, shown_from=at)

@@ -1,4 +1,4 @@
-"""Test presence: colleagues see each other within seconds and disappear after half a minute."""
+"""Test presence: staff who have a conversation open are shown until half a minute after their last poll."""
 
 import datetime
 import uuid

@@ -56,7 +56,7 @@ def empty_index(db):
 
 
 def assert_index_agrees():
-    """Check that the search rows match the tables, and that the text index finds exactly these rows."""
+    """Check that the search rows match the conversations, and that the text index finds each row."""
     expected = {}
     for conversation in Conversation.objects.filter(merged_into=None).exclude(status="erased"):
         joined = Conversation.objects.filter(merged_into=conversation).order_by("pk")
@@ -77,7 +77,7 @@ def assert_index_agrees():
     assert {(row.conversation_id, row.message_id): row.words for row in rows} == expected
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
-            # SQLite raises an error if they differ.
+            # SQLite raises an error if the index differs from the rows.
             cursor.execute(
                 "INSERT INTO conversations_text (conversations_text, rank) VALUES ('integrity-check', 1)"
             )
@@ -111,7 +111,7 @@ def test_search_finds_conversations_by_subject_patron_message_and_item(session, 
 
 
 def test_every_search_runs_the_same_sql_statements(session, patron):
-    """PostgreSQL prepares a statement by its text, so the text must not contain the keys that were found."""
+    """Compare the texts of the statements, because PostgreSQL prepares each different text anew."""
     bees, hives = ask(session, patron, "The smoker is too hot"), ask(session, patron, "Two hives, no smoker")
     statements = []
 

@@ -1,7 +1,7 @@
 """Test that conversation rows stay correct after any order of actions.
 
-A patron, two staff members, the worker and time act on two conversations. The oracle below doesn't use
-states.py. It logs what happened to each conversation and replays the whole log each time.
+A patron, two staff members and the worker act on two conversations, and time passes. The class Tracked is the
+oracle. It doesn't use states.py, but logs what happened to a conversation and replays the log for each check.
 `STATE_MACHINE_EXAMPLES=1000` runs a long search.
 """
 
@@ -42,9 +42,9 @@ CONVERSATIONS, STAFF = st.integers(0, 1), st.integers(0, 1)
 @dataclass
 class Entry:
     at: datetime.datetime
-    # One of: word, answer, close, snooze, wake, join.
+    # One of: word (a message or bad verdict by the patron), answer, close, snooze, wake, join (a merge).
     what: str
-    # For a word: the recommendation it is a verdict on. For an answer: its message.
+    # The recommendation (if the word is a verdict), or the primary key of the message (of an answer).
     key: object = None
     then: str = ""
     since: datetime.datetime | None = None
@@ -132,7 +132,12 @@ class TwoConversations(RuleBasedStateMachine):
         return Conversation.objects.get(pk=conversation.pk)
 
     def do(self, conversation, action, *, refuses=(), desk_only=False):
-        """Run the action one second later. An erased conversation must refuse it."""
+        """Run the action one second later, and return its result.
+
+        If `refuses` is given, check that the action raises one of these exceptions. If the conversation is
+        erased, check that it raises Erased. In both cases, return None. If `desk_only` is true, check that the
+        patron's view doesn't change.
+        """
         self.now += second
         before, views = (
             self.row(conversation),
@@ -170,7 +175,7 @@ class TwoConversations(RuleBasedStateMachine):
         return [conversation for conversation in self.conversations if not conversation.joined]
 
     def target(self, number):
-        """Return the conversation, or the one it was merged into."""
+        """Return the conversation with this number, or the conversation that it was merged into."""
         conversation = self.conversations[number]
         return self.conversations[1 - number] if conversation.joined else conversation
 
@@ -181,7 +186,7 @@ class TwoConversations(RuleBasedStateMachine):
         conversation, token = self.target(number), uuid.uuid4()
 
         def write(row, at):
-            # This may be the conversation that was merged meanwhile.
+            # The patron can also write to a conversation that was merged into the other one.
             row = self.row(self.conversations[number])
             return actions.reply(
                 row, by=self.patron, side="patron", at=at, body="Hm", language="en", client_token=token
@@ -444,7 +449,7 @@ class TwoConversations(RuleBasedStateMachine):
             self.view(conversation) for conversation in self.open_conversations() if not conversation.erased
         ]
         jobs.show_pending_answers(at=self.now)
-        # Showing answers earlier than due would change these views.
+        # If the worker showed answers too early, these views would change.
         assert [
             self.view(conversation) for conversation in self.open_conversations() if not conversation.erased
         ] == views

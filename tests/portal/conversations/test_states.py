@@ -1,6 +1,6 @@
-"""Test every state with every event, one line each.
+"""Test every event in every state.
 
-Each line is checked in the row that the actions leave and in a replay of the history.
+Each line of TABLE is checked twice: in the row that the actions save, and in a replay of the history.
 """
 
 import datetime
@@ -133,7 +133,10 @@ TABLE = [
 
 
 def assert_replay_agrees(conversation):
-    """Check that the row matches its history. `at_desk_from` matters only while waiting for staff."""
+    """Check that the row matches its history.
+
+    Compare `at_desk_from` only if the conversation waits for staff.
+    """
     state, replayed = states.state_of(conversation), states.replay(conversation)
     if conversation.status != "waiting_for_staff":
         state, replayed = replace(state, at_desk_from=None), replace(replayed, at_desk_from=None)
@@ -155,7 +158,7 @@ def write(conversation, by, side, at, **kwargs):
 
 @pytest.fixture
 def world(library, branch, patron, staff):
-    """Return a conversation that waits since T0 and contains an item with no verdict yet."""
+    """Return a conversation that has waited since T0 and has one item, without a verdict."""
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     other = actions.ask(
         by=patron, at=T0 - day, help_session=session, body="Before", language="en", client_token=uuid.uuid4()
@@ -294,7 +297,10 @@ def test_snooze_ends_at_midnight_in_the_librarys_time_zone(world, staff):
 
 
 def make_merged(first, second, patron, staff, session):
-    """Make two conversations from lists of (event, hour), merge the first into the second, and return it."""
+    """Make two conversations from lists of (event, hour), and merge the first into the second.
+
+    Return the second conversation.
+    """
     conversations = []
     for happenings in (first, second):
         conversation = None
@@ -326,14 +332,14 @@ def make_merged(first, second, patron, staff, session):
     [
         ([("ask", 0)], [("ask", 1)], "waiting_for_staff", 0),
         ([("ask", 1)], [("ask", 0)], "waiting_for_staff", 0),
-        # An answer in one conversation doesn't answer the other, even if it comes later.
+        # A newer answer in one conversation doesn't answer the question in the other conversation.
         ([("ask", 0)], [("ask", 1), ("turn", 2)], "waiting_for_staff", 0),
         ([("ask", 0)], [("ask", 1), ("close", 2)], "waiting_for_staff", 0),
         ([("ask", 1), ("close", 3)], [("ask", 0), ("turn", 1), ("patron", 2)], "waiting_for_staff", 2),
         # A snooze in one conversation doesn't snooze the other.
         ([("ask", 0)], [("ask", 1), ("snooze", 2)], "waiting_for_staff", 0),
         ([("ask", 0), ("snooze", 2)], [("ask", 1), ("close", 3)], "waiting_for_staff", 0),
-        # If nothing is unanswered, the last message decides.
+        # If nothing is unanswered, the status is that of the conversation with the last answer.
         ([("ask", 0), ("turn", 3)], [("ask", 1), ("close", 2)], "waiting_for_patron", None),
         ([("ask", 0), ("turn", 2)], [("ask", 1), ("close", 3)], "closed", None),
     ],

@@ -33,7 +33,7 @@ def give_verdict(client, recommendation, **data):
 
 
 @pytest.mark.parametrize("verdict", Verdict.values)
-def test_htmx_verdict_shows_the_same_card_as_a_page_reload(me, session, recommendation, verdict):
+def test_htmx_response_to_a_verdict_matches_a_page_reload(me, session, recommendation, verdict):
     page = session.get_absolute_url()
     card = f"rec-{recommendation.public_id}"
     swapped = give_verdict(me, recommendation, verdict=verdict, back=page, htmx=True)
@@ -53,7 +53,7 @@ def test_verdict_without_javascript_returns_to_the_item(me, session, recommendat
 
 
 @pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "/\\evil.example"])
-def test_verdict_never_redirects_to_another_site(me, session, recommendation, back):
+def test_giving_a_verdict_never_redirects_to_another_site(me, session, recommendation, back):
     assert give_verdict(me, recommendation, verdict="helped", back=back).url.startswith(
         session.get_absolute_url()
     )
@@ -71,7 +71,7 @@ def test_patron_is_offered_a_prepared_question_after_a_bad_verdict(me, session, 
     )
     conversation = Conversation.objects.get()
     assert conversation.messages.get().body == card.offer
-    # The patron asked already, so the question is not offered again.
+    # The patron has already asked the question, so the page doesn't offer it again.
     assert "Ask the library" not in text(me.get(session.get_absolute_url()))
     assert conversation.get_absolute_url() in me.get(session.get_absolute_url()).content.decode()
 
@@ -161,7 +161,7 @@ def test_strangers_get_404_for_a_verdict(
     assert recommendation.verdict == ""
 
 
-def test_viewer_by_code_gives_a_verdict(client, branch, show_code):
+def test_viewer_by_code_can_give_a_verdict(client, branch, show_code):
     session = HelpSessionFactory(branch=branch)
     [recommendation] = recommend_in(session)
     show_code(client, code_for(session))
