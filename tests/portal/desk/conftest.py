@@ -36,9 +36,9 @@ def item(branch):
 
 @pytest.fixture
 def typed(branch):
-    """Return a function that returns the fields of a record form, with the given changes.
+    """Return a function that returns the fields of the record form, in which staff record a visit.
 
-    Fields that are changed to None are left out.
+    The keyword arguments change fields. A field with the value None is left out.
     """
 
     def typed(**changes):

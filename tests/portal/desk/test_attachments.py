@@ -105,7 +105,7 @@ def test_files_are_sent_with_the_answer_without_javascript(desk, conversation, t
 
 
 @pytest.mark.parametrize("what", ["no words", "a file that is not taken", "answered meanwhile"])
-def test_answer_that_is_not_sent_keeps_its_text_and_files(desk, conversation, token, staff, what):
+def test_answer_that_cannot_be_sent_keeps_its_text_and_files(desk, conversation, token, staff, what):
     fields = {"body": "" if what == "no words" else "My words.", "files": [picture_file("shelf.jpg")]}
     if what == "a file that is not taken":
         fields["files"].append(pdf_file("page.pdf", b"<html>"))
@@ -176,7 +176,7 @@ def test_discarding_an_answer_deletes_its_files(
     assert not file.storage.exists(file.name)
 
 
-def test_colleague_cannot_see_or_remove_a_file_that_is_not_sent(desk, conversation, token, branch, sign_in):
+def test_colleague_cannot_see_or_remove_an_unsent_file(desk, conversation, token, branch, sign_in):
     attach(desk, conversation, token, picture_file())
     added = Attachment.objects.get()
     colleague = sign_in(Client(), StaffFactory(branch=branch))
@@ -213,7 +213,7 @@ def test_staff_cannot_open_a_file_the_patron_has_not_sent(desk, conversation, to
         ("nobody", 302),
     ],
 )
-def test_only_staff_of_the_branch_and_the_assignee_can_open_a_conversations_file(
+def test_only_the_assignee_and_staff_of_the_branch_can_open_a_conversations_file(
     client, sign_in, conversation, staff, patron, who, status
 ):
     file = attach_to(conversation.messages.get())

@@ -120,7 +120,7 @@ def test_bulk_assign_gives_all_selected_conversations_to_the_chosen_colleague(de
 
 
 @pytest.mark.parametrize("to", ["", "nonsense", "00000000-0000-0000-0000-000000000000"])
-def test_bulk_assign_requires_a_colleague_of_the_same_branch(desk, many, to):
+def test_bulk_assign_requires_a_colleague_who_works_at_the_staff_members_branch(desk, many, to):
     before = rows(many)
     assert "Choose a colleague first." in messages_on(post(desk, many, "assign", to=to))
     assert "Choose a colleague first." in messages_on(post(desk, many, "assign", to=StaffFactory().public_id))
@@ -293,7 +293,7 @@ def test_bulk_action_without_changes_offers_no_undo(desk, staff, many):
     assert "queue/undo" not in answer.content.decode()
 
 
-def test_bulk_undo_reopens_a_conversation_that_began_with_a_verdict(desk, patron, branch):
+def test_undoing_a_bulk_close_reopens_a_conversation_that_began_with_a_verdict(desk, patron, branch):
     given = recommend_in(HelpSessionFactory(branch=branch, patron=patron))[0]
     verdicts.take_verdict(
         given,
@@ -314,7 +314,7 @@ def test_bulk_undo_reopens_a_conversation_that_began_with_a_verdict(desk, patron
 def test_bulk_close_updates_branch_queues_in_a_fixed_order(
     desk, staff, ask, branch, django_assert_num_queries
 ):
-    """Two bulk actions at the same time could deadlock if each locked the queues in its own order."""
+    """Check this because two bulk actions that lock the queues in different orders could deadlock."""
     hill = BranchFactory(name="Hill")
     staff.staff_roles.create(branch=hill)
     conversations = [ask("a", place=hill), ask("b"), ask("c", place=hill), ask("d")]

@@ -152,7 +152,7 @@ def test_childs_record_cannot_be_created_in_a_paper_only_library(desk, choose):
     assert not User.objects.get(name="Mia Doe").is_child
 
 
-def test_marking_and_unmarking_a_childs_record_is_shown_in_the_patrons_access_log(
+def test_patron_sees_that_staff_marked_and_unmarked_their_record_as_a_childs_record(
     desk, branch, staff, sign_in
 ):
     person = UserFactory(name="Jane Doe")
@@ -169,7 +169,7 @@ def test_marking_and_unmarking_a_childs_record_is_shown_in_the_patrons_access_lo
     assert "no longer a child's account" in looked
 
 
-def test_staff_cannot_mark_an_inaccessible_record_as_a_childs_record(desk):
+def test_staff_cannot_mark_a_record_they_may_not_open_as_a_childs_record(desk):
     stranger = UserFactory(name="Jane Doe")
     assert (
         desk.post(reverse("change_childs_record", args=[stranger.public_id]), {"is_child": "yes"}).status_code
@@ -209,7 +209,7 @@ def test_childrens_settings_page_explains_each_option_and_saves_the_selection(
     assert AuditEvent.objects.filter(action="changed_library", by=coordinator).count() == 1
 
 
-def test_paper_only_is_the_default_for_children(library):
+def test_paper_only_is_the_default_setting_for_children(library):
     assert library.children == "paper"
 
 

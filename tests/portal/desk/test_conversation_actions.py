@@ -114,7 +114,7 @@ def test_conversation_of_an_absent_colleague_can_be_taken(desk, conversation, st
     assert reloaded(conversation).assignee == staff
 
 
-def test_conversation_can_be_assigned_to_a_colleague_a_coordinator_or_nobody(desk, conversation, omar):
+def test_conversation_can_be_assigned_to_colleagues_and_coordinators_and_unassigned(desk, conversation, omar):
     far = StaffFactory(name="Far Coordinator", branch=BranchFactory(name="Hill"), branch__role="coordinator")
     form = desk.get(address(conversation, "assign/")).content.decode()
     for offered in ("Omar Haddad", "Far Coordinator", "Hill", "Nobody"):
@@ -151,7 +151,7 @@ def test_outdated_assign_form_is_refused_after_the_conversation_was_unassigned(d
     assert reloaded(conversation).assignee is None
 
 
-def test_staff_member_returns_to_the_queue_after_assigning_another_branchs_conversation(
+def test_staff_who_lose_access_by_assigning_a_conversation_return_to_the_queue(
     desk, conversation, staff, omar
 ):
     Conversation.objects.update(branch=BranchFactory(name="Hill"), assignee=staff, assigned_at=timezone.now())
@@ -340,7 +340,7 @@ def test_note_that_mentions_an_unknown_name_is_saved_only_after_confirmation(des
     assert ConversationNote.objects.get().body == "@Omra please look"
 
 
-def test_queue_shows_a_mention_until_the_colleague_opens_the_conversation(
+def test_queue_shows_a_mention_until_the_mentioned_colleague_opens_the_conversation(
     desk, client, conversation, omar, sign_in
 ):
     assert "tell Omar Haddad about it" in do(
@@ -559,7 +559,7 @@ def test_conversation_can_be_logged_as_a_contact_only_once(desk, conversation, t
     assert desk.get(f"/desk/record/?conversation={conversation.public_id}").url == address(conversation)
 
 
-def test_record_form_opened_before_a_software_update_still_logs_the_contact(desk, conversation, typed):
+def test_record_form_from_an_older_portal_version_logs_the_contact(desk, conversation, typed):
     fields = contact_fields(typed, conversation)
     fields["thread"] = fields.pop("conversation")
     desk.post("/desk/record/autosave/", fields)
@@ -571,7 +571,7 @@ def test_record_form_opened_before_a_software_update_still_logs_the_contact(desk
 
 
 def test_contact_logged_from_a_conversation_cannot_be_handed_over(desk, conversation, typed):
-    """The contact contains the patron's question. With a code, someone else could read that question."""
+    """Refuse every hand-over, because a code would show the patron's question to someone else."""
     card = code_for(None)
     desk.post("/desk/record/", contact_fields(typed, conversation))
     contact = reloaded(conversation).logged_as

@@ -137,7 +137,7 @@ def test_older_page_cannot_overwrite_a_newer_draft(desk, conversation, staff):
     assert draft_of(conversation, staff).body == "Kept on purpose"
 
 
-def test_colleague_does_not_see_a_draft(desk, sign_in, conversation, omar):
+def test_staff_member_does_not_see_a_colleagues_draft(desk, sign_in, conversation, omar):
     desk.post(address(conversation, "draft/"), typed(conversation, sequence="1", body="Rosa's words"))
     page = sign_in(Client(), omar).get(address(conversation))
     assert page.context["composer"]["body"] == ""
@@ -357,7 +357,7 @@ def add_file(conversation, by, token):
     return attachment
 
 
-# Taking back
+# Taking back an answer
 
 
 def test_answer_is_hidden_from_the_patron_for_fifteen_seconds(desk, sign_in, conversation, patron, clock):
@@ -470,7 +470,7 @@ def test_taking_back_an_answer_twice_restores_it_once(desk, conversation):
     assert composer(desk, conversation)["body"] == "There is another copy."
 
 
-def test_answer_sent_again_with_different_text_is_refused_and_kept(desk, conversation):
+def test_answer_sent_again_with_different_text_is_refused_but_its_text_is_kept(desk, conversation):
     fields = typed(conversation)
     desk.post(address(conversation, "reply/"), fields)
     again = desk.post(address(conversation, "reply/"), {**fields, "body": "Other words"})

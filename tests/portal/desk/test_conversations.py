@@ -72,7 +72,7 @@ def newest_entry(page):
     )
 
 
-def test_conversation_page_shows_the_messages_the_visit_and_the_recommended_items(
+def test_conversation_page_shows_messages_with_the_visit_and_its_recommended_items(
     desk, conversation, session, item
 ):
     recommend_in(
@@ -193,7 +193,7 @@ def test_finding_and_picking_an_item_without_javascript_keeps_the_answer(desk, c
     assert not conversation.messages.filter(side="staff").exists()
 
 
-def test_picking_an_item_by_htmx_returns_only_the_items_part(desk, conversation, item):
+def test_picking_an_item_by_htmx_returns_only_the_item_picker(desk, conversation, item):
     found = shown(desk.get("/desk/items/", {"q": "mockingbird", "conversation": conversation.public_id}))
     assert f'hx-post="{address(conversation, "reply/")}"' in found
     part = shown(
@@ -207,7 +207,7 @@ def test_picking_an_item_by_htmx_returns_only_the_items_part(desk, conversation,
     assert str(item.public_id) in part
 
 
-def test_colleagues_newer_answer_is_shown_before_an_answer_is_sent(desk, conversation, branch):
+def test_answer_is_sent_only_after_a_colleagues_newer_answer_was_shown(desk, conversation, branch):
     fields = answer(conversation)
     omar = StaffFactory(name="Omar", branch=branch)
     MessageFactory(
@@ -253,7 +253,7 @@ def test_closed_conversation_is_reopened_by_an_answer(desk, conversation):
 
 @pytest.mark.parametrize(("part", "method"), [("", "get"), ("reply/", "post"), ("close/", "post")])
 @pytest.mark.parametrize(("who", "status"), [("elsewhere", 404), ("patron", 404)])
-def test_staff_of_another_branch_and_patrons_get_404_for_a_conversation(
+def test_patrons_and_staff_of_another_branch_get_404_for_a_conversation(
     client, sign_in, request, conversation, part, method, who, status
 ):
     sign_in(client, request.getfixturevalue(who))
@@ -262,7 +262,7 @@ def test_staff_of_another_branch_and_patrons_get_404_for_a_conversation(
     assert (conversation.status, conversation.messages.count()) == ("waiting_for_staff", 1)
 
 
-def test_note_of_the_visit_is_not_in_the_conversation(desk, conversation, session):
+def test_staff_note_of_a_visit_is_not_shown_on_the_conversation_page(desk, conversation, session):
     SessionNoteFactory(help_session=session, body="STAFF ONLY")
     assert "STAFF ONLY" not in shown(desk.get(address(conversation)))
 
@@ -295,7 +295,7 @@ def test_conversation_page_runs_the_same_number_of_queries_for_any_length(
     assert "Omar is looking at this conversation too." in page
 
 
-def test_item_held_by_two_branches_is_shown_once_with_both_call_numbers(desk, conversation, session, branch):
+def test_item_of_two_branches_is_shown_once_with_both_call_numbers(desk, conversation, session, branch):
     nearby = BranchFactory(name="Aldergate")
     [given, other] = (
         recommend_in(session, item=ItemFactory(title="Worms <eat> my garbage")),
@@ -488,7 +488,7 @@ def test_conversation_event_is_described_in_plain_words(desk, conversation, even
 
 
 LONG_AGO = "2001-01-01T00:00:00+00:00"
-# Requests whose responses show messages, but are not a whole page.
+# All requests whose responses show messages, except the conversation page.
 REQUESTS_THAT_SHOW_MESSAGES = {
     "news": lambda desk, at: desk.get(
         f"{at}news/?since=&at={quote(LONG_AGO)}", headers={"HX-Request": "true"}

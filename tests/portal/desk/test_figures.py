@@ -22,7 +22,7 @@ ROWS = st.dictionaries(
 
 
 @given(ROWS)
-def test_figures_show_no_number_between_one_and_four(rows):
+def test_figures_show_no_number_from_one_to_four(rows):
     shown = pooled(rows)
     if shown is None:
         assert is_small(tuple(map(sum, zip(*rows.values(), strict=True))))
@@ -48,16 +48,16 @@ def test_pooled_figures_add_up_to_the_total(rows):
     [
         ({"a": (5, 0), "b": (9, 7)}, {"a", "b"}, None),
         ({"a": (5, 0), "b": (9, 7), "c": (3, 2), "d": (2, 3)}, {"a", "b"}, (5, 5)),
-        # The total minus the other rows would reveal "c", so "a" is pooled with it.
+        # The total minus the other rows would reveal "c", so "a" is combined with "c".
         ({"a": (5, 0), "b": (9, 7), "c": (1, 0)}, {"b"}, (6, 0)),
     ],
 )
-def test_topics_with_few_answers_are_combined_into_one_row(rows, alone, rest):
+def test_rows_with_a_number_from_one_to_four_are_combined_into_one_row(rows, alone, rest):
     shown = pooled(rows)
     assert (set(shown.rows), shown.rest) == (alone, rest)
 
 
-def test_figures_are_hidden_if_too_few_people_answered():
+def test_figures_are_hidden_if_even_the_total_has_a_number_from_one_to_four():
     assert pooled({"a": (4, 0), "b": (0, 3)}) is None
 
 
@@ -126,7 +126,7 @@ def test_deleted_visits_are_still_counted_in_the_figures(desk, recorded, quarter
     }
 
 
-def test_figures_page_combines_topics_with_few_answers_into_one_row(desk, recorded):
+def test_figures_page_combines_topics_with_a_number_from_one_to_four_into_one_row(desk, recorded):
     health, law, taxes = (TopicFactory(name=name) for name in ("Health", "Law", "Taxes"))
     recorded(6, topic=health, found="all")
     recorded(5, topic=law, found="no")
@@ -140,7 +140,7 @@ def test_figures_page_combines_topics_with_few_answers_into_one_row(desk, record
     }
 
 
-def test_figures_page_hides_outcomes_if_too_few_answered(desk, recorded):
+def test_figures_page_hides_outcomes_if_fewer_than_five_patrons_gave_feedback(desk, recorded):
     recorded(4, found="no", topic=TopicFactory(name="Bereavement"))
     page = desk.get(reverse("figures"))
     assert table(page, "Did they find what they needed?") == {}

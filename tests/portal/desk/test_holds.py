@@ -1,4 +1,4 @@
-"""Test legal holds. Only coordinators can set and see a hold, and a record with a hold can't be erased."""
+"""Test that only coordinators can set and see legal holds, and that a legal hold prevents erasing."""
 
 import pytest
 from django.urls import reverse
@@ -93,7 +93,7 @@ def test_conversation_under_a_legal_hold_cannot_be_erased(desk, conversation, se
 
 
 @pytest.mark.parametrize("what", ["session", "conversation", "patron"])
-def test_patron_with_any_record_under_a_legal_hold_cannot_be_erased(
+def test_legal_hold_on_a_patron_or_their_visit_or_conversation_prevents_their_erasure(
     conversation, session, patron, coordinator, what
 ):
     holds.hold(
@@ -130,7 +130,7 @@ def test_legal_hold_is_visible_only_to_coordinators(client, staff, patron, sessi
     )
 
 
-def test_legal_holds_page_does_not_link_to_a_record_of_another_branch(desk, coordinator):
+def test_legal_holds_page_does_not_link_to_a_visit_of_another_branch(desk, coordinator):
     elsewhere = HelpSessionFactory(branch=BranchFactory(), staff=StaffFactory())
     holds.hold(elsewhere, reason="Case 12", by=coordinator, at=elsewhere.created_at)
     page = desk.get(reverse("legal_holds")).content.decode()

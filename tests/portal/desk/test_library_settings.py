@@ -244,7 +244,7 @@ def test_topic_is_added_renamed_retired_and_restored(desk):
     assert topic.retired_at is None
 
 
-def test_topic_form_has_a_name_field_for_each_other_language(desk, settings):
+def test_topic_form_saves_a_name_for_each_other_language(desk, settings):
     settings.LANGUAGES = [("en", "English"), ("es", "Spanish"), ("fr", "French")]
     desk.post(reverse("topics"), {"name": "Gardening", "name_es": "Jardinería", "name_fr": "Jardinage"})
     assert dict(Topic.objects.get().names.values_list("language", "name")) == {

@@ -121,7 +121,7 @@ def test_patron_history_links_only_to_conversations_the_staff_member_may_open(
 
 
 @pytest.mark.parametrize("gone", ["joined", "erased", "another patron's"])
-def test_patron_history_excludes_merged_or_erased_conversations_and_those_of_other_patrons(
+def test_patron_history_excludes_other_patrons_and_merged_or_erased_conversations(
     conversation, staff, patron, branch, gone
 ):
     other = ConversationFactory(
@@ -136,7 +136,7 @@ def test_patron_history_excludes_merged_or_erased_conversations_and_those_of_oth
     assert history_of(conversation, staff)["other_conversations"] == []
 
 
-def test_conversation_page_shows_the_answers_of_the_reading_form(desk, conversation):
+def test_conversation_page_shows_what_the_patron_wrote_in_the_reading_form(desk, conversation):
     ReadersForm.objects.create(
         conversation=conversation,
         loved="Emma and Persuasion",

@@ -122,7 +122,7 @@ def test_list_of_own_conversations_starts_with_conversations_that_need_an_answer
     ]
 
 
-def test_answered_snoozed_and_closed_lists_each_have_a_different_sort_order(desk, branch):
+def test_lists_of_answered_and_snoozed_and_closed_conversations_have_different_sort_orders(desk, branch):
     for name, hours, days in (("a", 3, 5), ("b", 2, 1), ("c", 1, 3)):
         waiting(branch, hours=hours, subject=f"Answered {name}", status="waiting_for_patron")
         waiting(branch, hours=hours, subject=f"Put off {name}", status="snoozed", snoozed_until=today(days))
@@ -150,7 +150,7 @@ STATES = [
 
 @pytest.mark.parametrize("tab", LISTS)
 def test_each_list_shows_exactly_the_conversations_the_staff_member_may_open(desk, staff, branch, tab):
-    """The lists use their own queries. These must find the same conversations as at_desk_of() on other pages."""
+    """Compare the lists, which have queries of their own, with at_desk_of(), which other pages use."""
     colleague, covered, second = StaffFactory(branch=branch), StaffFactory(), BranchFactory()
     staff.staff_roles.create(branch=second)
     away(covered, cover=staff)
@@ -172,7 +172,7 @@ def test_each_list_shows_exactly_the_conversations_the_staff_member_may_open(des
 # Rows
 
 
-def test_queue_row_shows_the_reason_the_wait_and_the_promised_time(desk, branch, item):
+def test_queue_row_shows_reason_and_wait_and_promised_time(desk, branch, item):
     session = HelpSessionFactory(branch=branch, topic=TopicFactory(name="Novels"))
     given = recommend_in(session, item=item)[0]
     ConversationFactory(
@@ -205,7 +205,7 @@ def test_conversation_within_its_promised_time_is_not_overdue(desk, branch):
     assert "Promised by" in page
 
 
-def test_overdue_conversation_is_marked_with_a_word_an_icon_and_a_border(desk, branch):
+def test_overdue_conversation_is_marked_with_a_word_and_an_icon_and_a_border(desk, branch):
     waiting(branch, promised_at=hours_ago(3))
     page = desk.get(QUEUE)
     assert rows_of(page)[0]["css"] == "overdue"
@@ -275,7 +275,7 @@ def test_queue_row_shows_the_last_message_without_repeating_the_subject(desk, br
     assert rows_of(desk.get(QUEUE))[0]["said"] == "The library: Two of them are here"
 
 
-def test_queue_row_completes_a_word_that_the_subject_cuts_off(desk, branch):
+def test_queue_row_shows_in_full_the_word_in_which_the_subject_was_cut_off(desk, branch):
     conversation = waiting(branch, subject="Is the type large enough for the notice b…")
     MessageFactory(
         conversation=conversation,
@@ -558,7 +558,7 @@ def test_queue_poll_ignores_changes_at_other_branches(desk, branch):
     assert BranchQueue.objects.count() == 1
 
 
-def test_queue_poll_returns_the_same_list_with_the_same_filters_and_page(desk, branch):
+def test_queue_poll_returns_the_list_that_is_open_with_its_filters_and_page(desk, branch):
     for hours in range(30):
         waiting(
             branch, hours=30 - hours, status="waiting_for_patron", reason="did_not_help", subject=f"{hours}"
@@ -660,7 +660,7 @@ def test_queue_position_can_be_converted_to_text_and_back():
 
 
 def test_branch_filter_also_applies_to_conversations_assigned_to_the_viewer(branch, staff):
-    """One part of the query finds the conversations of the viewer. It must apply the branch filter too."""
+    """Check this because a separate part of the query finds the viewer's own conversations."""
     waiting(BranchFactory(), assignee=staff)
     desk = desk_lists.Desk((branch.pk,), (staff.pk,))
     rows = desk_lists.compiled(Conversation.objects.values_list("pk"))

@@ -304,7 +304,7 @@ def test_ending_the_last_role_removes_all_work_and_unassigns_closed_conversation
 def test_unfinished_visits_go_to_the_coordinator_who_ends_the_role(
     work_at_two_branches, unfinished_visits, conversation, staff, coordinator, branch
 ):
-    """The visits must not be deleted, because a patron may already have the code card of an unfinished visit."""
+    """Keep the visits, because a patron may already have the code card of an unfinished visit."""
     here, there = unfinished_visits
     tally = HelpSessionFactory(branch=branch, staff=staff, status="tally")
     assert departures.what_ends(staff, branch=branch).unfinished == 1
@@ -413,7 +413,7 @@ def test_answer_sent_after_the_last_role_ended_is_refused_and_kept_for_its_autho
     assert "Worms are the answer" in sign_in(desk, staff).get(reverse("kept")).content.decode()
 
 
-def test_answer_is_404_if_the_authors_role_at_the_branch_just_ended(
+def test_sending_an_answer_is_404_if_the_authors_role_at_the_branch_just_ended(
     work_at_two_branches, conversation, staff, coordinator, branch, device, monkeypatch
 ):
     desk = device(staff)

@@ -31,7 +31,7 @@ def test_visit_list_shows_visits_of_own_branches_with_the_newest_first(desk, sta
     assert [row.question for row in desk.get(LIST).context["rows"]] == ["Newer", "Older"]
 
 
-def test_visit_list_can_show_only_own_or_unfinished_visits(desk, staff, branch):
+def test_visit_list_can_show_only_own_visits_or_only_unfinished_visits(desk, staff, branch):
     HelpSessionFactory(question="By a colleague", branch=branch)
     HelpSessionFactory(question="By me", branch=branch, staff=staff)
     draft = HelpSessionFactory(question="", branch=branch, staff=staff, status=HelpSession.Status.UNFINISHED)
@@ -60,7 +60,7 @@ def test_visit_list_runs_the_same_number_of_queries_for_1_and_30_rows(
         desk.get(LIST)
 
 
-def test_desk_visit_page_shows_the_record_the_verdicts_and_the_conversations(desk, staff, branch, item):
+def test_visit_page_at_the_desk_shows_details_and_verdicts_and_conversations(desk, staff, branch, item):
     session = HelpSessionFactory(
         staff=staff, branch=branch, read_level=4, minutes=25, found="part", satisfaction="good"
     )

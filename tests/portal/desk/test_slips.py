@@ -40,7 +40,7 @@ def code_on(page):
     return re.sub(r"\D", "", re.search(r'class="code"[^>]*>([\d ]+)<', shown(page))[1])
 
 
-def test_slip_shows_the_code_its_link_and_a_qr_code(desk, session):
+def test_slip_shows_the_code_with_its_link_and_a_qr_code(desk, session):
     page = hand_over(desk, session)
     code = code_on(page)
     assert handover.open_by_code(code, at=timezone.now()).help_session == session
