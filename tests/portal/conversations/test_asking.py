@@ -68,7 +68,7 @@ def send(client, address=SEND, **more):
 
 
 def sign_in_by_email(client, address):
-    """Sign in with the emailed code."""
+    """Request a sign-in code by email, and sign in with it."""
     client.post(reverse("sign_in"), {"email": address, "next": SEND})
     code = next(line for line in mail.outbox[-1].body.splitlines() if line.isdecimal() and len(line) == 6)
     return client.post(reverse("account_confirm_login_code"), {"code": code, "next": SEND})

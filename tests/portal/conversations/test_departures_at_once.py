@@ -1,7 +1,7 @@
 """Test that work of a staff member whose role is ending is saved before the role ends, or is refused.
 
-The person must have no conversation and no draft afterwards. Without `lock_roles`, this fails within a few
-rounds. If an action locked the conversation before the roles, two transactions would wait for each other.
+The person must have no conversation and no draft afterwards. Without `lock_roles`, this test fails within a
+few rounds. If an action locked the conversation before the roles, two transactions would wait for each other.
 """
 
 import uuid

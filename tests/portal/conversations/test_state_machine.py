@@ -62,7 +62,7 @@ class Tracked:
     joined: bool = False
 
     def reading(self):
-        """Replay the whole log and return (status, waiting since, time of the last turn)."""
+        """Replay the whole log and return (status, waiting_since, queued_at)."""
         status, unanswered, turned = "closed", [], None
         for entry in self.log:
             if entry.what == "word":
@@ -135,8 +135,8 @@ class TwoConversations(RuleBasedStateMachine):
         """Run the action one second later, and return its result.
 
         If `refuses` is given, check that the action raises one of these exceptions. If the conversation is
-        erased, check that it raises Erased. In both cases, return None. If `desk_only` is true, check that the
-        patron's view doesn't change.
+        erased, check that it raises Erased. In both cases, return None.
+        If `desk_only` is true, check that the patron's view doesn't change.
         """
         self.now += second
         before, views = (
