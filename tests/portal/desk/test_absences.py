@@ -155,7 +155,7 @@ def test_absences_page_hides_past_absences_of_colleagues(desk, staff, maribel):
 
 
 @pytest.mark.parametrize(("first", "last", "away"), [(4, 4, True), (2, 6, True), (5, 6, False)])
-def test_absences_page_says_whether_the_viewer_is_away_today(desk, staff, first, last, away):
+def test_absences_page_tells_a_staff_member_if_they_are_away_today(desk, staff, first, last, away):
     AbsenceFactory(person=staff, **days(first, last))
     assert ("You're away today." in text(desk.get(reverse("absences")))) == away
 

@@ -114,7 +114,9 @@ def test_conversation_of_an_absent_colleague_can_be_taken(desk, conversation, st
     assert reloaded(conversation).assignee == staff
 
 
-def test_conversation_can_be_assigned_to_colleagues_and_coordinators_and_unassigned(desk, conversation, omar):
+def test_conversation_can_be_assigned_to_colleagues_and_coordinators_and_can_be_unassigned(
+    desk, conversation, omar
+):
     far = StaffFactory(name="Far Coordinator", branch=BranchFactory(name="Hill"), branch__role="coordinator")
     form = desk.get(address(conversation, "assign/")).content.decode()
     for offered in ("Omar Haddad", "Far Coordinator", "Hill", "Nobody"):
@@ -163,7 +165,7 @@ def test_staff_who_lose_access_by_assigning_a_conversation_return_to_the_queue(
     assert "Assigned to Far Coordinator." in response.content.decode()
 
 
-def test_taking_a_conversation_already_assigned_to_the_viewer_offers_no_undo(desk, conversation, staff):
+def test_assignee_who_takes_the_conversation_again_is_offered_no_undo(desk, conversation, staff):
     desk_actions.take(conversation, by=staff, at=timezone.now() - datetime.timedelta(hours=1))
     page = do(desk, conversation, "take/")
     assert "Assigned to you." in page

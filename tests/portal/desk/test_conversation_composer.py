@@ -181,7 +181,7 @@ def test_invalid_draft_is_refused(desk, conversation, staff, broken):
 
 
 def test_desk_forms_turn_off_browser_autocomplete(desk, conversation):
-    """Other people use the same browser, so it must not suggest what someone typed before."""
+    """Keep the browser from suggesting what another person typed, because staff share browsers."""
     pages = [
         desk.get(address(conversation)),
         desk.get("/desk/record/"),

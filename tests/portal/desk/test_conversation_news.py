@@ -167,7 +167,7 @@ def test_conversation_poll_returns_messages_notes_and_desk_events(
     assert announced(news) == "The patron wrote. Omar Haddad wrote a note. Omar Haddad took this conversation"
 
 
-def test_conversation_poll_returns_the_viewers_own_answer_without_announcing_it(
+def test_conversation_poll_returns_the_staff_members_own_answer_without_announcing_it(
     rosas_page, conversation, staff, clock
 ):
     clock.shift(5)

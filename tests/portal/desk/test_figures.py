@@ -69,7 +69,7 @@ def test_figures_are_hidden_if_even_the_total_has_a_number_from_one_to_four():
         ("2026-08-15", "2026-3", "2026-07-01", "2026-09-30"),
     ],
 )
-def test_quarter_has_the_right_first_day_last_day_and_neighbors(day, quarter, first, last):
+def test_quarter_knows_its_first_and_last_day_and_the_quarters_before_and_after(day, quarter, first, last):
     found = Quarter.of(datetime.date.fromisoformat(day))
     assert (str(found), str(found.first_day), str(found.last_day)) == (quarter, first, last)
     assert found.before.after == found == Quarter.read(quarter)

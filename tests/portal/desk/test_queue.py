@@ -220,7 +220,7 @@ def test_new_conversation_shows_its_wait_in_seconds(desk, branch):
     assert "Waiting 20 seconds" in shown(desk.get(QUEUE))
 
 
-def test_queue_row_shows_short_and_long_waits_in_the_viewers_language(desk, branch, staff):
+def test_queue_row_shows_short_and_long_waits_in_the_staff_members_language(desk, branch, staff):
     for hours in (0.1, 50, 27 * 24 + 5, 40 * 24 + 5, 800 * 24):
         waiting(branch, hours=hours)
     said = [row["wait"].replace("\xa0", " ") for row in rows_of(desk.get(QUEUE))]
@@ -558,7 +558,7 @@ def test_queue_poll_ignores_changes_at_other_branches(desk, branch):
     assert BranchQueue.objects.count() == 1
 
 
-def test_queue_poll_returns_the_list_that_is_open_with_its_filters_and_page(desk, branch):
+def test_queue_poll_keeps_the_list_and_filters_and_page_that_the_browser_shows(desk, branch):
     for hours in range(30):
         waiting(
             branch, hours=30 - hours, status="waiting_for_patron", reason="did_not_help", subject=f"{hours}"
@@ -659,8 +659,8 @@ def test_queue_position_can_be_converted_to_text_and_back():
         assert Place.read(str(place), desk_list) == place
 
 
-def test_branch_filter_also_applies_to_conversations_assigned_to_the_viewer(branch, staff):
-    """Check this because a separate part of the query finds the viewer's own conversations."""
+def test_branch_filter_also_applies_to_conversations_assigned_to_the_staff_member(branch, staff):
+    """Check this because a separate part of the query finds the staff member's own conversations."""
     waiting(BranchFactory(), assignee=staff)
     desk = desk_lists.Desk((branch.pk,), (staff.pk,))
     rows = desk_lists.compiled(Conversation.objects.values_list("pk"))
