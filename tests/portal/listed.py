@@ -1,4 +1,4 @@
-"""Read the lists of the desk with the same queries as the queue."""
+"""Read lists of the desk for tests, with the query that the queue page uses."""
 
 from accounts.models import Branch
 from portal.conversations.desk_lists import LISTS, Desk, Filters, compiled, in_list
@@ -7,7 +7,10 @@ from portal.conversations.search import look_up
 
 
 def listed(*names, at, text=""):
-    """Return the set of conversations of all branches in these lists that contain the words of `text`."""
+    """Return the set of conversations in these lists of the desk, for all branches.
+
+    With `text`, return only the conversations that contain its words.
+    """
     rows, desk = (
         compiled(Conversation.objects.values_list("pk")),
         Desk(tuple(Branch.objects.values_list("pk", flat=True)), ()),

@@ -1,4 +1,4 @@
-"""Read parts of a page, to compare a swapped-in part with a reload."""
+"""Read the HTML of responses, to compare a fragment for htmx with the reloaded page."""
 
 import re
 from html.parser import HTMLParser
@@ -47,7 +47,7 @@ class _Finder(HTMLParser):
 def part(response, element_id):
     """Return the HTML of the element with this id.
 
-    Attributes that differ on every request or only exist in swapped parts are removed.
+    Values that differ on every request are emptied. Attributes that only htmx fragments have are removed.
     """
     finder = _Finder(element_id)
     finder.feed(response.content.decode())
@@ -57,7 +57,7 @@ def part(response, element_id):
 
 
 def text(response):
-    """Return the words of the page as one line."""
+    """Return the text of the page without tags, in one line."""
     html = re.sub(r"(?s)<style.*?</style>|<script.*?</script>", "", response.content.decode())
     html = re.sub(r"<[^>]+>", " ", html)
     return re.sub(r"\s+", " ", html)

@@ -40,7 +40,7 @@ WEDNESDAY_AFTERNOON = datetime.datetime(2026, 3, 18, 20, tzinfo=datetime.UTC)
 
 @pytest.fixture(scope="module", autouse=True)
 def folder(tmp_path_factory):
-    """Return the folder for the demo's codes and emails."""
+    """Return the temporary folder in which the demo stores its codes and emails."""
     folder = tmp_path_factory.mktemp("demo")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(demo_build, "CODES_FILE", folder / "codes.json")
@@ -66,7 +66,7 @@ def built_for_all(built_once):
 
 @pytest.fixture
 def built(db, built_for_all):
-    """Provide the demo library of a Wednesday afternoon, built once for all tests."""
+    """Provide a demo library that was built on a Wednesday afternoon. All tests of this module share it."""
 
 
 def test_demo_contains_the_expected_numbers_of_branches_people_and_items(built):
@@ -151,7 +151,7 @@ def test_demo_desk_has_many_waiting_and_assigned_conversations(built):
     assert set(ReplyTemplate.objects.values_list("branch__name", "language")) == templates
 
 
-def test_demo_contains_every_part_of_a_conversation(built):
+def test_demo_conversations_have_attachments_drafts_mentions_and_unread_messages(built):
     house = Conversation.objects.annotate(said=Count("messages")).order_by("-said").first()
     assert house.said > 60
     assert (
@@ -176,13 +176,13 @@ def test_demo_contains_every_part_of_a_conversation(built):
 
 
 @pytest.mark.parametrize(("_branch", "_language", "_name", "body"), REPLY_TEMPLATES)
-def test_demo_templates_can_be_filled_in(_branch, _language, _name, body):
+def test_demo_reply_templates_contain_only_known_placeholders(_branch, _language, _name, body):
     assert reply_templates.unknown_places(body) == []
     assert reply_templates.fill_in(body).lstrip("¿¡")[0].isupper()
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_demo_files_match_the_type_in_their_name(name):
+def test_content_of_each_demo_file_matches_its_file_name_extension(name):
     draw, alt = FILES[name]
     content = draw()
     assert content == draw()
@@ -192,7 +192,7 @@ def test_demo_files_match_the_type_in_their_name(name):
     assert len(content) < 200_000
 
 
-def test_demo_conversations_belong_to_the_patron_who_kept_the_visit(built):
+def test_demo_conversation_about_a_visit_belongs_to_the_patron_who_kept_the_visit(built):
     for conversation in Conversation.objects.filter(help_session__isnull=False).select_related(
         "help_session"
     ):
@@ -200,7 +200,7 @@ def test_demo_conversations_belong_to_the_patron_who_kept_the_visit(built):
     assert not Conversation.objects.filter(help_session=None, patron=None).exclude(status="erased").exists()
 
 
-def test_demo_contains_nothing_in_the_future_or_outside_opening_hours(built):
+def test_no_demo_visit_or_answer_is_in_the_future_or_outside_opening_hours(built):
     zone = Library.current().zone
     for help_session in HelpSession.objects.select_related("branch"):
         assert help_session.created_at <= WEDNESDAY_AFTERNOON
@@ -220,7 +220,7 @@ def test_demo_queues_recent_emails_and_removes_codes_from_delivered_emails(built
     assert not Notification.objects.filter(state="delivered", blanked=True).exclude(text="").exists()
 
 
-def test_demo_codes_cover_every_outcome_of_opening_a_code(built):
+def test_demo_has_codes_that_open_a_visit_and_codes_that_are_refused(built):
     codes = demo_build.codes_to_try()
     assert open_by_code(codes["live"], at=WEDNESDAY_AFTERNOON).help_session.conversations is not None
     assert open_by_code(codes["quiet"], at=WEDNESDAY_AFTERNOON).help_session.quiet
@@ -234,7 +234,7 @@ def test_demo_codes_cover_every_outcome_of_opening_a_code(built):
             open_by_code(codes[kind], at=WEDNESDAY_AFTERNOON)
 
 
-def test_demo_page_lists_every_person_and_a_qr_code_for_a_visit(built, client, settings):
+def test_demo_page_lists_every_person_and_shows_a_qr_code_for_a_visit(built, client, settings):
     settings.ROOT_URLCONF = "tests.portal.demo.test_demo_pages"
     page = client.get("/demo/").content.decode()
     for name in ["Rosa Delgado", "Delroy Simmons", "Olive Park", "يوسف الخطيب"]:

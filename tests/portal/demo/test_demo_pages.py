@@ -31,7 +31,7 @@ def demo_on(settings, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page", ["/demo/", "/demo/mail/", "/demo/mail/1.log-0/"])
-def test_demo_pages_do_not_exist_while_the_demo_is_off(client, library, page):
+def test_demo_pages_return_404_while_the_demo_is_off(client, library, page):
     assert client.get(page).status_code == 404
     with pytest.raises(NoReverseMatch):
         reverse("demo")
@@ -43,11 +43,11 @@ def test_visitor_cannot_sign_in_as_a_demo_person_while_the_demo_is_off(client, p
 
 
 @override_settings(DEMO=False)
-def test_sign_in_page_does_not_mention_a_demo_that_is_off(client, library):
+def test_sign_in_page_does_not_mention_the_demo_while_the_demo_is_off(client, library):
     assert "demo" not in client.get(reverse("sign_in")).content.decode().lower()
 
 
-def test_empty_demo_says_how_to_build_it(client, library, demo_on):
+def test_demo_page_without_demo_data_says_how_to_build_the_demo(client, library, demo_on):
     assert "build_demo" in client.get("/demo/").content.decode()
 
 
@@ -75,7 +75,7 @@ def test_signing_in_as_a_demo_person_requires_post(client, patron, demo_on):
     assert client.post("/demo/become/11111111-1111-4111-8111-111111111111/").status_code == 404
 
 
-def test_choosing_nobody_in_the_demo_signs_the_visitor_out(client, patron, demo_on):
+def test_demo_visitor_can_sign_out_on_the_demo_page(client, patron, demo_on):
     client.post(f"/demo/become/{patron.public_id}/")
     client.post("/demo/become/nobody/")
     assert "_auth_user_id" not in client.session
@@ -99,7 +99,7 @@ def test_demo_mailbox_shows_delivered_emails(client, library, demo_on, settings)
     assert 'href="http://testserver/messages/"' in mail
 
 
-def test_two_emails_in_one_file_are_shown_as_two(client, library, demo_on, settings):
+def test_two_emails_in_one_file_are_listed_separately_in_the_demo_mailbox(client, library, demo_on, settings):
     connection = connect()
     connection.open()
     for subject in ("The first", "The second"):
@@ -120,7 +120,7 @@ def test_two_emails_in_one_file_are_shown_as_two(client, library, demo_on, setti
     assert "The first" not in second
 
 
-def test_hostile_email_is_shown_as_text(client, library, demo_on, settings):
+def test_html_of_an_email_is_escaped_in_the_demo_mailbox(client, library, demo_on, settings):
     mail = EmailMultiAlternatives(
         f"Re: {HOSTILE}", f"{HOSTILE}\n{'-' * 79}\nafter the line", "a@example.org", ["b@example.org"]
     )
@@ -140,7 +140,7 @@ def test_hostile_email_is_shown_as_text(client, library, demo_on, settings):
     "name",
     ["..%2F..%2Fafterword.sqlite3", "nothing.log-0", "x.sqlite3-0", "%00.log-0", "nothing.log-99999999999"],
 )
-def test_demo_mailbox_reads_only_emails(client, library, demo_on, name):
+def test_demo_mailbox_returns_404_for_a_missing_email_or_another_kind_of_file(client, library, demo_on, name):
     assert client.get(f"/demo/mail/{name}/").status_code == 404
 
 

@@ -1,4 +1,4 @@
-"""Test building the demo from nothing, and refusing where no demo is allowed."""
+"""Test that build_demo works in an empty database and refuses to run while the demo is off."""
 
 import datetime
 
@@ -18,8 +18,7 @@ NEW_YEARS_NIGHT = datetime.datetime(2027, 1, 1, 3, tzinfo=datetime.UTC)
 
 @pytest.mark.only_long
 @pytest.mark.one_database
-def test_demo_can_be_built_at_any_hour(db, settings, tmp_path, monkeypatch, capsys):
-    """It is the night of New Year's Day, when the library is closed."""
+def test_demo_can_be_built_while_the_library_is_closed(db, settings, tmp_path, monkeypatch, capsys):
     settings.DEMO = True
     monkeypatch.setattr(demo_build, "CODES_FILE", tmp_path / "codes.json")
     with time_machine.travel(NEW_YEARS_NIGHT, tick=False):

@@ -1,4 +1,4 @@
-"""Test account codes: a patron without an address opens their record with a code from the desk, once."""
+"""Test account codes. The desk makes one for a patron who can't sign in. It opens the record once."""
 
 import datetime
 
@@ -112,7 +112,7 @@ def test_only_the_newest_account_code_works(staff, pike):
     assert open_account(Client(), new).status_code == 302
 
 
-def test_account_code_ends_after_a_week(staff, pike):
+def test_account_code_expires_after_a_week(staff, pike):
     at = timezone.now() - account_codes.LIFE
     code = account_codes.make_code(pike, by=staff, at=at)
     assert open_account(Client(), code).status_code == 404
@@ -142,7 +142,7 @@ def test_record_with_a_sign_in_method_gets_no_account_code(whose, branch, staff,
     elif whose == "has a card":
         LibraryCard.objects.create(person=pike, ils_id="7", barcode="2123400001234", seen_at=timezone.now())
     elif whose == "has a passkey":
-        # A merge can bring a passkey into a record without an address.
+        # A merge can bring a passkey into a record without an email address.
         PasskeyFactory(person=pike)
     else:
         User.objects.filter(pk=pike.pk).update(is_active=False)
@@ -160,7 +160,7 @@ def test_desk_says_why_a_record_gets_no_account_code(client, sign_in, staff, bra
     assert not AccountCode.objects.exists()
 
 
-def test_staff_cannot_make_a_code_for_a_record_they_may_not_open(client, sign_in, staff, pike):
+def test_staff_cannot_make_an_account_code_for_a_record_they_may_not_open(client, sign_in, staff, pike):
     desk = sign_in(client, staff)
     assert desk.post(reverse("make_account_code", args=[pike.public_id])).status_code == 404
     session = desk.session
@@ -176,7 +176,7 @@ def test_thirty_wrong_account_codes_block_further_attempts(client, library):
     assert answers[-1] == 429
 
 
-def test_account_code_signs_out_the_previous_person(client, sign_in, staff, pike):
+def test_using_an_account_code_signs_out_the_person_signed_in_before(client, sign_in, staff, pike):
     code, other = code_for_phone(pike, staff), UserFactory()
     sign_in(client, other)
     assert "Someone is signed in on this device" in text(client.post(reverse("open_code"), {"code": code}))
@@ -189,7 +189,7 @@ def test_account_code_signs_out_the_previous_person(client, sign_in, staff, pike
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not")
-def test_one_of_eight_simultaneous_users_of_an_account_code_gets_in(transactional_db):
+def test_only_one_of_eight_simultaneous_uses_of_an_account_code_succeeds(transactional_db):
     staff = StaffFactory()
     pike = person_added_at_desk(name="Old Mr Pike", email="", language="en", by=staff, at=timezone.now())
     code = code_for_phone(pike, staff)

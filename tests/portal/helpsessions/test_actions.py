@@ -25,7 +25,7 @@ BASE = "https://portal.example.org"
 
 @pytest.fixture
 def typed(staff, branch):
-    """Return the arguments that the record form gives to record()."""
+    """Return arguments for actions.record(), as the form for a help session passes them."""
     return {
         "by": staff,
         "at": NOW,
@@ -47,7 +47,7 @@ def typed(staff, branch):
     }
 
 
-def test_recording_a_help_session_stores_items_in_order_and_a_separate_note(typed, branch):
+def test_recording_a_help_session_stores_its_items_in_order_and_its_note_separately(typed, branch):
     found = ItemFactory(title="Number the Stars")
     typed["items"] = [
         ChosenItem(item=found, reason="age 11"),
@@ -112,7 +112,7 @@ def test_autosave_after_a_help_session_is_recorded_changes_nothing(typed, staff,
     assert not UnfinishedForm.objects.exists()
 
 
-def test_tally_is_counted_in_the_librarys_time_zone(staff, branch):
+def test_day_and_hour_of_a_tally_are_in_the_librarys_time_zone(staff, branch):
     # This is 19:15 on March 3 in Chicago.
     after_midnight_utc = datetime.datetime(2026, 3, 4, 1, 15, tzinfo=datetime.UTC)
     tally = actions.tally(by=staff, at=after_midnight_utc, branch=branch)
@@ -243,7 +243,7 @@ def test_quiet_session_cannot_be_kept(patron, library):
         keeping.keep(QuietSessionFactory(), by=patron, at=NOW, wording="", language="en")
 
 
-def test_second_outcome_answer_does_not_erase_the_first_answer(library):
+def test_reply_to_a_second_outcome_question_does_not_erase_the_first_reply(library):
     session = HelpSessionFactory()
     actions.answer_outcome(session, at=NOW, found="part")
     actions.answer_outcome(session, at=NOW, satisfaction="very_good")
@@ -264,7 +264,7 @@ def test_unfinished_help_session_can_be_discarded_but_a_recorded_session_cannot(
     assert list(HelpSession.objects.all()) == [recorded]
 
 
-def test_help_session_is_visible_only_to_staff_of_its_branch_and_its_recorder(staff, branch, library):
+def test_help_session_is_visible_only_to_staff_of_its_branch_and_to_its_recorder(staff, branch, library):
     here, elsewhere = HelpSessionFactory(branch=branch), HelpSessionFactory(branch=BranchFactory())
     recorded_elsewhere = HelpSessionFactory(branch=BranchFactory(), staff=staff)
     assert set(HelpSession.objects.at_desk_of(staff)) == {here, recorded_elsewhere}

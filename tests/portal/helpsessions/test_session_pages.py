@@ -36,7 +36,7 @@ def address(name, session):
     return reverse(name, args=[session.public_id])
 
 
-def test_visit_page_shows_items_reasons_and_places(me, session, branch):
+def test_visit_page_shows_each_item_with_its_reason_and_call_number(me, session, branch):
     item = ItemFactory(title="Worms Eat My Garbage", url="https://example.org/worms")
     Holding.objects.create(item=item, branch=branch, call_number="631.8 APP", location="2nd floor")
     recommend_in(session, item=item, reason="because it is short")
@@ -101,7 +101,7 @@ def test_strangers_get_404_for_a_visit(client, session, branch, staff, sign_in, 
 
 
 @pytest.mark.parametrize(("field", "value"), [("found", "something_else"), ("satisfaction", "not_so_good")])
-def test_outcome_questions_are_answered_with_one_tap_each(me, session, field, value):
+def test_one_tap_stores_the_reply_to_an_outcome_question(me, session, field, value):
     HelpSession.objects.filter(pk=session.pk).update(found="no", satisfaction="poor")
     swapped = me.post(address("session_outcome", session), {field: value}, **HTMX)
     session.refresh_from_db()
@@ -149,7 +149,7 @@ def test_all_helped_button_appears_only_for_two_or_more_undecided_items(me, sess
     assert ("All of these helped" in text(me.get(session.get_absolute_url()))) is (open_ones == 2)
 
 
-def test_item_without_a_star_can_be_answered_but_is_not_asked_about(me, session):
+def test_unstarred_item_accepts_a_verdict_but_the_page_does_not_ask_for_one(me, session):
     [quiet_one] = recommend_in(session, starred=False)
     address = reverse("verdict", args=[quiet_one.public_id])
     page = me.get(session.get_absolute_url()).content.decode()
@@ -222,6 +222,8 @@ def test_visit_list_runs_the_same_number_of_queries_for_1_and_30_rows(
         ("", "", False),
     ],
 )
-def test_full_question_is_shown_if_the_title_is_shortened(me, session, question, summary, shown):
+def test_what_we_talked_about_appears_only_for_a_long_question_or_a_summary(
+    me, session, question, summary, shown
+):
     HelpSession.objects.filter(pk=session.pk).update(question=question, summary=summary)
     assert ("What we talked about" in text(me.get(session.get_absolute_url()))) == shown

@@ -55,7 +55,7 @@ def session(branch, staff):
 
 @pytest.fixture
 def keep():
-    """Return keep(session, by), which adds the visit to that person's account."""
+    """Return keep(session, by), which adds the visit to the account of the person `by`."""
     return lambda session, by: conversation_keeping.keep(
         session, by=by, at=timezone.now(), wording="As read", language="en"
     )
@@ -85,7 +85,7 @@ def answer_to(message, by):
     return conversations.reply(message.conversation, body="Hot rock.", **how)
 
 
-# Paper only
+# Visits on paper only
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_quiet_visit_with_a_child_cannot_be_kept_or_shared(branch, staff, adult)
             type(quiet).objects.filter(pk=quiet.pk).update(shared_with=adult)
 
 
-# Shared with an adult
+# Visits shared with an adult
 
 
 @pytest.mark.parametrize("first", ["child", "adult"])
@@ -173,7 +173,9 @@ def test_child_and_adult_can_both_give_verdicts_and_ask_about_a_shared_visit(
         assert (message.author, message.conversation.patron) == (person, child)
 
 
-def test_adult_sees_only_the_shared_visit_of_the_child(session, child, adult, keep, device, branch, staff):
+def test_adult_of_a_shared_visit_sees_no_other_visits_of_the_child(
+    session, child, adult, keep, device, branch, staff
+):
     keep(session, child)
     keep(session, adult)
     other = SharedSessionFactory(branch=branch, staff=staff, patron=child, question="Zqxsecret question")
@@ -194,7 +196,7 @@ def test_adult_sees_only_the_shared_visit_of_the_child(session, child, adult, ke
     for name in ("home", "help_sessions", "conversations", "saved", "me", "privacy", "who_looked"):
         assert "Zqxsecret" not in viewer.get(reverse(name)).content.decode()
     assert "Zqxsecret" not in page(viewer, session).content.decode()
-    # The child sees the word, so its absence above proves something.
+    # The child's page contains the word. Otherwise, its absence above would prove nothing.
     assert "Zqxsecret" in text(device(child).get(message.conversation.get_absolute_url()))
 
 
@@ -272,7 +274,7 @@ def browser_of(person, sign_in):
     return sign_in(Client(), User.objects.get(pk=person.pk))
 
 
-def test_answer_emails_to_child_and_adult_are_sent_and_withdrawn_together(
+def test_answer_is_emailed_to_child_and_adult_and_both_emails_can_be_withdrawn(
     session, adult, keep, device, staff
 ):
     child = ChildFactory(name="Mia", email="mia@example.org")
@@ -317,7 +319,9 @@ def test_child_can_end_sharing_before_an_adult_uses_the_code(session, child, adu
         handover.open_by_code(code, at=timezone.now())
 
 
-def test_adult_keeps_a_shared_visit_when_the_child_leaves_and_vice_versa(session, child, adult, keep, device):
+def test_one_person_still_has_a_shared_visit_after_the_other_person_leaves(
+    session, child, adult, keep, device
+):
     [recommendation] = recommend_in(session)
     keep(session, child)
     keep(session, adult)
@@ -391,7 +395,7 @@ def test_consent_text_of_a_shared_visit_differs_for_child_and_adult(session, chi
         assert words in Consent.objects.get(person=person).wording
 
 
-# The child's own
+# The child's own visit
 
 
 def test_childs_own_visit_cannot_also_be_kept_by_an_adult(branch, staff, child, adult, keep, show_code):
@@ -421,7 +425,7 @@ def test_visit_without_a_child_can_be_kept_by_one_patron_only(branch, staff, pat
             keep(session, other)
 
 
-# Changes of the library's choice
+# Changes of the library's setting for children
 
 
 @pytest.mark.parametrize("later", ["paper", "shared", "own"])
@@ -445,7 +449,7 @@ def test_new_library_setting_for_children_does_not_affect_recorded_visits(
         keep(visits["own"], adult)
 
 
-def test_shared_visits_flag_is_set_only_for_adults_of_shared_visits(session, adult, patron, keep):
+def test_has_shared_visits_is_true_only_for_adults_of_shared_visits(session, adult, patron, keep):
     keep(session, adult)
     held = set(type(session).objects.exclude(shared_with=None).values_list("shared_with", flat=True))
     assert set(User.objects.filter(has_shared_visits=True).values_list("pk", flat=True)) == held == {adult.pk}
@@ -465,7 +469,7 @@ def test_recommendations_of_a_shared_visit_belong_to_the_child(session, child, a
 
 
 def save_draft(browser, conversation, words):
-    """Save words as the draft of a browser and return the token of its composer."""
+    """Save `words` as a draft on the conversation's page and return the token of the message form."""
     token, sequence = (
         browser.get(conversation.get_absolute_url()).context[name] for name in ("token", "sequence")
     )
@@ -477,8 +481,8 @@ def save_draft(browser, conversation, words):
     return token
 
 
-def test_drafts_of_child_and_adult_are_private(session, adult, keep, device, show_code, staff):
-    """The adult has the visit in an account. The child has only the code on the slip."""
+def test_child_and_adult_cannot_see_each_others_drafts(session, adult, keep, device, show_code, staff):
+    """Sign in as the adult. Use only the code on the slip as the child."""
     code = code_for(session)
     keep(session, adult)
     conversation = ConversationFactory(help_session=session, patron=None)

@@ -95,7 +95,9 @@ def test_home_shows_only_the_day_of_a_quiet_visit(client, branch, show_code):
 
 
 @pytest.mark.parametrize("verdict", ["helped", "did_not_help"])
-def test_verdict_by_htmx_on_home_shows_the_same_card_as_a_reload(client, patron, branch, sign_in, verdict):
+def test_item_on_home_looks_the_same_after_an_htmx_verdict_as_after_a_reload(
+    client, patron, branch, sign_in, verdict
+):
     [recommendation] = recommend_in(HelpSessionFactory(patron=patron, branch=branch))
     sign_in(client, patron)
     address = reverse("verdict", args=[recommendation.public_id])

@@ -32,7 +32,7 @@ def try_code(client, code, **extra):
 @pytest.mark.parametrize(
     "typed", [str, grouped, lambda code: "-".join([code[:5], code[5:]]), lambda code: f"  {code}\n"]
 )
-def test_typed_code_opens_the_visit_every_time(client, session, typed):
+def test_code_typed_with_or_without_spaces_and_dashes_opens_the_visit_repeatedly(client, session, typed):
     code = code_for(session)
     for _again in range(2):
         assert try_code(client, typed(code)).url == session.get_absolute_url()
@@ -153,7 +153,7 @@ def test_thirty_wrong_codes_block_an_ip_address_for_ten_minutes(client, session)
     assert (refused.status_code, 0 < int(refused["Retry-After"]) <= 600) == (429, True)
     assert "Too many wrong codes" in text(refused)
     assert client.get(reverse("open_code_link", args=[code_for(session)])).status_code == 429
-    # Other addresses are not blocked.
+    # Other IP addresses are not blocked.
     assert try_code(client, code_for(session), REMOTE_ADDR="192.0.2.7").status_code == 302
 
 
@@ -169,7 +169,7 @@ def test_wrong_codes_of_a_patron_are_counted_across_ip_addresses(client, patron,
     assert try_code(client, code_for(session), REMOTE_ADDR="192.0.2.99").status_code == 429
 
 
-def test_unknown_ip_addresses_get_fewer_attempts_after_many_wrong_codes(
+def test_browsers_without_a_visit_get_fewer_attempts_after_many_wrong_codes(
     client, session, monkeypatch, show_code
 ):
     monkeypatch.setitem(LIMITS, "visit_code_of_all", Limit("wrong codes", target="5/10m"))
@@ -179,7 +179,7 @@ def test_unknown_ip_addresses_get_fewer_attempts_after_many_wrong_codes(
     assert statuses == [404, 404, 404, 429]
     assert try_code(client, code_for(session), REMOTE_ADDR="198.51.100.2").status_code == 302
     statuses = [try_code(client, new_code(), REMOTE_ADDR="198.51.100.3").status_code for _try in range(5)]
-    # A browser with an open visit is known, so it has more tries.
+    # This browser has opened a visit, so it gets more attempts.
     assert statuses == [404] * 5
 
 

@@ -95,7 +95,7 @@ def test_import_saves_call_numbers_only_for_the_named_branch(run, marc_file):
     assert find_items("g1021") == []
 
 
-def test_import_sources_do_not_affect_each_other(run, marc_file):
+def test_records_with_the_same_number_from_two_sources_become_two_items(run, marc_file):
     run(marc_file(titled("Ours")))
     assert run(marc_file(titled("Theirs")), "--source", "partner")[1] == "1 added, 0 changed, 0 unchanged.\n"
 
@@ -134,7 +134,9 @@ def test_import_recognizes_xml_and_csv_files(run, tmp_path):
         (b"title\nx\n", ["--source", " "], "--source needs a name"),
     ],
 )
-def test_import_of_an_unreadable_file_exits_with_status_2(tmp_path, content, options, words):
+def test_import_with_an_unreadable_file_or_a_wrong_option_exits_with_status_2(
+    tmp_path, content, options, words
+):
     file = tmp_path / "file"
     if content is not None:
         file.write_bytes(content)
@@ -143,7 +145,7 @@ def test_import_of_an_unreadable_file_exits_with_status_2(tmp_path, content, opt
     assert refused.value.returncode == 2
 
 
-def test_file_with_only_broken_records_counts_as_unreadable(run, marc_file):
+def test_import_of_a_file_with_only_broken_records_exits_with_status_2(run, marc_file):
     assert run(marc_file(b"rubbish\x1d"), "--format", "marc")[0] == 2
 
 

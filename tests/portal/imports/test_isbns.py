@@ -31,7 +31,7 @@ def test_isbn_is_repaired_only_if_the_check_digit_matches(given, expected):
 
 
 @given(st.integers(10**5, 10**9 - 1))
-def test_isbn_10_without_leading_zeros_is_restored(body):
+def test_missing_leading_zeros_of_an_isbn_10_are_restored(body):
     whole = f"{body:09}" + isbn._calc_isbn10_check_digit(f"{body:09}")
     number, repair = read(whole.lstrip("0"))
     assert number == isbn.to_isbn13(whole)
@@ -39,11 +39,11 @@ def test_isbn_10_without_leading_zeros_is_restored(body):
 
 
 @given(st.text())
-def test_any_text_is_read_as_a_valid_isbn_or_as_empty(text):
+def test_reading_any_text_returns_a_valid_isbn_or_an_empty_string(text):
     number, _repair = read(text)
     assert number == "" or (isbn.is_valid(number) and len(number) == 13)
 
 
-def test_first_valid_isbn_is_used():
+def test_first_valid_isbn_of_several_is_used():
     assert best_of(["9.78E+12", "306406152"]) == ("9780306406157", Repair.REPAIRED)
     assert best_of([]) == ("", Repair.ABSENT)

@@ -1,4 +1,4 @@
-"""Test the readers of catalog files with samples that pymarc writes and the tests damage."""
+"""Test the readers of catalog files. The samples are written by pymarc, and some tests damage them."""
 
 import io
 
@@ -110,7 +110,7 @@ def test_marcxml_file_gives_the_same_record_as_binary_marc(prefix):
     assert found == Record(1, "XX:1", FULL_VALUES, ("QA76.73 .C15",), "as given")
 
 
-def test_holdings_take_precedence_over_classification():
+def test_call_number_of_the_holding_takes_precedence_over_the_classification():
     [found] = binary(
         marc(
             ("245", "0", ("a", "T")),
@@ -141,9 +141,9 @@ def test_record_type_gives_the_kind_of_item(type_and_level, kind):
     assert found.values["kind"] == kind
 
 
-def test_marc_8_and_unmarked_utf_8_are_decoded():
+def test_marc_8_records_and_utf_8_records_without_an_encoding_mark_are_decoded():
     def unmarked(raw):
-        # pymarc always marks records as UTF-8 in this byte.
+        # pymarc always sets byte 9, which marks a record as UTF-8.
         return raw[:9] + b" " + raw[10:]
 
     in_marc_8 = unmarked(titled("XXtude").as_marc().replace(b"XX", b"\xe2E"))
@@ -220,7 +220,7 @@ def test_damaged_xml_record_does_not_affect_other_records(damaged):
     ]
 
 
-def test_marc_records_inside_envelopes_of_harvested_xml_are_read():
+def test_marc_record_nested_in_a_harvested_xml_record_is_read():
     text = pymarc.record_to_xml(titled("First")).decode()
     assert outcome(
         read_xml(io.BytesIO(f"<list><record><header/><metadata>{text}</metadata></record></list>".encode()))
@@ -285,7 +285,7 @@ def test_bad_csv_row_does_not_affect_other_rows():
     assert outcome(found) == ["First", 2, 3, "On two lines", "Short", 6, "Last"]
 
 
-def test_csv_row_is_identified_by_id_isbn_or_title():
+def test_csv_row_is_identified_by_its_id_or_isbn_or_title():
     keys = [one.key.partition(":")[0] for one in table("id,title,isbn\n7,A,306406152\n,A,306406152\n,A,\n")]
     assert keys == ["id", "isbn", "sha256"]
 

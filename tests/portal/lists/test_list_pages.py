@@ -52,7 +52,7 @@ def test_saving_an_item_by_htmx_shows_the_same_button_as_a_reload(me, session, r
     assert recommendation.item.title in text(me.get(SAVED))
 
 
-def test_saving_an_item_without_javascript_returns_to_that_item(me, session, recommendation):
+def test_saving_an_item_without_javascript_redirects_back_to_the_item(me, session, recommendation):
     for _again in range(2):
         response = save(me, recommendation, back=session.get_absolute_url())
         assert response.url == f"{session.get_absolute_url()}#rec-{recommendation.public_id}"
@@ -123,7 +123,7 @@ def test_empty_saved_list_explains_how_to_save_items(client, library, patron, si
 
 
 def test_saved_item_shows_its_reason_only_while_its_visit_can_be_opened(me, patron, recommendation, branch):
-    """The patron may open their own visit, and a child's visit that is shared with them. Others stay closed."""
+    """Compare the patron's own visit, a child's visit shared with the patron, and a stranger's visit."""
     saved_list = SavedListFactory(patron=patron)
     shared = SharedSessionFactory(shared_with=patron, branch=branch)
     strangers = HelpSessionFactory(patron=UserFactory(), branch=branch)

@@ -7,7 +7,7 @@ from .mail_server import free_port, mail_server
 
 @pytest.fixture
 def smtp_port(settings):
-    """Send email by SMTP to a free local port and return the port. No server listens on it yet."""
+    """Configure delivery by SMTP to a free local port and return the port. No server listens on it yet."""
     port = free_port()
     deliver_by(settings, SMTP, host="127.0.0.1", port=port, timeout=5)
     return port

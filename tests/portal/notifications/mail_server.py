@@ -12,15 +12,16 @@ from aiosmtpd.smtp import SMTP
 class MailServer:
     """A mail server that stores accepted emails in `received`.
 
-    It defers addresses that begin with busy, rejects unknown and blocks at stuck. For silent it accepts the
-    email but never says so.
+    The first word of the recipient's address decides what the server does. It defers an email to "busy" and
+    rejects one to "unknown". It waits before it accepts one to "stuck". It stores an email to "silent", and
+    then waits before it says so.
     """
 
     def __init__(self):
         self.received = []
-        # Set when the server blocks at a stuck or silent address.
+        # The server sets this when it begins to wait.
         self.reached = threading.Event()
-        # A test sets this to let the server continue.
+        # A test sets this to end the wait.
         self.released = threading.Event()
 
     async def handle_RCPT(self, server, session, envelope, address, options):

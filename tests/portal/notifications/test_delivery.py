@@ -39,7 +39,7 @@ def deliver():
 
 
 def let_time_pass(**how_long):
-    """Move the times of every waiting row into the past by this timedelta."""
+    """Move the due time and the lease of every waiting email back by timedelta(**how_long)."""
     for row in Notification.objects.filter(state="waiting"):
         row.due_at -= timedelta(**how_long)
         row.leased_until = row.leased_until and row.leased_until - timedelta(**how_long)
@@ -78,7 +78,7 @@ def test_deferred_email_is_retried_later_without_delaying_other_emails(smtp):
     assert smtp.addresses() == ["ok@example.org"]
 
 
-def test_email_that_is_always_deferred_is_given_up(smtp):
+def test_worker_gives_up_an_email_that_is_deferred_at_every_attempt(smtp):
     mail = write_email("busy@example.org", blank=True)
     for _ in range(len(actions.RETRY_AFTER) + 1):
         deliver()
@@ -170,7 +170,7 @@ def test_worker_with_an_expired_lease_cannot_change_the_state_of_an_email():
     assert states() == {"sam@example.org": "delivered"}
 
 
-# Workers as real processes on the database of the test
+# Tests that start workers as processes. These workers use the database of the test.
 
 
 def start_worker(*options, port):
@@ -223,7 +223,7 @@ def finish(process):
     assert process.returncode == 0, output.decode()
 
 
-def test_email_of_a_killed_worker_is_delivered_by_the_next_worker(worker, smtp):
+def test_email_that_a_killed_worker_was_sending_is_delivered_by_the_next_worker(worker, smtp):
     write_email("stuck@example.org")
     killed = worker()
     wait_for_delivery_to_begin(killed, smtp)
@@ -239,7 +239,7 @@ def test_email_of_a_killed_worker_is_delivered_by_the_next_worker(worker, smtp):
     assert states() == {"stuck@example.org": "delivered"}
 
 
-def test_email_already_sent_by_a_killed_worker_is_sent_again_with_the_same_id(worker, smtp):
+def test_email_sent_by_a_killed_worker_is_sent_again_with_the_same_message_id(worker, smtp):
     mail = write_email("silent@example.org")
     killed = worker()
     wait_for_delivery_to_begin(killed, smtp)

@@ -14,7 +14,7 @@ HAND_OVER = {"url": "http://localhost:8000/c/1234567890123/", "code": "1234 567 
 
 @pytest.fixture
 def answer(library, patron, staff):
-    """Return answer(**changes), which writes the email about an answer."""
+    """Return answer(**changes), which puts the email about an answer into the outbox."""
 
     def answer(**changes):
         arguments = {
@@ -62,7 +62,7 @@ def test_names_are_escaped_in_html_email_but_not_in_plain_text_email(answer, lib
         ("ar", '<html lang="ar" dir="rtl">'),
     ],
 )
-def test_html_email_names_its_language_and_direction(answer, language, start):
+def test_html_email_states_its_language_and_text_direction(answer, language, start):
     assert start in answer(language=language).html
 
 
@@ -95,7 +95,7 @@ def test_every_delivery_attempt_of_an_email_uses_the_same_message_id(answer):
     assert [build(notice).message()["Message-ID"] for _ in range(2)] == ["<chosen@library>"] * 2
 
 
-def test_email_is_marked_automatic_and_has_text_and_html(answer, library):
+def test_email_has_text_and_html_and_is_marked_as_auto_generated(answer, library):
     mail = build(answer()).message()
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["From"] == "Harbour Library <library@localhost>"
@@ -122,7 +122,7 @@ def test_emails_load_nothing_from_other_hosts(answer):
         assert word not in answer().html
 
 
-def test_email_sent_with_django_becomes_one_outbox_row_per_recipient(settings, patron):
+def test_django_send_mail_creates_one_outbox_row_per_recipient(settings, patron):
     use_outbox(settings)
     send_mail("Hello\tthere", "text", None, ["sam@example.org", "other@example.org"])
     rows = Notification.objects.order_by("pk").values_list(
@@ -134,7 +134,7 @@ def test_email_sent_with_django_becomes_one_outbox_row_per_recipient(settings, p
     ]
 
 
-def test_internal_header_of_a_code_email_is_not_sent_to_the_recipient(settings, library):
+def test_internal_header_of_an_email_with_a_code_is_not_sent_to_the_recipient(settings, library):
     use_outbox(settings)
     mail = EmailMultiAlternatives(
         "Code", "123", to=["sam@example.org"], headers={"X-Afterword-Blank": "1", "X-Kept": "yes"}
