@@ -1,7 +1,8 @@
 """List what an export, a merge and an erasure do with each column of each model.
 
-tests/portal/privacy/test_columns.py fails for a new column until this module lists the column. It does not
-list what the code already says: the columns in an export, and rows that move or are deleted as a whole.
+tests/portal/privacy/test_columns.py fails for a new column until this module lists the column. This module
+leaves out what the code already says: the columns in an export, and the rows that are moved or deleted as
+a whole.
 """
 
 # The reasons for leaving a column out of the person's export.
@@ -139,7 +140,7 @@ LEFT_OUT = {
     "contenttypes.ContentType": {UNUSED: "id app_label model"},
 }
 
-# The columns that the functions of the tables in portal/privacy/export_tables/ read.
+# The export reads these columns with functions, which are in portal/privacy/export_tables/.
 EXPORTED_BY_FUNCTION = {
     "accounts.Invitation": "invited_by",
     "accounts.AuditEvent": "by patron",
@@ -152,7 +153,8 @@ EXPORTED_BY_FUNCTION = {
     "notifications.Notification": "text blanked",
 }
 
-# What a merge does with a column if it combines two rows. Rows of other models move or end as a whole.
+# What a merge does with a column when it combines two rows into one. Rows of models that MERGED doesn't list
+# are moved or deleted as a whole.
 KEPT = "the row that stays keeps its own, and that of the other row is dropped"
 IF_EMPTY = "the row that stays keeps its own, or takes that of the other row if it has none"
 COMBINED = "the row that stays gets a value made of both"
@@ -160,7 +162,7 @@ COMBINED = "the row that stays gets a value made of both"
 MERGED = {
     "accounts.User": {
         KEPT: "id public_id password last_login is_active joined_at child_since",
-        # A merge copies the three `remember` columns together, if the person who stays has made no choice.
+        # A merge copies the three `remember` columns together, if the remaining record has no retention choice.
         IF_EMPTY: "email name language remember remember_until remember_chosen_at",
         COMBINED: "has_shared_visits",
     },
@@ -175,7 +177,8 @@ MERGED = {
     "lists.SavedList": {KEPT: "id public_id patron name made_at"},
 }
 
-# What an erasure does with a column if the row stays without its person. Other rows are deleted as a whole.
+# What an erasure does with a column if the row stays without its person. Rows of models that ERASED doesn't
+# list are deleted as a whole.
 STAYS = "it stays: it names nobody"
 EMPTIED = "it is emptied"
 CHANGED = "it is replaced, so that it leads to nobody"

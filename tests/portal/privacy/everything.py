@@ -37,9 +37,9 @@ def pointing_at(person):
 
 
 def occurrences_of(words, *, but=()):
-    """Return {(label, column, word)} for all places in which the words occur, in any table or in the cache.
+    """Return {(model label, column, word)} for every column that contains a word. Search the cache, too.
 
-    The places in `but` are left out.
+    The set `but` lists columns to skip, as (model label, column).
     """
     found = set()
     folded = {word: word.casefold() for word in words if word}

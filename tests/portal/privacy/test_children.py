@@ -105,7 +105,7 @@ def test_childs_visit_is_kept_at_most_90_days_for_every_retention_choice(
     assert (said <= AT) is gone
 
 
-def test_python_and_sql_select_the_same_childrens_visits_to_forget(library, branch):
+def test_python_and_sql_agree_on_which_visits_of_children_to_forget(library, branch):
     people = []
     for number, remember in enumerate(["30", "90", "365", "until", "nothing"] * 3):
         since = [None, AT - timedelta(hours=23), AT - timedelta(hours=25)][number % 3]
@@ -140,7 +140,7 @@ def test_python_and_sql_select_the_same_childrens_visits_to_forget(library, bran
     assert 50 < len(said) < 350
 
 
-def test_changing_a_record_to_a_childs_record_forgets_no_visit_for_a_day(branch, patron, staff):
+def test_visits_are_not_forgotten_for_a_day_after_a_record_becomes_a_childs_record(branch, patron, staff):
     session = make_kept_visit(branch, 200, patron=patron)
     children.make_childs_record(patron, by=staff, at=AT - timedelta(hours=23))
     retention.forget(at=AT)
@@ -189,7 +189,9 @@ def test_shared_visit_stays_with_the_child_when_the_adults_retention_time_ends(
 
 
 @pytest.mark.parametrize(("days_ago", "gone"), [(89, False), (91, True)])
-def test_adult_alone_keeps_a_childs_visit_for_90_days_unless_a_code_opens_it(branch, adult, days_ago, gone):
+def test_visit_kept_only_by_the_adult_is_forgotten_after_90_days_without_a_code(
+    branch, adult, days_ago, gone
+):
     session, opened = (make_shared_visit(branch, adult=adult, days_ago=days_ago) for _ in range(2))
     code_for(opened, at=AT - DAY)
     retention.forget(at=AT)
@@ -259,7 +261,7 @@ def test_erasing_the_adult_leaves_the_visit_to_the_child(world, child, adult):
 
 
 @pytest.mark.parametrize("has_code", [False, True])
-def test_erasing_the_only_adult_deletes_the_visit_unless_a_code_opens_it(branch, adult, has_code):
+def test_erasing_the_only_person_with_a_visit_deletes_it_unless_a_code_opens_it(branch, adult, has_code):
     session = make_shared_visit(branch, adult=adult)
     conversation = ConversationFactory(help_session=session)
     MessageFactory(conversation=conversation, author=adult, body="Zqxadult")
@@ -369,7 +371,7 @@ def test_merging_two_records_of_an_adult_keeps_their_shared_visits(
 
 
 def test_unmerging_restores_the_child_and_the_adult_of_a_shared_visit(branch, coordinator):
-    """Both records are of one person. `one` was a child's record. `two` shared the visit as an adult."""
+    """Merge two records that share a visit. One has it as the child, the other as the adult."""
     one, two = UserFactory(), UserFactory()
     session = make_shared_visit(branch, child=one, adult=two)
     at = timezone.now()
@@ -404,7 +406,7 @@ def test_child_sees_the_childrens_privacy_text_and_only_allowed_retention_choice
     assert client.get(reverse("remember"), {"remember": "365"}).status_code == 422
 
 
-def test_privacy_page_shows_the_text_for_children_after_opening_a_childs_visit(
+def test_viewer_by_code_of_a_childs_visit_sees_the_privacy_text_for_children(
     branch, show_code, client, patron, sign_in
 ):
     assert "If you are a child" not in text(sign_in(Client(), patron).get(reverse("privacy")))
@@ -412,7 +414,9 @@ def test_privacy_page_shows_the_text_for_children_after_opening_a_childs_visit(
     assert "If you are a child" in text(client.get(reverse("privacy")))
 
 
-def test_keep_page_names_the_day_on_which_the_childs_visit_ends(branch, child, show_code, client, sign_in):
+def test_keep_page_says_on_which_day_a_childs_visit_will_be_forgotten(
+    branch, child, show_code, client, sign_in
+):
     session = SharedSessionFactory(branch=branch)
     show_code(sign_in(client, child), code_for(session))
     day = Library.current().today(timezone.now() + 90 * DAY)

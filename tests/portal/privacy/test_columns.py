@@ -99,7 +99,7 @@ def test_every_column_that_a_merge_fills_in_is_tested_with_values():
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", VALUES)
-def test_merge_fills_in_columns_that_the_remaining_record_lacks(name):
+def test_merge_fills_only_the_empty_columns_of_the_remaining_record(name):
     theirs, own, empty = VALUES[name]
     for before, after in [(own, own), (empty, theirs)]:
         going = UserFactory(email=None)

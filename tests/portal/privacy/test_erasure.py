@@ -1,4 +1,4 @@
-"""Test that an erasure deletes all of a person's data or nothing, leaves only counts, and sends a receipt."""
+"""Test that an erasure deletes a person's data except counts, or changes nothing, and sends a receipt."""
 
 import datetime
 import time
@@ -66,7 +66,10 @@ def me(client, patron, sign_in):
 
 @pytest.fixture
 def life(patron, staff, coordinator, branch):
-    """Create a row of every kind. The patron's words contain MINE, and the library's words contain THEIRS."""
+    """Create rows of every kind for the patron.
+
+    Texts by the patron contain MINE. Texts by the library contain THEIRS.
+    """
     EmailAddress.objects.create(user=patron, email=patron.email, verified=True, primary=True)
     EmailAddress.objects.create(user=patron, email="sam.second@example.org", verified=True)
     visit = HelpSessionFactory(
@@ -528,7 +531,7 @@ class TestReceiptEmail:
         assert not Notification.objects.exists()
 
 
-def test_request_by_a_person_erased_meanwhile_redirects_to_the_signed_out_page(
+def test_person_erased_during_their_own_request_is_redirected_to_the_signed_out_page(
     me, patron, library, monkeypatch
 ):
     def meanwhile(*args, **kwargs):
@@ -564,9 +567,10 @@ def test_question_about_an_erased_recommendation_shows_an_error_and_the_typed_te
 
 @pytest.mark.parametrize("what", ["person", "visit", "conversation", "contact"])
 def test_legal_hold_prevents_erasing_the_person(me, patron, life, coordinator, what):
-    """A hold on a contact logged for a conversation also prevents the erasure of the person.
+    """Set a legal hold on the person, the visit, the conversation or the contact.
 
-    An erasure would delete the words of that contact.
+    The contact is the help session that the desk recorded for the conversation. An erasure would delete the
+    text of the contact.
     """
     contact = HelpSessionFactory(branch=life["visit"].branch, question="The desk's words")
     Conversation.objects.filter(pk=life["conversation"].pk).update(logged_as=contact)

@@ -1,6 +1,6 @@
 """Test erasing a person while answers, verdicts and actions on other devices happen.
 
-Nothing of the person is left after that, and no deadlock occurs.
+The tests check that nothing of the person is left and that no deadlock occurs.
 """
 
 import uuid
@@ -46,9 +46,9 @@ pytestmark = [
 
 
 def begin(_number):
-    """Create a person with two conversations and an item in an answer.
+    """Create a person with two conversations. An answer in one of them recommends an item.
 
-    Of the person's two visits, one is in their account and one is not.
+    Create two visits. One is in the person's account, and nobody has kept the other.
     """
     branch = LibraryFactory(
         default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
@@ -206,7 +206,7 @@ REFUSALS = {"Erased", "DoesNotExist", "IntegrityError", "AlreadyErased", "Alread
 
 
 def check(data, outcomes):
-    """Check one round. Exactly one erasure succeeds. The first outcomes are those of the erasures."""
+    """Check that nothing of the person is left, and that actions failed only with exceptions in REFUSALS."""
     refused = {outcome for outcome in outcomes if isinstance(outcome, str) and not outcome.isdigit()}
     assert refused <= REFUSALS, refused
     assert not User.objects.filter(pk=data.person.pk).exists()

@@ -345,7 +345,7 @@ class TestRequesting:
         assert 'id="prove"' in page
         assert 'id="make-copy"' not in page
 
-    def test_export_page_answers_a_poll_with_content_only_after_progress(self, me, patron):
+    def test_poll_of_the_export_page_returns_content_only_after_progress(self, me, patron):
         export = exports.ask_for(patron, language="en", at=NOW)
         assert me.get(COPY, {"since": "waiting-0"}, **HTMX).status_code == 204
         Export.objects.filter(pk=export.pk).update(state="building", done=3, total=20)

@@ -65,7 +65,7 @@ def pause(seconds):
 
 
 def hold(data):
-    """Set the hold, and return whether the record still exists after that."""
+    """Set the hold, and return whether the visit and its messages exist after that."""
     with transaction.atomic():
         holds.hold(data.record, reason="Case 7", by=data.coordinator, at=timezone.now())
         # Give the other process time to interfere.
@@ -121,7 +121,7 @@ def check_words(data, outcomes):
 
 
 def begin_with_log_entry(number):
-    """Create a visit that is not due for deletion, and an access log entry that is due."""
+    """Create a visit that is not due for deletion, and an access log entry that is due for deletion."""
     data = begin(number)
     HelpSession.objects.filter(pk=data.visit.pk).update(kept_at=timezone.now())
     long_ago = timezone.now() - datetime.timedelta(days=731)

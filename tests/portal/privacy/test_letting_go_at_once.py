@@ -1,4 +1,4 @@
-"""Test giving up a child's visit while a hold on the person changes or the person's records are merged."""
+"""Test leaving a child's visit while a legal hold is set or lifted, or while two records are merged."""
 
 import datetime
 import uuid
@@ -97,7 +97,7 @@ def check_hold(data, outcomes):
     kept_visit, _let_go = outcomes
     assert kept_visit in (True, False), outcomes
     assert holds.held(data.visit) is kept_visit, (data.how, outcomes)
-    # A held visit is not forgotten, even if it is due.
+    # A hold stops retention. It does not stop a person from leaving or from being removed.
     assert keeps_visit(data) is (kept_visit and data.how == "in time")
     seen.add(kept_visit)
 
@@ -108,7 +108,7 @@ seen = set()
 def test_shared_visit_is_held_if_the_person_leaves_after_the_legal_hold_is_set():
     seen.clear()
     rounds([hold, leave_visit], ROUNDS, before=begin, after=check_hold)
-    # At least one hold must come before the leaving. Otherwise this test proves nothing.
+    # At least one hold must be set before the person leaves. Otherwise this test proves nothing.
     assert True in seen
 
 
@@ -184,7 +184,7 @@ def verdict(data):
 
 def check_no_deadlock(data, outcomes):
     *outcomes, said = outcomes
-    # The child may have given up the visit of this item just before the verdict.
+    # The verdict is refused if the child left the visit just before it.
     assert (set(outcomes), said in (None, "Erased")) == ({None}, True), (
         outcomes,
         said,

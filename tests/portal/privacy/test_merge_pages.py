@@ -124,7 +124,7 @@ def test_desk_requires_the_second_factor_after_merging_into_a_staff_account(devi
 
 
 def test_merge_of_accounts_sends_an_email_and_can_be_undone_by_the_desk(client, patron, coordinator):
-    """Otherwise anyone who finds a patron's device signed in could take over all of the patron's data."""
+    """Check what protects a patron if a stranger finds their signed-in device and merges their account."""
     other = UserFactory(email="other@example.org")
     visit = HelpSessionFactory(patron=other)
     ask_for_code(client, other.email)

@@ -1,4 +1,4 @@
-"""Test that a merge moves all rows of the ending record, or changes nothing."""
+"""Test that a merge moves all rows of one record to the other record, or changes nothing."""
 
 import uuid
 
@@ -134,7 +134,7 @@ def test_merging_two_records_deletes_no_rows_except_the_user_and_the_export():
     assert not SavedItem.objects.exclude(saved_list__patron=world.other_patron).exists()
 
 
-def test_merge_creates_an_audit_event_for_both_records_and_keeps_earlier_events(device, patron):
+def test_merge_creates_one_audit_event_per_record_and_keeps_earlier_events(device, patron):
     public_ids = {str(device.public_id), str(patron.public_id)}
     merge_people(device, patron, by=device, at=timezone.now())
     found = AuditEvent.objects.filter(patron=patron)
@@ -250,7 +250,7 @@ def test_merge_updates_names_in_the_search_index_and_refreshes_open_desk_pages(d
 
 
 @pytest.mark.parametrize("why", ["one", "works at a desk", "may not sign in", "gone"])
-def test_merge_refuses_a_staff_record_an_inactive_record_and_a_deleted_record(why, device, patron, branch):
+def test_merge_is_refused_for_identical_staff_deactivated_or_deleted_records(why, device, patron, branch):
     going, into = device, patron
     if why == "one":
         going = patron
@@ -287,7 +287,7 @@ def test_merge_preview_counts_visits_conversations_and_saved_items(device, patro
     assert not what_moves(device)
     session = visit(device, branch)
     ask(device, help_session=session)
-    # This conversation has no messages.
+    # This verdict opens a conversation without messages, which the preview does not count.
     verdicts.take_verdict(
         recommend_in(session)[0], verdict="did_not_help", why="", comment="", by=device, at=timezone.now()
     )
@@ -312,7 +312,7 @@ def is_unique_per_person(model, field):
 
 
 def test_every_unique_foreign_key_to_a_person_has_a_merge_function():
-    """If a person can have only one row of a model, MERGED_BY needs a function for the second row."""
+    """Require a merge function in MERGED_BY if a person can have only one row of a model."""
     clashing = {
         (model._meta.label, field)
         for model, field in merging.references()

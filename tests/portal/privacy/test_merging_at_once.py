@@ -89,7 +89,7 @@ def check(data, outcomes):
         said_by_staff,
     }
     assert data.conversation in theirs
-    # The record that has ended can no longer ask a question.
+    # After the merge, nobody can ask a question with the deleted record.
     assert asked == "DoesNotExist" or theirs.filter(pk=asked).exists()
     assert Recommendation.objects.get(pk=data.item.pk).patron_id == data.into.pk
     assert theirs.filter(recommendation=data.item, status="waiting_for_staff").exists()

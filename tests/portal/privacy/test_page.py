@@ -43,9 +43,7 @@ def test_privacy_page_shows_only_the_patrons_own_name_email_and_visit_count(clie
 
 
 @pytest.mark.parametrize("session", [HelpSessionFactory, QuietSessionFactory])
-def test_privacy_page_says_that_the_library_does_not_know_a_viewer_by_code(
-    client, branch, show_code, session
-):
+def test_viewer_by_code_reads_that_the_library_does_not_know_who_they_are(client, branch, show_code, session):
     page = page_of(show_code(client, code_for(session(branch=branch))))
     assert "doesn't know who you are" in page
     assert "compost" not in page
@@ -57,7 +55,7 @@ def test_privacy_page_is_in_the_viewers_language(client, library):
 
 
 @pytest.mark.parametrize("name", ["me", "home", "sign_in"])
-def test_privacy_page_is_linked_from_the_account_home_and_sign_in_pages(client, library, name):
+def test_pages_for_anonymous_visitors_link_to_the_privacy_page(client, library, name):
     assert f'href="{reverse("privacy")}"' in client.get(reverse(name)).content.decode()
 
 

@@ -52,8 +52,7 @@ def test_policy_line_contains_no_hard_coded_number_of_days(label):
     assert bool(line.periods) == bool(line.ended_by)
 
 
-def test_privacy_page_covers_everything_that_is_exported():
-    """The page shows every group with exported rows. Only the roles and invitations of staff are missing."""
+def test_privacy_page_covers_all_exported_models_except_staff_roles_and_invitations():
     unsaid = {
         label
         for label, line in POLICY.items()
@@ -101,7 +100,7 @@ def test_models_about_people_are_not_in_the_library_group(model):
     "label", [label for label, line in POLICY.items() if line.ends_with and not line.ended_by]
 )
 def test_rows_that_the_policy_deletes_with_another_row_have_a_cascading_foreign_key(label):
-    """Recommendations are an exception, because retention reduces them to counts."""
+    """Skip recommendations, because retention reduces them to counts instead of deleting them."""
     if label in ("recommendations.Recommendation",):
         return
     model, other = apps.get_model(label), apps.get_model(POLICY[label].ends_with)

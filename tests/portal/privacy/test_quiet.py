@@ -1,4 +1,4 @@
-"""Test that the words of a quiet visit appear only on the visit's own pages, whatever happens."""
+"""Test that the words of a quiet visit appear only on its own pages, after any sequence of actions."""
 
 import datetime
 import re
@@ -65,7 +65,11 @@ def build(branch, staff):
 
 
 class Quiet:
-    """The actions in a quiet visit. The person has only the code, is also signed in, or works at the desk."""
+    """A quiet visit, with one method for each action that people can try.
+
+    `holder` is a browser with only the code. `signed_in` has the code and a signed-in patron. `at_desk` is the
+    browser of a staff member.
+    """
 
     def __init__(self, world, quiet, holder, signed_in, at_desk):
         self.world, self.quiet, self.browsers, self.at_desk = world, quiet, [holder, signed_in], at_desk
@@ -102,8 +106,7 @@ class Quiet:
         browser.post(reverse("conversation_draft", args=[self.conversation().public_id]), self.typed("draft"))
 
     def lose_form(self, browser):
-        # This may create the conversation with a request that has no CSRF token. So the token is checked only
-        # from the next request on.
+        # Call conversation() before CSRF checks are turned on, because it may send a request without a token.
         address = reverse("reply", args=[self.conversation().public_id])
         browser.handler.enforce_csrf_checks = True
         browser.post(address, self.typed("lost"))

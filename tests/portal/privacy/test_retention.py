@@ -61,7 +61,7 @@ COUNTED = (
 
 @pytest.fixture
 def visit_not_due(library):
-    """Return a visit that is not due, to show that retention doesn't delete too much."""
+    """Return a visit that is too new to be forgotten, to show that retention doesn't delete too much."""
     return HelpSessionFactory(branch=library.default_branch, created_at=AT - 29 * DAY, question="Not yet")
 
 
@@ -285,7 +285,7 @@ def test_forgotten_visit_cannot_be_opened_kept_or_handed_over(patron, staff, bra
         keeping.keep(session, by=patron, at=AT, wording="", language="en")
 
 
-# The patron's choice.
+# The patron's retention choice.
 
 
 def make_choice(patron, remember, *, at, until=None):
@@ -347,7 +347,7 @@ def test_retention_choice_is_recorded_with_wording_and_time(patron):
 
 
 @pytest.mark.django_db
-def test_python_and_sql_select_the_same_visits_to_forget_for_every_retention_choice(library, branch):
+def test_python_and_sql_agree_on_which_visits_to_forget_for_every_retention_choice(library, branch):
     people = [UserFactory() for _ in range(7)]
     days = [AT - timedelta(hours=hours) for hours in (1, 23, 25, 70, 715, 725, 2150, 2170, 8750, 8770)]
     for patron, remember in zip(people, ["30", "90", "365", "until", "until", "nothing", "365"], strict=True):
@@ -374,7 +374,7 @@ def test_python_and_sql_select_the_same_visits_to_forget_for_every_retention_cho
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("what", ["person", "session", "conversation", "contact"])
-def test_legal_hold_preserves_a_record_and_everything_connected_until_lifted(
+def test_everything_connected_to_a_legal_hold_is_preserved_until_the_hold_is_lifted(
     patron, coordinator, branch, what
 ):
     session = make_kept_visit(patron, branch, 400)
@@ -413,7 +413,7 @@ def test_legal_hold_preserves_a_record_and_everything_connected_until_lifted(
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("record", ["patron", "adult", "visit", "conversation"])
-def test_access_log_of_a_held_record_is_kept_longer_than_730_days(patron, staff, coordinator, branch, record):
+def test_access_log_about_held_data_is_kept_longer_than_730_days(patron, staff, coordinator, branch, record):
     visit = SharedSessionFactory(
         branch=branch, patron=patron, shared_with=UserFactory(), kept_at=AT, shared_at=AT
     )
@@ -423,7 +423,7 @@ def test_access_log_of_a_held_record_is_kept_longer_than_730_days(patron, staff,
         "visit": visit,
         "conversation": ConversationFactory(help_session=visit),
     }
-    # The visit was opened before anyone added it to an account, so the event about it names no patron.
+    # Staff opened the visit before anyone kept it, so the events about the visit name no patron.
     old_events = [
         audit.record("looked_up", patron, by=staff, patron=patron, at=AT - 731 * DAY, reason="Case 12"),
         audit.record("opened", visit.shared_with, by=staff, patron=visit.shared_with, at=AT - 731 * DAY),
@@ -482,7 +482,7 @@ def test_lifted_legal_hold_is_deleted_after_two_years(patron, coordinator):
     assert not LegalHold.objects.exists()
 
 
-# How the job runs.
+# How the retention job runs.
 
 
 @pytest.mark.django_db

@@ -1,4 +1,4 @@
-"""Test giving up a child's visit. Holds on the person still cover it, and the person's rows are removed."""
+"""Test what happens if a person leaves a child's visit or is removed from it."""
 
 import datetime
 import uuid
@@ -53,7 +53,7 @@ def adult(library):
 def visit(branch, staff, child, adult):
     """Return a visit in the accounts of a child and an adult.
 
-    It has a message by each of them, and an answer with an item.
+    Its conversation has a message by each of them, and an answer that recommends an item.
     """
     found = SharedSessionFactory(
         branch=branch,
@@ -169,7 +169,7 @@ def test_child_cannot_be_erased_while_the_shared_visit_is_under_legal_hold(visit
     assert visit.question == ""
 
 
-def test_lifting_a_persons_legal_hold_keeps_the_legal_hold_set_on_the_visit(visit, adult, coordinator):
+def test_lifting_a_persons_legal_hold_keeps_a_separate_hold_on_the_visit(visit, adult, coordinator):
     on_person = holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
     sharing.stop_keeping(visit, by=adult, at=AT + HOUR)
     own = holds.hold(visit, reason="Case 8", by=coordinator, at=AT + HOUR)
@@ -198,7 +198,7 @@ def test_held_person_who_leaves_a_visit_twice_creates_only_one_legal_hold(visit,
     ("who", "route"), [("adult", "stop_keeping"), ("child", "stop_keeping"), ("child", "stop_sharing")]
 )
 def test_leaving_a_shared_visit_does_not_reveal_a_legal_hold(visit, people, coordinator, sign_in, who, route):
-    """The page after leaving is the same whether the hold is on the child, on the adult or on nobody."""
+    """Compare the page after leaving for a hold on the child, on the adult and on nobody."""
     read = []
     for held in ([], [people["child"]], [people["adult"]]):
         HelpSession.objects.filter(pk=visit.pk).update(
@@ -254,7 +254,7 @@ def test_unmerging_returns_an_older_legal_hold_to_the_original_record(coordinato
 
 
 def test_person_already_removed_from_a_visit_cannot_remove_other_people(visit, child, adult, staff):
-    """The person still has a page open that was loaded before their removal."""
+    """Send the requests of a page that the person loaded before their removal."""
     sharing.take_out(visit, adult, by=staff, at=AT)
     HelpSession.objects.filter(pk=visit.pk).update(
         shared_with=(other := UserFactory()), is_the_childs_alone=False
@@ -266,7 +266,7 @@ def test_person_already_removed_from_a_visit_cannot_remove_other_people(visit, c
 
 
 def test_retention_does_not_remove_an_adult_who_just_joined_the_visit(visit, adult, monkeypatch):
-    """Another adult joins after retention has selected the visit and before it locks the visit."""
+    """Let another adult join after retention selects the visit and before retention locks the visit."""
     other, due_sharing = UserFactory(), retention.due_sharing
     HelpSession.objects.filter(pk=visit.pk).update(shared_at=AT - 100 * DAY)
     looked = []
@@ -310,7 +310,7 @@ def test_queued_answer_email_is_deleted_when_its_recipient_leaves_the_visit(
     leave(visit, people[who], **people)
     goes_on = next(name for name in ("child", "adult") if name != who)
     to = sorted(Notification.objects.values_list("recipient", flat=True))
-    # Both people get an email about the other visit.
+    # Both people get an email about the visit that nobody left.
     assert to == sorted([people[who].pk, people[goes_on].pk, people[goes_on].pk])
 
 
@@ -324,7 +324,7 @@ def test_answer_is_not_emailed_to_an_adult_just_removed_from_the_visit(visit, ch
     assert list(Notification.objects.values_list("recipient", flat=True)) == [child.pk]
 
 
-# The desk removes a person who has the visit as the child but is someone else.
+# The desk removes a person who kept the visit as the child but is not that child.
 
 
 @pytest.fixture
@@ -333,7 +333,7 @@ def desk(client, staff, sign_in):
 
 
 def confirm_removal(desk, visit, person):
-    """Open the confirmation page from the visit's page and confirm. Return (text of the page, response)."""
+    """Open the confirmation page from the visit's page and confirm. Return (page text, response)."""
     address = f"{reverse('take_out', args=[visit.public_id])}?who={person.public_id}"
     assert (
         address.replace("&", "&amp;")
@@ -390,7 +390,9 @@ def test_staff_member_can_remove_the_wrong_child_from_a_shared_visit(
     assert "removed a child's visit from your library account" in text(browser.get(reverse("who_looked")))
 
 
-def test_right_child_and_adult_can_keep_the_visit_with_a_new_code(visit, child, desk, show_code, sign_in):
+def test_right_child_can_keep_the_visit_after_the_wrong_child_is_removed(
+    visit, child, desk, show_code, sign_in
+):
     sharing.keep_alone(visit, by=child, at=AT)
     asked, _answer = confirm_removal(desk, visit, child)
     for words in (
@@ -417,9 +419,7 @@ def test_removing_the_child_from_a_visit_revokes_the_printed_code(visit, child, 
     assert holder.get(visit.get_absolute_url()).status_code == 404
 
 
-def test_saved_items_of_a_child_under_legal_hold_survive_removal_from_a_visit(
-    visit, child, coordinator, staff
-):
+def test_saved_items_of_a_held_child_remain_when_staff_remove_the_child(visit, child, coordinator, staff):
     item = contents.TABLES["recommendations"].rows(child, timezone.now())[0]
     saved = SavedItemFactory(saved_list__patron=child, item=item.item, recommendation=item)
     holds.hold(child, reason="Case 7", by=coordinator, at=AT)
@@ -467,7 +467,9 @@ def test_staff_member_of_another_branch_cannot_remove_a_child_from_a_visit(visit
 
 
 @pytest.mark.parametrize(("held_by", "told"), [(["child"], ["child"]), (["adult"], ["adult"]), ([], [None])])
-def test_opening_a_shared_visit_by_code_is_logged_for_the_child_or_adult(visit, people, desk, held_by, told):
+def test_opening_a_shared_visit_by_code_at_the_desk_is_logged_for_one_person(
+    visit, people, desk, held_by, told
+):
     both = {
         "patron": people["child"] if "child" in held_by else None,
         "shared_with": people["adult"] if "adult" in held_by else None,
@@ -519,7 +521,7 @@ def test_unmerging_moves_an_adults_new_messages_with_the_shared_visit(
 
 
 def test_unmerging_does_not_return_a_removed_adult_to_the_shared_visit(branch, coordinator):
-    """Neither record is a child's any more. One has the visit as the child, the other as the adult."""
+    """Merge two records that share a visit. One has it as the child, the other as the adult."""
     one, two = UserFactory(), UserFactory()
     both = SharedSessionFactory(branch=branch, patron=one, shared_with=two)
     joined = merge_for_a_day(two, one, by=coordinator, at=AT)

@@ -38,19 +38,19 @@ from tests.mailers import use_outbox
 
 pytestmark = pytest.mark.django_db
 
-# A merge and its undoing may leave a difference in these tables. They add audit events, raise the counters
-# for open pages and delete the export.
+# These tables may differ after a merge is undone. The merge deletes the export. The merge and its undoing add
+# audit events and raise the counters that refresh open pages.
 LEFT = {"accounts.AuditEvent", "conversations.BranchQueue", "sessions.Session", "privacy.Export"}
 LEFT_COLUMNS = {"version", "desk_version", "changed_at"}
 
 
 def rows():
-    """Return {model label: sorted rows}, without the counters for open pages."""
+    """Return {model label: sorted rows}, without the tables in LEFT and the columns in LEFT_COLUMNS."""
     found = {}
     with connection.cursor() as cursor:
         for model in apps.get_models():
             if model._meta.label not in LEFT:
-                # The rows of this search index are written again, with new primary keys.
+                # Unmerging writes the rows of this search index again, with new primary keys.
                 hidden = LEFT_COLUMNS | (
                     {"id"} if model._meta.label == "conversations.ConversationWords" else set()
                 )
@@ -299,7 +299,7 @@ def test_unmerging_removes_an_email_address_added_after_the_merge(two, had_one):
     )
     unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
     assert rows()["accounts.User"] == before["accounts.User"]
-    # The person who signed in meanwhile had begun an email change. It is gone too.
+    # The email change that was begun after the merge is deleted too.
     assert not AddressChange.objects.exists()
     assert set(
         EmailAddress.objects.filter(user__in=[going, into]).values_list("user", "email", "verified")

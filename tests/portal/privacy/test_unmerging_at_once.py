@@ -29,7 +29,7 @@ pytestmark = [
 
 
 def begin(_number):
-    """Create a person with two merged records, and a conversation of the record that ended."""
+    """Create a person whose two records were merged, and a conversation of the record that was deleted."""
     branch = LibraryFactory(
         default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
     ).default_branch
@@ -83,7 +83,7 @@ def check(data, outcomes):
         data.going,
     )
     assert set(conversation.messages.values_list("pk", flat=True)) >= {said_by_patron, said_by_staff}
-    # The author may be empty, because the conversation no longer belongs to the record `into`.
+    # The author is None if `into` wrote after the conversation had gone back to `going`.
     assert Message.objects.get(pk=said_by_patron).author_id in {
         data.going.pk,
         None,

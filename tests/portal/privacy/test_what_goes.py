@@ -1,4 +1,4 @@
-"""Test that the page before an erasure, the receipt and the actual deletion have the same numbers.
+"""Test that the erase page, the receipt and the actual deletion agree on the number of rows of each kind.
 
 The visits have random contents, and they cover every way in which two people can share a visit. Deletions are
 counted in the whole database.

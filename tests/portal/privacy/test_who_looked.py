@@ -54,7 +54,7 @@ def sentences(person, **how):
     ]
 
 
-def test_access_log_page_shows_each_access_as_a_sentence_with_its_place(visit, staff, patron):
+def test_access_log_page_says_who_opened_what_and_from_which_desk_page(visit, staff, patron):
     conversation = ConversationFactory(help_session=visit, subject="Which bees?")
     look(conversation, staff)
     look(visit, staff, days=1, where=Where.SESSIONS)

@@ -88,7 +88,7 @@ def owned(people):
 
 
 def words_of(found):
-    """Return every sentence and name in these rows."""
+    """Return the names, and the texts of more than 20 characters, in these rows."""
     words = set()
     for label, columns in TEXT_COLUMNS.items():
         for values in (
@@ -99,7 +99,10 @@ def words_of(found):
 
 
 def text_of(rows, *, without=None):
-    """Join all values of the rows into one text."""
+    """Join all values of the rows into one text.
+
+    `without` is {model label: primary keys} of rows to leave out.
+    """
     without = without or {}
     return "\n".join(
         value

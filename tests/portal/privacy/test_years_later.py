@@ -49,7 +49,7 @@ def written_words():
 
 
 def all_texts():
-    """Yield all texts in all tables, including search indexes, except the catalog and the reply templates."""
+    """Yield all texts of more than 12 characters, except in the catalog and the reply templates."""
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
             if (
