@@ -18,7 +18,7 @@ from psycopg import sql
 from tests import databases
 
 ON_POSTGRES = "postgresql" in settings.DATABASES["default"]["ENGINE"]
-# The separate portals copy the tests' database, so it must exist.
+# The mark django_db makes the tests' database, which the separate portals copy.
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.django_db,
@@ -36,7 +36,7 @@ NAME_AND_LOGO = "from accounts.models import Library; library = Library.objects.
 
 
 class SeparatePortal:
-    """A portal with all tables and no rows, or a copy of `like`."""
+    """A portal with its own folder and database. It is empty, or it is a copy of the portal `like`."""
 
     def __init__(self, folder, *, like=None):
         self.folder = folder
@@ -202,7 +202,7 @@ def test_invalid_backup_is_refused_and_changes_nothing(old, archive):
 
 
 def test_backup_during_writes_is_consistent(old, new_portal, tmp_path):
-    """Add branches in pairs, each in one transaction. The backup must contain only whole pairs."""
+    """Add pairs of branches, one transaction per pair. Check that the backup has both branches of each pair."""
     writer = """
 import itertools, sys
 from django.db import transaction

@@ -59,7 +59,7 @@ from tests.factories import (
 from tests.processes import at_once, rounds
 
 ROUNDS, PROCESSES = times(4, 10), 8
-# Rounds of the tests of one conversation.
+# The number of rounds in the tests of actions on a conversation.
 CONVERSATION_ROUNDS = times(10, 100)
 
 pytestmark = [
@@ -298,7 +298,7 @@ def test_draft_saved_while_its_answer_is_sent_does_not_reappear(session):
     )
 
 
-# By then the undo window of every answer is over.
+# After this time, the undo window of every answer is over.
 AFTER_UNDO_WINDOW = datetime.timedelta(minutes=5)
 
 
@@ -328,7 +328,7 @@ def columns(conversation):
 
 
 def as_written(conversation):
-    """Return the same columns as stored in the row."""
+    """Return the stored values of the columns that columns() computes."""
     names = (
         "status",
         "waiting_since",
@@ -346,9 +346,9 @@ def as_written(conversation):
 
 
 def test_conversation_row_matches_its_history_after_simultaneous_actions(session):
-    """Let patron and staff act at the same time.
+    """Let a patron and staff members act at the same time.
 
-    The row must match the history, and counters every action.
+    After each round, the row must match the history, and the counters must match the number of actions.
     """
     conversation, elsewhere = ask(session), BranchFactory()
     people = StaffFactory.create_batch(3, branch=session.branch)
@@ -424,9 +424,9 @@ def test_conversation_row_matches_its_history_after_simultaneous_actions(session
         assert outcomes[:6] == ["done"] * 6
         assert as_written(conversation) == columns(conversation)
         raised = {name: after[name] - before[name] for name in after}
-        # Messages and closings, minus the answer that was taken back.
+        # Two messages, two answers and the closings count. The answer that was taken back no longer counts.
         assert raised["version"] == 2 + 2 - 1 + raised["closed"]
-        # The note counts as one change.
+        # Taking back the answer and writing the note count as one change each.
         assert raised["desk"] == 2 + 2 + 1 + 1 + raised["closed"] + raised["desk events"]
         assert raised["queues"] >= raised["desk"]
 

@@ -75,7 +75,7 @@ def test_every_error_has_its_own_page(visitor, url, status, words):
 
 
 def test_bad_request_page_shows_nothing_about_the_visitor(visitor, patron, sign_in):
-    """Read neither session nor library, so that the page is the same for everybody."""
+    """Sign in first. The page must not show who is signed in."""
     sign_in(visitor, patron)
     page = visitor.get("/malformed/").content.decode()
     assert "/sign-in/" not in page

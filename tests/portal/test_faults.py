@@ -1,4 +1,4 @@
-"""Check that killed processes, a full disk and a failing database lose nothing and give no access."""
+"""Check that a killed process, a full disk or a failing database loses no data and gives nobody access."""
 
 import contextlib
 import multiprocessing
@@ -41,7 +41,7 @@ def question(token=None):
 
 
 def ask_until_killed(session_key, pipe):
-    """Send one question after another. Report each through the pipe when the response has arrived."""
+    """Send one question after another. After each response, send the question's token through the pipe."""
     connections.close_all()
     browser = Client()
     browser.cookies[configured.SESSION_COOKIE_NAME] = session_key
@@ -65,7 +65,7 @@ def test_question_confirmed_to_the_patron_survives_a_killed_web_process(sign_in,
         process = context.Process(target=ask_until_killed, args=(key, theirs), daemon=True)
         process.start()
         theirs.close()
-        # The first question was answered.
+        # Wait for the response to the first question.
         answered.append(ours.recv_bytes())
         time.sleep(wait)
         os.kill(process.pid, signal.SIGKILL)
@@ -90,7 +90,7 @@ def test_database_restart_causes_no_failed_request():
     LibraryFactory()
 
     def get():
-        """Send a request as the web server does. Django's test client would keep its connection open."""
+        """Send a request as the web server does. The test client would keep the database connection open."""
         said = []
         answer = application(RequestFactory().get("/").environ, lambda status, headers: said.append(status))
         b"".join(answer)
@@ -98,7 +98,7 @@ def test_database_restart_causes_no_failed_request():
         return said
 
     def restart():
-        """End all other connections, as a restart does."""
+        """End all other database connections, as a restart of PostgreSQL does."""
         with psycopg.connect(
             **connection.get_connection_params() | {"cursor_factory": None, "context": None}
         ) as other:
@@ -123,7 +123,7 @@ def test_question_is_not_stored_and_an_error_is_shown_if_the_disk_is_full(sign_i
 
     most = pages("max_page_count")
     with connection.cursor() as cursor:
-        # Free pages of other tests would have room for all questions.
+        # Remove free pages that earlier tests left in the file. They would have room for all questions.
         cursor.execute("VACUUM")
     try:
         pages(f"max_page_count={pages('page_count')}")
@@ -187,7 +187,7 @@ def test_signing_in_and_opening_a_visit_fail_if_attempts_cannot_be_counted(
 
 @pytest.mark.django_db
 def test_cache_still_contains_a_key_after_four_hundred_more_keys_are_stored():
-    """Store more than 300 keys, above which Django's cache removes rows by default."""
+    """Store more than 300 keys. Django's default is to remove rows from a cache of that size."""
     cache.set("used", True)
     for number in range(400):
         cache.set(f"other:{number}", number)

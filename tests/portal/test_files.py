@@ -13,7 +13,7 @@ from portal import files
 from tests.factories import pdf_file, picture_file
 
 LOCATION = Image.Exif()
-# The camera was held upright, so the picture is turned to the right.
+# This EXIF orientation says that a viewer must turn the picture to the right by 90 degrees.
 LOCATION[0x0112] = 6
 LOCATION[0x8825] = {1: "N", 2: (41.0, 52.0, 30.0)}
 LOCATION[0x010E] = "SECRET PLACE"
@@ -207,7 +207,7 @@ def test_phone_photo_with_a_second_picture_is_accepted():
 
 @pytest.mark.slow
 def test_jpeg_with_too_many_scans_is_refused():
-    """Refuse it before decoding. Ten megabytes of tiny scans would keep a process busy for an hour."""
+    """Build a JPEG with many tiny scans. A process would take an hour to decode ten megabytes of them."""
     out = io.BytesIO()
     Image.new("L", (4000, 4000), 128).save(out, "JPEG", progressive=True)
     content = out.getvalue()

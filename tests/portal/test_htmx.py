@@ -1,4 +1,4 @@
-"""Check named partials of a page. A package adds their tags on Django 5.2. Django 6.0 has its own."""
+"""Check named partials of a page. On Django 5.2, a package adds their tags. Django 6.0 includes the tags."""
 
 import django
 import pytest
@@ -16,7 +16,7 @@ PAGE = (
 
 @pytest.fixture
 def render(settings, tmp_path):
-    """Render a page with a partial, for htmx or not, and return its text and status."""
+    """Return render(htmx=, partial=, status=), which renders a page and returns its text and its status."""
     (tmp_path / "page.html").write_text(PAGE)
     [engine] = settings.TEMPLATES
     options = {**engine["OPTIONS"], "context_processors": []}

@@ -1,4 +1,4 @@
-"""Check that sign-ins, codes and apps survive a change of the secret key."""
+"""Check which sign-ins, codes and authenticator apps work after a change of the secret key."""
 
 import pytest
 from allauth.mfa.adapter import get_adapter
@@ -43,7 +43,7 @@ def test_patron_stays_signed_in_only_if_the_old_secret_key_becomes_a_fallback(
     sign_in(client, patron)
     change_key(known=known)
     assert client.get(reverse("me")).wsgi_request.user.is_authenticated == known
-    # The session was then signed with the new key.
+    # That request signed the session with the new key, so the old key is not needed any more.
     if known:
         change_key(known=False)
         assert client.get(reverse("me")).wsgi_request.user.is_authenticated

@@ -1,4 +1,4 @@
-"""Check the table of limits, the counting and what people see.
+"""Check the table LIMITS, the counting of attempts, and the pages of people who reached a limit.
 
 tests/accounts/test_across_processes.py checks that processes count together.
 """
@@ -316,7 +316,7 @@ def test_emails_that_hand_over_a_visit_are_limited_per_recipient(branch, set_lim
     assert [answer.status_code for answer in sent] == [302, 429, 302]
 
 
-# Documentation and the table.
+# The documentation and the table LIMITS.
 
 
 def test_security_docs_list_every_limit():
@@ -340,7 +340,7 @@ def test_every_limit_is_used_in_the_code():
     code = "".join(
         path.read_text("utf-8") for folder in ("accounts", "portal") for path in Path(folder).rglob("*.py")
     )
-    # The table itself names each limit once.
+    # LIMITS contains each name once. So a name that occurs only once is never used.
     assert [what for what in LIMITS if code.count(f'"{what}"') < 2] == []
 
 
@@ -391,7 +391,7 @@ def test_limit_counts_are_stored_for_at_most_one_day():
 def test_counting_an_attempt_runs_four_sql_statements(set_limit, by, django_assert_num_queries):
     set_limit("thing", **dict.fromkeys(by, "9/m"))
     asked = request(UserFactory())
-    # The rows are created first and updated the second time.
+    # The first count creates the rows, and the second count updates them.
     for _ in range(2):
         # Two of the statements belong to the transaction.
         with django_assert_num_queries(4):

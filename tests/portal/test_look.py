@@ -1,4 +1,4 @@
-"""Check colors, style sheets, escaping of typed text, links and icons."""
+"""Check colors, style sheets, links, icons and the escaping of typed text."""
 
 import base64
 import datetime

@@ -50,7 +50,7 @@ def po(tree):
 
 
 def translate(tree, changes=()):
-    """Translate every text, except those in `changes`, which maps a text to (translation, flags)."""
+    """Translate every text. The dictionary `changes` {text: (translation, flags)} sets other translations."""
     changes = dict(changes)
     texts = messages.read(tree / "locale", "es")
     for message in texts:
@@ -109,7 +109,7 @@ def test_compiled_translations_can_be_read_by_gettext(tree, po):
         (("%(n)d book", "%(n)d books"), ("un libro", ""), [], "es: not translated: '%(n)d book'"),
     ],
 )
-def test_translation_that_is_empty_fuzzy_or_has_wrong_placeholders_is_reported(
+def test_empty_or_fuzzy_translation_or_one_with_wrong_placeholders_is_reported(
     tree, text, translation, flags, problem
 ):
     translate(tree, {text: (translation, flags)})

@@ -38,7 +38,7 @@ def test_only_old_backups_are_deleted(tmp_path):
     assert set(tmp_path.iterdir()) == before - {old}
 
 
-def test_new_backup_is_not_deleted_even_if_its_date_is_old(tmp_path):
+def test_backup_just_made_is_not_deleted_even_if_its_date_is_old(tmp_path):
     new = archive(tmp_path / "new.tar.gz", days_ago=900)
     assert remove_old(new, at=AT) == []
     assert new.exists()

@@ -76,8 +76,8 @@ def _everything_in(row):
 def test_prepared_query_returns_what_the_queryset_returns(two, shape, django_assert_num_queries):
     """Compare rows, related objects and query counts.
 
-    If this fails after an upgrade of Django, its iterables no longer use a compiler as CachedCompiler
-    expects.
+    If this test fails after an upgrade of Django, querysets no longer use a compiler in the way that
+    CachedCompiler needs.
     """
     HelpSessionFactory(patron=None, staff=two[0], branch=two[2])
     run = prepared(name=NAME)(SHAPES[shape])
@@ -91,7 +91,7 @@ def test_prepared_query_returns_what_the_queryset_returns(two, shape, django_ass
 def test_prepared_query_is_compiled_once(two, monkeypatch):
     """Count the compilations.
 
-    If this fails after an upgrade of Django, its iterables no longer ask the query for a compiler.
+    If this test fails after an upgrade of Django, querysets no longer ask a query for its compiler.
     """
     compiled, called = [], []
     init = CachedCompiler.__init__
@@ -195,7 +195,7 @@ def test_prepared_insert_stores_the_same_row_as_save(patron, staff, django_asser
 @pytest.mark.django_db
 @pytest.mark.parametrize("who", ["person", "code", "both", "nobody"])
 def test_prepared_query_returns_only_what_the_viewer_may_open(who, patron, branch):
-    """Run the compiled query for each kind of viewer, after it ran for another kind."""
+    """Run the same prepared query for one kind of viewer after another."""
     mine, opened, strangers = (
         HelpSessionFactory(patron=patron, branch=branch),
         HelpSessionFactory(branch=branch),

@@ -1,6 +1,6 @@
 """Check a portal in production mode from a browser.
 
-It runs in its own process, because settings are read only once.
+The portal runs in a separate process, because a process reads settings only once.
 """
 
 import json

@@ -122,7 +122,7 @@ def test_manage_run_stops_with_an_error_if_its_port_is_in_use(environment):
             assert process.wait(MAX_WAIT_SECONDS) == 1
 
 
-def test_manage_run_on_all_addresses_shows_a_qr_code_for_the_phone(environment):
+def test_qr_code_is_shown_if_manage_run_serves_all_network_addresses(environment):
     with start(environment, free_port(), "--host=0.0.0.0", "--no-worker") as process:
         try:
             said = output_until(process, "Ctrl-C")

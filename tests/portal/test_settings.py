@@ -1,4 +1,4 @@
-"""Check that unsafe settings are refused with a fix, and what safe settings do."""
+"""Check that unsafe settings are refused with instructions, and that safe settings are used."""
 
 import os
 import runpy
@@ -39,7 +39,7 @@ def manage(*arguments, **variables):
 
 
 def read_settings(**variables):
-    """Return the settings as a process with only these environment variables reads them."""
+    """Return the settings of a process that has only these environment variables."""
     env.MALFORMED.clear()
     with mock.patch.dict(os.environ, variables, clear=True):
         return runpy.run_path(str(settings.BASE_DIR / "portal" / "settings.py"))
@@ -190,7 +190,7 @@ def test_check_command_without_settings_assumes_production_mode_and_fails():
     "backend",
     ["django.core.cache.backends.locmem.LocMemCache", "django.core.cache.backends.dummy.DummyCache"],
 )
-def test_cache_not_shared_between_processes_is_reported_as_an_error(settings, backend):
+def test_cache_that_processes_do_not_share_is_reported_as_an_error(settings, backend):
     settings.LOCAL = False
     settings.CACHES = {"default": {"BACKEND": backend}}
     assert "afterword.E007" in [error.id for error in settings_are_safe()]

@@ -43,7 +43,7 @@ ADDRESS = "sam@example.org"
 
 @pytest.fixture
 def old_models(transactional_db):
-    """Migrate back and return a function that gets an old model by its label."""
+    """Migrate back to version 0.1 and return a function that gets an old model by its label."""
     MigrationExecutor(connection).migrate(BEFORE)
     there = [node for node in BEFORE if node[1]]
     apps = MigrationExecutor(connection).loader.project_state(there).apps
@@ -59,7 +59,7 @@ def upgrade():
 
 @pytest.fixture
 def before(old_models):
-    """Fill the old database with one row of everything that has been renamed since."""
+    """Create old rows whose model, columns or values have been renamed since version 0.1."""
 
     def make(label, **fields):
         return old_models(label).objects.create(**fields)
@@ -191,7 +191,7 @@ def count_in_cache(what, by, value, *, times):
 
 
 def sign_in_before(patron):
-    """Write a session as the old version did and return its key."""
+    """Store a session in the format of version 0.1, and return its key."""
     session = SessionStore()
     session[SESSION_KEY] = str(patron.pk)
     session[BACKEND_SESSION_KEY] = "accounts.sessions.SignedIn"

@@ -20,7 +20,7 @@ AT = timezone.now()
 
 @pytest.fixture
 def ran(monkeypatch):
-    """Return the times at which this worker's only job ran."""
+    """Give the worker one hourly job, and return the list of the times at which it ran."""
     ran = []
 
     def job(*, at):
