@@ -356,7 +356,7 @@ def test_every_limit_has_valid_rates(what):
 # Stored counts.
 
 
-def test_stored_limit_keys_contain_no_ip_address_email_or_person_id(set_limit):
+def test_stored_limit_keys_contain_no_ip_address_and_no_email_and_no_person_id(set_limit):
     set_limit("thing", person="9/h", network="9/h", target="9/h")
     ana = UserFactory(email="ana@example.org")
     count(request(ana), "thing", target=ana.email)

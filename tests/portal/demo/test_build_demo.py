@@ -69,7 +69,7 @@ def built(db, built_for_all):
     """Provide a demo library that was built on a Wednesday afternoon. All tests of this module share it."""
 
 
-def test_demo_contains_the_expected_numbers_of_branches_people_and_items(built):
+def test_demo_contains_the_expected_numbers_of_branches_and_people_and_items(built):
     assert Branch.objects.count() == 3
     assert StaffRole.objects.values("user").distinct().count() == 8
     assert StaffRole.objects.filter(role="coordinator").values("user").distinct().count() == 2
@@ -151,7 +151,7 @@ def test_demo_desk_has_many_waiting_and_assigned_conversations(built):
     assert set(ReplyTemplate.objects.values_list("branch__name", "language")) == templates
 
 
-def test_demo_conversations_have_attachments_drafts_mentions_and_unread_messages(built):
+def test_demo_conversations_contain_unread_messages_and_attachments_and_drafts(built):
     house = Conversation.objects.annotate(said=Count("messages")).order_by("-said").first()
     assert house.said > 60
     assert (

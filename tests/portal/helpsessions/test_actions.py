@@ -166,7 +166,7 @@ def test_malformed_claim_code_is_refused_as_unknown(library, typed_code):
         handover.open_by_code(typed_code, at=NOW)
 
 
-def test_claim_code_may_be_typed_with_spaces_dashes_or_arabic_digits(library):
+def test_claim_code_may_be_typed_with_spaces_or_dashes_or_arabic_digits(library):
     session = HelpSessionFactory()
     code = code_for(session)
     arabic = code.translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩"))

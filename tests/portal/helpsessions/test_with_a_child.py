@@ -107,7 +107,7 @@ def test_paper_only_visit_cannot_be_kept_emailed_or_opened_by_code(paper, staff,
     assert not Consent.objects.exists()
 
 
-def test_database_refuses_a_patron_for_a_paper_only_visit(paper, patron):
+def test_database_refuses_to_store_a_patron_for_a_paper_only_visit(paper, patron):
     with pytest.raises(IntegrityError), transaction.atomic():
         type(paper).objects.filter(pk=paper.pk).update(patron=patron)
 

@@ -77,7 +77,7 @@ def test_import_reports_the_position_of_broken_records_and_exits_with_status_1(r
     assert sorted(Item.objects.values_list("title", flat=True)) == ["First", "Last"]
 
 
-def test_import_saves_call_numbers_only_for_the_named_branch(run, marc_file):
+def test_import_saves_call_numbers_only_if_the_command_names_a_branch(run, marc_file):
     BranchFactory(slug="east")
     other = BranchFactory()
     one = marc(("245", "0", ("a", "Atlas")), ("050", " ", ("a", "G1021")))

@@ -136,7 +136,7 @@ def test_call_number_of_the_holding_takes_precedence_over_the_classification():
         ("mm", "other"),
     ],
 )
-def test_record_type_gives_the_kind_of_item(type_and_level, kind):
+def test_marc_record_type_and_level_determine_the_kind_of_item(type_and_level, kind):
     [found] = binary(titled("T", leader=f"00000n{type_and_level} a2200000 a 4500"))
     assert found.values["kind"] == kind
 

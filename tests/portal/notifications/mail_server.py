@@ -13,8 +13,8 @@ class MailServer:
     """A mail server that stores accepted emails in `received`.
 
     The first word of the recipient's address decides what the server does. It defers an email to "busy" and
-    rejects one to "unknown". It waits before it accepts one to "stuck". It stores an email to "silent", and
-    then waits before it says so.
+    rejects one to "unknown". It waits before it accepts one to "stuck". It stores an email to "silent", but
+    waits before it replies.
     """
 
     def __init__(self):

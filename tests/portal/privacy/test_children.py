@@ -261,7 +261,7 @@ def test_erasing_the_adult_leaves_the_visit_to_the_child(world, child, adult):
 
 
 @pytest.mark.parametrize("has_code", [False, True])
-def test_erasing_the_only_person_with_a_visit_deletes_it_unless_a_code_opens_it(branch, adult, has_code):
+def test_visit_is_erased_with_its_only_owner_unless_a_code_opens_the_visit(branch, adult, has_code):
     session = make_shared_visit(branch, adult=adult)
     conversation = ConversationFactory(help_session=session)
     MessageFactory(conversation=conversation, author=adult, body="Zqxadult")

@@ -100,7 +100,7 @@ def test_merge_moves_the_retention_choice_if_the_remaining_record_has_none(devic
     assert (patron.remember, patron.remember_chosen_at is None) == (left, left == "365")
 
 
-def test_legal_hold_continues_on_the_merged_record(device, patron, coordinator):
+def test_legal_hold_on_a_record_continues_on_the_remaining_record_after_a_merge(device, patron, coordinator):
     holds.hold(device, reason="Case 12", by=coordinator, at=timezone.now())
     merge_people(device, patron, by=patron, at=timezone.now())
     assert holds.held(patron)
@@ -109,7 +109,7 @@ def test_legal_hold_continues_on_the_merged_record(device, patron, coordinator):
 def test_merging_two_records_deletes_no_rows_except_the_user_and_the_export():
     """Merge a record that has rows of every kind.
 
-    Only the export is deleted, because it contains the data of only one record.
+    The export is deleted, because it contains the data of only one record.
     """
     world = worlds.build()
     theirs = world.patron
@@ -142,7 +142,7 @@ def test_merge_creates_one_audit_event_per_record_and_keeps_earlier_events(devic
     assert found.filter(action="joined_without_address", by=patron).exists()
 
 
-def test_merged_record_without_an_email_takes_the_email_of_the_other_record(device, patron):
+def test_remaining_record_without_an_email_takes_the_email_of_the_deleted_record(device, patron):
     EmailAddress.objects.create(user=patron, email=patron.email, primary=True, verified=True)
     User.objects.filter(pk=device.pk).update(name="")
     merge_people(patron, device, by=patron, at=timezone.now())
@@ -154,7 +154,7 @@ def test_merged_record_without_an_email_takes_the_email_of_the_other_record(devi
     assert browser.session["_auth_user_id"] == str(device.pk)
 
 
-def test_merged_record_keeps_its_own_email_address(patron):
+def test_remaining_record_keeps_its_own_email_address_after_a_merge(patron):
     other = UserFactory(email="other@example.org")
     for person in (patron, other):
         EmailAddress.objects.create(user=person, email=person.email, primary=True, verified=True)
@@ -222,7 +222,7 @@ def test_attached_files_belong_to_the_remaining_record_after_a_merge(device, pat
     assert attachment.added_by == patron
 
 
-def test_merge_keeps_the_later_read_time_of_a_conversation(device, patron, branch):
+def test_merge_keeps_the_later_of_two_read_times_of_a_conversation(device, patron, branch):
     conversation, early, late = (
         ask(device, help_session=visit(device, branch)),
         timezone.now(),
@@ -250,7 +250,9 @@ def test_merge_updates_names_in_the_search_index_and_refreshes_open_desk_pages(d
 
 
 @pytest.mark.parametrize("why", ["one", "works at a desk", "may not sign in", "gone"])
-def test_merge_is_refused_for_identical_staff_deactivated_or_deleted_records(why, device, patron, branch):
+def test_merge_is_refused_if_the_records_are_identical_or_one_is_deactivated_or_deleted(
+    why, device, patron, branch
+):
     going, into = device, patron
     if why == "one":
         going = patron
@@ -283,7 +285,7 @@ def test_failed_merge_changes_nothing(device, patron, branch, monkeypatch):
     assert Message.objects.get().author == device
 
 
-def test_merge_preview_counts_visits_conversations_and_saved_items(device, patron, branch):
+def test_merge_preview_counts_visits_and_conversations_and_saved_items(device, patron, branch):
     assert not what_moves(device)
     session = visit(device, branch)
     ask(device, help_session=session)

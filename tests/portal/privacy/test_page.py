@@ -32,7 +32,9 @@ def test_privacy_page_offers_sign_in_to_an_anonymous_visitor(client, library):
     assert reverse("help_sessions") not in page
 
 
-def test_privacy_page_shows_only_the_patrons_own_name_email_and_visit_count(client, patron, branch, sign_in):
+def test_privacy_page_shows_only_the_patrons_own_name_and_email_and_visit_count(
+    client, patron, branch, sign_in
+):
     HelpSessionFactory.create_batch(2, branch=branch, patron=patron)
     HelpSessionFactory(branch=branch, patron=UserFactory(name="Somebody Else"))
     page = page_of(sign_in(client, patron))

@@ -30,7 +30,7 @@ def test_policy_has_exactly_one_line_per_model():
 
 
 @pytest.mark.parametrize("label", POLICY)
-def test_policy_line_says_what_is_kept_how_long_and_why(label):
+def test_policy_line_says_what_is_kept_and_how_long_and_why(label):
     line = POLICY[label]
     assert all([line.keeps, line.until, line.why])
 
@@ -99,7 +99,7 @@ def test_models_about_people_are_not_in_the_library_group(model):
 @pytest.mark.parametrize(
     "label", [label for label, line in POLICY.items() if line.ends_with and not line.ended_by]
 )
-def test_rows_that_the_policy_deletes_with_another_row_have_a_cascading_foreign_key(label):
+def test_rows_deleted_together_with_another_row_have_a_cascading_foreign_key(label):
     """Skip recommendations, because retention reduces them to counts instead of deleting them."""
     if label in ("recommendations.Recommendation",):
         return

@@ -171,7 +171,7 @@ def test_unmerging_moves_new_messages_together_with_their_conversation(two):
     assert own.messages.get().author == into
 
 
-def test_unmerging_keeps_changes_made_to_the_merged_record(two):
+def test_unmerging_keeps_changes_made_to_the_remaining_record_after_the_merge(two):
     going, into, world = two
     into.emailaddress_set.all().delete()
     User.objects.filter(pk=into.pk).update(email=None, name="")

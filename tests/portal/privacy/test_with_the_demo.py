@@ -151,7 +151,7 @@ def test_export_of_a_demo_person_contains_exactly_the_rows_of_that_person(people
     assert len(kinds_in_the_demo) >= 15
 
 
-def test_export_contains_no_text_of_other_people_or_internal_staff_notes(people):
+def test_export_contains_neither_texts_of_other_people_nor_internal_staff_notes(people):
     everybody = {
         label: set(apps.get_model(label)._base_manager.values_list("pk", flat=True)) for label in TEXT_COLUMNS
     }
