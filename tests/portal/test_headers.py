@@ -86,7 +86,7 @@ TOKEN = "kX9zPq2mWv7Rt4Ls8Ny3Bd6Hf1Jg5Tc0"
         ("21 of 1500 rows at 2026-11-25 01:06", "21 of 1500 rows at 2026-11-25 01:06"),
     ],
 )
-def test_visit_codes_tokens_and_query_strings_are_removed_from_log_lines(text, logged):
+def test_visit_codes_and_tokens_and_query_strings_are_removed_from_log_lines(text, logged):
     assert redacted(text) == logged
 
 

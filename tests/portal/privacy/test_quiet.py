@@ -67,8 +67,8 @@ def build(branch, staff):
 class Quiet:
     """A quiet visit, with one method for each action that people can try.
 
-    `holder` is a browser with only the code. In `signed_in`, a patron has also signed in. `at_desk` is a staff
-    member's browser.
+    `holder` is a browser with only the code. In `signed_in`, a patron has also signed in. `at_desk` is the
+    browser of a staff member.
     """
 
     def __init__(self, world, quiet, holder, signed_in, at_desk):

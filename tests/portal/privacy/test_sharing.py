@@ -467,9 +467,7 @@ def test_staff_member_of_another_branch_cannot_remove_a_child_from_a_visit(visit
 
 
 @pytest.mark.parametrize(("held_by", "told"), [(["child"], ["child"]), (["adult"], ["adult"]), ([], [None])])
-def test_opening_a_visit_by_code_at_the_desk_is_logged_for_its_child_or_adult(
-    visit, people, desk, held_by, told
-):
+def test_opening_a_visit_by_code_at_the_desk_is_logged_for_child_or_adult(visit, people, desk, held_by, told):
     both = {
         "patron": people["child"] if "child" in held_by else None,
         "shared_with": people["adult"] if "adult" in held_by else None,
