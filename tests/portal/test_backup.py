@@ -202,7 +202,7 @@ def test_invalid_backup_is_refused_and_changes_nothing(old, archive):
 
 
 def test_backup_during_writes_is_consistent(old, new_portal, tmp_path):
-    """Add pairs of branches, one transaction per pair. Check that the backup has both branches of each pair."""
+    """Add pairs of branches, one transaction per pair. Check that the backup contains only whole pairs."""
     writer = """
 import itertools, sys
 from django.db import transaction

@@ -162,7 +162,7 @@ COMBINED = "the row that stays gets a value made of both"
 MERGED = {
     "accounts.User": {
         KEPT: "id public_id password last_login is_active joined_at child_since",
-        # A merge copies the three `remember` columns together, if the remaining record has no retention choice.
+        # A merge copies the three `remember` columns together, if the remaining record has no choice.
         IF_EMPTY: "email name language remember remember_until remember_chosen_at",
         COMBINED: "has_shared_visits",
     },
