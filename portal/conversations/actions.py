@@ -45,9 +45,9 @@ Status, Then, Reason = Conversation.Status, Message.Then, Conversation.Reason
 
 
 class AnsweredMeanwhile(Exception):
-    """Someone else wrote a message after the writer's page was made, so nothing was saved.
+    """New messages arrived after the composer's page was shown, so the typed message was not saved.
 
-    `newer` is the list of these messages.
+    `newer` is the list of the new messages.
     """
 
     def __init__(self, newer):
@@ -136,15 +136,17 @@ def reply(
 ):
     """Add a message with its files and recommendations, notify the other side, and return the message.
 
-    The patron can't see an answer by staff until Message.UNDO_WINDOW is over. `then` is the status that the
-    writer chose for the conversation after the answer.
+    The patron can't see an answer until Message.UNDO_WINDOW is over. `then` is a Message.Then. It says what
+    happens to the conversation after an answer, and is ignored for messages by the patron.
 
     If a message with this `client_token` exists, return that message and change nothing. Its body may differ
     from `body`.
 
-    `draft_sequence` says which draft of the writer to delete, see drafts.forget. `seen` is the primary key of
-    the last message on the writer's page, or 0 if the page had no messages. If `seen` is None, newer messages
-    are not checked. Raises AnsweredMeanwhile, Erased, RoleEnded.
+    The writer's draft is deleted by drafts.forget, which gets `draft_sequence` as `up_to`.
+
+    `seen` is the primary key of the last message on the writer's page, or 0 if the page had no messages.
+    Raises AnsweredMeanwhile if there are newer messages, unless `seen` is None. Also raises Erased and
+    RoleEnded.
     """
     if side == STAFF:
         lock_roles(by)
@@ -183,7 +185,7 @@ def _messages_with_token(conversation, client_token):
 
 
 def _add_message(conversation, *, side, author, client_token, **fields):
-    """Save the message, attach the files of its composer to the message, and index its words."""
+    """Save the message, attach the files that were added in its composer, and index it for the search."""
     at = conversation.changed_at
     message = Message(
         conversation=conversation,
@@ -258,8 +260,8 @@ def _question_type(conversation):
 def take_back(message, *, by, at, typed=None):
     """Delete an answer that the patron hasn't seen, and save its text and files as its writer's draft.
 
-    `typed` has the other fields of the composer, which are saved in the draft. Raises TooLate if the undo
-    window is over or if `by` didn't write the answer.
+    `typed` has the composer's fields besides the text, as {name: value}. The draft saves them too. Raises
+    TooLate if the undo window is over or if `by` didn't write the answer.
     """
     conversation = lock_conversation(message.conversation, at)
     at = conversation.changed_at
@@ -279,8 +281,8 @@ def take_back(message, *, by, at, typed=None):
     conversation.pending_from = pending["first"]
     waiting_events = conversation.events.filter(message=None, shown_from__gt=at)
     if waiting_events.update(shown_from=pending["last"] or at) and pending["last"] is None:
-        # A colleague closed the conversation meanwhile. No answer is pending now, so the patron sees that
-        # the conversation is closed.
+        # A colleague closed the conversation while the answer was pending. No answer is pending any more, so
+        # the patron now sees that the conversation is closed.
         conversation.version += 1
     enter(conversation, states.replay(conversation))
     save(conversation)
@@ -314,7 +316,8 @@ def close(conversation, *, by, side, at):
 def mark_read(conversation, *, person, at, until=None):
     """Record that this person has read the conversation up to the time `until`.
 
-    If `until` is None, they have read everything that is shown now. `person` is None for a viewer by code.
+    If `until` is None, they have read everything that the patron may see at the time `at`. `person` is None
+    for a viewer by code.
     """
     latest = until or conversation.messages.shown(at).aggregate(latest=Max("shown_from"))["latest"]
     if latest is not None:

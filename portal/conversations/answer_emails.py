@@ -66,7 +66,10 @@ def _mail_ids(conversation):
 
 
 def withdraw_announcement(mail_id):
-    """Withdraw the emails about an answer, unless a worker has begun to send them."""
+    """Withdraw the patron's email with this Message-ID, and the adult's email about the same answer.
+
+    An email that a worker has begun to send can't be withdrawn.
+    """
     withdraw([mail_id, _for_adult(mail_id)])
 
 
@@ -82,5 +85,8 @@ def withdraw_announcements_to(person, conversations):
 
 
 def _for_adult(mail_id):
-    """Return the Message-ID that the adult's email has, made from the Message-ID of the patron's email."""
+    """Return the Message-ID of the adult's email.
+
+    It is made from `mail_id`, which is the Message-ID of the patron's email about the same answer.
+    """
     return mail_id.replace("<", "<shared.", 1)

@@ -1,4 +1,4 @@
-"""Add, describe and remove pictures and PDFs in a conversation, and delete old files.
+"""Add, describe and remove pictures and PDFs in a conversation, and delete files that were never sent.
 
 `by` is None for a viewer by code. A new file belongs to the composer that has the same `client_token`. When
 the message is sent, `actions.reply` moves the files of the composer into the message.
@@ -107,10 +107,11 @@ def checked(uploads):
 def add(conversation, *, by, side, client_token, at, name, usable, is_sent=False):
     """Add one file from `checked` to the composer, and return the attachment.
 
-    If `is_sent` is true, the file was submitted in one form together with a message that has been sent. Then
-    the file is added to that message. Otherwise a draft is begun, so that the person sees the file on another
-    device too. If the composer has the same file already, the file isn't added again. Raises NotAdded,
-    Erased.
+    If `is_sent` is true, the form with this file also contained the text of a message, which has been sent
+    already. Then the file is added to that message. If `is_sent` is false, a draft is saved, so that the
+    person sees the file on another device too.
+
+    If the composer has the same file already, the file isn't added again. Raises NotAdded, Erased.
     """
     attachment = Attachment(
         public_id=uuid.uuid4(),
@@ -179,7 +180,7 @@ def forget_unsent_attachments(*, at):
 
 
 def forget_stray_files(*, at):
-    """Delete files that belong to no row.
+    """Delete stored files that don't belong to an Attachment row.
 
     Such a file remains if a process is killed after it has written the file and before it saves the row.
     """
@@ -204,7 +205,7 @@ def forget_stray_files(*, at):
 def attachments_of(messages, *, unsent=None):
     """Return {primary key of a message: [its attachments]}, with one query.
 
-    `unsent` is a queryset of attachments without a message. Their key is None.
+    `unsent` is a queryset of attachments without a message. They are returned under the key None.
     """
     wanted = Attachment.objects.filter(message__in=[message.pk for message in messages])
     attachments: dict[int | None, list[Attachment]] = {}
@@ -214,7 +215,10 @@ def attachments_of(messages, *, unsent=None):
 
 
 def _write(attachment, usable):
-    """Write the files. Their names contain the row's `public_id`, and nothing that a person chose."""
+    """Store the file and its preview.
+
+    Their names contain the row's `public_id`, and nothing that a person chose.
+    """
     place = f"{FOLDER}/{attachment.public_id.hex[:2]}/{attachment.public_id}"
     storage = private_storage()
     attachment.file = f"{place}.{usable.extension}"

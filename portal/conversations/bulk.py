@@ -105,7 +105,7 @@ def undo(key, *, by, at):
         kept = signing.loads(key, salt=SALT, max_age=UNDO_WITHIN)
     except signing.BadSignature as error:
         raise CannotUndo from error
-    if kept["by"] != by.pk or "conversations" not in kept:  # Before an update, the key held "threads".
+    if kept["by"] != by.pk or "conversations" not in kept:  # In an older release, a key had "threads".
         raise CannotUndo
     done_at = {pk: datetime.datetime.fromisoformat(moment) for pk, moment in kept["conversations"]}
     count = 0
@@ -133,7 +133,7 @@ def _locked(conversations):
 
 
 def _as_seen(seen, done):
-    """Yield the conversations that haven't changed after the page was made, and add the others to `moved`."""
+    """Yield the conversations that are as the page showed them, and add the others to `done.moved`."""
     versions = {conversation.pk: version for conversation, version in seen.items()}
     for conversation in _locked(seen):
         if conversation.desk_version == versions[conversation.pk]:
@@ -143,9 +143,9 @@ def _as_seen(seen, done):
 
 
 def _with_key(done, by):
-    """Set `done.undo` to the key for `undo()`.
+    """Set `done.undo` to the key for `undo()`, and return `done`.
 
-    The key leaves out conversations that already were as the action wanted them.
+    The key leaves out conversations in which the action had nothing to change.
     """
     versions = {conversation.pk: conversation.desk_version for conversation in done.changed}
     now = Conversation.objects.filter(pk__in=versions).values_list("pk", "desk_version", "changed_at")

@@ -12,8 +12,8 @@ from .models import BranchQueue, Conversation, Event, Message, Side
 
 PATRON, STAFF = Side.PATRON, Side.STAFF
 Status, Then = Conversation.Status, Message.Then
-# No request waits longer than this for a row. If a stored time is further in the future, a clock was wrong,
-# and the stored time is ignored.
+# No request waits longer than this to lock a row. If a stored time is further in the future, a clock was
+# wrong, and the stored time is ignored.
 LOCK_WAIT_MAX = datetime.timedelta(minutes=1)
 
 
@@ -51,7 +51,7 @@ def _row(pk):
 
 
 def _reuse_related(known, conversation):
-    """Copy related objects that the caller has read already, to save queries."""
+    """Copy the related objects that `known` has already loaded to `conversation`, to save queries."""
     for name in ("help_session", "patron", "branch"):
         field = Conversation._meta.get_field(name)
         if field.is_cached(known) and getattr(known, field.attname) == getattr(conversation, field.attname):
@@ -85,8 +85,8 @@ def lock_owned(row):
 def lock_recommendations(recommendations):
     """Lock these recommendations until the transaction ends.
 
-    Call this before lock_conversation. Verdicts lock the rows in the same order, so two transactions can't
-    deadlock.
+    Call this before lock_conversation. Saving a verdict also locks the recommendation before the
+    conversation, so two transactions can't deadlock.
     """
     list(
         recommendations.select_for_update(of=("self",), no_key=True)
@@ -153,8 +153,9 @@ def raise_queue(branch_id, *, shows_at=None):
 def writer_in(conversation, person, side):
     """Return the person to store as the writer, or None for a viewer by code.
 
-    A patron is stored as the writer only if the visit is in their account. Otherwise they read by code, even
-    if they are signed in. Then their name must not be linked to the visit.
+    A patron is stored as the writer only if the conversation is in their account, or if its visit is shared
+    with them. Any other patron is a viewer by code, even while signed in. Their name must not be linked to
+    the visit.
     """
     if side == STAFF or person is None:
         return person
@@ -167,8 +168,8 @@ def writer_in(conversation, person, side):
 def add_event(conversation, kind, side, by, at, *, message=None):
     """Add an event to the timeline.
 
-    If an answer caused the event, the patron sees the event and the answer at the same time. Any other event
-    of the desk appears after all pending answers.
+    If an answer caused the event, the patron sees the event and the answer at the same time. The patron sees
+    any other event by staff after all pending answers.
     """
     shown_from = at if side == PATRON else pending_answers(conversation, at)["last"] or at
     if message is not None:
@@ -179,10 +180,10 @@ def add_event(conversation, kind, side, by, at, *, message=None):
 
 
 def add_reopened_event(conversation, message, by):
-    """Add the event that `message` reopens the conversation.
+    """Add the event that says that `message` reopened the conversation.
 
-    If the patron does not know yet that the conversation was closed, they see that it was closed and reopened
-    at the same time.
+    If pending answers still hide from the patron that the conversation was closed, they also hide the
+    reopening. The patron sees it when the last pending answer is shown.
     """
     shown_from = message.shown_from
     if message.side == PATRON and conversation.status_at(message.sent_at) != Status.CLOSED:
@@ -213,7 +214,7 @@ def pending_answers(conversation, at):
 
 
 def mark_pending(conversation, message):
-    """Record that this answer is pending, and the status that the patron sees until the answer is shown."""
+    """Record that this answer is pending. Until it is shown, the patron sees the current status."""
     if conversation.pending_from is None:
         conversation.pending_from, conversation.patron_status = message.shown_from, conversation.status
 

@@ -89,8 +89,10 @@ class MessageRange:
 
     `earlier` is the number of messages before the range, and `later` is the number after it. `total` is the
     number of all messages in the conversation. If `after` is set, the open page already has everything up to
-    that time. If `goes_on` is set, the open page begins with the same day with which this range ends. The
-    range has a heading for that day, so the page must remove its own heading.
+    that time.
+
+    `goes_on` is set if the last day of the range is also the first day on the open page. Its value is this
+    day. The range has a heading for the day, so the page must remove its own heading.
     """
 
     messages: list[ShownMessage]
@@ -104,7 +106,7 @@ class MessageRange:
 
     @cached_property
     def days(self):
-        """Return [(day, messages and events)]. The day is None if the page has its heading already."""
+        """Return [(day, messages and events)]. The day is None if the open page already has its heading."""
         entries = [((m.shown_from, m.sent_at, 1, m.pk), m) for m in self.messages]
         for event in self.events:
             order = 0 if event.kind == Event.Kind.REOPENED else 2
@@ -133,7 +135,7 @@ class MessageRange:
     def shown_until(self):
         """Return the time when the latest entry was shown, and the number of messages, as text.
 
-        The text is "<microseconds>-<count>". The page sends it when it asks for news, see `messages_since`.
+        The text is "<microseconds>-<count>". An open page sends this with each poll, see `messages_since`.
         """
         latest = max(
             (entry.shown_from for entry in [*self.messages, *self.events]), default=self.after or EPOCH
@@ -143,7 +145,7 @@ class MessageRange:
 
 @for_viewers(public_id=UUIDField(), at=DateTimeField(), today=DateField())
 def for_page(viewer, public_id, at, today):
-    """Return a list with the conversation, or an empty list.
+    """Return a list with the conversation, or an empty list if the viewer may not open it.
 
     The annotations tell which further queries the page needs, because most pages need only a few.
     """
@@ -180,10 +182,10 @@ def read_until(conversation, person):
 
 
 def latest_messages(conversation, at, *, unread_since=None):
-    """Return the latest messages, among them all unread messages if there are not too many.
+    """Return a MessageRange with the latest messages. It includes all unread messages, up to SHOWN_MAX.
 
-    A message is unread if the library sent it after `unread_since`. If `unread_since` is None, all messages
-    are read. At most SHOWN_MAX messages are loaded, however long the conversation is.
+    A message by staff is unread if it was shown after `unread_since`. If `unread_since` is None, no message
+    is unread.
     """
     messages = _fetch(
         _newest(conversation=conversation.pk, at=at)
@@ -204,10 +206,10 @@ def latest_messages(conversation, at, *, unread_since=None):
 
 
 def messages_around(conversation, at, public_id, *, back=SHOWN_MIN):
-    """Return this message, up to `back` messages before it, and the messages after it.
+    """Return the message `public_id`, up to `back` messages before it, and the messages after it.
 
-    Counted from this message, at most SHOWN_MAX messages are returned. If there is no such message, return
-    the latest messages.
+    The message and those after it are at most SHOWN_MAX messages. If there is no such message, return the
+    latest messages.
     """
     position = _position(conversation, at, public_id)
     if position is None:
@@ -229,7 +231,7 @@ def messages_around(conversation, at, public_id, *, back=SHOWN_MIN):
 
 
 def messages_before(conversation, at, public_id):
-    """Return the messages before the message `public_id`, which is the first message on the page.
+    """Return up to PAGE_SIZE messages before the message `public_id`, which is the first on the open page.
 
     Return None if there is no such message or if there are no messages before it.
     """
@@ -250,10 +252,12 @@ def messages_before(conversation, at, public_id):
 
 
 def messages_since(conversation, at, shown_until):
-    """Return the messages and events after `shown_until`, so that an open page can add them at its end.
+    """Return the messages and events that an open page must add at its end.
+
+    `shown_until` is the text from MessageRange.shown_until. It says what the page already has.
 
     Return None if the whole page must be loaded again. This is so if there are too many new messages, if
-    conversations were merged, or if the page doesn't have all the earlier messages.
+    conversations were merged, or if the page lacks earlier messages.
     """
     try:
         moment, count = map(int, shown_until.split("-"))
@@ -311,7 +315,7 @@ def _is_unread(message, since):
 
 
 def _position(conversation, at, public_id):
-    """Return (shown_from, primary key) of this message, or None if it isn't shown here."""
+    """Return (shown_from, primary key) of this message, or None if the patron can't see it."""
     public_id = uuid_or_none(public_id)
     if not public_id:
         return None
@@ -325,7 +329,10 @@ def _before(position):
 
 
 def _with_events(part, conversation, at, until=None):
-    """Add the events that were shown between the messages of the range."""
+    """Add the events from the time of the range, and return the range.
+
+    Events that were shown at `until` or later are left out.
+    """
     if not conversation.has_events:
         return part
     events = conversation.events.filter(shown_from__lte=at)

@@ -29,7 +29,7 @@ TURNS = {Kind.SNOOZED, Kind.WOKEN, Kind.CLOSED}
 
 
 class AlreadyTaken(Exception):
-    """Someone else changed the assignee meanwhile. `assignee` is the current assignee, or None."""
+    """Someone else changed the assignee first, so nothing was done. `assignee` is the new one, or None."""
 
     def __init__(self, assignee):
         self.assignee = assignee
@@ -40,7 +40,7 @@ class NotOpen(Exception):
 
 
 class CannotUndo(Exception):
-    """The action is too old to be undone, or something has happened to the conversation after it."""
+    """The action is too old to be undone, or something has happened in the conversation since then."""
 
 
 class AlreadyLogged(Exception):
@@ -152,11 +152,11 @@ def can_be_undone(conversation, *, by):
 
 @staff_action
 def undo(conversation, *, done_at, by, at):
-    """Undo the action of `by` at the time `done_at`, and return the conversation.
+    """Undo the action that `by` did at the time `done_at`, and return the conversation.
 
     `done_at` is the `changed_at` of the conversation after that action. To undo an assignment, this assigns
-    the conversation to the previous assignee. To undo snoozing, waking or closing, this deletes the event.
-    Raises CannotUndo.
+    the conversation to the previous assignee. To undo snoozing, waking or closing, this deletes the event of
+    the action. Raises CannotUndo.
     """
     conversation = lock_conversation(conversation, at)
     done = conversation.desk_events.filter(by=by, at=done_at).order_by("pk").last()
@@ -243,7 +243,10 @@ def erase(conversation, *, by, at):
 
 
 def _erase_contacts(conversation):
-    """Remove the words from the contacts that count this conversation, and from unfinished forms about it."""
+    """Remove the words of the contact as which this conversation was logged.
+
+    Do the same for conversations that were merged into this one, and for unfinished forms about all of them.
+    """
     erased = list(Conversation.objects.filter(Q(pk=conversation.pk) | Q(merged_into=conversation)))
     for contact in HelpSession.objects.filter(pk__in=[row.logged_as_id for row in erased]):
         forgetting.forget_words(contact)

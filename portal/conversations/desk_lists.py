@@ -1,12 +1,13 @@
 # ruff: noqa: S608, S611 (every value from outside is a parameter)
 """The lists of conversations at the desk, in their order, and the number of conversations in each list.
 
-A list is the UNION of several SELECT statements, which the code calls arms. There is one arm for each branch
-and each person of a Desk, and for each status. An arm reads the first few entries of one index (desk_lists or
-desk_lists_of_assignee) and stops.
+A list is the UNION of several SELECT statements, which the code calls arms. For each status, there is one arm
+for each branch of a Desk and one for each person. An arm reads the first few entries of one index (desk_lists
+or desk_lists_of_assignee) and stops.
 
-`at_desk_of` has the same condition with OR. With that condition, a database would read and sort every
-conversation of the branch. A test checks that both return the same conversations.
+`Conversation.objects.at_desk_of` selects the same conversations with one condition that uses OR. For that
+condition, a database would read and sort every conversation of the branch. A test checks that both return the
+same conversations.
 """
 
 import datetime
@@ -39,8 +40,8 @@ class Desk:
 class Filters:
     """The filters of a list.
 
-    `words` is a result of search.look_up. `listed_after` is a time. Only conversations that came into the
-    list after this time match.
+    `words` is a result of search.look_up. If `listed_after` is set, the list leaves out all conversations that
+    came into it at that time or earlier.
     """
 
     branch: int | None = None
@@ -112,7 +113,7 @@ class Place:
 
     @classmethod
     def read(cls, text, desk_list):
-        """Return the position from the text in a URL, which __str__ made, or None if the text isn't valid."""
+        """Parse the text that __str__ made, and return the position. Return None if the text isn't valid."""
         try:
             turn, value, pk = (int(part) for part in text.split("."))
             moment = EPOCH + datetime.timedelta(microseconds=value)
@@ -178,9 +179,9 @@ def around(desk, desk_list, filters, *, at, place):
 def counted(desk, lists, filters, *, at, beside=()):
     """Return ([count of each list, up to COUNTED], the state of the queues, [other numbers]) with one query.
 
-    `lists` has pairs of a DeskList and a time. Only conversations that came into the list after this time are
-    counted. If the time is None, all are counted. `beside` has pairs of a SQL query and its parameters. Each
-    of these queries returns one of the other numbers.
+    `lists` has pairs of a DeskList and a time. Conversations that came into the list at that time or earlier
+    are not counted. If the time is None, all are counted. `beside` has pairs of a SQL query and its
+    parameters. Each of these queries returns one of the other numbers.
     """
     parts, values = [], []
     for desk_list, listed_after in lists:
@@ -268,7 +269,7 @@ def _arms(desk, desk_list, filters, at):
         if status == Status.WAITING_FOR_STAFF:
             condition, params = f"{condition} AND at_desk_from <= {VALUE}", [_moment(at)]
         elif status == Status.CLOSED:
-            # Only closed conversations can be merged into another.
+            # A conversation that was merged into another is closed. So no other list needs this condition.
             condition = f"{condition} AND merged_into_id IS NULL"
         if filters.listed_after is not None:
             came = [
@@ -315,7 +316,7 @@ def _among_found(desk, desk_list, filters, condition, params):
 
 
 def _narrower(filters):
-    """Return (condition, its parameters) for the filters. Each SELECT of the UNION adds this condition."""
+    """Return (condition, its parameters) for the filters by topic, reason and common words."""
     sql, values = "", []
     if filters.topic is not None:
         sql, values = f"{sql} AND topic_id = %s", [*values, filters.topic]

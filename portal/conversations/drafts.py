@@ -1,4 +1,4 @@
-"""Save what people type on the server, so that they can continue on another device or after signing in again.
+"""Save drafts on the server. People can then continue on another device, or after they sign in again.
 
 `person` is None for a viewer by code. `conversation` is None for a new question.
 """
@@ -173,7 +173,7 @@ def forget(conversation, *, person, side, kind, up_to=None, body=""):
 
 
 def keep_both(conversation, *, person, side, kind, client_token, sequence, body, language="", typed=None, at):
-    """Save what was typed as save_draft does, without losing any text.
+    """Save what was typed, like save_draft, but don't lose any text.
 
     If the saved draft is newer, the text is appended to that draft. If the message was sent already, the text
     becomes a new draft.

@@ -48,7 +48,10 @@ class ComposerForm(MessageForm):
 
 
 class DraftForm(forms.Form):
-    """Text that a person is typing. It may be longer than a message, because the length is checked later."""
+    """Text that a person is typing.
+
+    It may be longer than a message, because the length of a message is only checked on sending.
+    """
 
     body = TextField(max_length=4 * MESSAGE_MAX_LENGTH, multiline=True, required=False)
     client_token = forms.UUIDField()
@@ -58,7 +61,8 @@ class DraftForm(forms.Form):
 class AboutForm(forms.Form):
     """A choice of what a question is about, which is one of `visits` or something new.
 
-    `visits` are the visits that were opened by code in this browser. Without visits, the form has no choice.
+    `visits` are the visits that were opened by code in this browser. If there are none, the form has no field
+    for this choice.
     """
 
     NEW = "new"
@@ -120,13 +124,13 @@ class AttachForm(forms.Form):
     """An upload to a composer, or the removal of one of its files."""
 
     client_token = forms.UUIDField()
-    # A field with the name "remove" would hide the form's own remove() from htmx.
+    # In JavaScript, a field with the name "remove" would hide the form's method remove(), which htmx calls.
     take_out = forms.UUIDField(required=False)
     body = TextField(max_length=8 * MESSAGE_MAX_LENGTH, multiline=True, required=False)
     sequence = forms.IntegerField(required=False, min_value=0, max_value=SEQUENCE_MAX)
 
     def as_draft(self):
-        """Return what was typed, as arguments for the next draft."""
+        """Return what was typed, as arguments for drafts.save_draft with the next `sequence`."""
         typed = self.cleaned_data
         return {
             "client_token": typed["client_token"],

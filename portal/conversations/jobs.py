@@ -14,7 +14,10 @@ from .models import Conversation, Event, Message
 
 
 def show_pending_answers(*, at):
-    """Update the lists and the unread marks for pending answers whose undo window is over."""
+    """Update conversations with answers whose undo window is over.
+
+    The conversations then move up in the patron's list, and the patron sees that they are unread.
+    """
     for conversation in Conversation.objects.filter(pending_from__lte=at)[:200]:
         with transaction.atomic():
             conversation = Conversation.objects.select_for_update(no_key=True).get(pk=conversation.pk)
@@ -36,7 +39,7 @@ def wake_snoozed(*, at):
 
 
 def close_after_silence(*, at):
-    """Close conversations in which `closes_at` has passed and the patron hasn't written."""
+    """Close conversations whose time `closes_at` has passed. If a patron writes, `closes_at` becomes None."""
 
     def close(conversation):
         if conversation.closes_at is not None and conversation.closes_at <= at:
@@ -56,9 +59,10 @@ def close_after_silence(*, at):
 
 
 def release_untouched(*, at):
-    """Unassign conversations that have been assigned and waiting for `released_after_days` days.
+    """Unassign conversations in which the assignee has done nothing for `released_after_days` days.
 
-    If the assignee has written during that time, the conversation stays assigned.
+    During all that time, the conversation was assigned and waited for the library, and the assignee wrote
+    nothing.
     """
     days = Library.current().released_after_days
     before = at - datetime.timedelta(days=days)
@@ -81,7 +85,7 @@ def release_untouched(*, at):
 
 
 def _each(conversations, change, at):
-    """Call `change` with each conversation, which is locked in a transaction of its own.
+    """Lock each conversation in a transaction of its own, and call `change` with it.
 
     `change` must check its condition again, because the row may have changed before it was locked. At most
     500 conversations are changed, and the next run of the job changes the others.

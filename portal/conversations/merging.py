@@ -37,8 +37,8 @@ class CannotMerge(Exception):
 def merge(conversation, *, into, by, at):
     """Move everything from `conversation` to `into`, and return `into`.
 
-    The address of `conversation` redirects to `into`. If either conversation has unanswered or unread
-    messages, `into` has them afterwards. Raises CannotMerge, Erased, RoleEnded.
+    The address of `conversation` redirects to `into`. If either conversation was unanswered or unread, `into`
+    is unanswered or unread afterwards. Raises CannotMerge, Erased, RoleEnded.
     """
     locked = {}
     # The rows are sorted, so that two merges can't deadlock.
@@ -135,7 +135,10 @@ def mergeable(conversation):
 
 
 def _as_the_patron_knows(conversation, into, at):
-    """Return the status that the patron sees while an answer in either conversation is pending."""
+    """Return the status of `into` that the patron sees while an answer is pending.
+
+    Return "" if no answer is pending in either conversation.
+    """
     if conversation.pending_from is None and into.pending_from is None:
         return ""
     known = {conversation.status_at(at), into.status_at(at)}
@@ -147,13 +150,20 @@ def _as_the_patron_knows(conversation, into, at):
 
 
 def _shown_last(conversation, at):
-    """Return the time when the patron sees all messages that were written so far. This is `at` or later."""
+    """Return the time from which the patron can see all messages of the conversation.
+
+    If this was before `at`, return `at`.
+    """
     last = conversation.messages.order_by("-shown_from").values_list("shown_from", flat=True).first()
     return max(at, last or at)
 
 
 def _keep_unread(conversation, into):
-    """For each person, mark `into` as read up to the first message that they haven't seen."""
+    """Record for each person how far they have read `into`, so that no unread message becomes read.
+
+    If a person has unread messages in either conversation, they count as having read only the messages before
+    the first of these. Otherwise they have read everything.
+    """
     rows = {
         (row.conversation_id, row.person_id, row.side): row
         for row in Participation.objects.filter(conversation__in=[conversation, into])
@@ -197,7 +207,7 @@ def _move_words(conversation, into):
 
 
 def _move_readers_form(conversation, into):
-    """Move the readers' form. If both conversations have one, combine their answers."""
+    """Move the readers' form. If both conversations have one, combine the two."""
     moved = ReadersForm.objects.filter(conversation=conversation)
     second, first = moved.first(), ReadersForm.objects.filter(conversation=into).first()
     if first is None:
@@ -211,7 +221,7 @@ def _move_readers_form(conversation, into):
 
 
 def _move_draft(draft, into):
-    """Move a draft to the conversation `into`. If its writer has a draft there, append this draft to it."""
+    """Move a draft to `into`. If its writer already has a draft in `into`, append the text to that draft."""
     own_draft = Draft.objects.filter(
         conversation=into, person=draft.person, side=draft.side, kind=draft.kind
     ).first()

@@ -77,8 +77,8 @@ def unknown_names(body, conversation):
 def _look_up(body, conversation):
     """Return ([people], [unknown words]) for the words after an @.
 
-    Full names are compared first, the longest first. If no full name matches, the word is compared with first
-    names. A first name only matches if exactly one person has this first name.
+    If full names match, the longest of them counts. If none matches, the word is compared with first names. A
+    first name only matches if exactly one person has it.
     """
     places = [match.end() for match in AT.finditer(body)]
     if not places:
@@ -111,7 +111,7 @@ def _look_up(body, conversation):
 
 
 def see_mentions(conversation, *, person, at):
-    """Record that this person has seen the mentions of them in the conversation."""
+    """Record that this person has seen all notes in the conversation that mention them."""
     NoteMention.objects.filter(person=person, note__conversation=conversation, seen_at=None).update(
         seen_at=at
     )

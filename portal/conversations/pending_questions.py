@@ -17,7 +17,7 @@ from portal import limits
 KEY = "unsent"
 QUESTION, READING = "question", "reading"
 KEPT_FOR = datetime.timedelta(days=1)
-# If the worker was stopped for no longer than this, it still removes all old questions afterwards.
+# If the worker was stopped for no longer than this, its next run can remove all questions that are too old.
 LOOKED_BACK = datetime.timedelta(days=7)
 
 
@@ -61,8 +61,8 @@ def forget(request, *kinds):
 def forget_pending_questions(*, at):
     """Remove questions from browser sessions that were last saved more than KEPT_FOR ago.
 
-    The job skips sessions that were last saved even longer ago, by more than LOOKED_BACK. Earlier runs of the
-    job have already checked these sessions.
+    The job skips sessions that were last saved more than KEPT_FOR + LOOKED_BACK ago, because earlier runs
+    have already checked them.
     """
     a_day_ago = at + datetime.timedelta(seconds=settings.SESSION_COOKIE_AGE) - KEPT_FOR
     for row in Session.objects.filter(expire_date__range=(a_day_ago - LOOKED_BACK, a_day_ago)).iterator():

@@ -13,7 +13,8 @@ from portal.prepared import prepared
 from .models import Participation, Side
 
 WRITTEN_EVERY = datetime.timedelta(seconds=10)
-# A page polls at least every 8 seconds, so the row of an open page is at most 18 seconds old.
+# A page polls at least every 8 seconds, and a poll updates the row if it is 10 seconds old. So the row of an
+# open page is at most 18 seconds old.
 HERE = datetime.timedelta(seconds=20)
 
 
@@ -34,7 +35,7 @@ class Around:
 
 
 def look(conversation, *, person, at):
-    """Return the staff members who have the page open now, and how far `person` has read, as Around."""
+    """Return an Around: the staff members who have the page open now, and the row of `person`."""
     rows = _rows(conversation=conversation.pk, person=person.pk, since=at - HERE)
     own = next((row for row in rows if row.person_id == person.pk), None)
     return Around(own, [(row.person, _is_writing(row, at)) for row in rows if row is not own])

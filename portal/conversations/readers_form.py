@@ -1,7 +1,7 @@
-"""The form *Find me something to read*: its questions, and the message that is made from the answers.
+"""The form *Find me something to read*: its questions, and the message that is made from it.
 
-Each question is a step with a page of its own. The `answers` of a patron are {name of the step: {name of the
-form field: what was typed or chosen}}.
+Each question is a step with a page of its own. A dict `answers` has what a patron fills in. It is
+{name of the step: {name of the form field: what was typed or chosen}}.
 """
 
 from django import forms
@@ -114,7 +114,7 @@ STEPS = {"loved": LovedStep, "mood": MoodStep, "avoid": AvoidStep, "whom": WhomS
 
 
 def in_words(step, answer):
-    """Return the answer to one question as text in the active language. The text may be ""."""
+    """Return what was filled in for one question, as text in the active language. The text may be ""."""
     chosen = answer.get("chosen") or []
     chosen = [chosen] if isinstance(chosen, str) else chosen
     choices = STEPS[step].base_fields["chosen"].choices if chosen else []
@@ -127,7 +127,7 @@ def all_in_words(answers):
 
 
 def message_of(answers):
-    """Return the text of the conversation's first message, which is made from the answers."""
+    """Return the text of the conversation's first message, which is made from `answers`."""
     sentences = {
         "loved": _now("I recently loved: %(answer)s"),
         "mood": _now("I'm in the mood for: %(answer)s"),
@@ -140,7 +140,7 @@ def message_of(answers):
 
 
 def fields_of(answers, language):
-    """Return the fields for a ReadersForm, in the language of the staff."""
+    """Return {field of ReadersForm: text in this language}."""
     with override(language):
         words = all_in_words(answers)
     return {

@@ -1,9 +1,9 @@
 """The desk's search for conversations.
 
 The search looks at subjects, patrons' names, messages and titles of recommended items. It does not look at
-private notes. The words are stored in ConversationWords, folded by recommendations.search. SQLite searches
-these rows with an FTS5 table, and PostgreSQL with a GIN index (migration 0003). No trigger updates the index,
-so code that changes a conversation must call index_conversation() or index_message().
+private notes. The words are stored in rows of ConversationWords, in lower case and without accents. SQLite
+searches these rows with an FTS5 table, and PostgreSQL with a GIN index (migration 0003). No trigger updates
+the index, so code that changes a conversation must call index_conversation() or index_message().
 
 A word that is in more than COMMON_FROM rows is called common, and other words are called rare. Rare words are
 looked up in the index. Common words are then only checked in the conversations that have the rare words. If
@@ -39,8 +39,8 @@ ADD_ROW = (
 ADD = "INSERT INTO conversations_text (rowid, words) VALUES (%s, %s)"
 REMOVE = "INSERT INTO conversations_text (conversations_text, rowid, words) VALUES ('delete', %s, %s)"
 MERGE = "INSERT INTO conversations_text (conversations_text, rank) VALUES ('merge', %s)"
-# FTS5 merges this many pages in one transaction, which are about 2 MB. Other requests can write between two
-# of these transactions.
+# FTS5 merges this many pages of its index (about 2 MB) in one transaction. Other requests can write between
+# two of these transactions.
 PAGES = 500
 REBUILD = "INSERT INTO conversations_text (conversations_text) VALUES ('rebuild')"
 
@@ -49,8 +49,8 @@ def look_up(text):
     """Return (ids, common) for desk_lists.Filters.
 
     `ids` has the primary keys of the conversations that contain all rare words. It is None if there is no
-    rare word. `common` has the words that the lists must still check. A word also matches longer words that
-    begin with it.
+    rare word. `common` has the common words that the SQL of desk_lists must check. A word also matches longer
+    words that begin with it.
     """
     ids, common = None, []
     for word in _asked(text):
@@ -91,7 +91,7 @@ def _holds(word):
 
 
 def _rows_with(word):
-    """Return the primary keys of the conversations of all rows that contain the word.
+    """Return the primary key of the conversation for each row that contains the word.
 
     The same key may be returned more than once. Reads at most COMMON_FROM + 1 rows.
     """
@@ -114,7 +114,7 @@ def index_conversation(conversation):
 
 
 def index_message(message):
-    """Add the row of a new message."""
+    """Add a row with the words of a new message."""
     words = fold(message.body)
     with connection.cursor() as cursor:
         cursor.execute(ADD_ROW, [message.conversation_id, message.pk, words])
@@ -123,7 +123,7 @@ def index_message(message):
 
 
 def remove_message(message):
-    """Remove the row of a message."""
+    """Remove the row with the words of a message."""
     _remove(Q(message=message))
 
 
@@ -133,7 +133,7 @@ def remove_conversation(conversation):
 
 
 def move(conversation, into):
-    """Move the rows of the messages to `into` after a merge. Call index_conversation(into) afterwards."""
+    """Move the rows of the messages to `into`. The caller must call index_conversation(into) afterwards."""
     _remove(Q(conversation=conversation, message=None))
     ConversationWords.objects.filter(conversation=conversation).update(conversation=into)
 
@@ -141,7 +141,7 @@ def move(conversation, into):
 def renew_names(*, at):
     """Update the rows of patrons who have changed their name.
 
-    This is a job of the worker, because the accounts app can't import this one.
+    The worker does this, because the accounts app, which changes names, can't import this module.
     """
     renamed = ConversationWords.objects.filter(message=None, conversation__patron__isnull=False).exclude(
         name=F("conversation__patron__name")

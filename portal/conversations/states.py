@@ -2,7 +2,7 @@
 
 Each function gets a State and what happened, and returns the next State. The functions change nothing else.
 Actions call them when something happens. `replay` calls them again for everything that has happened in a
-conversation. It is used if an entry was removed from that history or if two conversations were merged.
+conversation, for example after an action was undone or two conversations were merged.
 """
 
 from dataclasses import dataclass, replace
@@ -56,7 +56,7 @@ def item_failed(state, at, verdict):
 
 
 def staff_answered(state, at, then):
-    """Return the state after an answer by staff. `then` is what the writer chose."""
+    """Return the state after an answer by staff. `then` is the Message.Then that the writer chose."""
     if then == Then.CLOSE:
         return closed(state, at)
     if then == Then.TURN:
@@ -88,7 +88,7 @@ def closed(state, at):
 def merged(state, at, waiting_since):
     """Return the state after another conversation was merged into this one.
 
-    `waiting_since` is the time of the first unanswered message in both conversations, or None if there is
+    `waiting_since` is the time of the first unanswered message in either conversation, or None if there is
     none.
     """
     if waiting_since is None:
@@ -143,8 +143,8 @@ def replay(conversation, *, shown_at=None):
 def _history(conversation, shown_at):
     """Yield (time, order, function, arguments) for each message, verdict and event.
 
-    `replay` calls this function of the module with the state, the time and the arguments. If two entries have
-    the same time, the entry with the lower order comes first.
+    `replay` calls each function with the state, the time and the arguments. If two entries have the same
+    time, the entry with the lower order comes first.
     """
     shown = {} if shown_at is None else {"shown_from__lte": shown_at}
     yield from _messages(conversation, shown)

@@ -56,7 +56,8 @@ def _promise(conversation, at):
     """Return a sentence that says when the library promised to answer, or ""."""
     promised = conversation.promised_at
     if conversation.has_pending_answer(at):
-        # The pending answer has ended the promise, but the patron doesn't see it yet.
+        # The pending answer has changed `promised_at`, but the patron can't see that answer yet. So the time
+        # is computed without it.
         since = _unanswered_since(conversation, at)
         promised = promised_at(conversation.branch, since) if since else None
     if promised is None:

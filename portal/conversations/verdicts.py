@@ -1,4 +1,7 @@
-"""Record a patron's verdict on an item. If the item failed, open a conversation about it at the desk."""
+"""Record a patron's verdict on an item. If the item failed, open a conversation about it at the desk.
+
+An item failed if it didn't help, or if the patron couldn't get it.
+"""
 
 from django.db import transaction
 
@@ -19,7 +22,7 @@ def take_verdict(recommendation, *, verdict, why, comment, by, at):
 
     If the item failed, its conversation goes into the desk's queue. If the patron then changes the verdict,
     the conversation leaves the queue again. A conversation that was opened by a verdict has no message yet,
-    and the patron doesn't see it before someone writes in it.
+    and the patron doesn't see it until someone writes in it.
 
     Raises Erased if the visit or the answer that contains the recommendation was erased after the caller read
     the recommendation.
@@ -69,8 +72,8 @@ def _begin_about(recommendation, at):
 def _date_verdict(recommendation, before, conversation):
     """Set the time of the verdict to the time of this change.
 
-    But if the patron has said before that the item failed, and nobody has answered yet, the first verdict's
-    time stays. Both verdicts are then the same complaint.
+    But if the patron's last verdict also said that the item failed, and nobody has answered it yet, keep the
+    time of that verdict. Both verdicts then count as one complaint.
     """
     is_unanswered = (
         conversation.status == Status.WAITING_FOR_STAFF

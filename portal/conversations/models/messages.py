@@ -264,7 +264,7 @@ class Draft(models.Model):
 
 
 class ReadersForm(models.Model):
-    """A patron's answers to the form *Find me something to read*. The desk shows them as a list.
+    """What a patron entered in the form *Find me something to read*. The desk shows it as a list.
 
     The first message of the conversation says the same in sentences.
     """

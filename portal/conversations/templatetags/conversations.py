@@ -22,7 +22,10 @@ def whose_turn(conversation):
 
 @register.simple_tag
 def closing(closes_at, closed):
-    """Return a sentence that says whether or when the conversation closes, for an email about an answer."""
+    """Return a sentence for an email about an answer: that the conversation is closed, or when it will close.
+
+    Return "" if the conversation is open and won't close automatically.
+    """
     if closed:
         return status_texts.closed_text()
     return status_texts.closing_text(closes_at) if closes_at else ""

@@ -157,7 +157,7 @@ def ask_draft(request):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def send_question(request):
-    """Show the stored question with a button to send it, or send it."""
+    """Show the stored question with a button that sends it. Send it on POST."""
     kept = pending_questions.get(request, pending_questions.QUESTION)
     if request.method == "POST" and (
         kept is None or request.POST.get("client_token") != kept["client_token"]

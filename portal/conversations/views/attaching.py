@@ -28,7 +28,7 @@ TYPES = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "pdf": 
 def files_of(conversation, messages, *, route, unsent=None):
     """Return {primary key of a message: [its attachments]} for these messages, with one query.
 
-    `unsent` is a queryset of attachments without a message. Their key is None.
+    `unsent` is a queryset of attachments without a message. They are returned under the key None.
     """
     files = attachments.attachments_of(messages, unsent=unsent)
     for attached in files.values():
@@ -51,7 +51,7 @@ def addressed(attached, conversation, *, route):
 
 
 def take_in(request, conversation, *, by, side, client_token, is_sent=False):
-    """Add the files and the descriptions in a form to the composer. Return ([Attachment], [NotAdded]).
+    """Add the posted files and their descriptions to the composer. Return ([Attachment], [NotAdded]).
 
     If `is_sent` is true, the message has been sent already, and the files are added to that message.
     """
@@ -71,9 +71,10 @@ def take_in(request, conversation, *, by, side, client_token, is_sent=False):
 
 
 def _counted(request, conversation, name, file, why):
-    """Count a patron's upload toward the limit, and return the upload, or the reason why it is refused.
+    """Count a patron's upload toward the limit, and return it as (name, file, why).
 
-    This happens before the file is decoded, because decoding is expensive.
+    If the limit is reached, `file` is None and `why` is the reason. This happens before the file is decoded,
+    because decoding is expensive.
     """
     try:
         limits.count_written(request, "file", conversation)
@@ -117,7 +118,7 @@ def is_preview(request, attachment):
 def served(request, attachment):
     """Return a response with the file, or with its preview for ?size=small.
 
-    A PDF is sent as a download, so that the browser runs no script in the PDF on this site.
+    A PDF is sent as a download, so that the browser doesn't open it on this site and run its scripts.
     """
     file = attachment.preview if is_preview(request, attachment) else attachment.file
     try:

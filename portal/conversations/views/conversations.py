@@ -38,10 +38,10 @@ def conversations(request):
 
 @require_safe
 def conversation(request, public_id):
-    """Show the latest messages with all unread ones, or the messages around the one in `?message=`.
+    """Show the latest messages, including all unread ones.
 
-    With `?before=`, the page shows the messages before that message. htmx gets only these messages, without
-    the page.
+    With `?message=`, show the messages around that message. With `?before=`, show more of the messages before
+    that message. If htmx sent the request with `before`, return only these earlier messages.
     """
     now, before, around = timezone.now(), request.GET.get("before"), request.GET.get("message")
     conversation = _for_page(request, now, public_id)
@@ -66,7 +66,7 @@ def conversation(request, public_id):
 @background_request
 @require_safe
 def conversation_news(request, public_id):
-    """Answer the poll of an open page.
+    """Respond to the poll of an open page.
 
     If nothing has changed, return the status code 204. Otherwise return what was shown after the last poll,
     and the current status of the conversation.
@@ -97,7 +97,7 @@ def not_found_if_erased(view):
 @require_POST
 @not_found_if_erased
 def reply(request, public_id):
-    """Add the patron's message. If there is an error, show the composer again with what they typed."""
+    """Add the patron's message. If there is an error, show the composer again with the typed text."""
     conversation = _find(request, public_id)
     form = ComposerForm(request.POST)
     is_valid, token = form.is_valid(), form.cleaned_data.get("client_token")
@@ -232,9 +232,10 @@ def _composer_again(request, conversation, form, refused=()):
 
 
 def _news(request, conversation, now, *, shown=None, partial="news"):
-    """Send htmx the messages and events after `shown`.
+    """Return a response with the messages and events that the open page doesn't have yet, for htmx.
 
-    If they can't be added to the open page, send the whole conversation instead.
+    If they can't be added to the page, the response has the whole conversation. `shown` is the text that
+    MessageRange.shown_until had when the page was made. If it is None, the text is in the URL.
     """
     conversation = _for_page(request, now, conversation.public_id)
     part = conversation_page.messages_since(

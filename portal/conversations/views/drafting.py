@@ -13,10 +13,11 @@ def keep(request, conversation, form, *, typed=None, **whose):
     """Save a draft, and return a response with one of four status codes.
 
     204 means that the draft was saved, and 422 that the form is invalid. 409 means that there is a newer
-    draft, which the response shows. 410 means that the message has been sent meanwhile. Then the response has
-    the token for the next message.
+    draft, which the response shows. 410 means that the message was sent before this draft arrived. The
+    response then has a token for the next message.
 
-    `typed` has the other fields of the composer. `whose` has the arguments person, side and kind.
+    `typed` has the composer's fields besides the text. `whose` has other arguments of drafts.save_draft, such
+    as person and side.
     """
     if not form.is_valid():
         return HttpResponse(status=422)

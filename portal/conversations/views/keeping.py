@@ -137,7 +137,7 @@ def keep_session(request, public_id):
 
 
 def _new_person(request, help_session, at):
-    """Return an unsaved User for a person without an account, who is a child or an adult.
+    """Return an unsaved User for a person without an account. For a child, `child_since` is set.
 
     Returns None if the person must first say whether they are the child or the adult.
     """

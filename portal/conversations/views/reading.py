@@ -1,8 +1,8 @@
 """The pages of the form *Find me something to read*.
 
-Each of the five questions has a page. The last page shows all answers, and sending them begins a
-conversation. The browser session stores the answers (pending_questions.py). So no answer is lost if the
-person goes back, uses another tab or signs in.
+Each of the five questions has a page. The last page shows everything that was filled in, with a button that
+sends it. Sending begins a conversation. The browser session stores what was filled in (pending_questions.py),
+so nothing is lost if the person goes back, uses another tab or signs in.
 """
 
 from django.contrib import messages
@@ -30,9 +30,9 @@ ORDER = list(STEPS)
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def find_reading(request):
-    """Show the question that `?step=` names, or save its answer.
+    """Show the question that `?step=` names on GET. Save what was filled in on POST.
 
-    After saving, the next question follows. With `?then=check`, the page with all answers follows instead.
+    After saving, redirect to the next question. With `?then=check`, redirect to the last page instead.
     """
     kept = pending_questions.get(request, pending_questions.READING)
     answers = kept["answers"] if kept else {}
@@ -64,7 +64,7 @@ def find_reading(request):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def send_reading(request):
-    """Show all answers with a button to send them, or send them."""
+    """Show everything that was filled in, with a button that sends it. Send it on POST."""
     kept = pending_questions.get(request, pending_questions.READING)
     if request.method == "POST" and (
         kept is None or request.POST.get("client_token") != kept["client_token"]
@@ -90,7 +90,7 @@ def send_reading(request):
 
 
 def _first_missing(kept):
-    """Return the first step without a valid answer, or None."""
+    """Return the first step that is missing or not filled in correctly, or None."""
     for step in ORDER:
         if kept is None or step not in kept["answers"] or not STEPS[step](kept["answers"][step]).is_valid():
             return step
@@ -99,7 +99,7 @@ def _first_missing(kept):
 
 @require_POST
 def discard_reading(request):
-    """Delete the answers."""
+    """Delete everything that was filled in."""
     pending_questions.forget(request, pending_questions.READING)
     messages.success(request, _("Deleted. Nothing was sent."))
     return redirect("home")
@@ -141,7 +141,7 @@ def _address(step):
 def _next_address(step, by):
     """Return the address of the question that comes `by` steps after this step. `by` may be negative.
 
-    After the last question, return the address of the page with all answers.
+    After the last question, return the address of the last page.
     """
     place = ORDER.index(step) + by
     return _address(ORDER[max(place, 0)]) if place < len(ORDER) else reverse("send_reading")

@@ -45,7 +45,11 @@ def about_form(request):
 
 
 def is_ready(request, form):
-    """Return whether the question can be sent now, because the library knows where to send the answer."""
+    """Return whether the question can be sent now.
+
+    For this, the form must be posted and valid. The person must be signed in or have chosen a visit, so that
+    the answer can reach them.
+    """
     return request.method == "POST" and form.is_valid() and bool(request.viewer.person or form.visit)
 
 
