@@ -11,7 +11,7 @@ MAX_PAST = 10
 def absences_context(request):
     """Return the context of desk/absences.html.
 
-    The context lists all absences that have not ended, and the latest ones in the past.
+    The context lists all absences that have not ended, and the latest absences that have ended.
     """
     today = request.library.today()
     coming = list(Absence.objects.filter(last_day__gte=today).select_related("person", "cover"))

@@ -15,7 +15,7 @@ from accounts.models import AuditEvent
 from portal.desk import shown_today
 from portal.prepared import prepared
 
-# When something new appears on an open page, it is logged again only if this time has passed.
+# If an open page shows new entries, a line is written only if the person's last line is older than this.
 LOGGED_FOR = datetime.timedelta(hours=12)
 
 Where = AuditEvent.Where
@@ -83,7 +83,7 @@ def log_opened_by_code(request, help_session, *, at):
 
 
 def _patrons_of(record, help_session):
-    """Return the patrons who have this visit or conversation in their account.
+    """Return the patrons who have `record`, a visit or a conversation, in their account.
 
     There can be two of them if a child and an adult share the visit.
     """

@@ -1,4 +1,4 @@
-"""The part of a conversation's page above the composer: the timeline, and the colleagues on the page."""
+"""The part of a conversation's page above the composer: the timeline, and which colleagues see the page."""
 
 import zlib
 
@@ -13,7 +13,7 @@ from .given_items import given_in
 
 
 def timeline_context(request, conversation, timeline, around, at, *, since=None):
-    """Return the context of the timeline and of the line that says which colleagues are on the page.
+    """Return the context of the timeline, and of the line that says which colleagues have the page open.
 
     Also set the files and the recommended items on each message. `around` is what `presence.look` returned.
     If there is a `since`, screen readers announce what other people did after that time.

@@ -30,7 +30,7 @@ def conversation_for_page(request, public_id):
         return conversation_for_page(request, conversation.merged_into.public_id)
     session = conversation.help_session
     if session and session.branch_id == conversation.branch_id:
-        # The query joins only the branch of the conversation, because the visit mostly has the same branch.
+        # The query loads only the branch of the conversation, because most visits are at the same branch.
         session.branch = conversation.branch
     return conversation
 

@@ -116,7 +116,7 @@ class TypedItem(forms.Form):
 
 
 class ItemPicker:
-    """The items part of a form, read from a posted form or from a saved draft.
+    """The part of a form in which items are chosen, read from a posted form or from a saved draft.
 
     It consists of the rows of chosen items, the search, and the fields for an item that is typed by hand.
     """
@@ -138,9 +138,10 @@ class ItemPicker:
         )
 
     def change(self, action):
-        """Do what the pressed button says.
+        """Pick a found item, remove a row or add the typed item, depending on the pressed button.
 
-        `action` names the button: pick-<public id>, remove-<row number>, add_item or find.
+        `action` names the button: pick-<public id>, remove-<row number>, add_item or find. With find, nothing
+        changes, because the page shows the items that match the query.
         """
         name, _sep, value = action.partition("-")
         if name == "remove" and value.isdecimal() and len(value) < 5 and int(value) < len(self.rows):

@@ -1,6 +1,6 @@
-"""The part of a form in which staff choose items.
+"""The item picker, which is the part of a form in which staff choose items.
 
-The form that records a help session and the composer of answers both contain this part.
+The form that records a help session and the composer of answers both contain an item picker.
 """
 
 from functools import cache
@@ -17,7 +17,7 @@ MAX_FOUND = 8
 
 
 def items_context(picker, branch, items_url):
-    """Return the context of desk/items.html for a response in which htmx replaces only the items part."""
+    """Return the context of desk/items.html for a response with which htmx replaces only the item picker."""
     return {"picker": picker, "items_url": items_url, "swapped": True, **search_context(picker, branch)}
 
 
@@ -28,10 +28,10 @@ def search_context(picker, branch):
 
 
 def untouched_items(picker, items_url):
-    """Return the rendered items part if nothing is chosen, searched for or typed in it. Otherwise return "".
+    """Return the rendered item picker if nothing is chosen, searched for or typed in it. Otherwise return "".
 
-    Most pages show an untouched part, so it is rendered only once and cached. Rendering it was a sixth of the
-    cost of a conversation's page.
+    Most pages show an untouched item picker, so its HTML is cached. Rendering it took a sixth of the time of a
+    conversation's page.
     """
     if not picker.is_untouched:
         return ""

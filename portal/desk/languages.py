@@ -28,7 +28,7 @@ def _in_title_case(name):
 
 
 def language_name(code):
-    """Return the name of the language in that language, or the code if the language is unknown."""
+    """Return the language's name in the language itself, or the code if the language is unknown."""
     return LANG_INFO.get(code, {}).get("name_local", code)
 
 
@@ -36,7 +36,7 @@ def language_name(code):
 def language_options(chosen):
     """Return the rendered options of a select of languages.
 
-    The options are the same on every page, because the name of each language is in that language.
+    The options are the same on every page, because each name is in the language that it names.
     """
     marks = (
         (code, mark_safe(" selected") if code == chosen else "", name) for code, name in language_choices()

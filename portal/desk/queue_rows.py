@@ -1,4 +1,4 @@
-"""The rows of the queue. They have no template, because a template was a third of the cost of the page."""
+"""The rows of the queue. They have no template, because rendering it took a third of the page's time."""
 
 import datetime
 from functools import lru_cache
@@ -195,7 +195,7 @@ def _cut(words):
 
 
 def _waited(since, at):
-    """Return what the filter `waited` returns, but use a cache because that filter is slow.
+    """Return the same text as the template filter `waited`, but from a cache, because the filter is slow.
 
     Rows that have waited for the same number of minutes share a cache entry. After four weeks, the text
     changes only once a day. So the key of the entry is then the start of the wait and the current hour.

@@ -39,13 +39,13 @@ ENTRY_FOR = {"note": note_entry, "event": event_entry, "desk event": desk_event_
 
 @dataclass(frozen=True)
 class Window:
-    """The messages of a conversation that a page shows. They are one message and all messages after it."""
+    """The messages of a conversation that a page shows: one message, and all messages after it."""
 
     messages: list
     # Primary key of the first unread message, to which the page scrolls. None if all messages are read.
     unread: int | None
-    # Public id of the first message here. A page with this `start` shows earlier messages too. "" if there
-    # are no earlier messages.
+    # Public id of the first message on this page. A page with this `start` shows earlier messages too. "" if
+    # there are no earlier messages.
     earlier: str
     # The page leaves out events and notes before this time. None if the page shows all of them.
     since: datetime | None

@@ -55,7 +55,7 @@ class MessageEntry(Entry):
 
 @dataclass(kw_only=True, slots=True)
 class NoteEntry(Entry):
-    """A note that staff wrote to each other."""
+    """A note that a staff member wrote for colleagues."""
 
     shape = "note"
 

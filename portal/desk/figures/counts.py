@@ -39,7 +39,7 @@ def follow_ups(quarter):
 
 
 def outcomes(quarter):
-    """Count the answers of patrons to two questions, and return a pair of dicts.
+    """Count what patrons replied to two questions, and return a pair of dicts.
 
     The first question is whether they found what they needed. The second is how good the help was. Each dict
     is {primary key of a topic, or None: (the count of each choice, …)}.

@@ -1,13 +1,13 @@
 """Functions that pool small counts, so that only the sum of these counts is shown.
 
-If fewer than five people gave an answer, a colleague could guess who they were. So every number on the page
-counts nobody or at least MIN_PEOPLE people. This is also true for the difference between the total and the
-rows, so nobody can work out a smaller number by subtracting.
+If the page showed that fewer than five people gave the same reply, a colleague could guess who they were. So
+every number on the page counts nobody or at least MIN_PEOPLE people. This is also true for the difference
+between the total and the rows, so nobody can work out a smaller number by subtracting.
 """
 
 from dataclasses import dataclass
 
-# This is the usual threshold in library statistics. It applies to the answers of patrons, but not to counts
+# This is the usual threshold in library statistics. It applies to what patrons replied, but not to counts
 # of the work that staff did.
 MIN_PEOPLE = 5
 

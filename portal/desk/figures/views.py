@@ -18,9 +18,9 @@ def figures(request):
 
     If the URL names no quarter, show the last quarter that has ended.
 
-    The answers of patrons are shown only after the quarter ends. During the quarter, someone could compare
-    the page before and after a patron answers, and so find out the answer. Late answers are counted too, so
-    someone can still find out a late answer in this way.
+    What patrons replied is shown only after the quarter ends. If it were shown earlier, someone could compare
+    the page before and after a patron replies, and so find out the reply. Replies that come after the quarter
+    are counted too, so they can still be found out in this way.
     """
     now = Quarter.of(request.library.today())
     first = min(counts.first_quarter() or now, now)

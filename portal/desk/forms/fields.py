@@ -9,7 +9,7 @@ from portal.desk.widgets import LongSelect
 
 
 class WholeNumber(forms.IntegerField):
-    """A whole number. Every error of the field says which numbers are allowed."""
+    """A field for a whole number. Each of its error messages says which numbers are allowed."""
 
     def __init__(self, *, min_value, max_value, **kwargs):
         wanted = format_lazy(
@@ -20,7 +20,7 @@ class WholeNumber(forms.IntegerField):
 
 
 class DayField(forms.DateField):
-    """A day, as the browser's date picker sends it."""
+    """A field for a day, in the format that the browser's date picker sends."""
 
     def __init__(self, **kwargs):
         wrong = {

@@ -14,7 +14,7 @@ from .fields import language_field
 class ReplyForm(forms.Form):
     """An answer.
 
-    The template renders the fields without Django's form rendering, which was most of the cost of the page.
+    The template renders the fields itself, because Django's form rendering took most of the page's time.
     `sequence` is the number of the last draft that the page saved. `seen` is the primary key of the last
     message on the page.
     """

@@ -133,7 +133,7 @@ class RecordForm(forms.Form):
         return [self[name] for name in names if not self[name].is_hidden]
 
     def leave_focus_to_errors(self):
-        """Don't focus the question when the page loads, so that the page can focus the list of errors."""
+        """Remove the autofocus from the field `question`, so that the page can focus the list of errors."""
         del self.fields["question"].widget.attrs["autofocus"]
 
     def hide_patron_hints(self):
@@ -201,7 +201,10 @@ class RecordForm(forms.Form):
 
 
 def with_current_names(data):
-    """Return posted fields with today's names. A page opened before an update may post the old `thread`."""
+    """Return the posted fields under their current names.
+
+    A page that was opened before an update may post `thread`, which is named `conversation` now.
+    """
     if "thread" not in data:
         return data
     data = data.copy()
@@ -210,7 +213,7 @@ def with_current_names(data):
 
 
 def typed_fields(data):
-    """Return the fields of a posted form that a draft saves, exactly as they were typed."""
+    """Return {name: value as it was typed} for the posted fields that a draft saves."""
     typed = {}
     for name in list(data)[:500]:
         if name in RecordForm.base_fields or name.startswith(("items-", "new-")):

@@ -20,7 +20,7 @@ from portal.desk.forms.replies import composer_extras
 @staff_only
 @require_POST
 def desk_attach(request, public_id):
-    """Add a file to the composer, or remove a file from it. Also save the text that was typed in it."""
+    """Add a file to the composer, or remove a file from it. Also save the text in the composer as a draft."""
     conversation, form = conversation_at_desk(request, public_id, "patron"), AttachForm(request.POST)
 
     def save_typed():

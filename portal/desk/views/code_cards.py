@@ -1,6 +1,6 @@
 """Sheets of code cards.
 
-Staff attach a card to a help session later. From then on, the code on the card opens that session.
+Staff attach a code card to a help session later. From then on, the code on the code card opens that session.
 """
 
 from django.shortcuts import redirect, render

@@ -1,7 +1,7 @@
 """Actions that decide who works on a conversation and when: take, assign, transfer, snooze, wake and undo.
 
-Each action has its own form and then redirects to the conversation. An answer that is half written is not
-lost, because the composer saves a draft.
+Each action has its own form and then redirects to the conversation. The composer saves a draft, so this does
+not lose an answer that is half written.
 """
 
 from django.contrib import messages

@@ -34,7 +34,7 @@ def desk_conversation(request, public_id):
 @background_request
 @require_GET
 def desk_news(request, public_id):
-    """Answer the poll of an open page.
+    """Respond to the poll of an open page.
 
     Return status 204 if nothing has changed. Otherwise return the new entries of the timeline, and the names
     of the colleagues who have the page open. Also record that this staff member has the page open, and

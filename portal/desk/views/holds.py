@@ -1,4 +1,7 @@
-"""Legal holds. A coordinator sets a hold on a record that the law forbids to delete, and lifts it later."""
+"""Legal holds. A coordinator sets a hold on something that the law forbids to delete, and lifts it later.
+
+A hold is on a help session, a conversation or a person. The code calls each of these a record.
+"""
 
 from django.contrib import messages
 from django.shortcuts import get_object_or_404, redirect, render

@@ -1,4 +1,4 @@
-"""Notes that staff write to each other about a conversation."""
+"""Notes that staff write for colleagues about a conversation."""
 
 from django.contrib import messages
 from django.shortcuts import redirect, render

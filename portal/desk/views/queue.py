@@ -45,7 +45,7 @@ def desk(request):
 @background_request
 @require_GET
 def desk_queue_news(request):
-    """Answer the poll of an open page.
+    """Respond to the poll of an open page.
 
     Return status 204 if nothing has changed. Otherwise return the current rows and counts.
     """
@@ -64,7 +64,7 @@ def _topics():
 
 
 def _opened_at(request, at):
-    """Return the time at which the page that polls was shown.
+    """Return the time at which the polling page was first shown.
 
     Return `at` if the request has no valid time in the past.
     """

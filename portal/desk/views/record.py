@@ -28,7 +28,7 @@ from .record_form import conversation_to_log, draft_with, record_form, record_pa
 @staff_only
 @require_http_methods(["GET", "POST"])
 def record(request):
-    """Show the form that records a help session. If a button was pressed, do what the button says."""
+    """Show the form that records a help session. On POST, call the function of the pressed button."""
     request.GET, request.POST = with_current_names(request.GET), with_current_names(request.POST)
     if request.method == "GET":
         return _new_form(request)
@@ -97,7 +97,10 @@ def _finish_later(request, draft, token):
 
 
 def _change_items(request, draft, token):
-    """Do what a button of the items part says. Save the form as a draft, and show it again from the draft."""
+    """Change the chosen items or search for items, depending on the pressed button of the item picker.
+
+    Save the form as a draft, and show the form again from the draft.
+    """
     picker = ItemPicker(request.POST)
     picker.change(request.POST["action"])
     fields = {
@@ -111,7 +114,7 @@ def _change_items(request, draft, token):
         context = items_context(picker, branch_for(request), reverse("record"))
         response = render(request, "desk/items.html", context)
         response["HX-Replace-Url"] = url
-        # This makes the page save again, because an autosave that is still running could save the old items.
+        # This makes the page save the form again. An autosave that began before could save the old items.
         response["HX-Trigger-After-Settle"] = "items-changed"
         return response
     if picker.written.errors:

@@ -51,7 +51,7 @@ def record_page(request, form, picker, *, draft=None, warned=False, status=200):
 
 
 def draft_with(request, token):
-    """Return the session that was saved or recorded with this form. Return None if there is no such session.
+    """Return the session that was saved or recorded by the form with this token, or None.
 
     Raises Http404 if the session belongs to someone else, or is a tally.
     """

@@ -25,14 +25,14 @@ from recommendations.models import Recommendation
 
 from .conversation_responses import redirect_to, show_conversation, show_message
 
-# The names of the buttons in the items part. A name that ends with a hyphen is only the beginning.
+# The names of the item picker's buttons. If a name here ends with a hyphen, the full name has more after it.
 ITEM_ACTIONS = ("find", "add_item", "pick-", "remove-")
 
 
 @staff_only
 @require_POST
 def desk_reply(request, public_id):
-    """Do what the pressed button of the composer says."""
+    """Call the function of the pressed button of the composer."""
     conversation = conversation_for_page(request, public_id)
     action = request.POST.get("action", "send")
     name = "template" if action.startswith("template-") else action
@@ -42,7 +42,8 @@ def desk_reply(request, public_id):
 def _send(request, conversation, action):
     """Send the answer.
 
-    If someone else wrote after the page was shown, ask first. The button `send_anyway` sends without asking.
+    If someone else wrote after the page was shown, ask whether to send the answer anyway. The button
+    `send_anyway` sends it without asking.
     """
     form, picker = ReplyForm(request.POST), ItemPicker(request.POST)
     refused = _add_files(request, conversation)
@@ -130,7 +131,10 @@ def _with_templates(request, conversation, typed):
 
 
 def _change_items(request, conversation, action):
-    """Do what a button of the items part says. Any other button only shows the composer again."""
+    """Change the chosen items or search for items, depending on the pressed button of the item picker.
+
+    If an unknown button was pressed, only show the composer again.
+    """
     _add_files_without_script(request, conversation)
     picker = ItemPicker(request.POST)
     picker.change(action)
@@ -151,7 +155,7 @@ REPLY_ACTIONS = {
 
 
 def _add_files_without_script(request, conversation):
-    """Add files that came with another button than "Send".
+    """Add files that were posted with a button other than "Send".
 
     With JavaScript there are no such files, because the script uploads each file as soon as it is chosen.
     """

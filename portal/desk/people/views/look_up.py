@@ -87,7 +87,7 @@ def add_patron(request):
 @coordinator_only
 @require_GET
 def lookups(request):
-    """List which staff members looked up which patrons and gave a reason.
+    """List the look-ups for which a staff member gave a reason.
 
     A reason is needed if the patron has no visit or conversation at the staff member's desk.
     """
