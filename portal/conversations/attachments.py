@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 
 class NotAdded(Exception):
-    """A file that was not added.
+    """A file could not be added.
 
     `name` is the file's name. `why` is the reason, as a key of the dict in `words`. `words` is a text that
     tells the person what to do.

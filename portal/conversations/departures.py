@@ -70,7 +70,7 @@ def end_role(person, *, branch, by, at):
 
 
 def _taken(person, branch):
-    """Return the person's assigned conversations at `branch`, or at all branches if `branch` is None.
+    """Return the conversations at `branch` that are assigned to the person. None means all branches.
 
     Closed conversations are included, because the patron may write in them again.
     """

@@ -95,7 +95,7 @@ class Place:
     """The position of a conversation in a list.
 
     The position stays valid if the conversation leaves the list. `turn` is the index of the conversation's
-    status in the `statuses` of the list. `value` is what the conversation has in the list's `column`.
+    status in the `statuses` of the list. `value` is the value of the field that the list's `column` names.
     """
 
     turn: int

@@ -40,7 +40,7 @@ class MessageForm(forms.Form):
 
 
 class ComposerForm(MessageForm):
-    """A message in a conversation, and the last `sequence` of its draft that the composer knew of."""
+    """A message in a conversation. `sequence` is that of the last draft that the composer knew of."""
 
     sequence = forms.IntegerField(
         widget=forms.HiddenInput, required=False, min_value=0, max_value=SEQUENCE_MAX
@@ -140,7 +140,7 @@ class AttachForm(forms.Form):
 
 
 class VerdictForm(forms.Form):
-    """A verdict. A field that was not sent becomes None, so that the value saved before isn't deleted."""
+    """A verdict. A field that was not sent becomes None, so that its saved value isn't deleted."""
 
     verdict = forms.ChoiceField(choices=[("", ""), *Recommendation.Verdict.choices], required=False)
     why = forms.ChoiceField(choices=[("", ""), *Recommendation.Why.choices], required=False)

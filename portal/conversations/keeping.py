@@ -29,7 +29,8 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
         search.index_conversation(conversation)
     recommendations.update(patron=by)
     for model in (Participation, Draft):
-        # If the person has a row of their own, it stays, and the row without a person isn't changed.
+        # If the person already has a row for a conversation, both that row and the row without a person stay
+        # as they are.
         own = model.objects.filter(person=by, side=PATRON, conversation__isnull=False).values_list(
             "conversation", flat=True
         )

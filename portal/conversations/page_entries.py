@@ -80,10 +80,9 @@ def _event_text(event):
 
 
 def _name_child_and_adult(part, conversation, me):
-    """Show "The child" or "The adult" as the writer in a visit that both may read.
+    """In a shared visit, set who wrote the messages of other people, such as "The child" or "The adult".
 
-    `me` is the person who sees the page. They see "You" for their own messages. `me` is None for a viewer by
-    code.
+    `me` is the person who sees the page, or None for a viewer by code. Their own messages still say "You".
     """
     my_pk = me and me.pk
     for message in part.messages:

@@ -22,8 +22,8 @@ HERE = datetime.timedelta(seconds=20)
 class Around:
     """The staff members who have the page of a conversation open.
 
-    `own` is the row of the person who sees the page, or None. `others` is [(colleague, True if the colleague
-    is writing)], sorted by name.
+    `own` is the Participation of the person who sees the page, or None. `others` is [(colleague, True if the
+    colleague is writing)], sorted by name.
     """
 
     own: Participation | None
@@ -35,7 +35,7 @@ class Around:
 
 
 def look(conversation, *, person, at):
-    """Return an Around: the staff members who have the page open now, and the row of `person`."""
+    """Return an Around: the staff members who have the page open now, and the Participation of `person`."""
     rows = _rows(conversation=conversation.pk, person=person.pk, since=at - HERE)
     own = next((row for row in rows if row.person_id == person.pk), None)
     return Around(own, [(row.person, _is_writing(row, at)) for row in rows if row is not own])

@@ -104,7 +104,7 @@ def _rows_with(word):
 
 
 def index_conversation(conversation):
-    """Update the row with the words of the conversation itself.
+    """Replace the row that has the words of the conversation itself.
 
     These words are its subject, the subjects of conversations that were merged into it, the patron's name,
     and the titles of items.
@@ -139,7 +139,7 @@ def move(conversation, into):
 
 
 def renew_names(*, at):
-    """Update the rows of patrons who have changed their name.
+    """Update the rows of conversations whose patron has changed their name.
 
     The worker does this, because the accounts app, which changes names, can't import this module.
     """
@@ -168,7 +168,7 @@ def forget_removed_words(*, at):
 
 
 def rebuild():
-    """Write the whole index again, for a thousand conversations at a time. Yield how many are done."""
+    """Write the whole index again. After every thousand conversations, yield how many are done so far."""
     done, last = 0, 0
     while conversations := list(
         Conversation.objects.filter(pk__gt=last, merged_into=None)
@@ -200,7 +200,7 @@ def rebuild():
 
 
 def _row_of_conversation(conversation):
-    """Return an unsaved row with the words of the conversation itself."""
+    """Return an unsaved row with the words of the conversation itself, see index_conversation."""
     merged_subjects = (
         Conversation.objects.filter(merged_into=conversation).order_by("pk").values_list("subject", flat=True)
     )

@@ -35,8 +35,8 @@ class WebURLField(forms.URLField):
 class ItemRow(forms.Form):
     """One chosen item.
 
-    An item from the catalog has only its public id, in the field `item`. An item that was typed by hand has a
-    `title` and other fields instead.
+    If the item is in the catalog, the field `item` has its public id. If the item was typed by hand, `title`
+    and other fields have its values instead.
     """
 
     item = forms.UUIDField(required=False, widget=forms.HiddenInput)

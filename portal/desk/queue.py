@@ -49,8 +49,8 @@ COLUMNS = [
     *("recommendation__item__title", "recommendation__why", "recommendation__comment", "latest"),
 ]
 Row = namedtuple("Row", COLUMNS)
-# The last message: "p" or "s" for its side (patron or staff), then the beginning of its text. It is written
-# in SQL, because a Django expression would have parameters and `compiled` can't pass them.
+# The last message: "p" or "s" for its side (patron or staff), then the beginning of its text. This is raw
+# SQL, because a Django expression would have parameters and `compiled` can't pass them.
 LATEST = """SELECT substr(message.side, 1, 1) || substr(message.body, 1, 160)
     FROM conversations_message AS message
     WHERE message.conversation_id = conversations_conversation.id

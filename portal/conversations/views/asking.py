@@ -130,7 +130,7 @@ def _keep_draft(request, typed):
 
 
 def _typed_beside(request):
-    """Return the form's other fields as they were typed, without the text."""
+    """Return {name: value as it was typed} for the form's fields besides the text."""
     return {name: request.POST[name][:40] for name in TYPED if name in request.POST}
 
 

@@ -26,7 +26,8 @@ def contacts(quarter):
 def follow_ups(quarter):
     """Return three lists, each with a count for each month of the quarter.
 
-    They count the sessions that were handed over, that were kept in an account, and that patrons rated.
+    The first counts sessions that were handed over. The second counts sessions that were kept in an account.
+    The third counts sessions that patrons rated.
     """
     counts = [[0, 0, 0] for _ in range(3)]
     rows = _sessions(quarter).recorded().values_list(TruncMonth("happened_on")).order_by()

@@ -31,7 +31,7 @@ READ_LEVELS = [
 ]
 
 
-# For each setting of the library, a text that says what happens to a visit with a child.
+# {the library's setting for children: a text that says what happens to a visit with a child}.
 WITH_A_CHILD = {
     Library.Children.PAPER: _(
         "The child gets a printed slip with everything on it. There is no code, no email and no account."
@@ -144,7 +144,7 @@ class RecordForm(forms.Form):
         self.fields["summary"].label, self.fields["summary"].help_text = gettext("Summary"), ""
 
     def keep_errors_of(self, name):
-        """Remove the errors of all fields but one."""
+        """Remove the errors of all fields except the field `name`."""
         for other in set(self.errors) - {name}:
             del self.errors[other]
 

@@ -39,9 +39,9 @@ def at_desk_of(user, found=()):
 
 
 def by_identifier(text):
-    """Return the person with this full card number or email address, or None.
+    """Return the person whose full card number or email address is `text`, or None.
 
-    If two people have had the card, return None too.
+    Return None also if two people have had a card with this number.
     """
     if "@" in text:
         return _people().filter(email=text.strip().lower()).first()

@@ -51,7 +51,10 @@ def lookups_page(params):
 
 
 def _position(text):
-    """Return the (time, primary key) of the last look-up on the previous page, or None."""
+    """Parse the position of the last look-up on the previous page, and return its (time, primary key).
+
+    Return None if the text isn't valid.
+    """
     try:
         microseconds, pk = (int(part) for part in text.split("."))
         return (EPOCH + datetime.timedelta(microseconds=microseconds), pk) if 0 <= pk < 2**63 else None

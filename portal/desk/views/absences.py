@@ -74,7 +74,7 @@ def _save(request, form, absence):
 def _warn_of_clashes(request, absence, person):
     """Warn if the colleague who covers is away as well.
 
-    Also warn if this person had to cover someone else on these days.
+    Also warn if this person is the cover for someone else on these days.
     """
     covers_away, covered = actions.clashes_of(absence)
     for clash in covers_away:

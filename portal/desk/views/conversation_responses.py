@@ -24,8 +24,8 @@ from portal.desk.timeline import build_timeline
 from portal.desk.toolbar import toolbar_context
 from portal.htmx import render_page
 
-# Each update of an open page begins this long before the previous update ended, so it repeats some entries.
-# Because of this, the page can remove answers that were taken back, and add messages that were saved late.
+# Each update of an open page also repeats the entries from this long before the previous update. So the page
+# can remove answers that were taken back, and add messages that were saved late.
 POLL_OVERLAP = datetime.timedelta(minutes=1)
 
 

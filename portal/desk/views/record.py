@@ -41,7 +41,7 @@ def record(request):
 
 
 def _new_form(request):
-    """Show an empty form. If the URL has a `conversation`, show a form that logs it as a contact."""
+    """Show an empty form. If the URL has a `conversation`, the form logs it as a contact."""
     initial = defaults(request.user, request.library, timezone.now())
     if "conversation" in request.GET:
         conversation = conversation_to_log(request, request.GET["conversation"])
@@ -53,7 +53,8 @@ def _new_form(request):
     return record_page(request, record_form(request, initial=initial), ItemPicker())
 
 
-# The functions for the buttons of the form. `draft` is the session that this form has already saved, or None.
+# The functions for the buttons of the form. `draft` is the unfinished session in which the form was saved
+# before, or None.
 
 
 def _save_and_hand_over(request, draft, token):

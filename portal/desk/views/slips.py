@@ -46,7 +46,7 @@ def hand_over(request, public_id):
             help_session, by=request.user, at=at, to_address=address, base_url=slips.base_url()
         )
     except (keeping.AlreadyKept, keeping.OnPaperOnly):
-        # The slip says that the session needs no code.
+        # The page of the slip says that the session needs no code.
         return redirect("slip", public_id)
     slips.keep(request.session, public_id, [code], at=at)
     if address:
