@@ -329,7 +329,7 @@ def _before(position):
 
 
 def _with_events(part, conversation, at, until=None):
-    """Add the events from the time of the range, and return the range.
+    """Add the events that were shown since the first message of the range, and return the range.
 
     Events that were shown at `until` or later are left out.
     """

@@ -42,7 +42,7 @@ class ConversationQuerySet(models.QuerySet):
         return self.filter(merged_into=None)
 
     def unread_by(self, person):
-        """Return the conversations with something that `person` has not seen.
+        """Return the conversations with messages that `person` has not read.
 
         `person` is None for a viewer by code. A signed-in person who reads by code has no Participation row
         of their own. So a row without a person counts for everyone.
