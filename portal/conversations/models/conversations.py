@@ -60,9 +60,9 @@ class ConversationQuerySet(models.QuerySet):
 def at_desk_of(person, branches, shown, today):
     """Return the condition of `ConversationQuerySet.at_desk_of` as a Q object.
 
-    The condition matches a conversation if it belongs to one of the person's branches, or if it is assigned
-    to the person or to a colleague for whom the person covers on `today`. It also matches the conversations
-    of the help sessions in `shown`.
+    The condition matches the conversations of `branches`, and those of the help sessions in `shown`. It also
+    matches conversations that are assigned to the person, or to a colleague for whom the person covers on
+    `today`.
     """
     covered = Absence.objects.on(today).filter(cover=person).values("person")
     return Q(branch__in=branches) | Q(assignee=person) | Q(assignee__in=covered) | Q(help_session__in=shown)
