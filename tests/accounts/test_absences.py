@@ -1,4 +1,4 @@
-"""Check absences of staff, their covers, and the release of untouched conversations."""
+"""Check absences of staff, their covers, and the release of conversations to the queue."""
 
 import datetime
 import uuid
@@ -78,7 +78,7 @@ def test_first_and_last_day_of_an_absence_count_as_away(
     assert names == ({staff.pk: ("Rosa Lindqvist", "Maribel Santos")} if is_away else {})
 
 
-def test_overlapping_absence_of_a_covering_colleague_is_found_for_both_staff_members(staff, colleague):
+def test_clash_of_an_absence_with_the_covers_own_absence_is_found_from_both_absences(staff, colleague):
     first = add_absence(staff, 2, 6, cover=colleague)
     assert absences.clashes_of(first) == ([], [])
     second = add_absence(colleague, 6, 9)
@@ -155,7 +155,7 @@ def test_absence_begins_and_ends_at_midnight_in_the_librarys_time_zone(
     )
 
 
-def test_covering_colleague_sees_conversations_only_during_the_absence(
+def test_cover_sees_conversations_of_the_absent_colleague_only_during_the_absence(
     conversation, staff, library, time_machine
 ):
     time_machine.move_to(NOW)
@@ -166,7 +166,7 @@ def test_covering_colleague_sees_conversations_only_during_the_absence(
     assert not Conversation.objects.at_desk_of(cover).exists()
 
 
-# Untouched conversations.
+# Conversations that their assignee does not answer.
 
 
 def hours(number):
@@ -182,7 +182,7 @@ def hours(number):
         (hours(100), hours(90), True),
     ],
 )
-def test_untouched_conversation_is_released_to_the_queue_after_three_days(
+def test_conversation_without_an_answer_is_released_to_the_queue_after_three_days(
     library, branch, staff, taken, waiting, released
 ):
     conversation = ConversationFactory(
@@ -196,7 +196,7 @@ def test_untouched_conversation_is_released_to_the_queue_after_three_days(
     )
 
 
-def test_library_can_turn_off_the_release_of_untouched_conversations(library, branch, staff):
+def test_library_can_turn_off_the_release_of_conversations_to_the_queue(library, branch, staff):
     library.released_after_days = 0
     library.save()
     conversation = ConversationFactory(branch=branch, assignee=staff, opened_at=NOW - hours(900))
@@ -209,7 +209,7 @@ def test_library_can_turn_off_the_release_of_untouched_conversations(library, br
     ("who", "ago", "released"),
     [("holder", hours(50), False), ("holder", hours(80), True), ("colleague", hours(50), True)],
 )
-def test_interim_answer_by_the_assignee_delays_the_release_of_a_conversation(
+def test_interim_answer_by_the_assignee_delays_the_release_of_a_conversation_to_the_queue(
     library, branch, staff, colleague, who, ago, released
 ):
     conversation = ConversationFactory(branch=branch, assignee=staff, opened_at=NOW - hours(100))
@@ -229,7 +229,7 @@ def test_interim_answer_by_the_assignee_delays_the_release_of_a_conversation(
     assert conversation.assignee == (None if released else staff)
 
 
-def test_conversation_that_waits_for_the_patron_is_not_released(library, branch, staff):
+def test_conversation_that_waits_for_the_patron_is_not_released_to_the_queue(library, branch, staff):
     conversation = ConversationFactory(
         branch=branch, assignee=staff, status="waiting_for_patron", opened_at=timezone.now() - hours(900)
     )

@@ -139,7 +139,7 @@ def test_simultaneous_sign_ins_with_one_card_create_one_person(rosa):
         )
         assert len(set(people)) == 1
         assert User.objects.filter(library_cards__ils_id=patron.ils_id).count() == 1
-    # Only Rosa has no card: no extra record was created.
+    # Rosa is the only person without a card, so the sign-ins created no other record.
     assert User.objects.filter(library_cards=None).count() == 1
 
 

@@ -1,7 +1,7 @@
 """Check the private parts of allauth that the portal uses.
 
 If one of these tests fails, allauth has changed. Read its release notes, change accounts/allauth_internals.py
-and its callers, and then raise the ceiling in pyproject.toml.
+and its callers, and then raise the highest allowed version of allauth in pyproject.toml.
 """
 
 import ast
@@ -28,8 +28,8 @@ def call(*args, **kwargs):
 
 
 REQUEST, USER, ANY = object(), object(), object()
-# Each name with the module that defines it and the calls that the portal makes. The key "" is a call of the
-# name itself. Any other key is one of its methods.
+# Each imported name with the module that defines it, and the calls that the portal makes. The key "" is a call
+# of the function or class itself, and every other key is a call of its method with this name.
 USED = {
     "get_authentication_records": (login, {"": call(REQUEST, USER)}),
     "perform_login": (login, {"": call(REQUEST, ANY)}),

@@ -75,7 +75,9 @@ def test_borrowed_device_gets_no_cookie_that_identifies_the_last_patron(client, 
 
 
 @WAYS
-def test_form_is_not_saved_after_the_sign_in_on_a_borrowed_device_ended(client, way, patron, staff, sign_in):
+def test_refused_form_is_not_saved_if_the_sign_in_on_a_borrowed_device_ended(
+    client, way, patron, staff, sign_in
+):
     sign_in(client, staff)
     client.get(reverse("me"))
     client.session.flush()
@@ -126,6 +128,6 @@ def test_abandoned_sign_in_on_a_borrowed_device_does_not_shorten_the_next_sign_i
 
 
 @WAYS
-def test_both_sign_in_pages_offer_the_borrowed_device_option(client, way, patron):
+def test_email_and_card_sign_in_pages_offer_the_borrowed_device_option(client, way, patron):
     page = client.get(reverse("sign_in" if way is by_code else "card_sign_in")).content.decode()
     assert re.search(r'<input type="checkbox" name="borrowed"[^>]*>', page)

@@ -118,7 +118,7 @@ def test_card_sign_in_keeps_the_name_chosen_in_the_portal(client, ils):
 
 
 def test_email_address_from_the_ils_is_suggested_but_does_not_open_an_account(client, ils, patron):
-    """Suggest the ILS address only. It opens neither another account nor this one."""
+    """Store the address unverified. It opens neither the account with that address nor the card's account."""
     ils.cards = [
         fake.Card("1", "1", "7", "Sam Again", email=patron.email.upper()),
         fake.Card("2", "2", "8", "Kim", email="kim@example.org"),
@@ -236,7 +236,7 @@ def test_right_pin_reveals_that_a_card_is_blocked_or_expired(client, card, said)
     assert not User.objects.exists()
 
 
-def test_disabled_patron_cannot_sign_in_with_a_library_card(client):
+def test_patron_with_a_deactivated_account_cannot_sign_in_with_a_library_card(client):
     sign_in(client)
     User.objects.update(is_active=False)
     other = Client()

@@ -76,7 +76,7 @@ def test_card_sign_in_of_an_adult_stores_the_full_name_and_an_unverified_address
     assert EmailAddress.objects.get().email == "parent@example.org"
 
 
-def test_change_of_the_patron_group_makes_or_ends_a_childs_record(library):
+def test_new_patron_group_turns_an_adults_record_into_a_childs_record_and_back(library):
     person = sign_in_by_card(replace(JANE, group="Adult"))
     assert sign_in_by_card(JANE).name == "Jane"
     person.refresh_from_db()
@@ -90,7 +90,7 @@ def test_change_of_the_patron_group_makes_or_ends_a_childs_record(library):
     ]
 
 
-def test_card_sign_in_does_not_end_a_childs_record_that_staff_made(library, staff):
+def test_card_sign_in_with_an_adult_group_keeps_a_childs_record_that_staff_made(library, staff):
     person = sign_in_by_card(replace(JANE, group="Adult"))
     children.make_childs_record(person, by=staff, at=timezone.now())
     assert sign_in_by_card(replace(JANE, group="Adult")).is_child
@@ -103,7 +103,9 @@ def test_staff_cannot_have_a_childs_record(library, staff):
         children.make_childs_record(staff, by=staff, at=timezone.now())
 
 
-def test_giving_a_child_a_staff_role_ends_the_childs_record(library, coordinator, branch):
+def test_childs_record_becomes_an_ordinary_record_when_the_child_gets_a_staff_role(
+    library, coordinator, branch
+):
     child = ChildFactory()
     give_role(child, branch=branch, role="staff", by=coordinator, at=timezone.now())
     child = User.objects.get(pk=child.pk)

@@ -45,13 +45,13 @@ def clock():
 
 @pytest.fixture
 def by_code(client, patron):
-    """Return Sam's browser, which just signed in with a code from the old address."""
+    """Return Sam's browser, which just signed in with a code sent to the old address."""
     return sign_in_by_code(client, patron.email)
 
 
 @pytest.fixture
 def by_passkey(client, patron, sign_in):
-    """Return Sam's browser, which just reauthenticated without a code from the old address."""
+    """Return Sam's browser, which just reauthenticated, but not with a code sent to the old address."""
     prove(sign_in(client, patron))
     return client
 
@@ -219,7 +219,7 @@ def test_code_sent_to_the_old_address_cannot_confirm_a_change_after_15_minutes(
 
 
 def test_code_sent_to_another_new_address_cannot_confirm_an_address_change(by_passkey, patron):
-    """Verify two new addresses in one session. Neither confirms for the old one."""
+    """Verify two new addresses in one session. Neither code counts as a code sent to the old address."""
     enter_new_address(by_passkey, "thief@example.org")
     by_passkey.post(CHANGE, {"another": "1"})
     enter_new_address(by_passkey)
@@ -228,7 +228,7 @@ def test_code_sent_to_another_new_address_cannot_confirm_an_address_change(by_pa
 
 
 def test_code_sent_to_a_former_address_cannot_confirm_an_address_change(by_code, patron, clock):
-    """Change the address in another tab between the code request and the code."""
+    """Change the address in another tab after the code is sent and before the code is entered."""
     by_code.post(CHANGE, {"email": NEW})
     code = mailed_code(NEW)
     User.objects.filter(pk=patron.pk).update(email="other@example.org")
@@ -242,9 +242,9 @@ def test_email_to_the_old_address_does_not_contain_the_new_address(by_code, patr
     enter_new_address(by_code)
     mail = Notification.objects.filter(to_address=OLD).latest("pk")
     assert NEW not in mail.text + mail.html + mail.subject
-    # The old address already confirmed, so its email has no link to undo the change.
+    # A code sent to the old address confirmed the change, so this email has no link to stop the change.
     assert "/not-me/" not in mail.text + mail.html
-    # The email belongs to the patron, so erasure also deletes the old address.
+    # The patron is the recipient of this email. If the patron is erased, the email is deleted too.
     assert (mail.recipient, mail.blanked) == (patron, True)
 
 
@@ -254,8 +254,8 @@ def test_email_to_the_old_address_uses_the_patrons_language(patron):
     assert Notification.objects.get(to_address=OLD).language == "es"
 
 
-def test_patron_must_confirm_from_the_old_address_before_merging_records(by_passkey, patron):
-    """Require the old address first.
+def test_patron_must_enter_a_code_sent_to_the_old_address_before_merging_records(by_passkey, patron):
+    """Require the code first.
 
     Otherwise a thief with the card and PIN could merge the patron's record into their own.
     """
@@ -299,7 +299,7 @@ def test_unconfirmed_address_change_happens_after_a_week(by_passkey, patron, clo
 
 
 def test_new_address_of_a_pending_change_is_hidden_on_pages_and_in_emails(by_passkey, patron):
-    """Hide it, because a person who reads the old mailbox can sign in and may be dangerous."""
+    """Hide the address from people who read the old mailbox. They can sign in, and may be dangerous."""
     begin_pending_change(by_passkey)
     mail = Notification.objects.filter(to_address=OLD).latest("pk")
     viewer = sign_in_by_code(Client(), OLD)
@@ -374,11 +374,11 @@ def test_canceled_address_change_sends_an_email_to_the_new_address(by_passkey, p
     )
     assert [OLD in words or patron.name in words for words in (notice.text, notice.html)] == [False, False]
     begin_pending_change(by_passkey, "first@example.org")
-    # Entering the same address again sends no email.
+    # If the patron begins the same change again, the new address gets no email.
     begin_pending_change(by_passkey, "first@example.org")
     assert subjects_to("first@example.org") == []
     begin_pending_change(by_passkey, "second@example.org")
-    # The old address just confirmed this one.
+    # The viewer signed in with a code sent to the old address, so this change happens without another code.
     enter_new_address(viewer, "theirs@example.org")
     email_addresses.change_due_addresses(at=timezone.now() + AddressChange.WAITS)
     assert address_of(patron) == "theirs@example.org"
@@ -387,7 +387,7 @@ def test_canceled_address_change_sends_an_email_to_the_new_address(by_passkey, p
     ] * 3 + [[]]
 
 
-def test_overdue_address_change_can_be_stopped_until_it_happens(by_passkey, patron, clock):
+def test_overdue_address_change_can_be_stopped_until_the_address_is_changed(by_passkey, patron, clock):
     prove(by_passkey)
     link = begin_pending_change(by_passkey)
     # The worker was down.
@@ -398,7 +398,7 @@ def test_overdue_address_change_can_be_stopped_until_it_happens(by_passkey, patr
     assert address_of(patron) == NEW
 
 
-def test_stopping_an_address_change_deletes_passkeys_added_meanwhile(by_passkey, patron):
+def test_stopping_an_address_change_deletes_passkeys_added_while_it_was_pending(by_passkey, patron):
     PasskeyFactory(person=patron, name="Own", added_on="2020-01-01")
     PasskeyFactory(name="Somebody else's")
     link = begin_pending_change(by_passkey)
@@ -488,7 +488,7 @@ def test_patron_cannot_begin_a_pending_change_to_the_address_of_another_account(
 
 def test_unfinished_sign_in_does_not_block_an_address_change(by_passkey, patron):
     begin_pending_change(by_passkey)
-    # The patron tries to sign in before the week is over.
+    # The patron tries to sign in with the new address before the week is over.
     ask_for_code(Client(), NEW)
     email_addresses.change_due_addresses(at=timezone.now() + AddressChange.WAITS)
     assert address_of(patron) == NEW
@@ -538,7 +538,7 @@ def test_patron_without_an_address_can_add_an_address_with_a_single_code(client,
     assert (address_of(person), events(person)) == (NEW, ["joined_without_address", "added_address"])
 
 
-def test_staff_must_confirm_an_address_change_from_the_old_address(client, staff, sign_in):
+def test_staff_can_change_their_address_only_with_a_code_sent_to_the_old_address(client, staff, sign_in):
     prove(sign_in(client, staff))
     enter_new_address(client)
     assert "Ask a coordinator to invite you" in text(client.get(CHANGE))
@@ -553,7 +553,7 @@ def test_staff_must_confirm_an_address_change_from_the_old_address(client, staff
 def test_pending_address_change_is_canceled_when_the_patron_gets_a_staff_role(
     by_passkey, patron, branch, coordinator
 ):
-    """Cancel the change, because its proof is too weak for staff."""
+    """Cancel the change. Staff must confirm a change with a code sent to the old address."""
     link = begin_pending_change(by_passkey)
     roles.give_role(patron, branch=branch, role="staff", by=coordinator, at=timezone.now())
     assert Client().post(link).status_code == 404
@@ -566,7 +566,7 @@ def test_pending_address_change_is_canceled_when_the_patron_gets_a_staff_role(
 
 @pytest.fixture
 def with_card(client, patron, sign_in, monkeypatch):
-    """Return Sam's browser, signed in long ago. Sam also has a library card."""
+    """Return Sam's browser, which signed in long ago. Sam also has a library card."""
     monkeypatch.setattr("accounts.views.reauthenticate.library_ils", fake.Fake)
     LibraryCard.objects.create(person=patron, ils_id=KNOWN.ils_id, barcode=KNOWN.card, seen_at=timezone.now())
     return sign_in(client, patron)
@@ -588,7 +588,7 @@ def test_card_pin_reauthenticates_a_patron_but_does_not_confirm_an_address_chang
 def test_reauthentication_uses_an_email_code_if_the_url_names_an_unavailable_method(
     client, patron, staff, sign_in, by
 ):
-    """The method that the URL names makes no difference to them."""
+    """Name a method that neither this patron nor this staff member can use, or no method at all."""
     LibraryCard.objects.create(person=staff, ils_id=KNOWN.ils_id, barcode=KNOWN.card, seen_at=timezone.now())
     for person in (patron, staff):
         browser = sign_in(Client(), person, **({"second_factor": False} if person == staff else {}))
@@ -599,11 +599,11 @@ def test_reauthentication_uses_an_email_code_if_the_url_names_an_unavailable_met
         assert browser.get(CHANGE)["Location"].startswith("/me/prove/")
 
 
-# Pending changes and merging, copies and erasure.
+# A pending change whose record is merged, copied or erased.
 
 
 def test_record_with_a_pending_address_change_cannot_be_merged(by_passkey, patron):
-    """Refuse the merge. Otherwise the link in the old email would refer to a deleted record."""
+    """Refuse the merge. Otherwise the link in the email to the old address would stop nothing."""
     begin_pending_change(by_passkey)
     other = UserFactory()
     with pytest.raises(CannotMerge):
@@ -658,7 +658,7 @@ class TestAtOnce:
 
     @pytest.fixture
     def begin_due_change(self, patron):
-        """Return begin_due_change(), which begins a change that is due.
+        """Return begin_due_change(), which begins a pending change whose week is already over.
 
         It returns the token in the email to the old address.
         """

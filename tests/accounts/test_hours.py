@@ -29,12 +29,16 @@ def nine_to_five(branch):
     ("hours", "since", "until"),
     [
         (4, "2026-11-25 10:00", "2026-11-25 14:00"),  # within the day
-        (8, "2026-11-25 09:00", "2026-11-25 17:00"),  # to the minute it closes
+        (8, "2026-11-25 09:00", "2026-11-25 17:00"),  # until the branch closes
         (4, "2026-11-25 15:00", "2026-11-26 11:00"),  # overnight
         (4, "2026-11-27 15:00", "2026-11-30 11:00"),  # over the weekend
         (1, "2026-11-28 12:00", "2026-11-30 10:00"),  # asked on a Saturday
         (1, "2026-11-25 23:59", "2026-11-26 10:00"),  # asked at night
-        (24, "2026-11-25 12:00", "2026-11-30 12:00"),  # three opening days, with a weekend between
+        (
+            24,
+            "2026-11-25 12:00",
+            "2026-11-30 12:00",
+        ),  # three days of eight hours, with a weekend between them
     ],
 )
 def test_promised_time_counts_opening_hours(nine_to_five, hours, since, until):
@@ -104,7 +108,7 @@ class PromiseProperties(TestCase):
     def test_branch_is_open_for_the_promised_hours_until_the_promised_time(
         self, week, closed, hours, minutes, zone
     ):
-        """Count the open half hours up to the promised time and compare them with the promise."""
+        """Count the open time until the promised time. It must be the promised number of hours."""
         week = [(day, start, end) for day, start, end in week if end > start]
         if not week:
             return

@@ -20,9 +20,9 @@ BLOCKED = Card("20001003", "8642135", "43", "Theo Brandt", blocked=True)
 
 @pytest.fixture
 def check(monkeypatch, library, settings):
-    """Return check(server, card=, pin=, **settings), which returns the output.
+    """Return check(server, card=, pin=, **settings), which runs ils_check and returns its lines of output.
 
-    An error line begins with `!`.
+    The line of an error begins with `!`.
     """
 
     def check(server, *, card="", pin="8642135", **more):
@@ -95,7 +95,7 @@ def test_ils_check_notices_missing_error_detection(check):
     assert warnings_in(check(server(), error_detection=False)) == []
 
 
-def test_ils_check_notices_an_answer_without_a_pin_result(check):
+def test_ils_check_notices_a_response_without_a_pin_result(check):
     one = server()
     about = one.about
     one.about = lambda number, pin: about(number, pin).replace("CQY|", "")

@@ -71,7 +71,7 @@ def mails():
 
 
 def sign_in_and_return(browser, link, email="noor@example.org"):
-    """Sign in from the invitation with the emailed code, which returns to the invitation."""
+    """Sign in with the code that the invitation page sends, and return the last response."""
     entered = browser.post(link)
     assert entered["Location"] == f"/sign-in/code/?next={link.replace('/', '%2F')}"
     return browser.post(reverse("account_confirm_login_code"), {"code": mailed_code(email), "next": link})
@@ -123,7 +123,9 @@ def test_coordinator_invites_a_person_to_several_branches(desk, coordinator, bra
     assert shown not in desk.get(reverse("invite")).content.decode()
 
 
-def test_invitation_email_uses_the_patrons_language_and_is_emptied_after_delivery(branch, coordinator):
+def test_invitation_email_uses_the_invited_patrons_language_and_is_emptied_after_delivery(
+    branch, coordinator
+):
     UserFactory(email="noor@example.org", language="es")
     invite(branch, coordinator)
     (mail,) = mails()
@@ -264,7 +266,7 @@ def test_person_with_another_address_cannot_accept_an_invitation(link, patron, s
 
 
 def test_person_with_an_unverified_address_cannot_accept_an_invitation(link, sign_in):
-    """Give another patron's record Noor's address, as a typing error at the desk would."""
+    """Store Noor's address in another patron's record, as a typing error at the desk would."""
     other = UserFactory(email="noor@example.org")
     EmailAddress.objects.create(user=other, email=other.email, verified=False, primary=True)
     browser = sign_in(Client(), other)
@@ -336,8 +338,8 @@ def devices(noor, sign_in):
     return browsers
 
 
-def test_accepting_an_invitation_ends_earlier_passkeys_and_sign_ins(link, noor, devices):
-    """End passkeys, other sign-ins and reauthentication, because staff need stronger proof."""
+def test_accepting_an_invitation_deletes_earlier_passkeys_and_ends_other_sign_ins(link, noor, devices):
+    """Delete passkeys, and end other sign-ins and reauthentication, because staff need stronger proof."""
     here, elsewhere = devices
     session = here.session
     session[REAUTHENTICATED_AT] = timezone.now().timestamp()
@@ -364,7 +366,9 @@ def test_accepting_an_invitation_cancels_a_pending_address_change(branch, coordi
     assert (User.objects.get(pk=noor.pk).email, AddressChange.objects.count()) == ("noor@example.org", 0)
 
 
-def test_person_whose_address_changed_cannot_accept_an_invitation(branch, coordinator, noor):
+def test_person_whose_address_changed_cannot_accept_an_invitation_to_the_old_address(
+    branch, coordinator, noor
+):
     token = invite(branch, coordinator).split("/")[-2]
     User.objects.filter(pk=noor.pk).update(email="other@example.org")
     with pytest.raises(invitations.NotTheirs):
@@ -372,7 +376,7 @@ def test_person_whose_address_changed_cannot_accept_an_invitation(branch, coordi
     assert works_at("other@example.org") == []
 
 
-def test_staff_invited_to_another_branch_keep_roles_passkeys_and_sign_ins(
+def test_staff_member_who_joins_another_branch_loses_no_role_passkey_or_sign_in(
     branch, coordinator, noor, sign_in, devices
 ):
     hill = BranchFactory(name="Hill", slug="hill")

@@ -162,7 +162,10 @@ def signed_in_browser(person, system):
 
 
 def devices_on(browser):
-    """Return {device name: mark} of the devices on the account page."""
+    """Return {device name: mark} of the devices on the account page.
+
+    A form that contains the mark signs the device out.
+    """
     signed_in = sign_ins.devices(
         browser.get(reverse("me")).wsgi_request.user, here=browser.session.session_key
     )
@@ -176,7 +179,7 @@ def test_patron_can_sign_out_one_other_device(patron):
     # The current device comes first.
     assert list(marks)[0] == "Chrome on Windows"
     here.post(reverse("sign_out_elsewhere"), {"device": marks["Chrome on Android"]})
-    # The current device can't be ended here, only by signing out.
+    # This request does not sign out the current device.
     here.post(reverse("sign_out_elsewhere"), {"device": marks["Chrome on Windows"]})
     here.post(reverse("sign_out_elsewhere"), {"device": devices_on(elses)["Chrome on Linux"]})
     here.post(reverse("sign_out_elsewhere"), {"device": "x"})

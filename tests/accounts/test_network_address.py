@@ -21,7 +21,7 @@ def refused(browser, forwarded, number):
 
 
 def limited_at(forwarded, **browser):
-    """Return after how many requests with this header they are refused, or None if they never are."""
+    """Return how many requests with this header succeed before one is refused, or None if all succeed."""
     return next(
         (number for number in range(LIMIT + 3) if refused(Client(**browser), forwarded(number), number)), None
     )

@@ -44,7 +44,7 @@ def send(client, address, answer, **more):
 
 
 def make(client, device, name="", **lies):
-    """Add a passkey as the page does: request the options and post the device's answer."""
+    """Add a passkey as the page does: request the options and post the device's response."""
     return send(client, ADD, device.make(client.post(ADD_OPTIONS).json(), **lies), name=name)
 
 
@@ -124,7 +124,7 @@ LIES = {
 
 
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
-def test_wrongly_signed_registration_creates_no_passkey(client, patron, sign_in, device, lie):
+def test_passkey_registration_with_a_wrong_field_creates_no_passkey(client, patron, sign_in, device, lie):
     prove(sign_in(client, patron))
     assert "That passkey didn&#x27;t work" in make(client, device, **lie).content.decode()
     assert not Passkey.objects.exists()
@@ -140,14 +140,14 @@ def test_wrongly_signed_registration_creates_no_passkey(client, patron, sign_in,
     ],
     ids=[*LIES, "as if it were made", "by another key", "as somebody else"],
 )
-def test_wrongly_signed_passkey_answer_is_refused_at_sign_in(own, device, lie):
+def test_passkey_response_with_a_wrong_field_or_signature_is_refused_at_sign_in(own, device, lie):
     stranger = Client()
     assert show(stranger, device, **lie)["Location"] == "/sign-in/"
     assert "That passkey didn&#x27;t work" in stranger.get("/sign-in/").content.decode()
     assert not signed_in_as(stranger)
 
 
-def test_passkey_challenge_expires_after_five_minutes_and_works_once_in_one_browser(own, device):
+def test_passkey_challenge_works_only_once_and_only_in_its_browser_and_for_five_minutes(own, device):
     with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
         asked, other = Client(), Client()
         answer = device.show(asked.post(OPTIONS).json())
@@ -189,7 +189,7 @@ def test_copied_passkey_with_an_old_counter_is_refused(client, patron, sign_in):
     assert not signed_in_as(browser)
 
 
-def test_disabled_patron_cannot_sign_in_with_a_passkey(own, device, patron):
+def test_patron_with_a_deactivated_account_cannot_sign_in_with_a_passkey(own, device, patron):
     User.objects.filter(pk=patron.pk).update(is_active=False)
     browser = Client()
     assert show(browser, device)["Location"] == "/sign-in/"
@@ -229,7 +229,7 @@ json_values = st.recursive(
     ),
     value=json_values,
 )
-def test_malformed_passkey_answer_never_causes_an_unexpected_error(own, device, part, value):
+def test_malformed_passkey_response_never_causes_an_unexpected_error(own, device, part, value):
     session = SessionStore()
     answer = device.show(
         json.loads(json.dumps(passkeys.authentication_options(session, origin=ORIGIN), default=dict))
@@ -263,7 +263,7 @@ def test_damaged_passkey_registration_never_causes_an_unexpected_error(patron, d
 
 
 @pytest.mark.parametrize("body", ["", "no json", "[]", '"x"', "{", "1e999", "null"])
-def test_malformed_passkey_answer_redirects_to_the_sign_in_page(client, library, body):
+def test_malformed_passkey_response_redirects_to_the_sign_in_page(client, library, body):
     client.post(OPTIONS)
     assert client.post(BY_PASSKEY, {"credential": body})["Location"] == "/sign-in/"
 
@@ -346,7 +346,7 @@ def test_patron_without_an_address_can_sign_in_with_a_passkey(client, library, s
     assert signed_in_as(other) == str(person.pk)
 
 
-# Offered after a sign-in by code.
+# The offer of a passkey after a sign-in by code.
 
 
 def sign_in_by_code(client, email, **extra):
@@ -368,7 +368,9 @@ def test_passkey_offer_is_skipped_if_the_device_lacks_support_or_a_page_was_requ
 
 
 @pytest.mark.parametrize(("answer", "again"), [("later", "/me/passkeys/offer/"), ("never", "/")])
-def test_passkey_is_offered_again_after_the_answer_later_but_not_after_never(client, patron, answer, again):
+def test_passkey_is_offered_again_after_choosing_later_but_not_after_choosing_never(
+    client, patron, answer, again
+):
     sign_in_by_code(client, patron.email, passkeys_here="1")
     assert client.post("/me/passkeys/offer/", {"answer": answer})["Location"] == "/"
     no = client.cookies.get(NO_OFFER)
@@ -376,7 +378,7 @@ def test_passkey_is_offered_again_after_the_answer_later_but_not_after_never(cli
     if no:
         client.cookies[NO_OFFER] = no.value
     assert sign_in_by_code(client, patron.email, passkeys_here="1") == again
-    # Another device is still asked.
+    # A browser on another device gets the offer.
     assert sign_in_by_code(Client(), patron.email, passkeys_here="1") == "/me/passkeys/offer/"
 
 
@@ -432,7 +434,7 @@ def make_for(person, device):
 
 
 @pytest.mark.parametrize("lie", [{"verified": False}, {"origin": "https://evil.example"}])
-def test_wrongly_signed_passkey_answer_does_not_open_the_desk(staff, device, lie):
+def test_passkey_response_with_a_wrong_field_does_not_open_the_desk(staff, device, lie):
     make_for(staff, device)
     browser = Client()
     sign_in_by_code(browser, staff.email)
@@ -471,7 +473,7 @@ def test_staff_with_a_passkey_can_also_set_up_an_authenticator_app(staff, device
 
 
 def test_merging_a_patron_into_a_staff_record_deletes_the_patrons_passkeys(staff, library):
-    """Delete them. Otherwise a thief with staff email could bring in a passkey by merging records."""
+    """Delete the passkeys. Otherwise a thief who reads the staff member's email could add one by merging."""
     thief = people.person_without_address(at=timezone.now(), language="en")
     PasskeyFactory(person=thief)
     merge_people(thief, staff, by=staff, at=timezone.now())

@@ -26,7 +26,7 @@ def guarded(request):
 
 
 def opens(client):
-    """Open a page that requires reauthentication. Return its text, or where it redirects."""
+    """Open a page that requires reauthentication. Return its text, or the URL that it redirects to."""
     request = RequestFactory().get("/me/export/?all=1")
     request.session = SessionStore(client.session.session_key)
     request.user = client.get(reverse("me")).wsgi_request.user
@@ -55,7 +55,7 @@ def test_patron_returns_to_the_requested_page_after_reauthenticating_by_code(cli
     page = client.get(REAUTHENTICATE).content.decode()
     assert "15 minutes" in page
     assert "this is my device" not in page
-    # This button is for patrons without an address.
+    # Only patrons without an address have this button, so the request confirms nothing.
     client.post(REAUTHENTICATE, {"confirm": "1"})
     assert opens(client).startswith("/me/prove/")
     client.post(REAUTHENTICATE, {"send": "1"})

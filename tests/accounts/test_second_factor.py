@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 def app_code(secret, *, later=0):
-    """Return the app's current code, or the one `later` periods from now."""
+    """Return the app's current code, or its code `later` periods of 30 seconds from now."""
     now = list(yield_hotp_counters_from_time())[1]
     return format_hotp_value(hotp_value(secret, now + later))
 
@@ -33,7 +33,7 @@ def sign_in_by_code(client, email):
 
 @pytest.fixture
 def secret(client, clock, staff):
-    """Return the secret of Rosa's app. `client` has signed in, set up the app and opened the desk."""
+    """Return the secret of Rosa's authenticator app, which `client` has set up to open the desk."""
     sign_in_by_code(client, staff.email)
     page = client.get(reverse("second_factor")).content.decode()
     secret = re.search(r"<code dir=\"ltr\">([A-Z2-7 ]+)</code>", page)[1].replace(" ", "")
@@ -184,7 +184,7 @@ def test_coordinator_can_reset_the_second_factor_of_a_colleague_who_lost_a_phone
     assert at_the_desk(client)
     roles.forget_second_factor(staff, by=coordinator, at=timezone.now())
     assert not Authenticator.objects.filter(user=staff).exists()
-    # A finder of the phone is signed out too.
+    # A person who finds the phone is signed out too.
     assert client.get(reverse("desk"))["Location"].startswith(reverse("sign_in"))
 
 

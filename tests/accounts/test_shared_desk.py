@@ -1,4 +1,8 @@
-"""Check shared desk computers, which are unlocked for a day and opened by PINs."""
+"""Check shared desk computers.
+
+Staff unlock a computer for a day and open it by PIN. Locking it ends one person's turn. Closing it ends its use
+for everybody.
+"""
 
 import datetime
 import re
@@ -132,7 +136,7 @@ def test_staff_can_unlock_a_desk_computer_only_at_their_branch(client, rosa, sig
     assert not SharedDesk.objects.exists()
 
 
-def test_unlocking_a_desk_computer_again_replaces_its_earlier_entry(computer, rosa, branch):
+def test_desk_computer_that_is_unlocked_again_is_listed_only_under_its_new_name(computer, rosa, branch):
     computer.post(reverse("desk_computers"), {"branch": branch.pk, "name": "Back room"})
     assert [desk.name for desk in SharedDesk.objects.unlocked(timezone.now())] == ["Back room"]
     assert at_desk(computer)
@@ -256,13 +260,13 @@ def test_new_pin_is_neither_shown_nor_stored_in_plain_text(client, staff, sign_i
 
 
 def test_pin_hash_cannot_be_checked_without_the_secret_key(rosa, settings):
-    """Require the server's key. Without it, a stolen hash could be matched by trying all PINs."""
+    """Require SECRET_KEY for the check. Otherwise a thief of a hash could find its PIN by trying all."""
     assert desk_pins._is_right(rosa, ROSA)
     key, settings.SECRET_KEY = settings.SECRET_KEY, "another key"
     assert not desk_pins._is_right(rosa, ROSA)
     settings.SECRET_KEY_FALLBACKS = [key]
     assert desk_pins._is_right(rosa, ROSA)
-    # The successful check above stored the hash under the new key.
+    # The successful check above hashed the PIN again with the new key.
     settings.SECRET_KEY_FALLBACKS = []
     assert desk_pins._is_right(User.objects.get(pk=rosa.pk), ROSA)
 
@@ -378,13 +382,13 @@ def test_session_opened_by_pin_ends_when_used_in_another_browser(computer, danie
 
 
 def address(route):
-    """Return any URL of the route. Access is refused before the object is looked up."""
+    """Return a URL of the route with made-up ids. Access is refused before any object is looked up."""
     return reverse(
         route.name, args=[uuid.uuid4() if name.endswith("_id") else "abc" for name in route.converters]
     )
 
 
-# Other staff pages open by PIN. Unlocking has its own test above.
+# A PIN does not open this page, although it is for all staff. Unlocking a computer has its own test above.
 BEHIND_SECOND_FACTOR = {"desk_pin"}
 OUTSIDE_THE_DESK = {
     "kept",
@@ -409,7 +413,7 @@ def test_session_opened_by_pin_ends_when_used_on_another_desk_computer(computer,
 
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_pin_opens_desk_pages_but_no_account_or_coordinator_pages(computer, coordinator, method):
-    """Close library-wide settings and the account pages even to a coordinator."""
+    """Refuse library-wide settings and account pages even to a coordinator who signed in by PIN."""
     desk_pins.set_pin(coordinator, pin=DANIEL, at=timezone.now())
     computer.post(reverse("lock"))
     open_by_pin(computer, coordinator, DANIEL)
@@ -457,9 +461,9 @@ def test_second_factor_used_on_a_desk_computer_ends_when_the_computer_locks(comp
     assert computer.get(reverse("settings")).status_code == 302
 
 
-def test_staff_member_who_switches_by_pin_does_not_see_a_colleagues_messages(computer, rosa, daniel):
+def test_notice_for_a_staff_member_is_not_shown_after_a_colleague_enters_a_pin(computer, rosa, daniel):
     computer.post(reverse("close_desk_computer", args=["00000000-0000-4000-8000-000000000000"]))
-    # This leaves a message for Rosa on her next page.
+    # This leaves a notice for the next page that Rosa opens.
     computer.post(reverse("desk_pin"), {"pin": "590274", "pin_again": "590274"})
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
@@ -484,7 +488,7 @@ def test_desk_computer_also_locks_after_a_sign_in_by_email_code(computer, daniel
 
 
 @pytest.mark.parametrize("how", ["role", "disabled"])
-def test_departed_or_disabled_staff_member_cannot_use_the_desk_computer(
+def test_staff_member_who_left_the_branch_or_was_deactivated_cannot_use_the_desk_computer(
     computer, daniel, coordinator, branch, how
 ):
     computer.post(reverse("lock"))
@@ -621,7 +625,7 @@ def test_typing_and_reading_keep_a_desk_computer_unlocked(computer, clock):
     assert at_desk(computer)
 
 
-def test_use_of_a_desk_computer_is_saved_at_most_once_a_minute(computer, clock):
+def test_last_use_of_a_desk_computer_is_saved_at_most_once_a_minute(computer, clock):
     clock.shift(61)
     computer.get(reverse("code_cards"))
     used_at = computer.session["used_at"]
@@ -637,7 +641,7 @@ def test_only_the_expected_views_count_as_background_requests():
         "desk_queue_news",
         "desk_news",
         "desk_leave",
-        "desk_old_address",  # an open page polls it; the page it redirects to counts as use
+        "desk_old_address",  # an open page polls this address; the page that it redirects to counts as use
         "conversation_news",
         "service_worker",
         "offline",
@@ -647,15 +651,13 @@ def test_only_the_expected_views_count_as_background_requests():
 def test_poll_on_a_locked_computer_redirects_to_the_lock_page(computer, rosa, clock):
     clock.shift(3600)
     page = {"hx-request": "true", "hx-current-url": "http://testserver/desk/conversations/7/"}
-    # In the second tab nobody is signed in anymore.
+    # When the second tab polls, nobody is signed in anymore.
     for _tab in range(2):
         answer = computer.get(reverse("desk_queue_news"), headers=page)
         assert answer["HX-Redirect"] == f"/locked/?next=%2Fdesk%2Fconversations%2F7%2F&whose={rosa.public_id}"
 
 
-def test_person_who_locked_the_desk_returns_to_their_page_and_colleagues_get_the_queue(
-    computer, rosa, daniel
-):
+def test_pin_returns_the_last_person_to_their_page_but_sends_colleagues_to_the_queue(computer, rosa, daniel):
     locked = computer.post(reverse("lock"), {"next": "/desk/cards/"})["Location"]
     page = computer.get(locked).content.decode()
     fields = dict(re.findall(r'<input type="hidden" name="(who|whose|next)" value="(.*?)">', page))
@@ -729,7 +731,7 @@ def test_form_opened_by_one_staff_member_is_not_saved_for_the_next_staff_member(
     send(reverse("lock"))
     words = {"question": "Words of Rosa's", "csrfmiddlewaretoken": of_rosa}
     browser.post(reverse("record"), words, headers=OURS)
-    # Rosa was the last person here, and the form was hers.
+    # Rosa was the last person on this computer, and she opened the form.
     assert RefusedPost.objects.get().person == rosa
     RefusedPost.objects.all().delete()
     send(reverse("locked"), who=daniel.public_id, pin=DANIEL)
@@ -755,7 +757,7 @@ def test_locking_an_ordinary_computer_does_nothing(client, patron, sign_in):
     assert client.get(reverse("locked"))["Location"] == "/"
 
 
-# Records of who did what.
+# Names under which work is stored.
 
 
 def test_work_of_two_staff_on_one_computer_is_recorded_under_the_right_names(

@@ -56,7 +56,7 @@ def test_signing_in_with_an_unknown_email_address_creates_an_account(client, lib
 @pytest.mark.parametrize(
     "gone", [lambda person: person.delete(), lambda person: person.update(is_active=False)]
 )
-def test_sign_in_code_of_an_erased_or_disabled_person_is_refused_as_expired(client, patron, gone):
+def test_sign_in_code_of_an_erased_or_deactivated_account_is_refused_as_expired(client, patron, gone):
     ask_for_code(client, patron.email)
     code = mailed_code(patron.email)
     gone(User.objects.filter(pk=patron.pk))
@@ -94,7 +94,7 @@ def test_sign_in_responds_identically_to_known_and_unknown_addresses(library, pa
 
 
 class Clock:
-    """A replacement for the `time` module that never waits. Tests say how long an action takes."""
+    """A replacement for the `time` module that never waits. Tests call `sleep` to move its clock."""
 
     def __init__(self):
         self.now = 100.0
@@ -208,14 +208,14 @@ def test_new_sign_in_code_replaces_the_earlier_code(client, patron):
     assert signed_in_as(client)
 
 
-def test_disabled_person_sees_the_usual_page_but_gets_no_code(client, patron):
+def test_sign_in_to_a_deactivated_account_shows_the_usual_page_but_sends_no_code(client, patron):
     User.objects.filter(pk=patron.pk).update(is_active=False)
     page = client.get(ask_for_code(client, patron.email)["Location"])
     assert "sent a six-digit code" in page.content.decode()
     assert not Notification.objects.exists()
 
 
-def test_code_without_digits_is_refused_for_a_disabled_person(client, patron):
+def test_code_without_digits_gets_the_usual_error_even_if_the_account_is_deactivated(client, patron):
     User.objects.filter(pk=patron.pk).update(is_active=False)
     ask_for_code(client, patron.email)
     assert "Check it, or get a new one." in enter(client, "abc").content.decode()

@@ -50,7 +50,7 @@ def test_sign_in_page_redirects_to_the_method_last_used_on_the_device(way, page)
 def test_sign_in_page_shows_passkeys_first_if_the_device_last_used_a_passkey():
     page = device("passkey").get(reverse("sign_in")).content.decode()
     assert page.index('id="use-passkey"') < page.index('id="send-code"')
-    # passkeys.js hides this form.
+    # On a device that supports passkeys, passkeys.js hides the email form.
     assert re.search(r'<form [^>]*action="/sign-in/"[^>]* data-without-passkeys>', page)
     assert page.count('id="use-passkey"') == 1
 
@@ -96,6 +96,6 @@ def test_signing_out_clears_the_remembered_sign_in_method(client):
     assert '"cookies"' in client.post(reverse("sign_out"))["Clear-Site-Data"]
 
 
-def test_sign_in_method_of_a_device_does_not_depend_on_the_patron(patron):
+def test_remembered_sign_in_method_is_used_even_if_the_patron_has_a_passkey(patron):
     PasskeyFactory(person=patron)
     assert device("card").get(reverse("sign_in"))["Location"] == "/sign-in/card/"

@@ -181,7 +181,7 @@ def test_id_token_with_malformed_claims_is_refused(claims, client, provider):
     assert User.objects.count() == 0
 
 
-def test_sign_on_answer_works_only_once_and_only_in_the_requesting_browser(client, provider):
+def test_sign_on_response_works_only_once_and_only_in_the_requesting_browser(client, provider):
     address = provider.visit(begin(client), **ANA).removeprefix("http://testserver")
     stranger = Client()
     response = stranger.get(address)
@@ -194,7 +194,7 @@ def test_sign_on_answer_works_only_once_and_only_in_the_requesting_browser(clien
     assert (client.get(address)["Location"], person_in(client)) == ("/sign-in/single-sign-on/", None)
 
 
-def test_sign_on_answer_with_a_wrong_state_is_refused(client, provider):
+def test_sign_on_response_with_a_wrong_state_is_refused(client, provider):
     address = provider.visit(begin(client), **ANA).removeprefix("http://testserver")
     assert (
         client.get(re.sub("state=[^&]+", "state=another", address))["Location"] == "/sign-in/single-sign-on/"
@@ -203,7 +203,7 @@ def test_sign_on_answer_with_a_wrong_state_is_refused(client, provider):
     assert person_in(client) is None
 
 
-def test_sign_on_answer_after_ten_minutes_is_refused(client, provider, later):
+def test_sign_on_response_after_ten_minutes_is_refused(client, provider, later):
     address = provider.visit(begin(client), **ANA).removeprefix("http://testserver")
     later(601)
     assert client.get(address)["Location"] == "/sign-in/single-sign-on/"
@@ -246,7 +246,7 @@ def test_sign_in_page_offers_email_codes_while_the_provider_is_down(client, prov
     ]
     page = client.get("/sign-in/single-sign-on/").content.decode()
     assert re.search(r'id="use-mail"\s+href="/sign-in/\?way=code"', page)
-    # The answer came from another issuer.
+    # The response comes from another issuer than the one in the settings.
     assert client.get(address)["Location"] == "/sign-in/single-sign-on/"
     assert person_in(client) is None
 
@@ -280,7 +280,7 @@ def test_single_sign_on_does_not_open_an_existing_account_with_the_same_address(
     assert "You already have an account" in page.content.decode()
     assert ANA["email"] in page.content.decode()
     assert 'href="/sign-in/?way=code&amp;next=%2Fme%2F"' in page.content.decode()
-    # Posting does not skip the question.
+    # Submitting the page does not create a second account.
     assert client.post(response["Location"]).status_code == 200
     assert User.objects.get() == there
     assert SocialAccount.objects.count() == 0
@@ -354,7 +354,7 @@ def test_first_time_page_of_single_sign_on_expires_after_ten_minutes(client, pro
     assert User.objects.count() == 0
 
 
-def test_single_sign_on_does_not_open_a_disabled_account(client, provider):
+def test_single_sign_on_does_not_open_a_deactivated_account(client, provider):
     connect_account(UserFactory(is_active=False), provider)
     response = sign_in(client, provider, **ANA)
     assert messages_in(response) == ["You can't use this account right now. Ask at the desk to find out why."]
@@ -432,7 +432,7 @@ def test_sign_on_account_of_another_patron_cannot_be_connected(client, provider,
     assert not SocialAccount.objects.filter(user=patron).exists()
 
 
-def test_sign_on_answer_is_refused_if_another_person_signed_in_meanwhile(
+def test_sign_on_response_is_refused_if_another_person_signed_in_before_it_arrived(
     client, provider, patron, as_patron, sign_in_as
 ):
     prove(client)
@@ -568,7 +568,7 @@ def test_unmerged_records_keep_only_their_own_sign_on_accounts(provider, patron,
     assert SocialAccount.objects.count() == 2
 
 
-def test_stopping_an_address_change_disconnects_sign_on_accounts_added_meanwhile(
+def test_stopping_an_address_change_disconnects_sign_on_accounts_added_while_it_was_pending(
     provider, patron, mailoutbox
 ):
     EmailAddress.objects.create(user=patron, email=patron.email, verified=True, primary=True)

@@ -23,8 +23,9 @@ HEAD = "64{status}00020261125    101112000000000000000000000000"
 class Sip2Server:
     """A SIP2 server that can be made to fail.
 
-    `asked` holds every line received, and `connections` counts the connections. `fault(number, line, answer)`
-    may return other bytes than the answer, return None to send nothing, or raise Hang or HangUp.
+    `asked` holds every line received, and `connections` counts the connections. If `fault` is set, the server
+    sends what `fault(number of lines so far, last line, right response)` returns, or nothing if that is None.
+    `fault` can also raise Hang or HangUp.
     """
 
     def __init__(self, cards, *, charset="cp850", id_field="", more=lambda card: ""):
@@ -97,7 +98,7 @@ class Sip2Server:
             block_on_close = False
 
             def handle_error(self, *whose):
-                """Ignore clients that disconnect before the answer is sent."""
+                """Ignore clients that disconnect before the response is sent."""
 
         with Server(("127.0.0.1", 0), Handler) as server:
             thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -193,7 +194,10 @@ def pysip2_server(cards):
 
 
 class KohaServer:
-    """A server with the parts of Koha's REST API that the portal uses. `asked` holds (method, path, body)."""
+    """A server with the parts of Koha's REST API that the portal uses.
+
+    `asked` holds (method, path, body) of each request.
+    """
 
     def __init__(self, cards):
         self.cards, self.asked, self.fault, self.tokens = cards, [], None, []
@@ -265,7 +269,7 @@ class KohaServer:
             block_on_close = False
 
             def handle_error(self, *whose):
-                """Ignore clients that disconnect before the answer is sent."""
+                """Ignore clients that disconnect before the response is sent."""
 
         with Server(("127.0.0.1", 0), Handler) as server:
             thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -79,7 +79,7 @@ def test_blocked_card_raises_the_blocked_error(ils):
 def test_expired_card_raises_the_expired_or_blocked_error(ils):
     with pytest.raises((Expired, Blocked)) as refused:
         ils.check(EXPIRED.card, EXPIRED.pin, today=TODAY)
-    # Without an expiry date in the answer, SIP2 can't tell why a card is invalid.
+    # Without an expiry date in the response, SIP2 can't tell why a card is invalid.
     assert refused.type is Expired or "not valid" in str(refused.value)
 
 

@@ -1,4 +1,4 @@
-"""Check the requests to Koha's REST API, and how wrong answers are handled."""
+"""Check the requests to Koha's REST API, and how wrong responses are handled."""
 
 import datetime
 import json
@@ -125,7 +125,7 @@ def test_koha_sign_in_fails_if_the_patron_record_cannot_be_read(ils, server, sta
 
 
 @pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 201 Created\r\n", b"HTTP/1.1 201 Created\r\n\r\n{"])
-def test_silent_koha_server_times_out(ils, server, begun):
+def test_request_to_a_koha_server_that_stops_sending_times_out(ils, server, begun):
     server.fault, ils.timeout = lambda handler: handler.wfile.write(begun) >= 0 and not time.sleep(3), 0.3
     began = time.monotonic()
     with pytest.raises(Unavailable):
@@ -133,7 +133,7 @@ def test_silent_koha_server_times_out(ils, server, begun):
     assert time.monotonic() - began < 2.5
 
 
-def test_koha_answer_that_arrives_byte_by_byte_times_out(ils, server):
+def test_koha_response_that_arrives_byte_by_byte_times_out(ils, server):
     def dribble(handler):
         handler.send_response(201)
         handler.end_headers()
@@ -179,7 +179,7 @@ def test_koha_fields_of_unexpected_types_cause_no_error(ils, server):
     assert (signed_in(ils).barcode, signed_in(ils).email, signed_in(ils).expires_on) == ("5", "7", None)
 
 
-def test_malformed_koha_patron_id_cannot_reach_another_url(ils, server):
+def test_malformed_patron_id_from_koha_is_escaped_in_the_next_request_url(ils, server):
     server.fault = lambda handler: (
         handler.command == "POST" and says(201, b'{"patron_id": "../../patrons/7"}')(handler)
     )

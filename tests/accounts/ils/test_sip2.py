@@ -44,7 +44,7 @@ def signed_in(ils, card=SAM):
 
 
 def test_sip2_checksum_matches_the_standard():
-    """Compare with the resend request of the standard, which is always the same."""
+    """Use the resend requests of both sides. Their bytes never vary, so their checksums are known."""
     assert resend_request() == b"97AZFEF5\r"
     assert checksum(b"96AZ") == b"FEF6"
 
@@ -97,14 +97,14 @@ def test_connection_that_was_idle_too_long_is_replaced(ils, server, monkeypatch)
     assert server.connections == 2
 
 
-def test_unsolicited_sip2_answer_is_ignored(ils, server):
-    """Ignore a second answer to the previous request, because it would name another patron."""
+def test_second_sip2_response_to_one_request_is_ignored(ils, server):
+    """Ignore the second response. Otherwise the next sign-in would read the patron of the last sign-in."""
     server.fault = lambda number, line, answer: answer + b"\r" + answer if number == 2 else answer
     assert [signed_in(ils), signed_in(ils, ZOE)] == ["Sam Okafor", "Zoë"]
     assert server.connections == 2
 
 
-def test_sip2_answer_that_arrives_after_the_timeout_is_ignored(ils, server):
+def test_sip2_response_that_arrives_after_the_timeout_is_ignored(ils, server):
     late = threading.Event()
 
     def fault(number, line, answer):
@@ -121,7 +121,7 @@ def test_sip2_answer_that_arrives_after_the_timeout_is_ignored(ils, server):
     assert server.connections == 2
 
 
-def test_simultaneous_sip2_requests_each_get_their_own_answer(ils):
+def test_simultaneous_sip2_requests_each_get_their_own_response(ils):
     found, cards = [], [SAM, ZOE] * 8
     threads = [
         threading.Thread(target=lambda card=card: found.append((card.name, signed_in(ils, card))))
@@ -136,7 +136,7 @@ def test_simultaneous_sip2_requests_each_get_their_own_answer(ils):
     assert len(ils.idle) <= 4
 
 
-# Faults. They sign nobody in, and the wait ends at the timeout.
+# Faults. No fault signs a patron in, and the adapter waits no longer than its timeout.
 
 
 def raises(error):
@@ -177,8 +177,8 @@ def test_sign_in_through_a_faulty_sip2_server_fails_within_three_seconds(ils, se
     assert signed_in(ils) == "Sam Okafor"
 
 
-def test_incomplete_sip2_answer_is_refused(server):
-    """Notice a cut-off answer even without error detection."""
+def test_incomplete_sip2_response_is_refused(server):
+    """Refuse a response that is cut off, even if error detection is turned off."""
 
     class HalfOf:
         def __init__(self, whole):
@@ -195,7 +195,7 @@ def test_incomplete_sip2_answer_is_refused(server):
             signed_in(adapter)
 
 
-def test_damaged_sip2_answer_is_requested_again(ils, server):
+def test_damaged_sip2_response_is_requested_again(ils, server):
     server.fault = lambda number, line, answer: (
         answer.replace(b"BLY", b"BLX") if line.startswith(b"63") else answer
     )
@@ -212,7 +212,7 @@ def test_sip2_request_that_arrives_damaged_is_sent_again(ils, server):
     assert first == again
 
 
-def test_sip2_answer_that_arrives_byte_by_byte_times_out(ils, server):
+def test_sip2_response_that_arrives_byte_by_byte_times_out(ils, server):
     def talk(came, going):
         came.read(1)
         while not server.over.wait(0.05):
@@ -225,11 +225,11 @@ def test_sip2_answer_that_arrives_byte_by_byte_times_out(ils, server):
     assert time.monotonic() - began < 3
 
 
-# Fields of the answer.
+# Fields of the response.
 
 
 def answering(fields, *, charset="cp850", our_charset="", status=" " * 14, **settings):
-    """Return the patron that an answer with these fields gives, or raise the error."""
+    """Return the patron that the adapter reads from a response with these fields, or raise its error."""
     server = Sip2Server([], charset=charset)
     server.about = lambda number, pin: f"64{status}00020261125    101112{'0000' * 6}{fields}"
     with server.running() as port:
@@ -264,7 +264,7 @@ def test_unknown_card_raises_the_wrong_pin_error_even_if_the_ils_accepts_the_pin
         answering("AO|AA20001001|AE|BLN|CQY|")
 
 
-def test_missing_pin_result_in_a_sip2_answer_is_logged_without_patron_data(caplog):
+def test_missing_pin_result_in_a_sip2_response_is_logged_without_patron_data(caplog):
     with pytest.raises(WrongCardOrPin):
         answering("AO|AA20001001|AESam|BLY|")
     assert "no CQ" in caplog.text
