@@ -1,17 +1,17 @@
-"""Measure pages against the bars. docs/testing.md explains each bar."""
+"""Check pages against the bars, which are the limits that docs/testing.md explains."""
 
 import gzip
 
 from axe_playwright_python.base import AXE_SCRIPT as AXE
 
-# Bytes, gzipped: what blocks the first paint, and the whole first view. Then the number of requests.
+# Limits: the gzipped bytes that block the first paint, all gzipped bytes of the first view, and its requests.
 FIRST_PAINT, FIRST_VIEW, REQUESTS = 10_000, 35 * 1024, 8
 NARROW = {"width": 320, "height": 640}
 
 BLOCKING = """[...document.querySelectorAll('link[rel=stylesheet], script[src]:not([defer]):not([async])')].map(e => e.href || e.src)"""
 
-# Targets under 44 px. Links inside a sentence are exempt. If a link's ::after covers its row, the row is
-# the target. If a label surrounds a box, the label is the target.
+# Find links, buttons and fields under 44 px. Links inside a sentence are exempt. If a link's ::after covers
+# its row, the row is measured. If a label surrounds a field, the label is measured.
 SMALL_TARGETS = """() => [...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')].filter(e => {
     const covers = getComputedStyle(e, '::after').position === 'absolute';
     const target = covers ? e.closest('li, article') : e.closest('label') || e;
@@ -20,7 +20,7 @@ SMALL_TARGETS = """() => [...document.querySelectorAll('a[href], button, input:n
     return e.checkVisibility() && width > 1 && height > 1 && !e.matches('.skip, .visually-hidden') && !inline && (width < 43.5 || height < 43.5);
 }).map(e => `${e.outerHTML.slice(0, 90)} ${Math.round(e.getBoundingClientRect().width)}x${Math.round(e.getBoundingClientRect().height)}`)"""
 
-# Elements wider than the page, and text that its box cuts off.
+# Find elements that reach beyond the page, and text that its box cuts off.
 OVERFLOW = """() => {
     const page = document.scrollingElement, tooWide = page.scrollWidth - page.clientWidth;
     const cut = [...document.querySelectorAll('main *, header *, footer *')].filter(e => {
@@ -34,7 +34,7 @@ OVERFLOW = """() => {
 }"""
 
 # Space the letters so that their average width, in hundredths of an em, is the same with any installed font.
-# A little narrower than Roboto Condensed, and a little wider than Verdana.
+# These widths are a little narrower than Roboto Condensed and a little wider than Verdana.
 NARROW_FONT, WIDE_FONT = 38, 56
 FONT = """average => {
     window.bars ||= (() => {
@@ -46,7 +46,7 @@ FONT = """average => {
     window.bars.sheet.replaceSync(average ? `* { letter-spacing: ${(average - window.bars.width) / 100}em !important; }` : '');
 }"""
 
-# Focused elements that a bar hides.
+# Find elements that something covers while they have the focus, such as a bar at the edge of the screen.
 HIDDEN_FOCUS = """() => [...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')].filter(e => {
     if (!e.checkVisibility() || e.matches('.visually-hidden')) return false;
     e.focus();
@@ -56,8 +56,8 @@ HIDDEN_FOCUS = """() => [...document.querySelectorAll('a[href], button, input:no
     return !seen || !(e.contains(seen) || seen.contains(e) || seen.closest('label')?.contains(e));
 }).map(e => e.outerHTML.slice(0, 90))"""
 
-# Check contrast only for text in combinations of classes, colors and letters that are new in this tab.
-# What axe can't decide is checked again on the next page.
+# Check the contrast of text. Skip text if text with the same classes, colors and font passed in this tab before.
+# Text that axe can't decide on is checked again on the next page.
 CONTRAST = """async () => {
     const judged = new Set(JSON.parse(sessionStorage.getItem('judged'))), places = new Map();
     const style = e => { const s = getComputedStyle(e); return [s.color, s.backgroundColor, s.backgroundImage, s.opacity, s.fontSize, s.fontWeight]; };
@@ -83,11 +83,11 @@ MADE_FROM_TEXT = """[...document.querySelectorAll(
 
 
 def weigh(page, path):
-    """Open the page and return (blocking bytes, all bytes, requests)."""
+    """Open the page and return (bytes that block the first paint, all bytes, number of requests)."""
     answers = []
 
     def hear(answer):
-        # Ignore requests of the page before.
+        # Ignore responses to requests of the previous page.
         if answer.request.method == "GET" and (answers or answer.request.is_navigation_request()):
             answers.append(answer)
 
@@ -101,7 +101,7 @@ def weigh(page, path):
 
 
 def problems(page):
-    """Return every miss of a bar on the current page."""
+    """Return a line for each place where the current page misses a bar."""
     found = [f"axe: {said}" for said in violations(page)]
     page.emulate_media(color_scheme="dark")
     found += [f"axe in the dark: {said}" for said in contrast(page)]
@@ -121,7 +121,7 @@ def violations(page):
 
 
 def contrast(page):
-    """Check contrast separately, because it takes three quarters of axe's time."""
+    """Return text with too little contrast. This check takes three quarters of axe's time."""
     return told(page.evaluate(CONTRAST))
 
 
@@ -136,8 +136,8 @@ def told(found):
 def sizes(page, *, narrower=True):
     """Return small targets and overflowing elements, with a narrow and a wide font.
 
-    Without `narrower`, measure only at the current width. The page is measured again without reloading,
-    which takes a tenth of the time.
+    Without `narrower`, measure only at the current width. The page is not reloaded between measurements,
+    which saves nine tenths of the time.
     """
     found = []
     for font, width in (("narrow", NARROW_FONT), ("wide", WIDE_FONT)):
@@ -150,7 +150,7 @@ def sizes(page, *, narrower=True):
 
 
 def overflows(page):
-    """Return what overflows at the current width, at 320 px, and with letters of 200%."""
+    """Return what overflows at the current width, at 320 px, and with text at 200%."""
     size = page.viewport_size
     found = [f"at {size['width']} px: {said}" for said in page.evaluate(OVERFLOW)]
     page.evaluate("document.documentElement.style.fontSize = '200%'")

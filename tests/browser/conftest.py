@@ -16,7 +16,7 @@ from tests.mailers import use_outbox
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 # Turn off two internal pages that Chromium opens with each window. They cost a quarter of its time.
-# This list replaces Playwright's, so the features of its list that affect a page are repeated.
+# The list replaces Playwright's own list, so it repeats the features from there that affect a page.
 DISABLED_FEATURES = [
     *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),
     *(
@@ -36,7 +36,7 @@ DISABLED_FEATURES = [
         "PreconnectToSearch",
     ),
 ]
-# The first is a quarter faster.
+# The first one that is installed is used. The headless shell is a quarter faster than the others.
 CHROMIUM = [
     "chromium-headless-shell",
     "chromium",
@@ -56,7 +56,7 @@ PHONE = {
 }
 DESK = {"viewport": {"width": 1280, "height": 800}}
 LOCALES = {"en": "en-US", "es": "es-ES"}
-# In milliseconds. It is long, so that a busy machine fails no test.
+# In milliseconds. The time is long, so that no test fails because the machine is busy.
 TIMEOUT = 15_000
 expect.set_options(timeout=TIMEOUT)
 # Some tests provoke errors on purpose: refused requests and a missing network.
@@ -100,10 +100,11 @@ def site(live_server, settings):
 
 @pytest.fixture
 def opened(new_context, site):
-    """opened(device, language=, javascript=, …): open a page in a new browser.
+    """Return opened(device, language=, javascript=, …), which opens a page in a new browser.
 
-    The test fails if any browser complains or asks a host other than this one and `provider`. Browsers prefer
-    reduced motion, because animated page changes took a fifth of the time. `motion=True` allows motion.
+    The test fails if a browser logs an error or sends a request to a host other than this one and `provider`.
+    Browsers prefer reduced motion, because animated page changes took a fifth of the time. Pass `motion=True`
+    to allow motion.
     """
     complaints, ours = [], [site, "data:", "blob:"]
 
@@ -142,7 +143,7 @@ def opened(new_context, site):
 
 @pytest.fixture
 def phone(opened):
-    """phone(language=, javascript=, motion=): open a page on a patron's phone."""
+    """Return phone(language=, javascript=, motion=), which opens a page on a patron's phone."""
     return lambda **more: opened(PHONE, **more)
 
 
@@ -153,7 +154,7 @@ def desk_computer(opened):
 
 @pytest.fixture
 def post(site):
-    """post(address): deliver due emails and return the newest one to that address."""
+    """Return post(address), which delivers due emails and returns the newest email to this address."""
 
     def post(address):
         Worker().deliver_due()
@@ -164,7 +165,10 @@ def post(site):
 
 @pytest.fixture
 def show(sign_in, show_code, client, site):
-    """show(page, person=None, codes=()): sign the browser in or open these codes, without using pages."""
+    """Return show(page, person=None, codes=()), which signs the browser in or opens visits by these codes.
+
+    It sets cookies and uses no pages of the portal.
+    """
 
     def show(page, person=None, *, codes=()):
         if person:

@@ -1,4 +1,7 @@
-"""Take a picture of every page for a person to look at: `make screens`. Not part of the suite."""
+"""Take a picture of every page for a person to look at.
+
+`make screens` runs this file. It is not part of the test suite.
+"""
 
 import pytest
 
@@ -49,6 +52,7 @@ def take(page, name, *, text200=False):
     if text200:
         page.evaluate("document.documentElement.style.fontSize = '200%'")
     page.evaluate("window.scrollTo(0, 0)")
-    # Hiding the caret would write styles into the fields. htmx would swap them in, which the policy refuses.
+    # To hide the caret, Playwright would write inline styles into the fields. When htmx swaps such fields, the
+    # content security policy refuses the styles.
     page.screenshot(path=FOLDER / f"{name}.png", caret="initial")
     page.screenshot(path=FOLDER / f"{name}-whole.png", full_page=True, caret="initial")

@@ -62,7 +62,7 @@ HOSTILE = (
 
 @dataclass(frozen=True)
 class Words:
-    """Texts that people wrote. `hostile` returns the same attack in every field, cut to its length."""
+    """Texts that people wrote. `hostile` puts the same attack into every field, up to its length."""
 
     library: str = "Harbour Library"
     branch: str = "Harbour Main"
@@ -104,7 +104,8 @@ class Words:
 class State:
     """One state of one page.
 
-    `do` leads from the opened `path` to it. `main` marks the five that are pictured in every variant.
+    `do` leads from the opened `path` to this state. `main` marks the five states that `make screens` pictures
+    in every variant.
     """
 
     name: str
@@ -223,7 +224,7 @@ def build(branch, staff, patron, words):
         last_day=timezone.localdate() + datetime.timedelta(days=9),
         cover=staff,
     )
-    # The last half is unread.
+    # The patron has not read the second half of these messages.
     for number in range(40):
         MessageFactory(
             conversation=long,
@@ -320,7 +321,7 @@ def build(branch, staff, patron, words):
             page.locator("#make-passkey").wait_for(state="attached")
 
     def changes_address(*, stage=""):
-        """Prepare an email change by a person with a library card. `stage` is how far it is confirmed."""
+        """Return a function that opens an email change. `stage` says how far the change is confirmed."""
         new, old = "new@example.org", leaver.email
         known = {"proved_at": time.time()}
         if stage:
@@ -406,7 +407,7 @@ def build(branch, staff, patron, words):
         page.locator("#error-summary").wait_for()
 
     def first_time(taken):
-        """Prepare a person who comes back from single sign-on for the first time."""
+        """Return a function that opens the page for people who use single sign-on for the first time."""
         who = {
             "subject": "4711",
             "name": words.name,
@@ -772,7 +773,7 @@ class Built:
     people: dict
 
     def show_as(self, show, page, who):
-        """Sign the browser of `page` in as one of the keys of `pages`."""
+        """Sign in as `who`, one of the keys of `pages`, or open the codes that this person holds."""
         held = {
             "holder of a code": ["live"],
             "holder of a quiet code": ["quiet"],

@@ -1,4 +1,4 @@
-"""Steps that several journeys share. They select by address, id or name, never by words."""
+"""Do steps that several tests share. They find elements by URL, id or name, and never by visible words."""
 
 import re
 

@@ -53,7 +53,7 @@ def test_email_address_is_changed_after_both_mailboxes_confirm(page, patron, pos
     assert (User.objects.get(pk=patron.pk).email, "/not-me/" in post(patron.email).body) == (NEW, False)
 
 
-def test_patron_signed_in_by_the_old_email_confirms_only_the_new_email(page, patron, post):
+def test_patron_who_signed_in_with_the_old_address_confirms_only_the_new_address(page, patron, post):
     page.goto("/sign-in/?way=mail&next=/me/")
     sign_in(page, patron.email, post)
     enter_new_address(page, post)

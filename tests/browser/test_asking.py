@@ -1,4 +1,4 @@
-"""Test asking a question or for something to read, from a phone that is not signed in."""
+"""Test asking a question, and asking for something to read, on a phone."""
 
 import re
 
@@ -30,7 +30,7 @@ def write(page, words=QUESTION):
 
 @JAVASCRIPT
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_anonymous_visitor_asks_confirms_an_email_and_sees_the_conversation(
+def test_visitor_who_asks_a_question_confirms_an_email_and_then_sees_the_conversation(
     javascript, language, phone, post
 ):
     patron = phone(javascript=javascript, language=language)
@@ -55,7 +55,7 @@ def test_anonymous_visitor_asks_confirms_an_email_and_sees_the_conversation(
 
 
 @JAVASCRIPT
-def test_signed_in_patron_asks_a_question(javascript, phone, patron, show):
+def test_question_of_a_signed_in_patron_starts_a_conversation(javascript, phone, patron, show):
     page = phone(javascript=javascript)
     show(page, patron)
     page.goto("/ask/")
@@ -153,7 +153,7 @@ def test_two_quick_taps_send_one_question(phone, patron, show):
 
 
 def test_each_question_of_a_reading_request_fits_one_phone_screen(phone, patron, show):
-    """The button is visible above the tabs without scrolling."""
+    """Show the button above the tabs without scrolling."""
     page = phone()
     show(page, patron)
     for step in ("loved", "mood", "avoid", "whom", "format"):

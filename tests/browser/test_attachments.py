@@ -45,7 +45,7 @@ def conversation(branch, staff, patron):
 
 @pytest.fixture
 def write(show, conversation, patron, phone):
-    """write(javascript=): open the patron's conversation on a phone."""
+    """Return write(javascript=), which opens the patron's conversation on a phone."""
 
     def write(**more):
         page = show(phone(**more), patron)
@@ -58,7 +58,7 @@ def write(show, conversation, patron, phone):
 
 
 def touch(page):
-    """Touch the form, which loads the script for files."""
+    """Focus the text box, and wait until the page has loaded the script for files."""
     page.locator("#id_body").focus()
     page.evaluate(
         """async () => {
@@ -147,7 +147,7 @@ def test_message_waits_for_its_files_on_a_slow_connection(write, conversation):
     assert Message.objects.get(body="Both are here.").attachments.count() == 2
 
 
-def test_message_is_not_sent_if_its_file_is_refused_meanwhile(write, conversation):
+def test_message_that_waits_for_its_file_is_not_sent_if_the_file_is_refused(write, conversation):
     page = write()
     fast_again = slow(page, bytes_a_second=60_000)
     page.locator("#id_files").set_input_files(uploads(pdf_file("page.pdf", b"<html>" + b"x" * 200_000)))
@@ -214,7 +214,7 @@ def test_pasting_text_together_with_a_picture_adds_no_file(write, conversation):
     expect(page.locator(".attached li")).to_have_count(0)
 
 
-def test_files_and_descriptions_appear_on_another_device(write, conversation):
+def test_files_added_on_one_phone_appear_with_their_descriptions_on_another_phone(write, conversation):
     page = write()
     page.locator("#id_files").set_input_files(uploads(picture_file(), pdf_file()))
     expect(attached(page)).to_have_count(2)
@@ -229,7 +229,7 @@ def test_files_and_descriptions_appear_on_another_device(write, conversation):
     expect(attached(page)).to_have_count(1)
 
 
-def test_files_can_be_added_described_removed_and_sent_without_javascript(write, conversation):
+def test_patron_can_add_and_remove_files_and_send_them_without_javascript(write, conversation):
     page = write(javascript=False)
     page.locator("#id_body").fill("It is this one.")
     page.locator("#id_files").set_input_files(uploads(picture_file(), pdf_file()))

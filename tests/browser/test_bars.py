@@ -1,4 +1,4 @@
-"""Test every state of every page against every bar, with one visit each."""
+"""Test every state of every page against every bar. Each state is opened only once."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def built(branch, staff, patron):
 
 
 @pytest.mark.parametrize("who", WHO)
-def test_every_patron_page_is_accessible_lightweight_and_fits_the_screen(who, built, phone, show):
+def test_every_patron_page_is_accessible_and_light_and_fits_the_screen(who, built, phone, show):
     page, missed = built.show_as(show, phone(), who), []
     for state in built.pages[who]:
         first, everything, requests = bars.weigh(page, state.path)
@@ -40,7 +40,7 @@ def test_every_patron_page_is_accessible_lightweight_and_fits_the_screen(who, bu
 def test_every_desk_page_is_accessible_and_fits_the_screen(built, staff, opened, show):
     page, missed = show(opened({}), staff), []
     for state in built.desk:
-        # Do it at this width, where there is the least space.
+        # Bring the page to its state at the smaller width, where there is the least space.
         page.set_viewport_size({"width": 360, "height": 800})
         page.goto(state.path)
         state.do(page)

@@ -1,4 +1,4 @@
-"""Test that patrons see who looked at their records and that a quiet visit leaves no trace."""
+"""Test that patrons see which staff looked at their data, and that a quiet visit leaves no trace."""
 
 import datetime
 import re
@@ -31,7 +31,9 @@ def no_undo_window(monkeypatch):
     monkeypatch.setattr(Message, "UNDO_WINDOW", datetime.timedelta(0))
 
 
-def test_patron_sees_which_staff_looked_at_their_records(branch, staff, patron, desk_computer, phone, show):
+def test_patron_sees_which_staff_opened_their_conversation_or_record(
+    branch, staff, patron, desk_computer, phone, show
+):
     conversation = ConversationFactory(
         help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron)
     )
@@ -96,7 +98,7 @@ def test_quiet_visit_leaves_no_trace_on_the_patrons_phone(library, branch, staff
     address = patron.url
     patron.locator("#leave").first.tap()
     expect(patron).to_have_url(re.compile("/$"))
-    # htmx stores only the current address.
+    # htmx stores only the address of the current page.
     assert set(patron.evaluate("[...Object.values(localStorage), ...Object.values(sessionStorage)]")) <= {"/"}
     assert patron.goto(address).status == 404
     assert HelpSession.objects.get().patron is None

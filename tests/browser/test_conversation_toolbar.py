@@ -47,7 +47,7 @@ def path(conversation):
     return f"/desk/conversations/{conversation.public_id}/"
 
 
-def test_second_staff_member_to_take_a_conversation_sees_who_was_first(
+def test_staff_member_who_takes_a_conversation_too_late_sees_who_took_it(
     conversation, staff, omar, opened, show
 ):
     first, second = show(opened(DESK), staff), show(opened(PHONE), omar)

@@ -20,7 +20,9 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
-def test_patron_downloads_a_copy_and_erases_their_account(javascript, branch, patron, phone, post):
+def test_patron_can_download_a_copy_of_their_data_and_then_erase_their_account(
+    javascript, branch, patron, phone, post
+):
     conversation = actions.ask(
         by=patron,
         at=timezone.now(),

@@ -96,7 +96,9 @@ def test_queue_works_by_touch_on_a_phone(queue, staff, opened, show):
     assert problems(page) == []
 
 
-def test_staff_member_answers_one_conversation_after_another_on_a_phone(queue, staff, opened, show):
+def test_staff_member_on_a_phone_can_answer_and_go_straight_to_the_next_conversation(
+    queue, staff, opened, show
+):
     page = show(opened(PHONE), staff)
     page.goto("/desk/")
     row(page, "Question 2").locator(".cover-all").tap()
@@ -133,7 +135,7 @@ def test_queue_works_by_keyboard(queue, staff, opened, show):
     keys.press("e")
     expect(page.locator("#notices")).to_contain_text("1")
     assert "Question 2" not in subjects(page)
-    # The next row is the current one.
+    # The next row becomes the current row.
     assert page.locator(".current .cover-all").inner_text() == "Question 3"
     keys.press("j")
     keys.press("a")
@@ -249,7 +251,7 @@ def test_new_conversations_do_not_move_the_rows_of_an_open_queue_page(
     expect(page.locator("#announce")).to_have_text("1 new in this list")
     expect(page.locator("#count-needs")).to_have_text("6")
     expect(row(page, "Question 0")).to_contain_text("Lena")
-    # The row shows that it left this list.
+    # The row shows that its conversation left this list.
     expect(row(page, "Question 3").locator(".changed")).to_be_visible()
     assert (subjects(page), row(page, "Question 3").bounding_box(), focused(page)) == (
         before,

@@ -42,7 +42,7 @@ def ask(session, by=None):
 
 @pytest.fixture
 def phone(phone):
-    """Open a phone whose clock can be moved."""
+    """Return phone(), which opens a page on a phone whose clock can be moved."""
 
     def with_a_clock(**more):
         page = phone(**more)
@@ -72,7 +72,7 @@ def wait_until_not_saved(page):
 
 
 def wait_until(holds):
-    """Wait for what the page does in the background."""
+    """Wait until `holds()` is true, but for at most 15 seconds."""
     end = time.monotonic() + 15
     while not holds() and time.monotonic() < end:
         time.sleep(0.05)
@@ -208,7 +208,7 @@ def test_signing_out_deletes_drafts_from_the_device(phone, show, patron, convers
     wait_until_not_saved(page)
     page.goto("/me/")
     assert page.evaluate(STORED_DRAFTS) == ["Is it on Thurs"]
-    # This answer doesn't clear the browser's storage.
+    # Unlike the portal's own response, this response doesn't clear the browser's storage.
     page.route("**/sign-out/", lambda route: route.fulfill(status=204))
     page.locator("#sign-out").tap()
     page.wait_for_function(f"!({STORED_DRAFTS}).length")
@@ -236,7 +236,7 @@ def test_draft_of_a_sent_question_does_not_reappear_after_a_slow_save(phone, sho
     page = phone()
     show(page, patron)
     page.goto("/ask/")
-    # No answer comes, as on a very slow connection.
+    # No response comes, as on a very slow connection.
     page.route("**/draft/", lambda route: None)
     write(page, "Is there a group for beginners?")
     pause(page)

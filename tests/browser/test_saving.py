@@ -10,7 +10,9 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
-def test_item_is_saved_removed_and_restored(javascript, branch, staff, patron, phone, show):
+def test_patron_can_save_an_item_and_restore_it_after_removing_it(
+    javascript, branch, staff, patron, phone, show
+):
     session = HelpSessionFactory(branch=branch, staff=staff, patron=patron)
     title = recommend_in(session, 2)[0].item.title
     page = show(phone(javascript=javascript), patron)

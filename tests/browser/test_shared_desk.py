@@ -49,7 +49,7 @@ def test_two_colleagues_on_a_shared_computer_each_write_under_their_own_name(
 
     page.goto("/desk/record/")
     page.locator("#id_question").fill("How do I start a compost bin?")
-    # Locking puts the typed text on the tray at once.
+    # Locking saves the unfinished form in the tray at once.
     page.locator("#lock").click()
     expect(page).to_have_url(LOCKED)
     assert problems(page) == []

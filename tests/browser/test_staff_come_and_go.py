@@ -42,7 +42,7 @@ def test_invited_colleague_can_use_the_desk_until_the_role_ends(
     desk.locator("[id^=end-]").click()
     desk.locator("#end-role").click()
     expect(desk.locator("#notices .notice")).to_contain_text("Noor Bakker")
-    # The open page polls.
+    # Make the colleague's open page poll.
     theirs.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(theirs).to_have_url(re.compile("/sign-in/"))
     expect(theirs.locator("body")).not_to_contain_text("spot on")

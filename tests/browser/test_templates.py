@@ -33,7 +33,7 @@ def offered(page):
     return page.locator("#template-list [data-text]:visible strong")
 
 
-def test_typing_a_slash_lists_templates_and_enter_inserts_the_selected_template(
+def test_typing_a_slash_lists_templates_and_the_enter_key_inserts_the_selected_template(
     desk_computer, at_desk, conversation
 ):
     page = at_desk(desk_computer())
@@ -58,7 +58,7 @@ def test_typing_a_slash_lists_templates_and_enter_inserts_the_selected_template(
     assert conversation.messages.count() == 1
 
 
-def test_typed_slash_remains_in_the_text_after_escape_or_without_a_match(desk_computer, at_desk):
+def test_typed_slash_remains_in_the_text_if_escape_is_pressed_or_no_template_matches(desk_computer, at_desk):
     page = at_desk(desk_computer())
     answer = page.locator("#id_body")
     answer.click()

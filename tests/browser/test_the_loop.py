@@ -45,7 +45,7 @@ def catalogue(library):
 def test_visit_works_from_recording_to_closing_for_a_patron_with_an_account(
     language, javascript, catalogue, staff, desk_computer, phone, post
 ):
-    # One variant uses animated page changes, as most people have them.
+    # One variant uses animated page changes, which most people see.
     moves = {"motion": language == "en"}
     desk, patron = desk_computer(**moves), phone(language=language, javascript=javascript, **moves)
 

@@ -12,7 +12,7 @@ from tests.factories import ConversationFactory, HelpSessionFactory, ItemFactory
 
 pytestmark = pytest.mark.browser
 
-# An open page has polled for certain after this many milliseconds.
+# After this many milliseconds, an open page of the desk or of a patron has certainly polled.
 POLL, PATRONS_POLL = 9_000, 21_000
 
 
@@ -32,7 +32,7 @@ def omar(branch):
 
 @pytest.fixture
 def at_desk(desk_computer, show, conversation):
-    """at_desk(person): open the conversation in this staff member's browser, whose clock can be moved."""
+    """Return at_desk(person), which opens the conversation in a staff browser whose clock can be moved."""
 
     def at_desk(person, **more):
         page = show(desk_computer(**more), person)
@@ -67,7 +67,7 @@ def wait_until_saved(page):
 
 
 def end_undo_window(conversation):
-    """Move the answers back in time, so that their undo window is over."""
+    """Move the times of the answers into the past, so that their undo window is over."""
     back = datetime.timedelta(seconds=20)
     Message.objects.filter(conversation=conversation, side="staff").update(
         sent_at=F("sent_at") - back, shown_from=F("shown_from") - back
@@ -82,12 +82,12 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
 ):
     rosas, omars = at_desk(staff), at_desk(omar)
 
-    # Each sees that the other is here and writes.
+    # The page of each colleague shows that the other has the conversation open and writes.
     poll(rosas)
     expect(rosas.locator("#here")).to_contain_text("Omar Haddad")
     looking = omars.locator("#here").inner_text()
     assert "Rosa Lindqvist" in looking
-    # The page reports writing at once, not with its next poll.
+    # Rosa's page reports that she writes at once, not with its next poll.
     with rosas.expect_response(re.compile("/news/.*writing=1"), timeout=3000):
         write(rosas, "It is the cyan cartridge.")
     poll(omars)
@@ -98,7 +98,7 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
         page.clock.fast_forward(2000)
         wait_until_saved(page)
 
-    # Both take it. Rosa gets it and Omar sees that. Both keep what they typed.
+    # Both try to take the conversation. Rosa gets it, and Omar sees her name. Both keep their text.
     rosas.locator("#take").click()
     expect(rosas.locator("#take")).to_have_count(0)
     omars.locator("#take").click()
@@ -108,7 +108,7 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
     expect(rosas.locator("#id_body")).to_have_value("It is the cyan cartridge.")
     expect(omars.locator("#id_body")).to_have_value("Clean the heads again.")
 
-    # Rosa answers. The answer appears on Omar's page without moving it. His own is not sent yet.
+    # Rosa answers. Her answer appears on Omar's page without moving it. Omar's own answer is not sent yet.
     omars.locator("#id_body").focus()
     rosas.locator("#send").click()
     expect(rosas.locator("#entries .pending-answer button")).to_be_visible()
@@ -132,7 +132,8 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
     expect(omars.locator("#entries .message")).to_have_count(1)
     assert not conversation.messages.filter(side="staff").exists()
 
-    # Omar discards his text after a confirmation. Rosa sends again. The patron sees it after the undo window.
+    # Omar discards his text after a confirmation. Rosa sends her answer again. The patron sees it only after
+    # the undo window.
     omars.locator("#discard").click()
     omars.locator("#discard-now").click()
     expect(omars.locator("#id_body")).to_have_value("")
@@ -147,7 +148,8 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
     rosas.clock.fast_forward(16_000)
     expect(rosas.locator("#entries .pending-answer")).to_have_count(0)
 
-    # Omar leaves. Rosa sees this at once, or half a minute later if his last poll arrives after his goodbye.
+    # Omar leaves the page, which tells the server. Rosa sees this at once, or half a minute later if the last
+    # poll of Omar's page arrives after that message.
     omars.goto("/desk/")
     for _ in range(35):
         poll(rosas)
