@@ -29,14 +29,14 @@ from tests.factories import LibraryFactory, StaffFactory, UserFactory
 def pytest_xdist_make_scheduler(config, log):
     """Give each worker a part of the tests in file order.
 
-    A module's shared data is then built only once. A worker that is done takes tests from another.
+    A module's shared data is then built only once. A worker that is done takes tests from another worker.
     """
     return WorkStealingScheduling(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark the tests that `make test` need not repeat on PostgreSQL as `one_database`.
+    """Mark tests as `one_database` if `make test` need not repeat them on PostgreSQL.
 
     These are tests without a database, and tests of pages. The sweeps in tests/architecture open every page
     on both databases.
@@ -96,13 +96,13 @@ def migrated(request):
 
 @pytest.fixture(scope="session")
 def django_db_keepdb():
-    """Let Django use the SQLite file that was copied for it, instead of deleting it."""
+    """Let Django use the copied SQLite file, which it would otherwise delete and build again."""
     return connection.vendor == "sqlite"
 
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(request, django_db_modify_db_settings_parallel_suffix):
-    """Start this process with a copy of the migrated template."""
+    """Make the test database of this process a copy of a migrated template."""
     test = connection.settings_dict["TEST"]
     test["MIGRATE"] = False
     if connection.vendor == "sqlite":
@@ -113,7 +113,7 @@ def django_db_modify_db_settings(request, django_db_modify_db_settings_parallel_
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_flush():
-    """Empty tables after a transactional test much faster, with DELETE instead of TRUNCATE.
+    """Empty tables after a transactional test with DELETE, which is much faster than TRUNCATE.
 
     PostgreSQL writes new files for each table that is truncated. Content types and permissions are neither
     deleted nor created again.

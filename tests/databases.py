@@ -23,7 +23,7 @@ from psycopg import sql
 PREFIX = "afterword_template_"
 # Several templates remain, so that git branches with other migrations keep theirs.
 MAX_TEMPLATES = 5
-# The key of PostgreSQL's advisory lock. Any number that nothing else uses will do.
+# The key of PostgreSQL's advisory lock. It can be any number that no other lock uses.
 LOCK = 20261127
 
 
@@ -64,7 +64,7 @@ def postgres_template(url):
         ]
         if template not in newest_first:
             building = f"{PREFIX}building"
-            # A killed run may have left it.
+            # A run that was killed may have left this database behind.
             drop(server, building)
             server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(building)))
             with tempfile.TemporaryDirectory() as scratch:
@@ -107,7 +107,7 @@ def migrate(**variables):
 
 
 def copy_sqlite(template, target):
-    """Copy a migrated file over the database `target`, and delete what an earlier run left."""
+    """Copy a migrated file over the database `target`, and delete the journal files of an earlier run."""
     for suffix in ("-wal", "-shm", "-journal"):
         Path(f"{target}{suffix}").unlink(missing_ok=True)
     Path(target).parent.mkdir(parents=True, exist_ok=True)

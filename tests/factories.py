@@ -149,7 +149,7 @@ class TopicFactory(DjangoModelFactory):
 
 
 class ItemFactory(DjangoModelFactory):
-    """An item created by its action, so that the search finds it."""
+    """An item that add_item() creates, so that the search finds it."""
 
     class Meta:
         model = Item
@@ -184,7 +184,7 @@ class QuietSessionFactory(HelpSessionFactory):
 
 
 class SharedSessionFactory(HelpSessionFactory):
-    """A visit with a child that an adult can keep too. With `shared_with`, that adult has kept it."""
+    """A shared visit with a child. If `shared_with` is given, this adult has kept the visit too."""
 
     with_child = "shared"
     question = "Why do volcanoes erupt?"
@@ -209,7 +209,10 @@ class SessionNoteFactory(DjangoModelFactory):
 
 
 class RecommendationFactory(DjangoModelFactory):
-    """A recommendation in `help_session`, or in a new one. `recommend_in` also links it to the session."""
+    """A recommendation with the patron, staff and branch of `help_session`, or of a new help session.
+
+    Only recommend_in() also links it to the help session.
+    """
 
     class Meta:
         model = Recommendation
@@ -250,7 +253,7 @@ def _link(model, recommendations, **owner):
 def code_for(help_session, *, at=None, state=ClaimCode.State.LIVE):
     """Create a code for the session and return its 13 digits.
 
-    With None it is the code of a blank code card.
+    If `help_session` is None, the code is on a blank code card.
     """
     at = at or timezone.now()
     code = codes.new_code()
@@ -286,7 +289,7 @@ class ConversationFactory(DjangoModelFactory):
 
 
 class MessageFactory(DjangoModelFactory):
-    """A message, which also sets last_message_at of its conversation."""
+    """A message. Creating it also sets `last_message_at` of its conversation."""
 
     class Meta:
         model = Message

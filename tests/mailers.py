@@ -15,7 +15,7 @@ def use_outbox(settings):
 
 
 def deliver_by(settings, backend, **options):
-    """Let the worker send email through this backend. Options from earlier calls for it remain."""
+    """Let the worker send email through this backend. Options from earlier calls with this backend remain."""
     now = settings.MAILERS["delivery"]
     kept = now.get("OPTIONS", {}) if now["BACKEND"] == backend else {}
     settings.MAILERS = {**settings.MAILERS, "delivery": {"BACKEND": backend, "OPTIONS": {**kept, **options}}}

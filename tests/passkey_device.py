@@ -14,7 +14,7 @@ PRESENT, VERIFIED, ATTESTED = 0x01, 0x04, 0x40
 
 
 def attested(credential_id, key):
-    """Return the credential data that the portal stores of a passkey with this private key."""
+    """Return the credential data that the portal stores for a passkey with this private key."""
     return AttestedCredentialData.create(
         Aaguid.NONE, credential_id, ES256.from_cryptography_key(key.public_key())
     )
@@ -26,7 +26,10 @@ class Device:
         self.key, self.credential_id, self.handle, self.count = None, None, None, 0
 
     def make(self, options, *, verified=True, **lies):
-        """Answer the options for adding a passkey. `lies` may replace origin, challenge, host and kind."""
+        """Return the device's response to the options for adding a passkey.
+
+        `lies` may replace origin, challenge, host and kind.
+        """
         options = options["publicKey"]
         self.key, self.credential_id = ec.generate_private_key(ec.SECP256R1()), os.urandom(16)
         self.handle = websafe_decode(options["user"]["id"])
@@ -38,7 +41,7 @@ class Device:
         )
 
     def show(self, options, *, verified=True, **lies):
-        """Answer the options for signing in.
+        """Return the device's response to the options for signing in.
 
         `lies` may replace origin, challenge, host, kind, handle and key.
         """

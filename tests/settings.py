@@ -1,6 +1,6 @@
-"""The portal's settings in test mode.
+"""Set up the portal's settings for tests.
 
-They are a module because settings are read before any conftest.
+They need their own module, because pytest-django reads the settings before any conftest.py.
 """
 
 import os
@@ -16,9 +16,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":  # noqa: F
     DATABASES["default"]["OPTIONS"]["options"] += " -c synchronous_commit=off"  # noqa: F405
 else:
     DATABASES["default"]["OPTIONS"]["init_command"] += " PRAGMA synchronous=OFF;"  # noqa: F405
-# The sweeps see the page for card and PIN.
+# With an ILS, the sweeps can open the page for card and PIN.
 ILS = "demo"
-# The sweeps see the pages of single sign-on. No provider answers at this address.
+# With a provider, the sweeps can open the pages of single sign-on. No provider runs at this address.
 SSO.update(  # noqa: F405  defined by the star import
     issuer="http://127.0.0.1:9", client_id="x", client_secret="x", name="Harbour College"
 )

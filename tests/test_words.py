@@ -1,4 +1,4 @@
-"""The script .ci/words.py, run on a small tree."""
+"""Test .ci/words.py with small trees of files."""
 
 import subprocess
 import sys

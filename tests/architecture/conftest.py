@@ -17,15 +17,15 @@ def world_of_all(built_once):
 
 @pytest.fixture
 def world(db, world_of_all):
-    """Return new copies of the world's objects. Pickle copies objects five times as fast as deepcopy."""
+    """Return fresh copies of the objects that world.py builds. Pickle is five times as fast as deepcopy."""
     return pickle.loads(world_of_all)
 
 
 @pytest.fixture
 def owner(world, sign_in):
-    """Return a function that returns the browser of the coordinator or of the patron.
+    """Return owner(for_staff), which returns a browser of the coordinator, or else of the patron.
 
-    The person in this browser has just reauthenticated.
+    The person has just reauthenticated in this browser.
     """
 
     def owner(for_staff):

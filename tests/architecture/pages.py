@@ -43,7 +43,7 @@ def mark_translations(monkeypatch):
 
 
 def plain_literals(html, data_texts=()):
-    """Return the words of a page that are not data and that mark_translations has not marked."""
+    """Return the words of a page that are neither data nor marked by mark_translations."""
     page_texts = _PageTexts()
     page_texts.feed(html)
     found = []

@@ -140,8 +140,8 @@ OBJECT = {
     "forget_second_factor": "person",
     "close_desk_computer": "shared_desk",
 }
-# URLs with an id that views look up among all rows, not only among rows that the person may see. The text is
-# the reason.
+# URLs with an id. Their views look the id up among all rows, not only among rows that the person may see. The
+# text is the reason.
 SHARED = {
     "save_item": "items of the catalog belong to nobody",
     "branch_settings": "coordinators manage all branches",
@@ -185,7 +185,7 @@ def routes():
 
 
 def owned(for_staff):
-    """Return the routes whose owner works at the desk if `for_staff` is True, or else is a patron."""
+    """Return the routes that only staff may open if `for_staff` is true, or else all other routes."""
     return [route for route in routes() if route.for_staff == for_staff]
 
 

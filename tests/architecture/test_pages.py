@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 
 class Missing(str):
-    """The text of a missing variable. It is false, so `if` and `default` treat it like a missing variable."""
+    """A mark that templates print for a missing variable. It is false, so `if` and `default` skip it."""
 
     __slots__ = ()
 

@@ -160,7 +160,7 @@ def test_signed_in_person_who_loses_every_role_gets_404_on_desk_pages(method, wo
     )
 
 
-def test_disabled_person_is_signed_out_at_once(world, sign_in):
+def test_person_with_a_deactivated_account_is_signed_out_at_once(world, sign_in):
     browser = sign_in(Client(), world.coordinator)
     User.objects.filter(pk=world.coordinator.pk).update(is_active=False)
 

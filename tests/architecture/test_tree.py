@@ -151,13 +151,13 @@ def test_pinned_packages_have_hashes_and_no_urls():
 
 @pytest.mark.parametrize("name", REQUIREMENTS)
 def test_requirements_file_pins_one_django_version(name):
-    """The portal runs on Django's long-term release. Only `make test-newest` uses the newest Django."""
+    """Pin Django's long-term release for the portal. Only `make test-newest` uses the newest Django."""
     pins = re.findall(r"^django==(\d+\.\d+)\.\d+(.*?) ?\\$", (ROOT / name).read_text(), re.M)
     assert pins == [(REQUIREMENTS[name], "")]
 
 
 def test_newest_requirements_differ_only_in_django_and_allauth():
-    """Only these two packages may differ, so that any failure of `make test-newest` is due to one of them."""
+    """Let no other package differ, so that one of these two causes any failure of `make test-newest`."""
     supported, newest = (
         dict(re.findall(r"^([\w-]+)(==\S+)", (ROOT / name).read_text(), re.M))
         for name in ("requirements-dev.txt", "requirements-newest.txt")

@@ -89,7 +89,7 @@ def test_search_finds_a_title_in_any_language_by_prefix_or_without_accents():
 
 
 @pytest.mark.django_db
-def test_search_ranks_exact_title_first_then_title_creator_and_summary_matches():
+def test_search_ranks_the_exact_title_first_and_a_match_in_the_summary_last():
     ItemFactory(title="A study", creators="B", summary="about Jazz")
     ItemFactory(title="Collected poems", creators="Jazz, Ann")
     ItemFactory(title="Jazz piano", creators="C")
@@ -222,7 +222,7 @@ def test_number_of_sql_queries_is_the_same_for_one_and_thirty_search_results(
 
 
 def whole_index():
-    """Return the indexed texts as {item id: (title, names, rest)}, after comparing both tables on SQLite."""
+    """Return {item id: (title, names, rest)} from the index. On SQLite, also compare its two tables."""
     entries = {entry.item_id: (entry.title, entry.names, entry.rest) for entry in SearchEntry.objects.all()}
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
@@ -273,6 +273,6 @@ def test_rebuild_search_command_repairs_the_search_index(branch, capsys):
 
 
 @pytest.mark.django_db
-def test_changing_an_item_field_with_a_misspelled_name_raises_an_error():
+def test_changing_an_item_field_that_does_not_exist_raises_an_error():
     with pytest.raises(Exception, match="titel"):
         actions.change_item(ItemFactory(), titel="x")

@@ -53,9 +53,9 @@ def test_starting_topics_are_added_with_spanish_names_and_leave_existing_topics_
 
 
 def address_of(name, branch, staff, rows):
-    """Return the address of the page, which shows `rows` topics with Spanish names."""
+    """Create `rows` topics with Spanish names, and return the address of the page that shows them."""
     patron = UserFactory()
-    # Figures show no answers of the current quarter.
+    # The figures don't show what patrons replied about visits of the current quarter.
     last_quarter = Library.current().today() - datetime.timedelta(days=100)
     for number in range(rows):
         topic = TopicFactory(name=f"Topic {number:02}")
@@ -103,14 +103,14 @@ def test_spanish_page_reads_all_topic_names_in_one_query(
     client.get(url)
     with django_assert_num_queries(queries):
         shown = client.get(url).content.decode()
-    # Figures show a topic only if enough people answered.
+    # The figures show a topic only if enough patrons replied.
     if name != "figures":
         assert f"Tema {rows - 1:02}" in shown
 
 
 @pytest.fixture
 def before_the_rows(transactional_db):
-    """Migrate back to the Spanish column, and forward again after the test."""
+    """Migrate back to the column for Spanish names, and forward again after the test."""
     migrate_to("0002_text_index")
     yield
     migrate_to("0003_topic_names")

@@ -26,7 +26,7 @@ def recommendation(branch, staff):
     )
 
 
-def test_recommendation_stores_its_staff_member_branch_and_time(recommendation, staff, branch):
+def test_recommendation_stores_who_made_it_and_where_and_when(recommendation, staff, branch):
     recommendation.refresh_from_db()
     assert (recommendation.recommended_by, recommendation.branch, recommendation.recommended_at) == (
         staff,
