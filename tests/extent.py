@@ -6,5 +6,8 @@ LONG = os.environ.get("TEST_LONG") == "1"
 
 
 def times(usual, long):
-    """Return how often to repeat something. Mark the test `long`, or `make test-long` does not run it."""
+    """Return how often to repeat something.
+
+    On SQLite, `make test-long` runs only tests that are marked `long` or `only_long`.
+    """
     return long if LONG else usual

@@ -122,7 +122,7 @@ def test_paper_only_library_creates_no_new_account_for_a_childs_card(library):
     assert sign_in_by_card(replace(JANE, ils_id="78")) == known
 
 
-def test_card_sign_in_page_says_that_children_get_help_on_paper(library, monkeypatch):
+def test_paper_only_library_says_at_card_sign_in_that_children_get_help_on_paper(library, monkeypatch):
     library.children = "paper"
     library.save()
 

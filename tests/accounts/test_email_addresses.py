@@ -486,7 +486,7 @@ def test_patron_cannot_begin_a_pending_change_to_the_address_of_another_account(
     assert (AddressChange.objects.count(), subjects_to(OLD)) == (0, [])
 
 
-def test_unfinished_sign_in_does_not_block_an_address_change(by_passkey, patron):
+def test_unfinished_sign_in_with_the_new_address_does_not_block_an_address_change(by_passkey, patron):
     begin_pending_change(by_passkey)
     # The patron tries to sign in with the new address before the week is over.
     ask_for_code(Client(), NEW)
@@ -603,7 +603,7 @@ def test_reauthentication_uses_an_email_code_if_the_url_names_an_unavailable_met
 
 
 def test_record_with_a_pending_address_change_cannot_be_merged(by_passkey, patron):
-    """Refuse the merge. Otherwise the link in the email to the old address would stop nothing."""
+    """Refuse the merge. Otherwise the link in the email to the old address would no longer work."""
     begin_pending_change(by_passkey)
     other = UserFactory()
     with pytest.raises(CannotMerge):

@@ -395,7 +395,7 @@ def at_the_desk(client):
     return client.get(reverse("code_cards")).status_code == 200
 
 
-def test_staff_can_open_the_desk_with_a_passkey(staff, device, clock):
+def test_staff_can_open_the_desk_with_a_passkey_as_second_factor(staff, device, clock):
     browser = Client()
     sign_in_by_code(browser, staff.email)
     page = browser.get("/second-factor/?next=%2Fdesk%2Fcards%2F").content.decode()
@@ -415,7 +415,7 @@ def clock():
         yield clock
 
 
-def test_signing_in_by_passkey_does_not_open_the_desk(staff, device):
+def test_signing_in_by_passkey_does_not_count_as_the_second_factor(staff, device):
     make_for(staff, device)
     browser = Client()
     show(browser, device)

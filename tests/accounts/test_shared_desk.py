@@ -1,7 +1,7 @@
 """Check shared desk computers.
 
-Staff unlock a computer for a day and open it by PIN. Locking it ends one person's turn. Closing it ends its use
-for everybody.
+Staff unlock a computer for a day and open it by PIN. Locking it ends one person's turn. Closing it ends its
+use for everybody.
 """
 
 import datetime
@@ -741,7 +741,7 @@ def test_form_opened_by_one_staff_member_is_not_saved_for_the_next_staff_member(
     assert not RefusedPost.objects.exists()
 
 
-def test_desk_computer_remains_usable_by_pin_after_signing_out(computer, daniel):
+def test_desk_computer_can_be_opened_by_pin_after_a_person_signs_out(computer, daniel):
     response = computer.post(reverse("sign_out"))
     assert response["Location"] == "/locked/"
     open_by_pin(computer, daniel, DANIEL)

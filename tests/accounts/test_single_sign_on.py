@@ -286,7 +286,7 @@ def test_single_sign_on_does_not_open_an_existing_account_with_the_same_address(
     assert SocialAccount.objects.count() == 0
 
 
-def test_unfinished_sign_in_does_not_block_single_sign_on(client, provider):
+def test_unfinished_sign_in_by_code_does_not_block_single_sign_on_with_that_address(client, provider):
     client.post(reverse("sign_in"), {"email": ANA["email"]})
     other = Client()
     sign_in(other, provider, **ANA)

@@ -1,6 +1,6 @@
 """Check how views read and write rows.
 
-They must read through a scope, which limits the rows to what the person may see. They must write through
+Views must read through a scope, which limits the rows to what the person may see. They must write through
 actions.
 """
 

@@ -56,8 +56,8 @@ HIDDEN_FOCUS = """() => [...document.querySelectorAll('a[href], button, input:no
     return !seen || !(e.contains(seen) || seen.contains(e) || seen.closest('label')?.contains(e));
 }).map(e => e.outerHTML.slice(0, 90))"""
 
-# Check the contrast of text. Skip text if text with the same classes, colors and font passed in this tab before.
-# Text that axe can't decide on is checked again on the next page.
+# Check the contrast of text, but skip the classes, colors and fonts that passed before in this tab. Text that
+# axe can't decide on is checked again on the next page.
 CONTRAST = """async () => {
     const judged = new Set(JSON.parse(sessionStorage.getItem('judged'))), places = new Map();
     const style = e => { const s = getComputedStyle(e); return [s.color, s.backgroundColor, s.backgroundImage, s.opacity, s.fontSize, s.fontWeight]; };

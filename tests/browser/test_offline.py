@@ -20,7 +20,7 @@ def page(new_context, site, library):
     return page
 
 
-def test_offline_page_says_that_the_network_is_down_and_can_be_retried(page):
+def test_offline_page_says_that_the_network_is_down_and_lets_the_patron_try_again(page):
     page.context.set_offline(True)
     page.goto("/c/")
     assert page.locator("h1").inner_text() == "You're offline"

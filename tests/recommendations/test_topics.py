@@ -1,4 +1,4 @@
-"""Test that pages show topic names in their language with a constant number of queries."""
+"""Test that pages show topic names in the page's language with a constant number of queries."""
 
 import datetime
 
@@ -117,7 +117,7 @@ def before_the_rows(transactional_db):
 
 
 def migrate_to(name):
-    """Migrate and return the historical apps registry."""
+    """Migrate recommendations to the migration `name`, and return the app registry of that migration."""
     executor = MigrationExecutor(connection)
     return executor.migrate([("recommendations", name)]).apps
 

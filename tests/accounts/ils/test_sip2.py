@@ -289,7 +289,7 @@ def test_patron_id_comes_from_the_configured_sip2_field():
             answering(f"AO|AA20001001|AESam|BLY|CQY|{without}", id_field="XI")
 
 
-def test_patron_id_ignores_the_case_of_the_card_number():
+def test_patron_id_from_a_card_number_is_always_uppercase():
     assert (
         answering("AO|AAd001|AESam|BLY|CQY|").ils_id == answering("AO|AAD001|AESam|BLY|CQY|").ils_id == "D001"
     )
