@@ -40,8 +40,8 @@ class Desk:
 class Filters:
     """The filters of a list.
 
-    `words` is a result of search.look_up. If `listed_after` is set, the list leaves out all conversations that
-    came into it at that time or earlier.
+    `words` is a result of search.look_up. If `listed_after` is set, the list leaves out all conversations
+    that came into it at that time or earlier.
     """
 
     branch: int | None = None
