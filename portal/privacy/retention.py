@@ -67,16 +67,18 @@ def forget(*, at, seconds=None):
     If `seconds` is set, begin no new batch after this many seconds.
     """
     began, done = time.monotonic(), 0
-    for forget_some in (
-        _end_some_sharing,
-        _forget_some_sessions,
-        _forget_some_conversations,
-        _forget_some_unfinished,
-        _forget_some_events,
-        _forget_some_holds,
+    for find, forget_some, size in (
+        (due_sharing, _end_some_sharing, BATCH),
+        (due_sessions, _forget_some_sessions, BATCH),
+        (due_conversations, _forget_some_conversations, BATCH),
+        (due_unfinished, _forget_some_unfinished, BATCH),
+        (due_events, _forget_some_events, EVENTS_PER_BATCH),
+        (due_holds, _forget_some_holds, BATCH),
     ):
-        while count := forget_some(at):
-            done += count
+        # This query reads the whole table, so it runs once and not for each batch.
+        keys = list(find(at).order_by("pk").values_list("pk", flat=True))
+        for first in range(0, len(keys), size):
+            done += forget_some(keys[first : first + size], at)
             if seconds is not None and time.monotonic() - began > seconds:
                 return done
     return done
@@ -175,13 +177,12 @@ def due_holds(at):
     return LegalHold.objects.filter(lifted_at__lte=at - EVENTS_FOR)
 
 
-# Each function forgets one batch of one kind. It selects the rows that are due, locks them and selects again,
-# because the rows may have changed before the lock.
+# Each function forgets one batch of one kind, and returns the number of rows. It locks the rows with these keys
+# and forgets only those that are still due, because they may have changed before the lock.
 
 
 @transaction.atomic
-def _end_some_sharing(at):
-    keys = list(due_sharing(at).order_by("pk").values_list("pk", flat=True)[:BATCH])
+def _end_some_sharing(keys, at):
     lock_rows(HelpSession.objects.filter(pk__in=keys))
     sessions = list(due_sharing(at).filter(pk__in=keys).order_by("pk"))
     for session in sessions:
@@ -190,8 +191,7 @@ def _end_some_sharing(at):
 
 
 @transaction.atomic
-def _forget_some_sessions(at):
-    keys = list(due_sessions(at).order_by("pk").values_list("pk", flat=True)[:BATCH])
+def _forget_some_sessions(keys, at):
     sessions = list(HelpSession.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
     lock_recommendations(_recommendations(keys, Conversation.objects.filter(help_session__in=keys)))
     conversations = list(
@@ -208,8 +208,7 @@ def _forget_some_sessions(at):
 
 
 @transaction.atomic
-def _forget_some_conversations(at):
-    keys = list(due_conversations(at).order_by("pk").values_list("pk", flat=True)[:BATCH])
+def _forget_some_conversations(keys, at):
     lock_recommendations(_recommendations([], keys))
     conversations = list(Conversation.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
     still_due = set(due_conversations(at).filter(pk__in=keys).values_list("pk", flat=True))
@@ -220,23 +219,20 @@ def _forget_some_conversations(at):
 
 
 @transaction.atomic
-def _forget_some_unfinished(at):
+def _forget_some_unfinished(keys, at):
     """Delete what staff typed in the forms. The sessions stay on the tray, so staff can still finish them."""
-    keys = list(due_unfinished(at).values_list("pk", flat=True)[:BATCH])
     lock_rows(HelpSession.objects.filter(pk__in=keys))
     return due_unfinished(at).filter(pk__in=keys).delete()[0]
 
 
 @transaction.atomic
-def _forget_some_events(at):
-    keys = list(due_events(at).order_by("pk").values_list("pk", flat=True)[:EVENTS_PER_BATCH])
+def _forget_some_events(keys, at):
     holds.lock_subjects(AuditEvent.objects.filter(pk__in=keys))
     return due_events(at).filter(pk__in=keys).delete()[0]
 
 
-def _forget_some_holds(at):
-    keys = list(due_holds(at).values_list("pk", flat=True)[:BATCH])
-    return LegalHold.objects.filter(pk__in=keys).delete()[0]
+def _forget_some_holds(keys, at):
+    return due_holds(at).filter(pk__in=keys).delete()[0]
 
 
 def _recommendations(sessions, conversations):

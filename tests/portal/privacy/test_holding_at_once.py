@@ -142,7 +142,7 @@ def hold_with_log_entry(data):
 
 def forget_log(data):
     with transaction.atomic():
-        retention._forget_some_events(timezone.now())
+        retention._forget_some_events([data.event.pk], timezone.now())
         pause(0.1)
 
 

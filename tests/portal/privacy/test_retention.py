@@ -527,13 +527,25 @@ def test_retention_job_stops_after_the_given_number_of_seconds(branch, monkeypat
 def test_retention_batch_runs_the_same_number_of_queries_for_1_and_30_visits(
     patron, branch, sessions, django_assert_num_queries
 ):
-    for session in [make_kept_visit(patron, branch, 366) for _ in range(sessions)]:
-        recommend_in(session)
+    visits = [make_kept_visit(patron, branch, 366) for _ in range(sessions)]
+    for visit in visits:
+        recommend_in(visit)
     with django_assert_num_queries(QUERIES_A_BATCH):
-        retention._forget_some_sessions(AT)
+        retention._forget_some_sessions([visit.pk for visit in visits], AT)
 
 
-QUERIES_A_BATCH = 20
+QUERIES_A_BATCH = 19
+
+
+@pytest.mark.django_db
+def test_retention_job_finds_what_is_due_once_for_all_batches(branch, monkeypatch):
+    monkeypatch.setattr(retention, "BATCH", 3)
+    find, found = retention.due_sessions, []
+    monkeypatch.setattr(retention, "due_sessions", lambda at: found.append(at) or find(at))
+    HelpSessionFactory.create_batch(10, branch=branch, created_at=AT - 31 * DAY)
+    assert retention.forget(at=AT) == 10
+    # One call finds all sessions. Each of the four batches then checks only its own sessions.
+    assert len(found) == 1 + 4
 
 
 @pytest.mark.django_db
