@@ -177,8 +177,8 @@ def due_holds(at):
     return LegalHold.objects.filter(lifted_at__lte=at - EVENTS_FOR)
 
 
-# Each function forgets one batch of one kind, and returns the number of rows. It locks the rows with these keys
-# and forgets only those that are still due, because they may have changed before the lock.
+# Each function forgets one batch of one kind, and returns the number of rows. It locks the rows with these
+# primary keys. Then it forgets only those that are still due, because a row may have changed before the lock.
 
 
 @transaction.atomic

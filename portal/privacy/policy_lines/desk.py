@@ -79,7 +79,9 @@ LINES = {
     "privacy.LegalHold": Line(
         _("a legal hold: a note that the law forbids deleting a record for now, and why"),
         _("{0} after a coordinator lifts the hold"),
-        _("because the law requires it. During a hold, the record isn't deleted, whatever time this page gives"),
+        _(
+            "because the law requires it. During a hold, the record isn't deleted, whatever time this page gives"
+        ),
         Group.DESK,
         (EVENTS_FOR,),
         ended_by="forget_what_is_due",
