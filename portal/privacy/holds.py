@@ -21,6 +21,7 @@ from .locks import lock_rows
 from .models import LegalHold
 
 FIELD = {User: "person", HelpSession: "help_session", Conversation: "conversation"}
+NOTHING = Q(pk__in=[])
 
 
 class HeldByLaw(Exception):
@@ -127,6 +128,8 @@ def held_sessions():
     The hold can be on the help session, on its patron or on the adult who shares it. It can also be on a
     conversation that is about the help session or that the desk counted as this help session.
     """
+    if not _is_anything_held():
+        return NOTHING
     conversations = Conversation.objects.filter(held_conversations())
     return (
         Q(pk__in=_held("help_session"))
@@ -143,6 +146,8 @@ def held_conversations():
     The hold can be on the conversation, on its patron or on a conversation that was merged with it. It can
     also be on the help session that the conversation is about, or on the contact that the desk logged for it.
     """
+    if not _is_anything_held():
+        return NOTHING
     by_themselves = _conversations_held()
     merged = Conversation.objects.filter(merged_into__in=by_themselves.values("pk")).values("pk")
     into = by_themselves.exclude(merged_into=None).values("merged_into")
@@ -187,6 +192,14 @@ def _conversations_held():
     return Conversation.objects.filter(
         Q(pk__in=_held("conversation")) | Q(patron__in=_held("person")) | by_session
     )
+
+
+def _is_anything_held():
+    """Return whether there is any hold. Most libraries have none, and then the conditions need no subqueries.
+
+    With 100,000 conversations, the subqueries take a third of a second.
+    """
+    return LegalHold.objects.filter(lifted_at=None).exists()
 
 
 def _held(field):

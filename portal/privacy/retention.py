@@ -18,9 +18,9 @@ from accounts.models import AuditEvent, Library
 from accounts.patron import retention_choice
 from portal.conversations import search
 from portal.conversations.changes import lock_recommendations
-from portal.conversations.models import Attachment, Conversation
+from portal.conversations.models import Attachment, Conversation, MessageRecommendation
 from portal.helpsessions import forgetting
-from portal.helpsessions.models import ClaimCode, HelpSession, UnfinishedForm
+from portal.helpsessions.models import ClaimCode, HelpSession, SessionRecommendation, UnfinishedForm
 from portal.lists.models import SavedItem
 from recommendations.models import Recommendation
 
@@ -132,9 +132,9 @@ def due_sessions(at):
 
 def due_sharing(at):
     """Return the children's visits whose sharing must end, because the adult's retention period is over."""
-    return HelpSession.objects.filter(_adults_time_is_over(at), patron__isnull=False).exclude(
-        holds.held_sessions()
-    )
+    # SQLite uses the index of `shared_with` for a range, but not for IS NOT NULL.
+    shared = HelpSession.objects.filter(patron__isnull=False, shared_with__gt=0)
+    return shared.filter(_adults_time_is_over(at)).exclude(holds.held_sessions())
 
 
 def _adults_time_is_over(at):
@@ -236,9 +236,13 @@ def _forget_some_holds(keys, at):
 
 
 def _recommendations(sessions, conversations):
+    in_sessions = SessionRecommendation.objects.filter(help_session__in=sessions)
+    in_conversations = MessageRecommendation.objects.filter(message__conversation__in=conversations)
+    # A condition with OR would read every recommendation.
     return Recommendation.objects.filter(
-        Q(sessionrecommendation__help_session__in=sessions)
-        | Q(messagerecommendation__message__conversation__in=conversations)
+        pk__in=in_sessions.order_by()
+        .values("recommendation")
+        .union(in_conversations.order_by().values("recommendation"))
     )
 
 
@@ -268,8 +272,9 @@ def _remove(conversations):
 
     If the process is killed before it deletes the files, `forget_stray_files` deletes them later.
     """
+    merged = Conversation.objects.filter(merged_into__in=conversations).values_list("pk", flat=True)
     with_merged = Conversation.objects.filter(
-        Q(pk__in=[conversation.pk for conversation in conversations]) | Q(merged_into__in=conversations)
+        pk__in=[*merged, *(conversation.pk for conversation in conversations)]
     )
     files = [
         name

@@ -3,7 +3,6 @@
 from collections import Counter, defaultdict
 
 from django.db.models import Count
-from django.db.models.functions import TruncMonth
 
 from portal.helpsessions.models import HelpSession
 from recommendations.models import QuestionType
@@ -17,9 +16,11 @@ TALLIES = "tally"
 def contacts(quarter):
     """Return {question type, or TALLIES: [count in each month]}. Types without contacts are left out."""
     counts = defaultdict(lambda: [0, 0, 0])
-    for month, status, question_type, count in _by_month(quarter, "status", "question_type"):
+    # SQLite has no months, and would call Python for each session.
+    rows = _sessions(quarter).order_by().values_list("happened_on", "status", "question_type")
+    for day, status, question_type, count in rows.annotate(count=Count("pk")):
         kind = TALLIES if status == HelpSession.Status.TALLY else question_type
-        counts[kind][quarter.months.index(month)] += count
+        counts[kind][quarter.month_of(day)] += count
     return {kind: counts[kind] for kind in [*QuestionType.values, TALLIES] if kind in counts}
 
 
@@ -30,12 +31,12 @@ def follow_ups(quarter):
     The third counts sessions that patrons rated.
     """
     counts = [[0, 0, 0] for _ in range(3)]
-    rows = _sessions(quarter).recorded().values_list(TruncMonth("happened_on")).order_by()
-    for month, *numbers in rows.annotate(
+    rows = _sessions(quarter).recorded().values_list("happened_on").order_by()
+    for day, *numbers in rows.annotate(
         handed_over=Count("handed_over_at"), kept=Count("kept_at"), answered=Count("answered_at")
     ):
         for row, number in zip(counts, numbers, strict=True):
-            row[quarter.months.index(month)] += number
+            row[quarter.month_of(day)] += number
     return counts
 
 
@@ -64,11 +65,6 @@ def first_quarter():
 def _sessions(quarter):
     sessions = HelpSession.objects.filter(happened_on__range=(quarter.first_day, quarter.last_day))
     return sessions.exclude(status=HelpSession.Status.UNFINISHED)
-
-
-def _by_month(quarter, *names):
-    sessions = _sessions(quarter).order_by()
-    return sessions.values_list(TruncMonth("happened_on"), *names).annotate(count=Count("pk"))
 
 
 def _in_order(counters, choices):

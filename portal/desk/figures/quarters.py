@@ -31,6 +31,10 @@ class Quarter:
         """Return the first day of each month."""
         return [datetime.date(self.year, self.number * 3 - back, 1) for back in (2, 1, 0)]
 
+    def month_of(self, day):
+        """Return 0, 1 or 2 for the month of the quarter that this day is in."""
+        return (day.month - 1) % 3
+
     @property
     def first_day(self):
         return self.months[0]

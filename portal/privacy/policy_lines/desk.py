@@ -80,7 +80,8 @@ LINES = {
         _("a legal hold: a note that the law forbids deleting a record for now, and why"),
         _("{0} after a coordinator lifts the hold"),
         _(
-            "because the law requires it. During a hold, the record isn't deleted, whatever time this page gives"
+            "because the law requires it. During a hold, the record isn't deleted, whatever time this page "
+            "gives"
         ),
         Group.DESK,
         (EVENTS_FOR,),

@@ -393,7 +393,7 @@ def test_child_sees_the_childrens_privacy_text_and_only_allowed_retention_choice
         "If you are a child",
         "We don't keep your last name or your birthday",
         "we remember it for 90 days",
-        "You can choose 30 days instead",
+        "or for 30 days if you want",
     ):
         assert words in page
     assert "90 days" in text(client.get(reverse("privacy")))
