@@ -16,7 +16,7 @@ help:
 	@echo "make demo-reset   delete the demo library and run a new one"
 	@echo "make test         run all tests, on SQLite and on the PostgreSQL at TEST_DATABASE_URL"
 	@echo "make test-quick   run the tests that fit into a minute, on SQLite and without browsers"
-	@echo "make test-long    run races and random searches with many more rounds"
+	@echo "make test-long    run what takes long: many more rounds of races, and all tests on PostgreSQL"
 	@echo "make test-newest  run the tests on the newest Django; needs Python 3.12 or 3.13"
 	@echo "make check        check format, lint, types, imports, migrations, settings, templates, documents and translations"
 	@echo "make fix          format the code, and fix what can be fixed automatically"
