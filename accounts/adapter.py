@@ -1,7 +1,7 @@
 """Subclasses of allauth's adapters.
 
-They generate sign-in codes, send emails, word error messages, encrypt the secrets of authenticator apps and
-configure single sign-on.
+These subclasses generate sign-in codes, send emails, and set the texts of errors. They also encrypt the
+secrets of authenticator apps, and configure single sign-on.
 """
 
 import qrcode
@@ -73,8 +73,8 @@ class AccountAdapter(DefaultAccountAdapter):
     def send_mail(self, template_prefix, email, context):
         """Send an email in the language of the recipient.
 
-        Use the language in `context` if there is one. Otherwise use the language of the address's owner, or
-        else the language of the page.
+        Use the language in `context` if there is one. Otherwise use the language of the person who has this
+        address. If nobody has the address, use the language of the page.
         """
         language = (
             context.get("language")

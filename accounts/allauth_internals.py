@@ -21,8 +21,8 @@ from allauth.account.internal.flows.login import (
 # public function for this step.
 from allauth.account.internal.flows.login_by_code import LoginCodeVerificationProcess
 
-# Our own pages set up the second factor, and allauth has public views for this, but no public functions.
-# These functions also create and delete the recovery codes together with the app, and send allauth's signals.
+# Our own pages set up the second factor. allauth has public views for this, but no public functions. The
+# three functions below also keep the recovery codes in step with the app, and send allauth's signals.
 from allauth.mfa.recovery_codes.internal.flows import generate_recovery_codes
 from allauth.mfa.totp.internal.flows import activate_totp, deactivate_totp
 

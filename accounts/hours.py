@@ -73,7 +73,7 @@ def _openings(branch, since, days=MAX_DAYS_AHEAD):
         if day in closed:
             continue
         for stretch in week.get(day.weekday(), ()):
-            # In UTC, the opening has the right length even on a day on which the clocks change.
+            # In UTC, the period has the right length even on a day on which the clocks change.
             opens = datetime.datetime.combine(day, stretch.opens, zone).astimezone(datetime.UTC)
             closes = datetime.datetime.combine(day, stretch.closes, zone).astimezone(datetime.UTC)
             opens = max(opens, open_until or opens)

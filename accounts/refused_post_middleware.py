@@ -49,7 +49,7 @@ MAX_KEPT_CHARACTERS = 200_000
 
 
 class KeepRefusedPostMiddleware:
-    """Save what people typed when their sign-in or form has expired. The page /kept/ shows the saved text.
+    """A middleware that saves typed text if the sign-in or form has expired. The page /kept/ shows the text.
 
     A signed cookie says who was signed in last. Signing out deletes this cookie.
     """
@@ -79,8 +79,7 @@ class KeepRefusedPostMiddleware:
             # would see the current page.
             return HttpResponseClientRedirect(response["Location"])
         if refused_to and request.htmx:
-            # htmx ignores a 401 response. It would follow a redirect, and show the sign-in form inside the
-            # page.
+            # htmx ignores a 401 response. After a redirect, htmx would show the sign-in form inside the page.
             return HttpResponse(status=401)
         return response
 
@@ -174,9 +173,9 @@ def _author(request):
 
 
 def _may_be_about_opened_visit(request):
-    """Return whether the text may be about a visit that this browser has opened by code.
+    """Return whether the refused form may be about a visit that this browser has opened by code.
 
-    Text about such a visit must not be saved for the person who is signed in.
+    A form about such a visit must not be saved for the person who is signed in.
     """
     return bool(request.viewer.opened_by_code) and not request.path.startswith("/desk/")
 

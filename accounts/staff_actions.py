@@ -17,11 +17,11 @@ class RoleEnded(Exception):
 
 
 def staff_action(action=None, *, also=None):
-    """Run the action in one transaction that first locks the roles of the staff member `by`.
+    """Decorate an action to run in one transaction that first locks the roles of the staff member `by`.
 
-    `also` is the name of the action's argument for a second staff member, who can be None. One query locks
-    the roles of both people, because otherwise two actions could wait for each other. Raises RoleEnded as
-    `lock_roles` does.
+    `also` names the action's argument for a second staff member. That argument can be None. One query locks
+    the roles of both people, because with two queries, two actions could deadlock. The action raises
+    RoleEnded as `lock_roles` does.
     """
     if action is None:
         return lambda decorated: staff_action(decorated, also=also)
@@ -40,9 +40,8 @@ def staff_action(action=None, *, also=None):
 def lock_roles(*people):
     """Lock the roles of these staff members until the transaction ends.
 
-    Raises RoleEnded if a person has no role. Also raises RoleEnded if a role has ended or changed after
-    `person.roles` was read. Call this function before you lock other rows. The code that ends a role also
-    locks the roles first, so it can't deadlock with this function.
+    Raises RoleEnded if a person has no role, or if a role has ended or changed after `person.roles` was read.
+    Call this function before you lock other rows, so that it can't deadlock with code that ends a role.
     """
     known = known_roles(*people)
     locked = set(_locked_roles(people=[person.pk for person in people]))

@@ -26,7 +26,7 @@ class Viewer:
 
     @classmethod
     def who_opened(cls, sessions, person):
-        """Return a viewer with these opened sessions. `for_viewers` uses the viewer to build a query."""
+        """Return a viewer for `person` with these opened sessions. `for_viewers` builds a query with it."""
         return cls(person, sessions)
 
     def __bool__(self):
@@ -35,9 +35,9 @@ class Viewer:
     def owns(self, person_field, **opened):
         """Return the condition for rows that belong to this viewer.
 
-        A row belongs to the viewer if its `person_field` is the viewer's person. `opened` is one more field
-        with a list of values, such as `pk=[1, 2]`. A row whose field has one of these values also belongs to
-        the viewer. A condition that can't match is left out, because it would cost the database time.
+        A row belongs to the viewer if the field `person_field` is the viewer's person, or if the field in
+        `opened` has one of the listed values. For example, `pk=[1, 2]` lists two primary keys. A comparison
+        that can't match is left out, because it would cost the database time.
         """
         [(field, among)] = opened.items()
         theirs = Q(**{person_field: self.person}) if self.person else NOBODYS

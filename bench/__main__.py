@@ -48,7 +48,7 @@ def main(large):
 
 
 def _small(database, folder):
-    """Compare all pages with the minimal page on the same kind of database. Return a row for each page."""
+    """Compare each page with the minimal page, both on `database`. Return a row for each page."""
     with (
         Server(
             database,
@@ -66,7 +66,7 @@ def _small(database, folder):
 
 
 def _large(database, folder):
-    """Compare all pages and jobs in the large database with those in a small one. Return a row for each."""
+    """Compare the large database with a small one. Return a row for each page and each job."""
     small_url, (large_url, remove) = database.new("portal"), database.kept("large")
     print(f"The large {database.title} database stays for the next run. To remove it, run: {remove}")
     with (

@@ -19,10 +19,10 @@ class Request(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A page to measure. bench.set_up prints it as JSON.
+    """A page to measure. bench.set_up prints each Page as JSON.
 
-    The requests are sent in turn. If a request changes data, `requests` has a separate request for each
-    measurement. `bar` is the maximum CPU time of the page, as a multiple of that of the minimal page.
+    The browser sends `requests` in turn. If the page changes data, `requests` has one request for each
+    measurement. `bar` limits the CPU time of the page, as a multiple of the CPU time of the minimal page.
     """
 
     requests: list
@@ -33,7 +33,7 @@ class Page(NamedTuple):
 
 class Browser:
     def __init__(self, port, pages):
-        """Store the pages. `pages` is {name: Page} from JSON, which has turned the tuples into lists."""
+        """Store the pages. `pages` is {name: Page} read from JSON, so each Page and Request is a list."""
         self.port, self.addresses = port, count()
         self.pages = {name: Page(*page) for name, page in pages.items()}
         self.turns = {

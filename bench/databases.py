@@ -40,7 +40,7 @@ class Sqlite:
         return f"sqlite:///{self.folder}/{name}.sqlite3"
 
     def kept(self, name):
-        """Return (URL, command). The database at the URL stays for the next run. The command removes it."""
+        """Return (URL of a database that stays for the next run, shell command that deletes the database)."""
         folder = Path("var/bench-large").absolute()
         folder.mkdir(parents=True, exist_ok=True)
         return f"sqlite:///{folder}/{name}.sqlite3", f"rm -r {folder}"
@@ -91,7 +91,7 @@ class Postgres:
 
     def _create(self, url):
         self._execute("CREATE DATABASE {}", url)
-        # Parallel workers are off, because such a process ends before the bench can read its CPU time.
+        # Turn off parallel workers, because a worker process ends before the bench can read its CPU time.
         self._execute("ALTER DATABASE {} SET max_parallel_workers_per_gather = 0", url)
         return url
 

@@ -1,7 +1,7 @@
 """Set up the pages of bench.pages in a database with 100,000 conversations and a million messages.
 
-Building the database takes some minutes, so the database stays for the next run. Common and rare words are as
-frequent as in real texts.
+Building the database takes some minutes, so it is kept for the next run. The generated texts repeat a few
+words often and most words rarely, as real texts do.
 """
 
 import datetime

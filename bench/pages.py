@@ -110,8 +110,8 @@ def set_up(count):
 def library():
     """Return (branches, staff, topics). `staff[n]` works at `branches[n % len(branches)]`.
 
-    The small and the large database have the same numbers of branches, staff and topics. A page that lists
-    more of these rows costs more.
+    The small and the large database have equally many branches, staff and topics, because more of these rows
+    make a page slower.
     """
     if not Library.objects.exists():
         branches = [LibraryFactory().default_branch, *BranchFactory.create_batch(BRANCHES - 1)]

@@ -60,7 +60,7 @@ class Server(Process):
         application="portal.wsgi:application",
         settings="portal.settings",
     ):
-        """Let `module` set up the database for `count` requests of each page, and start the server."""
+        """Start the server. Before that, `module` sets up the database for `count` requests of each page."""
         self.database, self.url = database, url
         env = environment(url, folder, settings)
         set_up = [sys.executable, "-m", "bench.set_up", module, str(count + WARM_UP)]

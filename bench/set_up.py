@@ -14,7 +14,7 @@ from django.db import connection
 
 if __name__ == "__main__":
     django.setup()
-    # The set-up also requests pages, which would fill the log.
+    # Don't log the requests that the set-up makes.
     logging.disable(logging.INFO)
     _program, module, count = sys.argv
     call_command("migrate", verbosity=0)

@@ -2,7 +2,7 @@
 
 The archive contains a copy of the database, the private files and a manifest. The portal can keep running
 during a backup, because the copy of the database is consistent. A restore moves the private files aside and
-replaces the database in one transaction. If that fails, the restore moves the old files back.
+replaces the database in one transaction. If the transaction fails, the restore moves the old files back.
 """
 
 import hashlib
@@ -31,11 +31,14 @@ FORMAT = 1
 
 
 class BackupError(Exception):
-    """A backup or a restore that failed. The message says what went wrong and what to do next."""
+    """A backup or a restore that failed. The text of the exception says why, and what to do next."""
 
 
 def make(target):
-    """Write the archive to the path `target`, and return the manifest. No file may exist there yet."""
+    """Write the archive to the path `target`, and return the manifest.
+
+    Raises BackupError if the path exists.
+    """
     target = Path(target)
     if target.exists():
         raise BackupError(f"{target} already exists. Choose another name, or delete it first.")
@@ -105,7 +108,7 @@ def _made_at(path):
 
 
 def restore(source, *, replace=False):
-    """Replace the database and the private files with those in the archive `source`, and return its manifest.
+    """Restore the database and the private files from the archive `source`. Return the archive's manifest.
 
     Raises BackupError if this portal already has data and `replace` is False.
     """

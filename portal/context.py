@@ -6,9 +6,9 @@ from django.utils.functional import SimpleLazyObject
 def page(request):
     """Return the variables of every template: the library, the viewer, the demo flag and the CSRF token.
 
-    By default, Django masks the CSRF token anew for each form, and these random texts do not compress. With
-    one token for all forms, a page with many small forms is a third smaller. The mask still changes with
-    every response.
+    By default, Django masks the CSRF token differently in each form, and masked tokens don't compress. With
+    one masked token for all forms, a page with many small forms is a third smaller. Each response gets a new
+    mask.
     """
     return {
         "library": getattr(request, "library", None),

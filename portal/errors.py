@@ -42,7 +42,7 @@ def csrf_failure(request, reason=""):
 
 
 def page_not_found(request, exception=None):
-    # The URL is valid. So the object does not exist, or this person may not open it.
+    # If the URL matches a route, the object does not exist, or this person may not open the object.
     if request.resolver_match and request.user.is_authenticated:
         note(request, "not_theirs")
     return render(request, "errors/404.html", status=404)
@@ -51,8 +51,7 @@ def page_not_found(request, exception=None):
 def too_many_requests(request, exception=None):
     """Return a 429 response. If the exception is a TooOften, say when the person can try again.
 
-    If a script on a page sent the request, the response is only this sentence as plain text. The script shows
-    it on the page.
+    A script gets only the time of the next try, as a sentence in plain text that it can show on its page.
     """
     words = exception.words if isinstance(exception, TooOften) else ""
     if words and "text/html" not in request.headers.get("Accept", ""):
@@ -63,8 +62,8 @@ def too_many_requests(request, exception=None):
 class TooOftenMiddleware:
     """Set the status 429 and the header Retry-After if a request has reached a rate limit.
 
-    A view can catch TooOften and show its own page with what the person typed. Otherwise the person gets the
-    error page. This middleware does not change the status for htmx, because htmx does not swap a 429.
+    If a view raises TooOften, return the error page. A view can also catch TooOften and show a page with the
+    typed text. The status of an htmx response doesn't change, because htmx ignores responses with 429.
     """
 
     def __init__(self, get_response):

@@ -32,8 +32,8 @@ MAX_KEPT_PIXELS = 7_000_000
 MAX_KEPT_SIDE = 16_000  # the longest side that WebP allows
 MAX_PNG_BYTES = 2 * 1024 * 1024
 
-PREVIEW_SIDE = 480  # in pixels; pages show previews at half this size, which is sharp on screens of phones
-PREVIEW_RATIO = 3  # if one side is more than 3 times as long as the other, the preview shows the beginning
+PREVIEW_SIDE = 480  # in pixels; pages show a preview at half this size, so that it is sharp on a phone
+PREVIEW_RATIO = 3  # the preview of a longer or wider picture shows only the beginning of the picture
 MAX_PREVIEW_BYTES = 40_000
 
 # Decoding briefly needs a hundred megabytes of memory, so each process decodes only one picture at a time.

@@ -113,8 +113,8 @@ log = logging.getLogger("portal.requests")
 class RequestLogMiddleware:
     """Give each request an id and write one log line for it.
 
-    The response and every other log line of the request contain the id too. The line contains neither the
-    person's name nor their IP address, because what people ask a library is private.
+    The id is in the response and in every log line of the request. The one line contains neither the person's
+    name nor their IP address, because what people ask a library is private.
     """
 
     def __init__(self, get_response):

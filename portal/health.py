@@ -18,9 +18,9 @@ EMAIL_LATE_AFTER = timedelta(minutes=15)
 
 
 class HealthMiddleware:
-    """Respond to /healthz and /readyz without running the middleware after this one.
+    """The middleware that responds to /healthz and /readyz before all later middleware.
 
-    That middleware would refuse a health check, which has no valid host, no https and no session.
+    Later middleware would refuse a health check, because it has no valid host, no HTTPS and no session.
     """
 
     def __init__(self, get_response):

@@ -9,7 +9,7 @@ def render_page(request, template, context=None, *, partial="", status=200):
     """
     if request.htmx and partial:
         template = f"{template}#{partial}"
-        # htmx does not swap the body of a 4xx.
+        # htmx does not show the body of a response with a 4xx status.
         status = 200 if status in {400, 422} else status
     return render(request, template, context, status=status)
 

@@ -31,9 +31,8 @@ SECONDS = {"m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
 class Limit:
     """A limit for one kind of action: how often it is allowed for each person, network address and target.
 
-    "3/m, 8/h" means three per minute and eight per hour. "" means no limit: for example, without `person` the
-    action is not counted for the person. `what` and `target_is` describe the action and its target in
-    docs/security.md.
+    In `person`, `network` and `target`, "3/m, 8/h" means three per minute and eight per hour, and "" means no
+    limit. `what` and `target_is` describe the action and its target in docs/security.md.
     """
 
     what: str
@@ -43,14 +42,14 @@ class Limit:
     target_is: str = ""
 
     def rates(self, by):
-        """Return [(how many, in how many seconds)] for `by`, which is one of BY."""
+        """Return the rates for `by` as [(number of actions, seconds)]. `by` is one of BY."""
         pairs = (rate.strip().split("/") for rate in getattr(self, by).split(",") if rate)
         return [(int(amount), int(duration[:-1] or 1) * SECONDS[duration[-1]]) for amount, duration in pairs]
 
 
 LIMITS = {
-    # Signing in. The same code can also start an account, so one limit is enough for known and unknown
-    # addresses.
+    # Signing in. An address with an account and one without have the same limit, because the code can also
+    # start an account.
     "mailed_code": Limit(
         "codes by email: to sign in, to start an account, to confirm an address",
         "20/h, 40/d",
@@ -86,7 +85,7 @@ LIMITS = {
     "visit_code_of_stranger": Limit(
         "wrong codes from browsers that are not signed in and opened no visit", network="3/10m"
     ),
-    # What patrons write. Nobody can type fast enough to reach the limit of messages in a conversation.
+    # The limits for what patrons write. Nobody types fast enough to reach the limit for messages.
     "question": Limit("new questions", "20/d", "200/d", "20/d", "the visit, if nobody keeps it"),
     "unsent_question": Limit(
         "questions that wait in a new browser until an address is confirmed", network="200/d"
@@ -97,8 +96,8 @@ LIMITS = {
     "file": Limit(
         "pictures and PDFs", "120/h", "1000/h", "120/h", "the conversation, if nobody keeps the visit"
     ),
-    # The desk. These limits are far higher than a shift needs. They are still too low for guessing a code or
-    # for reading the records of all patrons.
+    # The desk. These limits are far higher than a shift needs, but too low for guessing a code or for reading
+    # the records of all patrons.
     "code_at_desk": Limit("codes of slips and code cards that staff type", "60/10m"),
     "look_up": Limit(
         "patrons looked up by a whole card number or address; adding a patron counts too", "60/h"
@@ -137,7 +136,7 @@ class TooOften(Exception):
 
     @property
     def words_for_writer(self):
-        """Return the error for a question or message that was not sent. The text stays in the form."""
+        """Return the error for a patron whose question or message was not sent."""
         if self.what == "message":
             words = _(
                 "You've sent a lot of messages in a short time. Your message stays here. You can "
@@ -195,7 +194,10 @@ def count(request, what, *, target="", names_nobody=False):
 
 
 def counted(request, form, field, what, **options):
-    """Call `count` and return True. If the limit is reached, add an error to the field and return False."""
+    """Call `count`, and return True if the action is allowed.
+
+    If the limit is reached, add an error to `field` of the form and return False.
+    """
     try:
         count(request, what, **options)
     except TooOften as error:
@@ -213,8 +215,8 @@ def count_written(request, what, about=None):
     if about is None or about.patron_id is not None:
         count(request, what)
         return
-    # A question is always about a visit, so the primary key is enough. A message or file can be about rows of
-    # different models with the same primary key, so its target needs the model's name.
+    # A question is always about a visit, so the visit's primary key is enough as the target. A message or
+    # file can be about a row of another model, so the target also has the model's name.
     target = str(about.pk) if what == "question" else f"{about._meta.label}:{about.pk}"
     count(request, what, target=target, names_nobody=True)
 
@@ -226,7 +228,8 @@ class CodeTry:
     removes the try from the count. `is_known` is True if the browser is signed in or has opened a visit.
     """
 
-    LIBRARY = "all"  # the target of the limit for the whole library
+    # The limit "visit_code_of_all" counts the wrong codes from all browsers together, under this target.
+    LIBRARY = "all"
 
     def __init__(self, request, *, is_known):
         self.request = request
@@ -290,9 +293,9 @@ def _until(moments, rates, now):
 
 
 def _keys(request, what, *, target, names_nobody=False):
-    """Return [(by, key)] for the rows in which the action is counted.
+    """Return [(by, key)], one pair for each row that counts this action.
 
-    A key names nobody, because it is an HMAC with the server's key.
+    `by` is "person", "network" or "target". A key reveals none of them, because it contains only an HMAC.
     """
     values = {"network": _network(request), "target": target}
     if request.user.is_authenticated and not names_nobody:
@@ -304,8 +307,8 @@ def _keys(request, what, *, target, names_nobody=False):
 def _network(request):
     """Return the network address of the request.
 
-    For an IPv6 address, return its /64 network, because a household has all addresses of such a network. An
-    IPv4 address that is written as IPv6 counts as IPv4. Otherwise all such addresses would share one limit.
+    For an IPv6 address, return its /64 network, because a household has a whole /64 network. Turn an
+    IPv4-mapped address into IPv4, because all IPv4-mapped addresses are in one /64 network.
     """
     address = ipaddress.ip_address(get_adapter().get_client_ip(request))
     address = getattr(address, "ipv4_mapped", None) or address
@@ -329,7 +332,7 @@ LOCK = """
 
 
 def _lock(keys):
-    """Create the missing rows, lock all rows until the transaction ends, and return them."""
+    """Return a row for each key, and lock these rows until the transaction ends. Create missing rows."""
     if not keys:
         return []
     rows = ", ".join(["(%s, '[]', CURRENT_TIMESTAMP)"] * len(keys))

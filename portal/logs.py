@@ -18,11 +18,11 @@ SECRETS = [
     ),
     # A claim code. It may have spaces or hyphens between its digits.
     (re.compile(r"(?<!\d)\d{4}(?:\D{0,3}\d{3}){3}(?!\d)"), "…"),
-    # The rest of a path after /c/, which is what a person typed as a claim code.
+    # The text after /c/ in a path. A person typed this text as a claim code.
     (re.compile(r"(?i)/c/[^\s?\"'][^?\"'\n]*"), "/c/…"),
     # A query string.
     (re.compile(r"\?[^\s\"']*=[^\s\"']*"), "?…"),
-    # A token. The ids of rows and requests stay in the log, because they help to find an error.
+    # A token. The pattern excludes the ids of rows and requests, because these ids help to find an error.
     (
         re.compile(
             r"(?<![\w-])(?=[\w-]*\d)(?![0-9a-f]{8}-[0-9a-f]{4}-)(?![0-9a-f]{32}\b)[\w-]{22,}", re.ASCII

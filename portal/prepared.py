@@ -13,22 +13,22 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Expression
 from django.db.models.sql.compiler import SQLCompiler
 
-# The SQL depends on the length of each list. ONE is the "length" of a single value. NONE is the "length" of
-# None.
+# The SQL depends on the length of each argument that is a list. ONE is the "length" of an argument that is a
+# single value. NONE is the "length" of an argument that is None.
 ONE, NONE = -1, -2
-# A parameter of the cached SQL: the name of an argument, and the position of a value in the argument's list.
+# A parameter of the cached SQL. `name` is the name of an argument, and `number` is an index in its list.
 Place = namedtuple("Place", "name number")
 
 
 def prepared(**fields):
-    """Decorate a function that returns a queryset, so that each call returns a list of rows from cached SQL.
+    """Decorate a function that returns a queryset. Each call then runs cached SQL and returns a list of rows.
 
-    `fields` maps each argument to a model field, which converts the values of the argument for the database.
-    All arguments are passed by name. An argument for an `__in` lookup is a list.
+    `fields` maps each argument to a model field. The field converts the values of the argument for the
+    database. All arguments are passed by name. An argument for an `__in` lookup is a list.
 
-    The function itself runs only when it is called with a new combination of list lengths and of arguments
-    that are None. It gets a `Slot` in place of every other value. So it must not branch on a value, and it
-    must take the current time as an argument.
+    The decorated function runs only if the SQL isn't cached yet. The SQL depends on the lengths of the lists
+    and on which arguments are None. Instead of every other value, the decorated function gets a `Slot`. So
+    its code must not branch on a value, and it must take the current time as an argument.
     """
 
     def decorate(make):

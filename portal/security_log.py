@@ -52,10 +52,10 @@ def _mark(value):
 
 @functools.lru_cache(maxsize=1)
 def _salt(day):
-    """Return the salt of the day, which all processes share, and delete the salts of earlier days.
+    """Return the salt that all processes use on `day`. Delete the salts of earlier days.
 
-    If the database fails, this process uses its own salt for the day. Its lines then can't be compared with
-    those of other processes, but that is better than no lines.
+    If the database fails, return a random salt that only this process uses. Its hashes then differ from the
+    hashes of other processes.
     """
     try:
         cache.delete_many([_key(day - datetime.timedelta(days=ago)) for ago in range(1, 60)])

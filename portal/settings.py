@@ -42,7 +42,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.usersessions",
-    # This app is always installed. So its rows can still be erased after a library ends single sign-on.
+    # This app is always installed, so that its rows can be erased even after a library ends single sign-on.
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
     "django_htmx",
@@ -69,8 +69,8 @@ TEMPLATE_LOADERS = [
 ]
 TEMPLATE_TAGS = ["portal.templatetags.portal"]
 if django.VERSION < (6, 0):
-    # Django 6.0 and later have their own partials. This package has the same tags and the same syntax
-    # "page.html#part" for older versions.
+    # Django has template partials since version 6.0. In older versions, the package template_partials adds
+    # the same tags and the same syntax "page.html#part".
     INSTALLED_APPS.append("template_partials.apps.SimpleAppConfig")
     TEMPLATE_LOADERS = [("template_partials.loader.Loader", TEMPLATE_LOADERS)]
     TEMPLATE_TAGS.append("template_partials.templatetags.partials")
@@ -128,7 +128,7 @@ DATABASES = {
     "default": dj_database_url.parse(env("DATABASE_URL") or f"sqlite:///{DATA_DIR}/afterword.sqlite3")
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # docs/decisions/0002-sqlite-by-default.md has the measurements.
+    # docs/decisions/0002-sqlite-by-default.md has the measurements for these options.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
@@ -137,7 +137,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
             "PRAGMA cache_size=-16000;"
         ),
     }
-    # Browser tests need a file, because connections to an in-memory database lock each other.
+    # Browser tests need a database file, because connections to an in-memory database lock each other.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
 else:
     OPTIONS = DATABASES["default"].setdefault("OPTIONS", {})
@@ -145,8 +145,9 @@ else:
     # on.
     OPTIONS.setdefault("options", "-c jit=off")
     if env_flag("PREPARED_STATEMENTS", default=True):
-        # PostgreSQL can keep the plan of a prepared statement (docs/decisions/0002-sqlite-by-default.md).
-        # With a prepare_threshold of 0, `migrate` would fail.
+        # Prepared statements save planning time (docs/decisions/0002-sqlite-by-default.md). With a threshold
+        # of 0, `migrate` fails. Some migrations send several commands at once, and PostgreSQL can't prepare
+        # those.
         OPTIONS.setdefault("server_side_binding", True)
         OPTIONS.setdefault("prepare_threshold", 5)
 DATABASES["default"]["CONN_MAX_AGE"] = None
@@ -198,7 +199,8 @@ USERSESSIONS_TRACK_ACTIVITY = False
 # The library's own system (accounts/ils/), for sign-in with library card and PIN. If ILS is empty, the
 # sign-in page does not mention cards.
 ILS = env("ILS", "demo" if DEMO else "")
-ILS_TIMEOUT = env_number("ILS_TIMEOUT", 6)  # seconds for all requests of one sign-in
+# All requests to the ILS for one sign-in may take this many seconds together.
+ILS_TIMEOUT = env_number("ILS_TIMEOUT", 6)
 ILS_BRANCHES = env_pairs("ILS_BRANCHES")
 ILS_SETTINGS = {
     "sip2": {
@@ -298,7 +300,7 @@ FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "portal.uploads.DiskUploadHandler",
 ]
-# A single file stays in memory until portal.files has checked it.
+# If a request has a single file, the file stays in memory until portal.files has checked it.
 FILE_UPLOAD_MAX_MEMORY_SIZE = MAX_FILE_BODY_BYTES
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * MEGABYTE
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
@@ -350,7 +352,7 @@ TIME_ZONE = "UTC"  # accounts.middleware activates the library's own time zone
 
 STATIC_URL = "static/"
 STATIC_ROOT = None if MODE == "test" else DATA_DIR / "static"
-WHITENOISE_USE_FINDERS = MODE in {"development", "test"}  # without collectstatic
+WHITENOISE_USE_FINDERS = MODE in {"development", "test"}  # so collectstatic isn't needed
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     # No file is public. All uploads go to "private".

@@ -16,14 +16,15 @@ STYLE_SHEET = settings.BASE_DIR / "static" / "css" / "portal.css"
 DEFAULT_ACCENT = "#0b5d4d"
 
 # The accent color must be readable on `ground` and `surface`, the colors of pages and of boxes in portal.css.
-# If it is not, its lightness is moved toward `toward` (0 is black, 1 is white). `saturation` is the maximum,
-# because strong colors glare on a dark page. `tint` is the share of the accent color in `soft`.
+# An unreadable accent color is made darker if `toward` is 0, and lighter if `toward` is 1. `saturation` is a
+# maximum for the accent color, because strong colors glare on a dark page. `tint` is the share of the accent
+# color in `soft`.
 LIGHT = {"ground": "#f7f4ee", "surface": "#fffefb", "toward": 0, "saturation": 1, "tint": 0.10}
 DARK = {"ground": "#161513", "surface": "#211f1c", "toward": 1, "saturation": 0.6, "tint": 0.16}
 # This rule makes the browser animate the change to the next page. The rule is inline, because the browser may
 # skip the animation if it has to fetch the rule first.
 PAGE_TRANSITION = "@media (prefers-reduced-motion: no-preference) { @view-transition { navigation: auto; } }"
-MIN_CONTRAST = 4.6  # WCAG AA requires 4.5
+MIN_CONTRAST = 4.6  # WCAG AA requires a contrast ratio of 4.5.
 
 
 def page_style(accent_color=DEFAULT_ACCENT, *, whole=True):
@@ -106,7 +107,7 @@ def _channels(color):
 def minified(css):
     """Return the CSS without comments and needless spaces.
 
-    It also changes braces and repeated spaces inside strings, but our style sheets have no such strings.
+    Strings must not contain braces or repeated spaces, because the function would change these strings.
     """
     css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
     css = re.sub(r"\s+", " ", css)

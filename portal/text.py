@@ -6,7 +6,7 @@ All text is plain text. Cleaning removes characters that are invisible or make o
 - bidi embeddings, overrides and isolates, which can reverse the text after them
 - piles of combining marks, which cover the lines above
 
-The marks that right-to-left writing needs (LRM, RLM, ALM) stay. So do the joiners of Persian and emoji.
+The direction marks of right-to-left writing (LRM, RLM, ALM) stay. The joiners of Persian and emoji stay too.
 """
 
 import re
@@ -54,7 +54,7 @@ def _with_few_marks(text):
 
 
 # If a cell begins with one of these characters, a spreadsheet treats the cell as a formula. The last four
-# characters are the full-width forms.
+# characters are the full-width forms of the first four.
 FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
@@ -111,7 +111,7 @@ PAYMENT_CARD = re.compile(r"(?<!\d)[2-6]\d(?:[ -]?\d){12,17}(?!\d)", re.ASCII)
 def looks_like_secret_number(text):
     """Return whether the text seems to contain a US social security number or a payment card number.
 
-    Forms warn the person about such a number before they save.
+    A form warns the staff member about such a number before the text is saved.
     """
     text = unicodedata.normalize("NFKC", str(text))
     return bool(SOCIAL_SECURITY.search(text)) or any(
@@ -121,8 +121,8 @@ def looks_like_secret_number(text):
 
 def _is_payment_card(text):
     digits = [int(character) for character in text if character.isdigit()]
-    # The barcode of a library card begins with 2 and has the same kind of check digit. Payment cards that
-    # begin with 2 have a number from 2221 to 2720 as their first four digits.
+    # Barcodes of library cards begin with 2, and their check digit is computed as on payment cards. But if
+    # the number of a payment card begins with 2, its first four digits are from 2221 to 2720.
     if digits[0] == 2 and not 2221 <= int("".join(map(str, digits[:4]))) <= 2720:
         return False
     doubled = [digit * 2 - 9 * (digit > 4) for digit in digits[-2::-2]]

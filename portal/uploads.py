@@ -25,7 +25,7 @@ def uploaded(request, field="files"):
 
 
 class UploadLimitHandler(FileUploadHandler):
-    """The first upload handler. It leaves out files that are too large or too many, while they arrive."""
+    """The first upload handler. It leaves out a file that is too large, and every file after MAX_FILES."""
 
     def __init__(self, request=None):
         super().__init__(request)
@@ -36,7 +36,7 @@ class UploadLimitHandler(FileUploadHandler):
         self.files += 1
 
     def receive_data_chunk(self, raw_data, start):
-        # The file is not skipped in new_file, because Django would then close the previous file.
+        # Skip the file here and not in new_file. If new_file skips a file, Django closes the previous file.
         if self.files > MAX_FILES:
             _leave_out(self, "too_many")
         if start + len(raw_data) > MAX_FILE_BYTES:

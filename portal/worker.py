@@ -69,8 +69,8 @@ def refresh_statistics(*, at):
             cursor.execute("PRAGMA optimize = 0x10002")
 
 
-# The repeated jobs as (function, interval). The database stores when each job runs next, under the name of
-# its function. So each name must be unique. If a job is renamed, it runs once too early.
+# The repeated jobs as (function, interval). The database stores the time of each job's next run under the
+# name of the function, so each name must be unique. A renamed function runs once too early.
 JOBS = [
     (portal.conversations.jobs.wake_snoozed, timedelta(minutes=1)),
     (portal.conversations.jobs.close_after_silence, timedelta(minutes=10)),
@@ -130,7 +130,7 @@ class Worker:
     def round(self):
         """Run one round: send all emails and run all jobs that are due now."""
         self._beat()
-        # This job runs in each round, so that emails about the answers are delivered immediately.
+        # This job runs in each round, so that the emails about these answers are sent immediately.
         portal.conversations.jobs.show_pending_answers(at=timezone.now())
         self.deliver_due()
         for job, every in JOBS:

@@ -8,9 +8,9 @@ from .models import Holding
 
 
 def fetch_holdings(items):
-    """Fill in `item.holdings.all()` for all items with one query, as `prefetch_related` does.
+    """Fill in `item.holdings.all()` for all items with one query.
 
-    A prefetch would compile its SQL at each call.
+    `prefetch_related` has the same result, but it compiles its SQL at each call.
     """
     holdings = {item.pk: [] for item in items}
     for holding in _holdings(items=list(holdings)):

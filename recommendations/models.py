@@ -133,7 +133,7 @@ class Item(models.Model):
     def get_kind_display(self):
         """Return the label of the kind.
 
-        Django's own method is slower. It would take a tenth of the time that a list of items needs.
+        Django's own method is slower. Without this method, a list of items takes a tenth longer.
         """
         return Item.Kind(self.kind).label if self.kind in Item.Kind else self.kind
 
@@ -177,18 +177,17 @@ class SearchEntry(models.Model):
 
 class RecommendationQuerySet(models.QuerySet):
     def belonging_to(self, viewer, at=None):
-        """Return the recommendations that this viewer may open as a patron at `at`, which is now by default.
+        """Return the recommendations that this viewer may open as a patron at the time `at`.
 
-        `recommended_at` can be in the future. Staff can undo an answer for a short time, and its
-        recommendations have the end of that time as `recommended_at`. The recommendations appear together
-        with the answer.
+        If `at` is None, the time is now. For recommendations in an answer, `recommended_at` is the end of the
+        undo window. So patrons see these recommendations as soon as they see the answer.
         """
         return self.filter(
             viewer.owns("patron", pk=viewer.opened_recommendations), recommended_at__lte=at or timezone.now()
         )
 
     def undecided(self):
-        """Return the recommendations that have no verdict yet and for which the page asks for a verdict."""
+        """Return the starred recommendations that have no verdict yet."""
         return self.filter(starred=True, verdict="")
 
     def with_places(self):
@@ -209,7 +208,7 @@ class RecommendationQuerySet(models.QuerySet):
 def each_once(rows):
     """Merge the rows that `with_places` returned, and return each recommendation only once.
 
-    The holdings of each item are already filled in, as if they had been prefetched.
+    `item.holdings.all()` then needs no query, as after prefetching.
     """
     recommendations = {}
     for row in rows:
@@ -232,7 +231,7 @@ class Recommendation(models.Model):
     """
 
     class Verdict(models.TextChoices):
-        """The patron's verdict. For some question types, patrons read other words (see verdicts.py)."""
+        """The patron's verdict. For some question types, verdicts.py replaces these labels."""
 
         HELPED = "helped", _("helped")
         PARTLY = "partly", _("partly")

@@ -46,8 +46,8 @@ PLAIN_LETTERS = {
 }
 FOLDED_LETTERS = str.maketrans(PLAIN_LETTERS)
 NO_APOSTROPHES = str.maketrans("", "", APOSTROPHES)
-# Scripts with lower code points, such as Latin and Arabic, have accents and vowel marks that people often
-# leave out. In the scripts from this code point on, marks are vowels that belong to the word.
+# In scripts before this code point, such as Latin and Arabic, people often leave out accents and vowel marks.
+# In scripts from this code point on, marks are vowels that belong to the word.
 FIRST_SCRIPT_THAT_NEEDS_ITS_MARKS = 0x0780
 # Thai, Lao, Burmese, Khmer, kana and Han are written without spaces, so each letter is treated as a word.
 WITHOUT_SPACES = re.compile(
@@ -84,7 +84,7 @@ def fold(text):
 def _letters(text):
     """Yield the characters of `text` from which `fold` makes words.
 
-    ASCII characters, letters and digits stay, and so do the marks of scripts that need them. Other marks and
+    ASCII characters, letters and digits stay. Marks stay in scripts where they are vowels. Other marks and
     invisible characters are left out. Every other character becomes a space.
     """
     base = ""
@@ -142,7 +142,7 @@ class _Entry(NamedTuple):
 
 
 def _candidates(folded, words, branch):
-    """Return {item id: _Entry} for the matches to rank. The best matches are among them."""
+    """Return {item id: _Entry} for some matches, including the best ones. `_rank` sorts the matches later."""
     exact = SearchEntry.objects.filter(title=folded).values_list("item_id", "title", "names", "rest")
     entries = {pk: _Entry(*entry) for pk, *entry in exact[:CANDIDATES]}
     entries.update(_look_up(words, in_title=True))

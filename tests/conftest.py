@@ -27,9 +27,9 @@ from tests.factories import LibraryFactory, StaffFactory, UserFactory
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Give each worker a part of the tests in file order.
+    """Give each worker consecutive tests, so that most workers build the shared data of a module only once.
 
-    A module's shared data is then built only once. A worker that is done takes tests from another worker.
+    A worker that is done takes tests from another worker.
     """
     return WorkStealingScheduling(config, log)
 
@@ -59,7 +59,7 @@ def private_files(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _in_english():
-    """Start each test in English, whatever language the test before left active."""
+    """Start each test in English, even if the previous test left another language active."""
     translation.activate("en")
 
 
@@ -113,10 +113,9 @@ def django_db_modify_db_settings(request, django_db_modify_db_settings_parallel_
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_flush():
-    """Empty tables after a transactional test with DELETE, which is much faster than TRUNCATE.
+    """Make Django flush tables with DELETE. TRUNCATE is much slower, because it writes new files per table.
 
-    PostgreSQL writes new files for each table that is truncated. Content types and permissions are neither
-    deleted nor created again.
+    Content types and permissions are not deleted, so they needn't be created again.
     """
     post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
     post_migrate.disconnect(create_contenttypes)

@@ -1,6 +1,7 @@
-"""Make migrated databases that each worker copies, because migrating takes seconds per process.
+"""Make migrated template databases. Each test process copies a template, because migrating takes seconds.
 
-A template is named after a hash of everything it is made from, so a changed migration gets a new template.
+The name of a template contains a hash of everything it is made from, so a changed migration makes a new
+template.
 """
 
 import fcntl
@@ -21,7 +22,7 @@ from django.conf import settings
 from psycopg import sql
 
 PREFIX = "afterword_template_"
-# Several templates remain, so that git branches with other migrations keep theirs.
+# Keep several templates, because git branches with different migrations need different templates.
 MAX_TEMPLATES = 5
 # The key of PostgreSQL's advisory lock. It can be any number that no other lock uses.
 LOCK = 20261127
@@ -81,7 +82,7 @@ def postgres_template(url):
 
 @contextmanager
 def locked_server(url):
-    """Connect to the server of `url` as the only run that builds or removes templates."""
+    """Connect to the server of `url`. Stop other test runs from building or removing template databases."""
     with psycopg.connect(url, autocommit=True) as server:
         server.execute("SELECT pg_advisory_lock(%s)", [LOCK])
         yield server
@@ -96,7 +97,7 @@ def another_database(url, name):
 
 
 def migrate(**variables):
-    """Create all tables in the database that these environment variables name."""
+    """Create all tables in a database. `variables` are the environment variables that set its location."""
     ours = ("DATABASE_URL", "DJANGO_SETTINGS_MODULE")
     environment = {name: value for name, value in os.environ.items() if name not in ours}
     environment |= {"AFTERWORD_MODE": "test", **variables}

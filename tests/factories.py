@@ -184,7 +184,7 @@ class QuietSessionFactory(HelpSessionFactory):
 
 
 class SharedSessionFactory(HelpSessionFactory):
-    """A shared visit with a child. If `shared_with` is given, this adult has kept the visit too."""
+    """A shared visit with a child. If `shared_with` is given, that adult has kept the visit."""
 
     with_child = "shared"
     question = "Why do volcanoes erupt?"
@@ -211,7 +211,7 @@ class SessionNoteFactory(DjangoModelFactory):
 class RecommendationFactory(DjangoModelFactory):
     """A recommendation with the patron, staff and branch of `help_session`, or of a new help session.
 
-    Only recommend_in() also links it to the help session.
+    The factory doesn't link the recommendation to the help session. Use recommend_in() for that.
     """
 
     class Meta:
@@ -302,7 +302,7 @@ class MessageFactory(DjangoModelFactory):
     body = "The soil test page was spot on."
     language = "en"
     sent_at = factory.LazyFunction(timezone.now)
-    # Shown at once, without an undo window.
+    # The message is shown at once, without an undo window.
     shown_from = factory.SelfAttribute("sent_at")
     then = factory.LazyAttribute(lambda m: "turn" if m.side == Message.Side.STAFF else "")
     client_token = factory.LazyFunction(uuid.uuid4)
@@ -327,7 +327,7 @@ def pdf_file(name="form.pdf", content=b"%PDF-1.4 a form of the library"):
 
 
 def attach_to(message, *files, alt=""):
-    """Attach the files, or a picture if there are none, to the message. Return the last attachment."""
+    """Attach the files to the message. Without `files`, attach a picture. Return the last attachment."""
     for file in files or [picture_file()]:
         usable = checked([(file.name, file, "")])[0][0][1]
         attachment = add(

@@ -28,7 +28,7 @@ class Device:
     def make(self, options, *, verified=True, **lies):
         """Return the device's response to the options for adding a passkey.
 
-        `lies` may replace origin, challenge, host and kind.
+        `lies` has wrong values to put into the response: `origin`, `challenge`, `host` or `kind`.
         """
         options = options["publicKey"]
         self.key, self.credential_id = ec.generate_private_key(ec.SECP256R1()), os.urandom(16)
@@ -43,7 +43,8 @@ class Device:
     def show(self, options, *, verified=True, **lies):
         """Return the device's response to the options for signing in.
 
-        `lies` may replace origin, challenge, host, kind, handle and key.
+        `lies` has wrong values to put into the response: `origin`, `challenge`, `host`, `kind`, `handle` or
+        `key`.
         """
         options = options["publicKey"]
         data = self._data(lies.get("host", options["rpId"]), verified, 0, b"")

@@ -25,13 +25,14 @@ def at_once(*works):
 
 
 def rounds(works, count, *, before=lambda number: number, after, refusals=()):
-    """Run the functions `works` in their own processes at the same moment, `count` times.
+    """Run the functions `works` at the same moment, each in its own process. Repeat this `count` times.
 
-    Each round calls `data = before(number)` here, then every `work(data)` in its process, then `after(data,
-    outcomes)` here. An outcome is what the function returned, or the class name of its exception. The
-    traceback is printed unless the name is in `refusals`.
+    In each round, the test's process calls `data = before(number)`. Each other process calls its
+    `work(data)`. Finally, the test's process calls `after(data, outcomes)`. An outcome is what `work`
+    returned, or the class name of its exception. The traceback is printed unless this class name is in
+    `refusals`.
 
-    The processes live through all rounds, so a hundred rounds take little longer than one.
+    All rounds use the same processes, so a hundred rounds take little longer than one.
     """
     context = multiprocessing.get_context("fork")
     connections.close_all()

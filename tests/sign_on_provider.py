@@ -18,7 +18,7 @@ ANSWER = "/sign-in/single-sign-on/answer/"
 
 
 class SignOnProvider:
-    """A running provider at the URL `issuer`."""
+    """A running single sign-on provider with the URL `issuer`."""
 
     def __init__(self, issuer):
         self.issuer = issuer
@@ -36,7 +36,8 @@ class SignOnProvider:
     def visit(self, address, *, browser=None, **person):
         """Sign in at `address` and return the address that the provider redirects to.
 
-        `person` has the claims sub, name, email and email_verified, and optionally a `lie`.
+        `person` has the claims sub, name, email and email_verified. An optional `lie` names the error that the
+        provider makes in its response.
         """
         browser = browser or requests.Session()
         answer = browser.get(address, allow_redirects=False)
@@ -131,7 +132,7 @@ def serve():
 
 
 def _define_provider():
-    """Define the routes, the sign-in page and the claims, which need a Django that is set up."""
+    """Define the provider's routes, sign-in page and claims. Call django.setup() first."""
     from django.conf import settings
     from django.contrib.auth import get_user_model, login
     from django.http import HttpResponse, HttpResponseRedirect

@@ -11,7 +11,7 @@ ADVICE = "Instead of these words"
 
 @pytest.fixture
 def run(tmp_path):
-    """Return run({name: text}), which returns what the script prints about these files."""
+    """Return run({file name: text}), which returns what .ci/words.py prints about these files."""
 
     def run(files):
         for name, text in files.items():

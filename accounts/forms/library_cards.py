@@ -14,8 +14,8 @@ from .fields import BorrowedField, count_or_refuse
 
 log = logging.getLogger(__name__)
 
-# An ILS may refuse an unknown card faster or more slowly than a wrong PIN. Every refusal here takes a
-# multiple of this interval (in seconds), so that strangers can't tell an unknown card from a wrong PIN.
+# An ILS may refuse an unknown card faster or more slowly than a wrong PIN. The portal delays each refusal to
+# a multiple of this many seconds, so that strangers can't tell an unknown card from a wrong PIN.
 REFUSAL_INTERVAL = 0.5
 
 
@@ -46,8 +46,8 @@ class PinForm(forms.Form):
         return self.cleaned_data
 
     def _check(self, card, pin):
-        # Many systems block a card after a few wrong PINs. Our own limit is lower, and it is checked before
-        # the system is asked.
+        # Many ILSs block a card after a few wrong PINs. Our own limit is lower, and it is checked before the
+        # ILS gets the PIN.
         count_or_refuse(library_cards.count_attempt, self.request, card)
         began = time.monotonic()
         try:

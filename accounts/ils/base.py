@@ -32,7 +32,7 @@ class Patron:
 class IlsError(Exception):
     """The card can't be used to sign in.
 
-    The message is for administrators. It never contains a card number or a PIN.
+    The text of the exception is for administrators. It never contains a card number or a PIN.
     """
 
 
@@ -80,7 +80,7 @@ def reject_malformed_input(card, pin):
     """Raise WrongCardOrPin for input that must not reach the ILS.
 
     Some systems accept every card if the PIN is blank. A "|" or a control character in the input could start
-    another field of the message to the ILS.
+    another field of the request to the ILS.
     """
     for typed in (card, pin):
         if not typed or typed.isspace() or not typed.isprintable() or "|" in typed:

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 # Many servers close an idle connection after a minute.
 MAX_IDLE_SECONDS = 50
-# This is enough for a process with four threads, because each thread uses one connection at a time.
+# Four connections are enough for a process with four threads, because each thread uses one at a time.
 MAX_IDLE_CONNECTIONS = 4
 # The number of the flag "card reported lost" in a patron's status. The portal ignores the other flags, such
 # as those about loans and fees.
@@ -218,7 +218,7 @@ class Sip2:
     def _ask(self, message):
         deadline = time.monotonic() + self.timeout
         if connection := self._idle_connection():
-            # The ILS may have closed the idle connection. Then a new connection is opened below.
+            # If the ILS has closed the idle connection, a new connection is opened below.
             with suppress(Lost):
                 return self._ask_over(connection, message, deadline)
         return self._ask_over(self._connect(deadline), message, deadline)
@@ -265,7 +265,7 @@ class Sip2:
 
     def _idle_connection(self):
         with self.lock:
-            # After a fork, the connections belong to the parent process.
+            # After a fork, the idle connections belong to the parent process, so this process opens new ones.
             if self.process != os.getpid():
                 self.idle, self.process = [], os.getpid()
             while self.idle:

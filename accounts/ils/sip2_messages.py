@@ -25,8 +25,8 @@ class Damaged(Exception):
 class Answer:
     """A parsed response of the ILS.
 
-    If a message has several fields of one name, `fields` has only the first of them. Only texts for a screen
-    or a printer can have several fields, and the portal doesn't need these texts.
+    If several fields have the same name, `fields` has only the first. Only texts for a screen or a printer
+    can repeat a name, and the portal doesn't need these texts.
     """
 
     code: str
@@ -65,7 +65,7 @@ def framed(message, number=None):
 
 
 def resend_request():
-    """Return the message that asks the ILS to repeat its last response. It has a checksum but no number."""
+    """Return the request to repeat the last response. The request has a checksum, but no sequence number."""
     return RESEND + b"AZ" + checksum(RESEND + b"AZ") + b"\r"
 
 

@@ -131,7 +131,7 @@ def _roles(person):
 
 
 class Consent(models.Model):
-    """A person's consent. It stores the exact words that the person read, and the time."""
+    """A person's consent to one `Purpose`, with the exact text that they agreed to."""
 
     class Purpose(models.TextChoices):
         KEEP_SESSION = "keep_session", _("keep a visit in my library account")

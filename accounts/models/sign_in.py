@@ -41,11 +41,10 @@ class LibraryCard(models.Model):
 
 
 class AddressChange(models.Model):
-    """A pending change of a person's email address, which happens after a week.
+    """A change of a person's email address that takes effect after a week.
 
-    The person entered a code that was sent to the new address, but no code that was sent to the old address.
-    So the old address gets an email with a link that stops the change. Only a hash of the link's token is
-    stored.
+    The person has entered a code sent to the new address, but none sent to the old address. So the old
+    address gets an email with a link that stops the change. Only a hash of the link's token is stored.
     """
 
     WAITS = timedelta(days=7)

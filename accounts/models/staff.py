@@ -47,10 +47,7 @@ class StaffRole(models.Model):
 
 class InvitationQuerySet(models.QuerySet):
     def at_desk_of(self, coordinator):
-        """Return the invitations that this coordinator manages.
-
-        The coordinator has to manage the staff of every branch that the invitation names.
-        """
+        """Return the invitations that name only branches whose staff this coordinator manages."""
         elsewhere = InvitedRole.objects.exclude(branch__in=Branch.objects.at_desk_of(coordinator))
         return self.exclude(roles__in=elsewhere)
 

@@ -3,9 +3,10 @@
 A child's record has only a first name. It has no birth date, and no address that another person entered.
 Visits on a child's record are deleted earlier than other visits.
 
-The portal doesn't know anybody's age. A record is a child's record if staff marked it as one, or if its
-library card belongs to a children's group in the ILS. It is also one if a child made it to keep a visit on
-their own device.
+The portal doesn't know anybody's age. A record is a child's record in three cases:
+- Staff marked the record as a child's record.
+- The record's library card belongs to a children's group in the ILS.
+- A child made the record to keep a visit on their own device.
 """
 
 from django.db import transaction

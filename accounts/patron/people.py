@@ -62,7 +62,7 @@ def person_added_at_desk(*, name, email, language, by, at, is_child=False):
     if is_child:
         name, email = first_name(name), ""
     if email:
-        # Delete people who never confirmed this address, because they come from unfinished sign-ins.
+        # An unfinished sign-in leaves a record with an unconfirmed address. Delete such a record.
         unconfirmed_people(at=None).filter(email=email.strip().lower()).delete()
         if other := User.objects.filter(email=email.strip().lower()).first():
             raise AddressTaken(other)

@@ -1,8 +1,8 @@
 """Let people choose how long the library keeps their visits and conversations.
 
 A choice takes effect a day after a person made it, so that the person can undo the choice. Nothing is deleted
-earlier than the page with the choice has said. Visits on a child's record, and visits with a child, are kept
-for at most 90 days, even if the person chose a longer time.
+before the time that the library promised to the person. Visits with a child, and all visits on a child's
+record, are kept for at most 90 days, even if the person chose a longer time.
 """
 
 from datetime import datetime, time, timedelta
@@ -35,9 +35,9 @@ CHILDS_CHOICES = (Remember.DAYS_30, Remember.DAYS_90, Remember.NOTHING)
 def ends_at(person, kept_at, *, library, remember=None, until=None, chosen_at=None, with_child=False):
     """Return when a visit or conversation that the person kept at `kept_at` is due for deletion.
 
-    `remember`, `until` and `chosen_at` can describe a choice that the person hasn't made yet. By default, the
-    choice that they have made applies. `with_child` says whether it is a visit with a child, or belongs to
-    such a visit. `due` expresses the same rule as a query.
+    If `remember` is None, the person's saved choice applies. To preview another choice, pass it as
+    `remember`, `until` and `chosen_at`. `with_child` is true for a visit with a child, and for a conversation
+    about such a visit. `due` expresses the same rule as a query.
     """
     if remember is None:
         remember, until, chosen_at = person.remember, person.remember_until, person.remember_chosen_at
@@ -58,9 +58,9 @@ def ends_at(person, kept_at, *, library, remember=None, until=None, chosen_at=No
 
 
 def chosen_by(person):
-    """Return the choice that applies to the person.
+    """Return the person's choice as a Remember value.
 
-    For a child's record, the longest possible choice is 90 days.
+    On a child's record, a choice that is not in CHILDS_CHOICES counts as 90 days.
     """
     return Remember.DAYS_90 if person.is_child and person.remember not in CHILDS_CHOICES else person.remember
 

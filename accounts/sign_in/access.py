@@ -145,8 +145,8 @@ def forget_reauthentication(request):
 def recently_authenticated(request):
     """Return whether the person signed in or reauthenticated at most REAUTHENTICATION_LASTS ago.
 
-    For staff, a sign-in by library card doesn't count, because the result also decides whether they may set
-    up a second factor. A card's PIN of four digits is too weak for that.
+    For staff, a sign-in by library card doesn't count. Staff who authenticated recently may set up a second
+    factor, and a card's PIN of four digits is too weak for that.
     """
     methods = {"code"} if request.user.is_staff else {"code", "card"}
     at_sign_in = [
@@ -162,9 +162,9 @@ def _is_recent(at):
 
 
 def remember_other_record(request, person):
-    """Note that the signed-in person has another record, `person`.
+    """Save in the session that the signed-in person has another record, `person`.
 
-    They have just entered a code that was sent to the address of that other record.
+    Call this function after the signed-in person has entered a code that was sent to the address of `person`.
     """
     request.session[OTHER_RECORD] = {
         "other": str(person.public_id),
@@ -174,9 +174,9 @@ def remember_other_record(request, person):
 
 
 def other_record(request):
-    """Return the other record that `remember_other_record` noted for the signed-in person, or None.
+    """Return the other record that `remember_other_record` saved for the signed-in person, or None.
 
-    The note is valid for REAUTHENTICATION_LASTS.
+    The session remembers the other record for REAUTHENTICATION_LASTS.
     """
     noted = request.session.get(OTHER_RECORD)
     if not noted or noted["of"] != str(request.user.public_id) or not _is_recent(noted["at"]):
@@ -196,8 +196,8 @@ def origin(request):
 def may_change_passkeys(request):
     """Return whether the person may add and remove passkeys now.
 
-    A passkey opens the desk. Staff who already have a second factor must use it before they add a passkey.
-    Otherwise a stranger who reads their email could add a passkey.
+    A passkey opens the desk. So staff who have a second factor must use the second factor before they add a
+    passkey. Otherwise a stranger who reads a staff member's email could add a passkey and open the desk.
     """
     return not request.user.is_staff or not request.user.has_second_factor or has_shown_second_factor(request)
 
@@ -238,7 +238,7 @@ def safe_next(request):
     safe = url_has_allowed_host_and_scheme(
         going_to, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    # Without the leading slash, Django's redirect() would look for a URL pattern of that name.
+    # Django's redirect() takes a text without a leading slash for the name of a URL pattern.
     return going_to if safe and going_to.isprintable() and going_to.startswith("/") else ""
 
 

@@ -20,15 +20,15 @@ MIN_LENGTH, MAX_LENGTH = 4, 6
 # After this many wrong PINs for one person on one computer, the PIN is blocked on that computer. The PIN
 # works there again when the person has used their second factor.
 MAX_WRONG_PER_PERSON = 5
-# After this many wrong PINs on one computer, for all staff together, the computer is closed. Then a staff
-# member has to unlock the computer again.
+# After this many wrong PINs on one computer, no matter whose, the computer is closed. A staff member has to
+# unlock it again.
 MAX_WRONG_PER_COMPUTER = 20
 # After this many wrong PINs for one person, on all computers together, the PIN is blocked on every computer.
 # Without this limit, a colleague could unlock a computer again and again to get more tries.
 MAX_WRONG_IN_TOTAL = 15
 # This name is part of every stored PIN hash, so it never changes.
 PURPOSE = "accounts.desk_pins"
-# The session key that marks a sign-in by PIN.
+# request.session has this key after a sign-in by PIN.
 BY_PIN = "by_pin"
 
 
@@ -51,10 +51,14 @@ class DeskClosed(Exception):
 
 
 def is_easy_to_guess(pin):
-    """Return whether this PIN is one of the first that people would try.
+    """Return whether this PIN is one of the first that people try.
 
-    Such a PIN has only one or two different digits, or is a year. Others are digits in order, such as 1234 or
-    8901, and repeats, such as 123123. The middle column of the keypad (2580) is also easy to guess.
+    Such a PIN is one of these:
+    - a PIN with only one or two different digits
+    - digits in order, such as 1234 or 8901
+    - a repeat, such as 123123
+    - a year
+    - the middle column of the keypad, 2580 or 0852
     """
     steps = {(int(after) - int(before)) % 10 for before, after in zip(pin, pin[1:], strict=False)}
     half = len(pin) // 2
@@ -67,7 +71,7 @@ def is_easy_to_guess(pin):
 def set_pin(person, *, pin, at, but=""):
     """Set the person's PIN, and end their sign-ins by the old PIN.
 
-    The session with the key `but` doesn't end.
+    The browser session with the key `but` doesn't end.
     """
     DeskPin.objects.update_or_create(
         person=person,
@@ -141,7 +145,7 @@ def try_pin(desk, person, pin, *, at):
 
 
 def reset_pin_tries(person):
-    """Unblock the person's PIN on all computers, because they have used their second factor."""
+    """Set the counts of wrong PINs for this person to 0, so that a blocked PIN works again."""
     PinTries.objects.filter(person=person).update(count=0)
     DeskPin.objects.filter(person=person).update(wrong_tries=0)
 
@@ -153,7 +157,7 @@ def _close(desk, *, at):
 
 
 def _end_sign_ins(person, *, but=""):
-    """End the person's sign-ins by PIN. The session with the key `but` doesn't end."""
+    """End the person's sign-ins by PIN, except the browser session with the key `but`."""
     signed_in = {
         signed_in.session_key: signed_in
         for signed_in in UserSession.objects.filter(user=person).exclude(session_key=but)
@@ -175,10 +179,10 @@ def _is_right(person, pin):
 
 
 def _peppered(person, pin):
-    """Return the PIN's fingerprint, which is made with the server's key.
+    """Return a fingerprint of the PIN, made with the server's key.
 
-    Without the key, a copy of the database is not enough to find a PIN. If no key were needed, somebody with
-    a copy could try all 10,000 PINs of four digits in an hour, even against a slow hash.
+    Without a key, somebody with a copy of the database could try all 10,000 PINs of four digits in an hour,
+    even if the hash is slow.
     """
     return keys.fingerprint(PURPOSE, _salted(person, pin))
 

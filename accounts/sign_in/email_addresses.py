@@ -58,15 +58,15 @@ class NotByWaiting(Exception):
 class UnknownChange(Exception):
     """The token belongs to no pending change.
 
-    Either the token is wrong, or the change was stopped, canceled, replaced or made.
+    Either the token is wrong, or the change was stopped, canceled, replaced or completed.
     """
 
 
 def confirmed_address(person):
     """Return the person's address if it is confirmed. Otherwise return an empty string.
 
-    An address without a row in EmailAddress counts as confirmed. The portal's actions store a row with each
-    address, unverified until its owner enters a code. Only test data has addresses without a row.
+    An address without a row in EmailAddress counts as confirmed, but only test data has such addresses. The
+    portal stores a row for each address. The row is unverified until the person enters a code.
     """
     if (
         not person.email
@@ -79,9 +79,9 @@ def confirmed_address(person):
 def reauthentication_address(person):
     """Return the address to which a code for reauthentication goes, or an empty string.
 
-    A patron's address must be confirmed. Staff get the code even at an unconfirmed address, because a
-    coordinator entered that address. Unlike patrons, staff can't use a card's PIN or a button instead,
-    because they can set up a second factor afterward.
+    A patron's address must be confirmed. For staff, an unconfirmed address is enough, because a coordinator
+    entered it. Patrons without a confirmed address reauthenticate with a card's PIN or a button. Staff can't,
+    because a reauthenticated staff member can set up a second factor.
     """
     return confirmed_address(person) or (person.is_staff and person.email) or ""
 
@@ -182,8 +182,8 @@ def stop_change(token, *, at):
     """Stop a change that the account's owner probably didn't start. Return the owner.
 
     The person who started the change may still be signed in, so every device is signed out. Passkeys and
-    single sign-on accounts that were added since the change was started are removed. The new address gets an
-    email, because it may belong to the owner after all. Raises UnknownChange.
+    single sign-on accounts that were added since the change was started are removed. An email tells the new
+    address about the stop, because the owner may have started the change after all. Raises UnknownChange.
     """
     list(User.objects.select_for_update().filter(pk=change_with_token(token).pk))
     # Look up the change again, because it may have ended while we waited for the lock.
@@ -214,8 +214,8 @@ def change_due_addresses(*, at):
 def _change_if_due(key, at):
     person = User.objects.select_for_update().filter(pk=key).first()
     change = AddressChange.objects.filter(pk=key, begun_at__lte=at - AddressChange.WAITS).first()
-    # If one of them is missing, the person was erased, or the change was stopped, canceled or replaced, after
-    # change_due_addresses had read the list.
+    # After change_due_addresses read the list, the person may have been erased, and the change may have been
+    # stopped, canceled or replaced.
     if person is None or change is None:
         return
     try:
@@ -265,10 +265,10 @@ def _change(person, email, at):
 
 
 def _cancel_pending_change(person, *, new_address=""):
-    """Cancel the pending change, if any. Return whether there was a pending change.
+    """Cancel the person's pending change, and return whether there was one.
 
-    An email goes to the address that the account would have got, unless this is `new_address`. The email
-    warns the account's owner in case another person has canceled the change.
+    An email tells the address in the canceled change about the cancellation. This warns the account's owner
+    if someone else canceled the change. No email is sent if that address is `new_address`.
     """
     change = pending_address_change(person)
     if change is None:

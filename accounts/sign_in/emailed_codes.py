@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from accounts.allauth_internals import AbstractCodeVerificationProcess
 from portal import limits
 
-# The session key of the code. This key never changes, so that a code stays valid during an upgrade.
+# The session stores the code under this name. Don't change the name, so that codes stay valid during an
+# upgrade.
 STATE = "mailed_code"
 
 
@@ -88,7 +89,7 @@ def count_attempt(request, process):
 
 
 def sent_too_often(error):
-    """Return the message that says why no code was sent. `error` is a limits.TooOften."""
+    """Return a text that says when the next code can be sent. `error` is a limits.TooOften."""
     return _(
         "We can't send more codes right now. Check your spam folder. We can send another code %(when)s."
     ) % {"when": error.when}

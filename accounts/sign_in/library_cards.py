@@ -55,7 +55,7 @@ def person_with_card(patron, *, at, language):
     card.home_branch = branch_called(patron.home_branch)
     card.seen_at = at
     card.save()
-    # For a child, the ILS usually has a parent's address, so we don't offer that address.
+    # In the ILS, a child's record usually has a parent's address. So the portal doesn't offer that address.
     offer_address(card.person, "" if card.person.is_child else patron.email)
     return card.person
 

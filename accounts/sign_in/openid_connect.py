@@ -49,13 +49,13 @@ MALFORMED = (OAuth2Error, jwt.PyJWTError, ValueError, TypeError, KeyError, Attri
 
 
 class Unavailable(Exception):
-    """The provider can't be reached. The message is for administrators."""
+    """The provider can't be reached. The text of the exception is for administrators."""
 
 
 class InvalidResponse(Exception):
     """The provider's response doesn't match the request, or has no valid signature.
 
-    The message is for administrators.
+    The text of the exception is for administrators.
     """
 
 
@@ -122,8 +122,8 @@ def authorization_url(request, *, purpose, going_to="", borrowed=False):
 def pop_auth_request(request):
     """Find the AuthRequest to which the provider has responded. Remove it from the session, and return it.
 
-    Return None if the session has no such AuthRequest. This is also the case if the provider has responded to
-    the AuthRequest before, or if the AuthRequest is older than ten minutes.
+    Return None if the session has no such AuthRequest, for example after an earlier response. Also return
+    None if the AuthRequest is older than ten minutes.
     """
     try:
         state = _Adapter(request).get_provider().unstash_redirect_state(request, request.GET.get("state", ""))
@@ -178,7 +178,7 @@ def authenticated_again(identity, auth_request):
 def _vouches_for(email, source):
     """Return whether `source` says that `email` is verified.
 
-    `source` has the claims of the ID token or of the userinfo, which can have different addresses.
+    `source` has the claims of either the ID token or the userinfo endpoint. Their addresses can differ.
     """
     return _address(source.get("email")) == email and source.get("email_verified") in (True, "true")
 

@@ -125,7 +125,7 @@ def verify_registration(session: MutableMapping, answer: Any, *, person: User, o
         credential = registration.credential_data
         if credential is None or len(credential.credential_id) > MAX_CREDENTIAL_ID_LENGTH:
             raise NotAccepted
-        # Check now that the bytes that will be stored can be parsed again.
+        # Check that the stored bytes can be parsed when the passkey is used.
         AttestedCredentialData(bytes(credential))
     except MALFORMED as error:
         raise NotAccepted from error
@@ -197,7 +197,7 @@ def rename(passkey, *, name):
 
 @transaction.atomic
 def remove(passkey, *, by, at):
-    """Remove a passkey. The device may still offer the passkey, but it no longer works here."""
+    """Remove a passkey. The device may still offer the passkey, but the portal refuses the passkey."""
     if Passkey.objects.filter(pk=passkey.pk).delete()[0]:
         audit.record("removed_passkey", passkey, by=by, patron=passkey.person, at=at)
         mail_security_notice(passkey.person, "removed_passkey")

@@ -1,6 +1,6 @@
 """Email people when one of their sign-in methods changes.
 
-The email warns them if another person has made the change, for example on their device.
+The email warns the owner of the account about a change that somebody else has made.
 """
 
 from allauth.account.adapter import get_adapter
@@ -49,7 +49,7 @@ TEXTS = {
 
 
 def mail_security_notice(person, what):
-    """Email the person that a sign-in method changed. `what` is a key of TEXTS.
+    """Send the person an email about a changed sign-in method. `what` is a key of TEXTS.
 
     Call this function in the transaction of the change. An unconfirmed address gets no email, because it may
     belong to a stranger.

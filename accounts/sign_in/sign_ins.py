@@ -8,9 +8,9 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
-# The session key for the primary key of the shared desk computer.
+# request.session[SHARED_DESK] is the primary key of the shared desk computer.
 SHARED_DESK = "shared_desk"
-# The session key for the day of the last use. DeviceMiddleware writes this day.
+# request.session[LAST_USED_ON] is the day of the last use. DeviceMiddleware writes this day.
 LAST_USED_ON = "last_used_on"
 
 # The order matters, because a browser's user agent can also name browsers that come later in this list.
@@ -38,10 +38,12 @@ SYSTEMS = [
 def devices(person, *, here):
     """Return the person's current sign-ins as a list of UserSessions.
 
-    This device comes first. The other devices follow, and the most recently used device is the first of them.
-    `here` is the key of this session. Each UserSession gets some more attributes. `device` is the device's
-    name in words. `is_shared` says whether the device is a shared desk computer. `is_here` says whether it is
-    this device. `last_used_on` is a date. `mark` identifies the UserSession in forms.
+    The current device comes first, and the other devices are sorted by last use, newest first. `here` is the
+    key of the current browser session.
+
+    The function adds attributes to each UserSession. `device` is a name for the device. `is_shared` says
+    whether the device is a shared desk computer. `is_here` says whether it is the current device.
+    `last_used_on` is a date. `mark` identifies the UserSession in forms.
     """
     signed_in = list(UserSession.objects.filter(user=person).order_by("-created_at", "-pk"))
     keys = [sign_in.session_key for sign_in in signed_in]

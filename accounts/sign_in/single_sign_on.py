@@ -21,7 +21,7 @@ from .security_mails import mail_security_notice
 
 
 class ConnectedToAnotherPerson(Exception):
-    """The provider's account is connected to another person here."""
+    """The provider's account is already connected to another person's library account."""
 
 
 class OnlySignInMethod(Exception):
@@ -86,7 +86,7 @@ def new_person(identity, *, at, language):
 
 @transaction.atomic
 def connect(person, identity, *, at):
-    """Let the person sign in with this identity too. Raises ConnectedToAnotherPerson."""
+    """Add the provider to the person's sign-in methods. Raises ConnectedToAnotherPerson."""
     account, is_new = SocialAccount.objects.get_or_create(
         provider=settings.SSO["issuer"], uid=identity.subject, defaults={"user": person}
     )

@@ -81,7 +81,7 @@ def stop_covering(person, *, branch, at):
 
 
 def _write(absence, first_day, last_day, cover):
-    # Lock the person first, so that the second of two simultaneous changes sees what the first has saved.
+    # Lock the person first, so that the second of two simultaneous changes sees the result of the first.
     User.objects.select_for_update(no_key=True).get(pk=absence.person_id)
     same_days = Absence.objects.filter(
         person=absence.person_id, first_day__lte=last_day, last_day__gte=first_day

@@ -23,14 +23,14 @@ from ..sign_in.access import last_person_id, redirect_to_second_factor, set_borr
 from .shared_desks import desk_with
 
 DESK_TOKEN = settings.COOKIE_PREFIX + "shared_desk"
-# The session key for the time of the last use, in seconds. This time is written at most once a minute.
+# request.session[USED_AT] is the time of the last use, in seconds. It is written at most once a minute.
 USED_AT = "used_at"
 WRITE_INTERVAL = 60
 # The time in USED_AT can be earlier than the last use, so the server locks the computer this many seconds
 # late. The script static/js/lock.js locks the page on time.
 LATE = 90
-# A sign-in by PIN opens only these paths. They are the desk, saved forms, and pages to sign out or to use the
-# second factor. The pages that the person has as a patron are not among them.
+# After a sign-in by PIN, a staff member can open only paths with these prefixes. They can't open the pages
+# that they have as a patron.
 OPENS_BY_PIN = (
     "/desk/",
     "/kept/",
@@ -108,9 +108,9 @@ def shared_desk_here(request):
 
 
 def is_locked(request):
-    """Return whether this browser has a shared desk's cookie and nobody is signed in.
+    """Return whether this browser has the cookie of a shared computer, and nobody is signed in.
 
-    This doesn't check whether the computer was closed. The page that asks for the PIN checks that.
+    The shared computer may be closed by now. Only the page that asks for the PIN checks this.
     """
     return DESK_TOKEN in request.COOKIES and not request.user.is_authenticated
 

@@ -24,7 +24,7 @@ from . import roles
 
 
 class AlreadyInvited(Exception):
-    """The same coordinator has already invited this address."""
+    """This coordinator has already invited this address."""
 
 
 class UnknownInvitation(Exception):

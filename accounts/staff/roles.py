@@ -26,9 +26,9 @@ class LastCoordinator(Exception):
 def give_role(person, *, branch, role, by, at):
     """Give the person a role at `branch`, or change the role that they have there.
 
-    If this is the person's first role, their passkeys and a pending change of address are deleted. They made
-    these as a patron, perhaps after a sign-in that is too weak for staff, and a passkey would now open the
-    desk. A child's record becomes an ordinary record.
+    If this is the person's first role, delete their passkeys and a pending change of address. The person may
+    have added a passkey after a sign-in that is too weak for staff. A child's record becomes an ordinary
+    record.
 
     Raises LastCoordinator, and RoleEnded if `by` has lost a role.
     """
@@ -73,10 +73,10 @@ def end_role(person, *, branch, by, at):
 
 @staff_action
 def forget_second_factor(person, *, by, at):
-    """Remove a staff member's authenticator app, passkeys and PIN, because they lost their phone.
+    """Remove the authenticator app, passkeys and PIN of a staff member who has lost their phone.
 
     The lost phone may be signed in, so the person is also signed out everywhere, unless `by` is the person.
-    They can then sign in with an emailed code and set up a new second factor.
+    The person can sign in with an emailed code, and set up a new second factor.
     """
     Authenticator.objects.filter(user=person).delete()
     person.passkeys.all().delete()
@@ -112,7 +112,7 @@ def _end_invitations(person):
 
 
 def _require_other_coordinator(*, without):
-    """Raise LastCoordinator if ending the roles in `without` would leave the library no coordinator."""
+    """Raise LastCoordinator if the library has no coordinator without the roles in `without`."""
     coordinators = set(
         StaffRole.objects.filter(role=StaffRole.Role.COORDINATOR, user__is_active=True).values_list(
             "pk", flat=True

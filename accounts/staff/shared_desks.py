@@ -41,7 +41,7 @@ def unlock(*, branch, name, by, at):
 
 @transaction.atomic
 def close(desk, *, by, at):
-    """Close the computer, so that no PIN opens it. A person who is signed in there is signed out."""
+    """Close the computer, so that PINs no longer work on it. A person signed in on it is signed out."""
     if SharedDesk.objects.filter(pk=desk.pk, closed_at=None).update(closed_at=at):
         audit.record("closed_shared_desk", desk, by=by, at=at)
 

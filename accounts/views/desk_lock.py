@@ -23,7 +23,7 @@ from portal.security_log import note
 def locked(request):
     """List the staff who have a PIN, and ask the chosen staff member for their PIN.
 
-    At first, the page chooses the person who used the computer last.
+    By default, the staff member who used the computer last is chosen.
     """
     if request.user.is_authenticated:
         return redirect(_where_they_were(request, request.user))
@@ -104,9 +104,9 @@ def _to_sign_in(request):
 
 
 def _named(people):
-    """Return (person, name) for each button.
+    """Return [(person, name)], where `name` is the person's first name.
 
-    The name is the first name. If two people have the same first name, the name is the full name.
+    If several of the people have the same first name, return their full names instead.
     """
     first = [person.name.split()[0] if person.name else person.display_name for person in people]
     return [

@@ -36,11 +36,10 @@ NEW_ADDRESS = "new_address"
 
 @login_required
 def add_address(request):
-    """Ask for the new address, then for a code sent to it, then for a code sent to the old address.
+    """Ask for the new address, for the code sent to the new address, and for the code sent to the old one.
 
-    The person reauthenticates first, because anyone who reads the new mailbox can sign in. Some people have
-    no sign-in method except this device and can't reauthenticate. For them, the code sent to the new address
-    is enough.
+    The person reauthenticates first, because anyone who reads the new mailbox can sign in. A person without a
+    sign-in method can't reauthenticate, and needs only the code sent to the new address.
     """
     if _can_reauthenticate(request.user) and not recently_authenticated(request):
         return redirect_to_reauthenticate(request)
@@ -70,7 +69,7 @@ def keep_address(request):
 
 
 def stop_address(request, token):
-    """Show the page to which the email to the old address links. A button on the page stops the change.
+    """Show a page with a button that stops the change. The email to the old address has a link to this page.
 
     Opening the link stops nothing, because mail programs open links by themselves.
     """
@@ -79,7 +78,7 @@ def stop_address(request, token):
         if request.method == "POST":
             email_addresses.stop_change(token, at=timezone.now())
             if request.user == change.person:
-                # `stop_change` has also ended this session, and Django refuses to save an ended session.
+                # `stop_change` ended this request's session, and Django refuses to save an ended session.
                 logout(request)
     except email_addresses.UnknownChange:
         return render(request, "accounts/stop_address.html", {"unknown": True}, status=404)
@@ -131,8 +130,8 @@ def _ask_code(request, process):
 def _ask_old(request, new):
     """Ask for a code sent to the old address, or let the change wait a week.
 
-    A button is enough if the person has just signed in or reauthenticated with a code sent to the old
-    address. A button is also enough if there is no confirmed old address.
+    Show only a button that changes the address if there is no confirmed old address. Do the same if the
+    person has just verified the old address with a code.
     """
     old = email_addresses.confirmed_address(request.user)
     if old in ("", *recently_verified_addresses(request)):
@@ -154,8 +153,8 @@ def _change(request, new):
             request.user, email=new, verified=recently_verified_addresses(request), at=timezone.now()
         )
     except (email_addresses.ConfirmationMissing, IntegrityError):
-        # An IntegrityError means that another person took the address just now. The person's next try raises
-        # AddressTaken.
+        # An IntegrityError means that another person took the address at the same moment. If the patron tries
+        # again, AddressTaken is raised.
         return redirect("add_address")
     except people.AddressTaken as taken:
         del request.session[NEW_ADDRESS]

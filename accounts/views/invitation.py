@@ -22,9 +22,8 @@ from portal.security_log import note
 def invitation(request, token):
     """Show the invitation with a button.
 
-    If the person has confirmed the invited address, the button accepts the invitation. If they are signed in
-    to another account, it signs them out. If they are not signed in, it sends them a code to confirm the
-    address.
+    The button accepts the invitation if the person has confirmed the invited address. It signs the person out
+    of any other account. It sends a code to the invited address if the person is not signed in.
     """
     try:
         invited = invitations.invitation_with(token, at=timezone.now())

@@ -17,7 +17,10 @@ from accounts.sign_in.single_sign_on import linked_accounts, sign_on_name
 
 
 def me(request):
-    """Show the page, and change the name. People who are not signed in can choose a language here."""
+    """Show the person's account. A POST changes the name.
+
+    People who are not signed in can open the page to choose a language.
+    """
     if request.method == "POST" and not request.user.is_authenticated:
         return redirect("sign_in")
     person = request.user

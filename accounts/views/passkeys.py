@@ -41,7 +41,7 @@ NO_OFFER = settings.COOKIE_PREFIX + "no_passkey_offer"
 def show_options(request):
     """Return the options with which the browser asks for a passkey.
 
-    A signed-in person can use only their own passkeys. Other people can use any passkey.
+    A signed-in person can use only their own passkeys. If nobody is signed in, any passkey can be used.
     """
     limits.count(request, "passkey")
     person = request.user if request.user.is_authenticated else None

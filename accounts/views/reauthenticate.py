@@ -1,7 +1,4 @@
-"""The page on which signed-in people reauthenticate before they change something important.
-
-An example is a sign-in method, because it opens their account or even the desk.
-"""
+"""The page on which signed-in people reauthenticate before a risky change, such as a new sign-in method."""
 
 from urllib.parse import urlencode
 
@@ -38,8 +35,8 @@ def reauthenticate(request):
     """Ask the person to reauthenticate with one of their methods.
 
     A passkey or an emailed code comes first. A button sends the code, so that opening the page sends nothing.
-    Some patrons have no address or can't read their mailbox. They use their library card's PIN or single
-    sign-on. Patrons without any sign-in method except this device only press a button.
+    Patrons who have no address or can't read their mailbox use their library card's PIN or single sign-on.
+    Patrons who have no sign-in method, and are signed in only on this device, press a button instead.
     """
     if request.POST.get("credential"):
         form, passkey = verify_posted_passkey(request, among=request.user.passkeys)

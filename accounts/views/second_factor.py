@@ -35,10 +35,9 @@ from accounts.views.passkeys import verify_posted_passkey
 
 @login_required
 def second_factor(request):
-    """Ask for a code or a passkey, or help to set up an authenticator app.
+    """Ask for the second factor, or set up an authenticator app for staff who have no app.
 
-    Staff without a second factor set up an app. Staff who have already used their passkey can set up an app
-    too.
+    Staff who have a passkey must use it before they can set up an app.
     """
     if not request.user.is_staff:
         raise Http404

@@ -141,10 +141,9 @@ def _resend(request, process):
 
 @require_POST
 def sign_out(request):
-    """Sign the person out, and delete what the device has stored.
+    """Sign the person out, close visits that were opened by code, and delete the browser's cached pages.
 
-    This includes the session, with the visits that were opened by code, and the cached pages. The cookie of a
-    shared desk computer isn't deleted, because the next person needs it.
+    The browser's cookies are deleted except on a shared desk computer, where the next person needs a cookie.
     """
     note(request, "signed_out")
     desk = request.shared_desk

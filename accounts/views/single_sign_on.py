@@ -200,10 +200,10 @@ def _sign_in(request, auth_request, identity):
 
 
 def _let_in(request, person, *, borrowed, going_to, proved=False):
-    """Sign the person in. `proved` says whether they have just authenticated at the provider.
+    """Sign the person in. `proved` says whether the person has just authenticated at the provider.
 
-    If so, the sign-in also counts as reauthentication for a patron. It doesn't count for staff, because
-    single sign-on alone must not be enough to set up a second factor.
+    If `proved` is true, a patron also counts as reauthenticated. Staff don't, because single sign-on alone
+    must not be enough to set up a second factor.
     """
     if not person.is_active:
         note(request, "refused", what="single_sign_on")

@@ -185,7 +185,7 @@ def _messages_with_token(conversation, client_token):
 
 
 def _add_message(conversation, *, side, author, client_token, **fields):
-    """Save the message, attach the files that were added in its composer, and index it for the search."""
+    """Save a message, attach the files that were added in its composer, and update the search index."""
     at = conversation.changed_at
     message = Message(
         conversation=conversation,
@@ -258,10 +258,10 @@ def _question_type(conversation):
 
 @staff_action
 def take_back(message, *, by, at, typed=None):
-    """Delete an answer that the patron hasn't seen, and save its text and files as its writer's draft.
+    """Delete an answer that the patron hasn't seen, and save its text and files as a draft of its writer.
 
-    `typed` has the composer's fields besides the text, as {name: value}. The draft saves them too. Raises
-    TooLate if the undo window is over or if `by` didn't write the answer.
+    `typed` is {name: value} for the composer's other fields. The draft saves these values too. Raises TooLate
+    if the undo window is over or if `by` didn't write the answer.
     """
     conversation = lock_conversation(message.conversation, at)
     at = conversation.changed_at

@@ -85,8 +85,8 @@ def withdraw_announcements_to(person, conversations):
 
 
 def _for_adult(mail_id):
-    """Return the Message-ID of the adult's email.
+    """Return the Message-ID of the adult's email about an answer.
 
-    It is made from `mail_id`, which is the Message-ID of the patron's email about the same answer.
+    `mail_id` is the Message-ID of the patron's email about the same answer.
     """
     return mail_id.replace("<", "<shared.", 1)

@@ -25,7 +25,7 @@ from .models import Attachment, Draft, Side
 
 MEGABYTE = 1024 * 1024
 MAX_BYTES_PER_PATRON = 200 * MEGABYTE
-# In each conversation, all viewers by code share this space.
+# The limit for the files of all viewers by code in one conversation.
 MAX_BYTES_BY_CODE = 50 * MEGABYTE
 MAX_BYTES_PER_STAFF = 2000 * MEGABYTE
 UNSENT_FOR = datetime.timedelta(days=1)
@@ -107,9 +107,8 @@ def checked(uploads):
 def add(conversation, *, by, side, client_token, at, name, usable, is_sent=False):
     """Add one file from `checked` to the composer, and return the attachment.
 
-    If `is_sent` is true, the form with this file also contained the text of a message, which has been sent
-    already. Then the file is added to that message. If `is_sent` is false, a draft is saved, so that the
-    person sees the file on another device too.
+    If `is_sent` is true, the text from the same form was already sent as a message. The file is added to
+    that message. If `is_sent` is false, a draft is saved, so that the person sees the file on another device.
 
     If the composer has the same file already, the file isn't added again. Raises NotAdded, Erased.
     """
@@ -215,10 +214,7 @@ def attachments_of(messages, *, unsent=None):
 
 
 def _write(attachment, usable):
-    """Store the file and its preview.
-
-    Their names contain the row's `public_id`, and nothing that a person chose.
-    """
+    """Store the file and its preview under names made from `public_id`, not from the name of the upload."""
     place = f"{FOLDER}/{attachment.public_id.hex[:2]}/{attachment.public_id}"
     storage = private_storage()
     attachment.file = f"{place}.{usable.extension}"

@@ -23,11 +23,13 @@ SALT = "portal.conversations.bulk"
 
 @dataclass
 class Done:
-    """The result of an action: the conversations that were changed, and those that were not.
+    """The result of a bulk action: the conversations that were changed, and those that were not.
 
-    Three lists have the unchanged conversations. Those in `taken` are assigned to someone else. Those in
-    `moved` have changed since the page was made. Those in `unfit` are closed, or the colleague doesn't work
-    at their branch. `undo` is the key for `undo()`, or "" if nothing can be undone.
+    The unchanged conversations are in three lists. `taken` has those that are assigned to someone else.
+    `moved` has those that have changed since the page was made. `unfit` has those that are closed, or that
+    belong to a branch where the new assignee doesn't work.
+
+    The field `undo` is the key for the function `undo`, or "" if nothing can be undone.
     """
 
     changed: list = field(default_factory=list)
@@ -69,7 +71,7 @@ def snooze_many(seen, *, until, by, at):
 
 @staff_action
 def take_many(seen, *, by, at):
-    """Assign the conversations to `by`. The rules are those of desk_actions.take."""
+    """Assign the conversations to `by`, except those that a colleague has already taken."""
     done = Done()
     for conversation in _locked(seen):
         try:
@@ -96,7 +98,7 @@ def assign_many(seen, *, to, by, at):
 
 @staff_action
 def undo(key, *, by, at):
-    """Undo an action, except in conversations where something has happened after the action.
+    """Undo a bulk action, except in conversations that have changed after the bulk action.
 
     `key` is the value of Done.undo. Returns two numbers: in how many conversations the action was undone, and
     in how many it was not. Raises CannotUndo if too much time has passed or if someone else did the action.
@@ -105,7 +107,7 @@ def undo(key, *, by, at):
         kept = signing.loads(key, salt=SALT, max_age=UNDO_WITHIN)
     except signing.BadSignature as error:
         raise CannotUndo from error
-    if kept["by"] != by.pk or "conversations" not in kept:  # In an older release, a key had "threads".
+    if kept["by"] != by.pk or "conversations" not in kept:  # Keys of an older release have "threads".
         raise CannotUndo
     done_at = {pk: datetime.datetime.fromisoformat(moment) for pk, moment in kept["conversations"]}
     count = 0
@@ -133,7 +135,10 @@ def _locked(conversations):
 
 
 def _as_seen(seen, done):
-    """Yield the conversations that are as the page showed them, and add the others to `done.moved`."""
+    """Yield the conversations that have not changed since the page showed them.
+
+    Add each changed conversation to `done.moved`.
+    """
     versions = {conversation.pk: version for conversation, version in seen.items()}
     for conversation in _locked(seen):
         if conversation.desk_version == versions[conversation.pk]:
@@ -145,7 +150,7 @@ def _as_seen(seen, done):
 def _with_key(done, by):
     """Set `done.undo` to the key for `undo()`, and return `done`.
 
-    The key leaves out conversations in which the action had nothing to change.
+    The key has only the conversations that the action really changed.
     """
     versions = {conversation.pk: conversation.desk_version for conversation in done.changed}
     now = Conversation.objects.filter(pk__in=versions).values_list("pk", "desk_version", "changed_at")

@@ -12,8 +12,8 @@ from .models import BranchQueue, Conversation, Event, Message, Side
 
 PATRON, STAFF = Side.PATRON, Side.STAFF
 Status, Then = Conversation.Status, Message.Then
-# No request waits longer than this to lock a row. If a stored time is further in the future, a clock was
-# wrong, and the stored time is ignored.
+# No request waits longer than this to lock a row. So a stored time that is further in the future comes from a
+# wrong clock, and is ignored.
 LOCK_WAIT_MAX = datetime.timedelta(minutes=1)
 
 
@@ -26,13 +26,12 @@ def lock_conversation(conversation, at):
 
     If the conversation was merged, return the conversation that it was merged into. Raises Erased.
 
-    Sets `changed_at` to the time of the change that the caller will make. This is `at`, or just after the
-    last change if the last change is later than `at`. So times in a conversation never run backwards.
+    Sets `changed_at` to the time of the change that the caller will make, see `moment_of_change`.
     """
     # The query has no join. If PostgreSQL has to wait for the lock, it joins rows as they were before the
     # wait. So a join would miss a conversation that was transferred to another branch during the wait.
     known, rows = conversation, _row(pk=conversation.merged_into_id or conversation.pk)
-    if not rows:  # portal.privacy.retention has deleted the conversation
+    if not rows:  # The retention job has deleted the conversation.
         raise Erased
     [conversation] = rows
     _reuse_related(known, conversation)
@@ -51,7 +50,7 @@ def _row(pk):
 
 
 def _reuse_related(known, conversation):
-    """Copy the related objects that `known` has already loaded to `conversation`, to save queries."""
+    """Give `conversation` the related objects that are loaded in `known`, to save queries."""
     for name in ("help_session", "patron", "branch"):
         field = Conversation._meta.get_field(name)
         if field.is_cached(known) and getattr(known, field.attname) == getattr(conversation, field.attname):
@@ -59,13 +58,16 @@ def _reuse_related(known, conversation):
     if Conversation._meta.get_field("help_session").is_cached(conversation):
         session = conversation.help_session
         if session is not None and session.is_shared:
-            # While this request waited for the lock, an adult may have begun to share the child's visit, or
-            # the child may have stopped sharing it.
+            # An adult may have joined or left the visit while this request waited for the lock.
             session.refresh_from_db(fields=["shared_with"])
 
 
 def moment_of_change(conversation, at):
-    """Return the `changed_at` for the next change of a conversation whose row is locked."""
+    """Return the time of the next change of this conversation. The caller must have locked the row.
+
+    This time is `at`. But if another request made a later change while this request waited for the lock, the
+    time is just after that change.
+    """
     if conversation.changed_at is None or not at <= conversation.changed_at < at + LOCK_WAIT_MAX:
         return at
     return conversation.changed_at + datetime.timedelta(microseconds=1)
@@ -138,8 +140,7 @@ def save(conversation, *, shows_at=None):
 def raise_queue(branch_id, *, shows_at=None):
     """Notify the open pages of a branch's queue that something changed.
 
-    Call this last in a transaction, because this row is shared by the whole branch and many transactions wait
-    for it.
+    Call this last in a transaction, because it locks a row that many other transactions of the branch need.
     """
     later = {} if shows_at is None else {"next_at": shows_at}
     if not BranchQueue.objects.filter(branch=branch_id).update(version=F("version") + 1, **later):
@@ -168,8 +169,8 @@ def writer_in(conversation, person, side):
 def add_event(conversation, kind, side, by, at, *, message=None):
     """Add an event to the timeline.
 
-    If an answer caused the event, the patron sees the event and the answer at the same time. The patron sees
-    any other event by staff after all pending answers.
+    If an answer caused the event, the patron sees the event and the answer at the same time. Any other event
+    by staff is hidden from the patron until the last pending answer is shown.
     """
     shown_from = at if side == PATRON else pending_answers(conversation, at)["last"] or at
     if message is not None:
@@ -182,8 +183,8 @@ def add_event(conversation, kind, side, by, at, *, message=None):
 def add_reopened_event(conversation, message, by):
     """Add the event that says that `message` reopened the conversation.
 
-    If pending answers still hide from the patron that the conversation was closed, they also hide the
-    reopening. The patron sees it when the last pending answer is shown.
+    While answers are pending, the patron may not know yet that the conversation was closed. If so, the patron
+    sees this event when the last pending answer is shown.
     """
     shown_from = message.shown_from
     if message.side == PATRON and conversation.status_at(message.sent_at) != Status.CLOSED:

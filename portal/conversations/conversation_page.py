@@ -45,8 +45,8 @@ from .models import (
 # A page shows SHOWN_MIN messages. If more messages are unread, the page shows up to SHOWN_MAX.
 SHOWN_MIN = 8
 SHOWN_MAX = 40
-# If no more than this many earlier messages are left, the page shows them too. A link to so few messages is
-# not worth a tap.
+# A page hides earlier messages behind a link only if there are more than this many. A link to fewer messages
+# is not worth a tap.
 HIDDEN_MIN = 3
 # One tap on "Show earlier messages" adds this many messages.
 PAGE_SIZE = 50
@@ -91,8 +91,8 @@ class MessageRange:
     number of all messages in the conversation. If `after` is set, the open page already has everything up to
     that time.
 
-    `goes_on` is set if the last day of the range is also the first day on the open page. Its value is this
-    day. The range has a heading for the day, so the page must remove its own heading.
+    `goes_on` is the last day of the range if the open page begins with the same day, and otherwise None. The
+    range has a heading for that day, so the open page must remove the heading that it already has.
     """
 
     messages: list[ShownMessage]
@@ -133,9 +133,9 @@ class MessageRange:
 
     @property
     def shown_until(self):
-        """Return the time when the latest entry was shown, and the number of messages, as text.
+        """Return the text "<time of the latest entry in microseconds>-<number of messages>".
 
-        The text is "<microseconds>-<count>". An open page sends this with each poll, see `messages_since`.
+        An open page sends this text with each poll, so that `messages_since` finds what is new.
         """
         latest = max(
             (entry.shown_from for entry in [*self.messages, *self.events]), default=self.after or EPOCH
@@ -147,7 +147,7 @@ class MessageRange:
 def for_page(viewer, public_id, at, today):
     """Return a list with the conversation, or an empty list if the viewer may not open it.
 
-    The annotations tell which further queries the page needs, because most pages need only a few.
+    The annotations let the page skip queries that would find nothing.
     """
     shown = Message.objects.filter(conversation=OuterRef("pk")).shown(at)
     shown_count = shown.values("conversation").annotate(count=Count("pk")).values("count")
@@ -208,7 +208,7 @@ def latest_messages(conversation, at, *, unread_since=None):
 def messages_around(conversation, at, public_id, *, back=SHOWN_MIN):
     """Return the message `public_id`, up to `back` messages before it, and the messages after it.
 
-    The message and those after it are at most SHOWN_MAX messages. If there is no such message, return the
+    Return at most SHOWN_MAX messages beginning with `public_id`. If there is no such message, return the
     latest messages.
     """
     position = _position(conversation, at, public_id)
@@ -231,9 +231,10 @@ def messages_around(conversation, at, public_id, *, back=SHOWN_MIN):
 
 
 def messages_before(conversation, at, public_id):
-    """Return up to PAGE_SIZE messages before the message `public_id`, which is the first on the open page.
+    """Return up to PAGE_SIZE messages before the message `public_id`.
 
-    Return None if there is no such message or if there are no messages before it.
+    This message is the first one on the open page. Return None if it doesn't exist, or if there are no
+    messages before it.
     """
     position = _position(conversation, at, public_id)
     if position is None:
@@ -256,8 +257,8 @@ def messages_since(conversation, at, shown_until):
 
     `shown_until` is the text from MessageRange.shown_until. It says what the page already has.
 
-    Return None if the whole page must be loaded again. This is so if there are too many new messages, if
-    conversations were merged, or if the page lacks earlier messages.
+    Return None if there are too many new messages, if conversations were merged, or if the page lacks earlier
+    messages. In these cases the whole page must be loaded again.
     """
     try:
         moment, count = map(int, shown_until.split("-"))

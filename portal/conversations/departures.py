@@ -16,11 +16,11 @@ BATCH_SIZE = 500
 
 @dataclass(frozen=True)
 class Ends:
-    """What a staff member loses with a role, for the page that asks for confirmation."""
+    """The conversations, help sessions and drafts that a staff member loses if one of their roles ends."""
 
-    # True if the person has no other role.
+    # Whether this is the person's only role.
     is_last: bool
-    # The number of open conversations, which will be unassigned.
+    # The number of open conversations that will be unassigned.
     open_conversations: int
     # The number of unfinished help sessions. They will move to the tray of the person who ends the role.
     unfinished: int
@@ -47,12 +47,12 @@ def end_role(person, *, branch, by, at):
     refused. This works because every action of staff locks their roles. Raises LastCoordinator.
     """
     roles.end_role(person, branch=branch, by=by, at=at)
-    # Read the person again, with the roles that are left.
+    # Load the person again, because the ended role may still be in the cached `person.roles`.
     person = User.objects.get(pk=person.pk)
     only_there = branch if person.roles else None
     _release(_taken(person, only_there), person, by, at)
     if by != person:
-        # The unfinished sessions are not deleted, because a patron may already have the code card of one.
+        # Don't delete unfinished sessions, because a patron may already have a code card for a session.
         _unfinished(person, only_there).update(staff=by)
     within_reach = Conversation.objects.at_desk_of(person).values("pk") if person.roles else []
     _delete_attachments(

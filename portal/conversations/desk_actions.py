@@ -29,7 +29,7 @@ TURNS = {Kind.SNOOZED, Kind.WOKEN, Kind.CLOSED}
 
 
 class AlreadyTaken(Exception):
-    """Someone else changed the assignee first, so nothing was done. `assignee` is the new one, or None."""
+    """Someone else changed the assignee first. `assignee` is the new assignee, or None."""
 
     def __init__(self, assignee):
         self.assignee = assignee
@@ -54,8 +54,8 @@ class AlreadyLogged(Exception):
 def take(conversation, *, by, at):
     """Assign the conversation to `by`, and return the conversation.
 
-    If several staff members call this at the same time, one of them gets the conversation. For the others it
-    raises AlreadyTaken. Anyone may take a conversation whose assignee is away today.
+    Raises AlreadyTaken if the conversation has another assignee who is not away today. If several staff
+    members take the conversation at the same moment, only one of them succeeds.
     """
     conversation = lock_conversation(conversation, at)
     assignee = conversation.assignee
@@ -154,9 +154,9 @@ def can_be_undone(conversation, *, by):
 def undo(conversation, *, done_at, by, at):
     """Undo the action that `by` did at the time `done_at`, and return the conversation.
 
-    `done_at` is the `changed_at` of the conversation after that action. To undo an assignment, this assigns
-    the conversation to the previous assignee. To undo snoozing, waking or closing, this deletes the event of
-    the action. Raises CannotUndo.
+    `done_at` is the `changed_at` of the conversation after that action. After an assignment, assign the
+    conversation to the previous assignee. After snoozing, waking or closing, delete the event of the action.
+    Raises CannotUndo.
     """
     conversation = lock_conversation(conversation, at)
     done = conversation.desk_events.filter(by=by, at=done_at).order_by("pk").last()
@@ -219,10 +219,10 @@ def log_as_contact(conversation, *, by, at, token, **contact):
 
 @transaction.atomic
 def erase(conversation, *, by, at):
-    """Remove all words, files and names from the conversation. This can't be undone.
+    """Remove all texts, files and names from the conversation. An erasure can't be undone.
 
-    If the conversation was counted as a contact, the words of the contact are removed too. The row of the
-    conversation stays, so that the statistics still count it.
+    The texts of help sessions that log the conversation are removed too. The conversation's row stays, so
+    that the statistics count the conversation.
     """
     recommendations = Recommendation.objects.filter(
         messagerecommendation__message__conversation=conversation.merged_into_id or conversation.pk
@@ -243,9 +243,9 @@ def erase(conversation, *, by, at):
 
 
 def _erase_contacts(conversation):
-    """Remove the words of the contact as which this conversation was logged.
+    """Remove all texts from the help sessions that log this conversation or a conversation merged into it.
 
-    Do the same for conversations that were merged into this one, and for unfinished forms about all of them.
+    Also empty the unfinished forms that log one of these conversations.
     """
     erased = list(Conversation.objects.filter(Q(pk=conversation.pk) | Q(merged_into=conversation)))
     for contact in HelpSession.objects.filter(pk__in=[row.logged_as_id for row in erased]):

@@ -19,7 +19,7 @@ from django.db.models.expressions import RawSQL
 
 from .models import BranchQueue, Conversation, ConversationWords
 
-# A list is counted up to this number, which pages show as "99+".
+# Counting a list stops at 100, because pages show every number above 99 as "99+".
 COUNTED = 100
 TABLE, QUEUES = Conversation._meta.db_table, BranchQueue._meta.db_table
 Status = Conversation.Status
@@ -53,10 +53,9 @@ class Filters:
 
 @dataclass(frozen=True)
 class DeskList:
-    """A list of the desk.
+    """A list of conversations at the desk.
 
-    The list has first all conversations with the first of `statuses`, then all with the next, and so on.
-    Conversations with the same status are sorted by `column`.
+    The conversations are sorted by status, in the order of `statuses`, and within a status by `column`.
     """
 
     statuses: tuple
@@ -72,17 +71,18 @@ LISTS = {
     "snoozed": DeskList((Status.SNOOZED,), column="snoozed_until"),
     "done": DeskList((Status.CLOSED,), latest_first=True),
 }
-# This condition matches conversations that contain a common word, see search.py.
+# This condition matches conversations that contain one word of the search. It is used for words that
+# search.py calls common.
 HOLDS = (
     f"EXISTS (SELECT 1 FROM {ConversationWords._meta.db_table} AS w "
     f"WHERE w.conversation_id = {TABLE}.id AND (w.words LIKE %s OR w.words LIKE %s))"
 )
 NO_KEYS = "SELECT 0 AS id WHERE 1 = 0"
-# A value is in a subquery, so that PostgreSQL doesn't know the value while it plans the statement. So it can
-# use one plan for all pages. Otherwise it would plan the long statement again for each page.
+# PostgreSQL doesn't know the value of a subquery while it plans a statement. So it uses one plan for all
+# pages, and doesn't plan the long statement again for each page.
 VALUE = "(SELECT %s)"
-# This WITH clause lists the conversations that contain the rare words, see search.py. Their primary keys are
-# one parameter, so the statement is the same for each search.
+# This WITH clause lists the conversations that search.look_up found. One parameter has all their primary
+# keys, so the SQL is the same for each search.
 FOUND = {
     "postgresql": "WITH found (id) AS (SELECT unnest(%s::bigint[])) ",
     "sqlite": "WITH found (id) AS (SELECT value FROM json_each(%s)) ",
@@ -130,7 +130,7 @@ class Place:
         return f"{self.turn}.{(value - EPOCH) // datetime.timedelta(microseconds=1)}.{self.pk}"
 
     def key(self, desk_list):
-        """Return a sort key for Python, because `in_list` and `around` return rows in any order."""
+        """Return a key with which `sorted` puts positions in the order of the list."""
         value = self.value
         if desk_list.latest_first:
             return self.turn, EPOCH - value, -self.pk
@@ -138,9 +138,9 @@ class Place:
 
 
 def in_list(rows, desk, desk_list, filters, *, at, size, beyond=None):
-    """Return up to `size` rows that follow the position `beyond` in the list. They are in no order.
+    """Return up to `size` rows of the list that follow the position `beyond`, in any order.
 
-    `beyond` is a Place, or None for the beginning of the list. `rows` is a result of compiled().
+    `beyond` is a Place. If it is None, return the first rows of the list. `rows` is a result of compiled().
     """
     compiler, sql = rows
     keys, params = _page(desk, desk_list, filters, at=at, size=size, beyond=beyond, backwards=False)
@@ -152,7 +152,7 @@ def in_list(rows, desk, desk_list, filters, *, at, size, beyond=None):
 def compiled(rows):
     """Return (compiler, SQL) for a queryset that was made with values() or values_list().
 
-    Compiling the columns and joins takes longer than the rest of the query, so callers do it only once.
+    Compiling takes longer than running the query, so callers store the result.
     """
     compiler = rows.filter(pk__in=RawSQL(NO_KEYS, [])).query.get_compiler(connection=connection)
     sql, _params = compiler.as_sql()
@@ -160,10 +160,7 @@ def compiled(rows):
 
 
 def around(desk, desk_list, filters, *, at, place):
-    """Return a queryset of the conversation before this position and the conversation after it.
-
-    The queryset has no order. One or both conversations may be missing.
-    """
+    """Return an unordered queryset of at most one conversation before `place` and at most one after it."""
     sides = [
         _page(desk, desk_list, filters, at=at, size=1, beyond=place, backwards=backwards)
         for backwards in (True, False)
@@ -179,9 +176,9 @@ def around(desk, desk_list, filters, *, at, place):
 def counted(desk, lists, filters, *, at, beside=()):
     """Return ([count of each list, up to COUNTED], the state of the queues, [other numbers]) with one query.
 
-    `lists` has pairs of a DeskList and a time. Conversations that came into the list at that time or earlier
-    are not counted. If the time is None, all are counted. `beside` has pairs of a SQL query and its
-    parameters. Each of these queries returns one of the other numbers.
+    `lists` is [(DeskList, time)]. Only conversations that came into the list after the time are counted, or
+    all if the time is None. `beside` is [(SQL query, parameters)]. Each query returns one of the other
+    numbers.
     """
     parts, values = [], []
     for desk_list, listed_after in lists:
@@ -269,7 +266,7 @@ def _arms(desk, desk_list, filters, at):
         if status == Status.WAITING_FOR_STAFF:
             condition, params = f"{condition} AND at_desk_from <= {VALUE}", [_moment(at)]
         elif status == Status.CLOSED:
-            # A conversation that was merged into another is closed. So no other list needs this condition.
+            # Leave out conversations that were merged into another one. All of them have the status CLOSED.
             condition = f"{condition} AND merged_into_id IS NULL"
         if filters.listed_after is not None:
             came = [
@@ -296,9 +293,9 @@ def _arms(desk, desk_list, filters, at):
 
 
 def _among_found(desk, desk_list, filters, condition, params):
-    """Return (condition, its parameters) for the conversations of the list that a search found.
+    """Return (condition, parameters) for the results of a search that belong to the list.
 
-    The unary plus stops SQLite from using an index on the branch or the assignee.
+    The unary plus in the SQL stops SQLite from using an index on the branch or the assignee.
     """
     branches = () if desk_list.only_own else desk.branches
     places = [
@@ -316,7 +313,7 @@ def _among_found(desk, desk_list, filters, condition, params):
 
 
 def _narrower(filters):
-    """Return (condition, its parameters) for the filters by topic, reason and common words."""
+    """Return (condition, its parameters) for the topic, the reason and the common words of the search."""
     sql, values = "", []
     if filters.topic is not None:
         sql, values = f"{sql} AND topic_id = %s", [*values, filters.topic]
@@ -328,7 +325,7 @@ def _narrower(filters):
 
 
 def _found(filters):
-    """Return (WITH clause, its parameters) for the conversations that contain the rare words."""
+    """Return (WITH clause, parameters) for the conversations that search.look_up found."""
     if filters.words is None or filters.words[0] is None:
         return "", []
     keys = list(filters.words[0])

@@ -16,7 +16,7 @@ from portal.text import clean
 
 from .models import Attachment, Conversation, ConversationNote, Draft, Message, Side
 
-# put_back uses the number of seconds after this time as the `sequence` of a draft.
+# put_back sets the `sequence` of a draft to the number of seconds since this time.
 NUMBERED_FROM = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 KEPT_FOR = datetime.timedelta(days=30)
 
@@ -61,9 +61,9 @@ def save_draft(
 ):
     """Save what was typed, if `sequence` is higher than that of the saved draft.
 
-    This locks the same row as sending does. So a draft that arrives after its message was sent is refused,
-    and the sent words don't appear in a new composer. Raises NewerDraft, AlreadySent, and RoleEnded for
-    staff.
+    Saving a draft locks the same row as sending a message. So a draft is refused if its message was already
+    sent, and the sent text doesn't appear in a new composer. Raises NewerDraft, AlreadySent, and RoleEnded
+    for staff.
     """
     if side == Side.STAFF:
         lock_roles(person)
@@ -117,8 +117,8 @@ def _conversation_locked(conversation):
 def put_back(message, *, typed, at):
     """Save an answer as a draft after its writer has taken the answer back.
 
-    If there is a newer draft, its text is added after the answer. The draft gets a higher sequence than any
-    open page can have reached, so no open page overwrites it.
+    If there is a newer draft, the text of the newer draft is added after the answer. The saved draft has a
+    higher `sequence` than any open page, so that no open page overwrites it.
     """
     key = {
         "conversation": message.conversation,
@@ -136,7 +136,7 @@ def put_back(message, *, typed, at):
         "saved_at": at,
     }
     if begun:
-        # The files of the newer draft are added to the files of the answer.
+        # Add the files of the newer draft to the files of the answer that was taken back.
         Attachment.objects.filter(
             conversation=message.conversation, client_token=begun.client_token, message=None
         ).update(client_token=message.client_token)
@@ -160,9 +160,9 @@ def append(draft, *, to):
 def forget(conversation, *, person, side, kind, up_to=None, body=""):
     """Delete a draft that was sent or discarded.
 
-    `up_to` is the last sequence that the composer knew of. If another tab has saved a newer draft with a text
-    other than `body`, that draft is kept and gets a new token. If `up_to` is None, the draft is deleted in
-    any case.
+    `up_to` is the sequence of the last draft that the page knows. If another tab has saved a newer draft with
+    a text other than `body`, the newer draft is kept and gets a new token. If `up_to` is None, even a newer
+    draft is deleted.
     """
     for draft in _kept(conversation=conversation.pk, person=person and person.pk, side=side, kinds=[kind]):
         if up_to is None or draft.sequence <= up_to or draft.body == body:
@@ -199,7 +199,7 @@ def keep_both(conversation, *, person, side, kind, client_token, sequence, body,
 
 @transaction.atomic
 def discard(conversation, *, person, side, kind, client_token):
-    """Delete what was typed and the files that were added to it."""
+    """Delete the person's draft and its unsent files."""
     forget(conversation, person=person, side=side, kind=kind)
     added = Attachment.objects.filter(
         conversation=conversation, client_token=client_token, side=side, added_by=person, message=None

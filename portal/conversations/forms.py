@@ -15,7 +15,7 @@ SEQUENCE_MAX = 1_000_000_000
 
 
 class MessageForm(forms.Form):
-    """A message and the token of its composer. The token makes sure that a message is only saved once."""
+    """A message and the token of its composer. The token prevents saving the same message twice."""
 
     body = TextField(
         label=_("Your message"),
@@ -40,7 +40,7 @@ class MessageForm(forms.Form):
 
 
 class ComposerForm(MessageForm):
-    """A message in a conversation. `sequence` is that of the last draft that the composer knew of."""
+    """A message in a conversation. `sequence` is the sequence of the last draft that the page knows."""
 
     sequence = forms.IntegerField(
         widget=forms.HiddenInput, required=False, min_value=0, max_value=SEQUENCE_MAX
@@ -50,7 +50,7 @@ class ComposerForm(MessageForm):
 class DraftForm(forms.Form):
     """Text that a person is typing.
 
-    It may be longer than a message, because the length of a message is only checked on sending.
+    The text may be longer than a message can be, because that limit is only checked on sending.
     """
 
     body = TextField(max_length=4 * MESSAGE_MAX_LENGTH, multiline=True, required=False)
@@ -59,10 +59,10 @@ class DraftForm(forms.Form):
 
 
 class AboutForm(forms.Form):
-    """A choice of what a question is about, which is one of `visits` or something new.
+    """A form in which a person chooses what the question is about: one of `visits`, or something new.
 
-    `visits` are the visits that were opened by code in this browser. If there are none, the form has no field
-    for this choice.
+    `visits` are the visits that were opened by code in this browser. If `visits` is empty, the form has no
+    fields.
     """
 
     NEW = "new"
@@ -140,7 +140,10 @@ class AttachForm(forms.Form):
 
 
 class VerdictForm(forms.Form):
-    """A verdict. A field that was not sent becomes None, so that its saved value isn't deleted."""
+    """A form for a verdict.
+
+    If `why` or `comment` was not sent, its cleaned value is None, so that the saved value isn't deleted.
+    """
 
     verdict = forms.ChoiceField(choices=[("", ""), *Recommendation.Verdict.choices], required=False)
     why = forms.ChoiceField(choices=[("", ""), *Recommendation.Why.choices], required=False)

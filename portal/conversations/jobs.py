@@ -59,10 +59,9 @@ def close_after_silence(*, at):
 
 
 def release_untouched(*, at):
-    """Unassign conversations in which the assignee has done nothing for `released_after_days` days.
+    """Unassign conversations whose assignee has written nothing for `released_after_days` days.
 
-    During all that time, the conversation was assigned and waited for the library, and the assignee wrote
-    nothing.
+    A conversation is unassigned only if it had this assignee and waited for staff on all those days.
     """
     days = Library.current().released_after_days
     before = at - datetime.timedelta(days=days)

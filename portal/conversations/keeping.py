@@ -17,7 +17,7 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
         help_session, by=by, at=at, wording=wording, language=language, read_by=read_by
     )
     if help_session.patron_id != by.pk:
-        # `by` is the adult who shares a child's visit. Its conversations stay in the child's account.
+        # `by` is the adult who shares a child's visit. The conversations stay in the child's account.
         return help_session
     conversations = Conversation.objects.filter(help_session=help_session)
     recommendations = Recommendation.objects.filter(
@@ -29,8 +29,8 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
         search.index_conversation(conversation)
     recommendations.update(patron=by)
     for model in (Participation, Draft):
-        # If the person already has a row for a conversation, both that row and the row without a person stay
-        # as they are.
+        # Give the rows without a person to `by`. If `by` already has a row for a conversation, change neither
+        # of the two rows.
         own = model.objects.filter(person=by, side=PATRON, conversation__isnull=False).values_list(
             "conversation", flat=True
         )

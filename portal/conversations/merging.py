@@ -26,10 +26,9 @@ Status = Conversation.Status
 
 
 class CannotMerge(Exception):
-    """The conversations can't be merged, because someone is allowed to read only one of them.
+    """The conversations can't be merged, because different people may read them.
 
-    Either they belong to different people, or one belongs to a quiet visit or to a visit that a child and an
-    adult share.
+    The conversations have different patrons, or at least one is about a quiet or shared visit.
     """
 
 
@@ -37,14 +36,14 @@ class CannotMerge(Exception):
 def merge(conversation, *, into, by, at):
     """Move everything from `conversation` to `into`, and return `into`.
 
-    The address of `conversation` redirects to `into`. If either conversation was unanswered or unread, `into`
-    is unanswered or unread afterwards. Raises CannotMerge, Erased, RoleEnded.
+    The address of `conversation` redirects to `into`. If one of the two was unanswered, `into` becomes
+    unanswered. If one was unread, `into` becomes unread. Raises CannotMerge, Erased, RoleEnded.
     """
     locked = {}
     # The rows are sorted, so that two merges can't deadlock.
     for row in sorted([conversation, into], key=lambda row: row.pk):
-        # A merged row is not locked, because this could deadlock. A request that writes to a merged
-        # conversation locks that row first, and then waits for the conversation that it was merged into.
+        # Don't lock a row that has already been merged. A request that writes to such a row locks it first
+        # and its `merged_into` second, whatever their keys, so this function could deadlock with it.
         row.refresh_from_db(fields=["merged_into"])
         locked[row.pk] = None if row.merged_into_id else lock_conversation(row, at)
     if conversation.merged_into_id == into.pk:
@@ -135,9 +134,9 @@ def mergeable(conversation):
 
 
 def _as_the_patron_knows(conversation, into, at):
-    """Return the status of `into` that the patron sees while an answer is pending.
+    """Return the status that the patron sees for `into` while either conversation has a pending answer.
 
-    Return "" if no answer is pending in either conversation.
+    Return "" if neither conversation has one.
     """
     if conversation.pending_from is None and into.pending_from is None:
         return ""
@@ -161,8 +160,8 @@ def _shown_last(conversation, at):
 def _keep_unread(conversation, into):
     """Record for each person how far they have read `into`, so that no unread message becomes read.
 
-    If a person has unread messages in either conversation, they count as having read only the messages before
-    the first of these. Otherwise they have read everything.
+    A person counts as having read everything before their first unread message in either conversation. If no
+    message is unread, the person has read everything.
     """
     rows = {
         (row.conversation_id, row.person_id, row.side): row

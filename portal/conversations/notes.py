@@ -77,8 +77,8 @@ def unknown_names(body, conversation):
 def _look_up(body, conversation):
     """Return ([people], [unknown words]) for the words after an @.
 
-    If full names match, the longest of them counts. If none matches, the word is compared with first names. A
-    first name only matches if exactly one person has it.
+    The longest full name that matches wins. If no full name matches, the next word is compared with first
+    names. A first name matches only if exactly one person has that first name.
     """
     places = [match.end() for match in AT.finditer(body)]
     if not places:

@@ -27,8 +27,8 @@ def session_of(recommendation):
 def conversation_of(recommendation):
     """Return the conversation about this recommendation, or None.
 
-    This is the conversation in which the item was recommended. If there is none, it is the conversation that
-    was begun with a question or a verdict about the recommendation.
+    If the item was recommended in an answer, return the answer's conversation. Otherwise return the
+    conversation that a question or a verdict about the recommendation began.
     """
     link = (
         MessageRecommendation.objects.select_related("message__conversation__help_session")

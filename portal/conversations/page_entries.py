@@ -59,7 +59,7 @@ def _items(part, conversation, viewer, quiet):
 def _writer(message, quiet):
     """Return the name of the writer and the heading of the message.
 
-    In a quiet session, staff appear as "The library" instead of their names.
+    If staff wrote the message in a quiet session, the name is "The library".
     """
     if message.side == Side.PATRON:
         return _("You"), _("You wrote")
@@ -80,9 +80,9 @@ def _event_text(event):
 
 
 def _name_child_and_adult(part, conversation, me):
-    """In a shared visit, set who wrote the messages of other people, such as "The child" or "The adult".
+    """Set the names shown for other people in a shared visit, such as "The child" or "The adult".
 
-    `me` is the person who sees the page, or None for a viewer by code. Their own messages still say "You".
+    `me` is the person who sees the page, or None for a viewer by code. Messages by `me` keep the name "You".
     """
     my_pk = me and me.pk
     for message in part.messages:

@@ -1,7 +1,8 @@
 """Questions that people wrote before they signed in. The browser session stores them for a day.
 
-A session stores at most one question and one readers' form, and the forms limit their length. If the session
-was begun for the question, both expire together. Otherwise the worker removes the question from the session.
+A session stores at most one question and one readers' form, and the forms limit their length. A session that
+was begun for a question expires together with the question. The worker removes old questions from any other
+session.
 """
 
 import datetime
@@ -17,15 +18,15 @@ from portal import limits
 KEY = "unsent"
 QUESTION, READING = "question", "reading"
 KEPT_FOR = datetime.timedelta(days=1)
-# If the worker was stopped for no longer than this, its next run can remove all questions that are too old.
+# If the worker runs at least once in this time, it removes every question that is older than KEPT_FOR.
 LOOKED_BACK = datetime.timedelta(days=7)
 
 
 def get(request, kind):
     """Return the stored question or readers' form, or None.
 
-    Its `client_token` changes each time it is stored. So a page with an older text can't send a newer text
-    that the person doesn't see.
+    Each time the text is stored, `client_token` changes. So a page that shows an older text can't send a
+    newer text that the person doesn't see.
     """
     kept = request.session.get(KEY, {}).get(kind)
     if kept is None or timezone.now() - datetime.datetime.fromisoformat(kept["kept_at"]) < KEPT_FOR:
@@ -35,9 +36,9 @@ def get(request, kind):
 
 
 def keep(request, kind, **words):
-    """Store these fields in the browser session.
+    """Store the fields of an unsent question in the browser session.
 
-    Raises limits.TooOften if too many sessions have been begun from one network address.
+    Raises limits.TooOften if too many browser sessions were begun from this network address.
     """
     is_new_browser = not request.session.session_key
     if is_new_browser:
@@ -59,10 +60,10 @@ def forget(request, *kinds):
 
 
 def forget_pending_questions(*, at):
-    """Remove questions from browser sessions that were last saved more than KEPT_FOR ago.
+    """Remove the questions in each browser session that was last saved more than KEPT_FOR ago.
 
-    The job skips sessions that were last saved more than KEPT_FOR + LOOKED_BACK ago, because earlier runs
-    have already checked them.
+    Skip each session that was last saved more than KEPT_FOR + LOOKED_BACK ago, because an earlier run has
+    checked it.
     """
     a_day_ago = at + datetime.timedelta(seconds=settings.SESSION_COOKIE_AGE) - KEPT_FOR
     for row in Session.objects.filter(expire_date__range=(a_day_ago - LOOKED_BACK, a_day_ago)).iterator():

@@ -51,10 +51,10 @@ def _rows(conversation, person, since):
 
 
 def come(conversation, *, person, at, writing=False, read_until=None, around=None):
-    """Record that this staff member has the page open, whether they are writing, and how far they have read.
+    """Record that this staff member has the conversation open, whether they write, and how far they read.
 
-    If nothing has changed, this writes to the database only once in WRITTEN_EVERY. `around` is the result of
-    `look`, if the caller has called `look` already.
+    If nothing has changed, write to the database only once in WRITTEN_EVERY. A caller that has called `look`
+    already passes the result as `around`.
     """
     around = around or look(conversation, person=person, at=at)
     own, before = around.own, around.read_until

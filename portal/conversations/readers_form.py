@@ -114,7 +114,7 @@ STEPS = {"loved": LovedStep, "mood": MoodStep, "avoid": AvoidStep, "whom": WhomS
 
 
 def in_words(step, answer):
-    """Return what was filled in for one question, as text in the active language. The text may be ""."""
+    """Return the patron's reply to one question of the form, as text in the active language, or ""."""
     chosen = answer.get("chosen") or []
     chosen = [chosen] if isinstance(chosen, str) else chosen
     choices = STEPS[step].base_fields["chosen"].choices if chosen else []
@@ -127,7 +127,7 @@ def all_in_words(answers):
 
 
 def message_of(answers):
-    """Return the text of the conversation's first message, which is made from `answers`."""
+    """Return the text of the first message of a conversation, made from the `answers` in the reading form."""
     sentences = {
         "loved": _now("I recently loved: %(answer)s"),
         "mood": _now("I'm in the mood for: %(answer)s"),

@@ -188,7 +188,7 @@ def _write(template, by, at, action, fields):
 
 
 def _plain(text):
-    """Return the text in lower case and without accents, so that a search ignores both."""
+    """Return the text in lower case and without accents, because a search ignores case and accents."""
     return "".join(
         letter
         for letter in unicodedata.normalize("NFKD", text.casefold())

@@ -5,10 +5,10 @@ private notes. The words are stored in rows of ConversationWords, in lower case 
 searches these rows with an FTS5 table, and PostgreSQL with a GIN index (migration 0003). No trigger updates
 the index, so code that changes a conversation must call index_conversation() or index_message().
 
-A word that is in more than COMMON_FROM rows is called common, and other words are called rare. Rare words are
-looked up in the index. Common words are then only checked in the conversations that have the rare words. If
-all words are common, they are checked in the conversations that a list reads first. So no search reads the
-whole index.
+A word in more than COMMON_FROM rows is called common, and any other word is called rare. The index finds the
+conversations that contain all rare words of the search. Common words are checked only in these conversations.
+If all words of the search are common, desk_lists checks conversations in the order of the list until it has
+enough of them. So no search reads the whole index.
 """
 
 from django.db import connection, transaction
@@ -83,17 +83,17 @@ def _asked(text):
 
 
 def _holds(word):
-    """Return the condition that a row contains the word.
+    """Return the condition that a row has a word that begins with `word`.
 
-    The word needs no escaping, because folded words contain neither % nor _.
+    `word` needs no escaping, because folded words contain neither % nor _.
     """
     return Q(words__startswith=word) | Q(words__contains=f" {word}")
 
 
 def _rows_with(word):
-    """Return the primary key of the conversation for each row that contains the word.
+    """Return the primary key of a conversation for each row with a word that begins with `word`.
 
-    The same key may be returned more than once. Reads at most COMMON_FROM + 1 rows.
+    A key can be in the list more than once. The list has at most COMMON_FROM + 1 keys.
     """
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
@@ -104,10 +104,10 @@ def _rows_with(word):
 
 
 def index_conversation(conversation):
-    """Replace the row that has the words of the conversation itself.
+    """Replace the row with the words that don't come from messages.
 
-    These words are its subject, the subjects of conversations that were merged into it, the patron's name,
-    and the titles of items.
+    These are the conversation's subject, the subjects of conversations that were merged into it, the patron's
+    name, and the titles of items.
     """
     _remove(Q(conversation=conversation, message=None))
     _add([_row_of_conversation(conversation)])
@@ -123,17 +123,17 @@ def index_message(message):
 
 
 def remove_message(message):
-    """Remove the row with the words of a message."""
+    """Remove the message from the search index."""
     _remove(Q(message=message))
 
 
 def remove_conversation(conversation):
-    """Remove all rows of the conversation, including the rows of its messages."""
+    """Remove the conversation and its messages from the search index."""
     _remove(Q(conversation=conversation))
 
 
 def move(conversation, into):
-    """Move the rows of the messages to `into`. The caller must call index_conversation(into) afterwards."""
+    """Move the messages' rows in the index to `into`. The caller must call index_conversation(into) next."""
     _remove(Q(conversation=conversation, message=None))
     ConversationWords.objects.filter(conversation=conversation).update(conversation=into)
 
@@ -200,7 +200,7 @@ def rebuild():
 
 
 def _row_of_conversation(conversation):
-    """Return an unsaved row with the words of the conversation itself, see index_conversation."""
+    """Return an unsaved row with the words that index_conversation lists."""
     merged_subjects = (
         Conversation.objects.filter(merged_into=conversation).order_by("pk").values_list("subject", flat=True)
     )

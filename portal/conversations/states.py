@@ -47,10 +47,10 @@ def patron_wrote(state, at, reason=Reason.ASKED):
 
 
 def item_failed(state, at, verdict):
-    """Return the state after a verdict that an item didn't help or that the patron couldn't get it.
+    """Return the state after a verdict that an item didn't help, or that the patron couldn't get the item.
 
-    The conversation waits for the library, as after a message. But the desk sees the verdict only after
-    GRACE. The verdict becomes the reason.
+    The conversation waits for the library, and the verdict becomes the conversation's reason. The desk sees
+    the verdict only after GRACE.
     """
     return _wait_for_staff(state, at, at_desk_from=at + GRACE, reason=verdict)
 

@@ -22,8 +22,8 @@ Status = Conversation.Status
 def status_for_patron(conversation, at):
     """Return the status that the patron sees.
 
-    The patron doesn't see that a conversation is snoozed. If something in it is unanswered, they see that it
-    waits for the library. Otherwise they see that it waits for them.
+    Instead of SNOOZED, return WAITING_FOR_STAFF if the patron waits for an answer, or WAITING_FOR_PATRON if
+    they don't.
     """
     status = conversation.status_at(at)
     if status != Status.SNOOZED:
@@ -56,8 +56,8 @@ def _promise(conversation, at):
     """Return a sentence that says when the library promised to answer, or ""."""
     promised = conversation.promised_at
     if conversation.has_pending_answer(at):
-        # The pending answer has changed `promised_at`, but the patron can't see that answer yet. So the time
-        # is computed without it.
+        # The pending answer has changed `promised_at`, but the patron can't see that answer yet. So compute
+        # the promised time as if nobody had written the answer.
         since = _unanswered_since(conversation, at)
         promised = promised_at(conversation.branch, since) if since else None
     if promised is None:
@@ -98,9 +98,9 @@ def closed_text():
 
 
 def away_text(conversation, messages, at):
-    """Return a sentence if the staff member who would answer is away today, or "".
+    """Return a sentence if the assignee is away today, and otherwise "".
 
-    The assignee would answer. If there is no assignee, the person who answered last would.
+    If there is no assignee, this is about the staff member who answered last.
     """
     if not conversation.anyone_is_away or status_for_patron(conversation, at) == Status.CLOSED:
         return ""

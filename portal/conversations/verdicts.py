@@ -20,9 +20,9 @@ Status = Conversation.Status
 def take_verdict(recommendation, *, verdict, why, comment, by, at):
     """Record the patron's verdict and return the recommendation.
 
-    If the item failed, its conversation goes into the desk's queue. If the patron then changes the verdict,
-    the conversation leaves the queue again. A conversation that was opened by a verdict has no message yet,
-    and the patron doesn't see it until someone writes in it.
+    If the item failed, the conversation about the recommendation goes into the desk's queue. If no such
+    conversation exists, begin one without a message. The patron doesn't see it until someone writes in it. If
+    the patron changes the verdict later, the conversation leaves the queue again.
 
     Raises Erased if the visit or the answer that contains the recommendation was erased after the caller read
     the recommendation.
@@ -70,10 +70,10 @@ def _begin_about(recommendation, at):
 
 
 def _date_verdict(recommendation, before, conversation):
-    """Set the time of the verdict to the time of this change.
+    """Set the time of the verdict to the time of this change, or keep the time of the earlier verdict.
 
-    But if the patron's last verdict also said that the item failed, and nobody has answered it yet, keep the
-    time of that verdict. Both verdicts then count as one complaint.
+    The earlier time stays if both verdicts say that the item failed and staff haven't answered in between.
+    Both verdicts then count as one complaint.
     """
     is_unanswered = (
         conversation.status == Status.WAITING_FOR_STAFF

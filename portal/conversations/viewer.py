@@ -29,9 +29,9 @@ class BrowserViewer(Viewer):
 
     @cached_property
     def opened_sessions(self):
-        """Return the primary keys of the sessions that this viewer may open besides their own.
+        """Return the primary keys of the help sessions that this viewer may open besides their own.
 
-        This browser opened these sessions by a code that still works, or a child shares them with the person.
+        Either this browser opened the session by a code that still works, or a child shares the session.
         """
         if not self.person or not self.person.has_shared_visits:
             return self.opened_by_code
@@ -66,10 +66,9 @@ class BrowserViewer(Viewer):
         )
 
     def session_of(self, recommendation):
-        """Return the help session in which the item was recommended, or None.
+        """Return the help session of the recommendation. Return None if this viewer may not open the session.
 
-        This can also be the session of a conversation in which the item was recommended. Returns None if this
-        viewer may not open the session.
+        The help session of a recommendation in a message is the help session of the conversation.
         """
         recommended_here = Q(recommendation_links__recommendation=recommendation) | Q(
             conversations__messages__recommendation_links__recommendation=recommendation

@@ -44,7 +44,7 @@ def codes_to_try():
 
 
 class Builder:
-    """One build of the demo library, with a schedule.
+    """One build of the demo library. The scheduled steps run in the order of their times.
 
     `people`, `branches`, `topics` and `items` map the keys in the scenarios to the created rows.
     """

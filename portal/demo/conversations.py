@@ -28,7 +28,7 @@ class Conversations:
         about = {"recommendation": recommendation} if recommendation else {"help_session": help_session}
 
         def ask(**message):
-            # The patron may have added the visit to their account after this object was read.
+            # The patron may have added the visit to their account after `help_session` was loaded.
             help_session.refresh_from_db()
             return conversations.ask(by=patron, **about, **message)
 
@@ -67,8 +67,8 @@ class _Exchange:
         for step in sorted([*self.story.messages, *self.story.actions], key=lambda step: step.days):
             is_message = isinstance(step, DemoMessage)
             wished = self._after(step.days)
-            # An answer waits until the branch opens. Later steps must move too, because otherwise a patron
-            # could reply before the answer.
+            # An answer waits until the branch opens. Later steps are delayed too, so that a patron never
+            # replies before the answer.
             at = max(wished, latest + min(wished - planned, SIX_HOURS))
             if is_message and step.by:
                 at = self.builder.calendar.when_open(self.branch, at)

@@ -64,11 +64,11 @@ class DemoAction:
 
 @dataclass(frozen=True)
 class DemoConversation:
-    """A conversation about the visit, or about its item with the key `about`.
+    """A conversation about a visit, or about the item of the visit with the key `about`.
 
     `closed_by` is "patron", "staff" or "". The conversation is closed `closed_days` after the visit, or after
-    the first message if there is no visit. A later message may open it again. The action "merge" of another
-    conversation uses the `name` of this one.
+    the first message if there is no visit. A later message may open it again. An action "merge"
+    with this `name` in `to` merges another conversation into this one.
     """
 
     messages: tuple[DemoMessage, ...]

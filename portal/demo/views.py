@@ -32,9 +32,9 @@ def demo(request):
 
 @require_POST
 def demo_become(request, public_id):
-    """Sign in as a person of the demo, and open their first page.
+    """Sign in as a person of the demo, and redirect to the desk or to the patron's home page.
 
-    For staff, the second factor counts as entered.
+    Staff don't need to enter a second factor.
     """
     person = get_object_or_404(User, public_id=public_id, is_active=True)
     logout(request)

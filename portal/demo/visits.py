@@ -59,7 +59,7 @@ class Visits:
         )
 
     def choose_not_tried(self):
-        """Choose the recommendations of small visits that get the verdict "not tried yet"."""
+        """Choose the recommendations in SMALL_VISITS that get the verdict "not tried yet"."""
         candidates = [
             recommendation
             for visit in SMALL_VISITS

@@ -15,7 +15,7 @@ from accounts.models import AuditEvent
 from portal.desk import shown_today
 from portal.prepared import prepared
 
-# If an open page shows new entries, a line is written only if the person's last line is older than this.
+# A staff member who keeps a conversation's page open gets a new log entry after this time.
 LOGGED_FOR = datetime.timedelta(hours=12)
 
 Where = AuditEvent.Where
@@ -41,10 +41,10 @@ def log_opened(request, conversation, *, at, where=None):
 
 
 def log_reading(request, conversation, *, at):
-    """Record that new entries of the conversation appeared on an open page.
+    """Log that the staff member opened the conversation, unless this was logged within LOGGED_FOR.
 
-    Do nothing if the log says that the staff member opened the conversation during the last LOGGED_FOR. The
-    log must be checked, because the request doesn't prove that the staff member opened the page before.
+    Call this function for each request from an open page, too. Such a request doesn't prove that opening the
+    page was logged.
     """
     since = at - LOGGED_FOR
     has_patron = _patrons_of(conversation, conversation.help_session)
@@ -76,7 +76,7 @@ def log_session_opened(request, help_session, *, at):
 def log_opened_by_code(request, help_session, *, at):
     """Record that a patron showed the code of a visit at the desk.
 
-    If the visit is in nobody's account, the line names no patron.
+    If nobody keeps the visit, the audit event names no patron.
     """
     for person in _patrons_of(help_session, help_session) or [None]:
         audit.record("opened_by_code", help_session, by=request.user, patron=person, at=at, where=Where.CODE)
@@ -104,7 +104,7 @@ def log_record_opened(request, person, *, at, reason=""):
 
 
 def log_looked_up(request, people, *, at, reason=""):
-    """Record that the staff member looked up these people, and return {person: the event}."""
+    """Record an audit event for each person whom the staff member looked up. Return {person: event}."""
     return {
         person: audit.record(
             "looked_up", person, by=request.user, patron=person, at=at, where=Where.PEOPLE, reason=reason
@@ -114,7 +114,7 @@ def log_looked_up(request, people, *, at, reason=""):
 
 
 def log_reason(request, person, *, at, reason):
-    """Record why the staff member is about to open this person's record, and return {person: the event}."""
+    """Record an audit event with the reason for opening the person's record. Return {person: event}."""
     return {
         person: audit.record(
             "said_why", person, by=request.user, patron=person, at=at, where=Where.PEOPLE, reason=reason

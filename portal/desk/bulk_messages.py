@@ -3,7 +3,7 @@
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-# For each reason why conversations were not changed, a message names at most this many of them.
+# The maximum number of conversations that a message names for each reason.
 MAX_NAMED = 3
 
 

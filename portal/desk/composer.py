@@ -43,8 +43,8 @@ def composer_context(
 
     `latest` is the primary key of the last message on the page. `newer` are the messages that arrived after
     the page was shown. `refused` are the files that could not be added. `asks` names the question that
-    the composer shows: "discard" or "sent_otherwise". `says` is a message about what was just done. If
-    `alarm` is true, that message is a warning.
+    the composer shows: "discard" or "sent_otherwise". `says` is a notice about what was just done. If
+    `alarm` is true, this notice is a warning.
     """
     data = draft.typed if form is None else typed or request.POST
     values = _saved_values(draft) if form is None else _posted_values(data)

@@ -23,14 +23,15 @@ KEY = BigAutoField()
 def conversation_for_page(request, public_id):
     """Return the conversation with everything that its page needs.
 
-    If the conversation was merged into another one, return the other one.
+    If it was merged, return the conversation into which it was merged.
     """
     conversation = one_or_404(_for_page(public_id=public_id, **_scope(request)))
     if conversation.merged_into_id:
         return conversation_for_page(request, conversation.merged_into.public_id)
     session = conversation.help_session
     if session and session.branch_id == conversation.branch_id:
-        # The query loads only the branch of the conversation, because most visits are at the same branch.
+        # The query doesn't load the branch of the visit, because most conversations have the same branch as
+        # their visit.
         session.branch = conversation.branch
     return conversation
 

@@ -1,4 +1,4 @@
-"""Messages that tell staff who is assigned to a conversation, and who gets an email about a note."""
+"""Texts that tell staff who is assigned to a conversation, and who gets an email about a note."""
 
 import datetime
 
@@ -11,14 +11,14 @@ A_MOMENT = datetime.timedelta(minutes=2)
 
 
 def assigned_words(conversation):
-    """Return the message that tells who the conversation is assigned to now."""
+    """Return a sentence that says who is assigned to the conversation now."""
     if conversation.assignee is None:
         return _("Nobody is assigned now.")
     return _("Assigned to %(name)s.") % {"name": conversation.assignee.display_name}
 
 
 def taken_words(conversation, assignee, at):
-    """Return the message for an action that came too late, because a colleague changed the assignee first.
+    """Return the text that says that an action failed, because a colleague changed the assignee first.
 
     `assignee` is the new assignee, or None if nobody is assigned now.
     """
@@ -34,7 +34,7 @@ def taken_words(conversation, assignee, at):
 
 
 def noted_words(note):
-    """Return a message that says that the note was saved, and which colleagues get an email about it."""
+    """Return a text that says that the note was saved, and which colleagues get an email about the note."""
     mentions = note.mentions.select_related("person").order_by("person__name")
     names = [mention.person.display_name for mention in mentions]
     if not names:

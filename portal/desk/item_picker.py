@@ -56,7 +56,7 @@ class ItemRow(forms.Form):
 
 
 class BaseItemRows(forms.BaseFormSet):
-    """The rows of chosen items."""
+    """A formset with one row for each item that the staff member has chosen."""
 
     @cached_property
     def found(self):
@@ -68,7 +68,7 @@ class BaseItemRows(forms.BaseFormSet):
         return {item.public_id: item for item in items}
 
     def shown(self):
-        """Return [(row, its item)]. If the item was typed by hand, it is a new Item that is not saved."""
+        """Return [(row, Item)]. If staff typed the item by hand, the Item is not saved."""
         fetch_holdings(self.found.values())
         return [
             (row, self.found.get(uuid_or_none(row["item"].value())) or _typed_item(row)) for row in self.forms
@@ -116,9 +116,9 @@ class TypedItem(forms.Form):
 
 
 class ItemPicker:
-    """The part of a form in which items are chosen, read from a posted form or from a saved draft.
+    """The fields with which staff choose items in a form. Their values come from a posted form or a draft.
 
-    It consists of the rows of chosen items, the search, and the fields for an item that is typed by hand.
+    There are fields for each chosen item, for the search, and for an item that is typed by hand.
     """
 
     def __init__(self, data=None):
@@ -162,9 +162,9 @@ class ItemPicker:
         return True
 
     def check(self):
-        """Return whether the rows are valid. If they are not, `formset` contains the errors.
+        """Add the item that is still being typed as a row, if any, and return whether all rows are valid.
 
-        If an item was typed by hand but not added yet, add it as a row first.
+        If a row is invalid, `formset` contains the errors.
         """
         if self.begun and not self.take_written():
             return False
@@ -180,7 +180,7 @@ class ItemPicker:
         return self._checked or ItemRows(initial=self.rows, prefix="items")
 
     def fields(self):
-        """Return the current form fields of the items, so that a draft can save them."""
+        """Return {name: value} for the form fields of the picker, so that a draft can save their values."""
         fields = {"items-TOTAL_FORMS": str(len(self.rows))}
         for number, row in enumerate(self.rows):
             fields |= {
@@ -212,9 +212,9 @@ class ItemPicker:
 
 
 def fields_of(recommendations, *, and_then=None):
-    """Return form fields in which the items of these recommendations are chosen.
+    """Return form fields of an item picker in which the items of these recommendations are chosen.
 
-    `and_then` are other form fields. The items that are chosen in them come after the recommendations.
+    `and_then` has the form fields of another item picker. Its items are added after the recommendations.
     """
     rows = [
         {

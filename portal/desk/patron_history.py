@@ -1,8 +1,8 @@
-"""The history of the patron on a conversation's page.
+"""The patron's history, which the desk shows next to a conversation.
 
-The history consists of items that were recommended on other occasions, and of other conversations. When
-patrons keep a visit in their account, they agree that staff see their history. So the page shows no history
-for a quiet session, or for a conversation that is in nobody's account.
+The history consists of the patron's other conversations, and of items recommended on other occasions. When
+patrons keep a visit in their account, they agree that staff see their history. So there is no history if the
+conversation is in nobody's account, or is about a quiet session.
 """
 
 from django.db.models import BigAutoField, Q

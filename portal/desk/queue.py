@@ -55,7 +55,8 @@ LATEST = """SELECT substr(message.side, 1, 1) || substr(message.body, 1, 160)
     FROM conversations_message AS message
     WHERE message.conversation_id = conversations_conversation.id
     ORDER BY message.sent_at DESC, message.id DESC LIMIT 1"""
-# These queries count other things on the page. `counted` adds them to the query that counts the lists.
+# These queries count a staff member's unfinished sessions, tallies and unseen mentions. `counted` adds these
+# queries to the query that counts the lists.
 SESSIONS = f"SELECT COUNT(*) FROM {HelpSession._meta.db_table} WHERE staff_id = %s AND status ="
 COUNT_UNFINISHED = f"{SESSIONS} '{HelpSession.Status.UNFINISHED.value}'"
 COUNT_TALLIED = f"{SESSIONS} '{HelpSession.Status.TALLY.value}' AND happened_on = %s"
@@ -64,9 +65,9 @@ COUNT_MENTIONS = f"SELECT COUNT(*) FROM {NoteMention._meta.db_table} WHERE perso
 
 @dataclass(frozen=True)
 class QueueQuery:
-    """The list and the filters that a URL of the queue names. Parameters with unknown values are ignored.
+    """The list and the filters that a URL of the queue requests.
 
-    A field has the name of its parameter.
+    Each field has the name of a URL parameter. Parameters with unknown values are ignored.
     """
 
     tab: str = FIRST
@@ -96,7 +97,7 @@ class QueueQuery:
 
     @property
     def is_narrowed(self):
-        """Return whether this is a search, or a filter is set."""
+        """Return whether a search text or a filter is set."""
         return self != QueueQuery(tab=self.tab)
 
     @property
@@ -148,7 +149,7 @@ def _absences(day):
 
 @dataclass
 class Page:
-    """One page of a list."""
+    """One page of a list of conversations."""
 
     # The HTML of each row.
     rows: list
@@ -159,7 +160,7 @@ class Page:
 
 
 def page(request, asked, filters, today, *, at, topics):
-    """Return the page of the list that the URL names.
+    """Return the requested Page of the requested list.
 
     `asked` is the QueueQuery of the URL, and `filters` is what its method `filters` returned. `today` is what
     `desk_today` returned. `topics` is {primary key: Topic}.

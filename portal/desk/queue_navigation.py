@@ -1,4 +1,4 @@
-"""Links between a conversation's page and the queue's list from which the staff member opened it."""
+"""Links from a conversation's page back to the queue, and to the next and the previous conversation."""
 
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -11,10 +11,10 @@ from .queue import TABS, QueueQuery, desk_today
 
 
 def neighbors(request, conversation):
-    """Return the context of desk/queue_nav.html: links to the list and to its next and previous conversation.
+    """Return the context of desk/queue_nav.html, or None if the URL has no `queue`.
 
-    In the page's URL, `queue` is the query string of the list, and `place` says where the conversation was in
-    the list. Return None if the URL has no `queue`.
+    In the page's URL, `queue` is the query string of the list from which the staff member came. `place` says
+    where the conversation was in the list.
     """
     if "queue" not in request.GET:
         return None

@@ -28,7 +28,7 @@ def lists_context(request, asked, topics, at, *, opened_at=None):
     When an open page polls, `opened_at` is the time at which that page was shown. Otherwise it is None.
     """
     filters, today = asked.filters(request.user), queue.desk_today(request, at)
-    # Count before reading the rows. If something changes in between, the next poll then finds the change.
+    # Read the counts first. If a row changes before the rows are read, the next poll reports the change.
     counts = queue.counts(request, asked, filters, today, at=at, since=opened_at)
     page = queue.page(request, asked, filters, today, at=at, topics=topics)
     tabs = [

@@ -1,4 +1,4 @@
-"""The rows of the queue. They have no template, because rendering it took a third of the page's time."""
+"""Render the rows of the queue without a template, because the template took a third of the page's time."""
 
 import datetime
 from functools import lru_cache
@@ -63,7 +63,7 @@ class RowRenderer:
     def render(self, row, link):
         """Return the HTML of a `portal.desk.queue.Row`.
 
-        The row links to its conversation. `link` is the query string of that URL, escaped for HTML.
+        The HTML links to the conversation. `link` is the query string of the link, escaped for HTML.
         """
         is_waiting = row.status == Status.WAITING_FOR_STAFF
         is_overdue = is_waiting and row.promised_at is not None and row.promised_at <= self.at
@@ -198,7 +198,7 @@ def _waited(since, at):
     """Return the same text as the template filter `waited`, but from a cache, because the filter is slow.
 
     Rows that have waited for the same number of minutes share a cache entry. After four weeks, the text
-    changes only once a day. So the key of the entry is then the start of the wait and the current hour.
+    changes only once a day, so the key of an entry is the start of the wait and the current hour.
     """
     minutes, language = int((at - since).total_seconds()) // 60, get_language()
     if minutes < 1:

@@ -5,7 +5,7 @@ The staff member can open these sessions until the day ends.
 
 from django.utils import timezone
 
-# The name of the value in the Django session.
+# The key in the Django session.
 SHOWN = "shown_at_desk"
 
 

@@ -1,7 +1,7 @@
 """Codes that were just made, so that staff can print them on slips and cards.
 
-The database stores only the HMAC of a code, so it can't show the code again. That is why the Django session
-of the staff member stores each new code for ten minutes. The code is encrypted there.
+The database stores only the HMAC of a code, so the code can't be read from it. The staff member's Django
+session stores each new code for ten minutes, encrypted.
 """
 
 import json
@@ -18,9 +18,9 @@ from portal import keys
 from portal.helpsessions import codes
 
 KEPT_SECONDS = 600
-# The name of the value in the Django session. The value is {name of a list of codes: the encrypted codes}.
+# request.session[SEALED] is {name of a list of codes: the encrypted codes}.
 SEALED = "sealed_codes"
-# Codes of code cards are stored under this name.
+# The name of the list of codes for code cards.
 CARDS = "cards"
 
 
@@ -37,7 +37,7 @@ def keep(session, name, new_codes, *, at):
 
 
 def kept(session, name, *, at):
-    """Return the codes that are stored under a name, or [] if they are older than ten minutes."""
+    """Return the codes that `keep` stored under a name less than ten minutes ago, or []."""
     token = session.get(SEALED, {}).get(str(name))
     return (_open(token, at) if token else None) or []
 
@@ -77,7 +77,7 @@ def link(code):
 def paper_language(help_session):
     """Return the language of a printed slip.
 
-    It is the patron's language if the portal is translated into it. Otherwise it is the library's language.
+    This is the visit's language, or the library's if the portal isn't translated into the visit's language.
     """
     if help_session.language in dict(settings.LANGUAGES):
         return help_session.language

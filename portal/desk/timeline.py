@@ -20,7 +20,7 @@ from portal.text import uuid_or_none
 from .timeline_entries import desk_event_entry, event_entry, message_entry, note_entry
 
 MESSAGES_PER_PAGE = 12
-# If more messages than usual are unread, a page shows all unread messages, but not more than this.
+# A page shows all unread messages, even more than MESSAGES_PER_PAGE, but at most this many.
 MAX_UNREAD_ON_PAGE = 60
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -44,8 +44,8 @@ class Window:
     messages: list
     # Primary key of the first unread message, to which the page scrolls. None if all messages are read.
     unread: int | None
-    # Public id of the first message on this page. A page with this `start` shows earlier messages too. "" if
-    # there are no earlier messages.
+    # The `start` of the page that shows earlier messages, too, or "" if there are none. It is the public id
+    # of the first message in `messages`.
     earlier: str
     # The page leaves out events and notes before this time. None if the page shows all of them.
     since: datetime | None
@@ -69,13 +69,13 @@ class Timeline:
 
 
 def build_timeline(conversation, *, user, at, read_until, start=None, since=None):
-    """Return the newest part of the timeline.
+    """Return a Timeline with the newest entries of the conversation.
 
-    The user has read all messages until the time `read_until`. The part includes every newer message, up to
+    Messages after the time `read_until` are unread. The timeline includes all unread messages, up to
     MAX_UNREAD_ON_PAGE.
 
-    `start` is the public id of a message. With `start`, the part has this message, some messages before it
-    and all messages after it. With `since`, the part has only what happened from that time on.
+    `start` is the public id of a message. With `start`, the timeline has this message, some messages before
+    it and all messages after it. With `since`, the timeline has only the entries from that time on.
     """
     if since is None:
         window = _window(conversation, lambda message: _is_unread(message, user, read_until), start)
@@ -95,10 +95,11 @@ def _is_unread(message, user, read_until):
 
 
 def _window(conversation, is_unread, start):
-    """Return the Window with the last messages of a conversation, including the unread ones.
+    """Return the Window with the last messages of a conversation.
 
-    With `start`, the window has that message, some messages before it and all messages after it. Without
-    `start`, the cost does not grow with the number of messages.
+    `start` is the public id of a message, or "". With `start`, the window has that message, some messages
+    before it and all messages after it. Without `start`, the window has the last MESSAGES_PER_PAGE messages,
+    or up to MAX_UNREAD_ON_PAGE if more are unread.
     """
     begin = None
     if uuid_or_none(start):
@@ -118,7 +119,7 @@ def _window(conversation, is_unread, start):
 
 
 def _newest_messages(conversation, is_unread):
-    """Return (the newest messages, newest first; how many of these messages to show)."""
+    """Return (newest messages, number of messages to show). The newest message comes first."""
     messages = _message_rows(_newest(conversation=conversation.pk))
     if len(messages) <= MESSAGES_PER_PAGE or not is_unread(messages[MESSAGES_PER_PAGE]):
         return messages, min(len(messages), MESSAGES_PER_PAGE)
@@ -131,9 +132,9 @@ def _newest_messages(conversation, is_unread):
 
 
 def _messages_from(conversation, begin):
-    """Return (messages, newest first; how many of these messages to show).
+    """Return (messages, number of messages to show). The newest message comes first.
 
-    The messages are all that were sent at `begin` or later, and some that were sent before.
+    The list has all messages since `begin`, and up to MESSAGES_PER_PAGE + 1 earlier messages.
     """
     newest_first = _newest_first(conversation.pk)
     after = _message_rows(newest_first.filter(sent_at__gte=begin))
@@ -157,10 +158,7 @@ def _newest(conversation):
 
 @prepared(conversation=BigAutoField(), since=DateTimeField())
 def _lines(conversation, since):
-    """Return rows with the columns LINE_FIELDS for all desk events, events and notes.
-
-    One query returns all rows, but does not sort them.
-    """
+    """Return notes, events and desk events from `since` on, as unsorted rows with the columns LINE_FIELDS."""
     here = {"conversation": conversation}
     desk_events = DeskEvent.objects.filter(**here, at__gte=since).order_by()
     events = Event.objects.filter(**here, at__gte=since).order_by()

@@ -46,7 +46,7 @@ class MessageEntry(Entry):
     language: str
     author: str
     is_own: bool
-    # The author can still take the answer back for this long. 0 if it is too late.
+    # The rest of the undo window, or 0 if the window is over.
     seconds_to_undo: int
     # `timeline_context` sets `files` and `given`.
     files: list | None = None

@@ -10,7 +10,7 @@ from django.utils.safestring import mark_safe
 class LongSelect(forms.Select):
     """A select with many options. It is rendered in Python and not by templates.
 
-    Django would render two templates for each option. That took a fifth of the record form's time.
+    Django renders two templates for each option. They took a fifth of the record form's render time.
     """
 
     def render(self, name, value, attrs=None, renderer=None):

@@ -37,8 +37,8 @@ def record(
     """Record a help session with its recommendations and its private note, and return the session.
 
     `items` are ChosenItems. If the patron is a child, `with_child` is the library's choice from
-    Library.Children. `service_point` is the name of the desk, or "" if it isn't known. `unfinished` is the
-    session if staff began it earlier. `token` is the UUID of the form. If the same token is sent twice, the
+    Library.Children. `service_point` is a name, or "" if it isn't known. `unfinished` is the session that
+    staff began earlier, or None. `token` is the UUID of the form. If the same token is sent twice, the
     session is recorded once.
     """
     if unfinished:
@@ -56,7 +56,7 @@ def record(
     help_session.with_child, help_session.service_point = with_child, service_point
     help_session.save()
     if help_session.is_on_paper_only:
-        # Staff may have handed out a code card before they marked the visit as a child's visit.
+        # Staff may have handed out a code card before they chose paper only. That card's code is revoked.
         help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.REVOKED)
     UnfinishedForm.objects.filter(help_session=help_session).delete()
     if note:

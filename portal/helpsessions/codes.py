@@ -35,7 +35,7 @@ def grouped(code):
 
 
 def hmac_of(code):
-    """Return the HMAC to store. With a plain hash, an attacker could find the 43 bits within minutes."""
+    """Return the HMAC to store. From a plain hash, an attacker could find the 13 digits within minutes."""
     return keys.fingerprint("claim code", code)
 
 

@@ -41,7 +41,7 @@ class CodeForm(forms.Form):
 
 
 class OutcomeForm(forms.Form):
-    """The patron's reply to one of the two questions about a visit."""
+    """The patron's replies to "Did you find what you needed?" and "How was the help?"."""
 
     found = forms.ChoiceField(choices=HelpSession.Found.choices, required=False)
     satisfaction = forms.ChoiceField(choices=HelpSession.Satisfaction.choices, required=False)

@@ -40,7 +40,7 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
     QuietSession, OnPaperOnly, and AlreadyKept if another child or another adult keeps the visit.
     """
     if help_session.is_shared and not by.is_child:
-        # This locks the person before the session. Erasing a person locks rows in the same order.
+        # This update locks the person before the session. Erasing a person locks rows in the same order.
         User.objects.filter(pk=by.pk).update(has_shared_visits=True)
         by.has_shared_visits = True
     help_session = HelpSession.objects.select_for_update(no_key=True).get(pk=help_session.pk)

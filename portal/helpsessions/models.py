@@ -32,9 +32,9 @@ class HelpSessionQuerySet(models.QuerySet):
     def at_desk_of(self, user, shown=()):
         """Return the sessions that this staff member may open at the desk.
 
-        They may open the sessions of their branches, and sessions that they recorded at other branches.
-        `shown` has the primary keys of sessions whose code a patron showed them today. They may open these
-        sessions too. Nobody can open a forgotten session.
+        These are the sessions of the staff member's branches, the sessions that the staff member recorded,
+        and the sessions in `shown`. `shown` has the primary keys of sessions whose code a patron showed to
+        the staff member today. Forgotten sessions are left out.
         """
         return self.filter(forgotten_on=None).filter(
             Q(branch__in=user.desk_branch_ids) | Q(staff=user) | Q(pk__in=shown)
@@ -332,7 +332,7 @@ class ClaimCodeQuerySet(models.QuerySet):
 
 
 class ClaimCode(models.Model):
-    """A code with which a patron opens a session. Only its HMAC is stored, see portal.helpsessions.codes."""
+    """A code with which a patron opens a session. The database stores only the HMAC of the code."""
 
     class State(models.TextChoices):
         BLANK = "blank", _("on a code card, not attached yet")

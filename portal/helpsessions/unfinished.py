@@ -49,7 +49,7 @@ def day_and_hour(at):
 def save_unfinished(help_session, *, fields, at):
     """Save the fields of the form as they were typed, even if they are invalid.
 
-    Does nothing if the session is recorded already.
+    Do nothing if the session is recorded already.
     """
     fields = {clean(name): clean(value, max_length=20_000, multiline=True) for name, value in fields.items()}
     help_session = HelpSession.objects.select_for_update().get(pk=help_session.pk)

@@ -40,7 +40,7 @@ def import_records(records, *, source, branch, at, dry_run=False):
     numbers of the records replace the call numbers that the items have at this branch.
     """
     tally = Tally()
-    # {hash of a key: number of its record}. A hash instead of the key saves memory if the file is long.
+    # {hash of a record's key: number of the record}. Hashes need less memory than keys if the file is long.
     seen: dict[int, int] = {}
     records = iter(records)
     while batch := list(islice(records, BATCH)):
@@ -56,7 +56,7 @@ def import_records(records, *, source, branch, at, dry_run=False):
         try:
             _import_batch(good, source, branch, at, dry_run, tally)
         except IntegrityError:
-            # Another import has just added some of these items. This second call finds and compares them.
+            # Another import has just added some of the items, so this call finds and compares these items.
             _import_batch(good, source, branch, at, dry_run, tally)
         yield tally
 
@@ -94,9 +94,9 @@ def _import_batch(records, source, branch, at, dry_run, tally):
 
 
 def _place(records, items, branch, dry_run):
-    """Replace the call numbers that these items have at the branch.
+    """Replace the items' call numbers at the branch with the call numbers in `records`.
 
-    Returns the primary keys of the items whose call numbers changed.
+    Return the primary keys of the items whose call numbers differ. A dry run saves nothing.
     """
     before: dict[int, dict] = {}
     for holding in Holding.objects.filter(branch=branch, item__in=[item.pk for item in items.values()]):

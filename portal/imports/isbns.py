@@ -36,8 +36,8 @@ def read(text):
         return "", Repair.ABSENT
     if rounded := ROUNDED.fullmatch(text):
         digits = "97" + rounded.group(1)
-        # If the spreadsheet kept fewer than 13 digits, the check digit is lost, so the number can't be
-        # verified.
+        # If the spreadsheet rounded the number to fewer than 13 digits, the check digit is lost. Then the
+        # number can't be verified.
         return _checked(digits, Repair.REPAIRED) if len(digits) == 13 else ("", Repair.LEFT_EMPTY)
     found = FIRST_NUMBER.match(re.sub(r"^(isbn(-1[03])?)", "", text, flags=re.IGNORECASE))
     if not found:

@@ -27,12 +27,12 @@ CALL_NUMBER_MAX = Holding._meta.get_field("call_number").max_length
 
 
 class Unreadable(Exception):
-    """The file can't be read. The message tells the person what to do."""
+    """The file can't be read. The text of the exception says what the person who imports it can do."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One record that could not be read. `number` counts from 1."""
+    """One record that could not be read. `number` is the record's position in the file, from 1."""
 
     number: int
     reason: str
@@ -42,8 +42,8 @@ class Fault:
 class Record:
     """One record of a file.
 
-    `number` counts from 1. `values` has a text for each of FIELDS. `isbn` is an isbns.Repair, and the number
-    itself is in `values`.
+    `number` counts from 1. `values` has a text for each of FIELDS, such as the ISBN. `isbn` is an
+    isbns.Repair, which says whether the ISBN was repaired.
     """
 
     number: int

@@ -22,7 +22,7 @@ from .models import SavedItem
 
 @require_safe
 def saved(request):
-    """Show the list."""
+    """Show the patron's saved list."""
     return _page(request)
 
 
@@ -84,9 +84,9 @@ def _page(request, *, partial=""):
 
 
 def _fetch_recommendations(saved_items, viewer):
-    """Set the `recommendation` of each saved item, or None if the viewer can no longer open it.
+    """Load the `recommendation` of each saved item.
 
-    So the page shows a reason and its writer only while the viewer can open the visit or conversation.
+    It becomes None if the viewer can't open the visit or conversation with the recommendation.
     """
     pks = [saved.recommendation_id for saved in saved_items if saved.recommendation_id]
     readable = {row.pk: row for row in _readable(viewer, pks=pks, at=timezone.now())}
@@ -117,9 +117,9 @@ def _recommended(request, item_id):
 
 
 def _keep_first(request, session):
-    """Redirect to the page where the patron can keep the visit, because a list belongs to an account.
+    """Redirect to the page that adds the visit to an account, because only an account has a saved list.
 
-    Items of a quiet visit can't be saved, because a quiet visit can't be kept.
+    A quiet visit can't be added. In that case, show a warning that its items can't be saved.
     """
     if session is None or session.quiet:
         messages.warning(request, _("You can't save items from this visit."))

@@ -55,11 +55,10 @@ def notify(
 
     `kind` is "app/name". The templates <app>/email/<name>.subject.txt, .txt and .html are rendered in
     `language`. Besides `context`, they get `library`, `base_url`, `language` and `direction`. The email is
-    sent at the time `due_at`, or now if that is None.
+    sent at the time `due_at`. If `due_at` is None, the email is sent now.
 
-    Set `blank` if the text has a secret code or link. The text is deleted when the email has been sent or
-    given up. Set `remove` if the address must not be stored. The whole row is deleted when the email has been
-    sent or given up.
+    Set `blank` if the text has a secret code or link. The worker deletes the text when it has sent the email
+    or has given up. Set `remove` if the address must not stay stored. The worker then deletes the whole row.
 
     `references` has the Message-IDs of earlier emails about the same conversation. The oldest comes first.
     """
@@ -132,7 +131,7 @@ def write(
 
 
 def withdraw(message_ids, **filters):
-    """Delete the emails with these Message-IDs that match `filters`, unless a worker has taken them."""
+    """Delete emails that have one of these Message-IDs and match `filters`, if no worker has taken them."""
     Notification.objects.filter(
         message_id__in=message_ids, state=Notification.State.WAITING, leased_until=None, **filters
     ).delete()
@@ -154,7 +153,7 @@ def take_next(*, at):
     While the lease lasts, no other worker gets this email.
     """
     while True:
-        # Read the first 20 emails, because other workers may take the first one at the same moment.
+        # Read 20 emails, because other workers may take the first ones before this worker does.
         waiting = list(Notification.objects.due(at).values_list("pk", flat=True)[:20])
         if not waiting:
             return None
@@ -169,7 +168,7 @@ def take_next(*, at):
 
 
 def mark_delivered(notification, *, at):
-    """Mark the email as delivered. Do nothing if the lease has expired and another worker has taken it."""
+    """Mark the email as delivered, unless the lease has expired and another worker has taken the email."""
     if notification.removed:
         _leased(notification).delete()
         return

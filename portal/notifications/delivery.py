@@ -12,7 +12,7 @@ from accounts.models import Library
 
 
 class ServerAway(Exception):
-    """The email server could not be reached or refused our login. This has nothing to do with the email."""
+    """The email server can't be reached, or it refuses our login. The email itself is not the cause."""
 
 
 class Refused(Exception):

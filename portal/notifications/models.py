@@ -78,7 +78,7 @@ class Notification(models.Model):
 class RepeatedJob(models.Model):
     """The time when a repeated job is due again.
 
-    If there are several workers, only the worker that updates this row runs the job.
+    If there are several workers, only the worker that updates this row first runs the job.
     """
 
     name = models.CharField(max_length=80, primary_key=True)

@@ -8,14 +8,14 @@ from accounts.models import User
 
 from . import actions
 
-# If an email has this header, its text is deleted after it was delivered. The header itself is not sent.
+# The text of an email with this header is deleted after delivery. The header itself is not sent.
 BLANK = "X-Afterword-Blank"
 # These headers are not copied, because delivery.build writes them or because they are only for this backend.
 OWN_HEADERS = {"subject", "from", "to", "cc", "bcc", "date", "message-id", BLANK.lower()}
 
 
 class EmailBackend(BaseEmailBackend):
-    """A backend that writes one row for each recipient, so that a bad address doesn't affect the others."""
+    """A backend that writes one row per recipient, so that a bad address doesn't stop other emails."""
 
     @transaction.atomic
     def send_messages(self, email_messages):
@@ -42,8 +42,7 @@ class EmailBackend(BaseEmailBackend):
                 html=html,
                 headers={name: value for name, value in headers.items() if name.lower() not in OWN_HEADERS},
                 blank=blank,
-                # A row without a recipient is removed after sending. Otherwise it would stay when the person
-                # with this address is erased, because erasing finds rows by their recipient.
+                # Nobody has an account with this address, so the address must not stay stored after sending.
                 remove=blank and recipient is None,
                 message_id=by_lower_name.get("message-id", "") if number == 0 else "",
             )

@@ -33,11 +33,11 @@ class Look:
 
 
 def who_looked(person, *, zone, before=""):
-    """Return (looks, next): one page of the log, newest first, and the value of `before` for the next page.
+    """Return ([Look], earliest day) for one page of the log, with the newest Look first.
 
-    A page contains whole days in the library's time zone `zone`. All of them are earlier than the day
-    `before`, which is text from the URL. `next` is None on the last page. The function always makes four
-    queries.
+    To get the next page, pass the earliest day as `before`, which can also be text from a URL. On the last
+    page, the earliest day is None. A page contains whole days in the library's time zone `zone`. The function
+    always makes four queries.
     """
     events = AuditEvent.objects.looks_at(person).annotate(day=TruncDate("at", tzinfo=zone))
     if day := _day(before):

@@ -40,7 +40,7 @@ class AlreadyErased(Exception):
 
 
 class WorksAtADesk(Exception):
-    """The person has a staff role. A coordinator must end the role first, because colleagues rely on it."""
+    """The person has a staff role and can't be erased. A coordinator must end the role first."""
 
 
 def preview(person, *, at):
@@ -105,7 +105,7 @@ def _erase(person, *, language, at):
     if held(person):
         raise HeldByLaw
     counts = preview(person, at=at)
-    # The order by branch makes two simultaneous erasures update the queues in the same order.
+    # Simultaneous erasures must update the queues of branches in the same order. Otherwise they can deadlock.
     for conversation in sorted(conversations, key=lambda row: (row.branch_id, row.pk)):
         desk_actions.erase(conversation, by=person, at=at)
     library = Library.current()
@@ -114,7 +114,7 @@ def _erase(person, *, language, at):
     for shared in HelpSession.objects.filter(shared_with=person).order_by("pk"):
         sharing.stop_keeping(shared, by=person, at=at)
     _delete_unsent_attachments(person)
-    # Messages in a child's visit stay. This mark stops other people from claiming them as their own.
+    # Messages in a child's visit stay. `writer_erased` stops others from claiming the messages as their own.
     _written_by(person).update(writer_erased=True)
     for email in _addresses(person):
         Invitation.objects.filter(email__iexact=email).delete()
@@ -148,7 +148,7 @@ def _lock(person, at):
     sessions = list(_visits(locked, at).filter(pk__in=keys).order_by("pk"))
     recommendations = _recommendations(locked, at).values_list("pk", flat=True)
     lock_recommendations(Recommendation.objects.filter(pk__in=list(recommendations)))
-    # The person may also be writing in the conversations of a shared visit.
+    # Lock other people's conversations in a shared visit too, because the person may be writing in them.
     open_to_them = Conversation.objects.filter(Q(patron=locked) | Q(help_session__in=keys))
     lock_rows(Conversation.objects.filter(pk__in=list(open_to_them.values_list("pk", flat=True))))
     conversations = list(
@@ -157,7 +157,8 @@ def _lock(person, at):
         .exclude(status=Conversation.Status.ERASED)
         .order_by("pk")
     )
-    # From now on, a transaction that adds a row of this person waits, and then finds that the person is gone.
+    # After this lock, a transaction that adds a row with a key to this person must wait. It fails when the
+    # erasure commits, because the person no longer exists.
     locked = User.objects.select_for_update().get(pk=locked.pk)
     return locked, sessions, list(recommendations.all()), conversations
 
@@ -171,9 +172,9 @@ def _delete_unsent_attachments(person):
 
 
 def _send_receipt(erasure, address):
-    """Email the receipt.
+    """Email the receipt. The email's row in the outbox is deleted after sending.
 
-    Its row in the outbox is the last row that contains the person's address. It is deleted after sending.
+    Until then, this is the last row that contains the person's address.
     """
     with translation.override(erasure.language):
         goes = in_words(erasure.counts)
@@ -215,7 +216,7 @@ def _written_by(person):
 
 
 def _emails(person):
-    """Return the emails to the person's account, and all other emails to one of the person's addresses."""
+    """Return the emails whose recipient is the person, and all emails to any of the person's addresses."""
     sent_to_them = Q(recipient=person)
     for address in _addresses(person):
         sent_to_them |= Q(to_address__iexact=address)

@@ -37,7 +37,7 @@ FORMAT = "afterword-export"
 VERSION = 2
 FOLDER = "exports"
 LEASE = datetime.timedelta(minutes=5)
-# Within this time after an export was ready, a new request returns that export.
+# A person who already has an export can ask for another one after this time.
 AGAIN_AFTER = datetime.timedelta(hours=1)
 ATTEMPTS_MAX = 3
 RETRY_AFTER = datetime.timedelta(minutes=1)
@@ -81,7 +81,7 @@ def downloaded(export, *, at):
 
 
 def forget_all_of(person):
-    """Delete the person's exports, because the copies contain data that is no longer theirs."""
+    """Delete the person's exports, because they contain data that no longer belongs to the person."""
     _forget(Export.objects.filter(person=person))
 
 
@@ -121,7 +121,7 @@ def forget_stray_exports(*, at):
 
 
 def remove_files(names):
-    """Delete the files. If a deletion fails, `forget_stray_exports` tries it again later."""
+    """Delete the files. If a file can't be deleted, `forget_stray_exports` tries again later."""
     for name in names:
         try:
             private_storage().delete(name)
@@ -232,7 +232,7 @@ def _progress(export, *, done, total):
 
 @transaction.atomic
 def _finish(export, *, name, size, at):
-    """Mark the export as ready, delete earlier exports and send the email. Raises Gone."""
+    """Mark the export as ready, delete the person's earlier exports and email the person. Raises Gone."""
     # Lock the person first, so that a concurrent erasure waits or has already finished.
     person = User.objects.select_for_update(no_key=True).filter(pk=export.person_id).first()
     if person is None or not _leased(export).update(

@@ -25,18 +25,18 @@ NOTHING = Q(pk__in=[])
 
 
 class HeldByLaw(Exception):
-    """A legal hold covers the record or something that belongs to it, so it can't be deleted now."""
+    """A row can't be deleted, because a legal hold covers that row or a row that belongs to it."""
 
 
 class Gone(Exception):
-    """The record was deleted just before the hold was set."""
+    """The row was deleted just before the hold was set."""
 
 
 @staff_action
 def hold(record, *, reason, by, at):
     """Set a legal hold on this person, help session or conversation, and return the hold.
 
-    If the record is already held, return the existing hold. Raises Gone.
+    If `record` already has a hold, return the existing hold. Raises Gone.
     """
     _lock_all_of(record)
     record = type(record).objects.filter(pk=record.pk).first()
@@ -52,7 +52,7 @@ def hold(record, *, reason, by, at):
 
 @staff_action
 def lift(legal_hold, *, by, at):
-    """Lift the hold and all copies of it. After that, the record can be deleted again."""
+    """Lift the legal hold and all its copies, so that the held records can be deleted."""
     lifted = LegalHold.objects.filter(pk=legal_hold.pk, lifted_at=None).update(
         lifted_at=at, lifted_by=by, person=None, help_session=None, conversation=None
     )
@@ -63,17 +63,17 @@ def lift(legal_hold, *, by, at):
 
 
 def copy_holds(person, record, *, at):
-    """Copy each hold on this person to a record that will no longer belong to the person.
+    """Copy each hold on this person to `record`, a visit that will no longer belong to the person.
 
-    The record stays held until the hold on the person is lifted. The caller has locked the record.
+    The visit stays held until the hold on the person is lifted. The caller must lock the visit.
     """
-    # If a hold is being lifted at this moment, this lock waits until that is done.
+    # If another transaction is lifting a hold, this lock waits until that transaction ends.
     for legal_hold in LegalHold.objects.select_for_update(no_key=True).filter(person=person).order_by("pk"):
         copy_hold(legal_hold, record, at=at)
 
 
 def copy_hold(legal_hold, record, *, at):
-    """Copy one hold to this record, unless the record already has a copy. The caller has locked the hold."""
+    """Copy the hold to this record, unless the record already has a copy. The caller must lock the hold."""
     if not LegalHold.objects.filter(comes_from=legal_hold, **_pointing_to(record)).exists():
         _set(
             record,
@@ -125,8 +125,8 @@ def held(record):
 def held_sessions():
     """Return the condition for help sessions that a hold covers.
 
-    The hold can be on the help session, on its patron or on the adult who shares it. It can also be on a
-    conversation that is about the help session or that the desk counted as this help session.
+    The hold can be on the help session, on its patron or on the adult who shares it. The hold can also be on
+    a conversation about the help session, or on a conversation for which the desk logged the help session.
     """
     if not _is_anything_held():
         return NOTHING
@@ -143,8 +143,9 @@ def held_sessions():
 def held_conversations():
     """Return the condition for conversations that a hold covers.
 
-    The hold can be on the conversation, on its patron or on a conversation that was merged with it. It can
-    also be on the help session that the conversation is about, or on the contact that the desk logged for it.
+    The hold can be on the conversation, on its patron or on a conversation that was merged with it. The hold
+    can also be on the help session that the conversation is about, on the adult who shares that help session,
+    or on the help session that the desk logged for the conversation.
     """
     if not _is_anything_held():
         return NOTHING
@@ -177,8 +178,7 @@ def conversations_of(person):
 def contacts_of(conversations):
     """Return the help sessions that the desk logged for these conversations.
 
-    Such a help session contains words of its conversation. These words are erased together with the
-    conversation.
+    Such a help session repeats texts of the conversation. Erasing the conversation erases these texts, too.
     """
     return HelpSession.objects.filter(pk__in=conversations.exclude(logged_as=None).values("logged_as"))
 
@@ -218,11 +218,11 @@ def _pointing_to(record):
     return {FIELD[type(record)]: record}
 
 
-# Locks.
+# Row locks.
 
 
 def lock_subjects(events):
-    """Lock the people, visits and conversations that these audit events name, in the order of `hold`."""
+    """Lock the people, visits and conversations in these audit events, in the same order as `hold` does."""
     events = list(events.values_list("patron", "subject"))
     public_ids = [public_id for _patron, subject in events if (public_id := uuid_or_none(subject))]
     lock_rows(

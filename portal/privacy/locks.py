@@ -18,10 +18,10 @@ def lock_rows(rows):
 
 
 def lock_person_rows(person, *others):
-    """Lock the people, and the visits, recommendations and conversations of `person`.
+    """Lock `person` and `others`, and then the visits, recommendations and conversations of `person`.
 
-    This includes visits and conversations that an adult shares with a child. The code for replies, for
-    verdicts and for adding a visit to an account locks in the same order.
+    Visits and conversations that `person` shares with a child are included. Code that saves a reply or a
+    verdict, or adds a visit to an account, locks rows in the same order.
     """
     lock_rows(User.objects.filter(pk__in=[person.pk, *(other.pk for other in others)]))
     lock_rows(HelpSession.objects.filter(Q(patron=person) | Q(shared_with=person)))

@@ -110,6 +110,6 @@ def changes_of(rows):
 
 
 def email_of(person):
-    """Return [address, whether a code confirmed it], or [None, False] without an address."""
+    """Return [address, whether it is verified], or [None, False] if the person has no address."""
     email = User.objects.filter(pk=person.pk).values_list("email", flat=True).first()
     return [email, EmailAddress.objects.filter(user=person, email=email, verified=True).exists()]

@@ -22,16 +22,16 @@ from .locks import lock_person_rows
 
 
 class CannotMerge(Exception):
-    """The two records must not be merged now.
+    """The two records can't be merged now.
 
-    Either `may_merge_people` is False, or an email change is pending for the record that would end. The owner
-    of the old address may still stop that change.
+    Either `may_merge_people` returns False, or a change of the email address is pending for the record
+    `going`. The owner of the old address may want to stop this change.
     """
 
 
 @dataclass(frozen=True)
 class Moving:
-    """How many rows a merge would move."""
+    """The numbers of rows that move from one record to the other when the records are merged."""
 
     visits: int
     conversations: int
@@ -44,9 +44,9 @@ class Moving:
 def may_merge_people(going, into):
     """Return whether the record `going` may end and become part of `into`.
 
-    Staff records never end. A child's record is never merged with an adult's record. If they could be merged,
-    a parent with the child's device could take over all of the child's data. For a child who has grown up,
-    staff first record that the account is no longer a child's.
+    Staff records never end. A child's record is never merged with an adult's record. Otherwise a parent with
+    the child's device could take over all of the child's data. If a child has grown up, staff first record
+    that the account is no longer a child's.
     """
     return (
         going.pk != into.pk
@@ -76,7 +76,7 @@ def merge_people(going, into, *, by, at):
     module `unmerging` can undo the merge.
     """
     lock_person_rows(going, into)
-    # The full lock also stops other transactions from adding rows that point to these two people.
+    # select_for_update() stops other transactions from adding rows that point to these two people.
     locked = User.objects.select_for_update().filter(pk__in=[going.pk, into.pk]).order_by("pk")
     people = {person.pk: person for person in locked}
     if (
@@ -111,7 +111,7 @@ def references():
 
 
 def _end_sharing_between(going, into):
-    """Stop sharing the visits in which one of the two people is the child and the other is the adult."""
+    """Stop sharing the visits that `going` and `into` share as child and adult."""
     both = [going, into]
     shared = HelpSession.objects.filter(patron__in=both, shared_with__in=both)
     shared.update(shared_with=None, shared_at=None)
@@ -154,7 +154,7 @@ def _move(going, into, model, field):
 
 
 def _leave_to_end(going, into, model, field):
-    """Move nothing. The rows are deleted together with the record `going`."""
+    """Leave the rows as they are. They are deleted together with the record `going`."""
 
 
 def _end_sign_ins(going, into, model, field):
@@ -175,10 +175,7 @@ def _merge_participations(going, into, model, field):
 
 
 def _merge_drafts(going, into, model, field):
-    """Move drafts.
-
-    If both people have a draft of the same kind in a conversation, merge the two drafts and their files.
-    """
+    """Move drafts, and merge two drafts of the same kind in the same conversation, with their files."""
     for draft in Draft.objects.filter(person=going):
         own = Draft.objects.filter(
             person=into, conversation=draft.conversation, side=draft.side, kind=draft.kind
@@ -191,7 +188,7 @@ def _merge_drafts(going, into, model, field):
 
 
 def _merge_lists(going, into, model, field):
-    """Move lists, and merge two lists with the same name. An item that is on both lists is kept once."""
+    """Move saved lists to `into`. If `into` has a list with the same name, add the missing items to it."""
     for saved_list in SavedList.objects.filter(patron=going):
         own = SavedList.objects.filter(patron=into, name=saved_list.name).first()
         if own is None:
@@ -204,7 +201,7 @@ def _merge_lists(going, into, model, field):
 def _move_passkeys(going, into, model, field):
     """Move passkeys, but not to a staff record.
 
-    A passkey of a staff record opens the desk, but these passkeys were added without a second factor.
+    The passkeys of `going` were added without a second factor, so they must not open the desk.
     """
     if not into.is_staff:
         _move(going, into, model, field)

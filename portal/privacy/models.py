@@ -13,10 +13,10 @@ from portal.helpsessions.models import HelpSession
 
 
 class LegalHold(models.Model):
-    """A hold forbids deleting one person, help session or conversation until a coordinator lifts the hold.
+    """A ban on deleting one person, help session or conversation, until a coordinator lifts the hold.
 
-    A hold in force points to the record, so the database refuses to delete the record. A lifted hold has only
-    the record's public id in `name`.
+    Until then, the hold has a foreign key to the held row, so the database refuses to delete the row. A
+    lifted hold has no foreign key to the row. It has only the row's public id, in `name`.
     """
 
     class Kind(models.TextChoices):
@@ -95,7 +95,7 @@ class LegalHold(models.Model):
 
 
 class MergedRecords(models.Model):
-    """A merge of two records, with the data to undo the merge within a day. Only the desk may see it."""
+    """A merge of two records, with the data to undo the merge within a day. Patrons can't see the data."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     into = models.ForeignKey(User, on_delete=models.CASCADE, related_name="merged_records")

@@ -1,9 +1,9 @@
 """Each night, delete the rows that are due, or reduce them to counts. The worker does this in batches.
 
-A row is due when its retention period is over. A help session that is due becomes a row that only counts, and
-its conversations are deleted. The session and its conversations wait while one of the conversations is open.
-A conversation about no help session is deleted by itself, after the same period. What a legal hold covers
-stays. The periods are in accounts/patron/retention_choice.py, and their wording is in policy_lines/.
+A row is due when its retention period is over. When a help session is due, its conversations are deleted, and
+the session keeps only the values for statistics. A session is not due while one of its conversations is open.
+A conversation without a help session has the same retention period. A row under a legal hold is never due.
+The periods are in accounts/patron/retention_choice.py, and the text about them is in policy_lines/.
 """
 
 import time
@@ -32,7 +32,7 @@ BATCH = 50
 EVENTS_PER_BATCH = 1000
 # The hours of the night in which nobody works at a desk.
 NIGHT = range(1, 6)
-# After this time, the worker pauses retention and sends emails, so that emails don't wait.
+# After this time, the worker interrupts retention to send emails that are due.
 SECONDS_A_TURN = 20
 UNFINISHED_FOR = timedelta(days=30)
 EVENTS_FOR = timedelta(days=730)
@@ -56,7 +56,10 @@ class Due:
 
 
 def forget_what_is_due(*, at):
-    """Forget due rows for SECONDS_A_TURN if it is night at the library. The worker runs this job."""
+    """Forget due rows if it is night at the library. Begin no new batch after SECONDS_A_TURN.
+
+    The worker runs this job.
+    """
     if at.astimezone(Library.current().zone).hour in NIGHT:
         forget(at=at, seconds=SECONDS_A_TURN)
 
@@ -101,7 +104,7 @@ def due(*, at):
     )
 
 
-# What is due.
+# The queries for due rows.
 
 
 def due_sessions(at):
@@ -177,8 +180,8 @@ def due_holds(at):
     return LegalHold.objects.filter(lifted_at__lte=at - EVENTS_FOR)
 
 
-# Each function forgets one batch of one kind, and returns the number of rows. It locks the rows with these
-# primary keys. Then it forgets only those that are still due, because a row may have changed before the lock.
+# Each function below forgets one batch of rows, and returns their number. It locks the rows with the primary
+# keys `keys`. Then it skips rows that are no longer due, because a row may have changed before the lock.
 
 
 @transaction.atomic
@@ -220,7 +223,7 @@ def _forget_some_conversations(keys, at):
 
 @transaction.atomic
 def _forget_some_unfinished(keys, at):
-    """Delete what staff typed in the forms. The sessions stay on the tray, so staff can still finish them."""
+    """Delete the saved forms of unfinished sessions. The sessions stay in the tray, for staff to finish."""
     lock_rows(HelpSession.objects.filter(pk__in=keys))
     return due_unfinished(at).filter(pk__in=keys).delete()[0]
 

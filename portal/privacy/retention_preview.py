@@ -15,11 +15,7 @@ from .policy_lines.line import in_words
 
 
 def effect(person, *, remember, until, at):
-    """Return sentences about the effect of the choice.
-
-    They say the rule, how much is deleted first, when the next visit is deleted, and how many visits must
-    wait.
-    """
+    """Return sentences that say what the choice deletes and when, and until when the patron can undo it."""
     choice = {"remember": remember, "until": until, "chosen_at": at, "library": Library.current()}
     begins = at + retention_choice.UNDO_FOR
     from_then = {"day": _day(begins)}
@@ -60,7 +56,7 @@ def effect(person, *, remember, until, at):
 
 
 def next_to_go(person, library):
-    """Return the day on which the first of the person's visits will be forgotten, or None without visits."""
+    """Return the first day on which a visit of the person will be forgotten, or None if they have none."""
     visits, _waiting = _visits(person)
     ends = [
         retention_choice.ends_at(person, kept_at, library=library, with_child=bool(with_child))
@@ -70,7 +66,7 @@ def next_to_go(person, library):
 
 
 def name_of(person):
-    """Return the person's present choice in words."""
+    """Return the person's current retention choice as a text."""
     chosen = retention_choice.chosen_by(person)
     if chosen == Remember.UNTIL:
         return _("until %(day)s") % {"day": whole_day(person.remember_until)}
@@ -100,9 +96,8 @@ def _rule(remember, until):
 def _visits(person):
     """Return ([(time, kind)], number of waiting visits).
 
-    The list contains one pair for each visit without an open conversation: when the visit became the
-    person's, and the kind of child's visit or "". The waiting visits have an open conversation, so they can't
-    be forgotten yet.
+    A waiting visit has an open conversation, so it can't be forgotten yet. The list has one pair for each
+    other visit. `time` is when the visit became the person's, and `kind` is the value of `with_child`.
     """
     visits = HelpSession.objects.filter(patron=person).annotate(
         became_theirs_at=Coalesce("kept_at", "created_at")

@@ -60,10 +60,10 @@ def keep_alone(help_session, *, by, at):
 def take_out(help_session, person, *, by, at):
     """Let staff remove the visit from this person's account. Return whether the account had the visit.
 
-    Staff remove the adult if the child asks for that. Anyone with the slip can claim to be the child. So
-    staff also remove a person who keeps the visit as the child but is someone else. That person keeps only
-    what they wrote. If they had chosen that no adult may share the visit, their choice no longer counts.
-    After the removal, no code opens the visit.
+    Staff remove the adult if the child asks for this. Anyone with the slip can claim to be the child, so
+    staff also remove an impostor. An impostor keeps nothing of the visit except what they wrote. If the
+    impostor chose that no adult may share the visit, the choice is reversed. After any removal, no code opens
+    the visit.
     """
     help_session = _locked(help_session)
     if person.pk not in (help_session.patron_id, help_session.shared_with_id):
@@ -89,7 +89,7 @@ def end_sharing(help_session, *, at):
     """Remove the visit from the adult's account.
 
     This happens when the adult's retention period is over. It also happens when undoing a merge restores a
-    sharing that the child had ended. The caller has locked the visit.
+    sharing that the child had ended. The caller must lock the visit first.
     """
     _end_adults_part(help_session, at=at)
     audit.record("ended_sharing", help_session, by=None, at=at)
@@ -125,9 +125,9 @@ def _end_childs_part(help_session, *, at):
 
 
 def _detach(help_session, person, *, at):
-    """Copy the holds on this person to the visit, and withdraw the person's unsent emails about the visit."""
+    """Copy the person's legal holds to the visit. Withdraw unsent emails to the person about the visit."""
     conversations = Conversation.objects.filter(help_session=help_session)
-    # If an answer is being sent at this moment, its emails are written before this lock is granted.
+    # If an answer is being sent at this moment, wait until its emails are saved, so that they are withdrawn.
     lock_rows(conversations)
     holds.copy_holds(person, help_session, at=at)
     withdraw_announcements_to(person, conversations)

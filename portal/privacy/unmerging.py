@@ -1,7 +1,7 @@
 """Undo a merge of two records within a day. Each row returns to the record to which it belonged.
 
-merge_snapshot.py stores the affected rows before the merge. The conversations of the record that had ended
-return to it, together with everything that was added to these conversations after the merge.
+merge_snapshot.py stores the affected rows before the merge. A conversation returns to its earlier record with
+everything that was added to the conversation after the merge.
 """
 
 import datetime
@@ -41,9 +41,9 @@ class CannotUnmerge(Exception):
 def merge_for_a_day(going, into, *, by, at, proven=False):
     """Merge the records so that the merge can be undone for a day, and return the MergedRecords.
 
-    If `proven` is True, `by` has proven that both records are theirs. Otherwise `by` is a staff member, who
-    can't merge a patron's record with their own. If they could, they would see all of the patron's data
-    without an entry in the access log. Raises CannotMerge.
+    If `proven` is True, `by` has proven that both records are theirs. Otherwise `by` is a staff member. Staff
+    can't merge a patron's record with their own, because the merge would show them the patron's data without
+    an entry in the access log. Raises CannotMerge.
     """
     if by.pk in (going.pk, into.pk) and not proven:
         raise CannotMerge
@@ -140,14 +140,14 @@ def _undo_changes(changes):
 
 
 def _restore_email(into, before, *, since):
-    """Restore the email address that `into` had before the merge, or remove the address if it had none.
+    """Restore the email address that `into` had before the merge, or remove the address if `into` had none.
 
-    An address that was added after the merge may belong to the other person, who could sign in with it.
+    If the current address stayed, and it belongs to the other person, that person could sign in to `into`.
     """
     if snapshot.email_of(into)[0] == before["address"][0]:
         return
     email, is_confirmed = before["address"]
-    # Since the merge, another person may have added the address to their own record.
+    # After the merge, somebody else may have added the old email address of `into` to their own record.
     if User.objects.filter(email=email).exclude(pk=into.pk).exists():
         email = None
     User.objects.filter(pk=into.pk).update(email=email)
@@ -161,7 +161,7 @@ def _restore_email(into, before, *, since):
 
 def _restore_person(columns):
     person = snapshot.from_json(User, columns)
-    # Since the merge, another person may have added the address to their own record.
+    # After the merge, somebody else may have added this person's old email address to their own record.
     if person.email and User.objects.filter(email=person.email).exists():
         person.email = None
     person.save_base(force_insert=True)
@@ -177,7 +177,7 @@ def _move_back(label, field, row, person, into):
     elif label == EmailAddress._meta.label and person.email is None:
         return
     elif label == EmailAddress._meta.label and not now.exists():
-        # After the merge, `into` replaced the address, which deleted the row.
+        # `into` got another address after the merge, and that change deleted the row.
         _restore_row(label, row)
     else:
         now.filter(**{field: into}).update(**{field: person})
@@ -189,7 +189,8 @@ def _restore_row(label, columns):
     Insert nothing if the row belongs to a row that no longer exists, or if it conflicts with a newer row.
     """
     row = snapshot.from_json(apps.get_model(label), columns)
-    # The database reports a missing target only at the commit, and then rolls back the whole transaction.
+    # Check here that the targets of the foreign keys exist. The database would only check this at the commit,
+    # and would roll back the whole transaction if a target were missing.
     for field in row._meta.concrete_fields:
         if field.is_relation and getattr(row, field.attname) is not None and not _exists(field, row):
             if not field.null:
@@ -209,7 +210,7 @@ def _exists(field, row):
 
 
 def _end_sharing_that_the_child_ended(person, into, *, at):
-    """End the sharing that the child had ended after the merge. Undoing the merge has brought it back."""
+    """End the sharing that the child ended after the merge, because unmerging has restored it."""
     visits = HelpSession.objects.filter(shared_with__in=[person, into], is_the_childs_alone=True)
     for visit in visits.order_by("pk"):
         sharing.end_sharing(visit, at=at)
@@ -229,7 +230,7 @@ def _keys_of(before, model):
 
 
 def _conversations_shared_with(person, into):
-    """Return the conversations about children's visits that the person again shares as the adult."""
+    """Return the conversations about children's visits in which `person` is the adult again."""
     return Conversation.objects.filter(help_session__shared_with=person).exclude(patron=into).order_by("pk")
 
 
@@ -281,9 +282,9 @@ def _copy_new_holds(person, into, *, since, at):
 
 
 def _end_new_access(into, *, since):
-    """End the sign-ins, passkeys and single sign-on of `into` that are newer than the merge.
+    """Delete the sign-ins, passkeys, single sign-on and address changes of `into` since the merge.
 
-    They may belong to the other person, who now has their own address, card and passkeys again. Earlier
+    The person with the other record may have added them, and now has separate sign-in methods again. Earlier
     sign-ins stay, because `into` may have no other way to sign in.
     """
     for sign_in in UserSession.objects.filter(user=into, created_at__gt=since):

@@ -10,7 +10,7 @@ from .policy_lines.line import Group
 
 
 class Role(Enum):
-    """The role of a reader. Each role is a column of the table."""
+    """A kind of person who may see data. The value is the heading of a column in the table."""
 
     PERSON = "the person it is about"
     CODE = "a viewer by code"

@@ -141,10 +141,10 @@ def clock(moment):
 
 @register.simple_tag
 def choice_buttons(name, choices, chosen, of="", announce=False):
-    """Return a submit button with the name `name` for each choice. The button for `chosen` is pressed.
+    """Return a submit button named `name` for each choice. The button for `chosen` has aria-pressed="true".
 
-    `of` makes the ids unique if a page has the same question more than once. If `announce` is True, screen
-    readers announce that the choice is saved.
+    If a page shows the same choices several times, `of` makes the ids of the buttons unique. If `announce` is
+    True, screen readers announce that the answer was saved.
     """
     buttons = []
     for value, label in choices:
@@ -190,7 +190,7 @@ def _linked(text):
     parts, end = [], 0
     for match in LINK.finditer(text):
         address = match[0].rstrip(".,;:!?*")
-        # This closing parenthesis is not part of the address, as in (see https://example.org/page).
+        # Leave out a closing parenthesis that ends a remark, as in (see https://example.org/page).
         if address.endswith(")") and "(" not in address:
             address = address.rstrip(").,;:!?")
         parts += [

@@ -108,7 +108,7 @@ def test_wrong_visit_codes_are_counted_across_processes():
                 allowed += 1
         return allowed
 
-    # The eight processes try 40 codes.
+    # The eight processes try 40 codes, but the limit is 30.
     assert sum(at_once(*[guess] * PROCESSES)) == 30
 
 
@@ -121,7 +121,7 @@ def test_new_questions_are_counted_across_processes(rosa):
                 asked += 1
         return asked
 
-    # The eight processes ask 24 questions.
+    # The eight processes try to ask 24 questions, but the limit is 20.
     assert sum(at_once(*[ask] * PROCESSES)) == 20
 
 
@@ -185,7 +185,7 @@ def test_library_card_attempts_are_counted_across_processes(rosa):
 
 @pytest.mark.parametrize("by", ["person", "network", "target"])
 def test_every_limit_is_counted_across_processes(by, rosa, monkeypatch):
-    """Count in one place for all processes. Refused and undone attempts are not counted."""
+    """Expect one count for all processes, without the refused and undone attempts."""
     monkeypatch.setitem(LIMITS, "thing", Limit("a thing", **{by: "9/h"}))
 
     def do(number):

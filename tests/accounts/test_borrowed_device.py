@@ -1,4 +1,4 @@
-"""Check sign-in with “This isn't my phone”, which ends by itself and leaves nothing in the browser."""
+"""Check that a sign-in on a borrowed device ends by itself and leaves nothing in the browser."""
 
 import re
 
@@ -97,7 +97,7 @@ def test_borrowed_device_stores_no_draft_of_a_question(client, way, patron):
     way(other, borrowed="on")
     borrowed = other.get(reverse("ask")).content.decode()
     assert ("data-draft-local" in own, "data-draft-local" in borrowed) == (True, False)
-    # The server still saves the draft.
+    # A borrowed device saves drafts on the server only.
     assert 'data-draft="' in borrowed
 
 

@@ -35,7 +35,7 @@ def _no_waiting(library, monkeypatch):
 def ils(monkeypatch):
     """Return a fake ILS.
 
-    It raises `ils.error` if that is set, and lists the cards it checked in `ils.asked`.
+    If `ils.error` is set, `ils.check` raises it. `ils.asked` is the list of the cards that were checked.
     """
 
     class Ils(fake.Fake):
@@ -118,7 +118,11 @@ def test_card_sign_in_keeps_the_name_chosen_in_the_portal(client, ils):
 
 
 def test_email_address_from_the_ils_is_suggested_but_does_not_open_an_account(client, ils, patron):
-    """Store the address unverified. It opens neither the account with that address nor the card's account."""
+    """Store the address as unverified.
+
+    A card with a patron's address doesn't open that patron's account. A code sent to the address of a card
+    doesn't open the account of that card.
+    """
     ils.cards = [
         fake.Card("1", "1", "7", "Sam Again", email=patron.email.upper()),
         fake.Card("2", "2", "8", "Kim", email="kim@example.org"),

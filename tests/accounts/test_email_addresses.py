@@ -1,6 +1,7 @@
-"""Check changes of an email address.
+"""Test how people change the email address of their account.
 
-The new address must be verified. The old one confirms the change, or the change happens after a week.
+The person enters a code that was sent to the new address. The address then changes after a week. If the person
+also enters a code that was sent to the old address, the address changes at once.
 """
 
 import re
@@ -255,9 +256,9 @@ def test_email_to_the_old_address_uses_the_patrons_language(patron):
 
 
 def test_patron_must_enter_a_code_sent_to_the_old_address_before_merging_records(by_passkey, patron):
-    """Require the code first.
+    """Require the code, because a thief who has the patron's card and PIN can't read the old mailbox.
 
-    Otherwise a thief with the card and PIN could merge the patron's record into their own.
+    Without the code, the thief could merge the patron's record into the thief's own record.
     """
     thief = UserFactory(email=NEW)
     enter_new_address(by_passkey)
@@ -299,7 +300,7 @@ def test_unconfirmed_address_change_happens_after_a_week(by_passkey, patron, clo
 
 
 def test_new_address_of_a_pending_change_is_hidden_on_pages_and_in_emails(by_passkey, patron):
-    """Hide the address from people who read the old mailbox. They can sign in, and may be dangerous."""
+    """Hide the new address, because a dangerous person who reads the old mailbox can sign in."""
     begin_pending_change(by_passkey)
     mail = Notification.objects.filter(to_address=OLD).latest("pk")
     viewer = sign_in_by_code(Client(), OLD)
@@ -350,7 +351,7 @@ def test_email_link_leads_to_a_button_that_stops_the_pending_address_change(by_p
 
 
 def test_browser_that_stops_an_address_change_is_signed_out(clock, by_code, patron):
-    """Sign the browser out, even on a day when the page also updates its session."""
+    """Sign the browser out, even if this request is the first of a day and would update the session."""
     clock.shift(DAY)
     prove(by_code)
     link = begin_pending_change(by_code)
@@ -390,7 +391,7 @@ def test_canceled_address_change_sends_an_email_to_the_new_address(by_passkey, p
 def test_overdue_address_change_can_be_stopped_until_the_address_is_changed(by_passkey, patron, clock):
     prove(by_passkey)
     link = begin_pending_change(by_passkey)
-    # The worker was down.
+    # The worker doesn't run for a day, so the change is overdue.
     clock.shift(WEEK + DAY)
     assert Client().get(link).status_code == 200
     make_due_changes()
@@ -488,7 +489,7 @@ def test_patron_cannot_begin_a_pending_change_to_the_address_of_another_account(
 
 def test_unfinished_sign_in_with_the_new_address_does_not_block_an_address_change(by_passkey, patron):
     begin_pending_change(by_passkey)
-    # The patron tries to sign in with the new address before the week is over.
+    # The patron tries to sign in with the new address before the change takes effect.
     ask_for_code(Client(), NEW)
     email_addresses.change_due_addresses(at=timezone.now() + AddressChange.WAITS)
     assert address_of(patron) == NEW
@@ -553,7 +554,7 @@ def test_staff_can_change_their_address_only_with_a_code_sent_to_the_old_address
 def test_pending_address_change_is_canceled_when_the_patron_gets_a_staff_role(
     by_passkey, patron, branch, coordinator
 ):
-    """Cancel the change. Staff must confirm a change with a code sent to the old address."""
+    """Cancel the change, because staff must confirm a change with a code sent to the old address."""
     link = begin_pending_change(by_passkey)
     roles.give_role(patron, branch=branch, role="staff", by=coordinator, at=timezone.now())
     assert Client().post(link).status_code == 404
@@ -588,7 +589,7 @@ def test_card_pin_reauthenticates_a_patron_but_does_not_confirm_an_address_chang
 def test_reauthentication_uses_an_email_code_if_the_url_names_an_unavailable_method(
     client, patron, staff, sign_in, by
 ):
-    """Name a method that neither this patron nor this staff member can use, or no method at all."""
+    """Try three methods that neither the patron nor the staff member can use, and a URL without a method."""
     LibraryCard.objects.create(person=staff, ils_id=KNOWN.ils_id, barcode=KNOWN.card, seen_at=timezone.now())
     for person in (patron, staff):
         browser = sign_in(Client(), person, **({"second_factor": False} if person == staff else {}))
@@ -599,11 +600,11 @@ def test_reauthentication_uses_an_email_code_if_the_url_names_an_unavailable_met
         assert browser.get(CHANGE)["Location"].startswith("/me/prove/")
 
 
-# A pending change whose record is merged, copied or erased.
+# Merging, copying and erasing a record with a pending address change.
 
 
 def test_record_with_a_pending_address_change_cannot_be_merged(by_passkey, patron):
-    """Refuse the merge. Otherwise the link in the email to the old address would no longer work."""
+    """Refuse the merge, because it would break the link in the email to the old address."""
     begin_pending_change(by_passkey)
     other = UserFactory()
     with pytest.raises(CannotMerge):
@@ -710,7 +711,7 @@ class TestAtOnce:
         assert (User.objects.count(), AddressChange.objects.count()) == (0, 0)
 
     def test_only_one_person_gets_an_address_that_several_people_wait_for(self, patron, begin_due_change):
-        """Let two changes and a sign-in compete for one address. One gets it, and nobody loses an address."""
+        """Let two address changes and a sign-in compete for one address. Losers keep their old address."""
         for _round in range(times(4, 10)):
             begin_due_change()
             other = UserFactory(email="other@example.org")
@@ -737,7 +738,7 @@ class TestAtOnce:
             assert (given, AddressChange.objects.count()) == (None, 0)
 
     def test_confirmed_address_change_wins_over_a_simultaneous_pending_change(self, patron):
-        """Run two confirmed changes and a pending one. One of the confirmed changes wins."""
+        """Make two confirmed changes and a pending change at once. One of the confirmed addresses wins."""
         for _round in range(times(4, 10)):
             EmailAddress.objects.filter(user=patron).delete()
             User.objects.filter(pk=patron.pk).update(email=OLD)

@@ -38,7 +38,7 @@ def nine_to_five(branch):
             24,
             "2026-11-25 12:00",
             "2026-11-30 12:00",
-        ),  # three days of eight hours, with a weekend between them
+        ),  # for three days of eight hours, over a weekend
     ],
 )
 def test_promised_time_counts_opening_hours(nine_to_five, hours, since, until):
@@ -60,9 +60,9 @@ def test_promised_time_counts_every_hour_if_the_branch_has_no_opening_hours(bran
 def test_promised_time_respects_daylight_saving_changes(branch):
     OpeningHours.objects.create(branch=branch, weekday=6, opens=datetime.time(0), closes=datetime.time(12))
     branch.promise_hours = 5
-    # This night has an extra hour.
+    # This night is an hour longer.
     assert promised_at(branch, chicago("2026-11-01 00:00")) == chicago("2026-11-01 04:00")
-    # This night lacks an hour.
+    # This night is an hour shorter.
     assert promised_at(branch, chicago("2026-03-08 00:00")) == chicago("2026-03-08 06:00")
 
 

@@ -20,9 +20,9 @@ BLOCKED = Card("20001003", "8642135", "43", "Theo Brandt", blocked=True)
 
 @pytest.fixture
 def check(monkeypatch, library, settings):
-    """Return check(server, card=, pin=, **settings), which runs ils_check and returns its lines of output.
+    """Return check(server, card=, pin=, **settings), which runs ils_check and returns the lines of its output.
 
-    The line of an error begins with `!`.
+    If the command fails, the last line is "! " and the error.
     """
 
     def check(server, *, card="", pin="8642135", **more):

@@ -140,7 +140,7 @@ def test_patron_can_sign_out_all_other_devices(client, patron, sign_in):
         browser.post(reverse("account_confirm_login_code"), {"code": mailed_code(person.email)})
 
     page = client.get(reverse("me")).content.decode()
-    # The name also appears in the button's label for screen readers.
+    # The device's name appears twice: in the list, and in the button's label for screen readers.
     assert (page.count("Chrome on Android"), page.count("this device")) == (
         2,
         1,
@@ -164,7 +164,7 @@ def signed_in_browser(person, system):
 def devices_on(browser):
     """Return {device name: mark} of the devices on the account page.
 
-    A form that contains the mark signs the device out.
+    `mark` is the value of the field `device` in the form that signs the device out.
     """
     signed_in = sign_ins.devices(
         browser.get(reverse("me")).wsgi_request.user, here=browser.session.session_key
@@ -179,7 +179,7 @@ def test_patron_can_sign_out_one_other_device(patron):
     # The current device comes first.
     assert list(marks)[0] == "Chrome on Windows"
     here.post(reverse("sign_out_elsewhere"), {"device": marks["Chrome on Android"]})
-    # This request does not sign out the current device.
+    # This view never signs out the current device.
     here.post(reverse("sign_out_elsewhere"), {"device": marks["Chrome on Windows"]})
     here.post(reverse("sign_out_elsewhere"), {"device": devices_on(elses)["Chrome on Linux"]})
     here.post(reverse("sign_out_elsewhere"), {"device": "x"})

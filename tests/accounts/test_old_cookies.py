@@ -32,7 +32,7 @@ def opens(key):
 
 @pytest.fixture
 def signed_in(client, patron):
-    """Return Sam's signed-in browser. `client.before` is its session key from before the sign-in."""
+    """Return Sam's signed-in client. Its attribute `before` is the session key from before the sign-in."""
     ask_for_code(client, patron.email)
     client.before = key_of(client)
     enter(client, mailed_code(patron.email))

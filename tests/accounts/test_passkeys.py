@@ -59,7 +59,7 @@ def device():
 
 @pytest.fixture
 def own(client, patron, sign_in, device):
-    """Return Sam's passkey, which `device` holds. It was added in the browser `client`."""
+    """Add Sam's passkey on `device` in the browser `client`, and return the passkey."""
     prove(sign_in(client, patron))
     make(client, device, "My phone")
     return Passkey.objects.get()
@@ -184,7 +184,7 @@ def test_copied_passkey_with_an_old_counter_is_refused(client, patron, sign_in):
     copied = copy.copy(device)
     assert show(Client(), device)["Location"] == "/"
     browser = Client()
-    # The copy sends the same counter again.
+    # The copied device sends a signature counter that the first device has already sent.
     show(browser, copied)
     assert not signed_in_as(browser)
 
@@ -240,7 +240,7 @@ def test_malformed_passkey_response_never_causes_an_unexpected_error(own, device
         answer[part] = value
     else:
         answer["response"][part] = value
-    # Any other exception fails the test.
+    # An exception other than NotAccepted fails the test.
     with suppress(passkeys.NotAccepted):
         passkeys.verify_authentication(session, answer, among=Passkey.objects.all(), origin=ORIGIN)
 
@@ -378,7 +378,7 @@ def test_passkey_is_offered_again_after_choosing_later_but_not_after_choosing_ne
     if no:
         client.cookies[NO_OFFER] = no.value
     assert sign_in_by_code(client, patron.email, passkeys_here="1") == again
-    # A browser on another device gets the offer.
+    # The choice applies to one browser. Another browser still offers a passkey.
     assert sign_in_by_code(Client(), patron.email, passkeys_here="1") == "/me/passkeys/offer/"
 
 
@@ -473,7 +473,7 @@ def test_staff_with_a_passkey_can_also_set_up_an_authenticator_app(staff, device
 
 
 def test_merging_a_patron_into_a_staff_record_deletes_the_patrons_passkeys(staff, library):
-    """Delete the passkeys. Otherwise a thief who reads the staff member's email could add one by merging."""
+    """Prevent a thief who reads the staff member's email from adding a passkey by a merge."""
     thief = people.person_without_address(at=timezone.now(), language="en")
     PasskeyFactory(person=thief)
     merge_people(thief, staff, by=staff, at=timezone.now())

@@ -55,7 +55,7 @@ def test_patron_returns_to_the_requested_page_after_reauthenticating_by_code(cli
     page = client.get(REAUTHENTICATE).content.decode()
     assert "15 minutes" in page
     assert "this is my device" not in page
-    # Only patrons without an address have this button, so the request confirms nothing.
+    # Only patrons without an address can reauthenticate with this button, and this patron has an address.
     client.post(REAUTHENTICATE, {"confirm": "1"})
     assert opens(client).startswith("/me/prove/")
     client.post(REAUTHENTICATE, {"send": "1"})
@@ -79,7 +79,7 @@ def test_patron_without_an_address_reauthenticates_with_a_button(client, library
     person = people.person_without_address(at=timezone.now(), language="en")
     sign_in(client, person)
     assert "this is my device" in client.get(REAUTHENTICATE).content.decode()
-    # Opening the page confirms nothing.
+    # Opening the page with the button doesn't reauthenticate the person.
     assert opens(client).startswith("/me/prove/")
     assert client.post(REAUTHENTICATE, {"confirm": "1"})["Location"] == "/me/"
     assert opens(client) == "open"

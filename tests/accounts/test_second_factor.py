@@ -33,7 +33,7 @@ def sign_in_by_code(client, email):
 
 @pytest.fixture
 def secret(client, clock, staff):
-    """Return the secret of Rosa's authenticator app, which `client` has set up to open the desk."""
+    """Sign Rosa in, set up her authenticator app, and return the app's secret."""
     sign_in_by_code(client, staff.email)
     page = client.get(reverse("second_factor")).content.decode()
     secret = re.search(r"<code dir=\"ltr\">([A-Z2-7 ]+)</code>", page)[1].replace(" ", "")
@@ -184,7 +184,7 @@ def test_coordinator_can_reset_the_second_factor_of_a_colleague_who_lost_a_phone
     assert at_the_desk(client)
     roles.forget_second_factor(staff, by=coordinator, at=timezone.now())
     assert not Authenticator.objects.filter(user=staff).exists()
-    # A person who finds the phone is signed out too.
+    # All devices are signed out, in case another person has found the lost phone.
     assert client.get(reverse("desk"))["Location"].startswith(reverse("sign_in"))
 
 

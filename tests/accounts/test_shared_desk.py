@@ -68,7 +68,7 @@ def daniel(branch):
 
 @pytest.fixture
 def computer(client, rosa, sign_in, branch):
-    """Return the browser at the front desk, which Rosa unlocked for the day and is using."""
+    """Return the browser of a shared desk computer. Rosa has unlocked the computer and is signed in."""
     sign_in(client, rosa)
     client.post(reverse("desk_computers"), {"branch": branch.pk, "name": "Front desk"})
     return client
@@ -260,7 +260,7 @@ def test_new_pin_is_neither_shown_nor_stored_in_plain_text(client, staff, sign_i
 
 
 def test_pin_hash_cannot_be_checked_without_the_secret_key(rosa, settings):
-    """Require SECRET_KEY for the check. Otherwise a thief of a hash could find its PIN by trying all."""
+    """Require SECRET_KEY for the check. Otherwise a thief could try all PINs on a stolen hash."""
     assert desk_pins._is_right(rosa, ROSA)
     key, settings.SECRET_KEY = settings.SECRET_KEY, "another key"
     assert not desk_pins._is_right(rosa, ROSA)
@@ -326,7 +326,7 @@ def test_losing_the_second_factor_or_the_last_role_deletes_the_desk_pin(rosa, da
     assert not DeskPin.objects.exists()
 
 
-# What a PIN opens.
+# The pages that staff can open after they enter a PIN.
 
 
 def test_desk_shows_the_name_of_the_staff_member_who_entered_a_pin(computer, rosa, daniel):
@@ -388,7 +388,7 @@ def address(route):
     )
 
 
-# A PIN does not open this page, although it is for all staff. Unlocking a computer has its own test above.
+# A PIN isn't enough to open the page `desk_pin`, although the page is for all staff.
 BEHIND_SECOND_FACTOR = {"desk_pin"}
 OUTSIDE_THE_DESK = {
     "kept",
@@ -463,7 +463,7 @@ def test_second_factor_used_on_a_desk_computer_ends_when_the_computer_locks(comp
 
 def test_notice_for_a_staff_member_is_not_shown_after_a_colleague_enters_a_pin(computer, rosa, daniel):
     computer.post(reverse("close_desk_computer", args=["00000000-0000-4000-8000-000000000000"]))
-    # This leaves a notice for the next page that Rosa opens.
+    # When Rosa sets her PIN, the next page shows the notice "PIN saved".
     computer.post(reverse("desk_pin"), {"pin": "590274", "pin_again": "590274"})
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
@@ -641,7 +641,7 @@ def test_only_the_expected_views_count_as_background_requests():
         "desk_queue_news",
         "desk_news",
         "desk_leave",
-        "desk_old_address",  # an open page polls this address; the page that it redirects to counts as use
+        "desk_old_address",  # An open page polls this URL. The target of the redirect counts as use.
         "conversation_news",
         "service_worker",
         "offline",
@@ -661,7 +661,7 @@ def test_pin_returns_the_last_person_to_their_page_but_sends_colleagues_to_the_q
     locked = computer.post(reverse("lock"), {"next": "/desk/cards/"})["Location"]
     page = computer.get(locked).content.decode()
     fields = dict(re.findall(r'<input type="hidden" name="(who|whose|next)" value="(.*?)">', page))
-    # The page asks for Rosa's PIN first.
+    # Rosa locked the computer, so the page asks for her PIN first.
     assert fields == {
         "who": str(rosa.public_id),
         "whose": str(rosa.public_id),
@@ -757,7 +757,7 @@ def test_locking_an_ordinary_computer_does_nothing(client, patron, sign_in):
     assert client.get(reverse("locked"))["Location"] == "/"
 
 
-# Names under which work is stored.
+# Work is recorded under the name of the staff member who did it.
 
 
 def test_work_of_two_staff_on_one_computer_is_recorded_under_the_right_names(

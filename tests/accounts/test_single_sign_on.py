@@ -365,7 +365,7 @@ def test_borrowed_device_asks_for_the_provider_password_and_signs_out_after_two_
     browser = requests.Session()
     sign_in(Client(), provider, browser=browser, sub="1", name="The owner")
     sign_in(client, provider, browser=browser, form={"borrowed": "on"}, **ANA)
-    # The provider still had a session of the device's owner, but asked again.
+    # The device's owner was signed in at the provider, but the provider asked Ana to sign in.
     assert person_in(client).name == "Ana Ruiz"
     assert client.session.get_expiry_age() <= 2 * 60 * 60
     assert client.cookies["sessionid"]["max-age"] == ""
@@ -384,7 +384,7 @@ def test_single_sign_on_does_not_open_the_desk(client, provider, staff):
     sign_in(client, provider, **ANA)
     assert person_in(client) == staff
     assert client.get("/desk/")["Location"].startswith("/second-factor/")
-    # Single sign-on does not reauthenticate staff either.
+    # For staff, single sign-on doesn't count as reauthentication.
     assert client.get(reverse("add_passkey"))["Location"].startswith("/me/prove/")
 
 

@@ -23,9 +23,10 @@ def world(db, world_of_all):
 
 @pytest.fixture
 def owner(world, sign_in):
-    """Return owner(for_staff), which returns a browser of the coordinator, or else of the patron.
+    """Return the function owner(for_staff), which returns a test client.
 
-    The person has just reauthenticated in this browser.
+    The coordinator is signed in if `for_staff` is true, and the patron otherwise. The person has just
+    reauthenticated.
     """
 
     def owner(for_staff):

@@ -16,7 +16,7 @@ def fail_if_any(found, fix):
 
 
 def sweep(routes, method, check, *, browser, fix):
-    """Run `check(client, route)` for every route. If any fail, list these routes and say how to fix them."""
+    """Run `check(client, route)` for every route. If any check fails, list the failed routes and `fix`."""
     fail_if_any(failures(routes, method, check, browser=browser), fix)
 
 

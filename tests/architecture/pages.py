@@ -38,12 +38,15 @@ def mark_translations(monkeypatch):
         monkeypatch.setattr(_trans, name, marked(getattr(_trans, name)), raising=False)
     for module, name in CACHED_FUNCTIONS:
         monkeypatch.setattr(module, name, getattr(module, name).__wrapped__)
-    # This tag keeps the text that it rendered first.
+    # The template tag `fixed` reuses text that it rendered before. That text may be without the marks.
     monkeypatch.setattr(tags.FixedNode, "render", lambda node, context: node.nodelist.render(context))
 
 
 def plain_literals(html, data_texts=()):
-    """Return the words of a page that are neither data nor marked by mark_translations."""
+    """Return the texts of a page that gettext did not return. Leave out `data_texts`.
+
+    Call mark_translations before rendering the page.
+    """
     page_texts = _PageTexts()
     page_texts.feed(html)
     found = []

@@ -1,4 +1,4 @@
-"""List every URL of the portal and who may open it. A test fails if a URL is in no table."""
+"""List every URL of the portal and who may open it. A test fails if this list lacks a URL."""
 
 import inspect
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ VIEWERS_OWN = {
     "who_looked",
     *("add_passkey", "add_passkey_options", "offer_passkey", "merge_records"),
 }
-# URLs with an id, and the attribute of `world` that holds the object.
+# {name of a URL with an id: attribute of `world` that has the object with this id}
 OBJECT = {
     "help_session": "session",
     "session_outcome": "session",
@@ -140,8 +140,8 @@ OBJECT = {
     "forget_second_factor": "person",
     "close_desk_computer": "shared_desk",
 }
-# URLs with an id. Their views look the id up among all rows, not only among rows that the person may see. The
-# text is the reason.
+# {name of a URL with an id: why the view looks up the id among all rows}. All other views look up an id only
+# among the rows that the person may see.
 SHARED = {
     "save_item": "items of the catalog belong to nobody",
     "branch_settings": "coordinators manage all branches",
@@ -185,7 +185,7 @@ def routes():
 
 
 def owned(for_staff):
-    """Return the routes that only staff may open if `for_staff` is true, or else all other routes."""
+    """Return the staff-only routes if `for_staff` is true. Return all other routes if it is false."""
     return [route for route in routes() if route.for_staff == for_staff]
 
 
@@ -203,7 +203,7 @@ def _walk(resolver, prefix, converters):
 
 
 def functions_behind(view):
-    """Return the view and the portal's functions that it calls, directly or indirectly."""
+    """Return the view, and all of our own functions that the view calls directly or indirectly."""
     seen, todo = [], [inspect.unwrap(view)]
     while todo:
         function = todo.pop()

@@ -1,4 +1,4 @@
-"""Attack every URL with addresses of other hosts, with unknown fields and with hostile text.
+"""Attack every route with links to other hosts, with unknown fields and with hostile text.
 
 Also open the links in emails as a link scanner does.
 """
@@ -186,7 +186,7 @@ def columns():
 
 
 def fields_of_every_table(world):
-    """Return a form field for every column. The values are, for example, the id of another person."""
+    """Return {name: value} for every column of every table, for example with the id of another person."""
     other, fields = world.other_patron, {}
     for model in apps.get_models():
         for field in model._meta.concrete_fields:
@@ -243,7 +243,7 @@ def test_unknown_form_fields_are_ignored(world, sign_in):
 
 
 def test_browser_session_without_sign_in_or_visit_code_expires_within_a_day(world):
-    """If sessions of visitors lasted longer, they would fill the database."""
+    """If these sessions lasted longer, they would fill the database."""
     fields = {
         "email": "stranger@example.org",
         "body": "Hello",
@@ -376,7 +376,7 @@ def all_rows():
 
 # Hostile text in every column of every table.
 
-# The text begins with an element, because a column may cut off the rest.
+# The short element <i x> comes first, so that it also fits into short columns.
 HOSTILE = "'\"><i x></i>{{7*7}}<script>alert(2)</script><img src=x onerror=alert(1)>"
 SYSTEM_FIELDS = {
     "slug",
@@ -397,7 +397,7 @@ APPS_WITHOUT_TEXT = {"sessions", "contenttypes", "mfa", "usersessions"}
 
 @pytest.fixture
 def hostile(world):
-    """Return the world with HOSTILE in every text column and a script in every URL column."""
+    """Write HOSTILE into all text columns and a script into all URL columns, and return `world`."""
     for model in apps.get_models():
         for field in model._meta.concrete_fields:
             is_text = (
@@ -427,7 +427,7 @@ def hostile(world):
 
 
 class Elements(HTMLParser):
-    """The elements and script URLs of a page that can only come from HOSTILE."""
+    """A parser of one page. `found` lists the tags and script URLs that HOSTILE adds if it isn't escaped."""
 
     def __init__(self, page):
         super().__init__()

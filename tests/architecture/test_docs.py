@@ -15,11 +15,11 @@ A_TEST = re.compile(r"\btests/[\w/]*(?:\.py(?:::(\w+))?)?")
 A_FILE = re.compile(
     r"`((?:accounts|portal|recommendations|static|templates|components)/[\w/.]+|pyproject\.toml|requirements\.txt)`"
 )
-# Pages name a file relative to one of these folders.
+# The documentation names files relative to these folders.
 FOLDERS = [settings.BASE_DIR, settings.BASE_DIR / "templates"]
 A_LINK = re.compile(r"\]\((?P<page>[\w-]+\.md)?(?:#(?P<heading>[\w-]+))?\)")
 
-# The requirements of ASVS 5.0.0. For each section, the digits are the levels of its requirements in order.
+# {section of ASVS 5.0.0: one digit for each requirement in the section, which is its level}.
 LEVELS = {
     **{"1.1": "22", "1.2": "1111122223", "1.3": "112222222223", "1.4": "222", "1.5": "123"},
     **{"2.1": "122", "2.2": "112", "2.3": "12223", "2.4": "23"},

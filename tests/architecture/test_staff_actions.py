@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-# Public functions with a `by` argument that don't need the decorator `staff_action`, with the reason.
+# {function: reason} of public functions with a `by` argument that don't need the decorator `staff_action`.
 WITHOUT_A_LOCK = {
     "accounts.audit.record": "writes one line for the action that calls it",
     "accounts.patron.children.make_childs_record": "also done by the ILS, when a child's card signs in",
@@ -48,7 +48,7 @@ WITHOUT_A_LOCK = {
 
 
 def actions_in(source, module):
-    """Return {dotted name: whether it has the decorator} for the public functions with a `by` argument."""
+    """Return {dotted name: whether @staff_action decorates it} for public functions with an argument `by`."""
     return {
         f"{module}.{node.name}": any("staff_action" in ast.unparse(one) for one in node.decorator_list)
         for node in ast.parse(source).body

@@ -50,7 +50,7 @@ NOT_THIS_METHOD = 405
 
 @pytest.fixture
 def stranger(world, sign_in, show_code):
-    """Return a function that returns the browser of `who`, one of STRANGERS."""
+    """Return the function stranger(who). It returns the test client of `who`, one of STRANGERS."""
     return lambda who: _stranger(who, Client(), world, sign_in, show_code)
 
 

@@ -54,7 +54,7 @@ def names_of(template):
 
 
 def is_overriding(template):
-    """Return whether a template replaces a template of allauth, or is the HTML version of such a template."""
+    """Return whether allauth has a template with this path, or with this path and the suffix .txt."""
     theirs = Path(allauth.__file__).parent / "templates" / template
     return theirs.exists() or theirs.with_suffix(".txt").exists()
 
@@ -157,7 +157,7 @@ def test_requirements_file_pins_one_django_version(name):
 
 
 def test_newest_requirements_differ_only_in_django_and_allauth():
-    """Let no other package differ, so that one of these two causes any failure of `make test-newest`."""
+    """Check all other versions, so that only Django or allauth can cause a failure of `make test-newest`."""
     supported, newest = (
         dict(re.findall(r"^([\w-]+)(==\S+)", (ROOT / name).read_text(), re.M))
         for name in ("requirements-dev.txt", "requirements-newest.txt")

@@ -23,7 +23,7 @@ WRITES = {
     "bulk_create",
     "bulk_update",
 }
-# Views may write to these objects, because they are not rows.
+# Views may change these objects, because they are not database rows.
 NOT_ROWS = (
     "request.session",
     "cache",

@@ -4,7 +4,7 @@ import gzip
 
 from axe_playwright_python.base import AXE_SCRIPT as AXE
 
-# Limits: the gzipped bytes that block the first paint, all gzipped bytes of the first view, and its requests.
+# Limits for each page: gzipped bytes that block the first paint, all gzipped bytes, and number of requests.
 FIRST_PAINT, FIRST_VIEW, REQUESTS = 10_000, 35 * 1024, 8
 NARROW = {"width": 320, "height": 640}
 
@@ -20,7 +20,7 @@ SMALL_TARGETS = """() => [...document.querySelectorAll('a[href], button, input:n
     return e.checkVisibility() && width > 1 && height > 1 && !e.matches('.skip, .visually-hidden') && !inline && (width < 43.5 || height < 43.5);
 }).map(e => `${e.outerHTML.slice(0, 90)} ${Math.round(e.getBoundingClientRect().width)}x${Math.round(e.getBoundingClientRect().height)}`)"""
 
-# Find elements that reach beyond the page, and text that its box cuts off.
+# Find elements that reach beyond the right edge of the page, and elements that cut off their own text.
 OVERFLOW = """() => {
     const page = document.scrollingElement, tooWide = page.scrollWidth - page.clientWidth;
     const cut = [...document.querySelectorAll('main *, header *, footer *')].filter(e => {
@@ -33,8 +33,8 @@ OVERFLOW = """() => {
     return [...(tooWide > 0 ? [`${tooWide}px too wide`] : []), ...[...out.slice(-2), ...cut].map(e => e.outerHTML.slice(0, 120))];
 }"""
 
-# Space the letters so that their average width, in hundredths of an em, is the same with any installed font.
-# These widths are a little narrower than Roboto Condensed and a little wider than Verdana.
+# The average width of a letter, in hundredths of an em: a little less than in Roboto Condensed, and a little
+# more than in Verdana. FONT spaces the letters so that any installed font has this average width.
 NARROW_FONT, WIDE_FONT = 38, 56
 FONT = """average => {
     window.bars ||= (() => {
@@ -46,7 +46,7 @@ FONT = """average => {
     window.bars.sheet.replaceSync(average ? `* { letter-spacing: ${(average - window.bars.width) / 100}em !important; }` : '');
 }"""
 
-# Find elements that something covers while they have the focus, such as a bar at the edge of the screen.
+# Find elements that are covered while they have the focus, for example by a bar at the edge of the screen.
 HIDDEN_FOCUS = """() => [...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')].filter(e => {
     if (!e.checkVisibility() || e.matches('.visually-hidden')) return false;
     e.focus();
@@ -56,8 +56,8 @@ HIDDEN_FOCUS = """() => [...document.querySelectorAll('a[href], button, input:no
     return !seen || !(e.contains(seen) || seen.contains(e) || seen.closest('label')?.contains(e));
 }).map(e => e.outerHTML.slice(0, 90))"""
 
-# Check the contrast of text, but skip the classes, colors and fonts that passed before in this tab. Text that
-# axe can't decide on is checked again on the next page.
+# Check the contrast of text. An element is skipped if an element with the same classes, colors and fonts has
+# passed in this tab. If axe can't decide on an element, such elements are checked again on the next page.
 CONTRAST = """async () => {
     const judged = new Set(JSON.parse(sessionStorage.getItem('judged'))), places = new Map();
     const style = e => { const s = getComputedStyle(e); return [s.color, s.backgroundColor, s.backgroundImage, s.opacity, s.fontSize, s.fontWeight]; };
@@ -121,7 +121,7 @@ def violations(page):
 
 
 def contrast(page):
-    """Return text with too little contrast. This check takes three quarters of axe's time."""
+    """Return text with too little contrast. CONTRAST skips similar elements, because the check is slow."""
     return told(page.evaluate(CONTRAST))
 
 

@@ -1,4 +1,4 @@
-"""Fixtures for browsers on a phone and at the desk, and for their emails."""
+"""Fixtures for browsers on a phone and at the desk, and for the emails that the portal sends."""
 
 import os
 import re
@@ -15,8 +15,9 @@ from tests.mailers import use_outbox
 # Playwright runs an event loop in the test thread, so Django would refuse queries as asynchronous.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
-# Turn off two internal pages that Chromium opens with each window. They cost a quarter of its time.
-# The list replaces Playwright's own list, so it repeats the features from there that affect a page.
+# The first two features are internal pages that Chromium opens with each window. They cost a quarter of
+# Chromium's time. This list replaces Playwright's own list of disabled features. So the other features repeat
+# the part of Playwright's list that affects web pages.
 DISABLED_FEATURES = [
     *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),
     *(
@@ -36,7 +37,7 @@ DISABLED_FEATURES = [
         "PreconnectToSearch",
     ),
 ]
-# The first one that is installed is used. The headless shell is a quarter faster than the others.
+# The tests use the first of these that is installed. The headless shell is a quarter faster than the rest.
 CHROMIUM = [
     "chromium-headless-shell",
     "chromium",
@@ -86,7 +87,7 @@ def browser_type_launch_args(chromium):
 
 @pytest.fixture(scope="session")
 def base_url():
-    """Set no common address: each test has its own server."""
+    """Override Playwright's fixture with None, because each test has its own server."""
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def site(live_server, settings):
 def opened(new_context, site):
     """Return opened(device, language=, javascript=, …), which opens a page in a new browser.
 
-    The test fails if a browser logs an error or sends a request to a host other than this one and `provider`.
+    The test fails if a browser logs an error, or sends a request to a host other than `site` and `provider`.
     Browsers prefer reduced motion, because animated page changes took a fifth of the time. Pass `motion=True`
     to allow motion.
     """
@@ -165,9 +166,9 @@ def post(site):
 
 @pytest.fixture
 def show(sign_in, show_code, client, site):
-    """Return show(page, person=None, codes=()), which signs the browser in or opens visits by these codes.
+    """Return show(page, person=None, codes=()), which signs in `person` and opens the visits of `codes`.
 
-    It sets cookies and uses no pages of the portal.
+    The function `show` only sets cookies in the browser. The browser loads no page.
     """
 
     def show(page, person=None, *, codes=()):

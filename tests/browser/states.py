@@ -62,7 +62,7 @@ HOSTILE = (
 
 @dataclass(frozen=True)
 class Words:
-    """Texts that people wrote. `hostile` puts the same attack into every field, up to its length."""
+    """The texts that people wrote on the pages. `hostile` replaces each text with an attack."""
 
     library: str = "Harbour Library"
     branch: str = "Harbour Main"
@@ -104,8 +104,8 @@ class Words:
 class State:
     """One state of one page.
 
-    `do` leads from the opened `path` to this state. `main` marks the five states that `make screens` pictures
-    in every variant.
+    `do` is a function that brings the page at `path` into this state. `main` is true for the five states of
+    which `make screens` takes screenshots in every variant.
     """
 
     name: str
@@ -224,7 +224,7 @@ def build(branch, staff, patron, words):
         last_day=timezone.localdate() + datetime.timedelta(days=9),
         cover=staff,
     )
-    # The patron has not read the second half of these messages.
+    # The patron has read only the first half of these 40 messages.
     for number in range(40):
         MessageFactory(
             conversation=long,
@@ -321,7 +321,7 @@ def build(branch, staff, patron, words):
             page.locator("#make-passkey").wait_for(state="attached")
 
     def changes_address(*, stage=""):
-        """Return a function that opens an email change. `stage` says how far the change is confirmed."""
+        """Return a function that opens the page for changing the email address, at the step `stage`."""
         new, old = "new@example.org", leaver.email
         known = {"proved_at": time.time()}
         if stage:
@@ -773,7 +773,7 @@ class Built:
     people: dict
 
     def show_as(self, show, page, who):
-        """Sign in as `who`, one of the keys of `pages`, or open the codes that this person holds."""
+        """Sign in as `who`, or open the codes of `who` for a viewer by code. `who` is a key of `pages`."""
         held = {
             "holder of a code": ["live"],
             "holder of a quiet code": ["quiet"],

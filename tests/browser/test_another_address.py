@@ -18,7 +18,7 @@ NEW, CARD = "new@example.org", fake.CARDS[0]
 
 @pytest.fixture(params=[True, False], ids=["with JavaScript", "without JavaScript"])
 def page(request, phone, patron, branch):
-    """Return the page of a patron who also has a library card."""
+    """Give the patron a library card, and return a browser page on a phone."""
     LibraryCard.objects.create(person=patron, ils_id=CARD.ils_id, barcode=CARD.card, seen_at=timezone.now())
     return phone(javascript=request.param)
 

@@ -117,7 +117,7 @@ def test_reading_request_asks_one_question_at_a_time(javascript, phone, post):
     patron.locator("#next").tap()
     expect(patron.locator("[value=funny]")).to_be_checked()
     expect(patron.locator("#id_words")).to_have_value("like a warm bath")
-    # Enter goes forward, not back.
+    # The Enter key works like the button Next, not like the button Back.
     patron.locator("#id_words").press("Enter")
     patron.locator("#next").tap()
     patron.locator("#next").tap()

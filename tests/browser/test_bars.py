@@ -1,4 +1,4 @@
-"""Test every state of every page against every bar. Each state is opened only once."""
+"""Open every state of every page once, and check it against all limits and rules in bars.py."""
 
 import pytest
 
@@ -40,7 +40,7 @@ def test_every_patron_page_is_accessible_and_light_and_fits_the_screen(who, buil
 def test_every_desk_page_is_accessible_and_fits_the_screen(built, staff, opened, show):
     page, missed = show(opened({}), staff), []
     for state in built.desk:
-        # Bring the page to its state at the smaller width, where there is the least space.
+        # `state.do` runs at the smaller width, because the narrow page has the least space.
         page.set_viewport_size({"width": 360, "height": 800})
         page.goto(state.path)
         state.do(page)

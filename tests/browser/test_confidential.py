@@ -98,7 +98,7 @@ def test_quiet_visit_leaves_no_trace_on_the_patrons_phone(library, branch, staff
     address = patron.url
     patron.locator("#leave").first.tap()
     expect(patron).to_have_url(re.compile("/$"))
-    # htmx stores only the address of the current page.
+    # htmx stores the address of the current page. Nothing else may be stored.
     assert set(patron.evaluate("[...Object.values(localStorage), ...Object.values(sessionStorage)]")) <= {"/"}
     assert patron.goto(address).status == 404
     assert HelpSession.objects.get().patron is None

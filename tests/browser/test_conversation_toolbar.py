@@ -69,7 +69,7 @@ def test_undo_button_is_visible_at_the_end_of_a_long_conversation(conversation, 
     for device in (DESK, PHONE):
         page = show(opened(device), staff)
         page.goto(path(conversation))
-        # The second time, the page opens at its end.
+        # All messages are read now, so the page opens at the end of the conversation.
         page.goto(path(conversation))
         page.locator("#snooze > summary").click()
         assert problems(page) == []

@@ -38,7 +38,10 @@ def ask(branch):
 
 @pytest.fixture
 def queue(ask, branch, staff):
-    """Make six waiting conversations: the first overdue, one a colleague's, one with a very long subject."""
+    """Create six waiting conversations.
+
+    The first is overdue, the second is Omar's, and the last has a very long subject.
+    """
     conversations = [
         ask(f"Question {number}\nIt is about the {number}th floor.", hours=60 - number) for number in range(5)
     ]
@@ -131,7 +134,7 @@ def test_queue_works_by_keyboard(queue, staff, opened, show):
     keys.press("Escape")
     expect(page.locator("#chosen")).to_be_hidden()
 
-    # Without a selection, the key applies to the current row.
+    # If no row is selected, the key "e" applies to the current row.
     keys.press("e")
     expect(page.locator("#notices")).to_contain_text("1")
     assert "Question 2" not in subjects(page)
@@ -211,7 +214,7 @@ def test_shift_click_selects_a_range_and_a_button_selects_all_conversations(queu
     page.locator("#select-all").click()
     assert all(box.is_checked() for box in boxes.all())
     page.locator("#bulk-take").click()
-    # The notice names the colleague whose conversation could not be taken.
+    # One conversation stays assigned to Omar, and the notice says so.
     expect(page.locator("#notices")).to_contain_text("Omar")
 
 
@@ -251,7 +254,7 @@ def test_new_conversations_do_not_move_the_rows_of_an_open_queue_page(
     expect(page.locator("#announce")).to_have_text("1 new in this list")
     expect(page.locator("#count-needs")).to_have_text("6")
     expect(row(page, "Question 0")).to_contain_text("Lena")
-    # The row shows that its conversation left this list.
+    # Question 3 was snoozed. Its row stays on the page and says that the conversation left the list.
     expect(row(page, "Question 3").locator(".changed")).to_be_visible()
     assert (subjects(page), row(page, "Question 3").bounding_box(), focused(page)) == (
         before,

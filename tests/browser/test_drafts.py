@@ -1,4 +1,4 @@
-"""Test that text typed on a phone survives closed pages, lost connections and other devices."""
+"""Test that text typed on a phone is kept if the person closes the page, goes offline or changes devices."""
 
 import re
 import time
@@ -208,7 +208,7 @@ def test_signing_out_deletes_drafts_from_the_device(phone, show, patron, convers
     wait_until_not_saved(page)
     page.goto("/me/")
     assert page.evaluate(STORED_DRAFTS) == ["Is it on Thurs"]
-    # Unlike the portal's own response, this response doesn't clear the browser's storage.
+    # Replace the portal's own response, because its headers would clear the browser's storage.
     page.route("**/sign-out/", lambda route: route.fulfill(status=204))
     page.locator("#sign-out").tap()
     page.wait_for_function(f"!({STORED_DRAFTS}).length")

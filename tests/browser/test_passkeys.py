@@ -21,7 +21,7 @@ PHONE_OF_ITS_OWN = {
 
 
 def with_authenticator(page):
-    """Add an authenticator to the browser. Return a function that sets whether it recognizes its owner."""
+    """Add an authenticator. Return a function that sets whether the authenticator recognizes its owner."""
     browser = page.context.new_cdp_session(page)
     browser.send("WebAuthn.enable")
     there = browser.send("WebAuthn.addVirtualAuthenticator", {"options": PHONE_OF_ITS_OWN})

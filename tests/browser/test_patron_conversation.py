@@ -109,7 +109,7 @@ def test_each_of_several_new_answers_appears_once_on_the_open_page(page, convers
 
 def test_hidden_conversation_page_does_not_poll(page):
     asked = []
-    # Ignore the browser's request for the icon.
+    # Ignore the browser's own request for the favicon.
     page.on("request", lambda request: request.resource_type != "other" and asked.append(request.url))
     page.clock.install()
     page.evaluate(HIDE)

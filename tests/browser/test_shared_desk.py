@@ -49,7 +49,7 @@ def test_two_colleagues_on_a_shared_computer_each_write_under_their_own_name(
 
     page.goto("/desk/record/")
     page.locator("#id_question").fill("How do I start a compost bin?")
-    # Locking saves the unfinished form in the tray at once.
+    # Locking the computer saves the unfinished form immediately.
     page.locator("#lock").click()
     expect(page).to_have_url(LOCKED)
     assert problems(page) == []
@@ -57,7 +57,7 @@ def test_two_colleagues_on_a_shared_computer_each_write_under_their_own_name(
     assert (begun.staff, begun.unfinished_form.fields["question"]) == (staff, "How do I start a compost bin?")
 
     open_as(page, daniel, "4071")
-    # Daniel starts at the desk, not on Rosa's page.
+    # Daniel sees the first page of the desk, not the page that Rosa left open.
     expect(page).to_have_url(re.compile("/desk/$"))
     page.goto(f"/desk/conversations/{conversation.public_id}/")
     page.locator("#id_body").fill("There is a course on Saturday.")

@@ -1,4 +1,4 @@
-"""Test reply templates that are found while typing."""
+"""Test that staff can find and insert reply templates while they type an answer."""
 
 import pytest
 from playwright.sync_api import expect
@@ -54,7 +54,7 @@ def test_typing_a_slash_lists_templates_and_the_enter_key_inserts_the_selected_t
     # The caret is at the end of the template.
     page.keyboard.type(" And more.")
     expect(answer).to_have_value("Good morning and/or evening. Goodbye, Sam Okafor. And more.")
-    # A template is never sent by itself.
+    # Inserting a template sends nothing.
     assert conversation.messages.count() == 1
 
 

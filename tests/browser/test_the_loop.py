@@ -188,7 +188,7 @@ def answer_from_the_queue(desk):
     row = desk.locator(".queue li")
     expect(row).to_have_count(1)
     row.locator("a").click()
-    # Wait until the page has loaded. Its scripts would miss earlier typing.
+    # Wait until the page has loaded, because its scripts miss what is typed before that.
     desk.wait_for_url("**/conversations/**")
     expect(desk.locator(".message.theirs .bubble")).to_have_text(ASKED_AGAIN)
     desk.locator("#id_body").fill(ANSWER)

@@ -1,4 +1,7 @@
-"""Test two colleagues and a patron in one conversation at the same time: one answer, no lost words."""
+"""Test two colleagues and a patron in one conversation at the same time.
+
+Only one answer is sent, and nobody loses text that they typed.
+"""
 
 import datetime
 import re
@@ -87,7 +90,7 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
     expect(rosas.locator("#here")).to_contain_text("Omar Haddad")
     looking = omars.locator("#here").inner_text()
     assert "Rosa Lindqvist" in looking
-    # Rosa's page reports that she writes at once, not with its next poll.
+    # As soon as Rosa types, her page reports this to the server. It doesn't wait for its next poll.
     with rosas.expect_response(re.compile("/news/.*writing=1"), timeout=3000):
         write(rosas, "It is the cyan cartridge.")
     poll(omars)
@@ -108,7 +111,8 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
     expect(rosas.locator("#id_body")).to_have_value("It is the cyan cartridge.")
     expect(omars.locator("#id_body")).to_have_value("Clean the heads again.")
 
-    # Rosa answers. Her answer appears on Omar's page without moving it. Omar's own answer is not sent yet.
+    # Rosa answers. Her answer appears on Omar's page, but his text box doesn't move. When Omar presses Send,
+    # the page first quotes Rosa's answer.
     omars.locator("#id_body").focus()
     rosas.locator("#send").click()
     expect(rosas.locator("#entries .pending-answer button")).to_be_visible()
@@ -132,8 +136,8 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
     expect(omars.locator("#entries .message")).to_have_count(1)
     assert not conversation.messages.filter(side="staff").exists()
 
-    # Omar discards his text after a confirmation. Rosa sends her answer again. The patron sees it only after
-    # the undo window.
+    # Omar discards his text after a confirmation. Rosa sends her answer again. The patron sees Rosa's answer
+    # only after the undo window.
     omars.locator("#discard").click()
     omars.locator("#discard-now").click()
     expect(omars.locator("#id_body")).to_have_value("")
@@ -148,8 +152,8 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
     rosas.clock.fast_forward(16_000)
     expect(rosas.locator("#entries .pending-answer")).to_have_count(0)
 
-    # Omar leaves the page, which tells the server. Rosa sees this at once, or half a minute later if the last
-    # poll of Omar's page arrives after that message.
+    # Omar's page tells the server that he leaves, so Rosa sees it at once. If the last poll of Omar's page
+    # reaches the server later, Rosa sees it after half a minute.
     omars.goto("/desk/")
     for _ in range(35):
         poll(rosas)

@@ -18,7 +18,7 @@ from psycopg import sql
 from tests import databases
 
 ON_POSTGRES = "postgresql" in settings.DATABASES["default"]["ENGINE"]
-# The mark django_db makes the tests' database, which the separate portals copy.
+# The mark django_db creates the test database. Each SeparatePortal copies this database.
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.django_db,
@@ -124,7 +124,7 @@ def old(new_portal, filled):
 
 @pytest.fixture
 def archive(archive_of_all, tmp_path):
-    """Return a backup of the data in `old`."""
+    """Return the path of a new backup of the portal in the fixture `old`."""
     return shutil.copy(archive_of_all, tmp_path / "b.tar.gz")
 
 
@@ -162,7 +162,7 @@ def test_backup_never_overwrites_an_existing_file(old, archive):
 
 
 def changed(archive, *, name, content):
-    """Return a copy of the archive with one member replaced."""
+    """Copy the archive, replace the file `name` in the copy, and return the path of the copy."""
     target = archive.with_name("changed.tar.gz")
     with tarfile.open(archive) as source, tarfile.open(target, "w:gz") as copy:
         for member in source:

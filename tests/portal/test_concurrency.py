@@ -1,7 +1,7 @@
 """Check actions that several processes do at the same time.
 
-These tests run on PostgreSQL only, because SQLite allows one writer at a time and so hides races. They fail
-without the locks on rows, except where a unique constraint is enough.
+The tests run on PostgreSQL only, because SQLite allows one writer at a time and so hides races. A test fails
+if its action doesn't lock rows, unless a unique constraint protects the data.
 """
 
 import datetime
@@ -424,9 +424,10 @@ def test_conversation_row_matches_its_history_after_simultaneous_actions(session
         assert outcomes[:6] == ["done"] * 6
         assert as_written(conversation) == columns(conversation)
         raised = {name: after[name] - before[name] for name in after}
-        # Two messages, two answers and the closings count. The answer that was taken back no longer counts.
+        # Two messages, two answers and each closing raise the version. Taking back an answer lowers it by 1.
         assert raised["version"] == 2 + 2 - 1 + raised["closed"]
-        # Taking back the answer and writing the note count as one change each.
+        # The first two summands are the same messages and answers. Then follow one for taking back the answer
+        # and one for the note.
         assert raised["desk"] == 2 + 2 + 1 + 1 + raised["closed"] + raised["desk events"]
         assert raised["queues"] >= raised["desk"]
 

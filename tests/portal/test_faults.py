@@ -90,7 +90,7 @@ def test_database_restart_causes_no_failed_request():
     LibraryFactory()
 
     def get():
-        """Send a request as the web server does. The test client would keep the database connection open."""
+        """Send a request as the web server does. Django's test client keeps the connection open."""
         said = []
         answer = application(RequestFactory().get("/").environ, lambda status, headers: said.append(status))
         b"".join(answer)
@@ -123,12 +123,12 @@ def test_question_is_not_stored_and_an_error_is_shown_if_the_disk_is_full(sign_i
 
     most = pages("max_page_count")
     with connection.cursor() as cursor:
-        # Remove free pages that earlier tests left in the file. They would have room for all questions.
+        # Remove the free pages that earlier tests left in the file, so that the disk is soon full.
         cursor.execute("VACUUM")
     try:
         pages(f"max_page_count={pages('page_count')}")
         answers = []
-        # The last pages still have room for some questions.
+        # The last pages of the database file have room for some questions, so the first requests succeed.
         while 500 not in answers and len(answers) < 20:
             answers.append((answer := browser.post(ASK, words)).status_code)
             before = (Conversation.objects.count(), Message.objects.count())
@@ -145,7 +145,7 @@ def test_question_is_not_stored_and_an_error_is_shown_if_the_disk_is_full(sign_i
     assert Message.objects.count() == before[1] + 1
 
 
-# Attempts that can't be counted.
+# In the tests below, the rate limits can't be counted, because their table is missing.
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_signing_in_and_opening_a_visit_fail_if_attempts_cannot_be_counted(
 
 @pytest.mark.django_db
 def test_cache_still_contains_a_key_after_four_hundred_more_keys_are_stored():
-    """Store more than 300 keys. Django's default is to remove rows from a cache of that size."""
+    """Store more than 300 keys, which is Django's default for the cache option MAX_ENTRIES."""
     cache.set("used", True)
     for number in range(400):
         cache.set(f"other:{number}", number)

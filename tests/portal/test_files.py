@@ -32,7 +32,7 @@ def kept(file):
 
 
 def with_header_size(file, width, height):
-    """Return the PNG with another size in its header."""
+    """Return a copy of a PNG file, with this width and height in its header."""
     content = bytearray(file.read())
     content[16:24] = width.to_bytes(4, "big") + height.to_bytes(4, "big")
     content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")

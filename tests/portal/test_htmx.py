@@ -1,4 +1,4 @@
-"""Check named partials of a page. On Django 5.2, a package adds their tags. Django 6.0 includes the tags."""
+"""Check template partials. Django 6.0 has them, and a package adds them to Django 5.2."""
 
 import django
 import pytest

@@ -43,7 +43,7 @@ def test_patron_stays_signed_in_only_if_the_old_secret_key_becomes_a_fallback(
     sign_in(client, patron)
     change_key(known=known)
     assert client.get(reverse("me")).wsgi_request.user.is_authenticated == known
-    # That request signed the session with the new key, so the old key is not needed any more.
+    # The first request signed the session with the new key, so the session no longer needs the old key.
     if known:
         change_key(known=False)
         assert client.get(reverse("me")).wsgi_request.user.is_authenticated

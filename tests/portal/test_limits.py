@@ -116,7 +116,7 @@ def test_limit_ends_when_the_oldest_attempt_leaves_the_time_window(set_limit, at
     assert refused(request(ana), "thing").until == NOON + datetime.timedelta(minutes=10)
     at(NOON + datetime.timedelta(minutes=10, seconds=1))
     count(request(ana), "thing")
-    # Both limits are used up now. The one that ends later counts.
+    # The limits for ten minutes and for an hour are both reached. The error has the later end.
     error = refused(request(ana), "thing")
     assert error.until == NOON + datetime.timedelta(hours=1)
     assert error.seconds == 50 * 60 - 1
@@ -340,7 +340,7 @@ def test_every_limit_is_used_in_the_code():
     code = "".join(
         path.read_text("utf-8") for folder in ("accounts", "portal") for path in Path(folder).rglob("*.py")
     )
-    # LIMITS contains each name once. So a name that occurs only once is never used.
+    # LIMITS has each name once. Code that uses a limit repeats the name.
     assert [what for what in LIMITS if code.count(f'"{what}"') < 2] == []
 
 
@@ -393,7 +393,7 @@ def test_counting_an_attempt_runs_four_sql_statements(set_limit, by, django_asse
     asked = request(UserFactory())
     # The first count creates the rows, and the second count updates them.
     for _ in range(2):
-        # Two of the statements belong to the transaction.
+        # Two of the four statements begin and end the transaction.
         with django_assert_num_queries(4):
             count(asked, "thing", target="x")
 

@@ -50,7 +50,7 @@ def po(tree):
 
 
 def translate(tree, changes=()):
-    """Translate every text. The dictionary `changes` {text: (translation, flags)} sets other translations."""
+    """Translate every text as "¡" + text. `changes` overrides this with {text: (translation, flags)}."""
     changes = dict(changes)
     texts = messages.read(tree / "locale", "es")
     for message in texts:

@@ -62,7 +62,7 @@ SHAPES = {
 
 
 def _everything_in(row):
-    """Return what was loaded with a row, including related objects and the state that Django keeps."""
+    """Return a row's class, fields, state and loaded related objects, so that rows can be compared."""
     if not isinstance(row, models.Model):
         return row
     related = {name: _everything_in(value) for name, value in row._state.fields_cache.items()}
@@ -89,9 +89,9 @@ def test_prepared_query_returns_what_the_queryset_returns(two, shape, django_ass
 
 
 def test_prepared_query_is_compiled_once(two, monkeypatch):
-    """Count the compilations.
+    """Call a prepared query three times, and check that it compiles once.
 
-    If this test fails after an upgrade of Django, querysets no longer ask a query for its compiler.
+    If this test fails after an upgrade of Django, Django may no longer call `query.get_compiler`.
     """
     compiled, called = [], []
     init = CachedCompiler.__init__

@@ -201,7 +201,7 @@ def test_logs_contain_no_codes_tokens_or_pins(
         ).text,
     )[1]
     visitor.get(f"/not-me/{token}/")
-    # Read the key now, because stopping the email change signs this visitor out.
+    # Read the session key now, because the next request signs this visitor out.
     session_key = visitor.session.session_key
     visitor.post(f"/not-me/{token}/")
     monkeypatch.setattr(fake.Fake, "check", broken)

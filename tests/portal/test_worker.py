@@ -20,7 +20,7 @@ AT = timezone.now()
 
 @pytest.fixture
 def ran(monkeypatch):
-    """Give the worker one hourly job, and return the list of the times at which it ran."""
+    """Give the worker one hourly job, and return a list. Each run of the job adds its time to the list."""
     ran = []
 
     def job(*, at):

@@ -55,7 +55,7 @@ def test_starting_topics_are_added_with_spanish_names_and_leave_existing_topics_
 def address_of(name, branch, staff, rows):
     """Create `rows` topics with Spanish names, and return the address of the page that shows them."""
     patron = UserFactory()
-    # The figures don't show what patrons replied about visits of the current quarter.
+    # The figures show what patrons replied about a visit only after its quarter is over.
     last_quarter = Library.current().today() - datetime.timedelta(days=100)
     for number in range(rows):
         topic = TopicFactory(name=f"Topic {number:02}")
@@ -110,7 +110,7 @@ def test_spanish_page_reads_all_topic_names_in_one_query(
 
 @pytest.fixture
 def before_the_rows(transactional_db):
-    """Migrate back to the column for Spanish names, and forward again after the test."""
+    """Undo the migration that created the table of topic names, and redo it after the test."""
     migrate_to("0002_text_index")
     yield
     migrate_to("0003_topic_names")

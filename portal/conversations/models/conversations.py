@@ -38,14 +38,14 @@ class ConversationQuerySet(models.QuerySet):
         return self.order_by("-last_message_at", "-pk")
 
     def not_merged(self):
-        """Leave out conversations that were merged into another one, because they have no page any more."""
+        """Leave out conversations that were merged into another one, because they no longer have a page."""
         return self.filter(merged_into=None)
 
     def unread_by(self, person):
         """Return the conversations with messages that `person` has not read.
 
-        `person` is None for a viewer by code. A signed-in person who reads by code has no Participation row
-        of their own. So a row without a person counts for everyone.
+        `person` is None for a viewer by code. What any viewer by code has read counts as read for `person`,
+        too, because a signed-in person who opens the visit by code has no Participation row.
         """
         own_rows = Q(person=None) | Q(person=person) if person else Q(person=None)
         seen = Participation.objects.filter(
@@ -69,7 +69,7 @@ def at_desk_of(person, branches, shown, today):
 
 
 class Side(models.TextChoices):
-    """The two sides of a conversation."""
+    """One side of a conversation."""
 
     PATRON = "patron", _("the patron")
     STAFF = "staff", _("the library")
@@ -83,7 +83,7 @@ class Conversation(models.Model):
     """
 
     class Status(models.TextChoices):
-        """Whose turn it is. `portal.conversations.states` has the rules for changing it."""
+        """A conversation's status. `portal.conversations.states` has the rules for changing the status."""
 
         WAITING_FOR_STAFF = "waiting_for_staff", _("waiting for the library")
         WAITING_FOR_PATRON = "waiting_for_patron", _("waiting for you")
@@ -258,8 +258,8 @@ class Conversation(models.Model):
     def verdicts(self):
         """Return the recommendations whose verdicts belong to this conversation.
 
-        These are the recommendation that the conversation is about and the recommendations in its answers. If
-        other conversations were merged into this one, the recommendations that they were about belong too.
+        These are the recommendation that the conversation is about and the recommendations in its answers.
+        The recommendation of each conversation that was merged into this one is included.
         """
         about = Conversation.objects.filter(
             Q(pk=self.pk) | Q(merged_into=self), recommendation__isnull=False
@@ -271,7 +271,8 @@ class Conversation(models.Model):
     def version_at(self, at):
         """Return the version that the patron may know at the time `at`.
 
-        Answers that are shown by then are counted, even if the worker has not updated `version` yet.
+        Answers that the patron sees at this time are counted, even if the worker hasn't updated `version`
+        yet.
         """
         if self.pending_from is None or self.pending_from > at:
             return self.version

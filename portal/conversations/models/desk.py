@@ -1,4 +1,4 @@
-"""Models that only the desk uses: private notes, reply templates, and the words for the desk's search."""
+"""Models that only the desk uses: private notes, reply templates, and the index of the desk's search."""
 
 import uuid
 
@@ -33,7 +33,7 @@ class ConversationNote(models.Model):
 
 
 class NoteMention(models.Model):
-    """A mention of a colleague in a note, and the time when the colleague opened the conversation."""
+    """A mention of a colleague in a note. `seen_at` is None until the colleague opens the conversation."""
 
     note = models.ForeignKey(ConversationNote, on_delete=models.CASCADE, related_name="mentions")
     person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="note_mentions")

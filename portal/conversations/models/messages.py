@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class MessageQuerySet(models.QuerySet):
-    """The filters of messages."""
+    """A queryset of messages."""
 
     def shown(self, at):
         """Return the messages that the patron may see at the time `at`.
@@ -112,7 +112,7 @@ class AttachmentQuerySet(models.QuerySet):
     """The filters of attachments."""
 
     def open_to_patron(self, person, at):
-        """Return the files of shown messages, and the files that this person has added but not sent.
+        """Return the files of messages that patrons can see at `at`, and this person's unsent files.
 
         `person` is None for a viewer by code.
         """
@@ -264,9 +264,9 @@ class Draft(models.Model):
 
 
 class ReadersForm(models.Model):
-    """What a patron entered in the form *Find me something to read*. The desk shows it as a list.
+    """What a patron entered in the form *Find me something to read*.
 
-    The first message of the conversation says the same in sentences.
+    The desk shows these fields as a list. The first message of the conversation has the same content as text.
     """
 
     conversation = models.OneToOneField(

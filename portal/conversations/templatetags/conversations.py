@@ -50,7 +50,7 @@ def message_opens(message):
 
 @register.simple_tag
 def message_closes(message, address):
-    """Return the HTML for the writer and the time of a message, and its closing tag.
+    """Return the HTML that ends a message: its writer, its time and the closing tag.
 
     The time is a link to the message.
     """

@@ -1,11 +1,11 @@
 """The pages where people ask the library about something new, about a visit, or about a recommended item.
 
-The question of a signed-in person is sent at once. So is a question about a visit that this browser opened by
-code. Other people write their question first, and then sign in or type a code. In the meantime, the question
-is stored in the browser session (pending_questions.py).
+The portal sends a question at once if the person is signed in, or if the question is about a visit that this
+browser opened by code. In all other cases, people write the question first, and then sign in or type a code.
+Until then, the browser session stores the question (pending_questions.py).
 
-Signing in doesn't send the question. On a shared device someone else may have written it, so the person sees
-the question first and presses a button to send it.
+Signing in doesn't send the question, because someone else may have written the question on a shared device.
+So the page shows the question to the person, with a button that sends it.
 """
 
 import uuid
@@ -69,8 +69,8 @@ def ask(request):
 def _keep_until_signed_in(request, form):
     """Store the question in the browser session, and redirect to the page that sends it.
 
-    The session also stores in `none_of` which visits this browser had opened by code. The person said that
-    the question isn't about these visits. It may still be about a visit that they open later.
+    `none_of` lists the visits that this browser has opened by code so far. The person said that the question
+    is not about any of these visits.
     """
     typed = form.cleaned_data
     composer, waiting = (
@@ -130,7 +130,7 @@ def _keep_draft(request, typed):
 
 
 def _typed_beside(request):
-    """Return {name: value as it was typed} for the form's fields besides the text."""
+    """Return {name: value} of the fields in TYPED, without validating the values."""
     return {name: request.POST[name][:40] for name in TYPED if name in request.POST}
 
 
@@ -208,7 +208,7 @@ def ask_about_session(request, public_id):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask_about_item(request, public_id):
-    """Ask about an item. If there is a conversation about the item, redirect to it."""
+    """Ask about a recommended item. On GET, redirect to the conversation about the item if there is one."""
     about = get_object_or_404(
         Recommendation.objects.belonging_to(request.viewer).select_related("item"), public_id=public_id
     )
@@ -225,7 +225,11 @@ def ask_about_item(request, public_id):
 
 
 def _begun(request):
-    """Return the form's initial values, from the question in the browser session or the person's draft."""
+    """Return the form's initial values.
+
+    They come from the unsent question in the browser session. If there is none, they come from the person's
+    draft on the server.
+    """
     person = request.viewer.person
     begun = {"branch": (person and home_branch_of(person)) or request.library.default_branch_id}
     if kept := pending_questions.get(request, pending_questions.QUESTION):
@@ -249,8 +253,8 @@ def _begun(request):
 def _ask_page(request, form, *, waiting="", status=200):
     """Show the form.
 
-    `waiting` is the text of a question that the browser session has stored for another tab. The page warns
-    that the new question would replace it.
+    `waiting` is the text of an unsent question from another tab. The page warns that a new question replaces
+    this text.
     """
     person = request.viewer.person
     composer = form.cleaned_data if form.is_bound else form.initial
@@ -331,7 +335,7 @@ def _send_about(request, about, *, body, client_token):
 
 def _about_page(request, form, *, title, quiet, kept_by, back, status=200):
     person = request.viewer.person
-    # The library only emails answers to people who have the visit in their account.
+    # The library emails answers only to people who have the visit in their account.
     mailed = bool(person and person.email and person.pk in kept_by)
     token = (form.is_bound and form.cleaned_data.get("client_token")) or uuid.uuid4()
     context = {"form": form, "about": title, "quiet": quiet, "mailed": mailed, "token": token, "back": back}

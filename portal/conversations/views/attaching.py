@@ -1,7 +1,7 @@
 """Add files to a composer and serve them, for patron pages and the desk.
 
-The views that call these functions check who may do this. `route` is the name of the URL pattern for the
-files: "attachment" for patrons, and "desk_attachment" for staff.
+These functions check no permissions, so the views that call them must. `route` is the name of the URL pattern
+for the files: "attachment" for patrons, and "desk_attachment" for staff.
 """
 
 from django.contrib import messages
@@ -28,7 +28,8 @@ TYPES = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "pdf": 
 def files_of(conversation, messages, *, route, unsent=None):
     """Return {primary key of a message: [its attachments]} for these messages, with one query.
 
-    `unsent` is a queryset of attachments without a message. They are returned under the key None.
+    `unsent` is a queryset of attachments without a message. The result has these attachments under the key
+    None.
     """
     files = attachments.attachments_of(messages, unsent=unsent)
     for attached in files.values():
@@ -71,10 +72,10 @@ def take_in(request, conversation, *, by, side, client_token, is_sent=False):
 
 
 def _counted(request, conversation, name, file, why):
-    """Count a patron's upload toward the limit, and return it as (name, file, why).
+    """Count a patron's upload toward the limit, and return (name, file, why).
 
-    If the limit is reached, `file` is None and `why` is the reason. This happens before the file is decoded,
-    because decoding is expensive.
+    If the limit is reached, `file` is None and `why` is the reason. Call this function before the file is
+    decoded, because decoding is expensive.
     """
     try:
         limits.count_written(request, "file", conversation)
@@ -86,9 +87,8 @@ def _counted(request, conversation, name, file, why):
 def change_composer(request, conversation, form, *, by, side, route, keep_typed, back):
     """Add files to a composer or remove a file from it, and return the response.
 
-    If attach.js made the request, the response has the added files as list items. Otherwise the browser sent
-    the whole form. Then `keep_typed()` is called to save the text as a draft, and the response redirects to
-    `back`.
+    If attach.js made the request, the response has the added files as list items. If the browser sent the
+    whole form, `keep_typed()` saves the text as a draft, and the response redirects to `back`.
     """
     if not form.is_valid():
         return HttpResponse(status=422)
@@ -131,7 +131,7 @@ def served(request, attachment):
     )
     response.headers["Content-Security-Policy"] = POLICY
     response.headers["Cache-Control"] = "private, no-store"
-    # With this header no middleware compresses the file, which is compressed already.
+    # The file is compressed already. "identity" stops middleware from compressing it again.
     response.headers["Content-Encoding"] = "identity"
     return response
 

@@ -53,7 +53,7 @@ def attachment(request, public_id, file_id):
 
 
 def _find(request, public_id):
-    """Return the conversation and the person to store as the writer.
+    """Return (conversation, person). The person is stored as the one who adds the files.
 
     If the conversation was merged, return the conversation that it was merged into.
     """

@@ -38,10 +38,10 @@ def conversations(request):
 
 @require_safe
 def conversation(request, public_id):
-    """Show the latest messages, including all unread ones.
+    """Show the latest messages of the conversation, including the unread messages.
 
-    With `?message=`, show the messages around that message. With `?before=`, show more of the messages before
-    that message. If htmx sent the request with `before`, return only these earlier messages.
+    `?message=` names a message, and the page shows the messages around it. `?before=` also names a message,
+    and the page shows more earlier messages. If htmx sends `before`, return only the earlier messages.
     """
     now, before, around = timezone.now(), request.GET.get("before"), request.GET.get("message")
     conversation = _for_page(request, now, public_id)
@@ -140,7 +140,7 @@ def _count_message(request, conversation, form):
 def _not_sent_form(typed):
     """Return a form with the typed text, an error and a new token.
 
-    It needs a new token, because a different message was sent with the old token on another page.
+    Another page has already sent a different message with the old token.
     """
     form = ComposerForm(typed | {"client_token": uuid.uuid4()})
     form.add_error(
@@ -212,10 +212,10 @@ def _for_page(request, at, public_id):
 
 
 def _unread_since(request, conversation):
-    """Return the time up to which the viewer has read, or None if they have read everything.
+    """Return the time up to which the viewer has read the conversation, or None if nothing is unread.
 
-    If an answer was pending until a moment ago, `viewer.unread` may not have the conversation yet. So the
-    time is also looked up if `pending_from` is set.
+    `viewer.unread` can lack a conversation whose answer was pending until a moment ago. `pending_from` is
+    then still set, so the time is looked up in this case too.
     """
     if conversation.pk not in request.viewer.unread and conversation.pending_from is None:
         return None
@@ -234,8 +234,8 @@ def _composer_again(request, conversation, form, refused=()):
 def _news(request, conversation, now, *, shown=None, partial="news"):
     """Return a response with the messages and events that the open page doesn't have yet, for htmx.
 
-    If they can't be added to the page, the response has the whole conversation. `shown` is the text that
-    MessageRange.shown_until had when the page was made. If it is None, the text is in the URL.
+    If new entries at the end of the page are not enough, the response has the whole conversation. `shown` is
+    the value of MessageRange.shown_until for the open page, or None to read this value from the URL.
     """
     conversation = _for_page(request, now, conversation.public_id)
     part = conversation_page.messages_since(
@@ -297,8 +297,7 @@ def _mark_read(request, conversation, part, now):
 def _composer(conversation, person, form):
     """Return the context for the composer, which shows a form with errors, the draft, or nothing.
 
-    A form with errors gets the same token again. So if the person corrects and sends it twice, it is still
-    one message.
+    A form with errors keeps its token. So if the corrected form is sent twice, only one message is saved.
     """
     if form is not None:
         return {

@@ -1,4 +1,4 @@
-"""Save drafts, for patron pages and the desk. In the browser, static/js/drafts.js sends them."""
+"""Save the drafts that static/js/drafts.js sends from patron pages and from the desk."""
 
 import uuid
 
@@ -10,13 +10,13 @@ from portal.conversations import drafts
 
 
 def keep(request, conversation, form, *, typed=None, **whose):
-    """Save a draft, and return a response with one of four status codes.
+    """Save a draft, and return a response.
 
-    204 means that the draft was saved, and 422 that the form is invalid. 409 means that there is a newer
-    draft, which the response shows. 410 means that the message was sent before this draft arrived. The
-    response then has a token for the next message.
+    The status code is 204 if the draft was saved, and 422 if the form is invalid. If a newer draft exists,
+    the status code is 409, and the response shows the newer draft. If the message was sent before this draft
+    arrived, the status code is 410, and the response has a token for the next message.
 
-    `typed` has the composer's fields besides the text. `whose` has other arguments of drafts.save_draft, such
+    `typed` has the composer's fields except the text. `whose` has other arguments of drafts.save_draft, such
     as person and side.
     """
     if not form.is_valid():

@@ -1,8 +1,8 @@
 """The pages of the form *Find me something to read*.
 
-Each of the five questions has a page. The last page shows everything that was filled in, with a button that
-sends it. Sending begins a conversation. The browser session stores what was filled in (pending_questions.py),
-so nothing is lost if the person goes back, uses another tab or signs in.
+Each of the five questions has its own page. The last page shows everything that the person filled in, and has
+a Send button that begins a conversation. The session stores what was filled in (pending_questions.py). So
+nothing is lost if the person goes back, uses another tab or signs in.
 """
 
 from django.contrib import messages
@@ -30,9 +30,9 @@ ORDER = list(STEPS)
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def find_reading(request):
-    """Show the question that `?step=` names on GET. Save what was filled in on POST.
+    """Show the question with the name `?step=`, or save what the person filled in.
 
-    After saving, redirect to the next question. With `?then=check`, redirect to the last page instead.
+    After saving, redirect to the next question. If the URL has `?then=check`, redirect to the last page.
     """
     kept = pending_questions.get(request, pending_questions.READING)
     answers = kept["answers"] if kept else {}
@@ -64,7 +64,7 @@ def find_reading(request):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def send_reading(request):
-    """Show everything that was filled in, with a button that sends it. Send it on POST."""
+    """Show everything that the person filled in, with a Send button. Send the filled-in form on POST."""
     kept = pending_questions.get(request, pending_questions.READING)
     if request.method == "POST" and (
         kept is None or request.POST.get("client_token") != kept["client_token"]
@@ -99,7 +99,7 @@ def _first_missing(kept):
 
 @require_POST
 def discard_reading(request):
-    """Delete everything that was filled in."""
+    """Delete everything that the person filled in, without sending it."""
     pending_questions.forget(request, pending_questions.READING)
     messages.success(request, _("Deleted. Nothing was sent."))
     return redirect("home")
@@ -139,9 +139,9 @@ def _address(step):
 
 
 def _next_address(step, by):
-    """Return the address of the question that comes `by` steps after this step. `by` may be negative.
+    """Return the address of the question that is `by` steps after `step`. `by` may be negative.
 
-    After the last question, return the address of the last page.
+    If fewer than `by` questions come after `step`, return the address of the form's last page.
     """
     place = ORDER.index(step) + by
     return _address(ORDER[max(place, 0)]) if place < len(ORDER) else reverse("send_reading")

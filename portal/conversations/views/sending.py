@@ -1,4 +1,4 @@
-"""Send a question. Both asking.py and reading.py use these functions."""
+"""The code that asking.py and reading.py share: send a question that a person has written."""
 
 import uuid
 
@@ -33,7 +33,7 @@ def opened_visits(request):
 
 
 def about_form(request):
-    """Return the form that asks what the question is about, for the page with the button to send it."""
+    """Return the form in which a person chooses what their question is about."""
     form = AboutForm(
         request.POST if request.method == "POST" else None,
         visits=opened_visits(request),
@@ -47,8 +47,8 @@ def about_form(request):
 def is_ready(request, form):
     """Return whether the question can be sent now.
 
-    For this, the form must be posted and valid. The person must be signed in or have chosen a visit, so that
-    the answer can reach them.
+    The form must be posted and valid. The person must be signed in or have chosen a visit, so that the
+    answer can reach them.
     """
     return request.method == "POST" and form.is_valid() and bool(request.viewer.person or form.visit)
 
@@ -60,7 +60,7 @@ def send(request, *, visit, client_token, body, **more):
     """
     sent = sent_before(request, client_token)
     if sent is not None and not sent.messages.filter(client_token=client_token, body=body).exists():
-        # Another device sent a different text with this token, so this text is another question.
+        # Another device sent a different question with this token, so this question gets its own token.
         client_token = uuid.uuid5(uuid.UUID(str(client_token)), body)
         sent = sent_before(request, client_token)
     if sent is None:

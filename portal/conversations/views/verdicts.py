@@ -20,7 +20,7 @@ from recommendations.models import Recommendation
 def verdict(request, public_id):
     """Show the item and the questions about it on GET. Save the verdict on POST.
 
-    After a POST by htmx, return only the item. It is rendered for the page where the patron gave the verdict.
+    After a POST by htmx, return only the item, rendered for the page on which the patron gave the verdict.
     """
     recommendation = get_object_or_404(
         Recommendation.objects.belonging_to(request.viewer).for_page(), public_id=public_id
@@ -44,7 +44,7 @@ def verdict(request, public_id):
     except actions.Erased:
         raise Http404 from None
     back = back_to(request, otherwise="") or _page_of(recommendation, request.viewer)
-    # The home page asks about one item at a time. With ?said=, it shows this item too, with its verdict.
+    # The home page asks about one item at a time. ?said= also keeps this item, with its verdict, on the page.
     shown_at = f"{back}?said={recommendation.public_id}" if back == reverse("home") else back
     if not request.htmx:
         return redirect(f"{shown_at}#rec-{recommendation.public_id}")
@@ -53,7 +53,7 @@ def verdict(request, public_id):
 
 
 def _card(request, recommendation, back):
-    """Return the context of the item, as it appears on the page with the address `back`."""
+    """Return the template context that shows the item as on the page whose address is `back`."""
     conversation = (
         Conversation.objects.belonging_to(request.viewer)
         .filter(

@@ -98,7 +98,7 @@ LIFE = [
         code="live",
         quiet=True,
     ),
-    # Obituary: the furious patron
+    # Obituary
     DemoVisit(
         10,
         9,

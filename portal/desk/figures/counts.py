@@ -41,9 +41,9 @@ def follow_ups(quarter):
 
 
 def outcomes(quarter):
-    """Count what patrons replied to two questions, and return a pair of dicts.
+    """Count the patrons' ratings by topic, and return two dicts.
 
-    The first question is whether they found what they needed. The second is how good the help was. Each dict
+    The first counts the choices of HelpSession.Found, the second those of HelpSession.Satisfaction. Each dict
     is {primary key of a topic, or None: (the count of each choice, …)}.
     """
     found, satisfaction = defaultdict(Counter), defaultdict(Counter)

@@ -1,14 +1,14 @@
-"""Functions that pool small counts, so that only the sum of these counts is shown.
+"""Functions that pool small counts, so that a page shows only the sum of these counts.
 
-If the page showed that fewer than five people gave the same reply, a colleague could guess who they were. So
-every number on the page counts nobody or at least MIN_PEOPLE people. This is also true for the difference
-between the total and the rows, so nobody can work out a smaller number by subtracting.
+If a page showed that fewer than five people gave the same reply, a colleague could guess who they were. So
+each number on the page counts nobody, or at least MIN_PEOPLE people. If a colleague subtracts the shown rows
+from the total, the difference is not a smaller number either.
 """
 
 from dataclasses import dataclass
 
-# This is the usual threshold in library statistics. It applies to what patrons replied, but not to counts
-# of the work that staff did.
+# This is the usual threshold in library statistics. It applies to counts of patrons' replies, but not to
+# counts of staff work.
 MIN_PEOPLE = 5
 
 
@@ -16,9 +16,9 @@ MIN_PEOPLE = 5
 class Pooled:
     """Rows of counts that may be shown."""
 
-    # The rows that may be shown one by one, as {key: (count, …)}.
+    # The rows that may be shown without pooling, as {key: (count, …)}.
     rows: dict
-    # The sum of all other rows, or None if there are none.
+    # The sum of the pooled rows, or None if no row was pooled.
     rest: tuple | None
     total: tuple
 

@@ -27,8 +27,7 @@ def outcome_tables(quarter):
     """Return a table for each question that patrons were asked.
 
     Each table is a dict with the keys `question`, `answers`, `rows` and `is_small`. `rows` is
-    [(topic, counts)]. It is empty if no patron replied, or if so few replied that no row may be shown.
-    `is_small` is true only in the second case.
+    [(topic, counts)]. `is_small` is true if so few patrons replied that no row may be shown.
     """
     topics = {topic.pk: str(topic) for topic in Topic.objects.prefetch_related(*topic_names())}
     questions = [

@@ -18,9 +18,9 @@ def figures(request):
 
     If the URL names no quarter, show the last quarter that has ended.
 
-    What patrons replied is shown only after the quarter ends. If it were shown earlier, someone could compare
-    the page before and after a patron replies, and so find out the reply. Replies that come after the quarter
-    are counted too, so they can still be found out in this way.
+    The page shows what patrons replied only after the quarter ends. During the quarter, a coordinator could
+    find out one patron's reply by comparing the page before and after the reply. Replies that come after the
+    quarter are counted too, so this is still possible for late replies.
     """
     now = Quarter.of(request.library.today())
     first = min(counts.first_quarter() or now, now)

@@ -12,7 +12,7 @@ from .fields import language_field
 
 
 class ReplyForm(forms.Form):
-    """An answer.
+    """A form in which a staff member writes an answer.
 
     The template renders the fields itself, because Django's form rendering took most of the page's time.
     `sequence` is the number of the last draft that the page saved. `seen` is the primary key of the last
@@ -52,7 +52,7 @@ class DraftForm(forms.Form):
 
 
 def composer_extras(data):
-    """Return the posted fields that a draft saves besides its text. These are the items and `then`."""
+    """Return the posted fields that a draft saves in addition to its text: items and "After sending"."""
     return {
         name[:60]: data[name][:20_000]
         for name in list(data)[:500]

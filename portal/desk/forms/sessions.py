@@ -159,7 +159,7 @@ class RecordForm(forms.Form):
         return day
 
     def clean_with_child(self):
-        """Return the library's setting for children, or "" if there is no child."""
+        """Return how the library hands over a child's visit, or "" if the visit is not with a child."""
         return self.library.children if self.cleaned_data["with_child"] else ""
 
     def clean_card(self):

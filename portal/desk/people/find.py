@@ -13,8 +13,8 @@ from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
 from recommendations.search import fold
 
-# The name of the value in the Django session. The value contains today's date, and "people", which is
-# {public id: primary key of the event with the reason, or None}.
+# request.session[FOUND] has today's date and "people". The value of "people" is {public id: primary key of
+# the event with the reason, or None}.
 FOUND = "found_at_desk"
 MAX_REMEMBERED = 60
 MIN_LETTERS = 3
@@ -28,8 +28,8 @@ class TooMany(Exception):
 def at_desk_of(user, found=()):
     """Return the people whose record this staff member may open.
 
-    Some of them have a visit or a conversation that this staff member may open, and so `is_near` is true. The
-    others were found today, and `found` contains their public ids.
+    These are people with a visit or a conversation that the staff member may open, and people found by a
+    search today. `is_near` is true for the first group. `found` has the public ids of the second group.
     """
     visits = HelpSession.objects.at_desk_of(user).filter(patron=OuterRef("pk"))
     shared = HelpSession.objects.at_desk_of(user).filter(shared_with=OuterRef("pk"))
@@ -75,7 +75,7 @@ def _matches(words, name):
 
 
 def is_enough(letters):
-    """Return whether there are enough letters for a search."""
+    """Return whether the text has enough letters for a search by name."""
     return len(fold(letters).replace(" ", "")) >= MIN_LETTERS
 
 
@@ -101,7 +101,7 @@ def found(request):
 
 
 def reason_for(request, person):
-    """Return the reason that the staff member gave today for this person, or ""."""
+    """Return the reason that the staff member gave today for looking up this person, or ""."""
     event = found(request).get(str(person.public_id))
     # A Django session from an older release contains the text of the reason instead of a primary key.
     if not isinstance(event, int):

@@ -63,7 +63,7 @@ class LettersForm(forms.Form):
 
 
 class ReasonForm(forms.Form):
-    """The reason for opening a record."""
+    """The form in which staff give a reason for opening a record."""
 
     reason = _reason(
         _(

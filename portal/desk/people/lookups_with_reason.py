@@ -51,7 +51,7 @@ def lookups_page(params):
 
 
 def _position(text):
-    """Parse the position of the last look-up on the previous page, and return its (time, primary key).
+    """Parse the text that says where the previous page ended. Return (time, primary key) of its last look-up.
 
     Return None if the text isn't valid.
     """

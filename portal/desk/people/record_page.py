@@ -38,9 +38,9 @@ def record_context(request, person):
 
 
 def consent(request, person, visit):
-    """Return (the sentences of the consent, their language).
+    """Return (text of the consent, language of the text).
 
-    Before a staff member keeps the visit in the person's account, they read these sentences to the person.
+    A staff member reads the text to the person before keeping the visit in the person's account.
     """
     language = person.language if person.language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
     with override(language):

@@ -34,6 +34,6 @@ def visit_to_keep(request):
 
 
 def record_url(person, visit):
-    """Return the URL of the person's record. If `visit` is not None, the page offers to keep it."""
+    """Return the URL of the person's record. If `visit` is not None, the page offers to keep the visit."""
     url = reverse("patron_record", args=[person.public_id])
     return f"{url}?session={visit.public_id}" if visit else url

@@ -14,7 +14,7 @@ urlpatterns = [
     path("<uuid:public_id>/child/", records.change_childs_record, name="change_childs_record"),
     path("<uuid:public_id>/merge/", merging.merge_records, name="desk_merge_records"),
     path("<uuid:public_id>/unmerge/", merging.unmerge_records, name="desk_unmerge_records"),
-    # Pages that were open during an update still post to these addresses of an earlier version.
+    # An earlier version used these URLs. Pages that were open during an update still post to them.
     path("<uuid:public_id>/join/", merging.merge_records, name="desk_old_merge_records"),
     path("<uuid:public_id>/part/", merging.unmerge_records, name="desk_old_unmerge_records"),
 ]

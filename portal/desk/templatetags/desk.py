@@ -1,7 +1,6 @@
 """Template tags that render messages and items in Python.
 
-Templates for messages and items would be most of the cost of a conversation's page. Each function escapes the
-values that it inserts.
+With Django's templates, a conversation's page would take much longer. Each function escapes all values.
 """
 
 from functools import lru_cache
@@ -110,7 +109,7 @@ def _verdict(recommendation):
 
 @register.simple_tag
 def of_conversation(name, conversation):
-    """Return the URL of a conversation for this URL name. This is ten times as fast as {% url %}."""
+    """Reverse the URL `name` with the conversation's public id, ten times as fast as {% url %}."""
     return _url_of_nil(name, get_urlconf(), get_script_prefix()).replace(NIL, str(conversation.public_id))
 
 
@@ -123,7 +122,7 @@ def _url_of_nil(name, _urlconf, _prefix):
 def time_line(context):
     """Render the entries of the `timeline` in the context, day by day.
 
-    Files and pending answers have templates, because they are so rare that the cost doesn't matter.
+    Only files and pending answers use a slow template, because they are rare.
     """
     timeline, html = context["timeline"], []
     for day, entries in timeline.days:

@@ -72,9 +72,9 @@ def _save(request, form, absence):
 
 
 def _warn_of_clashes(request, absence, person):
-    """Warn if the colleague who covers is away as well.
+    """Warn if the colleague who covers for `person` is away on some of the same days.
 
-    Also warn if this person is the cover for someone else on these days.
+    Also warn if `person` is the cover for someone else on some of these days.
     """
     covers_away, covered = actions.clashes_of(absence)
     for clash in covers_away:

@@ -1,4 +1,4 @@
-"""Responses to actions on a conversation. They redirect to the conversation, which then shows a message."""
+"""Redirect to a conversation after an action on it, and show a notice on the conversation's page."""
 
 from functools import wraps
 
@@ -27,7 +27,7 @@ def unless_erased(view):
 def back_to_conversation(request, conversation, words, *, undo=False, level=messages.INFO):
     """Redirect to the conversation, or to the queue if the staff member can no longer open the conversation.
 
-    The next page shows these words. With `undo`, it also shows a button that undoes the action.
+    The next page shows the text `words`. With `undo`, the page also shows a button that undoes the action.
     """
     tag = undo_tag(request.user, conversation) if undo else ""
     messages.add_message(request, level, words, extra_tags=tag)

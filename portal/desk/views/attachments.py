@@ -1,4 +1,4 @@
-"""Views with which staff add files to an answer, remove them from it, and open files of a conversation."""
+"""Views for staff: add a file to an answer, remove the file, and open the files of a conversation."""
 
 from contextlib import suppress
 
@@ -53,8 +53,8 @@ def desk_attach(request, public_id):
 def desk_attachment(request, public_id, file_id):
     """Return a file of the conversation.
 
-    The access log records this as opening the conversation. A preview is not recorded, because it is part of
-    the conversation's page and the log already has that page.
+    The access log records that the staff member opened the conversation. A preview adds no line to the log,
+    because opening the page with the preview has already added one.
     """
     conversation = conversation_at_desk(request, public_id, "patron")
     attachment = get_object_or_404(conversation.attachments.open_to_staff(request.user), public_id=file_id)

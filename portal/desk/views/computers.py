@@ -1,7 +1,6 @@
 """Shared desk computers.
 
-Staff can unlock the computer that they are using until the end of the day. They can also close any unlocked
-computer, and set their own PIN.
+Staff can unlock their current computer for the rest of the day, close any unlocked computer, and set a PIN.
 """
 
 from django.contrib import messages
@@ -52,7 +51,7 @@ def _unlock(request):
 @staff_only
 @require_POST
 def close_desk_computer(request, public_id):
-    """Close this or another shared desk computer, so that no PIN opens it any more."""
+    """Close this or another shared desk computer, so that PINs no longer work on it."""
     is_here = request.shared_desk and request.shared_desk.public_id == public_id
     desk = request.shared_desk if is_here else get_object_or_404(_unlocked(request.user), public_id=public_id)
     shared_desks.close(desk, by=request.user, at=timezone.now())

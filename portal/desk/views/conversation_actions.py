@@ -1,7 +1,7 @@
 """Actions that decide who works on a conversation and when: take, assign, transfer, snooze, wake and undo.
 
-Each action has its own form and then redirects to the conversation. The composer saves a draft, so this does
-not lose an answer that is half written.
+Each action has its own form, and redirects to the conversation. The redirect doesn't lose an answer that is
+half written, because the composer saves a draft.
 """
 
 from django.contrib import messages

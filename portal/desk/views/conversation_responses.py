@@ -24,8 +24,8 @@ from portal.desk.timeline import build_timeline
 from portal.desk.toolbar import toolbar_context
 from portal.htmx import render_page
 
-# Each update of an open page also repeats the entries from this long before the previous update. So the page
-# can remove answers that were taken back, and add messages that were saved late.
+# An update of an open page includes the entries since the previous update, and repeats those of one more
+# minute. So the page can remove answers that were taken back, and add messages that were saved late.
 POLL_OVERLAP = datetime.timedelta(minutes=1)
 
 
@@ -63,7 +63,7 @@ def redirect_to(request, conversation, anchor=""):
 
 def _whole_page(request, conversation, *, status, **composer):
     at = timezone.now()
-    # Every whole page shows the conversation, even if the request only posted a form. So log each of them.
+    # This page shows the conversation, so log that the staff member opened it, even after a POST request.
     log_opened(request, conversation, at=at)
     around = presence.look(conversation, person=request.user, at=at)
     timeline = build_timeline(
@@ -90,7 +90,7 @@ def _composer_and_news(request, conversation, **composer):
     timeline = build_timeline(
         conversation, user=request.user, at=at, read_until=around.read_until, since=since - POLL_OVERLAP
     )
-    # The composer quotes the messages in `newer`. They can be older than this part of the timeline.
+    # The composer quotes the messages in `newer`. The timeline may not include them, so log the reading too.
     if timeline.entries or composer.get("newer"):
         log_reading(request, conversation, at=at)
     presence.come(conversation, person=request.user, at=at, read_until=timeline.read_until, around=around)

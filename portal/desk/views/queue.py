@@ -1,4 +1,4 @@
-"""The queue, which lists conversations that need an answer and other things to do at the desk."""
+"""The queue: the conversations that need an answer, and other tasks of the desk."""
 
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -45,9 +45,9 @@ def desk(request):
 @background_request
 @require_GET
 def desk_queue_news(request):
-    """Respond to the poll of an open page.
+    """Respond to a poll from an open queue page.
 
-    Return status 204 if nothing has changed. Otherwise return the current rows and counts.
+    Return status 204 if the queues haven't changed. Otherwise return the current rows and counts.
     """
     at = timezone.now()
     asked = QueueQuery.read(request.GET, request.user)

@@ -41,7 +41,7 @@ def record(request):
 
 
 def _new_form(request):
-    """Show an empty form. If the URL has a `conversation`, the form logs it as a contact."""
+    """Show an empty form. If the URL has `conversation`, the form logs that conversation as a contact."""
     initial = defaults(request.user, request.library, timezone.now())
     if "conversation" in request.GET:
         conversation = conversation_to_log(request, request.GET["conversation"])
@@ -53,8 +53,8 @@ def _new_form(request):
     return record_page(request, record_form(request, initial=initial), ItemPicker())
 
 
-# The functions for the buttons of the form. `draft` is the unfinished session in which the form was saved
-# before, or None.
+# Each of these functions handles one button of the form. `draft` is the unfinished session that was saved
+# earlier from the same form, or None.
 
 
 def _save_and_hand_over(request, draft, token):
@@ -75,7 +75,7 @@ def _save_and_hand_over(request, draft, token):
 
 
 def _save_only(request, draft, token):
-    """Record the session without a code."""
+    """Record the session, but create no code for the patron."""
     help_session, response = _record(request, draft, token)
     return response or redirect("desk_session", help_session.public_id)
 
@@ -115,7 +115,8 @@ def _change_items(request, draft, token):
         context = items_context(picker, branch_for(request), reverse("record"))
         response = render(request, "desk/items.html", context)
         response["HX-Replace-Url"] = url
-        # This makes the page save the form again. An autosave that began before could save the old items.
+        # This header makes the page save the form again. Otherwise an autosave that began before this request
+        # could replace the new items with the old ones.
         response["HX-Trigger-After-Settle"] = "items-changed"
         return response
     if picker.written.errors:
@@ -131,7 +132,7 @@ RECORD_ACTIONS = {"save": _save_and_hand_over, "save_only": _save_only, "later":
 def _record(request, draft, token):
     """Record the session, and return (the session, None).
 
-    Return (None, a response) instead if the form has errors, or if it logs a conversation as a contact.
+    If the form has errors or logs a conversation as a contact, return (None, a response) instead.
     """
     picker = ItemPicker(request.POST)
     are_items_valid = picker.check()
@@ -177,7 +178,7 @@ def _log_as_contact(request, form, picker, draft, token, conversation, fields):
 
 
 def _attach_card(request, form, help_session, card):
-    """Attach a code card to the session and return True, or add an error to the form."""
+    """Attach a code card to the session and return True, or add an error to the form and return False."""
     if not limits.counted(request, form, "card", "code_at_desk"):
         return False
     try:

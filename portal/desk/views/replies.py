@@ -25,14 +25,14 @@ from recommendations.models import Recommendation
 
 from .conversation_responses import redirect_to, show_conversation, show_message
 
-# The names of the item picker's buttons. If a name here ends with a hyphen, the full name has more after it.
+# What the buttons of the item picker post as `action`. After a hyphen, an id or a number follows.
 ITEM_ACTIONS = ("find", "add_item", "pick-", "remove-")
 
 
 @staff_only
 @require_POST
 def desk_reply(request, public_id):
-    """Call the function of the pressed button of the composer."""
+    """Call the function for the button that was pressed in the composer."""
     conversation = conversation_for_page(request, public_id)
     action = request.POST.get("action", "send")
     name = "template" if action.startswith("template-") else action
@@ -194,7 +194,7 @@ def desk_draft(request, public_id):
 def desk_take_back(request, public_id):
     """Take back a pending answer, and put its text back into the composer.
 
-    If the staff member has typed something new there, the new text comes below.
+    If the composer already contains a new text, the new text comes after the answer.
     """
     conversation, at = conversation_for_page(request, public_id), timezone.now()
     message = conversation.messages.filter(public_id=uuid_or_none(request.POST.get("message"))).first()
@@ -215,9 +215,9 @@ def desk_take_back(request, public_id):
 
 
 def _save_typed(request, conversation, at):
-    """Save the text that was typed after the answer was sent.
+    """Save a draft with the text that was typed after the answer was sent.
 
-    Its sequence number is one higher than that of the last draft, so it counts as newer.
+    The draft's sequence number is one higher than the last one, so that the draft counts as the newest.
     """
     sequence = (number_or_none(request.POST.get("sequence")) or 0) + 1
     form = DraftForm(request.POST.dict() | {"sequence": sequence})

@@ -71,7 +71,7 @@ def take_out(request, public_id):
     """Ask whether to take a person out of a child's shared visit.
 
     A POST request then takes the person out, and revokes the codes of the visit. `who` is the public id of
-    the person, who has the visit in their account but shouldn't have it.
+    the person.
     """
     help_session = get_object_or_404(_sessions(request).select_related("shared_with"), public_id=public_id)
     who = request.POST.get("who") or request.GET.get("who", "")

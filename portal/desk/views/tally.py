@@ -39,7 +39,7 @@ def undo_tally(request, public_id):
 
 
 def _response(request, counted):
-    """Show today's tally. If `counted` is not None, also show a button that removes it."""
+    """Show today's tally. If `counted` is not None, add a button that takes this count back."""
     is_queue = request.POST.get("from") == "queue"
     if request.htmx:
         context = {

@@ -15,7 +15,7 @@ from portal.text import uuid_or_none
 def desk_templates(request):
     """List the reply templates for a conversation, with their placeholders filled in.
 
-    If the URL has `q`, list only the templates that contain its words.
+    If the URL has `q`, list only the templates that contain all words of `q`.
     """
     conversations = Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).select_related(
         "patron", "help_session", "recommendation__item"

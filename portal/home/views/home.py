@@ -57,7 +57,8 @@ def home(request):
 def _asked(viewer, said):
     """Return the context for the part of the page that asks for a verdict.
 
-    It has the recommendation `said`, if any, and then the next recommendation without a verdict.
+    `said` is the public id of the recommendation that just got a verdict, if any. The page shows this
+    recommendation, and then the next recommendation without a verdict.
     """
     conversations = (
         Conversation.objects.belonging_to(viewer).filter(recommendation__public_id=said) if said else []

@@ -20,8 +20,8 @@ def offline(request):
 def service_worker(request):
     """Return the script of the service worker.
 
-    The address of the script is at the root, because the service worker must cover every page. The version in
-    the script changes with the style sheet.
+    The URL of the script is at the root of the site, so that the service worker covers every page. The script
+    contains the version of the style sheet.
     """
     return render(
         request,

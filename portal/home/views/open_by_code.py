@@ -32,7 +32,7 @@ from portal.security_log import note
 from portal.text import uuid_or_none
 
 CODES_PER_BROWSER_MAX = 50
-# This maps each error to the key of the reason that the page shows, and to the HTTP status.
+# {error: (key of the reason that the page shows, HTTP status)}
 REFUSALS = {
     CodeKept: ("used", 410),
     CodeExpired: ("expired", 410),
@@ -65,7 +65,7 @@ def open_code_link(request, code):
     if request.method == "HEAD":
         return HttpResponse()
     if "prefetch" in request.headers.get("Sec-Purpose", request.headers.get("Purpose", "")):
-        # A browser doesn't reuse a prefetched error, so it asks again when the person opens the link.
+        # A browser doesn't reuse a prefetched error. It sends a new request when the person opens the link.
         return HttpResponse(status=503)
     form = CodeForm({"code": code})
     return _open(request, form.cleaned_data["code"] if form.is_valid() else "")
@@ -97,10 +97,10 @@ def open_account(request):
 
 @require_POST
 def leave(request):
-    """Remove from this browser the visits that it opened by code, and show a harmless page.
+    """Remove the visits that were opened by code, or only the visit that the form names.
 
-    If the form names a visit, only this visit is removed. Unsent questions in the browser session are deleted
-    too.
+    Unsent questions of this browser are deleted too. If the form names no visit, the browser then goes to the
+    library's catalog, so that the next person sees no page of the portal.
     """
     ids = request.session.get(OPENED_CODES, [])
     codes = ClaimCode.objects.filter(pk__in=ids)
@@ -144,7 +144,7 @@ def _open(request, code):
         tries.was_wrong()
         return _refused(request, "unknown", status=404)
     except tuple(REFUSALS) as why:
-        # The code exists, so the person wasn't guessing.
+        # The code exists, so this request does not count as a guess.
         tries.was_right()
         if isinstance(why, CodeKept) and _keeps(request.viewer.person, why.help_session):
             return redirect(why.help_session)

@@ -44,7 +44,7 @@ def _chunks(file):
     while block := file.read(BLOCK):
         *whole, rest = (rest + block).split(END_OF_RECORD)
         yield from (chunk.lstrip(b"\r\n \x00\x1a") + END_OF_RECORD for chunk in whole)
-        # No record is this long, so this isn't a MARC file. Yield the bytes, so they don't fill the memory.
+        # No record is longer than RECORD_MAX, so the file isn't MARC. Yield the bytes to free the memory.
         if len(rest) > RECORD_MAX:
             yield rest[:RECORD_MAX]
             rest = b""
@@ -91,10 +91,10 @@ def _read_piece(piece, number):
 
 
 def _is_utf8(piece):
-    """Return whether the record is UTF-8. The leader is not used, because it is often wrong.
+    """Return whether the record has non-ASCII characters in UTF-8. Ignore the leader, which is often wrong.
 
-    If text with non-ASCII characters is valid UTF-8, it isn't MARC-8. In MARC-8, the byte after an accent is
-    a plain letter, which is not valid in UTF-8.
+    MARC-8 text with accents is never valid UTF-8. In MARC-8 an ASCII letter follows each accent byte, and in
+    UTF-8 that sequence is invalid.
     """
     try:
         return not piece.isascii() and bool(piece.decode("utf-8"))
@@ -138,12 +138,12 @@ def read_xml(file):
 
 def _read_element(declaration, text, prefix, number):
     try:
-        # The namespace prefixes are declared in the <collection> element, which isn't part of this text. So
-        # declare each prefix here. The namespace itself doesn't matter.
+        # `text` is a record without the <collection> element, which declares the namespace prefixes. So
+        # declare each prefix here, with any namespace.
         undeclared = set(re.findall(rb"</([\w.-]+):", text)) | ({prefix} if prefix else set())
         wrapper = b"".join(b' xmlns:%s="marc"' % name for name in sorted(undeclared))
         document = declaration + b"<one" + wrapper + b">" + text + b"</one>"
-        # This is safe, because the text has no doctype and so no entities that could expand.
+        # The text has no doctype, so it can't define entities, and parsing it is safe.
         element = ElementTree.fromstring(document)[0]  # noqa: S314  see above
         return draft(_from_element(element), number, text).finished()
     except ElementTree.ParseError as error:

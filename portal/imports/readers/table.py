@@ -12,8 +12,8 @@ from portal.text import clean
 from recommendations.models import Item
 from recommendations.search import fold
 
-# For each field, the names that its column can have, as `fold` returns them. If a file has several of these
-# columns, the first one in this list is used. Of ISBN columns, all are used.
+# {field: the column names that are recognized for it, as `fold` returns them}. If several columns of a file
+# match a field, the name that comes first here is used. For ISBNs, all matching columns are used.
 GUESSES = {
     "title": ["title", "main title", "book title", "name", "titulo", "titre", "titel"],
     "creators": [
@@ -76,7 +76,7 @@ def read_table(file, *, mapping):
         text.seek(0)
         yield from _read_rows(csv.reader(text, delimiter=delimiter), mapping)
     finally:
-        # Without this, the wrapper would close the file, which is the caller's job.
+        # Don't let the wrapper close the file, because the caller closes it.
         text.detach()
 
 
@@ -92,7 +92,7 @@ def _read_rows(rows, mapping):
 
 
 def _next(rows, number):
-    """Return the next row, or a Fault if it can't be read, or None at the end of the file."""
+    """Return the next row. Return a Fault if the row can't be read, and None at the end of the file."""
     try:
         return next(rows, None)
     except csv.Error as error:

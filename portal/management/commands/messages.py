@@ -18,7 +18,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation.template import templatize
 
-# For each function, the positions of the texts among its arguments, as Babel writes them. "c" is the context.
+# {name of a function: positions of the texts in its arguments}, in Babel's format. "c" marks a context.
 FUNCTIONS = {
     "gettext": None,
     "gettext_lazy": None,
@@ -119,7 +119,7 @@ def texts_in(path):
 
 
 def _functions_used_by(source):
-    """Return FUNCTIONS together with the names under which a module imports these functions."""
+    """Return FUNCTIONS, extended by the aliases under which `source` imports these functions."""
     functions = dict(FUNCTIONS)
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module == "django.utils.translation":

@@ -69,7 +69,8 @@ class Command(BaseCommand):
     def _answer(self, name, question, default, given, interactive):
         """Return the value of the option. If the option is missing, ask the person or use the default.
 
-        If a typed value is not valid, ask again. If another value is not valid, raise CommandError.
+        If the person answers with an invalid value, ask again. Raise CommandError if the option or the
+        default is invalid.
         """
         while True:
             if given is not None:

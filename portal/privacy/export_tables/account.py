@@ -1,4 +1,4 @@
-"""Export tables about the person, how they sign in, and what was done with their record."""
+"""The tables of an export that are about the person, their sign-ins, and what was done with their record."""
 
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
@@ -98,7 +98,8 @@ TABLES = {
         lambda person, at: UserSession.objects.filter(user=person).order_by("created_at", "pk"),
         {"began_at": "created_at", "network_address": "ip", "browser": "user_agent"},
     ),
-    # The new address is left out, because the owner of the old address could have asked for this export.
+    # The new address is left out. A person who can read the old mailbox could have requested this export, and
+    # must not learn the new address.
     "address_changes": Table(
         "accounts.AddressChange",
         _("a change of your email address that is not complete yet"),

@@ -1,4 +1,4 @@
-"""Export tables about conversations."""
+"""The tables of an export that are about conversations."""
 
 from django.db.models import BooleanField, Case, Q, Value, When
 from django.utils.translation import gettext_lazy as _
@@ -57,10 +57,10 @@ def _messages(person, at):
 
 
 def _is_own(person, field):
-    """Return an expression that says whether this person wrote a row on the patron's side.
+    """Return an expression that is true for rows that the person wrote, and false for rows by someone else.
 
-    `field` is the name of the author's field. In a shared visit, either person may have written a row without
-    an author. For such a row the expression is None.
+    `field` is the name of the author's field. Rows without an author count as the person's own. But if the
+    visit is shared, the child or the adult may have written such a row, so the expression is None.
     """
     unnamed, shared = Q(**{field: None}), Q(conversation__help_session__with_child=Library.Children.SHARED)
     return Case(

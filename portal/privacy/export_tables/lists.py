@@ -1,4 +1,4 @@
-"""Export tables about saved lists."""
+"""The tables of an export that are about saved lists."""
 
 from django.utils.translation import gettext_lazy as _
 

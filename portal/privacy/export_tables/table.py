@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Table:
-    """A table in an export: the rows of one model that a person may have, and the columns for each row.
+    """A table in a person's export. It has rows of one model.
 
-    `rows(person, at)` returns a queryset. `columns` is {name: source}. A source is a path of attributes, or a
-    function that is called with (row, at). docs/export.md explains each column.
+    `rows(person, at)` returns the rows as a queryset. `columns` is {name: source}. A source is a path of
+    attributes, or a function that is called with (row, at). docs/export.md explains each column.
     """
 
     model: str

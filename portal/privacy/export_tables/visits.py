@@ -1,4 +1,4 @@
-"""Export tables about visits and recommendations."""
+"""The tables of an export that are about visits and recommendations."""
 
 from django.utils.translation import gettext_lazy as _
 

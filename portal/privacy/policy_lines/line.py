@@ -27,7 +27,8 @@ class Group(Enum):
 class Line:
     """A policy line: what the library keeps in the rows of one model, until when, and why.
 
-    The `periods` replace `{0}` and `{1}` in `until`. They come from the code that deletes the rows.
+    The values in `periods` replace `{0}` and `{1}` in `until`. The code that deletes the rows uses the same
+    values.
     """
 
     keeps: str
@@ -40,7 +41,7 @@ class Line:
     # The worker's job that deletes the rows. It is "" if a person deletes the rows, or if they are deleted
     # together with another row.
     ended_by: str = ""
-    # The rows of this model are deleted together with a row of the model named here.
+    # The name of another model, if each row is deleted together with a row of that model.
     ends_with: str = ""
 
     @property

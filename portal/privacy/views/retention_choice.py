@@ -37,7 +37,7 @@ def remember(request):
     sentences = effect(request.user, **choice, at=at)
     if request.method != "POST":
         return render(request, "privacy/remember.html", {"form": form, "effect": sentences})
-    # Otherwise anyone who finds the device signed in could have all visits deleted.
+    # Without reauthentication, anyone who finds the device signed in could have all visits deleted.
     if not recently_authenticated(request):
         return redirect(f"{reverse('reauthenticate')}?{urlencode({'next': _address_of(choice)})}")
     before = _current_choice(request.user)

@@ -14,7 +14,7 @@ from portal.privacy import sharing
 
 @require_POST
 def stop_keeping(request, public_id):
-    """Remove the visit from the viewer's account. It stays with the other person, the child or the adult."""
+    """Remove the visit from the viewer's account. The other person, child or adult, still has the visit."""
     visit = get_object_or_404(_shared(request), public_id=public_id)
     if request.viewer.person.pk not in (visit.patron_id, visit.shared_with_id):
         raise Http404

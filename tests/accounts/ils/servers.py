@@ -23,9 +23,9 @@ HEAD = "64{status}00020261125    101112000000000000000000000000"
 class Sip2Server:
     """A SIP2 server that can be made to fail.
 
-    `asked` holds every line received, and `connections` counts the connections. If `fault` is set, the server
-    sends what `fault(number of lines so far, last line, right response)` returns, or nothing if that is None.
-    `fault` can also raise Hang or HangUp.
+    `asked` has all received lines, and `connections` counts the connections. A test can set a function as
+    `fault(number of received lines, last line, right response)`. The server sends what this function returns,
+    and sends nothing if the function returns None. The function can also raise Hang or HangUp.
     """
 
     def __init__(self, cards, *, charset="cp850", id_field="", more=lambda card: ""):
@@ -138,11 +138,11 @@ class Sip2Server:
 
 
 class Hang(Exception):
-    """Raised by a fault: the server sends nothing more but keeps the connection open."""
+    """A simulated fault: the server sends nothing more but keeps the connection open."""
 
 
 class HangUp(Exception):
-    """Raised by a fault: the server closes the connection."""
+    """A simulated fault: the server closes the connection."""
 
 
 def read_line(came):

@@ -44,7 +44,7 @@ def signed_in(ils, card=SAM):
 
 
 def test_sip2_checksum_matches_the_standard():
-    """Use the resend requests of both sides. Their bytes never vary, so their checksums are known."""
+    """Check our resend request and the ILS's. Their bytes never vary, so their checksums are known."""
     assert resend_request() == b"97AZFEF5\r"
     assert checksum(b"96AZ") == b"FEF6"
 
@@ -136,7 +136,7 @@ def test_simultaneous_sip2_requests_each_get_their_own_response(ils):
     assert len(ils.idle) <= 4
 
 
-# Faults. No fault signs a patron in, and the adapter waits no longer than its timeout.
+# Faults of the server. The adapter never signs a patron in after a fault, and never waits past its timeout.
 
 
 def raises(error):
@@ -229,7 +229,7 @@ def test_sip2_response_that_arrives_byte_by_byte_times_out(ils, server):
 
 
 def answering(fields, *, charset="cp850", our_charset="", status=" " * 14, **settings):
-    """Return the patron that the adapter reads from a response with these fields, or raise its error."""
+    """Let the adapter read a response with these fields, and return the patron or raise the exception."""
     server = Sip2Server([], charset=charset)
     server.about = lambda number, pin: f"64{status}00020261125    101112{'0000' * 6}{fields}"
     with server.running() as port:

@@ -448,7 +448,7 @@ def test_partial_answer_does_not_move_the_conversation_in_the_queue(session, pat
         NOW,
     )
     say(conversation, staff, STAFF, at=NOW + 2 * hour)
-    # The staff member says that more is to come.
+    # `then="ours"` means that the library will write again.
     say(conversation, staff, STAFF, at=NOW + 3 * hour, then="ours")
     conversation.refresh_from_db()
     assert (conversation.status, conversation.waiting_since) == ("waiting_for_staff", NOW + 3 * hour)
@@ -536,7 +536,7 @@ def test_closing_by_a_colleague_is_hidden_from_the_patron_while_an_answer_is_pen
         2,
         "closed",
     )
-    # If the answer is taken back, the patron sees the closing at once.
+    # If staff take the answer back, the patron sees at once that the conversation is closed.
     actions.take_back(message, by=staff, at=NOW + minute + 14 * second)
     assert patron_view(conversation, NOW + minute + 14 * second) == (
         ["It is checked out"],
@@ -588,7 +588,7 @@ def test_taking_back_an_answer_restores_the_conversation_and_the_draft(session, 
     )
     assert list(Attachment.objects.values_list("message", "client_token")) == [(None, token)]
 
-    # No message has the token now, so the draft can be sent with it.
+    # The draft can be sent with the same token, because no message has this token any more.
     again = say(conversation, staff, STAFF, body=draft.body, at=NOW + 2 * hour, token=token)
     assert (again.attachments.count(), Draft.objects.count(), Notification.objects.count()) == (1, 0, 1)
 
@@ -731,7 +731,7 @@ def test_erased_conversation_refuses_every_change(session, patron, staff):
 def test_message_that_waited_for_a_lock_comes_after_messages_saved_during_the_wait(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + hour)
-    # The patron sent this message a second before the answer, but it had to wait for the lock.
+    # The patron sent this message a second before the answer, but the message had to wait for the lock.
     say(conversation, patron, PATRON, at=NOW + hour - second)
     conversation.refresh_from_db()
     assert conversation.status == "waiting_for_staff"

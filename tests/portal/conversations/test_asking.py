@@ -209,7 +209,7 @@ def test_question_draft_about_a_visit_opened_by_code_is_not_saved(me, show_code,
     visit = factory(branch=branch, staff=staff)
     show_code(me, code_for(visit))
     page = me.get(ASK).content.decode()
-    # Without data-draft, drafts.js doesn't store the text in the browser either.
+    # drafts.js stores a text in the browser only if the page has data-draft.
     assert (str(visit.public_id) in page, 'data-draft="' in page) == (True, False)
     assert me.post(reverse("ask_draft"), typed(sequence=1, about=str(visit.public_id))).status_code == 422
     assert Draft.objects.count() == 0
@@ -307,7 +307,7 @@ def test_question_sent_from_one_tab_cannot_be_sent_again_from_a_stale_tab(client
     client.post(ASK, typed())
     sign_in_by_email(client, "new@example.org")
     stale = token_on(client.get(SEND))
-    # A question of a signed-in person is sent at once.
+    # The client is signed in, so this question is sent without another step.
     client.post(ASK, {"body": "Written here", "client_token": token_on(client.get(ASK))})
     assert Message.objects.get().body == "Written here"
     for token in (stale, "nonsense", ""):
@@ -583,7 +583,7 @@ def test_question_limit_of_a_visit_opened_by_code_does_not_store_the_person(
     me.post(reverse("ask_about_session", args=[visit.public_id]), typed())
     me.post(ASK, typed(about=str(visit.public_id)))
     assert Message.objects.count() == 2
-    # A key with the person would show who wrote, and its time would show when they wrote.
+    # A LimitCount for the person would show that they asked about the visit, and when.
     assert not LimitCount.objects.filter(key__startswith="question:person").exists()
     assert LimitCount.objects.filter(key__startswith="question:target").count() == 1
 
@@ -785,7 +785,7 @@ def test_next_person_who_signs_in_does_not_see_the_previous_persons_reading_requ
     assert "Piranesi" not in text(client.get(READ))
 
 
-# Links to the forms.
+# Links to the question form and the reading form.
 
 
 @pytest.mark.parametrize("page", ["/", reverse("conversations")])

@@ -290,7 +290,7 @@ def test_full_disk_shows_an_error_and_leaves_no_part_of_the_file(me, conversatio
 def test_message_text_is_kept_if_the_disk_is_full_during_an_upload(
     me, conversation, token, settings, monkeypatch
 ):
-    # With this setting, Django writes every upload to disk.
+    # With the value 0, Django writes every upload to disk.
     settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 0
 
     def full(self, raw_data, start):
@@ -379,7 +379,7 @@ def test_only_urls_that_accept_files_accept_large_requests(conversation, name, l
     )
 
 
-# Access.
+# Who can open a file.
 
 
 @pytest.mark.parametrize(("who", "sent", "not_sent", "held"), [
@@ -650,7 +650,7 @@ def at_once(test):
 
 
 def uploads_of(conversation, person, names, token=None):
-    """Return one function per name. Each function adds a PDF of 1,000 bytes."""
+    """Return a function for each name. The function adds a PDF of 1,000 bytes with this name."""
 
     def work(name, key):
         content = b"%PDF-" + b"x" * 995

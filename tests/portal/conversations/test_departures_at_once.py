@@ -1,7 +1,8 @@
-"""Test that work of a staff member whose role is ending is saved before the role ends, or is refused.
+"""Test that a staff member's action either is saved before the role ends, or is refused.
 
-The person must have no conversation and no draft afterwards. Without `lock_roles`, this test fails within a
-few rounds. If an action locked the conversation before the roles, two transactions would wait for each other.
+After the role ends, no conversation is assigned to that person, and the person has no draft. Without
+`lock_roles`, this test fails within a few rounds. It deadlocks if an action locks a conversation before the
+roles.
 """
 
 import uuid
@@ -96,7 +97,7 @@ def test_work_done_while_a_staff_role_ends_is_either_saved_or_refused(transactio
 
     def ends(data):
         if data.number % 2:
-            # Wait in every second round, so that the other work is saved before the role ends.
+            # In every second round, sleep, so that the other threads save their work before the role ends.
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_sleep(0.1)")
         departures.end_role(User.objects.get(pk=ana.pk), branch=branch, by=coordinator, at=timezone.now())

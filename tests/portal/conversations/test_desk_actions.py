@@ -399,7 +399,7 @@ class TestUndo:
 class TestMerging:
     @pytest.fixture
     def other(self, patron, staff, branch):
-        """Return a second conversation of the patron. It is a day older and has an answer."""
+        """Return another conversation of the patron, which began a day before NOW and has an answer."""
         other = ask(
             HelpSessionFactory(patron=patron, staff=staff, branch=branch, question="Older"),
             patron,

@@ -56,9 +56,9 @@ second = datetime.timedelta(seconds=1)
 
 
 class Desk:
-    """A desk. Each method does one action of staff, and its words begin with MARK.
+    """A desk. Each method does one action of staff, with texts that begin with MARK.
 
-    Patrons may see the words of an answer only after the undo window, and the other words never.
+    Patrons may see the text of an answer after the undo window. They may never see any other text with MARK.
     """
 
     def __init__(self, world):
@@ -211,7 +211,7 @@ def pages_of(world, sign_in, show_code):
             try:
                 path = address(route, owner)
             except AttributeError:
-                # This owner has no object that the address of the route needs.
+                # The URL contains the id of an object that this owner doesn't have.
                 continue
             for query, headers in [("", {}), ("?since=0", {"HX-Request": "true"})][
                 : 2 if route.name in LIVE else 1
@@ -274,9 +274,9 @@ def test_internal_words_of_the_desk_never_reach_a_patron(
 def test_each_desk_action_of_the_leak_test_writes_internal_words(
     library, branch, patron, staff, coordinator, sign_in, show_code, name
 ):
-    """Check that test_internal_words_of_the_desk_never_reach_a_patron searches for words that exist.
+    """Check that every action writes the words that the leak test searches for.
 
-    After the undo window, the patron's page has such words only if the action sent an answer.
+    After the undo window, the patron's page contains such words only if the action sent an answer.
     """
     world = build_for(branch, patron, staff, coordinator)
     desk = Desk(world)
@@ -338,13 +338,13 @@ PATRON_TEMPLATES = sorted(
 
 
 def names_in(source):
-    """Yield every name that the code imports or accesses as an attribute."""
+    """Yield every name that `source` imports, accesses as an attribute, or contains in a string."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from (part for name in node.names for part in name.name.split("."))
             module = getattr(node, "module", None) or ""
-            # portal.privacy.merging merges people's records, so it is not the internal module that merges
-            # conversations.
+            # Patron modules may import portal.privacy.merging, which merges people's records. They may not
+            # import portal.conversations.merging.
             yield from ([] if module == "portal.privacy.merging" else module.split("."))
         elif isinstance(node, ast.Attribute):
             yield node.attr

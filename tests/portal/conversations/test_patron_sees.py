@@ -128,7 +128,8 @@ def test_pending_answer_is_invisible_to_the_patron(me, conversation, patron, sta
         desk_actions.snooze(conversation, until=datetime.date(2026, 11, 27), by=staff, at=timezone.now())
     if begun == "closed":
         actions.close(conversation, by=patron, side="patron", at=timezone.now())
-    # Wait more than a day, so that a promised day or closing day counted from the next answer would differ.
+    # More than a day passes before the pending answer. If the answer moved the promised day or the closing
+    # day, the patron's pages would change.
     clock.shift(30 * hour)
     me.get(conversation.get_absolute_url())
     polled = {"since": version(conversation), "shown": "0-1"}
@@ -211,7 +212,7 @@ def test_patrons_message_is_listed_above_an_answer_that_was_still_pending(
     assert page.index("And where?") < page.index("Yes, on Thursday.")
 
 
-# Whose turn it is.
+# The tests below check the text that says whether the patron or the library writes next.
 
 
 def snoozed(conversation, patron, staff, clock):
@@ -503,7 +504,7 @@ def test_conversation_opens_at_the_first_unread_message(me, long):
 def test_conversation_page_shows_a_limited_number_of_unread_messages(me, long):
     conversation = long(300)
     Participation.objects.all().delete()
-    # The page begins with the first message by staff that fits.
+    # All messages are unread. The page begins with a message by staff, so it shows one less than SHOWN_MAX.
     assert bodies(me.get(conversation.get_absolute_url())) == [
         word(number) for number in range(300 - SHOWN_MAX + 1, 300)
     ]

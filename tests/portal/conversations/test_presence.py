@@ -29,7 +29,7 @@ def test_colleague_is_present_until_half_a_minute_after_the_last_poll(conversati
     assert others(conversation, staff, NOW) == []
     presence.come(conversation, person=coordinator, at=NOW)
     assert others(conversation, staff, NOW) == [(coordinator, False)]
-    # Nobody sees themselves.
+    # The list of a person leaves out that person.
     assert others(conversation, coordinator, NOW) == []
     assert others(conversation, staff, NOW + presence.HERE - second) == [(coordinator, False)]
     assert others(conversation, staff, NOW + 30 * second) == []
@@ -62,7 +62,7 @@ def test_polls_write_to_the_database_at_most_every_ten_seconds(
 ):
     presence.come(conversation, person=coordinator, at=NOW, writing=writing)
     for seconds in (2, 5, 9):
-        # The poll reads but doesn't write.
+        # The only query reads the row of the colleague. No query writes it.
         with django_assert_num_queries(1):
             presence.come(conversation, person=coordinator, at=NOW + seconds * second, writing=writing)
     with django_assert_num_queries(2):

@@ -49,7 +49,7 @@ def found(text):
 
 @pytest.fixture(autouse=True)
 def empty_index(db):
-    """Rebuild the index, because Django empties only its own tables after a test that commits."""
+    """Rebuild SQLite's text index. After a test that commits, Django empties only the tables of models."""
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute(search.REBUILD)

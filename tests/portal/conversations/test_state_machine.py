@@ -42,9 +42,9 @@ CONVERSATIONS, STAFF = st.integers(0, 1), st.integers(0, 1)
 @dataclass
 class Entry:
     at: datetime.datetime
-    # One of: word (a message or bad verdict by the patron), answer, close, snooze, wake, join (a merge).
+    # "word" (the patron's message or bad verdict), "answer", "close", "snooze", "wake" or "join" (a merge).
     what: str
-    # The recommendation (if the word is a verdict), or the primary key of the message (of an answer).
+    # For a verdict, the recommendation. For an answer, the primary key of its message.
     key: object = None
     then: str = ""
     since: datetime.datetime | None = None
@@ -158,7 +158,7 @@ class TwoConversations(RuleBasedStateMachine):
         return done
 
     def view(self, conversation):
-        """Return what the patron can know of the conversation now."""
+        """Return everything about the conversation that the patron can see now."""
         row = self.row(conversation)
         told = list(
             row.events.filter(shown_from__lte=self.now).order_by("at", "pk").values_list("kind", "pk")
@@ -186,7 +186,7 @@ class TwoConversations(RuleBasedStateMachine):
         conversation, token = self.target(number), uuid.uuid4()
 
         def write(row, at):
-            # The patron can also write to a conversation that was merged into the other one.
+            # The patron can write to conversation `number` even after it was merged into another one.
             row = self.row(self.conversations[number])
             return actions.reply(
                 row, by=self.patron, side="patron", at=at, body="Hm", language="en", client_token=token
@@ -244,7 +244,7 @@ class TwoConversations(RuleBasedStateMachine):
         elif not (said and status == "waiting_for_staff" and said.at >= since):
             conversation.log = [*conversation.without("word", given), Entry(self.now, "word", key=given)]
 
-    # The staff.
+    # Actions of the staff.
 
     @rule(
         number=CONVERSATIONS,
@@ -449,7 +449,7 @@ class TwoConversations(RuleBasedStateMachine):
             self.view(conversation) for conversation in self.open_conversations() if not conversation.erased
         ]
         jobs.show_pending_answers(at=self.now)
-        # If the worker showed answers too early, these views would change.
+        # The job must not change what patrons see. A change would mean that an answer was shown too early.
         assert [
             self.view(conversation) for conversation in self.open_conversations() if not conversation.erased
         ] == views

@@ -62,7 +62,7 @@ TABLE = [
     ("waiting_for_patron", "it is handed over", "waiting_for_patron", NOTHING),
     ("waiting_for_patron", "a note is written", "waiting_for_patron", NOTHING),
     ("waiting_for_patron", "it is erased", "erased", NOTHING),
-    # Snoozed while the patron waited.
+    # Snoozed while the patron waited for an answer.
     ("snoozed", "patron writes", "waiting_for_staff", SINCE_FIRST),
     ("snoozed", "item failed", "waiting_for_staff", SINCE_FIRST),
     ("snoozed", "item helped", "snoozed", SINCE_FIRST),
@@ -79,7 +79,7 @@ TABLE = [
     ("snoozed", "it is handed over", "snoozed", SINCE_FIRST),
     ("snoozed", "a note is written", "snoozed", SINCE_FIRST),
     ("snoozed", "it is erased", "erased", NOTHING),
-    # Snoozed when nothing was unanswered.
+    # Snoozed while no message waited for an answer.
     ("snoozed, answered", "patron writes", "waiting_for_staff", SINCE_NOW),
     ("snoozed, answered", "staff say more is to come", "snoozed", NOTHING),
     ("snoozed, answered", "staff wake", "waiting_for_staff", SINCE_NOW),
@@ -133,7 +133,7 @@ TABLE = [
 
 
 def assert_replay_agrees(conversation):
-    """Check that the row matches its history.
+    """Check that the conversation's state in the database equals the state that `replay` returns.
 
     Compare `at_desk_from` only if the conversation waits for staff.
     """
@@ -158,7 +158,7 @@ def write(conversation, by, side, at, **kwargs):
 
 @pytest.fixture
 def world(library, branch, patron, staff):
-    """Return a conversation that has waited since T0 and has one item, without a verdict."""
+    """Return a conversation that has waited since T0. It has one item, and the item has no verdict."""
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     other = actions.ask(
         by=patron, at=T0 - day, help_session=session, body="Before", language="en", client_token=uuid.uuid4()
@@ -339,7 +339,7 @@ def make_merged(first, second, patron, staff, session):
         # A snooze in one conversation doesn't snooze the other.
         ([("ask", 0)], [("ask", 1), ("snooze", 2)], "waiting_for_staff", 0),
         ([("ask", 0), ("snooze", 2)], [("ask", 1), ("close", 3)], "waiting_for_staff", 0),
-        # If nothing is unanswered, the status is that of the conversation with the last answer.
+        # If no question is unanswered, the conversation with the latest answer determines the status.
         ([("ask", 0), ("turn", 3)], [("ask", 1), ("close", 2)], "waiting_for_patron", None),
         ([("ask", 0), ("turn", 2)], [("ask", 1), ("close", 3)], "closed", None),
     ],

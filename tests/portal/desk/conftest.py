@@ -36,9 +36,9 @@ def item(branch):
 
 @pytest.fixture
 def typed(branch):
-    """Return a function that returns the fields of the record form, in which staff record a visit.
+    """Return the function typed(**changes), which returns the data to post to the form for a new visit.
 
-    The keyword arguments change fields. A field with the value None is left out.
+    `changes` replaces the values of fields. A field with the value None is left out.
     """
 
     def typed(**changes):

@@ -230,7 +230,7 @@ def test_bulk_undo_restores_the_previous_state_of_all_conversations(desk, staff,
     with time_machine.travel(timezone.now() + datetime.timedelta(minutes=9), tick=False):
         answer = undo(desk, answer)
         assert "3 conversations are as they were before." in messages_on(answer)
-    # This column also changes when the patron can first see the answer, so don't compare it.
+    # `last_message_at` changes when the undo window of the answer ends, so don't compare it.
     before[2]["last_message_at"] = rows(many)[2]["last_message_at"]
     assert rows(many) == before
 

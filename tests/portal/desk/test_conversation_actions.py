@@ -22,7 +22,7 @@ from tests.factories import (
     code_for,
 )
 
-# At noon on Wednesday, March 4, 2026.
+# All tests run at noon on Wednesday, March 4, 2026.
 pytestmark = pytest.mark.usefixtures("at_noon")
 
 

@@ -228,10 +228,7 @@ def test_answer_form_ignores_unknown_fields(desk, conversation, staff, omar):
 
 @pytest.fixture
 def conflict(desk, conversation, omar, item):
-    """Return the fields of an answer that was not sent, and the page that says why.
-
-    The answer was not sent because Omar had sent an answer first.
-    """
+    """Post an answer after Omar has sent one, so that it is refused. Return (posted fields, response)."""
     fields = typed(conversation, then="close", language="es", **rows_for(item, "on the shelf"))
     MessageFactory(
         conversation=conversation,

@@ -83,7 +83,7 @@ def rosas_page(desk, conversation):
 
 @pytest.fixture
 def omars_page(sign_in, omar, conversation):
-    """Return a function that opens the page in Omar's browser."""
+    """Return a function that opens the conversation page in Omar's browser."""
     return lambda: OpenPage(sign_in(Client(), omar), conversation)
 
 
@@ -291,7 +291,7 @@ def test_conversation_poll_with_an_invalid_time_returns_new_messages(
     assert "I ordered it" in rosas_page.ask(at=nonsense)
 
 
-# Colleagues on the page
+# Colleagues who look at the same conversation
 
 
 def test_conversation_page_shows_colleagues_who_are_looking_at_the_same_conversation(

@@ -346,7 +346,7 @@ def test_reply_template_preview_saves_nothing(desk, template, language):
         page = desk.post(url, typed).content.decode()
         assert "Bye, Sam! &lt;b&gt;{nobody}&lt;/b&gt;" in page
         assert 'class="field-error"' not in page
-        # The text stays in the form as typed.
+        # The typed text, with its placeholder, is in the form but not in the preview.
         assert page.count("Bye, {patron}!") == 1
     template.refresh_from_db()
     assert (ReplyTemplate.objects.count(), template.name) == (1, "On hold")

@@ -79,7 +79,7 @@ def test_patron_history_shows_the_five_most_recent_earlier_recommendations(
 
 def test_patron_history_is_empty_if_the_visit_has_no_patron(conversation, staff, branch):
     by_code = ConversationFactory(help_session=HelpSessionFactory(branch=branch))
-    # Another visit that has only a code may belong to another patron.
+    # This second visit has no patron either, but it may be another person's.
     recommend_in(HelpSessionFactory(branch=branch))
     assert history_of(by_code, staff) == {"readers_form": None, "before": [], "other_conversations": []}
 

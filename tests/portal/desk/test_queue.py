@@ -660,7 +660,7 @@ def test_queue_position_can_be_converted_to_text_and_back():
 
 
 def test_branch_filter_also_applies_to_conversations_assigned_to_the_staff_member(branch, staff):
-    """Check this because a separate part of the query finds the staff member's own conversations."""
+    """Test the separate subquery that finds the conversations assigned to the staff member."""
     waiting(BranchFactory(), assignee=staff)
     desk = desk_lists.Desk((branch.pk,), (staff.pk,))
     rows = desk_lists.compiled(Conversation.objects.values_list("pk"))

@@ -250,8 +250,8 @@ def unfinished_visits(work_at_two_branches, staff, conversation):
 def work_of(person):
     """Return four sets of conversations.
 
-    The first set is assigned to the person. The second has a draft by the person. The person has opened the
-    third. The fourth has an unread mention of the person.
+    They are assigned to the person, have a draft by the person, were opened by the person, or have an unseen
+    mention of the person, in this order.
     """
     return [
         set(Conversation.objects.filter(assignee=person)),
@@ -383,7 +383,7 @@ def test_coordinator_who_ends_their_own_last_role_is_signed_out(settings_page, c
 def end_role_during_post(monkeypatch, person, branch, by):
     """End the person's role while a view reads the form.
 
-    At that time the view has checked the permission, but the action that the view calls has not.
+    The role ends after the view has checked it, and before the view calls the action.
     """
     check = ItemPicker.check
 

@@ -55,7 +55,7 @@ def session(branch, staff):
 
 @pytest.fixture
 def keep():
-    """Return keep(session, by), which adds the visit to the account of the person `by`."""
+    """Return the function keep(session, by). It adds the session to the account of the person `by`."""
     return lambda session, by: conversation_keeping.keep(
         session, by=by, at=timezone.now(), wording="As read", language="en"
     )
@@ -63,7 +63,7 @@ def keep():
 
 @pytest.fixture
 def device(sign_in):
-    """Return device(person), a browser in which that person is signed in."""
+    """Return the function device(person). It signs the person in and returns their test client."""
     return lambda person: sign_in(Client(), User.objects.get(pk=person.pk))
 
 
@@ -196,7 +196,7 @@ def test_adult_of_a_shared_visit_sees_no_other_visits_of_the_child(
     for name in ("home", "help_sessions", "conversations", "saved", "me", "privacy", "who_looked"):
         assert "Zqxsecret" not in viewer.get(reverse(name)).content.decode()
     assert "Zqxsecret" not in page(viewer, session).content.decode()
-    # The child's page contains the word. Otherwise, its absence above would prove nothing.
+    # The child's page contains "Zqxsecret", so the text exists and is only hidden from the adult.
     assert "Zqxsecret" in text(device(child).get(message.conversation.get_absolute_url()))
 
 
@@ -482,7 +482,7 @@ def save_draft(browser, conversation, words):
 
 
 def test_child_and_adult_cannot_see_each_others_drafts(session, adult, keep, device, show_code, staff):
-    """Sign in as the adult. Use only the code on the slip as the child."""
+    """Let the adult sign in, and let the child use only the code on the slip."""
     code = code_for(session)
     keep(session, adult)
     conversation = ConversationFactory(help_session=session, patron=None)

@@ -50,7 +50,7 @@ def binary(*records):
 
 
 def outcome(found):
-    """Return the title of each record, or the record number of each fault, in order."""
+    """Return a list with one value for each record: its title, or its number if it has a fault."""
     return [one.number if isinstance(one, Fault) else one.values["title"] for one in found]
 
 

@@ -21,7 +21,7 @@ class MailServer:
         self.received = []
         # The server sets this when it begins to wait.
         self.reached = threading.Event()
-        # A test sets this to end the wait.
+        # A test sets this so that the server stops waiting.
         self.released = threading.Event()
 
     async def handle_RCPT(self, server, session, envelope, address, options):
@@ -71,7 +71,7 @@ def free_port():
 
 @contextlib.contextmanager
 def mail_server(port, *, tls=None):
-    """Run a mail server on the port. With an SSL context in `tls`, it requires STARTTLS."""
+    """Run a mail server on the port. With an SSL context in `tls`, the server requires STARTTLS."""
     server = MailServer()
     controller = _Controller(server, hostname="127.0.0.1", port=port, tls=tls)
     controller.start()

@@ -170,7 +170,7 @@ def test_worker_with_an_expired_lease_cannot_change_the_state_of_an_email():
     assert states() == {"sam@example.org": "delivered"}
 
 
-# Tests that start workers as processes. These workers use the database of the test.
+# The tests below start worker processes that use the test database.
 
 
 def start_worker(*options, port):

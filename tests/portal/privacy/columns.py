@@ -177,8 +177,8 @@ MERGED = {
     "lists.SavedList": {KEPT: "id public_id patron name made_at"},
 }
 
-# What an erasure does with a column if the row stays without its person. Rows of models that ERASED doesn't
-# list are deleted as a whole.
+# What an erasure does with each column of a row that it doesn't delete. An erasure deletes all the person's
+# rows of models that are not in ERASED.
 STAYS = "it stays: it names nobody"
 EMPTIED = "it is emptied"
 CHANGED = "it is replaced, so that it leads to nobody"

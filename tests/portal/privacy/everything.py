@@ -37,9 +37,9 @@ def pointing_at(person):
 
 
 def occurrences_of(words, *, but=()):
-    """Return {(model label, column, word)} for every column that contains a word. Search the cache, too.
+    """Find the words in all tables and in the cache, and return {(model label, column, word)}.
 
-    The set `but` lists columns to skip, as (model label, column).
+    `but` has the (model label, column) pairs to skip.
     """
     found = set()
     folded = {word: word.casefold() for word in words if word}

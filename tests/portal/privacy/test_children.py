@@ -161,7 +161,7 @@ def test_paper_only_visit_is_forgotten_after_30_days(branch):
     session = HelpSessionFactory(branch=branch, with_child="paper", created_at=AT - 31 * DAY)
     retention.forget(at=AT)
     assert is_forgotten(session)
-    # The row stays, so reports still count the visit.
+    # Reports count forgotten visits, so the row stays.
     assert HelpSession.objects.get(pk=session.pk).with_child == "paper"
 
 
@@ -371,7 +371,7 @@ def test_merging_two_records_of_an_adult_keeps_their_shared_visits(
 
 
 def test_unmerging_restores_the_child_and_the_adult_of_a_shared_visit(branch, coordinator):
-    """Merge two records that share a visit. One has it as the child, the other as the adult."""
+    """Merge the records of the child and the adult, and then undo the merge."""
     one, two = UserFactory(), UserFactory()
     session = make_shared_visit(branch, child=one, adult=two)
     at = timezone.now()

@@ -40,7 +40,7 @@ def check_all_listed(label, listed):
 
 
 def exported(label):
-    """Return the columns that the export reads as an attribute, without a function."""
+    """Return the columns that the export reads by name. It computes other values with functions."""
     tables = [table for table in contents.TABLES.values() if table.model == label]
     paths = {
         source.split(".")[0]
@@ -80,14 +80,15 @@ def test_columns_file_names_only_existing_models():
     assert named - set(POLICY) == set()
 
 
-# For each column of a person that a merge fills in: (value of the record that ends, own value, no value).
+# {column of a person that a merge fills in: (value in the record that ends, value in the record that remains,
+# empty value)}.
 VALUES = {
     "email": ("going@example.org", "into@example.org", None),
     "name": ("Going", "Into", ""),
     "language": ("es", "en", ""),
     "has_shared_visits": (True, True, False),
 }
-# A merge copies these columns together. test_merging.py tests them.
+# A merge copies either all or none of these columns. test_merging.py tests them.
 COPIED_TOGETHER = {"remember", "remember_until", "remember_chosen_at"}
 
 

@@ -1,4 +1,4 @@
-"""Test that an erasure deletes a person's data except counts, or changes nothing, and sends a receipt."""
+"""Test that an erasure deletes a person's data except counts and sends a receipt, or else changes nothing."""
 
 import datetime
 import time
@@ -328,7 +328,7 @@ class TestDeletion:
 
 
 def statistics():
-    """Return all values that the reports count."""
+    """Return all values from which the reports are made."""
     what = "branch service_point happened_on hour mode question_type topic read_level minutes people found satisfaction quiet status"
     sessions = HelpSession.objects.values_list(*what.split())
     decided = Recommendation.objects.values_list(
@@ -569,8 +569,8 @@ def test_question_about_an_erased_recommendation_shows_an_error_and_the_typed_te
 def test_legal_hold_prevents_erasing_the_person(me, patron, life, coordinator, what):
     """Set a legal hold on the person, the visit, the conversation or the contact.
 
-    The contact is the help session that the desk recorded for the conversation. An erasure would delete the
-    text of the contact.
+    The contact is the help session that the desk recorded for the conversation. Without the hold, erasing the
+    person would delete the text of the contact.
     """
     contact = HelpSessionFactory(branch=life["visit"].branch, question="The desk's words")
     Conversation.objects.filter(pk=life["conversation"].pk).update(logged_as=contact)

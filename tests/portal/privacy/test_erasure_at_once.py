@@ -34,7 +34,6 @@ from tests.processes import rounds
 
 from . import everything
 
-# The number of rounds.
 ROUNDS = times(5, 15)
 
 pytestmark = [
@@ -46,9 +45,9 @@ pytestmark = [
 
 
 def begin(_number):
-    """Create a person with two conversations. An answer in one of them recommends an item.
+    """Create a person with a visit and two conversations, and a visit that nobody has kept.
 
-    Create two visits. One is in the person's account, and nobody has kept the other.
+    An answer in one of the conversations recommends an item.
     """
     branch = LibraryFactory(
         default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"

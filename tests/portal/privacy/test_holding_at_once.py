@@ -121,7 +121,7 @@ def check_words(data, outcomes):
 
 
 def begin_with_log_entry(number):
-    """Create a visit that is not due for deletion, and an access log entry that is due for deletion."""
+    """Create a visit that retention keeps, and an entry of the access log that retention deletes."""
     data = begin(number)
     HelpSession.objects.filter(pk=data.visit.pk).update(kept_at=timezone.now())
     long_ago = timezone.now() - datetime.timedelta(days=731)
@@ -133,7 +133,7 @@ def begin_with_log_entry(number):
 def hold_with_log_entry(data):
     """Set the hold, and return whether the access log entry still exists after that."""
     if data.number % 2 == 0:
-        # After this pause, the other transaction has deleted the entry but has not committed.
+        # During this pause, the other transaction deletes the access log entry, but doesn't commit yet.
         pause(0.05)
     with transaction.atomic():
         holds.hold(data.record, reason="Case 7", by=data.coordinator, at=timezone.now())

@@ -84,7 +84,7 @@ def keeps_visit(data):
 
 
 def hold(data):
-    """Set the hold, and return whether the visit is still in the person's account after that."""
+    """Set the hold, and then return whether the visit is in the person's account."""
     with transaction.atomic():
         holds.hold(data.who, reason="Case 7", by=data.coordinator, at=timezone.now())
         with connection.cursor() as cursor:
@@ -97,7 +97,7 @@ def check_hold(data, outcomes):
     kept_visit, _let_go = outcomes
     assert kept_visit in (True, False), outcomes
     assert holds.held(data.visit) is kept_visit, (data.how, outcomes)
-    # A hold stops retention. It does not stop a person from leaving or from being removed.
+    # A legal hold stops retention, but a person can still leave the visit or be removed from it.
     assert keeps_visit(data) is (kept_visit and data.how == "in time")
     seen.add(kept_visit)
 
@@ -184,7 +184,7 @@ def verdict(data):
 
 def check_no_deadlock(data, outcomes):
     *outcomes, said = outcomes
-    # The verdict is refused if the child left the visit just before it.
+    # The verdict is refused if the child left the visit just before the verdict was sent.
     assert (set(outcomes), said in (None, "Erased")) == ({None}, True), (
         outcomes,
         said,

@@ -32,7 +32,7 @@ def device(client, library, sign_in):
 
 
 def prove(browser, email):
-    """Confirm the address and reauthenticate."""
+    """Confirm the email address with a code, and reauthenticate."""
     browser.post(reverse("add_address"), {"email": email})
     browser.post(reverse("add_address"), {"code": mailed_code(email)})
     browser.post("/me/prove/", {"confirm": "1"})
@@ -44,7 +44,7 @@ def test_merging_accounts_moves_visits_to_the_account_of_the_confirmed_email(dev
     page = device.get(JOIN).content.decode()
     assert "1 visit" in page
     assert patron.email in page
-    # Opening the page moves nothing.
+    # Opening the page doesn't merge the accounts yet.
     assert HelpSession.objects.filter(patron=patron).count() == 1
     before = device.session.session_key
     assert device.post(JOIN)["Location"] == "/"

@@ -46,7 +46,7 @@ def _mail_goes_to_the_outbox(settings):
 
 @pytest.fixture
 def device(library):
-    """Return Noor, a patron without an email address."""
+    """Return Noor, a patron whose account belongs to one device and has no email address."""
     return people.person_without_address(at=timezone.now(), name="Noor", language="es")
 
 
@@ -289,7 +289,7 @@ def test_merge_preview_counts_visits_and_conversations_and_saved_items(device, p
     assert not what_moves(device)
     session = visit(device, branch)
     ask(device, help_session=session)
-    # This verdict opens a conversation without messages, which the preview does not count.
+    # This verdict opens a conversation. The conversation has no messages, so the preview doesn't count it.
     verdicts.take_verdict(
         recommend_in(session)[0], verdict="did_not_help", why="", comment="", by=device, at=timezone.now()
     )
@@ -302,7 +302,7 @@ def test_merge_preview_counts_visits_and_conversations_and_saved_items(device, p
 
 
 def is_unique_per_person(model, field):
-    """Return whether rows of two people can conflict after a merge, because the field is in a unique key."""
+    """Return whether the field is in a unique key, so that a merge of two people can violate the key."""
     together = [
         set(constraint.fields)
         for constraint in model._meta.constraints

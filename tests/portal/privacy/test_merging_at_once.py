@@ -17,7 +17,6 @@ from tests.extent import times
 from tests.factories import HelpSessionFactory, LibraryFactory, StaffFactory, UserFactory, recommend_in
 from tests.processes import rounds
 
-# The number of rounds.
 ROUNDS = times(8, 40)
 
 pytestmark = [
@@ -89,7 +88,7 @@ def check(data, outcomes):
         said_by_staff,
     }
     assert data.conversation in theirs
-    # After the merge, nobody can ask a question with the deleted record.
+    # After the merge, the deleted person can't ask a question.
     assert asked == "DoesNotExist" or theirs.filter(pk=asked).exists()
     assert Recommendation.objects.get(pk=data.item.pk).patron_id == data.into.pk
     assert theirs.filter(recommendation=data.item, status="waiting_for_staff").exists()

@@ -20,7 +20,7 @@ TEXTS_NOT_ABOUT_PEOPLE |= {
     "socialaccount.SocialApp",
     "socialaccount.SocialToken",
 }
-# The receipt of an erasure is not about a person.
+# An erasure's receipt doesn't say whose data was erased.
 WITHOUT_PEOPLE = {"privacy.Erasure"}
 STAFF_WORDS = ["helpsessions.SessionNote", "helpsessions.UnfinishedForm"]
 

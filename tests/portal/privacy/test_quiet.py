@@ -35,7 +35,7 @@ from tests.factories import (
 
 # Every word of the quiet visit begins with this mark.
 MARK = "Qzvhjxwk"
-# All patron pages except JSON, files and the pages of the quiet visit itself.
+# The routes that are not reserved for staff.
 PATRON_ROUTES = [route for route in routes() if not route.at_desk and not hasattr(route.view, "guard")]
 PAGES_OF_THE_VISIT = {
     "help_session",
@@ -211,7 +211,7 @@ def test_words_of_a_quiet_visit_appear_only_on_pages_of_that_visit(
     at_desk = sign_in(Client(), coordinator)
     mailed_before = list(Notification.objects.values_list("pk", flat=True))
     own = holder.get(quiet.session.get_absolute_url()).content.decode()
-    # The words must appear on the visit's own page. Otherwise the test would search for nothing.
+    # The visit's own page must contain a word of the visit. Otherwise searching other pages proves nothing.
     assert word("question") in own or word("summary") in own
 
     @settings(

@@ -379,7 +379,7 @@ def test_everything_connected_to_a_legal_hold_is_preserved_until_the_hold_is_lif
 ):
     session = make_kept_visit(patron, branch, 400)
     SessionNoteFactory(help_session=session)
-    # The desk counted the conversation as this help session.
+    # The desk logged the conversation as a contact. This help session is the contact.
     contact = HelpSessionFactory(branch=branch, created_at=AT - 400 * DAY)
     conversation = ConversationFactory(help_session=session, status="closed", logged_as=contact)
     MessageFactory(conversation=conversation)

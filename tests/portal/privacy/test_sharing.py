@@ -53,7 +53,8 @@ def adult(library):
 def visit(branch, staff, child, adult):
     """Return a visit in the accounts of a child and an adult.
 
-    Its conversation has a message by each of them, and an answer that recommends an item.
+    The conversation has a message by the child, a message by the adult, and an answer that recommends an
+    item.
     """
     found = SharedSessionFactory(
         branch=branch,
@@ -198,7 +199,10 @@ def test_held_person_who_leaves_a_visit_twice_creates_only_one_legal_hold(visit,
     ("who", "route"), [("adult", "stop_keeping"), ("child", "stop_keeping"), ("child", "stop_sharing")]
 )
 def test_leaving_a_shared_visit_does_not_reveal_a_legal_hold(visit, people, coordinator, sign_in, who, route):
-    """Compare the page after leaving for a hold on the child, on the adult and on nobody."""
+    """Leave the visit without a hold, with a hold on the child, and with a hold on the adult.
+
+    All three times, the person sees the same page.
+    """
     read = []
     for held in ([], [people["child"]], [people["adult"]]):
         HelpSession.objects.filter(pk=visit.pk).update(
@@ -310,7 +314,7 @@ def test_queued_answer_email_is_deleted_when_its_recipient_leaves_the_visit(
     leave(visit, people[who], **people)
     goes_on = next(name for name in ("child", "adult") if name != who)
     to = sorted(Notification.objects.values_list("recipient", flat=True))
-    # Both people get an email about the visit that nobody left.
+    # Nobody left the visit `other`, so its two emails stay. One email about `visit` was deleted.
     assert to == sorted([people[who].pk, people[goes_on].pk, people[goes_on].pk])
 
 
@@ -324,7 +328,7 @@ def test_answer_is_not_emailed_to_an_adult_just_removed_from_the_visit(visit, ch
     assert list(Notification.objects.values_list("recipient", flat=True)) == [child.pk]
 
 
-# The desk removes a person who kept the visit as the child but is not that child.
+# In the tests below, the desk removes a wrong person from a child's visit. The person kept it as the child.
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Test that a merge can be undone within a day.
 
-Every row is restored, and new messages are moved to the record of the person they belong to.
+Every row is restored, and messages that are newer than the merge move with their conversation.
 """
 
 import datetime
@@ -90,7 +90,7 @@ def a_draft(person, body, *, conversation=None, kind="ask"):
 
 @pytest.fixture
 def two(settings):
-    """Return (going, into, world). `going` has rows of every kind. Some of them merge with rows of `into`."""
+    """Return (going, into, world). `going` has rows of every kind. A merge combines some with rows of `into`."""
     use_outbox(settings)
     world = worlds.build()
     going, into = world.patron, world.other_patron

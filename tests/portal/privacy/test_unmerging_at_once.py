@@ -17,7 +17,6 @@ from tests.extent import times
 from tests.factories import HelpSessionFactory, LibraryFactory, StaffFactory, UserFactory
 from tests.processes import rounds
 
-# The number of rounds.
 ROUNDS = times(6, 25)
 
 pytestmark = [
@@ -83,7 +82,7 @@ def check(data, outcomes):
         data.going,
     )
     assert set(conversation.messages.values_list("pk", flat=True)) >= {said_by_patron, said_by_staff}
-    # The author is None if `into` wrote after the conversation had gone back to `going`.
+    # The author is None if `into` replied after the conversation belonged to `going` again.
     assert Message.objects.get(pk=said_by_patron).author_id in {
         data.going.pk,
         None,

@@ -52,7 +52,7 @@ MINE, THEIRS = (
 
 
 def visits(me, branch, staff, chance):
-    """Create visits that are or were in this person's account, and one that never was."""
+    """Create visits that are or were in this person's account, and one visit of other people."""
     part, others = ("patron", "shared_with") if me.is_child else ("shared_with", "patron")
     for mine, has_code in product(MINE, THEIRS):
         other = (
@@ -147,7 +147,7 @@ def other_rows(me, branch, staff):
 
 
 def known_to(me):
-    """Return {kind: primary keys} for all rows, except those that only other people can see."""
+    """Return {kind: primary keys} of all rows that `me` can see. For example, leave out others' drafts."""
     not_sent = Attachment.objects.filter(message=None).exclude(added_by=me)
     return {
         "visits": keys(HelpSession.objects.exclude(question="")),

@@ -93,7 +93,7 @@ def test_access_log_page_uses_dates_in_the_librarys_time_zone(visit, staff, patr
 def test_access_log_page_omits_other_patrons_data_and_the_patrons_own_actions(visit, staff, patron):
     stranger = UserFactory()
     look(HelpSessionFactory(patron=stranger, question="Not yours"), staff)
-    # The patron is also a staff member here, who opens their own data.
+    # Here `patron` acts as a staff member who opens their own visit.
     look(visit, patron)
     audit.record("kept", visit, by=patron, patron=patron)
     assert sentences(patron) == []

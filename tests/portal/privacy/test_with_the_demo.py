@@ -88,7 +88,7 @@ def owned(people):
 
 
 def words_of(found):
-    """Return the names, and the texts of more than 20 characters, in these rows."""
+    """Return the texts in these rows: all texts of people's records, and other texts above 20 characters."""
     words = set()
     for label, columns in TEXT_COLUMNS.items():
         for values in (
@@ -114,7 +114,7 @@ def text_of(rows, *, without=None):
 
 
 def exported(person):
-    """Return {model label: rows} as the export contains them."""
+    """Return the rows of the person's export as {model label: rows}."""
     said = {
         table.model: list(contents.entries(table, person, WEDNESDAY_AFTERNOON))
         for table in contents.TABLES.values()

@@ -33,9 +33,9 @@ class RoleForm(forms.Form):
 
 
 class InvitationForm(forms.Form):
-    """An invitation of a new staff member.
+    """A form that invites a new staff member.
 
-    The form has a field for the role at each branch where `coordinator` may manage staff. After validation,
+    It has one role field for each branch at which `coordinator` may manage staff. After validation,
     `at_branches` is {branch: role}.
     """
 

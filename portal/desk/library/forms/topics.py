@@ -28,6 +28,6 @@ class TopicForm(forms.Form):
 
     @property
     def typed(self):
-        """Return the arguments of `topics.add_topic` and `topics.rename_topic`."""
+        """Return the typed names, as keyword arguments for `topics.add_topic` and `topics.rename_topic`."""
         names = {code: self.cleaned_data[f"name_{code}"] for code, _language in self.languages}
         return {"name": self.cleaned_data["name"], "names": names}

@@ -16,7 +16,6 @@ BRANCH_FIELDS = ["name", "address", "phone", "promise_hours"]
 
 @coordinator_only
 def add_branch(request):
-    """Add a branch."""
     form = BranchForm(request.POST or None, initial={"promise_hours": 24})
     if form.is_valid():
         branch = actions.add_branch(by=request.user, at=timezone.now(), **form.cleaned_data)

@@ -33,7 +33,7 @@ def people(request):
 
 @coordinator_only
 def invite(request):
-    """Invite a person. The response to the form shows the link of the invitation. No other page shows it."""
+    """Invite a person. Only the response to the form shows the link of the invitation."""
     form = InvitationForm(
         request.POST or None, coordinator=request.user, initial={"language": request.library.language}
     )
@@ -83,7 +83,10 @@ def withdraw_invitation(request, public_id):
 
 @coordinator_only
 def person(request, public_id):
-    """Show a person's roles. The form adds or changes the person's role at a branch of this coordinator."""
+    """Show a colleague's roles, with a form that adds or changes their role at one branch.
+
+    The form offers only branches where the signed-in coordinator may manage staff.
+    """
     someone = get_object_or_404(_colleagues(request), public_id=public_id)
     form = RoleForm(request.POST or None, coordinator=request.user, initial={"role": StaffRole.Role.STAFF})
     if form.is_valid():

@@ -53,7 +53,6 @@ def reply_templates(request):
 
 @coordinator_only
 def add_reply_template(request):
-    """Add a template."""
     return _template_page(
         request, None, {"language": request.library.language}, _("%(name)s saved. Staff can use it now.")
     )
@@ -61,7 +60,6 @@ def add_reply_template(request):
 
 @coordinator_only
 def reply_template(request, public_id):
-    """Change a template."""
     template = get_object_or_404(ReplyTemplate, public_id=public_id)
     return _template_page(
         request,
@@ -73,7 +71,7 @@ def reply_template(request, public_id):
 
 @coordinator_only
 def remove_reply_template(request, public_id):
-    """Ask whether to remove a template, then remove it."""
+    """Show a confirmation page on GET. Remove the reply template on POST."""
     template = get_object_or_404(ReplyTemplate, public_id=public_id)
     if request.method == "POST":
         actions.remove_template(template, by=request.user, at=timezone.now())

@@ -36,7 +36,7 @@ def patrons(request):
 @staff_only
 @require_POST
 def patrons_by_name(request):
-    """List the people whose names match, and log the reason for each of them.
+    """List the people whose names match, and log the reason for the search on each person's record.
 
     If too many people match, list nobody and ask for more letters.
     """

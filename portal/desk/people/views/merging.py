@@ -86,7 +86,10 @@ def _open_record(request, public_id):
 
 
 def _others(request, person):
-    """Return the other people found today, sorted by name. Each has `masked`, a masked email address."""
+    """Return the other people whom this staff member found today, sorted by name.
+
+    Each person has the attribute `masked`, a masked email address.
+    """
     found = find.found(request)
     people = (
         find.at_desk_of(request.user, found)
