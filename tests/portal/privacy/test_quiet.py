@@ -37,16 +37,6 @@ from tests.factories import (
 MARK = "Qzvhjxwk"
 # The routes that are not reserved for staff.
 PATRON_ROUTES = [route for route in routes() if not route.at_desk and not hasattr(route.view, "guard")]
-PAGES_OF_THE_VISIT = {
-    "help_session",
-    "conversation",
-    "conversation_news",
-    "attachment",
-    "verdict",
-    "ask_about_item",
-    "ask_about_session",
-    "keep_session",
-}
 AT_DESK = ["patrons", "lookups_with_reason", "desk_sessions", "add_patron", "code_cards"]
 
 
