@@ -32,7 +32,8 @@ class Limit:
     """A limit for one kind of action: how often it is allowed for each person, network address and target.
 
     In `person`, `network` and `target`, "3/m, 8/h" means three per minute and eight per hour, and "" means no
-    limit. `what` and `target_is` describe the action and its target in docs/security.md.
+    limit. docs/security.md lists all limits. `what` is the text for the action there, and `target_is` is the
+    text for the target.
     """
 
     what: str

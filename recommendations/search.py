@@ -84,8 +84,9 @@ def fold(text):
 def _letters(text):
     """Yield the characters of `text` from which `fold` makes words.
 
-    ASCII characters, letters and digits stay. Marks stay in scripts where they are vowels. Other marks and
-    invisible characters are left out. Every other character becomes a space.
+    All ASCII characters stay, and so do the letters and digits of every script. Unicode marks stay in scripts
+    that write vowels as marks. Other marks and invisible characters are left out. Every other character
+    becomes a space.
     """
     base = ""
     for character in text:

@@ -211,7 +211,10 @@ class SharedDesk(models.Model):
 
 
 class DeskPin(models.Model):
-    """A staff member's PIN for unlocked shared desk computers. See accounts/sign_in/desk_pins.py."""
+    """The PIN with which a staff member signs in on a shared desk computer.
+
+    It works only while the computer is unlocked for the day. See accounts/sign_in/desk_pins.py.
+    """
 
     person = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="desk_pin")
     pin_hash = models.CharField(max_length=200)

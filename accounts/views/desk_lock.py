@@ -74,10 +74,10 @@ def _let_in(request, person, *, wrong):
     request.session[desk_pins.BY_PIN] = True
     if wrong:
         words = ngettext(
-            "Someone entered a wrong PIN for you %(count)s time on this computer. "
-            "If it wasn't you, change your PIN.",
-            "Someone entered a wrong PIN for you %(count)s times on this computer. "
-            "If it wasn't you, change your PIN.",
+            "On this computer, a wrong PIN was entered under your name %(count)s time. "
+            "If that wasn't you, change your PIN.",
+            "On this computer, a wrong PIN was entered under your name %(count)s times. "
+            "If that wasn't you, change your PIN.",
             wrong,
         )
         messages.warning(request, words % {"count": wrong})

@@ -130,8 +130,8 @@ def _ask_code(request, process):
 def _ask_old(request, new):
     """Ask for a code sent to the old address, or let the change wait a week.
 
-    Show only a button that changes the address if there is no confirmed old address. Do the same if the
-    person has just verified the old address with a code.
+    If there is no confirmed old address, or if the person has just verified it with a code, show only a
+    button that changes the address.
     """
     old = email_addresses.confirmed_address(request.user)
     if old in ("", *recently_verified_addresses(request)):

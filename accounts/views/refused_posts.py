@@ -1,4 +1,4 @@
-"""The page with the forms that the portal saved for a person after a sign-in or a form had expired."""
+"""The page with a person's refused forms. A form was refused because the sign-in or the form had expired."""
 
 from django.contrib.auth.decorators import login_required
 from django.shortcuts import redirect, render

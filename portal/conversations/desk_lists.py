@@ -138,9 +138,10 @@ class Place:
 
 
 def in_list(rows, desk, desk_list, filters, *, at, size, beyond=None):
-    """Return up to `size` rows of the list that follow the position `beyond`, in any order.
+    """Return the next rows of the list after the position `beyond`, at most `size`. They are not sorted.
 
-    `beyond` is a Place. If it is None, return the first rows of the list. `rows` is a result of compiled().
+    `beyond` is a Place. If it is None, return the first rows of the list. The argument `rows` is the query
+    that compiled() has returned.
     """
     compiler, sql = rows
     keys, params = _page(desk, desk_list, filters, at=at, size=size, beyond=beyond, backwards=False)

@@ -51,7 +51,7 @@ class Conversations:
 
 
 class _Exchange:
-    """A DemoConversation that becomes a Conversation.
+    """Writes the messages of a DemoConversation, `story`, into a Conversation.
 
     `ask` sends the first message and returns the Conversation.
     """

@@ -197,8 +197,8 @@ def _cut(words):
 def _waited(since, at):
     """Return the same text as the template filter `waited`, but from a cache, because the filter is slow.
 
-    Rows that have waited for the same number of minutes share a cache entry. After four weeks, the text
-    changes only once a day, so the key of an entry is the start of the wait and the current hour.
+    Rows that have waited for the same number of minutes share a cache entry. The text of a wait of more than
+    four weeks changes only once a day. So for these rows an entry is used for an hour, and not for a minute.
     """
     minutes, language = int((at - since).total_seconds()) // 60, get_language()
     if minutes < 1:

@@ -35,9 +35,9 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
     `wording` is the text that the person agreed to. `read_by` is the staff member who read this text to them
     at the desk, or None.
 
-    A child and one adult can both keep a shared visit. A child becomes its patron, and any other person
-    becomes its `shared_with`. When nobody else can keep the visit, its codes stop working. Raises
-    QuietSession, OnPaperOnly, and AlreadyKept if another child or another adult keeps the visit.
+    A child and one adult can both keep a shared visit. A child becomes its patron, and an adult becomes its
+    `shared_with`. When nobody else can keep the visit, its codes stop working. Raises QuietSession and
+    OnPaperOnly. Raises AlreadyKept if another person has already kept the visit in the same role.
     """
     if help_session.is_shared and not by.is_child:
         # This update locks the person before the session. Erasing a person locks rows in the same order.

@@ -336,7 +336,7 @@ class ClaimCode(models.Model):
 
     class State(models.TextChoices):
         BLANK = "blank", _("on a code card, not attached yet")
-        LIVE = "live", _("opens its session")
+        LIVE = "live", _("in use")
         KEPT = "kept", _("ended: the session was kept in an account")
         REVOKED = "revoked", _("revoked")
         FORGOTTEN = "forgotten", _("ended: the session was forgotten")

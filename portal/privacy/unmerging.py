@@ -282,10 +282,10 @@ def _copy_new_holds(person, into, *, since, at):
 
 
 def _end_new_access(into, *, since):
-    """Delete the sign-ins, passkeys, single sign-on and address changes of `into` since the merge.
+    """Delete the sign-ins, passkeys, single sign-on and address changes that `into` got after the merge.
 
-    The person with the other record may have added them, and now has separate sign-in methods again. Earlier
-    sign-ins stay, because `into` may have no other way to sign in.
+    The person with the other record may have added them, and must no longer get into the record `into`.
+    Earlier sign-ins stay, because `into` may have no other way to sign in.
     """
     for sign_in in UserSession.objects.filter(user=into, created_at__gt=since):
         sign_in.end()

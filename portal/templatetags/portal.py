@@ -102,7 +102,7 @@ def when(moment):
     return mark_safe(f'<time datetime="{iso}">{words}</time>')
 
 
-# Django is slow at formatting dates, and a page shows the same few days and times many times.
+# Django formats dates slowly, and a page often repeats the same few dates. So the results are cached.
 
 
 @lru_cache(maxsize=2000)

@@ -118,10 +118,10 @@ def test_card_sign_in_keeps_the_name_chosen_in_the_portal(client, ils):
 
 
 def test_email_address_from_the_ils_is_suggested_but_does_not_open_an_account(client, ils, patron):
-    """Store the address as unverified.
+    """The address is stored as unverified, so it connects no accounts.
 
-    A card with a patron's address doesn't open that patron's account. A code sent to the address of a card
-    doesn't open the account of that card.
+    Signing in with a card that has a patron's address doesn't open the patron's account. Signing in with a code
+    sent to that address doesn't open the card's account.
     """
     ils.cards = [
         fake.Card("1", "1", "7", "Sam Again", email=patron.email.upper()),

@@ -38,7 +38,7 @@ def nine_to_five(branch):
             24,
             "2026-11-25 12:00",
             "2026-11-30 12:00",
-        ),  # for three days of eight hours, over a weekend
+        ),  # 24 opening hours are three days, with a weekend in between
     ],
 )
 def test_promised_time_counts_opening_hours(nine_to_five, hours, since, until):

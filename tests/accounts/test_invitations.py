@@ -376,7 +376,7 @@ def test_person_whose_address_changed_cannot_accept_an_invitation_to_the_old_add
     assert works_at("other@example.org") == []
 
 
-def test_staff_member_who_joins_another_branch_loses_no_role_passkey_or_sign_in(
+def test_joining_another_branch_keeps_the_role_and_passkeys_and_sign_ins(
     branch, coordinator, noor, sign_in, devices
 ):
     hill = BranchFactory(name="Hill", slug="hill")

@@ -163,7 +163,7 @@ def test_refused_form_is_deleted_after_30_minutes(client, patron, sign_in):
     assert not RefusedPost.objects.exists()
 
 
-def test_number_of_saved_refused_forms_per_person_is_limited(patron):
+def test_each_person_has_a_limited_number_of_saved_refused_posts(patron):
     for number in range(25):
         refused_posts.keep_refused_post(
             patron, path="/me/", fields={"name": [str(number)]}, at=timezone.now()

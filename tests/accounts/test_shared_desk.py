@@ -545,7 +545,7 @@ def test_right_pin_reports_earlier_wrong_pins_and_resets_their_count(computer, d
     computer.post(reverse("lock"))
     wrong(computer, daniel, 3)
     open_by_pin(computer, daniel, DANIEL)
-    assert "a wrong PIN for you 3 times" in computer.get(reverse("desk")).content.decode()
+    assert "a wrong PIN was entered under your name 3 times" in computer.get(reverse("desk")).content.decode()
     computer.post(reverse("lock"))
     wrong(computer, daniel, 4)
     assert open_by_pin(computer, daniel, DANIEL).status_code == 302

@@ -85,7 +85,7 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
 ):
     rosas, omars = at_desk(staff), at_desk(omar)
 
-    # The page of each colleague shows that the other has the conversation open and writes.
+    # Each colleague's page shows that the other one has the conversation open, and later that they are writing.
     poll(rosas)
     expect(rosas.locator("#here")).to_contain_text("Omar Haddad")
     looking = omars.locator("#here").inner_text()
@@ -152,8 +152,8 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
     rosas.clock.fast_forward(16_000)
     expect(rosas.locator("#entries .pending-answer")).to_have_count(0)
 
-    # Omar's page tells the server that he leaves, so Rosa sees it at once. If the last poll of Omar's page
-    # reaches the server later, Rosa sees it after half a minute.
+    # When Omar leaves, his page tells the server, and Rosa sees at once that he is gone. But if the last poll of
+    # his page arrives after that, the server counts him as present for another half minute.
     omars.goto("/desk/")
     for _ in range(35):
         poll(rosas)

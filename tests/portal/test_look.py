@@ -204,7 +204,7 @@ def test_item_links_only_to_its_own_address_or_the_catalog(link, facts, address)
     assert catalog_url({"library": SimpleNamespace(catalog_link=link)}, item(**facts)) == address
 
 
-def test_generated_cover_of_an_item_never_changes_and_escapes_the_title():
+def test_generated_cover_of_an_item_escapes_the_title_and_is_always_the_same():
     first, again = cover(item(title="<b>Bold</b>")), cover(item(title="<b>Bold</b>"))
     assert first == again
     assert "&lt;b&gt;Bold&lt;/b&gt;" in first

@@ -71,7 +71,7 @@ def is_alive(pid):
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_stopping_manage_run_ends_web_server_and_worker(environment, ending):
+def test_stopping_the_run_command_ends_the_web_server_and_the_worker(environment, ending):
     port = free_port()
     with start(environment, port) as process:
         try:

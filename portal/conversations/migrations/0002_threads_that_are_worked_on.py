@@ -19,7 +19,7 @@ def fill(apps, schema_editor):
     HelpSession = apps.get_model("helpsessions", "HelpSession")
     Conversation.objects.update(topic=Subquery(HelpSession.objects.filter(pk=OuterRef("help_session")).values("topic")[:1]))
     if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # it alters no table that has checks of rows before it
+        schema_editor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # PostgreSQL can't alter a table whose rows it still has to check
 
 
 class Migration(migrations.Migration):

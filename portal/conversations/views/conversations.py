@@ -282,7 +282,7 @@ def _respond(request, conversation, part, now, *, form=None, refused=(), partial
 def _mark_read(request, conversation, part, now):
     """Record that the viewer has read the messages on the page.
 
-    If these include the latest message, the page doesn't show the conversation as unread any more.
+    If the latest message is among them, this page no longer counts the conversation as unread.
     """
     if request.method != "GET" or not part.messages:
         return

@@ -1,8 +1,8 @@
 """Functions that pool small counts, so that a page shows only the sum of these counts.
 
 If a page showed that fewer than five people gave the same reply, a colleague could guess who they were. So
-each number on the page counts nobody, or at least MIN_PEOPLE people. If a colleague subtracts the shown rows
-from the total, the difference is not a smaller number either.
+each number on the page is 0 or at least MIN_PEOPLE. The same is true for the total minus the shown rows,
+which a colleague could calculate.
 """
 
 from dataclasses import dataclass

@@ -49,7 +49,7 @@ def test_ils_returns_names_with_accents_unchanged(ils):
     assert ils.check(ZOE.card, ZOE.pin, today=TODAY).name == "Zoë Éluard"
 
 
-def test_ils_returns_the_same_patron_every_time(ils):
+def test_ils_returns_the_same_patron_each_time_for_the_same_card(ils):
     assert ils.check(SAM.card, SAM.pin, today=TODAY) == ils.check(SAM.card, SAM.pin, today=TODAY)
     assert (
         ils.check(SAM.card, SAM.pin, today=TODAY).ils_id != ils.check(ZOE.card, ZOE.pin, today=TODAY).ils_id

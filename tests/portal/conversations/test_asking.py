@@ -370,7 +370,9 @@ def test_unsent_question_expires_even_if_the_session_lasts_longer(client, visit,
     assert pending_questions.KEY not in client.session
 
 
-def test_worker_deletes_an_expired_unsent_question_from_a_longer_session(client, visit, show_code):
+def test_worker_deletes_an_expired_unsent_question_from_a_session_that_is_still_valid(
+    client, visit, show_code
+):
     show_code(client, code_for(visit))
     client.post(ASK, typed(about="new"))
     now = timezone.now()

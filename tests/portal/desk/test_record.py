@@ -340,7 +340,7 @@ def test_autosave_accepts_any_text(desk, typed, text):
     assert desk.post("/desk/record/autosave/", typed(question=text)).status_code == 200
 
 
-def test_empty_record_form_can_be_saved_for_later(desk):
+def test_empty_help_session_form_can_be_saved_for_later(desk):
     desk.post(RECORD, {"action": "later"})
     draft = HelpSession.objects.unfinished().get()
     assert "No text yet" in shown(desk.get(RECORD))

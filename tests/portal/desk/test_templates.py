@@ -68,7 +68,7 @@ def test_reply_template_reads_well_without_a_patron_name(body, named, nameless):
         ("No place, {not one} { } {", "No place, {not one} { } {", "No place, {not one} { } {"),
     ],
 )
-def test_reply_template_has_default_words_for_item_and_staff_name(body, filled, without):
+def test_reply_template_uses_default_words_if_item_or_staff_name_is_missing(body, filled, without):
     assert (fill_in(body, item="Dune", me="Rosa"), fill_in(body)) == (filled, without)
 
 
@@ -171,7 +171,7 @@ def test_item_placeholder_prefers_the_item_of_the_conversation_then_of_the_visit
     assert item() == "Its Own"
 
 
-def test_template_menu_escapes_hostile_names(conversation, patron, staff, desk):
+def test_menu_of_reply_templates_escapes_hostile_names(conversation, patron, staff, desk):
     patron.name = staff.name = HOSTILE[:80]
     patron.save()
     staff.save()

@@ -1,4 +1,4 @@
-"""Test account codes. The desk makes one for a patron who can't sign in. It opens the record once."""
+"""Test account codes. The desk makes such a code for a patron who can't sign in. A code works only once."""
 
 import datetime
 

@@ -274,7 +274,7 @@ def browser_of(person, sign_in):
     return sign_in(Client(), User.objects.get(pk=person.pk))
 
 
-def test_answer_is_emailed_to_child_and_adult_and_both_emails_can_be_withdrawn(
+def test_answer_queues_emails_to_child_and_adult_and_taking_it_back_deletes_both(
     session, adult, keep, device, staff
 ):
     child = ChildFactory(name="Mia", email="mia@example.org")

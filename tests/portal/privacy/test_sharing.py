@@ -226,7 +226,7 @@ def test_coordinator_sees_which_legal_hold_on_a_person_caused_a_hold_on_a_visit(
     sign_in(client, coordinator)
     page = client.get(reverse("legal_holds"))
     assert text(page).count("Case 7") == 2
-    assert "Someone under a legal hold removed this visit from their account." in text(page)
+    assert "a person under a legal hold removed it from their account." in text(page)
     assert f'href="#hold-{on_person.public_id}"' in page.content.decode()
     assert f'id="hold-{on_person.public_id}"' in page.content.decode()
     client.post(reverse("lift_hold", args=[on_person.public_id]))
@@ -258,7 +258,7 @@ def test_unmerging_returns_an_older_legal_hold_to_the_original_record(coordinato
 
 
 def test_person_already_removed_from_a_visit_cannot_remove_other_people(visit, child, adult, staff):
-    """Send the requests of a page that the person loaded before their removal."""
+    """Send what a page would send that the person opened before the desk removed them from the visit."""
     sharing.take_out(visit, adult, by=staff, at=AT)
     HelpSession.objects.filter(pk=visit.pk).update(
         shared_with=(other := UserFactory()), is_the_childs_alone=False
@@ -328,7 +328,8 @@ def test_answer_is_not_emailed_to_an_adult_just_removed_from_the_visit(visit, ch
     assert list(Notification.objects.values_list("recipient", flat=True)) == [child.pk]
 
 
-# In the tests below, the desk removes a wrong person from a child's visit. The person kept it as the child.
+# In the tests below, someone else has kept a child's visit by saying that they are the child. The desk removes
+# this person from the visit.
 
 
 @pytest.fixture
