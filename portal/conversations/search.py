@@ -14,7 +14,8 @@ enough of them. So no search reads the whole index.
 from django.db import connection, transaction
 from django.db.models import F, Q
 
-from recommendations.search import WORDS_ASKED, fold
+from portal.folding import fold
+from recommendations.search import WORDS_ASKED
 
 from .models import Conversation, ConversationWords, Message, MessageRecommendation
 

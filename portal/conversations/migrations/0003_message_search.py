@@ -7,7 +7,7 @@ parser is left out. The FTS5 table holds no copy of the words: it reads them fro
 import django.db.models.deletion
 from django.db import migrations, models
 
-from recommendations.search import fold
+from portal.folding import fold
 
 ON_SQLITE = (
     "CREATE VIRTUAL TABLE conversations_text USING fts5(words, content = 'conversations_conversationwords', content_rowid = 'id', "

@@ -6,11 +6,11 @@ import hashlib
 import io
 import re
 
+from portal.folding import fold
 from portal.imports import isbns
 from portal.imports.records import FIELDS, Draft, Fault, Unreadable
 from portal.text import clean
 from recommendations.models import Item
-from recommendations.search import fold
 
 # {field: the column names that are recognized for it, as `fold` returns them}. If several columns of a file
 # match a field, the name that comes first here is used. For ISBNs, all matching columns are used.

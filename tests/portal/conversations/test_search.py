@@ -8,9 +8,9 @@ from django.db import connection
 from accounts.patron.people import change_name
 from portal.conversations import actions, desk_actions, keeping, merging, notes, search, verdicts
 from portal.conversations.models import Conversation, ConversationWords, Message
+from portal.folding import fold
 from recommendations.chosen_items import ChosenItem
 from recommendations.models import Recommendation
-from recommendations.search import fold
 from tests.factories import ConversationFactory, HelpSessionFactory, ItemFactory, MessageFactory, recommend_in
 from tests.portal.listed import listed
 

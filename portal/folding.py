@@ -1,0 +1,95 @@
+"""Fold text: turn it into plain words, which both databases compare in the same way.
+
+`fold` removes case, accents and punctuation. Python does this, because SQLite and PostgreSQL would fold Ł, æ
+and ß differently. If `fold` changes, all search indexes must be rebuilt (docs/decisions/0005).
+"""
+
+import re
+import unicodedata
+
+WORD_MAX = 80
+
+APOSTROPHES = "'`´‘’‛ʹʻʼʽˈ′＇׳״"
+# Unicode doesn't decompose these letters. The values are what people type if their keyboard lacks the letter.
+PLAIN_LETTERS = {
+    "ł": "l",
+    "ø": "o",
+    "đ": "d",
+    "ð": "d",
+    "þ": "th",
+    "æ": "ae",
+    "œ": "oe",
+    "ı": "i",
+    "ħ": "h",
+    "ŧ": "t",
+    "ŋ": "n",
+    "ĸ": "k",
+    "ə": "e",
+    "ـ": "",
+}
+FOLDED_LETTERS = str.maketrans(PLAIN_LETTERS)
+NO_APOSTROPHES = str.maketrans("", "", APOSTROPHES)
+# In scripts before this code point, such as Latin and Arabic, people often leave out accents and vowel marks.
+# In scripts from this code point on, marks are vowels that belong to the word.
+FIRST_SCRIPT_THAT_NEEDS_ITS_MARKS = 0x0780
+# Thai, Lao, Burmese, Khmer, kana and Han are written without spaces, so each letter is treated as a word.
+WITHOUT_SPACES = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+# A word ends at an ASCII character that is neither a letter nor a digit. The FTS5 tokenizer "ascii" has the
+# same rule.
+WORD = re.compile(r"[^\x00-/:-@\[-`{-\x7f]+")
+PLUS = re.compile(r"(?<=[a-z0-9])\++(?![a-z0-9])")
+SHARP = re.compile(r"(?<![^\W_])([a-z])#")
+
+
+def fold(text):
+    """Return the words of `text` without case, accents and punctuation. One space separates the words.
+
+    Folding the result again changes nothing. "C++" becomes "cplusplus" and "C#" becomes "csharp", because
+    otherwise both would become "c".
+    """
+    text = str(text).translate(NO_APOSTROPHES)
+    if text.isascii():
+        text = text.lower()
+    else:
+        text = (
+            unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+            .translate(NO_APOSTROPHES)
+            .translate(FOLDED_LETTERS)
+        )
+        text = unicodedata.normalize("NFC", "".join(_letters(text)))
+    text = SHARP.sub(r"\1sharp", PLUS.sub(lambda signs: "plus" * len(signs.group()), text))
+    return " ".join(word[:WORD_MAX] for word in WORD.findall(text))
+
+
+def _letters(text):
+    """Yield the characters of `text` from which `fold` makes words.
+
+    All ASCII characters stay, and so do the letters and digits of every script. Unicode marks stay in scripts
+    that write vowels as marks. Other marks and invisible characters are left out. Every other character
+    becomes a space.
+    """
+    base = ""
+    for character in text:
+        category = unicodedata.category(character)
+        if character.isascii():
+            base = character if character.isalnum() else ""
+            yield character
+        elif category[0] == "M":
+            if base and ord(base) >= FIRST_SCRIPT_THAT_NEEDS_ITS_MARKS:
+                yield character
+        elif category == "Cf":
+            # Invisible characters such as soft hyphens don't end a word.
+            continue
+        elif category[0] in "LN":
+            base = character
+            yield (
+                " " + character
+                if WITHOUT_SPACES.match(character)
+                else str(unicodedata.decimal(character, character))
+            )
+        else:
+            base = ""
+            yield " "
