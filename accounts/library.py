@@ -10,11 +10,11 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 from django.utils.text import slugify
 
-from accounts.patron.people import person_with_address
+from accounts.patron.people import change_name, person_with_address
 from accounts.staff_actions import staff_action
 
 from . import audit
-from .models import Branch, ClosedDay, Library, OpeningHours, StaffRole, User
+from .models import Branch, ClosedDay, Library, OpeningHours, StaffRole
 
 USUAL_WEEK = [(weekday, datetime.time(9), datetime.time(17)) for weekday in range(5)]
 
@@ -38,7 +38,7 @@ def set_up(*, at, name, time_zone, language, branch, coordinator_email, coordina
         pk=1, name=name, time_zone=time_zone, language=language, default_branch=first_branch
     )
     coordinator = person_with_address(coordinator_email, at=at, language=language)
-    User.objects.filter(pk=coordinator.pk).update(name=coordinator_name)
+    change_name(coordinator, name=coordinator_name)
     StaffRole.objects.create(user=coordinator, branch=first_branch, role=StaffRole.Role.COORDINATOR)
     audit.record("set_up", library, by=coordinator, at=at)
     return library

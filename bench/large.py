@@ -16,7 +16,7 @@ from itertools import accumulate
 from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import NameWord, User
 from bench import pages
 from portal.conversations.models import Conversation, ConversationWords, Message, Participation
 from portal.conversations.search import REBUILD
@@ -47,6 +47,8 @@ def _build(rng):
     patrons = User.objects.bulk_create(
         (User(name=_name(rng), email=f"large{n}@example.org") for n in range(PATRONS)), batch_size=AT_ONCE
     )
+    for first in range(0, PATRONS, AT_ONCE):
+        NameWord.objects.index(patrons[first : first + AT_ONCE])
     now = timezone.now()
     items = Item.objects.bulk_create(
         (Item(title=" ".join(some_words(k=4)), kind=Item.Kind.BOOK, added_at=now) for _ in range(ITEMS)),

@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import Branch, Library, StaffRole, User
+from accounts.models import Branch, Library, NameWord, StaffRole, User
 from accounts.sign_in.access import SECOND_FACTOR
 from accounts.sign_in.sign_ins import LAST_USED_ON
 from bench.browser import Page, Request
@@ -167,7 +167,7 @@ def _fill():
 def new_conversations(count, status):
     """Create `count` conversations, each with a new patron and four messages that both sides have read."""
     staff, branch, now = _staff_elsewhere(), Branch.objects.get(slug=ELSEWHERE), timezone.now()
-    patrons = User.objects.bulk_create(UserFactory.build(email=_new_address()) for _ in range(count))
+    patrons = _new_patrons(count)
     sessions = HelpSession.objects.bulk_create(
         HelpSessionFactory.build(patron=patron, staff=staff, branch=branch, kept_at=now) for patron in patrons
     )
@@ -193,6 +193,12 @@ def new_conversations(count, status):
 
 def _staff_elsewhere():
     return User.objects.get(email=STAFF_ELSEWHERE)
+
+
+def _new_patrons(count):
+    patrons = User.objects.bulk_create(UserFactory.build(email=_new_address()) for _ in range(count))
+    NameWord.objects.index(patrons)
+    return patrons
 
 
 def _new_address():
@@ -234,7 +240,7 @@ def _verdicts(count):
 
 
 def _sign_ins(count):
-    for patron in User.objects.bulk_create(UserFactory.build(email=_new_address()) for _ in range(count)):
+    for patron in _new_patrons(count):
         yield _post(reverse("sign_in"), {}, {"email": patron.email})
 
 

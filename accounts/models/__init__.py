@@ -2,6 +2,7 @@
 
 from .audit import AuditEvent, LookingReason
 from .library import Branch, ClosedDay, Library, OpeningHours, private_storage
+from .names import NameWord
 from .people import Consent, RefusedPost, User
 from .sign_in import AddressChange, LibraryCard, Passkey
 from .staff import Absence, DeskPin, Invitation, InvitedRole, PinTries, SharedDesk, StaffRole
@@ -19,6 +20,7 @@ __all__ = [
     "Library",
     "LibraryCard",
     "LookingReason",
+    "NameWord",
     "OpeningHours",
     "Passkey",
     "PinTries",

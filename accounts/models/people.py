@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
@@ -13,6 +13,8 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from portal.prepared import prepared
+
+from .names import NameWord
 
 
 class UserManager(BaseUserManager):
@@ -87,7 +89,11 @@ class User(AbstractBaseUser):
 
     def save(self, *args, **kwargs):
         self.email = self.email.strip().lower() if self.email else None
-        super().save(*args, **kwargs)
+        columns = kwargs.get("update_fields")
+        with transaction.atomic(savepoint=False):
+            super().save(*args, **kwargs)
+            if columns is None or "name" in columns:
+                NameWord.objects.index([self])
 
     @property
     def display_name(self):

@@ -9,7 +9,7 @@ from django.db import transaction
 from accounts.staff_actions import staff_action
 
 from .. import audit
-from ..models import User
+from ..models import NameWord, User
 from .children import first_name
 
 UNCONFIRMED_FOR = timedelta(days=1)
@@ -77,9 +77,12 @@ def person_added_at_desk(*, name, email, language, by, at, is_child=False):
     return person
 
 
+@transaction.atomic
 def change_name(person, *, name):
     """Change a person's name. For a child's record, save only the first name."""
-    User.objects.filter(pk=person.pk).update(name=first_name(name) if person.is_child else name)
+    row = User.objects.filter(pk=person.pk)
+    row.update(name=first_name(name) if person.is_child else name)
+    NameWord.objects.index(row)
 
 
 def change_language(person, *, language):

@@ -225,6 +225,8 @@ MERGED_BY = {
     ("accounts.Invitation", "invited_by"): _leave_to_end,
     ("accounts.PinTries", "person"): _leave_to_end,
     ("accounts.SharedDesk", "unlocked_by"): _leave_to_end,
+    # User.save() writes the words of the name that `into` takes over.
+    ("accounts.NameWord", "person"): _leave_to_end,
     ("accounts.Passkey", "person"): _move_passkeys,
     ("accounts.StaffRole", "user"): _leave_to_end,
     ("conversations.Draft", "person"): _merge_drafts,

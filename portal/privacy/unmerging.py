@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef
 
 from accounts import audit
-from accounts.models import AddressChange, AuditEvent, LookingReason, User
+from accounts.models import AddressChange, AuditEvent, LookingReason, NameWord, User
 from accounts.staff_actions import lock_roles, staff_action
 from portal.conversations import search
 from portal.conversations.changes import raise_queue
@@ -88,7 +88,10 @@ def unmerge(merged, *, by, at):
     _copy_new_holds(person, into, since=since, at=at)
     _end_new_access(into, since=since)
     shared = HelpSession.objects.filter(shared_with=OuterRef("pk"))
-    User.objects.filter(pk__in=[into.pk, person.pk]).update(has_shared_visits=Exists(shared))
+    people = User.objects.filter(pk__in=[into.pk, person.pk])
+    people.update(has_shared_visits=Exists(shared))
+    # User.save() was not called when the names were restored.
+    NameWord.objects.index(people)
     audit.record("unmerged_people", into, by=by, patron=into, at=at)
     audit.record("unmerged_people", person, by=by, patron=person, at=at)
     merged.delete()

@@ -11,6 +11,7 @@ from django.forms import BaseForm
 from django.utils.http import urlencode
 
 from tests.extent import times
+from tests.name_words import check_name_words
 
 from .guards import sweep
 from .routes import both_owners, owned
@@ -115,6 +116,8 @@ def send_random_values(browser, route, url):
             answer = browser.post(url, fields)
         assert answer.status_code < 500
         assert browser.get(url, fields).status_code < 500
+        # The values are also valid names, so this finds a page that changes a name but not its words.
+        check_name_words()
 
 
 def test_form_field_names_are_found_in_templates_forms_and_views():

@@ -19,12 +19,14 @@ from django.utils.crypto import salted_hmac
 from accounts.models import AuditEvent, Library, User
 from portal import limits
 from portal.conversations.models import Conversation
+from portal.desk.people import find
 from portal.helpsessions.models import UnfinishedForm
 from portal.notifications.models import Notification, RepeatedJob
 from portal.privacy import holds, unmerging
 from portal.privacy.models import MergedRecords
 from portal.worker import JOBS, Worker
 from recommendations.models import Topic
+from tests.name_words import check_name_words
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.only_long]
 
@@ -204,6 +206,8 @@ def test_data_of_the_old_version_survives_the_upgrade(before, client):
     patron_key = before["patron"].pk
     upgrade()
     patron, library = User.objects.get(pk=patron_key), Library.objects.get()
+    assert [person.pk for person in find.by_name("okaf sam")] == [patron_key]
+    check_name_words()
 
     assert (library.accent_color, library.catalog_link) == ("#123456", "https://c.example/{isbn}")
     assert patron.has_shared_visits

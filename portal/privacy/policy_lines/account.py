@@ -18,6 +18,13 @@ LINES = {
         exported=True,
         ended_by="forget_unconfirmed_people",
     ),
+    "accounts.NameWord": Line(
+        "the words of a name in plain letters, for the desk's search",
+        "the name is changed or the account is erased",
+        "to find the person",
+        Group.PARTS,
+        ends_with="accounts.User",
+    ),
     "account.EmailAddress": Line(
         "an email address, and whether a code confirmed it",
         "the account is erased",

@@ -27,11 +27,13 @@ from portal.demo.management.commands.build_demo import Command
 from portal.demo.pictures import FILES
 from portal.demo.scenarios.replies import REPLY_TEMPLATES
 from portal.demo.visits import SESSIONS
+from portal.desk.people import find
 from portal.helpsessions.handover import CodeCardNotReady, CodeForgotten, CodeKept, CodeRevoked, open_by_code
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.lists.models import SavedItem
 from portal.notifications.models import Notification
 from recommendations.models import Item, Recommendation
+from tests.name_words import check_name_words
 
 pytestmark = [pytest.mark.slow, pytest.mark.one_database]
 
@@ -242,6 +244,11 @@ def test_demo_page_lists_every_person_and_shows_a_qr_code_for_a_visit(built, cli
     assert page.count("/demo/become/") == 49 + 1
     assert f"http://testserver/c/{demo_build.codes_to_try()['live']}/" in page
     assert "<svg" in page
+
+
+def test_demo_people_are_found_by_the_words_of_their_names(built):
+    check_name_words()
+    assert [person.name for person in find.by_name("olive pa")] == ["Olive Park"]
 
 
 def content():

@@ -27,6 +27,7 @@ LEFT_OUT = {
         UNUSED: "password",
         ELSEWHERE: "remember_chosen_at",
     },
+    "accounts.NameWord": {PORTAL: "id", PERSON: "person", ELSEWHERE: "word"},
     "account.EmailAddress": {PORTAL: "id", PERSON: "user"},
     "account.EmailConfirmation": {UNUSED: "id email_address created sent key"},
     "accounts.LibraryCard": {PORTAL: "id", PERSON: "person"},

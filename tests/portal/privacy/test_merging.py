@@ -106,7 +106,7 @@ def test_legal_hold_on_a_record_continues_on_the_remaining_record_after_a_merge(
     assert holds.held(patron)
 
 
-def test_merging_two_records_deletes_no_rows_except_the_user_and_the_export():
+def test_merging_two_records_deletes_only_the_user_with_the_words_of_the_name_and_the_export():
     """Merge a record that has rows of every kind.
 
     The export is deleted, because it contains the data of only one record.
@@ -130,7 +130,12 @@ def test_merging_two_records_deletes_no_rows_except_the_user_and_the_export():
         for model, count in before.items()
         if model._base_manager.count() != count
     }
-    assert changed == {"accounts.User": -1, "accounts.AuditEvent": 2, "privacy.Export": -1}
+    assert changed == {
+        "accounts.User": -1,
+        "accounts.NameWord": -2,
+        "accounts.AuditEvent": 2,
+        "privacy.Export": -1,
+    }
     assert not SavedItem.objects.exclude(saved_list__patron=world.other_patron).exists()
 
 

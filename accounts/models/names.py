@@ -1,0 +1,57 @@
+"""The words of people's names, by which the desk finds a person."""
+
+from django.conf import settings
+from django.db import connection, models
+
+from portal.folding import WORD_MAX, fold
+
+LAST_CHARACTER = "\U0010ffff"
+
+
+class NameWordQuerySet(models.QuerySet):
+    def beginning_with(self, letters):
+        """Return the words that begin with these letters, which must be folded.
+
+        Both databases read these words from an index. SQLite uses an index for a range but not for LIKE.
+        PostgreSQL uses this index only for LIKE, because a range depends on the language of the database.
+        """
+        if connection.vendor == "sqlite":
+            return self.filter(word__gte=letters, word__lt=letters + LAST_CHARACTER)
+        return self.filter(word__startswith=letters)
+
+    def index(self, people):
+        """Replace the words of these people by the words of their names.
+
+        Call this method in the transaction that changes the names.
+        """
+        words = {person.pk: set(fold(person.name).split()) for person in people}
+        self.filter(person__in=words).delete()
+        self.bulk_create(NameWord(person_id=pk, word=word) for pk in words for word in sorted(words[pk]))
+
+
+class NameWord(models.Model):
+    """A word of a person's name, folded.
+
+    User.save() keeps the words in step with the name. Code that changes names in another way calls `index`.
+    """
+
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    word = models.CharField(max_length=WORD_MAX)
+
+    objects = NameWordQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["person", "word"], name="one_row_per_word_of_a_name")]
+        indexes = [
+            # Only these operator classes let PostgreSQL use the index for LIKE. SQLite ignores them.
+            models.Index(
+                fields=["word", "person"],
+                opclasses=["varchar_pattern_ops", "int8_ops"],
+                name="people_by_word",
+            )
+        ]
+
+    def __str__(self):
+        return f"{self.word}, {self.person_id}"

@@ -1,0 +1,14 @@
+"""Compare the words that the desk searches with the names of all people."""
+
+from accounts.models import NameWord, User
+from portal.folding import fold
+
+
+def check_name_words():
+    """Fail if the words of a person aren't the words of their name."""
+    expected = {
+        (pk, word) for pk, name in User.objects.values_list("pk", "name") for word in fold(name).split()
+    }
+    assert set(NameWord.objects.values_list("person", "word")) == expected, (
+        "Code that changes names without User.save() must call NameWord.objects.index()."
+    )
