@@ -145,6 +145,7 @@ def test_backup_archive_is_readable_only_by_its_owner_and_has_a_manifest(archive
     assert list(archive.parent.iterdir()) == [archive]
 
 
+@pytest.mark.one_database
 def test_restore_overwrites_existing_data_only_with_the_replace_option(old, archive):
     old.run("from accounts.models import Library; Library.objects.update(name='Changed since')")
     (old.private / "later.txt").write_text("x")
@@ -174,6 +175,7 @@ def changed(archive, *, name, content):
     return target
 
 
+@pytest.mark.only_long
 def test_invalid_backup_is_refused_and_changes_nothing(old, archive):
     with tarfile.open(archive) as opened:
         manifest = json.load(opened.extractfile("manifest.json"))

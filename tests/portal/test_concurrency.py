@@ -60,7 +60,7 @@ from tests.processes import at_once, rounds
 
 ROUNDS, PROCESSES = times(4, 10), 8
 # The number of rounds in the tests of actions on a conversation.
-CONVERSATION_ROUNDS = times(10, 100)
+CONVERSATION_ROUNDS = times(5, 100)
 
 pytestmark = [
     pytest.mark.long,

@@ -229,7 +229,7 @@ def test_internal_words_of_the_desk_never_reach_a_patron(
     world = build_for(branch, patron, staff, coordinator)
 
     @settings(
-        max_examples=times(5, 50),
+        max_examples=times(3, 50),
         phases=[Phase.generate],
         deadline=None,
         derandomize=True,

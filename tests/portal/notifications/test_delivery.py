@@ -223,6 +223,7 @@ def finish(process):
     assert process.returncode == 0, output.decode()
 
 
+@pytest.mark.one_database
 def test_email_that_a_killed_worker_was_sending_is_delivered_by_the_next_worker(worker, smtp):
     write_email("stuck@example.org")
     killed = worker()
@@ -239,6 +240,7 @@ def test_email_that_a_killed_worker_was_sending_is_delivered_by_the_next_worker(
     assert states() == {"stuck@example.org": "delivered"}
 
 
+@pytest.mark.one_database
 def test_email_sent_by_a_killed_worker_is_sent_again_with_the_same_message_id(worker, smtp):
     mail = write_email("silent@example.org")
     killed = worker()
@@ -251,6 +253,7 @@ def test_email_sent_by_a_killed_worker_is_sent_again_with_the_same_message_id(wo
     assert [received["Message-ID"] for received in smtp.received] == [mail.message_id] * 2
 
 
+@pytest.mark.one_database
 def test_worker_finishes_the_current_email_after_sigterm(worker, smtp):
     write_email("stuck@example.org")
     write_email("next@example.org")

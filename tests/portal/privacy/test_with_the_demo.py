@@ -19,7 +19,7 @@ from portal.privacy.policy import POLICY
 
 from . import everything
 
-pytestmark = [pytest.mark.slow, pytest.mark.one_database]
+pytestmark = pytest.mark.only_long
 
 WEDNESDAY_AFTERNOON = datetime.datetime(2026, 3, 18, 20, tzinfo=datetime.UTC)
 # The names of the foreign keys that say who owns a row.

@@ -15,7 +15,7 @@ from portal.privacy import retention
 from recommendations.models import Recommendation
 from tests.portal.privacy.test_retention import COUNTED, DAY
 
-pytestmark = [pytest.mark.slow, pytest.mark.one_database]
+pytestmark = pytest.mark.only_long
 
 WEDNESDAY = datetime.datetime(2026, 3, 18, 20, tzinfo=datetime.UTC)
 FOUR_YEARS_ON = WEDNESDAY + timedelta(days=4 * 365)
