@@ -13,7 +13,6 @@ class UnknownVerdict(ValueError):
     """The verdict is not in Recommendation.Verdict, or the reason is not in Recommendation.Why."""
 
 
-@transaction.atomic
 def recommend(item, *, reason, by, at, branch, topic, question_type, patron=None, starred=True):
     """Recommend one item, and return the Recommendation."""
     return Recommendation.objects.create(

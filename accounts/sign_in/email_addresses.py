@@ -21,11 +21,13 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
+from django.db.models import BigAutoField, CharField
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from accounts.patron.people import AddressTaken, unconfirmed_people
 from accounts.sign_in.sign_ins import end_all_sign_ins
+from portal.prepared import prepared
 
 from .. import audit
 from ..models import AddressChange, Library, User
@@ -68,12 +70,14 @@ def confirmed_address(person):
     An address without a row in EmailAddress counts as confirmed, but only test data has such addresses. The
     portal stores a row for each address. The row is unverified until the person enters a code.
     """
-    if (
-        not person.email
-        or EmailAddress.objects.filter(user=person, email=person.email, verified=False).exists()
-    ):
+    if not person.email or _unverified(person=person.pk, email=person.email):
         return ""
     return person.email
+
+
+@prepared(person=BigAutoField(), email=CharField())
+def _unverified(person, email):
+    return EmailAddress.objects.filter(user=person, email=email, verified=False).values_list("pk")
 
 
 def reauthentication_address(person):

@@ -4,7 +4,7 @@ The actions of staff that don't write to the patron are in `desk_actions.py`.
 """
 
 from django.db import transaction
-from django.db.models import BigAutoField, Max, UUIDField
+from django.db.models import BigAutoField, Max, Q, UUIDField
 
 from accounts.models import Library, User
 from accounts.staff_actions import lock_roles, staff_action
@@ -42,6 +42,8 @@ from .models import (
 from .opening import begin, conversation_of, session_of, subject_for
 
 Status, Then, Reason = Conversation.Status, Message.Then, Conversation.Reason
+# No message has a larger primary key.
+MAX_KEY = 2**63 - 1
 
 
 class AnsweredMeanwhile(Exception):
@@ -151,13 +153,15 @@ def reply(
     if side == STAFF:
         lock_roles(by)
     conversation = lock_conversation(conversation, at)
-    for sent_before in _messages_with_token(conversation=conversation.pk, client_token=client_token):
-        sent_before.conversation = conversation
-        return sent_before
-    if seen is not None:
-        newer = list(conversation.messages.filter(pk__gt=seen).in_order().select_related("author"))
-        if newer:
-            raise AnsweredMeanwhile(newer)
+    newer = _new_messages(
+        conversation=conversation.pk, client_token=client_token, seen=MAX_KEY if seen is None else seen
+    )
+    for message in newer:
+        message.conversation = conversation
+        if str(message.client_token) == str(client_token):
+            return message
+    if newer:
+        raise AnsweredMeanwhile(newer)
     by = writer_in(conversation, by, side)
     message = _add_message(
         conversation,
@@ -179,9 +183,13 @@ def reply(
     return message
 
 
-@prepared(conversation=BigAutoField(), client_token=UUIDField())
-def _messages_with_token(conversation, client_token):
-    return Message.objects.filter(conversation=conversation, client_token=client_token)
+@prepared(conversation=BigAutoField(), client_token=UUIDField(), seen=BigAutoField())
+def _new_messages(conversation, client_token, seen):
+    """Return the message with this token, and the messages that were saved after the message `seen`."""
+    messages = Message.objects.filter(
+        Q(client_token=client_token) | Q(pk__gt=seen), conversation=conversation
+    )
+    return messages.in_order().select_related("author")
 
 
 def _add_message(conversation, *, side, author, client_token, **fields):

@@ -95,7 +95,7 @@ def _composer_and_news(request, conversation, **composer):
         log_reading(request, conversation, at=at)
     presence.come(conversation, person=request.user, at=at, read_until=timeline.read_until, around=around)
     drafts = saved_drafts(request, conversation)
-    latest = conversation.messages.aggregate(latest=Max("pk"))["latest"] or 0
+    latest = timeline.latest or conversation.messages.aggregate(latest=Max("pk"))["latest"] or 0
     context = {
         **timeline_context(request, conversation, timeline, around, at),
         **toolbar_context(request, conversation, draft=drafts[Draft.Kind.NOTE]),
