@@ -22,7 +22,7 @@ from allauth.account.internal.flows.login import (
 from allauth.account.internal.flows.login_by_code import LoginCodeVerificationProcess
 
 # Our own pages set up the second factor. allauth has public views for this, but no public functions. The
-# three functions below also keep the recovery codes in step with the app, and send allauth's signals.
+# three functions below also replace or delete the recovery codes, and send allauth's signals.
 from allauth.mfa.recovery_codes.internal.flows import generate_recovery_codes
 from allauth.mfa.totp.internal.flows import activate_totp, deactivate_totp
 

@@ -33,7 +33,7 @@ class Page(NamedTuple):
 
 class Browser:
     def __init__(self, port, pages):
-        """Store the pages. `pages` is {name: Page} read from JSON, so each Page and Request is a list."""
+        """Store the pages. `pages` is {name: list of the fields of a Page}, because it comes from JSON."""
         self.port, self.addresses = port, count()
         self.pages = {name: Page(*page) for name, page in pages.items()}
         self.turns = {

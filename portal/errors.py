@@ -51,7 +51,7 @@ def page_not_found(request, exception=None):
 def too_many_requests(request, exception=None):
     """Return a 429 response. If the exception is a TooOften, say when the person can try again.
 
-    A script gets only the time of the next try, as a sentence in plain text that it can show on its page.
+    If a script sent the request, the response is only this sentence as plain text, which the script can show.
     """
     words = exception.words if isinstance(exception, TooOften) else ""
     if words and "text/html" not in request.headers.get("Accept", ""):

@@ -23,8 +23,8 @@ START_OF_SCAN = b"\xff\xda"
 # pixels.
 MAX_PIXELS = 25_000_000
 MAX_JPEG_PIXELS = 64_000_000
-# A progressive JPEG can have many scans. Decoding a scan of a hundred bytes takes as long as decoding the
-# whole picture.
+# The limit for a picture's pixels times its scans. A progressive JPEG can have many scans. Even a scan of
+# only a hundred bytes takes as long to decode as the whole picture.
 MAX_JPEG_SCAN_PIXELS = 25 * MAX_JPEG_PIXELS
 
 # A larger picture is made smaller before it is kept. Seven million pixels keep small print readable.

@@ -125,7 +125,7 @@ def verify_registration(session: MutableMapping, answer: Any, *, person: User, o
         credential = registration.credential_data
         if credential is None or len(credential.credential_id) > MAX_CREDENTIAL_ID_LENGTH:
             raise NotAccepted
-        # Check that the stored bytes can be parsed when the passkey is used.
+        # Each use of the passkey parses these bytes. So refuse the passkey now if they can't be parsed.
         AttestedCredentialData(bytes(credential))
     except MALFORMED as error:
         raise NotAccepted from error

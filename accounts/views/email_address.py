@@ -38,8 +38,8 @@ NEW_ADDRESS = "new_address"
 def add_address(request):
     """Ask for the new address, for the code sent to the new address, and for the code sent to the old one.
 
-    The person reauthenticates first, because anyone who reads the new mailbox can sign in. A person without a
-    sign-in method can't reauthenticate, and needs only the code sent to the new address.
+    The person reauthenticates first, because later anyone who reads the new mailbox can sign in. A person
+    without a sign-in method can't reauthenticate, and needs only the code sent to the new address.
     """
     if _can_reauthenticate(request.user) and not recently_authenticated(request):
         return redirect_to_reauthenticate(request)

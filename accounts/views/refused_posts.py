@@ -12,7 +12,7 @@ from accounts.sign_in.access import may_open_desk, redirect_to_second_factor
 
 @login_required
 def kept(request):
-    """Show the person's saved forms, so that the person can send the forms again."""
+    """Show the forms that were refused because the sign-in or the form had expired, to be sent again."""
     posts = RefusedPost.objects.offered_to(request.user, at=timezone.now())
     if not posts:
         return redirect("home")

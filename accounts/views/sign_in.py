@@ -143,7 +143,7 @@ def _resend(request, process):
 def sign_out(request):
     """Sign the person out, close visits that were opened by code, and delete the browser's cached pages.
 
-    The browser's cookies are deleted except on a shared desk computer, where the next person needs a cookie.
+    On a shared desk computer, the browser's cookies stay. One of them marks the computer as unlocked.
     """
     note(request, "signed_out")
     desk = request.shared_desk

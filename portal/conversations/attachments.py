@@ -152,7 +152,7 @@ def add_each(conversation, *, uploads, **where):
 
 @transaction.atomic
 def describe(conversation, *, by, side, client_token, words, at):
-    """Save descriptions of pictures in the composer. `words` is {public id: description}."""
+    """Save the descriptions of pictures in a composer. `words` is {public id of the picture: description}."""
     conversation = lock_conversation(conversation, at)
     composer = conversation.attachments.in_composer(
         client_token, side=side, person=writer_in(conversation, by, side)

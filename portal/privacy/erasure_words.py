@@ -35,7 +35,7 @@ def in_words(counts):
 
 
 def stays_in_words(counts):
-    """Return a text for each kind of row that the erasure leaves in a child's visit, without a name."""
+    """Return a text for each kind of row that stays in a child's visit, but no longer contains the name."""
     return [_line(kind, counts[kind]) for kind in KEPT_KINDS if kind in counts]
 
 

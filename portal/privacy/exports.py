@@ -81,7 +81,7 @@ def downloaded(export, *, at):
 
 
 def forget_all_of(person):
-    """Delete the person's exports, because they contain data that no longer belongs to the person."""
+    """Delete the person's exports. Call this if one contains data that is no longer the person's."""
     _forget(Export.objects.filter(person=person))
 
 

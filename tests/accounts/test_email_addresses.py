@@ -495,7 +495,7 @@ def test_unfinished_sign_in_with_the_new_address_does_not_block_an_address_chang
     assert address_of(patron) == NEW
 
 
-def test_simultaneous_sign_in_with_a_new_address_does_not_delay_other_address_changes(patron, monkeypatch):
+def test_sign_in_with_the_new_address_during_its_change_does_not_delay_other_people(patron, monkeypatch):
     at = timezone.now() - AddressChange.WAITS
     email_addresses.change_in_a_week(patron, email=NEW, at=at)
     other = UserFactory(email="other@example.org")

@@ -122,7 +122,7 @@ def test_accepted_invitation_gives_the_words_of_its_name(branch, coordinator):
     assert words_of(person) == ["bakker", "noor"]
 
 
-def test_surname_of_a_new_childs_record_is_no_longer_found(zoe, coordinator):
+def test_surname_is_no_longer_found_after_a_record_becomes_a_childs_record(zoe, coordinator):
     children.make_childs_record(zoe, by=coordinator, at=timezone.now())
     assert words_of(zoe) == ["zoe"]
     people.change_name(User.objects.get(pk=zoe.pk), name="Mia Park")

@@ -136,7 +136,7 @@ def test_staff_can_unlock_a_desk_computer_only_at_their_branch(client, rosa, sig
     assert not SharedDesk.objects.exists()
 
 
-def test_desk_computer_that_is_unlocked_again_is_listed_only_under_its_new_name(computer, rosa, branch):
+def test_unlocking_a_desk_computer_again_with_another_name_replaces_its_name(computer, rosa, branch):
     computer.post(reverse("desk_computers"), {"branch": branch.pk, "name": "Back room"})
     assert [desk.name for desk in SharedDesk.objects.unlocked(timezone.now())] == ["Back room"]
     assert at_desk(computer)

@@ -580,7 +580,7 @@ def test_stopping_an_address_change_disconnects_sign_on_accounts_added_while_it_
     assert list(SocialAccount.objects.values_list("uid", flat=True)) == ["before"]
 
 
-def test_sign_on_account_is_included_in_the_data_copy_and_deleted_by_erasure(provider, patron):
+def test_single_sign_on_account_is_included_in_the_copy_and_deleted_by_erasure(provider, patron):
     connect_account(patron, provider)
     connect_account(UserFactory(), provider, sub="another")
     rows = list(contents.entries(contents.TABLES["sign_ons"], patron, timezone.now()))

@@ -25,7 +25,7 @@ class Missing(str):
 
 
 MISSING = Missing("‼")
-# These words are the same in every language.
+# Pages show these words in every language without translating them.
 NAMES = {
     "Afterword",
     "English",

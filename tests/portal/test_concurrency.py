@@ -426,8 +426,7 @@ def test_conversation_row_matches_its_history_after_simultaneous_actions(session
         raised = {name: after[name] - before[name] for name in after}
         # Two messages, two answers and each closing raise the version. Taking back an answer lowers it by 1.
         assert raised["version"] == 2 + 2 - 1 + raised["closed"]
-        # The first two summands are the same messages and answers. Then follow one for taking back the answer
-        # and one for the note.
+        # Two messages, two answers, one answer taken back, and one note.
         assert raised["desk"] == 2 + 2 + 1 + 1 + raised["closed"] + raised["desk events"]
         assert raised["queues"] >= raised["desk"]
 

@@ -125,7 +125,7 @@ def leave(request):
 
 
 def _open(request, code):
-    """Open the visit of the code for this browser, and redirect to the visit.
+    """Open the visit that belongs to the code, in this browser, and redirect to the visit.
 
     If the code doesn't work, show the reason without revealing the visit.
     """

@@ -566,7 +566,7 @@ def test_double_tap_counts_once_toward_the_question_limit(me):
         assert me.post(ASK, fields).status_code == 302
 
 
-def test_viewers_by_code_can_ask_twenty_times_a_day_about_a_visit(client, visit, show_code):
+def test_viewers_by_code_can_together_ask_twenty_questions_a_day_about_one_visit(client, visit, show_code):
     show_code(client, code_for(visit))
     for number in range(19):
         client.post(reverse("ask_about_session", args=[visit.public_id]), typed(f"Question {number}"))

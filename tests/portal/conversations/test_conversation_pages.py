@@ -115,7 +115,7 @@ def test_html_in_a_message_is_shown_as_text(me, conversation, staff, answer):
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
 
-def test_htmx_reply_shows_the_same_content_as_a_page_reload(me, conversation):
+def test_reply_sent_by_htmx_updates_the_page_as_a_reload_would(me, conversation):
     shown = me.get(conversation.get_absolute_url()).context["part"].shown_until
     swapped = me.post(
         address("reply", conversation),

@@ -164,7 +164,7 @@ def test_older_page_cannot_overwrite_the_draft_of_an_answer_taken_back(conversat
     message = send(conversation, staff, body="Come at five, please")
     actions.take_back(message, by=staff, at=NOW + second)
     with pytest.raises(drafts.NewerDraft):
-        # A page that was loaded on another device before the answer saves its text.
+        # Another device loaded its page before the answer was sent. That page now saves its old text.
         save(conversation, staff, 8, "Come at fi")
     body, sequence = saved(conversation, staff)
     assert body == "Come at five, please"

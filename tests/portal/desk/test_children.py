@@ -37,7 +37,7 @@ def choose(library):
 
 
 @pytest.mark.parametrize("mode", ["paper", "shared", "own"])
-def test_child_switch_saves_the_librarys_setting_for_children_with_the_visit(desk, choose, typed, mode):
+def test_child_switch_copies_the_librarys_children_setting_to_the_visit(desk, choose, typed, mode):
     choose(mode)
     desk.post(RECORD, typed(with_child="on"))
     assert HelpSession.objects.get().with_child == mode

@@ -447,7 +447,7 @@ def test_paginated_lookup_list_shows_every_lookup_once(client, sign_in, coordina
 
 
 @pytest.mark.parametrize("after", ["nonsense", "1.", "9" * 40 + ".1", "1.-1", "-99999999999999999999.1"])
-def test_invalid_page_parameter_of_the_lookup_list_causes_no_error(client, sign_in, coordinator, after):
+def test_list_of_lookups_with_a_reason_ignores_an_invalid_page_parameter(client, sign_in, coordinator, after):
     assert (
         sign_in(client, coordinator).get(reverse("lookups_with_reason"), {"after": after}).status_code == 200
     )

@@ -106,7 +106,7 @@ def test_legal_hold_on_a_record_continues_on_the_remaining_record_after_a_merge(
     assert holds.held(patron)
 
 
-def test_merging_two_records_deletes_only_the_user_with_the_words_of_the_name_and_the_export():
+def test_merging_two_records_deletes_only_one_user_its_name_words_and_its_export():
     """Merge a record that has rows of every kind.
 
     The export is deleted, because it contains the data of only one record.

@@ -258,7 +258,7 @@ def test_unmerging_returns_an_older_legal_hold_to_the_original_record(coordinato
 
 
 def test_person_already_removed_from_a_visit_cannot_remove_other_people(visit, child, adult, staff):
-    """Send what a page would send that the person opened before the desk removed them from the visit."""
+    """The person opened a page before the desk removed them from the visit. Then they use its buttons."""
     sharing.take_out(visit, adult, by=staff, at=AT)
     HelpSession.objects.filter(pk=visit.pk).update(
         shared_with=(other := UserFactory()), is_the_childs_alone=False

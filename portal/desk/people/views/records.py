@@ -156,7 +156,7 @@ def change_childs_record(request, public_id):
 
 
 def _person_and_reason(request, public_id):
-    """Return (the person, the reason that the staff member gave today). The reason can be ""."""
+    """Return (the person, the reason for looking them up that the staff member gave today, or "")."""
     person = get_object_or_404(find.at_desk_of(request.user, find.found(request)), public_id=public_id)
     return person, find.reason_for(request, person)
 
