@@ -114,7 +114,8 @@ def accept(token, *, person, at, here=""):
         change_name(person, name=invitation.name)
     coordinated = own_roles.filter(role=StaffRole.Role.COORDINATOR).values("branch")
     for invited in invitation.roles.filter(branch__closed_at=None).exclude(branch__in=coordinated):
-        roles.give_role(person, branch=invited.branch, role=invited.role, by=invitation.invited_by, at=at)
+        given = {"branch": invited.branch, "role": invited.role, "by": invitation.invited_by}
+        roles.save_role(person, own_roles, **given, at=at)
     audit.record("accepted_invitation", invitation, by=person, patron=person, at=at)
     invitation.delete()
 

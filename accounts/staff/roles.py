@@ -26,13 +26,18 @@ class LastCoordinator(Exception):
 def give_role(person, *, branch, role, by, at):
     """Give the person a role at `branch`, or change the role that they have there.
 
+    Raises LastCoordinator, and RoleEnded if `by` has lost a role.
+    """
+    save_role(person, lock_for_role_change(person, by), branch=branch, role=role, by=by, at=at)
+
+
+def save_role(person, own_roles, *, branch, role, by, at):
+    """Save the role. `own_roles` is what `lock_for_role_change` returned. Raises LastCoordinator.
+
     If this is the person's first role, delete their passkeys and a pending change of address. The person may
     have added a passkey after a sign-in that is too weak for staff. A child's record becomes an ordinary
     record.
-
-    Raises LastCoordinator, and RoleEnded if `by` has lost a role.
     """
-    own_roles = lock_for_role_change(person, by)
     if role != StaffRole.Role.COORDINATOR:
         _require_other_coordinator(without=own_roles.filter(branch=branch))
     if not own_roles.exists():

@@ -158,7 +158,7 @@ def reply(
     )
     for message in newer:
         message.conversation = conversation
-        if str(message.client_token) == str(client_token):
+        if message.client_token == UUIDField().to_python(client_token):
             return message
     if newer:
         raise AnsweredMeanwhile(newer)

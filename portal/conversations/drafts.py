@@ -168,8 +168,7 @@ def forget(conversation, *, person, side, kind, up_to=None, body=""):
         if up_to is None or draft.sequence <= up_to or draft.body == body:
             draft.delete()
         else:
-            draft.client_token = uuid.uuid4()
-            draft.save(update_fields=["client_token"])
+            Draft.objects.filter(pk=draft.pk).update(client_token=uuid.uuid4())
 
 
 def keep_both(conversation, *, person, side, kind, client_token, sequence, body, language="", typed=None, at):

@@ -17,6 +17,7 @@ WITHOUT_A_LOCK = {
     "accounts.sign_in.passkeys.add": "people add their own",
     "accounts.sign_in.passkeys.remove": "people remove their own",
     "accounts.staff.roles.give_role": "lock_for_role_change also locks and checks the roles of `by`",
+    "accounts.staff.roles.save_role": "called after lock_for_role_change",
     "accounts.staff.roles.end_role": "lock_for_role_change also locks and checks the roles of `by`",
     "accounts.staff.shared_desks.close": "only takes access away, so it must always work",
     "portal.conversations.actions.ask": "patrons ask",

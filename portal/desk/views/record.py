@@ -68,7 +68,7 @@ def _save_and_hand_over(request, draft, token):
     at = timezone.now()
     if help_session.is_on_paper_only:
         handover.hand_over_on_paper(help_session, by=request.user, at=at)
-    elif not (draft or request.POST.get("card")) or not help_session.claim_codes.live(at).exists():
+    elif not help_session.claim_codes.live(at).exists():
         code = handover.hand_over(help_session, by=request.user, at=at, base_url=slips.base_url())
         slips.keep(request.session, help_session.public_id, [code], at=at)
     return redirect("slip", help_session.public_id)
