@@ -28,6 +28,7 @@ from accounts.sign_in import desk_pins, library_cards, openid_connect, single_si
 from accounts.sign_in.library_cards import person_with_card
 from accounts.staff import absences, invitations, roles, shared_desks
 from portal import limits
+from portal.helpsessions import actions as helpsessions
 from portal.limits import LIMITS, Limit
 from tests.extent import times
 from tests.factories import BranchFactory, LibraryFactory, StaffFactory, UserFactory
@@ -290,6 +291,27 @@ def test_simultaneous_requests_accept_an_invitation_at_most_once(rosa):
         assert outcomes[3] is None
         assert StaffRole.objects.filter(user=noor).count() == outcomes[:3].count(None) <= 1
         assert not Invitation.objects.exists()
+
+
+def count_contacts(staff, branch):
+    for _number in range(20):
+        helpsessions.tally(by=staff, at=timezone.now(), branch=branch)
+
+
+def test_accepting_an_invitation_does_not_deadlock_with_the_work_of_its_sender(rosa):
+    """The sender has two roles. Each of their actions locks both."""
+    desk, coordinated = BranchFactory(), BranchFactory()
+    sender = StaffFactory(branch=desk)
+    StaffRole.objects.create(user=sender, branch=coordinated, role="coordinator")
+    noor = UserFactory(email="noor@example.org")
+    for _round in range(ROUNDS):
+        StaffRole.objects.filter(user=noor).delete()
+        at = timezone.now()
+        link = invitations.invite(
+            name="Noor", email=noor.email, language="en", at_branches={coordinated: "staff"}, by=sender, at=at
+        )
+        accepts = partial(invitations.accept, link.split("/")[-2], person=noor, at=at)
+        assert at_once(accepts, *[partial(count_contacts, sender, desk)] * 4) == [None] * 5
 
 
 def be_away(person, number):
