@@ -16,7 +16,7 @@ def fetch_holdings(items):
     for holding in _holdings(items=list(holdings)):
         holdings[holding.item_id].append(holding)
     for item in items:
-        item._prefetched_objects_cache = {"holdings": holdings[item.pk]}
+        item.set_holdings(holdings[item.pk])
 
 
 @prepared(items=BigAutoField())
