@@ -13,21 +13,6 @@ class UnknownVerdict(ValueError):
     """The verdict is not in Recommendation.Verdict, or the reason is not in Recommendation.Why."""
 
 
-def recommend(item, *, reason, by, at, branch, topic, question_type, patron=None, starred=True):
-    """Recommend one item, and return the Recommendation."""
-    return Recommendation.objects.create(
-        item=item,
-        reason=reason,
-        recommended_by=by,
-        recommended_at=at,
-        branch=branch,
-        topic=topic,
-        question_type=question_type,
-        patron=patron,
-        starred=starred,
-    )
-
-
 @transaction.atomic
 def record_verdict(recommendation, *, verdict, why=None, comment=None, at, locked=None):
     """Set or change the patron's verdict, and return `recommendation`, updated. Raises UnknownVerdict.

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from .actions import add_item, recommend
-from .models import Holding, Item
+from .actions import add_item
+from .models import Holding, Item, Recommendation
 
 
 @dataclass(frozen=True)
@@ -28,24 +28,25 @@ def recommend_chosen(chosen, *, by, at, branch, topic, question_type, patron=Non
 
     Call this function in the transaction that saves the visit or the answer with these recommendations.
     """
-    recommendations = []
-    for row in chosen:
-        item = row.item
-        if item is None:
-            item = add_item(at=at, kind=row.kind, title=row.title, creators=row.creators, url=row.url)
-            if row.call_number:
-                Holding.objects.create(item=item, branch=branch, call_number=row.call_number)
-        recommendations.append(
-            recommend(
-                item,
-                reason=row.reason,
-                starred=row.starred,
-                by=by,
-                at=at,
-                branch=branch,
-                topic=topic,
-                question_type=question_type,
-                patron=patron,
-            )
+    return Recommendation.objects.bulk_create(
+        Recommendation(
+            item=row.item or _add(row, at=at, branch=branch),
+            reason=row.reason,
+            starred=row.starred,
+            recommended_by=by,
+            recommended_at=at,
+            branch=branch,
+            topic=topic,
+            question_type=question_type,
+            patron=patron,
         )
-    return recommendations
+        for row in chosen
+    )
+
+
+def _add(row, *, at, branch):
+    """Add the item that staff typed in the row, and return it."""
+    item = add_item(at=at, kind=row.kind, title=row.title, creators=row.creators, url=row.url)
+    if row.call_number:
+        Holding.objects.create(item=item, branch=branch, call_number=row.call_number)
+    return item

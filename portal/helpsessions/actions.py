@@ -5,12 +5,39 @@ from accounts.staff_actions import staff_action
 from recommendations.chosen_items import recommend_chosen
 from recommendations.models import QuestionType
 
+from . import handover
 from .models import ClaimCode, HelpSession, SessionNote, SessionRecommendation, UnfinishedForm
-from .unfinished import begin, day_and_hour
+from .unfinished import day_and_hour, get_or_begin
 
 
 @staff_action
-def record(
+def record(*, by, at, **fields):
+    """Record a help session with its recommendations and its private note, and return the session.
+
+    `fields` are the other arguments of `_record`.
+    """
+    return _record(by=by, at=at, **fields)[0]
+
+
+@staff_action
+def record_and_hand_over(*, by, at, **fields):
+    """Record a help session, make a code for its patron, and return (the session, the code).
+
+    The code is None if the child gets only paper, if the session has the code of a code card, or if the form
+    was sent twice. `fields` are the other arguments of `_record`.
+    """
+    help_session, is_new = _record(by=by, at=at, **fields)
+    if not is_new:
+        return help_session, None
+    if help_session.is_on_paper_only:
+        handover.mark_handed_over_on_paper(help_session, by=by, at=at)
+        return help_session, None
+    if help_session.claim_codes.live(at).exists():
+        return help_session, None
+    return help_session, handover.make_code(help_session, by=by, at=at)
+
+
+def _record(
     *,
     by,
     at,
@@ -34,31 +61,39 @@ def record(
     unfinished=None,
     token=None,
 ):
-    """Record a help session with its recommendations and its private note, and return the session.
+    """Record a help session, and return (the session, whether it was recorded just now).
 
     `items` are ChosenItems. If the patron is a child, `with_child` is the library's choice from
     Library.Children. `service_point` is a name, or "" if it isn't known. `unfinished` is the session that
     staff began earlier, or None. `token` is the UUID of the form. If the same token is sent twice, the
     session is recorded once.
     """
+    fields = {
+        "status": HelpSession.Status.RECORDED,
+        "branch": branch,
+        "happened_on": happened_on,
+        "hour": hour,
+        "mode": mode,
+        "question_type": question_type,
+        "topic": topic,
+        "read_level": read_level,
+        "minutes": minutes,
+        "people": people,
+        "language": language,
+        "question": question,
+        "summary": summary,
+        "quiet": quiet,
+        "with_child": with_child,
+        "service_point": service_point,
+    }
     if unfinished:
-        help_session = HelpSession.objects.select_for_update().get(pk=unfinished.pk)
+        help_session, created = HelpSession.objects.select_for_update().get(pk=unfinished.pk), False
     else:
-        help_session = begin(token, by=by, at=at, branch=branch)
-    if help_session.status == HelpSession.Status.RECORDED:
-        return help_session
-    help_session.status = HelpSession.Status.RECORDED
-    help_session.branch, help_session.happened_on, help_session.hour = branch, happened_on, hour
-    help_session.mode, help_session.question_type, help_session.topic = mode, question_type, topic
-    help_session.read_level, help_session.minutes, help_session.people = read_level, minutes, people
-    help_session.language, help_session.quiet = language, quiet
-    help_session.question, help_session.summary = question, summary
-    help_session.with_child, help_session.service_point = with_child, service_point
-    help_session.save()
-    if help_session.is_on_paper_only:
-        # Staff may have handed out a code card before they chose paper only. That card's code is revoked.
-        help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.REVOKED)
-    UnfinishedForm.objects.filter(help_session=help_session).delete()
+        help_session, created = get_or_begin(token, by=by, at=at, **fields)
+    if not created:
+        if help_session.status == HelpSession.Status.RECORDED:
+            return help_session, False
+        _finish(help_session, fields)
     if note:
         SessionNote.objects.create(help_session=help_session, body=note, author=by, written_at=at)
     recommendations = recommend_chosen(
@@ -69,7 +104,18 @@ def record(
         for position, recommendation in enumerate(recommendations)
     )
     audit.record("recorded", help_session, by=by, at=at)
-    return help_session
+    return help_session, True
+
+
+def _finish(help_session, fields):
+    """Save the fields of the finished form in a session that was unfinished."""
+    for name, value in fields.items():
+        setattr(help_session, name, value)
+    help_session.save()
+    if help_session.is_on_paper_only:
+        # Staff may have handed out a code card before they chose paper only. That card's code is revoked.
+        help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.REVOKED)
+    UnfinishedForm.objects.filter(help_session=help_session).delete()
 
 
 @staff_action

@@ -63,18 +63,7 @@ def hand_over(help_session, *, by, at, base_url, to_address=""):
     if to_address and help_session.quiet:
         raise QuietSession
     help_session = _lock_if_open(help_session)
-    code = codes.new_code()
-    ClaimCode.objects.create(
-        hmac=codes.hmac_of(code),
-        state=ClaimCode.State.LIVE,
-        help_session=help_session,
-        branch_id=help_session.branch_id,
-        made_by=by,
-        made_at=at,
-        expires_at=at + CODE_LIFE,
-    )
-    _mark_handed_over(help_session, at)
-    audit.record("handed_over", help_session, by=by, at=at)
+    code = make_code(help_session, by=by, at=at)
     if to_address:
         notify(
             "helpsessions/hand_over",
@@ -91,8 +80,27 @@ def hand_over(help_session, *, by, at, base_url, to_address=""):
     return code
 
 
-@staff_action
-def hand_over_on_paper(help_session, *, by, at):
+def make_code(help_session, *, by, at):
+    """Make a code that opens the session for 30 days, and return the code.
+
+    The caller has locked the session and knows that it can get a code.
+    """
+    code = codes.new_code()
+    ClaimCode.objects.create(
+        hmac=codes.hmac_of(code),
+        state=ClaimCode.State.LIVE,
+        help_session=help_session,
+        branch_id=help_session.branch_id,
+        made_by=by,
+        made_at=at,
+        expires_at=at + CODE_LIFE,
+    )
+    _mark_handed_over(help_session, at)
+    audit.record("handed_over", help_session, by=by, at=at)
+    return code
+
+
+def mark_handed_over_on_paper(help_session, *, by, at):
     """Record that the child got the printed slip, which has no code."""
     _mark_handed_over(help_session, at)
     audit.record("handed_over_on_paper", help_session, by=by, at=at)

@@ -19,24 +19,21 @@ def start_unfinished(*, by, at, branch, fields, token=None):
     `fields` are the fields of the form as they were typed. If the same `token` is sent twice, only one
     session is begun.
     """
-    help_session = begin(token, by=by, at=at, branch=branch)
+    status = HelpSession.Status.UNFINISHED
+    begun = {"status": status, "branch": branch, **day_and_hour(at)}
+    help_session, _created = get_or_begin(token, by=by, at=at, **begun)
     save_unfinished(help_session, fields=fields, at=at)
     return help_session
 
 
-def begin(token, *, by, at, branch):
-    """Return the session with this token, and lock its row. If there is none, create an unfinished session.
+def get_or_begin(token, *, by, at, **fields):
+    """Lock the session with this token, or create a session with these fields. Return (session, created).
 
     The session may exist already, because another request may have sent the same form.
     """
-    begun = {
-        "status": HelpSession.Status.UNFINISHED,
-        "branch": branch,
-        "created_at": at,
-        **day_and_hour(at),
-    }
     sessions = HelpSession.objects.select_for_update()
-    return sessions.get_or_create(public_id=token or uuid.uuid4(), staff=by, defaults=begun)[0]
+    defaults = {"created_at": at, **fields}
+    return sessions.get_or_create(public_id=token or uuid.uuid4(), staff=by, defaults=defaults)
 
 
 def day_and_hour(at):

@@ -37,13 +37,14 @@ WITHOUT_A_LOCK = {
     "portal.conversations.desk_actions.erase": "also erases for the patron; staff come through holds",
     "portal.conversations.reply_templates.offered_in": "only reads",
     "portal.conversations.reply_templates.chosen_in": "only reads",
+    "portal.helpsessions.handover.make_code": "called by actions that hold the lock",
+    "portal.helpsessions.handover.mark_handed_over_on_paper": "called by actions that hold the lock",
     "portal.helpsessions.keeping.keep": "patrons keep their visits",
-    "portal.helpsessions.unfinished.begin": "called by actions that hold the lock",
+    "portal.helpsessions.unfinished.get_or_begin": "called by actions that hold the lock",
     "portal.privacy.merging.merge_people": "called by merge_for_a_day",
     "portal.privacy.sharing.stop_keeping": "patrons end their own part",
     "portal.privacy.sharing.keep_alone": "the child ends the adult's part",
     "portal.privacy.unmerging.merge_for_a_day": "locks unless a patron merges two records of their own",
-    "recommendations.actions.recommend": "called by actions that hold the lock",
     "recommendations.chosen_items.recommend_chosen": "called by actions that hold the lock",
 }
 

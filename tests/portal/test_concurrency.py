@@ -639,9 +639,9 @@ def test_code_card_attached_to_eight_visits_at_once_belongs_to_only_one_visit(se
     assert ClaimCode.objects.filter(state="live").count() == ROUNDS
 
 
-def test_help_session_form_sent_eight_times_at_once_creates_one_help_session(session):
+def test_help_session_form_sent_eight_times_at_once_creates_one_help_session_and_one_code(session):
     def record(token):
-        return helpsessions.record(
+        help_session, code = helpsessions.record_and_hand_over(
             by=session.staff,
             at=timezone.now(),
             branch=session.branch,
@@ -660,13 +660,17 @@ def test_help_session_form_sent_eight_times_at_once_creates_one_help_session(ses
             note="note",
             items=[ChosenItem(kind="book", title="Atlas")],
             token=token,
-        ).pk
+        )
+        return help_session.pk, code
 
     before = HelpSession.objects.count()
     for round_ in range(1, ROUNDS + 1):
         token = uuid.uuid4()
-        assert len(set(at_once(*[lambda token=token: record(token)] * PROCESSES))) == 1
+        outcomes = at_once(*[lambda token=token: record(token)] * PROCESSES)
+        assert len({key for key, _code in outcomes}) == 1
+        assert sum(code is not None for _key, code in outcomes) == 1
         assert HelpSession.objects.count() == before + round_
+        assert ClaimCode.objects.count() == round_
         assert Recommendation.objects.count() == round_
 
 

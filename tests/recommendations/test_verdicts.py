@@ -4,6 +4,7 @@ import pytest
 from django.utils import timezone
 
 from recommendations import actions
+from recommendations.chosen_items import ChosenItem, recommend_chosen
 from recommendations.models import QuestionType, Recommendation
 from recommendations.verdicts import choices_for, label_for
 from tests.factories import ItemFactory
@@ -14,16 +15,15 @@ AT = datetime.datetime(2026, 3, 2, 15, tzinfo=datetime.UTC)
 
 @pytest.fixture
 def recommendation(branch, staff):
-    item = ItemFactory()
-    return actions.recommend(
-        item,
-        reason="It begins slowly",
+    [recommendation] = recommend_chosen(
+        [ChosenItem(ItemFactory(), reason="It begins slowly")],
         by=staff,
         at=AT,
         branch=branch,
         topic=None,
         question_type=QuestionType.REFERENCE,
     )
+    return recommendation
 
 
 def test_recommendation_stores_who_made_it_and_where_and_when(recommendation, staff, branch):

@@ -62,22 +62,23 @@ def _save_and_hand_over(request, draft, token):
 
     Make no code if a child gets only paper, or if the session already has the code of a code card.
     """
-    help_session, response = _record(request, draft, token)
+    fields, response = _record_fields(request, draft, token)
     if response is not None:
         return response
     at = timezone.now()
-    if help_session.is_on_paper_only:
-        handover.hand_over_on_paper(help_session, by=request.user, at=at)
-    elif not help_session.claim_codes.live(at).exists():
-        code = handover.hand_over(help_session, by=request.user, at=at, base_url=slips.base_url())
+    help_session, code = actions.record_and_hand_over(by=request.user, at=at, **fields)
+    if code:
         slips.keep(request.session, help_session.public_id, [code], at=at)
     return redirect("slip", help_session.public_id)
 
 
 def _save_only(request, draft, token):
     """Record the session, but create no code for the patron."""
-    help_session, response = _record(request, draft, token)
-    return response or redirect("desk_session", help_session.public_id)
+    fields, response = _record_fields(request, draft, token)
+    if response is not None:
+        return response
+    help_session = actions.record(by=request.user, at=timezone.now(), **fields)
+    return redirect("desk_session", help_session.public_id)
 
 
 def _finish_later(request, draft, token):
@@ -129,8 +130,8 @@ def _change_items(request, draft, token):
 RECORD_ACTIONS = {"save": _save_and_hand_over, "save_only": _save_only, "later": _finish_later}
 
 
-def _record(request, draft, token):
-    """Record the session, and return (the session, None).
+def _record_fields(request, draft, token):
+    """Return (arguments for recording the session, None).
 
     If the form has errors or logs a conversation as a contact, return (None, a response) instead.
     """
@@ -142,7 +143,7 @@ def _record(request, draft, token):
         if draft is not None or has_content(request.POST):
             draft = save_draft(request, draft, token)
         return None, record_page(request, form, picker, draft=draft, warned=form.secret_number, status=422)
-    fields, at = form.cleaned_data, timezone.now()
+    fields = form.cleaned_data
     card, conversation = fields.pop("card"), fields.pop("conversation")
     if conversation:
         conversation = conversation_to_log(request, conversation)
@@ -153,10 +154,9 @@ def _record(request, draft, token):
             return None, record_page(
                 request, form, picker, draft=draft, warned=form.secret_number, status=422
             )
-    if fields["happened_on"] == request.library.today(at):
+    if fields["happened_on"] == request.library.today():
         fields["service_point"] = service_point(request, fields["branch"])
-    items = picker.chosen()
-    return actions.record(by=request.user, at=at, items=items, unfinished=draft, **fields), None
+    return {**fields, "items": picker.chosen(), "unfinished": draft}, None
 
 
 def _log_as_contact(request, form, picker, draft, token, conversation, fields):
