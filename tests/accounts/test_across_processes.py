@@ -140,7 +140,7 @@ def test_simultaneous_sign_ins_with_one_card_create_one_person(rosa):
         )
         assert len(set(people)) == 1
         assert User.objects.filter(library_cards__ils_id=patron.ils_id).count() == 1
-    # Rosa is the only person without a card, so the sign-ins created no other record.
+    # A sign-in that lost the race must not leave a person without a card. Only Rosa has no card.
     assert User.objects.filter(library_cards=None).count() == 1
 
 
@@ -186,7 +186,7 @@ def test_library_card_attempts_are_counted_across_processes(rosa):
 
 @pytest.mark.parametrize("by", ["person", "network", "target"])
 def test_every_limit_is_counted_across_processes(by, rosa, monkeypatch):
-    """Expect one count for all processes, without the refused and undone attempts."""
+    """Expect one count that all processes share. It leaves out refused and undone attempts."""
     monkeypatch.setitem(LIMITS, "thing", Limit("a thing", **{by: "9/h"}))
 
     def do(number):
@@ -298,8 +298,8 @@ def count_contacts(staff, branch):
         helpsessions.tally(by=staff, at=timezone.now(), branch=branch)
 
 
-def test_accepting_an_invitation_does_not_deadlock_with_the_work_of_its_sender(rosa):
-    """The sender has two roles. Each of their actions locks both."""
+def test_accepting_an_invitation_does_not_deadlock_with_actions_of_its_sender(rosa):
+    """Give the sender two roles, because each action of the sender locks both roles."""
     desk, coordinated = BranchFactory(), BranchFactory()
     sender = StaffFactory(branch=desk)
     StaffRole.objects.create(user=sender, branch=coordinated, role="coordinator")

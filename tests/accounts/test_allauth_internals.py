@@ -28,8 +28,8 @@ def call(*args, **kwargs):
 
 
 REQUEST, USER, ANY = object(), object(), object()
-# Each imported name with the module that defines it, and the calls that the portal makes. The key "" is a
-# call of the function or class itself, and every other key is a call of its method with this name.
+# {imported name: (module that defines it, {name of a method: call that the portal makes})}. The empty name ""
+# means a call of the function or class itself.
 USED = {
     "get_authentication_records": (login, {"": call(REQUEST, USER)}),
     "perform_login": (login, {"": call(REQUEST, ANY)}),

@@ -90,13 +90,13 @@ def test_new_patron_group_turns_an_adults_record_into_a_childs_record_and_back(l
     ]
 
 
-def test_card_sign_in_with_an_adult_group_keeps_a_childs_record_that_staff_made(library, staff):
+def test_card_sign_in_with_an_adult_group_does_not_undo_a_childs_record_made_by_staff(library, staff):
     person = sign_in_by_card(replace(JANE, group="Adult"))
     children.make_childs_record(person, by=staff, at=timezone.now())
     assert sign_in_by_card(replace(JANE, group="Adult")).is_child
 
 
-def test_staff_cannot_have_a_childs_record(library, staff):
+def test_record_of_a_staff_member_cannot_become_a_childs_record(library, staff):
     LibraryCard.objects.create(person=staff, ils_id=JANE.ils_id, barcode=JANE.barcode, seen_at=timezone.now())
     assert not sign_in_by_card(JANE).is_child
     with pytest.raises(children.WorksAtADesk):

@@ -300,7 +300,7 @@ def test_unconfirmed_address_change_happens_after_a_week(by_passkey, patron, clo
 
 
 def test_new_address_of_a_pending_change_is_hidden_on_pages_and_in_emails(by_passkey, patron):
-    """Hide the new address, because a dangerous person who reads the old mailbox can sign in."""
+    """Hide the new address from a dangerous person who reads the old mailbox and so can sign in."""
     begin_pending_change(by_passkey)
     mail = Notification.objects.filter(to_address=OLD).latest("pk")
     viewer = sign_in_by_code(Client(), OLD)
@@ -351,7 +351,7 @@ def test_email_link_leads_to_a_button_that_stops_the_pending_address_change(by_p
 
 
 def test_browser_that_stops_an_address_change_is_signed_out(clock, by_code, patron):
-    """Sign the browser out, even if this request is the first of a day and would update the session."""
+    """Sign the browser out even in its first request of a day, which also updates the session."""
     clock.shift(DAY)
     prove(by_code)
     link = begin_pending_change(by_code)
@@ -366,7 +366,7 @@ def test_browser_that_stops_an_address_change_is_signed_out(clock, by_code, patr
 
 
 def test_canceled_address_change_sends_an_email_to_the_new_address(by_passkey, patron):
-    """Notify the new address, because a person who reads the old mailbox can cancel the change."""
+    """Tell the new address, because another person who reads the old mailbox may have canceled."""
     begin_pending_change(by_passkey)
     viewer = sign_in_by_code(Client(), OLD)
     viewer.post(reverse("keep_address"))
@@ -495,7 +495,7 @@ def test_unfinished_sign_in_with_the_new_address_does_not_block_an_address_chang
     assert address_of(patron) == NEW
 
 
-def test_sign_in_with_the_new_address_during_its_change_does_not_delay_other_people(patron, monkeypatch):
+def test_sign_in_with_one_persons_new_address_does_not_delay_changes_of_other_people(patron, monkeypatch):
     at = timezone.now() - AddressChange.WAITS
     email_addresses.change_in_a_week(patron, email=NEW, at=at)
     other = UserFactory(email="other@example.org")
@@ -604,7 +604,7 @@ def test_reauthentication_uses_an_email_code_if_the_url_names_an_unavailable_met
 
 
 def test_record_with_a_pending_address_change_cannot_be_merged(by_passkey, patron):
-    """Refuse the merge, because it would break the link in the email to the old address."""
+    """Refuse the merge, because it would break the link by which the patron can stop the change."""
     begin_pending_change(by_passkey)
     other = UserFactory()
     with pytest.raises(CannotMerge):
@@ -637,7 +637,7 @@ def test_erasing_a_patron_deletes_the_pending_address_change_and_related_emails(
 
 
 def test_emails_to_an_unconfirmed_new_address_are_deleted_after_delivery(by_passkey, patron):
-    """Delete these emails on delivery, because a later erasure could not find them."""
+    """Delete these emails on delivery. An erasure finds only emails to the patron's own addresses."""
     by_passkey.post(CHANGE, {"email": "mistyped@example.org"})
     by_passkey.post(CHANGE, {"another": "1"})
     begin_pending_change(by_passkey)

@@ -28,17 +28,20 @@ def nine_to_five(branch):
 @pytest.mark.parametrize(
     ("hours", "since", "until"),
     [
-        (4, "2026-11-25 10:00", "2026-11-25 14:00"),  # within the day
-        (8, "2026-11-25 09:00", "2026-11-25 17:00"),  # until the branch closes
-        (4, "2026-11-25 15:00", "2026-11-26 11:00"),  # overnight
-        (4, "2026-11-27 15:00", "2026-11-30 11:00"),  # over the weekend
-        (1, "2026-11-28 12:00", "2026-11-30 10:00"),  # asked on a Saturday
-        (1, "2026-11-25 23:59", "2026-11-26 10:00"),  # asked at night
-        (
-            24,
-            "2026-11-25 12:00",
-            "2026-11-30 12:00",
-        ),  # 24 opening hours are three days, with a weekend in between
+        # The promised time is on the same day.
+        (4, "2026-11-25 10:00", "2026-11-25 14:00"),
+        # The branch closes at the promised time.
+        (8, "2026-11-25 09:00", "2026-11-25 17:00"),
+        # The branch closes before the promised time, and opens again the next morning.
+        (4, "2026-11-25 15:00", "2026-11-26 11:00"),
+        # A weekend comes before the promised time.
+        (4, "2026-11-27 15:00", "2026-11-30 11:00"),
+        # The patron asks on a Saturday, when the branch is closed.
+        (1, "2026-11-28 12:00", "2026-11-30 10:00"),
+        # The patron asks at night.
+        (1, "2026-11-25 23:59", "2026-11-26 10:00"),
+        # 24 opening hours are three days of eight hours. A weekend comes between these days.
+        (24, "2026-11-25 12:00", "2026-11-30 12:00"),
     ],
 )
 def test_promised_time_counts_opening_hours(nine_to_five, hours, since, until):
@@ -105,10 +108,9 @@ class PromiseProperties(TestCase):
         minutes=st.integers(0, 400 * 24 * 60),
         zone=st.sampled_from(["America/Chicago", "Europe/Madrid", "Australia/Lord_Howe", "UTC"]),
     )
-    def test_branch_is_open_for_the_promised_hours_until_the_promised_time(
+    def test_opening_hours_until_the_promised_time_add_up_to_the_promise(
         self, week, closed, hours, minutes, zone
     ):
-        """Count the open time until the promised time. It must be the promised number of hours."""
         week = [(day, start, end) for day, start, end in week if end > start]
         if not week:
             return

@@ -339,7 +339,7 @@ def devices(noor, sign_in):
 
 
 def test_accepting_an_invitation_deletes_earlier_passkeys_and_ends_other_sign_ins(link, noor, devices):
-    """Delete passkeys, and end other sign-ins and reauthentication, because staff need stronger proof."""
+    """End what the patron set up earlier, because a patron's sign-in may be too weak for staff."""
     here, elsewhere = devices
     session = here.session
     session[REAUTHENTICATED_AT] = timezone.now().timestamp()

@@ -1,4 +1,4 @@
-"""Test that the words by which the desk finds people stay those of their names."""
+"""Test that the rows of NameWord, by which the desk finds people, always match people's names."""
 
 import datetime
 
@@ -30,7 +30,7 @@ def zoe(library):
     return UserFactory(name="Zoë Ångström", email="zoe@example.org")
 
 
-def test_words_are_folded_and_stored_once(library):
+def test_words_of_a_name_are_folded_and_stored_once(library):
     assert words_of(UserFactory(name="Łucja O’Brien-Łucja")) == ["lucja", "obrien"]
     assert words_of(UserFactory(name="李小龍")) == ["小", "李", "龍"]
     assert words_of(UserFactory(name="")) == []
@@ -55,13 +55,13 @@ def change_name(person):
 
 
 @pytest.mark.parametrize("rename", [save, save_only_the_name, update_or_create, change_name])
-def test_words_follow_a_changed_name(zoe, rename):
+def test_changing_a_name_changes_its_words(zoe, rename):
     rename(zoe)
     assert words_of(zoe) == ["lindgren", "zoe"]
     check_name_words()
 
 
-def test_saving_other_columns_writes_no_words(zoe, django_assert_num_queries):
+def test_saving_other_columns_of_a_person_writes_no_words(zoe, django_assert_num_queries):
     zoe.language = "es"
     with django_assert_num_queries(1):
         zoe.save(update_fields=["language"])
@@ -74,7 +74,7 @@ def test_change_of_the_name_of_a_deleted_person_is_ignored(zoe):
     check_name_words()
 
 
-def test_people_have_their_words_however_they_are_created(library, coordinator):
+def test_words_are_saved_for_every_way_of_creating_a_person(library, coordinator):
     at = timezone.now()
     identity = Identity("1", "Ana Ruiz", "ana@example.org", email_is_proven=True, shown_at=0)
     created = {
@@ -106,7 +106,7 @@ def test_first_coordinator_has_the_words_of_their_name(db):
     assert words_of(User.objects.get()) == ["lindqvist", "rosa"]
 
 
-def test_accepted_invitation_gives_the_words_of_its_name(branch, coordinator):
+def test_accepting_an_invitation_saves_the_words_of_the_new_name(branch, coordinator):
     at = timezone.now()
     person = UserFactory(name="", email="noor@example.org")
     person.emailaddress_set.create(email=person.email, primary=True, verified=True)

@@ -363,7 +363,9 @@ def test_sign_in_by_code_offers_a_passkey_if_the_device_supports_passkeys(client
 
 
 @pytest.mark.parametrize("extra", [{}, {"passkeys_here": "1", "next": "/lists/"}])
-def test_passkey_offer_is_skipped_without_support_or_if_sign_in_leads_to_a_given_page(client, patron, extra):
+def test_no_passkey_is_offered_if_the_device_lacks_support_or_the_patron_requested_a_page(
+    client, patron, extra
+):
     assert sign_in_by_code(client, patron.email, **extra) == extra.get("next", "/")
 
 

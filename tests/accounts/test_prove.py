@@ -79,7 +79,7 @@ def test_patron_without_an_address_reauthenticates_with_a_button(client, library
     person = people.person_without_address(at=timezone.now(), language="en")
     sign_in(client, person)
     assert "this is my device" in client.get(REAUTHENTICATE).content.decode()
-    # Opening the page with the button doesn't reauthenticate the person.
+    # Only pressing the button reauthenticates the person. Opening its page doesn't.
     assert opens(client).startswith("/me/prove/")
     assert client.post(REAUTHENTICATE, {"confirm": "1"})["Location"] == "/me/"
     assert opens(client) == "open"

@@ -15,7 +15,10 @@ pytestmark = pytest.mark.django_db
 
 
 def app_code(secret, *, later=0):
-    """Return the app's current code, or its code `later` periods of 30 seconds from now."""
+    """Return the app's current code.
+
+    If `later` is 1, return the code of the next 30 seconds, and so on.
+    """
     now = list(yield_hotp_counters_from_time())[1]
     return format_hotp_value(hotp_value(secret, now + later))
 

@@ -479,7 +479,7 @@ def test_entering_a_pin_closes_visits_opened_on_the_locked_computer(computer, da
     assert OPENED_CODES not in computer.session
 
 
-def test_desk_computer_also_locks_after_a_sign_in_by_email_code(computer, daniel, clock):
+def test_desk_computer_locks_even_if_the_person_signed_in_by_email_code(computer, daniel, clock):
     computer.post(reverse("lock"))
     sign_in_by_code(computer, daniel.email)
     assert computer.get(reverse("me")).status_code == 200
@@ -564,7 +564,7 @@ def test_twenty_wrong_pins_close_the_desk_computer(computer, rosa, daniel, branc
     assert "this computer is closed" in computer.get("/sign-in/").content.decode()
 
 
-def test_unlocking_a_computer_again_gives_no_more_attempts_at_a_colleagues_pin(
+def test_unlocking_more_computers_gives_no_more_attempts_at_a_colleagues_pin(
     client, rosa, daniel, branch, sign_in
 ):
     """Let Rosa unlock several computers and guess Daniel's PIN on each."""
@@ -641,7 +641,9 @@ def test_only_the_expected_views_count_as_background_requests():
         "desk_queue_news",
         "desk_news",
         "desk_leave",
-        "desk_old_address",  # An open page polls this URL. The target of the redirect counts as use.
+        # Pages from before an update poll this old URL. It redirects, and the view that then runs decides
+        # whether the poll counts as use.
+        "desk_old_address",
         "conversation_news",
         "service_worker",
         "offline",

@@ -174,7 +174,7 @@ def test_five_wrong_codes_end_the_sign_in(client, patron):
 
 
 def test_restoring_an_old_session_does_not_reset_the_count_of_wrong_codes(client, patron):
-    """Restore the session after each attempt, because simultaneous requests all read the same old session."""
+    """Restore the session after each attempt, to imitate simultaneous requests that read the same session."""
     ask_for_code(client, patron.email)
     before = dict(client.session.items())
     right = mailed_code(patron.email)

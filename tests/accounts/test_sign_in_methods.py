@@ -26,7 +26,7 @@ def by_card(client, **other):
     return client.post(reverse("card_sign_in"), {"card": KNOWN.card, "pin": KNOWN.pin, **other})
 
 
-def test_new_device_is_first_asked_for_an_email_address(client):
+def test_sign_in_page_first_offers_an_email_code_on_a_new_device(client):
     page = client.get(reverse("sign_in")).content.decode()
     assert 'id="send-code"' in page
     assert [

@@ -365,7 +365,7 @@ def test_borrowed_device_asks_for_the_provider_password_and_signs_out_after_two_
     browser = requests.Session()
     sign_in(Client(), provider, browser=browser, sub="1", name="The owner")
     sign_in(client, provider, browser=browser, form={"borrowed": "on"}, **ANA)
-    # The device's owner was signed in at the provider, but the provider asked Ana to sign in.
+    # The device's owner still had a session at the provider. The provider asked Ana to sign in all the same.
     assert person_in(client).name == "Ana Ruiz"
     assert client.session.get_expiry_age() <= 2 * 60 * 60
     assert client.cookies["sessionid"]["max-age"] == ""

@@ -44,7 +44,10 @@ def signed_in(ils, card=SAM):
 
 
 def test_sip2_checksum_matches_the_standard():
-    """Check our resend request and the ILS's. Their bytes never vary, so their checksums are known."""
+    """Check the resend request of the portal, and the resend request of the ILS.
+
+    A resend request always has the same bytes, so its checksum is known.
+    """
     assert resend_request() == b"97AZFEF5\r"
     assert checksum(b"96AZ") == b"FEF6"
 
