@@ -82,7 +82,10 @@ def postgres_template(url):
 
 @contextmanager
 def locked_server(url):
-    """Connect to the server of `url`. Stop other test runs from building or removing template databases."""
+    """Connect to the server of `url`.
+
+    Other test runs can't build or remove template databases until the connection closes.
+    """
     with psycopg.connect(url, autocommit=True) as server:
         server.execute("SELECT pg_advisory_lock(%s)", [LOCK])
         yield server

@@ -5,7 +5,7 @@ from portal.folding import fold
 
 
 def check_name_words():
-    """Fail if the words of a person aren't the words of their name."""
+    """Fail if a person's rows of NameWord don't match the person's name."""
     expected = {
         (pk, word) for pk, name in User.objects.values_list("pk", "name") for word in fold(name).split()
     }

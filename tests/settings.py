@@ -9,7 +9,8 @@ os.environ["AFTERWORD_MODE"] = "test"
 
 from portal.settings import *  # noqa: E402, F403 (these are all settings of the portal)
 
-# Look for static files on request. Otherwise each test's client would first list all of them.
+# WhiteNoise looks for a static file only when it is requested. By default, it would list all files for each
+# test client.
 WHITENOISE_AUTOREFRESH = True
 # A test's database does not have to survive a power failure.
 if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":  # noqa: F405

@@ -38,7 +38,7 @@ def mark_translations(monkeypatch):
         monkeypatch.setattr(_trans, name, marked(getattr(_trans, name)), raising=False)
     for module, name in CACHED_FUNCTIONS:
         monkeypatch.setattr(module, name, getattr(module, name).__wrapped__)
-    # The template tag `fixed` reuses text that it rendered before. That text may be without the marks.
+    # The template tag `fixed` reuses text that it rendered before. That text may have no marks.
     monkeypatch.setattr(tags.FixedNode, "render", lambda node, context: node.nodelist.render(context))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 from django.urls import URLPattern, get_resolver
 
-# URLs that everybody may open, with the reason.
+# {name of a URL that everybody may open: the reason}
 PUBLIC = {
     "home": "a visitor reads how to begin",
     "open_code": "the form for typing a code",

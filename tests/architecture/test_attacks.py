@@ -186,7 +186,10 @@ def columns():
 
 
 def fields_of_every_table(world):
-    """Return {name: value} for every column of every table, for example with the id of another person."""
+    """Return {field name: value} for every column of every table, and for names such as `is_superuser`.
+
+    The value of a field for a person is the id of another patron.
+    """
     other, fields = world.other_patron, {}
     for model in apps.get_models():
         for field in model._meta.concrete_fields:

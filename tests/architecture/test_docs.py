@@ -19,7 +19,7 @@ A_FILE = re.compile(
 FOLDERS = [settings.BASE_DIR, settings.BASE_DIR / "templates"]
 A_LINK = re.compile(r"\]\((?P<page>[\w-]+\.md)?(?:#(?P<heading>[\w-]+))?\)")
 
-# {section of ASVS 5.0.0: one digit for each requirement in the section, which is its level}.
+# {section of ASVS 5.0.0: the levels of its requirements, one digit for each requirement}
 LEVELS = {
     **{"1.1": "22", "1.2": "1111122223", "1.3": "112222222223", "1.4": "222", "1.5": "123"},
     **{"2.1": "122", "2.2": "112", "2.3": "12223", "2.4": "23"},

@@ -116,7 +116,7 @@ def send_random_values(browser, route, url):
             answer = browser.post(url, fields)
         assert answer.status_code < 500
         assert browser.get(url, fields).status_code < 500
-        # The values are also valid names, so this finds a page that changes a name but not its words.
+        # A page may have saved one of the values as a person's name. Then the rows of NameWord must match it.
         check_name_words()
 
 

@@ -29,7 +29,7 @@ MAY_CHANGE = {
     "accounts.AuditEvent",
     "conversations.Participation",
     "conversations.NoteMention",
-    # Opening a visit by code counts an attempt, and then undoes the count.
+    # The portal counts each code that a person tries, and removes the count if the code is right.
     "portal.LimitCount",
     "sessions.Session",
 }
@@ -179,7 +179,7 @@ def test_person_with_a_deactivated_account_is_signed_out_at_once(world, sign_in)
     )
 
 
-# The objects that a viewer by code may open.
+# A viewer by code may open objects of these kinds.
 BY_CODE = {"session", "recommendation", "conversation", "item"}
 
 

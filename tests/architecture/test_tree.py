@@ -44,7 +44,7 @@ WORDS = words_of_the_code()
 def names_of(template):
     """Yield the names by which code may refer to a template.
 
-    These are its path, the kind of an email, and the prefix of an email from allauth.
+    Every template has its path. An email of the portal also has its kind. An email of allauth has a prefix.
     """
     yield template
     if found := re.fullmatch(r"(\w+)/email/(\w+)\.(?:subject\.txt|txt|html)", template):
@@ -117,7 +117,7 @@ def test_init_files_are_empty():
     )
 
 
-def test_modules_do_not_have_meaningless_names():
+def test_module_names_are_meaningful():
     fail_if_any(
         [path for path in MODULES if {path.stem, *path.relative_to(ROOT).parts} & FORBIDDEN],
         "Name the module after what it holds.",

@@ -30,7 +30,7 @@ NOT_ROWS = (
     "session",
     "response.headers",
 )
-# Writes in views that can't move to an action, with the reason.
+# {(file, line): why the view itself writes to the database, instead of calling an action}
 WRITES_FOR_A_REASON = {
     ("accounts/views/second_factor.py", "form.save()"): "allauth's form sets up the authenticator app"
 }
