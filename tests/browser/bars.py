@@ -57,7 +57,7 @@ HIDDEN_FOCUS = """() => [...document.querySelectorAll('a[href], button, input:no
 }).map(e => e.outerHTML.slice(0, 90))"""
 
 # Check the contrast of text. An element is skipped if an element with the same classes, colors and fonts has
-# passed in this tab. If axe can't decide on an element, such elements are checked again on the next page.
+# passed in this tab. An element that axe could not decide on has not passed.
 CONTRAST = """async () => {
     const judged = new Set(JSON.parse(sessionStorage.getItem('judged'))), places = new Map();
     const style = e => { const s = getComputedStyle(e); return [s.color, s.backgroundColor, s.backgroundImage, s.opacity, s.fontSize, s.fontWeight]; };
@@ -76,7 +76,7 @@ CONTRAST = """async () => {
     return violations.map(({ id, nodes }) => ({ id, nodes: nodes.map(({ html, failureSummary }) => ({ html, failureSummary })) }));
 }"""
 
-# Typed text must never become one of these elements.
+# The page must never turn text that a person typed into one of these elements.
 MADE_FROM_TEXT = """[...document.querySelectorAll(
   'img:not([src^="/messages/"], [src^="/desk/conversations/"]), main script, iframe, object, [onerror], a[href^="javascript:" i]'
 )].map(e => e.outerHTML.slice(0, 120))"""
@@ -101,7 +101,7 @@ def weigh(page, path):
 
 
 def problems(page):
-    """Return a line for each place where the current page misses a bar."""
+    """Return a line for each problem of the current page."""
     found = [f"axe: {said}" for said in violations(page)]
     page.emulate_media(color_scheme="dark")
     found += [f"axe in the dark: {said}" for said in contrast(page)]
@@ -134,10 +134,10 @@ def told(found):
 
 
 def sizes(page, *, narrower=True):
-    """Return small targets and overflowing elements, with a narrow and a wide font.
+    """Return targets that are too small and elements that overflow, in a narrow and in a wide font.
 
-    Without `narrower`, measure only at the current width. The page is not reloaded between measurements,
-    which saves nine tenths of the time.
+    If `narrower` is false, look for overflow only at the current width. The page is not reloaded between
+    measurements, which saves nine tenths of the time.
     """
     found = []
     for font, width in (("narrow", NARROW_FONT), ("wide", WIDE_FONT)):

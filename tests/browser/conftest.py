@@ -64,7 +64,7 @@ expect.set_options(timeout=TIMEOUT)
 EXPECTED_ERRORS = re.compile(
     "Failed to load resource: (the server responded with a status of 4|net::ERR_INTERNET_DISCONNECTED)"
     "|htmx:(afterRequest|sendError)"
-    # The browser itself looks for a newer service worker while it is offline.
+    # A browser that is offline looks for a newer service worker, and logs this error.
     "|An unknown error occurred when fetching the script"
 )
 

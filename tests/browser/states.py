@@ -407,7 +407,10 @@ def build(branch, staff, patron, words):
         page.locator("#error-summary").wait_for()
 
     def first_time(taken):
-        """Return a function that opens the page for people who use single sign-on for the first time."""
+        """Return a function that opens the page for people who use single sign-on for the first time.
+
+        If `taken` is true, the person's email address belongs to another account.
+        """
         who = {
             "subject": "4711",
             "name": words.name,
@@ -773,7 +776,10 @@ class Built:
     people: dict
 
     def show_as(self, show, page, who):
-        """Sign in as `who`, or open the codes of `who` for a viewer by code. `who` is a key of `pages`."""
+        """Sign in as `who`, which is a key of `pages`.
+
+        If `who` only holds codes, open the visits of these codes instead.
+        """
         held = {
             "holder of a code": ["live"],
             "holder of a quiet code": ["quiet"],

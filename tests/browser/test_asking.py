@@ -153,7 +153,7 @@ def test_two_quick_taps_send_one_question(phone, patron, show):
 
 
 def test_each_question_of_a_reading_request_fits_one_phone_screen(phone, patron, show):
-    """Show the button above the tabs without scrolling."""
+    """Place the Next button above the tabs, so that the patron sees it without scrolling."""
     page = phone()
     show(page, patron)
     for step in ("loved", "mood", "avoid", "whom", "format"):

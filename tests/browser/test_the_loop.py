@@ -45,7 +45,7 @@ def catalogue(library):
 def test_visit_works_from_recording_to_closing_for_a_patron_with_an_account(
     language, javascript, catalogue, staff, desk_computer, phone, post
 ):
-    # One variant uses animated page changes, which most people see.
+    # Most people see animated page changes, so one variant has them.
     moves = {"motion": language == "en"}
     desk, patron = desk_computer(**moves), phone(language=language, javascript=javascript, **moves)
 

@@ -85,7 +85,8 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
 ):
     rosas, omars = at_desk(staff), at_desk(omar)
 
-    # Each colleague's page shows that the other one has the conversation open, and later that they are writing.
+    # Rosa's page shows that Omar has the conversation open. Omar's page shows the same about Rosa, and then
+    # that she is writing.
     poll(rosas)
     expect(rosas.locator("#here")).to_contain_text("Omar Haddad")
     looking = omars.locator("#here").inner_text()

@@ -82,7 +82,7 @@ def test_desk_form_survives_a_reload_and_an_expired_sign_in(staff, desk_computer
 
     desk.goto("/desk/record/")
     desk.locator("#id_question").fill(QUESTION)
-    # The form saves itself.
+    # The page saves the unfinished form by itself, and then has this URL.
     desk.wait_for_url(re.compile(r"/desk/record/[0-9a-f-]{36}/"))
     desk.reload()
     expect(desk.locator("#id_question")).to_have_value(QUESTION)

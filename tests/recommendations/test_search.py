@@ -182,7 +182,10 @@ def test_number_of_sql_queries_is_the_same_for_one_and_thirty_search_results(
 
 
 def whole_index():
-    """Return {item id: (title, names, rest)} from SearchEntry. On SQLite, compare it with the FTS5 table."""
+    """Return {item id: (title, names, rest)} from SearchEntry.
+
+    On SQLite, also check that the FTS5 table has the same texts.
+    """
     entries = {entry.item_id: (entry.title, entry.names, entry.rest) for entry in SearchEntry.objects.all()}
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:

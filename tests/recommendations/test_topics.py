@@ -55,7 +55,7 @@ def test_starting_topics_are_added_with_spanish_names_and_leave_existing_topics_
 def address_of(name, branch, staff, rows):
     """Create `rows` topics with Spanish names, and return the address of the page that shows them."""
     patron = UserFactory()
-    # The figures show what patrons replied about a visit only after its quarter is over.
+    # The page of figures shows what patrons said about their visits only for quarters that are over.
     last_quarter = Library.current().today() - datetime.timedelta(days=100)
     for number in range(rows):
         topic = TopicFactory(name=f"Topic {number:02}")
@@ -103,13 +103,13 @@ def test_spanish_page_reads_all_topic_names_in_one_query(
     client.get(url)
     with django_assert_num_queries(queries):
         shown = client.get(url).content.decode()
-    # The figures show a topic only if enough patrons replied.
+    # The page of figures shows a topic only if enough patrons gave feedback. Here too few did.
     if name != "figures":
         assert f"Tema {rows - 1:02}" in shown
 
 
 @pytest.fixture
-def before_the_rows(transactional_db):
+def before_topic_names(transactional_db):
     """Undo the migration that created the table of topic names, and redo it after the test."""
     migrate_to("0002_text_index")
     yield
@@ -124,7 +124,7 @@ def migrate_to(name):
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_migration_moves_spanish_topic_names_to_their_own_table_and_back(before_the_rows):
+def test_migration_moves_spanish_topic_names_to_their_own_table_and_back(before_topic_names):
     old = migrate_to("0002_text_index").get_model("recommendations", "Topic")
     for name, name_es in [("Jobs", "Empleo"), ("Health", "Salud"), ("Law", "")]:
         old.objects.create(name=name, name_es=name_es)
