@@ -55,7 +55,7 @@ def session(branch, staff):
 
 @pytest.fixture
 def keep():
-    """Return the function keep(session, by). It adds the session to the account of the person `by`."""
+    """Return keep(session, by), which adds the session to the account of the person `by`."""
     return lambda session, by: conversation_keeping.keep(
         session, by=by, at=timezone.now(), wording="As read", language="en"
     )
@@ -63,7 +63,7 @@ def keep():
 
 @pytest.fixture
 def device(sign_in):
-    """Return the function device(person). It signs the person in and returns their test client."""
+    """Return device(person), which signs the person in and returns the person's test client."""
     return lambda person: sign_in(Client(), User.objects.get(pk=person.pk))
 
 
@@ -93,7 +93,7 @@ def paper(branch, staff):
     return HelpSessionFactory(branch=branch, staff=staff, with_child="paper")
 
 
-def test_paper_only_visit_cannot_be_kept_emailed_or_opened_by_code(paper, staff, patron, child):
+def test_paper_only_visit_cannot_be_kept_or_emailed_or_opened_by_code(paper, staff, patron, child):
     for to_address in ("", "sam@example.org"):
         with pytest.raises(keeping.OnPaperOnly):
             handover.hand_over(paper, by=staff, at=timezone.now(), base_url="", to_address=to_address)
@@ -137,7 +137,7 @@ def test_shared_visit_can_be_kept_by_both_the_child_and_the_adult(session, child
     assert (session.patron, session.shared_with) == (child, adult)
     with pytest.raises(handover.CodeKept):
         handover.open_by_code(code, at=timezone.now())
-    # The used code still redirects the two people who have the visit in their accounts.
+    # The code is used up, but it still redirects the child and the adult to the visit in their accounts.
     for person, status in ((child, 302), (adult, 302), (UserFactory(), 410)):
         assert device(person).post(reverse("open_code"), {"code": code}).status_code == status
 

@@ -1,8 +1,8 @@
 """List what an export, a merge and an erasure do with each column of each model.
 
-tests/portal/privacy/test_columns.py fails for a new column until this module lists the column. This module
-leaves out what the code already says: the columns in an export, and the rows that are moved or deleted as
-a whole.
+tests/portal/privacy/test_columns.py fails for a new column until this module lists the column. Some columns
+need no entry: those that an export reads by name, and those of rows that a merge moves or an erasure deletes
+as a whole.
 """
 
 # The reasons for leaving a column out of the person's export.
@@ -163,7 +163,8 @@ COMBINED = "the row that stays gets a value made of both"
 MERGED = {
     "accounts.User": {
         KEPT: "id public_id password last_login is_active joined_at child_since",
-        # A merge copies the three `remember` columns together, if the remaining record has no choice.
+        # A merge copies the three `remember` columns together, if the remaining record has no retention
+        # choice.
         IF_EMPTY: "email name language remember remember_until remember_chosen_at",
         COMBINED: "has_shared_visits",
     },

@@ -24,7 +24,7 @@ def _text(value):
 
 
 def pointing_at(person):
-    """Return ["label.column"] for every foreign key that has a row pointing to this person."""
+    """List the foreign keys through which any row points to this person, as "label.column"."""
     found = []
     for model in apps.get_models(include_auto_created=True):
         for field in model._meta.concrete_fields:
@@ -39,7 +39,7 @@ def pointing_at(person):
 def occurrences_of(words, *, but=()):
     """Find the words in all tables and in the cache, and return {(model label, column, word)}.
 
-    `but` has the (model label, column) pairs to skip.
+    Skip the (model label, column) pairs in `but`.
     """
     found = set()
     folded = {word: word.casefold() for word in words if word}

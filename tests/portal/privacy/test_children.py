@@ -189,7 +189,7 @@ def test_shared_visit_stays_with_the_child_when_the_adults_retention_time_ends(
 
 
 @pytest.mark.parametrize(("days_ago", "gone"), [(89, False), (91, True)])
-def test_visit_kept_only_by_the_adult_is_forgotten_after_90_days_without_a_code(
+def test_visit_without_a_code_that_only_the_adult_kept_is_forgotten_after_90_days(
     branch, adult, days_ago, gone
 ):
     session, opened = (make_shared_visit(branch, adult=adult, days_ago=days_ago) for _ in range(2))

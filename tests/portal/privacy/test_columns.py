@@ -40,7 +40,7 @@ def check_all_listed(label, listed):
 
 
 def exported(label):
-    """Return the columns that the export reads by name. It computes other values with functions."""
+    """Return the columns that the export reads by name. Functions compute the other values."""
     tables = [table for table in contents.TABLES.values() if table.model == label]
     paths = {
         source.split(".")[0]
@@ -80,19 +80,18 @@ def test_columns_file_names_only_existing_models():
     assert named - set(POLICY) == set()
 
 
-# {column of a person that a merge fills in: (value in the record that ends, value in the record that remains,
-# empty value)}.
+# {column that a merge fills in: (value in the deleted record, value in the remaining record, empty value)}
 VALUES = {
     "email": ("going@example.org", "into@example.org", None),
     "name": ("Going", "Into", ""),
     "language": ("es", "en", ""),
     "has_shared_visits": (True, True, False),
 }
-# A merge copies either all or none of these columns. test_merging.py tests them.
+# A merge copies all of these columns or none of them. test_merging.py tests this.
 COPIED_TOGETHER = {"remember", "remember_until", "remember_chosen_at"}
 
 
-def test_every_column_that_a_merge_fills_in_is_tested_with_values():
+def test_every_column_that_a_merge_fills_in_has_test_values():
     rules = columns.MERGED["accounts.User"]
     filled_in = {*rules[columns.IF_EMPTY].split(), *rules[columns.COMBINED].split()}
     assert set(VALUES) == filled_in - COPIED_TOGETHER, HELP

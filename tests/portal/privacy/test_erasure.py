@@ -1,4 +1,7 @@
-"""Test that an erasure deletes a person's data except counts and sends a receipt, or else changes nothing."""
+"""Test that an erasure sends a receipt and deletes all data of a person except counts.
+
+An erasure that fails changes nothing.
+"""
 
 import datetime
 import time

@@ -124,7 +124,10 @@ def test_desk_requires_the_second_factor_after_merging_into_a_staff_account(devi
 
 
 def test_merge_of_accounts_sends_an_email_and_can_be_undone_by_the_desk(client, patron, coordinator):
-    """Check what protects a patron if a stranger finds their signed-in device and merges their account."""
+    """Test what protects a patron whose signed-in device is found by a stranger.
+
+    The stranger merges the patron's account into their own account.
+    """
     other = UserFactory(email="other@example.org")
     visit = HelpSessionFactory(patron=other)
     ask_for_code(client, other.email)

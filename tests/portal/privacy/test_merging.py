@@ -46,7 +46,7 @@ def _mail_goes_to_the_outbox(settings):
 
 @pytest.fixture
 def device(library):
-    """Return Noor, a patron whose account belongs to one device and has no email address."""
+    """Return Noor, a patron without an email address, who can use her account on one device only."""
     return people.person_without_address(at=timezone.now(), name="Noor", language="es")
 
 
@@ -307,7 +307,7 @@ def test_merge_preview_counts_visits_and_conversations_and_saved_items(device, p
 
 
 def is_unique_per_person(model, field):
-    """Return whether the field is in a unique key, so that a merge of two people can violate the key."""
+    """Return whether the field is in a unique key. A merge of two people can violate such a key."""
     together = [
         set(constraint.fields)
         for constraint in model._meta.constraints

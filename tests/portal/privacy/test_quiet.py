@@ -45,7 +45,7 @@ def word(kind):
 
 
 def build(branch, staff):
-    """Create a quiet visit with a child. It can't be shared, because quiet takes precedence."""
+    """Create a child's visit that is quiet and shared. Quiet takes precedence, so nobody can share it."""
     words = {"question": word("question"), "summary": word("summary")}
     session = QuietSessionFactory(
         branch=branch, staff=staff, with_child="shared", handed_over_at=timezone.now(), **words
@@ -96,7 +96,7 @@ class Quiet:
         browser.post(reverse("conversation_draft", args=[self.conversation().public_id]), self.typed("draft"))
 
     def lose_form(self, browser):
-        # Call conversation() before CSRF checks are turned on, because it may send a request without a token.
+        # conversation() may send a request without a token, so call it before turning on CSRF checks.
         address = reverse("reply", args=[self.conversation().public_id])
         browser.handler.enforce_csrf_checks = True
         browser.post(address, self.typed("lost"))

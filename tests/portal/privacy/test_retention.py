@@ -275,7 +275,7 @@ def test_audit_events_are_deleted_after_two_years(patron, staff):
 
 
 @pytest.mark.django_db
-def test_forgotten_visit_cannot_be_opened_kept_or_handed_over(patron, staff, branch):
+def test_forgotten_visit_cannot_be_opened_or_kept_or_handed_over(patron, staff, branch):
     session = HelpSessionFactory(branch=branch, staff=staff, created_at=AT - 40 * DAY)
     retention.forget(at=AT)
     assert list(HelpSession.objects.at_desk_of(staff)) == []
@@ -538,7 +538,7 @@ QUERIES_A_BATCH = 18
 
 
 @pytest.mark.django_db
-def test_retention_job_finds_what_is_due_once_for_all_batches(branch, monkeypatch):
+def test_all_batches_of_the_retention_job_share_one_search_for_due_visits(branch, monkeypatch):
     monkeypatch.setattr(retention, "BATCH", 3)
     find, found = retention.due_sessions, []
     monkeypatch.setattr(retention, "due_sessions", lambda at: found.append(at) or find(at))

@@ -258,7 +258,7 @@ def test_unmerging_returns_an_older_legal_hold_to_the_original_record(coordinato
 
 
 def test_person_already_removed_from_a_visit_cannot_remove_other_people(visit, child, adult, staff):
-    """The person opened a page before the desk removed them from the visit. Then they use its buttons."""
+    """Use the buttons of a page that the person opened before the desk removed the person from the visit."""
     sharing.take_out(visit, adult, by=staff, at=AT)
     HelpSession.objects.filter(pk=visit.pk).update(
         shared_with=(other := UserFactory()), is_the_childs_alone=False
@@ -314,7 +314,7 @@ def test_queued_answer_email_is_deleted_when_its_recipient_leaves_the_visit(
     leave(visit, people[who], **people)
     goes_on = next(name for name in ("child", "adult") if name != who)
     to = sorted(Notification.objects.values_list("recipient", flat=True))
-    # Nobody left the visit `other`, so its two emails stay. One email about `visit` was deleted.
+    # The email to the person who left `visit` is deleted. Nobody left `other`, so its two emails stay.
     assert to == sorted([people[who].pk, people[goes_on].pk, people[goes_on].pk])
 
 
@@ -383,7 +383,7 @@ def test_staff_member_can_remove_the_wrong_child_from_a_shared_visit(
         name: list(contents.entries(table, child, timezone.now())) for name, table in contents.TABLES.items()
     }
     assert [copy[name] for name in ("visits", "recommendations", "conversations", "events")] == [[]] * 4
-    # Only the person's own message is left in the export.
+    # The export still contains the child's own message, but nothing else about the visit.
     assert [(row["text"], row["from"]) for row in copy["messages"]] == [("Zqxchild", "you")]
     assert (Export.objects.exists(), private_storage().exists(file)) == (False, False)
     assert browser.get(reverse("export")).status_code == 200
@@ -472,7 +472,9 @@ def test_staff_member_of_another_branch_cannot_remove_a_child_from_a_visit(visit
 
 
 @pytest.mark.parametrize(("held_by", "told"), [(["child"], ["child"]), (["adult"], ["adult"]), ([], [None])])
-def test_opening_a_visit_by_code_at_the_desk_is_logged_for_child_or_adult(visit, people, desk, held_by, told):
+def test_visit_opened_by_code_at_the_desk_is_logged_for_the_child_or_adult_who_kept_it(
+    visit, people, desk, held_by, told
+):
     both = {
         "patron": people["child"] if "child" in held_by else None,
         "shared_with": people["adult"] if "adult" in held_by else None,
@@ -524,7 +526,7 @@ def test_unmerging_moves_an_adults_new_messages_with_the_shared_visit(
 
 
 def test_unmerging_does_not_return_a_removed_adult_to_the_shared_visit(branch, coordinator):
-    """Merge two records that share a visit. One has it as the child, the other as the adult."""
+    """Merge the adult's record into the child's. The child ends the sharing before the merge is undone."""
     one, two = UserFactory(), UserFactory()
     both = SharedSessionFactory(branch=branch, patron=one, shared_with=two)
     joined = merge_for_a_day(two, one, by=coordinator, at=AT)

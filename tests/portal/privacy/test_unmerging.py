@@ -89,7 +89,10 @@ def a_draft(person, body, *, conversation=None, kind="ask"):
 
 @pytest.fixture
 def two(settings):
-    """Return (going, into, world). `going` has rows of every kind. A merge combines some with rows of `into`."""
+    """Return (going, into, world). The two people are patrons in `world`, the result of worlds.build().
+
+    `going` has rows of every kind. A merge combines some of these rows with rows of `into`.
+    """
     use_outbox(settings)
     world = worlds.build()
     going, into = world.patron, world.other_patron

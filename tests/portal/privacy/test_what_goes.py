@@ -44,8 +44,9 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 
 LONG_AGO = timezone.now() - datetime.timedelta(days=3)
-# MINE says who has the visit in an account. THEIRS says whether a code opens the visit.
-MINE, THEIRS = (
+# KEPT_BY says whether `me` has the visit alone or with another person, or has left it to another person or to
+# nobody. HAS_CODE says whether a code opens the visit.
+KEPT_BY, HAS_CODE = (
     ("alone", "with another", "left to another", "left to nobody"),
     (False, True),
 )
@@ -54,7 +55,7 @@ MINE, THEIRS = (
 def visits(me, branch, staff, chance):
     """Create visits that are or were in this person's account, and one visit of other people."""
     part, others = ("patron", "shared_with") if me.is_child else ("shared_with", "patron")
-    for mine, has_code in product(MINE, THEIRS):
+    for mine, has_code in product(KEPT_BY, HAS_CODE):
         other = (
             None if mine in ("alone", "left to nobody") else UserFactory() if me.is_child else ChildFactory()
         )
@@ -147,7 +148,7 @@ def other_rows(me, branch, staff):
 
 
 def known_to(me):
-    """Return {kind: primary keys} of all rows that `me` can see. For example, leave out others' drafts."""
+    """Return {kind: primary keys} of all rows that `me` can see. This excludes other people's drafts."""
     not_sent = Attachment.objects.filter(message=None).exclude(added_by=me)
     return {
         "visits": keys(HelpSession.objects.exclude(question="")),

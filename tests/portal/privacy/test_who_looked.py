@@ -1,4 +1,4 @@
-"""Test the page on which patrons read which staff members opened their data."""
+"""Test the page that shows patrons which staff members opened their data."""
 
 import datetime
 import html
@@ -93,7 +93,7 @@ def test_access_log_page_uses_dates_in_the_librarys_time_zone(visit, staff, patr
 def test_access_log_page_omits_other_patrons_data_and_the_patrons_own_actions(visit, staff, patron):
     stranger = UserFactory()
     look(HelpSessionFactory(patron=stranger, question="Not yours"), staff)
-    # Here `patron` acts as a staff member who opens their own visit.
+    # A staff member can also be a patron. Here `patron` opens their own visit at the desk.
     look(visit, patron)
     audit.record("kept", visit, by=patron, patron=patron)
     assert sentences(patron) == []

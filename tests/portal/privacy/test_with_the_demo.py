@@ -88,7 +88,7 @@ def owned(people):
 
 
 def words_of(found):
-    """Return the texts in these rows: all texts of people's records, and other texts above 20 characters."""
+    """Return the long texts in these rows. In people's records, also return texts of up to 20 characters."""
     words = set()
     for label, columns in TEXT_COLUMNS.items():
         for values in (
