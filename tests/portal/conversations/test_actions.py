@@ -291,7 +291,7 @@ def test_question_after_a_bad_verdict_is_added_to_the_conversation_of_the_verdic
     )
     assert list(Conversation.objects.all()) == [conversation]
     assert conversation.reason == "did_not_help"
-    # The patron wrote, so the desk sees the conversation before the minute of grace is over.
+    # The patron also wrote, so the desk sees the conversation at once, not one minute after the verdict.
     assert listed("needs", at=at) == {conversation}
 
 
@@ -479,7 +479,7 @@ def test_patron_pages_do_not_show_items_of_a_pending_answer(client, session, pat
             client.logout()
 
 
-def test_closing_and_reopening_are_hidden_while_the_answer_that_closed_is_pending(session, patron, staff):
+def test_closing_and_reopening_are_hidden_while_the_closing_answer_is_pending(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + minute, then="close")
     say(conversation, patron, PATRON, body="one thing more", at=NOW + minute + 5 * second)

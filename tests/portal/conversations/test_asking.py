@@ -253,7 +253,7 @@ def test_anonymous_visitors_question_is_sent_only_after_they_confirm_an_email_ad
     assert sign_in_by_email(client, "new@example.org").url == SEND
     ready = text(client.get(SEND))
     assert "new@example.org" in ready
-    # Confirming the address alone sends nothing.
+    # The question is not sent until the visitor presses Send.
     assert Conversation.objects.count() == 0
     answer = send(client)
     conversation = Conversation.objects.get()

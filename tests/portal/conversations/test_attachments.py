@@ -650,7 +650,7 @@ def at_once(test):
 
 
 def uploads_of(conversation, person, names, token=None):
-    """Return a function for each name. The function adds a PDF of 1,000 bytes with this name."""
+    """Return one function per name. Each function adds a PDF of 1,000 bytes with its name."""
 
     def work(name, key):
         content = b"%PDF-" + b"x" * 995

@@ -1,8 +1,8 @@
 """Test that a staff member's action either is saved before the role ends, or is refused.
 
 After the role ends, no conversation is assigned to that person, and the person has no draft. Without
-`lock_roles`, this test fails within a few rounds. It deadlocks if an action locks a conversation before the
-roles.
+`lock_roles`, this test fails within a few rounds. If an action locks a conversation before the roles, this
+test deadlocks.
 """
 
 import uuid
@@ -62,7 +62,7 @@ def test_work_done_while_a_staff_role_ends_is_either_saved_or_refused(transactio
         return SimpleNamespace(number=number, token=uuid.uuid4())
 
     def at_desk(work):
-        """Return a function that looks up the person and then does the work, as a view does."""
+        """Return a function that loads Ana from the database, as a view does, and calls `work` for her."""
 
         def working(data):
             person = User.objects.get(pk=ana.pk)

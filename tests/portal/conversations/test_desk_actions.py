@@ -377,7 +377,7 @@ class TestUndo:
     @pytest.mark.parametrize(
         "since", ["the patron wrote", "a colleague took it up", "too long ago", "somebody else's doing"]
     )
-    def test_undo_is_refused_to_colleagues_and_after_another_change_or_the_time_limit(
+    def test_undo_fails_for_colleagues_or_after_another_change_or_after_the_time_limit(
         self, conversation, staff, omar, patron, since
     ):
         done = desk_actions.snooze(conversation, until=datetime.date(2026, 3, 9), by=staff, at=NOW + hour)
@@ -543,7 +543,7 @@ class TestMerging:
         assert joined.messages.filter(side="staff").count() == 3
         assert joined.messages.get(client_token=token).body == f"in {other.pk}"
 
-    def test_merge_joins_two_drafts_under_a_sequence_number_higher_than_both(
+    def test_merge_combines_two_drafts_into_one_with_a_higher_sequence_number(
         self, conversation, other, staff
     ):
         for one, words, number in ((conversation, "newer words", 7), (other, "older words", 2)):

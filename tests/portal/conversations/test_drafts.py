@@ -98,9 +98,7 @@ def test_saving_the_same_draft_twice_causes_no_conflict(conversation, staff):
     assert saved(conversation, staff) == ("words", 5)
 
 
-def test_drafts_of_different_people_sides_and_kinds_are_stored_separately(
-    conversation, staff, coordinator, patron
-):
+def test_drafts_are_stored_separately_per_person_and_side_and_kind(conversation, staff, coordinator, patron):
     save(conversation, staff, 1, "answer")
     save(conversation, staff, 1, "note", kind="note")
     save(conversation, staff, 1, "as a patron", side="patron")

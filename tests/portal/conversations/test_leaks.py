@@ -50,13 +50,13 @@ LIVE = {
     "help_session",
     "session_outcome",
 }
-# Every hidden word begins with this mark. No encoding changes letters, and no random token contains the mark.
+# Every hidden word begins with this mark. No encoding changes its letters, and no random token contains it.
 MARK = "Zqxwvkjh"
 second = datetime.timedelta(seconds=1)
 
 
 class Desk:
-    """A desk. Each method does one action of staff, with texts that begin with MARK.
+    """A desk at which staff act. Each method does one action, and all its texts begin with MARK.
 
     Patrons may see the text of an answer after the undo window. They may never see any other text with MARK.
     """

@@ -150,7 +150,7 @@ def test_mention_is_shown_until_the_mentioned_person_opens_the_conversation(
     note(conversation, staff, "@Omar one")
     note(conversation, staff, "@Omar two", at=NOW + 2 * minute)
     omar = type(omar).objects.get(pk=omar.pk)
-    omar.desk_branch_ids  # noqa: B018  Every page has read the branches before, so don't count that query.
+    omar.desk_branch_ids  # noqa: B018  Every page has already read the branches, so don't count this query.
     with django_assert_num_queries(1):
         (named_in,) = notes.unseen_mentions(omar)
     assert (named_in, named_in.mentioned_by, named_in.mentioned_at) == (

@@ -128,8 +128,8 @@ def test_pending_answer_is_invisible_to_the_patron(me, conversation, patron, sta
         desk_actions.snooze(conversation, until=datetime.date(2026, 11, 27), by=staff, at=timezone.now())
     if begun == "closed":
         actions.close(conversation, by=patron, side="patron", at=timezone.now())
-    # More than a day passes before the pending answer. If the answer moved the promised day or the closing
-    # day, the patron's pages would change.
+    # Staff answer more than a day later. If the pending answer moved the promised day or the closing day, the
+    # patron's pages would change.
     clock.shift(30 * hour)
     me.get(conversation.get_absolute_url())
     polled = {"since": version(conversation), "shown": "0-1"}
@@ -428,9 +428,9 @@ def test_merged_conversation_redirects_to_the_remaining_conversation(
 
 @pytest.fixture
 def long(conversation, patron, staff, clock):
-    """Return a function that returns a conversation of `count` messages.
+    """Return long(count), which fills the conversation with `count` messages and returns it.
 
-    The patron and a staff member wrote by turns, one message per hour. The patron has read all messages.
+    The patron and a staff member take turns and write one message per hour. The patron has read all messages.
     """
 
     def long(count):
@@ -555,7 +555,7 @@ def test_link_to_a_message_shows_the_surrounding_messages(me, long):
     page = me.get(conversation.get_absolute_url(), {"message": message.public_id})
     assert bodies(page) == [word(number) for number in range(30 - SHOWN_MIN, 30 + SHOWN_MAX)]
     assert f"Go to {120 - 30 - SHOWN_MAX} newer messages" in text(page)
-    # Only a page that shows the end of a conversation polls.
+    # Only a page that shows the end of a conversation asks for new messages.
     assert "data-poll" not in page.content.decode()
     assert (
         f'href="{conversation.get_absolute_url()}?message={message.public_id}#message-{message.public_id}"'

@@ -29,7 +29,7 @@ def test_colleague_is_present_until_half_a_minute_after_the_last_poll(conversati
     assert others(conversation, staff, NOW) == []
     presence.come(conversation, person=coordinator, at=NOW)
     assert others(conversation, staff, NOW) == [(coordinator, False)]
-    # The list of a person leaves out that person.
+    # The coordinator doesn't see their own name in the list.
     assert others(conversation, coordinator, NOW) == []
     assert others(conversation, staff, NOW + presence.HERE - second) == [(coordinator, False)]
     assert others(conversation, staff, NOW + 30 * second) == []

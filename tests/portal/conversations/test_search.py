@@ -49,7 +49,7 @@ def found(text):
 
 @pytest.fixture(autouse=True)
 def empty_index(db):
-    """Rebuild SQLite's text index. After a test that commits, Django empties only the tables of models."""
+    """Rebuild SQLite's text index, because Django doesn't empty it after a test that commits."""
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute(search.REBUILD)

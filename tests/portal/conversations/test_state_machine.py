@@ -42,9 +42,10 @@ CONVERSATIONS, STAFF = st.integers(0, 1), st.integers(0, 1)
 @dataclass
 class Entry:
     at: datetime.datetime
-    # "word" (the patron's message or bad verdict), "answer", "close", "snooze", "wake" or "join" (a merge).
+    # The kind of entry: "word" (the patron's message or bad verdict), "answer", "close", "snooze", "wake" or
+    # "join" (a merge).
     what: str
-    # For a verdict, the recommendation. For an answer, the primary key of its message.
+    # The key of a verdict is its recommendation. The key of an answer is the primary key of its message.
     key: object = None
     then: str = ""
     since: datetime.datetime | None = None
@@ -422,7 +423,7 @@ class TwoConversations(RuleBasedStateMachine):
         second_.messages = sorted([*first.messages, *second_.messages], key=lambda found: found[0])
         second_.assignee = second_.assignee or first.assignee
         first.joined = True
-        # test_desk_actions.py tests what is unread after a merge.
+        # Don't check what is unread after a merge, because test_desk_actions.py checks it.
         second_.read_until = None
 
     @rule(number=CONVERSATIONS, really=st.integers(0, 9))

@@ -339,7 +339,7 @@ def make_merged(first, second, patron, staff, session):
         # A snooze in one conversation doesn't snooze the other.
         ([("ask", 0)], [("ask", 1), ("snooze", 2)], "waiting_for_staff", 0),
         ([("ask", 0), ("snooze", 2)], [("ask", 1), ("close", 3)], "waiting_for_staff", 0),
-        # If no question is unanswered, the conversation with the latest answer determines the status.
+        # If both questions are answered, the conversation with the later answer determines the status.
         ([("ask", 0), ("turn", 3)], [("ask", 1), ("close", 2)], "waiting_for_patron", None),
         ([("ask", 0), ("turn", 2)], [("ask", 1), ("close", 3)], "closed", None),
     ],

@@ -1,4 +1,4 @@
-"""Test the page on which staff enter the days on which they are away."""
+"""Test the page on which staff enter their days away."""
 
 import datetime
 

@@ -314,7 +314,7 @@ def test_undoing_a_bulk_close_reopens_a_conversation_that_began_with_a_verdict(d
 def test_bulk_close_updates_branch_queues_in_a_fixed_order(
     desk, staff, ask, branch, django_assert_num_queries
 ):
-    """Check this because two bulk actions that lock the queues in different orders could deadlock."""
+    """Prevent a deadlock between two bulk actions that lock the same queues in different orders."""
     hill = BranchFactory(name="Hill")
     staff.staff_roles.create(branch=hill)
     conversations = [ask("a", place=hill), ask("b"), ask("c", place=hill), ask("d")]

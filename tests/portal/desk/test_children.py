@@ -37,7 +37,7 @@ def choose(library):
 
 
 @pytest.mark.parametrize("mode", ["paper", "shared", "own"])
-def test_child_switch_copies_the_librarys_children_setting_to_the_visit(desk, choose, typed, mode):
+def test_child_switch_copies_the_librarys_setting_for_children_to_the_visit(desk, choose, typed, mode):
     choose(mode)
     desk.post(RECORD, typed(with_child="on"))
     assert HelpSession.objects.get().with_child == mode
@@ -169,7 +169,7 @@ def test_patron_sees_that_staff_marked_and_unmarked_their_record_as_a_childs_rec
     assert "no longer a child's account" in looked
 
 
-def test_staff_cannot_mark_a_record_they_may_not_open_as_a_childs_record(desk):
+def test_staff_cannot_mark_a_record_as_a_childs_if_they_may_not_open_it(desk):
     stranger = UserFactory(name="Jane Doe")
     assert (
         desk.post(reverse("change_childs_record", args=[stranger.public_id]), {"is_child": "yes"}).status_code

@@ -228,7 +228,7 @@ def test_answer_form_ignores_unknown_fields(desk, conversation, staff, omar):
 
 @pytest.fixture
 def conflict(desk, conversation, omar, item):
-    """Post an answer after Omar has sent one, so that it is refused. Return (posted fields, response)."""
+    """Let Omar answer, and then post an answer, which is refused. Return (posted fields, response)."""
     fields = typed(conversation, then="close", language="es", **rows_for(item, "on the shelf"))
     MessageFactory(
         conversation=conversation,

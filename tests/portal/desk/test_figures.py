@@ -57,7 +57,7 @@ def test_rows_with_a_number_from_one_to_four_are_combined_into_one_row(rows, alo
     assert (set(shown.rows), shown.rest) == (alone, rest)
 
 
-def test_figures_are_hidden_if_even_the_total_has_a_number_from_one_to_four():
+def test_figures_are_hidden_if_even_the_totals_are_between_one_and_four():
     assert pooled({"a": (4, 0), "b": (0, 3)}) is None
 
 

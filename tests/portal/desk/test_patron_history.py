@@ -167,7 +167,7 @@ def test_patron_history_runs_two_queries_for_any_amount_of_data(
         ConversationFactory(help_session=HelpSessionFactory(patron=patron, branch=branch))
     assert HelpSession.objects.filter(patron=patron).count() == 2 * count + 1
     row = Conversation.objects.select_related("help_session", "readers_form").get(pk=conversation.pk)
-    staff.desk_branch_ids  # noqa: B018  Every page has read the branches before, so don't count that query.
+    staff.desk_branch_ids  # noqa: B018  Every page has already read the branches, so don't count this query.
     with django_assert_num_queries(2):
         context = patron_history_context(row, staff)
         for recommendation in context["before"]:

@@ -384,7 +384,7 @@ def test_coordinator_sees_who_looked_up_a_patron_and_why(
 ):
     desk.post(BY_NAME, {"letters": "zoe", "reason": "On the phone"})
     desk.get(record(stranger))
-    # Staff need no reason for a patron of their branch, so the list of lookups leaves this lookup out.
+    # Staff may open the record of a patron of their branch without a reason, so the list omits this lookup.
     desk.get(record(patron))
     assert desk.get(reverse("lookups_with_reason")).status_code == 404
     client.logout()

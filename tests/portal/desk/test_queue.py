@@ -150,7 +150,7 @@ STATES = [
 
 @pytest.mark.parametrize("tab", LISTS)
 def test_each_list_shows_exactly_the_conversations_the_staff_member_may_open(desk, staff, branch, tab):
-    """Compare the lists, which have queries of their own, with at_desk_of(), which other pages use."""
+    """Compare each list with at_desk_of(). Other pages use at_desk_of(), but each list has its own query."""
     colleague, covered, second = StaffFactory(branch=branch), StaffFactory(), BranchFactory()
     staff.staff_roles.create(branch=second)
     away(covered, cover=staff)
@@ -275,7 +275,7 @@ def test_queue_row_shows_the_last_message_without_repeating_the_subject(desk, br
     assert rows_of(desk.get(QUEUE))[0]["said"] == "The library: Two of them are here"
 
 
-def test_queue_row_shows_in_full_the_word_in_which_the_subject_was_cut_off(desk, branch):
+def test_queue_row_repeats_the_whole_word_that_the_subject_cuts_off(desk, branch):
     conversation = waiting(branch, subject="Is the type large enough for the notice b…")
     MessageFactory(
         conversation=conversation,

@@ -248,10 +248,12 @@ def unfinished_visits(work_at_two_branches, staff, conversation):
 
 
 def work_of(person):
-    """Return four sets of conversations.
+    """Return four sets of conversations:
 
-    They are assigned to the person, have a draft by the person, were opened by the person, or have an unseen
-    mention of the person, in this order.
+    - those assigned to the person
+    - those with a draft by the person
+    - those that the person has opened
+    - those with an unseen mention of the person
     """
     return [
         set(Conversation.objects.filter(assignee=person)),
@@ -304,7 +306,7 @@ def test_ending_the_last_role_removes_all_work_and_unassigns_closed_conversation
 def test_unfinished_visits_go_to_the_coordinator_who_ends_the_role(
     work_at_two_branches, unfinished_visits, conversation, staff, coordinator, branch
 ):
-    """Keep the visits, because a patron may already have the code card of an unfinished visit."""
+    """Check that no visit is deleted. A patron may already have a code card that will open the visit."""
     here, there = unfinished_visits
     tally = HelpSessionFactory(branch=branch, staff=staff, status="tally")
     assert departures.what_ends(staff, branch=branch).unfinished == 1

@@ -154,7 +154,7 @@ def test_reply_templates_are_found_by_name_and_text(conversation, staff, query, 
     assert set(names(conversation, staff, query)) == found
 
 
-def test_item_placeholder_prefers_the_item_of_the_conversation_then_of_the_visit(conversation, staff):
+def test_item_placeholder_uses_the_conversations_item_before_an_item_of_the_visit(conversation, staff):
     template(body="{item}")
 
     def item():
@@ -213,7 +213,7 @@ def test_template_menu_runs_the_same_number_of_queries_for_1_and_30_templates(
 
 @pytest.fixture
 def composer(desk, conversation):
-    """Return a function that presses a button of the composer, with the given fields typed."""
+    """Return post(action, **typed), which fills in the composer and presses one of its buttons."""
 
     def post(action, **typed):
         fields = {
