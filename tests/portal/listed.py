@@ -1,4 +1,4 @@
-"""Read lists of the desk for tests, with the query that the queue page uses."""
+"""Find the conversations in the desk's lists, with the query that the queue page uses."""
 
 from accounts.models import Branch
 from portal.conversations.desk_lists import LISTS, Desk, Filters, compiled, in_list

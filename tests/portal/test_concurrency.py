@@ -303,7 +303,7 @@ AFTER_UNDO_WINDOW = datetime.timedelta(minutes=5)
 
 
 def columns(conversation):
-    """Return the denormalized columns as computed from the conversation's messages and events."""
+    """Compute the denormalized columns from the conversation's messages and events, and return them."""
     state = states.replay(conversation)
     held = (
         conversation.messages.filter(shown_from__gte=conversation.pending_from)
@@ -426,7 +426,7 @@ def test_conversation_row_matches_its_history_after_simultaneous_actions(session
         raised = {name: after[name] - before[name] for name in after}
         # Two messages, two answers and each closing raise the version. Taking back an answer lowers it by 1.
         assert raised["version"] == 2 + 2 - 1 + raised["closed"]
-        # Two messages, two answers, one answer taken back, and one note.
+        # Two messages, two answers, taking back an answer, and a note each raise the desk version by 1.
         assert raised["desk"] == 2 + 2 + 1 + 1 + raised["closed"] + raised["desk events"]
         assert raised["queues"] >= raised["desk"]
 

@@ -90,7 +90,10 @@ def test_database_restart_causes_no_failed_request():
     LibraryFactory()
 
     def get():
-        """Send a request as the web server does. Django's test client keeps the connection open."""
+        """Send a request as the web server does, so that Django replaces a broken database connection.
+
+        Django's test client doesn't replace broken connections.
+        """
         said = []
         answer = application(RequestFactory().get("/").environ, lambda status, headers: said.append(status))
         b"".join(answer)
@@ -140,7 +143,7 @@ def test_question_is_not_stored_and_an_error_is_shown_if_the_disk_is_full(sign_i
         assert before[0] == before[1] == len(answers) - 1
     finally:
         pages(f"max_page_count={most}")
-    # With room on the disk again, the question can be sent.
+    # The disk has room again, so the question can be sent.
     assert browser.post(ASK, words).status_code == 302
     assert Message.objects.count() == before[1] + 1
 
@@ -187,7 +190,7 @@ def test_signing_in_and_opening_a_visit_fail_if_attempts_cannot_be_counted(
 
 @pytest.mark.django_db
 def test_cache_still_contains_a_key_after_four_hundred_more_keys_are_stored():
-    """Store more than 300 keys, which is Django's default for the cache option MAX_ENTRIES."""
+    """Store 400 keys. With Django's default for MAX_ENTRIES, the cache would delete keys above 300."""
     cache.set("used", True)
     for number in range(400):
         cache.set(f"other:{number}", number)

@@ -194,7 +194,7 @@ def test_randomly_damaged_picture_raises_no_unexpected_error():
         try:
             files.usable(uploaded(bytes(content)))
         except files.Unusable as error:
-            assert error.reason in {"damaged", "unknown", "too_many_dots"}  # noqa: PT017 (most of the damaged pictures are still readable)
+            assert error.reason in {"damaged", "unknown", "too_many_dots"}  # noqa: PT017  Most damaged pictures raise no error.
 
 
 def test_phone_photo_with_a_second_picture_is_accepted():

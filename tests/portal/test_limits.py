@@ -1,6 +1,6 @@
-"""Check the table LIMITS, the counting of attempts, and the pages of people who reached a limit.
+"""Check the table LIMITS, the counting of attempts, and the pages shown when a limit is reached.
 
-tests/accounts/test_across_processes.py checks that processes count together.
+tests/accounts/test_across_processes.py checks that all processes share the counts.
 """
 
 import datetime
@@ -116,7 +116,7 @@ def test_limit_ends_when_the_oldest_attempt_leaves_the_time_window(set_limit, at
     assert refused(request(ana), "thing").until == NOON + datetime.timedelta(minutes=10)
     at(NOON + datetime.timedelta(minutes=10, seconds=1))
     count(request(ana), "thing")
-    # The limits for ten minutes and for an hour are both reached. The error has the later end.
+    # Both limits are reached, for ten minutes and for an hour. The error names the one that ends later.
     error = refused(request(ana), "thing")
     assert error.until == NOON + datetime.timedelta(hours=1)
     assert error.seconds == 50 * 60 - 1
@@ -340,7 +340,7 @@ def test_every_limit_is_used_in_the_code():
     code = "".join(
         path.read_text("utf-8") for folder in ("accounts", "portal") for path in Path(folder).rglob("*.py")
     )
-    # LIMITS has each name once. Code that uses a limit repeats the name.
+    # Each name is in LIMITS once. The code that uses the limit contains the name again.
     assert [what for what in LIMITS if code.count(f'"{what}"') < 2] == []
 
 
@@ -402,8 +402,8 @@ def test_counting_an_attempt_runs_four_sql_statements(set_limit, by, django_asse
 
 
 @pytest.fixture
-def before_the_table(transactional_db):
-    """Return migrate(), which adds the table of counts to a database without it."""
+def add_counts_table(transactional_db):
+    """Remove the table of counts, and return a function that adds the table again."""
     executor = MigrationExecutor(connection)
     executor.migrate([("portal", None)])
 
@@ -431,7 +431,7 @@ def keys_in_cache():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_limit_counts_in_the_cache_table_survive_the_upgrade(set_limit, at, before_the_table):
+def test_limit_counts_in_the_cache_table_survive_the_upgrade(set_limit, at, add_counts_table):
     set_limit("thing", target="2/h")
     at(NOON)
     [[_by, key]] = limits._keys(request(), "thing", target="x")
@@ -439,7 +439,7 @@ def test_limit_counts_in_the_cache_table_survive_the_upgrade(set_limit, at, befo
     put_in_cache(":1:limit:other:network:ended", "1795690000.5", NOON - datetime.timedelta(minutes=1))
     put_in_cache(":1:limit:other:network:refused", "", NOON + datetime.timedelta(minutes=1))
     cache.set("something_else", "stays")
-    before_the_table()
+    add_counts_table()
     assert [(row.key, row.moments, row.expires_at) for row in LimitCount.objects.all()] == [
         (key, [1795694390.5, 1795694100.25], NOON + datetime.timedelta(minutes=59))
     ]
@@ -450,26 +450,26 @@ def test_limit_counts_in_the_cache_table_survive_the_upgrade(set_limit, at, befo
 
 
 @pytest.mark.django_db(transaction=True)
-def test_limit_counts_return_to_the_cache_table_if_the_migration_is_undone(set_limit, at, before_the_table):
+def test_limit_counts_return_to_the_cache_table_if_the_migration_is_undone(set_limit, at, add_counts_table):
     set_limit("thing", target="2/h")
     at(NOON)
-    before_the_table()
+    add_counts_table()
     count(request(), "thing", target="x")
     [[key, moments, expires_at]] = LimitCount.objects.values_list("key", "moments", "expires_at")
     MigrationExecutor(connection).migrate([("portal", None)])
     assert keys_in_cache() == [f":1:limit:{key}"]
-    before_the_table()
+    add_counts_table()
     assert list(LimitCount.objects.values_list("key", "moments", "expires_at")) == [
         (key, moments, expires_at)
     ]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_database_without_a_cache_table_can_be_migrated(before_the_table):
+def test_database_without_a_cache_table_can_be_migrated(add_counts_table):
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE cache RENAME TO away")
     try:
-        before_the_table()
+        add_counts_table()
         assert not LimitCount.objects.exists()
     finally:
         with connection.cursor() as cursor:

@@ -109,7 +109,7 @@ def test_compiled_translations_can_be_read_by_gettext(tree, po):
         (("%(n)d book", "%(n)d books"), ("un libro", ""), [], "es: not translated: '%(n)d book'"),
     ],
 )
-def test_empty_or_fuzzy_translation_or_one_with_wrong_placeholders_is_reported(
+def test_empty_and_fuzzy_translations_and_wrong_placeholders_are_reported(
     tree, text, translation, flags, problem
 ):
     translate(tree, {text: (translation, flags)})

@@ -39,7 +39,7 @@ def log_lines(caplog, settings):
 
 
 def events(lines):
-    """Return (level, event, method or limit) of each line."""
+    """Return (level, event, method or limit) for each log line."""
     return [(line["level"], line["message"], line.get("by") or line.get("what", "")) for line in lines]
 
 

@@ -154,7 +154,7 @@ def before(old_models):
 
 
 def merged_before(staff):
-    """Return the snapshot of a patron whose record was merged into Sam's today."""
+    """Return what version 0.1 stored to undo today's merge: the snapshot of a record merged into Sam's."""
     person = {
         "id": staff.pk + 100,
         "public_id": str(uuid.uuid4()),

@@ -143,7 +143,7 @@ def test_marc_record_type_and_level_determine_the_kind_of_item(type_and_level, k
 
 def test_marc_8_records_and_utf_8_records_without_an_encoding_mark_are_decoded():
     def unmarked(raw):
-        # pymarc always sets byte 9, which marks a record as UTF-8.
+        # pymarc marks every record as UTF-8 in byte 9, so remove this mark.
         return raw[:9] + b" " + raw[10:]
 
     in_marc_8 = unmarked(titled("XXtude").as_marc().replace(b"XX", b"\xe2E"))

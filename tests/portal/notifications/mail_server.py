@@ -12,9 +12,12 @@ from aiosmtpd.smtp import SMTP
 class MailServer:
     """A mail server that stores accepted emails in `received`.
 
-    The first word of the recipient's address decides what the server does. It defers an email to "busy" and
-    rejects one to "unknown". It waits before it accepts one to "stuck". It stores an email to "silent", but
-    waits before it replies.
+    The first word of the recipient's address decides what the server does with an email:
+
+    - "busy": it defers the email
+    - "unknown": it rejects the email
+    - "stuck": it waits before it accepts the email
+    - "silent": it stores the email, but waits before it replies
     """
 
     def __init__(self):
