@@ -52,7 +52,7 @@ class AccountAdapter(DefaultAccountAdapter):
         """
         method = "".join(record["method"] for record in get_authentication_records(request, user)[-1:])
         super().login(request, user)
-        # accounts.sign_in.methods stores the method in a cookie on this device.
+        # accounts.sign_in.methods.note_method stores this method in a cookie on this device.
         request.sign_in_method = method
         note(request, "signed_in", by=method)
         desk = shared_desk_here(request) if user.is_staff else None
@@ -64,7 +64,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return get_random_string(6, "0123456789")
 
     def is_reauthentication_required(self, **kwargs):
-        """Return False, because accounts/views/second_factor.py asks people to reauthenticate."""
+        """Return False, so that allauth doesn't ask people to reauthenticate. Our own views already do."""
         return False
 
     def add_message(self, *args, **kwargs):

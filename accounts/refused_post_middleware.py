@@ -75,8 +75,8 @@ class KeepRefusedPostMiddleware:
             self._drop_what_was_sent_again(request, response)
             return response
         if refused_to == reverse("locked") and request.htmx and not automatic:
-            # The browser loads the page of a locked computer. Otherwise the next person at this computer
-            # would see the current page.
+            # Make the browser leave the current page and load the lock page. Otherwise the next person at
+            # this computer could still read the current page.
             return HttpResponseClientRedirect(response["Location"])
         if refused_to and request.htmx:
             # htmx ignores a 401 response. After a redirect, htmx would show the sign-in form inside the page.
@@ -84,11 +84,11 @@ class KeepRefusedPostMiddleware:
         return response
 
     def _set_last_person(self, request, response):
-        """Store in a cookie who is signed in. A borrowed device gets no such cookie."""
+        """Store the id of the signed-in person in a cookie, except on a borrowed device."""
         if not request.user.is_authenticated:
             return
         if is_borrowed(request):
-            # The owner of the device must not find what the borrower typed.
+            # The device is somebody else's. Its owner must not find what this person typed.
             if LAST_PERSON in request.COOKIES:
                 response.delete_cookie(LAST_PERSON, samesite="Lax")
         elif last_person_id(request) != str(request.user.public_id):
@@ -164,7 +164,7 @@ def _author(request):
     """Return the person who is signed in or was signed in last, or None if the author is unknown.
 
     On a shared desk computer, a colleague may have left the form open in another tab. Each sign-in has its
-    own CSRF token. A wrong token therefore means that a colleague may have written the form.
+    own CSRF token. If the token is wrong, the colleague may have written the form, so its author is unknown.
     """
     check_token = CsrfViewMiddleware(lambda _request: None).process_view
     if DESK_TOKEN in request.COOKIES and check_token(request, None, (), {}):

@@ -50,7 +50,7 @@ def lock_roles(*people):
 
 
 def known_roles(*people):
-    """Return the roles in `person.roles` of these people, as a set of (user id, branch id, role)."""
+    """Return {(user id, branch id, role)}, read from the attribute `roles` of each person."""
     return {(person.pk, role.branch_id, role.role) for person in people for role in person.roles}
 
 

@@ -17,7 +17,7 @@ from .views import (
 
 urlpatterns = [
     path("sign-in/", sign_in.sign_in, name="sign_in"),
-    # allauth redirects to this name when it cancels a sign-in.
+    # allauth redirects to the URL with this name when it cancels a sign-in.
     path("sign-in/", sign_in.sign_in, name="account_login"),
     path("sign-in/card/", card_sign_in.card_sign_in, name="card_sign_in"),
     path("sign-in/code/", sign_in.enter_code, name="account_confirm_login_code"),

@@ -26,7 +26,7 @@ class Viewer:
 
     @classmethod
     def who_opened(cls, sessions, person):
-        """Return a viewer for `person` with these opened sessions. `for_viewers` builds a query with it."""
+        """Return a viewer who is `person` and has opened `sessions`. `for_viewers` passes Slots for both."""
         return cls(person, sessions)
 
     def __bool__(self):
@@ -35,9 +35,9 @@ class Viewer:
     def owns(self, person_field, **opened):
         """Return the condition for rows that belong to this viewer.
 
-        A row belongs to the viewer if the field `person_field` is the viewer's person, or if the field in
-        `opened` has one of the listed values. For example, `pk=[1, 2]` lists two primary keys. A comparison
-        that can't match is left out, because it would cost the database time.
+        For example, `owns("patron", pk=ids)` finds the rows whose field "patron" is the viewer's person, and
+        the rows whose primary key is in `ids`. The second condition is for rows that were opened by code. A
+        condition that can't match is left out, because it would cost the database time.
         """
         [(field, among)] = opened.items()
         theirs = Q(**{person_field: self.person}) if self.person else NOBODYS
@@ -63,7 +63,7 @@ def for_viewers(**fields):
 
         @wraps(make)
         def run(viewer, **values):
-            # `type(viewer)` would be the class of the lazy object in request.viewer.
+            # If `viewer` is Django's lazy object, its __class__ is the viewer's class, but type() isn't.
             rows = prepared_for(viewer.__class__)
             return rows(
                 person=viewer.person and viewer.person.pk, opened=viewer.opened_sessions or None, **values

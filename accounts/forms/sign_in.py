@@ -53,7 +53,7 @@ class SignInForm(AddressForm):
 
 
 class CodeForm(forms.Form):
-    """The form for the code that `process` sent by email."""
+    """The form for an emailed code. `process` is allauth's object that stores the right code."""
 
     code = forms.CharField(
         label=_("Code from the email"),
@@ -69,7 +69,7 @@ class CodeForm(forms.Form):
     def clean_code(self):
         count_or_refuse(count_attempt, self.request, self.process)
         code = digits(self.cleaned_data["code"])
-        # The process has no code if the owner of the address may not sign in.
+        # If the owner of the address may not sign in, no code was sent and `process.code` is empty.
         if not self.process.code or not constant_time_compare(code, self.process.code):
             note(self.request, "refused", what="code")
             raise get_adapter().validation_error("incorrect_code")

@@ -121,7 +121,7 @@ class Koha:
         """
         status, answer = self._send_authorized(method, path, deadline, body)
         if status == 401 and self.client_id:
-            # Koha may have revoked the token.
+            # Koha may have revoked the token, so get a new token and try once more.
             self._fresh_token(deadline)
             status, answer = self._send_authorized(method, path, deadline, body)
         if status == 401:

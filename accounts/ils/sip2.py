@@ -153,7 +153,8 @@ class Sip2:
             raise WrongCardOrPin("the ILS does not say that the PIN is right")
         expires_on = _day(fields.get(self.expires_field, ""))
         if not valid:
-            # Some systems say that the PIN is right even if the card is unknown. Such a response has no name.
+            # Some systems say that the PIN is right even if the card is unknown. They then send no patron's
+            # name.
             if not fields.get("AE", "").strip():
                 raise WrongCardOrPin("the ILS does not say that the card is valid")
             raise (

@@ -25,8 +25,8 @@ class Damaged(Exception):
 class Answer:
     """A parsed response of the ILS.
 
-    If several fields have the same name, `fields` has only the first. Only texts for a screen or a printer
-    can repeat a name, and the portal doesn't need these texts.
+    If several fields have the same name, `fields` has only the first. An ILS repeats only the fields with
+    screen messages and print lines, and the portal doesn't need these texts.
     """
 
     code: str

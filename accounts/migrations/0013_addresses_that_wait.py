@@ -4,7 +4,10 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """A row was a change that could still be undone; it is one that still waits. Nothing of the one becomes the other: changes of before stay made."""
+    """Replace the table of changes that can be undone with a table of changes that are pending.
+
+    The old rows are deleted, because their changes have already been made.
+    """
 
     dependencies = [
         ('accounts', '0012_children'),

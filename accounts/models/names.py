@@ -20,7 +20,7 @@ class NameWordQuerySet(models.QuerySet):
         return self.filter(word__startswith=letters)
 
     def index(self, people):
-        """Replace the words of these people by the words of their names.
+        """Store the words of these people's current names, and delete the words stored earlier.
 
         Call this method in the transaction that changes the names.
         """

@@ -73,7 +73,7 @@ def session_expiry(request):
 def last_person_id(request):
     """Return the public id of the person who was last signed in with this browser.
 
-    Return an empty string if nobody was, or if that person has signed out.
+    Return an empty string if nobody has signed in with it yet, or if that person has signed out.
     """
     return request.get_signed_cookie(LAST_PERSON, default="")
 
@@ -238,7 +238,7 @@ def safe_next(request):
     safe = url_has_allowed_host_and_scheme(
         going_to, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    # Django's redirect() takes a text without a leading slash for the name of a URL pattern.
+    # Django's redirect() would look up a text without a leading slash as the name of a URL pattern.
     return going_to if safe and going_to.isprintable() and going_to.startswith("/") else ""
 
 

@@ -50,10 +50,10 @@ class ConfirmationMissing(Exception):
 
 
 class NotByWaiting(Exception):
-    """The person can't change their address by waiting a week.
+    """A change of address that would take a week was refused.
 
-    A person without a confirmed old address doesn't have to wait. Staff can't change their address this way,
-    because a coordinator has to invite their new address.
+    The person is staff, so a coordinator has to invite their new address. Or the person has no confirmed
+    address, so they don't have to wait. Or the new address is already their address.
     """
 
 
@@ -84,8 +84,10 @@ def reauthentication_address(person):
     """Return the address to which a code for reauthentication goes, or an empty string.
 
     A patron's address must be confirmed. For staff, an unconfirmed address is enough, because a coordinator
-    entered it. Patrons without a confirmed address reauthenticate with a card's PIN or a button. Staff can't,
-    because a reauthenticated staff member can set up a second factor.
+    entered it.
+
+    Patrons without a confirmed address reauthenticate with a card's PIN or a button. Both are too weak for
+    staff, because a reauthenticated staff member can set up a second factor.
     """
     return confirmed_address(person) or (person.is_staff and person.email) or ""
 
@@ -218,8 +220,8 @@ def change_due_addresses(*, at):
 def _change_if_due(key, at):
     person = User.objects.select_for_update().filter(pk=key).first()
     change = AddressChange.objects.filter(pk=key, begun_at__lte=at - AddressChange.WAITS).first()
-    # After change_due_addresses read the list, the person may have been erased, and the change may have been
-    # stopped, canceled or replaced.
+    # Since change_due_addresses read the list of changes, the person may have been erased, or the change may
+    # have been stopped, canceled or replaced.
     if person is None or change is None:
         return
     try:
@@ -271,8 +273,9 @@ def _change(person, email, at):
 def _cancel_pending_change(person, *, new_address=""):
     """Cancel the person's pending change, and return whether there was one.
 
-    An email tells the address in the canceled change about the cancellation. This warns the account's owner
-    if someone else canceled the change. No email is sent if that address is `new_address`.
+    An email goes to the address in the canceled change. It warns the account's owner if somebody else
+    canceled the change. No email is sent if that address is `new_address`, because the person still wants
+    that address.
     """
     change = pending_address_change(person)
     if change is None:

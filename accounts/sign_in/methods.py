@@ -11,7 +11,7 @@ from .access import is_borrowed
 from .single_sign_on import sign_on_name
 
 METHOD_COOKIE = settings.COOKIE_PREFIX + "way_in"
-# The values of the cookie. On a device without the cookie, the sign-in page asks for an email address.
+# The methods that the cookie can name. Without the cookie, the sign-in page asks for an email address.
 PASSKEY, CARD, SIGN_ON = "passkey", "card", "single_sign_on"
 
 

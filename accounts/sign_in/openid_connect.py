@@ -220,8 +220,8 @@ class _Adapter(OpenIDConnectOAuth2Adapter):
     def basic_auth(self):
         """Return whether to send the client secret by HTTP Basic.
 
-        If a provider lists no methods, HTTP Basic is the default of the OpenID Connect standard. allauth
-        would use another method for such a provider.
+        If the provider's configuration doesn't say how to send the secret, the OpenID Connect standard
+        requires HTTP Basic. allauth's own code would send it another way.
         """
         return "client_secret_post" not in self.openid_config.get(
             "token_endpoint_auth_methods_supported", ["client_secret_basic"]

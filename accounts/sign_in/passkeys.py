@@ -197,7 +197,7 @@ def rename(passkey, *, name):
 
 @transaction.atomic
 def remove(passkey, *, by, at):
-    """Remove a passkey. The device may still offer the passkey, but the portal refuses the passkey."""
+    """Remove a passkey. If the device still offers this passkey later, the portal refuses it."""
     if Passkey.objects.filter(pk=passkey.pk).delete()[0]:
         audit.record("removed_passkey", passkey, by=by, patron=passkey.person, at=at)
         mail_security_notice(passkey.person, "removed_passkey")

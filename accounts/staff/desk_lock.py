@@ -96,7 +96,7 @@ class SharedDeskMiddleware:
 
 
 def background_request(view):
-    """Mark a view that pages request automatically. Such a request doesn't count as use of the computer."""
+    """Mark a view that scripts call automatically. Such a call doesn't count as use of the computer."""
     view.background_request = True
     return view
 

@@ -40,7 +40,7 @@ class NotTheirs(Exception):
 
 @staff_action
 def invite(*, name, email, language, at_branches, by, at):
-    """Invite a person to the roles in `at_branches`, which is {branch: role}. Email them the link.
+    """Email the person a link with which they can accept the roles in `at_branches`, {branch: role}.
 
     Return the link, which can't be shown again later. Raises AlreadyInvited and RoleEnded.
     """

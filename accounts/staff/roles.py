@@ -39,7 +39,7 @@ def save_role(person, own_roles, *, branch, role, by, at):
     record.
     """
     if role != StaffRole.Role.COORDINATOR:
-        _require_other_coordinator(without=own_roles.filter(branch=branch))
+        _require_other_coordinator(ending=own_roles.filter(branch=branch))
     if not own_roles.exists():
         # Lock the person, so that nobody can add a passkey or start a change of address before the role is
         # saved.
@@ -64,7 +64,7 @@ def end_role(person, *, branch, by, at):
     Raises LastCoordinator, and RoleEnded if `by` has lost a role.
     """
     own_roles = lock_for_role_change(person, by)
-    _require_other_coordinator(without=own_roles.filter(branch=branch))
+    _require_other_coordinator(ending=own_roles.filter(branch=branch))
     own_roles.filter(branch=branch).delete()
     if not own_roles.exists():
         Authenticator.objects.filter(user=person).delete()
@@ -116,13 +116,13 @@ def _end_invitations(person):
     Invitation.objects.filter(invited_by=person, roles=None).delete()
 
 
-def _require_other_coordinator(*, without):
-    """Raise LastCoordinator if the library has no coordinator without the roles in `without`."""
+def _require_other_coordinator(*, ending):
+    """Raise LastCoordinator if ending the roles in `ending` would leave the library without a coordinator."""
     coordinators = set(
         StaffRole.objects.filter(role=StaffRole.Role.COORDINATOR, user__is_active=True).values_list(
             "pk", flat=True
         )
     )
-    going = set(without.filter(role=StaffRole.Role.COORDINATOR).values_list("pk", flat=True))
+    going = set(ending.filter(role=StaffRole.Role.COORDINATOR).values_list("pk", flat=True))
     if going and not coordinators - going:
         raise LastCoordinator

@@ -68,7 +68,7 @@ def lock(request):
 
 
 def _let_in(request, person, *, wrong):
-    # The old session may contain data of the previous person.
+    # Delete the old session, because it may contain data of the previous person.
     request.session.flush()
     sign_in(request, person, by="desk_pin")
     request.session[desk_pins.BY_PIN] = True

@@ -78,7 +78,7 @@ def stop_address(request, token):
         if request.method == "POST":
             email_addresses.stop_change(token, at=timezone.now())
             if request.user == change.person:
-                # `stop_change` ended this request's session, and Django refuses to save an ended session.
+                # `stop_change` has ended this request's session. Without logout(), saving it would fail.
                 logout(request)
     except email_addresses.UnknownChange:
         return render(request, "accounts/stop_address.html", {"unknown": True}, status=404)

@@ -20,10 +20,11 @@ from portal.security_log import note
 
 
 def invitation(request, token):
-    """Show the invitation with a button.
+    """Show the invitation with one button. What the button does depends on who is signed in.
 
-    The button accepts the invitation if the person has confirmed the invited address. It signs the person out
-    of any other account. It sends a code to the invited address if the person is not signed in.
+    - If the person has confirmed the invited address, it accepts the invitation.
+    - If the person is signed in with another account, it signs them out.
+    - If nobody is signed in, it sends a code to the invited address.
     """
     try:
         invited = invitations.invitation_with(token, at=timezone.now())
@@ -40,7 +41,7 @@ def _answer(request, token, invited):
     if invitations.is_theirs(invited, request.user):
         invitations.accept(token, person=request.user, at=timezone.now(), here=request.session.session_key)
         forget_reauthentication(request)
-        # The desk asks for a second factor, or helps the person set one up.
+        # The second factor isn't checked here, because the desk asks for it or helps the person set one up.
         return redirect("desk")
     if request.user.is_authenticated:
         response = sign_out(request)

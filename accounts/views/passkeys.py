@@ -46,7 +46,7 @@ def show_options(request):
     limits.count(request, "passkey")
     person = request.user if request.user.is_authenticated else None
     if not request.viewer:
-        # Nobody is signed in, and perhaps nobody will sign in, so the session ends early.
+        # Nobody is signed in, and perhaps nobody will sign in, so the session expires soon.
         request.session.set_expiry(people.UNCONFIRMED_FOR)
     return JsonResponse(
         passkeys.authentication_options(request.session, origin=origin(request), person=person)
@@ -176,8 +176,8 @@ def offer_passkey(request):
 
 
 def is_worth_offering(request):
-    """Return whether this device can store a passkey, and nobody has declined a passkey on it.
+    """Return True if this device can store a passkey and nobody has chosen "never" on it.
 
-    The field `passkeys_here` of the sign-in form says whether the device can store one.
+    A script fills in the field `passkeys_here` of the sign-in form if the device can store a passkey.
     """
     return bool(request.POST.get("passkeys_here")) and NO_OFFER not in request.COOKIES

@@ -12,7 +12,10 @@ from accounts.sign_in.access import may_open_desk, redirect_to_second_factor
 
 @login_required
 def kept(request):
-    """Show the forms that were refused because the sign-in or the form had expired, to be sent again."""
+    """Show the person's refused forms, so that they can send these forms again.
+
+    The forms were refused because the sign-in or the form had expired.
+    """
     posts = RefusedPost.objects.offered_to(request.user, at=timezone.now())
     if not posts:
         return redirect("home")
@@ -21,7 +24,7 @@ def kept(request):
         and any(post.path.startswith("/desk/") for post in posts)
         and not may_open_desk(request)
     ):
-        # Without the second factor, the desk would refuse these forms again.
+        # If these forms were sent without the second factor, the desk would refuse them again.
         return redirect_to_second_factor(request)
     return render(request, "accounts/refused_post.html", {"posts": posts})
 

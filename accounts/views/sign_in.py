@@ -51,7 +51,7 @@ def sign_in(request):
         set_borrowed(request, form.cleaned_data["borrowed"])
         email_code(request, form.cleaned_data["email"])
         if not request.viewer:
-            # The session contains the typed address, so the session ends early. Signing in sets a new expiry.
+            # The session contains the typed address, so it expires soon. Signing in sets a new expiry.
             request.session.set_expiry(people.UNCONFIRMED_FOR)
         request.session[OFFERS_PASSKEY] = is_worth_offering(request) and not form.cleaned_data["borrowed"]
         time.sleep(max(0, MIN_RESPONSE_SECONDS - (time.monotonic() - began)))

@@ -32,7 +32,7 @@ from portal.security_log import note
 
 log = logging.getLogger(__name__)
 
-# The session key of an identity that the portal doesn't know yet.
+# request.session[FIRST_TIME] is an identity for which the portal has no person yet.
 FIRST_TIME = "single_sign_on_first_time"
 FIRST_TIME_SECONDS = 10 * 60
 
@@ -71,8 +71,8 @@ def to_provider(request, *, purpose, else_to, borrowed=False):
     """
     limits.count(request, "single_sign_on")
     if not request.viewer:
-        # Nobody is signed in, and perhaps nobody will sign in, so the session ends early. Signing in sets a
-        # new expiry.
+        # Nobody is signed in, and perhaps nobody will sign in, so the session expires soon. Signing in sets
+        # a new expiry.
         request.session.set_expiry(people.UNCONFIRMED_FOR)
     try:
         address = openid_connect.authorization_url(
