@@ -42,7 +42,7 @@ def csrf_failure(request, reason=""):
 
 
 def page_not_found(request, exception=None):
-    # If the URL matches a route, the object does not exist, or this person may not open the object.
+    # Log the 404 if the URL matches a route. The person may have tried to open another person's page.
     if request.resolver_match and request.user.is_authenticated:
         note(request, "not_theirs")
     return render(request, "errors/404.html", status=404)
@@ -51,7 +51,7 @@ def page_not_found(request, exception=None):
 def too_many_requests(request, exception=None):
     """Return a 429 response. If the exception is a TooOften, say when the person can try again.
 
-    If a script sent the request, the response is only this sentence as plain text, which the script can show.
+    A script gets this sentence alone, as plain text that it can show on its page.
     """
     words = exception.words if isinstance(exception, TooOften) else ""
     if words and "text/html" not in request.headers.get("Accept", ""):

@@ -101,7 +101,7 @@ def usable(file):
         kind = image.format
         drawn = _upright(image)
     content = _encoded(drawn, kind, **ENCODER_OPTIONS[kind])
-    # A pasted photograph arrives as PNG, which is much larger than WebP.
+    # A large PNG is usually a pasted photograph, which is much smaller as a WebP.
     if kind == "PNG" and len(content) > MAX_PNG_BYTES:
         kind = "WEBP"
         content = _encoded(drawn, kind, **ENCODER_OPTIONS[kind])
@@ -155,7 +155,7 @@ def _has_too_many_pixels(image, scans):
 
 
 def _upright(image):
-    """Return the first frame in upright position, small enough to keep, in 8 bits and without metadata."""
+    """Return the first frame: upright, small enough to keep, in 8 bits and without metadata."""
     width, height = image.size
     shrink = min(1, (MAX_KEPT_PIXELS / (width * height)) ** 0.5, MAX_KEPT_SIDE / max(width, height))
     size = max(1, int(width * shrink)), max(1, int(height * shrink))
@@ -193,7 +193,10 @@ def _transpose(image):
 
 
 def _preview(drawn):
-    """Return a WebP of at most MAX_PREVIEW_BYTES, or of the lowest quality if every quality is larger."""
+    """Return the preview as a WebP of at most MAX_PREVIEW_BYTES.
+
+    If even the lowest quality is larger than that, return the lowest quality.
+    """
     width, height = drawn.size
     shown = drawn.crop((0, 0, min(width, height * PREVIEW_RATIO), min(height, width * PREVIEW_RATIO)))
     shown = shown.resize(preview_size(width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)

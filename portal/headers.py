@@ -60,7 +60,7 @@ class SecurityHeadersMiddleware:
     def __call__(self, request):
         response = self.get_response(request)
         headers = response.headers
-        # Django's own error pages for developers have inline styles.
+        # With DEBUG, Django shows its own error pages. A policy would block the inline styles of these pages.
         is_debug_page = settings.DEBUG and response.status_code in {404, 500}
         if not is_debug_page:
             policy = content_security_policy(getattr(request, "style_source", ""))
@@ -90,7 +90,7 @@ class BodyLimitMiddleware:
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not length.isdecimal():
             raise BadRequest
-        # Python is slow to convert a number with very many digits.
+        # Don't call int() on a very long text of digits, because that would be slow.
         if len(length) > 12 or _is_too_large(request, int(length)):
             raise RequestDataTooBig
         return self.get_response(request)
@@ -113,8 +113,8 @@ log = logging.getLogger("portal.requests")
 class RequestLogMiddleware:
     """Give each request an id and write one log line for it.
 
-    The id is in the response and in every log line of the request. The one line contains neither the person's
-    name nor their IP address, because what people ask a library is private.
+    The id is in the response and in every log line of the request. The line contains neither the name nor the
+    IP address of the person, because what people ask a library is private.
     """
 
     def __init__(self, get_response):

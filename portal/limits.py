@@ -32,8 +32,8 @@ class Limit:
     """A limit for one kind of action: how often it is allowed for each person, network address and target.
 
     In `person`, `network` and `target`, "3/m, 8/h" means three per minute and eight per hour, and "" means no
-    limit. docs/security.md lists all limits. `what` is the text for the action there, and `target_is` is the
-    text for the target.
+    limit. `what` and `target_is` are the names of the action and the target in the table of limits in
+    docs/security.md.
     """
 
     what: str
@@ -49,8 +49,8 @@ class Limit:
 
 
 LIMITS = {
-    # Signing in. An address with an account and one without have the same limit, because the code can also
-    # start an account.
+    # Signing in. Known and unknown addresses have the same limit, because the code for an unknown address
+    # starts an account.
     "mailed_code": Limit(
         "codes by email: to sign in, to start an account, to confirm an address",
         "20/h, 40/d",
@@ -229,7 +229,7 @@ class CodeTry:
     removes the try from the count. `is_known` is True if the browser is signed in or has opened a visit.
     """
 
-    # The limit "visit_code_of_all" counts the wrong codes from all browsers together, under this target.
+    # The limit "visit_code_of_all" counts wrong codes for this target, no matter which browser sent them.
     LIBRARY = "all"
 
     def __init__(self, request, *, is_known):

@@ -27,12 +27,12 @@ def prepared(**fields):
     database. All arguments are passed by name. An argument for an `__in` lookup is a list.
 
     The decorated function runs only if the SQL isn't cached yet. The SQL depends on the lengths of the lists
-    and on which arguments are None. Instead of every other value, the decorated function gets a `Slot`. So
-    its code must not branch on a value, and it must take the current time as an argument.
+    and on which arguments are None. The decorated function gets a `Slot` in place of each value that isn't
+    None. So its code must not branch on a value, and it must take the current time as an argument.
     """
 
     def decorate(make):
-        # Each list length needs its own SQL.
+        # The SQL has a placeholder for each value of a list, so each length of a list needs its own SQL.
         @lru_cache(maxsize=100)
         def compiled(lengths):
             slots = {
@@ -93,7 +93,7 @@ class CachedCompiler(SQLCompiler):
         except EmptyResultSet:
             # The query can't match anything, for example because a list is empty.
             self.sql, params = "", ()
-        # RawSQL leaves a Slot among its parameters instead of compiling it.
+        # Django doesn't compile the parameters of a RawSQL, so a Slot can still be among them.
         self.places = [Place(param.name, 0) if isinstance(param, Slot) else param for param in params]
         self.converters = super().get_converters([column for column, *_ in self.select[: self.col_count]])
         self.params = ()

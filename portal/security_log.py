@@ -54,8 +54,8 @@ def _mark(value):
 def _salt(day):
     """Return the salt that all processes use on `day`. Delete the salts of earlier days.
 
-    If the database fails, return a random salt that only this process uses. Its hashes then differ from the
-    hashes of other processes.
+    If the database fails, return a random salt that only this process uses. Other processes then log another
+    hash for the same person.
     """
     try:
         cache.delete_many([_key(day - datetime.timedelta(days=ago)) for ago in range(1, 60)])

@@ -155,7 +155,7 @@ DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # The cache is a database table, because all processes must share allauth's count of wrong codes and our list
-# of used codes. The table is so large that no row is deleted early.
+# of used codes. MAX_ENTRIES is so high that Django never deletes a row before it expires.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
@@ -378,7 +378,7 @@ LOGGING = {
         "django": {"handlers": [], "propagate": True},
         # Scanners send requests with wrong hosts, which would fill the log with tracebacks.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
-        # RequestLogMiddleware already logs the status of a refused request.
+        # Leave out Django's warnings about refused requests, because RequestLogMiddleware logs their status.
         "django.request": {"level": "ERROR"},
         "django.server": {"handlers": [], "propagate": True, "level": "ERROR"},
         # At the level INFO, fido2 would log each passkey.

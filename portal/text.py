@@ -97,7 +97,7 @@ class TextField(forms.CharField):
         attrs = super().widget_attrs(widget)
         attrs["dir"] = "auto"
         if self.multiline:
-            # With maxlength, a browser drops the end of a long paste without a warning.
+            # The attribute would make a browser drop the end of a long paste without a warning.
             attrs.pop("maxlength", None)
         return attrs
 

@@ -40,7 +40,7 @@ EVERY_HOUR = timedelta(hours=1)
 EVERY_DAY = timedelta(days=1)
 HEARTBEAT_SECONDS = 8
 ROUND_SECONDS = 1
-EMAIL_RETRY_SECONDS = 15  # the wait after the email server could not be reached
+EMAIL_RETRY_SECONDS = 15  # how long to wait if the email server could not be reached
 
 
 def clear_expired_sign_ins(*, at):
@@ -65,7 +65,7 @@ def refresh_statistics(*, at):
     """
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
-            # 0x10000 includes the tables that this connection has not read.
+            # 0x02 runs ANALYZE where it helps. 0x10000 includes tables that this connection has not read.
             cursor.execute("PRAGMA optimize = 0x10002")
 
 
@@ -130,7 +130,7 @@ class Worker:
     def round(self):
         """Run one round: send all emails and run all jobs that are due now."""
         self._beat()
-        # This job runs in each round, so that the emails about these answers are sent immediately.
+        # First show the answers whose undo window is over, so that deliver_due sends their emails now.
         portal.conversations.jobs.show_pending_answers(at=timezone.now())
         self.deliver_due()
         for job, every in JOBS:

@@ -21,8 +21,8 @@ from .conversations import Conversations
 from .scenarios.asked import QUESTIONS
 from .visits import Visits
 
-NIGHTS = 95  # the worker's jobs run for this many days, beginning before the first visit
-EMAILS_STILL_TO_SEND = 6  # this many emails arrive in the mailbox when the worker starts
+NIGHTS = 95  # the build runs the worker's jobs for this many days, from before the first visit until today
+EMAILS_STILL_TO_SEND = 6  # the latest emails, which the worker delivers to the demo's mailbox when it starts
 CODES_FILE = settings.DATA_DIR / "demo-codes.json"
 
 

@@ -28,7 +28,7 @@ class Conversations:
         about = {"recommendation": recommendation} if recommendation else {"help_session": help_session}
 
         def ask(**message):
-            # The patron may have added the visit to their account after `help_session` was loaded.
+            # Load `help_session` again, because the patron may have added the visit to their account.
             help_session.refresh_from_db()
             return conversations.ask(by=patron, **about, **message)
 
@@ -51,7 +51,7 @@ class Conversations:
 
 
 class _Exchange:
-    """Writes the messages of a DemoConversation, `story`, into a Conversation.
+    """The steps that turn `story`, a DemoConversation, into a Conversation with messages.
 
     `ask` sends the first message and returns the Conversation.
     """

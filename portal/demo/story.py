@@ -64,11 +64,12 @@ class DemoAction:
 
 @dataclass(frozen=True)
 class DemoConversation:
-    """A conversation about a visit, or about the item of the visit with the key `about`.
+    """A conversation about a visit, or about one of its recommended items.
 
-    `closed_by` is "patron", "staff" or "". The conversation is closed `closed_days` after the visit, or after
-    the first message if there is no visit. A later message may open it again. An action "merge"
-    with this `name` in `to` merges another conversation into this one.
+    `about` is the key of the item, or "" for the whole visit. `closed_by` is "patron", "staff" or "". The
+    conversation is closed `closed_days` after the visit, or after the first message if there is no visit. A
+    later message may open it again. `name` lets other conversations be merged into this one: their DemoAction
+    "merge" has this `name` in `to`.
     """
 
     messages: tuple[DemoMessage, ...]

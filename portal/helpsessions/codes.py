@@ -35,7 +35,7 @@ def grouped(code):
 
 
 def hmac_of(code):
-    """Return the HMAC to store. From a plain hash, an attacker could find the 13 digits within minutes."""
+    """Return the HMAC to store. A plain hash could be reversed within minutes by trying all codes."""
     return keys.fingerprint("claim code", code)
 
 

@@ -9,7 +9,7 @@ from .models import HelpSession
 
 
 class CodeForm(forms.Form):
-    """The code from a printed slip or from a code card."""
+    """The form for the code from a printed slip or from a code card."""
 
     code = forms.CharField(
         label=_("Code from the library"),
@@ -41,7 +41,7 @@ class CodeForm(forms.Form):
 
 
 class OutcomeForm(forms.Form):
-    """The patron's replies to "Did you find what you needed?" and "How was the help?"."""
+    """The form for the patron's replies to "Did you find what you needed?" and "How was the help?"."""
 
     found = forms.ChoiceField(choices=HelpSession.Found.choices, required=False)
     satisfaction = forms.ChoiceField(choices=HelpSession.Satisfaction.choices, required=False)

@@ -21,7 +21,7 @@ class UnknownCodeCard(Exception):
 
 
 class CodeCardAlreadyAttached(Exception):
-    """The code card can't be attached. It has another session already, was revoked, or has expired."""
+    """The code card is attached to another session already, was revoked, or has expired."""
 
 
 class CodeUnknown(Exception):
@@ -58,7 +58,8 @@ def hand_over(help_session, *, by, at, base_url, to_address=""):
     If `to_address` is set, send a link with the code to this email address. Earlier codes still work until
     staff revoke them, because the patron may have a slip with an earlier code.
 
-    Raises OnPaperOnly and AlreadyKept. Raises QuietSession if the session is quiet and `to_address` is set.
+    Raises Forgotten, OnPaperOnly and AlreadyKept. Also raises QuietSession if the session is quiet and
+    `to_address` is set.
     """
     if to_address and help_session.quiet:
         raise QuietSession
@@ -132,7 +133,7 @@ def print_code_cards(*, by, at, branch, count):
 def attach_code_card(help_session, *, code, by, at):
     """Attach the code card with this code to the session. A card can belong to one session only.
 
-    Raises UnknownCodeCard, CodeCardAlreadyAttached, OnPaperOnly, AlreadyKept.
+    Raises UnknownCodeCard, CodeCardAlreadyAttached, Forgotten, OnPaperOnly and AlreadyKept.
     """
     help_session = _lock_if_open(help_session)
     card = ClaimCode.objects.filter(hmac__in=codes.hmacs_of(codes.normalise(code))).first()
@@ -150,7 +151,7 @@ def attach_code_card(help_session, *, code, by, at):
 def _lock_if_open(help_session):
     """Lock the session's row and return the session, if the session can get a new code.
 
-    Raises AlreadyKept if nobody else can keep the session. Raises Forgotten, OnPaperOnly.
+    Raises AlreadyKept if nobody else can keep the session. Also raises Forgotten and OnPaperOnly.
     """
     help_session = HelpSession.objects.select_for_update(of=("self",)).get(pk=help_session.pk)
     if help_session.forgotten_on:

@@ -40,7 +40,8 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
     OnPaperOnly. Raises AlreadyKept if another person has already kept the visit in the same role.
     """
     if help_session.is_shared and not by.is_child:
-        # This update locks the person before the session. Erasing a person locks rows in the same order.
+        # This update locks the person before the session is locked. Erasing a person locks the rows in the
+        # same order, so the two can't deadlock.
         User.objects.filter(pk=by.pk).update(has_shared_visits=True)
         by.has_shared_visits = True
     help_session = HelpSession.objects.select_for_update(no_key=True).get(pk=help_session.pk)

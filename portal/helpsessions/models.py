@@ -252,7 +252,7 @@ class HelpSession(models.Model):
 
     @property
     def is_fully_kept(self):
-        """Return whether nobody else can keep the session. If so, no code opens the session."""
+        """Return whether everybody who can keep the session has kept it. If so, no code opens the session."""
         return self.patron_id is not None and not self.is_open_to_an_adult
 
     @property

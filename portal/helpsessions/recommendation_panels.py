@@ -23,7 +23,8 @@ def recommendation_panels(
     """Return the recommendations with the attributes that their panels show.
 
     `conversations` is {primary key of a recommendation: its conversation}. It has only conversations that the
-    viewer may open. If `quiet` is true, the panels have no button to save the item and name no staff.
+    viewer may open. If `quiet` is true, the panels don't name the staff member, and the patron can't save the
+    items.
 
     `saved` is {primary key of an item: public id of the SavedItem}. If it is None, it is looked up.
     """
@@ -55,7 +56,7 @@ def recommendation_panels(
 
 
 def first_line(recommendation):
-    """Suggest a message to staff about an item that the patron couldn't get or that didn't help.
+    """Return a suggested first message to staff, if the patron couldn't get the item or it didn't help.
 
     Return "" for other verdicts.
     """

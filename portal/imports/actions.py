@@ -56,7 +56,8 @@ def import_records(records, *, source, branch, at, dry_run=False):
         try:
             _import_batch(good, source, branch, at, dry_run, tally)
         except IntegrityError:
-            # Another import has just added some of the items, so this call finds and compares these items.
+            # Another import has just added some of these items. Try again: this time, these items are found
+            # and compared, and not added a second time.
             _import_batch(good, source, branch, at, dry_run, tally)
         yield tally
 

@@ -67,12 +67,12 @@ def deliver(notification):
             _describe(error), permanent=all(500 <= code < 600 for code, _ in error.recipients.values())
         ) from error
     except smtplib.SMTPSenderRefused as error:
-        # The server refused our own address. An admin may correct the address before the next attempt.
+        # The server refused our own address as the sender. An admin may correct it before the next attempt.
         raise Refused(_describe(error), permanent=False) from error
     except smtplib.SMTPResponseException as error:
         raise Refused(_describe(error), permanent=500 <= error.smtp_code < 600) from error
     except (ValueError, smtplib.SMTPNotSupportedError) as error:
-        # No server accepts this address or header.
+        # The address or a header is invalid, so every attempt would fail.
         raise Refused(_describe(error), permanent=True) from error
     except (OSError, smtplib.SMTPException) as error:
         raise Refused(_describe(error), permanent=False) from error

@@ -10,7 +10,7 @@ from . import actions
 
 # The text of an email with this header is deleted after delivery. The header itself is not sent.
 BLANK = "X-Afterword-Blank"
-# These headers are not copied, because delivery.build writes them or because they are only for this backend.
+# The row doesn't store these headers. delivery.build writes most of them, and only this backend reads BLANK.
 OWN_HEADERS = {"subject", "from", "to", "cc", "bcc", "date", "message-id", BLANK.lower()}
 
 

@@ -17,7 +17,7 @@ def ask(hours_ago, patron, branch, topic, question, *actions, language="en", fil
     )
 
 
-HOURS = 1 / 24  # in days
+HOURS = 1 / 24  # one hour, as a DemoAction counts it: in days
 
 # The times are in hours, so that the queue always contains a question from a few minutes ago.
 WAITING = [

@@ -44,7 +44,8 @@ def _chunks(file):
     while block := file.read(BLOCK):
         *whole, rest = (rest + block).split(END_OF_RECORD)
         yield from (chunk.lstrip(b"\r\n \x00\x1a") + END_OF_RECORD for chunk in whole)
-        # No record is longer than RECORD_MAX, so the file isn't MARC. Yield the bytes to free the memory.
+        # MARC limits a record to RECORD_MAX bytes, so these bytes are damaged or aren't MARC. Pass them on
+        # instead of collecting more and more of the file in memory.
         if len(rest) > RECORD_MAX:
             yield rest[:RECORD_MAX]
             rest = b""

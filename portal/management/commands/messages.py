@@ -109,7 +109,8 @@ def texts_in(path):
     if path.suffix == ".py":
         functions = _functions_used_by(source)
     else:
-        # templatize() turns a template into Python calls. In Python, leading spaces would be a syntax error.
+        # templatize() turns a template into Python calls but keeps the indentation of the template. Python
+        # would reject that indentation, so it is removed.
         source = "\n".join(line.strip() for line in templatize(source, origin=str(path)).splitlines())
         functions = FUNCTIONS | {"_": None}
     for _, text, comments, context in extract(
@@ -176,7 +177,7 @@ def read(locale, language):
 def po_bytes(texts):
     file = io.BytesIO()
     write_po(file, texts, width=120, include_lineno=False)
-    # Babel begins the file with an empty comment.
+    # Remove the empty comment with which Babel begins the file.
     return file.getvalue().lstrip(b"#\n")
 
 
