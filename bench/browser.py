@@ -33,7 +33,7 @@ class Page(NamedTuple):
 
 class Browser:
     def __init__(self, port, pages):
-        """Store the pages. `pages` is {name: list of the fields of a Page}, because it comes from JSON."""
+        """Store the pages. `pages` comes from JSON, so it is {name: [values of the fields of a Page]}."""
         self.port, self.addresses = port, count()
         self.pages = {name: Page(*page) for name, page in pages.items()}
         self.turns = {

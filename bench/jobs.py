@@ -55,7 +55,7 @@ def _build_export():
 
 
 def _end_visits():
-    """Create visits that `_forget` forgets in one batch: without a patron, with a closed conversation."""
+    """Create one batch of visits for `_forget`. They have no patron, and their conversations are closed."""
     conversations = pages.new_conversations(retention.BATCH, Conversation.Status.CLOSED)
     HelpSession.objects.filter(conversations__in=conversations).update(
         patron=None, kept_at=None, created_at=timezone.now() - datetime.timedelta(days=60)

@@ -70,11 +70,11 @@ Status = Conversation.Status
 def set_up(count):
     """Fill the database if it is empty, and return {name: Page}.
 
-    `count` is the number of requests for a page that needs new data for each request.
+    A page that needs new data for each request gets `count` prepared requests.
     """
     if not User.objects.filter(email=PATRON).exists():
         _fill()
-    # In a database from an earlier run, some rate limits may have been reached.
+    # An earlier run may have reached some rate limits, so delete all counts.
     LimitCount.objects.all().delete()
     patron, staff, coordinator = (
         _cookies(User.objects.get(email=email)) for email in (PATRON, STAFF, COORDINATOR)
@@ -127,7 +127,10 @@ def _colleagues():
 
 
 def _fill():
-    """Create a patron with 30 visits, and 25 conversations that wait longer in the queue than all others."""
+    """Create the data of the pages.
+
+    The patron has 30 visits. Other patrons have 25 conversations, which wait longest in the queue.
+    """
     [branch, *_others], colleagues, topics = library()
     staff = StaffFactory(branch=branch, email=STAFF)
     StaffFactory(branch=branch, branch__role=StaffRole.Role.COORDINATOR, email=COORDINATOR)
@@ -247,7 +250,8 @@ def _sign_ins(count):
 def _records(count):
     """Yield requests that save a record form with two items. Each request also makes a code for the patron.
 
-    Each request has its own browser session, because such a session stores the codes of the last ten minutes.
+    A staff member's session stores the new codes of the last ten minutes. If all requests shared a session,
+    it would grow with each request. So each request has its own session.
     """
     today, items = Library.current().today(), Item.objects.order_by("pk")[:2]
     chosen = {f"items-{n}-item": item.public_id for n, item in enumerate(items)}
@@ -291,10 +295,10 @@ def _post(path, cookies, fields):
 
 
 def _poll(page, cookies):
-    """Return the request with which an open page asks for news. The response is 204: nothing is new."""
+    """Return the request with which an open page asks for news. The response is 204, as nothing is new."""
     browser = Client(headers={"host": "localhost"})
     browser.cookies.load(cookies)
-    # The first request marks all messages as read, which changes the page.
+    # The first request marks all messages as read. After that, the page no longer changes.
     browser.get(page, secure=True)
     source = browser.get(page, secure=True).content.decode()
     if match := re.search(r'data-poll="([^"]+)"', source):

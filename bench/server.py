@@ -18,7 +18,7 @@ WARM_UP = 12
 
 
 def environment(url, folder, settings="portal.settings"):
-    """Return the environment variables of production behind one proxy, with the portal's data in `folder`."""
+    """Return the environment variables of a production server behind one proxy, with its data in `folder`."""
     return os.environ | {
         "AFTERWORD_MODE": "production",
         "ALLOWED_HOSTS": "localhost",

@@ -140,8 +140,8 @@ class Item(models.Model):
     def set_holdings(self, holdings):
         """Let `holdings.all()` return this list without a query, as after prefetching.
 
-        The cache is a private part of Django, so no other code uses it. If it changes, tests that count the
-        queries of pages with items fail.
+        Only this method uses Django's prefetch cache, which is private. If a release of Django changes the
+        cache, the tests that count the queries of a page fail.
         """
         self._prefetched_objects_cache = {"holdings": holdings}
 

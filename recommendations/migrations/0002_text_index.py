@@ -1,7 +1,10 @@
-"""The text index beside recommendations_searchentry, without triggers: recommendations/search.py keeps it in step.
+"""Create the text index of recommendations_searchentry.
 
-Its words are folded in Python. So FTS5's plainest tokenizer is the right one (it splits at ASCII signs and leaves other
-scripts whole), and PostgreSQL's parser, which has rules of its own for numbers, hosts and hyphens, is left out.
+There are no triggers, because recommendations/search.py updates the index.
+
+Python has already folded the indexed words. On SQLite, the simplest tokenizer of FTS5 is enough: it splits
+words only at ASCII characters. PostgreSQL's parser isn't used, because it has its own rules for numbers,
+hosts and hyphens.
 """
 
 from django.db import migrations

@@ -1,4 +1,4 @@
-"""Keep the names of topics in other languages as rows instead of in a column for Spanish."""
+"""Store the translated names of topics as rows, one per language. Until now, Spanish had a column."""
 
 import django.db.models.deletion
 from django.db import migrations, models
