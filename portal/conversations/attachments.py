@@ -25,7 +25,7 @@ from .models import Attachment, Draft, Side
 
 MEGABYTE = 1024 * 1024
 MAX_BYTES_PER_PATRON = 200 * MEGABYTE
-# The limit for the files of all viewers by code in one conversation.
+# All viewers by code together can add files of this total size to one conversation.
 MAX_BYTES_BY_CODE = 50 * MEGABYTE
 MAX_BYTES_PER_STAFF = 2000 * MEGABYTE
 UNSENT_FOR = datetime.timedelta(days=1)
@@ -44,8 +44,8 @@ log = logging.getLogger(__name__)
 class NotAdded(Exception):
     """A file could not be added.
 
-    `name` is the file's name. `why` is the reason, as a key of the dict in `words`. `words` is a text that
-    tells the person what to do.
+    `name` is the file's name. `why` is a short word for the reason, such as "too_large". `words` is a text
+    that tells the person what to do.
     """
 
     def __init__(self, name, why):
@@ -105,7 +105,9 @@ def checked(uploads):
 
 
 def add(conversation, *, by, side, client_token, at, name, usable, is_sent=False):
-    """Add one file from `checked` to the composer, and return the attachment.
+    """Add one file to the composer, and return the attachment.
+
+    `name` and `usable` describe the file, as `checked` returned them.
 
     If `is_sent` is true, the text from the same form was already sent as a message. The file is added to
     that message. If `is_sent` is false, a draft is saved, so that the person sees the file on another device.

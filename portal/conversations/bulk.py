@@ -107,7 +107,8 @@ def undo(key, *, by, at):
         kept = signing.loads(key, salt=SALT, max_age=UNDO_WITHIN)
     except signing.BadSignature as error:
         raise CannotUndo from error
-    if kept["by"] != by.pk or "conversations" not in kept:  # Keys of an older release have "threads".
+    # A key from an older release has "threads" instead of "conversations".
+    if kept["by"] != by.pk or "conversations" not in kept:
         raise CannotUndo
     done_at = {pk: datetime.datetime.fromisoformat(moment) for pk, moment in kept["conversations"]}
     count = 0

@@ -58,7 +58,7 @@ def _reuse_related(known, conversation):
     if Conversation._meta.get_field("help_session").is_cached(conversation):
         session = conversation.help_session
         if session is not None and session.is_shared:
-            # An adult may have joined or left the visit while this request waited for the lock.
+            # An adult may have joined or left the visit during the wait for the lock. Read the adult again.
             session.refresh_from_db(fields=["shared_with"])
 
 
@@ -215,7 +215,7 @@ def pending_answers(conversation, at):
 
 
 def mark_pending(conversation, message):
-    """Record that this answer is pending. Until it is shown, the patron sees the current status."""
+    """Record that this answer is pending. Until the answer is shown, the patron sees the current status."""
     if conversation.pending_from is None:
         conversation.pending_from, conversation.patron_status = message.shown_from, conversation.status
 

@@ -79,7 +79,7 @@ class ShownMessage:
     files: list | None = None
     given: list = ()
     event: str = ""
-    # This is False in a shared visit if another person wrote the message.
+    # False for a patron's message that somebody else wrote. That is only possible in a shared visit.
     is_mine: bool = True
 
 
@@ -92,7 +92,7 @@ class MessageRange:
     that time.
 
     `goes_on` is the last day of the range if the open page begins with the same day, and otherwise None. The
-    range has a heading for that day, so the open page must remove the heading that it already has.
+    range and the open page both have a heading for that day, so the open page must remove its own.
     """
 
     messages: list[ShownMessage]
@@ -147,7 +147,7 @@ class MessageRange:
 def for_page(viewer, public_id, at, today):
     """Return a list with the conversation, or an empty list if the viewer may not open it.
 
-    The annotations let the page skip queries that would find nothing.
+    The annotations tell what the conversation has. So the page can skip queries that would find nothing.
     """
     shown = Message.objects.filter(conversation=OuterRef("pk")).shown(at)
     shown_count = shown.values("conversation").annotate(count=Count("pk")).values("count")
@@ -206,10 +206,10 @@ def latest_messages(conversation, at, *, unread_since=None):
 
 
 def messages_around(conversation, at, public_id, *, back=SHOWN_MIN):
-    """Return the message `public_id`, up to `back` messages before it, and the messages after it.
+    """Return a MessageRange around the message `public_id`.
 
-    Return at most SHOWN_MAX messages beginning with `public_id`. If there is no such message, return the
-    latest messages.
+    The range has up to `back` messages before this message. From this message on, it has up to SHOWN_MAX
+    messages. If there is no such message, return the latest messages.
     """
     position = _position(conversation, at, public_id)
     if position is None:

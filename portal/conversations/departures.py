@@ -52,7 +52,8 @@ def end_role(person, *, branch, by, at):
     only_there = branch if person.roles else None
     _release(_taken(person, only_there), person, by, at)
     if by != person:
-        # Don't delete unfinished sessions, because a patron may already have a code card for a session.
+        # A patron may have a code card for an unfinished session. So don't delete the unfinished sessions,
+        # but give them to the person who ended the role.
         _unfinished(person, only_there).update(staff=by)
     within_reach = Conversation.objects.at_desk_of(person).values("pk") if person.roles else []
     _delete_attachments(

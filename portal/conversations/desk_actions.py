@@ -202,8 +202,8 @@ def _something_happened(conversation, *, since):
 def log_as_contact(conversation, *, by, at, token, **contact):
     """Count the conversation as a contact in the statistics, and return the new help session.
 
-    `contact` has the arguments for helpsessions.actions.record. The session has no patron, and only the desk
-    sees it. Raises AlreadyLogged, Erased.
+    `contact` has further arguments for helpsessions.actions.record. The session has no patron, and only the
+    desk sees it. Raises AlreadyLogged, Erased.
     """
     conversation = lock_conversation(conversation, at)
     logged = conversation.logged_as

@@ -294,7 +294,7 @@ def _arms(desk, desk_list, filters, at):
 
 
 def _among_found(desk, desk_list, filters, condition, params):
-    """Return (condition, parameters) for the results of a search that belong to the list.
+    """Return (condition, parameters) for those conversations in the list that a search found.
 
     The unary plus in the SQL stops SQLite from using an index on the branch or the assignee.
     """

@@ -117,8 +117,8 @@ def _conversation_locked(conversation):
 def put_back(message, *, typed, at):
     """Save an answer as a draft after its writer has taken the answer back.
 
-    If there is a newer draft, the text of the newer draft is added after the answer. The saved draft has a
-    higher `sequence` than any open page, so that no open page overwrites it.
+    If there is a newer draft, the text of the newer draft is added after the answer. The saved draft gets a
+    higher `sequence` than the drafts of all open pages, so that no open page overwrites it.
     """
     key = {
         "conversation": message.conversation,

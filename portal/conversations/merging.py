@@ -42,8 +42,8 @@ def merge(conversation, *, into, by, at):
     locked = {}
     # The rows are sorted, so that two merges can't deadlock.
     for row in sorted([conversation, into], key=lambda row: row.pk):
-        # Don't lock a row that has already been merged. A request that writes to such a row locks it first
-        # and its `merged_into` second, whatever their keys, so this function could deadlock with it.
+        # Don't lock a row that has already been merged. Another request may lock such a row first and its
+        # `merged_into` second, even if it has the smaller key. The two requests could then deadlock.
         row.refresh_from_db(fields=["merged_into"])
         locked[row.pk] = None if row.merged_into_id else lock_conversation(row, at)
     if conversation.merged_into_id == into.pk:

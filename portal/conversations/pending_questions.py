@@ -1,8 +1,8 @@
 """Questions that people wrote before they signed in. The browser session stores them for a day.
 
-A session stores at most one question and one readers' form, and the forms limit their length. A session that
-was begun for a question expires together with the question. The worker removes old questions from any other
-session.
+A session stores at most one question and one readers' form. Both are short, because the forms limit the
+length of their texts. A session that was begun for a question expires together with the question. The worker
+removes old questions from any other session.
 """
 
 import datetime

@@ -101,9 +101,10 @@ def fill_in(body, *, patron="", item="", me="", language="en"):
 
 
 def offered_in(conversation, *, by, query=""):
-    """Return the templates for this conversation as [Chosen]. Templates in the patron's language come first.
+    """Return the templates for this conversation as a list of Chosen.
 
-    Only templates that contain all words of `query` in their name or text are returned.
+    Templates in the patron's language come first. A template is left out if its name and text don't contain
+    all words of `query`.
     """
     patrons_language = language_of(conversation)
     values = {

@@ -84,7 +84,7 @@ def _asked(text):
 
 
 def _holds(word):
-    """Return the condition that a row has a word that begins with `word`.
+    """Return a condition for rows with a word that begins with `word`.
 
     `word` needs no escaping, because folded words contain neither % nor _.
     """
@@ -92,7 +92,7 @@ def _holds(word):
 
 
 def _rows_with(word):
-    """Return the primary key of a conversation for each row with a word that begins with `word`.
+    """Find the rows that have a word beginning with `word`, and return the keys of their conversations.
 
     A key can be in the list more than once. The list has at most COMMON_FROM + 1 keys.
     """
@@ -105,10 +105,10 @@ def _rows_with(word):
 
 
 def index_conversation(conversation):
-    """Replace the row with the words that don't come from messages.
+    """Update the indexed words of the conversation that don't come from messages.
 
-    These are the conversation's subject, the subjects of conversations that were merged into it, the patron's
-    name, and the titles of items.
+    These words come from the conversation's subject, the subjects of conversations that were merged into it,
+    the patron's name, and the titles of items.
     """
     _remove(Q(conversation=conversation, message=None))
     _add([_row_of_conversation(conversation)])

@@ -98,9 +98,9 @@ def closed_text():
 
 
 def away_text(conversation, messages, at):
-    """Return a sentence if the assignee is away today, and otherwise "".
+    """Return a sentence that says that the assignee is away today, or "" if the page needs none.
 
-    If there is no assignee, this is about the staff member who answered last.
+    If nobody is assigned, the sentence is about the staff member who answered last.
     """
     if not conversation.anyone_is_away or status_for_patron(conversation, at) == Status.CLOSED:
         return ""

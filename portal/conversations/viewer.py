@@ -31,7 +31,7 @@ class BrowserViewer(Viewer):
     def opened_sessions(self):
         """Return the primary keys of the help sessions that this viewer may open besides their own.
 
-        Either this browser opened the session by a code that still works, or a child shares the session.
+        This browser opened such a session by a code that still works, or a child shares it with the viewer.
         """
         if not self.person or not self.person.has_shared_visits:
             return self.opened_by_code

@@ -9,7 +9,10 @@ from django.db.models.functions import Coalesce
 
 
 def fill(apps, schema_editor):
-    """What was there had no seconds in which it could be taken back; the queue's order was waiting_since."""
+    """Fill the new fields of existing rows.
+
+    Until now, patrons saw a message or an event at once, and the queue was sorted by `waiting_since`.
+    """
     Conversation, Message, Event = (apps.get_model("conversations", name) for name in ("Conversation", "Message", "Event"))
     Message.objects.update(shown_from=F("sent_at"))
     Message.objects.filter(side="staff").update(then="turn")
@@ -19,7 +22,8 @@ def fill(apps, schema_editor):
     HelpSession = apps.get_model("helpsessions", "HelpSession")
     Conversation.objects.update(topic=Subquery(HelpSession.objects.filter(pk=OuterRef("help_session")).values("topic")[:1]))
     if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # PostgreSQL can't alter a table whose rows it still has to check
+        # PostgreSQL can't alter a table while foreign keys of changed rows are still to be checked. Check them now.
+        schema_editor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 class Migration(migrations.Migration):

@@ -1,7 +1,8 @@
-"""The words of threads and their text index, without triggers: portal/conversations/search.py keeps it in step.
+"""Add the words of conversations and a full-text index of these words.
 
-As in recommendations 0002 the words are folded in Python, so that FTS5's plainest tokenizer is the right one and PostgreSQL's
-parser is left out. The FTS5 table holds no copy of the words: it reads them from the rows.
+No trigger updates the index, because portal/conversations/search.py does. Python folds the words, as in migration
+0002 of recommendations. So FTS5 needs only its simplest tokenizer, and PostgreSQL's parser isn't used. The FTS5 table
+has no copy of the words, but reads them from the rows.
 """
 
 import django.db.models.deletion

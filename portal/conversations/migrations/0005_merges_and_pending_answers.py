@@ -3,7 +3,7 @@ from django.db.models import Q
 
 
 class Migration(migrations.Migration):
-    """Rename columns. Constraint and index name the old columns, so they are removed first."""
+    """Rename columns. First remove the constraint and the index that contain the old names."""
 
     dependencies = [("conversations", "0004_erased_writers")]
 

@@ -29,8 +29,7 @@ class ConversationQuerySet(models.QuerySet):
     def at_desk_of(self, user, shown=()):
         """Return the conversations that this staff member may open at the desk.
 
-        `shown` has the primary keys of some help sessions. A patron showed the staff member the code of each
-        of these sessions today.
+        `shown` has the primary keys of the help sessions whose code a patron showed this staff member today.
         """
         return self.filter(at_desk_of(user.pk, user.desk_branch_ids, shown, timezone.localdate()))
 

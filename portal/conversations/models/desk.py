@@ -89,8 +89,8 @@ class ReplyTemplate(models.Model):
 class ConversationWords(models.Model):
     """The searchable words of one message, or of the conversation itself if `message` is None.
 
-    The words are in lower case and without accents, see recommendations.search.fold. Only the desk's search
-    uses these rows.
+    The words are in lower case and without accents, see portal.folding. Only the desk's search uses these
+    rows.
     """
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="words")

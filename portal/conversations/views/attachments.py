@@ -53,7 +53,7 @@ def attachment(request, public_id, file_id):
 
 
 def _find(request, public_id):
-    """Return (conversation, person). The person is stored as the one who adds the files.
+    """Return (conversation, person). Files that this viewer adds are stored with `person`, see `writer_in`.
 
     If the conversation was merged, return the conversation that it was merged into.
     """

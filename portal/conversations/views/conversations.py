@@ -40,8 +40,8 @@ def conversations(request):
 def conversation(request, public_id):
     """Show the latest messages of the conversation, including the unread messages.
 
-    `?message=` names a message, and the page shows the messages around it. `?before=` also names a message,
-    and the page shows more earlier messages. If htmx sends `before`, return only the earlier messages.
+    With `?message=`, show the messages around that message. With `?before=`, begin the page some messages
+    before that message. If htmx sends `before`, return only the messages before that message.
     """
     now, before, around = timezone.now(), request.GET.get("before"), request.GET.get("message")
     conversation = _for_page(request, now, public_id)
@@ -214,8 +214,8 @@ def _for_page(request, at, public_id):
 def _unread_since(request, conversation):
     """Return the time up to which the viewer has read the conversation, or None if nothing is unread.
 
-    `viewer.unread` can lack a conversation whose answer was pending until a moment ago. `pending_from` is
-    then still set, so the time is looked up in this case too.
+    `viewer.unread` can lack a conversation whose answer was pending until a moment ago. The conversation's
+    `pending_from` is then still set, so look up the time in this case too.
     """
     if conversation.pk not in request.viewer.unread and conversation.pending_from is None:
         return None
@@ -234,8 +234,8 @@ def _composer_again(request, conversation, form, refused=()):
 def _news(request, conversation, now, *, shown=None, partial="news"):
     """Return a response with the messages and events that the open page doesn't have yet, for htmx.
 
-    If new entries at the end of the page are not enough, the response has the whole conversation. `shown` is
-    the value of MessageRange.shown_until for the open page, or None to read this value from the URL.
+    If the page can't be updated by adding entries at its end, the response has the whole conversation.
+    `shown` is the value of MessageRange.shown_until for the open page, or None to read it from the URL.
     """
     conversation = _for_page(request, now, conversation.public_id)
     part = conversation_page.messages_since(

@@ -1,4 +1,4 @@
-"""The code that asking.py and reading.py share: send a question that a person has written."""
+"""Send a question that a person has written. The views of asking.py and reading.py share this code."""
 
 import uuid
 
@@ -66,7 +66,7 @@ def send(request, *, visit, client_token, body, **more):
     if sent is None:
         limits.count_written(request, "question", visit)
         if visit is not None:
-            # The branch of the visit answers the question, and not a branch that the person chose.
+            # The branch of the visit answers the question, even if the person chose another branch.
             more["branch"] = None
         sent = actions.ask(
             by=request.viewer.person,

@@ -44,7 +44,7 @@ def verdict(request, public_id):
     except actions.Erased:
         raise Http404 from None
     back = back_to(request, otherwise="") or _page_of(recommendation, request.viewer)
-    # The home page asks about one item at a time. ?said= also keeps this item, with its verdict, on the page.
+    # The home page asks about one item at a time. With ?said=, it also shows this item and its new verdict.
     shown_at = f"{back}?said={recommendation.public_id}" if back == reverse("home") else back
     if not request.htmx:
         return redirect(f"{shown_at}#rec-{recommendation.public_id}")
