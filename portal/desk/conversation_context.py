@@ -1,4 +1,4 @@
-"""The part of a conversation's page above the composer: the timeline, and which colleagues see the page."""
+"""The part of a conversation's page above the composer: the timeline, and who else has the page open."""
 
 import zlib
 

@@ -30,8 +30,7 @@ def conversation_for_page(request, public_id):
         return conversation_for_page(request, conversation.merged_into.public_id)
     session = conversation.help_session
     if session and session.branch_id == conversation.branch_id:
-        # The query doesn't load the branch of the visit, because most conversations have the same branch as
-        # their visit.
+        # The query doesn't load the branch of the visit. It is usually the branch of the conversation.
         session.branch = conversation.branch
     return conversation
 

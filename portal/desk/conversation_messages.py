@@ -18,7 +18,7 @@ def assigned_words(conversation):
 
 
 def taken_words(conversation, assignee, at):
-    """Return the text that says that an action failed, because a colleague changed the assignee first.
+    """Return the message for an action that failed because a colleague changed the assignee first.
 
     `assignee` is the new assignee, or None if nobody is assigned now.
     """

@@ -162,7 +162,7 @@ class ItemPicker:
         return True
 
     def check(self):
-        """Add the item that is still being typed as a row, if any, and return whether all rows are valid.
+        """Return whether all rows are valid. First add a row for an item that staff have typed but not added.
 
         If a row is invalid, `formset` contains the errors.
         """
@@ -212,9 +212,9 @@ class ItemPicker:
 
 
 def fields_of(recommendations, *, and_then=None):
-    """Return form fields of an item picker in which the items of these recommendations are chosen.
+    """Return {name: value} for an item picker that contains the items of these recommendations.
 
-    `and_then` has the form fields of another item picker. Its items are added after the recommendations.
+    `and_then` is {name: value} of another item picker. Its items come after those of the recommendations.
     """
     rows = [
         {

@@ -191,7 +191,7 @@ class Counts:
     lists: dict
     # How many conversations entered the shown list after the page was opened.
     new: int
-    # What `state_of_queues` returned before the rows were read.
+    # The result of `state_of_queues` before the rows were read.
     state: int
     # Unseen mentions of this staff member in notes.
     mentions: int

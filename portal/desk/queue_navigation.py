@@ -42,7 +42,7 @@ def _neighbor_links(request, conversation, asked, place):
 def conversation_url(request, conversation):
     """Return the URL of the conversation.
 
-    If the request came from a conversation's page, copy the parameters `queue` and `place` from its URL.
+    If the request came from a conversation's page, copy `queue` and `place` from the URL of that page.
     """
     referrer = urlsplit(request.META.get("HTTP_REFERER", ""))
     params = []

@@ -46,7 +46,7 @@ def _shape(name):
 class RowRenderer:
     """A renderer for the rows of one page. It caches the texts that many rows share.
 
-    `away` is the second value that `desk_today` returned. `topics` is {primary key: Topic}.
+    `away` is the second value in the result of `desk_today`. `topics` is {primary key: Topic}.
     """
 
     def __init__(self, user, away, topics, at):
@@ -179,9 +179,9 @@ def _last_message(row):
 
 
 def _after(start, words):
-    """Return `words` without their beginning `start`.
+    """Return the part of `words` that comes after `start`. `words` must begin with `start`.
 
-    If `start` ends in the middle of a word, the returned text begins with that whole word.
+    If `start` ends in the middle of a word, the returned part begins with that whole word.
     """
     end = len(start)
     if start[-1].isalnum() and words[end : end + 1].isalnum():

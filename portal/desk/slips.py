@@ -65,7 +65,7 @@ def base_url():
 
 
 def typed_at():
-    """Return the address of the page where patrons type a code, without the scheme."""
+    """Return the address of the page where patrons type a code. The address has no scheme."""
     return (base_url() + reverse("open_code")).partition("://")[2]
 
 

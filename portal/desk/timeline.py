@@ -39,13 +39,13 @@ ENTRY_FOR = {"note": note_entry, "event": event_entry, "desk event": desk_event_
 
 @dataclass(frozen=True)
 class Window:
-    """The messages of a conversation that a page shows: one message, and all messages after it."""
+    """The messages that a page shows: one message of the conversation, and all messages after it."""
 
     messages: list
     # Primary key of the first unread message, to which the page scrolls. None if all messages are read.
     unread: int | None
-    # The `start` of the page that shows earlier messages, too, or "" if there are none. It is the public id
-    # of the first message in `messages`.
+    # Public id of the first message in `messages`, or "" if there are no earlier messages. The link to
+    # earlier messages sends this id as `start`.
     earlier: str
     # The page leaves out events and notes before this time. None if the page shows all of them.
     since: datetime | None
@@ -119,7 +119,10 @@ def _window(conversation, is_unread, start):
 
 
 def _newest_messages(conversation, is_unread):
-    """Return (newest messages, number of messages to show). The newest message comes first."""
+    """Return (messages, count). The newest message comes first, and the page shows the first `count`.
+
+    If the list has more than `count` messages, the page links to earlier messages.
+    """
     messages = _message_rows(_newest(conversation=conversation.pk))
     if len(messages) <= MESSAGES_PER_PAGE or not is_unread(messages[MESSAGES_PER_PAGE]):
         return messages, min(len(messages), MESSAGES_PER_PAGE)
@@ -132,9 +135,9 @@ def _newest_messages(conversation, is_unread):
 
 
 def _messages_from(conversation, begin):
-    """Return (messages, number of messages to show). The newest message comes first.
+    """Return (messages, count), as `_newest_messages` does.
 
-    The list has all messages since `begin`, and up to MESSAGES_PER_PAGE + 1 earlier messages.
+    The page shows all messages since `begin`, and up to MESSAGES_PER_PAGE earlier messages.
     """
     newest_first = _newest_first(conversation.pk)
     after = _message_rows(newest_first.filter(sent_at__gte=begin))

@@ -46,7 +46,7 @@ class MessageEntry(Entry):
     language: str
     author: str
     is_own: bool
-    # The rest of the undo window, or 0 if the window is over.
+    # The number of seconds until the undo window ends, or 0 if it has ended.
     seconds_to_undo: int
     # `timeline_context` sets `files` and `given`.
     files: list | None = None

@@ -16,7 +16,7 @@ TALLIES = "tally"
 def contacts(quarter):
     """Return {question type, or TALLIES: [count in each month]}. Types without contacts are left out."""
     counts = defaultdict(lambda: [0, 0, 0])
-    # SQLite has no months, and would call Python for each session.
+    # Group by day and not by month. For months, SQLite would call a Python function for each session.
     rows = _sessions(quarter).order_by().values_list("happened_on", "status", "question_type")
     for day, status, question_type, count in rows.annotate(count=Count("pk")):
         kind = TALLIES if status == HelpSession.Status.TALLY else question_type

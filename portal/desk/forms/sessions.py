@@ -127,7 +127,7 @@ class RecordForm(forms.Form):
 
     @property
     def details(self):
-        """Return the fields in the second column of the page. The figures are made from these fields."""
+        """Return the fields in the second column of the page. The page of figures counts sessions by them."""
         names = ["topic", "read_level", "minutes", "people", "mode", "question_type", "language"]
         names += ["happened_on", "hour", "branch"]
         return [self[name] for name in names if not self[name].is_hidden]
@@ -137,9 +137,9 @@ class RecordForm(forms.Form):
         del self.fields["question"].widget.attrs["autofocus"]
 
     def hide_patron_hints(self):
-        """Remove the hints about the patron from the summary, because the form logs a contact.
+        """Remove the hints that the patron reads the summary.
 
-        No patron reads the summary of a logged contact.
+        Call this if the form logs a contact, because no patron reads the summary of a logged contact.
         """
         self.fields["summary"].label, self.fields["summary"].help_text = gettext("Summary"), ""
 

@@ -28,8 +28,8 @@ class TooMany(Exception):
 def at_desk_of(user, found=()):
     """Return the people whose record this staff member may open.
 
-    These are people with a visit or a conversation that the staff member may open, and people found by a
-    search today. `is_near` is true for the first group. `found` has the public ids of the second group.
+    The attribute `is_near` is true for people with a visit or a conversation that the staff member may open.
+    All others were found by a search today. `found` has the public ids of the people found today.
     """
     visits = HelpSession.objects.at_desk_of(user).filter(patron=OuterRef("pk"))
     shared = HelpSession.objects.at_desk_of(user).filter(shared_with=OuterRef("pk"))
@@ -59,7 +59,7 @@ def by_name(letters):
     matches = User.objects.filter(is_active=True)
     for word in set(fold(letters).split()):
         matches = matches.filter(pk__in=NameWord.objects.beginning_with(word).values("person"))
-    # The details are another query. In one query with all their tables, PostgreSQL would read all people.
+    # Another query loads the details. If one query joined all the tables, PostgreSQL would read all people.
     keys = list(matches.values_list("pk", flat=True)[: MAX_LISTED + 1])
     if len(keys) > MAX_LISTED:
         raise TooMany

@@ -128,7 +128,8 @@ def desk_wake(request, public_id):
 def desk_undo(request, public_id):
     """Undo the action that the staff member did at the time `done`.
 
-    If the button is pressed twice, the time `done` makes sure that no earlier action is undone.
+    If the button is pressed twice, the second request can't undo an earlier action, because `done` doesn't
+    match that action.
     """
     conversation, done_at = conversation_for_action(request, public_id), parse_moment(request.GET.get("done"))
     if done_at is None:

@@ -90,7 +90,8 @@ def _composer_and_news(request, conversation, **composer):
     timeline = build_timeline(
         conversation, user=request.user, at=at, read_until=around.read_until, since=since - POLL_OVERLAP
     )
-    # The composer quotes the messages in `newer`. The timeline may not include them, so log the reading too.
+    # The composer quotes the messages in `newer`. So log that the staff member read the conversation, even if
+    # the timeline is empty.
     if timeline.entries or composer.get("newer"):
         log_reading(request, conversation, at=at)
     presence.come(conversation, person=request.user, at=at, read_until=timeline.read_until, around=around)

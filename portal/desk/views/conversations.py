@@ -47,8 +47,8 @@ def desk_news(request, public_id):
         presence.come(conversation, person=request.user, at=at, writing=is_writing, around=around)
         return HttpResponse(status=204)
     if conversation.status == Conversation.Status.ERASED or conversation.merged_into_id:
-        # This makes the script reload the page. The new page says that the conversation was erased, or shows
-        # the conversation into which it was merged.
+        # This element makes the script reload the page. The new page says that the conversation was
+        # erased, or shows the conversation into which it was merged.
         return HttpResponse("<div data-gone></div>")
     return _news(request, conversation_for_page(request, public_id), around, is_writing, at)
 

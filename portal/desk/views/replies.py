@@ -25,7 +25,8 @@ from recommendations.models import Recommendation
 
 from .conversation_responses import redirect_to, show_conversation, show_message
 
-# What the buttons of the item picker post as `action`. After a hyphen, an id or a number follows.
+# The buttons of the item picker post these values as `action`. The public id of an item follows "pick-", and
+# the number of a row follows "remove-".
 ITEM_ACTIONS = ("find", "add_item", "pick-", "remove-")
 
 

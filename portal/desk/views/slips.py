@@ -46,7 +46,7 @@ def hand_over(request, public_id):
             help_session, by=request.user, at=at, to_address=address, base_url=slips.base_url()
         )
     except (keeping.AlreadyKept, keeping.OnPaperOnly):
-        # The page of the slip says that the session needs no code.
+        # This session needs no code. The page of the slip says so.
         return redirect("slip", public_id)
     slips.keep(request.session, public_id, [code], at=at)
     if address:
@@ -70,8 +70,8 @@ def revoke(request, public_id):
 def take_out(request, public_id):
     """Ask whether to take a person out of a child's shared visit.
 
-    A POST request then takes the person out, and revokes the codes of the visit. `who` is the public id of
-    the person.
+    A POST request then takes the person out, and revokes the codes of the visit. `who`, in the URL or the
+    form, is the public id of the person.
     """
     help_session = get_object_or_404(_sessions(request).select_related("shared_with"), public_id=public_id)
     who = request.POST.get("who") or request.GET.get("who", "")

@@ -56,7 +56,7 @@ def _merge(request, person, other, at):
 def unmerge_records(request, public_id):
     """Undo a merge of two records. Everything that moved goes back to the record it came from.
 
-    `joined` is the public id of the merge.
+    The posted field `joined` has the public id of the merge.
     """
     person, at = _open_record(request, public_id), timezone.now()
     chosen = uuid_or_none(request.POST.get("joined"))

@@ -156,7 +156,10 @@ def change_childs_record(request, public_id):
 
 
 def _person_and_reason(request, public_id):
-    """Return (the person, the reason for looking them up that the staff member gave today, or "")."""
+    """Return (person, reason).
+
+    The staff member gave the reason today, when looking up the person. If they gave none, it is "".
+    """
     person = get_object_or_404(find.at_desk_of(request.user, find.found(request)), public_id=public_id)
     return person, find.reason_for(request, person)
 
