@@ -15,7 +15,7 @@ MADE = re.compile(f"{BEGIN}\n.*?{END}", re.DOTALL)
 
 
 def documents():
-    """Return {path: text} of the documents that contain a generated table. The tables are up to date."""
+    """Return {path: text} for the documents with a generated table. Each text contains the current table."""
     with translation.override("en"):
         made = {DOCS / "privacy.md": _privacy_table(), DOCS / "who-sees-what.md": _roles_table()}
     return {

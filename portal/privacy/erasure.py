@@ -133,7 +133,7 @@ def _erase(person, *, language, at):
 
 
 def _lock(person, at):
-    """Lock the person and their rows, in the same order as all other actions.
+    """Lock the person and their rows, in the order in which all other actions lock them.
 
     Returns the person, their help sessions, the primary keys of their recommendations, and their
     conversations. Raises AlreadyErased.
@@ -172,9 +172,10 @@ def _delete_unsent_attachments(person):
 
 
 def _send_receipt(erasure, address):
-    """Email the receipt. The email's row in the outbox is deleted after sending.
+    """Email the receipt.
 
-    Until then, this is the last row that contains the person's address.
+    The email's row in the outbox is the last row that contains the person's address. It is deleted after
+    sending.
     """
     with translation.override(erasure.language):
         goes = in_words(erasure.counts)
@@ -192,7 +193,7 @@ def _send_receipt(erasure, address):
     )
 
 
-# The rows of a person.
+# The functions below return the rows of a person that an erasure changes or deletes.
 
 
 def _visits(person, at):

@@ -20,7 +20,7 @@ ERASED_KINDS = [
     "mails",
     "sign_ins",
 ]
-# The keys of Erasure.counts for rows that are not erased. They stay in a child's visit, without a name.
+# The keys of Erasure.counts for rows that are not erased. These rows stay in a child's visit, without a name.
 KEPT_KINDS = ["messages_left", "visits_left"]
 
 
@@ -35,7 +35,7 @@ def in_words(counts):
 
 
 def stays_in_words(counts):
-    """Return a text for each kind of row that stays in a child's visit, but no longer contains the name."""
+    """Return a text for each kind of row that stays in a child's visit without the person's name."""
     return [_line(kind, counts[kind]) for kind in KEPT_KINDS if kind in counts]
 
 

@@ -85,7 +85,7 @@ def forget_all_of(person):
     _forget(Export.objects.filter(person=person))
 
 
-# Jobs of the worker.
+# The worker runs the jobs below.
 
 
 def build_exports(*, at):
@@ -205,7 +205,8 @@ def _readme(export, rows, library, at):
             "address": f"{settings.BASE_URL}{reverse('export')}",
             "days": Export.KEPT_FOR.days,
         }
-        readme = get_template("privacy/export_readme.txt").template  # type: ignore[attr-defined]  # of Django's backend
+        # mypy doesn't know `template`, because only the templates of Django's backend have this attribute.
+        readme = get_template("privacy/export_readme.txt").template  # type: ignore[attr-defined]
         return readme.render(Context(context, autoescape=False)).strip() + "\n"
 
 

@@ -103,7 +103,7 @@ def erase_conversation(conversation, *, by, at):
     return desk_actions.erase(conversation, by=by, at=at)
 
 
-# What is held.
+# The functions below find out which rows are covered by holds.
 
 
 def held(record):
@@ -218,7 +218,7 @@ def _pointing_to(record):
     return {FIELD[type(record)]: record}
 
 
-# Row locks.
+# The functions below lock rows.
 
 
 def lock_subjects(events):

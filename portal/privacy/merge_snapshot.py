@@ -1,7 +1,7 @@
 """Take a snapshot of rows before two records are merged, so that the merge can be undone.
 
 The snapshot is stored as JSON in `MergedRecords.before`. A row is {column: value}. If JSON can't represent a
-value, the snapshot has the text from the field's `value_to_string`, which includes microseconds.
+value, the snapshot has the text from the field's `value_to_string`. The text of a time includes microseconds.
 """
 
 from allauth.account.models import EmailAddress
@@ -70,8 +70,8 @@ def moved_keys(going):
 def own_rows(going):
     """Return [label, field, row] for the rows of `going` that a merge can't simply move.
 
-    For example, the merge deletes a row or combines it with a row of the other person. The items of a list
-    come after the list.
+    The merge may delete such a row, or combine it with a row of the other person. The items of a list come
+    after the list.
     """
     rows = []
     for model, field in references():
@@ -83,7 +83,7 @@ def own_rows(going):
 
 
 def rows_to_compare(going, into):
-    """Return the rows that a merge may change but doesn't delete. The caller reads them before the merge."""
+    """Return the rows that a merge may change but doesn't delete. Call this before the merge."""
     drafts = Draft.objects.filter(person=going)
     both = [going, into]
     return [

@@ -131,7 +131,7 @@ def _refresh_conversations(conversations):
 
 
 def _take_name_and_address(going, into):
-    """Copy the name, language, email address and retention choice to `into`, each only if `into` has none."""
+    """Copy the name, language, email address and retention choice to `into`, but replace no value there."""
     into.name, into.language = into.name or going.name, into.language or going.language
     address = going.email
     if into.email is None and address:
@@ -146,7 +146,7 @@ def _take_name_and_address(going, into):
     into.save(update_fields=["name", "language", "email", "has_shared_visits", *choice])
 
 
-# What a merge does with the rows of one foreign key.
+# Each function below merges the rows of one foreign key. `model` and `field` name the foreign key.
 
 
 def _move(going, into, model, field):
@@ -215,9 +215,9 @@ def _move_mentions(going, into, model, field):
 # The foreign keys whose rows can't all move. Either a person can have only one such row, or the rows are
 # deleted with the record `going`.
 MERGED_BY = {
-    # _take_name_and_address has already moved the address that `into` takes over.
+    # If `into` takes over an address, _take_name_and_address has already moved it.
     ("account.EmailAddress", "user"): _leave_to_end,
-    # merge_people refuses a record with a pending email change.
+    # None of these changes is pending, because merge_people refuses a record with a pending change.
     ("accounts.AddressChange", "person"): _leave_to_end,
     ("accounts.Absence", "person"): _leave_to_end,
     ("accounts.Absence", "cover"): _leave_to_end,
@@ -225,7 +225,7 @@ MERGED_BY = {
     ("accounts.Invitation", "invited_by"): _leave_to_end,
     ("accounts.PinTries", "person"): _leave_to_end,
     ("accounts.SharedDesk", "unlocked_by"): _leave_to_end,
-    # User.save() writes the words of the name that `into` takes over.
+    # If `into` takes over the name, User.save() indexes its words again.
     ("accounts.NameWord", "person"): _leave_to_end,
     ("accounts.Passkey", "person"): _move_passkeys,
     ("accounts.StaffRole", "user"): _leave_to_end,
@@ -235,7 +235,7 @@ MERGED_BY = {
     ("helpsessions.AccountCode", "person"): _leave_to_end,
     ("lists.SavedList", "patron"): _merge_lists,
     ("mfa.Authenticator", "user"): _leave_to_end,
-    # The export contains only the data of the record that ends.
+    # An export of the record `going` lacks the data of `into`, so it would be incomplete after the merge.
     ("privacy.Export", "person"): _leave_to_end,
     ("usersessions.UserSession", "user"): _end_sign_ins,
 }

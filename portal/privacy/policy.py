@@ -2,7 +2,7 @@
 
 The privacy page and a table in docs/privacy.md are made from these lines. A test fails if a model has no
 line, or if a line names a job that the worker doesn't run. The test also fails if the words of a line contain
-a number of days.
+a number of days, because the numbers must come from `Line.periods`.
 """
 
 from .policy_lines import account, conversations, desk, devices, library, visits

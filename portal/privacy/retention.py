@@ -104,7 +104,7 @@ def due(*, at):
     )
 
 
-# The queries for due rows.
+# The functions below return queries for due rows.
 
 
 def due_sessions(at):
@@ -241,7 +241,7 @@ def _forget_some_holds(keys, at):
 def _recommendations(sessions, conversations):
     in_sessions = SessionRecommendation.objects.filter(help_session__in=sessions)
     in_conversations = MessageRecommendation.objects.filter(message__conversation__in=conversations)
-    # A condition with OR would read every recommendation.
+    # This is a union, because a condition with OR would read every recommendation.
     return Recommendation.objects.filter(
         pk__in=in_sessions.order_by()
         .values("recommendation")

@@ -26,8 +26,8 @@ from .locks import lock_rows
 def stop_keeping(help_session, *, by, at):
     """Remove the visit from the account of `by`, and return the visit. `by` is the child or the adult.
 
-    The visit stays with the other person, and so does what `by` wrote in it. Nothing happens if the visit is
-    not in the account of `by`.
+    The other person keeps the visit, including what `by` wrote in it. Nothing happens if the visit is not in
+    the account of `by`.
     """
     help_session = _locked(help_session)
     if help_session.patron_id == by.pk:
@@ -50,7 +50,7 @@ def keep_alone(help_session, *, by, at):
     if help_session.patron_id == by.pk:
         if help_session.shared_with_id:
             _end_adults_part(help_session, at=at)
-            # The event names the child alone, so that neither person can read the other's name.
+            # The event names only the child. If it named both people, each could read the other's name.
             audit.record("ended_sharing", help_session, by=by, patron=by, at=at)
         _leave_to_the_child(help_session)
     return help_session
@@ -127,7 +127,7 @@ def _end_childs_part(help_session, *, at):
 def _detach(help_session, person, *, at):
     """Copy the person's legal holds to the visit. Withdraw unsent emails to the person about the visit."""
     conversations = Conversation.objects.filter(help_session=help_session)
-    # If an answer is being sent at this moment, wait until its emails are saved, so that they are withdrawn.
+    # If an answer is being sent now, wait until its emails are saved. Otherwise they would not be withdrawn.
     lock_rows(conversations)
     holds.copy_holds(person, help_session, at=at)
     withdraw_announcements_to(person, conversations)

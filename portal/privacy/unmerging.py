@@ -90,7 +90,7 @@ def unmerge(merged, *, by, at):
     shared = HelpSession.objects.filter(shared_with=OuterRef("pk"))
     people = User.objects.filter(pk__in=[into.pk, person.pk])
     people.update(has_shared_visits=Exists(shared))
-    # User.save() was not called when the names were restored.
+    # The names were restored without User.save(), which would have indexed their words.
     NameWord.objects.index(people)
     audit.record("unmerged_people", into, by=by, patron=into, at=at)
     audit.record("unmerged_people", person, by=by, patron=person, at=at)
@@ -124,7 +124,7 @@ def _lock(merged, at):
     return locked
 
 
-# Restore rows as they were before the merge.
+# The functions below restore rows as they were before the merge.
 
 
 def _undo_changes(changes):
@@ -150,7 +150,8 @@ def _restore_email(into, before, *, since):
     if snapshot.email_of(into)[0] == before["address"][0]:
         return
     email, is_confirmed = before["address"]
-    # After the merge, somebody else may have added the old email address of `into` to their own record.
+    # After the merge, somebody else may have added the old email address of `into` to their own record. The
+    # address then stays in the other record.
     if User.objects.filter(email=email).exclude(pk=into.pk).exists():
         email = None
     User.objects.filter(pk=into.pk).update(email=email)
@@ -164,7 +165,8 @@ def _restore_email(into, before, *, since):
 
 def _restore_person(columns):
     person = snapshot.from_json(User, columns)
-    # After the merge, somebody else may have added this person's old email address to their own record.
+    # After the merge, somebody else may have added this person's old email address to their own record. The
+    # address then stays in the other record.
     if person.email and User.objects.filter(email=person.email).exists():
         person.email = None
     person.save_base(force_insert=True)
@@ -180,7 +182,7 @@ def _move_back(label, field, row, person, into):
     elif label == EmailAddress._meta.label and person.email is None:
         return
     elif label == EmailAddress._meta.label and not now.exists():
-        # `into` got another address after the merge, and that change deleted the row.
+        # The merged record changed its address after the merge. That change deleted this row.
         _restore_row(label, row)
     else:
         now.filter(**{field: into}).update(**{field: person})
@@ -189,7 +191,7 @@ def _move_back(label, field, row, person, into):
 def _restore_row(label, columns):
     """Insert a row that the merge deleted.
 
-    Insert nothing if the row belongs to a row that no longer exists, or if it conflicts with a newer row.
+    Insert nothing if the row needs another row that no longer exists, or if it conflicts with a newer row.
     """
     row = snapshot.from_json(apps.get_model(label), columns)
     # Check here that the targets of the foreign keys exist. The database would only check this at the commit,
@@ -209,7 +211,7 @@ def _exists(field, row):
     return field.related_model._base_manager.filter(**target).exists()
 
 
-# Move or end what was added after the merge.
+# The functions below handle what was added or changed after the merge.
 
 
 def _end_sharing_that_the_child_ended(person, into, *, at):
@@ -233,7 +235,7 @@ def _keys_of(before, model):
 
 
 def _conversations_shared_with(person, into):
-    """Return the conversations about children's visits in which `person` is the adult again."""
+    """Return the conversations about children's visits that `person` shares as the adult."""
     return Conversation.objects.filter(help_session__shared_with=person).exclude(patron=into).order_by("pk")
 
 
@@ -275,9 +277,9 @@ def _move_access_log(before, person, into, *, since):
 
 
 def _copy_new_holds(person, into, *, since, at):
-    """Copy to the person each hold that was set on `into` after the merge.
+    """Give the person a copy of each hold that was set on `into` after the merge.
 
-    Such a hold may be meant for either of the two people.
+    The coordinator may have meant either of the two people.
     """
     rows = LegalHold.objects.select_for_update(no_key=True).filter(person=into, set_at__gt=since)
     for legal_hold in rows.order_by("pk"):

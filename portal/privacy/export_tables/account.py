@@ -1,4 +1,4 @@
-"""The tables of an export that are about the person, their sign-ins, and what was done with their record."""
+"""The export tables about the person, their sign-ins, and what was done with their record."""
 
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount

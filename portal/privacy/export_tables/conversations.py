@@ -1,4 +1,4 @@
-"""The tables of an export that are about conversations."""
+"""The export tables about conversations."""
 
 from django.db.models import BooleanField, Case, Q, Value, When
 from django.utils.translation import gettext_lazy as _
@@ -19,7 +19,7 @@ from portal.conversations.models import (
 
 from .table import Table, name_of
 
-# For each value of `is_own`, the person who wrote a row on the patron's side.
+# How an export names the writer of a row on the patron's side. The keys are the values of `is_own`.
 FROM = {
     True: "you",
     False: "someone else with access to this visit",
@@ -52,7 +52,7 @@ def _messages(person, at):
     """
     in_theirs = Message.objects.filter(conversation__in=_conversations(person)).order_by().values("pk")
     written = Message.objects.filter(side=Side.PATRON, author=person).order_by().values("pk")
-    # A condition with OR would read every message.
+    # This is a union, because a condition with OR would read every message.
     return Message.objects.shown(at).filter(pk__in=in_theirs.union(written))
 
 

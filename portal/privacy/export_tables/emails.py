@@ -11,9 +11,9 @@ KINDS_FOR_STAFF = ["conversations/mention"]
 
 
 def _emails(person, at):
-    """Return the emails to this person, if they are due.
+    """Return the emails to this person that are due.
 
-    An email that is not due yet is left out, because it would reveal an answer in its undo window.
+    An email that is not due yet would reveal an answer in its undo window.
     """
     due = Notification.objects.filter(recipient=person, due_at__lte=at)
     return due.exclude(kind__in=KINDS_FOR_STAFF).order_by("created_at", "pk")

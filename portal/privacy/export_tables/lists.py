@@ -1,4 +1,4 @@
-"""The tables of an export that are about saved lists."""
+"""The export tables about saved lists."""
 
 from django.utils.translation import gettext_lazy as _
 

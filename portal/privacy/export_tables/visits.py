@@ -1,4 +1,4 @@
-"""The tables of an export that are about visits and recommendations."""
+"""The export tables about visits and recommendations."""
 
 from django.utils.translation import gettext_lazy as _
 

@@ -2,7 +2,7 @@ import json
 
 from django.db import migrations
 
-# Labels and columns inside MergedRecords.before, which unmerging reads.
+# {old: new} for the labels and columns to rename in MergedRecords.before. The module unmerging reads them.
 WORDS = {'"privacy.JoinedRecords"': '"privacy.MergedRecords"', '"holds_shared"': '"has_shared_visits"'}
 
 

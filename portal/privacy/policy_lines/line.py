@@ -41,7 +41,7 @@ class Line:
     # The worker's job that deletes the rows. It is "" if a person deletes the rows, or if they are deleted
     # together with another row.
     ended_by: str = ""
-    # The name of another model, if each row is deleted together with a row of that model.
+    # If each row is deleted together with a row of another model, this is the name of the other model.
     ends_with: str = ""
 
     @property

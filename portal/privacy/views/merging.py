@@ -54,7 +54,7 @@ def merge_records(request):
         messages.error(request, text)
         return redirect("me")
     if into != request.user:
-        # The session belonged to `going`, which the merge has deleted.
+        # This browser session belonged to the record `going`, which the merge has deleted.
         borrowed = is_borrowed(request)
         request.session.flush()
         sign_in(request, into, by="joined", borrowed=borrowed)
