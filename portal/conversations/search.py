@@ -63,7 +63,7 @@ def look_up(text):
     if ids is not None and len(ids) <= COMMON_FROM and common:
         for word in common:
             ids = set(
-                ConversationWords.objects.filter(_holds(word), conversation__in=ids).values_list(
+                ConversationWords.objects.filter(_contains(word), conversation__in=ids).values_list(
                     "conversation", flat=True
                 )
             )
@@ -83,7 +83,7 @@ def _asked(text):
     ]
 
 
-def _holds(word):
+def _contains(word):
     """Return a condition for rows with a word that begins with `word`.
 
     `word` needs no escaping, because folded words contain neither % nor _.

@@ -142,7 +142,7 @@ def attach_code_card(help_session, *, code, by, at):
     attached = ClaimCode.objects.filter(pk=card.pk, state=ClaimCode.State.BLANK, expires_at__gt=at).update(
         state=ClaimCode.State.LIVE, help_session=help_session, expires_at=at + CODE_LIFE
     )
-    if not attached and card.help_session_id != help_session.pk:
+    if not attached and not help_session.claim_codes.live(at).filter(pk=card.pk).exists():
         raise CodeCardAlreadyAttached
     _mark_handed_over(help_session, at)
     audit.record("attached_card", help_session, by=by, at=at)

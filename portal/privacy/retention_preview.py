@@ -65,7 +65,7 @@ def next_to_go(person, library):
     return library.today(min(ends)) if ends else None
 
 
-def name_of(person):
+def choice_in_words(person):
     """Return the person's current retention choice as a text."""
     chosen = retention_choice.chosen_by(person)
     if chosen == Remember.UNTIL:

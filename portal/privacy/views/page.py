@@ -10,7 +10,7 @@ from portal.helpsessions.models import HelpSession
 from portal.privacy.access_log_page import who_looked
 from portal.privacy.policy import lines_for_patrons
 from portal.privacy.policy_lines.line import in_words
-from portal.privacy.retention_preview import name_of, next_to_go
+from portal.privacy.retention_preview import choice_in_words, next_to_go
 
 LOOKS_SHOWN = 5
 
@@ -37,7 +37,7 @@ def privacy(request):
         context |= {
             "looks": looks[:LOOKS_SHOWN],
             "more_looks": len(looks) > LOOKS_SHOWN or further,
-            "remembers": name_of(person),
+            "remembers": choice_in_words(person),
             "next_to_go": next_to_go(person, request.library),
         }
     return render(request, "privacy/privacy.html", context)

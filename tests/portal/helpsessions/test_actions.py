@@ -197,6 +197,15 @@ def test_code_card_cannot_be_attached_to_a_second_help_session(staff, branch):
         handover.attach_code_card(other, code="0" * 13, by=staff, at=NOW)
 
 
+def test_revoked_code_card_cannot_be_attached_to_its_help_session_again(staff, branch):
+    (code,) = handover.print_code_cards(by=staff, at=NOW, branch=branch, count=1)
+    session = HelpSessionFactory(branch=branch)
+    handover.attach_code_card(session, code=code, by=staff, at=NOW)
+    handover.revoke_codes(session, by=staff, at=NOW)
+    with pytest.raises(handover.CodeCardAlreadyAttached):
+        handover.attach_code_card(session, code=code, by=staff, at=NOW)
+
+
 def test_revoking_the_codes_of_a_help_session_affects_no_other_help_session(staff, library):
     session, other = HelpSessionFactory(), HelpSessionFactory()
     first, second, foreign = code_for(session), code_for(session), code_for(other)
