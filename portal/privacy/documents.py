@@ -30,7 +30,7 @@ def _privacy_table():
         lines += [
             f"**{group.value}**",
             "",
-            "| table | what | until | why | in a person's export |",
+            "| table | what | how long | why | in a person's export |",
             "|---|---|---|---|---|",
         ]
         for label, line in POLICY.items():

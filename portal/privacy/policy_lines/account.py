@@ -11,7 +11,10 @@ from .line import Group, Line
 LINES = {
     "accounts.User": Line(
         _("your name, email address and language, if you gave them (only the first name of a child)"),
-        _("you erase your account, or {0} after you gave an email address that no code confirmed"),
+        _(
+            "Kept until you erase your account, or for {0} if you never confirm the email address "
+            "that you gave."
+        ),
         _("to recognize you and write to you"),
         Group.PERSON,
         (UNCONFIRMED_FOR,),
@@ -20,14 +23,14 @@ LINES = {
     ),
     "accounts.NameWord": Line(
         "the words of a name in plain letters, for the desk's search",
-        "the name is changed or the account is erased",
+        "Kept until the name is changed or the account is erased.",
         "to find the person",
         Group.PARTS,
         ends_with="accounts.User",
     ),
     "account.EmailAddress": Line(
         "an email address, and whether a code confirmed it",
-        "the account is erased",
+        "Kept until the account is erased.",
         "to send the sign-in code",
         Group.PARTS,
         exported=True,
@@ -35,7 +38,7 @@ LINES = {
     ),
     "account.EmailConfirmation": Line(
         "nothing: a code confirms addresses, so there are no rows",
-        "never made",
+        "Never made.",
         "part of the sign-in package",
         Group.LIBRARY,
     ),
@@ -44,7 +47,7 @@ LINES = {
             "the number of your library card, and your patron group and home branch from the "
             "library's own system, but never the PIN"
         ),
-        _("you erase your account"),
+        _("Kept until you erase your account."),
         _("to recognize you when you sign in with the card, even after you get a new card"),
         Group.PERSON,
         exported=True,
@@ -55,27 +58,27 @@ LINES = {
             "the ID of your campus or city account, if you sign in with it, and nothing else from "
             "that account"
         ),
-        _("you disconnect that account or erase your library account"),
-        _("to recognize you when you sign in with that account"),
+        _("Kept until you disconnect your campus or city account, or erase your library account."),
+        _("to recognize you when you sign in with your campus or city account"),
         Group.PERSON,
         exported=True,
         ends_with="accounts.User",
     ),
     "socialaccount.SocialApp": Line(
         "nothing: the provider is in the settings, so there are no rows",
-        "never made",
+        "Never made.",
         "part of the sign-in package",
         Group.LIBRARY,
     ),
     "socialaccount.SocialToken": Line(
         "nothing: tokens of the provider are not kept",
-        "never made",
+        "Never made.",
         "part of the sign-in package",
         Group.LIBRARY,
     ),
     "accounts.Consent": Line(
         _("what you agreed to, in the words you read, and when"),
-        _("you erase your account"),
+        _("Kept until you erase your account."),
         _("to prove what you chose"),
         Group.PERSON,
         exported=True,
@@ -84,8 +87,8 @@ LINES = {
     "accounts.AddressChange": Line(
         _("the new email address, if you asked for a change and can't read the old one"),
         _(
-            "{0} after you asked. Then the new address replaces the old one, unless the change is "
-            "stopped first"
+            "Kept for {0} after you asked for the change. Then the new address replaces the old "
+            "one, unless the change was stopped."
         ),
         _("so that the owner of the old address has time to stop the change"),
         Group.PERSON,
@@ -95,8 +98,8 @@ LINES = {
     ),
     "privacy.Export": Line(
         _("a copy of your data, if you asked for one"),
-        _("{0} after it was made, or until a newer copy is ready"),
-        _("so that you can download it"),
+        _("Kept for {0} after the copy was made, or until a newer copy is ready."),
+        _("so that you can download the copy"),
         Group.PERSON,
         (Export.KEPT_FOR,),
         ended_by="forget_old_exports",
@@ -107,7 +110,7 @@ LINES = {
             "a receipt for each erased account, with the date and the number of visits, messages and "
             "so on, but no name"
         ),
-        _("the library deletes its records"),
+        _("Kept until the library deletes the receipts."),
         _("to show that the account was erased"),
         Group.PERSON,
     ),

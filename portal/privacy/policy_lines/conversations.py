@@ -12,8 +12,9 @@ LINES = {
     "conversations.Conversation": Line(
         _("a conversation between you and the library"),
         _(
-            "the visit that it is about is deleted. A conversation about no visit stays {0} after it "
-            "was closed, or as long as you choose. Without a library account, it stays {1}"
+            "A conversation about a visit is kept until the visit is deleted. Other conversations "
+            "are kept for {0} after they are closed, or as long as you choose. If you have no "
+            "library account, they are kept for {1}."
         ),
         _("to answer you"),
         Group.MESSAGES,
@@ -23,7 +24,7 @@ LINES = {
     ),
     "conversations.Message": Line(
         _("the messages between you and the library"),
-        _("the conversation is deleted"),
+        _("Kept until the conversation is deleted."),
         _("to answer you"),
         Group.MESSAGES,
         exported=True,
@@ -31,14 +32,14 @@ LINES = {
     ),
     "conversations.ConversationWords": Line(
         "a second copy of the words of a conversation, for the desk's search",
-        "the message or the conversation is deleted",
+        "Kept until the message or the conversation is deleted.",
         "to find it",
         Group.PARTS,
         ends_with="conversations.Conversation",
     ),
     "conversations.MessageRecommendation": Line(
         "which items belong to an answer",
-        "the message is deleted",
+        "Kept until the message is deleted.",
         "to show them together",
         Group.PARTS,
         exported=True,
@@ -46,7 +47,7 @@ LINES = {
     ),
     "conversations.Event": Line(
         "when a conversation was closed and reopened, and who did it",
-        "the conversation is deleted",
+        "Kept until the conversation is deleted.",
         "to show what happened",
         Group.PARTS,
         exported=True,
@@ -54,15 +55,15 @@ LINES = {
     ),
     "conversations.Participation": Line(
         _("how far you and the library have read a conversation, and which staff members have it open"),
-        _("the conversation is deleted"),
-        _("to show what is new, and that someone is working on it"),
+        _("Kept until the conversation is deleted."),
+        _("to show what is new, and that someone is working on your conversation"),
         Group.MESSAGES,
         exported=True,
         ends_with="conversations.Conversation",
     ),
     "conversations.Draft": Line(
         _("messages you have written but not sent"),
-        _("you send or delete them, but no longer than {0}"),
+        _("Kept until you send or delete the messages, for {0} at most."),
         _("so that nothing you typed is lost"),
         Group.MESSAGES,
         (drafts.KEPT_FOR,),
@@ -72,8 +73,8 @@ LINES = {
     ),
     "conversations.Attachment": Line(
         _("pictures and PDFs, without the place where a picture was taken"),
-        _("the conversation is deleted, or {0} after you added a file that you didn't send"),
-        _("to show them to you and the library"),
+        _("Kept until the conversation is deleted. A file that you added but didn't send is kept for {0}."),
+        _("to show the files to you and the library"),
         Group.MESSAGES,
         (attachments.UNSENT_FOR,),
         exported=True,
@@ -82,15 +83,15 @@ LINES = {
     ),
     "conversations.ReadersForm": Line(
         _("your answers in “Find me something to read”"),
-        _("the conversation is deleted"),
-        _("to recommend what fits"),
+        _("Kept until the conversation is deleted."),
+        _("to recommend items that suit you"),
         Group.MESSAGES,
         exported=True,
         ends_with="conversations.Conversation",
     ),
     "notifications.Notification": Line(
         _("the emails sent to you (if an email has a code or a link, its text is deleted after sending)"),
-        _("{0} after an email was sent, or {1} if it couldn't be sent"),
+        _("An email is kept for {0} after it was sent. An email that couldn't be sent is kept for {1}."),
         _("to send emails, and to find out why an email didn't arrive"),
         Group.EMAILS,
         (KEEP_DELIVERED, KEEP_DEAD),

@@ -11,9 +11,9 @@ from .line import Group, Line
 
 LINES = {
     "accounts.AuditEvent": Line(
-        _("who opened or changed something and when, but not what it said"),
-        _("{0} have passed, or longer if the law requires it"),
-        _("so that you can see who looked"),
+        _("a log of who opened or changed your data, and when, without the data itself"),
+        _("Kept for {0}, or longer if the law requires it."),
+        _("so that you can see who looked at your data"),
         Group.DESK,
         (EVENTS_FOR,),
         exported=True,
@@ -24,7 +24,7 @@ LINES = {
             "a staff member's reason for opening your record, if you had no visit or conversation at "
             "their desk"
         ),
-        _("you erase your account or {0} have passed, or longer if the law requires it"),
+        _("Kept until you erase your account, for {0} at most. Kept longer if the law requires it."),
         _("so that a coordinator can check the reason"),
         Group.DESK,
         (EVENTS_FOR,),
@@ -33,23 +33,23 @@ LINES = {
     ),
     "privacy.MergedRecords": Line(
         _("what two records contained before they were merged"),
-        _("{0} after the merge"),
-        _("so that a mistake can be undone"),
+        _("Kept for {0} after the two records were merged."),
+        _("so that a mistaken merge can be undone"),
         Group.DESK,
         (CAN_BE_UNMERGED_FOR,),
         ended_by="forget_merged_records",
     ),
     "helpsessions.SessionNote": Line(
         _("a note by staff about a visit"),
-        _("the visit is deleted"),
-        _("so that colleagues can continue"),
+        _("Kept until the visit is deleted."),
+        _("so that other staff can continue to help you"),
         Group.DESK,
         ends_with="helpsessions.HelpSession",
     ),
     "helpsessions.UnfinishedForm": Line(
         _("what staff typed about a visit that isn't recorded yet"),
-        _("the visit is recorded or discarded, but no longer than {0}"),
-        _("so that nothing they typed is lost"),
+        _("Kept until staff record or discard the visit, for {0} at most."),
+        _("so that nothing staff typed is lost"),
         Group.DESK,
         (UNFINISHED_FOR,),
         ended_by="forget_what_is_due",
@@ -57,39 +57,36 @@ LINES = {
     ),
     "conversations.DeskEvent": Line(
         _("which staff members took, assigned, transferred or snoozed a conversation, and when"),
-        _("the conversation is deleted"),
-        _("so that colleagues can continue"),
+        _("Kept until the conversation is deleted."),
+        _("so that other staff can continue to help you"),
         Group.DESK,
         ends_with="conversations.Conversation",
     ),
     "conversations.ConversationNote": Line(
         _("notes by staff about a conversation"),
-        _("the conversation is deleted"),
-        _("so that colleagues can continue"),
+        _("Kept until the conversation is deleted."),
+        _("so that other staff can continue to help you"),
         Group.DESK,
         ends_with="conversations.Conversation",
     ),
     "conversations.NoteMention": Line(
         "which staff members a note mentions, and whether they have seen it",
-        "the note is deleted",
+        "Kept until the note is deleted.",
         "to notify them",
         Group.STAFF,
         ends_with="conversations.ConversationNote",
     ),
     "privacy.LegalHold": Line(
         _("a legal hold: a note that the law forbids deleting a record for now, and why"),
-        _("{0} after a coordinator lifts the hold"),
-        _(
-            "because the law requires it. During a hold, the record isn't deleted, whatever time this page "
-            "gives"
-        ),
+        _("Kept for {0} after a coordinator lifts the hold."),
+        _("because the law requires us to keep the record, even longer than this page says"),
         Group.DESK,
         (EVENTS_FOR,),
         ended_by="forget_what_is_due",
     ),
     "accounts.StaffRole": Line(
         "at which branch a staff member works, and whether as a coordinator",
-        "a coordinator ends it",
+        "Kept until a coordinator ends it.",
         "to open the desk only to staff",
         Group.STAFF,
         exported=True,
@@ -98,7 +95,7 @@ LINES = {
     "accounts.Invitation": Line(
         "the people invited to work at a desk: name, address, language, a fingerprint of the link's token, "
         "and who invited them",
-        "they accept or a coordinator withdraws it, {0} at most",
+        "Kept until they accept or a coordinator withdraws it, for {0} at most.",
         "to let staff sign in",
         Group.STAFF,
         (Invitation.KEPT_FOR,),
@@ -108,7 +105,7 @@ LINES = {
     ),
     "accounts.InvitedRole": Line(
         "the branches and roles of an invitation",
-        "the invitation is deleted",
+        "Kept until the invitation is deleted.",
         "to let staff sign in",
         Group.STAFF,
         exported=True,
@@ -116,7 +113,7 @@ LINES = {
     ),
     "accounts.SharedDesk": Line(
         "a shared desk computer that is unlocked: branch, name, who unlocked it, a fingerprint of its cookie",
-        "the day is over or someone closes it, {0} at most",
+        "Kept until the day is over or someone closes it, for {0} at most.",
         "so that staff can switch there with a PIN",
         Group.STAFF,
         (shared_desks.LASTS,),
@@ -125,28 +122,28 @@ LINES = {
     "accounts.DeskPin": Line(
         "a fingerprint of a staff member's PIN for shared desk computers, never the PIN itself, and the day "
         "it was set",
-        "the person removes it or has no role any more",
+        "Kept until the person removes it or has no role any more.",
         "to open a shared desk computer as that person",
         Group.STAFF,
         ends_with="accounts.User",
     ),
     "accounts.PinTries": Line(
         "how often a person's PIN was wrong on a shared desk computer",
-        "the computer's day is over",
+        "Kept until the computer's day is over.",
         "to block a PIN that someone tries to guess",
         Group.STAFF,
         ends_with="accounts.SharedDesk",
     ),
     "mfa.Authenticator": Line(
         "the secret of a second factor",
-        "the person removes it or has no role any more",
+        "Kept until the person removes it or has no role any more.",
         "to sign staff in safely",
         Group.STAFF,
         ends_with="accounts.User",
     ),
     "accounts.Absence": Line(
         "the days on which a staff member is away, and who covers for them",
-        "they or a coordinator remove it",
+        "Kept until they or a coordinator remove it.",
         "so that nobody waits for them",
         Group.STAFF,
         ends_with="accounts.User",

@@ -14,9 +14,9 @@ from .line import Group, Line
 
 LINES = {
     "accounts.RefusedPost": Line(
-        _("what you typed into a form when your sign-in or the form expired"),
-        _("{0} have passed"),
-        _("so that you don't have to type it again"),
+        _("the text of a form that you couldn't send, because your sign-in or the form had expired"),
+        _("Kept for {0}."),
+        _("so that you don't have to type your text again"),
         Group.DEVICES,
         (RefusedPost.KEPT_FOR,),
         ended_by="forget_refused_posts",
@@ -24,12 +24,12 @@ LINES = {
     ),
     "sessions.Session": Line(
         _(
-            "that this device is signed in, which codes it opened, and a question that waits until "
-            "you say where to send the answer"
+            "a note that this device is signed in, the visits that it opened with a code, and a "
+            "question that you started but haven't sent yet"
         ),
         _(
-            "you sign out, or {0} after you last used the device. The question stays until you send "
-            "or delete it, but no longer than {1}"
+            "Kept until you sign out, or for {0} after you last used the device. A question that "
+            "you haven't sent is kept until you send or delete it, for {1} at most."
         ),
         _("so that you can come back without a new code"),
         Group.DEVICES,
@@ -38,7 +38,7 @@ LINES = {
     ),
     "usersessions.UserSession": Line(
         _("the devices you are signed in on, and their network addresses"),
-        _("you sign out on that device"),
+        _("Kept until you sign out on the device."),
         _("so that you can sign out a device that you lost"),
         Group.DEVICES,
         exported=True,
@@ -46,7 +46,7 @@ LINES = {
     ),
     "portal.LimitCount": Line(
         _("how often you did something that we limit, such as asking for a code, but not your name"),
-        _("the limit ends, but no longer than {0}"),
+        _("Kept until the limit ends, for {0} at most."),
         _("so that nobody can guess codes or flood the library"),
         Group.DEVICES,
         (limits.KEPT_FOR,),
@@ -54,7 +54,7 @@ LINES = {
     ),
     "accounts.Passkey": Line(
         _("your passkeys: their names, their public keys, and the days you added and last used them"),
-        _("you remove them or erase your account"),
+        _("Kept until you remove the passkeys or erase your account."),
         _("so that you can sign in without a code"),
         Group.DEVICES,
         exported=True,
@@ -62,7 +62,7 @@ LINES = {
     ),
     "helpsessions.AccountCode": Line(
         _("a fingerprint of the code that opens your account for the first time, never the code itself"),
-        _("you use the code, but no longer than {0}"),
+        _("Kept until you use the code, for {0} at most."),
         _("so that you can sign in without an email address"),
         Group.DEVICES,
         (account_codes.LIFE,),

@@ -6,67 +6,87 @@ from .line import Group, Line
 
 LINES = {
     "accounts.Library": Line(
-        "the library's name and look", "the portal is removed", "to show it", Group.LIBRARY
+        "the library's name and look", "Kept until the portal is removed.", "to show it", Group.LIBRARY
     ),
-    "accounts.Branch": Line("the branches", "the portal is removed", "to show them", Group.LIBRARY),
+    "accounts.Branch": Line(
+        "the branches", "Kept until the portal is removed.", "to show them", Group.LIBRARY
+    ),
     "accounts.OpeningHours": Line(
-        "when a branch is open", "a coordinator changes it", "to say when an answer will come", Group.LIBRARY
+        "when a branch is open",
+        "Kept until a coordinator changes it.",
+        "to say when an answer will come",
+        Group.LIBRARY,
     ),
     "accounts.ClosedDay": Line(
         "days on which a branch is closed",
-        "a coordinator removes it",
+        "Kept until a coordinator removes it.",
         "to say when an answer will come",
         Group.LIBRARY,
     ),
     "conversations.ReplyTemplate": Line(
-        "reply templates", "a coordinator removes them", "to write them only once", Group.LIBRARY
+        "reply templates", "Kept until a coordinator removes them.", "to write them only once", Group.LIBRARY
     ),
     "conversations.BranchQueue": Line(
         "how often a branch's queue has changed",
-        "the portal is removed",
+        "Kept until the portal is removed.",
         "to show an open queue what is new",
         Group.LIBRARY,
     ),
     "recommendations.Topic": Line(
-        "the library's topics", "a coordinator changes them", "to sort help sessions", Group.LIBRARY
+        "the library's topics",
+        "Kept until a coordinator changes them.",
+        "to sort help sessions",
+        Group.LIBRARY,
     ),
     "recommendations.TopicName": Line(
         "names of topics in other languages",
-        "a coordinator changes them",
+        "Kept until a coordinator changes them.",
         "to show them in the language of the page",
         Group.LIBRARY,
         ends_with="recommendations.Topic",
     ),
     "recommendations.Item": Line(
         "titles and other items that can be recommended",
-        "the library removes them",
+        "Kept until the library removes them.",
         "to recommend them",
         Group.LIBRARY,
     ),
     "recommendations.Holding": Line(
-        "where a branch keeps an item", "the item is removed", "to find it on the shelf", Group.LIBRARY
+        "where a branch keeps an item",
+        "Kept until the item is removed.",
+        "to find it on the shelf",
+        Group.LIBRARY,
     ),
     "recommendations.SearchEntry": Line(
-        "an item's words, for the search", "the item is removed", "to find it", Group.LIBRARY
+        "an item's words, for the search", "Kept until the item is removed.", "to find it", Group.LIBRARY
     ),
     "notifications.RepeatedJob": Line(
-        "when a repeated job is due again", "the portal is removed", "to run it only once", Group.LIBRARY
+        "when a repeated job is due again",
+        "Kept until the portal is removed.",
+        "to run it only once",
+        Group.LIBRARY,
     ),
     "notifications.Heartbeat": Line(
         "when a worker last reported that it runs",
-        "{0} have passed without another report",
+        "Kept for {0} without another report.",
         "to notice a worker that has stopped",
         Group.LIBRARY,
         (timedelta(days=1),),
         ended_by="forget_old_notifications",
     ),
     "auth.Permission": Line(
-        "names of permissions, unused", "the portal is removed", "part of the web framework", Group.LIBRARY
+        "names of permissions, unused",
+        "Kept until the portal is removed.",
+        "part of the web framework",
+        Group.LIBRARY,
     ),
     "auth.Group": Line(
-        "groups of permissions, unused", "the portal is removed", "part of the web framework", Group.LIBRARY
+        "groups of permissions, unused",
+        "Kept until the portal is removed.",
+        "part of the web framework",
+        Group.LIBRARY,
     ),
     "contenttypes.ContentType": Line(
-        "names of the models", "the portal is removed", "part of the web framework", Group.LIBRARY
+        "names of the models", "Kept until the portal is removed.", "part of the web framework", Group.LIBRARY
     ),
 }

@@ -27,6 +27,8 @@ class Group(Enum):
 class Line:
     """A policy line: what the library keeps in the rows of one model, until when, and why.
 
+    `keeps` and `why` are parts of a sentence, and `until` has whole sentences.
+
     The values in `periods` replace `{0}` and `{1}` in `until`. The code that deletes the rows uses the same
     values.
     """

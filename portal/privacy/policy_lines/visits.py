@@ -10,14 +10,15 @@ from .line import Group, Line
 LINES = {
     "helpsessions.HelpSession": Line(
         _(
-            "your question, the summary written for you, and how it turned out. Your name, and the "
-            "name of an adult who shares the visit, only after you add the visit to your account"
+            "your question, the summary written for you, and how it turned out. We keep your "
+            "name, and the name of an adult who shares the visit, only after you add the visit to "
+            "your account"
         ),
         _(
-            "{0} after you added the visit to your account, or as long as you choose. A child's visit "
-            "stays {2} at most. A quiet visit, or a visit in no account, stays {1}. A visit stays "
-            "while a conversation about it is open. After that, we only count the kind of help, the "
-            "branch, the day and the hour"
+            "Kept for {0} after you add the visit to your account, or as long as you choose. A "
+            "child's visit is kept for {2} at most. A quiet visit, or a visit in no account, is "
+            "kept for {1}. A visit isn't deleted while a conversation about it is open. After a "
+            "visit is deleted, we only count the kind of help, the branch, the day and the hour."
         ),
         _("so that we can continue where you left off"),
         Group.VISITS,
@@ -27,7 +28,7 @@ LINES = {
     ),
     "helpsessions.SessionRecommendation": Line(
         "which items belong to a help session",
-        "the help session is deleted",
+        "Kept until the help session is deleted.",
         "to show them together",
         Group.PARTS,
         exported=True,
@@ -35,7 +36,7 @@ LINES = {
     ),
     "helpsessions.ClaimCode": Line(
         _("a fingerprint of the code that opens a visit, never the code itself"),
-        _("{1} after the code expires. A code works for {0}"),
+        _("A code works for {0}. Its fingerprint is kept for {1} after the code expires."),
         _("to open the visit, and to explain why an old code doesn't work"),
         Group.VISITS,
         (CODE_LIFE, FORGET_ENDED_CODES_AFTER),
@@ -44,26 +45,26 @@ LINES = {
     "recommendations.Recommendation": Line(
         _("an item we recommended to you, the reason, and what you said about it"),
         _(
-            "the visit or answer that it belongs to is deleted. After that, we only count the item "
-            "and whether it helped"
+            "Kept until the visit or answer with this item is deleted. After that, we only count "
+            "the item and whether it helped."
         ),
-        _("to learn what helps"),
+        _("to learn which items help"),
         Group.VISITS,
         exported=True,
         ends_with="helpsessions.HelpSession",
     ),
     "lists.SavedList": Line(
         _("your lists"),
-        _("you delete them"),
-        _("because you made them"),
+        _("Kept until you delete the lists."),
+        _("because you made the lists"),
         Group.LISTS,
         exported=True,
         ends_with="accounts.User",
     ),
     "lists.SavedItem": Line(
         _("the items on your lists"),
-        _("you remove them"),
-        _("because you saved them"),
+        _("Kept until you remove the items."),
+        _("because you saved the items"),
         Group.LISTS,
         exported=True,
         ends_with="lists.SavedList",
