@@ -243,7 +243,7 @@ class Recommendation(models.Model):
         HELPED = "helped", _("helped")
         PARTLY = "partly", _("partly")
         DID_NOT_HELP = "did_not_help", _("did not help")
-        COULD_NOT_GET_IT = "could_not_get_it", _("could not get it")
+        COULD_NOT_GET_IT = "could_not_get_it", _("could not get the item")
         NOT_TRIED = "not_tried", _("not tried yet")
 
     class Why(models.TextChoices):

@@ -13,14 +13,14 @@ FOR_INFORMATION = [
     (Verdict.HELPED.value, _("helped")),
     (Verdict.PARTLY.value, _("partly")),
     (Verdict.DID_NOT_HELP.value, _("did not help")),
-    (Verdict.COULD_NOT_GET_IT.value, _("could not get it")),
+    (Verdict.COULD_NOT_GET_IT.value, _("could not get the item")),
     (Verdict.NOT_TRIED.value, _("not tried yet")),
 ]
 FOR_ENJOYMENT = [
     (Verdict.HELPED.value, _("liked it")),
     (Verdict.PARTLY.value, _("so-so")),
     (Verdict.DID_NOT_HELP.value, _("not for me")),
-    (Verdict.COULD_NOT_GET_IT.value, _("could not get it")),
+    (Verdict.COULD_NOT_GET_IT.value, _("could not get the item")),
     (Verdict.NOT_TRIED.value, _("not started")),
 ]
 

@@ -52,7 +52,8 @@ class PasskeyNameForm(forms.Form):
         max_length=80,
         error_messages={"required": _("Enter a name that you'll recognize.")},
         help_text=_(
-            "Name the device it's on. Then you'll know which passkey to remove if you lose that device."
+            "Enter the name of the device with this passkey. Then you'll know which passkey to "
+            "remove if you lose the device."
         ),
     )
 

@@ -29,7 +29,7 @@ class Library(models.Model):
 
         PAPER = "paper", _("paper only")
         SHARED = "shared", _("shared with an adult")
-        OWN = "own", _("the child's own")
+        OWN = "own", _("in the child's own account")
 
     name = models.CharField(_("name"), max_length=120)
     time_zone = models.CharField(
@@ -61,19 +61,24 @@ class Library(models.Model):
         _("close conversations after (days)"),
         default=14,
         validators=[MaxValueValidator(365)],
-        help_text=_("Counted from the library's answer, if the patron doesn't reply. 0 means never."),
+        help_text=_(
+            "The days are counted from the library's answer, if the patron doesn't reply. 0 means never."
+        ),
     )
     released_after_days = models.PositiveSmallIntegerField(
         _("release untouched conversations after (days)"),
         default=3,
         validators=[MaxValueValidator(90)],
-        help_text=_("Counted from the day a staff member took it, if they don't answer. 0 means never."),
+        help_text=_(
+            "The days are counted from the day on which a staff member took the conversation, if "
+            "they don't answer. 0 means never."
+        ),
     )
     desk_locks_after_minutes = models.PositiveSmallIntegerField(
         _("lock a shared desk computer after (minutes)"),
         default=5,
         validators=[MinValueValidator(1), MaxValueValidator(60)],
-        help_text=_("Counted from its last use."),
+        help_text=_("The minutes are counted from the last use of the computer."),
     )
     default_branch = models.ForeignKey(
         "Branch",
@@ -146,7 +151,7 @@ class Branch(models.Model):
     address = models.CharField(_("address"), max_length=200, blank=True)
     phone = models.CharField(_("phone"), max_length=40, blank=True)
     promise_hours = models.PositiveSmallIntegerField(
-        _("answers within (opening hours)"),
+        _("promised time to answer (opening hours)"),
         default=24,
         validators=[MinValueValidator(1), MaxValueValidator(400)],
     )

@@ -17,7 +17,7 @@ OWN_WORDS = _("Or in your own words")
 
 class LovedStep(forms.Form):
     title = _("What have you loved lately?")
-    summary = _("Loved lately")
+    summary = _("Recent favorites")
     words = TextField(
         label=title,
         help_text=_("A book, a series or a film. One is enough. If you can't think of any, continue."),
@@ -52,7 +52,7 @@ class MoodStep(forms.Form):
 
 class AvoidStep(forms.Form):
     title = _("What should we leave out?")
-    summary = _("Leave out")
+    summary = _("What to leave out")
     words = TextField(
         label=title,
         help_text=_(

@@ -78,13 +78,13 @@ def _people(characters, *, with_roles=False):
 def _codes(request):
     """Return one row for each kind of code, with the link of the code. The first row also has a QR code."""
     meaning = {
-        "live": _("opens a help session"),
-        "quiet": _("opens a quiet session"),
-        "card": _("is from a code card and opens a help session"),
-        "blank": _("is on a code card without a help session"),
-        "kept": _("was used to keep the help session in an account"),
-        "forgotten": _("is older than 30 days and has expired"),
-        "revoked": _("was revoked by the library"),
+        "live": _("This code opens a help session."),
+        "quiet": _("This code opens a quiet session."),
+        "card": _("This code is from a code card. It opens a help session."),
+        "blank": _("This code is on a code card that has no help session yet."),
+        "kept": _("This code was used to keep a help session in an account."),
+        "forgotten": _("This code is older than 30 days and has expired."),
+        "revoked": _("The library revoked this code."),
     }
     known = build.codes_to_try()
     rows = []

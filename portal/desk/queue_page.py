@@ -43,7 +43,9 @@ def lists_context(request, asked, topics, at, *, opened_at=None):
     ]
     new = ""
     if counts.new:
-        new = ngettext("%(count)s new in this list", "%(count)s new in this list", counts.new)
+        new = ngettext(
+            "%(count)s new conversation in this list", "%(count)s new conversations in this list", counts.new
+        )
         new %= {"count": queue.count_in_words(counts.new)}
     return {
         "asked": asked,
@@ -111,21 +113,21 @@ def empty_list_context(asked):
             _("Nobody is waiting"),
             _(
                 "Conversations appear here when a patron writes. They also appear when a patron says "
-                "that an item didn't help, or that they couldn't get it. The longest wait comes first."
+                "that an item didn't help, or couldn't get the item. The longest wait comes first."
             ),
         ),
         "mine": (
             _("Nothing is assigned to you"),
             _(
-                "Conversations assigned to you appear here until they are closed. So do those of a "
-                "colleague you cover for."
+                "Conversations assigned to you appear here until they are closed. The conversations "
+                "of a colleague you cover for appear here too."
             ),
         ),
         "patron": (
             _("No conversation is waiting for a patron"),
             _(
                 "Answered conversations stay here until the patron writes. If the patron doesn't "
-                "write, they close by themselves."
+                "write, the conversations close by themselves."
             ),
         ),
         "snoozed": (

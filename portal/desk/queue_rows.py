@@ -125,10 +125,13 @@ class RowRenderer:
         if row.assignee_id not in self.away:
             return name
         if cover is None:
-            return _("Free to take: %(name)s is away") % {"name": name}
+            return _("Anyone can take this: %(name)s is away") % {"name": name}
         if cover == self.user:
-            return _("%(name)s is away: you cover") % {"name": name}
-        return _("%(name)s is away: %(cover)s covers") % {"name": name, "cover": cover_name or _("a patron")}
+            return _("%(name)s is away, so you cover") % {"name": name}
+        return _("%(name)s is away, so %(cover)s covers") % {
+            "name": name,
+            "cover": cover_name or _("a patron"),
+        }
 
     def _wait(self, row, is_overdue):
         if row.status == Status.WAITING_FOR_STAFF:

@@ -164,7 +164,11 @@ def _desk_event_in_words(event):
             else _("%(by)s reassigned this from %(was)s to %(to)s")
         )
     elif event.kind == kind.UNASSIGNED:
-        words = _("%(by)s unassigned themselves") if by_assignee else _("%(by)s unassigned %(was)s")
+        words = (
+            _("%(by)s is no longer assigned to this conversation")
+            if by_assignee
+            else _("%(by)s unassigned %(was)s from this conversation")
+        )
     elif event.kind == kind.RELEASED:
         words = _("Released, because %(was)s didn't answer in time")
     elif event.kind == kind.TRANSFERRED:
@@ -179,7 +183,7 @@ def _desk_event_in_words(event):
             else _("Back in the queue, because the snooze ended")
         )
     elif event.kind == kind.CLOSED:
-        words = _("%(by)s closed this before anyone wrote")
+        words = _("%(by)s closed this conversation before anyone wrote")
     else:
         words = _("%(by)s logged this as a contact")
     return words % names

@@ -61,7 +61,7 @@ class HelpSession(models.Model):
     """
 
     class Status(models.TextChoices):
-        UNFINISHED = "unfinished", _("to be finished")
+        UNFINISHED = "unfinished", _("not finished yet")
         RECORDED = "recorded", _("recorded")
         TALLY = "tally", _("tally")
 
@@ -335,11 +335,11 @@ class ClaimCode(models.Model):
     """A code with which a patron opens a session. The database stores only the HMAC of the code."""
 
     class State(models.TextChoices):
-        BLANK = "blank", _("on a code card, not attached yet")
+        BLANK = "blank", _("on a code card that has no help session yet")
         LIVE = "live", _("in use")
-        KEPT = "kept", _("ended: the session was kept in an account")
+        KEPT = "kept", _("ended: the patron kept the help session in an account")
         REVOKED = "revoked", _("revoked")
-        FORGOTTEN = "forgotten", _("ended: the session was forgotten")
+        FORGOTTEN = "forgotten", _("ended: the time for keeping the help session was over")
 
     hmac = models.CharField(max_length=64, unique=True)
     state = models.CharField(max_length=9, choices=State)

@@ -70,9 +70,9 @@ def _line(kind, count):
         ),
         "messages_left": lambda: ngettext(
             "%(count)s message that you wrote about a child's visit stays with the visit, without "
-            "your name. So do its files.",
+            "your name. Its files stay too.",
             "%(count)s messages that you wrote about a child's visit stay with the visit, without "
-            "your name. So do their files.",
+            "your name. Their files stay too.",
             count,
         ),
         "visits_left": lambda: ngettext(

@@ -142,7 +142,7 @@ def test_invitation_email_uses_the_invited_patrons_language_and_is_emptied_after
         ({"at_hill": "director"}, "Select a valid choice"),
         ({"at_hill": "staff", "email": "noor"}, "Enter the full email address"),
         ({"at_hill": "staff", "name": " "}, "Enter the name that patrons will see"),
-        ({"at_hill": "staff", "email": "rosa@example.org"}, "They already work at Hill"),
+        ({"at_hill": "staff", "email": "rosa@example.org"}, "This person already works at Hill"),
         ({"at_hill": "staff", "email": "kim@example.org"}, "This address already has an invitation"),
     ],
 )

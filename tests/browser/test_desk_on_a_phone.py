@@ -250,8 +250,8 @@ def test_new_conversations_do_not_move_the_rows_of_an_open_queue_page(
     )
     page.clock.run_for(6000)
 
-    expect(page.locator("#show-news")).to_contain_text("1 new in this list")
-    expect(page.locator("#announce")).to_have_text("1 new in this list")
+    expect(page.locator("#show-news")).to_contain_text("1 new conversation in this list")
+    expect(page.locator("#announce")).to_have_text("1 new conversation in this list")
     expect(page.locator("#count-needs")).to_have_text("6")
     expect(row(page, "Question 0")).to_contain_text("Lena")
     # Question 3 was snoozed. Its row stays on the page and says that the conversation left the list.

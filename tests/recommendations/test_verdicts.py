@@ -73,14 +73,14 @@ def test_verdict_labels_depend_on_the_question_type(recommendation):
         "helped",
         "partly",
         "did not help",
-        "could not get it",
+        "could not get the item",
         "not tried yet",
     ]
     assert [str(label) for _, label in choices_for("readers_advisory")] == [
         "liked it",
         "so-so",
         "not for me",
-        "could not get it",
+        "could not get the item",
         "not started",
     ]
     assert (

@@ -86,16 +86,16 @@ class Conversation(models.Model):
 
         WAITING_FOR_STAFF = "waiting_for_staff", _("waiting for the library")
         WAITING_FOR_PATRON = "waiting_for_patron", _("waiting for you")
-        SNOOZED = "snoozed", _("snoozed until a day")
+        SNOOZED = "snoozed", _("snoozed")
         CLOSED = "closed", _("closed")
         ERASED = "erased", _("erased")
 
     class Reason(models.TextChoices):
         """The reason why the conversation is in the queue, or why it was there the last time."""
 
-        ASKED = "asked", _("asked")
+        ASKED = "asked", _("asked the library")
         DID_NOT_HELP = "did_not_help", _("did not help")
-        COULD_NOT_GET_IT = "could_not_get_it", _("could not get it")
+        COULD_NOT_GET_IT = "could_not_get_it", _("could not get the item")
         READERS_ADVISORY = "readers_advisory", _("something to read")
         CAME_BACK = "came_back", _("snooze ended")
 

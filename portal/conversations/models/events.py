@@ -16,7 +16,7 @@ class Event(models.Model):
         CLOSED = "closed", _("closed")
         CLOSED_BY_ITSELF = "closed_by_itself", _("closed automatically")
         REOPENED = "reopened", _("reopened")
-        MERGED = "joined", _("merged with another")
+        MERGED = "joined", _("merged with another conversation")
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="events")
     message = models.ForeignKey(

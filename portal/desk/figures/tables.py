@@ -12,13 +12,17 @@ from .pooling import pooled
 
 def contacts_table(quarter):
     """Return the rows of the table of contacts as [(label, [count in each month, …, total])]."""
-    labels = dict(QuestionType.choices) | {counts.TALLIES: _("tallied, without a record")}
+    labels = dict(QuestionType.choices) | {counts.TALLIES: _("counted without a record")}
     rows = [(capfirst(str(labels[kind])), numbers) for kind, numbers in counts.contacts(quarter).items()]
     if not rows:
         return []
     by_month = zip(*(numbers for _label, numbers in rows), strict=True)
     rows.append((_("Total"), [sum(month) for month in by_month]))
-    labels = [_("Handed over to the patron"), _("Kept in an account"), _("Patron gave feedback on the visit")]
+    labels = [
+        _("Handed over to the patron"),
+        _("Kept in a patron's account"),
+        _("Patron gave feedback on the visit"),
+    ]
     rows += zip(labels, counts.follow_ups(quarter), strict=True)
     return [(label, [*numbers, sum(numbers)]) for label, numbers in rows]
 
@@ -31,7 +35,7 @@ def outcome_tables(quarter):
     """
     topics = {topic.pk: str(topic) for topic in Topic.objects.prefetch_related(*topic_names())}
     questions = [
-        (_("Did they find what they needed?"), HelpSession.Found),
+        (_("Did patrons find what they needed?"), HelpSession.Found),
         (_("How was the help?"), HelpSession.Satisfaction),
     ]
     tables = []

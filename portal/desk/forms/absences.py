@@ -52,7 +52,7 @@ class AbsenceForm(forms.Form):
         if first and last and last < first:
             self.add_error("last_day", _("The last day is before the first. Change one of them."))
         elif first and last and (last - first).days >= self.MAX_DAYS:
-            self.add_error("last_day", _("This is more than a year. Check the last day."))
+            self.add_error("last_day", _("These days are longer than a year. Check the last day."))
         elif last and last < self.today:
             self.add_error("last_day", _("These days are in the past. Choose later ones."))
         if cover and cover == (self.person or self.cleaned_data.get("person")):

@@ -19,7 +19,10 @@ class UnlockDeskForm(forms.Form):
     name = TextField(
         label=_("Name of this computer"),
         max_length=60,
-        help_text=_("For example its service point. Staff see this name when the computer is locked."),
+        help_text=_(
+            "For example, the service point where the computer is. Staff see this name when the "
+            "computer is locked."
+        ),
         error_messages={"required": _("Enter a name that your colleagues will recognize.")},
     )
 

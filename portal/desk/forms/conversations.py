@@ -34,7 +34,7 @@ class AssignForm(forms.Form):
             (gettext("Another branch"), [(f"branch:{branch.slug}", branch.name) for branch in branches]),
         ]
         self.fields["to"].choices = [
-            ("", gettext("choose")),
+            ("", gettext("choose a person or branch")),
             *[(name, choices) for name, choices in groups if choices],
         ]
 

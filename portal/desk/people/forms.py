@@ -53,7 +53,7 @@ class LettersForm(forms.Form):
         error_messages={"required": _("Enter at least three letters of the name.")},
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
-    reason = _reason(_("We store the reason with each person shown. Coordinators can see it."))
+    reason = _reason(_("We store this reason for each patron found. Coordinators can see the reason."))
 
     def clean_letters(self):
         letters = self.cleaned_data["letters"]
@@ -67,8 +67,8 @@ class ReasonForm(forms.Form):
 
     reason = _reason(
         _(
-            "For example, they are at the desk and asked you to open it. We store the reason, and "
-            "coordinators can see it."
+            "For example, the patron is at the desk and asked you to open the record. We store "
+            "the reason, and coordinators can see it."
         )
     )
 
@@ -79,8 +79,8 @@ class NewPatronForm(forms.Form):
     name = TextField(
         label=_("Name"),
         max_length=80,
-        help_text=_("The name they want to be called."),
-        error_messages={"required": _("Enter the name they want to be called.")},
+        help_text=_("The name that the patron wants to be called."),
+        error_messages={"required": _("Enter the name that the patron wants to be called.")},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     email = forms.EmailField(
@@ -88,8 +88,8 @@ class NewPatronForm(forms.Form):
         max_length=254,
         required=False,
         help_text=_(
-            "Enter an address only if they want to sign in with it. "
-            "They confirm it with a code when they first sign in."
+            "Enter an address only if the patron wants to sign in with it. A code confirms the "
+            "address when the patron first signs in."
         ),
         error_messages={"invalid": _("Enter the full email address, such as ana@example.org.")},
         widget=forms.EmailInput(

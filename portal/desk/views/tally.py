@@ -50,5 +50,5 @@ def _response(request, counted):
         return render(request, "desk/tally.html", context)
     if counted is not None:
         undo_url = reverse("undo_tally", args=[counted.public_id])
-        messages.success(request, _("Counted."), extra_tags=f"undo={undo_url}")
+        messages.success(request, _("Contact counted."), extra_tags=f"undo={undo_url}")
     return redirect("desk" if is_queue else "record")

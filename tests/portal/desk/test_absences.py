@@ -59,7 +59,7 @@ def test_staff_member_can_create_edit_and_remove_own_days_away(desk, staff, mari
     [
         (days(9, 8), "The last day is before the first. Change one of them."),
         (days(1, 3), "These days are in the past. Choose later ones."),
-        ({"first_day": day(9), "last_day": "2062-03-09"}, "This is more than a year."),
+        ({"first_day": day(9), "last_day": "2062-03-09"}, "These days are longer than a year."),
         ({"first_day": "", "last_day": day(9)}, "Choose a day."),
         ({"first_day": "soon", "last_day": day(9)}, "Enter the day as year, month and day"),
         (days(9, 9, cover="12345"), "Select a valid choice"),

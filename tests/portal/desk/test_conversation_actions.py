@@ -335,7 +335,7 @@ def test_note_that_mentions_an_unknown_name_is_saved_only_after_confirmation(des
     response = desk.post(address(conversation, "note/"), fields)
     page = unescape(response.content.decode())
     assert response.status_code == 422
-    for words in ("which colleague “Omra” is", "@Omar Haddad", "@Omra please look", "Save it as it is"):
+    for words in ("which colleague “Omra” is", "@Omar Haddad", "@Omra please look", "Save the note as it is"):
         assert words in page
     assert not ConversationNote.objects.exists()
     do(desk, conversation, "note/", **fields, warned="1")

@@ -375,11 +375,11 @@ def test_take_back_button_is_shown_only_to_the_author_of_a_pending_answer(
         browser.get(address(conversation)).content.decode() for browser in (desk, sign_in(Client(), omar))
     )
     assert "The patron sees this answer in <b data-left>12</b> s" in own
-    assert "Take it back" in own
+    assert "Take the answer back" in own
     assert "Sending. The patron sees this answer in <b data-left>12</b> s" in theirs
-    assert "Take it back" not in theirs
+    assert "Take the answer back" not in theirs
     clock.shift(12)
-    assert "Take it back" not in desk.get(address(conversation)).content.decode()
+    assert "Take the answer back" not in desk.get(address(conversation)).content.decode()
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])

@@ -82,7 +82,7 @@ def test_conversation_page_shows_messages_with_the_visit_and_its_recommended_ite
     for words in (
         "It is checked out",
         "To Kill a Mockingbird",
-        "Could not get it",
+        "Could not get the item",
         "Three holds",
         session.summary,
         "Sam Okafor",
@@ -444,8 +444,8 @@ ORDER = [
         ({"kind": "assigned", "to": "Ali"}, "Rosa assigned this to Ali"),
         ({"kind": "assigned", "to": "Ali", "was": "Rosa"}, "Rosa assigned this to Ali"),
         ({"kind": "assigned", "to": "Ali", "was": "Omar"}, "Rosa reassigned this from Omar to Ali"),
-        ({"kind": "unassigned", "was": "Rosa"}, "Rosa unassigned themselves"),
-        ({"kind": "unassigned", "was": "Omar"}, "Rosa unassigned Omar"),
+        ({"kind": "unassigned", "was": "Rosa"}, "Rosa is no longer assigned to this conversation"),
+        ({"kind": "unassigned", "was": "Omar"}, "Rosa unassigned Omar from this conversation"),
         (
             {"kind": "released", "was": "Omar", "by": None},
             "Released, because Omar didn&#x27;t answer in time",
@@ -454,7 +454,7 @@ ORDER = [
         ({"kind": "snoozed", "until": datetime.date(2026, 3, 6)}, "Rosa snoozed this until Friday, March 6"),
         ({"kind": "woken"}, "Rosa put this back in the queue"),
         ({"kind": "woken", "by": None}, "Back in the queue, because the snooze ended"),
-        ({"kind": "closed"}, "Rosa closed this before anyone wrote"),
+        ({"kind": "closed"}, "Rosa closed this conversation before anyone wrote"),
         ({"kind": "logged"}, "Rosa logged this as a contact"),
     ],
 )

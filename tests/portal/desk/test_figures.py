@@ -1,6 +1,7 @@
 """Test the figures for coordinators. The figures must not reveal anything about a single patron."""
 
 import datetime
+import html
 import re
 
 import pytest
@@ -98,7 +99,7 @@ def recorded(quarter, branch, staff):
 
 def table(page, heading):
     """Return the rows of the table under a heading as {first cell: [other cells]}."""
-    part = page.content.decode().partition(f">{heading}</h2>")[2].partition("</section>")[0]
+    part = html.unescape(page.content.decode()).partition(f">{heading}</h2>")[2].partition("</section>")[0]
     rows = re.findall(r"<tr>(.*?)</tr>", part, re.DOTALL)
     rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in rows]
     return {row[0]: row[1:] for row in rows[1:]}
@@ -118,10 +119,10 @@ def test_deleted_visits_are_still_counted_in_the_figures(desk, recorded, quarter
     assert counted == {
         "Reference": ["2", "0", "0", "2"],
         "Technology help": ["0", "0", "1", "1"],
-        "Tallied, without a record": ["0", "3", "0", "3"],
+        "Counted without a record": ["0", "3", "0", "3"],
         "Total": ["2", "3", "1", "6"],
         "Handed over to the patron": ["0", "0", "1", "1"],
-        "Kept in an account": ["0", "0", "1", "1"],
+        "Kept in a patron's account": ["0", "0", "1", "1"],
         "Patron gave feedback on the visit": ["0", "0", "0", "0"],
     }
 
@@ -132,7 +133,7 @@ def test_figures_page_combines_topics_with_a_number_from_one_to_four_into_one_ro
     recorded(5, topic=law, found="no")
     recorded(1, topic=law, found="part")
     recorded(4, topic=taxes, found="part")
-    counted = table(desk.get(reverse("figures")), "Did they find what they needed?")
+    counted = table(desk.get(reverse("figures")), "Did patrons find what they needed?")
     assert counted == {
         "Health": ["6", "0", "0", "0", "0"],
         "Other topics together": ["0", "5", "0", "5", "0"],
@@ -143,7 +144,7 @@ def test_figures_page_combines_topics_with_a_number_from_one_to_four_into_one_ro
 def test_figures_page_hides_outcomes_if_fewer_than_five_patrons_gave_feedback(desk, recorded):
     recorded(4, found="no", topic=TopicFactory(name="Bereavement"))
     page = desk.get(reverse("figures"))
-    assert table(page, "Did they find what they needed?") == {}
+    assert table(page, "Did patrons find what they needed?") == {}
     assert "Too few patrons answered" in text(page)
     assert "Bereavement" not in text(page)
 
@@ -151,7 +152,7 @@ def test_figures_page_hides_outcomes_if_fewer_than_five_patrons_gave_feedback(de
 def test_figures_page_shows_outcomes_only_after_the_quarter_ends(desk, branch, library):
     HelpSessionFactory.create_batch(9, branch=branch, happened_on=library.today(), found="no")
     page = text(desk.get(reverse("figures")))
-    assert "Did they find what they needed?" not in page
+    assert "Did patrons find what they needed?" not in page
     assert "when the quarter is over" in page
 
 

@@ -265,7 +265,7 @@ TEMPLATE = {
 
 def test_reply_template_is_added_changed_and_removed(desk, branch, coordinator):
     page = desk.post(reverse("add_reply_template"), TEMPLATE, follow=True).content.decode()
-    assert "Renewed saved. Staff can use it now." in page
+    assert "Renewed saved. Staff can use the template now." in page
     template = ReplyTemplate.objects.get()
     assert (template.name, template.branch, template.language, template.body) == (
         "Renewed",

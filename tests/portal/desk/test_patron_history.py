@@ -146,7 +146,7 @@ def test_conversation_page_shows_what_the_patron_wrote_in_the_reading_form(desk,
         formats="large print",
     )
     page = shown(desk, conversation)
-    for words in ("Loved lately", "Emma and Persuasion", "something calm", "war", "large print"):
+    for words in ("Recent favorites", "Emma and Persuasion", "something calm", "war", "large print"):
         assert words in page
 
 

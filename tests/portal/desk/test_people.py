@@ -297,7 +297,7 @@ def test_new_patron_cannot_have_the_email_address_of_another_patron(desk, patron
         reverse("add_patron"), {"name": "Somebody", "email": "sam@example.org", "language": "en"}
     )
     assert answer.status_code == 422
-    assert "Someone already has this address" in text(answer)
+    assert "Someone already has this email address" in text(answer)
     patron.refresh_from_db()
     assert patron.name == "Sam Okafor"
 
@@ -469,7 +469,7 @@ def test_coordinator_merges_two_records_and_unmerges_them(
     sign_in(client, coordinator)
     join = reverse("desk_merge_records", args=[patron.public_id])
     assert join in client.get(record(patron)).content.decode()
-    assert "Look up the other record first" in text(client.get(join))
+    assert "Look up the second record first" in text(client.get(join))
     client.post(BY_NAME, {"letters": "sammy", "reason": "They say they have two"})
     assert "Sammy Okafor" in text(client.get(join))
     preview = text(client.get(join, {"with": second_record.public_id}))
@@ -477,8 +477,8 @@ def test_coordinator_merges_two_records_and_unmerges_them(
         "Sammy Okafor",
         "Sam Okafor",
         "s•••@example.org",
-        "This record is merged into the other",
-        "This record stays",
+        "This record is merged into the other one",
+        "The other record is merged into this one",
         "s•••@example.org will no longer work to sign in",
     ):
         assert shown in preview

@@ -186,7 +186,7 @@ def test_queue_row_shows_reason_and_wait_and_promised_time(desk, branch, item):
     )
     page = shown(desk.get(QUEUE))
     for words in (
-        "Could not get it",
+        "Could not get the item",
         "Waiting 1\xa0day, 6\xa0hours",
         "Overdue",
         "Promised by",
@@ -253,9 +253,9 @@ def test_queue_row_shows_its_assignee_and_whether_they_are_away(desk, branch, st
         "",
         "Yours",
         "Omar",
-        "Free to take: Gone is away",
-        "Covered is away: you cover",
-        "Theirs is away: Omar covers",
+        "Anyone can take this: Gone is away",
+        "Covered is away, so you cover",
+        "Theirs is away, so Omar covers",
     ]
 
 
@@ -519,7 +519,7 @@ def test_queue_poll_announces_new_conversations_and_updates_every_count(desk, br
     raise_queue(branch.pk)
     monkeypatch.setattr(timezone, "now", lambda: later + datetime.timedelta(seconds=1))
     answer = news(desk, page)
-    assert 'data-announce="1 new in this list"' in shown(answer)
+    assert 'data-announce="1 new conversation in this list"' in shown(answer)
     assert re.findall(r'id="count-(\w+)" hx-swap-oob="true">(\d+)<', shown(answer)) == [
         ("needs", "2"),
         ("mine", "0"),
@@ -548,7 +548,7 @@ def test_queue_poll_announces_a_verdict_one_minute_after_the_patron_gave_it(desk
     page = desk.get(QUEUE)
     assert (subjects(page), news(desk, page).status_code) == ([], 204)
     monkeypatch.setattr(timezone, "now", lambda: shows_at)
-    assert "1 new in this list" in shown(news(desk, page))
+    assert "1 new conversation in this list" in shown(news(desk, page))
 
 
 def test_queue_poll_ignores_changes_at_other_branches(desk, branch):

@@ -89,7 +89,7 @@ def test_coordinator_can_change_add_and_end_staff_roles(settings_page, branch, s
     page = settings_page.get(
         f"{reverse('end_role', args=[staff.public_id])}?branch={second.slug}"
     ).content.decode()
-    assert "they keep working at their other branches" in page
+    assert "this person keeps working at other branches" in page
     end(settings_page, staff, second)
     assert named_roles(staff) == [(branch.slug, "coordinator")]
     done = (

@@ -161,9 +161,9 @@ def test_visit_in_an_account_gets_no_new_code(desk, session, patron):
     hand_over(desk, session)
     keeping.keep(session, by=patron, at=timezone.now(), wording="…", language="en")
     [card] = handover.print_code_cards(by=session.staff, at=timezone.now(), branch=session.branch, count=1)
-    assert "It needs no code" in shown(desk.get(f"/desk/sessions/{session.public_id}/slip/"))
-    assert "It needs no code" in shown(hand_over(desk, session, address="reader@example.org"))
-    assert "It needs no code" in shown(
+    assert "The visit needs no code" in shown(desk.get(f"/desk/sessions/{session.public_id}/slip/"))
+    assert "The visit needs no code" in shown(hand_over(desk, session, address="reader@example.org"))
+    assert "The visit needs no code" in shown(
         desk.post(f"/desk/sessions/{session.public_id}/card/", {"code": card}, follow=True)
     )
     assert not session.claim_codes.filter(state="live").exists()

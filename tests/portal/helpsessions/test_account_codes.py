@@ -47,7 +47,7 @@ def test_account_code_from_the_desk_opens_the_record_on_the_patrons_phone(
 ):
     desk = sign_in(client, staff)
     record = reverse("patron_record", args=[pike.public_id])
-    assert "A code for their phone" in text(desk.get(record))
+    assert "A code for the patron's phone" in text(desk.get(record))
     assert desk.post(reverse("make_account_code", args=[pike.public_id])).url == record
     grouped = desk.get(record).context["grouped"]
     phone = Client()
@@ -58,7 +58,7 @@ def test_account_code_from_the_desk_opens_the_record_on_the_patrons_phone(
     assert open_account(phone, asked.context["code"]).url == reverse("home")
     assert signed_in_person(phone) == pike
     assert "Where are the tax forms?" in text(phone.get(reverse("home")))
-    assert "A code for their phone" not in text(desk.get(record))
+    assert "A code for the patron's phone" not in text(desk.get(record))
     events = AuditEvent.objects.filter(patron=pike, action__endswith="account_code").order_by("pk")
     assert list(events.values_list("action", "by")) == [
         ("made_account_code", staff.pk),
@@ -154,9 +154,11 @@ def test_record_with_a_sign_in_method_gets_no_account_code(whose, branch, staff,
 def test_desk_says_why_a_record_gets_no_account_code(client, sign_in, staff, branch, patron):
     HelpSessionFactory(branch=branch, staff=staff, patron=patron)
     desk = sign_in(client, staff)
-    assert "A code for their phone" not in text(desk.get(reverse("patron_record", args=[patron.public_id])))
+    assert "A code for the patron's phone" not in text(
+        desk.get(reverse("patron_record", args=[patron.public_id]))
+    )
     answer = desk.post(reverse("make_account_code", args=[patron.public_id]), follow=True)
-    assert "They can already sign in" in text(answer)
+    assert "This patron can already sign in" in text(answer)
     assert not AccountCode.objects.exists()
 
 

@@ -522,7 +522,7 @@ def test_adult_cannot_keep_a_visit_whose_sharing_ended(
     with pytest.raises(keeping.AlreadyKept):
         handover.hand_over(session, by=staff, at=timezone.now(), base_url="https://library.example")
     page = text(sign_in(client, staff).get(reverse("desk_session", args=[session.public_id])))
-    assert "One adult can add it to theirs too" not in page
+    assert "One adult can also add the visit to their own account" not in page
     page = device(child).get(session.get_absolute_url())
     assert "Only you and the library staff who help you can see this visit now" in text(page)
 

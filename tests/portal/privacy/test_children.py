@@ -339,7 +339,7 @@ def test_erase_page_tells_the_adult_what_stays_with_the_child(world, adult, clie
     adult.refresh_from_db()
     page = text(sign_in(client, adult).get(reverse("erase")))
     assert (
-        "1 message that you wrote about a child's visit stays with the visit, without your name. So do its files."
+        "1 message that you wrote about a child's visit stays with the visit, without your name. Its files stay too."
         in html.unescape(page)
     )
     assert (

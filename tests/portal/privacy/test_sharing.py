@@ -401,7 +401,7 @@ def test_right_child_can_keep_the_visit_after_the_wrong_child_is_removed(
     sharing.keep_alone(visit, by=child, at=AT)
     asked, _answer = confirm_removal(desk, visit, child)
     for words in (
-        "They had chosen that no adult can see this visit",
+        "This person had chosen that no adult can see the visit",
         "The visit is then in nobody's account",
     ):
         assert words in asked

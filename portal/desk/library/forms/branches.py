@@ -30,8 +30,8 @@ class BranchForm(forms.Form):
     promise_hours = forms.IntegerField(
         label=gettext_lazy("Promised time to answer, in opening hours"),
         help_text=gettext_lazy(
-            "We promise this to patrons who ask. Only opening hours count. If the branch is open "
-            "eight hours a day, 8 means one working day."
+            "We promise patrons an answer within this time. Only opening hours count. If the "
+            "branch is open eight hours a day, 8 means one working day."
         ),
         validators=[MinValueValidator(1), MaxValueValidator(400)],
         widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 1, "max": 400}),

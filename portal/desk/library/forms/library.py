@@ -63,8 +63,8 @@ class LibraryForm(forms.Form):
     closes_after_days = forms.IntegerField(
         label=gettext_lazy("Days until a conversation closes by itself"),
         help_text=gettext_lazy(
-            "Counted from your last answer. Patrons see the date in advance, and can reopen the "
-            "conversation by writing. Enter 0 for never."
+            "The days are counted from your last answer. Patrons see the date in advance, and can "
+            "reopen the conversation by writing. Enter 0 for never."
         ),
         validators=[MinValueValidator(0), MaxValueValidator(365)],
         widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 0, "max": 365}),
@@ -80,7 +80,9 @@ class LibraryForm(forms.Form):
     )
     desk_locks_after_minutes = forms.IntegerField(
         label=gettext_lazy("Minutes until a shared desk computer locks"),
-        help_text=gettext_lazy("Counted while nobody uses the computer. Staff unlock it with their own PIN."),
+        help_text=gettext_lazy(
+            "The computer locks if nobody uses it for this time. Staff unlock it with their own PIN."
+        ),
         validators=[MinValueValidator(1), MaxValueValidator(60)],
         widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 1, "max": 60}),
     )

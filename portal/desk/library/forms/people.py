@@ -50,7 +50,7 @@ class InvitationForm(forms.Form):
         max_length=254,
         help_text=gettext_lazy("We send the link to this address, and a code that confirms it."),
         error_messages={
-            "required": gettext_lazy("Enter their email address."),
+            "required": gettext_lazy("Enter your colleague's email address."),
             "invalid": gettext_lazy("Enter the full email address, such as ana@example.org."),
         },
         widget=forms.EmailInput(
@@ -60,7 +60,9 @@ class InvitationForm(forms.Form):
     language = forms.ChoiceField(
         label=gettext_lazy("Language of the email"),
         choices=languages,
-        help_text=gettext_lazy("If they have chosen a language on this site, the email uses that language."),
+        help_text=gettext_lazy(
+            "If your colleague has chosen a language on this site, the email uses that language."
+        ),
     )
 
     def __init__(self, *args, coordinator, **kwargs):
@@ -72,7 +74,7 @@ class InvitationForm(forms.Form):
         choices = (
             list(StaffRole.Role.choices)
             if len(self.branches) == 1
-            else [(NOT_HERE, _("no role here")), *StaffRole.Role.choices]
+            else [(NOT_HERE, _("no role at this branch")), *StaffRole.Role.choices]
         )
         for name, branch in self.branches.items():
             self.fields[name] = forms.ChoiceField(label=branch.name, choices=choices)
@@ -87,14 +89,15 @@ class InvitationForm(forms.Form):
             branch: role for branch, role in chosen.items() if role != NOT_HERE
         }
         if not self.cleaned_data["at_branches"] and not self.errors:
-            raise forms.ValidationError(_("Choose at least one branch where they will work."))
+            raise forms.ValidationError(_("Choose at least one branch where your colleague will work."))
         there = StaffRole.objects.filter(
             user__email=self.cleaned_data.get("email", "").lower(),
             branch__in=self.cleaned_data["at_branches"],
         )
         if role := there.select_related("branch").first():
             words = _(
-                "They already work at %(branch)s. Change their role on their page under “People and roles”."
+                "This person already works at %(branch)s. You can change the role under “People and "
+                "roles”, on this person's page."
             )
             self.add_error(f"at_{role.branch.slug}", words % {"branch": role.branch})
         return self.cleaned_data

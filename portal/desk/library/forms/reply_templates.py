@@ -16,7 +16,7 @@ class ReplyTemplateForm(forms.Form):
     name = TextField(
         label=gettext_lazy("Name"),
         max_length=80,
-        help_text=gettext_lazy("Staff find the template by this name. Patrons don't see it."),
+        help_text=gettext_lazy("Staff find the template by this name. Patrons don't see the name."),
     )
     branch = forms.ModelChoiceField(
         label=gettext_lazy("Branch"),

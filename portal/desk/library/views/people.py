@@ -15,7 +15,7 @@ from portal import limits
 from portal.conversations import departures
 from portal.desk.library.forms.people import InvitationForm, RoleForm
 
-LAST_COORDINATOR = gettext_lazy("They are the only coordinator. Make someone else a coordinator first.")
+LAST_COORDINATOR = gettext_lazy("This person is the only coordinator. Make someone else a coordinator first.")
 
 
 @coordinator_only
@@ -144,7 +144,8 @@ def forget_second_factor(request, public_id):
     someone = get_object_or_404(_colleagues(request), public_id=public_id)
     roles.forget_second_factor(someone, by=request.user, at=timezone.now())
     messages.success(
-        request, _("Second factor removed. They set up a new app or passkey when they open the desk.")
+        request,
+        _("Second factor removed. Your colleague sets up a new app or passkey when they open the desk."),
     )
     return redirect("person", someone.public_id)
 

@@ -54,7 +54,10 @@ def reply_templates(request):
 @coordinator_only
 def add_reply_template(request):
     return _template_page(
-        request, None, {"language": request.library.language}, _("%(name)s saved. Staff can use it now.")
+        request,
+        None,
+        {"language": request.library.language},
+        _("%(name)s saved. Staff can use the template now."),
     )
 
 
@@ -77,7 +80,7 @@ def remove_reply_template(request, public_id):
         actions.remove_template(template, by=request.user, at=timezone.now())
         messages.success(
             request,
-            _("%(name)s removed. Answers written with it don't change.") % {"name": template},
+            _("%(name)s removed. Answers written with the template don't change.") % {"name": template},
         )
         return redirect("reply_templates")
     return render(request, "desk/library/remove_template.html", {"template": template})
@@ -113,10 +116,10 @@ def _previews(form, me):
     in_language = {"language": language} if language in dict(language_choices()) else {}
     return [
         (
-            _("With a name and an item"),
+            _("Preview with a name and an item"),
             actions.fill_in(body, patron=_("Sam"), item=_("The Secret Garden"), me=me, **in_language),
         ),
-        (_("Without a name or an item"), actions.fill_in(body, me=me, **in_language)),
+        (_("Preview without a name or an item"), actions.fill_in(body, me=me, **in_language)),
     ]
 
 

@@ -28,7 +28,10 @@ def patrons(request):
             return redirect(record_url(person, visit_to_keep(request)))
         form.add_error(
             "identifier",
-            _("We found nobody with this card number or address. Check it with the patron, or add them."),
+            _(
+                "We found nobody with this card number or address. Check the number or address with "
+                "the patron, or add the patron."
+            ),
         )
     return _page(request, form=form, status=422 if form.is_bound else 200)
 
@@ -74,7 +77,9 @@ def add_patron(request):
             # The error reveals that the person is known here, so it counts as a look-up.
             if known := find.by_identifier(form.cleaned_data["email"]):
                 log_looked_up(request, [known], at=timezone.now())
-            form.add_error("email", _("Someone already has this address. Use it to look them up."))
+            form.add_error(
+                "email", _("Someone already has this email address. Use the address to look up this person.")
+            )
         else:
             events = log_reason(request, person, at=timezone.now(), reason=_("Added at the desk"))
             find.remember(request, [person], because=events)

@@ -99,7 +99,7 @@ def make_account_code(request, public_id):
     try:
         code = account_codes.make_code(person, by=request.user, at=timezone.now())
     except account_codes.NotForThem:
-        messages.error(request, _("They can already sign in. No code was made."))
+        messages.error(request, _("This patron can already sign in, so no code was made."))
     else:
         slips.keep(request.session, slip_name(person), [code], at=timezone.now())
     return redirect("patron_record", person.public_id)
@@ -123,16 +123,16 @@ def remove_lost_passkey(request, public_id):
         messages.error(
             request,
             _(
-                "This is their only sign-in method, so it was not removed. First add an email address "
-                "or a card to their record."
+                "This passkey is the patron's only sign-in method, so it was not removed. First add "
+                "an email address or a card to the patron's record."
             ),
         )
     else:
         messages.success(
             request,
             _(
-                "Passkey removed. They are signed out everywhere, and get an email if their address "
-                "is confirmed."
+                "Passkey removed. The patron is signed out everywhere, and gets an email if their "
+                "address is confirmed."
             ),
         )
     return redirect("patron_record", person.public_id)
