@@ -82,7 +82,7 @@ def redirect_targets(answer):
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.only_long
 @pytest.mark.one_database
 @both_owners
 def test_no_page_redirects_to_another_host(for_staff, world, owner):

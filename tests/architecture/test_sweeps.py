@@ -209,7 +209,7 @@ def test_browser_that_opened_a_visit_by_code_sees_only_that_visit(world, show_co
     )
 
 
-@pytest.mark.parametrize("method", ["get", pytest.param("head", marks=pytest.mark.one_database)])
+@pytest.mark.parametrize("method", ["get", pytest.param("head", marks=pytest.mark.only_long)])
 @both_owners
 def test_opening_a_page_changes_nothing(for_staff, method, world, owner):
     signed_in = owner(for_staff)
@@ -276,7 +276,7 @@ def test_every_response_has_the_security_headers(for_staff, world, owner):
     )
 
 
-@pytest.mark.one_database
+@pytest.mark.only_long
 @pytest.mark.parametrize("method", ["put", "patch", "delete"])
 @both_owners
 def test_put_patch_and_delete_change_nothing(for_staff, method, world, owner):

@@ -136,7 +136,7 @@ def test_pending_answer_is_invisible_to_the_patron(me, conversation, patron, sta
     before = all_pages(me, conversation)
     clock.shift(second)
     answer(conversation, staff, then=then)
-    for seconds in (1, 1, 5, 6, 1):
+    for seconds in (1, 13):
         clock.shift(seconds * second)
         Worker().round()
         assert all_pages(me, conversation) == before

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.one_database
 
 BEGUN = datetime.datetime(2026, 3, 3, 15, 0, tzinfo=datetime.UTC)
 second, day = datetime.timedelta(seconds=1), datetime.timedelta(days=1)
-EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", times(10, 200)))
+EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", times(5, 200)))
 MEANWHILE = ["close", "take back", "words", "patron closes"]
 CONVERSATIONS, STAFF = st.integers(0, 1), st.integers(0, 1)
 

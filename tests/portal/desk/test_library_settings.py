@@ -147,19 +147,19 @@ def test_uploaded_logo_is_encoded_again_as_png(desk, library, kind):
 @pytest.mark.parametrize(
     "content",
     [
-        b"",
-        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
-        b"GIF89a",
-        picture()[:200],
-        picture(size=(6000, 5000)),
-        picture("GIF"),
-        picture("PPM"),
+        lambda: b"",
+        lambda: b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        lambda: b"GIF89a",
+        lambda: picture()[:200],
+        lambda: picture(size=(6000, 5000)),
+        lambda: picture("GIF"),
+        lambda: picture("PPM"),
     ],
+    ids=["empty", "SVG", "GIF header", "part of a PNG", "too large", "GIF", "PPM"],
 )
 def test_invalid_picture_is_refused_as_a_logo(desk, library, content):
-    page = desk.post(
-        reverse("logo_settings"), {"logo": SimpleUploadedFile("logo.png", content, content_type="image/png")}
-    )
+    logo = SimpleUploadedFile("logo.png", content(), content_type="image/png")
+    page = desk.post(reverse("logo_settings"), {"logo": logo})
     assert page.status_code == 200
     assert 'id="id_logo_error"' in page.content.decode()
     assert not Library.current().logo

@@ -163,13 +163,13 @@ def zone():
 
 
 @pytest.mark.django_db
-def test_code_of_a_forgotten_visit_shows_only_that_the_visit_was_forgotten(client, branch):
+def test_code_of_a_forgotten_visit_shows_only_that_the_visit_was_deleted(client, branch):
     session = HelpSessionFactory(branch=branch, created_at=AT - 40 * DAY)
     code = code_for(session, at=AT - 40 * DAY)
     retention.forget(at=AT)
     answer = client.get(f"/c/{code}/")
     assert answer.status_code == 410
-    assert "forgotten" in answer.content.decode()
+    assert "This visit was deleted" in answer.content.decode()
     assert "compost" not in answer.content.decode()
 
 
