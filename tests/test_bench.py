@@ -5,6 +5,7 @@ from bench import pages
 
 
 @pytest.mark.slow
+@pytest.mark.one_database
 def test_each_benchmark_request_gets_the_expected_status_code(db):
     measured = pages.set_up(2)
     answered = {name: [_ask(page, request) for request in page.requests] for name, page in measured.items()}

@@ -129,6 +129,7 @@ def internal_imports(path):
     return [name for name in found if name.startswith("allauth.") and "internal" in name.split(".")]
 
 
+@pytest.mark.slow
 def test_only_one_module_imports_allauth_internals():
     apps = ("accounts", "recommendations", "portal", "bench")
     modules = [path for app in apps for path in (ROOT / app).rglob("*.py")]

@@ -299,6 +299,7 @@ def test_spellings_of_a_card_number_share_one_attempt_limit(ils):
     assert len(ils.asked) == 5
 
 
+@pytest.mark.slow
 def test_network_address_can_try_only_thirty_cards(ils):
     for number in range(40):
         Client().post(reverse("card_sign_in"), {"card": f"3000{number}", "pin": "1234"})

@@ -273,6 +273,7 @@ def test_patron_must_enter_a_code_sent_to_the_old_address_before_merging_records
 # Changes that wait for a week.
 
 
+@pytest.mark.slow
 def test_unconfirmed_address_change_happens_after_a_week(by_passkey, patron, clock):
     prove(by_passkey)
     begin_pending_change(by_passkey)
@@ -365,6 +366,7 @@ def test_browser_that_stops_an_address_change_is_signed_out(clock, by_code, patr
     assert by_code.get(ME).wsgi_request.user.is_anonymous
 
 
+@pytest.mark.slow
 def test_canceled_address_change_sends_an_email_to_the_new_address(by_passkey, patron):
     """Tell the new address, because another person who reads the old mailbox may have canceled."""
     begin_pending_change(by_passkey)
@@ -438,6 +440,7 @@ def test_confirmed_address_change_cancels_an_earlier_pending_change(by_passkey, 
     assert address_of(patron) == NEW
 
 
+@pytest.mark.slow
 def test_pending_address_changes_are_limited_to_five_a_day(by_passkey, patron):
     begin_pending_change(by_passkey)
     # The second attempt does nothing, because the code is used up.
@@ -573,6 +576,7 @@ def with_card(client, patron, sign_in, monkeypatch):
     return sign_in(client, patron)
 
 
+@pytest.mark.slow
 def test_card_pin_reauthenticates_a_patron_but_does_not_confirm_an_address_change(with_card, patron):
     page = with_card.get("/me/prove/?next=/me/address/").content.decode()
     [way] = re.findall(r'href="(\?by=card&amp;next=[^"]*)"', page)

@@ -95,6 +95,7 @@ def test_promise_text_uses_calendar_days_if_the_branch_has_no_opening_hours(bran
 
 
 class PromiseProperties(TestCase):
+    @pytest.mark.slow
     @settings(max_examples=60, deadline=None)
     @given(
         week=st.lists(

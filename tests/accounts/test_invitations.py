@@ -207,6 +207,7 @@ def test_expired_invitations_are_deleted_after_a_month(branch):
 # Accepting.
 
 
+@pytest.mark.slow
 def test_invited_person_can_accept_and_then_open_the_desk_with_a_second_factor(link, branch):
     with time_machine.travel("2026-11-25 09:00:00Z", tick=False):
         Invitation.objects.update(sent_at=timezone.now())

@@ -130,6 +130,7 @@ def test_viewer_with_a_visit_code_reads_that_the_library_does_not_know_their_nam
     assert "The library doesn't know your name." not in client.get(reverse("me")).content.decode()
 
 
+@pytest.mark.slow
 def test_patron_can_sign_out_all_other_devices(client, patron, sign_in):
     phone, stranger = (
         Client(HTTP_USER_AGENT="Mozilla/5.0 (Linux; Android 13) Chrome/156.0 Mobile Safari/537.36"),
@@ -172,6 +173,7 @@ def devices_on(browser):
     return {found.device: found.mark for found in signed_in}
 
 
+@pytest.mark.slow
 def test_patron_can_sign_out_one_other_device(patron):
     here, phone, tablet = (signed_in_browser(patron, system) for system in ("Windows", "Android", "iPad"))
     elses = signed_in_browser(UserFactory(), "Linux")

@@ -212,6 +212,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     part=st.sampled_from(
@@ -245,6 +246,7 @@ def test_malformed_passkey_response_never_causes_an_unexpected_error(own, device
         passkeys.verify_authentication(session, answer, among=Passkey.objects.all(), origin=ORIGIN)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     cut=st.integers(0, 200),
@@ -369,6 +371,7 @@ def test_no_passkey_is_offered_if_the_device_lacks_support_or_the_patron_request
     assert sign_in_by_code(client, patron.email, **extra) == extra.get("next", "/")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "again"), [("later", "/me/passkeys/offer/"), ("never", "/")])
 def test_passkey_is_offered_again_after_choosing_later_but_not_after_choosing_never(
     client, patron, answer, again
@@ -435,6 +438,7 @@ def make_for(person, device):
     return browser
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lie", [{"verified": False}, {"origin": "https://evil.example"}])
 def test_passkey_response_with_a_wrong_field_does_not_open_the_desk(staff, device, lie):
     make_for(staff, device)
@@ -444,6 +448,7 @@ def test_passkey_response_with_a_wrong_field_does_not_open_the_desk(staff, devic
     assert not at_the_desk(browser)
 
 
+@pytest.mark.slow
 def test_passkey_of_a_colleague_does_not_open_the_desk(staff, coordinator, device):
     make_for(coordinator, device)
     make_for(staff, Device(ORIGIN))

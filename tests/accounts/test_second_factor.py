@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.staff import roles
 from tests.accounts.test_sign_in import ask_for_code, mailed_code
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 def app_code(secret, *, later=0):

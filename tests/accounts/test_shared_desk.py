@@ -411,6 +411,7 @@ def test_session_opened_by_pin_ends_when_used_on_another_desk_computer(computer,
     assert not at_desk(computer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_pin_opens_desk_pages_but_no_account_or_coordinator_pages(computer, coordinator, method):
     """Refuse library-wide settings and account pages even to a coordinator who signed in by PIN."""
@@ -541,6 +542,7 @@ def test_second_factor_resets_the_count_of_wrong_pins(computer, daniel, sign_in)
     assert open_by_pin(computer, daniel, DANIEL).status_code == 302
 
 
+@pytest.mark.slow
 def test_right_pin_reports_earlier_wrong_pins_and_resets_their_count(computer, daniel):
     computer.post(reverse("lock"))
     wrong(computer, daniel, 3)
@@ -551,6 +553,7 @@ def test_right_pin_reports_earlier_wrong_pins_and_resets_their_count(computer, d
     assert open_by_pin(computer, daniel, DANIEL).status_code == 302
 
 
+@pytest.mark.slow
 def test_twenty_wrong_pins_close_the_desk_computer(computer, rosa, daniel, branch):
     computer.post(reverse("lock"))
     people = [rosa, daniel, *(StaffFactory(branch=branch) for _number in range(2))]
@@ -564,6 +567,7 @@ def test_twenty_wrong_pins_close_the_desk_computer(computer, rosa, daniel, branc
     assert "this computer is closed" in computer.get("/sign-in/").content.decode()
 
 
+@pytest.mark.slow
 def test_unlocking_more_computers_gives_no_more_attempts_at_a_colleagues_pin(
     client, rosa, daniel, branch, sign_in
 ):
@@ -712,6 +716,7 @@ def test_form_sent_to_a_locked_computer_is_saved_for_its_author_only(computer, r
     assert "Private words" in computer.get("/kept/").content.decode()
 
 
+@pytest.mark.slow
 def test_form_opened_by_one_staff_member_is_not_saved_for_the_next_staff_member(
     rosa, daniel, branch, sign_in
 ):

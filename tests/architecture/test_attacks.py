@@ -216,6 +216,7 @@ def fields_of_every_table(world):
 
 
 @pytest.mark.slow
+@pytest.mark.one_database
 def test_unknown_form_fields_are_ignored(world, sign_in):
     signed_in, before, fields = sign_in(Client(), world.patron), columns(), fields_of_every_table(world)
 
@@ -245,6 +246,7 @@ def test_unknown_form_fields_are_ignored(world, sign_in):
 # Browsers without a sign-in.
 
 
+@pytest.mark.slow
 def test_browser_session_without_sign_in_or_visit_code_expires_within_a_day(world):
     """If these sessions lasted longer, they would fill the database."""
     fields = {
@@ -336,6 +338,7 @@ def kinds_of_mail():
     }
 
 
+@pytest.mark.slow
 def test_link_scanner_that_opens_every_email_link_changes_no_data(mails, world):
     links = {
         (mail.kind, link)
@@ -457,6 +460,7 @@ class Elements(HTMLParser):
 
 
 @pytest.mark.slow
+@pytest.mark.one_database
 def test_text_from_people_is_escaped_on_every_page(hostile, sign_in):
     shown = 0
     for who, at_desk in ((hostile.coordinator, True), (hostile.patron, False)):

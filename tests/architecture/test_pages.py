@@ -70,6 +70,7 @@ def texts_of_the_data():
     return {text for text in texts if len(text) > 1}
 
 
+@pytest.mark.slow
 @both_owners
 def test_every_word_on_a_page_can_be_translated(for_staff, world, owner, monkeypatch):
     browser, texts = owner(for_staff), texts_of_the_data()
@@ -91,6 +92,7 @@ def test_every_word_on_a_page_can_be_translated(for_staff, world, owner, monkeyp
     )
 
 
+@pytest.mark.slow
 @both_owners
 def test_templates_use_no_missing_variables(for_staff, world, owner, monkeypatch):
     browser = owner(for_staff)

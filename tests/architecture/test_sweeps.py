@@ -16,7 +16,7 @@ from .guards import failures, sweep
 from .routes import OBJECT, PUBLIC, SHARED, both_owners, owned, routes
 from .world import address
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 ROUTES = routes()
 FOREIGN = [

@@ -39,7 +39,11 @@ def catalogue(library):
 
 @pytest.mark.parametrize(
     ("language", "javascript"),
-    [("en", True), pytest.param("es", True, marks=pytest.mark.only_long), ("es", False)],
+    [
+        ("en", True),
+        pytest.param("es", True, marks=pytest.mark.only_long),
+        pytest.param("es", False, marks=pytest.mark.only_long),
+    ],
     ids=["en", "es", "es without JavaScript"],
 )
 def test_visit_works_from_recording_to_closing_for_a_patron_with_an_account(

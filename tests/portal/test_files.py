@@ -103,6 +103,7 @@ def test_animated_picture_is_stored_as_its_first_frame(kind):
     assert getattr(image, "n_frames", 1) == 1
 
 
+@pytest.mark.slow
 def test_large_photo_is_made_smaller_but_remains_readable():
     found, image = kept(picture_file(size=(8160, 6144)))
     assert image.width * image.height <= files.MAX_KEPT_PIXELS
@@ -110,6 +111,7 @@ def test_large_photo_is_made_smaller_but_remains_readable():
     assert (found.width, found.height) == image.size
 
 
+@pytest.mark.slow
 def test_long_screenshot_keeps_its_width_and_is_previewed_from_the_top():
     out = io.BytesIO()
     long = Image.new("RGB", (1080, 6000), "white")
@@ -123,6 +125,7 @@ def test_long_screenshot_keeps_its_width_and_is_previewed_from_the_top():
     assert red > 200 > 60 > green
 
 
+@pytest.mark.slow
 def test_preview_of_a_noisy_picture_stays_within_the_size_limit():
     assert len(files.usable(noise(1600, 1200, "JPEG", quality=95)).preview) <= files.MAX_PREVIEW_BYTES
 

@@ -224,6 +224,7 @@ def write(client, conversation, words, **how):
     )
 
 
+@pytest.mark.slow
 def test_patron_can_send_more_than_thirty_messages_in_a_row(client, patron, conversation, sign_in):
     sign_in(client, patron)
     for number in range(31):
@@ -430,6 +431,7 @@ def keys_in_cache():
         return [key for [key] in cursor.fetchall()]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_limit_counts_in_the_cache_table_survive_the_upgrade(set_limit, at, add_counts_table):
     set_limit("thing", target="2/h")
@@ -449,6 +451,7 @@ def test_limit_counts_in_the_cache_table_survive_the_upgrade(set_limit, at, add_
     )
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_limit_counts_return_to_the_cache_table_if_the_migration_is_undone(set_limit, at, add_counts_table):
     set_limit("thing", target="2/h")
@@ -464,6 +467,7 @@ def test_limit_counts_return_to_the_cache_table_if_the_migration_is_undone(set_l
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_database_without_a_cache_table_can_be_migrated(add_counts_table):
     with connection.cursor() as cursor:

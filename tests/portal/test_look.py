@@ -101,6 +101,7 @@ class Tags(html.parser.HTMLParser):
         self.seen.append((tag, dict(attributes)))
 
 
+@pytest.mark.slow
 @given(
     st.one_of(
         st.text(),

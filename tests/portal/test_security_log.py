@@ -56,6 +56,7 @@ def test_successful_and_failed_sign_ins_by_email_code_are_logged(client, patron,
     ]
 
 
+@pytest.mark.slow
 def test_successful_and_failed_sign_ins_by_library_card_are_logged(client, library, log_lines):
     card = fake.CARDS[0]
     for pin in ("0000", card.pin):
@@ -141,6 +142,7 @@ def test_key_of_the_daily_log_pseudonyms_is_deleted_the_next_day(client, patron,
     assert len(log_lines()) == 2
 
 
+@pytest.mark.slow
 def test_security_log_contains_no_typed_text_or_names(client, patron, log_lines):
     ask_for_code(client, patron.email)
     right = mailed_code(patron.email)

@@ -209,6 +209,7 @@ def test_modes_other_than_production_need_no_settings(mode):
     assert manage("check", AFTERWORD_MODE=mode).returncode == 0
 
 
+@pytest.mark.slow
 def test_production_settings_require_https_and_secure_cookies():
     code = """
 from django.conf import settings
@@ -244,6 +245,7 @@ def test_options_in_the_database_url_override_the_default_options(url, options):
     assert read["DATABASES"]["default"]["OPTIONS"]["options"] == options
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variable", "options"), [({}, "True 5"), ({"PREPARED_STATEMENTS": "off"}, "None None")]
 )

@@ -60,6 +60,7 @@ def test_search_ranks_the_exact_title_first_and_a_match_in_the_summary_last():
     assert titles("jazz morr") == ["Jazz"]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_search_finds_an_exact_title_among_hundreds_of_matches():
     for number in range(320):
@@ -68,6 +69,7 @@ def test_search_finds_an_exact_title_among_hundreds_of_matches():
     assert titles("it", limit=1) == ["It"]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_search_finds_an_item_of_the_given_branch_among_hundreds_of_matches(branch):
     for number in range(320):
@@ -138,6 +140,7 @@ def test_search_query_with_special_characters_returns_no_items_instead_of_an_err
     assert titles(query) == []
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(st.text(min_size=1, max_size=40))
@@ -202,6 +205,7 @@ def expected_index():
     return {entry.item_id: (entry.title, entry.names, entry.rest) for entry in entries}
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("seed", range(5))
 def test_search_index_matches_the_items_after_random_actions(seed, branch):

@@ -78,6 +78,7 @@ def address_of(name, branch, staff, rows):
     }[name]()
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("rows", [1, 20])
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ def migrate_to(name):
     return executor.migrate([("recommendations", name)]).apps
 
 
-@pytest.mark.slow
+@pytest.mark.only_long
 @pytest.mark.django_db(transaction=True)
 def test_migration_moves_spanish_topic_names_to_their_own_table_and_back(before_topic_names):
     old = migrate_to("0002_text_index").get_model("recommendations", "Topic")

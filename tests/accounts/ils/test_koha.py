@@ -124,6 +124,7 @@ def test_koha_sign_in_fails_if_the_patron_record_cannot_be_read(ils, server, sta
         signed_in(ils)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 201 Created\r\n", b"HTTP/1.1 201 Created\r\n\r\n{"])
 def test_request_to_a_koha_server_that_stops_sending_times_out(ils, server, begun):
     server.fault, ils.timeout = lambda handler: handler.wfile.write(begun) >= 0 and not time.sleep(3), 0.3
@@ -133,6 +134,7 @@ def test_request_to_a_koha_server_that_stops_sending_times_out(ils, server, begu
     assert time.monotonic() - began < 2.5
 
 
+@pytest.mark.slow
 def test_koha_response_that_arrives_byte_by_byte_times_out(ils, server):
     def dribble(handler):
         handler.send_response(201)

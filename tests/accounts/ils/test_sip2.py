@@ -107,6 +107,7 @@ def test_second_sip2_response_to_one_request_is_ignored(ils, server):
     assert server.connections == 2
 
 
+@pytest.mark.slow
 def test_sip2_response_that_arrives_after_the_timeout_is_ignored(ils, server):
     late = threading.Event()
 
@@ -155,6 +156,7 @@ def instead(changed):
     return lambda number, line, answer: changed(answer) if line.startswith((b"63", b"97")) else answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
@@ -215,6 +217,7 @@ def test_sip2_request_that_arrives_damaged_is_sent_again(ils, server):
     assert first == again
 
 
+@pytest.mark.slow
 def test_sip2_response_that_arrives_byte_by_byte_times_out(ils, server):
     def talk(came, going):
         came.read(1)

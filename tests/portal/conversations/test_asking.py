@@ -533,6 +533,7 @@ def test_leave_quickly_button_deletes_unsent_questions_and_reading_requests(clie
 # Limits.
 
 
+@pytest.mark.slow
 def test_patron_can_ask_twenty_questions_a_day_and_then_sees_when_to_try_again(me):
     for number in range(20):
         assert me.post(ASK, typed(f"Question {number}")).status_code == 302
@@ -560,12 +561,14 @@ def test_unsent_question_is_kept_if_the_question_limit_is_reached(client, visit,
     )
 
 
+@pytest.mark.slow
 def test_double_tap_counts_once_toward_the_question_limit(me):
     fields = typed()
     for _ in range(25):
         assert me.post(ASK, fields).status_code == 302
 
 
+@pytest.mark.slow
 def test_viewers_by_code_can_together_ask_twenty_questions_a_day_about_one_visit(client, visit, show_code):
     show_code(client, code_for(visit))
     for number in range(19):

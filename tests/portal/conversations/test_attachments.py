@@ -209,6 +209,7 @@ def test_file_uploaded_after_its_message_was_sent_is_refused(me, conversation, t
 # Refused files.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "words"), [
     (lambda: SimpleUploadedFile("page.png", b"<html><script>alert(1)</script>"), "You can only send pictures (JPEG, PNG, WebP) and PDFs."),
     (lambda: SimpleUploadedFile("none.jpg", b""), "This file is empty."),
@@ -622,6 +623,7 @@ def test_erased_conversation_accepts_no_file(conversation, coordinator, patron, 
     assert disk() == []
 
 
+@pytest.mark.slow
 def test_conversation_page_runs_the_same_number_of_queries_for_1_and_11_files(
     me, conversation, django_assert_num_queries
 ):

@@ -84,6 +84,7 @@ def answer(clock):
     return answer
 
 
+@pytest.mark.slow
 def test_conversation_page_shows_authors_and_whose_turn_it_is(me, conversation, staff, answer):
     page = text(me.get(conversation.get_absolute_url()))
     for words in ["You wrote", "Is there a class?", "Waiting for the library.", "You can expect an answer"]:
@@ -336,6 +337,7 @@ def test_empty_conversation_list_says_what_to_do(me):
     assert "Ask the library" in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, 30])
 def test_conversation_page_runs_the_same_number_of_queries_for_1_and_30_messages(
     me, conversation, branch, staff, django_assert_num_queries, rows

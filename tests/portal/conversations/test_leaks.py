@@ -269,6 +269,7 @@ def test_internal_words_of_the_desk_never_reach_a_patron(
         nothing_leaks()
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", ACTIONS)
 def test_each_desk_action_of_the_leak_test_writes_internal_words(

@@ -170,6 +170,7 @@ def test_search_results_are_correct_for_common_and_rare_words(monkeypatch, sessi
     assert found("nothing the") == set()
 
 
+@pytest.mark.slow
 def test_search_index_matches_the_tables_after_every_action(session, patron, staff, branch):
     [failed] = recommend_in(session)
     unkept = HelpSessionFactory(branch=branch, staff=staff)

@@ -114,6 +114,7 @@ def test_conversation_of_an_absent_colleague_can_be_taken(desk, conversation, st
     assert reloaded(conversation).assignee == staff
 
 
+@pytest.mark.slow
 def test_conversation_can_be_assigned_to_colleagues_and_coordinators_and_can_be_unassigned(
     desk, conversation, omar
 ):

@@ -382,6 +382,7 @@ def test_take_back_button_is_shown_only_to_the_author_of_a_pending_answer(
     assert "Take the answer back" not in desk.get(address(conversation)).content.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("headers", [{}, HTMX])
 def test_taking_back_an_answer_restores_the_whole_draft_and_the_conversation_status(
     desk, conversation, staff, item, headers
@@ -408,6 +409,7 @@ def test_taking_back_an_answer_restores_the_whole_draft_and_the_conversation_sta
     assert conversation.messages.get(side="staff").attachments.get() == added
 
 
+@pytest.mark.slow
 def test_newly_typed_text_and_items_are_appended_to_an_answer_taken_back(desk, conversation, item):
     sent = send(desk, conversation, **rows_for(item, "on the shelf"))
     begun = typed(

@@ -267,6 +267,7 @@ def test_staff_note_of_a_visit_is_not_shown_on_the_conversation_page(desk, conve
     assert "STAFF ONLY" not in shown(desk.get(address(conversation)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [3, 30, 300])
 def test_conversation_page_runs_the_same_number_of_queries_for_any_length(
     desk, conversation, session, branch, staff, count, django_assert_num_queries
@@ -325,6 +326,7 @@ def shown_messages(page):
     return re.findall(r'id="(message-[^"]+)"', page)
 
 
+@pytest.mark.slow
 def test_long_conversation_shows_the_newest_messages_and_links_to_earlier_ones(desk, conversation):
     at = timezone.now() - datetime.timedelta(hours=1)
     said = [
@@ -355,6 +357,7 @@ def test_link_to_an_unknown_message_shows_the_newest_messages(desk, conversation
     assert len(shown_messages(shown(desk.get(f"{address(conversation)}?from={start}")))) == 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("unread", "shows"), [(3, 12), (40, 40), (300, 60)])
 def test_conversation_page_opens_at_the_first_unread_message(desk, conversation, staff, unread, shows):
     at = timezone.now() - datetime.timedelta(hours=1)

@@ -22,6 +22,7 @@ ROWS = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(ROWS)
 def test_figures_show_no_number_from_one_to_four(rows):
     shown = pooled(rows)
@@ -32,6 +33,7 @@ def test_figures_show_no_number_from_one_to_four(rows):
     assert [cell for row in numbers for cell in row if 0 < cell < MIN_PEOPLE] == []
 
 
+@pytest.mark.slow
 @given(ROWS)
 def test_pooled_figures_add_up_to_the_total(rows):
     if shown := pooled(rows):

@@ -39,6 +39,7 @@ def test_each_typed_word_must_be_the_beginning_of_a_word_of_the_name(library, na
         assert names(letters) == [], letters
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     st.lists(st.text("aAbÅ\u0301ß -'\U0010fffd字", max_size=6), max_size=4),
@@ -58,6 +59,7 @@ def test_search_finds_the_names_that_a_comparison_in_python_finds(library, given
     assert sorted(names(letters)) == sorted(expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("patrons", [1, 300])
 def test_search_runs_the_same_number_of_queries_for_1_and_300_patrons(
     library, patrons, django_assert_num_queries

@@ -138,6 +138,7 @@ def test_legal_holds_page_does_not_link_to_a_visit_of_another_branch(desk, coord
     assert str(elsewhere.public_id) not in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 30])
 def test_legal_hold_list_runs_the_same_number_of_queries_for_1_and_30_rows(
     desk, branch, coordinator, count, django_assert_num_queries

@@ -144,6 +144,7 @@ def test_uploaded_logo_is_encoded_again_as_png(desk, library, kind):
     assert desk.get(reverse("logo")).status_code == 404
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [

@@ -158,6 +158,7 @@ def test_viewing_the_patron_history_is_in_the_access_log(desk, conversation, sta
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 30])
 def test_patron_history_runs_two_queries_for_any_amount_of_data(
     conversation, staff, patron, branch, count, django_assert_num_queries

@@ -223,6 +223,7 @@ def test_staff_member_cannot_open_a_patron_record_that_only_a_colleague_found(
     assert sign_in(client, elsewhere).get(record(stranger)).status_code == 404
 
 
+@pytest.mark.slow
 def test_patron_lookups_are_limited_to_sixty_per_hour(desk, library, stranger):
     answers = [desk.post(PEOPLE, {"identifier": f"nobody{number}@example.org"}) for number in range(61)]
     assert "tried too often" in text(answers[-1])
@@ -231,6 +232,7 @@ def test_patron_lookups_are_limited_to_sixty_per_hour(desk, library, stranger):
     assert log_entries(stranger) == []
 
 
+@pytest.mark.slow
 def test_name_searches_are_limited_to_twenty_per_hour(desk, stranger):
     for _ in range(20):
         desk.post(BY_NAME, {"letters": "qqq", "reason": "Because"})
@@ -462,6 +464,7 @@ def second_record(library):
     return UserFactory(name="Sammy Okafor", email="sammy@example.org")
 
 
+@pytest.mark.slow
 def test_coordinator_merges_two_records_and_unmerges_them(
     client, sign_in, coordinator, visit_here, patron, second_record
 ):
@@ -494,6 +497,7 @@ def test_coordinator_merges_two_records_and_unmerges_them(
     assert HelpSession.objects.filter(patron=patron).count() == 1
 
 
+@pytest.mark.slow
 def test_pages_of_an_earlier_version_can_still_merge_and_unmerge_records(
     client, sign_in, coordinator, visit_here, patron, second_record
 ):
@@ -527,6 +531,7 @@ def test_records_can_be_merged_only_after_the_coordinator_searched_for_both(
     assert User.objects.filter(pk=second_record.pk).exists()
 
 
+@pytest.mark.slow
 def test_merging_a_patron_record_with_a_staff_record_keeps_the_staff_record(
     client, sign_in, coordinator, staff, visit_here, patron
 ):

@@ -148,6 +148,7 @@ STATES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tab", LISTS)
 def test_each_list_shows_exactly_the_conversations_the_staff_member_may_open(desk, staff, branch, tab):
     """Compare each list with at_desk_of(). Other pages use at_desk_of(), but each list has its own query."""
@@ -312,6 +313,7 @@ def test_queue_pages_show_each_conversation_once(desk, branch):
     assert (len(rows), len(set(rows)), rest.context["more"]) == (35, 35, "")
 
 
+@pytest.mark.slow
 def test_second_queue_page_stays_the_same_if_conversations_leave_the_list(desk, branch):
     for hours in range(40):
         waiting(branch, hours=50 - hours, subject=f"{hours}")
@@ -473,6 +475,7 @@ def test_queue_filters_without_results_link_to_lists_with_results(desk, branch):
     assert 'href="/desk/"' in shown(page)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, 30])
 def test_queue_runs_the_same_number_of_queries_for_1_and_30_rows(
     desk, branch, patron, rows, django_assert_num_queries

@@ -149,6 +149,7 @@ def test_mistyped_code_is_a_form_error_at_the_desk(desk, code, words):
     assert words in shown(desk.post(LIST + "open/", {"code": code}))
 
 
+@pytest.mark.slow
 def test_desk_refuses_codes_after_too_many_wrong_attempts(desk, branch, staff):
     session = HelpSessionFactory(branch=branch, staff=staff)
     for _ in range(30):

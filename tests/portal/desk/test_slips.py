@@ -212,6 +212,7 @@ def test_staff_can_print_code_cards_only_for_their_own_branches(desk, elsewhere)
     )
 
 
+@pytest.mark.slow
 def test_unfinished_visit_has_no_slip(desk, staff, branch):
     draft = HelpSessionFactory(staff=staff, branch=branch, status=HelpSession.Status.UNFINISHED)
     assert desk.get(f"/desk/sessions/{draft.public_id}/slip/").status_code == 404

@@ -42,6 +42,7 @@ def signed_in_person(browser):
     return browser.get(reverse("me")).wsgi_request.user
 
 
+@pytest.mark.slow
 def test_account_code_from_the_desk_opens_the_record_on_the_patrons_phone(
     client, sign_in, staff, pike, visit_here
 ):
@@ -172,6 +173,7 @@ def test_staff_cannot_make_an_account_code_for_a_record_they_may_not_open(client
     assert not AccountCode.objects.exists()
 
 
+@pytest.mark.slow
 def test_thirty_wrong_account_codes_block_further_attempts(client, library):
     answers = [open_account(client, codes.new_code()).status_code for _ in range(31)]
     assert answers[0] == 404

@@ -190,6 +190,7 @@ def test_unknown_pagination_key_shows_the_first_page_of_visits(me, session, afte
     assert session.title in text(me.get(reverse("help_sessions"), {"after": after}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, 30])
 def test_visit_page_runs_the_same_number_of_queries_for_1_and_30_items(
     me, session, branch, patron, show_code, django_assert_num_queries, rows

@@ -154,6 +154,7 @@ def test_second_child_or_second_adult_cannot_keep_a_shared_visit(session, child,
     assert Consent.objects.count() == 2
 
 
+@pytest.mark.slow
 def test_child_and_adult_can_both_give_verdicts_and_ask_about_a_shared_visit(
     session, child, adult, keep, device
 ):
@@ -173,6 +174,7 @@ def test_child_and_adult_can_both_give_verdicts_and_ask_about_a_shared_visit(
         assert (message.author, message.conversation.patron) == (person, child)
 
 
+@pytest.mark.slow
 def test_adult_of_a_shared_visit_sees_no_other_visits_of_the_child(
     session, child, adult, keep, device, branch, staff
 ):
@@ -319,6 +321,7 @@ def test_child_can_end_sharing_before_an_adult_uses_the_code(session, child, adu
         handover.open_by_code(code, at=timezone.now())
 
 
+@pytest.mark.slow
 def test_one_person_still_has_a_shared_visit_after_the_other_person_leaves(
     session, child, adult, keep, device
 ):
@@ -481,6 +484,7 @@ def save_draft(browser, conversation, words):
     return token
 
 
+@pytest.mark.slow
 def test_child_and_adult_cannot_see_each_others_drafts(session, adult, keep, device, show_code, staff):
     """Let the adult sign in, and let the child use only the code on the slip."""
     code = code_for(session)

@@ -141,6 +141,7 @@ def test_home_ignores_an_invalid_query_parameter(client, patron, sign_in):
     assert client.get(HOME, {"said": "nonsense"}).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, 30])
 def test_home_runs_the_same_number_of_queries_for_1_and_30_rows(
     client, patron, staff, branch, sign_in, show_code, django_assert_num_queries, rows

@@ -122,6 +122,7 @@ def test_unusable_code_shows_the_reason_but_reveals_nothing_of_the_visit(
     assert client.get(session.get_absolute_url()).status_code == 404
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
@@ -146,6 +147,7 @@ def test_used_code_still_opens_the_visit_for_the_patron_who_kept_it(client, sess
     assert try_code(client, code).url == session.get_absolute_url()
 
 
+@pytest.mark.slow
 def test_thirty_wrong_codes_block_an_ip_address_for_ten_minutes(client, session):
     for _try in range(30):
         assert try_code(client, new_code()).status_code == 404
@@ -157,11 +159,13 @@ def test_thirty_wrong_codes_block_an_ip_address_for_ten_minutes(client, session)
     assert try_code(client, code_for(session), REMOTE_ADDR="192.0.2.7").status_code == 302
 
 
+@pytest.mark.slow
 def test_correct_codes_do_not_count_toward_the_limit_of_attempts(client, session):
     for _try in range(32):
         assert try_code(client, code_for(session)).status_code == 302
 
 
+@pytest.mark.slow
 def test_wrong_codes_of_a_patron_are_counted_across_ip_addresses(client, patron, sign_in, session):
     sign_in(client, patron)
     for number in range(10):
@@ -169,6 +173,7 @@ def test_wrong_codes_of_a_patron_are_counted_across_ip_addresses(client, patron,
     assert try_code(client, code_for(session), REMOTE_ADDR="192.0.2.99").status_code == 429
 
 
+@pytest.mark.slow
 def test_browsers_without_a_visit_get_fewer_attempts_after_many_wrong_codes(
     client, session, monkeypatch, show_code
 ):

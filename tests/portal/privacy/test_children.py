@@ -105,6 +105,7 @@ def test_childs_visit_is_kept_at_most_90_days_for_every_retention_choice(
     assert (said <= AT) is gone
 
 
+@pytest.mark.slow
 def test_python_and_sql_agree_on_which_visits_of_children_to_forget(library, branch):
     people = []
     for number, remember in enumerate(["30", "90", "365", "until", "nothing"] * 3):
@@ -199,6 +200,7 @@ def test_visit_without_a_code_that_only_the_adult_kept_is_forgotten_after_90_day
     assert not is_forgotten(opened)
 
 
+@pytest.mark.slow
 def test_legal_hold_on_the_adult_preserves_the_shared_visit(branch, child, adult, coordinator):
     session = make_shared_visit(branch, child=child, adult=adult, days_ago=91, adults_days_ago=91)
     holds.hold(adult, reason="Case 7", by=coordinator, at=AT)

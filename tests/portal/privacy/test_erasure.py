@@ -51,6 +51,8 @@ from tests.portal.pages import text
 
 from . import columns, everything
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime.datetime(2026, 11, 20, 15, 42, 7, tzinfo=datetime.UTC)
 ERASE = reverse("erase")
 

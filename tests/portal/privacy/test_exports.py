@@ -416,6 +416,7 @@ class TestFailures:
         export.refresh_from_db()
         return export.state, export.attempts
 
+    @pytest.mark.slow
     def test_export_page_reports_a_failure_after_three_attempts_on_a_full_disk(self, export, me, monkeypatch):
         def full(*args):
             raise OSError("No space left on device")
@@ -496,6 +497,7 @@ class TestFailures:
         assert not private_storage().exists(export.file.name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, 30])
 def test_export_runs_the_same_number_of_queries_for_1_and_30_visits(
     patron, staff, branch, rows, django_assert_num_queries

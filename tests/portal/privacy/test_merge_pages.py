@@ -87,6 +87,7 @@ def test_confirmation_of_a_second_account_expires_and_is_invalid_for_other_peopl
     assert User.objects.filter(pk=device.person.pk).exists()
 
 
+@pytest.mark.slow
 def test_merged_account_keeps_the_newly_confirmed_email_address(client, patron):
     other = UserFactory(email="other@example.org")
     ask_for_code(client, other.email)
@@ -97,6 +98,7 @@ def test_merged_account_keeps_the_newly_confirmed_email_address(client, patron):
     assert signed_in_as(client) == str(patron.pk)
 
 
+@pytest.mark.slow
 def test_merging_a_staff_account_and_a_patron_account_keeps_the_staff_account(client, staff, patron):
     ask_for_code(client, staff.email)
     enter(client, mailed_code(staff.email))
@@ -123,6 +125,7 @@ def test_desk_requires_the_second_factor_after_merging_into_a_staff_account(devi
     assert device.get("/desk/")["Location"].startswith("/second-factor/")
 
 
+@pytest.mark.slow
 def test_merge_of_accounts_sends_an_email_and_can_be_undone_by_the_desk(client, patron, coordinator):
     """Test what protects a patron whose signed-in device is found by a stranger.
 

@@ -192,6 +192,7 @@ def pages_around(world, quiet, browsers, at_desk):
 
 
 @pytest.mark.long
+@pytest.mark.one_database
 @pytest.mark.django_db
 def test_words_of_a_quiet_visit_appear_only_on_pages_of_that_visit(
     library, branch, patron, staff, coordinator, sign_in, show_code
@@ -239,6 +240,7 @@ def test_words_of_a_quiet_visit_appear_only_on_pages_of_that_visit(
     no_words_appear()
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_leave_quickly_button_removes_the_quiet_visit_from_the_browser(library, branch, staff, show_code):
     library.catalog_link = "https://catalogue.example/?q={title}"

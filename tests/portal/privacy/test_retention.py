@@ -372,6 +372,7 @@ def test_python_and_sql_agree_on_which_visits_to_forget_for_every_retention_choi
 # Legal holds.
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("what", ["person", "session", "conversation", "contact"])
 def test_everything_connected_to_a_legal_hold_is_preserved_until_the_hold_is_lifted(
@@ -411,6 +412,7 @@ def test_everything_connected_to_a_legal_hold_is_preserved_until_the_hold_is_lif
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("record", ["patron", "adult", "visit", "conversation"])
 def test_access_log_about_held_data_is_kept_longer_than_730_days(patron, staff, coordinator, branch, record):
@@ -494,6 +496,7 @@ def test_worker_forgets_visits_only_at_night_in_the_librarys_time_zone(library, 
     assert (words_of(session) == "") == runs
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_retention_job_that_was_killed_continues_where_it_stopped(branch, monkeypatch):
     monkeypatch.setattr(retention, "BATCH", 3)
@@ -522,6 +525,7 @@ def test_retention_job_stops_after_the_given_number_of_seconds(branch, monkeypat
     assert retention.forget(at=AT, seconds=0) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("sessions", [1, 30])
 def test_retention_batch_runs_the_same_number_of_queries_for_1_and_30_visits(
@@ -548,6 +552,7 @@ def test_all_batches_of_the_retention_job_share_one_search_for_due_visits(branch
     assert len(found) == 1 + 4
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_dry_run_of_the_forget_command_counts_rows_and_changes_nothing(patron, branch, capsys, time_machine):
     time_machine.move_to(AT, tick=False)

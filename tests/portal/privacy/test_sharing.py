@@ -113,6 +113,7 @@ def people_who_keep(visit):
 # Legal holds.
 
 
+@pytest.mark.slow
 @every_way_to_leave
 def test_shared_visit_stays_under_legal_hold_after_the_held_person_leaves(
     visit, people, coordinator, who, leave
@@ -159,6 +160,7 @@ def test_visit_is_not_held_after_a_person_without_a_legal_hold_leaves(visit, peo
     assert not holds.held(visit)
 
 
+@pytest.mark.slow
 def test_child_cannot_be_erased_while_the_shared_visit_is_under_legal_hold(visit, child, adult, coordinator):
     found = holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
     sharing.keep_alone(visit, by=child, at=AT + HOUR)
@@ -195,6 +197,7 @@ def test_held_person_who_leaves_a_visit_twice_creates_only_one_legal_hold(visit,
     assert LegalHold.objects.exclude(comes_from=None).count() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("who", "route"), [("adult", "stop_keeping"), ("child", "stop_keeping"), ("child", "stop_sharing")]
 )
@@ -233,6 +236,7 @@ def test_coordinator_sees_which_legal_hold_on_a_person_caused_a_hold_on_a_visit(
     assert "No legal holds" in text(client.get(reverse("legal_holds")))
 
 
+@pytest.mark.slow
 def test_legal_hold_set_on_a_merged_record_covers_both_records_after_unmerging(coordinator, branch):
     one, two = UserFactory(), UserFactory()
     theirs = HelpSessionFactory(branch=branch, patron=one)
@@ -350,6 +354,7 @@ def confirm_removal(desk, visit, person):
     return text(asked), desk.post(address, {"who": str(person.public_id)})
 
 
+@pytest.mark.slow
 def test_staff_member_can_remove_the_wrong_child_from_a_shared_visit(
     visit, child, adult, desk, sign_in, staff, django_capture_on_commit_callbacks
 ):
@@ -395,6 +400,7 @@ def test_staff_member_can_remove_the_wrong_child_from_a_shared_visit(
     assert "removed a child's visit from your library account" in text(browser.get(reverse("who_looked")))
 
 
+@pytest.mark.slow
 def test_right_child_can_keep_the_visit_after_the_wrong_child_is_removed(
     visit, child, desk, show_code, sign_in
 ):

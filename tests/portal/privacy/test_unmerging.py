@@ -36,7 +36,7 @@ from tests.factories import (
 )
 from tests.mailers import use_outbox
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 # These tables may differ after a merge is undone. The merge deletes the export. The merge and its undoing add
 # audit events and raise the counters that refresh open pages.

@@ -177,6 +177,7 @@ def lines(page):
     return page.context["goes"], page.context["stays"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("make", [ChildFactory, UserFactory])
 def test_erase_page_and_receipt_count_exactly_what_is_deleted(make, seed, branch, staff, sign_in):

@@ -133,6 +133,7 @@ def client_page(client, sign_in, patron):
     return sign_in(client, patron).get("/privacy/who-looked/").content.decode()
 
 
+@pytest.mark.slow
 def test_access_log_is_paginated_by_whole_days_without_skipping_entries(visit, staff, patron):
     for days in range(50):
         for number in range(3 if days != 7 else 90):
@@ -155,6 +156,7 @@ def test_access_log_page_ignores_an_invalid_day_in_the_url(client, sign_in, patr
     assert sign_in(client, patron).get("/privacy/who-looked/", {"before": before}).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, 30])
 def test_access_log_page_runs_the_same_number_of_queries_for_1_and_30_rows(
     client, sign_in, visit, branch, staff, patron, rows, django_assert_num_queries
