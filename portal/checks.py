@@ -39,7 +39,7 @@ def settings_are_safe(app_configs=None, **kwargs):
 
 
 def _production_rules():
-    """Return the rules of production. Each rule is (id, whether it is broken, the problem, how to fix it)."""
+    """Return what production mode requires, as a list of (id, whether it is violated, problem, solution)."""
     key = _secret_key()
     base = urlsplit(settings.BASE_URL)
     hosts = settings.ALLOWED_HOSTS

@@ -199,9 +199,9 @@ class RecommendationQuerySet(models.QuerySet):
         return self.filter(starred=True, verdict="")
 
     def with_places(self):
-        """Return each recommendation once for each holding of its item. Pass these rows to `each_once`.
+        """Add the holdings of the items to the rows, so that no second query has to fetch the holdings.
 
-        One query then returns both recommendations and holdings. Prefetching would need a second query.
+        An item with three holdings gives three rows for its recommendation. Pass the rows to `each_once`.
         """
         place = {"stands_at": "branch__name", "call_number": "call_number", "location": "location"}
         return self.annotate(**{name: F(f"item__holdings__{column}") for name, column in place.items()})

@@ -34,6 +34,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='library',
             name='released_after_days',
-            field=models.PositiveSmallIntegerField(default=3, help_text="The days are counted from the day on which a staff member took the conversation, if they don't answer. 0 means never.", validators=[django.core.validators.MaxValueValidator(90)], verbose_name='release untouched conversations after (days)'),
+            field=models.PositiveSmallIntegerField(default=3, help_text="If a staff member takes a conversation and doesn't answer for this many days, it is unassigned. With 0, it stays assigned.", validators=[django.core.validators.MaxValueValidator(90)], verbose_name='unassign unanswered conversations after (days)'),
         ),
     ]

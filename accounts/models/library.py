@@ -66,12 +66,12 @@ class Library(models.Model):
         ),
     )
     released_after_days = models.PositiveSmallIntegerField(
-        _("release untouched conversations after (days)"),
+        _("unassign unanswered conversations after (days)"),
         default=3,
         validators=[MaxValueValidator(90)],
         help_text=_(
-            "The days are counted from the day on which a staff member took the conversation, if "
-            "they don't answer. 0 means never."
+            "If a staff member takes a conversation and doesn't answer for this many days, it is "
+            "unassigned. With 0, it stays assigned."
         ),
     )
     desk_locks_after_minutes = models.PositiveSmallIntegerField(

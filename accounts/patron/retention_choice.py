@@ -105,7 +105,7 @@ def childs_due(field, *, at, whose="patron"):
 
 @transaction.atomic
 def choose(person, *, remember, until=None, wording, language, at):
-    """Save the person's choice, and their consent with the words that they read.
+    """Save the person's choice, and a consent that stores the words on the page that they read.
 
     The choice takes effect a day later.
     """

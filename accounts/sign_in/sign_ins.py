@@ -83,12 +83,12 @@ def end_sign_in_elsewhere(signed_in):
     signed_in.end()
 
 
-def end_all_sign_ins(person, *, but=""):
-    """Sign the person out everywhere, except in the session with the key `but`.
+def end_all_sign_ins(person, *, keep=""):
+    """Sign the person out everywhere. If `keep` is the key of a session, that session stays signed in.
 
     Return the number of sign-ins that ended.
     """
-    ending = UserSession.objects.filter(user=person).exclude(session_key=but)
+    ending = UserSession.objects.filter(user=person).exclude(session_key=keep)
     for signed_in in ending:
         signed_in.end()
     return len(ending)

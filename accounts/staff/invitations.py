@@ -109,7 +109,7 @@ def accept(token, *, person, at, here=""):
     if not is_theirs(invitation, person):
         raise NotTheirs
     if not own_roles.exists():
-        end_all_sign_ins(person, but=here)
+        end_all_sign_ins(person, keep=here)
     if not person.name:
         change_name(person, name=invitation.name)
     coordinated = own_roles.filter(role=StaffRole.Role.COORDINATOR).values("branch")

@@ -57,7 +57,7 @@ def sign_out_elsewhere(request):
     """Sign out one other device, or all other devices."""
     mark = request.POST.get("device")
     if not mark:
-        sign_ins.end_all_sign_ins(request.user, but=request.session.session_key)
+        sign_ins.end_all_sign_ins(request.user, keep=request.session.session_key)
         messages.success(request, _("You're now signed in only on this device."))
         return redirect("me")
     for signed_in in sign_ins.devices(request.user, here=request.session.session_key):

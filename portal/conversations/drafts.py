@@ -160,9 +160,9 @@ def append(draft, *, to):
 def forget(conversation, *, person, side, kind, up_to=None, body=""):
     """Delete a draft that was sent or discarded.
 
-    `up_to` is the sequence of the last draft that the page knows. If another tab has saved a newer draft with
-    a text other than `body`, the newer draft is kept and gets a new token. If `up_to` is None, even a newer
-    draft is deleted.
+    Another tab may have saved a newer draft. `up_to` is the sequence of the last draft that the page knows. A
+    newer draft is kept, with a new token, unless its text is `body`. If `up_to` is None, every draft is
+    deleted.
     """
     for draft in _kept(conversation=conversation.pk, person=person and person.pk, side=side, kinds=[kind]):
         if up_to is None or draft.sequence <= up_to or draft.body == body:

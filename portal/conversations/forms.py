@@ -80,7 +80,7 @@ class AboutForm(forms.Form):
             del self.fields["about"]
             return
         something_new = (
-            _("Something new") if person else _("Something new: send the answer to my email address")
+            _("Something else") if person else _("Something else. Send the answer to my email address")
         )
         self.fields["about"].choices = [
             *((key, visit.title) for key, visit in self.visits.items()),

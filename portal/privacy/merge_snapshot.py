@@ -15,7 +15,7 @@ from portal.lists.models import SavedItem
 from .merging import MERGED_BY, references
 
 # The rows of these models are not restored, because the person can easily make new ones. For example, they
-# sign in again, set a new PIN or ask for a new copy. The words of a name are made again from the name.
+# sign in again, set a new PIN or ask for a new copy. The search index of names is built anew from the name.
 NOT_RESTORED = {
     "usersessions.UserSession",
     "privacy.Export",

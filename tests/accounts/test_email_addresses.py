@@ -390,7 +390,7 @@ def test_canceled_address_change_sends_an_email_to_the_new_address(by_passkey, p
     ] * 3 + [[]]
 
 
-def test_overdue_address_change_can_be_stopped_until_the_address_is_changed(by_passkey, patron, clock):
+def test_address_change_that_the_worker_has_not_made_yet_can_still_be_stopped(by_passkey, patron, clock):
     prove(by_passkey)
     link = begin_pending_change(by_passkey)
     # The worker doesn't run for a day, so the change is overdue.

@@ -27,7 +27,7 @@ def built(branch, staff, patron):
 
 @pytest.mark.long
 @pytest.mark.parametrize("who", WHO)
-def test_every_patron_page_is_light_and_fits_the_screen(who, built, phone, show):
+def test_every_patron_page_is_small_and_fits_the_screen(who, built, phone, show):
     page, missed = built.show_as(show, phone(), who), []
     for state in built.pages[who]:
         first, everything, requests = bars.weigh(page, state.path)

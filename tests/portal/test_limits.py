@@ -433,7 +433,7 @@ def keys_in_cache():
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_limit_counts_in_the_cache_table_survive_the_upgrade(set_limit, at, add_counts_table):
+def test_upgrade_keeps_the_counts_of_limits_from_the_cache_table(set_limit, at, add_counts_table):
     set_limit("thing", target="2/h")
     at(NOON)
     [[_by, key]] = limits._keys(request(), "thing", target="x")

@@ -25,4 +25,9 @@ class Migration(migrations.Migration):
             name='kind',
             field=models.CharField(choices=[('closed', 'closed'), ('closed_by_itself', 'closed automatically'), ('reopened', 'reopened'), ('joined', 'merged with another conversation')], max_length=20),
         ),
+        migrations.AlterField(
+            model_name='deskevent',
+            name='kind',
+            field=models.CharField(choices=[('taken', 'taken'), ('assigned', 'assigned'), ('unassigned', 'unassigned'), ('released', 'unassigned because nobody answered'), ('handed_over', 'transferred to another branch'), ('snoozed', 'snoozed'), ('woken', 'snooze ended'), ('closed', 'closed before anything was written'), ('logged', 'logged as a contact'), ('erased', 'erased')], max_length=12),
+        ),
     ]

@@ -52,7 +52,7 @@ class DeskEvent(models.Model):
         TAKEN = "taken", _("taken")
         ASSIGNED = "assigned", _("assigned")
         UNASSIGNED = "unassigned", _("unassigned")
-        RELEASED = "released", _("released because nobody answered")
+        RELEASED = "released", _("unassigned because nobody answered")
         TRANSFERRED = "handed_over", _("transferred to another branch")
         SNOOZED = "snoozed", _("snoozed")
         WOKEN = "woken", _("snooze ended")

@@ -7,7 +7,7 @@ from ..story import DemoAction, DemoConversation, DemoMessage, DemoQuestion, Dem
 
 
 def ask(hours_ago, patron, branch, topic, question, *actions, language="en", files=()):
-    """Return a DemoQuestion with one message and with the actions of the desk."""
+    """Return a DemoQuestion with the patron's one message. `actions` are what staff did after it."""
     return DemoQuestion(
         hours_ago,
         patron,

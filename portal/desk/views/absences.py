@@ -36,7 +36,7 @@ def absence(request, public_id):
     )
     if "remove" in request.POST:
         actions.remove_absence(found, by=request.user, at=timezone.now())
-        words = _("%(name)s is no longer away %(days)s.")
+        words = _("Removed: %(name)s is away %(days)s.")
         messages.success(request, words % {"name": found.person.display_name, "days": days_in_words(found)})
         return redirect("absences")
     initial = {"first_day": found.first_day, "last_day": found.last_day, "cover": found.cover_id}

@@ -82,7 +82,7 @@ def desk_pin(request):
         )
         messages.success(
             request,
-            _("PIN saved. It opens the unlocked shared desk computers of your branches."),
+            _("PIN saved. Use it on a shared desk computer of your branches, after the computer was unlocked."),
         )
         return redirect("desk_computers")
     return render(request, "desk/pin.html", {"form": form, "pin": pin})

@@ -79,7 +79,7 @@ LINES = {
     "accounts.Consent": Line(
         _("what you agreed to, in the words you read, and when"),
         _("Kept until you erase your account."),
-        _("to prove what you chose"),
+        _("so that the library can show later what you agreed to"),
         Group.PERSON,
         exported=True,
         ends_with="accounts.User",

@@ -265,7 +265,7 @@ def test_blank_pin_is_never_sent_to_the_sip2_server(ils, server, pin):
     assert server.asked == []
 
 
-def test_unknown_card_raises_the_wrong_pin_error_even_if_the_ils_accepts_the_pin():
+def test_unknown_card_is_refused_like_a_wrong_pin_even_if_the_ils_accepts_the_pin():
     with pytest.raises(WrongCardOrPin):
         answering("AO|AA20001001|AE|BLN|CQY|")
 

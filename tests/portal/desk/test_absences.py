@@ -49,7 +49,7 @@ def test_staff_member_can_create_edit_and_remove_own_days_away(desk, staff, mari
     absence.refresh_from_db()
     assert (absence.first_day, absence.cover) == (day(10), None)
     page = text(desk.post(reverse("absence", args=[absence.public_id]), {"remove": "1"}, follow=True))
-    assert "is no longer away on Tuesday, March 10." in page
+    assert "Removed: Rosa Lindqvist is away on Tuesday, March 10." in page
     assert "Nobody has added days away." in page
     assert not Absence.objects.exists()
 

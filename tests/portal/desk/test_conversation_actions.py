@@ -574,7 +574,10 @@ def test_record_form_from_an_older_portal_version_logs_the_contact(desk, convers
 
 
 def test_contact_logged_from_a_conversation_cannot_be_handed_over(desk, conversation, typed):
-    """Try the slip, an email and a code card. Any of them could show the patron's question to a stranger."""
+    """The visit that counts the contact gets no slip, no emailed code and no code card.
+
+    Each of them could show the patron's question to a stranger.
+    """
     card = code_for(None)
     desk.post("/desk/record/", contact_fields(typed, conversation))
     contact = reloaded(conversation).logged_as

@@ -24,7 +24,7 @@ ROWS = st.dictionaries(
 
 @pytest.mark.slow
 @given(ROWS)
-def test_figures_show_no_number_from_one_to_four(rows):
+def test_figures_hide_counts_below_five(rows):
     shown = pooled(rows)
     if shown is None:
         assert is_small(tuple(map(sum, zip(*rows.values(), strict=True))))
@@ -55,7 +55,7 @@ def test_pooled_figures_add_up_to_the_total(rows):
         ({"a": (5, 0), "b": (9, 7), "c": (1, 0)}, {"b"}, (6, 0)),
     ],
 )
-def test_rows_with_a_number_from_one_to_four_are_combined_into_one_row(rows, alone, rest):
+def test_table_rows_that_count_fewer_than_five_are_combined_into_one_row(rows, alone, rest):
     shown = pooled(rows)
     assert (set(shown.rows), shown.rest) == (alone, rest)
 
@@ -129,7 +129,7 @@ def test_deleted_visits_are_still_counted_in_the_figures(desk, recorded, quarter
     }
 
 
-def test_figures_page_combines_topics_with_a_number_from_one_to_four_into_one_row(desk, recorded):
+def test_figures_page_combines_topics_that_count_fewer_than_five_into_one_row(desk, recorded):
     health, law, taxes = (TopicFactory(name=name) for name in ("Health", "Law", "Taxes"))
     recorded(6, topic=health, found="all")
     recorded(5, topic=law, found="no")

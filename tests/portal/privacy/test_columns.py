@@ -75,7 +75,7 @@ def test_columns_file_covers_every_model_that_a_merge_combines():
     assert combined | {"accounts.User"} == set(columns.MERGED), HELP
 
 
-def test_columns_file_names_only_existing_models():
+def test_every_model_listed_in_the_columns_file_exists():
     named = {*columns.LEFT_OUT, *columns.EXPORTED_BY_FUNCTION, *columns.MERGED, *columns.ERASED}
     assert named - set(POLICY) == set()
 
