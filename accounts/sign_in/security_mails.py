@@ -22,7 +22,9 @@ TEXTS = {
     "disconnected_single_sign_on": _(
         "Single sign-on was disconnected from your library account. Nobody can sign in with it anymore."
     ),
-    "added_second_factor": _("An authenticator app was set up for your account. Its codes let you open the desk."),
+    "added_second_factor": _(
+        "An authenticator app was set up for your account. Its codes let you open the desk."
+    ),
     "removed_second_factor": _(
         "The authenticator app was removed from your account. "
         "Set up a new one the next time you open the desk."

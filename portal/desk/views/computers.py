@@ -82,7 +82,7 @@ def desk_pin(request):
         )
         messages.success(
             request,
-            _("PIN saved. Use it on a shared desk computer of your branches, after the computer was unlocked."),
+            _("PIN saved. Use it on shared desk computers of your branches, after someone unlocked them."),
         )
         return redirect("desk_computers")
     return render(request, "desk/pin.html", {"form": form, "pin": pin})
