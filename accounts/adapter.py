@@ -52,7 +52,7 @@ class AccountAdapter(DefaultAccountAdapter):
         """
         method = "".join(record["method"] for record in get_authentication_records(request, user)[-1:])
         super().login(request, user)
-        # accounts.sign_in.methods.note_method stores this method in a cookie on this device.
+        # accounts.sign_in.methods.note_method reads this attribute, and stores the method in a cookie.
         request.sign_in_method = method
         note(request, "signed_in", by=method)
         desk = shared_desk_here(request) if user.is_staff else None

@@ -26,7 +26,7 @@ class Viewer:
 
     @classmethod
     def who_opened(cls, sessions, person):
-        """Return a viewer who is `person` and has opened `sessions`. `for_viewers` passes Slots for both."""
+        """Return the viewer `person`, who has opened `sessions`. Both can be Slots of a prepared query."""
         return cls(person, sessions)
 
     def __bool__(self):
@@ -47,9 +47,9 @@ class Viewer:
 def for_viewers(**fields):
     """Decorate a function that returns a queryset for a viewer, so that its SQL is compiled only once.
 
-    The decorated function takes the viewer and, as keyword arguments, the parameters in `fields`. Pass dates
-    and times as such parameters. The query is built only once, so it would otherwise always use the time of
-    the first call.
+    The decorated function takes the viewer and, as keyword arguments, the parameters in `fields`. It must
+    take the current date or time as such a parameter. If the function read the clock, the time would never
+    change, because the query is built only once.
     """
 
     def decorate(make):

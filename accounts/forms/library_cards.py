@@ -20,7 +20,7 @@ REFUSAL_INTERVAL = 0.5
 
 
 class PinForm(forms.Form):
-    """The form for the PIN of the LibraryCard `card`. The adapter `ils` checks the PIN.
+    """A form for the PIN of `card`, which is a LibraryCard. The adapter `ils` checks the PIN.
 
     In a valid form, `patron` is the Patron that the ILS returned. Only a person who enters the right PIN
     learns that the card is blocked or has expired.

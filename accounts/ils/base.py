@@ -107,8 +107,8 @@ def require_valid_card(patron, *, blocked, today):
 def tls_context(ca_file, *, setting):
     """Return a TLS context that trusts the certificates in `ca_file`.
 
-    If `ca_file` is empty, the context trusts the certificates that this machine trusts. `setting` is the name
-    of the setting with the path `ca_file`. If the file is unreadable, raises Misconfigured with this name.
+    If `ca_file` is empty, the context trusts the certificates that this machine trusts. Raises Misconfigured
+    if the file is unreadable. The error names the `setting` from which the path comes.
     """
     try:
         return ssl.create_default_context(cafile=ca_file or None)

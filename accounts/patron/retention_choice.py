@@ -69,7 +69,7 @@ def due(field, *, at, whose="patron"):
     """Return the condition for rows that are due for deletion at `at`.
 
     `field` is the name of the column with the time at which the person kept the row. `whose` is the name of
-    the foreign key to the person. Visits with a child can be due earlier, as `childs_due` says.
+    the foreign key to the person. `childs_due` finds the visits with a child that are due earlier.
     """
     library = Library.current()
     its_day = TruncDate(field, tzinfo=library.zone)
@@ -105,9 +105,9 @@ def childs_due(field, *, at, whose="patron"):
 
 @transaction.atomic
 def choose(person, *, remember, until=None, wording, language, at):
-    """Save the person's choice, and a consent that stores the words on the page that they read.
+    """Save the person's choice, which takes effect a day later. Also save a consent.
 
-    The choice takes effect a day later.
+    `wording` is the text that the person agreed to. The consent stores this text.
     """
     person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     person.remember, person.remember_until, person.remember_chosen_at = remember, until, at

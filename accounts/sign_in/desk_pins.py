@@ -68,17 +68,17 @@ def is_easy_to_guess(pin):
 
 
 @transaction.atomic
-def set_pin(person, *, pin, at, but=""):
+def set_pin(person, *, pin, at, keep=""):
     """Set the person's PIN, and end their sign-ins by the old PIN.
 
-    The browser session with the key `but` doesn't end.
+    If `keep` is the key of a session, that session stays signed in.
     """
     DeskPin.objects.update_or_create(
         person=person,
         defaults={"pin_hash": make_password(_peppered(person, pin)), "set_on": Library.current().today(at)},
     )
     reset_pin_tries(person)
-    _end_sign_ins(person, but=but)
+    _end_sign_ins(person, keep=keep)
     audit.record("set_desk_pin", person, by=person, at=at)
     mail_security_notice(person, "set_desk_pin")
 
@@ -156,11 +156,11 @@ def _close(desk, *, at):
         audit.record("closed_shared_desk", desk, by=None, at=at)
 
 
-def _end_sign_ins(person, *, but=""):
-    """End the person's sign-ins by PIN, except the browser session with the key `but`."""
+def _end_sign_ins(person, *, keep=""):
+    """End the person's sign-ins by PIN. If `keep` is the key of a session, that session stays signed in."""
     signed_in = {
         signed_in.session_key: signed_in
-        for signed_in in UserSession.objects.filter(user=person).exclude(session_key=but)
+        for signed_in in UserSession.objects.filter(user=person).exclude(session_key=keep)
     }
     for session in Session.objects.filter(session_key__in=signed_in):
         if session.get_decoded().get(BY_PIN):

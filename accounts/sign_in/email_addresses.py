@@ -50,10 +50,12 @@ class ConfirmationMissing(Exception):
 
 
 class NotByWaiting(Exception):
-    """A change of address that would take a week was refused.
+    """The person can't change their address by waiting for a week.
 
-    The person is staff, so a coordinator has to invite their new address. Or the person has no confirmed
-    address, so they don't have to wait. Or the new address is already their address.
+    There are three possible reasons:
+    - The person is staff. A coordinator has to invite their new address.
+    - The person has no confirmed address, so the change needs no wait.
+    - The new address is already the person's address.
     """
 
 

@@ -228,7 +228,7 @@ def remove_lost(passkey, *, by, at):
 
 
 def _server(origin):
-    """Return a FIDO2 server that accepts responses only for this origin (scheme, host and port)."""
+    """Return a FIDO2 server. It refuses responses that were signed for another scheme, host or port."""
     host = PublicKeyCredentialRpEntity(id=urlsplit(origin).hostname, name=Library.current().name)
     return Fido2Server(host, verify_origin=lambda signed_for: signed_for == origin)
 

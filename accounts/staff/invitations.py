@@ -98,9 +98,11 @@ def is_theirs(invitation, person):
 def accept(token, *, person, at, here=""):
     """Give the person the invited roles. Raises UnknownInvitation and NotTheirs.
 
-    A person who already coordinates a branch remains its coordinator. If this is the person's first role,
-    they are signed out everywhere except in the session with the key `here`. They made their other sign-ins
-    as a patron, perhaps with a PIN of four digits. Such a sign-in is too weak to set up a second factor.
+    A person who already coordinates a branch remains its coordinator.
+
+    If this is the person's first role, they are signed out everywhere. Only the session with the key `here`
+    stays signed in. The person made the other sign-ins as a patron, perhaps with a PIN of four digits. Such a
+    sign-in is too weak to set up a second factor.
     """
     own_roles = roles.lock_for_role_change(person)
     # Lock the person too, so that their address can't change before this transaction ends.

@@ -78,7 +78,8 @@ def stop_address(request, token):
         if request.method == "POST":
             email_addresses.stop_change(token, at=timezone.now())
             if request.user == change.person:
-                # `stop_change` has ended this request's session. Without logout(), saving it would fail.
+                # `stop_change` has ended this request's session. Django can't save an ended session, so
+                # sign the person out.
                 logout(request)
     except email_addresses.UnknownChange:
         return render(request, "accounts/stop_address.html", {"unknown": True}, status=404)

@@ -78,9 +78,9 @@ def _other_methods(person):
 
 
 def ask_for_code(request, *, purpose, email, then, page):
-    """Ask for a code sent to `email`. Return `then()` when the person has entered the right code.
+    """Let the person enter a code that is sent to `email`. After the right code, return `then()`.
 
-    Before that, return `page(form)`. If no code was sent, `form` is None, and the page shows a button that
+    Otherwise return `page(form)`. If no code was sent yet, `form` is None, and the page shows a button that
     sends a code.
     """
     process = EmailedCode.resume(request, purpose=purpose)

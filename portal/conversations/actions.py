@@ -141,10 +141,11 @@ def reply(
     The patron can't see an answer until Message.UNDO_WINDOW is over. `then` is a Message.Then. It says what
     happens to the conversation after an answer, and is ignored for messages by the patron.
 
-    If a message with this `client_token` exists, return that message and change nothing. Its body may differ
-    from `body`.
+    If a message with this `client_token` exists, return that message and change nothing, even if its text is
+    different.
 
-    The writer's draft is deleted by drafts.forget, which gets `draft_sequence` as `up_to`.
+    The writer's draft is deleted. `draft_sequence` is the number of the last draft that the page loaded or
+    saved. A newer draft is kept, see drafts.forget.
 
     `seen` is the primary key of the last message on the writer's page, or 0 if the page had no messages.
     Raises AnsweredMeanwhile if there are newer messages, unless `seen` is None. Also raises Erased and
@@ -185,7 +186,7 @@ def reply(
 
 @prepared(conversation=BigAutoField(), client_token=UUIDField(), seen=BigAutoField())
 def _new_messages(conversation, client_token, seen):
-    """Return the message with this token, and the messages that were saved after the message `seen`."""
+    """Return the message with this token, and the messages with a primary key higher than `seen`."""
     messages = Message.objects.filter(
         Q(client_token=client_token) | Q(pk__gt=seen), conversation=conversation
     )

@@ -43,8 +43,9 @@ class Done:
 def close_many(seen, *, by, at):
     """Close the conversations.
 
-    `seen` is {conversation: its desk_version on the page where it was chosen}. A conversation with a newer
-    version stays open, because the staff member hasn't seen what changed.
+    `seen` is {conversation: desk_version}. The version is that of the page on which the staff member chose
+    the conversation. A conversation with a newer version stays open, because the staff member hasn't seen
+    what changed.
     """
     done = Done()
     for conversation in _as_seen(seen, done):
@@ -149,9 +150,9 @@ def _as_seen(seen, done):
 
 
 def _with_key(done, by):
-    """Set `done.undo` to the key for `undo()`, and return `done`.
+    """Store the key for the function `undo` in `done.undo`, and return `done`.
 
-    The key has only the conversations that the action really changed.
+    The key lists only the conversations that the action really changed.
     """
     versions = {conversation.pk: conversation.desk_version for conversation in done.changed}
     now = Conversation.objects.filter(pk__in=versions).values_list("pk", "desk_version", "changed_at")

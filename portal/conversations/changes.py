@@ -50,7 +50,7 @@ def _row(pk):
 
 
 def _reuse_related(known, conversation):
-    """Give `conversation` the related objects that are loaded in `known`, to save queries."""
+    """Give `conversation` the related objects that `known` has loaded, to save queries."""
     for name in ("help_session", "patron", "branch"):
         field = Conversation._meta.get_field(name)
         if field.is_cached(known) and getattr(known, field.attname) == getattr(conversation, field.attname):
@@ -65,8 +65,8 @@ def _reuse_related(known, conversation):
 def moment_of_change(conversation, at):
     """Return the time of the next change of this conversation. The caller must have locked the row.
 
-    This time is `at`. But if another request made a later change while this request waited for the lock, the
-    time is just after that change.
+    Usually, the time is `at`. But another request may have made a later change while this request waited for
+    the lock. Then the time is just after that change.
     """
     if conversation.changed_at is None or not at <= conversation.changed_at < at + LOCK_WAIT_MAX:
         return at
@@ -74,9 +74,9 @@ def moment_of_change(conversation, at):
 
 
 def lock_owned(row):
-    """Return this help session or recommendation as it is now, with its row locked.
+    """Lock the row of a help session or recommendation, and return the row as it is now.
 
-    Raises Erased if its patron was erased after the caller read the row.
+    Raises Erased if the patron of the row was erased after the caller read the row.
     """
     now = type(row).objects.select_for_update(no_key=True).get(pk=row.pk)
     if row.patron_id is not None and now.patron_id is None:

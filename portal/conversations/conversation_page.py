@@ -79,7 +79,7 @@ class ShownMessage:
     files: list | None = None
     given: list = ()
     event: str = ""
-    # False for a patron's message that somebody else wrote. That is only possible in a shared visit.
+    # False only in a shared visit, for a message by the other person (the child or the adult).
     is_mine: bool = True
 
 
@@ -147,7 +147,8 @@ class MessageRange:
 def for_page(viewer, public_id, at, today):
     """Return a list with the conversation, or an empty list if the viewer may not open it.
 
-    The annotations tell what the conversation has. So the page can skip queries that would find nothing.
+    The annotations say whether the conversation has drafts, events, items and files. The page skips the
+    queries that would find none.
     """
     shown = Message.objects.filter(conversation=OuterRef("pk")).shown(at)
     shown_count = shown.values("conversation").annotate(count=Count("pk")).values("count")
@@ -233,8 +234,8 @@ def messages_around(conversation, at, public_id, *, back=SHOWN_MIN):
 def messages_before(conversation, at, public_id):
     """Return up to PAGE_SIZE messages before the message `public_id`.
 
-    This message is the first one on the open page. Return None if it doesn't exist, or if there are no
-    messages before it.
+    The message `public_id` is the first one on the open page. Return None if there is no message with this
+    id, or no message before it.
     """
     position = _position(conversation, at, public_id)
     if position is None:

@@ -70,8 +70,8 @@ def take(conversation, *, by, at):
 def assign(conversation, *, to, by, at, was):
     """Assign the conversation to `to`, or to nobody if `to` is None. Return the conversation.
 
-    `was` is the assignee on the page where `to` was chosen. Raises AlreadyTaken if the conversation has
-    another assignee by now.
+    `was` is the assignee that the staff member saw when they chose `to`. Raises AlreadyTaken if the
+    conversation now has another assignee.
     """
     conversation = lock_conversation(conversation, at)
     if conversation.assignee == to:
@@ -85,8 +85,8 @@ def assign(conversation, *, to, by, at, was):
 def transfer(conversation, *, branch, by, at, was):
     """Transfer the conversation to another branch, remove its assignee, and return the conversation.
 
-    The time when the library promised to answer doesn't change. `was` is the same as for `assign`. Raises
-    AlreadyTaken.
+    The time when the library promised to answer doesn't change. `was` is the assignee that the staff member
+    saw. Raises AlreadyTaken if the conversation now has another assignee.
     """
     conversation = lock_conversation(conversation, at)
     if conversation.branch == branch:
@@ -152,11 +152,11 @@ def can_be_undone(conversation, *, by):
 
 @staff_action
 def undo(conversation, *, done_at, by, at):
-    """Undo the action that `by` did at the time `done_at`, and return the conversation.
+    """Undo an action of the staff member `by`, and return the conversation. Raises CannotUndo.
 
-    `done_at` is the `changed_at` of the conversation after that action. After an assignment, assign the
-    conversation to the previous assignee. After snoozing, waking or closing, delete the event of the action.
-    Raises CannotUndo.
+    `done_at` is the `changed_at` of the conversation after the action. If the action was an assignment,
+    assign the conversation to the previous assignee. If the action snoozed, woke or closed the conversation,
+    delete the event of the action.
     """
     conversation = lock_conversation(conversation, at)
     done = conversation.desk_events.filter(by=by, at=done_at).order_by("pk").last()
@@ -190,7 +190,7 @@ def _closings(conversation, by, at):
 
 
 def _something_happened(conversation, *, since):
-    """Return whether anything after the time `since` may have changed whose turn it is."""
+    """Return whether a message or event after the time `since` can have changed whose turn it is."""
     return (
         conversation.messages.filter(sent_at__gt=since).exists()
         or conversation.events.filter(at__gt=since).exists()

@@ -104,7 +104,7 @@ class Place:
 
     @classmethod
     def of(cls, conversation, desk_list):
-        """Return the position of a conversation that is in the list now."""
+        """Return the position of the conversation in `desk_list`, which must contain the conversation."""
         return cls(
             desk_list.statuses.index(conversation.status),
             getattr(conversation, desk_list.column),
@@ -175,11 +175,13 @@ def around(desk, desk_list, filters, *, at, place):
 
 
 def counted(desk, lists, filters, *, at, beside=()):
-    """Return ([count of each list, up to COUNTED], the state of the queues, [other numbers]) with one query.
+    """Count the conversations in several lists, with one query.
 
-    `lists` is [(DeskList, time)]. Only conversations that came into the list after the time are counted, or
-    all if the time is None. `beside` is [(SQL query, parameters)]. Each query returns one of the other
-    numbers.
+    Returns ([count of each list], the state of the queues, [other numbers]). No count is above COUNTED.
+
+    `lists` is [(DeskList, time)]. If the time is not None, only conversations that came into the list after
+    this time are counted. `beside` is [(SQL query, parameters)]. Each of these queries returns one of the
+    other numbers.
     """
     parts, values = [], []
     for desk_list, listed_after in lists:

@@ -38,7 +38,7 @@ def draft_of(conversation, *, person, side, kind):
 
 
 def drafts_of(conversation, *, person, side, kinds):
-    """Return {kind: what draft_of returns for this kind}, with one query."""
+    """Return {kind: draft} with one query. The value is an unsaved draft if no draft of the kind exists."""
     rows = _kept(
         conversation=conversation and conversation.pk,
         person=person and person.pk,
@@ -146,7 +146,7 @@ def put_back(message, *, typed, at):
 
 
 def append(draft, *, to):
-    """Append the text and the files of `draft` to the draft `to`."""
+    """Append the text of `draft` to the draft `to`, and move the files of `draft` there."""
     files = Attachment.objects.filter(
         conversation=draft.conversation, client_token=draft.client_token, side=draft.side, message=None
     )
@@ -158,11 +158,11 @@ def append(draft, *, to):
 
 
 def forget(conversation, *, person, side, kind, up_to=None, body=""):
-    """Delete a draft that was sent or discarded.
+    """Delete the person's draft after its text was sent or discarded.
 
-    Another tab may have saved a newer draft. `up_to` is the sequence of the last draft that the page knows. A
-    newer draft is kept, with a new token, unless its text is `body`. If `up_to` is None, every draft is
-    deleted.
+    `up_to` is the sequence of the last draft that the page loaded or saved. A draft with a higher sequence
+    comes from another tab. Such a draft is kept and gets a new token, unless its text is the sent text
+    `body`. If `up_to` is None, the draft is deleted in any case.
     """
     for draft in _kept(conversation=conversation.pk, person=person and person.pk, side=side, kinds=[kind]):
         if up_to is None or draft.sequence <= up_to or draft.body == body:

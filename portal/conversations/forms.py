@@ -40,7 +40,10 @@ class MessageForm(forms.Form):
 
 
 class ComposerForm(MessageForm):
-    """A message in a conversation. `sequence` is the number of the last draft that the page knows."""
+    """A message in a conversation.
+
+    `sequence` is the number of the last draft that the page loaded or saved.
+    """
 
     sequence = forms.IntegerField(
         widget=forms.HiddenInput, required=False, min_value=0, max_value=SEQUENCE_MAX

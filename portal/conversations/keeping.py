@@ -29,8 +29,8 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
         search.index_conversation(conversation)
     recommendations.update(patron=by)
     for model in (Participation, Draft):
-        # Viewers by code have a row whose `person` is None. It becomes the row of `by`, unless `by` already
-        # has a row for that conversation.
+        # The row of viewers by code has no person. Give this row to the person `by`, unless they already have
+        # a row for the conversation.
         own = model.objects.filter(person=by, side=PATRON, conversation__isnull=False).values_list(
             "conversation", flat=True
         )

@@ -34,10 +34,10 @@ class CannotMerge(Exception):
 
 @staff_action
 def merge(conversation, *, into, by, at):
-    """Move everything from `conversation` to `into`, and return `into`.
+    """Move everything from `conversation` to the conversation `into`. Return `into`.
 
-    The address of `conversation` redirects to `into`. If one of the two was unanswered, `into` becomes
-    unanswered. If one was unread, `into` becomes unread. Raises CannotMerge, Erased, RoleEnded.
+    The address of `conversation` redirects to `into`. If either conversation was unanswered, `into` is
+    unanswered. If either was unread, `into` is unread. Raises CannotMerge, Erased, RoleEnded.
     """
     locked = {}
     # The rows are sorted, so that two merges can't deadlock.
@@ -134,9 +134,9 @@ def mergeable(conversation):
 
 
 def _as_the_patron_knows(conversation, into, at):
-    """Return the status that the patron sees for `into` while either conversation has a pending answer.
+    """Return the status that the patron sees for the merged conversation while an answer is pending.
 
-    Return "" if neither conversation has one.
+    Return "" if neither conversation has a pending answer.
     """
     if conversation.pending_from is None and into.pending_from is None:
         return ""
@@ -149,16 +149,13 @@ def _as_the_patron_knows(conversation, into, at):
 
 
 def _shown_last(conversation, at):
-    """Return the time from which the patron can see all messages of the conversation.
-
-    If this was before `at`, return `at`.
-    """
+    """Return the time at which the patron will see all messages, or `at` if they see all already."""
     last = conversation.messages.order_by("-shown_from").values_list("shown_from", flat=True).first()
     return max(at, last or at)
 
 
 def _keep_unread(conversation, into):
-    """Record for each person how far they have read `into`, so that no unread message becomes read.
+    """Record for each person how far they have read the merged conversation. No unread message becomes read.
 
     A person counts as having read everything before their first unread message in either conversation. If no
     message is unread, the person has read everything.
@@ -220,7 +217,10 @@ def _move_readers_form(conversation, into):
 
 
 def _move_draft(draft, into):
-    """Move a draft to `into`. If its writer already has a draft in `into`, append the text to that draft."""
+    """Move a draft to the conversation `into`.
+
+    If the writer already has a draft there, append the text to that draft.
+    """
     own_draft = Draft.objects.filter(
         conversation=into, person=draft.person, side=draft.side, kind=draft.kind
     ).first()

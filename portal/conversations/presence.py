@@ -35,7 +35,7 @@ class Around:
 
 
 def look(conversation, *, person, at):
-    """Return an Around: the staff members who have the page open now, and the Participation of `person`."""
+    """Return which staff members have the page open now, and the Participation of `person`, as an Around."""
     rows = _rows(conversation=conversation.pk, person=person.pk, since=at - HERE)
     own = next((row for row in rows if row.person_id == person.pk), None)
     return Around(own, [(row.person, _is_writing(row, at)) for row in rows if row is not own])
@@ -53,8 +53,8 @@ def _rows(conversation, person, since):
 def come(conversation, *, person, at, writing=False, read_until=None, around=None):
     """Record that this staff member has the conversation open, whether they write, and how far they read.
 
-    If nothing has changed, write to the database only once in WRITTEN_EVERY. A caller that has called `look`
-    already passes the result as `around`.
+    If nothing has changed, write to the database only once in WRITTEN_EVERY. `around` is the result of
+    `look`, or None if the caller has not called `look`.
     """
     around = around or look(conversation, person=person, at=at)
     own, before = around.own, around.read_until

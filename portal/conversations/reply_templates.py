@@ -127,9 +127,10 @@ def offered_in(conversation, *, by, query=""):
 
 
 def chosen_in(conversation, public_id, *, by):
-    """Return the template with this `public_id` as Chosen, for a composer without JavaScript.
+    """Return the template with this `public_id`, filled in for the conversation.
 
-    Returns None if the template was deleted or belongs to another branch.
+    Returns None if the template was deleted or belongs to another branch. A composer without JavaScript needs
+    this function.
     """
     return next(
         (template for template in offered_in(conversation, by=by) if template.public_id == public_id), None

@@ -105,10 +105,10 @@ def _rows_with(word):
 
 
 def index_conversation(conversation):
-    """Update the indexed words of the conversation that don't come from messages.
+    """Index the conversation's subject, its patron's name and the titles of its items.
 
-    These words come from the conversation's subject, the subjects of conversations that were merged into it,
-    the patron's name, and the titles of items.
+    The subjects of conversations that were merged into this one are indexed too. The words of messages have
+    rows of their own.
     """
     _remove(Q(conversation=conversation, message=None))
     _add([_row_of_conversation(conversation)])
@@ -134,7 +134,10 @@ def remove_conversation(conversation):
 
 
 def move(conversation, into):
-    """Move the messages' rows in the index to `into`. The caller must call index_conversation(into) next."""
+    """Move the index rows of the messages to the conversation `into`.
+
+    The caller must call index_conversation(into) next.
+    """
     _remove(Q(conversation=conversation, message=None))
     ConversationWords.objects.filter(conversation=conversation).update(conversation=into)
 
@@ -201,7 +204,7 @@ def rebuild():
 
 
 def _row_of_conversation(conversation):
-    """Return an unsaved row with the words that index_conversation lists."""
+    """Return an unsaved row of the index, with the words of the conversation but not of its messages."""
     merged_subjects = (
         Conversation.objects.filter(merged_into=conversation).order_by("pk").values_list("subject", flat=True)
     )

@@ -70,10 +70,10 @@ def _begin_about(recommendation, at):
 
 
 def _date_verdict(recommendation, before, conversation):
-    """Set the time of the verdict to the time of this change, or keep the time of the earlier verdict.
+    """Set the time of the verdict to the time of this change.
 
-    The earlier time stays if both verdicts say that the item failed and staff haven't answered in between.
-    Both verdicts then count as one complaint.
+    But if the earlier verdict and the new verdict count as one complaint, keep the time of the earlier
+    verdict. They count as one if both say that the item failed and staff haven't answered in between.
     """
     is_unanswered = (
         conversation.status == Status.WAITING_FOR_STAFF

@@ -25,7 +25,7 @@ class Look:
     """What one staff member did with one visit, conversation or record of the patron on one day."""
 
     day: datetime.date
-    # HTML that says who did what.
+    # The text that says who did what, as HTML.
     sentence: str
     where: str
     last_at: datetime.datetime

@@ -81,7 +81,7 @@ def downloaded(export, *, at):
 
 
 def forget_all_of(person):
-    """Delete the person's exports. Call this if one contains data that is no longer the person's."""
+    """Delete the person's exports. They may contain a visit that staff have removed from the account."""
     _forget(Export.objects.filter(person=person))
 
 

@@ -125,8 +125,11 @@ def held(record):
 def held_sessions():
     """Return the condition for help sessions that a hold covers.
 
-    The hold can be on the help session, on its patron or on the adult who shares it. The hold can also be on
-    a conversation about the help session, or on a conversation for which the desk logged the help session.
+    The hold can be on one of these:
+    - the help session
+    - its patron, or the adult who shares it
+    - a conversation about the help session
+    - a conversation for which the desk logged the help session
     """
     if not _is_anything_held():
         return NOTHING
@@ -143,9 +146,11 @@ def held_sessions():
 def held_conversations():
     """Return the condition for conversations that a hold covers.
 
-    The hold can be on the conversation, on its patron or on a conversation that was merged with it. The hold
-    can also be on the help session that the conversation is about, on the adult who shares that help session,
-    or on the help session that the desk logged for the conversation.
+    The hold can be on one of these:
+    - the conversation, or a conversation that was merged with it
+    - its patron
+    - the help session that the conversation is about, or the adult who shares that help session
+    - the help session that the desk logged for the conversation
     """
     if not _is_anything_held():
         return NOTHING

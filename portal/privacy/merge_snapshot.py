@@ -58,7 +58,7 @@ def current(label, columns):
 
 
 def moved_keys(going):
-    """Return [label, field, primary keys] for the rows in which a merge changes only the foreign key."""
+    """Return [label, field, primary keys] for the rows that a merge simply moves to the other record."""
     moved = []
     for model, field in references():
         if (model._meta.label, field) not in MERGED_BY:
@@ -68,7 +68,7 @@ def moved_keys(going):
 
 
 def own_rows(going):
-    """Return [label, field, row] for the rows of `going` that a merge can't simply move.
+    """Return [label, field, row] for the rows of the record `going` that a merge can't simply move.
 
     The merge may delete such a row, or combine it with a row of the other person. The items of a list come
     after the list.

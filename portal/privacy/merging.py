@@ -69,11 +69,11 @@ def what_moves(going):
 
 @transaction.atomic
 def merge_people(going, into, *, by, at):
-    """Move everything of `going` to `into`, delete `going`, and return `into`. Raises CannotMerge.
+    """Move everything from the record `going` to the record `into`. Delete `going`, and return `into`.
 
-    `into` keeps its own name and email address, or takes those of `going` if it has none. The sign-ins of
-    `going` end on all devices. Two audit events, one about each record, name `into` as the patron. Only the
-    module `unmerging` can undo the merge.
+    The name and the email address of `going` move only if `into` has none. The sign-ins of `going` end on all
+    devices. Two audit events, one about each record, name `into` as the patron. Only the module `unmerging`
+    can undo the merge. Raises CannotMerge.
     """
     lock_person_rows(going, into)
     # select_for_update() stops other transactions from adding rows that point to these two people.
@@ -111,7 +111,7 @@ def references():
 
 
 def _end_sharing_between(going, into):
-    """Stop sharing the visits that `going` and `into` share as child and adult."""
+    """Stop sharing the visits that one of the two records shares with the other."""
     both = [going, into]
     shared = HelpSession.objects.filter(patron__in=both, shared_with__in=both)
     shared.update(shared_with=None, shared_at=None)
@@ -131,7 +131,10 @@ def _refresh_conversations(conversations):
 
 
 def _take_name_and_address(going, into):
-    """Copy the name, language, email address and retention choice to `into`, but replace no value there."""
+    """Fill the empty fields of the record `into` with the values of the record `going`.
+
+    The fields are the name, the language, the email address and the retention choice.
+    """
     into.name, into.language = into.name or going.name, into.language or going.language
     address = going.email
     if into.email is None and address:
@@ -188,7 +191,10 @@ def _merge_drafts(going, into, model, field):
 
 
 def _merge_lists(going, into, model, field):
-    """Move saved lists to `into`. If `into` has a list with the same name, add the missing items to it."""
+    """Move saved lists to the record `into`.
+
+    If that record has a list with the same name, move only the missing items to that list.
+    """
     for saved_list in SavedList.objects.filter(patron=going):
         own = SavedList.objects.filter(patron=into, name=saved_list.name).first()
         if own is None:
@@ -215,9 +221,9 @@ def _move_mentions(going, into, model, field):
 # The foreign keys whose rows can't all move. Either a person can have only one such row, or the rows are
 # deleted with the record `going`.
 MERGED_BY = {
-    # If `into` takes over an address, _take_name_and_address has already moved it.
+    # If the record `into` gets the address, _take_name_and_address has already moved the row.
     ("account.EmailAddress", "user"): _leave_to_end,
-    # None of these changes is pending, because merge_people refuses a record with a pending change.
+    # No row exists at this point, because merge_people refuses a record with a pending change of address.
     ("accounts.AddressChange", "person"): _leave_to_end,
     ("accounts.Absence", "person"): _leave_to_end,
     ("accounts.Absence", "cover"): _leave_to_end,
@@ -225,7 +231,7 @@ MERGED_BY = {
     ("accounts.Invitation", "invited_by"): _leave_to_end,
     ("accounts.PinTries", "person"): _leave_to_end,
     ("accounts.SharedDesk", "unlocked_by"): _leave_to_end,
-    # If `into` takes over the name, User.save() indexes its words again.
+    # If the record `into` gets the name, User.save() indexes the words of the name again.
     ("accounts.NameWord", "person"): _leave_to_end,
     ("accounts.Passkey", "person"): _move_passkeys,
     ("accounts.StaffRole", "user"): _leave_to_end,

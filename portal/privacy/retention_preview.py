@@ -56,7 +56,7 @@ def effect(person, *, remember, until, at):
 
 
 def next_to_go(person, library):
-    """Return the first day on which a visit of the person will be forgotten, or None if they have none."""
+    """Return the next day on which a visit of the person will be forgotten, or None if there is no visit."""
     visits, _waiting = _visits(person)
     ends = [
         retention_choice.ends_at(person, kept_at, library=library, with_child=bool(with_child))
@@ -97,7 +97,7 @@ def _visits(person):
     """Return ([(time, kind)], number of waiting visits).
 
     A waiting visit has an open conversation, so it can't be forgotten yet. The list has one pair for each
-    other visit. `time` is when the visit became the person's, and `kind` is the value of `with_child`.
+    other visit. At `time` the visit came into the person's account. `kind` is its value of `with_child`.
     """
     visits = HelpSession.objects.filter(patron=person).annotate(
         became_theirs_at=Coalesce("kept_at", "created_at")

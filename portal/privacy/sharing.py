@@ -41,10 +41,10 @@ def stop_keeping(help_session, *, by, at):
 
 @transaction.atomic
 def keep_alone(help_session, *, by, at):
-    """Remove the visit from the adult's account because the child `by` asks for that, and return the visit.
+    """Let the child `by` remove the visit from the adult's account. Return the visit.
 
-    After that, no adult can share the visit again, and no code opens it. Nothing happens if `by` is not the
-    child.
+    After that, no adult can share the visit again, and no code opens the visit. Nothing happens if `by` is
+    not the child.
     """
     help_session = _locked(help_session)
     if help_session.patron_id == by.pk:

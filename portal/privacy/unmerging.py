@@ -34,7 +34,7 @@ CAN_BE_UNMERGED_FOR = datetime.timedelta(hours=24)
 
 
 class CannotUnmerge(Exception):
-    """The merge was too long ago or has already been undone, or the merged record no longer exists."""
+    """The merge was too long ago or is already undone, or the record that stayed no longer exists."""
 
 
 @transaction.atomic
@@ -114,7 +114,7 @@ def forget_merged_records(*, at):
 
 
 def _lock(merged, at):
-    """Lock the merged record, read the MergedRecords row again and return it. Raises CannotUnmerge."""
+    """Lock the record that stayed. Return the MergedRecords row as it is now. Raises CannotUnmerge."""
     lock_person_rows(merged.into)
     list(User.objects.select_for_update().filter(pk=merged.into_id))
     rows = MergedRecords.objects.select_for_update(of=("self",)).select_related("into")
@@ -143,15 +143,16 @@ def _undo_changes(changes):
 
 
 def _restore_email(into, before, *, since):
-    """Restore the email address that `into` had before the merge, or remove the address if `into` had none.
+    """Restore the email address of the record `into`. If it had none before the merge, remove its address.
 
-    If the current address stayed, and it belongs to the other person, that person could sign in to `into`.
+    The current address may belong to the other person. If the address stayed, that person could sign in to
+    the record `into`.
     """
     if snapshot.email_of(into)[0] == before["address"][0]:
         return
     email, is_confirmed = before["address"]
-    # After the merge, somebody else may have added the old email address of `into` to their own record. The
-    # address then stays in the other record.
+    # Since the merge, somebody else may have added the old address to their record. The record `into` then
+    # gets no address.
     if User.objects.filter(email=email).exclude(pk=into.pk).exists():
         email = None
     User.objects.filter(pk=into.pk).update(email=email)
@@ -165,8 +166,8 @@ def _restore_email(into, before, *, since):
 
 def _restore_person(columns):
     person = snapshot.from_json(User, columns)
-    # After the merge, somebody else may have added this person's old email address to their own record. The
-    # address then stays in the other record.
+    # Since the merge, somebody else may have added this person's old address to their record. The restored
+    # record then gets no address.
     if person.email and User.objects.filter(email=person.email).exists():
         person.email = None
     person.save_base(force_insert=True)
@@ -182,7 +183,7 @@ def _move_back(label, field, row, person, into):
     elif label == EmailAddress._meta.label and person.email is None:
         return
     elif label == EmailAddress._meta.label and not now.exists():
-        # The merged record changed its address after the merge. That change deleted this row.
+        # A change of address after the merge has deleted this row.
         _restore_row(label, row)
     else:
         now.filter(**{field: into}).update(**{field: person})
@@ -277,9 +278,9 @@ def _move_access_log(before, person, into, *, since):
 
 
 def _copy_new_holds(person, into, *, since, at):
-    """Give the person a copy of each hold that was set on `into` after the merge.
+    """Copy newer holds from the record `into` to the restored record.
 
-    The coordinator may have meant either of the two people.
+    A hold is newer if it was set after the merge. The coordinator may have meant either of the two people.
     """
     rows = LegalHold.objects.select_for_update(no_key=True).filter(person=into, set_at__gt=since)
     for legal_hold in rows.order_by("pk"):
@@ -287,10 +288,11 @@ def _copy_new_holds(person, into, *, since, at):
 
 
 def _end_new_access(into, *, since):
-    """Delete the sign-ins, passkeys, single sign-on and address changes that `into` got after the merge.
+    """Delete what was added after the merge and could open the record `into`.
 
-    The person with the other record may have added them, and must no longer get into the record `into`.
-    Earlier sign-ins stay, because `into` may have no other way to sign in.
+    These are sign-ins, passkeys, single sign-on accounts and pending changes of address. The person with the
+    other record may have added them, and must no longer be able to open the record `into`. Earlier sign-ins
+    stay, because the owner of `into` may have no other way to sign in.
     """
     for sign_in in UserSession.objects.filter(user=into, created_at__gt=since):
         sign_in.end()

@@ -59,9 +59,10 @@ class ConversationQuerySet(models.QuerySet):
 def at_desk_of(person, branches, shown, today):
     """Return the condition of `ConversationQuerySet.at_desk_of` as a Q object.
 
-    The condition matches the conversations of `branches`, and those of the help sessions in `shown`. It also
-    matches conversations that are assigned to the person, or to a colleague for whom the person covers on
-    `today`.
+    The condition matches these conversations:
+    - the conversations of `branches`
+    - the conversations about the help sessions in `shown`
+    - conversations that are assigned to the person, or to a colleague for whom the person covers on `today`
     """
     covered = Absence.objects.on(today).filter(cover=person).values("person")
     return Q(branch__in=branches) | Q(assignee=person) | Q(assignee__in=covered) | Q(help_session__in=shown)
@@ -91,7 +92,7 @@ class Conversation(models.Model):
         ERASED = "erased", _("erased")
 
     class Reason(models.TextChoices):
-        """The reason why the conversation is in the queue, or why it was there the last time."""
+        """The reason why the conversation last came into the queue."""
 
         ASKED = "asked", _("asked the library")
         DID_NOT_HELP = "did_not_help", _("did not help")

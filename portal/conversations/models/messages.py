@@ -109,7 +109,7 @@ class MessageRecommendation(models.Model):
 
 
 class AttachmentQuerySet(models.QuerySet):
-    """The filters of attachments."""
+    """Queryset methods that select attachments."""
 
     def open_to_patron(self, person, at):
         """Return the files of messages that patrons can see at `at`, and this person's unsent files.

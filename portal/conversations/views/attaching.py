@@ -1,7 +1,7 @@
 """Add files to a composer and serve them, for patron pages and the desk.
 
-These functions check no permissions, so the views that call them must. `route` is the name of the URL pattern
-for the files: "attachment" for patrons, and "desk_attachment" for staff.
+These functions check no permissions. The views that call them check permissions first. `route` is the name of
+the URL pattern for the files: "attachment" for patrons, and "desk_attachment" for staff.
 """
 
 from django.contrib import messages

@@ -16,8 +16,8 @@ def keep(request, conversation, form, *, typed=None, **whose):
     the status code is 409, and the response shows the newer draft. If the message was sent before this draft
     arrived, the status code is 410, and the response has a token for the next message.
 
-    `typed` has the composer's fields except the text. `whose` has other arguments of drafts.save_draft, such
-    as person and side.
+    `typed` has the composer's fields except the text. `whose` has more arguments for drafts.save_draft, such
+    as `person`, `side` and `kind`.
     """
     if not form.is_valid():
         return HttpResponse(status=422)

@@ -118,7 +118,7 @@ def keep_session(request, public_id):
     if person is None:
         limits.count(request, "record_of_a_device")
     try:
-        # Both steps are in one transaction, so that no account is made if the session can't be kept.
+        # Both steps are in one transaction, so that no account is created if the visit can't be kept.
         with transaction.atomic():
             if person is None:
                 person = person_without_address(

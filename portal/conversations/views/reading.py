@@ -138,10 +138,11 @@ def _address(step):
     return f"{reverse('find_reading')}?step={step}"
 
 
-def _next_address(step, by):
-    """Return the address of the question that is `by` steps after `step`. `by` may be negative.
+def _next_address(step, offset):
+    """Return the address of the page `offset` places after the question `step`.
 
-    If fewer than `by` questions come after `step`, return the address of the form's last page.
+    A negative `offset` goes back, at most to the first question. After the last question comes the form's
+    last page.
     """
-    place = ORDER.index(step) + by
+    place = ORDER.index(step) + offset
     return _address(ORDER[max(place, 0)]) if place < len(ORDER) else reverse("send_reading")

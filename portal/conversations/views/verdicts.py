@@ -44,7 +44,8 @@ def verdict(request, public_id):
     except actions.Erased:
         raise Http404 from None
     back = back_to(request, otherwise="") or _page_of(recommendation, request.viewer)
-    # The home page asks about one item at a time. With ?said=, it also shows this item and its new verdict.
+    # The home page asks about one item at a time. The parameter `said` makes the home page also show the item
+    # that just got this verdict.
     shown_at = f"{back}?said={recommendation.public_id}" if back == reverse("home") else back
     if not request.htmx:
         return redirect(f"{shown_at}#rec-{recommendation.public_id}")
@@ -53,7 +54,7 @@ def verdict(request, public_id):
 
 
 def _card(request, recommendation, back):
-    """Return the template context that shows the item as on the page whose address is `back`."""
+    """Return the template context for the item. `back` is the address of the page that shows the item."""
     conversation = (
         Conversation.objects.belonging_to(request.viewer)
         .filter(

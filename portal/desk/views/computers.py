@@ -78,7 +78,7 @@ def desk_pin(request):
     form = SetPinForm(request.POST or None)
     if form.is_valid():
         desk_pins.set_pin(
-            request.user, pin=form.cleaned_data["pin"], at=timezone.now(), but=request.session.session_key
+            request.user, pin=form.cleaned_data["pin"], at=timezone.now(), keep=request.session.session_key
         )
         messages.success(
             request,

@@ -19,7 +19,7 @@ from portal.conversations.models import (
 
 from .table import Table, name_of
 
-# How an export names the writer of a row on the patron's side. The keys are the values of `is_own`.
+# {value of `is_own`: text}. With these texts an export names the writer of a row, if the writer is not staff.
 FROM = {
     True: "you",
     False: "someone else with access to this visit",

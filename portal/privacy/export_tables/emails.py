@@ -1,4 +1,4 @@
-"""The export table of emails."""
+"""The export table about emails."""
 
 from django.utils.translation import gettext_lazy as _
 

@@ -2,7 +2,8 @@ import json
 
 from django.db import migrations
 
-# {old: new} for the labels and columns to rename in MergedRecords.before. The module unmerging reads them.
+# {old: new} for the names of models and columns in MergedRecords.before. The module `unmerging` expects the
+# new names.
 WORDS = {'"privacy.JoinedRecords"': '"privacy.MergedRecords"', '"holds_shared"': '"has_shared_visits"'}
 
 
