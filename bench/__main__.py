@@ -66,7 +66,7 @@ def _small(database, folder):
 
 
 def _large(database, folder):
-    """Compare the large database with a small one. Return a row for each page and each job."""
+    """Measure each page and job in a small and in the large database. Return a row for each page and job."""
     small_url, (large_url, remove) = database.new("portal"), database.kept("large")
     print(f"The large {database.title} database stays for the next run. To remove it, run: {remove}")
     with (

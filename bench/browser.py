@@ -1,4 +1,4 @@
-"""A minimal HTTP client that acts as a browser behind the library's proxy."""
+"""A minimal HTTP client. It sends the headers of a browser and of the proxy in front of the portal."""
 
 import re
 from http.client import HTTPConnection

@@ -103,7 +103,7 @@ class Postgres:
 
 
 def databases(folder):
-    """Return a list with SQLite, and with PostgreSQL if the server at TEST_DATABASE_URL can be reached."""
+    """Return the databases to measure: SQLite, and also PostgreSQL if TEST_DATABASE_URL can be reached."""
     url = os.environ.get("TEST_DATABASE_URL") or "postgres://postgres@127.0.0.1/test"
     try:
         return [Sqlite(folder), Postgres(url)]

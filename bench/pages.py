@@ -59,7 +59,7 @@ PATRON, STAFF, COORDINATOR, STAFF_ELSEWHERE = (
     f"bench-{who}@example.org" for who in ("patron", "staff", "coordinator", "elsewhere")
 )
 NAME = "Wilhelmina Quillfeather"
-# Requests that change data use this branch. So polls for the other branches find nothing new.
+# Requests change data of this branch only. So a poll for any other branch finds nothing new.
 ELSEWHERE = "bench-elsewhere"
 BRANCHES, COLLEAGUES, TOPICS = 10, 60, 20
 WORDS = "I have placed a hold for you and added a kit you can borrow today. " * 3
@@ -295,7 +295,7 @@ def _post(path, cookies, fields):
 
 
 def _poll(page, cookies):
-    """Return the request with which an open page asks for news. The response is 204, as nothing is new."""
+    """Return the poll that an open page sends. Nothing has changed, so the response has the status 204."""
     browser = Client(headers={"host": "localhost"})
     browser.cookies.load(cookies)
     # The first request marks all messages as read. After that, the page no longer changes.

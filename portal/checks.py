@@ -39,7 +39,7 @@ def settings_are_safe(app_configs=None, **kwargs):
 
 
 def _production_rules():
-    """Return what production mode requires, as a list of (id, whether it is violated, problem, solution)."""
+    """Return the rules for production mode, as [(id, whether the rule is broken, problem, solution)]."""
     key = _secret_key()
     base = urlsplit(settings.BASE_URL)
     hosts = settings.ALLOWED_HOSTS
@@ -98,7 +98,7 @@ def _production_rules():
 
 
 def _ils_rules():
-    """Return the rules for the library's own system (ILS). No rule is broken if there is no ILS."""
+    """Return the rules that the settings of the ILS must follow. If ILS is empty, no rule is broken."""
     kind, given = settings.ILS, settings.ILS_SETTINGS
     koha = urlsplit(given.get("url", "")) if kind == "koha" else None
     return [
@@ -158,7 +158,7 @@ def _ils_rules():
 
 
 def _sso_rules():
-    """Return the rules for single sign-on."""
+    """Return the rules that the settings of single sign-on must follow."""
     given = settings.SSO
     issuer = urlsplit(given["issuer"])
     return [

@@ -3,9 +3,9 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 
 def render_page(request, template, context=None, *, partial="", status=200):
-    """Render the whole page, or only a partial of it for a request by htmx.
+    """Render the template. If htmx sent the request, render only the template's partial named `partial`.
 
-    The view names the partial. The client can't choose it.
+    The view passes the name of the partial, so the client can't choose it.
     """
     if request.htmx and partial:
         template = f"{template}#{partial}"

@@ -18,9 +18,9 @@ def fingerprint(purpose, text):
 
 
 def fingerprints(purpose, text):
-    """Return all fingerprints under which the text may be stored.
+    """Return the HMACs of the text: one with the current key, then one with each fallback key.
 
-    The first is made with the current key. The others are made with the fallback keys.
+    A stored HMAC may have been made with any of these keys.
     """
     return [_fingerprint(purpose, text, key) for key in _keys()]
 

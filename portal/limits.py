@@ -32,8 +32,8 @@ class Limit:
     """A limit for one kind of action: how often it is allowed for each person, network address and target.
 
     In `person`, `network` and `target`, "3/m, 8/h" means three per minute and eight per hour, and "" means no
-    limit. `what` and `target_is` are the names of the action and the target in the table of limits in
-    docs/security.md.
+    limit. docs/security.md has a table of all limits. `what` is the name of the action in that table, and
+    `target_is` is the name of the target.
     """
 
     what: str
@@ -171,7 +171,8 @@ def count(request, what, *, target="", names_nobody=False):
     """Count one action for the person, the network address and the target. Raises TooOften.
 
     `what` is the key of the action in LIMITS. If `names_nobody` is True, nothing is counted for the person.
-    This is for texts without a name, because the times of a person's actions would reveal who wrote a text.
+    Use `names_nobody` for a text without a name, because a time that is stored for the person would reveal
+    the author of the text.
     """
     rates = {
         key: LIMITS[what].rates(by)
@@ -210,8 +211,8 @@ def counted(request, form, field, what, **options):
 def count_written(request, what, about=None):
     """Count a question, message or file that a patron writes. Raises TooOften.
 
-    `about` is the visit, conversation or recommendation that the patron writes about. If `about` has no
-    patron, the action is counted for `about` and never for the signed-in person.
+    `about` is the visit, conversation or recommendation that the patron writes about. If `about` is in
+    nobody's account, the action is counted for `about` and not for the signed-in person.
     """
     if about is None or about.patron_id is not None:
         count(request, what)
@@ -296,7 +297,7 @@ def _until(moments, rates, now):
 def _keys(request, what, *, target, names_nobody=False):
     """Return [(by, key)], one pair for each row that counts this action.
 
-    `by` is "person", "network" or "target". A key reveals none of them, because it contains only an HMAC.
+    `by` is "person", "network" or "target". A key contains only an HMAC of the person, network or target.
     """
     values = {"network": _network(request), "target": target}
     if request.user.is_authenticated and not names_nobody:

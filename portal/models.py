@@ -6,7 +6,8 @@ from django.db import models
 class LimitCount(models.Model):
     """The times of the actions that count toward one limit for one person, network address or target.
 
-    `limits._keys` makes the key of a row. The key identifies nobody to a reader without the server's own key.
+    `limits._keys` makes the key of a row. The key contains an HMAC that is made with SECRET_KEY. So a reader
+    of the database can't tell from the key whose actions were counted.
     """
 
     key = models.CharField(max_length=100, primary_key=True)

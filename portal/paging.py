@@ -1,4 +1,4 @@
-"""Page through lists by key instead of by offset.
+"""Split lists into pages. A page begins after the key of a row, and not at an offset.
 
 So new rows don't shift the pages, and the last page is as fast as the first.
 """

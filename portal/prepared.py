@@ -13,10 +13,11 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Expression
 from django.db.models.sql.compiler import SQLCompiler
 
-# The SQL depends on the length of each argument that is a list. ONE is the "length" of an argument that is a
-# single value. NONE is the "length" of an argument that is None.
+# The SQL is cached by the lengths of the arguments. If an argument is not a list, its length is NONE for the
+# value None, and ONE for any other value.
 ONE, NONE = -1, -2
-# A parameter of the cached SQL. `name` is the name of an argument, and `number` is an index in its list.
+# A parameter of the cached SQL. `name` is the name of an argument. If the argument is a list, `number` is an
+# index in the list. Otherwise `number` is 0.
 Place = namedtuple("Place", "name number")
 
 

@@ -103,8 +103,8 @@ MIDDLEWARE = [
 ROOT_URLCONF = "portal.urls"
 WSGI_APPLICATION = "portal.wsgi.application"
 
-# Django renders each form field with a template. Jinja2 compiles these templates to Python, which makes the
-# record form a third cheaper.
+# Django renders each form field with a template. Jinja2 compiles these templates to Python, so rendering the
+# record form takes a third less time.
 FORM_RENDERER = "django.forms.renderers.Jinja2"
 
 TEMPLATES = [
@@ -255,7 +255,7 @@ SOCIALACCOUNT_REQUESTS_TIMEOUT = 5  # seconds for each of the three or four requ
 
 BORROWED_DEVICE_HOURS = 2  # the longest sign-in on a borrowed device
 SESSION_ENGINE = "accounts.sessions"
-# This is 400 days, because a patron without an email address may have no way to sign in again.
+# A sign-in lasts 400 days, because a patron without an email address may have no way to sign in again.
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 400
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

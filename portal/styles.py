@@ -15,10 +15,10 @@ from django.conf import settings
 STYLE_SHEET = settings.BASE_DIR / "static" / "css" / "portal.css"
 DEFAULT_ACCENT = "#0b5d4d"
 
-# `ground` and `surface` are the colors of pages and of boxes in portal.css. The accent color must be readable
-# on both. If it isn't, it is made darker on a light page (`toward` is 0) and lighter on a dark page (1).
-# `saturation` limits the accent color's saturation, because strong colors glare on a dark page. `tint` says
-# how much of the accent color is in `soft`, the background of marked boxes.
+# `ground` is the color of the page, and `surface` is the color of boxes (see portal.css). The accent color
+# must be readable on both. If it isn't, its lightness is moved toward black (`toward` is 0) or white (1).
+# `saturation` is the maximum saturation of the accent color, because strong colors glare on a dark page.
+# `tint` is the share of the accent color in `soft`, the background of marked boxes.
 LIGHT = {"ground": "#f7f4ee", "surface": "#fffefb", "toward": 0, "saturation": 1, "tint": 0.10}
 DARK = {"ground": "#161513", "surface": "#211f1c", "toward": 1, "saturation": 0.6, "tint": 0.16}
 # This rule makes the browser animate the change to the next page. The rule is inline, because the browser may

@@ -97,7 +97,7 @@ class TextField(forms.CharField):
         attrs = super().widget_attrs(widget)
         attrs["dir"] = "auto"
         if self.multiline:
-            # The attribute would make a browser drop the end of a long paste without a warning.
+            # With maxlength, a browser would cut off the end of a long pasted text without a warning.
             attrs.pop("maxlength", None)
         return attrs
 

@@ -180,9 +180,9 @@ class Worker:
         self.stopping = True
 
     def _send_heartbeats(self):
-        """Send heartbeats until the worker stops. The heartbeats pause while the worker makes no progress.
+        """Send heartbeats until the worker stops. Send none after a time of outbox.LEASE without progress.
 
-        They have their own thread, so that a slow email server does not make the worker look dead.
+        This runs in its own thread, so that heartbeats go on while the worker waits for a slow email server.
         """
         while not self.stopping:
             if time.monotonic() - self.progress_at < outbox.LEASE.total_seconds():

@@ -15,13 +15,15 @@ class UnknownVerdict(ValueError):
 
 @transaction.atomic
 def record_verdict(recommendation, *, verdict, why=None, comment=None, at, locked=None):
-    """Set or change the patron's verdict, and return `recommendation`, updated. Raises UnknownVerdict.
+    """Save the patron's verdict, and return the updated `recommendation`. Raises UnknownVerdict.
 
     `locked` is the locked row of `recommendation`, if the caller has locked the row already.
 
-    An empty `verdict` withdraws the verdict, and also deletes the reason and the comment. Otherwise, if `why`
-    or `comment` is None, the saved reason or comment stays, so that a second tap on the same verdict loses
-    nothing. A different verdict deletes the saved reason, because the reason explained the old verdict.
+    An empty `verdict` withdraws the verdict, and also deletes the reason and the comment.
+
+    If `why` is None, the saved reason stays. But a different verdict deletes the saved reason, because the
+    reason explained the old verdict. If `comment` is None, the saved comment stays. So a second tap on the
+    same verdict loses nothing.
     """
     if verdict not in ("", *Recommendation.Verdict.values):
         raise UnknownVerdict(verdict)

@@ -1,4 +1,4 @@
-"""Read which branches have an item."""
+"""Load the holdings of items. Each holding says that a branch has an item."""
 
 from django.db.models import BigAutoField
 

@@ -195,7 +195,7 @@ class RecommendationQuerySet(models.QuerySet):
         )
 
     def undecided(self):
-        """Return the starred recommendations that have no verdict yet."""
+        """Return the recommendations that a patron should be asked about: starred ones without a verdict."""
         return self.filter(starred=True, verdict="")
 
     def with_places(self):

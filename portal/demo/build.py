@@ -77,7 +77,7 @@ class Builder:
     def schedule(self, at, step):
         """Schedule a call of `step(at)`. A step may schedule other steps.
 
-        If `at` is less than 90 seconds ago or in the future, the step gets the time 90 seconds ago.
+        The latest time that a step can have is 90 seconds ago. If `at` is later, the step gets this time.
         """
         at = min(at, self.now - datetime.timedelta(seconds=90))
         heapq.heappush(self._steps, (at, next(self._counter), step))

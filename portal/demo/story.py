@@ -68,8 +68,10 @@ class DemoConversation:
 
     `about` is the key of the item, or "" for the whole visit. `closed_by` is "patron", "staff" or "". The
     conversation is closed `closed_days` after the visit, or after the first message if there is no visit. A
-    later message may open it again. `name` lets other conversations be merged into this one: their DemoAction
-    "merge" has this `name` in `to`.
+    later message may open it again.
+
+    A conversation needs a `name` if another conversation is merged into it. The DemoAction "merge" of the
+    other conversation then has this name in `to`.
     """
 
     messages: tuple[DemoMessage, ...]
@@ -84,7 +86,7 @@ class DemoConversation:
 
 @dataclass(frozen=True)
 class DemoQuestion:
-    """A conversation that a patron began `hours_ago`, without a visit.
+    """A conversation that is not about a visit. The patron began it `hours_ago` hours ago.
 
     `form` has the fields of the form *Find me something to read*, as portal/conversations/readers_form.py
     expects them. The first message is made from these fields.

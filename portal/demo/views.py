@@ -66,7 +66,7 @@ def demo_one_mail(request, name):
 
 
 def _people(characters, *, with_roles=False):
-    """Return [(user, text about the user)] for the characters that are in the database."""
+    """Return [(user, text about the user)] for the demo's people. Leave out those not in the database."""
     about = {people.person_id(character.key): character.about for character in characters}
     users = User.objects.filter(public_id__in=about)
     if with_roles:

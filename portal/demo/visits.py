@@ -24,7 +24,7 @@ from .scenarios.work import WORK
 
 VISITS = [*STUDY, *WORK, *READING, *LIFE, *LETTERS, *SMALL_VISITS, *SHARED]
 SESSIONS = 150  # visits, unfinished sessions and tallies
-NOT_TRIED_YET = 19  # verdicts "not tried yet", in addition to those in the scenarios
+NOT_TRIED_YET = 19  # how many recommendations in SMALL_VISITS get the verdict "not tried yet"
 CODE_CARDS = 10
 # The words to which patrons agree when they add a visit to their account.
 CONSENT = {"en": "Keep this in my library account", "es": "Guardar esto en mi cuenta de la biblioteca"}
@@ -67,7 +67,7 @@ class Visits:
             for recommendation in visit.recommendations
         ]
         chosen = self.builder.random.sample(candidates, NOT_TRIED_YET)
-        # Two different recommendations can be equal, so the set has their id() instead.
+        # The set contains the id() of each recommendation, because two different ones can be equal.
         self.not_tried = {id(recommendation) for recommendation in chosen}
 
     def chosen_items(self, recommendations):

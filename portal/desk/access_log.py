@@ -32,7 +32,8 @@ PLACES = {
 def log_opened(request, conversation, *, at, where=None):
     """Record that the staff member opened the conversation.
 
-    If `where` is given, it is logged instead of the result of `came_from`.
+    `where` is the page of the desk that the staff member came from. If `where` is None, `came_from` finds
+    the page.
     """
     if patrons := _patrons_of(conversation, conversation.help_session):
         where = came_from(request, conversation.help_session_id) if where is None else where
@@ -43,8 +44,8 @@ def log_opened(request, conversation, *, at, where=None):
 def log_reading(request, conversation, *, at):
     """Log that the staff member opened the conversation, unless this was logged within LOGGED_FOR.
 
-    Call this function for each request from an open page, too. Such a request doesn't prove that opening the
-    page was logged.
+    A poll can also show messages, and a browser can send a poll without having opened the page. So the view
+    for polls must call this function too.
     """
     since = at - LOGGED_FOR
     has_patron = _patrons_of(conversation, conversation.help_session)
@@ -83,9 +84,9 @@ def log_opened_by_code(request, help_session, *, at):
 
 
 def _patrons_of(record, help_session):
-    """Return the patrons who have `record`, a visit or a conversation, in their account.
+    """Return the patrons who have the visit or conversation `record` in their account.
 
-    There can be two of them if a child and an adult share the visit.
+    If a child and an adult share the visit, both are returned.
     """
     return [person for person in (record.patron, help_session and help_session.shared_with) if person]
 

@@ -3,7 +3,7 @@
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-# The maximum number of conversations that a message names for each reason.
+# A message says why conversations were not changed. For each reason, it names at most this many of them.
 MAX_NAMED = 3
 
 

@@ -22,9 +22,9 @@ FIELDS = (
 def given_in(conversation, timeline):
     """Return ({primary key of a message: its recommendations}, recommendations made before the conversation).
 
-    If the conversation belongs to a help session, the second list has the recommendations of that session.
-    Otherwise the list has only the recommendation that the conversation is about, if any. One query finds all
-    of these. Recommendations from other occasions are left out.
+    If the conversation belongs to a help session, the list has the recommendations of that session.
+    Otherwise, the list has only the recommendation that the conversation is about, if there is one.
+    Recommendations from other occasions are left out. One query loads the dict and the list.
     """
     session = conversation.help_session_id or 0
     rows = _given(

@@ -162,7 +162,7 @@ class ItemPicker:
         return True
 
     def check(self):
-        """Return whether all rows are valid. First add a row for an item that staff have typed but not added.
+        """Add a row for an item that staff typed but did not add. Then return whether all rows are valid.
 
         If a row is invalid, `formset` contains the errors.
         """

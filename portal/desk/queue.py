@@ -55,8 +55,8 @@ LATEST = """SELECT substr(message.side, 1, 1) || substr(message.body, 1, 160)
     FROM conversations_message AS message
     WHERE message.conversation_id = conversations_conversation.id
     ORDER BY message.sent_at DESC, message.id DESC LIMIT 1"""
-# These queries count a staff member's unfinished sessions, tallies and unseen mentions. `counted` adds these
-# queries to the query that counts the lists.
+# These queries count a staff member's unfinished sessions, tallies and unseen mentions. `counted` joins these
+# queries and the counts of the lists into one query.
 SESSIONS = f"SELECT COUNT(*) FROM {HelpSession._meta.db_table} WHERE staff_id = %s AND status ="
 COUNT_UNFINISHED = f"{SESSIONS} '{HelpSession.Status.UNFINISHED.value}'"
 COUNT_TALLIED = f"{SESSIONS} '{HelpSession.Status.TALLY.value}' AND happened_on = %s"
@@ -102,7 +102,7 @@ class QueueQuery:
 
     @property
     def is_filtered(self):
-        """Return whether a filter is set, with or without a search."""
+        """Return whether a filter is set. A search text is not a filter."""
         return self != QueueQuery(tab=self.tab, q=self.q)
 
     def filters(self, user):
@@ -160,10 +160,10 @@ class Page:
 
 
 def page(request, asked, filters, today, *, at, topics):
-    """Return the requested Page of the requested list.
+    """Return the Page of the list that the URL requests.
 
-    `asked` is the QueueQuery of the URL, and `filters` is what its method `filters` returned. `today` is what
-    `desk_today` returned. `topics` is {primary key: Topic}.
+    `asked` is the QueueQuery of the URL. `filters` is the result of `asked.filters`. `today` is the result of
+    `desk_today`. `topics` is {primary key: Topic}.
     """
     desk, away = today
     after = Place.read(request.GET.get("after", ""), asked.list)

@@ -161,7 +161,7 @@ class RowRenderer:
 
 @lru_cache(maxsize=20)
 def _tags(_language):
-    """Return {reason: its rendered tag}. A plain question needs no tag, so its value is ""."""
+    """Return {value of Conversation.Reason: HTML of its tag}. ASKED has no tag, so its HTML is ""."""
     tags = {Conversation.Reason.ASKED.value: ""}
     for reason in set(Conversation.Reason) - {Conversation.Reason.ASKED}:
         css, shape = ("tag warn", "alert") if reason in FAILED else ("tag", "message")

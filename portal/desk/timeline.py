@@ -52,7 +52,7 @@ class Window:
 
 
 class Timeline:
-    """The entries that a page shows, by day."""
+    """The entries that a page shows, grouped by day."""
 
     def __init__(self, window, entries):
         messages, zone = window.messages, timezone.get_current_timezone()

@@ -141,9 +141,9 @@ def _event_in_words(event):
 
 
 def _desk_event_in_words(event):
-    """Return what happened, in words.
+    """Return a text that says what happened.
 
-    There are no words for the erasing of a conversation, because an erased conversation has no timeline.
+    The event of erasing the conversation needs no text, because an erased conversation has no timeline.
     """
     kind, someone = DeskEvent.Kind, _("someone")
     names = {

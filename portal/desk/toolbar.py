@@ -31,8 +31,8 @@ def toolbar_context(request, conversation, *, draft, is_mentioned=False):
     """Return the context of desk/conversation_toolbar.html and of desk/note_form.html.
 
     The conversation must have the annotations of `away_columns`. `draft` is the draft of a note.
-    If `is_mentioned` is true, mark notes that mention the staff member as seen, with one query. Otherwise, no
-    query runs.
+    If `is_mentioned` is true, one query records that the staff member has seen the notes with a mention.
+    Otherwise, no query runs.
     """
     at = timezone.now()
     if is_mentioned:

@@ -84,7 +84,7 @@ def hand_over(help_session, *, by, at, base_url, to_address=""):
 def make_code(help_session, *, by, at):
     """Make a code that opens the session for 30 days, and return the code.
 
-    The caller has locked the session and knows that it can get a code.
+    The caller must have locked the session and checked that the session can get a code.
     """
     code = codes.new_code()
     ClaimCode.objects.create(

@@ -30,7 +30,7 @@ class OnPaperOnly(Exception):
 
 @transaction.atomic
 def keep(help_session, *, by, at, wording, language, read_by=None):
-    """Keep the session in the account of `by`, record their consent, and return the session.
+    """Keep the session in the account of the person `by`, and return it. Also record the person's consent.
 
     `wording` is the text that the person agreed to. `read_by` is the staff member who read this text to them
     at the desk, or None.

@@ -324,7 +324,7 @@ class SessionNote(models.Model):
 
 
 class ClaimCodeQuerySet(models.QuerySet):
-    """The claim codes, with a filter for those that open a session."""
+    """A queryset of claim codes. Its method `live` finds the codes that open a session."""
 
     def live(self, at):
         """Return the codes that open a session at the time `at`."""

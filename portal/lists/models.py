@@ -9,7 +9,7 @@ from recommendations.models import Item, Recommendation
 
 
 class SavedListQuerySet(models.QuerySet):
-    """The lists, with a filter by viewer."""
+    """A queryset of saved lists."""
 
     def belonging_to(self, viewer):
         """Return the viewer's lists. A viewer by code has none."""
@@ -35,7 +35,7 @@ class SavedList(models.Model):
 
 
 class SavedItemQuerySet(models.QuerySet):
-    """The saved items, with a filter by viewer and an order."""
+    """A queryset of saved items."""
 
     def belonging_to(self, viewer):
         """Return the items in the viewer's lists."""

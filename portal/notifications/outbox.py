@@ -10,7 +10,8 @@ from . import actions
 
 # The text of an email with this header is deleted after delivery. The header itself is not sent.
 BLANK = "X-Afterword-Blank"
-# The row doesn't store these headers. delivery.build writes most of them, and only this backend reads BLANK.
+# The backend does not store these headers in the row. delivery.build writes most of them again. Only this
+# backend needs the header BLANK.
 OWN_HEADERS = {"subject", "from", "to", "cc", "bcc", "date", "message-id", BLANK.lower()}
 
 

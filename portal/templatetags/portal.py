@@ -143,8 +143,9 @@ def clock(moment):
 def choice_buttons(name, choices, chosen, of="", announce=False):
     """Return a submit button named `name` for each choice. The button for `chosen` has aria-pressed="true".
 
-    If a page shows the same choices several times, `of` makes the ids of the buttons unique. If `announce` is
-    True, screen readers announce that the answer was saved.
+    If a page shows the same choices several times, pass a different value of `of` each time. Otherwise,
+    several buttons would have the same id. If `announce` is True, screen readers announce that the answer was
+    saved.
     """
     buttons = []
     for value, label in choices:

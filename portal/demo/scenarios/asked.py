@@ -17,7 +17,7 @@ def ask(hours_ago, patron, branch, topic, question, *actions, language="en", fil
     )
 
 
-HOURS = 1 / 24  # one hour, as a DemoAction counts it: in days
+HOURS = 1 / 24  # one hour in days, because a DemoAction has its time in days
 
 # The times are in hours, so that the queue always contains a question from a few minutes ago.
 WAITING = [
@@ -47,7 +47,7 @@ WAITING = [
     ask(66, "samuel", "northfield", "reading", "still number 5 on the list for Half of a Yellow Sun. my wife asks every evening now"),
     ask(71, "josephine", "central", "grief", "Is the Monday group open to somebody whose husband is not dead but has forgotten who she is?",
         DemoAction(1 * HOURS, "assign", "rosa", "leila"), DemoAction(2 * HOURS, "note", "rosa", text="Please call the group before you answer. If it is not the right one, they will know which is.")),
-    # A staff member took this question but did nothing, so it was released.
+    # Jun took this question but wrote nothing for days. So the worker unassigned the question.
     ask(158, "weilin", "central", "research", "The loan request says “unfilled, reason 4”. What is reason 4?", DemoAction(5 * HOURS, "take", "jun")),
 ]  # fmt: skip
 

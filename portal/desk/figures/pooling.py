@@ -14,7 +14,7 @@ MIN_PEOPLE = 5
 
 @dataclass(frozen=True)
 class Pooled:
-    """Rows of counts that may be shown."""
+    """A table of counts after pooling. All of its numbers may be shown."""
 
     # The rows that may be shown without pooling, as {key: (count, …)}.
     rows: dict

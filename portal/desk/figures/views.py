@@ -18,9 +18,9 @@ def figures(request):
 
     If the URL names no quarter, show the last quarter that has ended.
 
-    The page shows what patrons replied only after the quarter ends. During the quarter, a coordinator could
-    find out one patron's reply by comparing the page before and after the reply. Replies that come after the
-    quarter are counted too, so this is still possible for late replies.
+    The replies of patrons appear only when the quarter has ended. Otherwise, a coordinator could find out one
+    patron's reply by comparing the page before and after the reply. A reply that comes after the quarter is
+    counted at once, so a coordinator can still find out a late reply.
     """
     now = Quarter.of(request.library.today())
     first = min(counts.first_quarter() or now, now)

@@ -28,7 +28,7 @@ class CodeCardsForm(forms.Form):
 
 
 class CodeForm(forms.Form):
-    """The code that a patron shows."""
+    """The form for a code that a patron shows at the desk."""
 
     code = forms.CharField(
         label=_("Code"),

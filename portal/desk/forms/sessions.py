@@ -127,7 +127,7 @@ class RecordForm(forms.Form):
 
     @property
     def details(self):
-        """Return the fields in the second column of the page. The page of figures counts sessions by them."""
+        """Return the fields in the second column of the page."""
         names = ["topic", "read_level", "minutes", "people", "mode", "question_type", "language"]
         names += ["happened_on", "hour", "branch"]
         return [self[name] for name in names if not self[name].is_hidden]
@@ -137,14 +137,14 @@ class RecordForm(forms.Form):
         del self.fields["question"].widget.attrs["autofocus"]
 
     def hide_patron_hints(self):
-        """Remove the hints that the patron reads the summary.
+        """Remove the hints that tell staff that the patron will read the summary.
 
         Call this if the form logs a contact, because no patron reads the summary of a logged contact.
         """
         self.fields["summary"].label, self.fields["summary"].help_text = gettext("Summary"), ""
 
     def keep_errors_of(self, name):
-        """Remove the errors of all fields except the field `name`."""
+        """Keep the errors of the field with this name, and remove all other errors."""
         for other in set(self.errors) - {name}:
             del self.errors[other]
 

@@ -54,7 +54,7 @@ def by_name(letters):
     """Return the people whose name matches, each with the `branch` of their last visit.
 
     A name matches if each word in `letters` is the beginning of a word in the name. Raises TooMany if too
-    many names match. NameWord has the words of the names, so the cost doesn't grow with the number of people.
+    many names match. The query uses the index of NameWord, so it stays fast if there are many people.
     """
     matches = User.objects.filter(is_active=True)
     for word in set(fold(letters).split()):
@@ -73,15 +73,15 @@ def is_enough(letters):
     return len(fold(letters).replace(" ", "")) >= MIN_LETTERS
 
 
-def remember(request, people, *, because=None):
+def remember(request, people, *, events=None):
     """Let the staff member open the records of these people until the day ends.
 
-    If the staff member gave a reason, `because` is {person: the event with the reason}. The Django session
+    If the staff member gave a reason, `events` is {person: audit event with the reason}. The Django session
     stores only the primary key of the event. So when the person is erased, no copy of the reason is left.
     """
     before = found(request)
     new = {
-        str(person.public_id): because[person].pk if because else before.get(str(person.public_id))
+        str(person.public_id): events[person].pk if events else before.get(str(person.public_id))
         for person in people
     }
     newest = list((before | new).items())[-MAX_REMEMBERED:]

@@ -51,7 +51,7 @@ def lookups_page(params):
 
 
 def _position(text):
-    """Parse the text that says where the previous page ended. Return (time, primary key) of its last look-up.
+    """Return (time, primary key) of the look-up with which the previous page ended.
 
     Return None if the text isn't valid.
     """

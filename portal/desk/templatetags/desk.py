@@ -74,7 +74,7 @@ def given(recommendation):
 
 @register.simple_tag
 def given_before(recommendation):
-    """Render an item that was recommended on another occasion. The result is shorter than that of `given`."""
+    """Render an item that was recommended on another occasion. Show fewer details than `given` shows."""
     title, branch = escape(recommendation.item.title), escape(recommendation.branch.name)
     html = [
         f'<li><p><strong dir="auto">{title}</strong> ',

@@ -24,8 +24,8 @@ from portal.desk.timeline import build_timeline
 from portal.desk.toolbar import toolbar_context
 from portal.htmx import render_page
 
-# An update of an open page includes the entries since the previous update, and repeats those of one more
-# minute. So the page can remove answers that were taken back, and add messages that were saved late.
+# Each update of an open page also repeats the entries of the minute before the previous update. So the page
+# can remove answers that were taken back, and add messages that were saved late.
 POLL_OVERLAP = datetime.timedelta(minutes=1)
 
 
@@ -90,8 +90,8 @@ def _composer_and_news(request, conversation, **composer):
     timeline = build_timeline(
         conversation, user=request.user, at=at, read_until=around.read_until, since=since - POLL_OVERLAP
     )
-    # The composer quotes the messages in `newer`. So log that the staff member read the conversation, even if
-    # the timeline is empty.
+    # The composer quotes the messages in `newer`, so the staff member reads them even if the timeline is
+    # empty. In this case, too, log that the staff member opened the conversation.
     if timeline.entries or composer.get("newer"):
         log_reading(request, conversation, at=at)
     presence.come(conversation, person=request.user, at=at, read_until=timeline.read_until, around=around)

@@ -18,7 +18,7 @@ from portal.text import uuid_or_none
 
 
 def record_form(request, **kwargs):
-    """Return the form for this staff member. `kwargs` are passed on to the form, such as `data`."""
+    """Return a RecordForm for this staff member. `kwargs` are further arguments, such as `data`."""
     return RecordForm(user=request.user, library=request.library, at=timezone.now(), **kwargs)
 
 

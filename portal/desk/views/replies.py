@@ -73,7 +73,7 @@ def _send(request, conversation, action):
     except actions.Erased:
         return redirect_to(request, conversation)
     if message.body != typed["body"]:
-        # Another page with the same composer has already sent an answer with a different text.
+        # This composer has already sent an answer with a different text, for example in another tab.
         return show_conversation(
             request, conversation, form=form, picker=picker, asks="sent_otherwise", status=422
         )
@@ -216,9 +216,9 @@ def desk_take_back(request, public_id):
 
 
 def _save_typed(request, conversation, at):
-    """Save a draft with the text that was typed after the answer was sent.
+    """Save the text in the composer as a draft. The answer that is taken back is then put before this text.
 
-    The draft's sequence number is one higher than the last one, so that the draft counts as the newest.
+    The draft gets the next sequence number, so that it counts as the newest draft.
     """
     sequence = (number_or_none(request.POST.get("sequence")) or 0) + 1
     form = DraftForm(request.POST.dict() | {"sequence": sequence})

@@ -152,7 +152,7 @@ def _open(request, code):
         return _refused(request, refusal, status=status)
     tries.was_right()
     if claim.pk not in request.session.get(OPENED_CODES, []):
-        # Without a new session key, a person who knows the old one could read the visit too.
+        # Change the session key, because anyone who knows the old key could read the visit too.
         renew_session(request)
     opened = [pk for pk in request.session.get(OPENED_CODES, []) if pk != claim.pk]
     request.session[OPENED_CODES] = [*opened, claim.pk][-CODES_PER_BROWSER_MAX:]

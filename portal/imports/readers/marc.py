@@ -1,6 +1,6 @@
 """Read binary MARC 21 files and MARCXML files.
 
-Given a whole file, pymarc stops reading at the first damaged record. So this module finds the beginning and
+When pymarc reads a whole file, it stops at the first damaged record. So this module finds the beginning and
 the end of each record itself, and lets pymarc read one record at a time. Then only the damaged record is
 lost.
 """
@@ -54,10 +54,10 @@ def _chunks(file):
 
 
 def _pieces(chunk):
-    """Split a chunk into two if a cut-off record comes before a whole record.
+    """Return [chunk], or [cut-off record, whole record] if the chunk consists of these two.
 
-    A leader begins with the length of its record. So the whole record begins at the leader whose length
-    reaches exactly to the end of the chunk.
+    A record begins with a leader, and a leader begins with the length of the record. So the whole record
+    begins at the leader whose length reaches exactly to the end of the chunk.
     """
     if _length(chunk) != len(chunk):
         for leader in re.finditer(rb"(?=\d{5}.{5}22.{8}45)", chunk[1:], re.DOTALL):

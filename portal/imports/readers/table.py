@@ -12,8 +12,8 @@ from portal.imports.records import FIELDS, Draft, Fault, Unreadable
 from portal.text import clean
 from recommendations.models import Item
 
-# {field: the column names that are recognized for it, as `fold` returns them}. If several columns of a file
-# match a field, the name that comes first here is used. For ISBNs, all matching columns are used.
+# {field: the names that its column may have, as `fold` returns them}. If a file has several columns for a
+# field, the column whose name comes first in this list is used. For ISBNs, all of the columns are used.
 GUESSES = {
     "title": ["title", "main title", "book title", "name", "titulo", "titre", "titel"],
     "creators": [

@@ -120,7 +120,7 @@ def texts_in(path):
 
 
 def _functions_used_by(source):
-    """Return FUNCTIONS, extended by the aliases under which `source` imports these functions."""
+    """Return FUNCTIONS, with further entries for functions that `source` imports under another name."""
     functions = dict(FUNCTIONS)
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module == "django.utils.translation":

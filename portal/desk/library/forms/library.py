@@ -1,4 +1,4 @@
-"""The forms of the whole library's settings."""
+"""The forms for settings that apply to the whole library."""
 
 import re
 import string

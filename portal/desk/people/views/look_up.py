@@ -52,7 +52,7 @@ def patrons_by_name(request):
             form.add_error("letters", words % {"few": find.MAX_LISTED})
         else:
             events = log_looked_up(request, people_found, at=at, reason=form.cleaned_data["reason"])
-            find.remember(request, people_found, because=events)
+            find.remember(request, people_found, events=events)
             visit = visit_to_keep(request)
             for person in people_found:
                 person.url, person.masked = record_url(person, visit), find.masked(person.email)
@@ -82,7 +82,7 @@ def add_patron(request):
             )
         else:
             events = log_reason(request, person, at=timezone.now(), reason=_("Added at the desk"))
-            find.remember(request, [person], because=events)
+            find.remember(request, [person], events=events)
             messages.success(request, _("%(name)s added.") % {"name": person.display_name})
             return redirect(record_url(person, visit_to_keep(request)))
     context = {"form": form, "to_keep": visit_to_keep(request)}

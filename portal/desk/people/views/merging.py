@@ -67,7 +67,7 @@ def unmerge_records(request, public_id):
         messages.error(request, _("This can't be undone any more. Nothing was changed."))
     else:
         events = log_reason(request, restored, at=timezone.now(), reason=_("Unmerged"))
-        find.remember(request, [restored], because=events)
+        find.remember(request, [restored], events=events)
         messages.success(request, _("Undone. The two records are as they were before."))
     return redirect("patron_record", person.public_id)
 

@@ -33,7 +33,7 @@ def patron_record(request, public_id):
     form = ReasonForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
         events = log_reason(request, person, at=timezone.now(), reason=form.cleaned_data["reason"])
-        find.remember(request, [person], because=events)
+        find.remember(request, [person], events=events)
         return redirect(record_url(person, visit_to_keep(request)))
     if form.is_bound or not (person.is_near or reason):
         context = {
@@ -158,7 +158,7 @@ def change_childs_record(request, public_id):
 def _person_and_reason(request, public_id):
     """Return (person, reason).
 
-    The staff member gave the reason today, when looking up the person. If they gave none, it is "".
+    The reason is why the staff member looked up the person today. If no reason was given, it is "".
     """
     person = get_object_or_404(find.at_desk_of(request.user, find.found(request)), public_id=public_id)
     return person, find.reason_for(request, person)
