@@ -78,7 +78,7 @@ def test_first_and_last_day_of_an_absence_count_as_away(
     assert names == ({staff.pk: ("Rosa Lindqvist", "Maribel Santos")} if is_away else {})
 
 
-def test_absence_of_a_cover_is_listed_as_a_clash_for_both_absences(staff, colleague):
+def test_absence_of_a_staff_member_clashes_with_the_absence_of_their_cover(staff, colleague):
     first = add_absence(staff, 2, 6, cover=colleague)
     assert absences.clashes_of(first) == ([], [])
     second = add_absence(colleague, 6, 9)

@@ -140,7 +140,7 @@ def test_simultaneous_sign_ins_with_one_card_create_one_person(rosa):
         )
         assert len(set(people)) == 1
         assert User.objects.filter(library_cards__ils_id=patron.ils_id).count() == 1
-    # A sign-in that lost the race must not leave a person without a card. Only Rosa has no card.
+    # No sign-in created a person without a card. The only person without a card is Rosa.
     assert User.objects.filter(library_cards=None).count() == 1
 
 
@@ -186,7 +186,7 @@ def test_library_card_attempts_are_counted_across_processes(rosa):
 
 @pytest.mark.parametrize("by", ["person", "network", "target"])
 def test_every_limit_is_counted_across_processes(by, rosa, monkeypatch):
-    """Expect one count that all processes share. It leaves out refused and undone attempts."""
+    """All processes share one count. Refused and undone attempts don't count."""
     monkeypatch.setitem(LIMITS, "thing", Limit("a thing", **{by: "9/h"}))
 
     def do(number):
@@ -206,7 +206,7 @@ def test_every_limit_is_counted_across_processes(by, rosa, monkeypatch):
 
 @pytest.fixture
 def pin_checks(monkeypatch):
-    """Count how often all processes together compare a PIN. Every PIN is wrong."""
+    """Return the number of PIN checks in all processes together. Every check rejects the PIN."""
     count = multiprocessing.get_context("fork").Value("i", 0)
 
     def compare(person, pin):
@@ -260,7 +260,7 @@ def test_one_coordinator_remains_if_two_coordinators_leave_at_once(ended_by, ref
         branch = BranchFactory()
         one, other = (StaffFactory(branch=branch, branch__role="coordinator") for _number in range(2))
         pairs = [(one, one), (other, other)] if ended_by == "themselves" else [(one, other), (other, one)]
-        # Read the roles now, as the access check of a request does.
+        # Read the roles before the actions, as the access check of a request does.
         assert one.roles
         assert other.roles
         outcomes = at_once(

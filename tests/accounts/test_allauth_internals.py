@@ -82,7 +82,7 @@ def test_allauth_accepts_the_arguments_that_the_portal_passes(name, part):
     inspect.signature(getattr(found, part) if part else found).bind(*args, **kwargs)
 
 
-def test_allauth_code_process_has_three_abstract_methods():
+def test_code_verification_process_of_allauth_has_three_abstract_methods():
     assert allauth_internals.AbstractCodeVerificationProcess.__abstractmethods__ == {
         "send",
         "persist",
@@ -91,12 +91,12 @@ def test_allauth_code_process_has_three_abstract_methods():
 
 
 @pytest.mark.parametrize("name", ["code", "user", "can_resend"])
-def test_allauth_code_process_has_the_properties_that_the_portal_reads(name):
+def test_code_verification_process_of_allauth_has_the_properties_that_the_portal_reads(name):
     for process in ("AbstractCodeVerificationProcess", "LoginCodeVerificationProcess"):
         assert isinstance(inspect.getattr_static(getattr(allauth_internals, process), name), property)
 
 
-def test_allauth_code_state_has_the_keys_that_the_portal_reads(patron):
+def test_code_verification_state_of_allauth_has_the_keys_that_the_portal_reads(patron):
     state = allauth_internals.AbstractCodeVerificationProcess.initial_state(user=patron, email=patron.email)
     assert {"at", "email", "user_id"} <= set(state)
 

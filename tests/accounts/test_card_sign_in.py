@@ -118,10 +118,10 @@ def test_card_sign_in_keeps_the_name_chosen_in_the_portal(client, ils):
 
 
 def test_email_address_from_the_ils_is_suggested_but_does_not_open_an_account(client, ils, patron):
-    """The address is stored as unverified, so it doesn't connect the card with another account.
+    """The address from the ILS is stored as unverified, so it opens no account.
 
-    Signing in with a card that has a patron's address doesn't open the patron's account. Signing in with a code
-    sent to that address doesn't open the card's account.
+    If a card has the address of an existing patron, the card doesn't open that patron's account. A code sent
+    to the address doesn't open the account of the card.
     """
     ils.cards = [
         fake.Card("1", "1", "7", "Sam Again", email=patron.email.upper()),

@@ -90,7 +90,7 @@ def test_new_patron_group_turns_an_adults_record_into_a_childs_record_and_back(l
     ]
 
 
-def test_card_sign_in_with_an_adult_group_does_not_undo_a_childs_record_made_by_staff(library, staff):
+def test_childs_record_made_by_staff_stays_after_a_card_sign_in_with_an_adult_group(library, staff):
     person = sign_in_by_card(replace(JANE, group="Adult"))
     children.make_childs_record(person, by=staff, at=timezone.now())
     assert sign_in_by_card(replace(JANE, group="Adult")).is_child

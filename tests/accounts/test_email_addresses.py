@@ -301,7 +301,7 @@ def test_unconfirmed_address_change_happens_after_a_week(by_passkey, patron, clo
 
 
 def test_new_address_of_a_pending_change_is_hidden_on_pages_and_in_emails(by_passkey, patron):
-    """Hide the new address from a dangerous person who reads the old mailbox and so can sign in."""
+    """A dangerous person who signs in with a code from the old mailbox must not learn the new address."""
     begin_pending_change(by_passkey)
     mail = Notification.objects.filter(to_address=OLD).latest("pk")
     viewer = sign_in_by_code(Client(), OLD)
@@ -352,7 +352,7 @@ def test_email_link_leads_to_a_button_that_stops_the_pending_address_change(by_p
 
 
 def test_browser_that_stops_an_address_change_is_signed_out(clock, by_code, patron):
-    """Sign the browser out even in its first request of a day, which also updates the session."""
+    """The first request of a day also updates the session. This update must not undo the sign-out."""
     clock.shift(DAY)
     prove(by_code)
     link = begin_pending_change(by_code)
@@ -368,7 +368,7 @@ def test_browser_that_stops_an_address_change_is_signed_out(clock, by_code, patr
 
 @pytest.mark.slow
 def test_canceled_address_change_sends_an_email_to_the_new_address(by_passkey, patron):
-    """Tell the new address, because another person who reads the old mailbox may have canceled."""
+    """The person who canceled the change may be a stranger who reads the old mailbox."""
     begin_pending_change(by_passkey)
     viewer = sign_in_by_code(Client(), OLD)
     viewer.post(reverse("keep_address"))
@@ -482,7 +482,7 @@ def test_pending_address_change_is_canceled_if_another_account_took_the_new_addr
     assert OLD not in Notification.objects.filter(to_address=NEW).latest("pk").text
 
 
-def test_patron_cannot_begin_a_pending_change_to_the_address_of_another_account(by_passkey, patron):
+def test_pending_change_to_the_address_of_another_account_is_refused(by_passkey, patron):
     UserFactory(email=NEW)
     enter_new_address(by_passkey)
     by_passkey.post(CHANGE, {"wait": "1"})
@@ -557,7 +557,7 @@ def test_staff_can_change_their_address_only_with_a_code_sent_to_the_old_address
 def test_pending_address_change_is_canceled_when_the_patron_gets_a_staff_role(
     by_passkey, patron, branch, coordinator
 ):
-    """Cancel the change, because staff must confirm a change with a code sent to the old address."""
+    """Staff can change their address only with a code sent to the old address."""
     link = begin_pending_change(by_passkey)
     roles.give_role(patron, branch=branch, role="staff", by=coordinator, at=timezone.now())
     assert Client().post(link).status_code == 404
@@ -590,10 +590,10 @@ def test_card_pin_reauthenticates_a_patron_but_does_not_confirm_an_address_chang
 
 
 @pytest.mark.parametrize("by", ["card", "sign_on", "device", ""])
-def test_reauthentication_uses_an_email_code_if_the_url_names_an_unavailable_method(
+def test_reauthentication_is_by_email_code_if_the_method_in_the_url_is_unavailable(
     client, patron, staff, sign_in, by
 ):
-    """Try three methods that neither the patron nor the staff member can use, and a URL without a method."""
+    """The URL has a sign-in method that neither the patron nor the staff member can use, or no method."""
     LibraryCard.objects.create(person=staff, ils_id=KNOWN.ils_id, barcode=KNOWN.card, seen_at=timezone.now())
     for person in (patron, staff):
         browser = sign_in(Client(), person, **({"second_factor": False} if person == staff else {}))
@@ -608,7 +608,7 @@ def test_reauthentication_uses_an_email_code_if_the_url_names_an_unavailable_met
 
 
 def test_record_with_a_pending_address_change_cannot_be_merged(by_passkey, patron):
-    """Refuse the merge, because it would break the link by which the patron can stop the change."""
+    """A merge would break the link by which the patron can stop the address change."""
     begin_pending_change(by_passkey)
     other = UserFactory()
     with pytest.raises(CannotMerge):
@@ -641,7 +641,7 @@ def test_erasing_a_patron_deletes_the_pending_address_change_and_related_emails(
 
 
 def test_emails_to_an_unconfirmed_new_address_are_deleted_after_delivery(by_passkey, patron):
-    """Delete these emails on delivery. An erasure finds only emails to the patron's own addresses."""
+    """An erasure can't find these emails, because it looks only for emails to the patron's own addresses."""
     by_passkey.post(CHANGE, {"email": "mistyped@example.org"})
     by_passkey.post(CHANGE, {"another": "1"})
     begin_pending_change(by_passkey)
@@ -663,9 +663,9 @@ class TestAtOnce:
 
     @pytest.fixture
     def begin_due_change(self, patron):
-        """Return begin_due_change(), which begins a pending change whose week is already over.
+        """Return begin_due_change(), which creates a pending change that is already due.
 
-        It returns the token in the email to the old address.
+        begin_due_change() returns the token from the email to the old address.
         """
 
         def begin_due_change():

@@ -84,7 +84,7 @@ def test_branch_is_open_only_during_its_hours(nine_to_five):
         (24, "We usually answer within 3 days, not counting days when we're closed."),
     ],
 )
-def test_promise_text_gives_the_answer_time_in_opening_days(nine_to_five, hours, words):
+def test_promise_text_uses_opening_days_if_the_branch_has_opening_hours(nine_to_five, hours, words):
     nine_to_five.promise_hours = hours
     assert promise_in_words(nine_to_five) == words
 

@@ -166,7 +166,7 @@ def test_ils_check_reports_whether_the_koha_login_works(monkeypatch, settings):
         assert words in out.getvalue()
 
 
-def test_ils_check_names_the_missing_setting_if_no_ils_is_configured(settings):
+def test_ils_check_reports_the_missing_setting_if_no_ils_is_configured(settings):
     settings.ILS = ""
     with pytest.raises(CommandError, match="ILS to sip2 or koha"):
         call_command("ils_check")

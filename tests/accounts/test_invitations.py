@@ -340,7 +340,7 @@ def devices(noor, sign_in):
 
 
 def test_accepting_an_invitation_deletes_earlier_passkeys_and_ends_other_sign_ins(link, noor, devices):
-    """End what the patron set up earlier, because a patron's sign-in may be too weak for staff."""
+    """The passkeys and sign-ins of a patron may be too weak for a staff member."""
     here, elsewhere = devices
     session = here.session
     session[REAUTHENTICATED_AT] = timezone.now().timestamp()

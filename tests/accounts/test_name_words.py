@@ -61,7 +61,9 @@ def test_changing_a_name_changes_its_words(zoe, rename):
     check_name_words()
 
 
-def test_saving_other_columns_of_a_person_writes_no_words(zoe, django_assert_num_queries):
+def test_saving_only_other_columns_of_a_person_does_not_rewrite_the_name_words(
+    zoe, django_assert_num_queries
+):
     zoe.language = "es"
     with django_assert_num_queries(1):
         zoe.save(update_fields=["language"])

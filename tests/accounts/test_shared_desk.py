@@ -1,7 +1,7 @@
 """Check shared desk computers.
 
-Staff unlock a computer for a day and open it by PIN. Locking it ends one person's turn. Closing it ends its
-use for everybody.
+Staff unlock a computer for a day, and open the computer by PIN. Locking a computer ends one person's turn.
+Closing a computer ends its use for everybody.
 """
 
 import datetime
@@ -260,7 +260,7 @@ def test_new_pin_is_neither_shown_nor_stored_in_plain_text(client, staff, sign_i
 
 
 def test_pin_hash_cannot_be_checked_without_the_secret_key(rosa, settings):
-    """Require SECRET_KEY for the check. Otherwise a thief could try all PINs on a stolen hash."""
+    """Without SECRET_KEY, a thief can't find the PIN of a stolen hash by trying all PINs."""
     assert desk_pins._is_right(rosa, ROSA)
     key, settings.SECRET_KEY = settings.SECRET_KEY, "another key"
     assert not desk_pins._is_right(rosa, ROSA)
@@ -414,7 +414,7 @@ def test_session_opened_by_pin_ends_when_used_on_another_desk_computer(computer,
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_pin_opens_desk_pages_but_no_account_or_coordinator_pages(computer, coordinator, method):
-    """Refuse library-wide settings and account pages even to a coordinator who signed in by PIN."""
+    """Even a coordinator who signed in by PIN may not open library-wide settings or account pages."""
     desk_pins.set_pin(coordinator, pin=DANIEL, at=timezone.now())
     computer.post(reverse("lock"))
     open_by_pin(computer, coordinator, DANIEL)
@@ -480,7 +480,7 @@ def test_entering_a_pin_closes_visits_opened_on_the_locked_computer(computer, da
     assert OPENED_CODES not in computer.session
 
 
-def test_desk_computer_locks_even_if_the_person_signed_in_by_email_code(computer, daniel, clock):
+def test_desk_computer_is_locked_even_if_the_person_signed_in_by_email_code(computer, daniel, clock):
     computer.post(reverse("lock"))
     sign_in_by_code(computer, daniel.email)
     assert computer.get(reverse("me")).status_code == 200
@@ -568,7 +568,7 @@ def test_twenty_wrong_pins_close_the_desk_computer(computer, rosa, daniel, branc
 
 
 @pytest.mark.slow
-def test_unlocking_more_computers_gives_no_more_attempts_at_a_colleagues_pin(
+def test_unlocking_more_computers_does_not_allow_more_guesses_at_a_colleagues_pin(
     client, rosa, daniel, branch, sign_in
 ):
     """Let Rosa unlock several computers and guess Daniel's PIN on each."""
@@ -594,7 +594,7 @@ def test_unlocking_more_computers_gives_no_more_attempts_at_a_colleagues_pin(
 # Locking.
 
 
-def test_unused_desk_computer_locks(computer, rosa, library, clock):
+def test_desk_computer_is_locked_if_nobody_uses_it(computer, rosa, library, clock):
     library.desk_locks_after_minutes = 3
     library.save()
     clock.shift(3 * 60 + 89)
@@ -645,8 +645,8 @@ def test_only_the_expected_views_count_as_background_requests():
         "desk_queue_news",
         "desk_news",
         "desk_leave",
-        # Pages from before an update poll this old URL. It redirects, and the view that then runs decides
-        # whether the poll counts as use.
+        # A page that was opened before the portal was updated polls this old URL. The URL redirects to a new
+        # URL, whose view decides whether the poll counts as use.
         "desk_old_address",
         "conversation_news",
         "service_worker",
@@ -814,7 +814,7 @@ def test_work_of_two_staff_on_one_computer_is_recorded_under_the_right_names(
 # Query counts.
 
 
-def test_desk_computer_adds_one_query_to_a_page(
+def test_page_runs_one_more_query_on_a_desk_computer(
     client, rosa, daniel, branch, sign_in, django_assert_num_queries
 ):
     sign_in(client, rosa).get(reverse("code_cards"))

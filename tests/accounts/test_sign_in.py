@@ -66,7 +66,7 @@ def test_sign_in_code_of_an_erased_or_deactivated_account_is_refused_as_expired(
 
 
 def test_code_sent_to_a_former_address_of_a_record_is_refused(client, patron):
-    """Remove the address from the record after the code was sent, as unmerging does."""
+    """Unmerging can remove the address from the record after the code was sent."""
     ask_for_code(client, patron.email)
     code = mailed_code(patron.email)
     User.objects.filter(pk=patron.pk).update(email=None)

@@ -320,7 +320,7 @@ def page_after_reauthentication(client, name):
 
 
 def test_address_verified_in_the_id_token_does_not_verify_the_userinfo_address(client, provider, monkeypatch):
-    """Verify one address in the ID token, but return another, unverified one as userinfo."""
+    """The ID token has a verified address. The userinfo has another address, which is unverified."""
     monkeypatch.setattr(
         openid_connect._Adapter,
         "read_userinfo",
@@ -365,7 +365,7 @@ def test_borrowed_device_asks_for_the_provider_password_and_signs_out_after_two_
     browser = requests.Session()
     sign_in(Client(), provider, browser=browser, sub="1", name="The owner")
     sign_in(client, provider, browser=browser, form={"borrowed": "on"}, **ANA)
-    # The device's owner still had a session at the provider. The provider asked Ana to sign in all the same.
+    # The device's owner still had a session at the provider, but the provider asked Ana for her password.
     assert person_in(client).name == "Ana Ruiz"
     assert client.session.get_expiry_age() <= 2 * 60 * 60
     assert client.cookies["sessionid"]["max-age"] == ""

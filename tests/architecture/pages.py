@@ -38,12 +38,12 @@ def mark_translations(monkeypatch):
         monkeypatch.setattr(_trans, name, marked(getattr(_trans, name)), raising=False)
     for module, name in CACHED_FUNCTIONS:
         monkeypatch.setattr(module, name, getattr(module, name).__wrapped__)
-    # The template tag `fixed` reuses text that it rendered before. That text may have no marks.
+    # The template tag `fixed` reuses text. An earlier test may have rendered the text without marks.
     monkeypatch.setattr(tags.FixedNode, "render", lambda node, context: node.nodelist.render(context))
 
 
 def plain_literals(html, data_texts=()):
-    """Return the texts of a page that gettext did not return. Leave out `data_texts`.
+    """Return the texts of a page, except texts from gettext and texts in `data_texts`.
 
     Call mark_translations before rendering the page.
     """

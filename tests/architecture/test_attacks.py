@@ -188,7 +188,7 @@ def columns():
 def fields_of_every_table(world):
     """Return {field name: value} for every column of every table, and for names such as `is_superuser`.
 
-    The value of a field for a person is the id of another patron.
+    Foreign keys to a person have the id of another patron.
     """
     other, fields = world.other_patron, {}
     for model in apps.get_models():
@@ -248,7 +248,7 @@ def test_unknown_form_fields_are_ignored(world, sign_in):
 
 @pytest.mark.slow
 def test_browser_session_without_sign_in_or_visit_code_expires_within_a_day(world):
-    """If these sessions lasted longer, they would fill the database."""
+    """Sessions of visitors would fill the database if they lasted longer."""
     fields = {
         "email": "stranger@example.org",
         "body": "Hello",
@@ -433,7 +433,7 @@ def hostile(world):
 
 
 class Elements(HTMLParser):
-    """A parser of one page. `found` lists the tags and script URLs that HOSTILE adds if it isn't escaped."""
+    """A parser of one page. `found` lists the tags and script URLs that come from unescaped HOSTILE text."""
 
     def __init__(self, page):
         super().__init__()

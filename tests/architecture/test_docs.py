@@ -97,7 +97,7 @@ def functions_of(path):
 
 
 def missing_references(text):
-    """Return the tests and files that the text names although they don't exist."""
+    """Return the references in the text to tests and files that don't exist."""
     missing = []
     for found in A_TEST.finditer(text):
         path, _, name = found[0].partition("::")
@@ -115,7 +115,7 @@ def headings(page):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_docs_name_only_existing_tests_and_files(page):
+def test_files_and_tests_named_in_the_docs_exist(page):
     fail_if_any(
         missing_references(page.read_text("utf-8")),
         f"docs/{page.name} names tests or files that don't exist. Name the ones that replaced them.",
@@ -131,7 +131,7 @@ def test_docs_contain_no_broken_links(page):
         assert found["heading"] is None or found["heading"] in headings(target), fix
 
 
-def test_list_of_asvs_requirements_has_the_right_number_per_level():
+def test_number_of_asvs_requirements_per_level_matches_the_standard():
     assert [len(requirements(level)) for level in "123"] == [70, 183, 92]
 
 

@@ -116,7 +116,7 @@ def send_random_values(browser, route, url):
             answer = browser.post(url, fields)
         assert answer.status_code < 500
         assert browser.get(url, fields).status_code < 500
-        # A page may have saved one of the values as a person's name. Then the rows of NameWord must match it.
+        # A page may have saved a value as a person's name, so check that all rows of NameWord match.
         check_name_words()
 
 

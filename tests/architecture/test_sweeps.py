@@ -29,7 +29,7 @@ MAY_CHANGE = {
     "accounts.AuditEvent",
     "conversations.Participation",
     "conversations.NoteMention",
-    # The portal counts each code that a person tries, and removes the count if the code is right.
+    # The portal counts each attempt to enter a code. If the code is right, the attempt no longer counts.
     "portal.LimitCount",
     "sessions.Session",
 }

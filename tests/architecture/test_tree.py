@@ -30,7 +30,7 @@ FLOORS = {"django": (5, 2, 19), "django-allauth": (65, 21, 1), "django-htmx": (1
 def quoted_names():
     """Return all names in quotes in the code, templates, scripts and styles of the portal.
 
-    A name of a template may end with the name of a partial, and the URL of a file with a query.
+    "queue.html#row" counts as "queue.html", and "app.js?v=2" counts as "app.js".
     """
     files = [
         *MODULES,
@@ -48,7 +48,9 @@ QUOTED = quoted_names()
 def names_of(template):
     """Yield the names by which code may refer to a template.
 
-    Every template has its path. An email of the portal also has its kind. An email of allauth has a prefix.
+    The first name is the path of the template. The template "privacy/email/erased.html" has a second name,
+    "privacy/erased". The template "account/email/login_code_message.html" of allauth has a second name,
+    "account/email/login_code".
     """
     yield template
     if found := re.fullmatch(r"(\w+)/email/(\w+)\.(?:subject\.txt|txt|html)", template):
@@ -156,8 +158,8 @@ def test_requirements_file_pins_one_django_version(name):
     assert pins == [(REQUIREMENTS[name], "")]
 
 
-def test_newest_requirements_differ_only_in_django_and_allauth():
-    """Check all other versions, so that only Django or allauth can cause a failure of `make test-newest`."""
+def test_newest_requirements_file_changes_only_django_and_allauth():
+    """Other packages keep their versions, so that only Django or allauth can break `make test-newest`."""
     supported, newest = (
         dict(re.findall(r"^([\w-]+)(==\S+)", (ROOT / name).read_text(), re.M))
         for name in ("requirements-dev.txt", "requirements-newest.txt")

@@ -127,7 +127,7 @@ def test_views_are_functions():
     )
 
 
-def test_access_rules_name_only_existing_urls():
+def test_every_url_in_the_access_rules_exists():
     fail_if_any(
         {*PUBLIC, *VIEWERS_OWN, *OBJECT, *SHARED} - {route.name for route in ROUTES},
         "Remove these names from the tables in tests/architecture/routes.py.",

@@ -76,7 +76,7 @@ def build_for(branch, patron, staff, coordinator):
     )
     recommendation_by_code = recommend_in(by_code)[0]
     MessageFactory(conversation=ConversationFactory(help_session=by_code))
-    # This patron may open none of the objects above, although another visit is shared with this patron.
+    # This patron shares another visit, but may open none of the objects above.
     other_patron = UserFactory(name="Somebody Else", email="else@example.org")
     SharedSessionFactory(branch=branch, staff=staff, patron=patron, shared_with=other_patron)
     return SimpleNamespace(

@@ -55,7 +55,7 @@ def test_starting_topics_are_added_with_spanish_names_and_leave_existing_topics_
 def address_of(name, branch, staff, rows):
     """Create `rows` topics with Spanish names, and return the address of the page that shows them."""
     patron = UserFactory()
-    # The page of figures shows what patrons said about their visits only for quarters that are over.
+    # The page of figures doesn't show feedback on visits of the current quarter.
     last_quarter = Library.current().today() - datetime.timedelta(days=100)
     for number in range(rows):
         topic = TopicFactory(name=f"Topic {number:02}")
@@ -118,7 +118,7 @@ def before_topic_names(transactional_db):
 
 
 def migrate_to(name):
-    """Migrate recommendations to the migration `name`, and return the app registry of that migration."""
+    """Migrate the app `recommendations` to the named migration. Return the app registry of that migration."""
     executor = MigrationExecutor(connection)
     return executor.migrate([("recommendations", name)]).apps
 

@@ -23,9 +23,10 @@ HEAD = "64{status}00020261125    101112000000000000000000000000"
 class Sip2Server:
     """A SIP2 server that can be made to fail.
 
-    `asked` has all received lines, and `connections` counts the connections. A test can set a function as
-    `fault(number of received lines, last line, right response)`. The server sends what this function returns,
-    and sends nothing if the function returns None. The function can also raise Hang or HangUp.
+    `asked` has all received lines, and `connections` counts the connections. A test can set `fault` to a
+    function with three arguments: the number of received lines, the last line and the right response. The
+    server sends the bytes that the function returns. If the function returns None, the server sends nothing.
+    The function can also raise Hang or HangUp.
     """
 
     def __init__(self, cards, *, charset="cp850", id_field="", more=lambda card: ""):

@@ -76,7 +76,7 @@ def test_blocked_card_raises_the_blocked_error(ils):
         ils.check(BLOCKED.card, BLOCKED.pin, today=TODAY)
 
 
-def test_expired_card_raises_the_expired_or_blocked_error(ils):
+def test_expired_card_is_refused_as_expired_or_blocked(ils):
     with pytest.raises((Expired, Blocked)) as refused:
         ils.check(EXPIRED.card, EXPIRED.pin, today=TODAY)
     # Without an expiry date in the response, SIP2 can't tell why a card is invalid.

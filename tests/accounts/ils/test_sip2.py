@@ -44,9 +44,9 @@ def signed_in(ils, card=SAM):
 
 
 def test_sip2_checksum_matches_the_standard():
-    """Check the resend request of the portal, and the resend request of the ILS.
+    """Check the message by which the portal asks for a resend, and the message by which the ILS asks.
 
-    A resend request always has the same bytes, so its checksum is known.
+    Both messages always have the same bytes, so their checksums are known.
     """
     assert resend_request() == b"97AZFEF5\r"
     assert checksum(b"96AZ") == b"FEF6"
@@ -101,7 +101,7 @@ def test_connection_that_was_idle_too_long_is_replaced(ils, server, monkeypatch)
 
 
 def test_second_sip2_response_to_one_request_is_ignored(ils, server):
-    """Ignore the second response. Otherwise the next sign-in would read the patron of the last sign-in."""
+    """The second response must not become the response to the next sign-in."""
     server.fault = lambda number, line, answer: answer + b"\r" + answer if number == 2 else answer
     assert [signed_in(ils), signed_in(ils, ZOE)] == ["Sam Okafor", "Zoë"]
     assert server.connections == 2

@@ -88,7 +88,7 @@ def test_opening_the_contact_form_of_a_conversation_is_recorded_in_the_access_lo
     assert where() == ["record"]
 
 
-def test_conversation_shown_in_a_merge_preview_is_logged_as_opened_from_a_conversation(
+def test_conversation_in_a_merge_preview_is_logged_as_opened_from_the_conversation_page(
     desk, visit, conversation
 ):
     other = ConversationFactory(help_session=visit)

@@ -245,7 +245,9 @@ def test_access_log_records_an_opened_file_but_not_a_picture_preview(desk, conve
 
 
 @pytest.mark.slow
-def test_files_add_one_query_to_the_conversation_page(desk, conversation, token, django_assert_num_queries):
+def test_conversation_page_runs_one_more_query_if_it_has_files(
+    desk, conversation, token, django_assert_num_queries
+):
     page_of(desk, conversation)
     with django_assert_num_queries(13):
         page_of(desk, conversation)

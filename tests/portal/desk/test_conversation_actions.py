@@ -289,7 +289,7 @@ def test_undo_is_refused_after_another_change_to_the_conversation(desk, conversa
 
 
 @pytest.mark.parametrize("done", ["", "soon", "2026-03-04T10:00", "9" * 40])
-def test_undo_with_an_invalid_moment_is_404(desk, conversation, done):
+def test_undo_with_an_invalid_time_in_the_url_is_404(desk, conversation, done):
     assert desk.post(address(conversation, f"undo/?done={done}")).status_code == 404
 
 
@@ -574,9 +574,9 @@ def test_record_form_from_an_older_portal_version_logs_the_contact(desk, convers
 
 
 def test_contact_logged_from_a_conversation_cannot_be_handed_over(desk, conversation, typed):
-    """The visit that counts the contact gets no slip, no emailed code and no code card.
+    """The help session that counts the contact gets no slip, no emailed code and no code card.
 
-    Each of them could show the patron's question to a stranger.
+    With a slip or a code, a stranger could read the patron's question.
     """
     card = code_for(None)
     desk.post("/desk/record/", contact_fields(typed, conversation))

@@ -1,6 +1,6 @@
 """Test the poll of an open conversation page.
 
-The poll finds new entries, and colleagues who have the same page open.
+A poll returns the new entries, and the names of colleagues who have the same page open.
 """
 
 import datetime
@@ -325,7 +325,7 @@ def test_colleague_who_leaves_the_conversation_page_disappears_at_once(rosas_pag
 def test_colleague_who_stops_polling_disappears_within_thirty_seconds(rosas_page, omars_page, clock):
     page = omars_page()
     rosas_page.ask()
-    # A page polls every eight seconds if nobody uses it.
+    # An unused page polls every eight seconds.
     for _ in range(5):
         clock.shift(8)
         assert rosas_page.ask() == ""

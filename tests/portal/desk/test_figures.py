@@ -35,7 +35,7 @@ def test_figures_hide_counts_below_five(rows):
 
 @pytest.mark.slow
 @given(ROWS)
-def test_pooled_figures_add_up_to_the_total(rows):
+def test_combined_figures_add_up_to_the_total(rows):
     if shown := pooled(rows):
         parts = [*shown.rows.values(), *filter(None, [shown.rest])]
         assert (
@@ -51,11 +51,11 @@ def test_pooled_figures_add_up_to_the_total(rows):
     [
         ({"a": (5, 0), "b": (9, 7)}, {"a", "b"}, None),
         ({"a": (5, 0), "b": (9, 7), "c": (3, 2), "d": (2, 3)}, {"a", "b"}, (5, 5)),
-        # The total minus the other rows would reveal "c", so "a" is combined with "c".
+        # If only "c" were hidden, the total would reveal "c". So "a" and "c" are combined.
         ({"a": (5, 0), "b": (9, 7), "c": (1, 0)}, {"b"}, (6, 0)),
     ],
 )
-def test_table_rows_that_count_fewer_than_five_are_combined_into_one_row(rows, alone, rest):
+def test_table_rows_with_counts_below_five_are_combined_into_one_row(rows, alone, rest):
     shown = pooled(rows)
     assert (set(shown.rows), shown.rest) == (alone, rest)
 
@@ -129,7 +129,7 @@ def test_deleted_visits_are_still_counted_in_the_figures(desk, recorded, quarter
     }
 
 
-def test_figures_page_combines_topics_that_count_fewer_than_five_into_one_row(desk, recorded):
+def test_figures_page_combines_topics_with_counts_below_five_into_one_row(desk, recorded):
     health, law, taxes = (TopicFactory(name=name) for name in ("Health", "Law", "Taxes"))
     recorded(6, topic=health, found="all")
     recorded(5, topic=law, found="no")

@@ -46,7 +46,7 @@ def test_each_typed_word_must_be_the_beginning_of_a_word_of_the_name(library, na
     st.text("aAbÅ\u0301ß -'\U0010fffd字", max_size=4),
 )
 @example(["ab\U0010fffd"], "ab")
-def test_search_finds_the_names_that_a_comparison_in_python_finds(library, given_names, letters):
+def test_search_by_name_finds_the_same_names_as_a_comparison_in_python(library, given_names, letters):
     User.objects.all().delete()
     for name in given_names:
         UserFactory(name=name)

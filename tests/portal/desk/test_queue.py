@@ -276,7 +276,7 @@ def test_queue_row_shows_the_last_message_without_repeating_the_subject(desk, br
     assert rows_of(desk.get(QUEUE))[0]["said"] == "The library: Two of them are here"
 
 
-def test_queue_row_repeats_the_whole_word_that_the_subject_cuts_off(desk, branch):
+def test_queue_row_shows_the_whole_word_that_is_cut_off_in_the_subject(desk, branch):
     conversation = waiting(branch, subject="Is the type large enough for the notice b…")
     MessageFactory(
         conversation=conversation,
@@ -663,7 +663,7 @@ def test_queue_position_can_be_converted_to_text_and_back():
 
 
 def test_branch_filter_also_applies_to_conversations_assigned_to_the_staff_member(branch, staff):
-    """Test the separate subquery that finds the conversations assigned to the staff member."""
+    """A separate subquery finds the conversations assigned to the staff member."""
     waiting(BranchFactory(), assignee=staff)
     desk = desk_lists.Desk((branch.pk,), (staff.pk,))
     rows = desk_lists.compiled(Conversation.objects.values_list("pk"))

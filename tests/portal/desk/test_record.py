@@ -18,7 +18,7 @@ RECORD = "/desk/record/"
 
 
 def rows(*chosen):
-    """Return the fields of the item picker with these rows."""
+    """Return the form fields of an item picker that has these rows."""
     fields = {"items-TOTAL_FORMS": str(len(chosen)), "items-INITIAL_FORMS": "0"}
     for number, row in enumerate(chosen):
         fields |= {f"items-{number}-{name}": value for name, value in row.items()}

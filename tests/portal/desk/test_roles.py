@@ -275,7 +275,7 @@ def test_ending_one_of_two_roles_removes_only_the_work_at_that_branch(
     assert {draft.body for draft in Draft.objects.filter(conversation=conversation)} == {"Mine", "Hers"}
 
 
-def test_ending_the_last_role_removes_all_work_and_unassigns_closed_conversations(
+def test_ending_the_last_role_removes_work_at_every_branch_and_unassigns_closed_conversations(
     work_at_two_branches, conversation, staff, coordinator, branch
 ):
     StaffRole.objects.filter(user=staff, branch=branch).delete()
@@ -306,7 +306,7 @@ def test_ending_the_last_role_removes_all_work_and_unassigns_closed_conversation
 def test_unfinished_visits_go_to_the_coordinator_who_ends_the_role(
     work_at_two_branches, unfinished_visits, conversation, staff, coordinator, branch
 ):
-    """Check that no visit is deleted. A patron may already have a code card that will open the visit."""
+    """Unfinished visits must not be deleted, because patrons may already have code cards for these visits."""
     here, there = unfinished_visits
     tally = HelpSessionFactory(branch=branch, staff=staff, status="tally")
     assert departures.what_ends(staff, branch=branch).unfinished == 1

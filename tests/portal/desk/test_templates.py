@@ -76,7 +76,7 @@ def test_placeholders_inside_filled_in_values_are_not_replaced():
     assert fill_in("{patron} {item}", patron=HOSTILE, item="Dune") == f"{HOSTILE} Dune"
 
 
-def test_default_words_are_in_the_language_of_the_template():
+def test_default_words_for_a_missing_value_are_in_the_templates_language():
     with translation.override("es"):
         words = gettext("what we recommended")
     assert fill_in("¿Le sirvió {item}?", language="es") == f"¿Le sirvió {words}?"
@@ -154,7 +154,7 @@ def test_reply_templates_are_found_by_name_and_text(conversation, staff, query, 
     assert set(names(conversation, staff, query)) == found
 
 
-def test_item_placeholder_uses_the_conversations_item_before_an_item_of_the_visit(conversation, staff):
+def test_item_placeholder_prefers_the_conversations_item_to_an_item_of_the_visit(conversation, staff):
     template(body="{item}")
 
     def item():

@@ -1,8 +1,11 @@
 """List what an export, a merge and an erasure do with each column of each model.
 
-tests/portal/privacy/test_columns.py fails for a new column until this module lists the column. Some columns
-need no entry: those that an export reads by name, and those of rows that a merge moves or an erasure deletes
-as a whole.
+tests/portal/privacy/test_columns.py fails for a new column until this module lists the column. This module
+doesn't list:
+
+- for exports: columns that an export reads by name
+- for merges: columns of rows that a merge moves or deletes as a whole
+- for erasures: columns of rows that an erasure deletes
 """
 
 # The reasons for leaving a column out of the person's export.
@@ -154,8 +157,8 @@ EXPORTED_BY_FUNCTION = {
     "notifications.Notification": "text blanked",
 }
 
-# What a merge does with a column when it combines two rows into one. Rows of models that MERGED doesn't list
-# are moved or deleted as a whole.
+# A merge can combine two rows into one. These rules say what happens to each column. If a model isn't in
+# MERGED, a merge moves or deletes its rows as a whole.
 KEPT = "the row that stays keeps its own, and that of the other row is dropped"
 IF_EMPTY = "the row that stays keeps its own, or takes that of the other row if it has none"
 COMBINED = "the row that stays gets a value made of both"

@@ -36,10 +36,10 @@ def pointing_at(person):
     return found
 
 
-def occurrences_of(words, *, but=()):
+def occurrences_of(words, *, skipped=()):
     """Find the words in all tables and in the cache, and return {(model label, column, word)}.
 
-    Skip the (model label, column) pairs in `but`.
+    Skip the (model label, column) pairs in `skipped`.
     """
     found = set()
     folded = {word: word.casefold() for word in words if word}
@@ -50,7 +50,7 @@ def occurrences_of(words, *, but=()):
                 found |= {
                     (label, column, word)
                     for word, small in folded.items()
-                    if small in text and (label, column) not in but
+                    if small in text and (label, column) not in skipped
                 }
     with connection.cursor() as cursor:
         cursor.execute("SELECT cache_key, value FROM cache")

@@ -13,7 +13,7 @@ def test_policy_documents_are_up_to_date():
     call_command("policy_docs", check=True)
 
 
-def test_policy_docs_command_names_an_outdated_document(monkeypatch):
+def test_policy_docs_command_reports_an_outdated_document(monkeypatch):
     monkeypatch.setitem(SEEN_BY[Group.LISTS], Role.STAFF, "yes")
     with pytest.raises(CommandError, match="who-sees-what.md"):
         call_command("policy_docs", check=True)

@@ -35,7 +35,7 @@ def test_policy_line_says_what_is_kept_and_how_long_and_why(label):
     assert all([line.keeps, line.until, line.why])
 
 
-def test_policy_names_only_jobs_that_the_worker_runs():
+def test_worker_runs_every_job_that_is_in_the_policy():
     assert {line.ended_by for line in POLICY.values()} - {""} <= {job.__name__ for job, _ in worker.JOBS}
 
 

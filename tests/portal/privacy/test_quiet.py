@@ -45,7 +45,7 @@ def word(kind):
 
 
 def build(branch, staff):
-    """Create a child's visit that is quiet and shared. Quiet takes precedence, so nobody can share it."""
+    """Create a child's visit with the setting "shared". The visit is quiet, so nobody can share it."""
     words = {"question": word("question"), "summary": word("summary")}
     session = QuietSessionFactory(
         branch=branch, staff=staff, with_child="shared", handed_over_at=timezone.now(), **words

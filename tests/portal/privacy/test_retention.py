@@ -61,7 +61,7 @@ COUNTED = (
 
 @pytest.fixture
 def visit_not_due(library):
-    """Return a visit that is too new to be forgotten, to show that retention doesn't delete too much."""
+    """Return a visit that is still too new to be forgotten."""
     return HelpSessionFactory(branch=library.default_branch, created_at=AT - 29 * DAY, question="Not yet")
 
 
@@ -380,7 +380,7 @@ def test_everything_connected_to_a_legal_hold_is_preserved_until_the_hold_is_lif
 ):
     session = make_kept_visit(patron, branch, 400)
     SessionNoteFactory(help_session=session)
-    # The desk logged the conversation as a contact. This help session is the contact.
+    # The desk recorded this help session to count the conversation as a contact.
     contact = HelpSessionFactory(branch=branch, created_at=AT - 400 * DAY)
     conversation = ConversationFactory(help_session=session, status="closed", logged_as=contact)
     MessageFactory(conversation=conversation)

@@ -118,7 +118,7 @@ def test_anonymous_visitor_cannot_choose_retention(client, library):
     assert client.get(reverse("remember")).status_code == 302
 
 
-def test_keep_page_names_the_deletion_day_if_the_patron_chose_to_keep_nothing(
+def test_keep_page_shows_the_deletion_day_if_the_patron_chose_to_keep_nothing(
     phone, branch, show_code, time_machine
 ):
     phone.post(reverse("remember"), {"remember": "nothing"})

@@ -202,10 +202,7 @@ def test_held_person_who_leaves_a_visit_twice_creates_only_one_legal_hold(visit,
     ("who", "route"), [("adult", "stop_keeping"), ("child", "stop_keeping"), ("child", "stop_sharing")]
 )
 def test_leaving_a_shared_visit_does_not_reveal_a_legal_hold(visit, people, coordinator, sign_in, who, route):
-    """Leave the visit without a hold, with a hold on the child, and with a hold on the adult.
-
-    All three times, the person sees the same page.
-    """
+    """The next page is the same without a hold, with a hold on the child, and with a hold on the adult."""
     read = []
     for held in ([], [people["child"]], [people["adult"]]):
         HelpSession.objects.filter(pk=visit.pk).update(

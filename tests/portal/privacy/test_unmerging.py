@@ -89,7 +89,7 @@ def a_draft(person, body, *, conversation=None, kind="ask"):
 
 @pytest.fixture
 def two(settings):
-    """Return (going, into, world). The two people are patrons in `world`, the result of worlds.build().
+    """Return (going, into, world). `going` and `into` are patrons in `world`, which worlds.build() built.
 
     `going` has rows of every kind. A merge combines some of these rows with rows of `into`.
     """

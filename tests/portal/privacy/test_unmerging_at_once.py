@@ -82,7 +82,7 @@ def check(data, outcomes):
         data.going,
     )
     assert set(conversation.messages.values_list("pk", flat=True)) >= {said_by_patron, said_by_staff}
-    # The patron's message has no author if `into` sent it after the unmerge.
+    # If `data.into` sent this message after the unmerge, the message has no author.
     assert Message.objects.get(pk=said_by_patron).author_id in {
         data.going.pk,
         None,

@@ -44,8 +44,8 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 
 LONG_AGO = timezone.now() - datetime.timedelta(days=3)
-# KEPT_BY says whether `me` has the visit alone or with another person, or has left it to another person or to
-# nobody. HAS_CODE says whether a code opens the visit.
+# KEPT_BY lists who has the visit: `me` alone, `me` with another person, only another person, or nobody. In
+# the last two cases, `me` has left the visit. HAS_CODE says whether a code opens the visit.
 KEPT_BY, HAS_CODE = (
     ("alone", "with another", "left to another", "left to nobody"),
     (False, True),

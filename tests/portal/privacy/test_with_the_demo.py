@@ -88,7 +88,7 @@ def owned(people):
 
 
 def words_of(found):
-    """Return the long texts in these rows. In people's records, also return texts of up to 20 characters."""
+    """Return all texts in people's records. In other rows, return the texts of more than 20 characters."""
     words = set()
     for label, columns in TEXT_COLUMNS.items():
         for values in (
