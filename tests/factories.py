@@ -149,7 +149,7 @@ class TopicFactory(DjangoModelFactory):
 
 
 class ItemFactory(DjangoModelFactory):
-    """An item that add_item() creates, so that the search finds it."""
+    """An item that the search finds, because the factory calls add_item()."""
 
     class Meta:
         model = Item
@@ -230,13 +230,13 @@ class RecommendationFactory(DjangoModelFactory):
 
 
 def recommend_in(help_session, count=1, **kwargs):
-    """Create `count` recommendations in the session, and return them."""
+    """Create `count` recommendations in the help session, and return the recommendations."""
     recommendations = RecommendationFactory.create_batch(count, help_session=help_session, **kwargs)
     return _link(SessionRecommendation, recommendations, help_session=help_session)
 
 
 def recommend_in_message(message, count=1, **kwargs):
-    """Create `count` recommendations in an answer, and return them."""
+    """Create `count` recommendations in an answer, and return the recommendations."""
     session = message.conversation.help_session
     recommendations = RecommendationFactory.create_batch(count, help_session=session, **kwargs)
     return _link(MessageRecommendation, recommendations, message=message)
@@ -251,7 +251,7 @@ def _link(model, recommendations, **owner):
 
 
 def code_for(help_session, *, at=None, state=ClaimCode.State.LIVE):
-    """Create a code for the session and return its 13 digits.
+    """Create a claim code for the help session, and return the 13 digits of the code.
 
     If `help_session` is None, the code is on a blank code card.
     """

@@ -1,4 +1,4 @@
-"""Set mailers for tests in the same way on every version of Django."""
+"""Choose how a test sends email. The functions work with every supported version of Django."""
 
 import django
 

@@ -1,4 +1,4 @@
-"""Simulate a device that makes and shows passkeys for a browser or an attacker."""
+"""Simulate a device that creates passkeys and signs in with them, for a browser or an attacker."""
 
 import hashlib
 import json

@@ -27,10 +27,10 @@ def at_once(*works):
 def rounds(works, count, *, before=lambda number: number, after, refusals=()):
     """Run the functions `works` at the same moment, each in its own process. Repeat this `count` times.
 
-    In each round, the test's process calls `data = before(number)`. Each other process calls its
-    `work(data)`. Finally, the test's process calls `after(data, outcomes)`. An outcome is what `work`
-    returned, or the class name of its exception. The traceback is printed unless this class name is in
-    `refusals`.
+    In each round, the test's process calls `data = before(number)` with the number of the round. Each other
+    process calls its `work(data)`. Finally, the test's process calls `after(data, outcomes)`. An outcome is
+    what `work` returned, or the class name of its exception. The traceback is printed unless this class name
+    is in `refusals`.
 
     All rounds use the same processes, so a hundred rounds take little longer than one.
     """

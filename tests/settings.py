@@ -1,6 +1,6 @@
 """Set up the portal's settings for tests.
 
-They need their own module, because pytest-django reads the settings before any conftest.py.
+The test settings need their own module, because pytest-django reads settings before any conftest.py.
 """
 
 import os
@@ -17,9 +17,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":  # noqa: F
     DATABASES["default"]["OPTIONS"]["options"] += " -c synchronous_commit=off"  # noqa: F405
 else:
     DATABASES["default"]["OPTIONS"]["init_command"] += " PRAGMA synchronous=OFF;"  # noqa: F405
-# With an ILS, the sweeps can open the page for card and PIN.
+# Some tests open all pages. The page for card and PIN exists only if an ILS is set.
 ILS = "demo"
-# With a provider, the sweeps can open the pages of single sign-on. No provider runs at this address.
+# The pages of single sign-on exist only if a provider is set. No provider runs at this address.
 SSO.update(  # noqa: F405  defined by the star import
     issuer="http://127.0.0.1:9", client_id="x", client_secret="x", name="Harbour College"
 )

@@ -71,5 +71,5 @@ def test_banned_word_in_a_translation_file_is_reported_with_its_source_file(run)
         ("static/htmx.js", "// whoever\n"),
     ],
 )
-def test_word_check_ignores_strings_quotations_migrations_and_explained_exceptions(run, name, text):
+def test_word_check_accepts_banned_words_in_quotes_or_excluded_files_or_with_a_reason(run, name, text):
     assert run({name: text}) == []

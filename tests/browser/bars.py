@@ -58,8 +58,8 @@ HIDDEN_FOCUS = """() => [...document.querySelectorAll('a[href], button, input:no
     return !seen || !(e.contains(seen) || seen.contains(e) || seen.closest('label')?.contains(e));
 }).map(e => e.outerHTML.slice(0, 90))"""
 
-# Check the contrast of text. An element is skipped if an element with the same classes, colors and fonts has
-# passed in this tab. An element that axe could not decide on has not passed.
+# Check the contrast of text. Skip an element if an element with the same classes, colors and fonts has
+# already passed in this tab. If axe can't decide about an element, the element doesn't pass.
 CONTRAST = """async () => {
     const judged = new Set(JSON.parse(sessionStorage.getItem('judged'))), places = new Map();
     const style = e => { const s = getComputedStyle(e); return [s.color, s.backgroundColor, s.backgroundImage, s.opacity, s.fontSize, s.fontWeight]; };
@@ -78,7 +78,7 @@ CONTRAST = """async () => {
     return violations.map(({ id, nodes }) => ({ id, nodes: nodes.map(({ html, failureSummary }) => ({ html, failureSummary })) }));
 }"""
 
-# The page must never turn text that a person typed into one of these elements.
+# Find elements that a page contains only if it wrongly inserts typed text as HTML.
 MADE_FROM_TEXT = """[...document.querySelectorAll(
   'img:not([src^="/messages/"], [src^="/desk/conversations/"]), main script, iframe, object, [onerror], a[href^="javascript:" i]'
 )].map(e => e.outerHTML.slice(0, 120))"""
@@ -123,7 +123,7 @@ def violations(page):
 
 
 def contrast(page):
-    """Return text with too little contrast. CONTRAST skips similar elements, because the check is slow."""
+    """Return the elements whose text has too little contrast."""
     return told(page.evaluate(CONTRAST))
 
 
@@ -136,11 +136,11 @@ def told(found):
 
 
 def sizes(page, *, narrower=True):
-    """Return targets that are too small and elements that overflow, in a narrow and in a wide font.
+    """Return buttons and links that are too small, and elements that overflow, in a narrow and a wide font.
 
     If `narrower` is false, look for overflow only at the current width. Only `make test-long` looks for
-    overflow in the narrow font, because the wide font needs more space. The page is not reloaded between
-    measurements, which saves nine tenths of the time.
+    overflow in the narrow font, because text in the wide font overflows more often. Don't reload the page
+    between measurements, because reloading would take ten times as long.
     """
     found = []
     for font, width in (("narrow", NARROW_FONT), ("wide", WIDE_FONT)):

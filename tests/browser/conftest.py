@@ -15,9 +15,9 @@ from tests.mailers import use_outbox
 # Playwright runs an event loop in the test thread, so Django would refuse queries as asynchronous.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
-# The first two features are internal pages that Chromium opens with each window. They cost a quarter of
-# Chromium's time. This list replaces Playwright's own list of disabled features. So the other features repeat
-# the part of Playwright's list that affects web pages.
+# The first two features open internal pages with each window, which takes a quarter of Chromium's time.
+# DISABLED_FEATURES replaces Playwright's list. So it repeats the features of Playwright's list that affect
+# web pages.
 DISABLED_FEATURES = [
     *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),
     *(
@@ -37,7 +37,7 @@ DISABLED_FEATURES = [
         "PreconnectToSearch",
     ),
 ]
-# The tests use the first of these that is installed. The headless shell is a quarter faster than the rest.
+# The tests use the first installed program of this list. The headless shell is a quarter faster than others.
 CHROMIUM = [
     "chromium-headless-shell",
     "chromium",

@@ -52,7 +52,7 @@ def take(page, name, *, text200=False):
     if text200:
         page.evaluate("document.documentElement.style.fontSize = '200%'")
     page.evaluate("window.scrollTo(0, 0)")
-    # `caret="initial"` keeps the caret. To hide the caret, Playwright writes inline styles into the fields, and
-    # the content security policy refuses these styles when htmx swaps the fields.
+    # `caret="initial"` keeps the caret visible. By default, Playwright hides the caret with inline styles.
+    # The content security policy refuses inline styles when htmx swaps the fields.
     page.screenshot(path=FOLDER / f"{name}.png", caret="initial")
     page.screenshot(path=FOLDER / f"{name}-whole.png", full_page=True, caret="initial")

@@ -62,7 +62,7 @@ HOSTILE = (
 
 @dataclass(frozen=True)
 class Words:
-    """The texts that people wrote on the pages. `hostile` replaces each text with an attack."""
+    """The texts that people typed and that pages show. Words.hostile() replaces each text with an attack."""
 
     library: str = "Harbour Library"
     branch: str = "Harbour Main"
@@ -114,13 +114,13 @@ class State:
     main: bool = False
 
 
-def put_into_session(page, known):
-    """Put these values into the session of this browser."""
+def put_into_session(page, values):
+    """Put the values into the Django session of the browser that shows `page`."""
     key = next(
         cookie["value"] for cookie in page.context.cookies() if cookie["name"] == settings.SESSION_COOKIE_NAME
     )
     session = SessionStore(key)
-    session.update(known)
+    session.update(values)
     session.save()
 
 
@@ -778,7 +778,7 @@ class Built:
     def show_as(self, show, page, who):
         """Sign in as `who`, which is a key of `pages`.
 
-        If `who` only holds codes, open the visits of these codes instead.
+        If `who` is a viewer by code, open visits with their codes instead.
         """
         held = {
             "holder of a code": ["live"],

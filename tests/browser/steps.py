@@ -1,4 +1,4 @@
-"""Do steps that several tests share. They find elements by URL, id or name, and never by visible words."""
+"""Do steps that several tests share. Steps find elements by URL, id or name, never by visible words."""
 
 import re
 
@@ -14,7 +14,7 @@ def sign_in(page, address, post):
 
 
 def enter_code(page, address, post):
-    # Once this field appears, the email has been sent.
+    # When the field for the code appears, the email has been sent.
     page.locator("#id_code").wait_for()
     code = re.search(r"^\d{6}$", post(address).body, re.MULTILINE)[0]
     page.locator("#id_code").fill(code)

@@ -1,4 +1,4 @@
-"""Test changing the email address: with both mailboxes, after a week, and stopped from the old mailbox."""
+"""Test changing the email address with both mailboxes or after a week, and stopping the change."""
 
 import re
 

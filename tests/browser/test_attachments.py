@@ -45,7 +45,7 @@ def conversation(branch, staff, patron):
 
 @pytest.fixture
 def write(show, conversation, patron, phone):
-    """Return the function write(**options). It opens the patron's conversation in phone(**options)."""
+    """Return write(**options), which opens the patron's conversation on a phone with these options."""
 
     def write(**more):
         page = show(phone(**more), patron)

@@ -43,7 +43,7 @@ def test_every_patron_page_is_small_and_fits_the_screen(who, built, phone, show)
 def test_every_desk_page_fits_the_screen(built, staff, opened, show):
     page, missed = show(opened({}), staff), []
     for state in built.desk:
-        # `state.do` runs at the smaller width, because the narrow page has the least space.
+        # Bring the page into its state while the window is narrow. A narrow page has the least space.
         page.set_viewport_size({"width": 360, "height": 800})
         page.goto(state.path)
         state.do(page)
@@ -54,7 +54,7 @@ def test_every_desk_page_fits_the_screen(built, staff, opened, show):
     assert not missed, "\n".join(missed)
 
 
-# axe takes as long as all other bars together, and rarely finds something.
+# axe takes as long as all other checks together, and rarely finds a problem.
 @pytest.mark.only_long
 @pytest.mark.parametrize("who", [*WHO, "staff"])
 def test_every_page_is_accessible(who, built, staff, phone, show):
@@ -68,7 +68,7 @@ def test_every_page_is_accessible(who, built, staff, phone, show):
         page.emulate_media(color_scheme="dark")
         missed += [f"{state.name} in dark mode: {said}" for said in bars.contrast(page)]
         page.emulate_media(color_scheme="light")
-        # The other rules of axe would find the same, because the page has the same elements at every width.
+        # Check only the contrast at this width. All other rules of axe give the same result at every width.
         page.set_viewport_size({"width": 1280, "height": 800})
         missed += [f"{state.name} at 1280 px: {said}" for said in bars.contrast(page)]
         page.set_viewport_size(size)

@@ -46,7 +46,7 @@ def test_patron_adds_a_passkey_and_signs_in_with_the_passkey(phone, patron, post
     page.goto("/sign-in/?next=/lists/")
     knows_its_owner(False)
     page.locator("#use-passkey").tap()
-    # The authenticator didn't recognize the owner.
+    # The page shows an error, because the authenticator didn't recognize its owner.
     expect(page.locator("[data-said]")).to_be_visible()
     knows_its_owner(True)
     page.locator("#use-passkey").tap()

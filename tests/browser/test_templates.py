@@ -102,7 +102,7 @@ def test_staff_member_can_insert_a_template_by_tapping_on_a_phone(phone, at_desk
     expect(page.locator("#template-list")).to_be_hidden()
 
 
-def test_templates_work_without_javascript(desk_computer, at_desk, conversation):
+def test_reply_templates_work_without_javascript(desk_computer, at_desk, conversation):
     page = at_desk(desk_computer(javascript=False))
     page.locator("#id_body").fill("Half a sentence.")
     page.locator("#templates").click()

@@ -49,7 +49,7 @@ def catalogue(library):
 def test_visit_works_from_recording_to_closing_for_a_patron_with_an_account(
     language, javascript, catalogue, staff, desk_computer, phone, post
 ):
-    # Most people see animated page changes, so one variant has them.
+    # Test one variant with animated page changes, because most people see them.
     moves = {"motion": language == "en"}
     desk, patron = desk_computer(**moves), phone(language=language, javascript=javascript, **moves)
 
@@ -151,7 +151,7 @@ def test_patron_can_open_a_visit_by_code_and_keep_it_without_an_email(
     expect(patron.locator("main")).not_to_contain_text(QUESTION)
 
 
-# Steps.
+# Steps of the test.
 
 
 def record_by_keyboard(desk):

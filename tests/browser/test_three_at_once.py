@@ -102,7 +102,7 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
         page.clock.fast_forward(2000)
         wait_until_saved(page)
 
-    # Both try to take the conversation. Rosa gets it, and Omar sees her name. Both keep their text.
+    # Both Rosa and Omar press "Take". Rosa gets the conversation. Omar sees her name. Both keep their text.
     rosas.locator("#take").click()
     expect(rosas.locator("#take")).to_have_count(0)
     omars.locator("#take").click()

@@ -7,9 +7,9 @@ from portal.conversations.search import look_up
 
 
 def listed(*names, at, text=""):
-    """Return the set of conversations in these lists of the desk, for all branches.
+    """Return the set of conversations in the desk's lists called `names`, for all branches.
 
-    With `text`, return only the conversations that contain its words.
+    With `text`, return only conversations that contain the words of `text`.
     """
     rows, desk = (
         compiled(Conversation.objects.values_list("pk")),

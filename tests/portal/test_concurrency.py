@@ -59,7 +59,7 @@ from tests.factories import (
 from tests.processes import at_once, rounds
 
 ROUNDS, PROCESSES = times(4, 10), 8
-# The number of rounds in the tests of actions on a conversation.
+# The tests of actions on a conversation run more rounds.
 CONVERSATION_ROUNDS = times(5, 100)
 
 pytestmark = [
@@ -106,7 +106,7 @@ def say(conversation, by, side, token=None, **kwargs):
     )
 
 
-# Actions on a conversation.
+# Tests of actions on a conversation.
 
 
 def test_message_sent_eight_times_at_once_is_stored_and_emailed_once(session):
@@ -328,7 +328,7 @@ def columns(conversation):
 
 
 def as_written(conversation):
-    """Return the stored values of the columns that columns() computes."""
+    """Return the denormalized columns as they are stored in the conversation's row."""
     names = (
         "status",
         "waiting_since",
@@ -424,9 +424,11 @@ def test_conversation_row_matches_its_history_after_simultaneous_actions(session
         assert outcomes[:6] == ["done"] * 6
         assert as_written(conversation) == columns(conversation)
         raised = {name: after[name] - before[name] for name in after}
-        # Two messages, two answers and each closing raise the version. Taking back an answer lowers it by 1.
+        # A round has two messages and two answers, and takes back one older answer. Each message, answer and
+        # closing adds 1 to the version. Taking back an answer subtracts 1.
         assert raised["version"] == 2 + 2 - 1 + raised["closed"]
-        # Two messages, two answers, taking back an answer, and a note each raise the desk version by 1.
+        # Each message, answer, note, closing and desk event adds 1 to the desk version. Taking back an answer
+        # also adds 1.
         assert raised["desk"] == 2 + 2 + 1 + 1 + raised["closed"] + raised["desk events"]
         assert raised["queues"] >= raised["desk"]
 
@@ -562,7 +564,7 @@ def test_simultaneous_conversation_actions_do_not_deadlock(session):
     rounds(works, CONVERSATION_ROUNDS, before=prepare, after=check, refusals={"Erased"})
 
 
-# Actions on other objects.
+# Tests of actions on other objects.
 
 
 def test_verdict_given_eight_times_at_once_creates_one_conversation(session):

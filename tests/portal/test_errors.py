@@ -75,7 +75,7 @@ def test_every_error_has_its_own_page(visitor, url, status, words):
 
 
 def test_bad_request_page_shows_nothing_about_the_visitor(visitor, patron, sign_in):
-    """Sign in first. The page must not show who is signed in."""
+    """Sign in before the bad request, because the page must not even show that somebody is signed in."""
     sign_in(visitor, patron)
     page = visitor.get("/malformed/").content.decode()
     assert "/sign-in/" not in page

@@ -37,7 +37,7 @@ def question(token=None):
     return {"body": "Where do worms come from?", "client_token": str(token or uuid.uuid4())}
 
 
-# A killed web process.
+# Tests that kill a web process.
 
 
 def ask_until_killed(session_key, pipe):
@@ -81,7 +81,7 @@ def test_question_confirmed_to_the_patron_survives_a_killed_web_process(sign_in,
     assert set(Conversation.objects.values_list("version", "status")) == {(1, "waiting_for_staff")}
 
 
-# Faults of the database.
+# Tests in which the database fails.
 
 
 @pytest.mark.django_db(transaction=True)
@@ -126,7 +126,7 @@ def test_question_is_not_stored_and_an_error_is_shown_if_the_disk_is_full(sign_i
 
     most = pages("max_page_count")
     with connection.cursor() as cursor:
-        # Remove the free pages that earlier tests left in the file, so that the disk is soon full.
+        # Remove the free pages that earlier tests left in the database file, so that new rows need more disk.
         cursor.execute("VACUUM")
     try:
         pages(f"max_page_count={pages('page_count')}")

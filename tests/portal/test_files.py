@@ -138,7 +138,7 @@ def test_photo_pasted_as_png_is_stored_as_webp():
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 5000), (5000, 1), (3, 60_000), (481, 480)])
-def test_preview_of_a_tiny_or_narrow_picture_has_the_computed_size(width, height):
+def test_preview_of_a_tiny_or_narrow_picture_has_the_size_that_preview_size_returns(width, height):
     found, image = kept(picture_file(size=(width, height)))
     assert Image.open(io.BytesIO(found.preview)).size == files.preview_size(*image.size)
 

@@ -31,25 +31,25 @@ def mail(due_at, **fields):
     )
 
 
-def test_readiness_is_ok_if_everything_works(beating):
+def test_readiness_check_passes_if_everything_works(beating):
     mail(NOW - timedelta(minutes=14))
     mail(NOW - timedelta(hours=1), state="dead")
     mail(NOW + timedelta(hours=1))
     assert set(readiness(at=NOW).values()) == {"ok"}
 
 
-def test_readiness_notices_a_worker_without_a_recent_heartbeat():
+def test_readiness_check_reports_a_worker_without_a_recent_heartbeat():
     assert readiness(at=NOW)["worker"] == "never seen"
     Heartbeat.objects.create(worker="one", beat_at=NOW - timedelta(seconds=60))
     assert readiness(at=NOW)["worker"] == "silent for 60 s"
 
 
-def test_readiness_notices_undelivered_email(beating):
+def test_readiness_check_reports_undelivered_email(beating):
     mail(NOW - timedelta(minutes=15))
     assert readiness(at=NOW)["outbox"] == "oldest email due for 900 s"
 
 
-def test_readiness_notices_an_unapplied_migration(beating):
+def test_readiness_check_reports_an_unapplied_migration(beating):
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM django_migrations WHERE app = 'lists'")
     assert readiness(at=NOW)["migrations"].endswith("not applied")

@@ -26,7 +26,7 @@ NEW = "another key, long enough, and of many letters: 9876543210 abc"
 def change_key(settings):
     """Return change_key(known), which changes the secret key.
 
-    `known` says whether the old key remains as a fallback.
+    If `known` is true, the old key remains as a fallback.
     """
     old = configured.SECRET_KEY
 
@@ -50,7 +50,7 @@ def test_patron_stays_signed_in_only_if_the_old_secret_key_becomes_a_fallback(
 
 
 @pytest.mark.parametrize(("known", "status"), [(True, 302), (False, 404)])
-def test_old_visit_code_works_only_if_its_secret_key_is_a_fallback(
+def test_visit_code_works_after_a_secret_key_change_only_if_the_old_key_is_a_fallback(
     client, branch, staff, change_key, known, status
 ):
     code = handover.hand_over(
@@ -61,7 +61,9 @@ def test_old_visit_code_works_only_if_its_secret_key_is_a_fallback(
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_old_code_card_can_be_attached_only_if_its_secret_key_is_a_fallback(branch, staff, change_key, known):
+def test_code_card_can_be_attached_after_a_secret_key_change_only_if_the_old_key_is_a_fallback(
+    branch, staff, change_key, known
+):
     [code] = handover.print_code_cards(by=staff, at=timezone.now(), branch=branch, count=1)
     change_key(known=known)
     visit = HelpSessionFactory(branch=branch, staff=staff)
@@ -74,7 +76,9 @@ def test_old_code_card_can_be_attached_only_if_its_secret_key_is_a_fallback(bran
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_old_account_code_works_only_if_its_secret_key_is_a_fallback(library, staff, change_key, known):
+def test_account_code_works_after_a_secret_key_change_only_if_the_old_key_is_a_fallback(
+    library, staff, change_key, known
+):
     person = person_without_address(at=timezone.now(), name="Noor", language="en")
     code = account_codes.make_code(person, by=staff, at=timezone.now())
     change_key(known=known)
@@ -84,7 +88,7 @@ def test_old_account_code_works_only_if_its_secret_key_is_a_fallback(library, st
 
 
 @pytest.mark.parametrize("sealed_anew", [True, False])
-def test_authenticator_app_works_without_the_old_secret_key_only_after_re_encryption(
+def test_authenticator_app_needs_the_old_secret_key_until_its_data_is_encrypted_again(
     staff, change_key, sealed_anew
 ):
     TOTP.activate(staff, "the app's secret")

@@ -62,7 +62,7 @@ def refused(*args, **how):
     return caught.value
 
 
-# Counting.
+# Tests of how attempts are counted.
 
 
 def test_attempts_are_counted_separately_per_person_network_and_target(set_limit):
@@ -70,12 +70,12 @@ def test_attempts_are_counted_separately_per_person_network_and_target(set_limit
     ana, ben, cy, dan = (UserFactory() for _ in range(4))
     count(request(ana), "thing", target="x")
     count(request(ana), "thing", target="y")
-    refused(request(ana), "thing", target="z")  # limit of the person
+    refused(request(ana), "thing", target="z")  # The limit of the person is reached.
     count(request(ben), "thing", target="x")
     count(request(cy), "thing", target="y")
-    refused(request(dan), "thing", target="z")  # limit of the network
+    refused(request(dan), "thing", target="z")  # The limit of the network is reached.
     count(request(dan, "192.0.2.2"), "thing", target="x")
-    refused(request(dan, "192.0.2.2"), "thing", target="x")  # limit of the target
+    refused(request(dan, "192.0.2.2"), "thing", target="x")  # The limit of the target is reached.
     count(request(dan, "192.0.2.2"), "thing", target="y")
 
 
@@ -130,7 +130,7 @@ def test_checking_a_limit_does_not_count_as_an_attempt(set_limit):
     assert not is_used_up(request(), "thing", target="y")
 
 
-def test_anonymous_action_of_a_patron_does_not_count_toward_the_patrons_limit(set_limit):
+def test_attempt_counted_anonymously_does_not_count_toward_the_patrons_limit(set_limit):
     set_limit("thing", person="1/h", network="9/h", target="9/h")
     ana = UserFactory()
     for _ in range(3):
@@ -155,7 +155,7 @@ def test_retry_time_is_shown_in_the_librarys_time_zone(until, english, spanish, 
             assert in_words(until) == spanish
 
 
-# What people see.
+# Tests of what people see when a limit is reached.
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ def test_javascript_request_over_the_limit_gets_a_plain_text_error(set_limit, li
     assert answer.content.decode().startswith("You have tried too often.")
 
 
-# Messages.
+# Tests of limits on messages.
 
 
 @pytest.fixture
@@ -317,7 +317,7 @@ def test_emails_that_hand_over_a_visit_are_limited_per_recipient(branch, set_lim
     assert [answer.status_code for answer in sent] == [302, 429, 302]
 
 
-# The documentation and the table LIMITS.
+# Tests of the table LIMITS and its documentation.
 
 
 def test_security_docs_list_every_limit():
@@ -341,7 +341,7 @@ def test_every_limit_is_used_in_the_code():
     code = "".join(
         path.read_text("utf-8") for folder in ("accounts", "portal") for path in Path(folder).rglob("*.py")
     )
-    # Each name is in LIMITS once. The code that uses the limit contains the name again.
+    # The table LIMITS contains each name once. So a limit whose name occurs only once in the code is unused.
     assert [what for what in LIMITS if code.count(f'"{what}"') < 2] == []
 
 
@@ -354,10 +354,10 @@ def test_every_limit_has_valid_rates(what):
     assert bool(limit.target) == bool(limit.target_is)
 
 
-# Stored counts.
+# Tests of how counted attempts are stored and deleted.
 
 
-def test_stored_limit_keys_contain_no_ip_address_and_no_email_and_no_person_id(set_limit):
+def test_keys_of_counted_attempts_contain_no_ip_address_and_no_email_and_no_person_id(set_limit):
     set_limit("thing", person="9/h", network="9/h", target="9/h")
     ana = UserFactory(email="ana@example.org")
     count(request(ana), "thing", target=ana.email)
@@ -366,7 +366,7 @@ def test_stored_limit_keys_contain_no_ip_address_and_no_email_and_no_person_id(s
     assert [key for key in keys for word in ("192.0.2.1", ana.email, str(ana.public_id)) if word in key] == []
 
 
-def test_limit_counts_are_deleted_when_no_limit_needs_them(set_limit, at):
+def test_counted_attempts_are_deleted_when_no_limit_needs_them(set_limit, at):
     set_limit("short", network="9/m")
     set_limit("long", network="9/h, 9/m")
     at(NOON)
@@ -378,7 +378,7 @@ def test_limit_counts_are_deleted_when_no_limit_needs_them(set_limit, at):
     assert not LimitCount.objects.exists()
 
 
-def test_limit_counts_are_stored_for_at_most_one_day():
+def test_counted_attempts_are_stored_for_at_most_one_day():
     longest = max(
         seconds
         for limit in LIMITS.values()
@@ -399,7 +399,7 @@ def test_counting_an_attempt_runs_four_sql_statements(set_limit, by, django_asse
             count(asked, "thing", target="x")
 
 
-# Migration of the counts from the cache table to their own table.
+# Tests of the migration that moves counted attempts from the cache table to a table of their own.
 
 
 @pytest.fixture
@@ -433,7 +433,7 @@ def keys_in_cache():
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_upgrade_keeps_the_counts_of_limits_from_the_cache_table(set_limit, at, add_counts_table):
+def test_upgrade_keeps_counted_attempts_from_the_cache_table(set_limit, at, add_counts_table):
     set_limit("thing", target="2/h")
     at(NOON)
     [[_by, key]] = limits._keys(request(), "thing", target="x")
@@ -453,7 +453,9 @@ def test_upgrade_keeps_the_counts_of_limits_from_the_cache_table(set_limit, at, 
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_limit_counts_return_to_the_cache_table_if_the_migration_is_undone(set_limit, at, add_counts_table):
+def test_counted_attempts_return_to_the_cache_table_if_the_migration_is_undone(
+    set_limit, at, add_counts_table
+):
     set_limit("thing", target="2/h")
     at(NOON)
     add_counts_table()

@@ -74,7 +74,7 @@ def _everything_in(row):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_prepared_query_returns_what_the_queryset_returns(two, shape, django_assert_num_queries):
-    """Compare rows, related objects and query counts.
+    """Compare the rows and related objects with those of the queryset, and count queries.
 
     If this test fails after an upgrade of Django, querysets no longer use a compiler in the way that
     CachedCompiler needs.
@@ -178,7 +178,7 @@ def test_prepared_query_uses_a_separate_database_connection_in_each_thread(libra
 
 
 def test_prepared_insert_stores_the_same_row_as_save(patron, staff, django_assert_num_queries):
-    """Compare all columns, including defaults, the UUID, times and foreign keys."""
+    """Compare every column of the stored row with the object, including defaults and foreign keys."""
     row = RefusedPost(
         person=patron, path="/me/", fields={"body": ["50 % of “it”, or 'less'"]}, refused_at=timezone.now()
     )

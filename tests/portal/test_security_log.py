@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def log_lines(caplog, settings):
-    """Return log_lines(), which returns the lines of the security log so far."""
+    """Return a function that reads the security log and returns its lines."""
     use_outbox(settings)
     caplog.set_level(logging.INFO, logger="portal.security")
     return lambda: [
@@ -39,7 +39,7 @@ def log_lines(caplog, settings):
 
 
 def events(lines):
-    """Return (level, event, method or limit) for each log line."""
+    """Return (level, event, detail) for each log line. The detail is a sign-in method or a limit's name."""
     return [(line["level"], line["message"], line.get("by") or line.get("what", "")) for line in lines]
 
 
@@ -184,7 +184,7 @@ def test_operations_docs_name_every_security_event():
 def test_logs_contain_no_codes_tokens_or_pins(
     client, patron, staff, branch, sign_in, log_lines, caplog, monkeypatch
 ):
-    """Check all loggers at the level that the portal uses."""
+    """Search the output of all loggers, at the level that the portal uses."""
     caplog.set_level(logging.INFO)
     visitor = Client(raise_request_exception=False)
     ask_for_code(visitor, patron.email)

@@ -46,7 +46,7 @@ def read_settings(**variables):
 
 
 def errors_of(**variables):
-    """Return what `manage.py check` says about these settings, without starting a process."""
+    """Return the errors that `manage.py check` would report, without starting a process."""
     with mock.patch.object(checks, "settings", SimpleNamespace(**read_settings(**variables))):
         return settings_are_safe()
 

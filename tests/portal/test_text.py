@@ -60,7 +60,7 @@ class TwoFields(forms.Form):
     body = TextField(max_length=20, multiline=True, required=False)
 
 
-def test_form_measures_the_length_after_cleaning():
+def test_form_cleans_text_before_checking_its_length():
     form = TwoFields({"title": "\x00\u202e0123456789\x00", "body": "a\r\nb"})
     assert form.is_valid()
     assert form.cleaned_data == {"title": "0123456789", "body": "a\nb"}

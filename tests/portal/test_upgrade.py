@@ -154,7 +154,7 @@ def before(old_models):
 
 
 def merged_before(staff):
-    """Return what version 0.1 stored to undo today's merge: the snapshot of a record merged into Sam's."""
+    """Return a snapshot of a record that was merged today, as version 0.1 stored it to undo the merge."""
     person = {
         "id": staff.pk + 100,
         "public_id": str(uuid.uuid4()),

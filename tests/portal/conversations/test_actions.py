@@ -291,7 +291,7 @@ def test_question_after_a_bad_verdict_is_added_to_the_conversation_of_the_verdic
     )
     assert list(Conversation.objects.all()) == [conversation]
     assert conversation.reason == "did_not_help"
-    # The patron also wrote, so the desk sees the conversation at once, not one minute after the verdict.
+    # A bad verdict alone reaches the desk after a minute, but a message reaches the desk at once.
     assert listed("needs", at=at) == {conversation}
 
 
@@ -364,7 +364,7 @@ def test_patrons_message_does_not_mark_a_pending_answer_as_read(session, patron,
     assert list(Conversation.objects.unread_by(patron)) == [conversation]
 
 
-# The undo window.
+# Tests of the undo window.
 
 
 def patron_view(conversation, at):
@@ -438,7 +438,7 @@ def test_patrons_message_after_the_undo_window_clears_the_pending_state_of_an_an
     )
 
 
-def test_partial_answer_does_not_move_the_conversation_in_the_queue(session, patron, staff):
+def test_answer_with_more_to_come_does_not_move_the_conversation_in_the_queue(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + hour, then="ours")
     conversation.refresh_from_db()
@@ -546,7 +546,7 @@ def test_closing_by_a_colleague_is_hidden_from_the_patron_while_an_answer_is_pen
     )
 
 
-# Taking an answer back.
+# Tests of taking an answer back.
 
 
 def test_taking_back_an_answer_restores_the_conversation_and_the_draft(session, patron, staff):
@@ -695,7 +695,7 @@ def test_taking_back_the_only_answer_to_a_verdict_hides_the_conversation_from_pa
     assert list(Conversation.objects.belonging_to(Viewer(patron))) == []
 
 
-# Erased conversations.
+# Tests of erased conversations.
 
 
 def test_erased_conversation_refuses_every_change(session, patron, staff):
@@ -725,7 +725,7 @@ def test_erased_conversation_refuses_every_change(session, patron, staff):
     assert Recommendation.objects.get().reason == ""
 
 
-# Clocks that disagree.
+# Tests of messages whose times are out of order.
 
 
 def test_message_that_waited_for_a_lock_comes_after_messages_saved_during_the_wait(session, patron, staff):

@@ -74,7 +74,7 @@ def sign_in_by_email(client, address):
     return client.post(reverse("account_confirm_login_code"), {"code": code, "next": SEND})
 
 
-# Signed-in patrons.
+# Tests of signed-in patrons.
 
 
 def test_patron_who_asks_sees_the_new_conversation(me, patron, branch):
@@ -237,7 +237,7 @@ def test_pictures_are_sent_with_a_question_about_a_visit(client, visit, show_cod
     assert Message.objects.get().attachments.count() == 1
 
 
-# Anonymous visitors.
+# Tests of anonymous visitors.
 
 
 def test_anonymous_visitors_question_is_sent_only_after_they_confirm_an_email_address(client, branch):
@@ -413,7 +413,7 @@ def test_question_that_is_too_long_is_refused_and_not_stored(client):
     assert pending_questions.KEY not in client.session
 
 
-# Viewers by code.
+# Tests of viewers by code.
 
 
 def test_visit_code_entered_before_sending_adds_the_question_to_the_visit(client, visit):
@@ -530,7 +530,7 @@ def test_leave_quickly_button_deletes_unsent_questions_and_reading_requests(clie
     assert pending_questions.KEY not in client.session
 
 
-# Limits.
+# Tests of limits.
 
 
 @pytest.mark.slow
@@ -580,7 +580,7 @@ def test_viewers_by_code_can_together_ask_twenty_questions_a_day_about_one_visit
 
 
 @pytest.mark.parametrize("factory", [HelpSessionFactory, QuietSessionFactory])
-def test_question_limit_of_a_visit_opened_by_code_does_not_store_the_person(
+def test_counting_questions_about_a_visit_opened_by_code_stores_no_person(
     me, show_code, branch, staff, factory
 ):
     visit = factory(branch=branch, staff=staff)
@@ -603,7 +603,7 @@ def test_one_ip_address_can_store_only_a_few_unsent_questions(library, monkeypat
         assert (fields.get("words") or "fourth floor") in text(refused)
 
 
-# Reading requests.
+# Tests of reading requests.
 
 ANSWERS = {
     "loved": {"words": "Piranesi"},
@@ -742,7 +742,7 @@ def test_anonymous_visitors_reading_request_is_sent_only_after_they_confirm_an_e
     assert pending_questions.KEY not in client.session
 
 
-def test_reading_request_sent_by_code_belongs_to_the_visit(client, visit):
+def test_reading_request_of_a_viewer_by_code_belongs_to_the_visit(client, visit):
     fill_reading_form(client)
     client.post(reverse("open_code"), {"code": code_for(visit), "next": SEND_READING})
     send(client, SEND_READING, about=str(visit.public_id))
@@ -790,7 +790,7 @@ def test_next_person_who_signs_in_does_not_see_the_previous_persons_reading_requ
     assert "Piranesi" not in text(client.get(READ))
 
 
-# Links to the question form and the reading form.
+# Tests of links to the question form and the reading form.
 
 
 @pytest.mark.parametrize("page", ["/", reverse("conversations")])

@@ -86,7 +86,7 @@ def reply(browser, conversation, token, body="Here it is.", **fields):
     )
 
 
-# Adding, showing and sending.
+# Tests of adding, showing and sending files.
 
 
 def test_added_picture_and_its_description_are_sent_with_the_message(me, conversation, token, patron):
@@ -206,7 +206,7 @@ def test_file_uploaded_after_its_message_was_sent_is_refused(me, conversation, t
     assert disk() == []
 
 
-# Refused files.
+# Tests of refused files.
 
 
 @pytest.mark.slow
@@ -316,7 +316,7 @@ def test_files_too_large_for_memory_are_stored_completely(me, conversation, toke
     ]
 
 
-# Limits.
+# Tests of limits.
 
 
 def test_message_can_have_up_to_ten_files(me, conversation, token):
@@ -380,7 +380,7 @@ def test_only_urls_that_accept_files_accept_large_requests(conversation, name, l
     )
 
 
-# Who can open a file.
+# Tests of who can open a file.
 
 
 @pytest.mark.parametrize(("who", "sent", "not_sent", "held"), [
@@ -504,7 +504,7 @@ def open_as(who, client, sign_in, show_code, conversation, patron, staff):
         sign_in(client, staff)
 
 
-# Serving files.
+# Tests of how files are served.
 
 
 def test_picture_is_served_inline_in_a_sandbox(me, conversation):
@@ -573,7 +573,7 @@ def test_attachment_whose_file_is_missing_gives_404(me, conversation):
     assert me.get(address(file)).status_code == 404
 
 
-# Deleting files.
+# Tests of how files are deleted.
 
 
 def test_unsent_files_are_deleted_after_a_day(
@@ -638,7 +638,7 @@ def test_conversation_page_runs_the_same_number_of_queries_for_1_and_11_files(
         me.get(conversation.get_absolute_url())
 
 
-# Simultaneous uploads, in real processes on a real database.
+# Tests of simultaneous uploads, in real processes on a real database.
 
 ROUNDS = times(5, 20)
 
@@ -652,7 +652,7 @@ def at_once(test):
 
 
 def uploads_of(conversation, person, names, token=None):
-    """Return one function per name. Each function adds a PDF of 1,000 bytes with its name."""
+    """Return functions, one for each name. Each function adds a PDF of 1,000 bytes under that name."""
 
     def work(name, key):
         content = b"%PDF-" + b"x" * 995

@@ -62,7 +62,7 @@ def test_work_done_while_a_staff_role_ends_is_either_saved_or_refused(transactio
         return SimpleNamespace(number=number, token=uuid.uuid4())
 
     def at_desk(work):
-        """Return a function that loads Ana from the database, as a view does, and calls `work` for her."""
+        """Return a function that loads Ana from the database, as views do, and calls work(ana, token)."""
 
         def working(data):
             person = User.objects.get(pk=ana.pk)
@@ -97,7 +97,7 @@ def test_work_done_while_a_staff_role_ends_is_either_saved_or_refused(transactio
 
     def ends(data):
         if data.number % 2:
-            # In every second round, sleep, so that the other threads save their work before the role ends.
+            # In every second round, wait, so that the other processes save their work before the role ends.
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_sleep(0.1)")
         departures.end_role(User.objects.get(pk=ana.pk), branch=branch, by=coordinator, at=timezone.now())

@@ -194,21 +194,21 @@ class TestSnoozing:
     @pytest.mark.parametrize(
         ("zone", "until", "asleep", "awake"),
         [
-            # The night in which the clocks go forward.
+            # This snooze ends on the night in which the clocks go forward.
             (
                 "America/Chicago",
                 "2026-03-08",
                 "2026-03-08T05:59:59+00:00",
                 "2026-03-08T06:00:00+00:00",
             ),
-            # The night after the clocks went forward.
+            # This snooze ends one night after the clocks went forward.
             (
                 "America/Chicago",
                 "2026-03-09",
                 "2026-03-09T04:59:59+00:00",
                 "2026-03-09T05:00:00+00:00",
             ),
-            # The night after the clocks went back.
+            # This snooze ends one night after the clocks went back.
             (
                 "America/Chicago",
                 "2026-11-02",
@@ -509,7 +509,7 @@ class TestMerging:
         with pytest.raises(merging.CannotMerge):
             merging.merge(now_of(other), into=conversation, by=staff, at=NOW + hour)
 
-    def test_two_conversations_of_one_visit_by_code_can_be_merged(self, staff, branch):
+    def test_two_conversations_about_one_visit_opened_by_code_can_be_merged(self, staff, branch):
         session = QuietSessionFactory(branch=branch)
         first, second_ = ask(session, None), ask(session, None, at=NOW + minute)
         assert list(merging.mergeable(first)) == [second_]
@@ -606,7 +606,9 @@ class TestMerging:
         assert now_of(about_the_item).status == "closed"
         assert matches_its_history(joined)
 
-    def test_merge_keeps_the_assignee_and_the_logged_contact(self, conversation, other, staff, omar):
+    def test_merge_passes_assignee_and_logged_contact_to_the_remaining_conversation(
+        self, conversation, other, staff, omar
+    ):
         desk_actions.take(conversation, by=omar, at=NOW)
         contact = HelpSessionFactory()
         Conversation.objects.filter(pk=conversation.pk).update(logged_as=contact)
@@ -725,7 +727,7 @@ class TestErasing:
             assert (contact.status, contact.question, contact.summary) == ("recorded", "", "")
         assert set(Recommendation.objects.values_list("reason", flat=True)) == {""}
 
-    def test_erasing_a_conversation_empties_its_unfinished_contact_form(
+    def test_erasing_a_conversation_empties_the_unfinished_form_that_logs_it_as_a_contact(
         self, conversation, staff, coordinator, branch
     ):
         fields = {"conversation": str(conversation.public_id), "question": "SECRET"}

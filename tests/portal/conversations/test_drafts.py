@@ -157,7 +157,7 @@ def test_keeping_both_drafts_loses_no_text(conversation, staff, happens_before, 
     assert saved(conversation, staff) == expected
 
 
-def test_older_page_cannot_overwrite_the_draft_of_an_answer_taken_back(conversation, staff):
+def test_older_page_cannot_overwrite_the_draft_restored_by_taking_back_an_answer(conversation, staff):
     save(conversation, staff, 7, "Come at five")
     message = send(conversation, staff, body="Come at five, please")
     actions.take_back(message, by=staff, at=NOW + second)

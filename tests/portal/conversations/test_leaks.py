@@ -50,7 +50,8 @@ LIVE = {
     "help_session",
     "session_outcome",
 }
-# Every hidden word begins with this mark. No encoding changes its letters, and no random token contains it.
+# Every word that patrons must not see begins with MARK. No encoding changes its letters, and no random token
+# contains it.
 MARK = "Zqxwvkjh"
 second = datetime.timedelta(seconds=1)
 
@@ -211,7 +212,7 @@ def pages_of(world, sign_in, show_code):
             try:
                 path = address(route, owner)
             except AttributeError:
-                # The URL contains the id of an object that this owner doesn't have.
+                # The URL needs the id of an object, and `owner` has no such object.
                 continue
             for query, headers in [("", {}), ("?since=0", {"HX-Request": "true"})][
                 : 2 if route.name in LIVE else 1
@@ -275,9 +276,10 @@ def test_internal_words_of_the_desk_never_reach_a_patron(
 def test_each_desk_action_of_the_leak_test_writes_internal_words(
     library, branch, patron, staff, coordinator, sign_in, show_code, name
 ):
-    """Check that every action writes the words that the leak test searches for.
+    """Check that every action of Desk writes text with MARK, because the leak test searches for MARK.
 
-    After the undo window, the patron's page contains such words only if the action sent an answer.
+    If the action sends an answer, the answer appears on the patron's page after the undo window. All other
+    text with MARK stays hidden from the patron.
     """
     world = build_for(branch, patron, staff, coordinator)
     desk = Desk(world)
@@ -295,7 +297,7 @@ def test_each_desk_action_of_the_leak_test_writes_internal_words(
         assert bool(desk.held) <= (MARK in at_desk)
 
 
-# Code and templates of patron pages.
+# Tests of the code and templates of patron pages.
 
 INTERNAL_NAMES = {
     "ConversationNote",
@@ -375,7 +377,7 @@ def test_every_file_listed_in_the_leak_check_exists():
     assert {f"{module}.py" for module in modules} - names == set()
 
 
-def test_leak_check_finds_modules_that_use_internal_names():
+def test_leak_check_detects_internal_names_in_imports_attributes_and_strings():
     assert "notes" in set(names_in("from portal.conversations import notes"))
     assert "merging" in set(names_in("from portal.conversations.merging import merge"))
     assert "ConversationNote" in set(names_in("from portal.conversations.models import ConversationNote"))

@@ -105,9 +105,9 @@ def test_all_viewers_with_the_same_visit_code_share_one_draft(client, phone, bra
 def test_viewer_sees_their_own_draft_in_a_conversation_with_two_drafts(
     phone, patron, branch, staff, show_code, kept, shown
 ):
-    """Expect the patron's draft if the visit is in the patron's account.
+    """If the visit is in the patron's account, the patron sees the patron's draft.
 
-    Otherwise the patron opens the visit by code, so expect the draft of viewers by code.
+    Otherwise the patron opens the visit by code, and sees the draft of viewers by code.
     """
     session = HelpSessionFactory(branch=branch, staff=staff, patron=patron if kept else None)
     conversation = actions.ask(

@@ -112,7 +112,7 @@ def version(conversation):
     return Conversation.objects.get(pk=conversation.pk).version_at(timezone.now())
 
 
-# Pending answers.
+# Tests of pending answers.
 
 
 @pytest.mark.slow
@@ -128,8 +128,8 @@ def test_pending_answer_is_invisible_to_the_patron(me, conversation, patron, sta
         desk_actions.snooze(conversation, until=datetime.date(2026, 11, 27), by=staff, at=timezone.now())
     if begun == "closed":
         actions.close(conversation, by=patron, side="patron", at=timezone.now())
-    # Staff answer more than a day later. If the pending answer moved the promised day or the closing day, the
-    # patron's pages would change.
+    # Staff answer more than a day later, so the answer moves the promised day and the closing day. During the
+    # undo window, the patron's pages must not show the new days.
     clock.shift(30 * hour)
     me.get(conversation.get_absolute_url())
     polled = {"since": version(conversation), "shown": "0-1"}
@@ -160,7 +160,6 @@ def test_pending_answer_is_invisible_to_the_patron(me, conversation, patron, sta
 def test_second_pending_answer_stays_invisible_when_the_first_answer_appears(
     me, conversation, staff, clock, then
 ):
-    """Send both answers before the worker runs."""
     answer(conversation, staff, body="A first word.", then="ours")
     clock.shift(16 * second)
     # This request marks the first answer as read.
@@ -344,7 +343,7 @@ def test_conversation_erased_during_the_request_gives_404(me, conversation, staf
     assert me.post(f"{conversation.get_absolute_url()}{part}/", typed).status_code == 404
 
 
-# Absent staff.
+# Tests of absent staff.
 
 
 @pytest.fixture
@@ -390,7 +389,7 @@ def test_conversation_page_of_a_quiet_visit_does_not_say_who_is_away(client, sta
     assert "Rosa" not in page
 
 
-# Merged conversations.
+# Tests of merged conversations.
 
 
 def test_merged_conversation_redirects_to_the_remaining_conversation(
@@ -423,7 +422,7 @@ def test_merged_conversation_redirects_to_the_remaining_conversation(
     assert news["HX-Redirect"] == f"{conversation.get_absolute_url()}#latest"
 
 
-# Long conversations.
+# Tests of long conversations.
 
 
 @pytest.fixture
@@ -504,7 +503,7 @@ def test_conversation_opens_at_the_first_unread_message(me, long):
 def test_conversation_page_shows_a_limited_number_of_unread_messages(me, long):
     conversation = long(300)
     Participation.objects.all().delete()
-    # All messages are unread. The page begins with a message by staff, so it shows one less than SHOWN_MAX.
+    # All messages are unread. The page shows SHOWN_MAX - 1 messages, so that it begins with an answer.
     assert bodies(me.get(conversation.get_absolute_url())) == [
         word(number) for number in range(300 - SHOWN_MAX + 1, 300)
     ]
@@ -589,9 +588,9 @@ def test_link_to_a_pending_answer_does_not_show_the_answer(me, long, staff):
     assert held.body not in text(page)
 
 
-def test_event_is_shown_only_on_the_page_with_messages_of_the_same_time(me, long):
+def test_event_is_shown_only_among_messages_from_the_same_time(me, long):
     conversation = long(120)
-    # Each event happens a minute after the message with this number.
+    # Add an event one minute after message 30, and another event one minute after message 80.
     for number, kind in ((30, "closed"), (80, "reopened")):
         at = NOW - (120 - number) * hour + minute
         Event.objects.create(conversation=conversation, kind=kind, side="staff", at=at, shown_from=at)

@@ -62,7 +62,7 @@ def test_polls_write_to_the_database_at_most_every_ten_seconds(
 ):
     presence.come(conversation, person=coordinator, at=NOW, writing=writing)
     for seconds in (2, 5, 9):
-        # The only query reads the row of the colleague. No query writes it.
+        # The only query reads the colleague's row. No query changes the row.
         with django_assert_num_queries(1):
             presence.come(conversation, person=coordinator, at=NOW + seconds * second, writing=writing)
     with django_assert_num_queries(2):

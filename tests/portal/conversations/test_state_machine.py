@@ -45,7 +45,7 @@ class Entry:
     # The kind of entry: "word" (the patron's message or bad verdict), "answer", "close", "snooze", "wake" or
     # "join" (a merge).
     what: str
-    # The key of a verdict is its recommendation. The key of an answer is the primary key of its message.
+    # The object of the entry: the recommendation of a verdict, or the primary key of an answer.
     key: object = None
     then: str = ""
     since: datetime.datetime | None = None
@@ -127,16 +127,16 @@ class TwoConversations(RuleBasedStateMachine):
         transaction.set_rollback(True)
         self.example.__exit__(None, None, None)
 
-    # Helpers.
+    # Methods that the rules use.
 
     def row(self, conversation):
         return Conversation.objects.get(pk=conversation.pk)
 
     def do(self, conversation, action, *, refuses=(), desk_only=False):
-        """Run the action one second later, and return its result.
+        """Move the clock by one second, run the action, and return its result.
 
-        If `refuses` is given, check that the action raises one of these exceptions. If the conversation is
-        erased, check that it raises Erased. In both cases, return None.
+        An action on an erased conversation must raise Erased. With `refuses`, an action on any other
+        conversation must raise one of the exceptions in `refuses`. After the expected exception, return None.
         If `desk_only` is true, check that the patron's view doesn't change.
         """
         self.now += second
@@ -180,7 +180,7 @@ class TwoConversations(RuleBasedStateMachine):
         conversation = self.conversations[number]
         return self.conversations[1 - number] if conversation.joined else conversation
 
-    # The patron.
+    # Actions of the patron.
 
     @rule(number=CONVERSATIONS, twice=st.booleans())
     def patron_writes(self, number, twice):
@@ -436,7 +436,7 @@ class TwoConversations(RuleBasedStateMachine):
                 if other.joined:
                     self.conversations = [conversation, conversation]
 
-    # Time and the worker.
+    # Rules in which time passes and the worker runs.
 
     @rule(seconds=st.sampled_from([2, 5, 14, 60, 86_400, 8 * 86_400]), works=st.booleans())
     def time_passes(self, seconds, works):
@@ -475,7 +475,7 @@ class TwoConversations(RuleBasedStateMachine):
         for conversation in quiet:
             conversation.log.append(Entry(self.now, "close"))
 
-    # Invariants.
+    # Checks after every action.
 
     @invariant()
     def row_matches_the_log(self):

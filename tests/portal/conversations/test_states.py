@@ -28,7 +28,6 @@ SINCE_FIRST, SINCE_NOW, NOTHING = T0, T2, None
 
 # (state before, event, state after, waiting since)
 TABLE = [
-    # Waiting for the library since the first message.
     ("waiting_for_staff", "patron writes", "waiting_for_staff", SINCE_FIRST),
     ("waiting_for_staff", "item failed", "waiting_for_staff", SINCE_FIRST),
     ("waiting_for_staff", "item helped", "waiting_for_staff", SINCE_FIRST),
@@ -45,7 +44,6 @@ TABLE = [
     ("waiting_for_staff", "it is handed over", "waiting_for_staff", SINCE_FIRST),
     ("waiting_for_staff", "a note is written", "waiting_for_staff", SINCE_FIRST),
     ("waiting_for_staff", "it is erased", "erased", NOTHING),
-    # Waiting for the patron.
     ("waiting_for_patron", "patron writes", "waiting_for_staff", SINCE_NOW),
     ("waiting_for_patron", "item failed", "waiting_for_staff", SINCE_NOW),
     ("waiting_for_patron", "item helped", "waiting_for_patron", NOTHING),
@@ -62,7 +60,7 @@ TABLE = [
     ("waiting_for_patron", "it is handed over", "waiting_for_patron", NOTHING),
     ("waiting_for_patron", "a note is written", "waiting_for_patron", NOTHING),
     ("waiting_for_patron", "it is erased", "erased", NOTHING),
-    # Snoozed while the patron waited for an answer.
+    # In the state "snoozed", the patron has waited for an answer since the first message.
     ("snoozed", "patron writes", "waiting_for_staff", SINCE_FIRST),
     ("snoozed", "item failed", "waiting_for_staff", SINCE_FIRST),
     ("snoozed", "item helped", "snoozed", SINCE_FIRST),
@@ -79,13 +77,12 @@ TABLE = [
     ("snoozed", "it is handed over", "snoozed", SINCE_FIRST),
     ("snoozed", "a note is written", "snoozed", SINCE_FIRST),
     ("snoozed", "it is erased", "erased", NOTHING),
-    # Snoozed while no message waited for an answer.
+    # In the state "snoozed, answered", the patron has an answer to every message.
     ("snoozed, answered", "patron writes", "waiting_for_staff", SINCE_NOW),
     ("snoozed, answered", "staff say more is to come", "snoozed", NOTHING),
     ("snoozed, answered", "staff wake", "waiting_for_staff", SINCE_NOW),
     ("snoozed, answered", "its day comes", "waiting_for_staff", "that day"),
     ("snoozed, answered", "patron stays silent", "snoozed", NOTHING),
-    # Closed.
     ("closed", "patron writes", "waiting_for_staff", SINCE_NOW),
     ("closed", "item failed", "waiting_for_staff", SINCE_NOW),
     ("closed", "item helped", "closed", NOTHING),
@@ -242,7 +239,7 @@ def test_state_table_covers_every_state_and_event():
         assert {line[1] for line in TABLE if line[0] == state} == happenings
 
 
-# Details that the table doesn't show.
+# Tests of details that TABLE doesn't show.
 
 
 def test_waiting_reason_of_a_conversation_changes_only_to_a_more_urgent_reason():
@@ -293,7 +290,7 @@ def test_snooze_ends_at_midnight_in_the_librarys_time_zone(world, staff):
     )
 
 
-# Merged conversations.
+# Tests of merged conversations.
 
 
 def make_merged(first, second, patron, staff, session):

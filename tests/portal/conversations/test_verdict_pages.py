@@ -77,12 +77,12 @@ def test_patron_is_offered_a_prepared_question_after_a_bad_verdict(me, session, 
 
 
 @pytest.mark.parametrize("verdict", ["helped", "partly", "not_tried"])
-def test_good_and_neutral_verdicts_offer_no_question(me, session, recommendation, verdict):
+def test_patron_is_offered_no_question_after_a_good_or_neutral_verdict(me, session, recommendation, verdict):
     give_verdict(me, recommendation, verdict=verdict)
     assert "Ask the library" not in text(me.get(session.get_absolute_url()))
 
 
-def test_reason_of_a_verdict_is_kept_until_a_different_verdict_is_given(me, recommendation):
+def test_reason_for_a_verdict_is_kept_until_the_verdict_changes(me, recommendation):
     give_verdict(me, recommendation, verdict="did_not_help")
     give_verdict(me, recommendation, verdict="did_not_help", why="too_hard")
     give_verdict(me, recommendation, verdict="did_not_help", comment="All formulas")

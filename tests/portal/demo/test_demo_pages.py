@@ -140,7 +140,7 @@ def test_html_of_an_email_is_escaped_in_the_demo_mailbox(client, library, demo_o
     "name",
     ["..%2F..%2Fafterword.sqlite3", "nothing.log-0", "x.sqlite3-0", "%00.log-0", "nothing.log-99999999999"],
 )
-def test_demo_mailbox_returns_404_for_a_missing_email_or_another_kind_of_file(client, library, demo_on, name):
+def test_demo_mailbox_returns_404_for_an_invalid_or_unknown_email_name(client, library, demo_on, name):
     assert client.get(f"/demo/mail/{name}/").status_code == 404
 
 

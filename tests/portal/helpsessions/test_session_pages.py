@@ -223,7 +223,7 @@ def test_visit_list_runs_the_same_number_of_queries_for_1_and_30_rows(
         ("", "", False),
     ],
 )
-def test_heading_what_we_talked_about_appears_only_with_a_summary_or_a_long_question(
+def test_summary_heading_appears_only_with_a_summary_or_a_long_question(
     me, session, question, summary, shown
 ):
     HelpSession.objects.filter(pk=session.pk).update(question=question, summary=summary)

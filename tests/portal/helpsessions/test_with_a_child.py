@@ -55,9 +55,9 @@ def session(branch, staff):
 
 @pytest.fixture
 def keep():
-    """Return keep(session, by), which adds the session to the account of the person `by`."""
-    return lambda session, by: conversation_keeping.keep(
-        session, by=by, at=timezone.now(), wording="As read", language="en"
+    """Return keep(session, person), which adds the help session to the account of `person`."""
+    return lambda session, person: conversation_keeping.keep(
+        session, by=person, at=timezone.now(), wording="As read", language="en"
     )
 
 
@@ -85,7 +85,7 @@ def answer_to(message, by):
     return conversations.reply(message.conversation, body="Hot rock.", **how)
 
 
-# Visits on paper only
+# Tests of visits on paper only.
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_quiet_visit_with_a_child_cannot_be_kept_or_shared(branch, staff, adult)
             type(quiet).objects.filter(pk=quiet.pk).update(shared_with=adult)
 
 
-# Visits shared with an adult
+# Tests of visits shared with an adult.
 
 
 @pytest.mark.parametrize("first", ["child", "adult"])
@@ -198,7 +198,7 @@ def test_adult_of_a_shared_visit_sees_no_other_visits_of_the_child(
     for name in ("home", "help_sessions", "conversations", "saved", "me", "privacy", "who_looked"):
         assert "Zqxsecret" not in viewer.get(reverse(name)).content.decode()
     assert "Zqxsecret" not in page(viewer, session).content.decode()
-    # The child's page contains "Zqxsecret", so the text exists and is only hidden from the adult.
+    # The child's page contains "Zqxsecret". So the text exists, and the adult's pages hide it.
     assert "Zqxsecret" in text(device(child).get(message.conversation.get_absolute_url()))
 
 
@@ -398,7 +398,7 @@ def test_consent_text_of_a_shared_visit_differs_for_child_and_adult(session, chi
         assert words in Consent.objects.get(person=person).wording
 
 
-# The child's own visit
+# Tests of a child's own visit.
 
 
 def test_childs_own_visit_cannot_also_be_kept_by_an_adult(branch, staff, child, adult, keep, show_code):
@@ -414,7 +414,7 @@ def test_childs_own_visit_cannot_also_be_kept_by_an_adult(branch, staff, child, 
         keep(session, adult)
 
 
-# Visits without a child
+# Tests of visits without a child.
 
 
 def test_visit_without_a_child_can_be_kept_by_one_patron_only(branch, staff, patron, adult, keep, child):
@@ -428,7 +428,7 @@ def test_visit_without_a_child_can_be_kept_by_one_patron_only(branch, staff, pat
             keep(session, other)
 
 
-# Changes of the library's setting for children
+# Tests in which the library changes its setting for children.
 
 
 @pytest.mark.parametrize("later", ["paper", "shared", "own"])

@@ -22,9 +22,9 @@ class MailServer:
 
     def __init__(self):
         self.received = []
-        # The server sets this when it begins to wait.
+        # The server sets `reached` when it begins to wait.
         self.reached = threading.Event()
-        # A test sets this so that the server stops waiting.
+        # A test sets `released`. Then the server stops waiting.
         self.released = threading.Event()
 
     async def handle_RCPT(self, server, session, envelope, address, options):

@@ -14,7 +14,7 @@ HAND_OVER = {"url": "http://localhost:8000/c/1234567890123/", "code": "1234 567 
 
 @pytest.fixture
 def answer(library, patron, staff):
-    """Return answer(**changes), which puts the email about an answer into the outbox."""
+    """Return answer(**changes), which calls notify() with default arguments and `changes` for an answer."""
 
     def answer(**changes):
         arguments = {
