@@ -12,6 +12,7 @@ from allauth.account.models import Login
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
 from django.http import Http404
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -240,6 +241,26 @@ def safe_next(request):
     )
     # Django's redirect() would look up a text without a leading slash as the name of a URL pattern.
     return going_to if safe and going_to.isprintable() and going_to.startswith("/") else ""
+
+
+def sign_in_to_open(view):
+    """Send signed-out people to the sign-in page if the view raises Http404.
+
+    Use this decorator for pages of patrons. Links in emails lead to such pages, and the reader may be signed
+    out by then. The response is the same whether the object doesn't exist or belongs to somebody else. After
+    signing in, the person sees the page or a 404.
+    """
+
+    @wraps(view)
+    def guarded(request, *args, **kwargs):
+        try:
+            return view(request, *args, **kwargs)
+        except Http404:
+            if request.user.is_authenticated:
+                raise
+            return redirect_to_login(request.get_full_path())
+
+    return guarded
 
 
 def reauthentication_required(view):

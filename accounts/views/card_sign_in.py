@@ -11,6 +11,7 @@ from accounts.ils.configured import library_ils
 from accounts.sign_in import library_cards
 from accounts.sign_in.access import safe_next, sign_in
 from accounts.sign_in.single_sign_on import sign_on_name
+from accounts.sign_in.wanted_page import wanted_page
 
 
 @sensitive_post_parameters("pin")
@@ -37,7 +38,7 @@ def card_sign_in(request):
         "accounts/card_sign_in.html",
         {
             "form": form,
-            "next": safe_next(request),
+            **wanted_page(request),
             "to_try": getattr(ils, "cards", []),
             "sign_on": sign_on_name(),
         },

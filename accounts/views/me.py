@@ -2,6 +2,7 @@
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
@@ -19,10 +20,10 @@ from accounts.sign_in.single_sign_on import linked_accounts, sign_on_name
 def me(request):
     """Show the person's account. A POST changes the name.
 
-    People who are not signed in can open the page to choose a language.
+    A viewer by code can open the page to choose a language, and to end the viewing on this device.
     """
-    if request.method == "POST" and not request.user.is_authenticated:
-        return redirect("sign_in")
+    if not request.viewer or (request.method == "POST" and not request.user.is_authenticated):
+        return redirect_to_login(request.get_full_path())
     person = request.user
     form = (
         NameForm(request.POST or None, initial={"name": person.name}, is_child=person.is_child)

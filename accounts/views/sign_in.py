@@ -25,6 +25,7 @@ from accounts.sign_in import sign_ins
 from accounts.sign_in.access import LAST_PERSON, safe_next, set_borrowed
 from accounts.sign_in.emailed_codes import count_code, sent_too_often
 from accounts.sign_in.methods import CARD, PASSKEY, SIGN_ON, first_method, other_methods
+from accounts.sign_in.wanted_page import wanted_page
 from accounts.views.passkeys import is_worth_offering
 from portal.limits import TooOften
 from portal.security_log import note
@@ -61,7 +62,7 @@ def sign_in(request):
         return redirect(_with_next(request, PAGES[first]))
     context = {
         "form": form,
-        "next": safe_next(request),
+        **wanted_page(request),
         "languages": languages(),
         "passkey_first": first == PASSKEY,
         **other_methods(),

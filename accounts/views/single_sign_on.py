@@ -27,6 +27,7 @@ from accounts.sign_in.access import (
     safe_next,
     set_borrowed,
 )
+from accounts.sign_in.wanted_page import wanted_page
 from portal import limits
 from portal.security_log import note
 
@@ -57,7 +58,7 @@ def single_sign_on(request):
         {
             "form": BorrowedForm(),
             "name": sso.sign_on_name(),
-            "next": safe_next(request),
+            **wanted_page(request),
             "has_cards": library_ils() is not None,
         },
     )

@@ -5,6 +5,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.sign_in.access import sign_in_to_open
 from accounts.viewer import for_viewers
 from portal.errors import one_or_404
 from portal.htmx import render_page
@@ -34,12 +35,14 @@ def help_sessions(request):
     )
 
 
+@sign_in_to_open
 @require_safe
 def help_session(request, public_id):
     """Show one visit."""
     return _page(request, public_id)
 
 
+@sign_in_to_open
 @require_POST
 def session_outcome(request, public_id):
     """Save a reply to one of the questions about the whole visit."""
@@ -52,6 +55,7 @@ def session_outcome(request, public_id):
     return _page(request, public_id, partial="outcome")
 
 
+@sign_in_to_open
 @require_POST
 def all_helped(request, public_id):
     """Save the verdict "helped" for all items that have no verdict yet."""

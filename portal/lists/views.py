@@ -1,6 +1,7 @@
 """The pages for a patron's list of saved items."""
 
 from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
 from django.db.models import BigAutoField, DateTimeField
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
@@ -10,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
+from accounts.sign_in.access import sign_in_to_open
 from accounts.viewer import for_viewers
 from portal.htmx import back_to, render_page
 from portal.paging import page_of
@@ -23,9 +25,12 @@ from .models import SavedItem
 @require_safe
 def saved(request):
     """Show the patron's saved list."""
+    if not request.viewer:
+        return redirect_to_login(request.get_full_path())
     return _page(request)
 
 
+@sign_in_to_open
 @require_POST
 def save_item(request, public_id):
     """Save an item that was recommended to the viewer.
@@ -51,6 +56,7 @@ def save_item(request, public_id):
     return redirect(f"{back}#rec-{recommendation.public_id}" if back else "saved")
 
 
+@sign_in_to_open
 @require_POST
 def remove_saved(request, public_id):
     """Remove an item from the list."""

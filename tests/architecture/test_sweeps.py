@@ -44,6 +44,8 @@ STRANGERS = [
     "staff elsewhere without second factor",
     "coordinator elsewhere",
 ]
+# A browser that opened another visit by its code counts as signed out.
+SIGNED_OUT = {"nobody", "holder of another code"}
 METHODS = ["get", "post"]
 NOT_THIS_METHOD = 405
 
@@ -83,8 +85,14 @@ def test_strangers_cannot_open_or_change_objects_of_a_patron_or_branch(who, meth
     signed_in, before = stranger(who), rows()
 
     def check(browser, route):
-        answer = getattr(browser, method)(address(route, world))
-        if answer.status_code == 302 and route.name not in UNDONE_ALREADY:
+        url = address(route, world)
+        answer = getattr(browser, method)(url)
+        if who in SIGNED_OUT:
+            assert answer.status_code in {302, NOT_THIS_METHOD}
+            if answer.status_code == 302:
+                assert answer.url.startswith(reverse("sign_in"))
+                assert method == "post" or answer.url == f"{reverse('sign_in')}?next={url}"
+        elif answer.status_code == 302 and route.name not in UNDONE_ALREADY:
             assert answer.url.startswith((reverse("sign_in"), reverse("second_factor")))
         else:
             assert answer.status_code in {302, 404, NOT_THIS_METHOD}
@@ -96,8 +104,9 @@ def test_strangers_cannot_open_or_change_objects_of_a_patron_or_branch(who, meth
         check,
         browser=signed_in,
         fix=(
-            "Look objects up with belonging_to() or at_desk_of(), so that a stranger's object is a 404. If the"
-            " object has no owner, add the URL to SHARED in tests/architecture/routes.py and say why."
+            "Look objects up with belonging_to() or at_desk_of(), so that a stranger's object is a 404. Decorate"
+            " pages of patrons with sign_in_to_open, so that signed-out people can sign in. If the object has no"
+            " owner, add the URL to SHARED in tests/architecture/routes.py and say why."
         ),
     )
 

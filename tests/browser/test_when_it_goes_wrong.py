@@ -4,6 +4,7 @@ import re
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import expect
 
@@ -11,9 +12,9 @@ from portal.conversations.models import Message
 from portal.helpsessions.keeping import keep
 from portal.helpsessions.models import HelpSession
 from tests.accounts.test_second_factor import app_code
-from tests.factories import HelpSessionFactory, code_for, recommend_in
+from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, code_for, recommend_in
 
-from .steps import sign_in, sign_in_with_second_factor
+from .steps import latest, sign_in, sign_in_with_second_factor
 
 pytestmark = pytest.mark.browser
 
@@ -25,6 +26,23 @@ def session(branch, staff):
     session = HelpSessionFactory(branch=branch, staff=staff, question=QUESTION)
     recommend_in(session, 1)
     return session
+
+
+@pytest.mark.parametrize(
+    ("language", "javascript"), [("en", True), ("es", False)], ids=["en", "es without JavaScript"]
+)
+def test_signed_out_patron_reaches_the_answer_through_the_sign_in_page(
+    session, patron, phone, post, language, javascript
+):
+    conversation = ConversationFactory(help_session=session, patron=patron)
+    MessageFactory(conversation=conversation, side="staff", body="Yes, on Thursday.")
+    page = phone(language=language, javascript=javascript)
+    page.goto(conversation.get_absolute_url())
+    expect(page).to_have_url(re.compile("/sign-in/"))
+    expect(page.locator(f"main a[href='{reverse('open_code')}']")).to_have_count(1)
+    sign_in(page, patron.email, post)
+    expect(page).to_have_url(conversation.get_absolute_url())
+    expect(latest(page)).to_contain_text("Yes, on Thursday.")
 
 
 def test_unusable_visit_code_shows_the_reason_and_no_visit_content(
@@ -52,7 +70,8 @@ def test_unusable_visit_code_shows_the_reason_and_no_visit_content(
     desk.locator("#revoke").click()
     expect(desk.locator("#revoke")).to_have_count(0)
     said.append(refused(410))
-    assert page.goto(session.get_absolute_url()).status == 404
+    page.goto(session.get_absolute_url())
+    expect(page).to_have_url(re.compile("/sign-in/"))
 
     code = code_for(session)
     keep(session, by=patron, at=timezone.now(), wording="yes", language="en")

@@ -3,9 +3,16 @@
 import re
 from html.parser import HTMLParser
 
+from django.urls import reverse
+
 VOID = {"area", "br", "col", "hr", "img", "input", "link", "meta", "path", "circle", "rect", "ellipse"}
 NEW_EACH_TIME = re.compile(r'(name="(?:csrfmiddlewaretoken|client_token)" value=)"[^"]*"')
 SWAP_ONLY = re.compile(r' (?:hx-swap-oob|data-announce)="[^"]*"')
+
+
+def asks_to_sign_in(response):
+    """Return whether the response redirects to the sign-in page."""
+    return response.status_code == 302 and response["Location"].startswith(reverse("sign_in"))
 
 
 class _Finder(HTMLParser):

@@ -22,6 +22,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.hours import promise_in_words
 from accounts.models import Branch
+from accounts.sign_in.access import sign_in_to_open
 from accounts.sign_in.library_cards import home_branch_of
 from portal import limits
 from portal.conversations import actions, drafts, pending_questions
@@ -190,6 +191,7 @@ def discard_question(request):
     return redirect("home")
 
 
+@sign_in_to_open
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask_about_session(request, public_id):
     """Ask about a visit."""
@@ -206,6 +208,7 @@ def ask_about_session(request, public_id):
     )
 
 
+@sign_in_to_open
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask_about_item(request, public_id):
     """Ask about a recommended item. On GET, redirect to the conversation about the item if there is one."""

@@ -7,12 +7,14 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.sign_in.access import sign_in_to_open
 from portal.conversations import changes, drafts
 from portal.conversations.forms import AttachForm
 from portal.conversations.models import Conversation, Draft, Side
 from portal.conversations.views import attaching
 
 
+@sign_in_to_open
 @require_POST
 def attach(request, public_id):
     """Add files to the patron's composer, or remove a file from it."""
@@ -44,6 +46,7 @@ def attach(request, public_id):
     )
 
 
+@sign_in_to_open
 @require_safe
 def attachment(request, public_id, file_id):
     """Return a file that the viewer may open."""

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
+from accounts.sign_in.access import sign_in_to_open
 from accounts.staff.desk_lock import background_request
 from accounts.viewer import for_viewers
 from portal import limits
@@ -36,6 +37,7 @@ def conversations(request):
     return render_page(request, "conversations/all.html", context)
 
 
+@sign_in_to_open
 @require_safe
 def conversation(request, public_id):
     """Show the latest messages of the conversation, including the unread messages.
@@ -63,6 +65,7 @@ def conversation(request, public_id):
     return _respond(request, conversation, part, now)
 
 
+@sign_in_to_open
 @background_request
 @require_safe
 def conversation_news(request, public_id):
@@ -94,6 +97,7 @@ def not_found_if_erased(view):
     return guarded
 
 
+@sign_in_to_open
 @require_POST
 @not_found_if_erased
 def reply(request, public_id):
@@ -150,6 +154,7 @@ def _not_sent_form(typed):
     return form
 
 
+@sign_in_to_open
 @require_POST
 def conversation_draft(request, public_id):
     """Save the patron's draft."""
@@ -166,6 +171,7 @@ def conversation_draft(request, public_id):
     )
 
 
+@sign_in_to_open
 @require_POST
 @not_found_if_erased
 def close_conversation(request, public_id):

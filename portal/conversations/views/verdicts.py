@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
+from accounts.sign_in.access import sign_in_to_open
 from portal.conversations import actions, verdicts
 from portal.conversations.forms import VerdictForm
 from portal.conversations.models import Conversation
@@ -16,6 +17,7 @@ from portal.htmx import back_to
 from recommendations.models import Recommendation
 
 
+@sign_in_to_open
 @require_http_methods(["GET", "HEAD", "POST"])
 def verdict(request, public_id):
     """Show the item and the questions about it on GET. Save the verdict on POST.

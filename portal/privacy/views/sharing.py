@@ -8,10 +8,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from accounts.models import Library
+from accounts.sign_in.access import sign_in_to_open
 from portal.helpsessions.models import HelpSession
 from portal.privacy import sharing
 
 
+@sign_in_to_open
 @require_POST
 def stop_keeping(request, public_id):
     """Remove the visit from the viewer's account. The other person, child or adult, still has the visit."""
@@ -23,6 +25,7 @@ def stop_keeping(request, public_id):
     return redirect("home")
 
 
+@sign_in_to_open
 @require_POST
 def stop_sharing(request, public_id):
     """Remove the visit from the adult's account, because the child asks for that."""

@@ -12,7 +12,7 @@ from accounts.models import RefusedPost
 from portal.conversations import actions
 from portal.conversations.models import Draft, Message
 from tests.factories import HelpSessionFactory, QuietSessionFactory, code_for
-from tests.portal.pages import HTMX, text
+from tests.portal.pages import HTMX, asks_to_sign_in, text
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_draft_typed_on_a_phone_appears_on_a_tablet(phone, tablet, conversation)
 def test_draft_reappears_after_the_patron_signs_in_again(phone, conversation, patron, sign_in):
     Composer(phone, conversation).save("Is it on Thurs")
     phone.post(reverse("sign_out"))
-    assert phone.get(conversation.get_absolute_url()).status_code == 404
+    assert asks_to_sign_in(phone.get(conversation.get_absolute_url()))
     assert Composer(sign_in(phone, patron), conversation).shown == "Is it on Thurs"
 
 

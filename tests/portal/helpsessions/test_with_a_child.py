@@ -33,7 +33,7 @@ from tests.factories import (
     picture_file,
     recommend_in,
 )
-from tests.portal.pages import text
+from tests.portal.pages import asks_to_sign_in, text
 
 pytestmark = pytest.mark.django_db
 
@@ -350,7 +350,7 @@ def test_viewer_by_code_cannot_end_sharing(session, adult, child, keep, show_cod
     holder = show_code(Client(), code)
     assert page(holder, session).status_code == 200
     for name in ("stop_keeping", "stop_sharing"):
-        assert holder.post(reverse(name, args=[session.public_id])).status_code == 404
+        assert asks_to_sign_in(holder.post(reverse(name, args=[session.public_id])))
 
 
 def test_staff_member_can_remove_the_adult_from_a_shared_visit(

@@ -10,7 +10,7 @@ from portal.helpsessions.codes import grouped, new_code
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.limits import LIMITS, Limit
 from tests.factories import HelpSessionFactory, QuietSessionFactory, code_for
-from tests.portal.pages import text
+from tests.portal.pages import asks_to_sign_in, text
 
 SECRET = "How do I start a balcony compost bin?"
 
@@ -48,7 +48,7 @@ def test_opening_a_visit_by_code_renews_the_session_key(client, session, branch)
     assert len(client.session[OPENED_CODES]) == 2
     eavesdropper = Client()
     eavesdropper.cookies["sessionid"] = known
-    assert eavesdropper.get(session.get_absolute_url()).status_code == 404
+    assert asks_to_sign_in(eavesdropper.get(session.get_absolute_url()))
     assert client.get(session.get_absolute_url()).status_code == 200
 
 
@@ -67,7 +67,7 @@ def test_prefetched_code_link_opens_no_visit_and_counts_as_no_attempt(client, se
     client.head(link)
     client.get(link, headers={"Sec-Purpose": "prefetch;prerender"})
     assert OPENED_CODES not in client.session
-    assert client.get(session.get_absolute_url()).status_code == 404
+    assert asks_to_sign_in(client.get(session.get_absolute_url()))
 
 
 def _unknown(session):
@@ -119,7 +119,7 @@ def test_unusable_code_shows_the_reason_but_reveals_nothing_of_the_visit(
     assert SECRET not in response.content.decode()
     assert str(session.public_id) not in response.content.decode()
     assert OPENED_CODES not in client.session
-    assert client.get(session.get_absolute_url()).status_code == 404
+    assert asks_to_sign_in(client.get(session.get_absolute_url()))
 
 
 @pytest.mark.slow
@@ -196,7 +196,7 @@ def test_leave_quickly_button_closes_quiet_visits_and_opens_the_catalog(client, 
     assert client.get(quiet.get_absolute_url()).status_code == 200
     response = client.post(reverse("leave"))
     assert response["Refresh"] == "0; url=https://catalogue.example.org/"
-    assert client.get(quiet.get_absolute_url()).status_code == 404
+    assert asks_to_sign_in(client.get(quiet.get_absolute_url()))
 
 
 def test_closing_a_visit_opened_by_code_leaves_other_visits_open(client, branch, show_code):
@@ -204,7 +204,7 @@ def test_closing_a_visit_opened_by_code_leaves_other_visits_open(client, branch,
     for session in [first, second]:
         show_code(client, code_for(session))
     assert client.post(reverse("leave"), {"session": str(first.public_id)}).url == reverse("home")
-    assert client.get(first.get_absolute_url()).status_code == 404
+    assert asks_to_sign_in(client.get(first.get_absolute_url()))
     assert client.get(second.get_absolute_url()).status_code == 200
 
 

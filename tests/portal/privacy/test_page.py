@@ -56,7 +56,7 @@ def test_privacy_page_is_in_the_viewers_language(client, library):
     assert "Privacidad" in page_of(client, headers={"accept-language": "es"})
 
 
-@pytest.mark.parametrize("name", ["me", "home", "sign_in"])
+@pytest.mark.parametrize("name", ["ask", "home", "sign_in"])
 def test_pages_for_anonymous_visitors_link_to_the_privacy_page(client, library, name):
     assert f'href="{reverse("privacy")}"' in client.get(reverse(name)).content.decode()
 

@@ -31,7 +31,7 @@ from tests.factories import (
     recommend_in,
     recommend_in_message,
 )
-from tests.portal.pages import text
+from tests.portal.pages import asks_to_sign_in, text
 
 pytestmark = pytest.mark.django_db
 
@@ -424,7 +424,7 @@ def test_removing_the_child_from_a_visit_revokes_the_printed_code(visit, child, 
     holder = show_code(Client(), code_for(visit))
     assert holder.get(visit.get_absolute_url()).status_code == 200
     confirm_removal(desk, visit, child)
-    assert holder.get(visit.get_absolute_url()).status_code == 404
+    assert asks_to_sign_in(holder.get(visit.get_absolute_url()))
 
 
 def test_saved_items_of_a_held_child_remain_when_staff_remove_the_child(visit, child, coordinator, staff):

@@ -1,0 +1,124 @@
+"""Test what a signed-out person sees at the address of a visit, a conversation or a list."""
+
+import re
+import uuid
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from tests.factories import ConversationFactory, HelpSessionFactory, UserFactory, code_for, recommend_in
+from tests.portal.pages import text
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def session(patron, staff, branch):
+    return HelpSessionFactory(patron=patron, staff=staff, branch=branch)
+
+
+@pytest.fixture
+def conversation(session):
+    return ConversationFactory(help_session=session)
+
+
+@pytest.fixture
+def addresses(session, conversation):
+    """Return {name of a page: its URL}."""
+    [recommendation] = recommend_in(session, 1)
+    return {
+        "conversation": conversation.get_absolute_url(),
+        "visit": session.get_absolute_url(),
+        "question": reverse("ask_about_session", args=[session.public_id]),
+        "verdict": reverse("verdict", args=[recommendation.public_id]),
+        "list": reverse("saved"),
+        "account": reverse("me"),
+    }
+
+
+@pytest.fixture
+def by_other_code(branch, staff, show_code):
+    """Return a browser that opened another visit by its code."""
+    return show_code(Client(), code_for(HelpSessionFactory(branch=branch, staff=staff)))
+
+
+def heading(page):
+    return re.search(r"<h1[^>]*>(.*?)</h1>", page.content.decode(), re.DOTALL)[1].strip()
+
+
+@pytest.mark.parametrize(
+    ("what", "title"),
+    [
+        ("conversation", "Sign in to read your answer"),
+        ("visit", "Sign in to see your visit"),
+        ("question", "Sign in to see your visit"),
+        ("verdict", "Sign in to see your visit"),
+        ("list", "Sign in to see your lists"),
+        ("account", "Sign in"),
+    ],
+)
+def test_signed_out_person_is_asked_to_sign_in_under_a_fitting_title(client, addresses, what, title):
+    response = client.get(addresses[what])
+    assert (response.status_code, response["Location"]) == (302, f"/sign-in/?next={addresses[what]}")
+    page = client.get(response["Location"])
+    assert heading(page) == title
+    assert f"<title>{title} ·" in page.content.decode()
+
+
+def test_sign_in_page_says_what_to_do_with_a_slip_or_an_expired_code(client, addresses):
+    page = client.get(addresses["conversation"], follow=True)
+    assert "Have a slip? Type its code . You don't need to sign in." in text(page)
+    assert "Code ended? Ask at any desk." in text(page)
+    assert f'href="{reverse("open_code")}"' in page.content.decode()
+
+
+@pytest.mark.parametrize("what", ["conversation", "visit", "question", "verdict"])
+@pytest.mark.parametrize("who", ["nobody", "viewer of another visit by code"])
+def test_response_to_a_signed_out_person_does_not_reveal_whether_the_page_exists(
+    addresses, by_other_code, what, who
+):
+    browser = Client() if who == "nobody" else by_other_code
+    address = addresses[what]
+    missing = re.sub(r"[0-9a-f-]{36}", str(uuid.uuid4()), address)
+
+    def answer(url):
+        with CaptureQueriesContext(connection) as queries:
+            response = browser.get(url)
+        headers = {name: value.replace(url, "…") for name, value in response.headers.items()}
+        for changing in ("Content-Security-Policy", "X-Request-ID"):
+            headers.pop(changing, None)
+        return response.status_code, headers, len(response.content), len(queries)
+
+    browser.get("/")
+    assert answer(address) == answer(missing)
+    assert answer(address)[0] == 302
+
+
+def test_page_that_this_browser_opened_by_code_needs_no_sign_in(client, show_code, staff, branch):
+    session = HelpSessionFactory(staff=staff, branch=branch)
+    show_code(client, code_for(session))
+    assert client.get(session.get_absolute_url()).status_code == 200
+
+
+def test_signed_in_person_gets_404_for_a_page_of_somebody_else(client, addresses, sign_in):
+    sign_in(client, UserFactory())
+    assert [client.get(addresses[page]).status_code for page in ("conversation", "visit")] == [404, 404]
+
+
+def test_person_is_at_the_wanted_page_after_signing_in(client, addresses, patron, sign_in):
+    sign_in_page = client.get(addresses["conversation"])["Location"]
+    sign_in(client, patron)
+    assert client.get(sign_in_page)["Location"] == addresses["conversation"]
+
+
+def test_viewer_by_code_still_sees_what_the_list_and_account_pages_offer(by_other_code):
+    assert by_other_code.get(reverse("saved")).status_code == 200
+    assert by_other_code.get(reverse("me")).status_code == 200
+
+
+def test_open_conversation_reloads_when_its_poll_finds_the_person_signed_out(client, conversation):
+    poll = reverse("conversation_news", args=[conversation.public_id])
+    assert client.get(poll, headers={"HX-Request": "true"}).status_code == 401
