@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
+from portal.data_folder import FIX, make_data_folder
 from portal.env import MALFORMED
 
 MODES = ("production", "development", "demo", "test")
@@ -31,6 +32,8 @@ def settings_are_safe(app_configs=None, **kwargs):
                 id="afterword.E001",
             )
         )
+    if problem := make_data_folder(settings.DATA_DIR):
+        errors.append(checks.Error(problem, hint=FIX, id="afterword.E023"))
     rules = [*_ils_rules(), *_sso_rules(), *([] if settings.LOCAL else _production_rules())]
     errors += [
         checks.Error(problem, hint=fix, id=number) for number, is_broken, problem, fix in rules if is_broken

@@ -2,6 +2,7 @@
 
 import os
 import runpy
+import stat
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -69,6 +70,35 @@ def test_worker_sends_email_through_the_configured_server(settings):
 def test_safe_settings_pass_the_deployment_check_without_a_warning():
     done = manage("check", "--deploy", "--fail-level", "WARNING", **SAFE)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.slow
+def test_first_command_makes_a_data_folder_that_only_its_owner_can_read(tmp_path):
+    folder = tmp_path / "lib" / "afterword"
+    done = manage("migrate", "sessions", DATA_DIR=str(folder), **SAFE)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (folder / "afterword.sqlite3").exists()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["check", "migrate"])
+def test_data_folder_that_cannot_be_made_is_reported_with_its_path(tmp_path, command):
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file" / "afterword"
+    done = manage(command, DATA_DIR=str(folder), **SAFE)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"The data folder {folder} can't be made, or this user can't write to it.\n"
+        "Make the folder for the user that runs the portal, or set DATA_DIR to another folder.\n"
+    )
+
+
+def test_start_of_the_web_server_reports_a_data_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    [error] = errors_of(DATA_DIR=str(tmp_path / "file" / "afterword"), **SAFE)
+    assert error.id == "afterword.E023"
+    assert str(tmp_path / "file" / "afterword") in error.msg
 
 
 @pytest.mark.parametrize(
