@@ -2,37 +2,43 @@
 
 import uuid
 
+from django.db.models import Exists, OuterRef
+
 from portal.conversations.models import Conversation, Side
 from portal.helpsessions.models import HelpSession
 from recommendations.models import QuestionType
 
 
-def defaults(user, library, at):
+def defaults(user, library, at, *, shared_desk=None):
     """Return initial values with the current date and hour.
 
-    The mode, question type, language and branch come from the last session that the user recorded.
+    The mode and branch are those of the user's latest session of this day. Other values never carry over,
+    because staff would not notice a wrong value. A shared desk computer uses its own branch.
     """
     now = at.astimezone(library.zone)
-    initial = {
+    latest = _latest_session(user, now.date()) or {}
+    wanted = [shared_desk.branch_id if shared_desk else None, latest.get("branch"), *user.desk_branch_ids]
+    return {
         "token": uuid.uuid4(),
         "people": 1,
         "happened_on": now.date(),
         "hour": now.hour,
         "language": library.language,
-        "branch": user.desk_branch_ids[0] if user.desk_branch_ids else None,
+        "branch": next((branch for branch in wanted if branch in user.desk_branch_ids), None),
+        "mode": latest.get("mode", HelpSession.Mode.IN_PERSON),
         "question_type": QuestionType.REFERENCE,
     }
-    if last := _last_session(user):
-        branch = last.pop("branch")
-        initial |= last
-        if branch in user.desk_branch_ids:
-            initial["branch"] = branch
-    return initial
 
 
-def _last_session(user):
-    own = HelpSession.objects.at_desk_of(user).recorded().filter(staff=user).latest_first()
-    return own.values("mode", "question_type", "language", "branch").first()
+def _latest_session(user, day):
+    """Return the mode and branch of the user's latest session of this day, or None.
+
+    Contacts that were logged from a conversation are left out, because they have the values of the
+    conversation.
+    """
+    logged = Conversation.objects.filter(logged_as=OuterRef("pk"))
+    own = HelpSession.objects.at_desk_of(user).recorded().filter(staff=user, happened_on=day)
+    return own.exclude(Exists(logged)).latest_first().values("mode", "branch").first()
 
 
 def defaults_for_contact(conversation, user):

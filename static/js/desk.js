@@ -113,6 +113,25 @@
     event.preventDefault();
   }
 
+  // One line beside the button says how the help session will be counted, for example "phone · reference · 10:00".
+  const counted = document.getElementById("counted");
+  const countedValue = field => {
+    const text = (field.selectedOptions ? field.value && field.selectedOptions[0].text : field.value).trim();
+    if (field.type === "date") return text && new Date(`${text}T12:00`).toLocaleDateString(document.documentElement.lang, { month: "long", day: "numeric" });
+    // The options of the READ level begin with their number. A number says nothing without its label.
+    const number = text.match(/^\d+(?= – |$)/)?.[0];
+    return number ? `${document.querySelector(`label[for=${field.id}]`).firstChild.textContent.trim()}: ${number}` : text;
+  };
+  const showCounted = () => {
+    const fields = [...counted.closest("form").querySelectorAll(".details select, .details input")];
+    counted.querySelector("bdi").textContent = fields.map(countedValue).filter(Boolean).join(" · ");
+  };
+  if (counted) {
+    counted.hidden = false;
+    showCounted();
+    for (const type of ["input", "change"]) counted.closest("form").addEventListener(type, showCounted);
+  }
+
   // Saves an unfinished session before lock.js locks this computer.
   let changed = false;
   for (const type of ["input", "change"]) document.addEventListener(type, event => { if (event.target.closest("#record-form")) changed = true; });

@@ -42,7 +42,7 @@ def record(request):
 
 def _new_form(request):
     """Show an empty form. If the URL has `conversation`, the form logs that conversation as a contact."""
-    initial = defaults(request.user, request.library, timezone.now())
+    initial = defaults(request.user, request.library, timezone.now(), shared_desk=request.shared_desk)
     if "conversation" in request.GET:
         conversation = conversation_to_log(request, request.GET["conversation"])
         if conversation.logged_as_id:

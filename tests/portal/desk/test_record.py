@@ -1,3 +1,4 @@
+import datetime
 import json
 import re
 import uuid
@@ -34,16 +35,12 @@ def shown(response):
     return response.content.decode()
 
 
-def test_record_form_starts_with_the_last_visits_values_and_the_current_hour(desk, staff, branch):
-    HelpSessionFactory(staff=staff, branch=branch, mode="chat", question_type="technology", language="es")
-    page = desk.get(RECORD)
-    form = page.context["form"]
-    assert {
-        name: form[name].value() for name in ("mode", "question_type", "language", "people", "hour", "branch")
-    } == {
+def test_record_form_starts_with_the_defaults(desk, staff, branch):
+    HelpSessionFactory(staff=staff, branch=branch, mode="chat", happened_on=datetime.date(2026, 3, 4))
+    form = desk.get(RECORD).context["form"]
+    assert {name: form[name].value() for name in ("mode", "question_type", "people", "hour", "branch")} == {
         "mode": "chat",
-        "question_type": "technology",
-        "language": "es",
+        "question_type": "reference",
         "people": 1,
         "hour": 12,
         "branch": branch.pk,

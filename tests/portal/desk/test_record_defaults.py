@@ -1,0 +1,118 @@
+"""Test the initial values of the form that records a help session."""
+
+import datetime
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from accounts.models import SharedDesk, StaffRole
+from portal.desk.record_defaults import defaults
+from portal.helpsessions.models import HelpSession
+from recommendations.models import QuestionType
+from tests.factories import (
+    BranchFactory,
+    ConversationFactory,
+    HelpSessionFactory,
+    TopicFactory,
+)
+
+# 11 a.m. in the library's time zone.
+NOW = datetime.datetime(2026, 11, 18, 17, tzinfo=datetime.UTC)
+TODAY = datetime.date(2026, 11, 18)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def clock():
+    with time_machine.travel(NOW, tick=False) as clock:
+        yield clock
+
+
+@pytest.fixture
+def west(staff):
+    branch = BranchFactory(name="West")
+    StaffRole.objects.create(user=staff, branch=branch, role=StaffRole.Role.STAFF)
+    return branch
+
+
+@pytest.fixture
+def recorded(staff, west):
+    """Record a session at another branch that differs from the defaults in every field."""
+
+    def recorded(day=TODAY, **fields):
+        return HelpSessionFactory(
+            staff=staff,
+            branch=west,
+            happened_on=day,
+            mode=HelpSession.Mode.PHONE,
+            question_type=QuestionType.CONSULTATION,
+            topic=TopicFactory(),
+            read_level=5,
+            minutes=50,
+            people=3,
+            language="es",
+            **fields,
+        )
+
+    return recorded
+
+
+def test_first_form_has_the_current_day_and_hour(staff, library, branch):
+    initial = defaults(staff, library, timezone.now())
+    del initial["token"]
+    assert initial == {
+        "people": 1,
+        "happened_on": TODAY,
+        "hour": 11,
+        "language": "en",
+        "branch": branch.pk,
+        "mode": HelpSession.Mode.IN_PERSON,
+        "question_type": QuestionType.REFERENCE,
+    }
+
+
+def test_only_mode_and_branch_carry_over_from_the_previous_session(staff, library, recorded, west):
+    recorded()
+    initial = defaults(staff, library, timezone.now())
+    del initial["token"]
+    assert initial == {
+        "people": 1,
+        "happened_on": TODAY,
+        "hour": 11,
+        "language": "en",
+        "branch": west.pk,
+        "mode": HelpSession.Mode.PHONE,
+        "question_type": QuestionType.REFERENCE,
+    }
+
+
+def test_nothing_carries_over_from_a_session_of_an_earlier_day(staff, library, recorded, branch):
+    recorded(TODAY - datetime.timedelta(days=1))
+    initial = defaults(staff, library, timezone.now())
+    assert (initial["mode"], initial["branch"]) == (HelpSession.Mode.IN_PERSON, branch.pk)
+
+
+def test_nothing_carries_over_from_a_contact_logged_from_a_conversation(staff, library, recorded, branch):
+    ConversationFactory(logged_as=recorded())
+    initial = defaults(staff, library, timezone.now())
+    assert (initial["mode"], initial["branch"]) == (HelpSession.Mode.IN_PERSON, branch.pk)
+
+
+def test_branch_of_a_role_that_ended_does_not_carry_over(staff, library, recorded, west, branch):
+    recorded()
+    staff.staff_roles.filter(branch=west).delete()
+    staff = type(staff).objects.get(pk=staff.pk)
+    assert defaults(staff, library, timezone.now())["branch"] == branch.pk
+
+
+def test_shared_desk_computer_uses_its_own_branch(staff, library, recorded, branch):
+    recorded()
+    computer = SharedDesk(branch=branch)
+    assert defaults(staff, library, timezone.now(), shared_desk=computer)["branch"] == branch.pk
+
+
+def test_shared_desk_computer_of_a_branch_without_a_role_changes_no_default(staff, library, branch):
+    computer = SharedDesk(branch=BranchFactory())
+    assert defaults(staff, library, timezone.now(), shared_desk=computer)["branch"] == branch.pk
