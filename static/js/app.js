@@ -80,11 +80,14 @@
   });
   document.addEventListener("click", event => event.target.closest("#arrived a")?.remove());
 
-  // When the person signs out or leaves, the drafts that drafts.js has stored in this browser are deleted.
+  // When the person signs out or leaves, the drafts that drafts.js has stored in this browser are deleted. Other open
+  // tabs hear of it by a storage event, and store nothing more.
   document.addEventListener("submit", event => {
     if (!event.target.matches("[action$='/sign-out/'], [action$='/leave/']")) return;
     try { for (const key of Object.keys(localStorage)) if (key.startsWith("draft ")) localStorage.removeItem(key); } catch {}
+    try { localStorage.setItem("signed-out", "1"); localStorage.removeItem("signed-out"); } catch {}
   });
+  addEventListener("storage", event => { if (event.key === "signed-out") document.documentElement.dataset.signedOut = ""; });
   addEventListener("pageshow", () => {
     for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
     for (const button of document.querySelectorAll("button[aria-disabled]")) button.removeAttribute("aria-disabled");

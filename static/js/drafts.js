@@ -29,7 +29,7 @@
   // of one browser write at one URL, data-draft-local says who, so nobody sees the text of another person.
   const key = form => ["draft", form.dataset.draftLocal, form.dataset.draft].filter(Boolean).join(" ");
   const keepCopy = form => {
-    if (!("draftLocal" in form.dataset)) return;
+    if (!("draftLocal" in form.dataset) || "signedOut" in document.documentElement.dataset) return;
     const { body, sequence, client_token } = form.elements;
     // If the message was sent but no response came, the token lets the server say whether it arrived.
     const sent = known.get(form)?.sent === undefined ? undefined : client_token.value;

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from accounts.ils import fake
 from accounts.models import RefusedPost
+from accounts.sign_in.access import BORROWED
 from accounts.views.sign_in import LAST_PERSON
 from portal.notifications.models import Notification
 from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory
@@ -52,6 +53,25 @@ def test_session_cookie_on_a_borrowed_device_expires_when_the_browser_closes(cli
     assert response["Location"] == "/"
     assert cookie(response) == ("", "")
     assert is_signed_in(client)
+
+
+@WAYS
+def test_every_page_on_a_borrowed_device_has_a_sign_out_button(client, way, patron):
+    pages = [reverse(name) for name in ("home", "help_sessions", "conversations", "saved", "me", "privacy")]
+    way(client, borrowed="on")
+    assert all('id="header-sign-out"' in client.get(page).content.decode() for page in pages)
+    own = Client()
+    way(own)
+    assert not any('id="header-sign-out"' in own.get(page).content.decode() for page in pages)
+
+
+def test_desk_on_a_borrowed_device_has_a_sign_out_button(client, staff, sign_in):
+    sign_in(client, staff)
+    assert 'id="header-sign-out"' not in client.get(reverse("desk")).content.decode()
+    session = client.session
+    session[BORROWED] = True
+    session.save()
+    assert 'id="header-sign-out"' in client.get(reverse("desk")).content.decode()
 
 
 @WAYS

@@ -214,6 +214,20 @@ def test_signing_out_deletes_drafts_from_the_device(phone, show, patron, convers
     page.wait_for_function(f"!({STORED_DRAFTS}).length")
 
 
+def test_other_tab_stores_no_draft_after_the_person_has_signed_out(phone, show, patron, conversation):
+    page = opened_conversation(show, phone(), conversation, patron)
+    account = page.context.new_page()
+    account.goto("/me/")
+    account.locator("#sign-out").tap()
+    account.wait_for_url("**/signed-out/")
+    write(page, "Is it on Thurs")
+    wait_until_not_saved(page)
+    page.evaluate("dispatchEvent(new Event('pagehide'))")
+    assert page.evaluate(STORED_DRAFTS) == []
+    # The text is still in the field.
+    expect(page.locator("#id_body")).to_have_value("Is it on Thurs")
+
+
 def test_unsaved_question_is_not_shown_to_the_next_person_on_the_browser(phone, show, patron):
     page = phone()
     show(page, patron)

@@ -17,7 +17,9 @@ def test_line_beside_the_save_button_shows_what_will_be_counted(branch, staff, o
     day = page.evaluate("new Date(document.querySelector('#id_happened_on').value + 'T12:00').getDate()")
     hour = page.locator("#id_hour").evaluate("field => field.selectedOptions[0].text")
     counted = page.locator("#counted bdi")
-    expect(counted).to_contain_text(f"in person · reference · English · {page.evaluate(MONTH)} {day} · {hour}")
+    expect(counted).to_contain_text(
+        f"in person · reference · English · {page.evaluate(MONTH)} {day} · {hour}"
+    )
     page.locator("#id_mode").select_option(HelpSession.Mode.PHONE)
     page.locator("#id_minutes").fill("5")
     page.locator("#id_read_level").select_option("3")
