@@ -12,6 +12,8 @@ from portal.templatetags import portal as tags
 
 SHOWN_ATTRIBUTES = {"alt", "aria-label", "placeholder", "title"}
 UNREAD = {"script", "style"}
+# A translated text may contain these tags. Every other tag ends the text before it.
+INLINE = {"b", "bdi", "strong", "time"}
 MARKED = re.compile("⟦[^⟦⟧]*⟧")
 WORD = re.compile(r"[^\W\d_]{2,}")
 # Functions that return translated texts from a cache. Other tests fill these caches with texts that are not
@@ -75,11 +77,18 @@ class _PageTexts(HTMLParser):
         self.unread += tag in UNREAD
         attrs = dict(attrs)
         shown = SHOWN_ATTRIBUTES | ({"value"} if tag == "input" and attrs.get("type") == "submit" else set())
-        self.texts += [value for name, value in attrs.items() if name in shown and value]
+        self.texts[-1:-1] = [value for name, value in attrs.items() if name in shown and value]
+        self._end_text(tag)
 
     def handle_endtag(self, tag):
         self.unread -= tag in UNREAD
+        self._end_text(tag)
 
     def handle_data(self, data):
         if not self.unread:
-            self.texts.append(data)
+            self.texts[-1] += data
+
+    def _end_text(self, tag):
+        self.texts[-1] += " "
+        if tag not in INLINE:
+            self.texts.append("")

@@ -123,6 +123,7 @@ def test_templates_use_no_missing_variables(for_staff, world, owner, monkeypatch
             '<input type="submit" value="Send"><img alt="Cover"><a title="⟦ok⟧">⟦on ⟦Monday⟧⟧</a>',
             ["Send", "Cover"],
         ),
+        ("<p>⟦until <time>⟦today⟧</time>⟧</p><p>⟦until⟧ <time>today</time></p>", ["today"]),
         ("<p>Rosa ⟦replied⟧ 14:02</p><style>.x{color:red}</style><script>var x</script>", []),
     ],
 )
