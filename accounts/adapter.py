@@ -105,7 +105,9 @@ class MFAAdapter(DefaultMFAAdapter):
     error_messages = {
         **DefaultMFAAdapter.error_messages,
         "incorrect_code": _("That code isn't right. Wait for the next code in your app, then enter it."),
-        "unverified_email": _("First sign in with an emailed code, so we know the address is yours."),
+        "unverified_email": _(
+            "First sign in with a code that we email you. Then we know that the address is yours."
+        ),
     }
 
     def get_totp_label(self, user):

@@ -28,7 +28,7 @@ class Topic(models.Model):
     """A subject that the library offers for help sessions. Its `name` is in the portal's default language."""
 
     name = models.CharField(_("name"), max_length=60, unique=True)
-    retired_at = models.DateTimeField(_("retired since"), null=True, blank=True)
+    retired_at = models.DateTimeField(_("no longer offered since"), null=True, blank=True)
 
     class Meta:
         ordering = ["name"]
@@ -255,7 +255,7 @@ class Recommendation(models.Model):
         CHECKED_OUT = "checked_out", _("checked out")
         SIGN_IN = "sign_in", _("needs sign-in or payment")
         LINK_BROKEN = "link_broken", _("link broken")
-        STOPPED = "stopped", _("stopped partway")
+        STOPPED = "stopped", _("stopped before the end")
         OTHER = "other", _("another reason")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)

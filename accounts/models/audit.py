@@ -32,14 +32,14 @@ class AuditEvent(models.Model):
     class Where(models.TextChoices):
         """The desk page from which staff opened something."""
 
-        QUEUE = "queue", _("from the queue")
-        SEARCH = "search", _("from a search in the queue")
-        SESSIONS = "sessions", _("from the list of visits")
-        SESSION = "session", _("from a visit")
-        CONVERSATION = "conversation", _("from a conversation")
-        PEOPLE = "people", _("from the People page")
+        QUEUE = "queue", _("in the list of conversations")
+        SEARCH = "search", _("in a search for conversations")
+        SESSIONS = "sessions", _("in the list of visits")
+        SESSION = "session", _("on the page of a visit")
+        CONVERSATION = "conversation", _("on the page of a conversation")
+        PEOPLE = "people", _("on the page for finding patrons")
         CODE = "code", _("with a code shown at the desk")
-        RECORD = "record", _("to record a visit")
+        RECORD = "record", _("while recording a visit")
 
     at = models.DateTimeField()
     action = models.CharField(max_length=60)

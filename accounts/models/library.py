@@ -62,7 +62,8 @@ class Library(models.Model):
         default=14,
         validators=[MaxValueValidator(365)],
         help_text=_(
-            "The days are counted from the library's answer, if the patron doesn't reply. 0 means never."
+            "If the patron doesn't reply to an answer for this many days, the conversation "
+            "closes. With 0, it stays open."
         ),
     )
     released_after_days = models.PositiveSmallIntegerField(
@@ -70,8 +71,8 @@ class Library(models.Model):
         default=3,
         validators=[MaxValueValidator(90)],
         help_text=_(
-            "If a staff member takes a conversation and doesn't answer for this many days, it is "
-            "unassigned. With 0, it stays assigned."
+            "If a staff member doesn't answer an assigned conversation for this many days, the "
+            "conversation is unassigned. With 0, it stays assigned."
         ),
     )
     desk_locks_after_minutes = models.PositiveSmallIntegerField(

@@ -126,7 +126,7 @@ class Absence(models.Model):
     last_day = models.DateField(_("last day"))
     cover = models.ForeignKey(
         User,
-        verbose_name=_("covered by"),
+        verbose_name=_("colleague who takes over"),
         on_delete=models.SET_NULL,
         null=True,
         blank=True,

@@ -33,7 +33,8 @@ TEXTS = {
         "New recovery codes were made for your account. The old ones no longer work."
     ),
     "set_desk_pin": _(
-        "A PIN was set for your account. It opens the desk on shared computers that a colleague has unlocked."
+        "A PIN was set for your account. With this PIN, you can open the desk on a shared "
+        "computer that a colleague has unlocked."
     ),
     "ended_passkeys": _(
         "You now work at a desk of the library. Your earlier passkeys no longer work. "

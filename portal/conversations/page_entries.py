@@ -102,4 +102,4 @@ def _other_writer(message, conversation):
         return _("The child"), _("The child wrote")
     if message.author_id is not None and message.author_id == conversation.help_session.shared_with_id:
         return _("The adult"), _("The adult wrote")
-    return _("Someone who kept this visit before"), _("Someone who kept this visit before wrote")
+    return _("Someone who kept this visit before"), _("Written by someone who kept this visit before")

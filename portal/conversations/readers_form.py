@@ -12,7 +12,7 @@ from django.utils.translation import override
 from portal.text import TextField
 
 TOO_LONG = {"max_length": _("Use %(limit_value)s characters or fewer. You entered %(show_value)s.")}
-OWN_WORDS = _("Or in your own words")
+OWN_WORDS = _("Or describe the mood in your own words")
 
 
 class LovedStep(forms.Form):
@@ -30,7 +30,7 @@ class LovedStep(forms.Form):
 
 class MoodStep(forms.Form):
     title = _("What are you in the mood for?")
-    summary = _("In the mood for")
+    summary = _("Mood")
     chosen = forms.MultipleChoiceField(
         label=title,
         help_text=_("Choose as many as you like, or none."),
@@ -67,12 +67,12 @@ class AvoidStep(forms.Form):
 
 
 class WhomStep(forms.Form):
-    title = _("Who is it for?")
-    summary = _("Who it is for")
+    title = _("Who should we choose for?")
+    summary = _("Reader")
     chosen = forms.ChoiceField(
         label=summary,
         widget=forms.RadioSelect,
-        error_messages={"required": _("Choose who it is for.")},
+        error_messages={"required": _("Choose who the reader is.")},
         choices=[
             ("me", _("me")),
             ("adult", _("another adult")),
@@ -132,7 +132,7 @@ def message_of(answers):
         "loved": _now("I recently loved: %(answer)s"),
         "mood": _now("I'm in the mood for: %(answer)s"),
         "avoid": _now("Please leave out: %(answer)s"),
-        "whom": _now("Who it is for: %(answer)s"),
+        "whom": _now("Please choose for: %(answer)s"),
         "format": _now("Format: %(answer)s"),
     }
     lines = [sentences[step] % {"answer": words} for step, words in all_in_words(answers).items() if words]

@@ -47,15 +47,15 @@ def undone_words(count, left):
     sentences = []
     if count:
         words = ngettext(
-            "%(count)s conversation is as it was before.",
-            "%(count)s conversations are as they were before.",
+            "The change to %(count)s conversation was undone.",
+            "The changes to %(count)s conversations were undone.",
             count,
         )
         sentences.append(words % {"count": count})
     if left:
         words = ngettext(
-            "%(count)s conversation has changed since, so it was left as it is.",
-            "%(count)s conversations have changed since, so they were left as they are.",
+            "%(count)s conversation was changed again after your action, so nothing was undone there.",
+            "%(count)s conversations were changed again after your action, so nothing was undone there.",
             left,
         )
         sentences.append(words % {"count": left})

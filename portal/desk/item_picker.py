@@ -46,7 +46,7 @@ class ItemRow(forms.Form):
     url = WebURLField(widget=forms.HiddenInput)
     call_number = TextField(max_length=80, required=False, widget=forms.HiddenInput)
     reason = TextField(label=_("Reason"), max_length=400, required=False)
-    starred = forms.BooleanField(label=_("Ask the patron how it turned out"), required=False)
+    starred = forms.BooleanField(label=_("Ask the patron later whether this item helped"), required=False)
 
     def clean(self):
         data = super().clean()

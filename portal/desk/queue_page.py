@@ -119,8 +119,8 @@ def empty_list_context(asked):
         "mine": (
             _("Nothing is assigned to you"),
             _(
-                "Conversations assigned to you appear here until they are closed. The conversations "
-                "of a colleague you cover for appear here too."
+                "Conversations assigned to you appear here until they are closed. If you take over "
+                "for a colleague who is away, their conversations appear here too."
             ),
         ),
         "patron": (
@@ -133,8 +133,8 @@ def empty_list_context(asked):
         "snoozed": (
             _("Nothing is snoozed"),
             _(
-                "Snoozed conversations wait here until their day. The next one to come back is at "
-                "the top. A conversation comes back sooner if the patron writes."
+                "Snoozed conversations wait here until the day that was chosen. The next conversation "
+                "to return is at the top. A conversation returns sooner if the patron writes."
             ),
         ),
         "done": (

@@ -56,7 +56,7 @@ class RowRenderer:
         self.overdue = escape(_("Overdue"))
         self.promised = _("Promised by %(time)s")
         self.waiting = _("Waiting %(time)s")
-        self.by_code, self.nameless = escape(_("by code, no name")), escape(_("a patron"))
+        self.by_code, self.nameless = escape(_("someone with a code")), escape(_("a patron"))
         self.clock, self.person = _shape("clock"), _shape("person")
         self.desk = reverse("desk")
 
@@ -121,14 +121,14 @@ class RowRenderer:
     def _assignee_in_words(self, row, cover, cover_name):
         name = row.assignee__name or _("a patron")
         if row.assignee_id == self.user:
-            return _("Yours")
+            return _("Assigned to you")
         if row.assignee_id not in self.away:
             return name
         if cover is None:
             return _("Anyone can take this: %(name)s is away") % {"name": name}
         if cover == self.user:
-            return _("%(name)s is away, so you cover") % {"name": name}
-        return _("%(name)s is away, so %(cover)s covers") % {
+            return _("You take over for %(name)s") % {"name": name}
+        return _("%(cover)s takes over for %(name)s") % {
             "name": name,
             "cover": cover_name or _("a patron"),
         }

@@ -154,14 +154,18 @@ def _desk_event_in_words(event):
     }
     by_assignee = event.was_id == event.by_id
     if event.kind == kind.TAKEN:
-        words = _("%(by)s took over from %(was)s") if event.was_id else _("%(by)s took this conversation")
+        words = (
+            _("%(by)s took this conversation from %(was)s")
+            if event.was_id
+            else _("%(by)s took this conversation")
+        )
     elif event.kind == kind.ASSIGNED and not event.was_id:
-        words = _("%(by)s assigned this to %(to)s")
+        words = _("%(by)s assigned this conversation to %(to)s")
     elif event.kind == kind.ASSIGNED:
         words = (
-            _("%(was)s assigned this to %(to)s")
+            _("%(was)s assigned this conversation to %(to)s")
             if by_assignee
-            else _("%(by)s reassigned this from %(was)s to %(to)s")
+            else _("%(by)s reassigned this conversation from %(was)s to %(to)s")
         )
     elif event.kind == kind.UNASSIGNED:
         words = (
@@ -170,20 +174,20 @@ def _desk_event_in_words(event):
             else _("%(by)s unassigned %(was)s from this conversation")
         )
     elif event.kind == kind.RELEASED:
-        words = _("Released, because %(was)s didn't answer in time")
+        words = _("Unassigned, because %(was)s didn't answer in time")
     elif event.kind == kind.TRANSFERRED:
-        words = _("%(by)s transferred this to %(branch)s")
+        words = _("%(by)s transferred this conversation to %(branch)s")
     elif event.kind == kind.SNOOZED:
-        words = _("%(by)s snoozed this until %(day)s")
+        words = _("%(by)s snoozed this conversation until %(day)s")
         names["day"] = day_in_a_sentence(event.until)
     elif event.kind == kind.WOKEN:
         words = (
-            _("%(by)s put this back in the queue")
+            _("%(by)s put this conversation back in the queue")
             if event.by
             else _("Back in the queue, because the snooze ended")
         )
     elif event.kind == kind.CLOSED:
         words = _("%(by)s closed this conversation before anyone wrote")
     else:
-        words = _("%(by)s logged this as a contact")
+        words = _("%(by)s logged this conversation as a contact")
     return words % names

@@ -80,8 +80,8 @@ class HelpSession(models.Model):
     class Found(models.TextChoices):
         """The possible replies to the question "Did you find what you needed?"."""
 
-        ALL = "all", _("all of it")
-        PART = "part", _("part of it")
+        ALL = "all", _("yes, everything")
+        PART = "part", _("only a part")
         SOMETHING_ELSE = "something_else", _("something else useful")
         NO = "no", _("no")
         STILL_WORKING = "still_working", _("still working on it")
@@ -335,11 +335,11 @@ class ClaimCode(models.Model):
     """A code with which a patron opens a session. The database stores only the HMAC of the code."""
 
     class State(models.TextChoices):
-        BLANK = "blank", _("on a code card that has no help session yet")
+        BLANK = "blank", _("printed on a code card that has no help session yet")
         LIVE = "live", _("in use")
-        KEPT = "kept", _("ended: the patron kept the help session in an account")
+        KEPT = "kept", _("ended because the patron added the help session to an account")
         REVOKED = "revoked", _("revoked")
-        FORGOTTEN = "forgotten", _("ended: the time for keeping the help session was over")
+        FORGOTTEN = "forgotten", _("ended because the help session was deleted")
 
     hmac = models.CharField(max_length=64, unique=True)
     state = models.CharField(max_length=9, choices=State)

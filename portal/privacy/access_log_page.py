@@ -140,9 +140,9 @@ def _change_in_words(action):
         "made_account_code": _("{who} made a one-time code that opens your library account"),
         "removed_passkey": _("{who} removed one of your passkeys"),
         "merged_people": _("{who} merged another record into yours"),
-        "unmerged_people": _("{who} undid a merge, so there are two records again"),
-        "made_childs_record": _("{who} marked this as a child's account"),
-        "ended_childs_record": _("{who} recorded that this is no longer a child's account"),
+        "unmerged_people": _("{who} separated two records that had been merged"),
+        "made_childs_record": _("{who} marked your account as a child's account"),
+        "ended_childs_record": _("{who} recorded that your account is no longer a child's account"),
         "ended_sharing": _("{who} ended the sharing of a child's visit with you"),
         "took_out": _("{who} removed a child's visit from your library account"),
     }[action]

@@ -76,10 +76,9 @@ def _line(kind, count):
             count,
         ),
         "visits_left": lambda: ngettext(
-            "What you said about the items in %(count)s visit that you share with a child stays with "
-            "the child.",
-            "What you said about the items in %(count)s visits that you share with a child stays with "
-            "the child.",
+            "Your feedback on the items in %(count)s visit that you share with a child stays in that visit.",
+            "Your feedback on the items in %(count)s visits that you share with a child stays in "
+            "those visits.",
             count,
         ),
     }

@@ -15,4 +15,14 @@ class Migration(migrations.Migration):
             name='verdict',
             field=models.CharField(blank=True, choices=[('helped', 'helped'), ('partly', 'partly'), ('did_not_help', 'did not help'), ('could_not_get_it', 'could not get the item'), ('not_tried', 'not tried yet')], max_length=20),
         ),
+        migrations.AlterField(
+            model_name='recommendation',
+            name='why',
+            field=models.CharField(blank=True, choices=[('too_hard', 'too hard'), ('too_basic', 'too basic'), ('off_topic', 'off topic'), ('checked_out', 'checked out'), ('sign_in', 'needs sign-in or payment'), ('link_broken', 'link broken'), ('stopped', 'stopped before the end'), ('other', 'another reason')], max_length=20),
+        ),
+        migrations.AlterField(
+            model_name='topic',
+            name='retired_at',
+            field=models.DateTimeField(blank=True, null=True, verbose_name='no longer offered since'),
+        ),
     ]

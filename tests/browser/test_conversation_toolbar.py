@@ -79,7 +79,7 @@ def test_undo_button_is_visible_at_the_end_of_a_long_conversation(conversation, 
         assert page.evaluate("scrollY") > 300
         expect(page.get_by_role("button", name="Undo")).to_be_in_viewport()
         page.get_by_role("button", name="Undo").click()
-        expect(page.locator("#notices")).to_contain_text("Undone.")
+        expect(page.locator("#notices")).to_contain_text("Your last change was undone.")
         assert Conversation.objects.get().status == "waiting_for_staff"
 
 

@@ -28,6 +28,11 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='deskevent',
             name='kind',
-            field=models.CharField(choices=[('taken', 'taken'), ('assigned', 'assigned'), ('unassigned', 'unassigned'), ('released', 'unassigned because nobody answered'), ('handed_over', 'transferred to another branch'), ('snoozed', 'snoozed'), ('woken', 'snooze ended'), ('closed', 'closed before anything was written'), ('logged', 'logged as a contact'), ('erased', 'erased')], max_length=12),
+            field=models.CharField(choices=[('taken', 'taken by a staff member'), ('assigned', 'assigned'), ('unassigned', 'unassigned'), ('released', 'unassigned because nobody answered'), ('handed_over', 'transferred to another branch'), ('snoozed', 'snoozed'), ('woken', 'snooze ended'), ('closed', 'closed before anything was written'), ('logged', 'logged as a contact'), ('erased', 'erased')], max_length=12),
+        ),
+        migrations.AlterField(
+            model_name='message',
+            name='then',
+            field=models.CharField(blank=True, choices=[('turn', "wait for the patron's reply"), ('ours', 'keep the conversation in the queue, because another answer will follow'), ('close', 'close the conversation')], help_text='what the conversation does after this answer', max_length=8),
         ),
     ]

@@ -49,7 +49,7 @@ class DeskEvent(models.Model):
     """Something that the desk or the worker did with a conversation. Patrons never see it."""
 
     class Kind(models.TextChoices):
-        TAKEN = "taken", _("taken")
+        TAKEN = "taken", _("taken by a staff member")
         ASSIGNED = "assigned", _("assigned")
         UNASSIGNED = "unassigned", _("unassigned")
         RELEASED = "released", _("unassigned because nobody answered")

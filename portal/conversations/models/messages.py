@@ -41,8 +41,8 @@ class Message(models.Model):
     class Then(models.TextChoices):
         """What happens to the conversation after an answer. The writer of the answer chooses this."""
 
-        TURN = "turn", _("wait for the patron")
-        OURS = "ours", _("stay in the queue, because more will follow")
+        TURN = "turn", _("wait for the patron's reply")
+        OURS = "ours", _("keep the conversation in the queue, because another answer will follow")
         CLOSE = "close", _("close the conversation")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)

@@ -149,7 +149,10 @@ def _not_sent_form(typed):
     form = ComposerForm(typed | {"client_token": uuid.uuid4()})
     form.add_error(
         "body",
-        _("You sent a different message from another page. Change this message, or send it too."),
+        _(
+            "This message is not sent yet. You already sent a different message from another "
+            "page. Change this message, or send both."
+        ),
     )
     return form
 

@@ -12,14 +12,14 @@ from .pooling import pooled
 
 def contacts_table(quarter):
     """Return the rows of the table of contacts as [(label, [count in each month, …, total])]."""
-    labels = dict(QuestionType.choices) | {counts.TALLIES: _("counted without a record")}
+    labels = dict(QuestionType.choices) | {counts.TALLIES: _("counted without details")}
     rows = [(capfirst(str(labels[kind])), numbers) for kind, numbers in counts.contacts(quarter).items()]
     if not rows:
         return []
     by_month = zip(*(numbers for _label, numbers in rows), strict=True)
     rows.append((_("Total"), [sum(month) for month in by_month]))
     labels = [
-        _("Handed over to the patron"),
+        _("Visits given to the patron"),
         _("Kept in a patron's account"),
         _("Patron gave feedback on the visit"),
     ]

@@ -31,7 +31,7 @@ class AbsenceForm(forms.Form):
     first_day = DayField(label=gettext_lazy("First day away"))
     last_day = DayField(label=gettext_lazy("Last day away"))
     cover = ColleagueField(
-        label=gettext_lazy("Who covers"),
+        label=gettext_lazy("Colleague who takes over"),
         required=False,
         empty_label=gettext_lazy("Nobody"),
         help_text=gettext_lazy(
@@ -52,9 +52,11 @@ class AbsenceForm(forms.Form):
         if first and last and last < first:
             self.add_error("last_day", _("The last day is before the first. Change one of them."))
         elif first and last and (last - first).days >= self.MAX_DAYS:
-            self.add_error("last_day", _("These days are longer than a year. Check the last day."))
+            self.add_error("last_day", _("Days away can last a year at most. Check the last day."))
         elif last and last < self.today:
             self.add_error("last_day", _("These days are in the past. Choose later ones."))
         if cover and cover == (self.person or self.cleaned_data.get("person")):
-            self.add_error("cover", _("People can't cover for themselves. Choose someone else, or nobody."))
+            self.add_error(
+                "cover", _("People can't take over for themselves. Choose someone else, or nobody.")
+            )
         return self.cleaned_data

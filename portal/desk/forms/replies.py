@@ -29,7 +29,9 @@ class ReplyForm(forms.Form):
         error_messages={"required": _("Write your answer first.")},
     )
     language = language_field(_("Language of the answer"))
-    then = forms.ChoiceField(label=_("After sending"), choices=Message.Then.choices, required=False)
+    then = forms.ChoiceField(
+        label=_("What happens after you send the answer"), choices=Message.Then.choices, required=False
+    )
 
     def clean_then(self):
         return self.cleaned_data["then"] or Message.Then.TURN
@@ -52,7 +54,7 @@ class DraftForm(forms.Form):
 
 
 def composer_extras(data):
-    """Return the posted fields that a draft saves in addition to its text: items and "After sending"."""
+    """Return the posted fields that a draft saves in addition to its text: items and the field `then`."""
     return {
         name[:60]: data[name][:20_000]
         for name in list(data)[:500]

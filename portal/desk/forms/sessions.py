@@ -99,7 +99,7 @@ class RecordForm(forms.Form):
         max_length=4000,
         multiline=True,
         required=False,
-        help_text=_("Only staff see this note. It is on no patron page, email or export."),
+        help_text=_("Only staff see this note. It never appears on patron pages, in emails or in exports."),
     )
     card = forms.CharField(
         label=_("Code on the code card"),

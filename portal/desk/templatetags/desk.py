@@ -130,7 +130,7 @@ def time_line(context):
         for entry in entries:
             if entry.shape == "message":
                 if entry.pk == timeline.unread:
-                    words = escape(_("New since you were here"))
+                    words = escape(_("New since you last opened this page"))
                     html.append(f'<li class="event unread" id="first-unread">{words}</li>')
                 html += _message(context, entry)
             elif entry.shape == "note":

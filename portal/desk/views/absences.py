@@ -36,7 +36,7 @@ def absence(request, public_id):
     )
     if "remove" in request.POST:
         actions.remove_absence(found, by=request.user, at=timezone.now())
-        words = _("Removed: %(name)s is away %(days)s.")
+        words = _("The days away of %(name)s were removed: %(days)s.")
         messages.success(request, words % {"name": found.person.display_name, "days": days_in_words(found)})
         return redirect("absences")
     initial = {"first_day": found.first_day, "last_day": found.last_day, "cover": found.cover_id}
@@ -79,11 +79,13 @@ def _warn_of_clashes(request, absence, person):
     covers_away, covered = actions.clashes_of(absence)
     for clash in covers_away:
         words = _(
-            "%(cover)s is away %(days)s as well. Choose another cover before then. Otherwise anyone "
-            "can take the open conversations."
+            "%(cover)s is also away %(days)s. Choose another colleague to take over. Otherwise, "
+            "any colleague can take the open conversations on these days."
         )
         messages.warning(request, words % {"cover": clash.person.display_name, "days": days_in_words(clash)})
     for clash in covered:
-        words = _("%(cover)s was covering for %(name)s, who is away %(days)s. Choose another cover.")
+        words = _(
+            "%(cover)s was going to take over for %(name)s, who is away %(days)s. Choose another colleague."
+        )
         names = {"cover": person.display_name, "name": clash.person.display_name}
         messages.warning(request, words % {**names, "days": days_in_words(clash)})

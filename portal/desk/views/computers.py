@@ -55,7 +55,7 @@ def close_desk_computer(request, public_id):
     is_here = request.shared_desk and request.shared_desk.public_id == public_id
     desk = request.shared_desk if is_here else get_object_or_404(_unlocked(request.user), public_id=public_id)
     shared_desks.close(desk, by=request.user, at=timezone.now())
-    messages.success(request, _("%(name)s is closed. It no longer opens with a PIN.") % {"name": desk.name})
+    messages.success(request, _("%(name)s is closed. PINs no longer work there.") % {"name": desk.name})
     return redirect("desk_computers")
 
 
@@ -82,7 +82,7 @@ def desk_pin(request):
         )
         messages.success(
             request,
-            _("PIN saved. Use it on shared desk computers of your branches, after someone unlocked them."),
+            _("PIN saved. You can use it on any unlocked shared desk computer of your branches."),
         )
         return redirect("desk_computers")
     return render(request, "desk/pin.html", {"form": form, "pin": pin})

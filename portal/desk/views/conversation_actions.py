@@ -107,7 +107,7 @@ def desk_snooze(request, public_id):
     except desk_actions.NotOpen:
         words = _("This conversation is closed, so it can't be snoozed.")
         return back_to_conversation(request, conversation, words, level=messages.WARNING)
-    words = _("Snoozed until %(day)s. It comes back sooner if the patron writes.")
+    words = _("Snoozed until %(day)s. The conversation returns sooner if the patron writes.")
     return back_to_conversation(request, conversation, words % {"day": day_in_a_sentence(until)}, undo=True)
 
 
@@ -137,6 +137,6 @@ def desk_undo(request, public_id):
     try:
         conversation = desk_actions.undo(conversation, done_at=done_at, by=request.user, at=timezone.now())
     except desk_actions.CannotUndo:
-        words = _("This can't be undone any more. Something else has happened since, or it was too long ago.")
+        words = _("It's too late to undo this, or the conversation has changed again.")
         return back_to_conversation(request, conversation, words, level=messages.WARNING)
-    return back_to_conversation(request, conversation, _("Undone."))
+    return back_to_conversation(request, conversation, _("Your last change was undone."))

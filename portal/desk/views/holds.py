@@ -68,7 +68,7 @@ def lift_hold(request, public_id):
     """Lift a legal hold."""
     hold = get_object_or_404(LegalHold, public_id=public_id)
     holds.lift(hold, by=request.user, at=timezone.now())
-    messages.info(request, _("Hold lifted. Anything past its deletion date is deleted tonight."))
+    messages.info(request, _("Hold lifted. Records that are past their deletion date are deleted tonight."))
     return redirect("legal_holds")
 
 

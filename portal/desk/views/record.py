@@ -94,7 +94,7 @@ def _finish_later(request, draft, token):
     if "card" in form.errors or (card and not _attach_card(request, form, draft, card)):
         form.keep_errors_of("card")
         return record_page(request, form, ItemPicker(request.POST), draft=draft, status=422)
-    messages.success(request, _("Saved to your tray. You can finish it later."))
+    messages.success(request, _("Saved. You can finish this help session later."))
     return redirect("record")
 
 

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='claimcode',
             name='state',
-            field=models.CharField(choices=[('blank', 'on a code card that has no help session yet'), ('live', 'in use'), ('kept', 'ended: the patron kept the help session in an account'), ('revoked', 'revoked'), ('forgotten', 'ended: the time for keeping the help session was over')], max_length=9),
+            field=models.CharField(choices=[('blank', 'printed on a code card that has no help session yet'), ('live', 'in use'), ('kept', 'ended because the patron added the help session to an account'), ('revoked', 'revoked'), ('forgotten', 'ended because the help session was deleted')], max_length=9),
         ),
         migrations.AlterField(
             model_name='helpsession',
@@ -24,5 +24,10 @@ class Migration(migrations.Migration):
             model_name='helpsession',
             name='with_child',
             field=models.CharField(blank=True, choices=[('paper', 'paper only'), ('shared', 'shared with an adult'), ('own', "in the child's own account")], help_text="how the library handed over children's visits when it was recorded", max_length=6),
+        ),
+        migrations.AlterField(
+            model_name='helpsession',
+            name='found',
+            field=models.CharField(blank=True, choices=[('all', 'yes, everything'), ('part', 'only a part'), ('something_else', 'something else useful'), ('no', 'no'), ('still_working', 'still working on it')], max_length=20),
         ),
     ]

@@ -114,7 +114,7 @@ TABLES = {
     ),
     "consents": Table(
         "accounts.Consent",
-        _("what you agreed to, in the words you read"),
+        _("the exact texts that you agreed to"),
         lambda person, at: Consent.objects.filter(person=person).order_by("given_at", "pk"),
         {
             "purpose": "purpose",

@@ -77,7 +77,7 @@ LINES = {
         Group.LIBRARY,
     ),
     "accounts.Consent": Line(
-        _("what you agreed to, in the words you read, and when"),
+        _("the exact texts that you agreed to, and when"),
         _("Kept until you erase your account."),
         _("so that the library can show later what you agreed to"),
         Group.PERSON,
@@ -85,7 +85,10 @@ LINES = {
         ends_with="accounts.User",
     ),
     "accounts.AddressChange": Line(
-        _("the new email address, if you asked for a change and can't read the old one"),
+        _(
+            "the new email address, if you asked to change your address and can't read email at "
+            "the old address"
+        ),
         _(
             "Kept for {0} after you asked for the change. Then the new address replaces the old "
             "one, unless the change was stopped."

@@ -79,7 +79,7 @@ LINES = {
     "privacy.LegalHold": Line(
         _("a legal hold: a note that the law forbids deleting a record for now, and why"),
         _("Kept for {0} after a coordinator lifts the hold."),
-        _("because the law requires us to keep the record, even longer than this page says"),
+        _("because the law can require us to keep a record for longer than usual"),
         Group.DESK,
         (EVENTS_FOR,),
         ended_by="forget_what_is_due",

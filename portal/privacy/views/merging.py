@@ -48,8 +48,8 @@ def merge_records(request):
         _merge(going, into, by=request.user, at=timezone.now())
     except CannotMerge:
         text = _(
-            "The two accounts can't be merged now. If one of them has an email change pending, first "
-            "go to “Me” and keep the old address."
+            "The two accounts can't be merged now. If you asked to change the email address of "
+            "one account, first go to “Me” and keep the old address."
         )
         messages.error(request, text)
         return redirect("me")

@@ -646,7 +646,7 @@ def test_reading_request_becomes_a_readers_advisory_conversation(me, patron):
         "I recently loved: Piranesi",
         "I'm in the mood for: comforting, funny, like a warm bath",
         "Please leave out: Violence",
-        "Who it is for: a child, 9–12, she loves horses",
+        "Please choose for: a child, 9–12, she loves horses",
         "Format: large print, audiobook",
     ]
     found = conversation.readers_form
@@ -686,13 +686,13 @@ def test_longest_possible_reading_request_fits_the_database_columns_and_one_mess
 def test_reading_request_can_be_sent_if_it_only_says_who_it_is_for(me):
     fill_reading_form(me, {step: {"chosen": "me"} if step == "whom" else {} for step in ANSWERS})
     send(me, SEND_READING)
-    assert Message.objects.get().body == "Can you find me something to read?\n\nWho it is for: me"
+    assert Message.objects.get().body == "Can you find me something to read?\n\nPlease choose for: me"
 
 
 def test_reading_request_must_say_who_it_is_for(me):
     answer = me.post(f"{READ}?step=whom", {})
     assert answer.status_code == 422
-    assert "Choose who it is for." in text(answer)
+    assert "Choose who the reader is." in text(answer)
 
 
 def test_going_back_in_the_reading_request_form_keeps_what_the_patron_entered(me):

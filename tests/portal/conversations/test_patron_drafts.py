@@ -188,7 +188,7 @@ def test_two_devices_with_the_same_token_can_send_different_messages(phone, tabl
     first.send("Is it on Thursday?")
     answer = second.send("Is it on Friday?", **(HTMX if htmx else {}))
     assert answer.status_code == (200 if htmx else 422)
-    assert "You sent a different message from another page." in text(answer)
+    assert "You already sent a different message from another page." in text(answer)
     assert "Is it on Friday?" in text(answer)
     second.token = re.search(r'name="client_token" value="([^"]+)"', answer.content.decode())[1]
     second.send("Is it on Friday?")

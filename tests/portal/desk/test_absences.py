@@ -34,7 +34,7 @@ def text(response):
 def test_staff_member_can_create_edit_and_remove_own_days_away(desk, staff, maribel):
     page = text(desk.post(reverse("absences"), days(9, 13, cover=maribel.pk), follow=True))
     assert "Rosa Lindqvist is away from Monday, March 9 to Friday, March 13." in page
-    assert "Maribel Santos covers" in page
+    assert "Maribel Santos takes over" in page
     absence = Absence.objects.get()
     assert (absence.person, absence.first_day, absence.last_day, absence.cover) == (
         staff,
@@ -49,7 +49,7 @@ def test_staff_member_can_create_edit_and_remove_own_days_away(desk, staff, mari
     absence.refresh_from_db()
     assert (absence.first_day, absence.cover) == (day(10), None)
     page = text(desk.post(reverse("absence", args=[absence.public_id]), {"remove": "1"}, follow=True))
-    assert "Removed: Rosa Lindqvist is away on Tuesday, March 10." in page
+    assert "The days away of Rosa Lindqvist were removed: on Tuesday, March 10." in page
     assert "Nobody has added days away." in page
     assert not Absence.objects.exists()
 
@@ -59,7 +59,7 @@ def test_staff_member_can_create_edit_and_remove_own_days_away(desk, staff, mari
     [
         (days(9, 8), "The last day is before the first. Change one of them."),
         (days(1, 3), "These days are in the past. Choose later ones."),
-        ({"first_day": day(9), "last_day": "2062-03-09"}, "These days are longer than a year."),
+        ({"first_day": day(9), "last_day": "2062-03-09"}, "Days away can last a year at most."),
         ({"first_day": "", "last_day": day(9)}, "Choose a day."),
         ({"first_day": "soon", "last_day": day(9)}, "Enter the day as year, month and day"),
         (days(9, 9, cover="12345"), "Select a valid choice"),
@@ -87,7 +87,7 @@ def test_staff_member_cannot_cover_for_themselves(desk, client, staff, coordinat
     assert "Select a valid choice" in text(desk.post(reverse("absences"), days(9, 9, cover=staff.pk)))
     sign_in(client, coordinator)
     page = text(client.post(reverse("absences"), days(9, 9, person=staff.pk, cover=staff.pk)))
-    assert "cover for themselves. Choose someone else, or nobody." in page
+    assert "take over for themselves. Choose someone else, or nobody." in page
     assert not Absence.objects.exists()
 
 
@@ -128,15 +128,15 @@ def test_absences_page_warns_if_the_covering_colleague_is_also_away(
 ):
     AbsenceFactory(person=maribel, **days(12, 16))
     page = text(desk.post(reverse("absences"), days(9, 13, cover=maribel.pk), follow=True))
-    assert "Maribel Santos is away from Thursday, March 12 to Monday, March 16 as well" in page
-    assert "The cover is also away:" in page
+    assert "Maribel Santos is also away from Thursday, March 12 to Monday, March 16." in page
+    assert "The colleague who takes over is also away:" in page
     assert Absence.objects.count() == 2
     sign_in(client, coordinator)
     AbsenceFactory(person=coordinator, cover=staff, **days(20, 20))
     page = text(client.post(reverse("absences"), days(20, 22, person=staff.pk), follow=True))
     assert (
-        "Rosa Lindqvist was covering for Ines Coordinator, who is away on Friday, March 20. Choose another cover."
-        in page
+        "Rosa Lindqvist was going to take over for Ines Coordinator, who is away on Friday, March 20. "
+        "Choose another colleague." in page
     )
 
 

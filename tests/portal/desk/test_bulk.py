@@ -229,7 +229,7 @@ def test_bulk_undo_restores_the_previous_state_of_all_conversations(desk, staff,
         assert rows(many) != before
     with time_machine.travel(timezone.now() + datetime.timedelta(minutes=9), tick=False):
         answer = undo(desk, answer)
-        assert "3 conversations are as they were before." in messages_on(answer)
+        assert "The changes to 3 conversations were undone." in messages_on(answer)
     # `last_message_at` changes when the undo window of the answer ends, so don't compare it.
     before[2]["last_message_at"] = rows(many)[2]["last_message_at"]
     assert rows(many) == before
@@ -241,7 +241,8 @@ def test_bulk_undo_skips_a_conversation_that_changed_after_the_bulk_action(desk,
         say(many[0], patron, "patron", "But it isn't!")
         answer = undo(desk, answer)
     assert (
-        "2 conversations are as they were before. 1 conversation has changed since, so it was left as it is."
+        "The changes to 2 conversations were undone. "
+        "1 conversation was changed again after your action, so nothing was undone there."
         in messages_on(answer)
     )
     assert many[0].events.filter(kind="closed").exists()
@@ -251,7 +252,7 @@ def test_bulk_action_can_be_undone_only_once(desk, many):
     answer = post(desk, many, "close")
     undo(desk, answer)
     before = rows(many)
-    assert "3 conversations have changed since" in messages_on(undo(desk, answer))
+    assert "3 conversations were changed again after your action" in messages_on(undo(desk, answer))
     assert rows(many) == before
 
 

@@ -165,7 +165,7 @@ def test_patron_sees_that_staff_marked_and_unmarked_their_record_as_a_childs_rec
     person.refresh_from_db()
     assert (person.name, person.is_child) == ("Jane", False)
     looked = text(sign_in(Client(), person).get(reverse("who_looked")))
-    assert "marked this as a child's account" in looked
+    assert "marked your account as a child's account" in looked
     assert "no longer a child's account" in looked
 
 

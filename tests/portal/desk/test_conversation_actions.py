@@ -82,7 +82,7 @@ def test_taking_a_conversation_in_the_toolbar_can_be_undone(desk, conversation, 
     assert "Rosa Lindqvist took this conversation" in page
     assert 'id="take"' not in page
     assert reloaded(conversation).assignee == staff
-    assert "Undone." in undo(desk, page)
+    assert "Your last change was undone." in undo(desk, page)
     assert reloaded(conversation).assignee is None
 
 
@@ -270,7 +270,7 @@ def test_undoing_the_end_of_a_snooze_snoozes_the_conversation_again(desk, conver
 def test_undo_reopens_a_closed_conversation(desk, conversation):
     page = do(desk, conversation, "close/")
     assert reloaded(conversation).status == "closed"
-    assert "Undone." in undo(desk, page)
+    assert "Your last change was undone." in undo(desk, page)
     assert (reloaded(conversation).status, conversation.events.count()) == ("waiting_for_staff", 0)
 
 
@@ -285,7 +285,7 @@ def test_undo_is_refused_after_another_change_to_the_conversation(desk, conversa
         language="en",
         client_token=uuid.uuid4(),
     )
-    assert "can't be undone any more" in undo(desk, page)
+    assert "too late to undo this" in undo(desk, page)
 
 
 @pytest.mark.parametrize("done", ["", "soon", "2026-03-04T10:00", "9" * 40])
@@ -387,7 +387,7 @@ def other(patron, branch, staff):
 def test_merge_preview_shows_both_conversations_before_they_are_merged(desk, conversation, other):
     assert "The other matter" in desk.get(address(conversation, "merge/")).content.decode()
     preview = desk.get(address(conversation, f"merge/?with={other.public_id}")).content.decode()
-    for words in ("First of the other", "It is checked out", "Merge them"):
+    for words in ("First of the other", "It is checked out", "Merge the conversations"):
         assert words in preview
     assert reloaded(other).merged_into is None
     page = do(desk, conversation, "merge/", **{"with": str(other.public_id)})
@@ -527,7 +527,7 @@ def test_contact_form_starts_with_the_patrons_question_and_no_name(desk, convers
     ]
     shown = page.content.decode()
     assert "Log this contact" in shown
-    for absent in ("Sam Okafor", "Save and hand over", "Code on the code card"):
+    for absent in ("Sam Okafor", "Save and give to the patron", "Code on the code card"):
         assert absent not in shown
 
 
@@ -548,7 +548,7 @@ def test_conversation_can_be_logged_as_a_contact_only_once(desk, conversation, t
     )
     for words in (
         "Logged as a contact",
-        "Rosa Lindqvist logged this as a contact",
+        "Rosa Lindqvist logged this conversation as a contact",
         f"/desk/sessions/{contact.public_id}/",
     ):
         assert words in page

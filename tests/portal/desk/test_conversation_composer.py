@@ -474,7 +474,7 @@ def test_answer_sent_again_with_different_text_is_refused_but_its_text_is_kept(d
     desk.post(address(conversation, "reply/"), fields)
     again = desk.post(address(conversation, "reply/"), {**fields, "body": "Other words"})
     assert again.status_code == 422
-    assert "You sent a different message from another page" in again.content.decode()
+    assert "You already sent a different message from another page" in again.content.decode()
     assert (
         again.context["composer"]["body"],
         str(again.context["composer"]["client_token"]) == fields["client_token"],

@@ -224,7 +224,10 @@ def test_messages_returned_by_a_poll_count_as_read(rosas_page, conversation, oma
         == sent.sent_at
     )
     clock.shift(60)
-    assert "New since you were here" not in rosas_page.browser.get(rosas_page.address).content.decode()
+    assert (
+        "New since you last opened this page"
+        not in rosas_page.browser.get(rosas_page.address).content.decode()
+    )
 
 
 def test_conversation_poll_is_not_recorded_in_the_access_log(rosas_page, conversation, omar, clock):

@@ -385,13 +385,13 @@ def test_staff_members_own_answer_is_not_marked_as_new(desk, conversation, staff
         author=staff,
         sent_at=timezone.now() - datetime.timedelta(minutes=5),
     )
-    assert "New since you were here" not in shown(desk.get(address(conversation)))
+    assert "New since you last opened this page" not in shown(desk.get(address(conversation)))
 
 
 def test_messages_that_only_a_colleague_has_read_stay_marked_as_new(desk, conversation, staff, branch):
     opened_before(conversation, StaffFactory(branch=branch), timezone.now())
     opened_before(conversation, staff, timezone.now() - datetime.timedelta(days=1))
-    assert "New since you were here" in shown(desk.get(address(conversation)))
+    assert "New since you last opened this page" in shown(desk.get(address(conversation)))
 
 
 def test_each_message_declares_its_language(desk, conversation):
@@ -443,22 +443,28 @@ ORDER = [
     ("event", "words"),
     [
         ({"kind": "taken"}, "Rosa took this conversation"),
-        ({"kind": "taken", "was": "Omar"}, "Rosa took over from Omar"),
-        ({"kind": "assigned", "to": "Ali"}, "Rosa assigned this to Ali"),
-        ({"kind": "assigned", "to": "Ali", "was": "Rosa"}, "Rosa assigned this to Ali"),
-        ({"kind": "assigned", "to": "Ali", "was": "Omar"}, "Rosa reassigned this from Omar to Ali"),
+        ({"kind": "taken", "was": "Omar"}, "Rosa took this conversation from Omar"),
+        ({"kind": "assigned", "to": "Ali"}, "Rosa assigned this conversation to Ali"),
+        ({"kind": "assigned", "to": "Ali", "was": "Rosa"}, "Rosa assigned this conversation to Ali"),
+        (
+            {"kind": "assigned", "to": "Ali", "was": "Omar"},
+            "Rosa reassigned this conversation from Omar to Ali",
+        ),
         ({"kind": "unassigned", "was": "Rosa"}, "Rosa is no longer assigned to this conversation"),
         ({"kind": "unassigned", "was": "Omar"}, "Rosa unassigned Omar from this conversation"),
         (
             {"kind": "released", "was": "Omar", "by": None},
-            "Released, because Omar didn&#x27;t answer in time",
+            "Unassigned, because Omar didn&#x27;t answer in time",
         ),
-        ({"kind": "handed_over", "branch": "East"}, "Rosa transferred this to East"),
-        ({"kind": "snoozed", "until": datetime.date(2026, 3, 6)}, "Rosa snoozed this until Friday, March 6"),
-        ({"kind": "woken"}, "Rosa put this back in the queue"),
+        ({"kind": "handed_over", "branch": "East"}, "Rosa transferred this conversation to East"),
+        (
+            {"kind": "snoozed", "until": datetime.date(2026, 3, 6)},
+            "Rosa snoozed this conversation until Friday, March 6",
+        ),
+        ({"kind": "woken"}, "Rosa put this conversation back in the queue"),
         ({"kind": "woken", "by": None}, "Back in the queue, because the snooze ended"),
         ({"kind": "closed"}, "Rosa closed this conversation before anyone wrote"),
-        ({"kind": "logged"}, "Rosa logged this as a contact"),
+        ({"kind": "logged"}, "Rosa logged this conversation as a contact"),
     ],
 )
 def test_desk_event_is_described_in_plain_words(desk, conversation, branch, event, words):

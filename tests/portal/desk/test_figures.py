@@ -121,9 +121,9 @@ def test_deleted_visits_are_still_counted_in_the_figures(desk, recorded, quarter
     assert counted == {
         "Reference": ["2", "0", "0", "2"],
         "Technology help": ["0", "0", "1", "1"],
-        "Counted without a record": ["0", "3", "0", "3"],
+        "Counted without details": ["0", "3", "0", "3"],
         "Total": ["2", "3", "1", "6"],
-        "Handed over to the patron": ["0", "0", "1", "1"],
+        "Visits given to the patron": ["0", "0", "1", "1"],
         "Kept in a patron's account": ["0", "0", "1", "1"],
         "Patron gave feedback on the visit": ["0", "0", "0", "0"],
     }
@@ -155,7 +155,7 @@ def test_figures_page_shows_outcomes_only_after_the_quarter_ends(desk, branch, l
     HelpSessionFactory.create_batch(9, branch=branch, happened_on=library.today(), found="no")
     page = text(desk.get(reverse("figures")))
     assert "Did patrons find what they needed?" not in page
-    assert "when the quarter is over" in page
+    assert "after the quarter ends" in page
 
 
 @pytest.mark.parametrize("asked", ["", "2026", "2026-5", "1999-1", "9999-4", "nonsense", "٢٠٢٦-1"])

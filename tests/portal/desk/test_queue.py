@@ -194,7 +194,7 @@ def test_queue_row_shows_reason_and_wait_and_promised_time(desk, branch, item):
         "Novels",
         "To Kill a Mockingbird",
         branch.name,
-        "by code, no name",
+        "someone with a code",
     ):
         assert words in page
 
@@ -252,11 +252,11 @@ def test_queue_row_shows_its_assignee_and_whether_they_are_away(desk, branch, st
     said = [row["state"].removeprefix("Asked") for row in rows_of(desk.get(QUEUE))]
     assert said == [
         "",
-        "Yours",
+        "Assigned to you",
         "Omar",
         "Anyone can take this: Gone is away",
-        "Covered is away, so you cover",
-        "Theirs is away, so Omar covers",
+        "You take over for Covered",
+        "Omar takes over for Theirs",
     ]
 
 
@@ -541,7 +541,7 @@ def test_queue_poll_updates_a_changed_row_without_announcing_it(desk, branch, st
     answer = shown(news(desk, page))
     assert "data-announce" not in answer
     assert f'value="{conversation.public_id}.7"' in answer
-    assert "Yours" in answer
+    assert "Assigned to you" in answer
 
 
 def test_queue_poll_announces_a_verdict_one_minute_after_the_patron_gave_it(desk, branch, monkeypatch):

@@ -351,7 +351,7 @@ def test_saving_an_unfinished_visit_turns_it_into_a_recorded_visit(desk, typed):
     desk.post(RECORD, {**fields, "action": "save"})
     session = HelpSession.objects.get()
     assert (session.status, str(session.public_id)) == ("recorded", fields["token"])
-    assert "Your tray" not in shown(desk.get(RECORD))
+    assert "Your unfinished help sessions" not in shown(desk.get(RECORD))
 
 
 def test_discarding_an_unfinished_visit_asks_first(desk, typed):

@@ -81,9 +81,9 @@ def test_visit_page_at_the_desk_shows_details_and_verdicts_and_conversations(des
         "Did not help",
         "too hard",
         "Small print",
-        "part of it",
+        "only a part",
         "And now?",
-        "Not handed over yet",
+        "The patron has no code for this visit yet",
         "25",
     ):
         assert words in page

@@ -252,7 +252,7 @@ def test_staff_see_child_and_adult_of_a_shared_visit(session, child, adult, keep
     shown = text(desk.get(reverse("desk_session", args=[session.public_id])))
     assert "Mia" in shown
     assert "Gudrun Adult" in shown
-    assert "as the adult in a child" in text(desk.get(reverse("patron_record", args=[adult.public_id])))
+    assert "with this patron as the adult" in text(desk.get(reverse("patron_record", args=[adult.public_id])))
     for person in (child, adult):
         assert "opened your visit" in text(browser_of(person, sign_in).get(reverse("who_looked")))
 

@@ -308,7 +308,7 @@ def test_message_of_an_erased_person_is_not_attributed_to_anyone_else(
     page = browser.get(conversation.get_absolute_url())
     headings = {message.body: message.heading for message in page.context["part"].messages}
     with_code = "You wrote" if reads == "by the code" else "Someone with the code wrote"
-    assert headings == {"Zqxgone": "Someone who kept this visit before wrote", "Zqxcode": with_code}
+    assert headings == {"Zqxgone": "Written by someone who kept this visit before", "Zqxcode": with_code}
     assert page.content.decode().count('class="message mine"') == (1 if reads == "by the code" else 0)
     assert "This conversation was closed" in text(page)
     assert "You closed this" not in text(page)
@@ -344,9 +344,7 @@ def test_erase_page_tells_the_adult_what_stays_with_the_child(world, adult, clie
         "1 message that you wrote about a child's visit stays with the visit, without your name. Its files stay too."
         in html.unescape(page)
     )
-    assert (
-        "What you said about the items in 1 visit that you share with a child stays with the child." in page
-    )
+    assert "Your feedback on the items in 1 visit that you share with a child stays in that visit." in page
 
 
 def test_childs_record_cannot_be_merged_with_an_adults_record(child, adult, patron):
@@ -430,5 +428,5 @@ def test_messages_of_a_child_who_left_the_visit_show_no_name(world, child, adult
     conversation = world.conversations.get()
     adult.refresh_from_db()
     page = text(sign_in(Client(), adult).get(conversation.get_absolute_url()))
-    assert "Someone who kept this visit before wrote" in page
+    assert "Written by someone who kept this visit before" in page
     assert child.name not in page

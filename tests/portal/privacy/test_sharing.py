@@ -226,7 +226,7 @@ def test_coordinator_sees_which_legal_hold_on_a_person_caused_a_hold_on_a_visit(
     sign_in(client, coordinator)
     page = client.get(reverse("legal_holds"))
     assert text(page).count("Case 7") == 2
-    assert "a person under a legal hold removed it from their account." in text(page)
+    assert "A person under a legal hold removed this visit from their account" in text(page)
     assert f'href="#hold-{on_person.public_id}"' in page.content.decode()
     assert f'id="hold-{on_person.public_id}"' in page.content.decode()
     client.post(reverse("lift_hold", args=[on_person.public_id]))
@@ -404,8 +404,8 @@ def test_right_child_can_keep_the_visit_after_the_wrong_child_is_removed(
     sharing.keep_alone(visit, by=child, at=AT)
     asked, _answer = confirm_removal(desk, visit, child)
     for words in (
-        "This person had chosen that no adult can see the visit",
-        "The visit is then in nobody's account",
+        "This person chose to hide the visit from all adults",
+        "the visit is in nobody's account",
     ):
         assert words in asked
     desk.post(reverse("hand_over", args=[visit.public_id]))
@@ -415,7 +415,7 @@ def test_right_child_can_keep_the_visit_after_the_wrong_child_is_removed(
         show_code(sign_in(Client(), person), code).post(reverse("keep_session", args=[visit.public_id]))
     assert people_who_keep(visit) == (mia, gudrun)
     wrote = text(sign_in(Client(), mia).get(visit.conversations.get().get_absolute_url()))
-    assert "Someone who kept this visit before wrote" in wrote
+    assert "Written by someone who kept this visit before" in wrote
     assert "The child wrote" not in wrote
 
 

@@ -61,10 +61,15 @@ def test_access_log_page_says_who_opened_what_and_from_which_desk_page(visit, st
     look(patron, staff, days=2, where=Where.PEOPLE, patron=patron)
     look(patron, staff, days=3, where=Where.PEOPLE, patron=patron, action="looked_up")
     assert sentences(patron) == [
-        ("2026-03-04", "Rosa Lindqvist opened your conversation about “Which bees?”", "from the queue", 1),
-        ("2026-03-03", "Rosa Lindqvist opened your visit “Books about bees?”", "from the list of visits", 1),
-        ("2026-03-02", "Rosa Lindqvist opened your record", "from the People page", 1),
-        ("2026-03-01", "Rosa Lindqvist looked you up", "from the People page", 1),
+        (
+            "2026-03-04",
+            "Rosa Lindqvist opened your conversation about “Which bees?”",
+            "in the list of conversations",
+            1,
+        ),
+        ("2026-03-03", "Rosa Lindqvist opened your visit “Books about bees?”", "in the list of visits", 1),
+        ("2026-03-02", "Rosa Lindqvist opened your record", "on the page for finding patrons", 1),
+        ("2026-03-01", "Rosa Lindqvist looked you up", "on the page for finding patrons", 1),
     ]
 
 
@@ -77,7 +82,7 @@ def test_accesses_by_one_staff_member_on_one_day_are_shown_as_one_line(visit, st
         (
             "2026-03-04",
             "Rosa Lindqvist opened your visit “Books about bees?”",
-            "from the queue and from a search in the queue",
+            "in the list of conversations and in a search for conversations",
             3,
         ),
     ]
@@ -196,4 +201,4 @@ def test_merge_of_records_by_staff_is_one_line_on_the_access_log_page(staff, pat
 
 
 def test_empty_access_log_page_says_that_nobody_looked(client, sign_in, patron):
-    assert "Nobody has looked yet" in client_page(client, sign_in, patron)
+    assert "Nobody has looked at your data yet" in client_page(client, sign_in, patron)

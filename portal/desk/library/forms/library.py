@@ -63,17 +63,19 @@ class LibraryForm(forms.Form):
     closes_after_days = forms.IntegerField(
         label=gettext_lazy("Days until a conversation closes by itself"),
         help_text=gettext_lazy(
-            "The days are counted from your last answer. Patrons see the date in advance, and can "
-            "reopen the conversation by writing. Enter 0 for never."
+            "A conversation closes if the patron doesn't reply to your answer for this many days. "
+            "Patrons see the date in advance, and can reopen the conversation by writing. If you "
+            "enter 0, conversations stay open."
         ),
         validators=[MinValueValidator(0), MaxValueValidator(365)],
         widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 0, "max": 365}),
     )
     released_after_days = forms.IntegerField(
-        label=gettext_lazy("Days until an assigned conversation is released"),
+        label=gettext_lazy("Days until an unanswered conversation is unassigned"),
         help_text=gettext_lazy(
-            "If the patron waits and the assignee hasn't written for this many days, any colleague "
-            "can take the conversation. Enter 0 for never."
+            "If the assigned staff member doesn't answer a waiting patron for this many days, any "
+            "colleague can take the conversation. If you enter 0, the conversation stays "
+            "assigned."
         ),
         validators=[MinValueValidator(0), MaxValueValidator(90)],
         widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 0, "max": 90}),
@@ -144,8 +146,7 @@ class ChildrenForm(forms.Form):
         help_text=gettext_lazy(
             "Staff turn on “With a child” while they record a visit. We never store a child's "
             "surname or birth date, and nothing for longer than 90 days. Your choice applies to "
-            "visits recorded from now on. Visits that were handed over don't change. A quiet visit "
-            "stays quiet."
+            "visits recorded from now on. Earlier visits don't change. A quiet visit stays quiet."
         ),
     )
     childrens_groups = TextField(

@@ -66,9 +66,9 @@ def unmerge_records(request, public_id):
     except unmerging.CannotUnmerge:
         messages.error(request, _("This can't be undone any more. Nothing was changed."))
     else:
-        events = log_reason(request, restored, at=timezone.now(), reason=_("Unmerged"))
+        events = log_reason(request, restored, at=timezone.now(), reason=_("Undoing a merge of two records"))
         find.remember(request, [restored], events=events)
-        messages.success(request, _("Undone. The two records are as they were before."))
+        messages.success(request, _("The merge was undone. The two records are as they were before."))
     return redirect("patron_record", person.public_id)
 
 

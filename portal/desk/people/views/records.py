@@ -82,9 +82,9 @@ def keep_for_patron(request, public_id):
 def _kept_words(person, visit):
     words = _("%(name)s has this visit in their account now. The code on the slip no longer works.")
     if visit.is_shared and person.is_child:
-        words = _("%(name)s has this visit in their account now, as the child.")
+        words = _("The visit is now in the account of %(name)s, the child.")
     elif visit.is_shared:
-        words = _("%(name)s has this visit in their account now, as the adult.")
+        words = _("The visit is now in the account of %(name)s, the adult.")
     return words % {"name": person.display_name}
 
 
