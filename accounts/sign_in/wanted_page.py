@@ -27,7 +27,7 @@ def wanted_page(request):
     """
     path = safe_next(request)
     try:
-        name = resolve(urlsplit(path).path).url_name
+        name = resolve(urlsplit(path).path).url_name or ""
     except Resolver404:
-        name = None
+        name = ""
     return {"next": path, "wanted": TITLES.get(name, "")}
