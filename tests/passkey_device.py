@@ -1,4 +1,4 @@
-"""Simulate a device that creates passkeys and signs in with them, for a browser or an attacker."""
+"""Simulate a device that creates passkeys and signs in with them. An attacker may use it too."""
 
 import hashlib
 import json

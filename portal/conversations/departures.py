@@ -22,7 +22,7 @@ class Ends:
     is_last: bool
     # The number of open conversations that will be unassigned.
     open_conversations: int
-    # The number of unfinished help sessions. They will move to the tray of the person who ends the role.
+    # The number of unfinished help sessions that will move to the coordinator who ends the role.
     unfinished: int
     drafts: int
 

@@ -130,7 +130,7 @@ class Place:
         return f"{self.turn}.{(value - EPOCH) // datetime.timedelta(microseconds=1)}.{self.pk}"
 
     def key(self, desk_list):
-        """Return a key with which `sorted` puts positions in the order of the list."""
+        """Return a key function for `sorted` that sorts positions as this list does."""
         value = self.value
         if desk_list.latest_first:
             return self.turn, EPOCH - value, -self.pk

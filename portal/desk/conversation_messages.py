@@ -4,7 +4,7 @@ import datetime
 
 from django.utils.translation import gettext as _
 
-from portal.conversations.models import Conversation
+from portal.conversations.models import Conversation, DeskEvent
 from portal.templatetags.portal import waited
 
 A_MOMENT = datetime.timedelta(minutes=2)
@@ -20,17 +20,30 @@ def assigned_words(conversation):
 def taken_words(conversation, assignee, at):
     """Return the message for an action that failed because a colleague changed the assignee first.
 
-    `assignee` is the new assignee, or None if nobody is assigned now.
+    The message says who made the change. `assignee` is the new assignee, or None if nobody is assigned now.
     """
     if assignee is None:
         return _("Nobody is assigned any more. Nothing was changed. Check the conversation and try again.")
     assigned_at = Conversation.objects.get(pk=conversation.pk).assigned_at
-    if at - assigned_at < A_MOMENT:
-        return _("%(name)s took this conversation a moment ago. Nothing was changed.") % {
-            "name": assignee.display_name
-        }
-    words = _("%(name)s took this conversation %(time)s ago. Nothing was changed.")
-    return words % {"name": assignee.display_name, "time": waited(assigned_at)}
+    changes = conversation.desk_events.filter(kind__in=[DeskEvent.Kind.TAKEN, DeskEvent.Kind.ASSIGNED])
+    latest = changes.select_related("by").order_by("at", "pk").last()
+    names = {"name": assignee.display_name, "time": waited(assigned_at)}
+    if latest and latest.kind == DeskEvent.Kind.TAKEN and latest.by == assignee:
+        words = (
+            _("%(name)s took this conversation a moment ago. Nothing was changed.")
+            if at - assigned_at < A_MOMENT
+            else _("%(name)s took this conversation %(time)s ago. Nothing was changed.")
+        )
+    elif latest and latest.by and latest.to == assignee:
+        names["by"] = latest.by.display_name
+        words = (
+            _("%(by)s assigned this conversation to %(name)s a moment ago. Nothing was changed.")
+            if at - assigned_at < A_MOMENT
+            else _("%(by)s assigned this conversation to %(name)s %(time)s ago. Nothing was changed.")
+        )
+    else:
+        words = _("This conversation is now assigned to %(name)s. Nothing was changed.")
+    return words % names
 
 
 def noted_words(note):

@@ -140,7 +140,7 @@ def test_simultaneous_sign_ins_with_one_card_create_one_person(rosa):
         )
         assert len(set(people)) == 1
         assert User.objects.filter(library_cards__ils_id=patron.ils_id).count() == 1
-    # No sign-in created a person without a card. The only person without a card is Rosa.
+    # Rosa is the only person without a card, so no sign-in has created another one.
     assert User.objects.filter(library_cards=None).count() == 1
 
 
@@ -206,7 +206,7 @@ def test_every_limit_is_counted_across_processes(by, rosa, monkeypatch):
 
 @pytest.fixture
 def pin_checks(monkeypatch):
-    """Return the number of PIN checks in all processes together. Every check rejects the PIN."""
+    """Make every check of a PIN fail, and return a counter of the checks in all processes."""
     count = multiprocessing.get_context("fork").Value("i", 0)
 
     def compare(person, pin):

@@ -256,10 +256,10 @@ class Conversation(models.Model):
         return self.status in self.OPEN
 
     def verdicts(self):
-        """Return the recommendations whose verdicts belong to this conversation.
+        """Return the recommendations on which the patron can give a verdict in this conversation.
 
-        These are the recommendation that the conversation is about and the recommendations in its answers.
-        The recommendation of each conversation that was merged into this one is included.
+        These are the recommendation that the conversation is about, the recommendations in its answers, and
+        those that conversations were about before they were merged into this one.
         """
         about = Conversation.objects.filter(
             Q(pk=self.pk) | Q(merged_into=self), recommendation__isnull=False

@@ -19,7 +19,7 @@ def ask(hours_ago, patron, branch, topic, question, *actions, language="en", fil
 
 HOURS = 1 / 24  # one hour in days, because a DemoAction has its time in days
 
-# The times are in hours, so that the queue always contains a question from a few minutes ago.
+# Each time is a number of hours before the demo is built. So one question is always a few minutes old.
 WAITING = [
     ask(0.3, "tomasz", "central", "computers", "is the big scanner free on saturday morning? one poster"),
     ask(0.9, "mei", "central", "health", "Hello! I need three articles on pressure sores, not older than 2019, nursing not medicine, for Monday. I found 4,000 and can't tell which are which."),

@@ -1,4 +1,4 @@
-"""The tables on the page of figures. They show the numbers of a quarter with labels."""
+"""The tables of the figures page. Each table shows counts of one quarter, with a label for each row."""
 
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _

@@ -57,10 +57,10 @@ def _messages(person, at):
 
 
 def _is_own(person, field):
-    """Return an expression that is true for rows that the person wrote, and false for rows by someone else.
+    """Return an SQL expression for "the person wrote this row".
 
-    `field` is the name of the author's field. Rows without an author count as the person's own. But if the
-    visit is shared, the child or the adult may have written such a row, so the expression is None.
+    `field` names the field with the author. A row without an author counts as the person's own. In a shared
+    visit, the value is None for such a row, because the child or the adult may have written it.
     """
     unnamed, shared = Q(**{field: None}), Q(conversation__help_session__with_child=Library.Children.SHARED)
     return Case(

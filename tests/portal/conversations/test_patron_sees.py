@@ -427,7 +427,7 @@ def test_merged_conversation_redirects_to_the_remaining_conversation(
 
 @pytest.fixture
 def long(conversation, patron, staff, clock):
-    """Return long(count), which fills the conversation with `count` messages and returns it.
+    """Return a function that adds `count` messages to the conversation, and returns the conversation.
 
     The patron and a staff member take turns and write one message per hour. The patron has read all messages.
     """

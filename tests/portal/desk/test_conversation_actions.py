@@ -21,6 +21,7 @@ from tests.factories import (
     StaffFactory,
     code_for,
 )
+from tests.portal.pages import asks_to_sign_in
 
 # All tests run at noon on Wednesday, March 4, 2026.
 pytestmark = pytest.mark.usefixtures("at_noon")
@@ -100,6 +101,38 @@ def test_taking_a_colleagues_conversation_names_the_colleague_and_changes_nothin
     assert said in do(desk, conversation, "take/")
     assert reloaded(conversation).assignee == omar
     assert conversation.desk_events.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("ago", "said"),
+    [
+        (30, "Ines Coordinator assigned this conversation to Omar Haddad a moment ago."),
+        (600, "Ines Coordinator assigned this conversation to Omar Haddad 10\xa0minutes ago."),
+    ],
+)
+def test_taking_a_conversation_that_somebody_assigned_to_a_colleague_names_both(
+    desk, conversation, omar, ago, said
+):
+    ines = StaffFactory(name="Ines Coordinator", branch=conversation.branch)
+    at = timezone.now() - datetime.timedelta(seconds=ago)
+    desk_actions.take(conversation, by=ines, at=at - datetime.timedelta(minutes=1))
+    desk_actions.assign(conversation, to=omar, by=ines, at=at, was=ines)
+    page = do(desk, conversation, "take/")
+    assert said in page
+    assert "took this conversation" not in page.partition(said)[2].partition("</p>")[0]
+    assert reloaded(conversation).assignee == omar
+
+
+def test_taking_a_conversation_whose_assignment_was_undone_names_only_the_assignee(
+    desk, conversation, omar, coordinator
+):
+    desk_actions.take(conversation, by=omar, at=timezone.now())
+    taken = desk_actions.assign(conversation, to=coordinator, by=omar, at=timezone.now(), was=omar)
+    desk_actions.undo(conversation, done_at=taken.changed_at, by=omar, at=timezone.now())
+    page = do(desk, conversation, "take/")
+    assert "Omar Haddad" in page
+    assert "Nothing was changed." in page
+    assert reloaded(conversation).assignee == omar
 
 
 def test_conversation_of_an_absent_colleague_can_be_taken(desk, conversation, staff, omar):
@@ -485,7 +518,7 @@ def test_erased_conversation_cannot_be_opened_by_code(coordinators_desk, client,
     client.logout()
     show_code(client, code_for(session))
     assert client.get(f"/sessions/{session.public_id}/", follow=True).status_code in {200, 404}
-    assert client.get(f"/messages/{conversation.public_id}/").status_code == 404
+    assert asks_to_sign_in(client.get(f"/messages/{conversation.public_id}/"))
 
 
 def test_staff_who_are_not_coordinators_cannot_erase_a_conversation(desk, conversation):

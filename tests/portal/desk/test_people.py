@@ -472,7 +472,7 @@ def test_coordinator_merges_two_records_and_unmerges_them(
     sign_in(client, coordinator)
     join = reverse("desk_merge_records", args=[patron.public_id])
     assert join in client.get(record(patron)).content.decode()
-    assert "Look up the second record first" in text(client.get(join))
+    assert "First look up the other record" in text(client.get(join))
     client.post(BY_NAME, {"letters": "sammy", "reason": "They say they have two"})
     assert "Sammy Okafor" in text(client.get(join))
     preview = text(client.get(join, {"with": second_record.public_id}))

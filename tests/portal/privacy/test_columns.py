@@ -40,7 +40,7 @@ def check_all_listed(label, listed):
 
 
 def exported(label):
-    """Return the columns that the export reads by name. Functions compute the other values."""
+    """Return the columns whose values the export copies. Values that a function computes are left out."""
     tables = [table for table in contents.TABLES.values() if table.model == label]
     paths = {
         source.split(".")[0]

@@ -84,7 +84,7 @@ def keeps_visit(data):
 
 
 def hold(data):
-    """Set the hold, and then return whether the visit is in the person's account."""
+    """Put the person under a legal hold. Return whether the visit is in their account after that."""
     with transaction.atomic():
         holds.hold(data.who, reason="Case 7", by=data.coordinator, at=timezone.now())
         with connection.cursor() as cursor:
