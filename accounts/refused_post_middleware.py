@@ -13,13 +13,14 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import HttpResponse, HttpResponseRedirect, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.middleware.csrf import CsrfViewMiddleware
-from django.shortcuts import resolve_url
+from django.shortcuts import render, resolve_url
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.patron import refused_posts
+from portal.text import clean
 
 from .models import User
 from .sign_in.access import LAST_PERSON, is_borrowed, last_person_id
@@ -126,11 +127,13 @@ class KeepRefusedPostMiddleware:
         may_keep = _is_same_origin(request) and not _may_be_about_opened_visit(request)
         fields = _fields_to_keep(request) if may_keep else {}
         person = _author(request)
-        kept = bool(person and fields)
+        kept = bool(person and fields and _may_open(person, request))
         if kept:
             path = request.get_full_path() if len(request.get_full_path()) <= 300 else request.path
             refused_posts.keep_refused_post(person, path=path, fields=fields, at=timezone.now())
             self._drop_previous(request, person)
+        elif words := _typed_words(request):
+            return self._show_again(request, words)
         elif refused_to == "csrf":
             return response
         url = reverse("kept") if kept else _page_it_came_from(request)
@@ -139,6 +142,16 @@ class KeepRefusedPostMiddleware:
             query = dict(parse_qsl(urlsplit(response["Location"]).query)) | {"next": url}
             url = f"{refused_to}?{urlencode(query)}"
         return HttpResponseClientRedirect(url) if request.htmx else HttpResponseRedirect(url)
+
+    def _show_again(self, request, words):
+        """Return the typed text to a browser whose author is unknown, because the text is saved nowhere.
+
+        A page with htmx still shows the text. It only needs the status.
+        """
+        if request.htmx:
+            return HttpResponse(status=401)
+        context = {"words": words, "next": _page_it_came_from(request)}
+        return render(request, "accounts/not_sent.html", context, status=403)
 
     def _drop_what_was_sent_again(self, request, response):
         if request.user.is_authenticated and response.status_code < 400:
@@ -178,6 +191,34 @@ def _may_be_about_opened_visit(request):
     A form about such a visit must not be saved for the person who is signed in.
     """
     return bool(request.viewer.opened_by_code) and not request.path.startswith("/desk/")
+
+
+def _typed_words(request):
+    """Return the text that a patron wrote in the refused form. Return "" for forms of the desk.
+
+    On a shared desk computer, the next person must not see the text.
+    """
+    if request.path.startswith("/desk/") or not _is_same_origin(request):
+        return ""
+    with suppress(SuspiciousOperation, MultiPartParserError, UnreadablePostError):
+        return clean(request.POST.get("body") or request.POST.get("comment") or "", multiline=True)
+    return ""
+
+
+def _may_open(person, request):
+    """Return whether the object that the refused form is about belongs to this person, or to nobody.
+
+    A sign-in on this browser may have ended before someone else opened a visit with a code. A form about this
+    visit must not be saved for the person who was signed in.
+    """
+    match = request.resolver_match
+    if match is None or not hasattr(match.func, "opens"):
+        return True
+    if match.func.opens is None:
+        return False
+    viewer = request.viewer.__class__(person, ())
+    rows = match.func.opens.objects.belonging_to(viewer)
+    return rows.filter(public_id=match.kwargs["public_id"]).exists()
 
 
 def _is_same_origin(request):

@@ -243,24 +243,31 @@ def safe_next(request):
     return going_to if safe and going_to.isprintable() and going_to.startswith("/") else ""
 
 
-def sign_in_to_open(view):
+def sign_in_to_open(model=None):
     """Send signed-out people to the sign-in page if the view raises Http404.
 
     Use this decorator for pages of patrons. Links in emails lead to such pages, and the reader may be signed
     out by then. The response is the same whether the object doesn't exist or belongs to somebody else. After
     signing in, the person sees the page or a 404.
+
+    `model` is the model of the object in the URL. If somebody sent a form to the view, the text is saved for
+    its author only if the object belongs to the author. Without a model, no text is saved.
     """
 
-    @wraps(view)
-    def guarded(request, *args, **kwargs):
-        try:
-            return view(request, *args, **kwargs)
-        except Http404:
-            if request.user.is_authenticated:
-                raise
-            return redirect_to_login(request.get_full_path())
+    def decorate(view):
+        @wraps(view)
+        def guarded(request, *args, **kwargs):
+            try:
+                return view(request, *args, **kwargs)
+            except Http404:
+                if request.user.is_authenticated:
+                    raise
+                return redirect_to_login(request.get_full_path())
 
-    return guarded
+        guarded.opens = model
+        return guarded
+
+    return decorate
 
 
 def reauthentication_required(view):

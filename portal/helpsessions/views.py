@@ -35,14 +35,14 @@ def help_sessions(request):
     )
 
 
-@sign_in_to_open
+@sign_in_to_open(HelpSession)
 @require_safe
 def help_session(request, public_id):
     """Show one visit."""
     return _page(request, public_id)
 
 
-@sign_in_to_open
+@sign_in_to_open(HelpSession)
 @require_POST
 def session_outcome(request, public_id):
     """Save a reply to one of the questions about the whole visit."""
@@ -55,7 +55,7 @@ def session_outcome(request, public_id):
     return _page(request, public_id, partial="outcome")
 
 
-@sign_in_to_open
+@sign_in_to_open(HelpSession)
 @require_POST
 def all_helped(request, public_id):
     """Save the verdict "helped" for all items that have no verdict yet."""

@@ -30,7 +30,7 @@ def saved(request):
     return _page(request)
 
 
-@sign_in_to_open
+@sign_in_to_open()
 @require_POST
 def save_item(request, public_id):
     """Save an item that was recommended to the viewer.
@@ -56,7 +56,7 @@ def save_item(request, public_id):
     return redirect(f"{back}#rec-{recommendation.public_id}" if back else "saved")
 
 
-@sign_in_to_open
+@sign_in_to_open(SavedItem)
 @require_POST
 def remove_saved(request, public_id):
     """Remove an item from the list."""

@@ -35,7 +35,8 @@
   // The body of a 429 says when the person can try again.
   document.addEventListener("htmx:responseError", event => {
     const { status, responseText } = event.detail.xhr;
-    showFailure(event, status === 429 && responseText || document.body.dataset.failed);
+    const { failed, refused } = document.body.dataset;
+    showFailure(event, status === 429 && responseText || status === 401 && refused || failed);
   });
   document.addEventListener("htmx:afterSwap", () => document.getElementById("failed")?.remove());
 

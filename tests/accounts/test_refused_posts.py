@@ -1,11 +1,16 @@
+import uuid
+
 import pytest
 import time_machine
+from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import RefusedPost, User
 from accounts.patron import refused_posts
+from portal.helpsessions import handover
+from tests.factories import HelpSessionFactory, MessageFactory, code_for, recommend_in
 
 pytestmark = pytest.mark.django_db
 OURS = {"headers": {"sec-fetch-site": "same-origin"}}
@@ -41,6 +46,114 @@ def test_refused_form_is_saved_and_shown_to_its_author_after_sign_in(expired_bro
     assert 'action="/desk/record/"' in page
     assert "And &lt;more&gt; of it." in page
     assert page.count('name="items"') == 2
+
+
+@pytest.fixture
+def visit(patron, staff, branch):
+    """Return a visit of the patron and its conversation."""
+    session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
+    return session, MessageFactory(conversation__help_session=session).conversation
+
+
+@pytest.fixture
+def visit_by_code(staff, branch):
+    """Return a visit that is in nobody's account, its conversation, and its code."""
+    session = HelpSessionFactory(staff=staff, branch=branch)
+    return session, MessageFactory(conversation__help_session=session).conversation, code_for(session)
+
+
+def reply(browser, conversation, **headers):
+    fields = {"body": "Is it on Thursday?", "client_token": uuid.uuid4(), "sequence": 0}
+    return browser.post(
+        reverse("reply", args=[conversation.public_id]), fields, headers=OURS["headers"] | headers
+    )
+
+
+def shows_text_again(response):
+    page = response.content.decode()
+    return response.status_code == 403 and 'id="not-sent"' in page and "Is it on Thursday?" in page
+
+
+def test_reply_of_a_patron_whose_session_has_ended_is_saved_for_the_patron(client, patron, visit, sign_in):
+    sign_in(client, patron)
+    client.get(reverse("me"))
+    client.session.flush()
+    assert reply(client, visit[1])["Location"] == "/sign-in/?next=%2Fkept%2F"
+    assert RefusedPost.objects.get().person == patron
+
+
+def test_reply_from_an_unknown_browser_is_shown_again_and_not_saved(visit):
+    assert shows_text_again(reply(Client(), visit[1]))
+    assert not RefusedPost.objects.exists()
+
+
+def test_follow_up_question_from_an_unknown_browser_is_shown_again_and_not_saved(visit):
+    page = Client().post(
+        reverse("ask_about_session", args=[visit[0].public_id]), {"body": "Is it on Thursday?"}, **OURS
+    )
+    assert shows_text_again(page)
+    assert not RefusedPost.objects.exists()
+
+
+def test_comment_on_an_item_from_an_unknown_browser_is_shown_again_and_not_saved(visit):
+    [recommendation] = recommend_in(visit[0], 1)
+    fields = {"verdict": "helped", "comment": "Is it on Thursday?"}
+    assert shows_text_again(
+        Client().post(reverse("verdict", args=[recommendation.public_id]), fields, **OURS)
+    )
+    assert not RefusedPost.objects.exists()
+
+
+def test_reply_after_the_code_was_revoked_is_shown_again_and_not_saved(visit_by_code, staff, show_code):
+    session, conversation, code = visit_by_code
+    browser = show_code(Client(), code)
+    handover.revoke_codes(session, by=staff, at=timezone.now())
+    assert shows_text_again(reply(browser, conversation))
+    assert not RefusedPost.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["ask", "send_question"])
+def test_question_with_an_expired_csrf_token_from_an_unknown_browser_is_shown_again(library, name):
+    browser = Client(enforce_csrf_checks=True)
+    assert shows_text_again(browser.post(reverse(name), {"body": "Is it on Thursday?"}, **OURS))
+    assert not RefusedPost.objects.exists()
+
+
+def test_text_that_another_site_sends_is_not_shown(visit):
+    page = reply(Client(enforce_csrf_checks=True), visit[1], **{"sec-fetch-site": "cross-site"})
+    assert page.status_code == 403
+    assert "Is it on Thursday?" not in page.content.decode()
+
+
+def test_text_of_the_desk_is_not_shown_again_because_the_computer_may_be_shared(staff, visit):
+    url = reverse("desk_reply", args=[visit[1].public_id])
+    page = Client(enforce_csrf_checks=True).post(url, {"body": "Is it on Thursday?"}, **OURS)
+    assert "Is it on Thursday?" not in page.content.decode()
+
+
+def test_page_keeps_the_text_itself_if_htmx_sent_it_from_an_unknown_browser(visit):
+    response = reply(Client(), visit[1], **{"HX-Request": "true"})
+    assert (response.status_code, response.content) == (401, b"")
+    assert not RefusedPost.objects.exists()
+
+
+@pytest.mark.parametrize("session_has_ended", [True, False])
+def test_reply_of_a_viewer_by_code_is_not_saved_for_the_person_who_was_signed_in_before(
+    client, patron, staff, sign_in, show_code, visit_by_code, session_has_ended
+):
+    sign_in(client, patron)
+    client.get(reverse("me"))
+    client.session.flush()
+    del client.cookies[settings.SESSION_COOKIE_NAME]
+    session, conversation, code = visit_by_code
+    show_code(client, code)
+    assert client.get(conversation.get_absolute_url()).status_code == 200
+    if session_has_ended:
+        client.session.flush()
+    else:
+        handover.revoke_codes(session, by=staff, at=timezone.now())
+    assert shows_text_again(reply(client, conversation))
+    assert not RefusedPost.objects.exists()
 
 
 def test_refused_form_is_saved_without_null_characters(expired_browser):

@@ -63,7 +63,7 @@ expect.set_options(timeout=TIMEOUT)
 # Some tests provoke errors on purpose: refused requests and a missing network.
 EXPECTED_ERRORS = re.compile(
     "Failed to load resource: (the server responded with a status of 4|net::ERR_INTERNET_DISCONNECTED)"
-    "|htmx:(afterRequest|sendError)"
+    "|htmx:(afterRequest|sendError)|Response Status Error Code 401"
     # A browser that is offline looks for a newer service worker, and logs this error.
     "|An unknown error occurred when fetching the script"
 )

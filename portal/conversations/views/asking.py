@@ -191,7 +191,7 @@ def discard_question(request):
     return redirect("home")
 
 
-@sign_in_to_open
+@sign_in_to_open(HelpSession)
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask_about_session(request, public_id):
     """Ask about a visit."""
@@ -208,7 +208,7 @@ def ask_about_session(request, public_id):
     )
 
 
-@sign_in_to_open
+@sign_in_to_open(Recommendation)
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask_about_item(request, public_id):
     """Ask about a recommended item. On GET, redirect to the conversation about the item if there is one."""

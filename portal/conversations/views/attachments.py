@@ -14,7 +14,7 @@ from portal.conversations.models import Conversation, Draft, Side
 from portal.conversations.views import attaching
 
 
-@sign_in_to_open
+@sign_in_to_open(Conversation)
 @require_POST
 def attach(request, public_id):
     """Add files to the patron's composer, or remove a file from it."""
@@ -46,7 +46,7 @@ def attach(request, public_id):
     )
 
 
-@sign_in_to_open
+@sign_in_to_open(Conversation)
 @require_safe
 def attachment(request, public_id, file_id):
     """Return a file that the viewer may open."""

@@ -37,7 +37,7 @@ def conversations(request):
     return render_page(request, "conversations/all.html", context)
 
 
-@sign_in_to_open
+@sign_in_to_open(Conversation)
 @require_safe
 def conversation(request, public_id):
     """Show the latest messages of the conversation, including the unread messages.
@@ -65,7 +65,7 @@ def conversation(request, public_id):
     return _respond(request, conversation, part, now)
 
 
-@sign_in_to_open
+@sign_in_to_open(Conversation)
 @background_request
 @require_safe
 def conversation_news(request, public_id):
@@ -97,7 +97,7 @@ def not_found_if_erased(view):
     return guarded
 
 
-@sign_in_to_open
+@sign_in_to_open(Conversation)
 @require_POST
 @not_found_if_erased
 def reply(request, public_id):
@@ -157,7 +157,7 @@ def _not_sent_form(typed):
     return form
 
 
-@sign_in_to_open
+@sign_in_to_open(Conversation)
 @require_POST
 def conversation_draft(request, public_id):
     """Save the patron's draft."""
@@ -174,7 +174,7 @@ def conversation_draft(request, public_id):
     )
 
 
-@sign_in_to_open
+@sign_in_to_open(Conversation)
 @require_POST
 @not_found_if_erased
 def close_conversation(request, public_id):

@@ -88,7 +88,7 @@ def _of_the_adult(until):
     ]
 
 
-@access.sign_in_to_open
+@access.sign_in_to_open(HelpSession)
 @require_http_methods(["GET", "HEAD", "POST"])
 def keep_session(request, public_id):
     """Explain on GET what keeping the visit means. Keep the visit in the person's account on POST.

@@ -17,7 +17,7 @@ from portal.htmx import back_to
 from recommendations.models import Recommendation
 
 
-@sign_in_to_open
+@sign_in_to_open(Recommendation)
 @require_http_methods(["GET", "HEAD", "POST"])
 def verdict(request, public_id):
     """Show the item and the questions about it on GET. Save the verdict on POST.

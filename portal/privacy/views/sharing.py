@@ -13,7 +13,7 @@ from portal.helpsessions.models import HelpSession
 from portal.privacy import sharing
 
 
-@sign_in_to_open
+@sign_in_to_open(HelpSession)
 @require_POST
 def stop_keeping(request, public_id):
     """Remove the visit from the viewer's account. The other person, child or adult, still has the visit."""
@@ -25,7 +25,7 @@ def stop_keeping(request, public_id):
     return redirect("home")
 
 
-@sign_in_to_open
+@sign_in_to_open(HelpSession)
 @require_POST
 def stop_sharing(request, public_id):
     """Remove the visit from the adult's account, because the child asks for that."""
