@@ -14,9 +14,9 @@ DEMO := DATA_DIR=var/demo AFTERWORD_MODE=demo
 help:
 	@echo "make demo         run a demo library; with HOST=0.0.0.0 a phone can open it, and PORT=8080 sets the port"
 	@echo "make demo-reset   delete the demo library and run a new one"
-	@echo "make test         run all tests, on SQLite and on the PostgreSQL at TEST_DATABASE_URL"
+	@echo "make test         run the tests, on SQLite and on the PostgreSQL at TEST_DATABASE_URL"
 	@echo "make test-quick   run the tests that fit into a minute, on SQLite and without browsers"
-	@echo "make test-long    run what takes long: many more rounds of races, and all tests on PostgreSQL"
+	@echo "make test-long    run what takes long: axe on every page, more rounds of races, all tests on PostgreSQL"
 	@echo "make test-newest  run the tests on the newest Django; needs Python 3.12 or 3.13"
 	@echo "make check        check format, lint, types, imports, migrations, settings, templates, documents and translations"
 	@echo "make fix          format the code, and fix what can be fixed automatically"
@@ -43,7 +43,6 @@ help:
 
 # Compressing the static files is the slowest part of the start, so it runs only when they change.
 var/demo/static/staticfiles.json: .venv/running $(shell find static -type f)
-	@mkdir -p var/demo
 	@$(DEMO) $(PY) manage.py collectstatic --noinput --verbosity 0
 	@touch $@
 

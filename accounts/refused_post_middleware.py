@@ -14,7 +14,7 @@ from django.http import HttpResponse, HttpResponseRedirect, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.middleware.csrf import CsrfViewMiddleware
 from django.shortcuts import render, resolve_url
-from django.urls import reverse
+from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
@@ -194,11 +194,12 @@ def _may_be_about_opened_visit(request):
 
 
 def _typed_words(request):
-    """Return the text that a patron wrote in the refused form. Return "" for forms of the desk.
+    """Return the text that a patron wrote in the refused form.
 
-    On a shared desk computer, the next person must not see the text.
+    Return "" for forms of the desk and on shared desk computers, because the next person must not see the
+    text.
     """
-    if request.path.startswith("/desk/") or not _is_same_origin(request):
+    if request.path.startswith("/desk/") or DESK_TOKEN in request.COOKIES or not _is_same_origin(request):
         return ""
     with suppress(SuspiciousOperation, MultiPartParserError, UnreadablePostError):
         return clean(request.POST.get("body") or request.POST.get("comment") or "", multiline=True)
@@ -206,13 +207,17 @@ def _typed_words(request):
 
 
 def _may_open(person, request):
-    """Return whether the object that the refused form is about belongs to this person, or to nobody.
+    """Return whether the refused form may be saved for this person.
 
-    A sign-in on this browser may have ended before someone else opened a visit with a code. A form about this
-    visit must not be saved for the person who was signed in.
+    A sign-in on this browser may have ended before someone else opened a visit with a code. So a form about a
+    visit, an item or a conversation is saved only if this person may open it.
     """
-    match = request.resolver_match
-    if match is None or not hasattr(match.func, "opens"):
+    try:
+        # A middleware may have refused the request before Django resolved its path.
+        match = request.resolver_match or resolve(request.path_info)
+    except Resolver404:
+        return False
+    if not hasattr(match.func, "opens"):
         return True
     if match.func.opens is None:
         return False

@@ -32,6 +32,7 @@ def settings_are_safe(app_configs=None, **kwargs):
                 id="afterword.E001",
             )
         )
+    # The web server reports all problems at once, before PortalConfig.ready() looks at the folder.
     if problem := make_data_folder(settings.DATA_DIR):
         errors.append(checks.Error(problem, hint=FIX, id="afterword.E023"))
     rules = [*_ils_rules(), *_sso_rules(), *([] if settings.LOCAL else _production_rules())]

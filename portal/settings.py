@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from portal.env import env, env_flag, env_list, env_number, env_pairs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = Path(env("DATA_DIR", BASE_DIR / "var"))
+DATA_DIR = Path(env("DATA_DIR") or BASE_DIR / "var")
 # The privacy page promises that backups are kept only for this time. `manage.py backup` deletes older ones.
 BACKUPS_KEPT = timedelta(days=env_number("BACKUPS_KEPT_DAYS", 30, least=1))
 

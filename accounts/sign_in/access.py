@@ -246,8 +246,8 @@ def safe_next(request):
 def sign_in_to_open(model=None):
     """Send signed-out people to the sign-in page if the view raises Http404.
 
-    Use this decorator for pages of patrons. Links in emails lead to such pages, and the reader may be signed
-    out by then. The response is the same whether the object doesn't exist or belongs to somebody else. After
+    Use this decorator for pages of patrons. People may be signed out when they open a link from
+    an email. The response is the same whether the object doesn't exist or belongs to somebody else. After
     signing in, the person sees the page or a 404.
 
     `model` is the model of the object in the URL. If somebody sent a form to the view, the text is saved for
@@ -264,7 +264,7 @@ def sign_in_to_open(model=None):
                     raise
                 return redirect_to_login(request.get_full_path())
 
-        guarded.opens = model
+        guarded.opens = model  # type: ignore[attr-defined]  # functions in the stubs have no such attribute
         return guarded
 
     return decorate

@@ -1,4 +1,4 @@
-"""The title of the sign-in pages, if the person wanted to open another page and is signed out."""
+"""Choose the title of the sign-in page from the page that the person tried to open."""
 
 from urllib.parse import urlsplit
 
@@ -21,9 +21,10 @@ TITLES = {
 
 
 def wanted_page(request):
-    """Return the context of a sign-in page: the path of the wanted page, and the title that fits this page.
+    """Return `next`, the path of the page to open after signing in, and `wanted`, the title for this page.
 
-    Both can be empty. Then the person opened the sign-in page itself.
+    `next` is empty if the person opened the sign-in page itself. `wanted` is empty for pages without a title
+    of their own, too.
     """
     path = safe_next(request)
     try:

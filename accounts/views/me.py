@@ -20,7 +20,7 @@ from accounts.sign_in.single_sign_on import linked_accounts, sign_on_name
 def me(request):
     """Show the person's account. A POST changes the name.
 
-    A viewer by code can open the page to choose a language, and to end the viewing on this device.
+    A viewer by code can open the page to choose a language, and to remove the visits from this browser.
     """
     if not request.viewer or (request.method == "POST" and not request.user.is_authenticated):
         return redirect_to_login(request.get_full_path())

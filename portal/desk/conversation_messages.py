@@ -4,7 +4,7 @@ import datetime
 
 from django.utils.translation import gettext as _
 
-from portal.conversations.models import Conversation, DeskEvent
+from portal.conversations.models import Conversation
 from portal.templatetags.portal import waited
 
 A_MOMENT = datetime.timedelta(minutes=2)
@@ -22,27 +22,28 @@ def taken_words(conversation, assignee, at):
 
     The message says who made the change. `assignee` is the new assignee, or None if nobody is assigned now.
     """
-    if assignee is None:
-        return _("Nobody is assigned any more. Nothing was changed. Check the conversation and try again.")
     assigned_at = Conversation.objects.get(pk=conversation.pk).assigned_at
-    changes = conversation.desk_events.filter(kind__in=[DeskEvent.Kind.TAKEN, DeskEvent.Kind.ASSIGNED])
-    latest = changes.select_related("by").order_by("at", "pk").last()
+    if assignee is None or assigned_at is None:
+        return _("Nobody is assigned any more. Nothing was changed. Check the conversation and try again.")
+    change = conversation.desk_events.filter(to=assignee, at=assigned_at).select_related("by").last()
     names = {"name": assignee.display_name, "time": waited(assigned_at)}
-    if latest and latest.kind == DeskEvent.Kind.TAKEN and latest.by == assignee:
+    is_new = at - assigned_at < A_MOMENT
+    if change is None or change.by is None:
+        # The conversation got this assignee in a merge, or the colleague's record was erased.
+        words = _("This conversation is now assigned to %(name)s. Nothing was changed.")
+    elif change.by == assignee:
         words = (
             _("%(name)s took this conversation a moment ago. Nothing was changed.")
-            if at - assigned_at < A_MOMENT
+            if is_new
             else _("%(name)s took this conversation %(time)s ago. Nothing was changed.")
         )
-    elif latest and latest.by and latest.to == assignee:
-        names["by"] = latest.by.display_name
+    else:
+        names["by"] = change.by.display_name
         words = (
             _("%(by)s assigned this conversation to %(name)s a moment ago. Nothing was changed.")
-            if at - assigned_at < A_MOMENT
+            if is_new
             else _("%(by)s assigned this conversation to %(name)s %(time)s ago. Nothing was changed.")
         )
-    else:
-        words = _("This conversation is now assigned to %(name)s. Nothing was changed.")
     return words % names
 
 

@@ -12,19 +12,20 @@ from recommendations.models import QuestionType
 def defaults(user, library, at, *, shared_desk=None):
     """Return initial values with the current date and hour.
 
-    The mode and branch are those of the user's latest session of this day. Other values never carry over,
-    because staff would not notice a wrong value. A shared desk computer uses its own branch.
+    The mode and branch are those of the user's latest session of this day. Nothing else is copied, because
+    staff could overlook a wrong value. On a shared desk computer, the branch is the computer's, if the user
+    works there.
     """
     now = at.astimezone(library.zone)
     latest = _latest_session(user, now.date()) or {}
-    wanted = [shared_desk.branch_id if shared_desk else None, latest.get("branch"), *user.desk_branch_ids]
+    branch_ids = [shared_desk.branch_id if shared_desk else None, latest.get("branch"), *user.desk_branch_ids]
     return {
         "token": uuid.uuid4(),
         "people": 1,
         "happened_on": now.date(),
         "hour": now.hour,
         "language": library.language,
-        "branch": next((branch for branch in wanted if branch in user.desk_branch_ids), None),
+        "branch": next((branch for branch in branch_ids if branch in user.desk_branch_ids), None),
         "mode": latest.get("mode", HelpSession.Mode.IN_PERSON),
         "question_type": QuestionType.REFERENCE,
     }

@@ -7,7 +7,7 @@ from recommendations.models import QuestionType
 
 from . import handover
 from .models import ClaimCode, HelpSession, SessionNote, SessionRecommendation, UnfinishedForm
-from .unfinished import day_and_hour, get_or_begin
+from .unfinished import day_and_hour, get_or_create_session
 
 
 @staff_action
@@ -23,8 +23,8 @@ def record(*, by, at, **fields):
 def record_and_hand_over(*, by, at, **fields):
     """Record a help session, make a code for its patron, and return (the session, the code).
 
-    The code is None if the child gets only paper, if the session has the code of a code card, or if the form
-    was sent twice. `fields` are the other arguments of `_record`.
+    The code is None if the child gets only paper, if the session has the code of a code card, or if the
+    session was recorded before. `fields` are the other arguments of `_record`.
     """
     help_session, is_new = _record(by=by, at=at, **fields)
     if not is_new:
@@ -89,7 +89,7 @@ def _record(
     if unfinished:
         help_session, created = HelpSession.objects.select_for_update().get(pk=unfinished.pk), False
     else:
-        help_session, created = get_or_begin(token, by=by, at=at, **fields)
+        help_session, created = get_or_create_session(token, by=by, at=at, **fields)
     if not created:
         if help_session.status == HelpSession.Status.RECORDED:
             return help_session, False

@@ -19,14 +19,14 @@ def start_unfinished(*, by, at, branch, fields, token=None):
     `fields` are the fields of the form as they were typed. If the same `token` is sent twice, only one
     session is begun.
     """
-    status = HelpSession.Status.UNFINISHED
-    begun = {"status": status, "branch": branch, **day_and_hour(at)}
-    help_session, _created = get_or_begin(token, by=by, at=at, **begun)
+    help_session, _created = get_or_create_session(
+        token, by=by, at=at, status=HelpSession.Status.UNFINISHED, branch=branch, **day_and_hour(at)
+    )
     save_unfinished(help_session, fields=fields, at=at)
     return help_session
 
 
-def get_or_begin(token, *, by, at, **fields):
+def get_or_create_session(token, *, by, at, **fields):
     """Lock the session with this token, or create a session with these fields. Return (session, created).
 
     The session may exist already, because another request may have sent the same form.

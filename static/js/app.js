@@ -81,11 +81,13 @@
   });
   document.addEventListener("click", event => event.target.closest("#arrived a")?.remove());
 
-  // When the person signs out or leaves, the drafts that drafts.js has stored in this browser are deleted. Other open
-  // tabs hear of it by a storage event, and store nothing more.
+  // When the person signs out or leaves, the drafts that drafts.js has stored in this browser are deleted. After
+  // signing out, this tab stores nothing more. A storage event tells the other open tabs, which do the same.
   document.addEventListener("submit", event => {
     if (!event.target.matches("[action$='/sign-out/'], [action$='/leave/']")) return;
     try { for (const key of Object.keys(localStorage)) if (key.startsWith("draft ")) localStorage.removeItem(key); } catch {}
+    if (event.target.matches("[action$='/leave/']")) return;
+    document.documentElement.dataset.signedOut = "";
     try { localStorage.setItem("signed-out", "1"); localStorage.removeItem("signed-out"); } catch {}
   });
   addEventListener("storage", event => { if (event.key === "signed-out") document.documentElement.dataset.signedOut = ""; });

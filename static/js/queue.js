@@ -40,7 +40,9 @@
   });
 
   // Going back to the queue selects the same row. The browser stores only the address and the number of the row.
-  const storePlace = () => "signedOut" in document.documentElement.dataset || sessionStorage.setItem("queue", JSON.stringify([address, rows().indexOf(current)]));
+  const storePlace = () => {
+    if (!("signedOut" in document.documentElement.dataset)) sessionStorage.setItem("queue", JSON.stringify([address, rows().indexOf(current)]));
+  };
   addEventListener("pagehide", storePlace);
   const [storedAddress, index] = JSON.parse(sessionStorage.getItem("queue") || "[]");
   if (storedAddress === address && index >= 0 && rows().length && !document.querySelector("#error-summary")) go(rows()[Math.min(index, rows().length - 1)]);

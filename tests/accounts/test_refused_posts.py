@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from accounts.models import RefusedPost, User
 from accounts.patron import refused_posts
+from accounts.staff.desk_lock import DESK_TOKEN
 from portal.helpsessions import handover
-from tests.factories import HelpSessionFactory, MessageFactory, code_for, recommend_in
+from tests.factories import HelpSessionFactory, MessageFactory, QuietSessionFactory, code_for, recommend_in
 
 pytestmark = pytest.mark.django_db
 OURS = {"headers": {"sec-fetch-site": "same-origin"}}
@@ -153,6 +154,40 @@ def test_reply_of_a_viewer_by_code_is_not_saved_for_the_person_who_was_signed_in
     else:
         handover.revoke_codes(session, by=staff, at=timezone.now())
     assert shows_text_again(reply(client, conversation))
+    assert not RefusedPost.objects.exists()
+
+
+def test_text_about_a_quiet_visit_is_not_saved_for_the_person_who_opened_the_visit(
+    client, patron, staff, branch, sign_in, show_code
+):
+    quiet = QuietSessionFactory(staff=staff, branch=branch)
+    conversation = MessageFactory(conversation__help_session=quiet).conversation
+    show_code(sign_in(client, patron), code_for(quiet))
+    assert client.get(conversation.get_absolute_url()).status_code == 200
+    # The patron signs this browser out from another device.
+    client.session.flush()
+    assert shows_text_again(reply(client, conversation))
+    assert not RefusedPost.objects.exists()
+
+
+def test_reply_sent_after_leaving_the_visit_in_another_tab_is_not_saved(
+    client, patron, sign_in, show_code, visit_by_code
+):
+    sign_in(client, patron)
+    client.get(reverse("me"))
+    client.session.flush()
+    del client.cookies[settings.SESSION_COOKIE_NAME]
+    _session, conversation, code = visit_by_code
+    show_code(client, code)
+    client.post(reverse("leave"), **OURS)
+    assert shows_text_again(reply(client, conversation))
+    assert not RefusedPost.objects.exists()
+
+
+def test_shared_desk_computer_shows_no_text_again(visit):
+    browser = Client()
+    browser.cookies[DESK_TOKEN] = "token"
+    assert not shows_text_again(reply(browser, visit[1]))
     assert not RefusedPost.objects.exists()
 
 

@@ -114,11 +114,11 @@ def test_person_is_at_the_wanted_page_after_signing_in(client, addresses, patron
     assert client.get(sign_in_page)["Location"] == addresses["conversation"]
 
 
-def test_viewer_by_code_still_sees_what_the_list_and_account_pages_offer(by_other_code):
+def test_viewer_by_code_can_open_the_list_and_account_pages(by_other_code):
     assert by_other_code.get(reverse("saved")).status_code == 200
     assert by_other_code.get(reverse("me")).status_code == 200
 
 
-def test_open_conversation_reloads_when_its_poll_finds_the_person_signed_out(client, conversation):
+def test_poll_of_a_signed_out_browser_gets_401(client, conversation):
     poll = reverse("conversation_news", args=[conversation.public_id])
     assert client.get(poll, headers={"HX-Request": "true"}).status_code == 401

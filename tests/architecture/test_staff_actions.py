@@ -40,7 +40,7 @@ WITHOUT_A_LOCK = {
     "portal.helpsessions.handover.make_code": "called by actions that hold the lock",
     "portal.helpsessions.handover.mark_handed_over_on_paper": "called by actions that hold the lock",
     "portal.helpsessions.keeping.keep": "patrons keep their visits",
-    "portal.helpsessions.unfinished.get_or_begin": "called by actions that hold the lock",
+    "portal.helpsessions.unfinished.get_or_create_session": "called by actions that hold the lock",
     "portal.privacy.merging.merge_people": "called by merge_for_a_day",
     "portal.privacy.sharing.stop_keeping": "patrons end their own part",
     "portal.privacy.sharing.keep_alone": "the child ends the adult's part",

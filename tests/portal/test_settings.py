@@ -90,7 +90,8 @@ def test_data_folder_that_cannot_be_made_is_reported_with_its_path(tmp_path, com
     assert done.returncode == 1
     assert done.stderr == (
         f"The data folder {folder} can't be made, or this user can't write to it.\n"
-        "Make the folder for the user that runs the portal, or set DATA_DIR to another folder.\n"
+        "Create the folder and let the user that runs the portal write to it, or set DATA_DIR to another "
+        "folder.\n"
     )
 
 

@@ -62,7 +62,7 @@ def _save_and_hand_over(request, draft, token):
 
     Make no code if a child gets only paper, or if the session already has the code of a code card.
     """
-    fields, response = _record_fields(request, draft, token)
+    fields, response = _checked_fields(request, draft, token)
     if response is not None:
         return response
     at = timezone.now()
@@ -74,7 +74,7 @@ def _save_and_hand_over(request, draft, token):
 
 def _save_only(request, draft, token):
     """Record the session, but create no code for the patron."""
-    fields, response = _record_fields(request, draft, token)
+    fields, response = _checked_fields(request, draft, token)
     if response is not None:
         return response
     help_session = actions.record(by=request.user, at=timezone.now(), **fields)
@@ -130,10 +130,10 @@ def _change_items(request, draft, token):
 RECORD_ACTIONS = {"save": _save_and_hand_over, "save_only": _save_only, "later": _finish_later}
 
 
-def _record_fields(request, draft, token):
-    """Return (arguments for recording the session, None).
+def _checked_fields(request, draft, token):
+    """Check the form and attach its code card, and return (arguments for actions.record, None).
 
-    If the form has errors or logs a conversation as a contact, return (None, a response) instead.
+    If the form has errors or has logged a contact, return (None, a response) instead.
     """
     picker = ItemPicker(request.POST)
     are_items_valid = picker.check()

@@ -130,9 +130,16 @@ def test_taking_a_conversation_whose_assignment_was_undone_names_only_the_assign
     taken = desk_actions.assign(conversation, to=coordinator, by=omar, at=timezone.now(), was=omar)
     desk_actions.undo(conversation, done_at=taken.changed_at, by=omar, at=timezone.now())
     page = do(desk, conversation, "take/")
-    assert "Omar Haddad" in page
-    assert "Nothing was changed." in page
+    assert "Omar Haddad took this conversation a moment ago. Nothing was changed." in page
     assert reloaded(conversation).assignee == omar
+
+
+def test_taking_a_conversation_that_got_its_assignee_in_a_merge_names_only_the_assignee(
+    desk, conversation, omar
+):
+    Conversation.objects.filter(pk=conversation.pk).update(assignee=omar, assigned_at=timezone.now())
+    page = do(desk, conversation, "take/")
+    assert "This conversation is now assigned to Omar Haddad. Nothing was changed." in page
 
 
 def test_conversation_of_an_absent_colleague_can_be_taken(desk, conversation, staff, omar):

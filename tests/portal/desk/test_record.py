@@ -35,7 +35,7 @@ def shown(response):
     return response.content.decode()
 
 
-def test_record_form_starts_with_the_defaults(desk, staff, branch):
+def test_record_form_shows_the_mode_and_branch_of_the_days_latest_session(desk, staff, branch):
     HelpSessionFactory(staff=staff, branch=branch, mode="chat", happened_on=datetime.date(2026, 3, 4))
     form = desk.get(RECORD).context["form"]
     assert {name: form[name].value() for name in ("mode", "question_type", "people", "hour", "branch")} == {

@@ -39,7 +39,7 @@ def west(staff):
 
 @pytest.fixture
 def recorded(staff, west):
-    """Record a session at another branch that differs from the defaults in every field."""
+    """Return a function that records a session. All its values differ from the defaults."""
 
     def recorded(day=TODAY, **fields):
         return HelpSessionFactory(
