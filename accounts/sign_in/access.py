@@ -246,9 +246,9 @@ def safe_next(request):
 def sign_in_to_open(model=None):
     """Send signed-out people to the sign-in page if the view raises Http404.
 
-    Use this decorator for pages of patrons. People may be signed out when they open a link from
-    an email. The response is the same whether the object doesn't exist or belongs to somebody else. After
-    signing in, the person sees the page or a 404.
+    Use this decorator for pages of patrons. People may be signed out when they open a link from an email. The
+    response to a GET is the same whether the object doesn't exist or belongs to somebody else. After signing
+    in, the person sees the page or a 404.
 
     `model` is the model of the object in the URL. If somebody sent a form to the view, the text is saved for
     its author only if the object belongs to the author. Without a model, no text is saved.
