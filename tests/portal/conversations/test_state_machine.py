@@ -416,8 +416,12 @@ class TwoConversations(RuleBasedStateMachine):
         if really:
             return
         first, second_ = self.conversations[number], self.conversations[1 - number]
-        unanswered = [since for since in (first.reading()[1], second_.reading()[1]) if since]
+        readings = [first.reading(), second_.reading()]
         self.do(first, lambda row, at: merging.merge(row, into=self.row(second_), by=self.staff[0], at=at))
+        # A snoozed conversation waits for staff from the merge on, even if it was answered.
+        unanswered = [
+            since or self.now for status, since, _turned in readings if since or status == "snoozed"
+        ]
         second_.log = sorted([*first.log, *second_.log], key=lambda entry: entry.at)
         second_.log.append(Entry(self.now, "join", since=min(unanswered, default=None)))
         second_.messages = sorted([*first.messages, *second_.messages], key=lambda found: found[0])
