@@ -69,6 +69,19 @@ def change_logo(library, *, png, by, at):
 
 
 @staff_action
+def hide_first_week(library, *, hidden, by, at):
+    """Hide the list of first steps on the desk's pages, or show it again if `hidden` is False."""
+    library.first_week_hidden_at = at if hidden else None
+    library.save(update_fields=["first_week_hidden_at"])
+    audit.record("changed_library", library, by=by, at=at)
+
+
+def record_backup(*, at):
+    """Note that a backup was made, so that coordinators can see when the last one was."""
+    Library.objects.update(backed_up_at=at)
+
+
+@staff_action
 def add_branch(*, by, at, **fields):
     """Create a branch that is open from Monday to Friday, 9 to 5.
 

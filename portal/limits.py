@@ -105,6 +105,7 @@ LIMITS = {
     ),
     "look_up_by_name": Limit("patrons looked up by letters of their name", "20/h"),
     "hand_over_by_mail": Limit("visits handed over by email", "60/h", "", "5/h", "the address"),
+    "test_email": Limit("emails with which a coordinator tries the email server", "20/h"),
     "invitation": Limit("invitations to work at a desk", "60/h", "", "5/h", "the address"),
 }
 # A count is kept for at most this time.

@@ -95,6 +95,10 @@ class Library(models.Model):
         blank=True,
         help_text="the ILS patron groups whose cards belong to children, one per line",
     )
+    first_week_hidden_at = models.DateTimeField(
+        null=True, blank=True, help_text="when a coordinator hid the list of first steps"
+    )
+    backed_up_at = models.DateTimeField(null=True, blank=True, help_text="when the last backup was made")
 
     class Meta:
         constraints = [

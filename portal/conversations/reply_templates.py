@@ -6,6 +6,7 @@ is used if there is no value: `{patron|neighbor}` becomes "neighbor" if the patr
 
 import re
 import unicodedata
+from contextlib import suppress
 from typing import NamedTuple
 
 from django.conf.locale import LANG_INFO
@@ -57,6 +58,26 @@ def add_template(*, by, at, **fields):
     Raises NameTaken.
     """
     return _write(ReplyTemplate(), by, at, "added_reply_template", fields)
+
+
+@staff_action
+def add_starter_templates(chosen, *, by, at):
+    """Add starter templates for all branches, and return how many were added.
+
+    `chosen` is a list of Starter. A template whose name is taken in its language is left out.
+    """
+    added = 0
+    for starter in chosen:
+        with suppress(NameTaken):
+            _write(ReplyTemplate(), by, at, "added_reply_template", {"branch": None, **starter._asdict()})
+            added += 1
+    return added
+
+
+def taken_names():
+    """Return the set of (language, name in lower case) of the templates that all branches share."""
+    shared = ReplyTemplate.objects.filter(branch=None).values_list("language", "name")
+    return {(language, name.casefold()) for language, name in shared}
 
 
 @staff_action

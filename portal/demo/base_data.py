@@ -54,6 +54,7 @@ def _add_library(builder, at):
         children=Library.Children.SHARED,
         childrens_groups=demo.CHILDRENS_GROUPS,
     )
+    accounts.library.hide_first_week(Library.current(), hidden=True, by=rosa, at=at)
     for key, (name, spanish) in demo.TOPICS.items():
         builder.topics[key] = add_topic(name=name, names={"es": spanish})
 

@@ -11,7 +11,8 @@ from portal.desk.templatetags import desk
 from portal.templatetags import portal as tags
 
 SHOWN_ATTRIBUTES = {"alt", "aria-label", "placeholder", "title"}
-UNREAD = {"script", "style"}
+# The tag <code> contains a command or the answer of a server, which nobody translates.
+UNREAD = {"script", "style", "code"}
 # A translated text may contain these tags. Every other tag ends the text before it.
 INLINE = {"b", "bdi", "strong", "time"}
 MARKED = re.compile("⟦[^⟦⟧]*⟧")

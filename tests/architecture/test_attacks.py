@@ -321,6 +321,7 @@ def mails(world, settings):
         "url": settings.BASE_URL + reverse("erased", args=[world.erasure.public_id]),
     }
     notify("privacy/erased", to="gone@example.org", at=at, language="en", context=receipt)
+    notify("desk/test_email", to="rosa@example.org", at=at, language="en", context={})
     change_in_a_week(world.other_patron, email="new@example.org", at=at)
     return Notification.objects.all()
 

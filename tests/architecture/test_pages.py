@@ -7,6 +7,8 @@ from django.conf.locale import LANG_INFO
 from django.db import models
 from django.template import engines
 
+from portal.conversations.starter_templates import STARTERS
+
 from .guards import sweep
 from .pages import mark_translations, plain_literals
 from .routes import both_owners, owned
@@ -52,6 +54,7 @@ def texts_of_the_data():
         | {settings.SSO["name"]}
         | {name for name, _ in apps.get_model("accounts.Library")._meta.get_field("time_zone").choices}
     )
+    texts |= {line for starter in STARTERS for line in (starter.name, starter.body)}
     texts |= {post.words for post in apps.get_model("accounts.RefusedPost").objects.all()}
     texts |= {
         form

@@ -315,6 +315,17 @@ def build(branch, staff, patron, words):
 
         return do
 
+    def send_test_email(page):
+        page.locator("#send-test").click()
+        page.locator("#email-state .notice").wait_for()
+
+    def choose_no_starter(page):
+        chosen = page.locator("input[name=chosen]:checked")
+        while chosen.count():
+            chosen.first.uncheck()
+        page.locator("#add-starters").click()
+        page.locator("#error-summary").wait_for()
+
     def confirm(page):
         if page.locator("#confirm").count():
             page.locator("#confirm").click()
@@ -734,6 +745,12 @@ def build(branch, staff, patron, words):
         State("desk-join-preview", f"/desk/people/{patron.public_id}/merge/?with={far.public_id}"),
         State("desk-look-ups", "/desk/people/look-ups/"),
         State("desk-settings", "/desk/settings/"),
+        State("desk-first-week", "/desk/settings/first-week/"),
+        State("desk-first-week-email", "/desk/settings/first-week/email/", send_test_email),
+        State("desk-first-week-catalog", "/desk/settings/first-week/catalog/"),
+        State("desk-first-week-backup", "/desk/settings/first-week/backup/"),
+        State("desk-starters", "/desk/settings/templates/starters/"),
+        State("desk-starters-error", "/desk/settings/templates/starters/", choose_no_starter),
         State("desk-library", "/desk/settings/library/"),
         State("desk-branch", f"/desk/settings/branches/of/{branch.slug}/"),
         State("desk-topics", f"/desk/settings/topics/?topic={topic.pk}"),

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .views import branches, library, people, reply_templates, topics
+from .views import branches, first_week, library, people, reply_templates, topics
 
 urlpatterns = [
     path("", library.settings, name="settings"),
@@ -12,9 +12,15 @@ urlpatterns = [
     path("branches/of/<slug:slug>/hours/", branches.branch_hours, name="branch_hours"),
     path("branches/of/<slug:slug>/closed-days/", branches.branch_closed_days, name="branch_closed_days"),
     path("branches/of/<slug:slug>/use/", branches.branch_use, name="branch_use"),
+    path("first-week/", first_week.first_week, name="first_week"),
+    path("first-week/hide/", first_week.hide_first_week, name="hide_first_week"),
+    path("first-week/email/", first_week.first_week_email, name="first_week_email"),
+    path("first-week/catalog/", first_week.first_week_catalog, name="first_week_catalog"),
+    path("first-week/backup/", first_week.first_week_backup, name="first_week_backup"),
     path("topics/", topics.topics, name="topics"),
     path("templates/", reply_templates.reply_templates, name="reply_templates"),
     path("templates/new/", reply_templates.add_reply_template, name="add_reply_template"),
+    path("templates/starters/", first_week.starter_templates, name="starter_templates"),
     path("templates/<uuid:public_id>/", reply_templates.reply_template, name="reply_template"),
     path(
         "templates/<uuid:public_id>/remove/",

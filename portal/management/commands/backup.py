@@ -1,7 +1,9 @@
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 from django.utils import timezone
 
+from accounts.library import record_backup
 from portal import backups
 
 
@@ -28,6 +30,11 @@ class Command(BaseCommand):
             f"{file}: version {manifest['version']}, {manifest['database']}, {manifest['made_at']}. "
             "It contains private data: keep it in a safe place."
         )
+        try:
+            record_backup(at=timezone.now())
+        except DatabaseError:
+            # Before an upgrade, the backup is made with the new code, but the database is not migrated yet.
+            self.stderr.write("The settings pages can't show this backup until you run: manage.py migrate")
         if keep_old:
             return
         for old in backups.remove_old(file, at=timezone.now()):

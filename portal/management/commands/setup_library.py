@@ -63,7 +63,8 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{answers['name']} is set up. {answers['coordinator_name']} can now sign in with "
             f"{answers['coordinator_email']} at {settings.BASE_URL}/sign-in/ and open the desk at "
-            f"{settings.BASE_URL}/desk/. The next step is to add hours and staff in the desk's settings."
+            f"{settings.BASE_URL}/desk/. What to do in the first week is listed at "
+            f"{settings.BASE_URL}/desk/settings/first-week/."
         )
 
     def _answer(self, name, question, default, given, interactive):

@@ -63,7 +63,8 @@ LEFT_OUT = {
     "accounts.Absence": {DESK: "id public_id person first_day last_day cover"},
     "accounts.Library": {
         LIBRARY: "id name time_zone language accent_color logo catalog_link closes_after_days "
-        "released_after_days desk_locks_after_minutes default_branch children childrens_groups"
+        "released_after_days desk_locks_after_minutes default_branch children childrens_groups "
+        "first_week_hidden_at backed_up_at"
     },
     "accounts.Branch": {LIBRARY: "id name slug address phone promise_hours closed_at"},
     "accounts.OpeningHours": {LIBRARY: "id branch weekday opens closes"},

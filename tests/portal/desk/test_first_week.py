@@ -1,0 +1,220 @@
+"""Test the list of first steps that coordinators see, and the pages of its steps."""
+
+import io
+import re
+
+import pytest
+from django.core.management import call_command
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts import library as actions
+from accounts.models import Library
+from portal.conversations.models import ReplyTemplate
+from portal.conversations.reply_templates import unknown_places
+from portal.conversations.starter_templates import STARTERS
+from portal.desk.library.first_week import TEST_EMAIL, steps
+from portal.notifications.actions import mark_delivered, mark_failed, take_next, write
+from portal.notifications.models import Notification
+from tests.factories import (
+    BranchFactory,
+    InvitationFactory,
+    ItemFactory,
+    ReplyTemplateFactory,
+    StaffFactory,
+)
+
+pytestmark = pytest.mark.django_db
+
+WEEK = [(0, "09:00", "17:00")]
+
+
+@pytest.fixture
+def desk(client, coordinator, sign_in, library):
+    return sign_in(client, coordinator)
+
+
+def done():
+    """Return the names of the steps that are done."""
+    return [step.name for step in steps(Library.current()) if step.done]
+
+
+def test_no_step_of_a_new_library_is_done(coordinator, library):
+    assert [step.name for step in steps(library)] == [
+        "hours",
+        "closed-days",
+        "colleague",
+        "logo",
+        "catalog",
+        "templates",
+        "email",
+        "backup",
+    ]
+    assert done() == []
+
+
+def test_hours_are_done_when_the_hours_of_every_branch_in_use_are_saved(coordinator, branch):
+    hill = BranchFactory(name="Hill")
+    BranchFactory(name="Closed long ago", closed_at=timezone.now())
+    actions.change_hours(branch, week=WEEK, by=coordinator, at=timezone.now())
+    assert done() == []
+    assert steps(Library.current())[0].url == f"/desk/settings/branches/of/{hill.slug}/#hours"
+    actions.change_hours(hill, week=WEEK, by=coordinator, at=timezone.now())
+    assert done() == ["hours"]
+
+
+def test_closed_days_are_done_when_a_coming_day_is_added(coordinator, branch, library):
+    today = library.today()
+    actions.add_closed_day(
+        branch, day=today.replace(year=today.year - 1, day=1), reason="", by=coordinator, at=timezone.now()
+    )
+    assert done() == []
+    actions.add_closed_day(branch, day=today, reason="", by=coordinator, at=timezone.now())
+    assert done() == ["closed-days"]
+
+
+def test_colleague_is_done_when_somebody_is_invited(coordinator, branch):
+    InvitationFactory(branch=branch)
+    assert done() == ["colleague"]
+
+
+def test_colleague_is_done_when_a_second_person_works_here(coordinator, branch):
+    gone = StaffFactory(branch=branch)
+    gone.is_active = False
+    gone.save()
+    assert done() == []
+    StaffFactory(branch=branch)
+    assert done() == ["colleague"]
+
+
+def test_logo_catalog_templates_and_backup_are_done_when_there_is_one(coordinator, library, tmp_path):
+    library.logo = "logo/some.png"
+    library.save()
+    assert done() == ["logo"]
+    ItemFactory(retired_at=timezone.now())
+    assert done() == ["logo"]
+    ItemFactory()
+    assert done() == ["logo", "catalog"]
+    ReplyTemplateFactory()
+    assert done() == ["logo", "catalog", "templates"]
+    actions.record_backup(at=timezone.now())
+    assert done() == ["logo", "catalog", "templates", "backup"]
+
+
+def test_email_is_done_when_an_email_was_delivered(coordinator):
+    write(kind="account", to="rosa@example.org", at=timezone.now(), language="en", subject="Code", text="1")
+    assert done() == []
+    mark_delivered(take_next(at=timezone.now()), at=timezone.now())
+    assert done() == ["email"]
+
+
+def test_list_shows_what_is_done_and_every_step_leads_to_a_page(desk, branch, coordinator):
+    ItemFactory()
+    page = desk.get(reverse("first_week")).content.decode()
+    assert "1 of 8 done." in page
+    assert page.count('class="step-mark done"') == 1
+    urls = re.findall(r'id="step-[^"]+" href="([^"#]+)', page)
+    assert [desk.get(url).status_code for url in urls] == [200] * 8
+
+
+def test_list_costs_the_same_queries_with_one_branch_and_with_thirty(desk, branch, django_assert_num_queries):
+    desk.get(reverse("first_week"))
+    with django_assert_num_queries(12):
+        desk.get(reverse("first_week"))
+    BranchFactory.create_batch(30)
+    with django_assert_num_queries(12):
+        desk.get(reverse("first_week"))
+
+
+def test_only_coordinators_see_the_link_until_they_hide_the_list(desk, client, staff, coordinator, sign_in):
+    link = 'id="to-first-week"'
+    assert link in desk.get(reverse("desk")).content.decode()
+    desk.post(reverse("hide_first_week"))
+    assert link not in desk.get(reverse("desk")).content.decode()
+    assert "Show this list" in desk.get(reverse("first_week")).content.decode()
+    desk.post(reverse("hide_first_week"), {"show": "1"})
+    assert link in desk.get(reverse("desk")).content.decode()
+    client.logout()
+    assert link not in sign_in(client, staff).get(reverse("desk")).content.decode()
+
+
+class TestEmail:
+    def test_coordinator_sends_an_email_to_their_own_address(self, desk, coordinator):
+        desk.post(reverse("first_week_email"), {"to": "stranger@example.org"})
+        email = Notification.objects.get()
+        assert (email.kind, email.to_address, email.recipient) == (TEST_EMAIL, coordinator.email, coordinator)
+
+    def test_page_shows_what_became_of_the_email(self, desk, coordinator):
+        url = reverse("first_week_email")
+        desk.post(url)
+        assert "is waiting to be sent" in desk.get(url).content.decode()
+        email = take_next(at=timezone.now())
+        mark_failed(email, at=timezone.now(), error="connection refused <b>")
+        page = desk.get(url).content.decode()
+        assert "We will try again" in page
+        assert "connection refused &lt;b&gt;" in page
+        Notification.objects.update(due_at=timezone.now())
+        mark_delivered(take_next(at=timezone.now()), at=timezone.now())
+        assert f"has accepted the email to {coordinator.email}" in desk.get(url).content.decode()
+
+    def test_page_shows_an_email_that_was_given_up(self, desk):
+        desk.post(reverse("first_week_email"))
+        mark_failed(take_next(at=timezone.now()), at=timezone.now(), error="550 no such user", permanent=True)
+        page = desk.get(reverse("first_week_email")).content.decode()
+        assert "The email was not sent." in page
+        assert "550 no such user" in page
+
+    def test_poll_is_answered_only_when_the_state_has_changed(self, desk):
+        url = reverse("first_week_email")
+        desk.post(url)
+        poll = f"{url}?shown=waiting"
+        assert desk.get(poll, headers={"HX-Request": "true"}).status_code == 204
+        mark_delivered(take_next(at=timezone.now()), at=timezone.now())
+        answer = desk.get(poll, headers={"HX-Request": "true"}).content.decode()
+        assert "has accepted the email" in answer
+        assert "data-poll" not in answer
+        assert "<html" not in answer
+
+    def test_email_of_another_coordinator_is_not_shown(self, desk, client, branch, sign_in, coordinator):
+        desk.post(reverse("first_week_email"))
+        client.logout()
+        other = sign_in(client, StaffFactory(branch=branch, branch__role="coordinator"))
+        assert "is waiting" not in other.get(reverse("first_week_email")).content.decode()
+
+
+def test_backup_command_records_the_time_that_the_settings_show(desk, library, tmp_path):
+    page = desk.get(reverse("first_week_backup")).content.decode()
+    assert "No backup has been made yet." in page
+    call_command("backup", str(tmp_path / "afterword.tar.gz"), stdout=io.StringIO())
+    assert "Last backup:" in desk.get(reverse("first_week_backup")).content.decode()
+
+
+class TestStarterTemplates:
+    def test_starters_have_only_known_placeholders_and_different_names(self):
+        assert [unknown_places(starter.body) for starter in STARTERS] == [[]] * len(STARTERS)
+        assert len({(starter.language, starter.name) for starter in STARTERS}) == len(STARTERS)
+
+    def test_library_language_is_preselected(self, desk):
+        page = desk.get(reverse("starter_templates")).content.decode()
+        chosen = re.findall(r'value="(\d+)"\s+checked', page)
+        assert {STARTERS[int(number)].language for number in chosen} == {"en"}
+        assert len(chosen) == len([starter for starter in STARTERS if starter.language == "en"])
+
+    def test_chosen_templates_are_added_for_all_branches(self, desk):
+        assert desk.post(reverse("starter_templates"), {"chosen": ["0", "2"]}).status_code == 302
+        assert list(ReplyTemplate.objects.values_list("branch", "language", "name", "body")) == sorted(
+            [(None, *STARTERS[0]), (None, *STARTERS[2])], key=lambda row: row[2]
+        )
+
+    def test_template_whose_name_is_taken_stays_as_it_is(self, desk):
+        ReplyTemplateFactory(branch=None, language="en", name=STARTERS[0].name.upper(), body="Ours")
+        page = desk.get(reverse("starter_templates")).content.decode()
+        assert page.count("Already added") == 1
+        desk.post(reverse("starter_templates"), {"chosen": ["0", "1"]})
+        assert set(ReplyTemplate.objects.values_list("body", flat=True)) == {"Ours", STARTERS[1].body}
+
+    @pytest.mark.parametrize("chosen", [[], ["99"], ["x"]])
+    def test_invalid_choice_shows_an_error_and_adds_nothing(self, desk, chosen):
+        page = desk.post(reverse("starter_templates"), {"chosen": chosen})
+        assert 'id="error-summary"' in page.content.decode()
+        assert not ReplyTemplate.objects.exists()
