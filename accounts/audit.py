@@ -7,12 +7,13 @@ from portal.prepared import insert
 from .models import AuditEvent, LookingReason
 
 
-def record(action, subject, *, by, patron=None, at=None, where="", reason=""):
+def record(action, subject, *, by, patron=None, at=None, where="", reason="", results=None):
     """Add one event to the audit trail and return the event.
 
     `subject` is the model instance that was changed or opened. `patron` is the person that the event
     concerns, if any. `where` is the AuditEvent.Where from which staff opened the subject. `reason` is the
-    staff member's reason for looking up the patron. Patrons never see this reason.
+    staff member's reason for looking up the patron. Patrons never see this reason. `results` is the number of
+    results of a search.
     """
     event = AuditEvent(
         at=at or timezone.now(),
@@ -22,6 +23,7 @@ def record(action, subject, *, by, patron=None, at=None, where="", reason=""):
         subject_type=subject._meta.model_name,
         subject=str(getattr(subject, "public_id", subject.pk)),
         where=where,
+        results=results,
     )
     insert(event)
     if reason:

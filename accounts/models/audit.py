@@ -54,6 +54,8 @@ class AuditEvent(models.Model):
         help_text="the page of the desk; blank if unknown",
     )
 
+    results = models.PositiveIntegerField(null=True, help_text="how many results a search had")
+
     objects = AuditEventQuerySet.as_manager()
 
     class Meta:

@@ -1,4 +1,7 @@
-"""The words of people's names, by which the desk finds a person."""
+"""The words of people's names, by which the desk finds a person.
+
+WordQuerySet also serves other models that store the folded words of a row.
+"""
 
 from django.conf import settings
 from django.db import connection, models
@@ -8,7 +11,9 @@ from portal.folding import WORD_MAX, fold
 LAST_CHARACTER = "\U0010ffff"
 
 
-class NameWordQuerySet(models.QuerySet):
+class WordQuerySet(models.QuerySet):
+    """Rows with a field `word`, which contains one folded word."""
+
     def beginning_with(self, letters):
         """Return the words that begin with these letters, which must be folded.
 
@@ -19,18 +24,29 @@ class NameWordQuerySet(models.QuerySet):
             return self.filter(word__gte=letters, word__lt=letters + LAST_CHARACTER)
         return self.filter(word__startswith=letters)
 
+
+class NameWordQuerySet(WordQuerySet):
     def index(self, people):
         """Store the words of these people's current names, and delete the words stored earlier.
 
         Call this method in the transaction that changes the names.
         """
-        words = {person.pk: set(fold(person.name).split()) for person in people}
+        words = {person.pk: words_and_endings(person.name) for person in people}
         self.filter(person__in=words).delete()
         self.bulk_create(NameWord(person_id=pk, word=word) for pk in words for word in sorted(words[pk]))
 
 
+def words_and_endings(name):
+    """Return the set of all words of the name, folded, and of all their endings.
+
+    "O'Sullivan" gives "osullivan", "sullivan", "ullivan" and so on. Any part of a word is the beginning of
+    the word or of one of its endings.
+    """
+    return {word[start:] for word in fold(name).split() for start in range(len(word))}
+
+
 class NameWord(models.Model):
-    """A word of a person's name, folded.
+    """A word of a person's name, folded, or an ending of such a word.
 
     User.save() keeps the words in step with the name. Code that changes names in another way calls `index`.
     """

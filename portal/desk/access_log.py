@@ -91,6 +91,11 @@ def _patrons_of(record, help_session):
     return [person for person in (record.patron, help_session and help_session.shared_with) if person]
 
 
+def log_session_search(request, *, results, at):
+    """Record that the staff member searched the help sessions. The words of the search are not stored."""
+    audit.record("searched_sessions", request.library, by=request.user, at=at, results=results)
+
+
 def log_record_opened(request, person, *, at, reason=""):
     """Record that the staff member opened a person's record, with a reason if they gave one."""
     audit.record(

@@ -5,7 +5,7 @@ from accounts.staff_actions import staff_action
 from recommendations.chosen_items import recommend_chosen
 from recommendations.models import QuestionType
 
-from . import handover
+from . import handover, search
 from .models import ClaimCode, HelpSession, SessionNote, SessionRecommendation, UnfinishedForm
 from .unfinished import day_and_hour, get_or_create_session
 
@@ -103,6 +103,7 @@ def _record(
         SessionRecommendation(help_session=help_session, recommendation=recommendation, position=position)
         for position, recommendation in enumerate(recommendations)
     )
+    search.add_words(help_session, titles=[recommendation.item.title for recommendation in recommendations])
     audit.record("recorded", help_session, by=by, at=at)
     return help_session, True
 

@@ -6,7 +6,7 @@ import uuid
 from accounts.models import LibraryCard
 from recommendations.models import Recommendation
 
-from .models import ClaimCode, HelpSession, SessionNote, UnfinishedForm
+from .models import ClaimCode, HelpSession, SessionNote, SessionWord, UnfinishedForm
 
 # These times are replaced by the hour of the session, because an exact time could reveal the patron.
 ROUNDED = ["created_at", "handed_over_at", "kept_at", "answered_at"]
@@ -53,6 +53,7 @@ def forget(sessions, *, on, zone):
         session.shared_with, session.shared_at, session.is_the_childs_alone = None, None, False
     HelpSession.objects.bulk_update(sessions, CHANGED)
     SessionNote.objects.filter(help_session__in=sessions).delete()
+    SessionWord.objects.filter(help_session__in=sessions).delete()
     UnfinishedForm.objects.filter(help_session__in=sessions).delete()
     ClaimCode.objects.filter(help_session__in=sessions).update(
         state=ClaimCode.State.FORGOTTEN, help_session=None, made_by=None
@@ -66,6 +67,7 @@ def forget_words(help_session):
         reason="", comment=""
     )
     SessionNote.objects.filter(help_session=help_session).delete()
+    SessionWord.objects.filter(help_session=help_session).delete()
 
 
 def _within(passed):

@@ -11,6 +11,8 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Branch, Library, User
+from accounts.models.names import WordQuerySet
+from portal.folding import WORD_MAX
 from portal.templatetags.portal import day_in_a_sentence
 from recommendations.models import QuestionType, Recommendation, Topic
 
@@ -291,6 +293,31 @@ class SessionRecommendation(models.Model):
 
     def __str__(self):
         return f"{self.help_session}: {self.recommendation}"
+
+
+class SessionWord(models.Model):
+    """A folded word of a help session, by which the desk finds the session. See search.py."""
+
+    help_session = models.ForeignKey(HelpSession, on_delete=models.CASCADE, related_name="+", db_index=False)
+    word = models.CharField(max_length=WORD_MAX)
+
+    objects = WordQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["help_session", "word"], name="one_row_per_word_of_a_session")
+        ]
+        indexes = [
+            # Only these operator classes let PostgreSQL use the index for LIKE. SQLite ignores them.
+            models.Index(
+                fields=["word", "help_session"],
+                opclasses=["varchar_pattern_ops", "int8_ops"],
+                name="sessions_by_word",
+            )
+        ]
+
+    def __str__(self):
+        return f"{self.word}, {self.help_session_id}"
 
 
 class UnfinishedForm(models.Model):

@@ -21,7 +21,9 @@ pytestmark = pytest.mark.django_db
 
 
 def words_of(person):
-    return sorted(NameWord.objects.filter(person=person).values_list("word", flat=True))
+    """Return the stored words of the person's name, sorted, without the endings of longer words."""
+    stored = NameWord.objects.filter(person=person).values_list("word", flat=True)
+    return sorted(word for word in stored if not any(each.endswith(word) for each in stored if each != word))
 
 
 @pytest.fixture
@@ -34,6 +36,12 @@ def test_words_of_a_name_are_folded_and_stored_once(library):
     assert words_of(UserFactory(name="Łucja O’Brien-Łucja")) == ["lucja", "obrien"]
     assert words_of(UserFactory(name="李小龍")) == ["小", "李", "龍"]
     assert words_of(UserFactory(name="")) == []
+
+
+def test_every_ending_of_a_word_is_stored_so_that_any_part_of_a_name_is_found(library):
+    person = UserFactory(name="Bo O'Ray")
+    stored = NameWord.objects.filter(person=person).values_list("word", flat=True)
+    assert sorted(stored) == ["ay", "bo", "o", "oray", "ray", "y"]
 
 
 def save(person):

@@ -722,6 +722,7 @@ def build(branch, staff, patron, words):
         ),
         State("desk-erase", f"/desk/conversations/{waiting.public_id}/erase/"),
         State("desk-sessions", "/desk/sessions/"),
+        State("desk-sessions-search-error", "/desk/sessions/?q=how&first_day=2026-03-02&last_day=2026-03-01"),
         State("desk-session", f"/desk/sessions/{kept.public_id}/"),
         State("desk-slip", f"/desk/sessions/{by_code.public_id}/slip/"),
         State("desk-slip-paper-only", f"/desk/sessions/{paper.public_id}/slip/"),

@@ -53,8 +53,9 @@ def by_identifier(text):
 def by_name(letters):
     """Return the people whose name matches, each with the `branch` of their last visit.
 
-    A name matches if each word in `letters` is the beginning of a word in the name. Raises TooMany if too
-    many names match. The query uses the index of NameWord, so it stays fast if there are many people.
+    A name matches if each word in `letters` is part of a word in the name, so "sullivan" finds O'Sullivan.
+    Raises TooMany if too many names match. The query uses the index of NameWord, so it stays fast if there
+    are many people.
     """
     matches = User.objects.filter(is_active=True)
     for word in set(fold(letters).split()):

@@ -47,7 +47,7 @@ class LettersForm(forms.Form):
     """A form that finds a few people by letters of their name. Staff must give a reason."""
 
     letters = TextField(
-        label=_("Name, or the first letters of the first or last name"),
+        label=_("Name, or part of the first or last name"),
         max_length=80,
         help_text=_("At least three letters."),
         error_messages={"required": _("Enter at least three letters of the name.")},

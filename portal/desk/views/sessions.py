@@ -10,8 +10,9 @@ from accounts.sign_in.access import staff_only
 from portal import limits
 from portal.conversations.models import Conversation
 from portal.desk import shown_today
-from portal.desk.access_log import log_opened_by_code, log_session_opened
+from portal.desk.access_log import log_opened_by_code, log_session_opened, log_session_search
 from portal.desk.forms.codes import CodeForm
+from portal.desk.forms.session_search import SessionSearchForm
 from portal.desk.given_items import with_verdict_labels
 from portal.desk.languages import language_name
 from portal.desk.unfinished import with_first_words
@@ -23,12 +24,14 @@ from recommendations.models import Recommendation, topic_names
 
 FILTERS = {"all", "mine", "unfinished"}
 PAGE_SIZE = 30
+# The number of results is not counted beyond this number.
+MAX_COUNTED = 1000
 
 
 @staff_only
 @require_GET
 def desk_sessions(request):
-    """List the sessions. The page also has a field for a code that a patron shows."""
+    """List the sessions, or search them. The page also has a field for a code that a patron shows."""
     return _list(request, CodeForm())
 
 
@@ -107,6 +110,14 @@ def _list(request, form, *, status=200):
     sessions = sessions.unfinished() if show == "unfinished" else sessions.recorded()
     if show == "mine":
         sessions = sessions.filter(staff=request.user)
+    search = SessionSearchForm(request.GET or None, user=request.user)
+    is_search = show != "unfinished" and search.is_search
+    is_first, results = "after" not in request.GET, None
+    if is_search:
+        sessions = search.narrow(sessions)
+        if is_first:
+            results = sessions[: MAX_COUNTED + 1].count()
+            log_session_search(request, results=results, at=timezone.now())
     sessions = sessions.select_related("branch", "staff", "topic", "unfinished_form").prefetch_related(
         Prefetch("claim_codes", ClaimCode.objects.live(timezone.now()), to_attr="live_codes"),
         *topic_names("topic__names"),
@@ -114,11 +125,19 @@ def _list(request, form, *, status=200):
     rows, after = page_of(sessions, "happened_on", request.GET.get("after"), size=PAGE_SIZE)
     if show == "unfinished":
         rows = [with_first_words(draft) for draft in rows]
+    for row in rows:
+        # Staff see only the day, the branch and the topic of a session that a colleague recorded. To read
+        # more, they open it, which the access log records.
+        row.shows_all = row.staff_id == request.user.pk or show == "unfinished"
     context = {
         "rows": rows,
         "after": after,
         "show": show,
         "form": form,
-        "is_first": "after" not in request.GET,
+        "search": search,
+        "is_search": is_search,
+        "results": results,
+        "most": MAX_COUNTED,
+        "is_first": is_first,
     }
     return render_page(request, "desk/sessions.html", context, status=status)

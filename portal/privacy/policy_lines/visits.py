@@ -34,6 +34,13 @@ LINES = {
         exported=True,
         ends_with="helpsessions.HelpSession",
     ),
+    "helpsessions.SessionWord": Line(
+        "a second copy of the words of a visit, for the desk's search",
+        "Kept until the visit is deleted.",
+        "to find it",
+        Group.PARTS,
+        ends_with="helpsessions.HelpSession",
+    ),
     "helpsessions.ClaimCode": Line(
         _("a fingerprint of the code that opens a visit, never the code itself"),
         _("A code works for {0}. Its fingerprint is kept for {1} after the code expires."),

@@ -44,7 +44,7 @@ LEFT_OUT = {
     "socialaccount.SocialToken": {UNUSED: "id app account token token_secret expires_at"},
     "accounts.Consent": {PORTAL: "id", PERSON: "person", OTHERS: "read_by"},
     "accounts.AddressChange": {PERSON: "person", SECRET: "email token_hash"},
-    "accounts.AuditEvent": {PORTAL: "id"},
+    "accounts.AuditEvent": {PORTAL: "id", DESK: "results"},
     "accounts.LookingReason": {DESK: "event patron reason"},
     "accounts.RefusedPost": {SHORT: "id public_id person path fields refused_at"},
     "accounts.Passkey": {
@@ -97,6 +97,7 @@ LEFT_OUT = {
         ELSEWHERE: "created_at",
         FORGOTTEN: "forgotten_on patron_group answered_within",
     },
+    "helpsessions.SessionWord": {PORTAL: "id help_session word"},
     "helpsessions.SessionRecommendation": {PORTAL: "id position"},
     "helpsessions.SessionNote": {DESK: "help_session body author written_at"},
     "helpsessions.UnfinishedForm": {DESK: "help_session fields saved_at"},
@@ -190,7 +191,7 @@ EMPTIED = "it is emptied"
 CHANGED = "it is replaced, so that it leads to nobody"
 
 ERASED = {
-    "accounts.AuditEvent": {STAYS: "id at action subject_type where", EMPTIED: "by patron subject"},
+    "accounts.AuditEvent": {STAYS: "id at action subject_type where results", EMPTIED: "by patron subject"},
     "helpsessions.HelpSession": {
         STAYS: "id status branch service_point happened_on hour mode question_type topic read_level minutes "
         "people language quiet with_child found satisfaction",

@@ -86,7 +86,7 @@ def _open_record(request, public_id):
 
 
 def _others(request, person):
-    """Return the other people whom this staff member found today, sorted by name.
+    """Return the other people whom this staff member found today. The newest record comes first.
 
     Each person has the attribute `masked`, a masked email address.
     """
@@ -96,7 +96,7 @@ def _others(request, person):
         .filter(public_id__in=list(found))
         .exclude(pk__in=[person.pk, request.user.pk])
     )
-    others = list(people.order_by("name", "pk"))
+    others = list(people.order_by("-joined_at", "pk"))
     for other in others:
         other.masked = find.masked(other.email)
     return others

@@ -1,0 +1,214 @@
+"""Test the search for help sessions at the desk, and what its results show."""
+
+import datetime
+import re
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import AuditEvent, Library
+from portal.helpsessions import forgetting, search
+from portal.helpsessions.models import HelpSession, SessionWord
+from tests.factories import (
+    BranchFactory,
+    HelpSessionFactory,
+    SessionNoteFactory,
+    StaffFactory,
+    TopicFactory,
+    recommend_in,
+)
+
+pytestmark = pytest.mark.usefixtures("at_noon")
+LIST = "/desk/sessions/"
+
+
+@pytest.fixture
+def colleague(branch):
+    return StaffFactory(name="Ben Colleague", branch=branch)
+
+
+def visit(**fields):
+    """Return a session whose words are stored, as they are after recording."""
+    items = fields.pop("items", [])
+    session = HelpSessionFactory(**fields)
+    for item in items:
+        recommend_in(session, item=item)
+    search.index(session)
+    return session
+
+
+def found(desk, **asked):
+    """Return the sessions that the search lists, newest first."""
+    return list(desk.get(LIST, asked).context["rows"])
+
+
+def words_of(session):
+    return set(SessionWord.objects.filter(help_session=session).values_list("word", flat=True))
+
+
+def test_words_find_the_question_the_summary_and_titles_of_items(desk, branch, colleague, item):
+    session = visit(
+        branch=branch, staff=colleague, question="Growing ČEŠNJAK?", summary="Two books", items=[item]
+    )
+    visit(branch=branch, staff=colleague, question="Something else")
+    for words in ("cesnjak", "two book", "Mockingbird", "GROW"):
+        assert found(desk, q=words) == [session], words
+    assert found(desk, q="rowing") == []
+
+
+def test_names_and_private_notes_are_not_searched(desk, branch, colleague, patron):
+    session = visit(branch=branch, staff=colleague, patron=patron, question="Bees?")
+    SessionNoteFactory(help_session=session, body="Seemed worried")
+    search.index(session)
+    assert (found(desk, q=patron.name), found(desk, q="worried"), found(desk, q="bees")) == (
+        [],
+        [],
+        [session],
+    )
+
+
+def test_search_stays_within_what_the_staff_member_may_open(desk, staff, branch):
+    here = visit(branch=branch, question="Bees here")
+    own = visit(staff=staff, question="Bees elsewhere, recorded by me")
+    visit(branch=BranchFactory(name="Hill"), question="Bees elsewhere")
+    assert set(found(desk, q="bees")) == {here, own}
+
+
+def test_each_filter_narrows_the_list(desk, branch, colleague, staff):
+    topic = TopicFactory(name="Gardens")
+    session = visit(branch=branch, staff=colleague, topic=topic, mode="phone", happened_on="2026-03-02")
+    other = visit(branch=branch, staff=staff, mode="chat", happened_on="2026-03-03")
+    for asked in (
+        {"topic": topic.pk},
+        {"staff": colleague.public_id},
+        {"mode": "phone"},
+        {"last_day": "2026-03-02"},
+        {"first_day": "2026-03-02", "last_day": "2026-03-02"},
+        {"branch": branch.slug, "mode": "phone"},
+    ):
+        assert found(desk, **asked) == [session], asked
+    assert found(desk, first_day="2026-03-03") == [other]
+    assert found(desk, branch=branch.slug) == [other, session]
+    assert found(desk, show="mine", branch=branch.slug) == [other]
+
+
+def test_quiet_sessions_and_sessions_with_a_child_are_found_only_by_their_day(desk, branch, colleague):
+    topic = TopicFactory(name="Health")
+    fields = {"branch": branch, "staff": colleague, "topic": topic, "question": "Bees?", "mode": "phone"}
+    quiet = visit(quiet=True, happened_on="2026-03-02", **fields)
+    childs = visit(with_child=Library.Children.PAPER, happened_on="2026-03-02", **fields)
+    for asked in (
+        {"q": "bees"},
+        {"topic": topic.pk},
+        {"staff": colleague.public_id},
+        {"mode": "phone"},
+        {"branch": branch.slug},
+        {"first_day": "2026-03-02", "topic": topic.pk},
+    ):
+        assert found(desk, **asked) == [], asked
+    assert set(found(desk, first_day="2026-03-02", last_day="2026-03-02")) == {quiet, childs}
+    assert (words_of(quiet), words_of(childs)) == (set(), set())
+
+
+def test_session_of_a_colleague_shows_only_day_branch_and_topic_until_it_is_opened(
+    desk, branch, colleague, patron
+):
+    session = visit(
+        branch=branch,
+        staff=colleague,
+        patron=patron,
+        topic=TopicFactory(name="Gardens"),
+        question="Secret bees?",
+        happened_on="2026-03-02",
+    )
+    page = desk.get(LIST, {"q": "bees"}).content.decode()
+    row = re.search(r'<ol class="rows">.*?</ol>', page, re.S).group()
+    shown = " ".join(re.sub(r"<[^>]+>", " ", row).split())
+    assert shown == f"Gardens Mon, Mar 2 · {branch.name}"
+    assert patron.name not in page
+    assert "Secret bees?" in desk.get(f"/desk/sessions/{session.public_id}/").content.decode()
+
+
+def test_own_session_shows_its_question_but_no_name(desk, branch, staff, patron):
+    visit(branch=branch, staff=staff, patron=patron, question="My bees?")
+    page = desk.get(LIST).content.decode()
+    assert "My bees?" in page
+    assert patron.name not in page
+
+
+def test_search_is_recorded_with_the_number_of_results_but_without_words(desk, branch, staff):
+    for _number in range(35):
+        visit(branch=branch, question="Bees?")
+    first = desk.get(LIST, {"q": "bees"})
+    assert "35 help sessions found." in first.content.decode()
+    desk.get(LIST, {"q": "bees", "after": first.context["after"]})
+    desk.get(LIST)
+    desk.get(LIST, {"show": "mine"})
+    events = AuditEvent.objects.filter(action="searched_sessions")
+    assert list(events.values_list("by", "results", "at", "patron")) == [(staff.pk, 35, timezone.now(), None)]
+    assert not [value for value in events.values().get().values() if "bees" in str(value)]
+
+
+def test_long_result_is_not_counted_to_its_end(desk, branch, monkeypatch):
+    monkeypatch.setattr("portal.desk.views.sessions.MAX_COUNTED", 2)
+    for _number in range(4):
+        visit(branch=branch, question="Bees?")
+    assert "More than 2 help sessions found." in desk.get(LIST, {"q": "bees"}).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"first_day": "soon"}, "Enter the day as year, month and day"),
+        ({"first_day": "2026-03-03", "last_day": "2026-03-02"}, "This day is before the first day."),
+        ({"q": "x" * 201}, "at most 200"),
+        ({"staff": "00000000-0000-4000-8000-000000000000"}, "not one of the available choices"),
+        ({"branch": "elsewhere"}, "not one of the available choices"),
+    ],
+)
+def test_invalid_search_shows_the_error_and_keeps_what_was_typed(desk, branch, asked, words):
+    visit(branch=branch)
+    page = desk.get(LIST, asked | {"mode": "phone"})
+    assert words in page.content.decode()
+    assert 'value="phone" selected' in page.content.decode()
+    assert not AuditEvent.objects.filter(action="searched_sessions").exists()
+
+
+def test_search_without_a_result_says_what_is_not_searched(desk, branch):
+    page = desk.get(LIST, {"q": "bees"}).content.decode()
+    assert "0 help sessions found." in page
+    assert "No help session matches" in page
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_search_runs_the_same_number_of_queries_for_1_and_30_rows(
+    desk, branch, colleague, rows, django_assert_num_queries
+):
+    topics = TopicFactory.create_batch(rows)
+    for topic in topics:
+        visit(branch=branch, staff=colleague, topic=topic, question="Bees?")
+    desk.get(LIST, {"q": "bees"})
+    with django_assert_num_queries(11):
+        desk.get(LIST, {"q": "bees"})
+
+
+class TestStoredWords:
+    def test_recording_stores_the_words(self, desk, typed):
+        desk.post("/desk/record/", typed(question="Bees?", summary="Two hives"))
+        assert words_of(HelpSession.objects.get()) == {"bees", "two", "hives"}
+
+    def test_forgetting_a_session_deletes_its_words(self, branch, library):
+        session = visit(branch=branch, question="Bees?")
+        forgetting.forget([session], on=datetime.date(2026, 3, 4), zone=library.zone)
+        assert words_of(session) == set()
+
+    def test_forgetting_the_texts_of_a_session_deletes_its_words(self, branch):
+        session = visit(branch=branch, question="Bees?")
+        forgetting.forget_words(session)
+        assert words_of(session) == set()
+
+    def test_words_of_an_earlier_text_are_deleted(self, branch):
+        session = visit(branch=branch, question="Bees?", summary="")
+        session.question = "Wasps?"
+        search.index(session)
+        assert words_of(session) == {"wasps"}
