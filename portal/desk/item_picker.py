@@ -3,7 +3,7 @@
 Staff find an item in the catalog or type it by hand, and can write a reason for each item.
 """
 
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 from django import forms
 from django.core.validators import URLValidator
@@ -126,9 +126,11 @@ class ItemPicker:
         self.rows = _rows(data)
         self.query = clean(data.get("q", ""), max_length=200)
         self.begun = bool(str(data.get("new-title", "")).strip() or str(data.get("new-url", "")).strip())
+        self.keeps_by_hand_open = str(data.get("by-hand", "")) == "open"
         self._data = data
         self._checked = None
         self.new_row = None
+        self.focuses_by_hand = False
 
     @cached_property
     def written(self):
@@ -140,16 +142,18 @@ class ItemPicker:
     def change(self, action):
         """Pick a found item, remove a row or add the typed item, depending on the pressed button.
 
-        `action` names the button: pick-<public id>, remove-<row number>, add_item or find. With find, nothing
-        changes, because the page shows the items that match the query.
+        `action` names the button: pick-<public id>, remove-<row number>, by_hand, add_item or find. With
+        find, nothing changes, because the page shows the items that match the query.
         """
         name, _sep, value = action.partition("-")
         if name == "remove" and value.isdecimal() and len(value) < 5 and int(value) < len(self.rows):
             del self.rows[int(value)]
         elif name == "pick":
             self._pick(uuid_or_none(value))
-        elif action == "add_item":
-            self.take_written()
+        elif action == "by_hand":
+            self._begin_by_hand()
+        elif action == "add_item" and self.take_written():
+            self.written, self.keeps_by_hand_open = TypedItem(initial={"kind": self.rows[-1]["kind"]}), True
 
     def take_written(self):
         """Add the typed item as a row if its fields are valid. Return whether the fields are valid."""
@@ -190,11 +194,24 @@ class ItemPicker:
 
     @property
     def is_untouched(self):
-        return not (self.rows or self.query or self.begun or self._checked)
+        return not (self.rows or self.query or self.is_by_hand_open or self._checked)
 
     @property
-    def query_for_url(self):
-        return quote(self.query)
+    def is_by_hand_open(self):
+        """Return whether the page shows the fields for an item that is typed by hand."""
+        return self.begun or self.keeps_by_hand_open
+
+    @property
+    def focuses_search(self):
+        """Return whether a new picker puts the focus into the search field, and not into another field."""
+        return self.new_row is None and not self.written.errors and not self.focuses_by_hand
+
+    @property
+    def for_url(self):
+        """Return the query of a URL that shows the picker in the same state, or ""."""
+        state = {"q": self.query, "by-hand": "open" if self.keeps_by_hand_open else ""}
+        query = urlencode({name: value for name, value in state.items() if value})
+        return f"?{query}" if query else ""
 
     @property
     def is_full(self):
@@ -204,6 +221,12 @@ class ItemPicker:
         if public_id and str(public_id) not in [row.get("item") for row in self.rows]:
             self._add({"item": str(public_id), "starred": "on"})
         self.query = ""
+
+    def _begin_by_hand(self):
+        """Open the fields for an item that is typed by hand. Its title begins as the words of the search."""
+        self.written.initial["title"] = self.written.initial.get("title") or self.query
+        self.written.fields["kind"].widget.attrs["autofocus"] = True
+        self.query, self.keeps_by_hand_open, self.focuses_by_hand = "", True, True
 
     def _add(self, row):
         if not self.is_full:

@@ -54,12 +54,18 @@
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const chip = event.key === "Escape" && target.closest(".chip[open]");
+    if (chip) {
+      chip.open = false;
+      chip.querySelector("summary").focus();
+      return;
+    }
     if (target.matches("[data-find]")) return onSearchKey(event, target);
     if (target.matches(".found-item")) return onFoundKey(event, target);
     if (event.key === "Enter" && target.matches("[data-form] input:not([type=checkbox])")) {
       event.preventDefault();  // Enter in a text field must not send the form
-      if (target.matches("[data-reason]")) document.getElementById("q")?.focus();
-      else if (target.closest(".by-hand")) document.getElementById("add-item").click();
+      if (target.matches("[data-reason]")) fieldAfter(target)?.focus();
+      else if (target.closest(".by-hand")) addByHand();
       return;
     }
     if (isField(target) || document.body.dataset.keys === "off") return;
@@ -79,10 +85,14 @@
     keys.open = false;
     keys.classList.remove("over");
   };
-  document.addEventListener("click", event => { if (!event.target.closest(".keys")) closeKeys(); });
+  document.addEventListener("click", event => {
+    if (!event.target.closest(".keys")) closeKeys();
+    for (const chip of document.querySelectorAll(".chip[open]")) if (!chip.contains(event.target)) chip.open = false;
+  });
 
-  // Enter searches. When the results are shown, Enter picks the first one, or opens the fields for an item that was
-  // not found. In an empty search field, Enter moves to the next part of the form.
+  // Enter searches. When the results are shown, Enter picks the first item of the catalog. It never picks the button
+  // that adds the words as an item, because staff often press Enter once too often. In an empty search field, Enter
+  // moves to the next part of the form.
   function onSearchKey(event, field) {
     if (event.key === "ArrowDown" && foundItems().length) {
       event.preventDefault();
@@ -91,18 +101,25 @@
       event.preventDefault();
       const searched = document.querySelector("#found [data-query]")?.dataset.query;
       if (!field.value.trim()) document.getElementById(field.form.dataset.after)?.focus();
-      else if (searched === field.value.trim()) foundItems().length ? foundItems()[0].click() : enterByHand(searched);
+      else if (searched === field.value.trim()) foundItems().find(item => item.id !== "by-hand")?.click();
       else htmx.trigger(field, "find-now");
     } else if (event.key === "Escape") {
       document.getElementById("found").replaceChildren();
     }
   }
 
-  function enterByHand(title) {
-    document.querySelector(".by-hand").open = true;
-    document.getElementById("id_new-title").value ||= title;
-    document.getElementById("id_new-kind").focus();
+  // After an item that was typed by hand, staff type the next one. After others, they search again.
+  const fieldAfter = reason => reason.dataset.reason && document.querySelector(".by-hand[open] [name=new-title]") || document.getElementById("q");
+  function addByHand() {
+    const title = document.getElementById("id_new-title");
+    if (title.value.trim()) document.getElementById("add-item").click();
+    else title.focus();
   }
+
+  // Some browsers send the form when Enter is pressed in a select.
+  document.addEventListener("submit", event => {
+    if (event.target.matches("[data-form]") && event.submitter?.tabIndex === -1) event.preventDefault();
+  });
 
   function onFoundKey(event, button) {
     const all = foundItems(), index = all.indexOf(button);

@@ -123,8 +123,7 @@ def _change_items(request, draft, token):
     if picker.written.errors:
         form = record_form(request, initial={**fields, "token": draft.public_id})
         return record_page(request, form, picker, draft=draft, status=422)
-    query = f"?q={picker.query_for_url}" if picker.query_for_url else ""
-    return redirect(f"{url}{query}#items")
+    return redirect(f"{url}{picker.for_url}#items")
 
 
 RECORD_ACTIONS = {"save": _save_and_hand_over, "save_only": _save_only, "later": _finish_later}

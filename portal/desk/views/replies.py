@@ -27,7 +27,7 @@ from .conversation_responses import redirect_to, show_conversation, show_message
 
 # The buttons of the item picker post these values as `action`. The public id of an item follows "pick-", and
 # the number of a row follows "remove-".
-ITEM_ACTIONS = ("find", "add_item", "pick-", "remove-")
+ITEM_ACTIONS = ("find", "by_hand", "add_item", "pick-", "remove-")
 
 
 @staff_only

@@ -31,7 +31,8 @@ def finish_session(request, public_id):
         raise Http404
     fields = saved_fields(draft)
     form = record_form(request, initial={**fields, "token": draft.public_id})
-    return record_page(request, form, ItemPicker({**fields, "q": request.GET.get("q", "")}), draft=draft)
+    shown = {name: request.GET.get(name, "") for name in ("q", "by-hand")}
+    return record_page(request, form, ItemPicker({**fields, **shown}), draft=draft)
 
 
 @staff_only

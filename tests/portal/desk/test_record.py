@@ -457,3 +457,62 @@ def test_visit_recorded_on_a_shared_computer_gets_the_computers_service_point(
     assert session.service_point == service_point
     page = shown(desk.get(reverse("desk_session", args=[session.public_id])))
     assert ("Front desk" in page) == bool(service_point)
+
+
+def test_unfinished_visits_are_listed_once_in_a_chip_with_their_number(desk, typed):
+    for question in ("First half", "Second half"):
+        desk.post(RECORD, typed(action="later", question=question))
+    for page in (desk.get(RECORD), desk.get("/desk/")):
+        chip = re.search(r'<details class="chip" id="tray">.*?</details>', shown(page), re.DOTALL)
+        assert " ".join(re.sub("<[^>]+>", " ", chip[0]).split()).startswith(
+            "Finish later 2 unfinished help sessions"
+        )
+        for words in ("Finish later", "First half", "Second half"):
+            assert shown(page).count(words) == 1
+            assert words in chip[0]
+
+
+def test_page_without_unfinished_visits_has_no_chip(desk):
+    assert "Finish later" not in shown(desk.get(RECORD))
+
+
+def test_fields_for_items_by_hand_stay_open_and_empty_for_the_next_item(desk):
+    part = press(desk, "add_item", {"new-kind": "person", "new-title": "Ada, data librarian"})
+    picker = part.context["picker"]
+    assert [row["title"] for row in picker.rows] == ["Ada, data librarian"]
+    assert '<details class="by-hand" open>' in shown(part)
+    assert {name: picker.written[name].value() or "" for name in ("kind", "title", "url")} == {
+        "kind": "person",
+        "title": "",
+        "url": "",
+    }
+
+
+def test_fields_for_items_by_hand_stay_open_without_javascript(desk, typed):
+    by_hand = {"new-kind": "event", "new-title": "Thursday club", "action": "add_item"}
+    page = desk.post(RECORD, typed(**by_hand), follow=True)
+    assert '<details class="by-hand" open>' in shown(page)
+    assert page.context["picker"].written["kind"].value() == "event"
+
+
+def test_search_without_results_offers_to_add_the_words_by_hand_but_adds_nothing(desk, typed):
+    page = desk.get("/desk/items/", {"q": "Thursday club"}, headers={"HX-Request": "true"})
+    assert 'value="by_hand"' in shown(page)
+    fields = typed(q="Thursday club", summary="Only this")
+    desk.post(RECORD, {**fields, "action": "find"})
+    desk.post(RECORD, {**fields, "action": "find"})
+    desk.post(RECORD, {**fields, "action": "save"})
+    assert not Recommendation.objects.exists()
+
+
+def test_button_below_the_search_puts_its_words_into_the_title_of_an_item_by_hand(desk):
+    part = press(desk, "by_hand", {"q": "Thursday club"})
+    picker = part.context["picker"]
+    assert (picker.query, picker.written["title"].value(), picker.rows) == ("", "Thursday club", [])
+    assert '<details class="by-hand" open>' in shown(part)
+
+
+def test_button_below_the_search_keeps_a_title_that_was_already_typed(desk):
+    part = press(desk, "by_hand", {"q": "other words", "new-title": "Thursday club", "new-kind": "event"})
+    written = part.context["picker"].written
+    assert (written["title"].value(), written["kind"].value()) == ("Thursday club", "event")
