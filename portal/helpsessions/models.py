@@ -17,6 +17,8 @@ from portal.templatetags.portal import day_in_a_sentence
 from recommendations.models import QuestionType, Recommendation, Topic
 
 KEPT_BY_CODE_FOR_DAYS = 30
+# The longest title of a session, in characters. The question can be longer.
+TITLE_LENGTH = 90
 
 
 class HelpSessionQuerySet(models.QuerySet):
@@ -270,7 +272,7 @@ class HelpSession(models.Model):
         """
         if self.quiet or not self.question:
             return _now("Your visit on %(day)s") % {"day": day_in_a_sentence(self.happened_on)}
-        return Truncator(" ".join(self.question.split())).chars(90)
+        return Truncator(" ".join(self.question.split())).chars(TITLE_LENGTH)
 
 
 class SessionRecommendation(models.Model):

@@ -149,6 +149,29 @@
     for (const type of ["input", "change"]) counted.closest("form").addEventListener(type, showCounted);
   }
 
+  // The title of the patron's page, as HelpSession.title makes it.
+  const preview = document.getElementById("title-preview");
+  const dayInWords = day => {
+    const part = (options) => new Date(`${day}T12:00`).toLocaleDateString(document.documentElement.lang, options);
+    const parts = { l: { weekday: "long" }, F: { month: "long" }, j: { day: "numeric" } };
+    return preview.dataset.day.replace(/\\(.)|[lFj]/g, (code, literal) => literal || part(parts[code]));
+  };
+  const showTitle = () => {
+    const fields = preview.closest("form").elements;
+    const question = [...fields.question.value.trim().replace(/\s+/g, " ")], most = Number(preview.dataset.most);
+    const is = { quiet: fields.quiet.checked, empty: !fields.quiet.checked && !question.length };
+    is.long = !is.quiet && question.length > most;
+    preview.hidden = !fields.happened_on.value && (is.quiet || is.empty);
+    preview.querySelector(".as-title").textContent = is.quiet || is.empty
+      ? preview.dataset.untitled.replace("{}", dayInWords(fields.happened_on.value))
+      : is.long ? `${question.slice(0, most - 1).join("")}…` : question.join("");
+    for (const note of preview.querySelectorAll("[data-if]")) note.hidden = !is[note.dataset.if];
+  };
+  if (preview) {
+    showTitle();
+    for (const type of ["input", "change"]) preview.closest("form").addEventListener(type, showTitle);
+  }
+
   // Saves an unfinished session before lock.js locks this computer.
   let changed = false;
   for (const type of ["input", "change"]) document.addEventListener(type, event => { if (event.target.closest("#record-form")) changed = true; });

@@ -1,6 +1,9 @@
 """Test what the form that records a help session does in the browser."""
 
+import datetime
+
 import pytest
+from django.utils.translation import override
 from playwright.sync_api import expect
 
 from portal.helpsessions.models import HelpSession
@@ -111,3 +114,35 @@ def test_chip_lists_unfinished_visits_and_closes_with_escape_and_a_click(branch,
     rows.locator("a").click()
     expect(page.locator("#id_question")).to_have_value("Half a question")
     expect(page.locator("#tray")).to_have_count(0)
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_title_is_shown_while_the_question_is_typed_as_the_patron_will_see_it(
+    branch, staff, opened, show, language
+):
+    staff.language = language
+    staff.save()
+    page = show(opened(DESK, language=language), staff)
+    page.goto("/desk/record/")
+    title = page.locator("#title-preview .as-title")
+    page.locator("#id_happened_on").fill("2026-03-04")
+    page.locator("#id_hour").select_option("9")
+    texts = ["", "Books about bees?", "  Two\n\n lines ", "Where is the river? 🐝 " * 9, "x" * 90, "x" * 91]
+    for question in texts:
+        page.locator("#id_question").fill(question)
+        with override(language):
+            visit = HelpSession(question=question.strip(), happened_on=datetime.date(2026, 3, 4))
+            expect(title).to_have_text(visit.title)
+        expect(page.locator("[data-if=long]")).to_be_visible(visible=len(question) > 90)
+        expect(page.locator("[data-if=empty]")).to_be_visible(visible=not question)
+    page.locator("#id_quiet").check()
+    with override(language):
+        expect(title).to_have_text(HelpSession(quiet=True, happened_on=datetime.date(2026, 3, 4)).title)
+    expect(page.locator("[data-if=quiet]")).to_be_visible()
+
+
+def test_title_has_only_a_hint_without_javascript(branch, staff, opened, show):
+    page = show(opened(DESK, javascript=False), staff)
+    page.goto("/desk/record/")
+    expect(page.locator("#title-preview")).to_be_hidden()
+    expect(page.locator("#id_question_helptext")).to_be_visible()

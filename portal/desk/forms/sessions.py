@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Branch, Library
 from portal.desk.widgets import LongSelect
 from portal.helpsessions import codes
-from portal.helpsessions.models import HelpSession
+from portal.helpsessions.models import TITLE_LENGTH, HelpSession
 from portal.text import TextField, looks_like_secret_number, uuid_or_none
 from recommendations.models import QuestionType, Topic, topic_names
 
@@ -50,6 +50,7 @@ class RecordForm(forms.Form):
     `conversation` is the public id of that conversation.
     """
 
+    title_length = TITLE_LENGTH
     token = forms.UUIDField(widget=forms.HiddenInput)
     conversation = forms.UUIDField(widget=forms.HiddenInput, required=False)
     quiet = forms.BooleanField(
@@ -61,7 +62,13 @@ class RecordForm(forms.Form):
         ),
     )
     with_child = forms.BooleanField(label=_("With a child"), required=False)
-    question = TextField(label=_("Question"), max_length=4000, multiline=True, required=False)
+    question = TextField(
+        label=_("Question"),
+        max_length=4000,
+        multiline=True,
+        required=False,
+        help_text=_("The patron sees this as the title. Shorthand belongs in the private note."),
+    )
     summary = TextField(
         label=_("Summary for the patron"),
         max_length=8000,
@@ -99,7 +106,10 @@ class RecordForm(forms.Form):
         max_length=4000,
         multiline=True,
         required=False,
-        help_text=_("Only staff see this note. It never appears on patron pages, in emails or in exports."),
+        help_text=_(
+            "Only staff see this note. It never appears on patron pages, in emails or in exports. Write "
+            "shorthand here."
+        ),
     )
     card = forms.CharField(
         label=_("Code on the code card"),
@@ -137,10 +147,11 @@ class RecordForm(forms.Form):
         del self.fields["question"].widget.attrs["autofocus"]
 
     def hide_patron_hints(self):
-        """Remove the hints that tell staff that the patron will read the summary.
+        """Remove the hints that tell staff that the patron will read the question and the summary.
 
-        Call this if the form logs a contact, because no patron reads the summary of a logged contact.
+        Call this if the form logs a contact, because no patron reads a logged contact.
         """
+        self.fields["question"].help_text = ""
         self.fields["summary"].label, self.fields["summary"].help_text = gettext("Summary"), ""
 
     def keep_errors_of(self, name):
