@@ -109,11 +109,11 @@ def log_record_opened(request, person, *, at, reason=""):
     )
 
 
-def log_looked_up(request, people, *, at, reason=""):
+def log_looked_up(request, people, *, at, reason="", where=Where.PEOPLE):
     """Record an audit event for each person whom the staff member looked up. Return {person: event}."""
     return {
         person: audit.record(
-            "looked_up", person, by=request.user, patron=person, at=at, where=Where.PEOPLE, reason=reason
+            "looked_up", person, by=request.user, patron=person, at=at, where=where, reason=reason
         )
         for person in people
     }

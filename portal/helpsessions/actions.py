@@ -1,13 +1,18 @@
 """Record or tally help sessions, and save the patron's replies to the questions about a session."""
 
 from accounts import audit
+from accounts.models import User
 from accounts.staff_actions import staff_action
 from recommendations.chosen_items import recommend_chosen
 from recommendations.models import QuestionType
 
-from . import handover, search
+from . import handover, keeping, search
 from .models import ClaimCode, HelpSession, SessionNote, SessionRecommendation, UnfinishedForm
 from .unfinished import day_and_hour, get_or_create_session
+
+
+class PatronGone(Exception):
+    """The patron's record was erased or merged with another record meanwhile. Nothing was recorded."""
 
 
 @staff_action
@@ -20,19 +25,48 @@ def record(*, by, at, **fields):
 
 
 @staff_action
-def record_and_hand_over(*, by, at, **fields):
+def record_and_hand_over(*, by, at, to_address="", base_url="", **fields):
     """Record a help session, make a code for its patron, and return (the session, the code).
 
-    The code is None if the child gets only paper, if the session has the code of a code card, or if the
-    session was recorded before. `fields` are the other arguments of `_record`.
+    If `to_address` is set, email the code to this address. The code is None if the child gets only paper, if
+    the session has the code of a code card and no email is sent, or if the session was recorded before.
+    `fields` are the other arguments of `_record`. Raises QuietSession if a quiet session would be emailed.
     """
+    if to_address and fields["quiet"]:
+        raise keeping.QuietSession
     help_session, is_new = _record(by=by, at=at, **fields)
     if not is_new:
         return help_session, None
     if help_session.is_on_paper_only:
         handover.mark_handed_over_on_paper(help_session, by=by, at=at)
         return help_session, None
-    if help_session.claim_codes.live(at).exists():
+    if not to_address and help_session.claim_codes.live(at).exists():
+        return help_session, None
+    code = handover.make_code(help_session, by=by, at=at)
+    if to_address:
+        handover.email_code(help_session, code, to_address=to_address, at=at, base_url=base_url)
+    return help_session, code
+
+
+@staff_action
+def record_and_keep(*, by, at, person, wording, wording_language, **fields):
+    """Record a help session in the account of `person`, who agreed at the desk. Return (session, code).
+
+    `wording` is the text that the staff member `by` read to the person, in `wording_language`. The code is
+    None, unless a child and an adult can share the session: then it is for the one who hasn't kept it.
+    `fields` are the other arguments of `_record`. Raises PatronGone, QuietSession and OnPaperOnly.
+    """
+    # Lock the person before the session, in the order in which erasing a person locks the rows.
+    if not User.objects.select_for_update(no_key=True).filter(pk=person.pk, is_active=True):
+        raise PatronGone
+    help_session, is_new = _record(by=by, at=at, **fields)
+    if not is_new:
+        return help_session, None
+    handover.mark_handed_over(help_session, at)
+    help_session = keeping.keep(
+        help_session, by=person, at=at, wording=wording, language=wording_language, read_by=by
+    )
+    if help_session.is_fully_kept or help_session.claim_codes.live(at).exists():
         return help_session, None
     return help_session, handover.make_code(help_session, by=by, at=at)
 

@@ -66,18 +66,7 @@ def hand_over(help_session, *, by, at, base_url, to_address=""):
     help_session = _lock_if_open(help_session)
     code = make_code(help_session, by=by, at=at)
     if to_address:
-        notify(
-            "helpsessions/hand_over",
-            to=to_address,
-            at=at,
-            language=help_session.language,
-            context={
-                "url": f"{base_url}/c/{code}/",
-                "code": codes.grouped(code),
-                "days": KEPT_BY_CODE_FOR_DAYS,
-            },
-            blank=True,
-        )
+        email_code(help_session, code, to_address=to_address, at=at, base_url=base_url)
     return code
 
 
@@ -96,14 +85,30 @@ def make_code(help_session, *, by, at):
         made_at=at,
         expires_at=at + CODE_LIFE,
     )
-    _mark_handed_over(help_session, at)
+    mark_handed_over(help_session, at)
     audit.record("handed_over", help_session, by=by, at=at)
     return code
 
 
+def email_code(help_session, code, *, to_address, at, base_url):
+    """Send an email with a link that opens the session. The email says nothing about the question."""
+    notify(
+        "helpsessions/hand_over",
+        to=to_address,
+        at=at,
+        language=help_session.language,
+        context={
+            "url": f"{base_url}/c/{code}/",
+            "code": codes.grouped(code),
+            "days": KEPT_BY_CODE_FOR_DAYS,
+        },
+        blank=True,
+    )
+
+
 def mark_handed_over_on_paper(help_session, *, by, at):
     """Record that the child got the printed slip, which has no code."""
-    _mark_handed_over(help_session, at)
+    mark_handed_over(help_session, at)
     audit.record("handed_over_on_paper", help_session, by=by, at=at)
 
 
@@ -144,7 +149,7 @@ def attach_code_card(help_session, *, code, by, at):
     )
     if not attached and not help_session.claim_codes.live(at).filter(pk=card.pk).exists():
         raise CodeCardAlreadyAttached
-    _mark_handed_over(help_session, at)
+    mark_handed_over(help_session, at)
     audit.record("attached_card", help_session, by=by, at=at)
 
 
@@ -163,7 +168,8 @@ def _lock_if_open(help_session):
     return help_session
 
 
-def _mark_handed_over(help_session, at):
+def mark_handed_over(help_session, at):
+    """Save when the patron first got the session, for the statistics."""
     HelpSession.objects.filter(pk=help_session.pk, handed_over_at__isnull=True).update(handed_over_at=at)
 
 

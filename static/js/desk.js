@@ -65,6 +65,7 @@
     if (event.key === "Enter" && target.matches("[data-form] input:not([type=checkbox])")) {
       event.preventDefault();  // Enter in a text field must not send the form
       if (target.matches("[data-reason]")) fieldAfter(target)?.focus();
+      else if (target === who) lookUp(), focusConsent();
       else if (target.closest(".by-hand")) addByHand();
       return;
     }
@@ -170,6 +171,27 @@
   if (preview) {
     showTitle();
     for (const type of ["input", "change"]) preview.closest("form").addEventListener(type, showTitle);
+  }
+
+  // The field “For” finds the patron when staff leave it or press Enter, as a scanner of library cards does. After
+  // Enter, the focus moves to the consent.
+  const who = document.querySelector("[data-look-up]");
+  const { quiet, with_child: withChild } = who ? who.form.elements : {};
+  const asked = () => `${who.value.trim()} ${withChild.checked}`;
+  const lookUp = () => {
+    if (who.disabled || who.dataset.asked === asked()) return;
+    who.dataset.asked = asked();
+    htmx.trigger(who, "look-up");
+  };
+  const focusConsent = () => document.activeElement === who && document.getElementById("id_agreed")?.focus();
+  if (who) {
+    who.dataset.asked = asked();
+    const disable = () => { who.disabled = quiet.checked; };
+    disable();
+    quiet.addEventListener("change", disable);
+    for (const field of [who, withChild]) field.addEventListener("change", lookUp);
+    for (const type of ["htmx:sendError", "htmx:responseError"]) who.addEventListener(type, () => { who.dataset.asked = ""; });
+    document.getElementById("recipient").addEventListener("htmx:afterSettle", focusConsent);
   }
 
   // Saves an unfinished session before lock.js locks this computer.

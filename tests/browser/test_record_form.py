@@ -3,15 +3,19 @@
 import datetime
 
 import pytest
+from allauth.account.models import EmailAddress
+from django.utils import timezone
 from django.utils.translation import override
 from playwright.sync_api import expect
 
+from accounts.models import LibraryCard
 from portal.helpsessions.models import HelpSession
 from recommendations.models import Recommendation
 
 from .conftest import DESK, PHONE
 
 pytestmark = pytest.mark.browser
+CARD = "2123400001234"
 
 
 @pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk computer", "phone"])
@@ -37,6 +41,122 @@ def test_line_is_hidden_without_javascript(branch, staff, opened, show):
     page = show(opened(DESK, javascript=False), staff)
     page.goto("/desk/record/")
     expect(page.locator("#counted")).to_be_hidden()
+
+
+@pytest.fixture
+def known(patron):
+    """Return Sam, who has a library card and has confirmed his email address."""
+    EmailAddress.objects.create(user=patron, email=patron.email, verified=True, primary=True)
+    LibraryCard.objects.create(person=patron, ils_id="7", barcode=CARD, seen_at=timezone.now())
+    return patron
+
+
+def count_loads(page):
+    """Return a list that grows with each page that the browser loads."""
+    loads = []
+    page.on("load", lambda _page: loads.append(page.url))
+    return loads
+
+
+def test_visit_of_a_known_patron_is_recorded_with_a_few_keys_and_two_pages(
+    branch, staff, known, opened, show
+):
+    """Prove that 15 seconds are enough.
+
+    Besides the words of the question, staff press at most 8 keys and scan a card. One page is the form, the
+    other is the slip.
+    """
+    page = show(opened(DESK), staff)
+    loads = count_loads(page)
+    page.goto("/desk/record/")
+    keys = page.keyboard
+    expect(page.locator("#id_question")).to_be_focused()
+    keys.type("Books about bees?")
+    pressed = 0
+    while not page.locator("#id_for_whom").evaluate("field => field === document.activeElement"):
+        keys.press("Tab")
+        pressed += 1
+    assert pressed <= 6
+    # A scanner types the number and presses Enter.
+    keys.type(CARD)
+    keys.press("Enter")
+    expect(page.locator("#recipient strong")).to_have_text(known.name)
+    expect(page.locator("#id_agreed")).to_be_focused()
+    keys.press("Space")
+    keys.press("Control+Enter")
+    page.wait_for_url("**/slip/")
+    expect(page.locator("#next")).to_be_visible()
+    assert len(loads) == 2
+    visit = HelpSession.objects.recorded().get()
+    assert (visit.question, visit.patron) == ("Books about bees?", known)
+    keys.press("n")
+    expect(page.locator("#id_question")).to_be_focused()
+    expect(page.locator("#id_for_whom")).to_have_value("")
+
+
+def test_visit_of_a_known_patron_is_recorded_on_one_page_without_javascript(
+    branch, staff, known, opened, show
+):
+    page = show(opened(DESK, javascript=False), staff)
+    page.goto("/desk/record/")
+    page.locator("#id_question").fill("Books about bees?")
+    page.locator("#id_for_whom").fill(known.email)
+    page.locator("#save").click()
+    expect(page.locator("#id_agreed")).not_to_be_checked()
+    expect(page.locator("#id_question")).to_have_value("Books about bees?")
+    page.locator("#id_agreed").check()
+    page.locator("#save").click()
+    page.wait_for_url("**/slip/")
+    assert HelpSession.objects.recorded().get().patron == known
+
+
+def test_consent_stays_checked_while_the_form_is_finished(branch, staff, known, opened, show):
+    page = show(opened(DESK), staff)
+    page.goto("/desk/record/")
+    page.locator("#id_question").fill("Books about bees?")
+    who = page.locator("#id_for_whom")
+    who.fill(known.email)
+    who.press("Tab")
+    # Tab goes on in the form. Only Enter goes to the consent.
+    page.locator("#id_agreed").check()
+    expect(page.locator("#id_topic")).not_to_be_focused()
+    who.focus()
+    who.blur()
+    page.locator("#id_minutes").fill("5")
+    page.locator("#kept p").wait_for()
+    expect(page.locator("#id_agreed")).to_be_checked()
+    # Another patron has to hear the text and agree again.
+    who.fill("nobody@example.org")
+    who.press("Enter")
+    expect(page.locator("#id_agreed")).to_have_count(0)
+    expect(page.locator("#recipient .notice")).to_be_visible()
+    who.fill("999")
+    who.press("Enter")
+    expect(page.locator("#recipient .field-error")).to_be_visible()
+    who.fill("")
+    who.press("Enter")
+    expect(page.locator("#recipient > *")).to_have_count(0)
+
+
+def test_quiet_visit_and_visit_with_a_child_change_the_field_for(branch, staff, known, library, opened, show):
+    library.children = "shared"
+    library.save()
+    page = show(opened(DESK), staff)
+    page.goto("/desk/record/")
+    who = page.locator("#id_for_whom")
+    who.fill(CARD)
+    who.press("Enter")
+    page.locator("#id_agreed").check()
+    page.locator("#id_with_child").check()
+    expect(page.locator("#id_agreed")).not_to_be_checked()
+    page.locator("#id_quiet").check()
+    expect(who).to_be_hidden()
+    expect(page.locator("#recipient")).to_be_hidden()
+    page.locator("#id_summary").fill("Zqxsecret")
+    page.locator("#save").click()
+    page.wait_for_url("**/slip/")
+    visit = HelpSession.objects.recorded().get()
+    assert (visit.quiet, visit.patron, visit.shared_with) == (True, None, None)
 
 
 def press_often(page, key, times=4):

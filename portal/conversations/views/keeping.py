@@ -23,10 +23,11 @@ from portal.templatetags.portal import whole_day
 CHILD, ADULT = "child", "adult"
 
 
-def wording(person, at, library, help_session=None):
+def wording(person, at, library, help_session=None, *, is_new=False):
     """Return the sentences that the patron agrees to. They are saved together with the consent.
 
-    `person` is None if the patron has no account.
+    `person` is None if the patron has no account. `is_new` is true if the visit is just being recorded, so
+    that there is no slip yet.
     """
     person, with_child = person or User(), bool(help_session and help_session.with_child)
     until = {
@@ -49,7 +50,9 @@ def wording(person, at, library, help_session=None):
         ),
         _("Staff of this library who help you can see it. Nobody else can."),
         how_long % until,
-        _("You no longer need a code. The code on the slip stops working."),
+        _("You need no code. You see the visit when you sign in.")
+        if is_new
+        else _("You no longer need a code. The code on the slip stops working."),
     ]
 
 

@@ -4,10 +4,12 @@ import datetime
 import uuid
 
 from django import forms
+from django.urls import reverse_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Branch, Library
+from portal.desk.people.forms import WHOLE_EMAIL
 from portal.desk.widgets import LongSelect
 from portal.helpsessions import codes
 from portal.helpsessions.models import TITLE_LENGTH, HelpSession
@@ -17,6 +19,18 @@ from recommendations.models import QuestionType, Topic, topic_names
 from .fields import WholeNumber, language_field
 
 MAX_AGE = datetime.timedelta(days=3660)
+# desk.js triggers "look-up" when staff leave the field or press Enter.
+LOOK_UP_ATTRS = {
+    "autocomplete": "off",
+    "autocapitalize": "none",
+    "spellcheck": "false",
+    "data-look-up": True,
+    "hx-post": reverse_lazy("record_recipient"),
+    "hx-trigger": "look-up",
+    "hx-params": "for_whom,quiet,with_child,csrfmiddlewaretoken",
+    "hx-target": "#recipient",
+    "hx-sync": "this:replace",
+}
 
 
 # Our own wording of the Reference Effort Assessment Data scale (Bella Karr Gerlich, readscale.org).
@@ -111,6 +125,18 @@ class RecordForm(forms.Form):
             "shorthand here."
         ),
     )
+    for_whom = TextField(
+        label=_("For: card number or email"),
+        max_length=254,
+        required=False,
+        help_text=_(
+            "The visit goes into the patron's account. Leave this field empty to give the patron a code. For "
+            "a visit with a child, enter a library card only."
+        ),
+    )
+    agreed = forms.BooleanField(label=_("The patron agrees"), required=False)
+    # The fingerprint of what the page said about the patron (portal/desk/recipients.py).
+    shown = forms.CharField(required=False, widget=forms.HiddenInput)
     card = forms.CharField(
         label=_("Code on the code card"),
         max_length=60,
@@ -130,6 +156,7 @@ class RecordForm(forms.Form):
         self.fields["summary"].widget.attrs["rows"] = 3
         self.fields["note"].widget.attrs["rows"] = 2
         self.fields["card"].widget.attrs |= {"inputmode": "numeric", "autocomplete": "off"}
+        self.fields["for_whom"].widget.attrs |= LOOK_UP_ATTRS
         for name in ("minutes", "people"):
             self.fields[name].widget.attrs["inputmode"] = "numeric"
         if len(user.desk_branch_ids) == 1:
@@ -181,8 +208,15 @@ class RecordForm(forms.Form):
             )
         return codes.normalise(card)
 
+    def clean_for_whom(self):
+        typed = self.cleaned_data["for_whom"]
+        if "@" in typed:
+            WHOLE_EMAIL(typed)
+        return typed
+
     def clean(self):
         data = super().clean()
+        self._take_recipient(data)
         if data.get("happened_on") == self.now.date() and data.get("hour", 0) > self.now.hour:
             self.add_error("hour", gettext("This hour is in the future. Choose an earlier one."))
         if data.get("card") and data.get("with_child") == Library.Children.PAPER and not data.get("quiet"):
@@ -201,6 +235,29 @@ class RecordForm(forms.Form):
                 ),
             )
         return data
+
+    def _take_recipient(self, data):
+        """Move what was entered about the patron from the cleaned data into attributes, and check it.
+
+        The other cleaned data are the columns of the session.
+        """
+        self.for_whom, self.has_agreed, self.was_shown = (
+            data.pop("for_whom", ""),
+            data.pop("agreed", False),
+            data.pop("shown", ""),
+        )
+        if not self.for_whom:
+            return
+        error = ""
+        if data.get("quiet"):
+            error = gettext("A quiet session has no name. Leave this field empty.")
+        elif data.get("with_child") == Library.Children.PAPER:
+            error = gettext("Children get paper only. Leave this field empty.")
+        elif data.get("with_child") and "@" in self.for_whom:
+            error = gettext("For a visit with a child, enter the number of a library card.")
+        if error:
+            self.add_error("for_whom", error)
+            self.for_whom = ""
 
     @property
     def secret_number(self):
@@ -223,11 +280,15 @@ def with_current_names(data):
     return data
 
 
+# The fields that a draft saves. A draft never has the patron's card number or email address.
+SAVED = set(RecordForm.base_fields) - {"for_whom", "agreed", "shown"}
+
+
 def typed_fields(data):
     """Return {name: value as it was typed} for the posted fields that a draft saves."""
     typed = {}
     for name in list(data)[:500]:
-        if name in RecordForm.base_fields or name.startswith(("items-", "new-")):
+        if name in SAVED or name.startswith(("items-", "new-")):
             typed[name[:60]] = data[name]
     return typed
 

@@ -50,6 +50,14 @@ def by_identifier(text):
     return people[0] if len(people) == 1 else None
 
 
+def by_card_or_confirmed_email(text):
+    """Return the person whom `by_identifier` finds, or None if an email address isn't confirmed yet."""
+    person = by_identifier(text)
+    if person is None or "@" not in text:
+        return person
+    return person if person.emailaddress_set.filter(email=person.email, verified=True).exists() else None
+
+
 def by_name(letters):
     """Return the people whose name matches, each with the `branch` of their last visit.
 

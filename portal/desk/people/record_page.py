@@ -37,14 +37,15 @@ def record_context(request, person):
     }
 
 
-def consent(request, person, visit):
+def consent(request, person, visit, *, is_new=False):
     """Return (text of the consent, language of the text).
 
-    A staff member reads the text to the person before keeping the visit in the person's account.
+    A staff member reads the text to the person before keeping the visit in the person's account. `is_new` is
+    true if the visit is just being recorded.
     """
     language = person.language if person.language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
     with override(language):
-        return wording(person, timezone.now(), request.library, visit), language
+        return wording(person, timezone.now(), request.library, visit, is_new=is_new), language
 
 
 def slip_name(person):

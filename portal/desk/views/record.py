@@ -18,10 +18,12 @@ from portal.desk.branches import branch_for, service_point
 from portal.desk.forms.sessions import has_content, posted_token, typed_fields, with_current_names
 from portal.desk.item_picker import ItemPicker
 from portal.desk.items_part import items_context
+from portal.desk.recipients import checked_recipient
 from portal.desk.record_defaults import defaults, defaults_for_contact
 from portal.helpsessions import actions, handover
 from portal.helpsessions.models import HelpSession
 
+from .recipients import save_for
 from .record_form import conversation_to_log, draft_with, record_form, record_page, save_draft
 
 
@@ -58,13 +60,15 @@ def _new_form(request):
 
 
 def _save_and_hand_over(request, draft, token):
-    """Record the session and make a code for it.
+    """Record the session, and put it into the account of the named patron or make a code for it.
 
     Make no code if a child gets only paper, or if the session already has the code of a code card.
     """
-    fields, response = _checked_fields(request, draft, token)
+    fields, recipient, response = _checked_fields(request, draft, token)
     if response is not None:
         return response
+    if recipient is not None:
+        return save_for(request, recipient, fields)
     at = timezone.now()
     help_session, code = actions.record_and_hand_over(by=request.user, at=at, **fields)
     if code:
@@ -73,10 +77,15 @@ def _save_and_hand_over(request, draft, token):
 
 
 def _save_only(request, draft, token):
-    """Record the session, but create no code for the patron."""
-    fields, response = _checked_fields(request, draft, token)
+    """Record the session, but create no code for the patron.
+
+    If staff named a patron with an account, put the session into the account.
+    """
+    fields, recipient, response = _checked_fields(request, draft, token)
     if response is not None:
         return response
+    if recipient is not None:
+        return save_for(request, recipient, fields)
     help_session = actions.record(by=request.user, at=timezone.now(), **fields)
     return redirect("desk_session", help_session.public_id)
 
@@ -94,7 +103,13 @@ def _finish_later(request, draft, token):
     if "card" in form.errors or (card and not _attach_card(request, form, draft, card)):
         form.keep_errors_of("card")
         return record_page(request, form, ItemPicker(request.POST), draft=draft, status=422)
-    messages.success(request, _("Saved. You can finish this help session later."))
+    words = _("Saved. You can finish this help session later.")
+    if request.POST.get("for_whom", "").strip():
+        words = _(
+            "Saved without the card number or email of the patron. Enter it again when you finish this help "
+            "session."
+        )
+    messages.success(request, words)
     return redirect("record")
 
 
@@ -120,9 +135,12 @@ def _change_items(request, draft, token):
         # could replace the new items with the old ones.
         response["HX-Trigger-After-Settle"] = "items-changed"
         return response
-    if picker.written.errors:
-        form = record_form(request, initial={**fields, "token": draft.public_id})
-        return record_page(request, form, picker, draft=draft, status=422)
+    for_whom = request.POST.get("for_whom", "")
+    if picker.written.errors or for_whom:
+        # A redirect would lose the card number or email address, because a draft doesn't save it.
+        form = record_form(request, initial={**fields, "token": draft.public_id, "for_whom": for_whom})
+        status = 422 if picker.written.errors else 200
+        return record_page(request, form, picker, draft=draft, status=status)
     return redirect(f"{url}{picker.for_url}#items")
 
 
@@ -130,32 +148,40 @@ RECORD_ACTIONS = {"save": _save_and_hand_over, "save_only": _save_only, "later":
 
 
 def _checked_fields(request, draft, token):
-    """Check the form and attach its code card, and return (arguments for actions.record, None).
+    """Check the form and attach its code card. Return (arguments for actions.record, Recipient, None).
 
-    If the form has errors or has logged a contact, return (None, a response) instead.
+    The Recipient is None if staff named no patron. If the form has errors or has logged a contact, return
+    (None, None, a response) instead.
     """
     picker = ItemPicker(request.POST)
     are_items_valid = picker.check()
     form = record_form(request, data=request.POST, has_items=bool(picker.rows))
+    recipient = checked_recipient(request, form)
+
+    def page():
+        context = {"draft": draft, "warned": form.secret_number, "recipient": recipient}
+        return None, None, record_page(request, form, picker, status=422, **context)
+
     must_warn = form.secret_number and "warned" not in request.POST
     if not form.is_valid() or not are_items_valid or must_warn:
         if draft is not None or has_content(request.POST):
             draft = save_draft(request, draft, token)
-        return None, record_page(request, form, picker, draft=draft, warned=form.secret_number, status=422)
+        return page()
     fields = form.cleaned_data
     card, conversation = fields.pop("card"), fields.pop("conversation")
     if conversation:
         conversation = conversation_to_log(request, conversation)
-        return None, _log_as_contact(request, form, picker, draft, token, conversation, fields)
+        return None, None, _log_as_contact(request, form, picker, draft, token, conversation, fields)
     if card:
         draft = save_draft(request, draft, token)
         if not _attach_card(request, form, draft, card):
-            return None, record_page(
-                request, form, picker, draft=draft, warned=form.secret_number, status=422
-            )
+            return page()
+    if recipient is not None and not recipient.may_be_emailed(request, form):
+        draft = save_draft(request, draft, token)
+        return page()
     if fields["happened_on"] == request.library.today():
         fields["service_point"] = service_point(request, fields["branch"])
-    return {**fields, "items": picker.chosen(), "unfinished": draft}, None
+    return {**fields, "items": picker.chosen(), "unfinished": draft}, recipient, None
 
 
 def _log_as_contact(request, form, picker, draft, token, conversation, fields):

@@ -22,10 +22,11 @@ def record_form(request, **kwargs):
     return RecordForm(user=request.user, library=request.library, at=timezone.now(), **kwargs)
 
 
-def record_page(request, form, picker, *, draft=None, warned=False, status=200):
+def record_page(request, form, picker, *, draft=None, warned=False, recipient=None, status=200):
     """Return the page with the form.
 
-    If `warned` is true, the page warns that a text seems to contain a secret number.
+    If `warned` is true, the page warns that a text seems to contain a secret number. `recipient` is the
+    patron whom staff named, or None.
     """
     conversation = _conversation(request, form["conversation"].value())
     items_url = reverse("record")
@@ -40,6 +41,7 @@ def record_page(request, form, picker, *, draft=None, warned=False, status=200):
         "untouched_items": untouched_items(picker, items_url),
         "draft": draft,
         "warned": warned,
+        "recipient": recipient,
         "secret_number": warned,
         "card_attached": draft is not None and draft.claim_codes.live(timezone.now()).exists(),
         "conversation": conversation,

@@ -1,0 +1,139 @@
+"""The patron whom staff name in the field “For” of the form that records a help session.
+
+If the patron has an account, staff read the consent aloud, and the visit goes into the account. If an email
+address belongs to no account, it gets an email with a code, as on the page of the slip.
+"""
+
+from dataclasses import dataclass
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import AuditEvent, User
+from portal import keys, limits
+from portal.desk.access_log import log_looked_up
+from portal.desk.people import find
+from portal.desk.people.record_page import consent
+from portal.helpsessions.models import HelpSession
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """The patron who gets the visit.
+
+    If `person` is None, no account has confirmed the email address `address`. Otherwise, staff read
+    `sentences` to the person, in `language`. `part` is "child" or "adult" if the two can share the visit.
+    """
+
+    person: User | None = None
+    address: str = ""
+    sentences: tuple = ()
+    language: str = ""
+    part: str = ""
+
+    @property
+    def wording(self):
+        return "\n".join(self.sentences)
+
+    @property
+    def masked(self):
+        return find.masked(self.person.email)
+
+    @property
+    def fingerprint(self):
+        """Return a value that says what the page shows about this patron.
+
+        The form posts the value again. So a patron can't be recorded with words that nobody read.
+        """
+        shown = f"{self.person.public_id}\n{self.wording}" if self.person else self.address
+        return keys.fingerprint("shown about a recipient", shown)
+
+    @property
+    def words_when_saved(self):
+        """Return the message for staff after the visit was recorded."""
+        if self.person is None:
+            return _("We're sending the link to %(address)s.") % {"address": self.address}
+        words = _("The visit is now in the account of %(name)s.")
+        if self.part == "child":
+            words = _("The visit is now in the account of %(name)s, the child.")
+        elif self.part == "adult":
+            words = _("The visit is now in the account of %(name)s, the adult.")
+        return words % {"name": self.person.display_name}
+
+    def may_be_emailed(self, request, form):
+        """Count an email to this address. If the limit is reached, add an error to the form and return False.
+
+        Return True for a person with an account, because they get no email.
+        """
+        return self.person is not None or limits.counted(
+            request, form, "for_whom", "hand_over_by_mail", target=self.address
+        )
+
+    def check_shown(self, form):
+        """Add an error to the form if staff have not seen this patron yet, or if the patron hasn't agreed."""
+        was_shown = form.was_shown == self.fingerprint
+        if not was_shown:
+            # The patron hasn't agreed to the words that the page shows now.
+            form.data = form.data.copy()
+            form.data.pop("agreed", None)
+        if self.person is None and not was_shown:
+            words = _("Check this address with the patron, then save again. It will get an email.")
+            form.add_error("for_whom", words)
+        elif self.person and not (was_shown and form.has_agreed):
+            words = _(
+                "Read the text to the patron. If they agree, check this box and save again. If not, empty "
+                "the field “For”."
+            )
+            form.add_error("agreed", words)
+
+
+def checked_recipient(request, form):
+    """Return the Recipient whom a posted form names, or None.
+
+    Add an error to the form if nobody is found, or if the form can't be saved for this patron yet.
+    """
+    form.is_valid()
+    if form["conversation"].value():
+        return None
+    recipient = find_recipient(request, form)
+    if recipient is None:
+        return None
+    recipient.check_shown(form)
+    if recipient.person is None and request.POST.get("action") == "save_only":
+        form.add_error("for_whom", _("This address has no account. Only a code can open the visit."))
+    return recipient
+
+
+def find_recipient(request, form):
+    """Return the Recipient whom a checked form names, or None. Add an error to the form if nobody is found.
+
+    Only a whole card number or a confirmed email address finds a person. Each search is counted, and the
+    access log of the person has it. A person whom the staff member found today is not counted again.
+    """
+    typed = form.for_whom
+    if not typed:
+        return None
+    person = find.by_card_or_confirmed_email(typed)
+    if person is None or str(person.public_id) not in find.found(request):
+        if not limits.counted(request, form, "for_whom", "look_up"):
+            return None
+        if person is not None:
+            log_looked_up(request, [person], at=timezone.now(), where=AuditEvent.Where.RECORD)
+            find.remember(request, [person])
+    if person is None:
+        return _without_account(form, typed)
+    visit = HelpSession(with_child=form.cleaned_data.get("with_child", ""))
+    sentences, language = consent(request, person, visit, is_new=True)
+    part = ("child" if person.is_child else "adult") if visit.is_shared else ""
+    return Recipient(person=person, sentences=tuple(sentences), language=language, part=part)
+
+
+def _without_account(form, typed):
+    if "@" in typed:
+        return Recipient(address=typed.lower())
+    words = _(
+        "We found nobody with this card number. Check the number with the patron, or leave this field empty "
+        "and give them a code."
+    )
+    form.add_error("for_whom", words)
+    return None
