@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.ils import fake
-from accounts.models import AddressChange, AuditEvent, Library, StaffRole
+from accounts.models import AddressChange, AuditEvent, Library, LibraryCard, StaffRole
 from accounts.patron.people import person_added_at_desk
 from accounts.patron.refused_posts import keep_refused_post
 from accounts.sign_in import desk_pins
@@ -530,6 +530,39 @@ def build(branch, staff, patron, words):
         page.locator("#look-up-name").click()
         page.locator("#found-title").wait_for()
 
+    cardholder = UserFactory(name=words.name)
+    LibraryCard.objects.create(person=cardholder, ils_id="7777", barcode="2123400007777", seen_at=now)
+
+    def record_for(typed, shows):
+        def do(page):
+            page.locator("#id_question").fill(words.question)
+            page.locator("#id_for_whom").fill(typed)
+            page.locator("#id_for_whom").press("Enter")
+            page.locator(f"#recipient {shows}").wait_for()
+
+        return do
+
+    def record_without_agreement(page):
+        record_for("2123400007777", "#id_agreed")(page)
+        page.locator("#save").click()
+        page.locator("#error-summary").wait_for()
+
+    def add_by_hand(page):
+        page.locator(".by-hand summary").click()
+        page.locator("#id_new-title").fill(words.title)
+        page.locator("#add-item").click()
+        page.locator(".by-hand[open]").wait_for()
+        page.locator(".chosen > li").wait_for()
+
+    def search_in_vain(page):
+        page.locator("#q").fill("zzzzzz")
+        page.locator("#by-hand").wait_for()
+
+    def open_tray(page):
+        page.locator("#id_question").fill(words.question)
+        page.locator("#later").click()
+        page.locator("#tray > summary").click()
+
     def by_address(page):
         page.locator("#id_identifier").fill("far.away@example.org")
         page.locator("#look-up").click()
@@ -704,6 +737,13 @@ def build(branch, staff, patron, words):
             "/desk/record/",
             lambda page: (page.locator("#save").click(), page.locator("#error-summary").wait_for()),
         ),
+        State("desk-record-for", "/desk/record/", record_for("2123400007777", "#id_agreed")),
+        State("desk-record-for-address", "/desk/record/", record_for("new@example.org", ".notice")),
+        State("desk-record-for-nobody", "/desk/record/", record_for("999", ".field-error")),
+        State("desk-record-for-error", "/desk/record/", record_without_agreement),
+        State("desk-record-by-hand", "/desk/record/", add_by_hand),
+        State("desk-record-nothing-found", "/desk/record/", search_in_vain),
+        State("desk-record-unfinished", "/desk/record/", open_tray),
         State("desk-conversation", f"/desk/conversations/{waiting.public_id}/"),
         State(
             "desk-conversation-more",

@@ -8,6 +8,8 @@ from django.views.decorators.http import require_POST
 
 from accounts.sign_in.access import staff_only
 from portal.desk import slips
+from portal.desk.access_log import log_reason
+from portal.desk.people import find
 from portal.desk.recipients import find_recipient
 from portal.helpsessions import actions
 
@@ -30,16 +32,28 @@ def save_for(request, recipient, fields):
     `fields` are the arguments of actions.record.
     """
     at = timezone.now()
+    needs_reason = _needs_reason(request, recipient.person)
     try:
         help_session, code = _record_for(recipient, by=request.user, at=at, **fields)
     except actions.PatronGone:
         draft = save_draft(request, draft_with(request, fields["token"]), fields["token"])
         messages.error(request, _("The account of this patron no longer exists. Nothing was recorded."))
         return redirect("finish_session", draft.public_id)
+    if needs_reason:
+        # From now on, the visit lets staff of this desk open the patron's record without a reason.
+        events = log_reason(request, recipient.person, at=at, reason=_("Recording a visit for this patron"))
+        find.remember(request, [recipient.person], events=events)
     if code:
         slips.keep(request.session, help_session.public_id, [code], at=at)
     messages.success(request, recipient.words_when_saved)
     return redirect("slip", help_session.public_id)
+
+
+def _needs_reason(request, person):
+    """Return whether the staff member may open this person's record only with a reason."""
+    if person is None or find.reason_for(request, person):
+        return False
+    return not find.at_desk_of(request.user).filter(pk=person.pk).exists()
 
 
 def _record_for(recipient, **fields):

@@ -13,12 +13,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import AuditEvent, Consent, LibraryCard, User
+from accounts.models import AuditEvent, Consent, LibraryCard, LookingReason, User
 from accounts.patron.people import person_added_at_desk, person_with_address
 from portal import limits
 from portal.helpsessions.models import ClaimCode, HelpSession, UnfinishedForm
 from portal.worker import Worker
-from tests.factories import ChildFactory, ConversationFactory, UserFactory, code_for
+from tests.factories import ChildFactory, ConversationFactory, HelpSessionFactory, UserFactory, code_for
 from tests.mailers import use_outbox
 from tests.portal.pages import text
 
@@ -158,6 +158,24 @@ def test_patron_is_recorded_with_the_consent_that_was_read(desk, staff, patron, 
     assert "The visit is now in the account of Sam Okafor." in page
     assert "The visit needs no code." in page
     assert "Send by email" not in page
+
+
+def test_visit_of_a_patron_from_another_branch_leaves_a_reason_for_coordinators(
+    desk, staff, patron, typed, branch
+):
+    desk.post(RECORD, typed(**agreed(desk, "sam@example.org")))
+    reasons = LookingReason.objects.values_list("reason", "event__by__name", "patron__name")
+    assert list(reasons) == [("Recording a visit for this patron", staff.name, "Sam Okafor")]
+    assert desk.get(reverse("patron_record", args=[patron.public_id])).status_code == 200
+    desk.post(RECORD, typed(**agreed(desk, "sam@example.org")))
+    assert LookingReason.objects.count() == 1
+
+
+def test_visit_of_a_patron_of_this_branch_needs_no_reason(desk, staff, patron, typed, branch):
+    HelpSessionFactory(patron=patron, branch=branch)
+    desk.post(RECORD, typed(**agreed(desk, "sam@example.org")))
+    assert HelpSession.objects.filter(patron=patron).count() == 2
+    assert not LookingReason.objects.exists()
 
 
 def test_patron_sees_the_recorded_visit_at_home(desk, patron, typed, sign_in):

@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.models import User
 from portal.conversations import actions, attachments, desk_actions, drafts, keeping, verdicts
 from portal.conversations.models import Conversation, Message
+from portal.helpsessions.actions import record_and_keep
 from portal.helpsessions.models import HelpSession
 from portal.lists.actions import save
 from portal.notifications.models import Notification
@@ -20,7 +21,7 @@ from portal.privacy import erasure, exports
 from portal.privacy.merging import merge_people
 from portal.privacy.models import Erasure, Export
 from recommendations.chosen_items import ChosenItem
-from recommendations.models import Item, Recommendation
+from recommendations.models import Item, QuestionType, Recommendation
 from tests.extent import times
 from tests.factories import (
     HelpSessionFactory,
@@ -197,11 +198,46 @@ def desk_erase(data):
     return desk_actions.erase(data.conversation, by=data.staff, at=timezone.now()).pk
 
 
+def record(data):
+    at = timezone.now()
+    visit, _code = record_and_keep(
+        by=data.staff,
+        at=at,
+        person=data.person,
+        wording="They agreed",
+        wording_language="en",
+        branch=data.visit.branch,
+        happened_on=at.date(),
+        hour=9,
+        mode=HelpSession.Mode.IN_PERSON,
+        question_type=QuestionType.REFERENCE,
+        topic=None,
+        read_level=None,
+        minutes=None,
+        people=1,
+        language="en",
+        question="MINE",
+        summary="MINE",
+        quiet=False,
+        note="",
+        items=[ChosenItem(item=data.shown.item, reason="THEIRS")],
+    )
+    return visit.pk
+
+
 def merge(data):
     return merge_people(data.person, data.into, by=data.staff, at=timezone.now()).pk
 
 
-REFUSALS = {"Erased", "DoesNotExist", "IntegrityError", "AlreadyErased", "AlreadyKept", "AlreadySent"}
+REFUSALS = {
+    "Erased",
+    "DoesNotExist",
+    "IntegrityError",
+    "AlreadyErased",
+    "AlreadyKept",
+    "AlreadySent",
+    "PatronGone",
+}
 
 
 def check(data, outcomes):
@@ -245,6 +281,7 @@ def test_data_written_on_another_device_during_an_erasure_is_erased_or_refused(t
         ask(help_session="visit"),
         ask(recommendation="given"),
         keep,
+        record,
         save_item,
         attach,
         draft,
