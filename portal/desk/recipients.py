@@ -100,7 +100,11 @@ def checked_recipient(request, form):
         return None
     recipient.check_shown(form)
     if recipient.person is None and request.POST.get("action") == "save_only":
-        form.add_error("for_whom", _("This address has no account. Only a code can open the visit."))
+        words = _(
+            "This address has no account, so only a code can open the visit. Choose “Save and give to the "
+            "patron”."
+        )
+        form.add_error("for_whom", words)
     return recipient
 
 

@@ -37,7 +37,10 @@ def save_for(request, recipient, fields):
         help_session, code = _record_for(recipient, by=request.user, at=at, **fields)
     except actions.PatronGone:
         draft = save_draft(request, draft_with(request, fields["token"]), fields["token"])
-        messages.error(request, _("The account of this patron no longer exists. Nothing was recorded."))
+        words = _(
+            "The account of this patron no longer exists. Nothing was recorded, and your text is still here."
+        )
+        messages.error(request, words)
         return redirect("finish_session", draft.public_id)
     if needs_reason:
         # From now on, the visit lets staff of this desk open the patron's record without a reason.

@@ -297,7 +297,9 @@ def test_first_save_for_an_unknown_address_asks_to_check_it_and_sends_nothing(de
 
 def test_visit_for_an_unknown_address_cannot_be_saved_without_a_code(desk, typed):
     answer = desk.post(RECORD, typed(action="save_only", **agreed(desk, "ana@example.org")))
-    assert errors(answer)["for_whom"] == "This address has no account. Only a code can open the visit."
+    assert errors(answer)["for_whom"] == (
+        "This address has no account, so only a code can open the visit. Choose “Save and give to the patron”."
+    )
 
 
 def test_visit_of_a_patron_with_an_account_can_be_saved_without_a_code(desk, typed, patron):
@@ -454,7 +456,10 @@ def test_patron_whose_account_was_erased_meanwhile_loses_nothing_of_the_form(
         lambda self, form: User.objects.filter(pk=self.person.pk).update(is_active=False),
     )
     page = desk.post(RECORD, typed(**fields), follow=True)
-    assert "The account of this patron no longer exists. Nothing was recorded." in shown(page)
+    assert (
+        "The account of this patron no longer exists. Nothing was recorded, and your text is still here."
+        in shown(page)
+    )
     assert "Books like Mockingbird?" in page.content.decode()
     assert not HelpSession.objects.recorded().exists()
 
