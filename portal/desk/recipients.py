@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.models import AuditEvent, User
+from accounts.ils.configured import library_ils
+from accounts.models import AuditEvent, Library, User
 from portal import keys, limits
 from portal.desk.access_log import log_looked_up
 from portal.desk.people import find
@@ -23,6 +24,7 @@ class Recipient:
 
     If `person` is None, no account has confirmed the email address `address`. Otherwise, staff read
     `sentences` to the person, in `language`. `part` is "child" or "adult" if the two can share the visit.
+    `may_be_an_adult` is true if only a child may keep the visit, and the record isn't marked as a child's.
     """
 
     person: User | None = None
@@ -30,6 +32,7 @@ class Recipient:
     sentences: tuple = ()
     language: str = ""
     part: str = ""
+    may_be_an_adult: bool = False
 
     @property
     def wording(self):
@@ -126,10 +129,31 @@ def find_recipient(request, form):
             find.remember(request, [person])
     if person is None:
         return _without_account(form, typed)
+    if not _can_sign_in(person):
+        words = _(
+            "This patron can't sign in, so they couldn't open the visit in their account. Leave this field "
+            "empty and give them a code."
+        )
+        form.add_error("for_whom", words)
+        return None
     visit = HelpSession(with_child=form.cleaned_data.get("with_child", ""))
     sentences, language = consent(request, person, visit, is_new=True)
-    part = ("child" if person.is_child else "adult") if visit.is_shared else ""
-    return Recipient(person=person, sentences=tuple(sentences), language=language, part=part)
+    return Recipient(
+        person=person,
+        sentences=tuple(sentences),
+        language=language,
+        part=("child" if person.is_child else "adult") if visit.is_shared else "",
+        may_be_an_adult=visit.with_child == Library.Children.OWN and not person.is_child,
+    )
+
+
+def _can_sign_in(person):
+    """Return whether a person with a library card or a confirmed email address can sign in today."""
+    return (
+        library_ils() is not None
+        or person.emailaddress_set.filter(verified=True).exists()
+        or person.passkeys.exists()
+    )
 
 
 def _without_account(form, typed):

@@ -18,7 +18,14 @@ from accounts.patron.people import person_added_at_desk, person_with_address
 from portal import limits
 from portal.helpsessions.models import ClaimCode, HelpSession, UnfinishedForm
 from portal.worker import Worker
-from tests.factories import ChildFactory, ConversationFactory, HelpSessionFactory, UserFactory, code_for
+from tests.factories import (
+    ChildFactory,
+    ConversationFactory,
+    HelpSessionFactory,
+    PasskeyFactory,
+    UserFactory,
+    code_for,
+)
 from tests.mailers import use_outbox
 from tests.portal.pages import text
 
@@ -314,6 +321,30 @@ def test_address_without_an_account_also_gets_a_code_if_a_code_card_is_attached(
     assert (len(mail.outbox), ClaimCode.objects.live(timezone.now()).count()) == (1, 2)
 
 
+@pytest.mark.parametrize("way", ["card", "email", "passkey"])
+def test_patron_who_can_sign_in_gets_no_code(desk, typed, settings, way):
+    settings.ILS = "demo" if way == "card" else ""
+    person = UserFactory(email="ana@example.org" if way == "email" else None)
+    give_card(person)
+    if way == "email":
+        confirm(person)
+    if way == "passkey":
+        PasskeyFactory(person=person)
+    desk.post(RECORD, typed(**agreed(desk, CARD)))
+    visit = HelpSession.objects.get()
+    assert (visit.patron, visit.claim_codes.count()) == (person, 0)
+
+
+def test_patron_who_cannot_sign_in_gets_a_code_instead(desk, typed, settings):
+    settings.ILS = ""
+    give_card(UserFactory(email=None, name="Zqx"))
+    answer = desk.post(RECORD, typed(for_whom=CARD))
+    assert errors(answer)["for_whom"].startswith("This patron can't sign in")
+    assert "Zqx" not in shown(answer)
+    desk.post(RECORD, typed())
+    assert HelpSession.objects.recorded().get().claim_codes.count() == 1
+
+
 # Limits
 
 
@@ -377,6 +408,16 @@ def test_childs_own_visit_goes_into_the_account_of_their_card(desk, choose, type
     desk.post(RECORD, typed(**agreed(desk, CARD, with_child="on")))
     visit = HelpSession.objects.get()
     assert (visit.patron, visit.with_child, visit.claim_codes.count()) == (child, "own", 0)
+
+
+def test_card_of_an_adult_for_a_childs_own_visit_warns_staff(desk, choose):
+    choose("own")
+    give_card(UserFactory())
+    give_card(ChildFactory(), CARD + "6")
+    warning = "Make sure that this is the child's own card."
+    assert warning in shown(look_up(desk, CARD, with_child="on"))
+    assert warning not in shown(look_up(desk, CARD + "6", with_child="on"))
+    assert warning not in shown(look_up(desk, CARD))
 
 
 @pytest.mark.parametrize(
