@@ -1,8 +1,9 @@
 """Calculate when a branch is open, and by when the branch promises an answer."""
 
 import datetime
+import hashlib
 import math
-from itertools import groupby
+from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -13,25 +14,101 @@ from .models import Library
 MAX_DAYS_AHEAD = 4000
 
 
+@dataclass(frozen=True)
+class Calendar:
+    """The promised hours, the opening hours and the closed days of a branch."""
+
+    promise_hours: int
+    # {weekday: [(opens, closes), …]}, in order. Monday is weekday 0.
+    week: dict
+    closed_days: frozenset
+    zone: datetime.tzinfo
+
+    @classmethod
+    def of(cls, branch):
+        return cls(
+            branch.promise_hours,
+            by_weekday((hours.weekday, hours.opens, hours.closes) for hours in branch.opening_hours.all()),
+            frozenset(closed_day.day for closed_day in branch.closed_days.all()),
+            Library.current().zone,
+        )
+
+    def fingerprint(self):
+        """Return a short text that is different for a different calendar."""
+        parts = (self.promise_hours, sorted(self.week.items()), sorted(self.closed_days))
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+    def promised_at(self, waiting_since):
+        """Return when the branch promises to answer a patron who has waited since `waiting_since`."""
+        return self.after(waiting_since, datetime.timedelta(hours=self.promise_hours))
+
+    def after(self, start, open_time):
+        """Return the time at which the branch has been open for `open_time`, counted from `start`.
+
+        If the branch lists no opening hours, every hour counts.
+        """
+        left = open_time
+        for opens, closes in self.openings(start):
+            opens = max(opens, start)
+            if closes <= opens:
+                continue
+            if left <= closes - opens:
+                return opens + left
+            left -= closes - opens
+        return start + open_time
+
+    def open_time(self, start, end):
+        """Return how long the branch is open between `start` and `end`, as a timedelta."""
+        if not self.week:
+            return end - start
+        total = datetime.timedelta()
+        for opens, closes in self.openings(start):
+            if opens >= end:
+                break
+            total += max(min(closes, end) - max(opens, start), datetime.timedelta())
+        return total
+
+    def openings(self, since, days=MAX_DAYS_AHEAD):
+        """Yield (opens, closes), both in UTC, for each period in which the branch is open.
+
+        The periods are in order and don't overlap. The first one is on the day of `since` or later.
+        """
+        if not self.week:
+            return
+        first = since.astimezone(self.zone).date()
+        open_until = None
+        for day in (first + datetime.timedelta(days=number) for number in range(days)):
+            if day in self.closed_days:
+                continue
+            for opens, closes in self.week.get(day.weekday(), ()):
+                # In UTC, the period has the right length even on a day on which the clocks change.
+                opens = datetime.datetime.combine(day, opens, self.zone).astimezone(datetime.UTC)
+                closes = datetime.datetime.combine(day, closes, self.zone).astimezone(datetime.UTC)
+                opens = max(opens, open_until or opens)
+                if closes > opens:
+                    yield opens, closes
+                    open_until = closes
+
+
+def by_weekday(week):
+    """Return {weekday: [(opens, closes), …]} of an iterable of (weekday, opens, closes)."""
+    days: dict = {}
+    for weekday, opens, closes in sorted(week):
+        days.setdefault(weekday, []).append((opens, closes))
+    return days
+
+
 def promised_at(branch, waiting_since):
     """Return when `branch` promises to answer a patron who has waited since `waiting_since`.
 
     Only opening hours count towards the promise. If the branch lists no opening hours, every hour counts.
     """
-    left = datetime.timedelta(hours=branch.promise_hours)
-    for opens, closes in _openings(branch, waiting_since):
-        opens = max(opens, waiting_since)
-        if closes <= opens:
-            continue
-        if left <= closes - opens:
-            return opens + left
-        left -= closes - opens
-    return waiting_since + datetime.timedelta(hours=branch.promise_hours)
+    return Calendar.of(branch).promised_at(waiting_since)
 
 
 def is_open(branch, at):
     """Return whether the branch is open at `at`. A branch without opening hours is never open."""
-    return any(opens <= at < closes for opens, closes in _openings(branch, at, days=1))
+    return any(opens <= at < closes for opens, closes in Calendar.of(branch).openings(at, days=1))
 
 
 def promise_in_words(branch):
@@ -52,34 +129,6 @@ def promise_in_words(branch):
         "We usually answer within %(days)d days, not counting days when we're closed.",
         days,
     ) % {"days": days}
-
-
-def _openings(branch, since, days=MAX_DAYS_AHEAD):
-    """Yield (opens, closes), both in UTC, for each period in which the branch is open.
-
-    The periods are in order and don't overlap. The first one is on the day of `since` or later.
-    """
-    week = {
-        weekday: list(stretches)
-        for weekday, stretches in groupby(branch.opening_hours.all(), key=lambda stretch: stretch.weekday)
-    }
-    if not week:
-        return
-    closed = {closed_day.day for closed_day in branch.closed_days.all()}
-    zone = Library.current().zone
-    first = since.astimezone(zone).date()
-    open_until = None
-    for day in (first + datetime.timedelta(days=number) for number in range(days)):
-        if day in closed:
-            continue
-        for stretch in week.get(day.weekday(), ()):
-            # In UTC, the period has the right length even on a day on which the clocks change.
-            opens = datetime.datetime.combine(day, stretch.opens, zone).astimezone(datetime.UTC)
-            closes = datetime.datetime.combine(day, stretch.closes, zone).astimezone(datetime.UTC)
-            opens = max(opens, open_until or opens)
-            if closes > opens:
-                yield opens, closes
-                open_until = closes
 
 
 def _minutes(time):

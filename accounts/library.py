@@ -105,7 +105,7 @@ def change_branch(branch, *, by, at, **fields):
 @staff_action
 def change_hours(branch, *, week, by, at):
     """Replace the opening hours. `week` is a list of (weekday, opens, closes). Monday is weekday 0."""
-    Branch.objects.select_for_update().get(pk=branch.pk)
+    Branch.objects.select_for_update(no_key=True).get(pk=branch.pk)
     OpeningHours.objects.filter(branch=branch).delete()
     _write_hours(branch, week)
     audit.record("changed_hours", branch, by=by, at=at)

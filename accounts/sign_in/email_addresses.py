@@ -77,6 +77,16 @@ def confirmed_address(person):
     return person.email
 
 
+def confirmed_addresses(people):
+    """Return {primary key: the confirmed address, or ""} for many people, with one query."""
+    addresses = EmailAddress.objects.filter(user__in=[person.pk for person in people], verified=False)
+    unverified = set(addresses.values_list("user", "email"))
+    return {
+        person.pk: person.email if person.email and (person.pk, person.email) not in unverified else ""
+        for person in people
+    }
+
+
 @prepared(person=BigAutoField(), email=CharField())
 def _unverified(person, email):
     return EmailAddress.objects.filter(user=person, email=email, verified=False).values_list("pk")

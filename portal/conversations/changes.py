@@ -4,11 +4,11 @@ import datetime
 
 from django.db.models import BigAutoField, F, Max, Min
 
-from accounts.hours import promised_at
 from accounts.models import Library
 from portal.prepared import prepared
 
 from .models import BranchQueue, Conversation, Event, Message, Side
+from .promises import promise_for, set_promise
 
 PATRON, STAFF = Side.PATRON, Side.STAFF
 Status, Then = Conversation.Status, Message.Then
@@ -105,9 +105,7 @@ def enter(conversation, state, *, seen_by_patron=False):
     true, the patron made this change, so they see the new status at once.
     """
     if state.waiting_since != conversation.waiting_since:
-        conversation.promised_at = (
-            promised_at(conversation.branch, state.waiting_since) if state.waiting_since else None
-        )
+        set_promise(conversation, promise_for(conversation, state.waiting_since), state.waiting_since)
     if state.status != Status.WAITING_FOR_PATRON:
         conversation.closes_at = None
     elif (conversation.status, conversation.queued_at) != (state.status, state.turned_at):

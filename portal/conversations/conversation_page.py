@@ -55,6 +55,7 @@ EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 COLUMNS = [
     *("public_id", "patron", "branch", "assignee", "merged_into", "subject", "version", "last_message_at"),
     *("status", "waiting_since", "promised_at", "closes_at", "pending_from", "patron_status"),
+    *("last_promise_at", "last_promise_since"),
     *("help_session__public_id", "help_session__quiet", "help_session__question"),
     *("help_session__happened_on", "help_session__with_child", "help_session__shared_with"),
 ]

@@ -277,6 +277,7 @@ def _clear(conversation, at):
     conversation.last_message_at = conversation.pending_from = None
     conversation.subject, conversation.patron_status = "", ""
     conversation.waiting_since = conversation.promised_at = None
+    conversation.last_promise_at = conversation.last_promise_since = None
     conversation.snoozed_until = conversation.closes_at = None
     conversation.status, conversation.closed_at, conversation.queued_at = Status.ERASED, at, at
     conversation.version += 1

@@ -21,6 +21,7 @@ from .models import (
     ReadersForm,
     Side,
 )
+from .promises import set_promise
 
 Status = Conversation.Status
 
@@ -75,7 +76,7 @@ def merge(conversation, *, into, by, at):
     _close_merged(conversation, into)
     enter(into, states.replay(into))
     if into.waiting_since and promised_at:
-        into.promised_at = promised_at
+        set_promise(into, promised_at, into.waiting_since)
     into.version += 1
     into.desk_version += 1
     into.save()

@@ -9,12 +9,12 @@ import datetime
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.hours import promised_at
 from accounts.models import Absence, Library
 from portal.templatetags.portal import day_in_a_sentence
 
 from . import states
 from .models import Conversation, Side
+from .promises import promise_for
 
 Status = Conversation.Status
 
@@ -56,10 +56,9 @@ def _promise(conversation, at):
     """Return a sentence that says when the library promised to answer, or ""."""
     promised = conversation.promised_at
     if conversation.has_pending_answer(at):
-        # The pending answer has changed `promised_at`, but the patron can't see that answer yet. So compute
-        # the promised time as if nobody had written the answer.
-        since = _unanswered_since(conversation, at)
-        promised = promised_at(conversation.branch, since) if since else None
+        # The pending answer has changed `promised_at`, but the patron can't see that answer yet. So show the
+        # promised time as if nobody had written the answer.
+        promised = promise_for(conversation, _unanswered_since(conversation, at))
     if promised is None:
         return ""
     if promised < at:

@@ -31,7 +31,7 @@ MESSAGE_FIELDS = (
 MessageRow = namedtuple("MessageRow", MESSAGE_FIELDS)
 LINE_FIELDS = (
     *("table", "pk", "at", "kind", "side", "by_id", "by", "to_id", "to", "was_id", "was"),
-    *("branch", "until", "public_id", "body"),
+    *("branch", "until", "moved_from", "moved_to", "public_id", "body"),
 )
 LineRow = namedtuple("LineRow", LINE_FIELDS)
 ENTRY_FOR = {"note": note_entry, "event": event_entry, "desk event": desk_event_entry}
@@ -166,7 +166,7 @@ def _lines(conversation, since):
     desk_events = DeskEvent.objects.filter(**here, at__gte=since).order_by()
     events = Event.objects.filter(**here, at__gte=since).order_by()
     notes = ConversationNote.objects.filter(**here, written_at__gte=since).order_by()
-    only_desk = "to_id", "to__name", "was_id", "was__name", "branch__name", "until"
+    only_desk = "to_id", "to__name", "was_id", "was__name", "branch__name", "until", "moved_from", "moved_to"
     none = [Value(None, output_field=TextField())] * len(only_desk)
     # In a union, PostgreSQL takes the type of each column from the first query. So the first query needs a
     # UUID in this column, even if it is NULL.

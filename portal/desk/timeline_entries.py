@@ -188,6 +188,9 @@ def _desk_event_in_words(event):
         )
     elif event.kind == kind.CLOSED:
         words = _("%(by)s closed this conversation before anyone wrote")
+    elif event.kind == kind.PROMISE_MOVED:
+        words = _("%(by)s changed the days or hours of the branch. The promise moved from %(was)s to %(to)s.")
+        names["was"], names["to"] = day_in_a_sentence(event.moved_from), day_in_a_sentence(event.moved_to)
     else:
         words = _("%(by)s logged this conversation as a contact")
     return words % names

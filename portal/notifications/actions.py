@@ -50,6 +50,8 @@ def notify(
     remove=False,
     message_id="",
     references=(),
+    library=None,
+    save=True,
 ):
     """Write one email to the outbox in the caller's transaction, and return its row.
 
@@ -61,9 +63,11 @@ def notify(
     or has given up. Set `remove` if the address must not stay stored. The worker then deletes the whole row.
 
     `references` has the Message-IDs of earlier emails about the same conversation. The oldest comes first.
+
+    To write many emails with few queries, pass the `library` and `save=False`. Then call `save_all`.
     """
     app, name = kind.split("/")
-    library = Library.current()
+    library = library or Library.current()
     language = language or library.language
     with translation.override(language), timezone.override(library.zone):
         context = context | {
@@ -90,7 +94,13 @@ def notify(
         blank=blank,
         remove=remove,
         message_id=message_id,
+        save=save,
     )
+
+
+def save_all(rows):
+    """Write emails to the outbox that were made with `save=False`."""
+    Notification.objects.bulk_create(rows, batch_size=200)
 
 
 def write(
@@ -108,12 +118,13 @@ def write(
     blank=False,
     remove=False,
     message_id="",
+    save=True,
 ):
     """Write an already rendered email to the outbox, and return its row.
 
     Each argument means the same as the argument of `notify` with the same name.
     """
-    return Notification.objects.create(
+    row = Notification(
         kind=kind,
         recipient=recipient,
         to_address=to,
@@ -128,6 +139,9 @@ def write(
         created_at=at,
         due_at=due_at or at,
     )
+    if save:
+        row.save(force_insert=True)
+    return row
 
 
 def withdraw(message_ids, **filters):

@@ -305,6 +305,9 @@ def mails(world, settings):
         language="en",
         client_token=uuid.uuid4(),
     )
+    url = settings.BASE_URL + world.conversation.get_absolute_url()
+    moved = {"url": url, "day": None}
+    notify("conversations/promise_moved", to="sam@example.org", at=at, language="en", context=moved)
     notes.write_note(
         world.conversation,
         by=world.coordinator,

@@ -7,13 +7,16 @@ if its action doesn't lock rows, unless a unique constraint protects the data.
 import datetime
 import random
 import uuid
+from functools import partial
 
 import pytest
 from django.db import connection
 from django.db.models import Max, Min, Sum
 from django.utils import timezone
 
-from accounts.models import Consent
+from accounts import library
+from accounts.hours import Calendar
+from accounts.models import Consent, Library, OpeningHours
 from portal.conversations import (
     actions,
     desk_actions,
@@ -21,6 +24,7 @@ from portal.conversations import (
     jobs,
     keeping,
     merging,
+    moved_promises,
     notes,
     states,
     verdicts,
@@ -562,6 +566,83 @@ def test_simultaneous_conversation_actions_do_not_deadlock(session):
         )
 
     rounds(works, CONVERSATION_ROUNDS, before=prepare, after=check, refusals={"Erased"})
+
+
+def test_three_coordinators_who_close_a_day_at_once_move_each_promise_once(session):
+    """Close a day while staff answer, patrons write and conversations are merged and transferred."""
+    branch, staff = session.branch, session.staff
+    other = BranchFactory()
+    OpeningHours.objects.bulk_create(
+        OpeningHours(branch=branch, weekday=weekday, opens=datetime.time(8), closes=datetime.time(20))
+        for weekday in range(7)
+    )
+    tomorrow = Library.current().today() + datetime.timedelta(days=1)
+    seen = Calendar.of(branch).fingerprint()
+
+    def prepare(_number):
+        branch.closed_days.all().delete()
+        conversations = [
+            actions.ask(
+                by=session.patron,
+                at=timezone.now(),
+                help_session=session,
+                body="Hi",
+                language="en",
+                client_token=uuid.uuid4(),
+            )
+            for _ in range(6)
+        ]
+        return [(row.pk, row.promised_at) for row in conversations]
+
+    def close_tomorrow(_data):
+        moves = moved_promises.change_calendar(
+            branch,
+            partial(library.add_closed_day, day=tomorrow, reason=""),
+            seen=seen,
+            email=True,
+            by=staff,
+            at=timezone.now(),
+        )
+        return len(moves.moved)
+
+    def of_conversation(number, action):
+        return lambda data: bool(action(Conversation.objects.get(pk=data[number][0])))
+
+    def join(first, second):
+        return lambda data: bool(
+            merging.merge(
+                Conversation.objects.get(pk=data[first][0]),
+                into=Conversation.objects.get(pk=data[second][0]),
+                by=staff,
+                at=timezone.now(),
+            )
+        )
+
+    works = [
+        *[close_tomorrow] * 3,
+        of_conversation(0, lambda row: say(row, staff, "staff")),
+        of_conversation(1, lambda row: say(row, session.patron, "patron")),
+        of_conversation(
+            2,
+            lambda row: desk_actions.transfer(row, branch=other, by=staff, at=timezone.now(), was=None),
+        ),
+        join(4, 3),
+    ]
+
+    def check(data, outcomes):
+        assert sorted(map(str, outcomes[:3]))[1:] == ["CalendarChanged"] * 2
+        assert outcomes[3:] == [True] * 4
+        before = dict(data)
+        rows = {row.pk: row for row in Conversation.objects.filter(pk__in=before)}
+        keys = list(before)
+        assert (rows[keys[0]].promised_at, rows[keys[4]].promised_at) == (None, None)
+        calendar = Calendar.of(branch)
+        for key in (keys[1], keys[3], keys[5]):
+            assert rows[key].promised_at == calendar.promised_at(rows[key].waiting_since)
+        assert rows[keys[5]].desk_events.filter(kind="rescheduled").count() == 1
+        Conversation.objects.filter(pk__in=before).update(branch=other)
+
+    rounds(works, CONVERSATION_ROUNDS, before=prepare, after=check, refusals={"CalendarChanged"})
 
 
 # Tests of actions on other objects.

@@ -149,6 +149,14 @@ class Conversation(models.Model):
     promised_at = models.DateTimeField(
         null=True, blank=True, help_text="the time by which the branch promised to answer"
     )
+    last_promise_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="the last `promised_at`, kept after the answer, so that undoing restores it",
+    )
+    last_promise_since = models.DateTimeField(
+        null=True, blank=True, help_text="the `waiting_since` for which the last promise was made"
+    )
     snoozed_until = models.DateField(
         null=True, blank=True, help_text="the day, in the library's time zone, on which it comes back"
     )

@@ -58,6 +58,7 @@ class DeskEvent(models.Model):
         WOKEN = "woken", _("snooze ended")
         CLOSED = "closed", _("closed before anything was written")
         LOGGED = "logged", _("logged as a contact")
+        PROMISE_MOVED = "rescheduled", _("promised day moved")
         ERASED = "erased", _("erased")
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="desk_events")
@@ -83,6 +84,8 @@ class DeskEvent(models.Model):
         help_text="the branch it was transferred to",
     )
     until = models.DateField(null=True, blank=True, help_text="the day until which it was snoozed")
+    moved_from = models.DateField(null=True, blank=True, help_text="the day that was promised before")
+    moved_to = models.DateField(null=True, blank=True, help_text="the day that is promised now")
     at = models.DateTimeField()
 
     class Meta:

@@ -56,7 +56,10 @@ LINES = {
         ends_with="helpsessions.HelpSession",
     ),
     "conversations.DeskEvent": Line(
-        _("which staff members took, assigned, transferred or snoozed a conversation, and when"),
+        _(
+            "which staff members took, assigned, transferred or snoozed a conversation, or moved its "
+            "promise, and when"
+        ),
         _("Kept until the conversation is deleted."),
         _("so that other staff can continue to help you"),
         Group.DESK,

@@ -117,13 +117,13 @@ LEFT_OUT = {
         PERSON: "patron",
         ELSEWHERE: "closed_at last_message_at patron_status",
         DESK: "assignee assigned_at logged_as reason at_desk_from waiting_since promised_at snoozed_until "
-        "queued_at",
+        "queued_at last_promise_at last_promise_since",
     },
     "conversations.Message": {PORTAL: "id writer_erased shown_from then client_token mail_id"},
     "conversations.ConversationWords": {PORTAL: "id conversation message name words"},
     "conversations.MessageRecommendation": {PORTAL: "id position"},
     "conversations.Event": {PORTAL: "id shown_from waiting_since", ELSEWHERE: "message"},
-    "conversations.DeskEvent": {DESK: "id conversation kind by to was branch until at"},
+    "conversations.DeskEvent": {DESK: "id conversation kind by to was branch until moved_from moved_to at"},
     "conversations.ConversationNote": {DESK: "id public_id conversation author body written_at client_token"},
     "conversations.NoteMention": {DESK: "id note person seen_at"},
     "conversations.Participation": {PORTAL: "id side", PERSON: "person", SHORT: "seen_at writing_at"},
@@ -212,7 +212,8 @@ ERASED = {
     "conversations.Conversation": {
         STAYS: "id public_id branch topic merged_into opened_at reason at_desk_from",
         EMPTIED: "help_session recommendation patron assignee assigned_at logged_as subject waiting_since "
-        "promised_at snoozed_until closes_at last_message_at pending_from patron_status",
+        "promised_at last_promise_at last_promise_since snoozed_until closes_at last_message_at pending_from "
+        "patron_status",
         CHANGED: "status closed_at queued_at changed_at version desk_version",
     },
 }

@@ -1,5 +1,7 @@
 """The settings of the branches: names, opening hours, closed days, and whether a branch is in use."""
 
+from functools import partial
+
 from django.contrib import messages
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -7,9 +9,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from accounts import library as actions
+from accounts.hours import by_weekday
 from accounts.models import Branch
 from accounts.sign_in.access import coordinator_only
 from portal.desk.library.forms.branches import BranchForm, ClosedDayForm, HoursForm
+from portal.desk.library.views.promises import save_calendar
 
 BRANCH_FIELDS = ["name", "address", "phone", "promise_hours"]
 
@@ -31,10 +35,14 @@ def branch_settings(request, slug):
     form = BranchForm(
         request.POST or None, branch=branch, initial={name: getattr(branch, name) for name in BRANCH_FIELDS}
     )
-    if form.is_valid():
-        actions.change_branch(branch, by=request.user, at=timezone.now(), **form.cleaned_data)
-        messages.success(request, _("%(branch)s saved.") % {"branch": branch})
-        return redirect("branch_settings", branch.slug)
+    if form.is_valid() and "back" not in request.POST:
+        return save_calendar(
+            request,
+            branch,
+            partial(actions.change_branch, **form.cleaned_data),
+            {"promise_hours": form.cleaned_data["promise_hours"]},
+            saved=_("%(branch)s saved.") % {"branch": form.cleaned_data["name"]},
+        )
     return _branch_page(request, branch, form=form)
 
 
@@ -44,11 +52,15 @@ def branch_hours(request, slug):
     """Change the opening hours of a branch."""
     branch = get_object_or_404(Branch, slug=slug)
     form = HoursForm(request.POST, branch=branch)
-    if form.is_valid():
-        actions.change_hours(branch, week=form.week, by=request.user, at=timezone.now())
-        messages.success(request, _("Opening hours saved."))
-        return redirect("branch_settings", branch.slug)
-    return _branch_page(request, branch, hours_form=form, form_error=True)
+    if form.is_valid() and "back" not in request.POST:
+        return save_calendar(
+            request,
+            branch,
+            partial(actions.change_hours, week=form.week),
+            {"week": by_weekday(form.week)},
+            saved=_("Opening hours saved."),
+        )
+    return _branch_page(request, branch, hours_form=form, form_error=not form.is_valid())
 
 
 @coordinator_only
@@ -57,16 +69,24 @@ def branch_closed_days(request, slug):
     """Add a closed day. If a button `remove` was pressed, remove the day that the button names."""
     branch = get_object_or_404(Branch, slug=slug)
     to_remove = request.POST.get("remove")
+    if "back" in request.POST:
+        typed = {} if to_remove else {"closed_form": ClosedDayForm(request.POST)}
+        return _branch_page(request, branch, **typed)
     removed = next((each for each in branch.closed_days.all() if each.day.isoformat() == to_remove), None)
-    form = ClosedDayForm(request.POST)
+    closed_days = frozenset(each.day for each in branch.closed_days.all())
     if removed:
-        actions.remove_closed_day(branch, day=removed.day, by=request.user, at=timezone.now())
-    elif form.is_valid():
-        actions.add_closed_day(branch, by=request.user, at=timezone.now(), **form.cleaned_data)
+        save = partial(actions.remove_closed_day, day=removed.day)
+        closed_days -= {removed.day}
+    elif to_remove:
+        # Someone else has removed the day already.
+        return redirect("branch_settings", branch.slug)
     else:
-        return _branch_page(request, branch, closed_form=form, form_error=True)
-    messages.success(request, _("Closed days saved."))
-    return redirect("branch_settings", branch.slug)
+        form = ClosedDayForm(request.POST)
+        if not form.is_valid():
+            return _branch_page(request, branch, closed_form=form, form_error=True)
+        save = partial(actions.add_closed_day, **form.cleaned_data)
+        closed_days |= {form.cleaned_data["day"]}
+    return save_calendar(request, branch, save, {"closed_days": closed_days}, saved=_("Closed days saved."))
 
 
 @coordinator_only

@@ -1,0 +1,256 @@
+"""Move the promises of a branch when its opening hours, closed days or promised hours change.
+
+docs/decisions/0017-promises-follow-the-calendar.md says which promises move, and to when.
+"""
+
+import datetime
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db.models import prefetch_related_objects
+from django.urls import reverse
+
+from accounts.hours import Calendar
+from accounts.models import Branch, Library
+from accounts.sign_in.email_addresses import confirmed_addresses
+from accounts.staff_actions import staff_action
+from portal.notifications.actions import notify, save_all
+
+from .changes import moment_of_change, raise_queue
+from .desk_actions import UNDO_WITHIN
+from .models import Conversation, DeskEvent
+from .promises import set_promise
+
+Status = Conversation.Status
+BATCH = 200
+NOTHING = datetime.timedelta()
+
+
+class CalendarChanged(Exception):
+    """Someone changed the hours or closed days of the branch after the page was shown."""
+
+
+@dataclass
+class Move:
+    """One promise that moves from the time `was` to the time `to`."""
+
+    conversation: Conversation
+    was: datetime.datetime
+    to: datetime.datetime
+    zone: datetime.tzinfo
+
+    @property
+    def days(self):
+        """Return the promised day before and after, in the library's time zone."""
+        return self.was.astimezone(self.zone).date(), self.to.astimezone(self.zone).date()
+
+    @property
+    def changes_the_day(self):
+        before, after = self.days
+        return before != after
+
+
+@dataclass
+class Moves:
+    """The promises that move. `overdue` and `too_early` count the promises that stay.
+
+    `overdue` promises have passed already. `too_early` promises would move to a time that has passed.
+    """
+
+    moved: list[Move] = field(default_factory=list)
+    overdue: int = 0
+    too_early: int = 0
+    # The number of people who were emailed. In a preview, the number of people who could be.
+    emails: int = 0
+
+    def by_day(self):
+        """Return [(day before, day after, number of promises)], sorted by the days."""
+        return [(*days, count) for days, count in sorted(Counter(move.days for move in self.moved).items())]
+
+
+def moved_promise(promised, before, after, at):
+    """Return the time to which a promise moves if the calendar `before` is replaced by `after`.
+
+    The patron still waits as many opening hours from now on. If the branch now promises more or fewer hours,
+    the difference is added. Returns `promised` if the promise stays, and None if it would be over by now.
+    """
+    left = before.open_time(at, promised)
+    longer = datetime.timedelta(hours=after.promise_hours - before.promise_hours)
+    if left + longer <= NOTHING:
+        return None if longer else promised
+    if not longer and before.after(at, left) == after.after(at, left):
+        return promised
+    return after.after(at, left + longer)
+
+
+def preview(branch, calendar, *, at):
+    """Return the Moves that replacing the calendar of `branch` by `calendar` would cause."""
+    before, moves = Calendar.of(branch), Moves()
+    if before == calendar:
+        return moves
+    for row in _promised(branch).select_related("patron", "help_session__shared_with").order_by("pk"):
+        _add(moves, row, before, calendar, at)
+    moves.emails = len(_emails(moves.moved))
+    return moves
+
+
+@staff_action
+def change_calendar(branch, save, *, seen, email, by, at):
+    """Change the calendar of the branch, move its promises, and return the Moves.
+
+    `save` is called as `save(branch, by=by, at=at)` and saves the change. `seen` is the fingerprint of the
+    calendar that the coordinator saw. If `email` is true, write an email to each patron whose promised day
+    changes. Raises CalendarChanged, RoleEnded.
+    """
+    # Questions that come in meanwhile need the key of the branch, so the lock leaves the key free.
+    branch = Branch.objects.select_for_update(no_key=True).get(pk=branch.pk)
+    before = Calendar.of(branch)
+    if before.fingerprint() != seen:
+        raise CalendarChanged
+    save(branch, by=by, at=at)
+    after, moves = Calendar.of(branch), Moves()
+    if before == after:
+        return moves
+    for rows in _locked_batches(_promised(branch) | _just_answered(branch, at)):
+        _move(rows, moves, before, after, by=by, at=at)
+    if email:
+        moves.emails = _email(moves.moved, at=at)
+    if moves.moved:
+        raise_queue(branch.pk)
+    return moves
+
+
+def _promised(branch):
+    """Return the conversations of the branch with a promise. Some of them are snoozed."""
+    return Conversation.objects.filter(
+        branch=branch, status__in=[Status.WAITING_FOR_STAFF, Status.SNOOZED], promised_at__isnull=False
+    )
+
+
+def _just_answered(branch, at):
+    """Return the conversations whose answer or closing can still be undone. An undo restores the promise."""
+    return Conversation.objects.filter(
+        branch=branch,
+        status__in=[Status.WAITING_FOR_PATRON, Status.CLOSED],
+        queued_at__gte=at - UNDO_WITHIN,
+        last_promise_at__gt=at,
+        merged_into=None,
+    )
+
+
+def _locked_batches(conversations):
+    """Yield lists of at most BATCH locked conversations, in the order of their primary keys."""
+    last = 0
+    while rows := list(
+        conversations.filter(pk__gt=last).select_for_update(no_key=True).order_by("pk")[:BATCH]
+    ):
+        yield rows
+        last = rows[-1].pk
+
+
+def _add(moves, row, before, after, at):
+    """Add the conversation's promise to `moves`. Return the Move, or None if the promise stays."""
+    if row.promised_at <= at:
+        moves.overdue += 1
+        return None
+    to = moved_promise(row.promised_at, before, after, at)
+    if to is None:
+        moves.too_early += 1
+        return None
+    if to == row.promised_at:
+        return None
+    move = Move(row, row.promised_at, to, after.zone)
+    moves.moved.append(move)
+    return move
+
+
+def _move(rows, moves, before, after, *, by, at):
+    """Move the promises of these locked conversations."""
+    changed, events = [], []
+    for row in rows:
+        # A deadline is compared with a time after the lock.
+        row.changed_at = now = moment_of_change(row, at)
+        if row.promised_at is None:
+            to = moved_promise(row.last_promise_at, before, after, now)
+            if to is None or to == row.last_promise_at:
+                continue
+            row.last_promise_at = to
+        else:
+            move = _add(moves, row, before, after, now)
+            if move is None:
+                continue
+            set_promise(row, move.to, row.waiting_since)
+            if move.changes_the_day:
+                events.append(_event(move, by))
+        row.version += 1
+        row.desk_version += 1
+        changed.append(row)
+    Conversation.objects.bulk_update(
+        changed,
+        ["promised_at", "last_promise_at", "last_promise_since", "changed_at", "version", "desk_version"],
+        batch_size=BATCH,
+    )
+    DeskEvent.objects.bulk_create(events)
+
+
+def _event(move, by):
+    moved_from, moved_to = move.days
+    return DeskEvent(
+        conversation=move.conversation,
+        kind=DeskEvent.Kind.PROMISE_MOVED,
+        by=by,
+        moved_from=moved_from,
+        moved_to=moved_to,
+        at=move.conversation.changed_at,
+    )
+
+
+def _email(moved, *, at):
+    """Write one email to each patron whose promised day changed. Return the number of emails."""
+    for first in range(0, len(moved), BATCH):
+        prefetch_related_objects(
+            [move.conversation for move in moved[first : first + BATCH]],
+            *("patron", "help_session__shared_with"),
+        )
+    library, emails = Library.current(), _emails(moved)
+    save_all(
+        notify(
+            "conversations/promise_moved",
+            to=address,
+            at=at,
+            recipient=person,
+            language=person.language,
+            library=library,
+            context=_email_context(own),
+            save=False,
+        )
+        for person, address, own in emails
+    )
+    return len(emails)
+
+
+def _email_context(own):
+    """Return what the email says. With several conversations, the email has no day, and leads to the list."""
+    if len(own) > 1:
+        return {"url": settings.BASE_URL + reverse("conversations"), "day": None}
+    return {"url": settings.BASE_URL + own[0].conversation.get_absolute_url(), "day": own[0].days[1]}
+
+
+def _emails(moved):
+    """Return [(person, confirmed address, moves)] of the patrons who read a different day now.
+
+    Nobody is emailed about a quiet visit, or about a verdict without words, because its patron has read no
+    promise. While an answer is pending, the patron is emailed about the answer.
+    """
+    own = defaultdict(list)
+    for move in moved:
+        conversation, session = move.conversation, move.conversation.help_session
+        hidden = conversation.last_message_at is None or conversation.pending_from is not None
+        if move.changes_the_day and not hidden and not (session and session.quiet):
+            for person in {conversation.patron, session and session.shared_with} - {None}:
+                own[person].append(move)
+    addresses = confirmed_addresses(own)
+    return [
+        (person, addresses[person.pk], moves) for person, moves in own.items() if addresses.get(person.pk)
+    ]

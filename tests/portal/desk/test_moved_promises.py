@@ -1,0 +1,221 @@
+"""Test the page that shows which promises move before a change of hours or closed days is saved."""
+
+import datetime
+import uuid
+from zoneinfo import ZoneInfo
+
+import pytest
+import time_machine
+from django.urls import reverse
+
+from accounts import library as branches
+from accounts.models import OpeningHours
+from portal.conversations import actions
+from portal.conversations.models import Conversation
+from portal.notifications.models import Notification
+from tests.factories import BranchFactory, UserFactory
+from tests.portal.pages import text
+
+pytestmark = pytest.mark.django_db
+CHICAGO = ZoneInfo("America/Chicago")
+# A Tuesday.
+NOW = datetime.datetime(2026, 3, 3, 12, 0, tzinfo=CHICAGO)
+WEEK = {f"day{weekday}": "9-17" for weekday in range(5)}
+WEDNESDAY = "2026-03-04"
+BEFORE, AFTER = NOW.replace(day=4, hour=11), NOW.replace(day=5, hour=11)
+
+
+@pytest.fixture(autouse=True)
+def _clock():
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+@pytest.fixture
+def branch(branch):
+    branch.promise_hours = 8
+    branch.save()
+    OpeningHours.objects.bulk_create(
+        OpeningHours(branch=branch, weekday=weekday, opens=datetime.time(9), closes=datetime.time(17))
+        for weekday in range(5)
+    )
+    return branch
+
+
+@pytest.fixture
+def desk(client, coordinator, sign_in):
+    return sign_in(client, coordinator)
+
+
+@pytest.fixture
+def asked(branch, patron):
+    return ask(patron, branch)
+
+
+def ask(by, branch, hours_ago=1):
+    return actions.ask(
+        by=by,
+        at=NOW - hours_ago * datetime.timedelta(hours=1),
+        body="A private question",
+        language="en",
+        client_token=uuid.uuid4(),
+        branch=branch,
+    )
+
+
+def address(name, branch):
+    return reverse(name, args=[branch.slug])
+
+
+def confirmed(page, **more):
+    """Return the fields that the button of the page sends."""
+    return {**dict(page.context["typed"]), "confirmed": page.context["seen"], **more}
+
+
+CHANGES = {
+    "hours": ("branch_hours", {**WEEK, "day2": ""}),
+    "closed day": ("branch_closed_days", {"day": WEDNESDAY, "reason": "Storm"}),
+    "promise": ("branch_settings", {"name": "Main", "promise_hours": "16"}),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_change_is_saved_after_the_page_has_shown_what_moves(desk, branch, asked, change):
+    name, typed = CHANGES[change]
+    page = desk.post(address(name, branch), typed)
+    assert page.status_code == 200
+    assert "Move 1 promise?" in text(page)
+    assert "from Wednesday, March 4 to Thursday, March 5 1 promise" in text(page)
+    assert "A private question" not in text(page)
+    branch.refresh_from_db()
+    asked.refresh_from_db()
+    assert (asked.promised_at, branch.closed_days.count(), branch.opening_hours.count()) == (BEFORE, 0, 5)
+    assert (branch.promise_hours, dict(page.context["typed"])) == (8, typed)
+
+    page = desk.post(address(name, branch), confirmed(page), follow=True)
+    assert "saved. 1 promise moved." in text(page)
+    asked.refresh_from_db()
+    assert asked.promised_at == AFTER
+    assert not Notification.objects.exists()
+
+
+def test_removed_closed_day_moves_promises_back(desk, branch, asked, coordinator):
+    desk.post(
+        address("branch_closed_days", branch),
+        confirmed(desk.post(address("branch_closed_days", branch), {"day": WEDNESDAY})),
+    )
+    page = desk.post(address("branch_closed_days", branch), {"remove": WEDNESDAY, "day": "", "reason": ""})
+    assert "from Thursday, March 5 to Wednesday, March 4 1 promise" in text(page)
+    desk.post(address("branch_closed_days", branch), confirmed(page))
+    asked.refresh_from_db()
+    assert (asked.promised_at, branch.closed_days.count()) == (BEFORE, 0)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_back_saves_nothing_and_keeps_what_was_typed(desk, branch, asked, change):
+    name, typed = CHANGES[change]
+    page = desk.post(address(name, branch), typed)
+    page = desk.post(address(name, branch), confirmed(page, back="1"))
+    assert page.templates[0].name == "desk/library/branch.html"
+    form = page.context[{"hours": "hours_form", "closed day": "closed_form", "promise": "form"}[change]]
+    assert {field: form[field].value() for field in typed} == typed
+    asked.refresh_from_db()
+    assert (asked.promised_at, branch.closed_days.count(), branch.opening_hours.count()) == (BEFORE, 0, 5)
+
+
+def test_back_from_removing_a_closed_day_saves_nothing(desk, branch, asked, coordinator):
+    branches.add_closed_day(branch, day=datetime.date(2026, 3, 5), reason="", by=coordinator, at=NOW)
+    Conversation.objects.update(promised_at=NOW.replace(day=6), last_promise_at=NOW.replace(day=6))
+    page = desk.post(address("branch_closed_days", branch), {"remove": "2026-03-05"})
+    desk.post(address("branch_closed_days", branch), confirmed(page, back="1"))
+    assert branch.closed_days.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("branch_closed_days", {"day": "2026-03-02"}),
+        ("branch_closed_days", {"day": "2026-12-25"}),
+        ("branch_hours", WEEK),
+        ("branch_settings", {"name": "Main", "phone": "555 0100", "promise_hours": "8"}),
+    ],
+)
+def test_change_that_moves_no_promise_is_saved_at_once(desk, branch, asked, name, typed):
+    page = desk.post(address(name, branch), typed)
+    assert page.status_code == 302
+    asked.refresh_from_db()
+    assert asked.promised_at == BEFORE
+
+
+def test_patrons_are_emailed_if_the_coordinator_ticks_the_box(desk, branch, asked, patron):
+    page = desk.post(address("branch_closed_days", branch), {"day": WEDNESDAY})
+    assert "Email the 1 patron whose day changes" in text(page)
+    fields = confirmed(page, email_patrons="on")
+    page = desk.post(address("branch_closed_days", branch), fields, follow=True)
+    assert "Closed days saved. 1 promise moved. We&#x27;re emailing 1 patron." in text(page)
+    assert Notification.objects.get().to_address == patron.email
+    # Pressing the button of an old page again changes nothing.
+    page = desk.post(address("branch_closed_days", branch), fields, follow=True)
+    assert "Closed days saved." in text(page)
+    assert Notification.objects.count() == 1
+
+
+def test_page_offers_no_email_if_nobody_could_get_one(desk, branch, asked, patron):
+    patron.emailaddress_set.create(email=patron.email, verified=False)
+    page = desk.post(address("branch_closed_days", branch), {"day": WEDNESDAY})
+    assert "email_patrons" not in page.content.decode()
+
+
+def test_page_says_which_promises_stay(desk, branch, asked, patron):
+    ask(patron, branch, hours_ago=30)
+    page = desk.post(address("branch_closed_days", branch), {"day": WEDNESDAY})
+    assert "1 promise is overdue already and stays overdue." in text(page)
+    page = desk.post(address("branch_settings", branch), {"name": "Main", "promise_hours": "2"})
+    assert "Move 1 promise?" in text(page)
+    page = desk.post(address("branch_settings", branch), {"name": "Main", "promise_hours": "1"})
+    assert page.status_code == 302
+
+
+def test_page_asks_again_if_a_colleague_changed_the_calendar_meanwhile(desk, branch, asked, coordinator):
+    page = desk.post(address("branch_hours", branch), {**WEEK, "day2": ""})
+    branches.add_closed_day(branch, day=datetime.date(2026, 3, 5), reason="", by=coordinator, at=NOW)
+    page = desk.post(address("branch_hours", branch), confirmed(page, email_patrons="on"))
+    assert 'id="changed-meanwhile"' in page.content.decode()
+    assert page.context["email"] is True
+    asked.refresh_from_db()
+    assert (asked.promised_at, branch.opening_hours.count()) == (BEFORE, 5)
+    desk.post(address("branch_hours", branch), confirmed(page))
+    asked.refresh_from_db()
+    assert (asked.promised_at, branch.opening_hours.count()) == (NOW.replace(day=6, hour=11), 4)
+
+
+def test_other_branches_and_their_promises_are_not_named(desk, branch, asked, patron):
+    other = BranchFactory(name="Elsewhere", promise_hours=8)
+    ask(UserFactory(), other)
+    page = desk.post(address("branch_closed_days", branch), {"day": WEDNESDAY})
+    assert page.context["count"] == 1
+    assert "Elsewhere" not in text(page)
+
+
+def test_staff_read_in_the_conversation_who_moved_the_promise(desk, branch, asked, coordinator):
+    desk.post(
+        address("branch_closed_days", branch),
+        confirmed(desk.post(address("branch_closed_days", branch), {"day": WEDNESDAY})),
+    )
+    page = desk.get(reverse("desk_conversation", args=[asked.public_id]))
+    assert (
+        f"{coordinator.name} changed the days or hours of the branch. "
+        "The promise moved from Wednesday, March 4 to Thursday, March 5." in text(page)
+    )
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_page_runs_the_same_number_of_queries_for_1_and_30_promises(
+    desk, branch, rows, django_assert_num_queries
+):
+    for person in UserFactory.create_batch(rows):
+        ask(person, branch)
+    desk.get(address("branch_settings", branch))
+    with django_assert_num_queries(15):
+        page = desk.post(address("branch_closed_days", branch), {"day": WEDNESDAY})
+    assert page.context["count"] == rows
