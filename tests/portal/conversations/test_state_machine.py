@@ -9,6 +9,7 @@ import datetime
 import os
 import uuid
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 from django.db import connection, transaction
@@ -22,8 +23,20 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from accounts import library
+from accounts.hours import Calendar
 from accounts.viewer import Viewer
-from portal.conversations import actions, desk_actions, drafts, jobs, merging, notes, states, verdicts
+from portal.conversations import (
+    actions,
+    desk_actions,
+    drafts,
+    jobs,
+    merging,
+    moved_promises,
+    notes,
+    states,
+    verdicts,
+)
 from portal.conversations.models import BranchQueue, Conversation, Draft, Message
 from recommendations.chosen_items import ChosenItem
 from recommendations.models import Recommendation
@@ -33,7 +46,9 @@ from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, Staf
 pytestmark = pytest.mark.one_database
 
 BEGUN = datetime.datetime(2026, 3, 3, 15, 0, tzinfo=datetime.UTC)
-second, day = datetime.timedelta(seconds=1), datetime.timedelta(days=1)
+second, minute, hour, day = (
+    datetime.timedelta(**{name: 1}) for name in ("seconds", "minutes", "hours", "days")
+)
 EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", times(5, 200)))
 MEANWHILE = ["close", "take back", "words", "patron closes"]
 CONVERSATIONS, STAFF = st.integers(0, 1), st.integers(0, 1)
@@ -61,6 +76,8 @@ class Tracked:
     assignee: object = None
     erased: bool = False
     joined: bool = False
+    # The last promise: the time since which the patron waited, and the time by which the library answers.
+    promise: tuple = (None, None)
 
     def reading(self):
         """Replay the whole log and return (status, waiting_since, queued_at)."""
@@ -427,6 +444,17 @@ class TwoConversations(RuleBasedStateMachine):
         second_.messages = sorted([*first.messages, *second_.messages], key=lambda found: found[0])
         second_.assignee = second_.assignee or first.assignee
         first.joined = True
+        promises = [
+            tracked.promise[1]
+            for tracked, (_status, since, _turned) in zip((first, second_), readings, strict=True)
+            if since
+        ]
+        since = second_.reading()[1]
+        if since:
+            second_.promise = (
+                since,
+                min(promises, default=since + self.row(second_).branch.promise_hours * hour),
+            )
         # Don't check what is unread after a merge, because test_desk_actions.py checks it.
         second_.read_until = None
 
@@ -439,6 +467,28 @@ class TwoConversations(RuleBasedStateMachine):
             for other in self.conversations:
                 if other.joined:
                     self.conversations = [conversation, conversation]
+
+    @rule(which=st.integers(0, 1), hours=st.sampled_from([1, 24, 48]))
+    def promised_hours_change(self, which, hours):
+        """Change how many hours a branch promises. Its promises move by the difference, unless they are over."""
+        self.now += second
+        branch = self.branches[which]
+        branch.refresh_from_db()
+        longer = (hours - branch.promise_hours) * hour
+        for conversation in self.open_conversations():
+            row, (since, promised) = self.row(conversation), conversation.promise
+            can_be_undone = row.status != "snoozed" and row.queued_at >= self.now - 10 * minute
+            counts = row.waiting_since is not None or can_be_undone
+            if row.branch == branch and promised and counts and self.now < min(promised, promised + longer):
+                conversation.promise = since, promised + longer
+        moved_promises.change_calendar(
+            branch,
+            partial(library.change_branch, promise_hours=hours),
+            seen=Calendar.of(branch).fingerprint(),
+            email=True,
+            by=self.staff[0],
+            at=self.now,
+        )
 
     # Rules in which time passes and the worker runs.
 
@@ -501,7 +551,9 @@ class TwoConversations(RuleBasedStateMachine):
                 turned,
                 conversation.assignee,
             )
-            assert (row.promised_at is None) == (since is None)
+            if since not in (None, conversation.promise[0]):
+                conversation.promise = since, since + row.branch.promise_hours * hour
+            assert row.promised_at == (conversation.promise[1] if since else None)
             assert row.closes_at == (turned + 14 * day if status == "waiting_for_patron" else None)
             replayed = states.replay(row)
             assert (replayed.status, replayed.waiting_since, replayed.turned_at, replayed.reason) == (
