@@ -475,6 +475,19 @@ def build(branch, staff, patron, words):
         page.locator("#next").click()
         page.locator(".field-error").first.wait_for()
 
+    later = ConversationFactory(
+        help_session=None,
+        patron=UserFactory(),
+        branch=branch,
+        promised_at=now + datetime.timedelta(days=20),
+    )
+    MessageFactory(conversation=later, body=words.message)
+
+    def move_promises(page):
+        page.locator("#id_promise_hours").fill("400")
+        page.locator("#save-branch").click()
+        page.locator("#move-promises").wait_for()
+
     # Only a coordinator sees the settings.
     StaffRole.objects.filter(user=staff).update(role=StaffRole.Role.COORDINATOR)
     invited = "89abcdef0123456789abcdef0123456789abcdef"
@@ -794,6 +807,7 @@ def build(branch, staff, patron, words):
         State("desk-starters-error", "/desk/settings/templates/starters/", choose_no_starter),
         State("desk-library", "/desk/settings/library/"),
         State("desk-branch", f"/desk/settings/branches/of/{branch.slug}/"),
+        State("desk-promises", f"/desk/settings/branches/of/{branch.slug}/", move_promises),
         State("desk-topics", f"/desk/settings/topics/?topic={topic.pk}"),
         State("desk-colleagues", "/desk/settings/people/"),
         State("desk-invite-error", "/desk/settings/people/invite/", empty("email", "#send-invitation")),

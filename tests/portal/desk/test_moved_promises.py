@@ -149,7 +149,7 @@ def test_change_that_moves_no_promise_is_saved_at_once(desk, branch, asked, name
 
 def test_patrons_are_emailed_if_the_coordinator_ticks_the_box(desk, branch, asked, patron):
     page = desk.post(address("branch_closed_days", branch), {"day": WEDNESDAY})
-    assert "Email the 1 patron whose day changes" in text(page)
+    assert "Email the patron whose day changes" in text(page)
     fields = confirmed(page, email_patrons="on")
     page = desk.post(address("branch_closed_days", branch), fields, follow=True)
     assert "Closed days saved. 1 promise moved. We&#x27;re emailing 1 patron." in text(page)
