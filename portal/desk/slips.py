@@ -5,6 +5,7 @@ session stores each new code for ten minutes, encrypted.
 """
 
 import json
+import math
 
 import qrcode
 from cryptography.fernet import InvalidToken
@@ -20,6 +21,8 @@ from portal.helpsessions import codes
 KEPT_SECONDS = 600
 # request.session[SEALED] is {name of a list of codes: the encrypted codes}.
 SEALED = "sealed_codes"
+# On a receipt: the characters of a line in a wide font, and the heights in millimeters.
+LINE_LENGTH, LINE_HEIGHT, PARAGRAPH_GAP = 24, 6, 3
 # The name of the list of codes for code cards.
 CARDS = "cards"
 
@@ -97,6 +100,33 @@ def qr_svg(text, label):
         label,
         path,
     )
+
+
+def receipt_height(help_session, recommendations):
+    """Return a height in millimeters that is enough for the receipt in any font.
+
+    It counts only in browsers without JavaScript. In others, static/js/receipt.js measures the height.
+    """
+    texts = [help_session.title]
+    if help_session.is_on_paper_only:
+        texts += [help_session.question, help_session.summary]
+    for recommendation in () if help_session.quiet else recommendations:
+        item = recommendation.item
+        texts += [item.title, f"{item.creators} · {item.get_kind_display()}", item.url, recommendation.reason]
+        texts += [
+            f"{holding.call_number} {holding.branch}, {holding.location}" for holding in item.holdings.all()
+        ]
+    fixed_part = 60 if help_session.is_on_paper_only else 170
+    return fixed_part + math.ceil(sum(_height(text) for text in texts if text))
+
+
+def _height(text):
+    """Return the height in millimeters that a paragraph has on a receipt, at most."""
+    # Capital letters and the characters of East Asia are wider than other characters.
+    widths = [
+        sum(1.4 if char > "\u2e7f" or char.isupper() else 1 for char in line) for line in text.split("\n")
+    ]
+    return PARAGRAPH_GAP + sum(LINE_HEIGHT * max(1, math.ceil(width / LINE_LENGTH)) for width in widths)
 
 
 def _seal():

@@ -14,6 +14,7 @@ from django.utils.text import Truncator, capfirst
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from portal.styles import source_of
 from portal.templatetags.portal import icon, plain, when
 from recommendations.models import Item, Recommendation
 from recommendations.verdicts import NEEDS_FOLLOW_UP
@@ -22,6 +23,14 @@ register = template.Library()
 
 Why = Recommendation.Why
 NIL = str(UUID(int=0))
+
+
+@register.simple_tag(takes_context=True)
+def receipt_page(context, height):
+    """Return the <style> element with the size of a receipt's page, and store its hash on the request."""
+    css = f"@page receipt {{ size: 80mm {height:d}mm; margin: 0; }}"
+    context["request"].style_source += f" {source_of(css)}"
+    return mark_safe(f'<style id="receipt-page">{css}</style>')
 
 
 @register.simple_tag

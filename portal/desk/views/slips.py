@@ -145,9 +145,10 @@ def _slip_page(request, help_session, form=None, card_form=None, *, status=200):
     with override(paper_language):
         code_context = slips.code_context(code) if code else {}
     recommendations = Recommendation.objects.filter(sessionrecommendation__help_session=help_session)
+    recommendations = list(recommendations.order_by("sessionrecommendation__position", "pk").for_page())
     context = {
         "help_session": help_session,
-        "recommendations": recommendations.order_by("sessionrecommendation__position", "pk").for_page(),
+        "recommendations": recommendations,
         "live_codes": help_session.claim_codes.live(at).count(),
         "paper_language": paper_language,
         "form": form or AddressForm(),
@@ -157,5 +158,6 @@ def _slip_page(request, help_session, form=None, card_form=None, *, status=200):
     }
     paper = request.GET.get("paper")
     if paper in PAPERS and (code or help_session.is_on_paper_only):
-        return render(request, "desk/paper.html", {**context, "paper": paper})
+        context |= {"paper": paper, "height": slips.receipt_height(help_session, recommendations)}
+        return render(request, "desk/paper.html", context)
     return render_page(request, "desk/slip.html", context, status=status)

@@ -1,0 +1,118 @@
+"""Print slips to PDF, and check the number and size of the pages."""
+
+import re
+
+import pytest
+
+from tests.factories import HelpSessionFactory, ItemFactory, recommend_in
+
+from .conftest import DESK
+
+pytestmark = pytest.mark.browser
+
+MM = 25.4 / 72
+REASON = (
+    "Starts from nothing and needs no tools. The third chapter answers your question about flies, and the last "
+    "one has a table of what may go in. Ask for the large-print copy if you want to read it on the balcony."
+)
+MOTIVO = (
+    "Empieza desde cero y no requiere herramientas. El capítulo tercero responde a su pregunta sobre las moscas, "
+    "y el último trae una tabla de lo que se puede echar. Pida el ejemplar con letra grande."
+)
+
+
+def printed_pages(page):
+    """Print the page to PDF. Return [(width, height)] of the pages, in millimeters, rounded."""
+    content = page.pdf(prefer_css_page_size=True)
+    boxes = re.findall(rb"/MediaBox\s*\[\s*0\s+0\s+([\d.]+)\s+([\d.]+)\s*\]", content)
+    assert len(boxes) == len(re.findall(rb"/Type\s*/Page\b", content))
+    return [(round(float(width) * MM), round(float(height) * MM)) for width, height in boxes]
+
+
+@pytest.fixture
+def slip(branch, staff, patron, opened, show):
+    """Return a function that opens the printed slip of a visit with `count` items."""
+
+    def slip(paper, count, *, language="en", reason=REASON, javascript=True, **fields):
+        session = HelpSessionFactory(branch=branch, staff=staff, language=language, **fields)
+        for number in range(count):
+            item = ItemFactory(title=f"Compost City: Practical Composting {number}", creators="Rebecca Louie")
+            recommend_in(session, item=item, reason=reason)
+        page = show(opened(DESK, javascript=javascript), staff)
+        page.goto(f"/desk/sessions/{session.public_id}/slip/")
+        if fields.get("with_child") != "paper":
+            page.locator("#new-code").click()
+            page.locator("#code").wait_for()
+        page.goto(f"/desk/sessions/{session.public_id}/slip/?paper={paper}")
+        return page
+
+    return slip
+
+
+def content_height(page):
+    """Return the height of the slip in millimeters, as it is printed."""
+    page.emulate_media(media="print")
+    height = page.locator(".paper").evaluate("paper => paper.getBoundingClientRect().height")
+    page.emulate_media(media="null")
+    return height * 25.4 / 96
+
+
+@pytest.mark.parametrize(("count", "language"), [(1, "en"), (1, "es"), (5, "en"), (14, "en"), (14, "es")])
+def test_receipt_is_one_page_as_long_as_its_content(slip, count, language):
+    page = slip("receipt", count, language=language, reason={"en": REASON, "es": MOTIVO}[language])
+    content = content_height(page)
+    [(width, height)] = printed_pages(page)
+    assert width == 80
+    assert 1 <= height - content <= 4
+
+
+def test_receipt_of_a_childs_visit_on_paper_is_as_long_as_its_content(slip):
+    summary = "\n\n".join([REASON] * 6)
+    page = slip("receipt", 3, with_child="paper", summary=summary)
+    content = content_height(page)
+    [(width, height)] = printed_pages(page)
+    assert width == 80
+    assert 1 <= height - content <= 4
+
+
+def test_receipt_stays_one_page_if_it_grows_after_it_was_loaded(slip):
+    page = slip("receipt", 1)
+    page.locator(".paper").evaluate("paper => paper.append(paper.querySelector('.given').cloneNode(true))")
+    page.emulate_media(media="print")
+    assert len(printed_pages(page)) == 1
+
+
+@pytest.mark.parametrize(
+    ("count", "reason"), [(1, ""), (14, REASON), (14, "W" * 400), (14, "這本書適合初學者。" * 30)]
+)
+def test_receipt_without_javascript_is_one_page_with_a_blank_rest(slip, count, reason):
+    page = slip("receipt", count, reason=reason, javascript=False)
+    content = content_height(page)
+    [(width, height)] = printed_pages(page)
+    assert width == 80
+    assert content <= height <= 2 * content
+
+
+@pytest.mark.parametrize(
+    ("paper", "size", "count", "language"),
+    [
+        ("a4", (210, 297), 1, "en"),
+        ("a4", (210, 297), 5, "es"),
+        ("a4", (210, 297), 14, "es"),
+        ("letter", (216, 279), 5, "en"),
+        ("letter", (216, 279), 14, "en"),
+    ],
+)
+def test_slip_with_up_to_14_items_fits_one_sheet(slip, paper, size, count, language):
+    # Fourteen long reasons need a second sheet.
+    reason = (
+        "because you asked for something a beginner can follow"
+        if count > 5
+        else {"en": REASON, "es": MOTIVO}[language]
+    )
+    assert printed_pages(slip(paper, count, language=language, reason=reason)) == [size]
+
+
+@pytest.mark.parametrize("paper", ["a4", "letter"])
+def test_slip_with_14_long_reasons_needs_two_sheets_at_most(slip, paper):
+    assert len(printed_pages(slip(paper, 14, reason=REASON))) == 2
