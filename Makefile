@@ -9,7 +9,7 @@ PY := .venv/bin/python
 DEMO := DATA_DIR=var/demo AFTERWORD_MODE=demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset run test test-quick test-long test-newest check fix bench bench-large lock messages migrations screens
+.PHONY: help demo demo-reset run test test-quick test-long test-newest check guide fix bench bench-large lock messages migrations screens
 
 help:
 	@echo "make demo         run a demo library; with HOST=0.0.0.0 a phone can open it, and PORT=8080 sets the port"
@@ -19,6 +19,7 @@ help:
 	@echo "make test-long    run what takes long: axe on every page, more rounds of races, all tests on PostgreSQL"
 	@echo "make test-newest  run the tests on the newest Django; needs Python 3.12 or 3.13"
 	@echo "make check        check format, lint, types, imports, migrations, settings, templates, documents and translations"
+	@echo "make guide        install the portal on a clean clone with the commands of the README and of docs/operations.md"
 	@echo "make fix          format the code, and fix what can be fixed automatically"
 	@echo "make run          run the web server and the worker on the data in var/ (AFTERWORD_MODE=$(MODE))"
 	@echo "make bench        compare the CPU time of each page with a minimal page, on both databases, in six minutes"
@@ -76,6 +77,9 @@ test-newest: .venv-newest/developing
 
 check: .venv/developing
 	@./.ci/check
+
+guide:
+	@python3 .ci/guide.py
 
 fix: .venv/developing
 	@.venv/bin/ruff format .

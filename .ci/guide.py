@@ -1,0 +1,361 @@
+"""Install the portal on a clean clone by running the commands in README.md and docs/operations.md as written.
+
+Usage: python3 .ci/guide.py
+
+Each document is followed twice in one clone, with SQLite and with PostgreSQL. The second time, the data
+folder is removed first. After the command that starts the portal, pages are requested as the TLS proxy would
+do, until they answer. After a restored backup, the portal is started again.
+
+A command that fails ends the script. So does a block that has an example which the script can't fill in. The
+commands run literally, except for what the text marks as an example: see `Run.filled_in`. SKIPPED has the
+blocks that aren't run, with reasons. The script needs no rights of root.
+"""
+
+import os
+import pty
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
+
+ROOT = Path(__file__).resolve().parent.parent
+DATABASE_URL = os.environ.get("TEST_DATABASE_URL", "postgres://postgres@127.0.0.1/test")
+HOST, ADDRESS = "help.example.org", "sam@example.org"
+# The answers to the questions of setup_library. An empty answer accepts the suggested one.
+ANSWERS = ["Example Library", "America/Chicago", "", ADDRESS, "Sam Okafor", ""]
+# The settings that step 3 of the guide asks for. The README sets them in its own block.
+SETTINGS = {
+    "BASE_URL": f"https://{HOST}",
+    "ALLOWED_HOSTS": HOST,
+    "MAIL_FROM": "help@example.org",
+    "TRUSTED_PROXY_COUNT": "1",
+}
+# The beginning of each block that isn't run, and the reason.
+SKIPPED = {
+    ".venv/bin/python manage.py ils_check": "it needs a library system",
+    ".venv/bin/python manage.py sso_check": "it needs a provider of single sign-on",
+    "[Unit]": "systemd needs root",
+    "map $request_uri": "nginx needs root and a certificate",
+    "journalctl": "it needs systemd and the portal's unit",
+}
+SECONDS_TO_START, SECONDS_FOR_ONE_COMMAND = 60, 600
+BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+
+
+class Failed(Exception):
+    """A command of the text failed, or the portal doesn't answer."""
+
+
+def main():
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="afterword-guide-") as folder:
+        try:
+            for name, text in documents().items():
+                follow(name, text, Path(folder) / name)
+        except Failed as failure:
+            print(failure, file=sys.stderr)
+            return 1
+    print(f"The commands of the README and the guide work ({time.monotonic() - started:.0f} s).")
+    return 0
+
+
+def documents():
+    """Return {name of the document: the part of its text that is followed}."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    install = readme[readme.index("## Run it for your library") :]
+    return {
+        "README.md": install[: install.index("\n## ", 1)],
+        "operations.md": (ROOT / "docs/operations.md").read_text("utf-8"),
+    }
+
+
+def blocks(text):
+    """Return the code blocks of a Markdown text, without the indentation of the list that they are in."""
+    found = []
+    for indent, _language, code in BLOCK.findall(text):
+        found.append("".join(line.removeprefix(indent) for line in code.splitlines(keepends=True)))
+    return found
+
+
+def commands(block):
+    """Return the commands of a block. A command ends at the end of a line on which no quote is open."""
+    found, lines = [], []
+    for line in block.splitlines():
+        lines.append(line)
+        command = "\n".join(lines)
+        if subprocess.run(["bash", "-n", "-c", command], capture_output=True).returncode == 0:
+            if command.strip():
+                found.append(command)
+            lines = []
+    if lines:
+        raise Failed(f"This is not a command for a shell:\n{block}")
+    return found
+
+
+def to_run(text):
+    """Return the commands of all blocks that aren't skipped."""
+    found = []
+    for block in blocks(text):
+        if not block.startswith(tuple(SKIPPED)):
+            found += commands(block)
+    return found
+
+
+def follow(name, text, folder):
+    """Clone the repository into `folder`, and run the commands of the text with each database."""
+    subprocess.run(["git", "clone", "--quiet", "--no-local", ROOT, folder / "clone"], check=True)
+    databases = {"SQLite": ""}
+    if has_postgres():
+        databases["PostgreSQL"] = DATABASE_URL + "_guide"
+    for database, url in databases.items():
+        print(f"== {name} on {database}", flush=True)
+        shutil.rmtree(folder / "clone/var", ignore_errors=True)
+        run = Run(folder, url, settings={} if "export SECRET_KEY" in text else SETTINGS)
+        try:
+            run.empty_database()
+            for command in to_run(text):
+                run.step(command)
+            if not run.has_answered:
+                raise Failed("The text has no command that starts the portal.")
+        finally:
+            run.stop()
+            run.drop_database()
+
+
+def has_postgres():
+    """Return whether a PostgreSQL server answers. In CI, a missing one is a failure."""
+    where = urlsplit(DATABASE_URL)
+    try:
+        socket.create_connection((where.hostname, where.port or 5432), timeout=5).close()
+    except OSError as error:
+        if os.environ.get("CI") == "true":
+            raise Failed(f"No PostgreSQL answers at TEST_DATABASE_URL: {error}") from error
+        print("No PostgreSQL answers at TEST_DATABASE_URL: the texts are followed on SQLite alone.")
+        return False
+    return True
+
+
+class Run:
+    """A person who types the commands of one text into one terminal."""
+
+    def __init__(self, folder, database_url, settings):
+        self.clone, self.backups = folder / "clone", folder / "backups"
+        self.state, self.log = folder / "state", folder / "log"
+        self.database_url, self.server, self.start_command = database_url, None, ""
+        self.key, self.has_answered = secrets.token_urlsafe(60), False
+        shutil.rmtree(self.backups, ignore_errors=True)
+        self.backups.mkdir()
+        write_catalog(self.clone / "catalog.mrc")
+        typed = dict(settings)
+        if settings:
+            typed["SECRET_KEY"] = self.key
+        if database_url:
+            typed["DATABASE_URL"] = database_url
+        self.environment = clean_environment() | typed
+        # The next command reads the variables that the one before has exported.
+        self.state.write_text("")
+
+    def step(self, command):
+        """Run one command. Raises Failed if it fails."""
+        line, started = command.splitlines()[0], time.monotonic()
+        command = self.filled_in(command)
+        if re.match(r"\S*python manage\.py run\b", command):
+            self.start(command)
+        else:
+            is_restore = " restore " in command
+            if is_restore:
+                self.stop()
+                self.make_empty()
+            status, output = self.bash(command)
+            if status:
+                raise Failed(f"{output}\nThis command failed with status {status}:\n\n    {command}\n")
+            if "token_urlsafe" in command:
+                self.key = output.split()[-1]
+            if is_restore:
+                self.start(self.start_command)
+        print(f"{time.monotonic() - started:5.1f} s  {line[:90]}", flush=True)
+
+    def filled_in(self, command):
+        """Replace what the text marks as an example: …, FILE, the folder and the day of a backup."""
+        archive = f"{self.backups}/afterword-$(date +%F).tar.gz"
+        command = command.replace("SECRET_KEY=…", f"SECRET_KEY={self.key}")
+        command = command.replace("email='…'", f"email='{ADDRESS}'").replace(
+            "slug='…'", "slug='main-library'"
+        )
+        command = command.replace(" FILE ", " catalog.mrc ")
+        command = re.sub(
+            r"/backups/afterword-\S+\.tar\.gz|/backups/afterword-\$\(.*?\)\.tar\.gz", archive, command
+        )
+        if "…" in command:
+            raise Failed(f"The script does not know what to write for … in this command:\n\n    {command}\n")
+        return command
+
+    def bash(self, command):
+        """Run a command in bash with the answers at its terminal. Return (status, output)."""
+        ours, terminal = pty.openpty()
+        os.write(ours, "".join(f"{answer}\n" for answer in ANSWERS).encode())
+        kept = f". '{self.state}'\n{command}\nstatus=$?\nexport -p > '{self.state}'\nexit $status"
+        try:
+            done = subprocess.run(
+                ["bash", "-c", kept],
+                cwd=self.clone,
+                env=self.environment,
+                stdin=terminal,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=SECONDS_FOR_ONE_COMMAND,
+                text=True,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise Failed(f"This command takes too long:\n\n    {command}\n") from error
+        finally:
+            os.close(ours)
+            os.close(terminal)
+        return done.returncode, done.stdout
+
+    def start(self, command):
+        """Start the portal, and wait until its pages answer."""
+        port, self.start_command = 8000, command
+        if not is_free(port):
+            port = free_port()
+            command = command.replace("manage.py run", f"manage.py run --port {port}")
+            print(f"Port 8000 is taken, so the portal runs on port {port}.")
+        with self.log.open("w") as log:
+            self.server = subprocess.Popen(
+                ["bash", "-c", f". '{self.state}'\n{command}"],
+                cwd=self.clone,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.wait_for_pages(port)
+        self.has_answered = True
+
+    def wait_for_pages(self, port):
+        """Request pages until they answer: the sign-in page, a style sheet and the state of the worker."""
+        deadline, answer = time.monotonic() + SECONDS_TO_START, "no answer"
+        for path, words in (("/sign-in/", "Example Library"), ("/readyz", "")):
+            while True:
+                status, answer = requested(port, path)
+                if status == 200 and words in answer:
+                    break
+                if self.server.poll() is not None or time.monotonic() > deadline:
+                    problem = f"The portal does not answer at {path}: {status} {answer[:300]}"
+                    raise Failed(f"{self.log.read_text()}\n{problem}")
+                time.sleep(0.2)
+            if style := re.search(r'href="(/static/[^"]+)"', answer):
+                status, _text = requested(port, style[1])
+                if status != 200:
+                    raise Failed(f"The static file {style[1]} is missing: {status}")
+
+    def stop(self):
+        """Stop the portal, as Ctrl-C does."""
+        if self.server is None:
+            return
+        if self.server.poll() is None:
+            os.killpg(self.server.pid, signal.SIGINT)
+        try:
+            status = self.server.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.server.pid, signal.SIGKILL)
+            raise Failed("The portal does not stop.") from None
+        self.server = None
+        if status not in (0, 130, -signal.SIGINT):
+            raise Failed(f"{self.log.read_text()}\nThe portal stopped with status {status}.")
+
+    def make_empty(self):
+        """Make an empty portal, into which the guide restores a backup. The collected static files stay."""
+        for path in (self.clone / "var").iterdir():
+            if path.name == "private":
+                shutil.rmtree(path)
+            elif path.is_file():
+                path.unlink()
+        self.empty_database()
+
+    def empty_database(self):
+        """Make an empty database on PostgreSQL."""
+        if self.database_url:
+            self.drop_database()
+            psql(f'CREATE DATABASE "{urlsplit(self.database_url).path[1:]}"')
+
+    def drop_database(self):
+        if self.database_url:
+            psql(f'DROP DATABASE IF EXISTS "{urlsplit(self.database_url).path[1:]}" WITH (FORCE)')
+
+
+def requested(port, path):
+    """Return (status, text) of a page, requested as the TLS proxy does. The status is 0 without an answer."""
+    headers = {"Host": HOST, "X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return response.status, response.read().decode("utf-8", "replace")
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode("utf-8", "replace")
+    except OSError as error:
+        return 0, str(error)
+
+
+def psql(statement):
+    command = [
+        "psql",
+        "--quiet",
+        "--no-psqlrc",
+        "--set",
+        "ON_ERROR_STOP=1",
+        "--command",
+        statement,
+        DATABASE_URL,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise Failed(f"{done.stderr}\nThis statement failed: {statement}")
+
+
+def clean_environment():
+    """Return the variables that a new terminal has, and those that pip and proxies need."""
+    wanted = re.compile(r"PATH|HOME|USER|LANG|LC_\w+|TMPDIR|PIP_\w+|SSL_\w+|\w+_proxy|\w+_PROXY")
+    return {name: value for name, value in os.environ.items() if wanted.fullmatch(name)}
+
+
+def is_free(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def write_catalog(path):
+    """Write a MARC file with one book: its control number and its title."""
+    fields = [("001", b"1\x1e"), ("245", b"00\x1faCompost City\x1e")]
+    directory, body = b"", b""
+    for tag, content in fields:
+        directory += f"{tag}{len(content):04}{len(body):05}".encode()
+        body += content
+    base = 24 + len(directory) + 1
+    leader = f"{base + len(body) + 1:05}nam a22{base:05} a 4500".encode()
+    path.write_bytes(leader + directory + b"\x1e" + body + b"\x1d")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
