@@ -4,19 +4,14 @@ docs/decisions/0017-promises-follow-the-calendar.md says which promises move, an
 """
 
 import datetime
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, field
 
-from django.conf import settings
-from django.db.models import prefetch_related_objects
-from django.urls import reverse
-
 from accounts.hours import Calendar
-from accounts.models import Branch, Library
-from accounts.sign_in.email_addresses import confirmed_addresses
+from accounts.models import Branch
 from accounts.staff_actions import staff_action
-from portal.notifications.actions import notify, save_all
 
+from . import promise_emails
 from .changes import moment_of_change, raise_queue
 from .desk_actions import UNDO_WITHIN
 from .models import Conversation, DeskEvent
@@ -91,7 +86,7 @@ def preview(branch, calendar, *, at):
         return moves
     for row in _promised(branch).select_related("patron", "help_session__shared_with").order_by("pk"):
         _add(moves, row, before, calendar, at)
-    moves.emails = len(_emails(moves.moved))
+    moves.emails = len(promise_emails.recipients(moves.moved))
     return moves
 
 
@@ -115,7 +110,7 @@ def change_calendar(branch, save, *, seen, email, by, at):
     for rows in _locked_batches(_promised(branch) | _just_answered(branch, at)):
         _move(rows, moves, before, after, by=by, at=at)
     if email:
-        moves.emails = _email(moves.moved, at=at)
+        moves.emails = promise_emails.write(moves.moved, at=at)
     if moves.moved:
         raise_queue(branch.pk)
     return moves
@@ -204,53 +199,3 @@ def _event(move, by):
         moved_to=moved_to,
         at=move.conversation.changed_at,
     )
-
-
-def _email(moved, *, at):
-    """Write one email to each patron whose promised day changed. Return the number of emails."""
-    for first in range(0, len(moved), BATCH):
-        prefetch_related_objects(
-            [move.conversation for move in moved[first : first + BATCH]],
-            *("patron", "help_session__shared_with"),
-        )
-    library, emails = Library.current(), _emails(moved)
-    save_all(
-        notify(
-            "conversations/promise_moved",
-            to=address,
-            at=at,
-            recipient=person,
-            language=person.language,
-            library=library,
-            context=_email_context(own),
-            save=False,
-        )
-        for person, address, own in emails
-    )
-    return len(emails)
-
-
-def _email_context(own):
-    """Return what the email says. With several conversations, the email has no day, and leads to the list."""
-    if len(own) > 1:
-        return {"url": settings.BASE_URL + reverse("conversations"), "day": None}
-    return {"url": settings.BASE_URL + own[0].conversation.get_absolute_url(), "day": own[0].days[1]}
-
-
-def _emails(moved):
-    """Return [(person, confirmed address, moves)] of the patrons who read a different day now.
-
-    Nobody is emailed about a quiet visit, or about a verdict without words, because its patron has read no
-    promise. While an answer is pending, the patron is emailed about the answer.
-    """
-    own = defaultdict(list)
-    for move in moved:
-        conversation, session = move.conversation, move.conversation.help_session
-        hidden = conversation.last_message_at is None or conversation.pending_from is not None
-        if move.changes_the_day and not hidden and not (session and session.quiet):
-            for person in {conversation.patron, session and session.shared_with} - {None}:
-                own[person].append(move)
-    addresses = confirmed_addresses(own)
-    return [
-        (person, addresses[person.pk], moves) for person, moves in own.items() if addresses.get(person.pk)
-    ]

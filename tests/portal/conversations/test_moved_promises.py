@@ -14,7 +14,7 @@ from accounts.hours import Calendar
 from accounts.models import OpeningHours
 from accounts.staff_actions import RoleEnded
 from accounts.viewer import Viewer
-from portal.conversations import actions, desk_actions, merging, moved_promises
+from portal.conversations import actions, desk_actions, merging, moved_promises, promise_emails
 from portal.conversations.models import BranchQueue, Conversation, DeskEvent
 from portal.conversations.moved_promises import CalendarChanged, change_calendar, moved_promise, preview
 from portal.conversations.status_texts import status_sentences
@@ -309,7 +309,7 @@ def test_calendar_stays_if_promises_cannot_be_moved(branch, patron, coordinator,
     def broken(*args, **kwargs):
         raise RuntimeError
 
-    monkeypatch.setattr(moved_promises, "_email", broken)
+    monkeypatch.setattr(promise_emails, "write", broken)
     with pytest.raises(RuntimeError):
         change(branch, close_on("Wed"), by=coordinator, email=True)
     assert promised(conversation) == chicago("Wed 11:00")
@@ -420,6 +420,7 @@ def test_queries_do_not_grow_with_the_number_of_promises(
 
 def test_more_promises_than_a_batch_all_move(branch, patron, coordinator, monkeypatch):
     monkeypatch.setattr(moved_promises, "BATCH", 3)
+    monkeypatch.setattr(promise_emails, "BATCH", 3)
     for _ in range(7):
         ask(patron, branch, at=chicago("Tue 11:00"))
     assert len(change(branch, close_on("Wed"), by=coordinator, email=True).moved) == 7
