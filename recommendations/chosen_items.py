@@ -10,7 +10,7 @@ from .models import Holding, Item, Recommendation
 class ChosenItem:
     """One row of the form, in which staff choose an item from the search or describe a new item.
 
-    If `item` is None, the fields from `kind` to `call_number` describe the new item.
+    If `item` is None, the fields from `kind` to `is_fiction` describe the new item.
     """
 
     item: Item | None = None
@@ -21,6 +21,7 @@ class ChosenItem:
     creators: str = ""
     url: str = ""
     call_number: str = ""
+    is_fiction: bool = False
 
 
 def recommend_chosen(chosen, *, by, at, branch, topic, question_type, patron=None):
@@ -46,7 +47,14 @@ def recommend_chosen(chosen, *, by, at, branch, topic, question_type, patron=Non
 
 def _add(row, *, at, branch):
     """Add the item that staff typed in the row, and return it."""
-    item = add_item(at=at, kind=row.kind, title=row.title, creators=row.creators, url=row.url)
+    item = add_item(
+        at=at,
+        kind=row.kind,
+        title=row.title,
+        creators=row.creators,
+        url=row.url,
+        is_fiction=row.is_fiction,
+    )
     if row.call_number:
         Holding.objects.create(item=item, branch=branch, call_number=row.call_number)
     return item

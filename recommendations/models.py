@@ -109,6 +109,11 @@ class Item(models.Model):
     series = models.CharField(max_length=300, blank=True)
     summary = models.TextField(_("description"), blank=True)
     language = models.CharField(max_length=12, blank=True)
+    is_fiction = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="a novel, stories, a comic or poems; patrons are asked whether they liked it",
+    )
     source = models.CharField(
         max_length=40, blank=True, help_text="where it was imported from; empty if it was added at the desk"
     )
@@ -129,6 +134,11 @@ class Item(models.Model):
 
     def __str__(self):
         return self.title
+
+    @property
+    def is_for_enjoyment(self):
+        """Return whether people usually read or watch this item for pleasure."""
+        return self.is_fiction or self.kind == Item.Kind.VIDEO
 
     def get_kind_display(self):
         """Return the label of the kind.
@@ -256,6 +266,9 @@ class Recommendation(models.Model):
         SIGN_IN = "sign_in", _("needs sign-in or payment")
         LINK_BROKEN = "link_broken", _("link broken")
         STOPPED = "stopped", _("stopped before the end")
+        UNREACHABLE = "unreachable", _("could not be reached")
+        FULL = "full", _("full or already over")
+        BAD_TIME = "bad_time", _("wrong time or place")
         OTHER = "other", _("another reason")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)

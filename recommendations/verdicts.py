@@ -1,13 +1,13 @@
-"""Choose the words for a verdict.
+"""Choose the words for a verdict, and the reasons that a patron can give for it.
 
-The words depend on the question type. The stored values are the same for all question types.
+The words depend on the question type and on the item. The stored values are always the same.
 """
 
 from django.utils.translation import gettext_lazy as _
 
-from recommendations.models import QuestionType, Recommendation
+from recommendations.models import Item, QuestionType, Recommendation
 
-Verdict = Recommendation.Verdict
+Verdict, Why, Kind = Recommendation.Verdict, Recommendation.Why, Item.Kind
 
 FOR_INFORMATION = [
     (Verdict.HELPED.value, _("helped")),
@@ -24,15 +24,67 @@ FOR_ENJOYMENT = [
     (Verdict.NOT_TRIED.value, _("not started")),
 ]
 
+ONLINE = {Kind.ARTICLE, Kind.DATABASE, Kind.WEB_PAGE}
+# People read, watch or attend these from the beginning to the end, so they can stop before the end.
+HAS_AN_END = {
+    *(Kind.BOOK, Kind.AUDIOBOOK, Kind.SOUND, Kind.SCORE, Kind.VIDEO, Kind.SERIAL, Kind.ARTICLE, Kind.COURSE),
+}
+
 # After these verdicts, the page suggests that the patron write to the library.
 NEEDS_FOLLOW_UP = {Verdict.DID_NOT_HELP.value, Verdict.COULD_NOT_GET_IT.value}
 
 
-def choices_for(question_type):
-    """Return (value, label) for each verdict, in the order of the buttons."""
-    return FOR_ENJOYMENT if question_type == QuestionType.READERS_ADVISORY else FOR_INFORMATION
+def choices_for(recommendation):
+    """Return (value, label) for each verdict, in the order of the buttons.
+
+    Patrons who wanted something to read are asked whether they liked it. So are patrons who came for a
+    certain novel or film.
+    """
+    if recommendation.question_type == QuestionType.READERS_ADVISORY:
+        return FOR_ENJOYMENT
+    is_known_item = recommendation.question_type == QuestionType.KNOWN_ITEM
+    return FOR_ENJOYMENT if is_known_item and recommendation.item.is_for_enjoyment else FOR_INFORMATION
 
 
 def label_for(recommendation):
     """Return the words for the recommendation's verdict. Return an empty string if it has no verdict."""
-    return dict(choices_for(recommendation.question_type)).get(recommendation.verdict, "")
+    return dict(choices_for(recommendation)).get(recommendation.verdict, "")
+
+
+def reasons_for(recommendation):
+    """Return (value, label) for each reason that the patron can give for the verdict.
+
+    The reasons fit the verdict and the kind of item: a person can't be checked out. A reason that the patron
+    has given already is among them.
+    """
+    if recommendation.verdict == Verdict.COULD_NOT_GET_IT:
+        reasons = _reasons_not_gotten(recommendation.item)
+    elif recommendation.verdict in (Verdict.PARTLY, Verdict.DID_NOT_HELP):
+        reasons = _reasons_not_helpful(recommendation)
+    else:
+        return []
+    if recommendation.why and recommendation.why not in [*reasons, Why.OTHER]:
+        reasons.append(Why(recommendation.why))
+    return [(why.value, why.label) for why in [*reasons, Why.OTHER]]
+
+
+def _reasons_not_gotten(item):
+    if item.kind == Kind.PERSON:
+        reasons = [Why.UNREACHABLE]
+    elif item.kind in (Kind.COURSE, Kind.EVENT):
+        reasons = [Why.FULL, Why.BAD_TIME]
+    elif item.kind in ONLINE:
+        reasons = []
+    else:
+        reasons = [Why.CHECKED_OUT]
+    return reasons + ([Why.SIGN_IN, Why.LINK_BROKEN] if item.url or item.kind in ONLINE else [])
+
+
+def _reasons_not_helpful(recommendation):
+    item = recommendation.item
+    if item.kind == Kind.PERSON:
+        return [Why.TOO_BASIC, Why.OFF_TOPIC]
+    if item.is_for_enjoyment and choices_for(recommendation) is FOR_ENJOYMENT:
+        return [Why.TOO_HARD, Why.STOPPED]
+    reasons = [Why.TOO_HARD, Why.TOO_BASIC, Why.OFF_TOPIC]
+    return [*reasons, Why.STOPPED] if item.kind in HAS_AN_END else reasons

@@ -15,7 +15,7 @@ from recommendations.verdicts import label_for
 KEY = BigAutoField()
 FIELDS = (
     *("reason", "starred", "verdict", "question_type", "why", "comment", "decided_at"),
-    *("item__title", "item__creators", "item__kind", "item__year", "item__url"),
+    *("item__title", "item__creators", "item__kind", "item__is_fiction", "item__year", "item__url"),
 )
 
 

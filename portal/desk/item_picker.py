@@ -45,6 +45,7 @@ class ItemRow(forms.Form):
     creators = TextField(max_length=300, required=False, widget=forms.HiddenInput)
     url = WebURLField(widget=forms.HiddenInput)
     call_number = TextField(max_length=80, required=False, widget=forms.HiddenInput)
+    is_fiction = forms.BooleanField(required=False, widget=forms.HiddenInput)
     reason = TextField(label=_("Reason"), max_length=400, required=False)
     starred = forms.BooleanField(label=_("Ask the patron later whether this item helped"), required=False)
 
@@ -113,6 +114,7 @@ class TypedItem(forms.Form):
     creators = TextField(label=_("Author or creator"), max_length=300, required=False)
     url = WebURLField(label=_("Link"))
     call_number = TextField(label=_("Call number"), max_length=80, required=False)
+    is_fiction = forms.BooleanField(label=_("A novel, stories, a comic or poems"), required=False)
 
 
 class ItemPicker:
@@ -161,7 +163,8 @@ class ItemPicker:
         if not written.is_valid():
             self.written, self.begun = written, True
             return False
-        self._add({**written.cleaned_data, "item": "", "starred": "on"})
+        fiction = "on" if written.cleaned_data["is_fiction"] else ""
+        self._add({**written.cleaned_data, "is_fiction": fiction, "item": "", "starred": "on"})
         self.written, self.begun = TypedItem(), False
         return True
 

@@ -57,7 +57,7 @@ def _newest_given(patron, conversation, session, own):
         .exclude(here)
         .exclude(quiet)
         .select_related("item", "branch")
-        .only(*fields, "item__title", "branch__name")
+        .only(*fields, "item__title", "item__kind", "item__is_fiction", "branch__name")
         .order_by("-recommended_at", "-pk")[:NEWEST]
     )
 

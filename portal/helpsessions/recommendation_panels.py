@@ -5,16 +5,9 @@ import uuid
 from django.utils.translation import gettext as _
 
 from recommendations.models import Recommendation
-from recommendations.verdicts import NEEDS_FOLLOW_UP, choices_for, label_for
+from recommendations.verdicts import NEEDS_FOLLOW_UP, choices_for, label_for, reasons_for
 
-Verdict, Why = Recommendation.Verdict, Recommendation.Why
-
-# The explanations that a patron can choose for each of these verdicts. Other verdicts have no explanations.
-WHY = {
-    Verdict.PARTLY: [Why.TOO_HARD, Why.TOO_BASIC, Why.OFF_TOPIC, Why.STOPPED, Why.OTHER],
-    Verdict.DID_NOT_HELP: [Why.TOO_HARD, Why.TOO_BASIC, Why.OFF_TOPIC, Why.STOPPED, Why.OTHER],
-    Verdict.COULD_NOT_GET_IT: [Why.CHECKED_OUT, Why.SIGN_IN, Why.LINK_BROKEN, Why.OTHER],
-}
+Verdict = Recommendation.Verdict
 
 
 def recommendation_panels(
@@ -34,9 +27,9 @@ def recommendation_panels(
         saved = _saved(recommendations, viewer) if may_save else {}
     for recommendation in recommendations:
         conversation = (conversations or {}).get(recommendation.pk)
-        recommendation.choices = choices_for(recommendation.question_type)
+        recommendation.choices = choices_for(recommendation)
         recommendation.said = label_for(recommendation)
-        recommendation.why_choices = [(why.value, why.label) for why in WHY.get(recommendation.verdict, [])]
+        recommendation.why_choices = reasons_for(recommendation)
         recommendation.conversation = conversation
         recommendation.asked_since = bool(
             conversation

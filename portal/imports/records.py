@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from portal.text import clean
 from recommendations.models import Holding, Item
 
-FIELDS = (
+TEXTS = (
     "kind",
     "title",
     "creators",
@@ -22,6 +22,7 @@ FIELDS = (
     "summary",
     "language",
 )
+FIELDS = (*TEXTS, "is_fiction")
 SUMMARY_MAX = 4000
 CALL_NUMBER_MAX = Holding._meta.get_field("call_number").max_length
 
@@ -42,8 +43,8 @@ class Fault:
 class Record:
     """One record of a file.
 
-    `number` counts from 1. `values` has a text for each of FIELDS, such as the ISBN. `isbn` is an
-    isbns.Repair, which says whether the ISBN was repaired.
+    `number` counts from 1. `values` has the value of each of FIELDS, such as the text of the ISBN. `isbn`
+    is an isbns.Repair, which says whether the ISBN was repaired.
     """
 
     number: int
@@ -55,7 +56,7 @@ class Record:
 
 @dataclass
 class Draft:
-    """The texts that a reader has found for a record, before they are cleaned and checked."""
+    """What a reader has found for a record, before the texts are cleaned and checked."""
 
     number: int
     key: str
@@ -65,7 +66,8 @@ class Draft:
 
     def finished(self):
         """Return the Record, or a Fault if it has no title."""
-        values = {name: _tidy(name, self.values.get(name) or "") for name in FIELDS}
+        values = {name: _tidy(name, self.values.get(name) or "") for name in TEXTS}
+        values["is_fiction"] = bool(self.values.get("is_fiction"))
         values["kind"] = values["kind"] or Item.Kind.BOOK
         if not values["title"]:
             return Fault(self.number, "it has no title")

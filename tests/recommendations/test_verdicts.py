@@ -6,7 +6,7 @@ from django.utils import timezone
 from recommendations import actions
 from recommendations.chosen_items import ChosenItem, recommend_chosen
 from recommendations.models import QuestionType, Recommendation
-from recommendations.verdicts import choices_for, label_for
+from recommendations.verdicts import choices_for, label_for, reasons_for
 from tests.factories import ItemFactory
 
 pytestmark = pytest.mark.django_db
@@ -68,26 +68,105 @@ def test_unknown_verdict_changes_nothing(recommendation, wrong):
     assert Recommendation.objects.get().verdict == ""
 
 
+FOR_INFORMATION = ["helped", "partly", "did not help", "could not get the item", "not tried yet"]
+FOR_ENJOYMENT = ["liked it", "so-so", "not for me", "could not get the item", "not started"]
+
+
 def test_verdict_labels_depend_on_the_question_type(recommendation):
-    assert [str(label) for _, label in choices_for("reference")] == [
-        "helped",
-        "partly",
-        "did not help",
-        "could not get the item",
-        "not tried yet",
-    ]
-    assert [str(label) for _, label in choices_for("readers_advisory")] == [
-        "liked it",
-        "so-so",
-        "not for me",
-        "could not get the item",
-        "not started",
-    ]
-    assert (
-        [value for value, _ in choices_for("reference")]
-        == [value for value, _ in choices_for("readers_advisory")]
-        == Recommendation.Verdict.values
-    )
+    assert labels(recommendation) == FOR_INFORMATION
+    recommendation.question_type = QuestionType.READERS_ADVISORY
+    assert labels(recommendation) == FOR_ENJOYMENT
     assert label_for(recommendation) == ""
-    recommendation.question_type, recommendation.verdict = QuestionType.READERS_ADVISORY, "partly"
+    recommendation.verdict = "partly"
     assert label_for(recommendation) == "so-so"
+
+
+def labels(recommendation):
+    choices = choices_for(recommendation)
+    assert [value for value, _ in choices] == Recommendation.Verdict.values
+    return [str(label) for _, label in choices]
+
+
+@pytest.mark.parametrize(
+    ("item", "question_type", "words"),
+    [
+        ({"kind": "book", "is_fiction": True}, "known_item", FOR_ENJOYMENT),
+        ({"kind": "audiobook", "is_fiction": True}, "known_item", FOR_ENJOYMENT),
+        ({"kind": "video"}, "known_item", FOR_ENJOYMENT),
+        ({"kind": "book"}, "known_item", FOR_INFORMATION),
+        ({"kind": "database"}, "known_item", FOR_INFORMATION),
+        # Someone who writes a paper about a novel wants to know something.
+        ({"kind": "book", "is_fiction": True}, "reference", FOR_INFORMATION),
+        ({"kind": "video"}, "reference", FOR_INFORMATION),
+        ({"kind": "book"}, "readers_advisory", FOR_ENJOYMENT),
+    ],
+)
+def test_novel_or_film_found_as_known_item_is_asked_about_in_the_words_for_reading(
+    recommendation, item, question_type, words
+):
+    recommendation.item = ItemFactory(**item)
+    recommendation.question_type = question_type
+    assert labels(recommendation) == words
+    recommendation.verdict = "helped"
+    assert str(label_for(recommendation)) == words[0]
+
+
+LINK = "https://example.org/"
+TOO_FAR = ["too hard", "too basic", "off topic"]
+
+
+@pytest.mark.parametrize(
+    ("item", "not_gotten", "not_helpful"),
+    [
+        ({"kind": "book"}, ["checked out"], [*TOO_FAR, "stopped before the end"]),
+        ({"kind": "map"}, ["checked out"], TOO_FAR),
+        (
+            {"kind": "audiobook", "url": LINK},
+            ["checked out", "needs sign-in or payment", "link broken"],
+            [*TOO_FAR, "stopped before the end"],
+        ),
+        ({"kind": "web_page", "url": LINK}, ["needs sign-in or payment", "link broken"], TOO_FAR),
+        ({"kind": "database"}, ["needs sign-in or payment", "link broken"], TOO_FAR),
+        (
+            {"kind": "article"},
+            ["needs sign-in or payment", "link broken"],
+            [*TOO_FAR, "stopped before the end"],
+        ),
+        ({"kind": "person"}, ["could not be reached"], ["too basic", "off topic"]),
+        (
+            {"kind": "course"},
+            ["full or already over", "wrong time or place"],
+            [*TOO_FAR, "stopped before the end"],
+        ),
+        (
+            {"kind": "event", "url": LINK},
+            ["full or already over", "wrong time or place", "needs sign-in or payment", "link broken"],
+            TOO_FAR,
+        ),
+        ({"kind": "other"}, ["checked out"], TOO_FAR),
+    ],
+)
+def test_offered_reasons_fit_the_kind_of_item(recommendation, item, not_gotten, not_helpful):
+    recommendation.item = ItemFactory(**item)
+    for verdict, reasons in (
+        ("could_not_get_it", [*not_gotten, "another reason"]),
+        ("partly", [*not_helpful, "another reason"]),
+        ("did_not_help", [*not_helpful, "another reason"]),
+        ("helped", []),
+        ("not_tried", []),
+        ("", []),
+    ):
+        recommendation.verdict = verdict
+        assert [str(label) for _, label in reasons_for(recommendation)] == reasons
+
+
+def test_novel_read_for_pleasure_is_neither_too_basic_nor_off_topic(recommendation):
+    recommendation.item = ItemFactory(is_fiction=True)
+    recommendation.question_type, recommendation.verdict = QuestionType.KNOWN_ITEM, "did_not_help"
+    assert [value for value, _ in reasons_for(recommendation)] == ["too_hard", "stopped", "other"]
+
+
+def test_reason_that_the_patron_chose_earlier_is_still_offered(recommendation):
+    recommendation.item = ItemFactory(kind="person")
+    recommendation.verdict, recommendation.why = "could_not_get_it", "checked_out"
+    assert [value for value, _ in reasons_for(recommendation)] == ["unreachable", "checked_out", "other"]

@@ -1,6 +1,7 @@
 """The demo's books, audiobooks, music and films.
 
-Each entry is (key, kind, title, creators, year, call number, branches).
+Each entry is (key, kind, title, creators, year, call number, branches). FICTION has the keys of
+novels, stories and comics.
 """
 
 C, H, N = "central", "harbor", "northfield"
@@ -225,3 +226,20 @@ BOOKS = [
     ("arabian-nights", "book", "كتاب ألف ليلة وليلة", "", "1984", "ARA 398.2 ALF", [N]),
     ("season-migration", "book", "موسم الهجرة إلى الشمال", "الطيب صالح", "1966", "ARA SALIH", [N]),
 ]
+
+FICTION = {
+    *("ove", "pettigrew", "harold-fry", "rosie-project", "summer-before-war", "number-the-stars"),
+    *("still-life", "still-life-audio", "sisters-brothers", "true-grit", "death-note", "pluto", "monster"),
+    *("charlottes-web", "wild-things", "donde-viven", "principito", "cien-anos", "hundred-years", "beloved"),
+    *("things-fall-apart", "half-yellow-sun", "pride", "pride-lp", "middlemarch", "dispossessed"),
+    *("left-hand", "kindred", "dune", "martian", "hobbit", "thursday-murder", "thursday-murder-lp"),
+    *(
+        "orient-express",
+        "name-of-rose",
+        "wolf-hall",
+        "remains",
+        "circe",
+        "arabian-nights",
+        "season-migration",
+    ),
+}

@@ -3,7 +3,7 @@
 import hashlib
 import re
 
-from portal.imports import isbns
+from portal.imports import fiction, isbns
 from portal.imports.records import Draft
 from recommendations.models import Item
 
@@ -20,6 +20,10 @@ KINDS = {
     "j": Item.Kind.SOUND,
 }
 
+# The codes of fiction, plays, stories and poems: in 008/33 for text, in 008/30 and 31 for spoken recordings.
+FICTION_IN_TEXT = set("1dfhjmp")
+FICTION_IN_RECORDING = set("dfkop")
+
 
 def draft(record, number, raw):
     """Return the Draft for a pymarc record. `raw` has the bytes of the record."""
@@ -29,11 +33,12 @@ def draft(record, number, raw):
     imprint = sorted(record.get_fields("264"), key=lambda field: field.indicator2 != "1") + record.get_fields(
         "260"
     )
+    call_numbers = _call_numbers(record)
     return Draft(
         number=number,
         key=_key(record, raw),
         isbn=repair,
-        call_numbers=_call_numbers(record),
+        call_numbers=call_numbers,
         values={
             "kind": Item.Kind.SERIAL
             if record.leader[6] in "at" and record.leader[7] == "s"
@@ -54,6 +59,7 @@ def draft(record, number, raw):
             "summary": "\n".join(_each(record, "520", "a")),
             "language": fixed[35:38].strip(" |#") if fixed[35:38].isalpha() else "",
             "url": _link(record),
+            "is_fiction": _is_fiction(record, fixed, call_numbers),
         },
     )
 
@@ -107,6 +113,21 @@ def _year(imprints, fixed):
         if found := re.search(r"(?<!\d)\d{4}(?!\d)", text):
             return found.group()
     return fixed[7:11] if fixed[7:11].isdigit() else ""
+
+
+def _is_fiction(record, fixed, call_numbers):
+    """Return whether the record says that the title is fiction: by its codes, its genres or its shelf."""
+    is_book = record.leader[6] in "at" and record.leader[7] in "acdm"
+    is_recording = record.leader[6] == "i"
+    genres = _each(record, "655", "a")
+    for tag in ("600", "610", "611", "630", "650", "651"):
+        genres += _each(record, tag, "v")
+    return (is_book or is_recording) and (
+        (is_book and fixed[33:34] in FICTION_IN_TEXT)
+        or (is_recording and bool(FICTION_IN_RECORDING & set(fixed[30:32])))
+        or fiction.names_fiction(genres)
+        or fiction.stands_with_fiction(call_numbers)
+    )
 
 
 def _call_numbers(record):

@@ -7,8 +7,8 @@ import io
 import re
 
 from portal.folding import fold
-from portal.imports import isbns
-from portal.imports.records import FIELDS, Draft, Fault, Unreadable
+from portal.imports import fiction, isbns
+from portal.imports.records import TEXTS, Draft, Fault, Unreadable
 from portal.text import clean
 from recommendations.models import Item
 
@@ -45,6 +45,8 @@ GUESSES = {
     "summary": ["summary", "description", "abstract", "resumen"],
     "language": ["language code", "language", "lang", "idioma"],
     "kind": ["kind", "item type", "material type", "format", "type"],
+    "fiction": ["fiction", "is fiction", "ficcion"],
+    "genre": ["genre", "genres", "literary form", "genero", "generos"],
     "call_number": ["call number", "callnumber", "shelfmark", "signatura"],
     "id": [
         "id",
@@ -153,10 +155,15 @@ def _read_row(row, number, header, columns):
         for field, positions in columns.items()
     }
     first = {field: next((cell for cell in texts if cell), "") for field, texts in cells.items()}
-    values = {field: first.get(field, "") for field in FIELDS}
+    values = {field: first.get(field, "") for field in TEXTS}
     values["isbn"], repair = isbns.best_of(cells["isbn"])
     values["year"] = re.sub(r"\.0$", "", values["year"])
     values["kind"] = KINDS.get(fold(values["kind"]), Item.Kind.BOOK)
+    values["is_fiction"] = (
+        fiction.says_yes(first["fiction"])
+        or fiction.names_fiction([first["genre"]])
+        or fiction.stands_with_fiction([first["call_number"]])
+    )
     return Draft(number, _key(first["id"], values), values, [first["call_number"]], repair).finished()
 
 

@@ -33,6 +33,7 @@ from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.lists.models import SavedItem
 from portal.notifications.models import Notification
 from recommendations.models import Item, Recommendation
+from recommendations.verdicts import choices_for
 from tests.name_words import check_name_words
 
 pytestmark = [pytest.mark.slow, pytest.mark.one_database]
@@ -69,6 +70,16 @@ def built_for_all(built_once):
 @pytest.fixture
 def built(db, built_for_all):
     """Provide a demo library that was built on a Wednesday afternoon. All tests of this module share it."""
+
+
+def test_demo_asks_about_novels_it_found_in_the_words_for_reading(built):
+    known = Recommendation.objects.filter(question_type="known_item").select_related("item")
+    words = {found.item.title: str(choices_for(found)[0][1]) for found in known}
+    assert {title: words[title] for title in ("Circe", "Dune", "My System")} == {
+        "Circe": "liked it",
+        "Dune": "liked it",
+        "My System": "helped",
+    }
 
 
 def test_demo_contains_the_expected_numbers_of_branches_and_people_and_items(built):

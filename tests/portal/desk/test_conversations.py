@@ -273,9 +273,9 @@ def test_conversation_page_runs_the_same_number_of_queries_for_any_length(
     desk, conversation, session, branch, staff, count, django_assert_num_queries
 ):
     omar = StaffFactory(name="Omar", branch=branch)
-    recommend_in(session, 3)
+    recommend_in(session, 3, question_type="known_item")
     MessageFactory.create_batch(count, conversation=conversation)
-    recommend_in_message(conversation.messages.last(), 3)
+    recommend_in_message(conversation.messages.last(), 3, question_type="known_item")
     attach_to(conversation.messages.last())
     for _ in range(count):
         ConversationNote.objects.create(

@@ -12,6 +12,7 @@ from django.urls import reverse
 from accounts.models import StaffRole
 from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote
 from recommendations.models import Item, Recommendation
+from recommendations.verdicts import choices_for
 from tests.factories import HelpSessionFactory, ItemFactory, TopicFactory, code_for
 
 pytestmark = pytest.mark.usefixtures("at_noon")
@@ -263,6 +264,19 @@ def test_item_added_by_hand_needs_a_title_and_a_valid_web_address(desk):
 def test_item_typed_by_hand_but_not_yet_added_is_saved_with_the_visit(desk, typed):
     desk.post(RECORD, typed(**{"new-kind": "person", "new-title": "Ada, data librarian"}))
     assert Recommendation.objects.get().item.title == "Ada, data librarian"
+
+
+def test_novel_added_by_hand_is_asked_about_in_the_words_for_reading(desk, typed):
+    by_hand = {"new-kind": "book", "new-title": "Emma", "new-is_fiction": "on"}
+    part = press(desk, "add_item", typed(question_type="known_item", **by_hand))
+    [row] = part.context["picker"].rows
+    fields = typed(question_type="known_item", **rows({**row, "reason": "the one you asked for"}))
+    assert part.context["picker"].written["is_fiction"].value() is None
+    desk.post(RECORD, {**fields, **{"new-kind": "book", "new-title": "Gardening"}})
+    emma, gardening = Recommendation.objects.order_by("pk")
+    assert (emma.item.title, emma.item.is_fiction) == ("Emma", True)
+    assert (gardening.item.title, gardening.item.is_fiction) == ("Gardening", False)
+    assert [str(choices_for(found)[0][1]) for found in (emma, gardening)] == ["liked it", "helped"]
 
 
 def test_item_no_longer_in_the_catalog_is_a_form_error(desk, typed):

@@ -95,6 +95,18 @@ def test_import_saves_call_numbers_only_if_the_command_names_a_branch(run, marc_
     assert find_items("g1021") == []
 
 
+def test_import_marks_novels_and_updates_the_mark_of_an_earlier_import(run, tmp_path):
+    file = tmp_path / "items.csv"
+    file.write_text("id,title\n1,Emma\n2,Gardening\n")
+    run(file)
+    assert not Item.objects.filter(is_fiction=True).exists()
+    file.write_text("id,title,genre\n1,Emma,Fiction\n2,Gardening,Nonfiction\n")
+    assert run(file)[1] == "0 added, 1 changed, 1 unchanged.\n"
+    assert [(item.title, item.is_fiction) for item in find_items("emma")] == [("Emma", True)]
+    assert [(item.title, item.is_fiction) for item in find_items("gardening")] == [("Gardening", False)]
+    assert run(file)[1] == "0 added, 0 changed, 2 unchanged.\n"
+
+
 def test_records_with_the_same_number_from_two_sources_become_two_items(run, marc_file):
     run(marc_file(titled("Ours")))
     assert run(marc_file(titled("Theirs")), "--source", "partner")[1] == "1 added, 0 changed, 0 unchanged.\n"

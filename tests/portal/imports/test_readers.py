@@ -85,6 +85,7 @@ FULL_VALUES = {
     "series": "Seasons ; 4",
     "summary": "Snow falls.",
     "language": "spa",
+    "is_fiction": False,
 }
 
 
@@ -139,6 +140,64 @@ def test_call_number_of_the_holding_takes_precedence_over_the_classification():
 def test_marc_record_type_and_level_determine_the_kind_of_item(type_and_level, kind):
     [found] = binary(titled("T", leader=f"00000n{type_and_level} a2200000 a 4500"))
     assert found.values["kind"] == kind
+
+
+def fixed(position, codes):
+    """Return a field 008 with these codes from this position on."""
+    return ("008", " " * position + codes + " " * (40 - position - len(codes)))
+
+
+@pytest.mark.parametrize(
+    ("type_and_level", "fields", "is_fiction"),
+    [
+        ("am", [fixed(33, "1")], True),
+        ("am", [fixed(33, "f")], True),
+        ("am", [fixed(33, "p")], True),
+        ("am", [fixed(33, "0")], False),
+        ("am", [fixed(33, "e")], False),
+        ("am", [], False),
+        # For a talking book, position 33 means something else.
+        ("im", [fixed(30, "f")], True),
+        ("im", [fixed(30, "b"), ("655", "7", ("a", "Biographies."))], False),
+        ("im", [fixed(33, "1")], False),
+        ("as", [fixed(33, "1")], False),
+        ("gm", [fixed(33, "f")], False),
+        ("am", [("655", "7", ("a", "Detective and mystery fiction."))], True),
+        ("am", [("655", "7", ("a", "Graphic novels."))], True),
+        ("am", [("655", "7", ("a", "Comics (Graphic works)"))], True),
+        ("am", [("655", "7", ("a", "Nonfiction comics."))], False),
+        ("am", [("650", "1", ("a", "Spiders"), ("v", "Juvenile fiction."))], True),
+        ("am", [("650", "0", ("a", "Fiction"), ("v", "History and criticism."))], False),
+        ("am", [("852", " ", ("h", "J FIC"), ("i", "LOWRY"))], True),
+        ("am", [("852", " ", ("h", "617.46"), ("i", "FICHTE"))], False),
+    ],
+)
+def test_marc_record_says_whether_a_title_is_fiction(type_and_level, fields, is_fiction):
+    title = ("245", "0", ("a", "T"))
+    [found] = binary(marc(title, *fields, leader=f"00000n{type_and_level} a2200000 a 4500"))
+    assert found.values["is_fiction"] is is_fiction
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "is_fiction"),
+    [
+        ("fiction", "yes", True),
+        ("Fiction", "1", True),
+        ("fiction", "no", False),
+        ("fiction", "", False),
+        ("genre", "Science fiction; American", True),
+        ("Género", "Novela", True),
+        ("genre", "Non-fiction", False),
+        ("genre", "Nonfiction", False),
+        ("genre", "No ficción", False),
+        ("genre", "Cooking", False),
+        ("call number", "YA FIC BUTLER", True),
+        ("call number", "641.5 FICKLE", False),
+    ],
+)
+def test_table_says_whether_a_title_is_fiction(column, cell, is_fiction):
+    [found] = table(f"title,{column}\nT,{cell}\n")
+    assert found.values["is_fiction"] is is_fiction
 
 
 def test_marc_8_records_and_utf_8_records_without_an_encoding_mark_are_decoded():

@@ -108,7 +108,7 @@ LEFT_OUT = {
     "recommendations.TopicName": {LIBRARY: "id topic language name"},
     "recommendations.Item": {
         LIBRARY: "id public_id kind title creators original_title publisher year isbn doi url series summary "
-        "language source source_key added_at retired_at"
+        "language is_fiction source source_key added_at retired_at"
     },
     "recommendations.Holding": {LIBRARY: "id item branch call_number location"},
     "recommendations.SearchEntry": {LIBRARY: "item title names rest"},
