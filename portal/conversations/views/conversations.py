@@ -16,7 +16,15 @@ from accounts.sign_in.access import sign_in_to_open
 from accounts.staff.desk_lock import background_request
 from accounts.viewer import for_viewers
 from portal import limits
-from portal.conversations import actions, changes, conversation_page, drafts, page_entries, status_texts
+from portal.conversations import (
+    actions,
+    changes,
+    conversation_page,
+    drafts,
+    page_entries,
+    patron_lists,
+    status_texts,
+)
 from portal.conversations.forms import ComposerForm, DraftForm
 from portal.conversations.models import Conversation, Draft, Message
 from portal.conversations.views import attaching, drafting
@@ -33,6 +41,7 @@ def conversations(request):
     """List the viewer's conversations. Those with the latest messages come first."""
     rows = Conversation.objects.belonging_to(request.viewer).not_merged().select_related("help_session")
     conversations, older = page_of(rows, "last_message_at", request.GET.get("after"))
+    patron_lists.add_last_words(conversations, request.viewer, timezone.now())
     context = {"conversations": conversations, "older": older, "after": request.GET.get("after")}
     return render_page(request, "conversations/all.html", context)
 

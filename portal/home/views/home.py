@@ -7,6 +7,7 @@ from django.views.decorators.http import require_safe
 from accounts.languages import languages
 from accounts.viewer import for_viewers
 from portal.conversations.models import Conversation
+from portal.conversations.patron_lists import read_open_conversations
 from portal.helpsessions.forms import CodeForm
 from portal.helpsessions.models import HelpSession
 from portal.helpsessions.recommendation_panels import recommendation_panels
@@ -21,7 +22,7 @@ SAVED_ITEMS_SHOWN = 4
 
 @require_safe
 def home(request):
-    """Show the viewer's unread answers, recent visits and saved items.
+    """Show the viewer's unread answers, open conversations, recent visits and saved items.
 
     A person who isn't signed in and has opened no visit sees the welcome page. The home page also asks for a
     verdict on one recommendation at a time, beginning with the newest.
@@ -42,10 +43,15 @@ def home(request):
         .select_related("help_session")
         .latest_first()[:ROWS_SHOWN]
     )
+    open_conversations = read_open_conversations(
+        viewer, at=timezone.now(), unread=sorted(viewer.unread) or None
+    )
     sessions = _latest_sessions(viewer)
     context = {
         **asked,
         "unread_conversations": unread,
+        "open_conversations": open_conversations[:ROWS_SHOWN],
+        "more_open": len(open_conversations) > ROWS_SHOWN,
         "help_sessions": sessions[:ROWS_SHOWN],
         "more_sessions": len(sessions) > ROWS_SHOWN,
         "saved_items": _latest_saved(viewer),

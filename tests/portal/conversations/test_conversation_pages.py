@@ -395,16 +395,6 @@ def test_conversation_page_with_every_feature_runs_11_queries(
     assert text(page).count("631.875") == 2
 
 
-@pytest.mark.parametrize("rows", [1, 30])
-def test_conversation_list_runs_the_same_number_of_queries_for_1_and_30_rows(
-    me, session, django_assert_num_queries, rows
-):
-    for _number in range(rows):
-        MessageFactory(conversation=ConversationFactory(help_session=session), side="staff")
-    with django_assert_num_queries(5):
-        me.get(reverse("conversations"))
-
-
 def test_conversation_poll_without_news_runs_four_queries(me, conversation, django_assert_num_queries):
     url = f"{address('conversation_news', conversation)}?since={Conversation.objects.get().version}"
     with django_assert_num_queries(4):
