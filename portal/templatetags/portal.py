@@ -19,6 +19,7 @@ from django.utils.translation import get_language, gettext, ngettext, pgettext
 
 from portal import styles
 from portal.icons import FLIPPED, ICONS
+from portal.phone_numbers import with_phone_links
 
 register = template.Library()
 
@@ -181,13 +182,29 @@ def waited(moment, at=None):
 @register.filter
 def plain(text):
     """Turn text that a person typed into HTML paragraphs with line breaks and links. The text is escaped."""
+    return _paragraphs(text, escape)
+
+
+@register.filter
+def library_text(text):
+    """Do what `plain` does, and link phone numbers too. Use this only for text that the library wrote."""
+    return _paragraphs(text, with_phone_links)
+
+
+register.filter("phones", with_phone_links)
+
+
+def _paragraphs(text, between_links):
     paragraphs = re.split(r"\n\s*\n", str(text or "").replace("\r\n", "\n").strip())
     return mark_safe(
-        "".join(f'<p dir="auto">{_linked(paragraph)}</p>' for paragraph in paragraphs if paragraph)
+        "".join(
+            f'<p dir="auto">{_linked(paragraph, between_links)}</p>' for paragraph in paragraphs if paragraph
+        )
     )
 
 
-def _linked(text):
+def _linked(text, between_links):
+    """Return the text as HTML with links. `between_links` makes HTML of the text between two links."""
     parts, end = [], 0
     for match in LINK.finditer(text):
         address = match[0].rstrip(".,;:!?*")
@@ -195,11 +212,11 @@ def _linked(text):
         if address.endswith(")") and "(" not in address:
             address = address.rstrip(").,;:!?")
         parts += [
-            escape(text[end : match.start()]),
+            between_links(text[end : match.start()]),
             format_html('<a href="{0}" rel="nofollow noopener noreferrer">{0}</a>', address),
         ]
         end = match.start() + len(address)
-    parts.append(escape(text[end:]))
+    parts.append(between_links(text[end:]))
     return "".join(parts).replace("\n", "<br>")
 
 
@@ -217,6 +234,12 @@ def catalog_url(context, item):
     for placeholder, value in values.items():
         url = url.replace(placeholder, quote(value, safe=""))
     return url
+
+
+@register.filter
+def address(text):
+    """Return an email address as HTML. If it doesn't fit on one line, it breaks before an @ or a period."""
+    return mark_safe(re.sub("(?=[@.])", "<wbr>", escape(text)))
 
 
 @register.filter

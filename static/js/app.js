@@ -74,7 +74,7 @@
   });
 
   // If a new answer is below the visible part of the page, a link to it is shown next to the composer.
-  const isVisible = link => document.querySelector(link.hash)?.getBoundingClientRect().top < innerHeight - document.querySelector(".dock").offsetHeight;
+  const isVisible = link => document.querySelector(link.hash)?.getBoundingClientRect().top < innerHeight - document.querySelector(".composer").offsetHeight;
   document.addEventListener("htmx:oobAfterSwap", event => {
     const link = event.detail.target.querySelector("#arrived a");
     if (link && isVisible(link)) link.remove();
@@ -95,6 +95,28 @@
     for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
     for (const button of document.querySelectorAll("button[aria-disabled]")) button.removeAttribute("aria-disabled");
   });
+
+  // The tab bar must not cover a part of a button or of a row, because a tap on that part would open a tab. So while the
+  // page rests, a strip above the bar hides the visible part too.
+  const dock = document.querySelector(".dock"), TARGETS = "main :is(a[href], button, input:not([type=hidden]), select, textarea, summary)";
+  let resting;
+  const hideCutTargets = () => {
+    if (getComputedStyle(dock).position !== "sticky") return;
+    const bar = dock.getBoundingClientRect().top, most = 6 * parseFloat(getComputedStyle(document.documentElement).fontSize);
+    const boxes = [...document.querySelectorAll(TARGETS)].map(target => (target.closest("label, li:has(> .grow > .cover-all)") || target).getBoundingClientRect());
+    let top = bar;
+    for (const box of boxes.sort((one, other) => other.top - one.top)) if (box.top < top && box.bottom > top && box.top >= bar - most) top = box.top;
+    dock.style.setProperty("--hides", `${Math.ceil(bar - top)}px`);
+  };
+  const rest = () => {
+    dock.style.removeProperty("--hides");
+    clearTimeout(resting);
+    resting = setTimeout(hideCutTargets, 150);
+  };
+  if (dock) {
+    for (const type of ["scroll", "resize", "load"]) addEventListener(type, rest, { passive: true });
+    for (const type of ["htmx:afterSettle", "toggle", "input", "focusin"]) document.addEventListener(type, rest, { capture: true });
+  }
 
   // <section data-poll="/news/?since=7" data-every="20"> is replaced by the response of its URL, every 20 seconds
   // while the page is visible. While nothing is new (204), it polls less and less often.

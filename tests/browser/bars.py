@@ -78,6 +78,37 @@ CONTRAST = """async () => {
     return violations.map(({ id, nodes }) => ({ id, nodes: nodes.map(({ html, failureSummary }) => ({ html, failureSummary })) }));
 }"""
 
+# Find the buttons that are filled with the accent color. A page has at most one, for what most people do there.
+FILLED = """() => {
+    const example = document.body.appendChild(Object.assign(document.createElement('b'), { className: 'button' }));
+    const accent = getComputedStyle(example).backgroundColor;
+    example.remove();
+    return [...document.querySelectorAll('a, button, input, summary')]
+        .filter(e => e.checkVisibility() && getComputedStyle(e).backgroundColor === accent)
+        .map(e => e.outerHTML.slice(0, 90));
+}"""
+
+# Find buttons, links and fields of which the bar at the bottom covers a part. Wait until app.js has hidden the part
+# that would be visible.
+CUT_TARGETS = """async () => {
+    const dock = document.querySelector('.dock');
+    if (!dock || getComputedStyle(dock).position !== 'sticky') return [];
+    await new Promise(done => setTimeout(done, 250));
+    const top = dock.getBoundingClientRect().top - parseFloat(dock.style.getPropertyValue('--hides') || 0);
+    return [...document.querySelectorAll('main :is(a[href], button, input:not([type=hidden]), select, textarea, summary)')].filter(e => {
+        const covers = getComputedStyle(e, '::after').position === 'absolute';
+        const box = ((covers && e.closest('li')) || e.closest('label') || e).getBoundingClientRect();
+        return e.checkVisibility() && !e.matches('.visually-hidden') && box.top < top - 1 && box.bottom > top + 1 && box.height < 96;
+    }).map(e => e.outerHTML.slice(0, 90));
+}"""
+
+
+def filled(page):
+    """Return the filled buttons of the page if there is more than one."""
+    found = page.evaluate(FILLED)
+    return [f"{len(found)} filled buttons: {', '.join(found)}"] if len(found) > 1 else []
+
+
 # Find elements that a page contains only if it wrongly inserts typed text as HTML.
 MADE_FROM_TEXT = """[...document.querySelectorAll(
   'img:not([src^="/messages/"], [src^="/desk/conversations/"]), main script, iframe, object, [onerror], a[href^="javascript:" i]'

@@ -16,7 +16,9 @@ from tests.factories import (
     HelpSessionFactory,
     ItemFactory,
     MessageFactory,
+    QuietSessionFactory,
     StaffFactory,
+    code_for,
 )
 
 from .steps import card, latest, say
@@ -103,3 +105,26 @@ def test_quiet_visit_leaves_no_trace_on_the_patrons_phone(library, branch, staff
     patron.goto(address)
     expect(patron).to_have_url(re.compile("/sign-in/"))
     assert HelpSession.objects.get().patron is None
+
+
+def test_leave_quickly_stays_in_view_and_numbers_of_the_library_can_be_called(branch, staff, phone, show):
+    session = QuietSessionFactory(
+        branch=branch, staff=staff, summary="Call 555-0199 or 988.\n\n" + "We talked for long.\n\n" * 40
+    )
+    conversation = ConversationFactory(help_session=session)
+    MessageFactory.create_batch(12, conversation=conversation, side="staff", body="Call 555-0188")
+    page = show(phone(), codes=[code_for(session)])
+    for address in (session.get_absolute_url(), conversation.get_absolute_url()):
+        page.goto(address)
+        leave = page.locator("#leave")
+        for position in (0, 400, 900):
+            page.evaluate("top => scrollTo(0, top)", position)
+            expect(leave).to_be_in_viewport(ratio=1)
+        number = page.locator("main a[href^='tel:']").first
+        number.scroll_into_view_if_needed()
+        box = number.bounding_box()
+        assert min(box["width"], box["height"]) >= 44
+    # Nothing covers the button while the page is scrolled.
+    page.evaluate("scrollTo(0, 500)")
+    leave.tap()
+    expect(page.locator("#open")).to_be_visible()

@@ -9,7 +9,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from portal.conversations import status_texts
-from portal.templatetags.portal import plain, when
+from portal.conversations.models import Side
+from portal.templatetags.portal import library_text, plain, when
 
 register = template.Library()
 
@@ -40,11 +41,11 @@ def message_opens(message):
     return format_html(
         '<li class="message {}" id="message-{}"><h2 class="visually-hidden">{}</h2>'
         '<div class="bubble prose" lang="{}">{}</div>',
-        "mine" if message.side == "patron" and message.is_mine else "theirs",
+        "mine" if message.side == Side.PATRON and message.is_mine else "theirs",
         message.public_id,
         message.heading,
         message.language,
-        plain(message.body),
+        plain(message.body) if message.side == Side.PATRON else library_text(message.body),
     )
 
 

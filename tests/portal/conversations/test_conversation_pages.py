@@ -399,3 +399,11 @@ def test_conversation_poll_without_news_runs_four_queries(me, conversation, djan
     url = f"{address('conversation_news', conversation)}?since={Conversation.objects.get().version}"
     with django_assert_num_queries(4):
         assert me.get(url, **HTMX).status_code == 204
+
+
+def test_composer_is_in_main_and_its_label_is_visible(me, conversation):
+    page = me.get(conversation.get_absolute_url()).content.decode()
+    main = page[page.index("<main") : page.index("</main>")]
+    assert 'id="write"' in main
+    assert '<label for="id_body">Your message</label>' in main
+    assert page.count('id="write"') == 1

@@ -1,0 +1,29 @@
+"""Test that an email address is never broken in the middle of a word, on a phone's narrow screen."""
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+# Return the lines of the text inside an element, as the browser has broken them.
+LINES = """element => {
+    const lines = [], range = document.createRange(), walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+    for (let node; node = walker.nextNode();) for (let at = 0; at < node.length; at++) {
+        range.setStart(node, at); range.setEnd(node, at + 1);
+        const box = range.getBoundingClientRect(), last = lines.at(-1);
+        if (last && Math.abs(last.top - box.top) < 5) last.text += node.data[at]; else lines.push({ top: box.top, text: node.data[at] });
+    }
+    return lines.map(line => line.text);
+}"""
+
+
+@pytest.mark.parametrize(("path", "place"), [("/privacy/", "dd bdi[dir=ltr]"), ("/me/", "strong[dir=ltr]")])
+def test_email_address_is_broken_only_between_its_parts(patron, phone, show, path, place):
+    page = show(phone(), patron)
+    for address in ("sam@example.org", "somebody.with.a.long.name@library.school.example.org"):
+        patron.email = address
+        patron.save()
+        page.goto(path)
+        lines = page.locator(place).evaluate(LINES)
+        assert "".join(lines) == address
+        assert [line[0] for line in lines[1:] if line[0] not in "@."] == []
+        assert len(lines) == 1 or len(address) > 20
