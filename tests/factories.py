@@ -322,6 +322,13 @@ def picture_file(name="shelf.jpg", *, size=(120, 80), kind="JPEG", color="#2b587
     return SimpleUploadedFile(name, out.getvalue())
 
 
+def photograph(name="photo.jpg", *, size=(1600, 1200)):
+    """Return an uploaded picture that takes as many bytes as a photograph, and more than a drawing."""
+    out = io.BytesIO()
+    Image.effect_noise(size, 60).convert("RGB").save(out, "JPEG", quality=80)
+    return SimpleUploadedFile(name, out.getvalue())
+
+
 def pdf_file(name="form.pdf", content=b"%PDF-1.4 a form of the library"):
     return SimpleUploadedFile(name, content)
 

@@ -49,6 +49,21 @@
   };
   if (files) for (const type of interactions) addEventListener(type, loadFiles);
 
+  // Pictures are loaded only after the page, and only those in view. Until then, a gray area has their size.
+  const pictures = new IntersectionObserver(seen => {
+    for (const { target, isIntersecting } of seen) {
+      if (!isIntersecting) continue;
+      pictures.unobserve(target);
+      target.innerHTML = target.querySelector("noscript").innerHTML;
+    }
+  });
+  const watchPictures = () => { for (const late of document.querySelectorAll(".late:has(> noscript)")) pictures.observe(late); };
+  // The timer lets the page come to rest at its newest message first.
+  if (files) addEventListener("load", () => setTimeout(() => {
+    watchPictures();
+    new MutationObserver(watchPictures).observe(document.body, { childList: true, subtree: true });
+  }, 300));
+
   // A form is sent only once, even after a double tap. The server also ignores the second request.
   document.addEventListener("submit", event => {
     const form = event.target;

@@ -129,7 +129,7 @@ def weigh(page, path):
     page.remove_listener("response", hear)
     blocking = set(page.evaluate(BLOCKING))
     sizes = {answer.url: len(gzip.compress(answer.body(), 6)) for answer in answers if answer.status != 302}
-    first = sum(size for url, size in sizes.items() if url in blocking) + sizes[page.url]
+    first = sum(size for url, size in sizes.items() if url in blocking) + sizes[page.url.partition("#")[0]]
     return first, sum(sizes.values()), len(answers)
 
 

@@ -49,6 +49,7 @@ from tests.factories import (
     attach_to,
     code_for,
     pdf_file,
+    photograph,
     picture_file,
     recommend_in,
     recommend_in_message,
@@ -203,8 +204,8 @@ def build(branch, staff, patron, words):
     waiting = conversation(kept, answered=False)
     answered = conversation(kept, status=Conversation.Status.WAITING_FOR_PATRON)
     for said in answered.messages.all():
-        attach_to(said, picture_file(f"{words.message}.jpg", size=(900, 600)), alt=words.message)
-        attach_to(said, picture_file(size=(60, 2000)), pdf_file(f"{words.message}.pdf"))
+        attach_to(said, photograph(f"{words.message}.jpg", size=(900, 600)), alt=words.message)
+        attach_to(said, photograph(size=(60, 2000)), photograph(), pdf_file(f"{words.message}.pdf"))
     closed = conversation(kept, status=Conversation.Status.CLOSED)
     conversations.close(answered_twin := conversation(kept), by=patron, side="patron", at=timezone.now())
     older = [

@@ -14,9 +14,12 @@ from tests.factories import (
     MessageFactory,
     attach_to,
     pdf_file,
+    photograph,
     picture_file,
 )
 
+from . import bars
+from .conftest import PHONE
 from .states import HOSTILE
 
 pytestmark = pytest.mark.browser
@@ -293,3 +296,48 @@ def test_hostile_file_names_and_descriptions_are_shown_as_text(write, conversati
     expect(page.locator(".attached .field-error")).to_contain_text("<img src=x")
     assert page.locator(".attached img, .files script").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_first_view_of_a_conversation_with_photographs_weighs_at_most_35_kib(
+    show, phone, patron, conversation
+):
+    attach_to(conversation.messages.get(), photograph(), photograph("other.jpg", size=(1200, 1600)))
+    page = show(phone(), patron)
+    _first, everything, requests = bars.weigh(page, conversation.get_absolute_url())
+    assert everything <= bars.FIRST_VIEW
+    assert requests <= bars.REQUESTS
+    expect(page.locator(".files img").first).to_have_js_property("naturalWidth", 480)
+    # Photographs never compete with what the page itself needs, however slow the network is.
+    assert page.evaluate(
+        """() => {
+            const [{ loadEventStart }] = performance.getEntriesByType('navigation');
+            const pictures = performance.getEntriesByType('resource').filter(entry => entry.name.includes('size=small'));
+            return pictures.length && pictures.every(picture => picture.startTime > loadEventStart);
+        }"""
+    )
+
+
+def test_photographs_are_loaded_when_they_come_into_view(show, phone, patron, conversation):
+    for number in range(9):
+        attach_to(MessageFactory(conversation=conversation, body=f"Shelf {number}"), photograph())
+    page = show(phone(), patron)
+    page.goto(f"{conversation.get_absolute_url()}#latest")
+    last, first = page.locator(".files").last, page.locator(".files").first
+    last.scroll_into_view_if_needed()
+    expect(last.locator("img")).to_have_js_property("naturalWidth", 480)
+    assert first.locator("img").count() == 0
+    height = first.bounding_box()["height"]
+    first.scroll_into_view_if_needed()
+    expect(first.locator("img")).to_have_js_property("naturalWidth", 480)
+    # The gray area had the size of the picture, so nothing moves.
+    assert abs(first.bounding_box()["height"] - height) < 1
+
+
+def test_photographs_are_shown_without_javascript(show, opened, patron, conversation):
+    attach_to(conversation.messages.get(), photograph(), alt="A & <b>")
+    page = show(opened(PHONE, javascript=False), patron)
+    page.goto(conversation.get_absolute_url())
+    picture = page.locator(".files img")
+    picture.scroll_into_view_if_needed()
+    expect(picture).to_have_attribute("alt", "A & <b>")
+    expect(picture).to_be_visible()

@@ -111,7 +111,8 @@ def test_added_picture_and_its_description_are_sent_with_the_message(me, convers
     picture = (
         f'<img src="{address(added)}?size=small" alt="Three shelves" width="120" height="80" loading="lazy"'
     )
-    assert f'<a href="{address(added)}"> {picture}' in page
+    assert picture in page
+    assert f'<a href="{address(added)}" class="late" aria-label="Three shelves">' in page
     # The form no longer lists the sent file.
     assert f'value="{added.public_id}"' not in page
 
