@@ -128,6 +128,7 @@ class PasskeyFactory(DjangoModelFactory):
     )
     sign_count = 0
     added_on = factory.LazyFunction(lambda: Library.current().today())
+    added_at = factory.LazyFunction(timezone.now)
 
 
 class AbsenceFactory(DjangoModelFactory):

@@ -21,8 +21,8 @@ def attested(credential_id, key):
 
 
 class Device:
-    def __init__(self, origin="http://localhost", *, counts=False):
-        self.origin, self.counts = origin, counts
+    def __init__(self, origin="http://localhost", *, counts=False, attachment="platform"):
+        self.origin, self.counts, self.attachment = origin, counts, attachment
         self.key, self.credential_id, self.handle, self.count = None, None, None, 0
 
     def make(self, options, *, verified=True, **lies):
@@ -79,6 +79,7 @@ class Device:
             "id": credential_id,
             "rawId": credential_id,
             "type": "public-key",
+            "authenticatorAttachment": self.attachment,
             "response": parts,
             "clientExtensionResults": {},
         }

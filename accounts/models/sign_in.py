@@ -85,6 +85,9 @@ class Passkey(models.Model):
         help_text="the device's signature counter, or 0; a number that repeats comes from a copied passkey"
     )
     added_on = models.DateField()
+    added_at = models.DateTimeField(
+        null=True, help_text="shown if another was added on the same day; null if it is an older passkey"
+    )
     last_used_on = models.DateField(null=True)
 
     objects = PasskeyQuerySet.as_manager()

@@ -9,6 +9,7 @@ docs/decisions/0010-own-table-for-passkeys.md says why we store passkeys ourselv
 import struct
 import time
 import uuid
+from collections import Counter
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any
@@ -70,6 +71,7 @@ class NewPasskey:
     handle: uuid.UUID
     credential: AttestedCredentialData
     sign_count: int
+    is_on_this_device: bool
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class UsedPasskey:
 
     passkey: Passkey
     sign_count: int
+    is_on_this_device: bool
 
 
 def registration_options(session: MutableMapping, person: User, *, origin: str) -> dict:
@@ -129,7 +132,7 @@ def verify_registration(session: MutableMapping, answer: Any, *, person: User, o
         AttestedCredentialData(bytes(credential))
     except MALFORMED as error:
         raise NotAccepted from error
-    return NewPasskey(person.public_id, credential, registration.counter)
+    return NewPasskey(person.public_id, credential, registration.counter, _is_on_this_device(answer))
 
 
 def verify_authentication(session: MutableMapping, answer: Any, *, among, origin: str) -> UsedPasskey:
@@ -149,7 +152,7 @@ def verify_authentication(session: MutableMapping, answer: Any, *, among, origin
         )
     except MALFORMED as error:
         raise NotAccepted from error
-    return UsedPasskey(passkey, response.authenticator_data.counter)
+    return UsedPasskey(passkey, response.authenticator_data.counter, _is_on_this_device(answer))
 
 
 @transaction.atomic
@@ -171,6 +174,7 @@ def add(person, *, name, new, by, at):
                 credential=bytes(new.credential),
                 sign_count=new.sign_count,
                 added_on=Library.current().today(at),
+                added_at=at,
             )
     except IntegrityError as error:
         raise NotAccepted from error
@@ -189,6 +193,20 @@ def use(used, *, at):
         rows = rows.filter(sign_count__lt=used.sign_count)
     if not rows.update(sign_count=used.sign_count, last_used_on=Library.current().today(at)):
         raise NotAccepted
+
+
+def told_apart(passkeys, *, here=None):
+    """Return a person's passkeys as a list, with the attributes by which they recognize each of them.
+
+    `added` is the day on which it was added, or the time if another one was added on that day. `is_here` is
+    true for the passkey with the public id `here`, which this browser's own device has used.
+    """
+    passkeys = list(passkeys)
+    days = Counter(passkey.added_on for passkey in passkeys)
+    for passkey in passkeys:
+        passkey.added = (days[passkey.added_on] > 1 and passkey.added_at) or passkey.added_on
+        passkey.is_here = str(passkey.public_id) == here
+    return passkeys
 
 
 def rename(passkey, *, name):
@@ -225,6 +243,11 @@ def remove_lost(passkey, *, by, at):
         raise OnlySignInMethod
     remove(passkey, by=by, at=at)
     end_all_sign_ins(person)
+
+
+def _is_on_this_device(answer):
+    """Return whether the passkey is part of this device, and not on a phone or a key next to it."""
+    return answer.get("authenticatorAttachment") == "platform"
 
 
 def _server(origin):

@@ -1,5 +1,6 @@
 """List the devices on which a person is signed in, and end sign-ins."""
 
+from collections import Counter
 from datetime import date
 
 from allauth.usersessions.models import UserSession
@@ -43,7 +44,8 @@ def devices(person, *, here):
 
     The function adds attributes to each UserSession. `device` is a name for the device. `is_shared` says
     whether the device is a shared desk computer. `is_here` says whether it is the current device.
-    `last_used_on` is a date. `mark` identifies the UserSession in forms.
+    `last_used_on` is a date. `began` is the day of the sign-in, or its time if another sign-in has the same
+    day and the same device name. `mark` identifies the UserSession in forms.
     """
     signed_in = list(UserSession.objects.filter(user=person).order_by("-created_at", "-pk"))
     keys = [sign_in.session_key for sign_in in signed_in]
@@ -51,11 +53,15 @@ def devices(person, *, here):
     data = {session.session_key: session.get_decoded() for session in live}
     signed_in = [sign_in for sign_in in signed_in if sign_in.session_key in data]
     for sign_in in signed_in:
-        day = data[sign_in.session_key].get(LAST_USED_ON)
         sign_in.device = device(sign_in.user_agent)
+    began_on = Counter((one.device, timezone.localdate(one.created_at)) for one in signed_in)
+    for sign_in in signed_in:
+        day = data[sign_in.session_key].get(LAST_USED_ON)
         sign_in.is_shared = SHARED_DESK in data[sign_in.session_key]
         sign_in.last_used_on = date.fromisoformat(day) if day else timezone.localdate(sign_in.created_at)
         sign_in.is_here = sign_in.session_key == here
+        day = timezone.localdate(sign_in.created_at)
+        sign_in.began = sign_in.created_at if began_on[(sign_in.device, day)] > 1 else day
         mark = salted_hmac("accounts.sign_ins", sign_in.session_key, algorithm="sha256")
         sign_in.mark = mark.hexdigest()[:32]
     return sorted(signed_in, key=lambda sign_in: (not sign_in.is_here, -sign_in.last_used_on.toordinal()))

@@ -14,7 +14,9 @@ from accounts.models import Passkey
 from accounts.patron import people
 from accounts.sign_in import email_addresses, library_cards, sign_ins
 from accounts.sign_in.access import is_borrowed
+from accounts.sign_in.passkeys import told_apart
 from accounts.sign_in.single_sign_on import linked_accounts, sign_on_name
+from accounts.views.passkeys import PASSKEY_HERE
 
 
 def me(request):
@@ -36,7 +38,11 @@ def me(request):
         return redirect("me")
     devices = sign_ins.devices(request.user, here=request.session.session_key) if form else []
     card = library_cards.card_of(request.user) if form and library_ils() else None
-    passkeys = Passkey.objects.belonging_to(request.viewer) if form else []
+    passkeys = (
+        told_apart(Passkey.objects.belonging_to(request.viewer), here=request.session.get(PASSKEY_HERE))
+        if form
+        else []
+    )
     waits = email_addresses.pending_address_change(person) if form and person.email else None
     context = {
         "form": form,

@@ -33,6 +33,8 @@ from accounts.sign_in.passkeys import NotAccepted, TooMany
 from accounts.sign_in.sign_ins import device
 from portal import limits
 
+# request.session[PASSKEY_HERE] is the public id of the passkey that this device itself has made or used.
+PASSKEY_HERE = "passkey_here"
 # This cookie says that someone declined a passkey on this device. Other devices still offer a passkey.
 NO_OFFER = settings.COOKIE_PREFIX + "no_passkey_offer"
 
@@ -59,12 +61,13 @@ def sign_in_by_passkey(request):
 
     The sign-in also counts as reauthentication, because the device has checked who uses the passkey.
     """
-    _form, passkey = verify_posted_passkey(request, among=Passkey.objects.filter(person__is_active=True))
+    form, passkey = verify_posted_passkey(request, among=Passkey.objects.filter(person__is_active=True))
     if passkey is None:
         messages.error(request, NOT_ACCEPTED)
         return redirect("sign_in")
     going_to = safe_next(request) or "home"
     sign_in(request, passkey.person, by="passkey")
+    _note_passkey_here(request, passkey, form.used)
     record_reauthentication(request)
     return redirect(going_to)
 
@@ -81,8 +84,15 @@ def verify_posted_passkey(request, *, among):
         except NotAccepted:
             form.add_error(None, NOT_ACCEPTED)
         else:
+            _note_passkey_here(request, form.used.passkey, form.used)
             return form, form.used.passkey
     return form, None
+
+
+def _note_passkey_here(request, passkey, verified):
+    """Remember a passkey of this device in the session. `verified` is a NewPasskey or a UsedPasskey."""
+    if verified.is_on_this_device:
+        request.session[PASSKEY_HERE] = str(passkey.public_id)
 
 
 @reauthentication_required
@@ -109,7 +119,7 @@ def add_passkey(request):
 
 def _added(request, form, *, name):
     try:
-        passkeys.add(request.user, name=name, new=form.new, by=request.user, at=timezone.now())
+        added = passkeys.add(request.user, name=name, new=form.new, by=request.user, at=timezone.now())
     except NotAccepted:
         form.add_error(None, NOT_ACCEPTED)
     except TooMany:
@@ -118,6 +128,7 @@ def _added(request, form, *, name):
             _("You have the maximum number of passkeys. Remove one that you no longer use, then try again."),
         )
     else:
+        _note_passkey_here(request, added, form.new)
         if request.user.is_staff:
             record_second_factor(request, at=timezone.now())
         return True
@@ -130,7 +141,8 @@ def passkey(request, public_id):
 
     Return a 404 for another person's passkey, without asking for reauthentication first.
     """
-    own_passkey = get_object_or_404(Passkey.objects.belonging_to(request.viewer), public_id=public_id)
+    own_passkeys = Passkey.objects.belonging_to(request.viewer)
+    own_passkey = get_object_or_404(own_passkeys, public_id=public_id)
     if not recently_authenticated(request):
         return redirect_to_reauthenticate(request)
     form = PasskeyNameForm(request.POST or None, initial={"name": own_passkey.name})
@@ -147,7 +159,9 @@ def passkey(request, public_id):
         passkeys.rename(own_passkey, name=form.cleaned_data["name"])
         messages.success(request, _("Passkey renamed."))
         return redirect("me")
-    return render(request, "accounts/passkey.html", {"form": form, "passkey": own_passkey})
+    all_told_apart = passkeys.told_apart(own_passkeys, here=request.session.get(PASSKEY_HERE))
+    shown = next(one for one in all_told_apart if one == own_passkey)
+    return render(request, "accounts/passkey.html", {"form": form, "passkey": shown})
 
 
 @login_required

@@ -19,7 +19,8 @@
     const response = {};
     for (const name of ["clientDataJSON", "attestationObject", "authenticatorData", "signature", "userHandle"])
       if (credential.response[name]) response[name] = text(credential.response[name]);
-    return JSON.stringify({ id: credential.id, rawId: text(credential.rawId), type: credential.type, response, clientExtensionResults: {} });
+    const { id, type, authenticatorAttachment } = credential;
+    return JSON.stringify({ id, rawId: text(credential.rawId), type, authenticatorAttachment, response, clientExtensionResults: {} });
   };
 
   const say = (form, words) => {

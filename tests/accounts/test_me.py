@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import time_machine
 from allauth.usersessions.models import UserSession
@@ -190,6 +192,34 @@ def test_patron_can_sign_out_one_other_device(patron):
         for browser in (here, phone, tablet, elses)
     ]
     assert signed_in == [True, False, True, True]
+
+
+@pytest.mark.slow
+def test_devices_with_one_name_are_told_apart_by_the_day_or_time_of_the_sign_in(patron):
+    def lines(browser):
+        page = browser.get(reverse("me")).content.decode()
+        section = page.partition('id="devices-title"')[2].partition("</ul>")[0]
+        found = [re.sub("<[^>]+>", "", line) for line in re.findall('(?s)<p class="meta">(.*?)</p>', section)]
+        return [" ".join(line.split()) for line in found]
+
+    with time_machine.travel("2026-11-24 18:00:00Z", tick=False) as clock:
+        signed_in_browser(patron, "Android")
+        clock.shift(24 * 3600)
+        here = signed_in_browser(patron, "Android")
+        signed_in_browser(patron, "iPad")
+        assert lines(here) == [
+            "this device · signed in today · last used today",
+            "signed in today · last used today",
+            "signed in yesterday · last used yesterday",
+        ]
+        clock.shift(3600)
+        signed_in_browser(patron, "Android")
+        assert lines(here) == [
+            "this device · signed in today 12:00 · last used today",
+            "signed in today 13:00 · last used today",
+            "signed in today · last used today",
+            "signed in yesterday · last used yesterday",
+        ]
 
 
 def test_last_use_of_a_device_is_saved_at_most_once_a_day(patron, sign_in, django_assert_num_queries):

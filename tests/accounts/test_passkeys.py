@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from contextlib import suppress
 
 import pytest
@@ -500,3 +501,53 @@ def test_coordinator_can_remove_all_passkeys_of_a_staff_member_who_lost_a_phone(
     roles.forget_second_factor(staff, by=coordinator, at=timezone.now())
     assert not Passkey.objects.exists()
     assert not at_the_desk(browser)
+
+
+def passkeys_on(page):
+    """Return the lines below the names of the passkeys on the page Me."""
+    section = page.partition('id="passkeys-title"')[2].partition("</ul>")[0]
+    lines = [re.sub("<[^>]+>", "", line) for line in re.findall('(?s)<p class="meta">(.*?)</p>', section)]
+    return [" ".join(line.split()) for line in lines]
+
+
+def test_passkeys_are_told_apart_by_the_day_they_were_added_and_on_one_day_by_the_time(
+    client, patron, sign_in
+):
+    with time_machine.travel("2026-05-03 18:00:00Z", tick=False) as clock:
+        PasskeyFactory(person=patron, added_on=timezone.localdate(), added_at=timezone.now())
+        PasskeyFactory(added_on=timezone.localdate(), added_at=timezone.now())
+        clock.shift(24 * 3600)
+        sign_in(client, patron)
+        assert passkeys_on(client.get("/me/").content.decode()) == ["Added yesterday · not used yet"]
+        PasskeyFactory(person=patron, added_on=timezone.localdate(), added_at=timezone.now())
+        clock.shift(3600)
+        second = PasskeyFactory(person=patron, added_on=timezone.localdate(), added_at=timezone.now())
+        PasskeyFactory(person=patron, added_on=timezone.localdate(), added_at=None)
+        assert passkeys_on(client.get("/me/").content.decode()) == [
+            "Added yesterday · not used yet",
+            "Added today 13:00 · not used yet",
+            "Added today 14:00 · not used yet",
+            "Added today · not used yet",
+        ]
+        prove(client)
+        page = client.get(reverse("passkey", args=[second.public_id])).content.decode()
+        assert "today 14:00" in page
+
+
+@pytest.mark.parametrize(
+    ("attachment", "is_here"), [("platform", True), ("cross-platform", False), (None, False)]
+)
+def test_passkey_of_this_device_is_marked(client, patron, sign_in, attachment, is_here):
+    PasskeyFactory(person=patron)
+    device = Device(ORIGIN, attachment=attachment)
+    prove(sign_in(client, patron))
+    make(client, device, "My phone")
+    assert is_here is ("this device" in passkeys_on(client.get("/me/").content.decode())[1])
+    phone = Client()
+    show(phone, device)
+    lines = passkeys_on(phone.get("/me/").content.decode())
+    assert [("this device" in line) for line in lines] == [False, is_here]
+    # A browser in which nobody has used the passkey doesn't know where it is.
+    other = Client()
+    sign_in(other, patron)
+    assert "this device" not in "".join(passkeys_on(other.get("/me/").content.decode()))

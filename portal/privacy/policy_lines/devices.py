@@ -53,7 +53,7 @@ LINES = {
         ended_by="forget_counts",
     ),
     "accounts.Passkey": Line(
-        _("your passkeys: their names, their public keys, and the days you added and last used them"),
+        _("your passkeys: their names, their public keys, when you added them, and when you last used them"),
         _("Kept until you remove the passkeys or erase your account."),
         _("so that you can sign in without a code"),
         Group.DEVICES,

@@ -50,6 +50,7 @@ LEFT_OUT = {
     "accounts.Passkey": {
         PORTAL: "id public_id sign_count",
         PERSON: "person",
+        ELSEWHERE: "added_at",
         SECRET: "handle credential_id credential",
     },
     "accounts.StaffRole": {PORTAL: "id", PERSON: "user"},
