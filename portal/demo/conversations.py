@@ -7,15 +7,20 @@ from functools import partial
 from django.core.files.base import ContentFile
 from django.utils.translation import override
 
+from accounts import audit
+from accounts.models import AuditEvent
 from portal.conversations import actions as conversations
 from portal.conversations import attachments, desk_actions, drafts, merging, notes, presence
 from portal.conversations.models import Conversation, Draft, Side
 from portal.conversations.readers_form import fields_of, message_of
+from portal.desk.access_log import patrons_of
 
 from .pictures import FILES
 from .story import DemoMessage
 
 SIX_HOURS = datetime.timedelta(hours=6)
+# Staff open a conversation this long before they answer it or do something else with it.
+READING_TIME = datetime.timedelta(minutes=3)
 
 
 class Conversations:
@@ -101,6 +106,8 @@ class _Exchange:
     def _send(self, message, token, at):
         by, side = (self.builder.people[message.by], Side.STAFF) if message.by else (self.patron, Side.PATRON)
         fields = {"at": at, "body": message.body, "language": self.story.language, "client_token": token}
+        if message.by:
+            self._open(by, at)
         if self.conversation is None:
             self.conversation = self.builder.conversations.by_name[self.story.name] = self.ask(**fields)
         else:
@@ -110,6 +117,15 @@ class _Exchange:
         if message.by:
             # A staff member who answers has read all earlier messages.
             presence.come(self.conversation, person=by, at=at, read_until=at)
+
+    def _open(self, staff, at):
+        """Log that a staff member opened the conversation, because they must open it before they act in it."""
+        conversation = self._current()
+        before = max(conversation.opened_at, at - READING_TIME)
+        for person in patrons_of(conversation, conversation.help_session):
+            audit.record(
+                "opened", conversation, by=staff, patron=person, at=before, where=AuditEvent.Where.QUEUE
+            )
 
     def _reply(self, message, by, side, fields):
         visits = self.builder.visits
@@ -136,6 +152,7 @@ class _Exchange:
         by = self.patron
         if side == Side.STAFF:
             by = self.builder.people[next(m.by for m in reversed(self.story.messages) if m.by)]
+            self._open(by, at)
         conversations.close(self.conversation, by=by, side=side, at=at)
 
     def _read(self, at):
@@ -146,6 +163,8 @@ class _Exchange:
         by = builder.people[action.by] if action.by else self.patron
         token = self._new_token()
         was = conversation.assignee
+        if action.by:
+            self._open(by, at)
         match action.action:
             case "take":
                 desk_actions.take(conversation, by=by, at=at)

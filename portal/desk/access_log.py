@@ -35,7 +35,7 @@ def log_opened(request, conversation, *, at, where=None):
     `where` is the page of the desk that the staff member came from. If `where` is None, `came_from` finds
     the page.
     """
-    if patrons := _patrons_of(conversation, conversation.help_session):
+    if patrons := patrons_of(conversation, conversation.help_session):
         where = came_from(request, conversation.help_session_id) if where is None else where
         for person in patrons:
             audit.record("opened", conversation, by=request.user, patron=person, at=at, where=where)
@@ -48,7 +48,7 @@ def log_reading(request, conversation, *, at):
     for polls must call this function too.
     """
     since = at - LOGGED_FOR
-    has_patron = _patrons_of(conversation, conversation.help_session)
+    has_patron = patrons_of(conversation, conversation.help_session)
     if has_patron and not _opened(by=request.user.pk, subject=str(conversation.public_id), since=since):
         log_opened(request, conversation, at=at)
 
@@ -63,7 +63,7 @@ def _opened(by, subject, since):
 
 def log_session_opened(request, help_session, *, at):
     """Record that the staff member opened the help session."""
-    for person in _patrons_of(help_session, help_session):
+    for person in patrons_of(help_session, help_session):
         audit.record(
             "opened",
             help_session,
@@ -79,11 +79,11 @@ def log_opened_by_code(request, help_session, *, at):
 
     If nobody keeps the visit, the audit event names no patron.
     """
-    for person in _patrons_of(help_session, help_session) or [None]:
+    for person in patrons_of(help_session, help_session) or [None]:
         audit.record("opened_by_code", help_session, by=request.user, patron=person, at=at, where=Where.CODE)
 
 
-def _patrons_of(record, help_session):
+def patrons_of(record, help_session):
     """Return the patrons who have the visit or conversation `record` in their account.
 
     If a child and an adult share the visit, both are returned.

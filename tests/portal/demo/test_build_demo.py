@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.models import Count
 
-from accounts.models import Absence, Branch, Library, StaffRole, User
+from accounts.models import Absence, AuditEvent, Branch, Library, StaffRole, User
 from portal import files
 from portal.conversations import reply_templates
 from portal.conversations.models import (
@@ -80,6 +80,31 @@ def test_demo_asks_about_novels_it_found_in_the_words_for_reading(built):
         "Dune": "liked it",
         "My System": "helped",
     }
+
+
+def test_access_log_of_the_demo_contains_every_conversation_that_its_staff_opened(built):
+    answers = Message.objects.filter(side="staff", conversation__patron__isnull=False).select_related(
+        "conversation", "author"
+    )
+    acted = [(one.conversation, one.author, one.sent_at) for one in answers]
+    shown = DeskEvent.objects.filter(conversation__patron__isnull=False, by__isnull=False)
+    acted += [(one.conversation, one.by, one.at) for one in shown.select_related("conversation", "by")]
+    assert len(acted) > 50
+    opened = AuditEvent.objects.filter(action="opened", subject_type="conversation")
+    by_subject = {}
+    for event in opened:
+        by_subject.setdefault((event.subject, event.by_id, event.patron_id), []).append(event.at)
+    missing = [
+        (conversation.subject, person.name, at)
+        for conversation, person, at in acted
+        if not any(
+            at - datetime.timedelta(hours=1) <= moment <= at
+            for moment in by_subject.get((str(conversation.public_id), person.pk, conversation.patron_id), [])
+        )
+    ]
+    assert missing == []
+    # Nobody reads about a quiet visit that they were looked at: it has no name.
+    assert not opened.filter(patron=None).exists()
 
 
 def test_demo_contains_the_expected_numbers_of_branches_and_people_and_items(built):
