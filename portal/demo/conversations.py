@@ -119,7 +119,7 @@ class _Exchange:
             presence.come(self.conversation, person=by, at=at, read_until=at)
 
     def _open(self, staff, at):
-        """Log that a staff member opened the conversation, because they must open it before they act in it."""
+        """Log that a staff member opened the conversation. They must open it before they act in it."""
         conversation = self._current()
         before = max(conversation.opened_at, at - READING_TIME)
         for person in patrons_of(conversation, conversation.help_session):

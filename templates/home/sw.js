@@ -14,7 +14,7 @@ addEventListener("fetch", event => {
     try {
       return (await event.preloadResponse) || (await fetch(event.request));
     } catch {
-      return caches.match(PAGE);
+      return (await caches.open(CACHE)).match(PAGE);
     }
   })());
 });

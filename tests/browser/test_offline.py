@@ -11,6 +11,15 @@ CACHED = """async () => {
     return requests.map(request => request.url);
 }"""
 
+# Waits until a newer service worker has stored the page in Spanish and deleted the older copy.
+STORED_IN_SPANISH = """async () => {
+    for (let turn = 0; turn < 50; turn++) {
+        const names = await caches.keys();
+        if (names.length === 1 && names[0].endsWith(" es")) return;
+        await new Promise(done => setTimeout(done, 100));
+    }
+}"""
+
 
 @pytest.fixture
 def page(new_context, site, library):
@@ -34,3 +43,15 @@ def test_offline_page_says_that_the_network_is_down_and_lets_the_patron_try_agai
 def test_browser_caches_only_the_offline_page(page, site):
     page.goto("/c/")
     assert page.evaluate(CACHED) == [f"{site}/offline/"]
+
+
+def test_offline_page_is_in_the_language_of_the_account(page, patron, show):
+    patron.language = "es"
+    patron.save()
+    show(page, patron)
+    page.goto("/")
+    page.evaluate(STORED_IN_SPANISH)
+    page.context.set_offline(True)
+    page.goto("/lists/")
+    assert page.locator("html").get_attribute("lang") == "es"
+    assert page.locator("h1").inner_text() == "No tiene conexión"

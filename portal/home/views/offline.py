@@ -1,4 +1,5 @@
 from django.shortcuts import render
+from django.utils.translation import get_language
 from django.views.decorators.http import require_safe
 
 from accounts.staff.desk_lock import background_request
@@ -21,11 +22,12 @@ def service_worker(request):
     """Return the script of the service worker.
 
     The URL of the script is at the root of the site, so that the service worker covers every page. The script
-    contains the version of the style sheet.
+    contains the version of the style sheet and the language of the person. If one of them changes, the script
+    is a new one, and the browser stores the offline page again.
     """
     return render(
         request,
         "home/sw.js",
-        {"version": page_style(request.library.accent_color)[1]},
+        {"version": f"{page_style(request.library.accent_color)[1]} {get_language()}"},
         content_type="text/javascript; charset=utf-8",
     )
