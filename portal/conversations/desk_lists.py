@@ -18,8 +18,9 @@ from django.db import connection
 from django.db.models.expressions import RawSQL
 
 from .models import BranchQueue, Conversation, ConversationWords
+from .unfinished_answers import CONVERSATIONS_WITH_ONE, DRAFTS_SUM
 
-# Counting a list stops at 100, because pages show every number above 99 as "99+".
+# Counting a list stops at 100, because the tabs of the queue show every number above 99 as "99+".
 COUNTED = 100
 TABLE, QUEUES = Conversation._meta.db_table, BranchQueue._meta.db_table
 Status = Conversation.Status
@@ -40,14 +41,16 @@ class Desk:
 class Filters:
     """The filters of a list.
 
-    `words` is a result of search.look_up. If `listed_after` is set, the list leaves out all conversations
-    that came into it at that time or earlier.
+    `words` is a result of search.look_up. If `drafts_of` is set, the list has only conversations in which
+    this person has an unfinished answer. It is the person's primary key. If `listed_after` is set, the list
+    leaves out all conversations that came into it at that time or earlier.
     """
 
     branch: int | None = None
     topic: int | None = None
     reason: str = ""
     words: tuple | None = None
+    drafts_of: int | None = None
     listed_after: datetime.datetime | None = None
 
 
@@ -71,6 +74,8 @@ LISTS = {
     "snoozed": DeskList((Status.SNOOZED,), column="snoozed_until"),
     "done": DeskList((Status.CLOSED,), latest_first=True),
 }
+# All conversations that a staff member can see at the desk.
+EVERYTHING = DeskList((*Conversation.OPEN, Status.CLOSED))
 # This condition matches conversations that contain one word of the search. It is used for words that
 # search.py calls common.
 HOLDS = (
@@ -137,16 +142,16 @@ class Place:
         return self.turn, value, self.pk
 
 
-def in_list(rows, desk, desk_list, filters, *, at, size, beyond=None):
+def in_list(rows, desk, desk_list, filters, *, at, size, beyond=None, values=()):
     """Return the next rows of the list after the position `beyond`, at most `size`. They are not sorted.
 
     `beyond` is a Place. If it is None, return the first rows of the list. The argument `rows` is the query
-    that compiled() has returned.
+    that compiled() has returned, and `values` are the parameters of its columns.
     """
     compiler, sql = rows
     keys, params = _page(desk, desk_list, filters, at=at, size=size, beyond=beyond, backwards=False)
     with connection.cursor() as cursor:
-        cursor.execute(sql.replace(NO_KEYS, keys), params)
+        cursor.execute(sql.replace(NO_KEYS, keys), [*values, *params])
         return list(compiler.results_iter(results=[cursor.fetchall()], tuple_expected=True))
 
 
@@ -174,59 +179,74 @@ def around(desk, desk_list, filters, *, at, place):
     )
 
 
-def counted(desk, lists, filters, *, at, beside=()):
+def counted(desk, lists, filters, *, at, person, exact=(), beside=()):
     """Count the conversations in several lists, with one query.
 
-    Returns ([count of each list], the state of the queues, [other numbers]). No count is above COUNTED.
+    Returns ([count of each list], the state of the queues, [exact counts], [other numbers]). No count of a
+    list is above COUNTED. The state is the result of `state_of_queues`.
 
     `lists` is [(DeskList, time)]. If the time is not None, only conversations that came into the list after
-    this time are counted. `beside` is [(SQL query, parameters)]. Each of these queries returns one of the
-    other numbers.
+    this time are counted. `exact` is [(DeskList, Filters without `words`)]. `beside` is [(SQL query,
+    parameters)]. Each of these queries returns one of the other numbers.
     """
     parts, values = [], []
     for desk_list, listed_after in lists:
-        narrowed = replace(filters, listed_after=listed_after)
-        arms = [(where, params) for _turn, where, params in _arms(desk, desk_list, narrowed, at)]
         # With this order PostgreSQL reads the index from its end and stops after COUNTED entries.
-        stops = f"ORDER BY queued_at DESC, id DESC LIMIT {COUNTED}"
-        joined = " UNION ".join(
-            f"SELECT id FROM (SELECT id FROM {TABLE} WHERE {where} {stops}) AS arm{n}"
-            for n, (where, _params) in enumerate(arms)
-        )
-        parts.append(f"(SELECT COUNT(*) FROM ({joined}) AS listed)" if arms else "0")
-        values += [value for _where, params in arms for value in params]
-    for sql, more in (_state(desk.branches, at), *beside):
+        stops = f" ORDER BY queued_at DESC, id DESC LIMIT {COUNTED}"
+        sql, more = _count(desk, desk_list, replace(filters, listed_after=listed_after), at, stops)
+        parts.append(sql)
+        values += more
+    exactly = [_count(desk, desk_list, narrowed, at) for desk_list, narrowed in exact]
+    for sql, more in (_state(desk.branches, person, at), *exactly, *beside):
         parts.append(f"({sql})")
         values += more
     with connection.cursor() as cursor:
         found, keys = _found(filters)
         cursor.execute(f"{found}SELECT {', '.join(parts)}", [*keys, *values])
         numbers = cursor.fetchone()
+    end_of_exact = len(lists) + 1 + len(exact)
     return (
         [min(count, COUNTED) for count in numbers[: len(lists)]],
         numbers[len(lists)],
-        numbers[len(lists) + 1 :],
+        numbers[len(lists) + 1 : end_of_exact],
+        numbers[end_of_exact:],
     )
 
 
-def state_of_queues(branches, *, at):
-    """Return a number that grows with every change in a conversation of these branches.
+def _count(desk, desk_list, filters, at, stops=""):
+    """Return (SQL that counts the list, its parameters).
 
-    The number also grows one minute after a verdict, because then the desk sees the verdict.
+    `stops` is the end of each SELECT. Without it, the count is exact.
     """
-    sql, values = _state(branches, at)
+    arms = [(where, params) for _turn, where, params in _arms(desk, desk_list, filters, at)]
+    joined = " UNION ".join(
+        f"SELECT id FROM (SELECT id FROM {TABLE} WHERE {where}{stops}) AS arm{n}"
+        for n, (where, _params) in enumerate(arms)
+    )
+    sql = f"(SELECT COUNT(*) FROM ({joined}) AS listed)" if arms else "0"
+    return sql, [value for _where, params in arms for value in params]
+
+
+def state_of_queues(branches, *, person, at):
+    """Return a text that changes with every change that the person's open queue page must show.
+
+    These are changes in a conversation of the branches, and in the set of the person's unfinished answers.
+    The text also changes one minute after a verdict, because then the desk sees the verdict.
+    """
+    sql, values = _state(branches, person, at)
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
         return cursor.fetchone()[0]
 
 
-def _state(branches, at):
+def _state(branches, person, at):
     over = "CASE WHEN next_at <= %s THEN 1 ELSE 0 END"
     places = ", ".join(["%s"] * len(branches)) or "NULL"
-    return f"SELECT COALESCE(SUM(2 * version + {over}), 0) FROM {QUEUES} WHERE branch_id IN ({places})", [
-        _moment(at),
-        *branches,
-    ]
+    versions = f"SELECT COALESCE(SUM(2 * version + {over}), 0) FROM {QUEUES} WHERE branch_id IN ({places})"
+    return (
+        f"SELECT CAST(({versions}) AS text) || '.' || CAST(({DRAFTS_SUM}) AS text)",
+        [_moment(at), *branches, person],
+    )
 
 
 def _page(desk, desk_list, filters, *, at, size, beyond, backwards):
@@ -278,7 +298,7 @@ def _arms(desk, desk_list, filters, at):
             ]
             condition = f"{condition} AND ({' OR '.join(f'{column} > %s' for column in came)})"
             params = [*params, *[_moment(filters.listed_after)] * len(came)]
-        if filters.words is not None and filters.words[0] is not None:
+        if filters.drafts_of is not None or _has_rare_words(filters):
             yield turn, *_among_found(desk, desk_list, filters, condition + narrower, [*params, *values])
             continue
         for branch in () if desk_list.only_own else desk.branches:
@@ -296,10 +316,17 @@ def _arms(desk, desk_list, filters, at):
 
 
 def _among_found(desk, desk_list, filters, condition, params):
-    """Return (condition, parameters) for those conversations in the list that a search found.
+    """Return (condition, parameters) for the conversations in the list that the search or the drafts name.
 
-    The unary plus in the SQL stops SQLite from using an index on the branch or the assignee.
+    The search finds few conversations, and a person has few drafts. So the database begins with these
+    conversations. The unary plus in the SQL stops SQLite from using an index on the branch or the assignee.
     """
+    named, values = [], []
+    if _has_rare_words(filters):
+        named.append("id IN (SELECT id FROM found)")
+    if filters.drafts_of is not None:
+        named.append(f"id IN ({CONVERSATIONS_WITH_ONE})")
+        values.append(filters.drafts_of)
     branches = () if desk_list.only_own else desk.branches
     places = [
         f"+{column} IN ({', '.join(['%s'] * len(keys))})"
@@ -307,8 +334,8 @@ def _among_found(desk, desk_list, filters, condition, params):
         if keys
     ]
     where, keys = (
-        f"id IN (SELECT id FROM found) AND ({' OR '.join(places)}) AND {condition}",
-        [*branches, *desk.people, *params],
+        f"{' AND '.join(named)} AND ({' OR '.join(places)}) AND {condition}",
+        [*values, *branches, *desk.people, *params],
     )
     return (
         (where, keys) if filters.branch is None else (f"{where} AND +branch_id = %s", [*keys, filters.branch])
@@ -327,9 +354,13 @@ def _narrower(filters):
     return sql, values
 
 
+def _has_rare_words(filters):
+    return filters.words is not None and filters.words[0] is not None
+
+
 def _found(filters):
     """Return (WITH clause, parameters) for the conversations that search.look_up found."""
-    if filters.words is None or filters.words[0] is None:
+    if not _has_rare_words(filters):
         return "", []
     keys = list(filters.words[0])
     return FOUND[connection.vendor], [json.dumps(keys) if connection.vendor == "sqlite" else keys]

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from accounts.models import Absence, User
 from portal.conversations.desk_lists import (
     COUNTED,
+    EVERYTHING,
     LISTS,
     Desk,
     Filters,
@@ -26,6 +27,7 @@ from portal.conversations.desk_lists import (
 )
 from portal.conversations.models import Conversation, NoteMention
 from portal.conversations.search import look_up
+from portal.conversations.unfinished_answers import HAS_ONE
 from portal.helpsessions.models import HelpSession
 from portal.prepared import prepared
 from portal.text import clean
@@ -46,7 +48,7 @@ COLUMNS = [
     *("id", "public_id", "subject", "status", "reason", "topic_id", "branch__name"),
     *("patron_id", "patron__name", "assignee_id", "assignee__name"),
     *("waiting_since", "promised_at", "snoozed_until", "closes_at", "queued_at", "desk_version"),
-    *("recommendation__item__title", "recommendation__why", "recommendation__comment", "latest"),
+    *("recommendation__item__title", "recommendation__why", "recommendation__comment", "latest", "has_draft"),
 ]
 Row = namedtuple("Row", COLUMNS)
 # The last message: "p" or "s" for its side (patron or staff), then the beginning of its text. This is raw
@@ -78,6 +80,8 @@ class QueueQuery:
     reason: str = ""
     # The text of a search.
     q: str = ""
+    # "1" to show only conversations in which the staff member has an unfinished answer.
+    drafts: str = ""
 
     @classmethod
     def read(cls, params, user):
@@ -89,6 +93,7 @@ class QueueQuery:
             topic=topic if topic.isascii() and topic.isdigit() and len(topic) < 18 else "",
             reason=params.get("reason") if params.get("reason") in Conversation.Reason.values else "",
             q=clean(params.get("q", ""), max_length=200),
+            drafts="1" if params.get("drafts") == "1" else "",
         )
 
     @property
@@ -110,7 +115,8 @@ class QueueQuery:
         branch = _branches(user)[self.branch].pk if self.branch else None
         topic = int(self.topic) if self.topic else None
         words = look_up(self.q) if self.q else None
-        return Filters(branch=branch, topic=topic, reason=self.reason, words=words)
+        drafts_of = user.pk if self.drafts else None
+        return Filters(branch=branch, topic=topic, reason=self.reason, words=words, drafts_of=drafts_of)
 
     def query(self, **extra):
         """Return the query string of a URL for this list, with its filters and the `extra` parameters.
@@ -167,7 +173,13 @@ def page(request, asked, filters, today, *, at, topics):
     """
     desk, away = today
     after = Place.read(request.GET.get("after", ""), asked.list)
-    listed = in_list(_columns(), desk, asked.list, filters, at=at, size=PAGE_SIZE + 1, beyond=after)
+    listed = in_list(
+        *(_columns(), desk, asked.list, filters),
+        at=at,
+        size=PAGE_SIZE + 1,
+        beyond=after,
+        values=[request.user.pk],
+    )
     rows = map(Row._make, listed)
     placed = sorted(
         ((Place.of(row, asked.list), row) for row in rows), key=lambda pair: pair[0].key(asked.list)
@@ -179,8 +191,9 @@ def page(request, asked, filters, today, *, at, topics):
 
 @cache
 def _columns():
-    latest = RawSQL(LATEST, [])  # noqa: S611 (it contains no user input)
-    return compiled(Conversation.objects.annotate(latest=latest).values_list(*COLUMNS))
+    latest, has_draft = RawSQL(LATEST, []), RawSQL(HAS_ONE, [])  # noqa: S611 (they contain no user input)
+    rows = Conversation.objects.annotate(latest=latest, has_draft=has_draft)
+    return compiled(rows.values_list(*COLUMNS))
 
 
 @dataclass
@@ -192,7 +205,11 @@ class Counts:
     # How many conversations entered the shown list after the page was opened.
     new: int
     # The result of `state_of_queues` before the rows were read.
-    state: int
+    state: str
+    # How many conversations need an answer, with any filters and search text.
+    waiting: int
+    # In how many conversations this staff member has an unfinished answer.
+    drafts: int
     # Unseen mentions of this staff member in notes.
     mentions: int
     # Unfinished help sessions of this staff member.
@@ -216,11 +233,15 @@ def counts(request, asked, filters, today, *, at, since=None):
         (COUNT_UNFINISHED, [user]),
         (COUNT_TALLIED, [user, day]),
     ]
-    numbers, state, others = counted(desk, lists, filters, at=at, beside=others)
+    exact = [(LISTS[FIRST], Filters()), (EVERYTHING, Filters(drafts_of=user))]
+    numbers, state, exact, others = counted(
+        desk, lists, filters, at=at, person=user, exact=exact, beside=others
+    )
     return Counts(
         dict(zip(LISTS, map(count_in_words, numbers), strict=False)),
         numbers[len(LISTS)] if since is not None else 0,
         state,
+        *exact,
         *others,
     )
 

@@ -63,6 +63,7 @@ def lists_context(request, asked, topics, at, *, opened_at=None):
         "poll": _poll_url(request, asked, counts.state, opened_at or at),
         "news": new,
         "counts": counts,
+        "drafts_url": replace(asked, drafts="" if asked.drafts else "1").url(),
     }
 
 

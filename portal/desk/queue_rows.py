@@ -25,9 +25,9 @@ Status = Conversation.Status
 ROW = (
     '<li data-conversation="{id}" class="{css}"><label class="pick">'
     '<input type="checkbox" name="conversation" value="{value}" aria-label="{subject}"></label>'
-    '<div class="grow"><p><a class="cover-all" href="{url}" dir="auto">{subject}</a></p>'
-    '{words}<p class="meta">{meta}</p></div>'
-    '<p class="state">{tag}{whose}</p><p class="wait">{wait}</p></li>\n'
+    '<p class="grow">{draft}<a class="cover-all" href="{url}" dir="auto">{subject}</a></p>'
+    '<div class="line"><p class="wait">{wait}</p> <p class="state">{tag}{whose}</p> '
+    '<div class="more"><p class="meta">{meta}</p>{words}</div></div></li>\n'
 )
 
 
@@ -58,6 +58,7 @@ class RowRenderer:
         self.waiting = _("Waiting %(time)s")
         self.by_code, self.nameless = escape(_("someone with a code")), escape(_("a patron"))
         self.clock, self.person = _shape("clock"), _shape("person")
+        self.draft = f'<span class="tag draft">{escape(_("Draft"))}</span> '
         self.desk = reverse("desk")
 
     def render(self, row, link):
@@ -74,7 +75,8 @@ class RowRenderer:
             value=f"{row.public_id}.{row.desk_version}",
             subject=escape(row.subject),
             url=f"{self.desk}conversations/{row.public_id}/?{link}",
-            words=f'<p class="said" dir="auto">{escape(words)}</p>' if words else "",
+            draft=self.draft if row.has_draft else "",
+            words=f' <p class="said" dir="auto">{escape(words)}</p>' if words else "",
             meta=self._meta(row),
             tag=self.tags[row.reason] if is_waiting else "",
             whose=self._assignee(row) if row.assignee_id else "",
@@ -137,16 +139,19 @@ class RowRenderer:
         if row.status == Status.WAITING_FOR_STAFF:
             words = self.waiting % {"time": _waited(row.waiting_since, self.at)}
             if is_overdue:
-                words = f'<strong class="late">{self.clock}{self.overdue}</strong> · {words}'
+                words = (
+                    f'<strong class="late">{self.clock}{self.overdue}</strong>'
+                    f'<span class="waited"> · {words}</span>'
+                )
             if row.promised_at:
                 promised = self.promised % {"time": self._when(row.promised_at)}
-                words = f'{words}<span class="promised"><br>{promised}</span>'
+                words = f'{words}<span class="promised"> · {promised}</span>'
             return words
         if row.status == Status.WAITING_FOR_PATRON:
             words = _("Answered %(time)s") % {"time": when(row.queued_at)}
             if row.closes_at:
                 day = self._when(timezone.localdate(row.closes_at))
-                words = f"{words}<br>{_('Closes by itself %(day)s') % {'day': day}}"
+                words = f"{words} · {_('Closes by itself %(day)s') % {'day': day}}"
             return words
         if row.status == Status.SNOOZED:
             return _("Snoozed until %(day)s") % {"day": self._when(row.snoozed_until)}
@@ -166,7 +171,7 @@ def _tags(_language):
     for reason in set(Conversation.Reason) - {Conversation.Reason.ASKED}:
         css, shape = ("tag warn", "alert") if reason in FAILED else ("tag", "message")
         tags[reason.value] = (
-            f'<span class="{css}">{_shape(shape)}{escape(str(capfirst(reason.label)))}</span>'
+            f'<span class="{css}">{_shape(shape)}{escape(str(capfirst(reason.label)))}</span> '
         )
     return tags
 

@@ -69,9 +69,9 @@
       else if (target.closest(".by-hand")) addByHand();
       return;
     }
-    if (isField(target) || document.body.dataset.keys === "off") return;
+    // In an open menu, letters are no shortcuts, so a slip does not close the conversation.
+    if (isField(target) || target.closest(":is(.handling > details, .menu, .chip)[open]") || document.body.dataset.keys === "off") return;
     if (event.key === "?") {
-      const keys = document.getElementById("keys");
       if (keys) { keys.open = !keys.open; keys.classList.toggle("over", keys.open); }
       return;
     }
@@ -79,6 +79,16 @@
     const control = event.key.length === 1 && document.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
     if (control && !event.repeat) { event.preventDefault(); control.click(); }
   });
+
+  // The list has only the shortcuts that work on the page now. Each says what it needs.
+  const keys = document.getElementById("keys");
+  const showWorkingKeys = () => {
+    for (const line of keys.querySelectorAll("[data-needs]")) line.hidden = !document.querySelector(line.dataset.needs);
+  };
+  if (keys) {
+    showWorkingKeys();
+    new MutationObserver(showWorkingKeys).observe(keys, { attributeFilter: ["open"] });
+  }
 
   const closeKeys = () => {
     const keys = document.querySelector(".keys.over");

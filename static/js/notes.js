@@ -1,5 +1,4 @@
-// Suggests the names of colleagues after an @ in a note, and closes the panels of the toolbar. Without this file, staff
-// type the whole name.
+// Suggests the names of colleagues after an @ in a note. Without this file, staff type the whole name.
 (() => {
   const form = document.getElementById("note-form"), field = document.getElementById("note-body"), list = document.getElementById("note-names");
   const MENTION = /(?:^|[^\w@.])@([^\s@][^@\n]{0,40})?$/u;
@@ -53,21 +52,6 @@
       box.open = true;
       field.focus();
       field.setSelectionRange(field.value.length, field.value.length);
-    });
-  }
-
-  // Only one panel of the toolbar is open. A click elsewhere or Escape closes it.
-  const openPanel = () => document.querySelector(".handling > details[open]");
-  for (const type of ["click", "focusin"]) {
-    document.addEventListener(type, event => { const panel = openPanel(); if (panel && !panel.contains(event.target)) panel.open = false; });
-  }
-  document.addEventListener("keydown", event => {
-    const panel = openPanel();
-    if (event.key === "Escape" && panel) { panel.open = false; panel.querySelector("summary").focus(); }
-  });
-  for (const panel of document.querySelectorAll(".handling > details")) {
-    panel.addEventListener("toggle", () => {
-      if (panel.open) for (const other of document.querySelectorAll(".handling > details[open]")) if (other !== panel) other.open = false;
     });
   }
 })();

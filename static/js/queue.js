@@ -64,13 +64,14 @@
 
   form.addEventListener("click", event => {
     const target = event.target;
-    if (target === all) {
-      for (const each of boxes()) each.checked = all.checked;
-    } else if (target.name === "conversation") {
-      const list = boxes(), to = list.indexOf(target), from = list.indexOf(lastClicked);
-      if (event.shiftKey && from >= 0) for (const each of list.slice(Math.min(to, from), Math.max(to, from) + 1)) each.checked = target.checked;
-      lastClicked = target;
-    } else return;
+    if (target.name !== "conversation") return;
+    const list = boxes(), to = list.indexOf(target), from = list.indexOf(lastClicked);
+    if (event.shiftKey && from >= 0) for (const each of list.slice(Math.min(to, from), Math.max(to, from) + 1)) each.checked = target.checked;
+    lastClicked = target;
+    showCount();
+  });
+  all?.addEventListener("click", () => {
+    for (const each of boxes()) each.checked = all.checked;
     showCount();
   });
   if (all) all.closest("label").hidden = false;
@@ -88,23 +89,6 @@
       say(form.dataset.none);
     }
   }, true);
-
-  // Only one menu is open. Escape closes it.
-  for (const menu of form.querySelectorAll(".menu")) {
-    menu.addEventListener("toggle", () => {
-      if (!menu.open) return;
-      for (const other of form.querySelectorAll(".menu[open]")) if (other !== menu) other.open = false;
-      menu.querySelector("button, select, input")?.focus();
-    });
-    menu.addEventListener("keydown", event => {
-      if (event.key !== "Escape") return;
-      menu.open = false;
-      menu.querySelector("summary").focus();
-    });
-  }
-  document.addEventListener("click", event => {
-    for (const menu of form.querySelectorAll(".menu[open]")) if (!menu.contains(event.target)) menu.open = false;
-  });
 
   // Keyboard shortcuts. Those of buttons are in desk.js (data-key).
 
@@ -142,6 +126,9 @@
       const update = fresh.get(row.dataset.conversation);
       if (update && box(update).value === box(row).value) {
         row.querySelector(".wait").replaceWith(update.querySelector(".wait"));
+        // A draft that was begun or sent in another tab is no change of the conversation.
+        row.querySelector(".draft")?.remove();
+        row.querySelector(".grow").prepend(...update.querySelectorAll(".draft"));
         row.classList.toggle("overdue", update.classList.contains("overdue"));
       } else if (update && !box(row).checked) {
         const focused = row.contains(document.activeElement) && (document.activeElement === box(row) ? box : link);

@@ -97,7 +97,7 @@ def test_staff_member_mentions_a_colleague_in_a_note_by_keyboard(conversation, s
     expect(page.locator(".note-entry")).to_contain_text("Please look, @Omar Haddad")
     colleague = show(opened(PHONE), omar)
     colleague.goto("/desk/")
-    expect(colleague.locator("main")).to_contain_text("You were mentioned in a note")
+    expect(colleague.locator("#mentions > summary")).to_contain_text("Mentions 1")
     assert problems(colleague) == []
 
 

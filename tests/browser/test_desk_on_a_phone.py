@@ -141,7 +141,7 @@ def test_queue_works_by_keyboard(queue, staff, opened, show):
     # The next row becomes the current row.
     assert page.locator(".current .cover-all").inner_text() == "Question 3"
     keys.press("j")
-    keys.press("a")
+    keys.press("m")
     expect(row(page, "Question 4").locator(".yours")).to_be_visible()
 
     keys.press("s")

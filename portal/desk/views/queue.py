@@ -53,7 +53,8 @@ def desk_queue_news(request):
     asked = QueueQuery.read(request.GET, request.user)
     if not request.htmx:
         return redirect(asked.url())
-    if request.GET.get("since") == str(state_of_queues(request.user.desk_branch_ids, at=at)):
+    state = state_of_queues(request.user.desk_branch_ids, person=request.user.pk, at=at)
+    if request.GET.get("since") == state:
         return HttpResponse(status=204)
     context = lists_context(request, asked, _topics(), at, opened_at=_opened_at(request, at))
     return render_page(request, "desk/queue.html", {**context, "is_news": True}, partial="news")

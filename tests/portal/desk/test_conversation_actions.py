@@ -389,14 +389,14 @@ def test_queue_shows_a_mention_until_the_mentioned_colleague_opens_the_conversat
     assert "tell Omar Haddad about it" in do(
         desk, conversation, "note/", **note_fields(conversation, "@Omar Haddad please")
     )
-    assert "You were mentioned" not in desk.get("/desk/").content.decode()
+    assert "you were mentioned" not in desk.get("/desk/").content.decode()
     sign_in(client, omar)
     queue = client.get("/desk/").content.decode()
-    assert "You were mentioned in a note" in queue
+    assert "conversation in which you were mentioned in a note" in queue
     assert "please" not in queue
     client.get(address(conversation))
     assert NoteMention.objects.filter(person=omar, seen_at=None).count() == 0
-    assert "You were mentioned" not in client.get("/desk/").content.decode()
+    assert "you were mentioned" not in client.get("/desk/").content.decode()
 
 
 def test_empty_note_is_a_form_error(desk, conversation):

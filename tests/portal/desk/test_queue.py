@@ -386,14 +386,20 @@ def test_each_queue_filter_narrows_the_list_and_stays_set_on_the_page(desk, staf
     second = BranchFactory()
     staff.staff_roles.create(branch=second)
     waiting(branch, subject="Matches no filter")
-    values = {"branch": second.slug, "topic": TopicFactory().pk, "reason": "did_not_help", "q": "zoning"}
+    values = {
+        "branch": second.slug,
+        "topic": TopicFactory().pk,
+        "reason": "did_not_help",
+        "q": "zoning",
+        "drafts": "1",
+    }
     assert name in values, "Give the new filter a value that the conversation doesn't match."
     page = desk.get(QUEUE, {name: values[name]})
     assert subjects(page) == []
     assert page.context["asked"].query() == f"{name}={values[name]}"
     assert "No conversations match" in shown(page)
-    control = "<input" if name == "q" else "<option"
-    assert re.search(rf'{control}[^>]* value="{values[name]}"( selected)?>', shown(page))
+    control = "<input" if name in {"q", "drafts"} else "<option"
+    assert re.search(rf'{control}[^>]* value="{values[name]}"( selected| checked)?>', shown(page))
     assert ('<details class="filters" open>' in shown(page)) == (name != "q")
 
 

@@ -1,0 +1,146 @@
+"""Test how many rows of the queue fit on a screen, and what the tab of the browser says."""
+
+import datetime
+import uuid
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from portal.conversations import actions, desk_actions, drafts, notes
+from portal.conversations.models import Conversation
+from tests.factories import HelpSessionFactory, StaffFactory, TopicFactory, UserFactory
+
+from . import bars
+from .bars import problems, sizes
+from .conftest import DESK, PHONE
+
+pytestmark = pytest.mark.browser
+
+LONG_SUBJECT = "Where do I find zoning maps and building permits of the harbor district from before the war"
+LONG_NAME = "Wilhelmina Alexandrina Quillfeather-Featherstonehaugh"
+# Rows that are wholly visible: no edge of the screen and no bar covers one of their corners.
+ROWS_IN_VIEW = """() => [...document.querySelectorAll('.queue > li')].filter(row => {
+    const { left, right, top, bottom } = row.getBoundingClientRect();
+    return [[left + 6, top + 2], [right - 6, top + 2], [left + 6, bottom - 2], [right - 6, bottom - 2]].every(([x, y]) => row.contains(document.elementFromPoint(x, y)));
+}).length"""
+# A row with two lines of text is at most this high, in pixels.
+TWO_LINES = 56
+HEIGHT = "Math.max(...[...document.querySelectorAll('.queue > li')].map(row => row.offsetHeight))"
+
+
+def ask(branch, body, *, hours):
+    at = timezone.now() - datetime.timedelta(hours=hours)
+    by = UserFactory(name=LONG_NAME)
+    return actions.ask(by=by, at=at, body=body, language="en", client_token=uuid.uuid4(), branch=branch)
+
+
+@pytest.fixture
+def full_queue(branch, staff):
+    """Create 30 waiting conversations with long subjects and names, and everything that a queue page can show."""
+    conversations = [ask(branch, f"{number} {LONG_SUBJECT}", hours=40 - number) for number in range(30)]
+    colleague, at = StaffFactory(name=LONG_NAME, branch=branch), timezone.now()
+    Conversation.objects.filter(pk__in=[row.pk for row in conversations[::2]]).update(
+        assignee=colleague, assigned_at=at, reason="could_not_get_it", topic=TopicFactory(name="Maps" * 9)
+    )
+    Conversation.objects.filter(pk__in=[row.pk for row in conversations[:4]]).update(promised_at=at)
+    words = {"client_token": uuid.uuid4(), "at": at}
+    for conversation in conversations[:3]:
+        whose = {"person": staff, "side": "staff", "kind": "reply"}
+        drafts.save_draft(conversation, **whose, **words, sequence=1, body="Half an answer")
+    notes.write_note(conversations[0], by=colleague, body=f"@{staff.name} please look", **words)
+    HelpSessionFactory(branch=branch, staff=staff, status="unfinished")
+    return conversations
+
+
+@pytest.mark.parametrize(("screen", "rows"), [(DESK, 12), (PHONE, 6)], ids=["desk", "phone"])
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_queue_shows_rows_of_two_lines_without_scrolling(
+    full_queue, staff, opened, show, screen, rows, language
+):
+    staff.language = language
+    staff.save()
+    page = show(opened(screen, language=language), staff)
+    page.goto("/desk/")
+    for chip in ("#mentions", "#tray", "#drafts"):
+        expect(page.locator(chip)).to_be_visible()
+    assert page.evaluate(ROWS_IN_VIEW) >= rows
+    assert page.evaluate(HEIGHT) <= TWO_LINES
+
+
+@pytest.mark.parametrize(("screen", "rows"), [(DESK, 12), (PHONE, 6)], ids=["desk", "phone"])
+def test_queue_shows_as_many_rows_in_a_wide_font(full_queue, staff, opened, show, screen, rows):
+    page = show(opened(screen), staff)
+    page.goto("/desk/")
+    page.evaluate(bars.FONT, bars.WIDE_FONT)
+    assert page.evaluate(ROWS_IN_VIEW) >= rows
+    assert page.evaluate(HEIGHT) <= TWO_LINES
+
+
+def test_current_row_and_its_buttons_leave_twelve_rows_in_view(full_queue, staff, opened, show):
+    page = show(opened(DESK), staff)
+    page.goto("/desk/")
+    page.keyboard.press("j")
+    expect(page.locator("#bulk-take")).to_be_visible()
+    assert page.evaluate(ROWS_IN_VIEW) >= 12
+
+
+@pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk", "phone"])
+def test_chips_open_lists_and_filter_the_queue(full_queue, staff, opened, show, screen):
+    page = show(opened(screen), staff)
+    page.goto("/desk/")
+    page.locator("#mentions > summary").click()
+    expect(page.locator("#mentions a")).to_be_visible()
+    assert sizes(page) == []
+    page.locator("#tray > summary").click()
+    expect(page.locator("#tray a")).to_be_focused()
+    expect(page.locator("#mentions a")).to_be_hidden()
+    page.keyboard.press("Escape")
+    expect(page.locator("#tray > summary")).to_be_focused()
+    expect(page.locator("#tray a")).to_be_hidden()
+    page.locator("#drafts").click()
+    expect(page.locator(".queue > li")).to_have_count(3)
+    expect(page.locator(".queue .draft")).to_have_count(3)
+    assert problems(page) == []
+    page.locator("#drafts").click()
+    expect(page.locator(".queue > li")).to_have_count(25)
+
+
+def test_title_of_the_browser_tab_follows_the_number_that_waits(full_queue, branch, staff, opened, show):
+    page = show(opened(DESK), staff)
+    page.clock.install()
+    page.goto("/desk/?tab=done")
+    expect(page).to_have_title("(30) Done · Queue · Harbour Library")
+    ask(branch, "One more", hours=0)
+    page.clock.run_for(6000)
+    expect(page).to_have_title("(31) Done · Queue · Harbour Library")
+    for conversation in full_queue[:2]:
+        desk_actions.snooze(
+            conversation,
+            until=timezone.localdate() + datetime.timedelta(days=3),
+            by=staff,
+            at=timezone.now(),
+        )
+    page.clock.run_for(12000)
+    expect(page).to_have_title("(29) Done · Queue · Harbour Library")
+
+
+def test_draft_of_another_tab_appears_in_an_open_queue(full_queue, staff, opened, show):
+    page = show(opened(DESK), staff)
+    page.clock.install()
+    page.goto("/desk/")
+    row = page.locator(".queue > li").nth(5)
+    row.locator(".cover-all").focus()
+    drafts.save_draft(
+        full_queue[5],
+        person=staff,
+        side="staff",
+        kind="reply",
+        client_token=uuid.uuid4(),
+        sequence=1,
+        body="Half an answer",
+        at=timezone.now(),
+    )
+    page.clock.run_for(6000)
+    expect(row.locator(".draft")).to_be_visible()
+    expect(row.locator(".cover-all")).to_be_focused()
