@@ -50,6 +50,7 @@ def lists_context(request, asked, topics, at, *, opened_at=None):
     return {
         "asked": asked,
         "heading": queue.TABS[asked.tab],
+        "title": _title(asked, counts.waiting),
         "tabs": tabs,
         "elsewhere": [tab for tab in tabs if not tab["current"] and tab["count"] != "0"],
         "rows": page.rows,
@@ -65,6 +66,12 @@ def lists_context(request, asked, topics, at, *, opened_at=None):
         "counts": counts,
         "drafts_url": replace(asked, drafts="" if asked.drafts else "1").url(),
     }
+
+
+def _title(asked, waiting):
+    """Return the title for the tab of the browser. It begins with the number of waiting conversations."""
+    number = f"({waiting}) " if waiting else ""
+    return f"{number}{queue.TABS[asked.tab]} · {_('Queue')}"
 
 
 def _poll_url(request, asked, state, opened_at):

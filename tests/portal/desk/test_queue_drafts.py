@@ -39,7 +39,7 @@ def title(response):
 def drafts_chip(response):
     """Return the text of the chip that filters by drafts, or None if there is no such chip."""
     found = re.search(r'<a [^>]*id="drafts".*?</a>', shown(response), re.DOTALL)
-    return found and " ".join(html.unescape(re.sub("<.*?>", "", found[0])).split())
+    return found and " ".join(html.unescape(re.sub("<[^>]*>", "", found[0])).split())
 
 
 def draft_marks(response):
