@@ -35,7 +35,7 @@ def _neighbor_links(request, conversation, asked, place):
         its_place = Place.of(neighbor, asked.list)
         side = "next" if its_place.key(asked.list) > place.key(asked.list) else "previous"
         query = urlencode({"queue": request.GET["queue"], "place": its_place})
-        links[side] = f"{reverse('desk_conversation', args=[neighbor.public_id])}?{query}"
+        links[side] = f"{reverse('desk_conversation', args=[neighbor.public_id])}?{query}#needs-answer"
     return links
 
 

@@ -74,7 +74,7 @@ class RowRenderer:
             css="overdue" if is_overdue else "",
             value=f"{row.public_id}.{row.desk_version}",
             subject=escape(row.subject),
-            url=f"{self.desk}conversations/{row.public_id}/?{link}",
+            url=f"{self.desk}conversations/{row.public_id}/?{link}#needs-answer",
             draft=self.draft if row.has_draft else "",
             words=f' <p class="said" dir="auto">{escape(words)}</p>' if words else "",
             meta=self._meta(row),

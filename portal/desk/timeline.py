@@ -13,14 +13,14 @@ from django.db.models import BigAutoField, DateTimeField, TextField, UUIDField, 
 from django.db.models.functions import Cast
 from django.utils import timezone
 
-from portal.conversations.models import ConversationNote, DeskEvent, Event, Message
+from portal.conversations.models import ConversationNote, DeskEvent, Event, Message, Side
 from portal.prepared import prepared
 from portal.text import uuid_or_none
 
 from .timeline_entries import desk_event_entry, event_entry, message_entry, note_entry
 
 MESSAGES_PER_PAGE = 12
-# A page shows all unread messages, even more than MESSAGES_PER_PAGE, but at most this many.
+# A page shows all unread and unanswered messages, even more than MESSAGES_PER_PAGE, but at most this many.
 MAX_UNREAD_ON_PAGE = 60
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -42,7 +42,9 @@ class Window:
     """The messages that a page shows: one message of the conversation, and all messages after it."""
 
     messages: list
-    # Primary key of the first unread message, to which the page scrolls. None if all messages are read.
+    # Primary key of the oldest message of the patron that has no answer yet. None if all have one.
+    unanswered: int | None
+    # Primary key of the first unread message. None if all messages are read.
     unread: int | None
     # Public id of the first message in `messages`, or "" if there are no earlier messages. The link to
     # earlier messages sends this id as `start`.
@@ -61,7 +63,8 @@ class Timeline:
             (day, list(group))
             for day, group in groupby(entries, key=lambda entry: entry.at.astimezone(zone).date())
         ]
-        self.unread, self.earlier = window.unread, window.earlier
+        self.unanswered, self.unread = window.unanswered, window.unread
+        self.earlier = window.earlier
         # Primary key of the last message, or 0 if there is none.
         self.latest = max((message.pk for message in messages), default=0)
         self.begins = messages[0].sent_at if messages else None
@@ -71,8 +74,8 @@ class Timeline:
 def build_timeline(conversation, *, user, at, read_until, start=None, since=None):
     """Return a Timeline with the newest entries of the conversation.
 
-    Messages after the time `read_until` are unread. The timeline includes all unread messages, up to
-    MAX_UNREAD_ON_PAGE.
+    Messages after the time `read_until` are unread. The timeline includes all messages since the oldest one
+    that is unread or unanswered, up to MAX_UNREAD_ON_PAGE.
 
     `start` is the public id of a message. With `start`, the timeline has this message, some messages before
     it and all messages after it. With `since`, the timeline has only the entries from that time on.
@@ -81,7 +84,7 @@ def build_timeline(conversation, *, user, at, read_until, start=None, since=None
         window = _window(conversation, lambda message: _is_unread(message, user, read_until), start)
     else:
         messages = conversation.messages.filter(sent_at__gte=since).in_order().values_list(*MESSAGE_FIELDS)
-        window = Window(messages=_message_rows(messages), unread=None, earlier="", since=since)
+        window = Window(_message_rows(messages), unanswered=None, unread=None, earlier="", since=since)
     entries = [message_entry(message, user, at) for message in window.messages]
     for row in _lines(conversation=conversation.pk, since=window.since or EVER):
         line = LineRow._make(row)
@@ -105,31 +108,43 @@ def _window(conversation, is_unread, start):
     if uuid_or_none(start):
         begin = conversation.messages.filter(public_id=start).values_list("sent_at", flat=True).first()
     if begin is None:
-        newest, count = _newest_messages(conversation, is_unread)
+        since = conversation.waiting_since
+        newest, count = _newest_messages(
+            conversation,
+            lambda message: is_unread(message) or (since is not None and message.sent_at >= since),
+        )
     else:
         newest, count = _messages_from(conversation, begin)
     messages = newest[:count][::-1]
     is_cut = len(newest) > count
     return Window(
         messages=messages,
+        unanswered=next(
+            (message.pk for message in messages if _is_unanswered(message, conversation.waiting_since)), None
+        ),
         unread=next((message.pk for message in messages if is_unread(message)), None),
         earlier=str(messages[0].public_id) if is_cut else "",
         since=messages[0].sent_at if is_cut else None,
     )
 
 
-def _newest_messages(conversation, is_unread):
+def _is_unanswered(message, waiting_since):
+    return waiting_since is not None and message.side == Side.PATRON and message.sent_at >= waiting_since
+
+
+def _newest_messages(conversation, is_needed):
     """Return (messages, count). The newest message comes first, and the page shows the first `count`.
 
-    If the list has more than `count` messages, the page links to earlier messages.
+    `is_needed` says whether the page must show a message even if it has more than MESSAGES_PER_PAGE. If the
+    list has more than `count` messages, the page links to earlier messages.
     """
     messages = _message_rows(_newest(conversation=conversation.pk))
-    if len(messages) <= MESSAGES_PER_PAGE or not is_unread(messages[MESSAGES_PER_PAGE]):
+    if len(messages) <= MESSAGES_PER_PAGE or not is_needed(messages[MESSAGES_PER_PAGE]):
         return messages, min(len(messages), MESSAGES_PER_PAGE)
     older = _newest_first(conversation.pk)[MESSAGES_PER_PAGE + 1 : MAX_UNREAD_ON_PAGE + 1]
     messages += _message_rows(older)
     for number, message in enumerate(messages[:MAX_UNREAD_ON_PAGE]):
-        if number >= MESSAGES_PER_PAGE and not is_unread(message):
+        if number >= MESSAGES_PER_PAGE and not is_needed(message):
             return messages, number
     return messages, min(len(messages), MAX_UNREAD_ON_PAGE)
 

@@ -153,7 +153,9 @@ def _desk_event_in_words(event):
         "branch": event.branch,
     }
     by_assignee = event.was_id == event.by_id
-    if event.kind == kind.TAKEN:
+    # Assigning a conversation to oneself is taking it.
+    is_own = event.by_id is not None and event.to_id == event.by_id
+    if event.kind == kind.TAKEN or (event.kind == kind.ASSIGNED and is_own):
         words = (
             _("%(by)s took this conversation from %(was)s")
             if event.was_id

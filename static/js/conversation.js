@@ -17,6 +17,9 @@
     const restore = keepPosition();
     byId("at").value = answer.dataset.at;
     conversation.dataset.state = answer.dataset.state;
+    // After an answer, no message needs one. If the answer is taken back, the message needs it again.
+    const mark = byId("needs-answer");
+    if (mark) mark.hidden = !("waiting" in answer.dataset);
     const fresh = answer.querySelector("ol");
     if (fresh) merge(fresh);
     for (const part of answer.querySelectorAll("[data-for]")) {
@@ -43,7 +46,7 @@
         else if (!entry.matches(".day")) before = old;  // the day may already have more entries
         continue;
       }
-      if (entry.id === "first-unread") continue;
+      if (["needs-answer", "first-unread"].includes(entry.id)) continue;
       if (before) before.after(entry);
       else list.append(entry);
       before = entry;
@@ -162,8 +165,28 @@
 
   conversation.dataset.state = byId("arrived").dataset.state;
   startCountdowns();
-  if (!location.hash && conversation.dataset.opensAt) {
-    const target = conversation.dataset.opensAt === "end" ? list.lastElementChild : byId(conversation.dataset.opensAt);
-    target?.scrollIntoView({ block: conversation.dataset.opensAt === "end" ? "center" : "start" });
+
+  // Opening at the message that needs an answer, or else at the first unread or the last entry. The composer is in view
+  // in any case. Only the page scrolls. The focus stays where it is, so a screen reader reads the page from its beginning,
+  // or from the mark if the address leads to it.
+  const opensAt = conversation.dataset.opensAt, answering = document.querySelector(".answering");
+  const target = opensAt === "end" ? list.lastElementChild : byId(opensAt);
+  const showTarget = () => {
+    if (!target || (location.hash && location.hash !== `#${opensAt}`) || document.activeElement !== document.body) return;
+    scrollTo({ top: 0, behavior: "instant" });
+    const bar = byId("toolbar"), isAbove = getComputedStyle(bar).order === "0";
+    const start = target.getBoundingClientRect().top - (isAbove ? bar.offsetHeight : 0) - 16;
+    const hidden = list.lastElementChild.getBoundingClientRect().bottom + 8 - answering.getBoundingClientRect().top;
+    // If everything from the target on fits above the composer, the page scrolls no further than needed. So the subject
+    // of a short conversation stays in view, and so does the answer before.
+    scrollTo({ top: Math.max(0, Math.min(start, hidden)), behavior: "instant" });
+  };
+  showTarget();
+  // Until the page is loaded, the browser may still scroll to the element that the address names.
+  addEventListener("load", showTarget, { once: true });
+
+  // The composer is low until it is used, so that the messages have more space.
+  for (const type of ["click", "focusin", "change"]) {
+    answering.addEventListener(type, event => { if (!event.target.matches("[tabindex='-1']")) answering.classList.add("used"); }, true);
   }
 })();

@@ -39,8 +39,10 @@
       search.focus();
     }
     if (event.target.closest("a[href='#id_body']")) {
+      // The browser would scroll to the end of the conversation, but the answer is in view already.
+      event.preventDefault();
       const answer = document.getElementById("id_body");
-      answer.focus({ preventScroll: true });
+      answer.focus();
       answer.setSelectionRange(answer.value.length, answer.value.length);
     }
   });

@@ -138,6 +138,9 @@ def time_line(context):
         html.append(f'<li class="day" id="day-{day.isoformat()}">{when(day)}</li>\n')
         for entry in entries:
             if entry.shape == "message":
+                if entry.pk == timeline.unanswered:
+                    words = escape(_("Needs an answer"))
+                    html.append(f'<li class="event unread" id="needs-answer">{words}</li>')
                 if entry.pk == timeline.unread:
                     words = escape(_("New since you last opened this page"))
                     html.append(f'<li class="event unread" id="first-unread">{words}</li>')

@@ -78,9 +78,21 @@ def _whole_page(request, conversation, *, status, **composer):
         **composer_context(request, conversation, reply, latest=timeline.latest, **composer),
         **patron_history_context(conversation, request.user),
         "queue": neighbors(request, conversation),
-        "opens_at": "first-unread" if timeline.unread else "end" if around.read_until else "",
+        "opens_at": _opens_at(timeline, around),
     }
     return render_page(request, "desk/conversation.html", context, status=status)
+
+
+def _opens_at(timeline, around):
+    """Return the id of the element that the page opens at, or "end" for its last entry.
+
+    Return "" if the page opens at its top: nothing needs an answer, and the person has never opened it.
+    """
+    if timeline.unanswered:
+        return "needs-answer"
+    if timeline.unread:
+        return "first-unread"
+    return "end" if around.read_until else ""
 
 
 def _composer_and_news(request, conversation, **composer):

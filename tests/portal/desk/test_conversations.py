@@ -9,7 +9,14 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import AuditEvent
-from portal.conversations.models import ConversationNote, DeskEvent, Event, Message, Participation
+from portal.conversations.models import (
+    Conversation,
+    ConversationNote,
+    DeskEvent,
+    Event,
+    Message,
+    Participation,
+)
 from recommendations.models import Holding, Recommendation
 from tests.factories import (
     BranchFactory,
@@ -290,6 +297,7 @@ def test_conversation_page_runs_the_same_number_of_queries_for_any_length(
     Participation.objects.create(
         conversation=conversation, person=staff, side="staff", read_until=timezone.now()
     )
+    answered(conversation)
     with django_assert_num_queries(15):
         page = shown(desk.get(address(conversation)))
     assert "Omar took this conversation" in page
@@ -320,6 +328,10 @@ def test_item_of_two_branches_is_shown_once_with_both_call_numbers(desk, convers
 
 def opened_before(conversation, staff, read_until):
     Participation.objects.create(conversation=conversation, person=staff, side="staff", read_until=read_until)
+
+
+def answered(conversation):
+    Conversation.objects.filter(pk=conversation.pk).update(status="waiting_for_patron", waiting_since=None)
 
 
 def shown_messages(page):
@@ -354,6 +366,7 @@ def test_link_to_an_old_message_shows_that_message(desk, conversation):
 @pytest.mark.parametrize("start", ["", "x", "00000000-0000-0000-0000-000000000000"])
 def test_link_to_an_unknown_message_shows_the_newest_messages(desk, conversation, start):
     MessageFactory.create_batch(30, conversation=conversation)
+    answered(conversation)
     assert len(shown_messages(shown(desk.get(f"{address(conversation)}?from={start}")))) == 12
 
 

@@ -1,0 +1,172 @@
+"""Test the keyboard shortcuts of a conversation and their list."""
+
+import datetime
+import re
+import uuid
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from portal.conversations import actions
+from portal.conversations.models import Conversation
+from tests.factories import StaffFactory, UserFactory
+
+from .conftest import DESK
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def conversations(branch, staff):
+    StaffFactory(name="Omar Haddad", branch=branch)
+    at = timezone.now() - datetime.timedelta(hours=5)
+    return [
+        actions.ask(
+            by=UserFactory(name="Sam Okafor"),
+            at=at + datetime.timedelta(minutes=number),
+            body=f"Question {number}",
+            language="en",
+            client_token=uuid.uuid4(),
+            branch=branch,
+        )
+        for number in range(3)
+    ]
+
+
+@pytest.fixture
+def page(conversations, staff, opened, show):
+    """Return the page of the first conversation, opened from the queue."""
+    page = show(opened(DESK), staff)
+    page.goto("/desk/")
+    page.locator(".queue .cover-all").first.click()
+    expect(page.locator("h1")).to_have_text("Question 0")
+    page.wait_for_load_state()
+    return page
+
+
+def listed(page):
+    """Open the list of shortcuts with the `?` key, and return the keys of its lines."""
+    page.keyboard.press("?")
+    expect(page.locator("#keys[open] ul")).to_be_visible()
+    lines = [line for line in page.locator("#keys li").all() if line.is_visible()]
+    return [line.locator("kbd").first.inner_text() for line in lines]
+
+
+def is_inside(page, menu):
+    return page.evaluate("menu => document.querySelector(menu).contains(document.activeElement)", menu)
+
+
+@pytest.mark.parametrize(("key", "menu"), [("s", "#snooze"), ("a", "#whose")])
+def test_key_moves_focus_into_the_menu_and_tab_stays_there_until_escape(page, key, menu):
+    page.keyboard.press(key)
+    expect(page.locator(f"{menu} > summary + *")).to_be_visible()
+    expect(page.locator(f"{menu} > summary + * :focus")).to_have_count(1)
+    if menu == "#whose":
+        expect(page.locator("#id_to")).to_be_focused()
+    visited = []
+    for _ in range(12):
+        visited.append(page.evaluate("document.activeElement.id"))
+        page.keyboard.press("Tab")
+        assert is_inside(page, f"{menu} > summary + *")
+    assert len(set(visited)) < 12
+    for _ in range(3):
+        page.keyboard.press("Shift+Tab")
+        assert is_inside(page, f"{menu} > summary + *")
+    page.keyboard.press("Escape")
+    expect(page.locator(f"{menu} > summary")).to_be_focused()
+    expect(page.locator(f"{menu} > summary + *")).to_be_hidden()
+    # Tab leaves a closed menu.
+    page.keyboard.press("Tab")
+    assert not is_inside(page, menu)
+
+
+def test_letters_do_nothing_in_an_open_menu(page):
+    page.keyboard.press("s")
+    expect(page.locator("#until-1")).to_be_focused()
+    for key in "emansj?":
+        page.keyboard.press(key)
+    expect(page.locator("#until-1")).to_be_focused()
+    expect(page.locator("h1")).to_have_text("Question 0")
+    assert Conversation.objects.filter(status="waiting_for_staff", assignee=None).count() == 3
+
+
+def test_conversation_is_snoozed_with_two_keys(page):
+    page.keyboard.press("s")
+    expect(page.locator("#until-1")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#notices")).to_contain_text("Snoozed until")
+    assert Conversation.objects.get(subject="Question 0").status == "snoozed"
+
+
+def test_conversation_is_assigned_by_keyboard(page):
+    page.keyboard.press("a")
+    expect(page.locator("#id_to")).to_be_focused()
+    page.keyboard.type("Omar")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#notices")).to_contain_text("Assigned to Omar Haddad.")
+    assert Conversation.objects.get(subject="Question 0").assignee.name == "Omar Haddad"
+
+
+def test_take_close_note_recommend_and_next_have_keys(page, staff):
+    page.keyboard.press("m")
+    expect(page.locator("#notices")).to_contain_text("Assigned to you.")
+    page.keyboard.press("n")
+    expect(page.locator("#note-body")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.locator("h1").click()
+    page.keyboard.press("i")
+    expect(page.locator("#q")).to_be_focused()
+    page.locator("h1").click()
+    page.keyboard.press("e")
+    expect(page.locator("#notices")).to_contain_text("Conversation closed.")
+    closed = Conversation.objects.get(subject="Question 0")
+    assert (closed.status, closed.assignee) == ("closed", staff)
+    page.keyboard.press("j")
+    expect(page.locator("h1")).to_have_text("Question 1")
+
+
+def test_list_of_keys_names_each_key_that_works_on_the_page_and_no_other(page, conversations):
+    both = ["Enter", "↓", "?"]
+    assert listed(page) == ["Ctrl", "r", "m", "a", "s", "e", "n", "i", "/", "j", "u", "Esc", *both]
+    page.keyboard.press("?")
+    page.keyboard.press("m")
+    expect(page.locator("#notices")).to_contain_text("Assigned to you.")
+    assert listed(page) == ["Ctrl", "r", "a", "s", "e", "n", "i", "/", "j", "u", "Esc", *both]
+    page.keyboard.press("?")
+    page.keyboard.press("e")
+    expect(page.locator("#notices")).to_contain_text("Conversation closed.")
+    assert listed(page) == ["Ctrl", "r", "a", "n", "i", "/", "j", "u", "Esc", *both]
+    # Opened from elsewhere, the conversation has no next one.
+    page.goto(f"/desk/conversations/{conversations[2].public_id}/")
+    assert listed(page) == ["Ctrl", "r", "m", "a", "s", "e", "n", "i", "/", "u", "Esc", *both]
+
+
+def test_list_of_keys_names_the_key_that_takes_an_answer_back_while_it_works(page):
+    page.locator("#id_body").fill("It is upstairs")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#entries .pending-answer button")).to_be_visible()
+    assert "z" in listed(page)
+
+
+def test_each_listed_letter_of_a_conversation_has_exactly_one_control(page):
+    letters = [key for key in listed(page) if re.fullmatch("[a-z/]", key)]
+    for letter in letters:
+        assert page.locator(f'[data-key="{letter}"]').count() == 1, letter
+        assert page.locator(f'[data-key="{letter}"] kbd').first.text_content() == letter
+
+
+def test_list_of_keys_of_the_queue_has_only_those_that_work_there(conversations, staff, opened, show):
+    page = show(opened(DESK), staff)
+    page.goto("/desk/")
+    assert listed(page) == ["j", "Enter", "x", "e", "m", "a", "s", "Esc", "1", "/", "t", "?"]
+    page.goto("/desk/?tab=snoozed")
+    assert listed(page) == ["1", "/", "t", "?"]
+
+
+def test_list_of_keys_of_the_record_form_has_only_those_that_work_there(branch, staff, opened, show):
+    page = show(opened(DESK), staff)
+    page.goto("/desk/record/")
+    page.locator("h1").click()
+    assert listed(page) == ["Ctrl", "Enter", "Enter", "↓", "t", "?"]
