@@ -186,7 +186,12 @@
   addEventListener("load", showTarget, { once: true });
 
   // The composer is low until it is used, so that the messages have more space.
+  // Between pressing and clicking it stays low, so that the click does not miss a button that would move.
+  let isPressed = false;
+  for (const type of ["pointerdown", "click", "keydown"]) addEventListener(type, () => { isPressed = type === "pointerdown"; }, true);
   for (const type of ["click", "focusin", "change"]) {
-    answering.addEventListener(type, event => { if (!event.target.matches("[tabindex='-1']")) answering.classList.add("used"); }, true);
+    addEventListener(type, event => {
+      if (answering.contains(event.target) && !event.target.matches("[tabindex='-1']") && !(isPressed && type === "focusin")) answering.classList.add("used");
+    }, true);
   }
 })();

@@ -32,10 +32,9 @@
     }
   });
 
-  // While a pointer is down, nothing closes. Otherwise the page could move, and the click would miss its target.
+  // Between pressing and clicking nothing closes. Otherwise the page could move, and the click would miss its target.
   let isPressed = false;
-  addEventListener("pointerdown", () => { isPressed = true; }, true);
-  for (const type of ["pointerup", "pointercancel"]) addEventListener(type, () => { isPressed = false; }, true);
+  for (const type of ["pointerdown", "click", "keydown"]) addEventListener(type, () => { isPressed = type === "pointerdown"; }, true);
   const closeOthers = event => {
     for (const menu of openMenus()) if (!menu.contains(event.target) && event.target.isConnected) menu.open = false;
   };

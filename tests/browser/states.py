@@ -369,6 +369,14 @@ def build(branch, staff, patron, words):
         page.locator("#id_body").fill(words.message)
         page.locator("#send").click()
 
+    def snooze_menu(page):
+        page.locator("#snooze > summary").click()
+        page.locator("#until-1:focus").wait_for()
+
+    def assign_menu(page):
+        page.locator("#whose > summary").click()
+        page.locator("#id_to:focus").wait_for()
+
     def stopped(page):
         page.locator("#reply-form [name=seen]").evaluate("field => field.value = 0")
         answer_at_desk(page)
@@ -745,6 +753,7 @@ def build(branch, staff, patron, words):
     }
     desk = [
         State("desk-queue", "/desk/"),
+        State("desk-queue-drafts", "/desk/?drafts=1"),
         State("desk-record", "/desk/record/"),
         State(
             "desk-record-error",
@@ -764,6 +773,8 @@ def build(branch, staff, patron, words):
             f"/desk/conversations/{waiting.public_id}/",
             lambda page: page.locator("#more summary").click(),
         ),
+        State("desk-conversation-snooze", f"/desk/conversations/{waiting.public_id}/", snooze_menu),
+        State("desk-conversation-assign", f"/desk/conversations/{waiting.public_id}/", assign_menu),
         State("desk-conversation-error", f"/desk/conversations/{long.public_id}/", empty()),
         State("desk-conversation-stopped", f"/desk/conversations/{long.public_id}/", stopped),
         State("desk-conversation-discard", f"/desk/conversations/{long.public_id}/", asked_to_discard),
