@@ -49,6 +49,11 @@ def lock_roles(*people):
         raise RoleEnded
 
 
+def lock_if_staff(person_pk):
+    """Lock the roles of a person until the transaction ends, and return whether they have a role."""
+    return bool(_locked_roles(people=[person_pk]))
+
+
 def known_roles(*people):
     """Return {(user id, branch id, role)}, read from the attribute `roles` of each person."""
     return {(person.pk, role.branch_id, role.role) for person in people for role in person.roles}

@@ -40,6 +40,7 @@ class AuditEvent(models.Model):
         PEOPLE = "people", _("on the page for finding patrons")
         CODE = "code", _("with a code shown at the desk")
         RECORD = "record", _("while recording a visit")
+        COVER = "cover", _("while covering for another branch")
 
     at = models.DateTimeField()
     action = models.CharField(max_length=60)

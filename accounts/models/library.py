@@ -151,6 +151,14 @@ class BranchQuerySet(models.QuerySet):
 class Branch(models.Model):
     """One location of the library."""
 
+    class SendButton(models.TextChoices):
+        """The main button below an answer. Staff can also press it with Ctrl and Enter."""
+
+        SEND = "send", _("Send")
+        TAKE = "take", _("Send and take")
+        CLOSE = "close", _("Send and close")
+        NEXT = "next", _("Send and next")
+
     name = models.CharField(_("name"), max_length=120, unique=True)
     slug = models.SlugField(max_length=60, unique=True)
     address = models.CharField(_("address"), max_length=200, blank=True)
@@ -160,6 +168,27 @@ class Branch(models.Model):
         default=24,
         validators=[MinValueValidator(1), MaxValueValidator(400)],
     )
+    send_button = models.CharField(max_length=8, choices=SendButton, default=SendButton.SEND)
+    back_to_writer = models.BooleanField(
+        default=False,
+        help_text="whether an answered conversation that nobody took comes back to the writer of the answer",
+    )
+    covered_by = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="covers",
+        help_text="the branch whose staff see this branch's queue while nobody is in",
+    )
+    last_seen_on = models.DateField(
+        null=True, blank=True, help_text="the last day on which staff of this branch opened the desk"
+    )
+    unattended_from = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="when one opening day without staff is over; moves forward each day that somebody is in",
+    )
     closed_at = models.DateTimeField(_("no longer in use since"), null=True, blank=True)
 
     objects = BranchQuerySet.as_manager()
@@ -167,6 +196,15 @@ class Branch(models.Model):
     class Meta:
         verbose_name_plural = "branches"
         ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(send_button__in=["send", "take", "close", "next"]), name="known_send_button"
+            ),
+            models.CheckConstraint(
+                condition=Q(covered_by__isnull=True) | ~Q(covered_by=models.F("id")),
+                name="no_branch_covers_itself",
+            ),
+        ]
 
     def __str__(self):
         return self.name

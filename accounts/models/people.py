@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import F, FilteredRelation, Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -106,12 +106,31 @@ class User(AbstractBaseUser):
 
     @cached_property
     def roles(self):
-        return _roles(person=self.pk) if self.pk else []
+        # A branch that covers for several branches has several rows.
+        return list({role.pk: role for role in self._role_rows}.values())
+
+    @cached_property
+    def _role_rows(self):
+        return _roles(person=self.pk, at=timezone.now()) if self.pk else []
 
     @cached_property
     def desk_branch_ids(self):
         """Return the primary keys of the branches where this person works at the desk."""
         return [role.branch_id for role in self.roles]
+
+    @cached_property
+    def covered_branch_ids(self):
+        """Return the primary keys of other branches for which this person's branches cover now.
+
+        See accounts/staff/attendance.py.
+        """
+        covered = {role.covered_id for role in self._role_rows} - {None, *self.desk_branch_ids}
+        return sorted(covered)
+
+    @cached_property
+    def queue_branch_ids(self):
+        """Return the primary keys of the branches whose conversations this person sees at the desk."""
+        return [*self.desk_branch_ids, *self.covered_branch_ids]
 
     @property
     def has_second_factor(self):
@@ -130,10 +149,17 @@ class User(AbstractBaseUser):
         return self.is_active and any(role.is_coordinator for role in self.roles)
 
 
-@prepared(person=models.BigAutoField())
-def _roles(person):
+@prepared(person=models.BigAutoField(), at=models.DateTimeField())
+def _roles(person, at):
+    """Return the roles of the person.
+
+    Each role has `covered_id`, which is a branch that the role's branch covers at the time `at`, or None. A
+    role has one row for each such branch.
+    """
     roles = User._meta.get_field("staff_roles").related_model.objects
-    return roles.filter(user=person).select_related("branch").order_by("branch__name")
+    covered = FilteredRelation("branch__covers", condition=Q(branch__covers__unattended_from__lte=at))
+    roles = roles.filter(user=person).select_related("branch").annotate(covered=covered)
+    return roles.annotate(covered_id=F("covered__id")).order_by("branch__name")
 
 
 class Consent(models.Model):

@@ -12,7 +12,7 @@ from portal.prepared import insert, prepared
 from recommendations.chosen_items import recommend_chosen
 from recommendations.models import QuestionType, Recommendation
 
-from . import drafts, search, states
+from . import answer_effects, drafts, search, states
 from .answer_emails import announce, withdraw_announcement
 from .changes import (
     PATRON,
@@ -85,6 +85,8 @@ def ask(
     recommendation was erased after the caller read it.
     """
     if recommendation is not None:
+        if (conversation := conversation_of(recommendation)) is not None:
+            answer_effects.lock_who_gets_it_back(conversation)
         recommendation = lock_owned(recommendation)
         conversation = conversation_of(recommendation)
         help_session = conversation.help_session if conversation else session_of(recommendation)
@@ -133,6 +135,8 @@ def reply(
     client_token,
     items=(),
     then=Then.TURN,
+    take=False,
+    contact=None,
     draft_sequence=None,
     seen=None,
 ):
@@ -141,6 +145,9 @@ def reply(
     The patron can't see an answer until Message.UNDO_WINDOW is over. `then` is a Message.Then. It says what
     happens to the conversation after an answer, and is ignored for messages by the patron.
 
+    An answer can also take the conversation (`take`), and count it as a contact. `contact` has the arguments
+    for helpsessions.actions.record, or is None. Taking back the answer undoes both.
+
     If a message with this `client_token` exists, return that message and change nothing, even if its text is
     different.
 
@@ -148,11 +155,13 @@ def reply(
     saved. A newer draft is kept, see drafts.forget.
 
     `seen` is the primary key of the last message on the writer's page, or 0 if the page had no messages.
-    Raises AnsweredMeanwhile if there are newer messages, unless `seen` is None. Also raises Erased and
-    RoleEnded.
+    Raises AnsweredMeanwhile if there are newer messages, unless `seen` is None. Also raises AlreadyTaken,
+    Erased and RoleEnded.
     """
     if side == STAFF:
         lock_roles(by)
+    else:
+        gets_it_back = answer_effects.lock_who_gets_it_back(conversation)
     conversation = lock_conversation(conversation, at)
     newer = _new_messages(
         conversation=conversation.pk, client_token=client_token, seen=MAX_KEY if seen is None else seen
@@ -164,6 +173,8 @@ def reply(
     if newer:
         raise AnsweredMeanwhile(newer)
     by = writer_in(conversation, by, side)
+    if take:
+        answer_effects.require_takeable(conversation, by=by, at=at)
     message = _add_message(
         conversation,
         side=side,
@@ -171,14 +182,20 @@ def reply(
         body=body,
         language=language,
         then="" if side == PATRON else then,
+        back_to_writer=side == STAFF and conversation.branch.back_to_writer,
         client_token=client_token,
     )
     drafts.forget(conversation, person=by, side=side, kind=Draft.Kind.REPLY, up_to=draft_sequence, body=body)
     if conversation.status == Status.CLOSED and message.then != Then.CLOSE and _has_messages(conversation):
         add_reopened_event(conversation, message, by)
     if side == PATRON:
+        answer_effects.return_to_writer(conversation, gets_it_back, at=message.sent_at)
         _enter_patrons_message(conversation, message)
     else:
+        if take:
+            answer_effects.take_with(message)
+        if contact is not None:
+            answer_effects.count_with(message, contact)
         _enter_answer(conversation, message, items)
     save(conversation)
     return message
@@ -235,8 +252,10 @@ def _enter_answer(conversation, message, items):
     if items:
         _recommend_in(message, items)
         search.index_conversation(conversation)
-    enter(conversation, states.staff_answered(states.state_of(conversation), at, then))
+    comes_back_to = message.author_id if message.back_to_writer else None
+    enter(conversation, states.staff_answered(states.state_of(conversation), at, then, comes_back_to))
     if then == Then.CLOSE:
+        answer_effects.ask_to_count(conversation)
         add_event(conversation, Event.Kind.CLOSED, STAFF, message.author, at, message=message)
     message.mail_id = announce(message, conversation, at)
     message.save(update_fields=["mail_id"])
@@ -269,14 +288,17 @@ def _question_type(conversation):
 def take_back(message, *, by, at, typed=None):
     """Delete an answer that the patron hasn't seen, and save its text and files as a draft of its writer.
 
-    `typed` is {name: value} for the composer's other fields. The draft saves these values too. Raises TooLate
-    if the undo window is over or if `by` didn't write the answer.
+    This also undoes what the answer did besides: it closed, took or counted the conversation. `typed` is
+    {name: value} for the composer's other fields. The draft saves these values too. Raises TooLate if the
+    undo window is over or if `by` didn't write the answer.
     """
     conversation = lock_conversation(message.conversation, at)
     at = conversation.changed_at
     message = conversation.messages.filter(pk=message.pk, side=STAFF, author=by, shown_from__gt=at).first()
     if message is None:
         raise TooLate
+    message.conversation = conversation
+    answer_effects.undo_effects(message, at=at)
     drafts.put_back(message, typed=typed or {}, at=at)
     withdraw_announcement(message.mail_id)
     message.attachments.update(message=None, added_at=at)
@@ -316,6 +338,8 @@ def close(conversation, *, by, side, at):
         add_event(conversation, Event.Kind.CLOSED, side, writer_in(conversation, by, side), at)
         if side == PATRON or conversation.pending_from is None:
             conversation.version += 1
+        if side == STAFF:
+            answer_effects.ask_to_count(conversation)
     else:
         DeskEvent.objects.create(conversation=conversation, kind=DeskEvent.Kind.CLOSED, by=by, at=at)
     enter(conversation, states.closed(states.state_of(conversation), at), seen_by_patron=side == PATRON)

@@ -118,6 +118,7 @@ def enter(conversation, state, *, seen_by_patron=False):
     )
     conversation.waiting_since, conversation.snoozed_until = state.waiting_since, state.snoozed_until
     conversation.at_desk_from = state.at_desk_from or conversation.at_desk_from
+    conversation.comes_back_to_id = state.comes_back_to
     conversation.closed_at = state.turned_at if state.status == Status.CLOSED else None
     if conversation.pending_from is None:
         conversation.patron_status = ""

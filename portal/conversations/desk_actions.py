@@ -103,6 +103,7 @@ def transfer(conversation, *, branch, by, at, was):
     )
     from_branch_id = conversation.branch_id
     conversation.branch, conversation.assignee, conversation.assigned_at = branch, None, None
+    enter(conversation, states.transferred(states.state_of(conversation), conversation.changed_at))
     conversation.desk_version += 1
     conversation.save()
     # The branches are sorted, so that two transfers in opposite directions can't deadlock.
@@ -145,7 +146,7 @@ def can_be_undone(conversation, *, by):
     `conversation` must be the object that this action returned.
     """
     desk_events = conversation.desk_events.filter(
-        by=by, at=conversation.changed_at, kind__in=ASSIGNMENTS | TURNS
+        by=by, at=conversation.changed_at, kind__in=ASSIGNMENTS | TURNS, message=None
     )
     return desk_events.exists() or _closings(conversation, by, conversation.changed_at).exists()
 
@@ -159,7 +160,8 @@ def undo(conversation, *, done_at, by, at):
     delete the event of the action.
     """
     conversation = lock_conversation(conversation, at)
-    done = conversation.desk_events.filter(by=by, at=done_at).order_by("pk").last()
+    # What an answer did is undone by taking back the answer.
+    done = conversation.desk_events.filter(by=by, at=done_at, message=None).order_by("pk").last()
     closing = _closings(conversation, by, done_at).first()
     if at - done_at > UNDO_WITHIN or (done is None and closing is None):
         raise CannotUndo
@@ -177,7 +179,7 @@ def undo(conversation, *, done_at, by, at):
 
 def _undo_assignment(conversation, done, *, by):
     later = conversation.desk_events.filter(
-        kind__in=ASSIGNMENTS | {Kind.RELEASED, Kind.TRANSFERRED}, at__gt=done.at
+        kind__in=ASSIGNMENTS | {Kind.RETURNED, Kind.RELEASED, Kind.TRANSFERRED}, at__gt=done.at
     )
     if conversation.assignee_id != done.to_id or later.exists():
         raise CannotUndo
@@ -215,6 +217,14 @@ def log_as_contact(conversation, *, by, at, token, **contact):
     DeskEvent.objects.create(conversation=conversation, kind=Kind.LOGGED, by=by, at=conversation.changed_at)
     save(conversation)
     return conversation.logged_as
+
+
+@staff_action
+def decline_to_count(conversation, *, by, at):
+    """Record that the closed conversation doesn't count as a contact. The desk doesn't ask again."""
+    conversation = lock_conversation(conversation, at)
+    conversation.count_question = Conversation.CountQuestion.DECLINED
+    save(conversation)
 
 
 @transaction.atomic
@@ -273,7 +283,8 @@ def _delete_rows(conversation):
 def _clear(conversation, at):
     conversation.patron = conversation.help_session = None
     conversation.recommendation = conversation.logged_as = None
-    conversation.assignee = conversation.assigned_at = None
+    conversation.assignee = conversation.assigned_at = conversation.comes_back_to = None
+    conversation.count_question = ""
     conversation.last_message_at = conversation.pending_from = None
     conversation.subject, conversation.patron_status = "", ""
     conversation.waiting_since = conversation.promised_at = None

@@ -165,6 +165,15 @@ def compiled(rows):
     return compiler, sql
 
 
+def following(desk, desk_list, filters, *, at, place, size):
+    """Return an unordered queryset of the next conversations after `place`, at most `size`.
+
+    If `place` is None, they are the first ones of the list.
+    """
+    sql, params = _page(desk, desk_list, filters, at=at, size=size, beyond=place, backwards=False)
+    return Conversation.objects.filter(pk__in=RawSQL(sql, params))
+
+
 def around(desk, desk_list, filters, *, at, place):
     """Return an unordered queryset of at most one conversation before `place` and at most one after it."""
     sides = [

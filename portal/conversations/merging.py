@@ -71,6 +71,7 @@ def merge(conversation, *, into, by, at):
     into.last_message_at = max(filter(None, [row.last_message_at for row in both]), default=None)
     _move_words(conversation, into)
     into.logged_as = into.logged_as or conversation.logged_as
+    into.count_question = into.count_question or conversation.count_question
     if into.assignee is None and conversation.assignee is not None:
         into.assignee, into.assigned_at = conversation.assignee, conversation.assigned_at
     _close_merged(conversation, into)

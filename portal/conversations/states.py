@@ -22,6 +22,9 @@ class State:
 
     `waiting_since` is the time of the first unanswered message or verdict, even while the conversation is
     snoozed. `turned_at` is the time when the conversation began to wait, or was answered, snoozed or closed.
+
+    `comes_back_to` is the primary key of the person who is assigned when the patron writes next, if nobody is
+    assigned then. None means that the conversation comes back to its branch.
     """
 
     status: str
@@ -30,6 +33,7 @@ class State:
     waiting_since: datetime | None = None
     at_desk_from: datetime | None = None
     snoozed_until: date | None = None
+    comes_back_to: int | None = None
 
 
 def nothing_yet(at):
@@ -43,6 +47,7 @@ def patron_wrote(state, at, reason=Reason.ASKED):
     If the conversation was waiting for the library already, its position in the queue and its reason don't
     change.
     """
+    state = replace(state, comes_back_to=None)
     return _wait_for_staff(state, at, at_desk_from=at, reason=state.reason if state.waiting_since else reason)
 
 
@@ -55,12 +60,17 @@ def item_failed(state, at, verdict):
     return _wait_for_staff(state, at, at_desk_from=at + GRACE, reason=verdict)
 
 
-def staff_answered(state, at, then):
-    """Return the state after an answer by staff. `then` is the Message.Then that the writer chose."""
+def staff_answered(state, at, then, comes_back_to):
+    """Return the state after an answer by staff.
+
+    `then` is the Message.Then that the writer chose. `comes_back_to` is the same as in State. An answer with
+    Then.OURS leaves the conversation with the library, so it never comes back.
+    """
+    state = replace(state, comes_back_to=None if then == Then.OURS else comes_back_to)
     if then == Then.CLOSE:
         return closed(state, at)
     if then == Then.TURN:
-        return State(Status.WAITING_FOR_PATRON, state.reason, turned_at=at)
+        return State(Status.WAITING_FOR_PATRON, state.reason, turned_at=at, comes_back_to=state.comes_back_to)
     if state.status in {Status.WAITING_FOR_STAFF, Status.SNOOZED}:
         return state
     return _wait_for_staff(state, at, at_desk_from=at, reason=state.reason)
@@ -82,7 +92,12 @@ def woken(state, at):
 
 
 def closed(state, at):
-    return State(Status.CLOSED, state.reason, turned_at=at)
+    return State(Status.CLOSED, state.reason, turned_at=at, comes_back_to=state.comes_back_to)
+
+
+def transferred(state, _at):
+    """Return the state after a transfer. The conversation now comes back to its new branch."""
+    return replace(state, comes_back_to=None)
 
 
 def merged(state, at, waiting_since):
@@ -111,7 +126,12 @@ def _wait_for_staff(state, at, *, at_desk_from, reason):
         at_desk_from = min(state.at_desk_from, at_desk_from)
     since = state.waiting_since or at
     return State(
-        Status.WAITING_FOR_STAFF, reason, turned_at=since, waiting_since=since, at_desk_from=at_desk_from
+        Status.WAITING_FOR_STAFF,
+        reason,
+        turned_at=since,
+        waiting_since=since,
+        at_desk_from=at_desk_from,
+        comes_back_to=state.comes_back_to,
     )
 
 
@@ -124,6 +144,7 @@ def state_of(conversation):
         waiting_since=conversation.waiting_since,
         at_desk_from=conversation.at_desk_from,
         snoozed_until=conversation.snoozed_until,
+        comes_back_to=conversation.comes_back_to_id,
     )
 
 
@@ -167,14 +188,16 @@ def _history(conversation, shown_at):
             yield at, 4, woken, ()
         elif kind == DeskEvent.Kind.CLOSED:
             yield at, 2, closed, ()
+        elif kind == DeskEvent.Kind.TRANSFERRED:
+            yield at, 6, transferred, ()
 
 
 def _messages(conversation, shown):
     first_reason = Reason.READERS_ADVISORY if hasattr(conversation, "readers_form") else Reason.ASKED
-    for number, (at, side, then) in enumerate(
-        conversation.messages.filter(**shown).in_order().values_list("sent_at", "side", "then")
-    ):
+    fields = "sent_at", "side", "then", "author_id", "back_to_writer"
+    messages = conversation.messages.filter(**shown).in_order().values_list(*fields)
+    for number, (at, side, then, author_id, back_to_writer) in enumerate(messages):
         if side == Side.PATRON:
             yield at, 1, patron_wrote, (first_reason if number == 0 else Reason.ASKED,)
         else:
-            yield at, 1, staff_answered, (then,)
+            yield at, 1, staff_answered, (then, author_id if back_to_writer else None)

@@ -5,13 +5,14 @@ import uuid
 from django.urls import reverse
 
 from portal.conversations import drafts
-from portal.conversations.models import Draft, Message, Side
+from portal.conversations.models import Conversation, Draft, Message, Side
 from portal.text import uuid_or_none
 
 from .item_picker import ItemPicker
 from .items_part import search_context, untouched_items
 from .languages import language_options
 from .params import number_or_none
+from .sending import must_ask_to_count, posted_send, sends_offered
 
 
 def saved_drafts(request, conversation):
@@ -31,6 +32,7 @@ def composer_context(
     typed=None,
     templates=None,
     newer=(),
+    taken="",
     refused=(),
     asks="",
     says="",
@@ -42,9 +44,10 @@ def composer_context(
     `typed`, it replaces the posted values.
 
     `latest` is the primary key of the last message on the page. `newer` are the messages that arrived after
-    the page was shown. `refused` are the files that could not be added. `asks` names the question that
-    the composer shows: "discard" or "sent_otherwise". `says` is a notice about what was just done. If
-    `alarm` is true, this notice is a warning.
+    the page was shown. `taken` says that a colleague has taken the conversation meanwhile. `refused` are the
+    files that could not be added. `asks` names the question that the composer shows: "discard" or
+    "sent_otherwise". `says` is a notice about what was just done. If `alarm` is true, this notice is a
+    warning.
     """
     data = draft.typed if form is None else typed or request.POST
     values = _saved_values(draft) if form is None else _posted_values(data)
@@ -54,6 +57,7 @@ def composer_context(
     return {
         "form": form,
         "picker": picker,
+        "is_closed": conversation.status == Conversation.Status.CLOSED,
         "composer": {
             "client_token": uuid.uuid4() if asks == "sent_otherwise" else token,
             "sequence": values["sequence"],
@@ -61,7 +65,11 @@ def composer_context(
             "body": values["body"],
             "languages": language_options(values["language"] or _language_for(conversation)),
             "then": values["then"] or Message.Then.TURN,
+            "sends": sends_offered(conversation, request.user),
+            "how": posted_send(request.POST),
+            "asks_to_count": must_ask_to_count(conversation),
             "newer": newer,
+            "taken": taken,
             "asks": asks,
             "says": says,
             "alarm": alarm,

@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from django.urls import reverse
 from django.utils import timezone
 
-from portal.conversations.desk_lists import Place, around
+from portal.conversations.desk_lists import Place, around, following
 
 from .queue import TABS, QueueQuery, desk_today
 
@@ -39,14 +39,48 @@ def _neighbor_links(request, conversation, asked, place):
     return links
 
 
+def next_after(request, conversation):
+    """Return (the URL of the next conversation in the list, the URL of the list).
+
+    The list is the one from which the staff member came, or else "Needs an answer". The first URL is "" if
+    there is no next conversation.
+    """
+    params, at = _params_of_page(request), timezone.now()
+    asked = QueueQuery.read(dict(parse_qsl(params.get("queue", ""))), request.user)
+    place = Place.read(params.get("place", ""), asked.list)
+    desk, _away = desk_today(request, at)
+    rows = following(desk, asked.list, asked.filters(request.user), at=at, place=place, size=2)
+    rows = rows.exclude(pk=conversation.pk).only("public_id", "status", "queued_at", "snoozed_until")
+    places = {row: Place.of(row, asked.list) for row in rows}
+    if not places:
+        return "", asked.url()
+    row = min(places, key=lambda row: places[row].key(asked.list))
+    query = urlencode({"queue": params.get("queue", ""), "place": places[row]})
+    return f"{reverse('desk_conversation', args=[row.public_id])}?{query}", asked.url()
+
+
 def conversation_url(request, conversation):
     """Return the URL of the conversation.
 
     If the request came from a conversation's page, copy `queue` and `place` from the URL of that page.
     """
-    referrer = urlsplit(request.META.get("HTTP_REFERER", ""))
-    params = []
-    if referrer.path.startswith(reverse("desk") + "conversations/"):
-        params = [(name, value) for name, value in parse_qsl(referrer.query) if name in {"queue", "place"}]
+    params = _params_of_page(request)
     url = reverse("desk_conversation", args=[conversation.public_id])
     return f"{url}?{urlencode(params)}" if params else url
+
+
+def undo_answer_url(request, message):
+    """Return the URL that takes the answer back and then shows its conversation in the same list again."""
+    url = reverse("desk_take_back", args=[message.conversation.public_id])
+    return f"{url}?{urlencode({'message': message.public_id, **_params_of_page(request)})}"
+
+
+def _params_of_page(request):
+    """Return `queue` and `place` from the URL of the request, or of the conversation's page it came from."""
+    query = request.GET.urlencode()
+    if "queue" not in request.GET:
+        page = urlsplit(request.META.get("HTTP_REFERER", ""))
+        query = page.query if page.path.startswith(reverse("desk") + "conversations/") else ""
+    return {
+        name: value for name, value in parse_qsl(query, keep_blank_values=True) if name in {"queue", "place"}
+    }

@@ -8,6 +8,9 @@ from portal.conversations.models import Conversation, Side
 from portal.helpsessions.models import HelpSession
 from recommendations.models import QuestionType
 
+# The record form takes no longer question.
+MAX_QUESTION = 4000
+
 
 def defaults(user, library, at, *, shared_desk=None):
     """Return initial values with the current date and hour.
@@ -59,6 +62,29 @@ def defaults_for_contact(conversation, user):
     if conversation.branch_id in user.desk_branch_ids:
         initial["branch"] = conversation.branch_id
     return initial
+
+
+def contact_of(conversation, user, library, at, *, shared_desk=None):
+    """Return the arguments with which `record` counts the conversation as a contact, with one key.
+
+    They are the values that the record form offers for this conversation.
+    """
+    values = defaults(user, library, at, shared_desk=shared_desk) | defaults_for_contact(conversation, user)
+    session = conversation.help_session
+    del values["conversation"]
+    branch = next(role.branch for role in user.roles if role.branch_id == values["branch"])
+    is_at_computer = shared_desk is not None and shared_desk.branch_id == branch.pk
+    return values | {
+        "branch": branch,
+        "topic": conversation.topic or (session.topic if session else None),
+        "question": values["question"][:MAX_QUESTION],
+        "service_point": shared_desk.name if is_at_computer else "",
+        "read_level": None,
+        "minutes": None,
+        "summary": "",
+        "note": "",
+        "items": [],
+    }
 
 
 def _question_type(conversation):

@@ -1,5 +1,7 @@
 """Record or tally help sessions, and save the patron's replies to the questions about a session."""
 
+from django.db.models import ProtectedError
+
 from accounts import audit
 from accounts.models import User
 from accounts.staff_actions import staff_action
@@ -151,6 +153,21 @@ def _finish(help_session, fields):
         # Staff may have handed out a code card before they chose paper only. That card's code is revoked.
         help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.REVOKED)
     UnfinishedForm.objects.filter(help_session=help_session).delete()
+
+
+@staff_action
+def undo_record(help_session, *, by, at):
+    """Delete a contact that the same staff member recorded without a patron moments ago.
+
+    Return whether it was deleted. A contact under a legal hold stays.
+    """
+    try:
+        count, _by_model = HelpSession.objects.filter(pk=help_session.pk, staff=by, patron=None).delete()
+    except ProtectedError:
+        return False
+    if count:
+        audit.record("undid_record", help_session, by=by, at=at)
+    return bool(count)
 
 
 @staff_action

@@ -26,7 +26,8 @@ SEEN_BY = {
         "shares it",
         Role.CODE: "yes, until it is added to an account or the code expires",
         Role.STAFF: "yes; each opening is recorded for the patron",
-        Role.ELSEWHERE: "those who recorded it; others for a day, if the patron shows them the code",
+        Role.ELSEWHERE: "those who recorded it; those whose branch covers for an unattended branch, if a "
+        "conversation is about it; others for a day, if the patron shows them the code",
         Role.COORDINATOR: "as staff of their branches",
         Role.SERVER: "yes",
     },
@@ -34,8 +35,8 @@ SEEN_BY = {
         Role.PERSON: "yes; those about a child's shared visit also the adult",
         Role.CODE: "those about that visit, until it is added to an account or the code expires",
         Role.STAFF: "yes, if they are sent; each opening is recorded for the patron",
-        Role.ELSEWHERE: "those assigned to them or to a colleague they cover for; others for a day, if the "
-        "patron shows them the code",
+        Role.ELSEWHERE: "those assigned to them or to a colleague they cover for; those of an unattended "
+        "branch that their branch covers; others for a day, if the patron shows them the code",
         Role.COORDINATOR: "as staff of their branches",
         Role.SERVER: "yes",
     },

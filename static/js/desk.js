@@ -55,6 +55,13 @@
       if (main) { event.preventDefault(); main.click(); }
       return;
     }
+    // Alt and a digit send an answer, also while it is typed. On a Mac, Option and a digit type a sign, so look at the
+    // key and not at the sign.
+    if (event.altKey && !event.ctrlKey && !event.metaKey && /^Digit\d$/.test(event.code)) {
+      const send = (target.closest("[data-form]") || document.querySelector("[data-form]"))?.querySelector(`[data-alt="${event.code.at(-1)}"]`);
+      if (send) { event.preventDefault(); if (!event.repeat) send.click(); }
+      return;
+    }
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const chip = event.key === "Escape" && target.closest(".chip[open]");
     if (chip) {

@@ -31,7 +31,7 @@ class ConversationQuerySet(models.QuerySet):
 
         `shown` has the primary keys of the help sessions whose code a patron showed this staff member today.
         """
-        return self.filter(at_desk_of(user.pk, user.desk_branch_ids, shown, timezone.localdate()))
+        return self.filter(at_desk_of(user.pk, user.queue_branch_ids, shown, timezone.localdate()))
 
     def latest_first(self):
         return self.order_by("-last_message_at", "-pk")
@@ -100,6 +100,12 @@ class Conversation(models.Model):
         READERS_ADVISORY = "readers_advisory", _("something to read")
         CAME_BACK = "came_back", _("snooze ended")
 
+    class CountQuestion(models.TextChoices):
+        """Whether the desk has asked "Count this as a contact?". If the answer is yes, see `logged_as`."""
+
+        ASKED = "asked", _("asked")
+        DECLINED = "declined", _("declined")
+
     OPEN = (Status.WAITING_FOR_STAFF, Status.WAITING_FOR_PATRON, Status.SNOOZED)
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -118,6 +124,14 @@ class Conversation(models.Model):
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="assigned_conversations"
     )
     assigned_at = models.DateTimeField(null=True, blank=True)
+    comes_back_to = models.ForeignKey(
+        User,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="who is assigned when the patron writes next, if nobody is assigned then",
+    )
     logged_as = models.ForeignKey(
         HelpSession,
         on_delete=models.SET_NULL,
@@ -126,6 +140,7 @@ class Conversation(models.Model):
         related_name="+",
         help_text="the help session that counts this answer as a contact",
     )
+    count_question = models.CharField(max_length=8, choices=CountQuestion, blank=True)
     merged_into = models.ForeignKey(
         "self",
         on_delete=models.CASCADE,

@@ -50,6 +50,7 @@ class DeskEvent(models.Model):
 
     class Kind(models.TextChoices):
         TAKEN = "taken", _("taken by a staff member")
+        RETURNED = "returned", _("returned to the person who answered")
         ASSIGNED = "assigned", _("assigned")
         UNASSIGNED = "unassigned", _("unassigned")
         RELEASED = "released", _("unassigned because nobody answered")
@@ -62,6 +63,14 @@ class DeskEvent(models.Model):
         ERASED = "erased", _("erased")
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="desk_events")
+    message = models.ForeignKey(
+        Message,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="the answer that caused it; taking back the answer undoes the event",
+    )
     kind = models.CharField(max_length=12, choices=Kind)
     by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     to = models.ForeignKey(

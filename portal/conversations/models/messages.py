@@ -60,6 +60,10 @@ class Message(models.Model):
     then = models.CharField(
         max_length=8, choices=Then, blank=True, help_text="what the conversation does after this answer"
     )
+    back_to_writer = models.BooleanField(
+        default=False,
+        help_text="whether the patron's next message is assigned to the writer, if nobody is assigned then",
+    )
     client_token = models.UUIDField(
         help_text="the composer's token, so that sending it twice makes one message"
     )

@@ -4,21 +4,27 @@ They handle the buttons of the composer, save drafts, take back an answer, and c
 """
 
 from django.contrib import messages
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
+from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.sign_in.access import staff_only
-from portal.conversations import actions, drafts
+from portal.conversations import actions, desk_actions, drafts
 from portal.conversations import reply_templates as templates
+from portal.conversations.desk_actions import AlreadyTaken
 from portal.conversations.models import Conversation, Draft, Side
 from portal.conversations.views import attaching, drafting
 from portal.desk.conversation_lookup import conversation_for_page
+from portal.desk.conversation_messages import taken_words
 from portal.desk.forms.replies import DraftForm, ReplyForm, composer_extras
 from portal.desk.item_picker import ItemPicker, fields_of
 from portal.desk.items_part import items_context
 from portal.desk.params import number_or_none
+from portal.desk.queue_navigation import next_after, undo_answer_url
+from portal.desk.record_defaults import contact_of
+from portal.desk.sending import COUNT, NEXT, SENDS, TAKE, posted_send, sent_words, then_after
 from portal.desk.undo import undo_tag
 from portal.text import uuid_or_none
 from recommendations.models import Recommendation
@@ -41,11 +47,12 @@ def desk_reply(request, public_id):
 
 
 def _send(request, conversation, action):
-    """Send the answer.
+    """Send the answer, and do what the pressed button says besides.
 
     If someone else wrote after the page was shown, ask whether to send the answer anyway. The button
     `send_anyway` sends it without asking.
     """
+    how, at = posted_send(request.POST), timezone.now()
     form, picker = ReplyForm(request.POST), ItemPicker(request.POST)
     refused = _add_files(request, conversation)
     are_items_valid = picker.check()
@@ -57,12 +64,14 @@ def _send(request, conversation, action):
             conversation,
             by=request.user,
             side=Side.STAFF,
-            at=timezone.now(),
+            at=at,
             body=typed["body"],
             language=typed["language"],
             client_token=typed["client_token"],
             items=picker.chosen(),
-            then=typed["then"],
+            then=then_after(how, typed["then"]),
+            take=how == TAKE,
+            contact=_contact(request, conversation, at) if how == COUNT else None,
             draft_sequence=typed["sequence"],
             seen=None if action == "send_anyway" else typed["seen"] or 0,
         )
@@ -70,6 +79,9 @@ def _send(request, conversation, action):
         return show_conversation(
             request, conversation, form=form, picker=picker, newer=meanwhile.newer, status=422
         )
+    except AlreadyTaken as taken:
+        words = taken_words(conversation, taken.assignee, at)
+        return show_conversation(request, conversation, form=form, picker=picker, taken=words, status=422)
     except actions.Erased:
         return redirect_to(request, conversation)
     if message.body != typed["body"]:
@@ -77,7 +89,58 @@ def _send(request, conversation, action):
         return show_conversation(
             request, conversation, form=form, picker=picker, asks="sent_otherwise", status=422
         )
-    return show_message(request, conversation, _("Sent."), anchor=f"#message-{message.public_id}")
+    if how == NEXT:
+        return _show_next(request, conversation, message)
+    return show_message(request, conversation, sent_words(how), anchor=f"#message-{message.public_id}")
+
+
+def _show_next(request, conversation, message):
+    """Redirect to the next conversation, or to the list if there is none.
+
+    The page offers to take the answer back.
+    """
+    url, list_url = next_after(request, conversation)
+    words = _("Sent in “%(conversation)s”.")
+    if not url:
+        words = _("Sent in “%(conversation)s”. That was the last conversation in this list.")
+    undo = f"undo={undo_answer_url(request, message)}"
+    messages.success(request, words % {"conversation": conversation}, extra_tags=undo)
+    return HttpResponseClientRedirect(url or list_url) if request.htmx else redirect(url or list_url)
+
+
+def _contact(request, conversation, at):
+    return contact_of(conversation, request.user, request.library, at, shared_desk=request.shared_desk)
+
+
+def _count(request, conversation, action):
+    """Count the closed conversation as a contact. What is typed in the composer stays there."""
+    at = timezone.now()
+    try:
+        desk_actions.log_as_contact(
+            conversation, by=request.user, at=at, **_contact(request, conversation, at)
+        )
+    except desk_actions.AlreadyLogged:
+        return _answered_question(request, conversation, _("This was already counted as a contact."))
+    except actions.Erased:
+        return redirect_to(request, conversation)
+    return _answered_question(request, conversation, _("Counted as a contact."))
+
+
+def _decline_to_count(request, conversation, action):
+    """Record that the closed conversation is no contact. The desk doesn't ask again."""
+    try:
+        desk_actions.decline_to_count(conversation, by=request.user, at=timezone.now())
+    except actions.Erased:
+        return redirect_to(request, conversation)
+    return _answered_question(request, conversation, _("Not counted."))
+
+
+def _answered_question(request, conversation, words):
+    if not request.POST.get("body", "").strip():
+        return show_message(request, conversation, words)
+    conversation = conversation_for_page(request, conversation.public_id)
+    picker, typed = ItemPicker(request.POST), request.POST.dict()
+    return show_conversation(request, conversation, form=ReplyForm(), picker=picker, typed=typed, says=words)
 
 
 def _ask_to_discard(request, conversation, action):
@@ -146,8 +209,9 @@ def _change_items(request, conversation, action):
 
 
 REPLY_ACTIONS = {
-    "send": _send,
-    "send_anyway": _send,
+    **dict.fromkeys([*SENDS, "send_anyway"], _send),
+    "count": _count,
+    "count_no": _decline_to_count,
     "discard": _ask_to_discard,
     "discard_now": _discard,
     "templates": _offer_templates,
@@ -198,7 +262,8 @@ def desk_take_back(request, public_id):
     If the composer already contains a new text, the new text comes after the answer.
     """
     conversation, at = conversation_for_page(request, public_id), timezone.now()
-    message = conversation.messages.filter(public_id=uuid_or_none(request.POST.get("message"))).first()
+    message_id = uuid_or_none(request.POST.get("message") or request.GET.get("message"))
+    message = conversation.messages.filter(public_id=message_id).first()
     if conversation.status == Conversation.Status.ERASED:
         return redirect_to(request, conversation)
     _save_typed(request, conversation, at)

@@ -9,7 +9,10 @@ LINES = {
         "the library's name and look", "Kept until the portal is removed.", "to show it", Group.LIBRARY
     ),
     "accounts.Branch": Line(
-        "the branches", "Kept until the portal is removed.", "to show them", Group.LIBRARY
+        "the branches, and the last day on which somebody was in",
+        "Kept until the portal is removed.",
+        "to show them, and to let another branch cover",
+        Group.LIBRARY,
     ),
     "accounts.OpeningHours": Line(
         "when a branch is open",

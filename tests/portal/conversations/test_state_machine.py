@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 
 from accounts import library
 from accounts.hours import Calendar
+from accounts.models import Branch
 from accounts.viewer import Viewer
 from portal.conversations import (
     actions,
@@ -50,20 +51,32 @@ second, minute, hour, day = (
     datetime.timedelta(**{name: 1}) for name in ("seconds", "minutes", "hours", "days")
 )
 EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", times(5, 200)))
-MEANWHILE = ["close", "take back", "words", "patron closes"]
+MEANWHILE = ["close", "take back", "words", "words, then take back", "transfer", "patron closes"]
 CONVERSATIONS, STAFF = st.integers(0, 1), st.integers(0, 1)
 
 
 @dataclass
 class Entry:
     at: datetime.datetime
-    # The kind of entry: "word" (the patron's message or bad verdict), "answer", "close", "snooze", "wake" or
-    # "join" (a merge).
+    # The kind of entry: "word" (the patron's message or bad verdict), "answer", "close", "snooze", "wake",
+    # "join" (a merge) or "transfer".
     what: str
     # The object of the entry: the recommendation of a verdict, or the primary key of an answer.
     key: object = None
     then: str = ""
     since: datetime.datetime | None = None
+    # The author of an answer that comes back to its author.
+    back: object = None
+
+
+@dataclass
+class Change:
+    """A change of the assignee. `cause` is the primary key of the answer that made the change, or None."""
+
+    at: datetime.datetime
+    cause: int | None
+    to: object
+    was: object
 
 
 @dataclass
@@ -74,6 +87,10 @@ class Tracked:
     messages: list = field(default_factory=list)
     read_until: datetime.datetime | None = None
     assignee: object = None
+    changes: list = field(default_factory=list)
+    # The primary key of the answer that counted the conversation as a contact.
+    counted: int | None = None
+    asked_to_count: bool = False
     erased: bool = False
     joined: bool = False
     # The last promise: the time since which the patron waited, and the time by which the library answers.
@@ -101,6 +118,27 @@ class Tracked:
                 status = "waiting_for_staff"
         since = unanswered[0] if unanswered else None
         return status, since, since if status == "waiting_for_staff" else turned
+
+    def comes_back_to(self):
+        """Return the author of the last answer after which the patron has not written, or None."""
+        back = None
+        for entry in self.log:
+            if entry.what == "answer":
+                back = None if entry.then == "ours" else entry.back
+            elif entry.what == "transfer" or (entry.what == "word" and entry.key is None):
+                back = None
+        return back
+
+    def assign(self, to, at, cause=None):
+        self.changes.append(Change(at, cause, to, self.assignee))
+        self.assignee = to
+
+    def undo_changes(self, cause):
+        """Undo the change of the assignee that the answer `cause` made, if nobody changed it afterward."""
+        own = [change for change in self.changes if change.cause == cause]
+        if own and own[-1] is self.changes[-1] and self.assignee == own[-1].to:
+            self.assignee = own[-1].was
+        self.changes = [change for change in self.changes if change.cause != cause]
 
     def without(self, what, key):
         return [entry for entry in self.log if (entry.what, entry.key) != (what, key)]
@@ -210,10 +248,14 @@ class TwoConversations(RuleBasedStateMachine):
                 row, by=self.patron, side="patron", at=at, body="Hm", language="en", client_token=token
             )
 
+        back = conversation.comes_back_to()
+        answers = [entry for entry in conversation.log if entry.back == back and entry.then != "ours"]
         message = self.do(conversation, write)
         if message is None:
             return
         conversation.log.append(Entry(self.now, "word"))
+        if back is not None and conversation.assignee is None:
+            conversation.assign(back, self.now, cause=answers[-1].key)
         conversation.messages.append((message.pk, self.patron, self.now))
         conversation.read_until = self.now
         if twice:
@@ -270,10 +312,16 @@ class TwoConversations(RuleBasedStateMachine):
         then=st.sampled_from(["turn", "turn", "ours", "close"]),
         gives=st.booleans(),
         twice=st.booleans(),
+        also=st.sampled_from(["", "", "take", "count"]),
     )
-    def staff_answer(self, number, who, then, gives, twice):
+    def staff_answer(self, number, who, then, gives, twice, also=""):
         conversation, by, token = self.target(number), self.staff[who], uuid.uuid4()
         items = [ChosenItem(item=self.item)] if gives else []
+        taken = also == "take" and conversation.assignee not in (None, by)
+        back = None
+        if not conversation.erased:
+            was_counted, branch = conversation.counted is not None, self.row(conversation).branch
+            back = by if branch.back_to_writer else None
 
         def answer(row, at):
             row = self.row(self.conversations[number])
@@ -287,15 +335,42 @@ class TwoConversations(RuleBasedStateMachine):
                 client_token=token,
                 items=items,
                 then=then,
+                take=also == "take",
+                contact=self.contact() if also == "count" else None,
             )
 
-        message = self.do(conversation, answer, desk_only=True)
+        refuses = (desk_actions.AlreadyTaken,) if taken else ()
+        message = self.do(conversation, answer, refuses=refuses, desk_only=True)
         if message is None:
             return
-        conversation.log.append(Entry(self.now, "answer", key=message.pk, then=then))
+        conversation.log.append(Entry(self.now, "answer", key=message.pk, then=then, back=back))
+        if also == "take" and conversation.assignee != by:
+            conversation.assign(by, self.now, cause=message.pk)
+        if also == "count" and not was_counted:
+            conversation.counted = message.pk
+        if then == "close" and conversation.counted is None:
+            conversation.asked_to_count = True
         conversation.messages.append((message.pk, by, self.now + Message.UNDO_WINDOW))
         if twice:
             assert self.do(conversation, answer) == message
+
+    def contact(self):
+        now = self.now.astimezone(self.world["library"].zone)
+        return {
+            **dict.fromkeys(["topic", "read_level", "minutes"]),
+            **dict.fromkeys(["summary", "note"], ""),
+            "token": uuid.uuid4(),
+            "branch": self.branches[0],
+            "happened_on": now.date(),
+            "hour": now.hour,
+            "mode": "web_form",
+            "question_type": "reference",
+            "people": 1,
+            "language": "en",
+            "question": "Where?",
+            "quiet": False,
+            "items": [],
+        }
 
     @rule(number=CONVERSATIONS, who=STAFF, which=st.integers(0, 2))
     def staff_take_back(self, number, who, which):
@@ -314,6 +389,9 @@ class TwoConversations(RuleBasedStateMachine):
         if in_time:
             conversation.log = conversation.without("answer", pk)
             conversation.messages.remove(answers[0])
+            conversation.undo_changes(pk)
+            if conversation.counted == pk:
+                conversation.counted = None
             draft = Draft.objects.get(conversation=conversation.pk, person=by)
             assert draft.body.startswith("Try")
             drafts.forget(self.row(conversation), person=by, side="staff", kind="reply")
@@ -322,14 +400,20 @@ class TwoConversations(RuleBasedStateMachine):
         number=CONVERSATIONS,
         who=STAFF,
         then=st.sampled_from(["turn", "ours", "close"]),
+        also=st.sampled_from(["", "take", "count"]),
         meanwhile=st.sampled_from(MEANWHILE),
     )
-    def event_while_an_answer_is_pending(self, number, who, then, meanwhile):
-        self.staff_answer(number, who, then, gives=False, twice=False)
+    def event_while_an_answer_is_pending(self, number, who, then, also, meanwhile):
+        self.staff_answer(number, who, then, gives=False, twice=False, also=also)
         if meanwhile == "close":
             self.staff_close(number, 1 - who)
         elif meanwhile == "take back":
             self.staff_take_back(number, who, which=0)
+        elif meanwhile == "words, then take back":
+            self.patron_writes(number, twice=False)
+            self.staff_take_back(number, who, which=0)
+        elif meanwhile == "transfer":
+            self.staff_transfer(number, to=who)
         elif meanwhile == "words":
             self.patron_writes(number, twice=False)
         else:
@@ -347,6 +431,7 @@ class TwoConversations(RuleBasedStateMachine):
         )
         if not conversation.erased and not was_closed:
             conversation.log.append(Entry(self.now, "close"))
+            conversation.asked_to_count |= conversation.counted is None
 
     @rule(number=CONVERSATIONS, who=STAFF, days=st.integers(1, 9))
     def staff_snooze(self, number, who, days):
@@ -380,8 +465,8 @@ class TwoConversations(RuleBasedStateMachine):
             refuses=(desk_actions.AlreadyTaken,) if taken else (),
             desk_only=True,
         )
-        if not conversation.erased and not taken:
-            conversation.assignee = by
+        if not conversation.erased and not taken and conversation.assignee != by:
+            conversation.assign(by, self.now)
 
     @rule(number=CONVERSATIONS, to=st.sampled_from([None, 0, 1]), was=st.sampled_from([None, 0, 1]))
     def staff_assign(self, number, to, was):
@@ -394,8 +479,8 @@ class TwoConversations(RuleBasedStateMachine):
             refuses=(desk_actions.AlreadyTaken,) if stale else (),
             desk_only=True,
         )
-        if not conversation.erased and not stale:
-            conversation.assignee = to
+        if not conversation.erased and not stale and conversation.assignee != to:
+            conversation.assign(to, self.now)
 
     @rule(number=CONVERSATIONS, to=st.integers(0, 1))
     def staff_transfer(self, number, to):
@@ -410,7 +495,12 @@ class TwoConversations(RuleBasedStateMachine):
             desk_only=True,
         )
         if not conversation.erased and not stays:
-            conversation.assignee = None
+            conversation.assign(None, self.now)
+            conversation.log.append(Entry(self.now, "transfer"))
+
+    @rule(number=st.integers(0, 1), back=st.booleans())
+    def coordinator_chooses_where_conversations_come_back(self, number, back):
+        Branch.objects.filter(pk=self.branches[number].pk).update(back_to_writer=back)
 
     @rule(number=CONVERSATIONS)
     def staff_note(self, number):
@@ -443,6 +533,9 @@ class TwoConversations(RuleBasedStateMachine):
         second_.log.append(Entry(self.now, "join", since=min(unanswered, default=None)))
         second_.messages = sorted([*first.messages, *second_.messages], key=lambda found: found[0])
         second_.assignee = second_.assignee or first.assignee
+        second_.changes = sorted([*first.changes, *second_.changes], key=lambda change: change.at)
+        second_.counted = second_.counted or first.counted
+        second_.asked_to_count |= first.asked_to_count
         first.joined = True
         promises = [
             tracked.promise[1]
@@ -563,6 +656,10 @@ class TwoConversations(RuleBasedStateMachine):
                 row.reason,
             )
             assert replayed.snoozed_until == row.snoozed_until
+            back = conversation.comes_back_to()
+            assert (row.comes_back_to, replayed.comes_back_to) == (back, back and back.pk)
+            assert (row.logged_as is None) == (conversation.counted is None)
+            assert row.count_question == ("asked" if conversation.asked_to_count else "")
 
     @invariant()
     def patron_sees_shown_messages_and_a_growing_version(self):
@@ -630,12 +727,13 @@ class TwoConversations(RuleBasedStateMachine):
 @pytest.mark.long
 @pytest.mark.django_db
 def test_conversation_rows_stay_correct_after_any_order_of_actions(library, branch, patron, staff):
+    Branch.objects.filter(pk=branch.pk).update(back_to_writer=True)
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     TwoConversations.world = {
         "library": library,
         "patron": patron,
         "staff": [staff, StaffFactory(branch=branch)],
-        "branches": [branch, BranchFactory()],
+        "branches": [branch, BranchFactory(back_to_writer=True)],
         "item": ItemFactory(),
         "session": session,
     }

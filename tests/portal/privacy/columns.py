@@ -67,7 +67,10 @@ LEFT_OUT = {
         "released_after_days desk_locks_after_minutes default_branch children childrens_groups "
         "first_week_hidden_at backed_up_at"
     },
-    "accounts.Branch": {LIBRARY: "id name slug address phone promise_hours closed_at"},
+    "accounts.Branch": {
+        LIBRARY: "id name slug address phone promise_hours send_button back_to_writer covered_by "
+        "last_seen_on unattended_from closed_at"
+    },
     "accounts.OpeningHours": {LIBRARY: "id branch weekday opens closes"},
     "accounts.ClosedDay": {LIBRARY: "id branch day reason"},
     "sessions.Session": {SECRET: "session_key session_data expire_date"},
@@ -117,14 +120,16 @@ LEFT_OUT = {
         PORTAL: "id changed_at version desk_version pending_from closes_at",
         PERSON: "patron",
         ELSEWHERE: "closed_at last_message_at patron_status",
-        DESK: "assignee assigned_at logged_as reason at_desk_from waiting_since promised_at snoozed_until "
-        "queued_at last_promise_at last_promise_since",
+        DESK: "assignee assigned_at comes_back_to logged_as count_question reason at_desk_from "
+        "waiting_since promised_at snoozed_until queued_at last_promise_at last_promise_since",
     },
-    "conversations.Message": {PORTAL: "id writer_erased shown_from then client_token mail_id"},
+    "conversations.Message": {PORTAL: "id writer_erased shown_from then back_to_writer client_token mail_id"},
     "conversations.ConversationWords": {PORTAL: "id conversation message name words"},
     "conversations.MessageRecommendation": {PORTAL: "id position"},
     "conversations.Event": {PORTAL: "id shown_from waiting_since", ELSEWHERE: "message"},
-    "conversations.DeskEvent": {DESK: "id conversation kind by to was branch until moved_from moved_to at"},
+    "conversations.DeskEvent": {
+        DESK: "id conversation message kind by to was branch until moved_from moved_to at"
+    },
     "conversations.ConversationNote": {DESK: "id public_id conversation author body written_at client_token"},
     "conversations.NoteMention": {DESK: "id note person seen_at"},
     "conversations.Participation": {PORTAL: "id side", PERSON: "person", SHORT: "seen_at writing_at"},
@@ -212,9 +217,9 @@ ERASED = {
     },
     "conversations.Conversation": {
         STAYS: "id public_id branch topic merged_into opened_at reason at_desk_from",
-        EMPTIED: "help_session recommendation patron assignee assigned_at logged_as subject waiting_since "
-        "promised_at last_promise_at last_promise_since snoozed_until closes_at last_message_at pending_from "
-        "patron_status",
+        EMPTIED: "help_session recommendation patron assignee assigned_at comes_back_to logged_as "
+        "count_question subject waiting_since promised_at last_promise_at last_promise_since snoozed_until "
+        "closes_at last_message_at pending_from patron_status",
         CHANGED: "status closed_at queued_at changed_at version desk_version",
     },
 }

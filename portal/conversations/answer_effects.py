@@ -1,0 +1,120 @@
+"""What an answer does besides its text: it takes the conversation, counts it, or gets it back later.
+
+Each effect is a DeskEvent that names the answer. If the answer is taken back, its effects are undone. All
+functions need the conversation's lock, and leave the saving to the caller.
+"""
+
+from accounts.staff_actions import lock_if_staff
+from portal.helpsessions import actions as helpsessions
+
+from .desk_actions import ASSIGNMENTS, AlreadyTaken, Kind, is_away
+from .models import Conversation, DeskEvent, Message, Side
+
+CHANGES_OF_ASSIGNEE = ASSIGNMENTS | {Kind.RETURNED, Kind.RELEASED, Kind.TRANSFERRED}
+
+
+def require_takeable(conversation, *, by, at):
+    """Raise AlreadyTaken if the conversation has another assignee who is not away today."""
+    assignee = conversation.assignee
+    if assignee is not None and assignee != by and not is_away(assignee, at):
+        raise AlreadyTaken(assignee)
+
+
+def take_with(message):
+    """Assign the conversation to the writer of the answer."""
+    conversation, writer = message.conversation, message.author
+    if conversation.assignee_id != writer.pk:
+        _change_assignee(message, Kind.TAKEN, to=writer, by=writer, at=message.sent_at)
+
+
+def count_with(message, contact):
+    """Count the conversation as a contact, unless it is counted already.
+
+    `contact` has the arguments for helpsessions.actions.record.
+    """
+    conversation, by, at = message.conversation, message.author, message.sent_at
+    if conversation.logged_as_id is None:
+        conversation.logged_as = helpsessions.record(by=by, at=at, **contact)
+        DeskEvent.objects.create(
+            conversation=conversation, kind=Kind.LOGGED, message=message, by=by, at=conversation.changed_at
+        )
+
+
+def ask_to_count(conversation):
+    """Make the desk ask whether the closed conversation counts as a contact. It is asked only once."""
+    if conversation.logged_as_id is None and not conversation.count_question:
+        conversation.count_question = Conversation.CountQuestion.ASKED
+
+
+def lock_who_gets_it_back(conversation):
+    """Lock the roles of the person to whom the conversation comes back, and return their primary key.
+
+    Return None if the conversation comes back to its branch, or if the person is no longer staff. Call this
+    before the conversation is locked, because actions of staff lock their roles first.
+    """
+    if conversation.merged_into_id:
+        conversation = conversation.merged_into
+    person = conversation.comes_back_to_id
+    return person if person is not None and lock_if_staff(person) else None
+
+
+def return_to_writer(conversation, person, *, at):
+    """Assign the conversation to the person to whom it comes back, if nobody is assigned.
+
+    The patron has just written. `person` is the result of `lock_who_gets_it_back`. If the person is away
+    today, the conversation comes back to its branch.
+    """
+    if person is None or person != conversation.comes_back_to_id or conversation.assignee_id is not None:
+        return
+    writer = conversation.comes_back_to
+    if not writer.is_active or is_away(writer, at):
+        return
+    answers = conversation.messages.filter(side=Side.STAFF, author=writer, back_to_writer=True)
+    answer = answers.exclude(then=Message.Then.OURS).in_order().last()
+    if answer is not None:
+        answer.conversation = conversation
+        _change_assignee(answer, Kind.RETURNED, to=writer, by=None, at=at)
+
+
+def undo_effects(message, *, at):
+    """Undo what the answer did to the conversation, before the answer is deleted.
+
+    The assignee stays if a colleague has changed it since.
+    """
+    conversation = message.conversation
+    events = list(DeskEvent.objects.filter(message=message).select_related("was").order_by("pk"))
+    changes = [event for event in events if event.kind in CHANGES_OF_ASSIGNEE]
+    if changes and _is_last_change(conversation, changes[-1]):
+        was = changes[-1].was
+        was = was if was is not None and was.is_staff else None
+        conversation.assignee = was
+        conversation.assigned_at = _assigned_at(conversation, was, changes[-1].at) if was else None
+    contact = conversation.logged_as if any(event.kind == Kind.LOGGED for event in events) else None
+    # After a merge, the conversation can have the contact of another answer.
+    is_own = contact is not None and contact.created_at == message.sent_at
+    if is_own and helpsessions.undo_record(contact, by=message.author, at=at):
+        conversation.logged_as = None
+
+
+def _is_last_change(conversation, event):
+    later = conversation.desk_events.filter(kind__in=CHANGES_OF_ASSIGNEE, at__gt=event.at)
+    return conversation.assignee_id == event.to_id and not later.exists()
+
+
+def _assigned_at(conversation, person, before):
+    earlier = conversation.desk_events.filter(to=person, at__lt=before).order_by("at", "pk").last()
+    return earlier.at if earlier else before
+
+
+def _change_assignee(message, kind, *, to, by, at):
+    conversation = message.conversation
+    DeskEvent.objects.create(
+        conversation=conversation,
+        kind=kind,
+        message=message,
+        by=by,
+        to=to,
+        was=conversation.assignee,
+        at=at,
+    )
+    conversation.assignee, conversation.assigned_at = to, at
