@@ -111,6 +111,24 @@ def is_open(branch, at):
     return any(opens <= at < closes for opens, closes in Calendar.of(branch).openings(at, days=1))
 
 
+def end_of_next_opening_day(branch, day):
+    """Return when the branch closes on the first day after `day` on which it is open.
+
+    Every day of a branch without opening hours is open until midnight. Return None if the branch never opens.
+    """
+    zone = Library.current().zone
+    start = datetime.datetime.combine(day + datetime.timedelta(days=1), datetime.time(), zone)
+    if not branch.opening_hours.exists():
+        return start + datetime.timedelta(days=1)
+    first, end = None, None
+    for opens, closes in _openings(branch, start):
+        opens_on = opens.astimezone(zone).date()
+        if first is not None and opens_on != first:
+            break
+        first, end = opens_on, closes
+    return end
+
+
 def promise_in_words(branch):
     """Return the promise as a sentence for a waiting patron. The time is rounded up to whole days."""
     week = list(branch.opening_hours.all())

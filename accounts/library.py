@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils.text import slugify
 
 from accounts.patron.people import change_name, person_with_address
+from accounts.staff.attendance import renew_unattended_from
 from accounts.staff_actions import staff_action
 
 from . import audit
@@ -99,6 +100,8 @@ def change_branch(branch, *, by, at, **fields):
     for field, value in fields.items():
         setattr(branch, field, value)
     branch.save(update_fields=list(fields))
+    if "covered_by" in fields:
+        renew_unattended_from(branch, at=at)
     audit.record("changed_branch", branch, by=by, at=at)
 
 
@@ -108,18 +111,21 @@ def change_hours(branch, *, week, by, at):
     Branch.objects.select_for_update(no_key=True).get(pk=branch.pk)
     OpeningHours.objects.filter(branch=branch).delete()
     _write_hours(branch, week)
+    renew_unattended_from(branch, at=at)
     audit.record("changed_hours", branch, by=by, at=at)
 
 
 @staff_action
 def add_closed_day(branch, *, day, reason, by, at):
     ClosedDay.objects.update_or_create(branch=branch, day=day, defaults={"reason": reason})
+    renew_unattended_from(branch, at=at)
     audit.record("changed_closed_days", branch, by=by, at=at)
 
 
 @staff_action
 def remove_closed_day(branch, *, day, by, at):
     ClosedDay.objects.filter(branch=branch, day=day).delete()
+    renew_unattended_from(branch, at=at)
     audit.record("changed_closed_days", branch, by=by, at=at)
 
 

@@ -209,6 +209,10 @@ class Branch(models.Model):
     def __str__(self):
         return self.name
 
+    def is_covered(self, at):
+        """Return whether staff of `covered_by` see the conversations of this branch at the time `at`."""
+        return bool(self.covered_by_id and self.unattended_from and self.unattended_from <= at)
+
 
 class OpeningHours(models.Model):
     """A period during which a branch is open, on one day of the week. Monday is weekday 0."""

@@ -128,6 +128,12 @@ class User(AbstractBaseUser):
         return sorted(covered)
 
     @cached_property
+    def covered_branches(self):
+        """Return the branches of `covered_branch_ids`. No query runs if there are none."""
+        branch = User._meta.get_field("staff_roles").related_model._meta.get_field("branch").related_model
+        return list(branch.objects.filter(pk__in=self.covered_branch_ids)) if self.covered_branch_ids else []
+
+    @cached_property
     def queue_branch_ids(self):
         """Return the primary keys of the branches whose conversations this person sees at the desk."""
         return [*self.desk_branch_ids, *self.covered_branch_ids]

@@ -23,6 +23,7 @@ from portal.security_log import note
 
 from ..allauth_internals import get_authentication_records, perform_login, record_authentication
 from ..models import User
+from ..staff.attendance import come_in
 from .desk_pins import BY_PIN, reset_pin_tries
 
 # The names of session keys never change, so that people stay signed in during an upgrade.
@@ -80,7 +81,7 @@ def last_person_id(request):
 
 
 def record_second_factor(request, *, at):
-    """Note that the staff member has passed the second factor in this sign-in.
+    """Note that the staff member has passed the second factor in this sign-in, so they open the desk now.
 
     The second factor also unblocks their PIN. If they signed in by PIN, the sign-in is no longer limited to
     the desk.
@@ -88,6 +89,7 @@ def record_second_factor(request, *, at):
     renew_session(request)
     request.session[SECOND_FACTOR] = at.isoformat()
     note(request, "opened_desk")
+    come_in(request.user, at=at)
     request.session.pop(BY_PIN, None)
     reset_pin_tries(request.user)
 

@@ -28,6 +28,7 @@ from .changes import (
     save,
     writer_in,
 )
+from .desk_actions import require_free
 from .models import (
     Attachment,
     Conversation,
@@ -174,7 +175,7 @@ def reply(
         raise AnsweredMeanwhile(newer)
     by = writer_in(conversation, by, side)
     if take:
-        answer_effects.require_takeable(conversation, by=by, at=at)
+        require_free(conversation, by, at)
     message = _add_message(
         conversation,
         side=side,

@@ -7,17 +7,10 @@ functions need the conversation's lock, and leave the saving to the caller.
 from accounts.staff_actions import lock_if_staff
 from portal.helpsessions import actions as helpsessions
 
-from .desk_actions import ASSIGNMENTS, AlreadyTaken, Kind, is_away
+from .desk_actions import ASSIGNMENTS, Kind, is_away
 from .models import Conversation, DeskEvent, Message, Side
 
 CHANGES_OF_ASSIGNEE = ASSIGNMENTS | {Kind.RETURNED, Kind.RELEASED, Kind.TRANSFERRED}
-
-
-def require_takeable(conversation, *, by, at):
-    """Raise AlreadyTaken if the conversation has another assignee who is not away today."""
-    assignee = conversation.assignee
-    if assignee is not None and assignee != by and not is_away(assignee, at):
-        raise AlreadyTaken(assignee)
 
 
 def take_with(message):

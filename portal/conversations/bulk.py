@@ -89,7 +89,7 @@ def assign_many(seen, *, to, by, at):
     """Assign the conversations to a colleague. `seen` is the same as for close_many."""
     done = Done()
     for conversation in _as_seen(seen, done):
-        if conversation.branch_id in to.desk_branch_ids or to.is_coordinator:
+        if conversation.branch_id in to.queue_branch_ids or to.is_coordinator:
             desk_actions.assign(conversation, to=to, by=by, at=at, was=conversation.assignee)
             done.changed.append(conversation)
         else:

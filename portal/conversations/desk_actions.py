@@ -58,11 +58,9 @@ def take(conversation, *, by, at):
     members take the conversation at the same moment, only one of them succeeds.
     """
     conversation = lock_conversation(conversation, at)
-    assignee = conversation.assignee
-    if assignee == by:
+    if conversation.assignee == by:
         return conversation
-    if assignee is not None and not is_away(assignee, at):
-        raise AlreadyTaken(assignee)
+    require_free(conversation, by, at)
     return change_assignee(conversation, Kind.TAKEN, to=by, by=by)
 
 
@@ -292,6 +290,13 @@ def _clear(conversation, at):
     conversation.snoozed_until = conversation.closes_at = None
     conversation.status, conversation.closed_at, conversation.queued_at = Status.ERASED, at, at
     conversation.version += 1
+
+
+def require_free(conversation, person, at):
+    """Raise AlreadyTaken if the conversation has an assignee, unless that is the person or is away today."""
+    assignee = conversation.assignee
+    if assignee is not None and assignee != person and not is_away(assignee, at):
+        raise AlreadyTaken(assignee)
 
 
 def is_away(person, at):

@@ -8,6 +8,7 @@ import re
 from django.conf import settings
 from django.db.models import Q
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import Absence, Library, User
 from accounts.staff_actions import staff_action
@@ -50,13 +51,15 @@ def write_note(conversation, *, by, at, body, client_token):
 def may_be_mentioned(conversation):
     """Return the colleagues who can open the conversation.
 
-    These colleagues work at the branch of the conversation, are its assignee, or cover for the assignee
-    today.
+    These colleagues work at the branch of the conversation, or at the branch that covers for it now. Or they
+    are its assignee, or cover for the assignee today.
     """
+    here = conversation.branch
+    branches = [here.pk, here.covered_by_id] if here.is_covered(timezone.now()) else [here.pk]
     covers = (
         Absence.objects.on(Library.current().today()).filter(person=conversation.assignee_id).values("cover")
     )
-    can_open = Q(staff_roles__branch=conversation.branch_id) | Q(staff_roles__isnull=False) & (
+    can_open = Q(staff_roles__branch__in=branches) | Q(staff_roles__isnull=False) & (
         Q(pk=conversation.assignee_id) | Q(pk__in=covers)
     )
     return User.objects.filter(can_open, is_active=True).exclude(name="").distinct().order_by("name", "pk")

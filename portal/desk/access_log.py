@@ -33,12 +33,16 @@ def log_opened(request, conversation, *, at, where=None):
     """Record that the staff member opened the conversation.
 
     `where` is the page of the desk that the staff member came from. If `where` is None, `came_from` finds
-    the page.
+    the page. While the staff member's branch covers for the conversation's branch, the opening is recorded
+    even if the conversation is in nobody's account.
     """
-    if patrons := patrons_of(conversation, conversation.help_session):
-        where = came_from(request, conversation.help_session_id) if where is None else where
-        for person in patrons:
-            audit.record("opened", conversation, by=request.user, patron=person, at=at, where=where)
+    patrons = patrons_of(conversation, conversation.help_session)
+    if _is_covering(request, conversation):
+        where, patrons = Where.COVER, patrons or [None]
+    elif patrons and where is None:
+        where = came_from(request, conversation.help_session_id)
+    for person in patrons:
+        audit.record("opened", conversation, by=request.user, patron=person, at=at, where=where)
 
 
 def log_reading(request, conversation, *, at):
@@ -49,8 +53,28 @@ def log_reading(request, conversation, *, at):
     """
     since = at - LOGGED_FOR
     has_patron = patrons_of(conversation, conversation.help_session)
-    if has_patron and not _opened(by=request.user.pk, subject=str(conversation.public_id), since=since):
+    opened = {"by": request.user.pk, "subject": str(conversation.public_id), "since": since}
+    if has_patron:
+        is_logged = bool(_opened(**opened))
+    else:
+        is_logged = not _is_covering(request, conversation) or _opened_for_nobody(**opened)
+    if not is_logged:
         log_opened(request, conversation, at=at)
+
+
+def _is_covering(request, record):
+    """Return whether the staff member sees the conversation or visit because their branch covers for its own.
+
+    A conversation that is assigned to them is theirs anyway.
+    """
+    is_own = getattr(record, "assignee_id", None) == request.user.pk
+    return record.branch_id in request.user.covered_branch_ids and not is_own
+
+
+def _opened_for_nobody(by, subject, since):
+    return AuditEvent.objects.filter(
+        action="opened", by=by, patron=None, subject=subject, at__gt=since
+    ).exists()
 
 
 @prepared(by=BigAutoField(), subject=CharField(), since=DateTimeField())
@@ -63,15 +87,11 @@ def _opened(by, subject, since):
 
 def log_session_opened(request, help_session, *, at):
     """Record that the staff member opened the help session."""
-    for person in patrons_of(help_session, help_session):
-        audit.record(
-            "opened",
-            help_session,
-            by=request.user,
-            patron=person,
-            at=at,
-            where=came_from(request, help_session.pk),
-        )
+    patrons, where = patrons_of(help_session, help_session), came_from(request, help_session.pk)
+    if _is_covering(request, help_session) and where != Where.CODE:
+        patrons, where = patrons or [None], Where.COVER
+    for person in patrons:
+        audit.record("opened", help_session, by=request.user, patron=person, at=at, where=where)
 
 
 def log_opened_by_code(request, help_session, *, at):

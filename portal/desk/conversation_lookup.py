@@ -73,7 +73,7 @@ def can_open(request, conversation):
 def _scope(request):
     return {
         "person": request.user.pk,
-        "branches": request.user.desk_branch_ids,
+        "branches": request.user.queue_branch_ids,
         "shown": shown_today.ids(request),
         "today": request.library.today(),
     }

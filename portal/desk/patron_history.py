@@ -69,7 +69,7 @@ def _other_conversations(conversation, user):
     """
     others = _newest_conversations(patron=conversation.patron_id, conversation=conversation.pk)
     for other in others:
-        other.may_open = other.branch_id in user.desk_branch_ids or other.assignee_id == user.pk
+        other.may_open = other.branch_id in user.queue_branch_ids or other.assignee_id == user.pk
     elsewhere = [other for other in others if not other.may_open]
     if elsewhere:
         openable = Conversation.objects.at_desk_of(user).in_bulk([other.pk for other in elsewhere])

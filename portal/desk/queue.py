@@ -89,7 +89,7 @@ class QueueQuery:
         topic = params.get("topic", "")
         return cls(
             tab=params.get("tab") if params.get("tab") in TABS else FIRST,
-            branch=next((slug for slug in _branches(user) if slug == params.get("branch")), ""),
+            branch=next((slug for slug in branches_of(user) if slug == params.get("branch")), ""),
             topic=topic if topic.isascii() and topic.isdigit() and len(topic) < 18 else "",
             reason=params.get("reason") if params.get("reason") in Conversation.Reason.values else "",
             q=clean(params.get("q", ""), max_length=200),
@@ -112,7 +112,7 @@ class QueueQuery:
 
     def filters(self, user):
         """Return the filters for `portal.conversations.desk_lists`."""
-        branch = _branches(user)[self.branch].pk if self.branch else None
+        branch = branches_of(user)[self.branch].pk if self.branch else None
         topic = int(self.topic) if self.topic else None
         words = look_up(self.q) if self.q else None
         drafts_of = user.pk if self.drafts else None
@@ -132,8 +132,9 @@ class QueueQuery:
         return reverse("desk") + (f"?{query}" if query else "")
 
 
-def _branches(user):
-    return {role.branch.slug: role.branch for role in user.roles}
+def branches_of(user):
+    """Return {slug: branch} of the branches whose conversations this person sees."""
+    return {branch.slug: branch for branch in [*(role.branch for role in user.roles), *user.covered_branches]}
 
 
 def desk_today(request, at):
@@ -145,7 +146,7 @@ def desk_today(request, at):
     absences = _absences(day=request.library.today(at))
     away = {person: (cover, name) for person, cover, name in absences}
     covered = [person for person, (cover, _name) in away.items() if cover == request.user.pk]
-    return Desk(tuple(request.user.desk_branch_ids), (request.user.pk, *covered)), away
+    return Desk(tuple(request.user.queue_branch_ids), (request.user.pk, *covered)), away
 
 
 @prepared(day=DateField())

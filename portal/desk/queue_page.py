@@ -81,12 +81,13 @@ def _poll_url(request, asked, state, opened_at):
 
 def filters_context(request, asked, topics):
     """Return the rendered controls that filter the lists. A control that would offer no choice is ""."""
-    branches = [(role.branch.slug, role.branch.name) for role in request.user.roles]
+    branches = [(slug, branch.name) for slug, branch in queue.branches_of(request.user).items()]
     offered = [
         (pk, str(topic)) for pk, topic in topics.items() if topic.retired_at is None or str(pk) == asked.topic
     ]
     all_branches, all_topics = ("", _("All your branches")), ("", _("All topics"))
     return {
+        "covered": request.user.covered_branches,
         "branches": _select("branch", asked.branch, [all_branches, *branches]) if len(branches) > 1 else "",
         "topics": _select("topic", asked.topic, [all_topics, *offered]) if offered else "",
         "reasons": _reasons(asked.reason, get_language()),

@@ -71,13 +71,16 @@ def snooze_days(today):
 def assignment_choices(conversation, today):
     """Return who the conversation can be assigned to, and where it can be transferred.
 
-    The result is (colleagues at its branch, coordinators of other branches, other branches). Each person has
-    `is_away`, which tells whether the person is away today.
+    The result is (colleagues at its branch, coordinators of other branches, other branches). While another
+    branch covers, its staff are among the colleagues. Each person has `is_away`, which tells whether the
+    person is away today.
     """
-    roles_here = StaffRole.objects.filter(user=OuterRef("pk"), branch=conversation.branch_id)
+    here = conversation.branch
+    branches = [here.pk, here.covered_by_id] if here.is_covered(timezone.now()) else [here.pk]
+    roles_here = StaffRole.objects.filter(user=OuterRef("pk"), branch__in=branches)
     coordinator = Q(staff_roles__role=StaffRole.Role.COORDINATOR)
     people = (
-        User.objects.filter(Q(staff_roles__branch=conversation.branch_id) | coordinator, is_active=True)
+        User.objects.filter(Q(staff_roles__branch__in=branches) | coordinator, is_active=True)
         .annotate(works_here=Exists(roles_here))
         .distinct()
         .order_by("name", "pk")

@@ -38,11 +38,14 @@ class HelpSessionQuerySet(models.QuerySet):
 
         These are the sessions of the staff member's branches, the sessions that the staff member recorded,
         and the sessions in `shown`. `shown` has the primary keys of sessions whose code a patron showed to
-        the staff member today. Forgotten sessions are left out.
+        the staff member today. While the staff member's branch covers for another branch, they may also open
+        the sessions that the other branch's conversations are about. Forgotten sessions are left out.
         """
-        return self.filter(forgotten_on=None).filter(
-            Q(branch__in=user.desk_branch_ids) | Q(staff=user) | Q(pk__in=shown)
-        )
+        mine = Q(branch__in=user.desk_branch_ids) | Q(staff=user) | Q(pk__in=shown)
+        if user.covered_branch_ids:
+            covered = self.model.objects.filter(conversations__branch__in=user.covered_branch_ids)
+            mine |= Q(pk__in=covered.values("pk"))
+        return self.filter(forgotten_on=None).filter(mine)
 
     def recorded(self):
         return self.filter(status=HelpSession.Status.RECORDED)

@@ -53,7 +53,7 @@ def desk_queue_news(request):
     asked = QueueQuery.read(request.GET, request.user)
     if not request.htmx:
         return redirect(asked.url())
-    state = state_of_queues(request.user.desk_branch_ids, person=request.user.pk, at=at)
+    state = state_of_queues(request.user.queue_branch_ids, person=request.user.pk, at=at)
     if request.GET.get("since") == state:
         return HttpResponse(status=204)
     context = lists_context(request, asked, _topics(), at, opened_at=_opened_at(request, at))

@@ -172,11 +172,19 @@ def test_branch_is_added_changed_closed_and_reopened(desk, branch):
     assert (east.slug, east.opening_hours.count()) == ("east-point", 5)
     desk.post(
         reverse("branch_settings", args=["east-point"]),
-        {"name": "East", "phone": "555 0100", "promise_hours": 16},
+        {
+            "name": "East",
+            "phone": "555 0100",
+            "promise_hours": 16,
+            "send_button": "next",
+            "back_to_writer": "writer",
+            "covered_by": branch.pk,
+        },
     )
     desk.post(reverse("branch_use", args=["east-point"]))
     east.refresh_from_db()
     assert (east.name, east.phone, east.promise_hours, bool(east.closed_at)) == ("East", "555 0100", 16, True)
+    assert (east.send_button, east.back_to_writer, east.covered_by) == ("next", True, branch)
     desk.post(reverse("branch_use", args=["east-point"]))
     east.refresh_from_db()
     assert east.closed_at is None

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db.models import Q
 from django.utils.dates import WEEKDAYS
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -17,7 +18,10 @@ from portal.text import TextField
 
 
 class BranchForm(forms.Form):
-    """The name, address, phone and promise of a branch. `branch` is None if the form adds a new branch."""
+    """The name, address, phone and promise of a branch, and how its staff answer.
+
+    `branch` is None if the form adds a new branch.
+    """
 
     name = TextField(label=gettext_lazy("Name"), max_length=120)
     address = TextField(label=gettext_lazy("Address"), max_length=200, required=False)
@@ -37,9 +41,37 @@ class BranchForm(forms.Form):
         widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 1, "max": 400}),
     )
 
+    send_button = forms.ChoiceField(
+        label=gettext_lazy("Main button below an answer"),
+        help_text=gettext_lazy("Ctrl and Enter also press this button."),
+        choices=Branch.SendButton.choices,
+    )
+    back_to_writer = forms.TypedChoiceField(
+        label=gettext_lazy("When the patron writes again and nobody took the conversation, it comes back to"),
+        choices=[("branch", gettext_lazy("the branch")), ("writer", gettext_lazy("the person who answered"))],
+        coerce=lambda value: value == "writer",
+    )
+    covered_by = forms.ModelChoiceField(
+        label=gettext_lazy("Covered by"),
+        help_text=gettext_lazy(
+            "If nobody of this branch opens the desk for one opening day, staff of that branch see its "
+            "conversations and promises, until somebody is in again. Each opening is recorded."
+        ),
+        queryset=Branch.objects.none(),
+        required=False,
+        empty_label=gettext_lazy("no other branch"),
+    )
+
     def __init__(self, *args, branch=None, **kwargs):
         self.branch = branch
         super().__init__(*args, **kwargs)
+        if branch is None:
+            # A new branch has the usual choices first.
+            for name in ("send_button", "back_to_writer", "covered_by"):
+                del self.fields[name]
+            return
+        in_use = Q(closed_at=None) | Q(pk=branch.covered_by_id)
+        self.fields["covered_by"].queryset = Branch.objects.filter(in_use).exclude(pk=branch.pk)
 
     def clean_name(self):
         name = self.cleaned_data["name"]

@@ -15,7 +15,7 @@ from accounts.sign_in.access import coordinator_only
 from portal.desk.library.forms.branches import BranchForm, ClosedDayForm, HoursForm
 from portal.desk.library.views.promises import save_calendar
 
-BRANCH_FIELDS = ["name", "address", "phone", "promise_hours"]
+BRANCH_FIELDS = ["name", "address", "phone", "promise_hours", "send_button", "covered_by"]
 
 
 @coordinator_only
@@ -30,11 +30,9 @@ def add_branch(request):
 
 @coordinator_only
 def branch_settings(request, slug):
-    """Change the name, address, phone and promise of a branch."""
+    """Change the name, address, phone and promise of a branch, and how its staff answer."""
     branch = get_object_or_404(Branch, slug=slug)
-    form = BranchForm(
-        request.POST or None, branch=branch, initial={name: getattr(branch, name) for name in BRANCH_FIELDS}
-    )
+    form = BranchForm(request.POST or None, branch=branch, initial=_initial(branch))
     if form.is_valid() and "back" not in request.POST:
         return save_calendar(
             request,
@@ -114,10 +112,16 @@ def branch_use(request, slug):
     return redirect("branch_settings", branch.slug)
 
 
+def _initial(branch):
+    initial = {name: getattr(branch, name) for name in BRANCH_FIELDS}
+    return initial | {"back_to_writer": "writer" if branch.back_to_writer else "branch"}
+
+
 def _branch_page(request, branch, **forms):
     context = {
         "branch": branch,
-        "form": BranchForm(branch=branch, initial={name: getattr(branch, name) for name in BRANCH_FIELDS}),
+        "is_covered": branch.is_covered(timezone.now()),
+        "form": BranchForm(branch=branch, initial=_initial(branch)),
         "hours_form": HoursForm(branch=branch),
         "closed_form": ClosedDayForm(),
         "closed_days": branch.closed_days.filter(day__gte=request.library.today()),

@@ -1,0 +1,194 @@
+"""Check on which days a branch counts as staffed, and from when another branch covers for it."""
+
+import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+import time_machine
+from django.db import IntegrityError, transaction
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts import library as actions
+from accounts.hours import end_of_next_opening_day
+from accounts.models import Branch, User
+from accounts.sign_in import desk_pins
+from accounts.staff.attendance import come_in
+from tests.accounts.test_second_factor import app_code, sign_in_by_code
+from tests.accounts.test_shared_desk import DANIEL, open_by_pin
+from tests.factories import BranchFactory, StaffFactory
+
+pytestmark = pytest.mark.django_db
+
+CHICAGO = ZoneInfo("America/Chicago")
+WEEK = [(weekday, datetime.time(9), datetime.time(17)) for weekday in range(5)]
+
+
+def chicago(text):
+    return datetime.datetime.fromisoformat(text).replace(tzinfo=CHICAGO)
+
+
+@pytest.fixture
+def hill(library, coordinator, branch):
+    """Return a branch that is open from Monday to Friday, 9 to 5. The branch Harbour Main covers for it."""
+    with time_machine.travel(chicago("2026-11-25 12:00"), tick=False):
+        hill = actions.add_branch(by=coordinator, at=timezone.now(), name="Hill", promise_hours=24)
+        actions.change_branch(hill, by=coordinator, at=timezone.now(), covered_by=branch)
+    return hill
+
+
+@pytest.fixture
+def hilda(hill):
+    return StaffFactory(name="Hilda", branch=hill)
+
+
+def now_of(branch):
+    return Branch.objects.get(pk=branch.pk)
+
+
+def covered(person, at):
+    with time_machine.travel(chicago(at), tick=False):
+        return User.objects.get(pk=person.pk).covered_branch_ids
+
+
+@pytest.mark.parametrize(
+    ("day", "end"),
+    [
+        # The next day is an opening day.
+        ("2026-11-24", "2026-11-25 17:00"),
+        # A weekend comes first.
+        ("2026-11-27", "2026-11-30 17:00"),
+        # A closed day comes first.
+        ("2026-11-25", "2026-11-27 17:00"),
+    ],
+)
+def test_branch_is_unattended_after_the_next_opening_day(hill, coordinator, day, end):
+    actions.add_closed_day(
+        hill, day=datetime.date(2026, 11, 26), reason="", by=coordinator, at=timezone.now()
+    )
+    assert end_of_next_opening_day(hill, datetime.date.fromisoformat(day)) == chicago(end)
+
+
+def test_opening_day_with_a_break_ends_with_its_last_hour(hill, coordinator):
+    week = [(2, datetime.time(9), datetime.time(12)), (2, datetime.time(15), datetime.time(19))]
+    actions.change_hours(hill, week=week, by=coordinator, at=timezone.now())
+    assert end_of_next_opening_day(hill, datetime.date(2026, 11, 24)) == chicago("2026-11-25 19:00")
+
+
+def test_every_day_of_a_branch_without_opening_hours_is_an_opening_day(branch):
+    assert end_of_next_opening_day(branch, datetime.date(2026, 11, 24)) == chicago("2026-11-26 00:00")
+
+
+def test_staff_of_the_covering_branch_see_the_branch_after_one_opening_day_without_staff(hill, hilda, staff):
+    come_in(hilda, at=chicago("2026-11-25 08:00"))
+    elsewhere = StaffFactory()
+    assert now_of(hill).last_seen_on == datetime.date(2026, 11, 25)
+    assert covered(staff, "2026-11-26 16:59") == []
+    assert covered(staff, "2026-11-26 17:00") == [hill.pk]
+    assert covered(elsewhere, "2026-11-26 17:00") == []
+    # Somebody comes in, so covering ends at once.
+    come_in(User.objects.get(pk=hilda.pk), at=chicago("2026-11-27 09:00"))
+    assert covered(staff, "2026-11-27 09:00") == []
+    # The weekend doesn't count.
+    assert covered(staff, "2026-11-30 16:59") == []
+    assert covered(staff, "2026-11-30 17:00") == [hill.pk]
+
+
+def test_branch_without_anybody_so_far_is_covered_after_the_next_opening_day(hill, staff):
+    assert covered(staff, "2026-11-26 16:59") == []
+    assert covered(staff, "2026-11-26 17:00") == [hill.pk]
+
+
+def test_cover_is_not_passed_on(hill, hilda, branch, staff, coordinator):
+    """Hill is covered by Harbour Main, and Harbour Main by Hill, and Hill covers for a third branch."""
+    third = BranchFactory()
+    at = chicago("2026-11-25 12:00")
+    actions.change_branch(branch, by=coordinator, at=at, covered_by=hill)
+    actions.change_branch(third, by=coordinator, at=at, covered_by=hill)
+    later = "2026-12-10 12:00"
+    assert covered(staff, later) == [hill.pk]
+    assert covered(hilda, later) == sorted([branch.pk, third.pk])
+
+
+def test_person_who_works_at_a_branch_does_not_cover_for_it(hill, staff):
+    staff.staff_roles.create(branch=hill)
+    person = User.objects.get(pk=staff.pk)
+    with time_machine.travel(chicago("2026-12-10 12:00"), tick=False):
+        assert (person.covered_branch_ids, len(person.roles)) == ([], 2)
+        assert sorted(person.queue_branch_ids) == sorted(person.desk_branch_ids)
+
+
+def test_roles_are_listed_once_if_a_branch_covers_for_several(hill, branch, staff, coordinator):
+    other = BranchFactory()
+    actions.change_branch(other, by=coordinator, at=chicago("2026-11-25 12:00"), covered_by=branch)
+    with time_machine.travel(chicago("2026-12-10 12:00"), tick=False):
+        person = User.objects.get(pk=staff.pk)
+        assert [role.branch for role in person.roles] == [branch]
+        assert person.covered_branch_ids == sorted([hill.pk, other.pk])
+
+
+def test_branch_cannot_cover_for_itself(branch):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Branch.objects.filter(pk=branch.pk).update(covered_by=branch)
+
+
+def test_change_of_hours_and_closed_days_moves_the_start_of_covering(hill, hilda, coordinator):
+    come_in(hilda, at=chicago("2026-11-24 08:00"))
+    at = chicago("2026-11-25 12:00")
+    assert now_of(hill).unattended_from == chicago("2026-11-25 17:00")
+    actions.add_closed_day(now_of(hill), day=at.date(), reason="", by=coordinator, at=at)
+    assert now_of(hill).unattended_from == chicago("2026-11-26 17:00")
+    actions.remove_closed_day(now_of(hill), day=at.date(), by=coordinator, at=at)
+    assert now_of(hill).unattended_from == chicago("2026-11-25 17:00")
+    week = [(2, datetime.time(9), datetime.time(20))]
+    actions.change_hours(now_of(hill), week=week, by=coordinator, at=at)
+    assert now_of(hill).unattended_from == chicago("2026-11-25 20:00")
+
+
+def test_branch_is_written_once_a_day(hilda, hill, django_assert_num_queries):
+    at = chicago("2026-11-25 08:00")
+    come_in(User.objects.get(pk=hilda.pk), at=at)
+    person = User.objects.get(pk=hilda.pk)
+    assert person.roles[0].branch.last_seen_on == at.date()
+    # One query reads the library.
+    with django_assert_num_queries(1):
+        come_in(person, at=at + datetime.timedelta(hours=9))
+
+
+def test_late_request_of_yesterday_does_not_move_the_day_back(hilda, hill):
+    stale = User.objects.get(pk=hilda.pk)
+    assert stale.roles
+    come_in(User.objects.get(pk=hilda.pk), at=chicago("2026-11-26 00:01"))
+    come_in(stale, at=chicago("2026-11-25 23:59"))
+    assert now_of(hill).last_seen_on == datetime.date(2026, 11, 26)
+
+
+def test_second_factor_records_that_staff_are_in(hill, hilda, staff, branch):
+    BranchFactory(name="Elsewhere")
+    with time_machine.travel(chicago("2026-12-10 12:00"), tick=False):
+        browser = Client()
+        sign_in_by_code(browser, hilda.email)
+        page = browser.get(reverse("second_factor")).content.decode()
+        secret = page.split('<code dir="ltr">')[1].split("</code>")[0].replace(" ", "")
+        assert now_of(hill).last_seen_on is None
+        browser.post(reverse("second_factor"), {"code": app_code(secret)})
+    days = dict(Branch.objects.values_list("name", "last_seen_on"))
+    assert days == {"Hill": datetime.date(2026, 12, 10), "Harbour Main": None, "Elsewhere": None}
+
+
+def test_pin_at_a_shared_computer_records_that_staff_are_in(client, hill, hilda, sign_in, settings):
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    with time_machine.travel(chicago("2026-12-10 12:00"), tick=False):
+        desk_pins.set_pin(hilda, pin=DANIEL, at=timezone.now())
+        sign_in(client, hilda)
+        client.post(reverse("desk_computers"), {"branch": hill.pk, "name": "Front desk"})
+        client.post(reverse("lock"))
+        assert now_of(hill).last_seen_on is None
+        open_by_pin(client, hilda, DANIEL)
+    assert now_of(hill).last_seen_on == datetime.date(2026, 12, 10)
+
+
+def test_patron_who_signs_in_does_not_count(hill, patron):
+    come_in(patron, at=chicago("2026-12-10 12:00"))
+    assert now_of(hill).last_seen_on is None

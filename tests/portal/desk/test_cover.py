@@ -1,0 +1,236 @@
+"""Test that staff of one branch see the conversations of an unattended branch, and only while it is one."""
+
+import datetime
+import re
+import uuid
+
+import pytest
+import time_machine
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import AuditEvent, Branch, User
+from accounts.staff.attendance import come_in
+from portal.conversations import bulk, notes
+from portal.conversations.models import Conversation
+from portal.desk.toolbar import assignment_choices
+from tests.factories import (
+    BranchFactory,
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    StaffFactory,
+    UserFactory,
+)
+
+NOON = datetime.datetime(2026, 3, 4, 18, 30, tzinfo=datetime.UTC)
+QUEUE_QUERIES = 9
+HOUR, DAY = datetime.timedelta(hours=1), datetime.timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def clock():
+    with time_machine.travel(NOON, tick=False) as clock:
+        yield clock
+
+
+@pytest.fixture
+def hill(library, branch):
+    """Return a branch that Harbour Main covers, because nobody has been in since Monday."""
+    return BranchFactory(
+        name="Hill",
+        slug="hill",
+        covered_by=branch,
+        last_seen_on=datetime.date(2026, 3, 2),
+        unattended_from=NOON - HOUR,
+    )
+
+
+@pytest.fixture
+def hilda(hill):
+    return StaffFactory(name="Hilda", branch=hill)
+
+
+@pytest.fixture
+def conversation(hill, hilda, patron):
+    visit = HelpSessionFactory(branch=hill, staff=hilda, patron=patron)
+    conversation = ConversationFactory(
+        help_session=visit, opened_at=NOON - 30 * HOUR, promised_at=NOON - HOUR, subject="Owls"
+    )
+    MessageFactory(conversation=conversation, body="Where are the owls?", sent_at=NOON - 30 * HOUR)
+    return conversation
+
+
+def address(conversation, part=""):
+    return f"/desk/conversations/{conversation.public_id}/{part}"
+
+
+def end_cover(hilda):
+    come_in(User.objects.get(pk=hilda.pk), at=NOON)
+
+
+def opened():
+    return list(AuditEvent.objects.filter(action="opened").values_list("subject", "patron", "where"))
+
+
+def test_queue_shows_the_conversations_and_promises_of_the_covered_branch(desk, conversation, hill):
+    third = BranchFactory(name="Third", unattended_from=NOON - DAY)
+    ConversationFactory(help_session=HelpSessionFactory(branch=third), subject="Not for us")
+    page = desk.get("/desk/").content.decode()
+    assert "Owls" in page
+    assert "Overdue" in page
+    assert "Not for us" not in page
+    assert "You cover for Hill, because nobody there has opened the desk since" in page
+    assert '<option value="hill">Hill</option>' in page
+    assert "Owls" in desk.get("/desk/?branch=hill").content.decode()
+
+
+@pytest.mark.parametrize("tab", ["needs", "mine", "patron", "snoozed", "done"])
+def test_each_list_agrees_with_at_desk_of_while_covering(desk, conversation, hill, branch, staff, tab):
+    for place in (hill, branch, BranchFactory()):
+        for status in ("waiting_for_staff", "waiting_for_patron", "closed"):
+            ConversationFactory(help_session=HelpSessionFactory(branch=place), status=status)
+    statuses = {
+        "needs": ["waiting_for_staff"],
+        "mine": [],
+        "patron": ["waiting_for_patron"],
+        "snoozed": ["snoozed"],
+        "done": ["closed"],
+    }
+    at_desk = Conversation.objects.at_desk_of(User.objects.get(pk=staff.pk)).filter(status__in=statuses[tab])
+    shown = re.findall(r'data-conversation="([^"]+)"', desk.get(f"/desk/?tab={tab}").content.decode())
+    assert sorted(shown) == sorted(str(row.public_id) for row in at_desk)
+
+
+def test_covering_ends_when_somebody_of_the_branch_opens_the_desk(desk, conversation, hilda):
+    assert desk.get(address(conversation)).status_code == 200
+    end_cover(hilda)
+    assert desk.get(address(conversation)).status_code == 404
+    assert desk.get(address(conversation, "news/")).status_code == 404
+    assert desk.post(address(conversation, "take/")).status_code == 404
+    page = desk.get("/desk/").content.decode()
+    assert "Owls" not in page
+    assert "You cover for" not in page
+
+
+@pytest.mark.parametrize("when", [-HOUR, HOUR])
+def test_covering_begins_when_the_opening_day_is_over(desk, conversation, hill, when):
+    Branch.objects.filter(pk=hill.pk).update(unattended_from=NOON + when)
+    assert desk.get(address(conversation)).status_code == (200 if when < datetime.timedelta() else 404)
+
+
+def test_staff_of_other_branches_and_patrons_see_nothing_of_it(conversation, sign_in, patron, library):
+    outsider = StaffFactory(branch=BranchFactory())
+    stranger = UserFactory()
+    assert sign_in(Client(), outsider).get(address(conversation)).status_code == 404
+    assert sign_in(Client(), stranger).get(address(conversation)).status_code == 404
+    assert sign_in(Client(), stranger).get(f"/messages/{conversation.public_id}/").status_code == 404
+
+
+def test_covering_staff_answer_take_snooze_note_and_close(desk, conversation, staff):
+    typed = {
+        "client_token": str(uuid.uuid4()),
+        "sequence": "0",
+        "seen": str(conversation.messages.get().pk),
+        "body": "In the north tower.",
+        "language": "en",
+        "items-TOTAL_FORMS": "0",
+        "items-INITIAL_FORMS": "0",
+        "action": "send_take",
+    }
+    assert desk.post(address(conversation, "reply/"), typed).status_code == 302
+    row = Conversation.objects.get(pk=conversation.pk)
+    assert (row.status, row.assignee) == ("waiting_for_patron", staff)
+    note = {"client_token": str(uuid.uuid4()), "body": "Asked the ranger"}
+    assert desk.post(address(conversation, "note/"), note).status_code == 302
+    assert desk.post(address(conversation, "snooze/"), {"until": "2026-03-05"}).status_code == 302
+    assert desk.post(address(conversation, "close/")).status_code == 302
+    assert Conversation.objects.get(pk=conversation.pk).status == "closed"
+
+
+def test_conversation_taken_while_covering_stays_with_its_assignee(desk, conversation, hilda):
+    desk.post(address(conversation, "take/"))
+    end_cover(hilda)
+    assert desk.get(address(conversation)).status_code == 200
+
+
+def test_covering_staff_open_the_visit_of_a_conversation_and_no_other_visit(desk, conversation, hill):
+    other = HelpSessionFactory(branch=hill)
+    assert desk.get(f"/desk/sessions/{conversation.help_session.public_id}/").status_code == 200
+    assert desk.get(f"/desk/sessions/{other.public_id}/").status_code == 404
+
+
+def test_colleagues_of_the_covering_branch_can_be_assigned_and_mentioned(conversation, staff, branch, hilda):
+    jun, outsider = StaffFactory(name="Jun", branch=branch), StaffFactory(name="Olga")
+    colleagues, _coordinators, _branches = assignment_choices(conversation, NOON.date())
+    assert {jun, staff, hilda} <= set(colleagues)
+    assert outsider not in colleagues
+    mentioned = set(notes.may_be_mentioned(conversation))
+    assert {jun, staff, hilda} <= mentioned
+    assert outsider not in mentioned
+    seen = {conversation: conversation.desk_version}
+    done = bulk.assign_many(seen, to=jun, by=User.objects.get(pk=staff.pk), at=NOON)
+    assert done.changed == [conversation]
+
+
+def test_each_opening_is_recorded_for_the_patron(desk, conversation, patron):
+    desk.get(address(conversation), headers={"Referer": "http://testserver/desk/"})
+    desk.get(address(conversation) + "?queue=tab%3Dneeds")
+    desk.get(f"/desk/sessions/{conversation.help_session.public_id}/")
+    assert opened() == [
+        (str(conversation.public_id), patron.pk, "cover"),
+        (str(conversation.public_id), patron.pk, "cover"),
+        (str(conversation.help_session.public_id), patron.pk, "cover"),
+    ]
+
+
+def test_opening_is_recorded_even_if_nobody_keeps_the_conversation(desk, conversation):
+    Conversation.objects.filter(pk=conversation.pk).update(patron=None)
+    type(conversation.help_session).objects.filter(pk=conversation.help_session_id).update(patron=None)
+    desk.get(address(conversation))
+    desk.get(address(conversation, "news/"))
+    assert opened() == [(str(conversation.public_id), None, "cover")]
+
+
+def test_opening_of_an_own_conversation_is_not_recorded_as_covering(desk, branch, patron, hill):
+    own = ConversationFactory(help_session=HelpSessionFactory(branch=branch, patron=patron))
+    MessageFactory(conversation=own)
+    desk.get(address(own))
+    assert opened() == [(str(own.public_id), patron.pk, "")]
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_covering_costs_the_queue_one_query_more(
+    desk, hill, hilda, patron, rows, django_assert_num_queries, branch
+):
+    for _ in range(rows):
+        ConversationFactory(help_session=HelpSessionFactory(branch=hill, staff=hilda, patron=patron))
+    desk.get("/desk/")
+    Branch.objects.filter(pk=hill.pk).update(covered_by=None)
+    with django_assert_num_queries(QUEUE_QUERIES):
+        desk.get("/desk/")
+    Branch.objects.filter(pk=hill.pk).update(covered_by=branch)
+    with django_assert_num_queries(QUEUE_QUERIES + 1):
+        assert desk.get("/desk/").content.decode().count("data-conversation") == min(rows, 25)
+
+
+def test_coordinator_sees_in_the_settings_who_covers_and_since_when(
+    client, coordinator, sign_in, hill, branch
+):
+    browser = sign_in(client, coordinator)
+    url = reverse("branch_settings", args=["hill"])
+    page = browser.get(url).content.decode()
+    assert "Nobody of this branch has opened the desk since" in page
+    assert "Harbour Main covers for it." in page
+    Branch.objects.filter(pk=hill.pk).update(unattended_from=NOON + HOUR)
+    page = browser.get(url).content.decode()
+    assert "If nobody of this branch opens the desk before then, Harbour Main covers for it from" in page
+    Branch.objects.filter(pk=hill.pk).update(covered_by=None)
+    assert 'id="cover"' not in browser.get(url).content.decode()
+
+
+def test_form_offers_only_other_branches_in_use(client, coordinator, sign_in, hill, branch):
+    closed = BranchFactory(name="Old depot", closed_at=NOON)
+    page = sign_in(client, coordinator).get(reverse("branch_settings", args=["hill"]))
+    offered = page.context["form"].fields["covered_by"].queryset
+    assert (branch in offered, hill in offered, closed in offered) == (True, False, False)
