@@ -1,0 +1,151 @@
+"""Test how staff answer by keyboard, by touch and without JavaScript."""
+
+import datetime
+import re
+import uuid
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from accounts.models import Branch
+from portal.conversations import actions
+from portal.conversations.models import Conversation
+from tests.factories import HelpSessionFactory
+
+from .bars import problems
+from .conftest import DESK, PHONE
+
+pytestmark = pytest.mark.browser
+
+
+def ask(branch, staff, patron, *, number=0):
+    return actions.ask(
+        by=patron,
+        at=timezone.now() - datetime.timedelta(hours=20 - number),
+        help_session=HelpSessionFactory(
+            branch=branch, staff=staff, patron=patron, question=f"Question number {number}"
+        ),
+        body="Where is it?",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
+
+
+@pytest.fixture
+def conversation(branch, staff, patron):
+    return ask(branch, staff, patron)
+
+
+@pytest.fixture
+def ten(branch, staff, patron):
+    return [ask(branch, staff, patron, number=number) for number in range(10)]
+
+
+def path(conversation):
+    return f"/desk/conversations/{conversation.public_id}/"
+
+
+def now_of(conversation):
+    return Conversation.objects.get(pk=conversation.pk)
+
+
+def answer_by_key(page, words, key):
+    page.keyboard.press("r")
+    expect(page.locator("#id_body")).to_be_focused()
+    page.keyboard.type(words)
+    page.keyboard.press(key)
+
+
+def test_ten_conversations_are_answered_one_after_the_other_by_keyboard(ten, staff, opened, show):
+    page = show(opened(DESK), staff)
+    page.goto("/desk/")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    for number in range(len(ten)):
+        expect(page.locator("h1")).to_have_text(f"Question number {number}")
+        if number:
+            expect(page.locator("#notices")).to_contain_text(f"Question number {number - 1}")
+        answer_by_key(page, f"Answer number {number}", "Alt+4")
+    expect(page).to_have_url(re.compile("/desk/$"))
+    assert [
+        (now_of(conversation).status, conversation.messages.in_order().last().body) for conversation in ten
+    ] == [("waiting_for_patron", f"Answer number {number}") for number in range(10)]
+    # The last answer can still be taken back, also by keyboard.
+    page.keyboard.press("z")
+    expect(page.locator("h1")).to_have_text("Question number 9")
+    expect(page.locator("#id_body")).to_have_value("Answer number 9")
+    assert now_of(ten[9]).status == "waiting_for_staff"
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "is_taken", "is_counted"),
+    [
+        ("Alt+1", "waiting_for_patron", False, False),
+        ("Alt+2", "waiting_for_patron", True, False),
+        ("Alt+3", "closed", False, False),
+        ("Alt+5", "waiting_for_patron", False, True),
+    ],
+)
+def test_each_key_sends_and_one_key_takes_it_all_back(
+    conversation, staff, opened, show, key, status, is_taken, is_counted
+):
+    page = show(opened(DESK), staff)
+    page.goto(path(conversation))
+    answer_by_key(page, "On the second floor.", key)
+    expect(page.locator("#composer-says")).to_be_focused()
+    row = now_of(conversation)
+    assert (row.status, row.assignee == staff, row.logged_as is not None) == (status, is_taken, is_counted)
+    assert problems(page) == []
+    page.keyboard.press("z")
+    expect(page.locator("#id_body")).to_have_value("On the second floor.")
+    row = now_of(conversation)
+    assert (row.status, row.assignee, row.logged_as) == ("waiting_for_staff", None, None)
+
+
+def test_ctrl_and_enter_press_the_button_that_the_branch_chose(conversation, branch, staff, opened, show):
+    Branch.objects.filter(pk=branch.pk).update(send_button="close")
+    page = show(opened(DESK), staff)
+    page.goto(path(conversation))
+    answer_by_key(page, "On the second floor.", "Control+Enter")
+    expect(page.locator("#composer-says")).to_be_focused()
+    assert now_of(conversation).status == "closed"
+
+
+def test_key_of_an_answer_does_not_send_while_a_note_is_written(conversation, staff, opened, show):
+    page = show(opened(DESK), staff)
+    page.goto(path(conversation))
+    page.keyboard.press("r")
+    page.keyboard.type("Half an answer")
+    page.locator("#note-body").evaluate("field => field.closest('details').open = true")
+    page.locator("#note-body").focus()
+    page.keyboard.type("Half a note")
+    page.keyboard.press("Alt+3")
+    expect(page.locator("#note-body")).to_have_value("Half a note")
+    assert now_of(conversation).messages.count() == 1
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_closing_asks_once_whether_it_was_a_contact(conversation, staff, opened, show, javascript):
+    page = show(opened(PHONE, javascript=javascript), staff)
+    page.goto(path(conversation))
+    page.locator("#id_body").fill("On the second floor.")
+    page.locator("#send-close").click()
+    expect(page.locator("#count-question")).to_be_visible()
+    assert problems(page) == []
+    page.locator("#count-no").click()
+    expect(page.locator("#count-question")).to_have_count(0)
+    page.goto(path(conversation))
+    expect(page.locator("#count-question")).to_have_count(0)
+    row = now_of(conversation)
+    assert (row.status, row.logged_as, row.count_question) == ("closed", None, "declined")
+
+
+def test_contact_is_counted_with_one_tap_after_closing(conversation, staff, opened, show):
+    page = show(opened(PHONE), staff)
+    page.goto(path(conversation))
+    page.locator("#more > summary").click()
+    page.locator("#close-now").click()
+    page.locator("#count-yes").click()
+    expect(page.locator("#composer-says")).to_be_focused()
+    assert now_of(conversation).logged_as.question == "Where is it?"
