@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0017_plainer_labels'),
+        ('accounts', '0020_time_of_adding_a_passkey'),
     ]
 
     operations = [

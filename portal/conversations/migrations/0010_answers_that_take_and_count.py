@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('conversations', '0008_plainer_labels'),
+        ('conversations', '0009_moved_promises'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -36,6 +36,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='deskevent',
             name='kind',
-            field=models.CharField(choices=[('taken', 'taken by a staff member'), ('returned', 'returned to the person who answered'), ('assigned', 'assigned'), ('unassigned', 'unassigned'), ('released', 'unassigned because nobody answered'), ('handed_over', 'transferred to another branch'), ('snoozed', 'snoozed'), ('woken', 'snooze ended'), ('closed', 'closed before anything was written'), ('logged', 'logged as a contact'), ('erased', 'erased')], max_length=12),
+            field=models.CharField(choices=[('taken', 'taken by a staff member'), ('returned', 'returned to the person who answered'), ('assigned', 'assigned'), ('unassigned', 'unassigned'), ('released', 'unassigned because nobody answered'), ('handed_over', 'transferred to another branch'), ('snoozed', 'snoozed'), ('woken', 'snooze ended'), ('closed', 'closed before anything was written'), ('logged', 'logged as a contact'), ('rescheduled', 'promised day moved'), ('erased', 'erased')], max_length=12),
         ),
     ]
