@@ -116,13 +116,13 @@ def end_of_next_opening_day(branch, day):
 
     Every day of a branch without opening hours is open until midnight. Return None if the branch never opens.
     """
-    zone = Library.current().zone
-    start = datetime.datetime.combine(day + datetime.timedelta(days=1), datetime.time(), zone)
-    if not branch.opening_hours.exists():
+    calendar = Calendar.of(branch)
+    start = datetime.datetime.combine(day + datetime.timedelta(days=1), datetime.time(), calendar.zone)
+    if not calendar.week:
         return start + datetime.timedelta(days=1)
     first, end = None, None
-    for opens, closes in _openings(branch, start):
-        opens_on = opens.astimezone(zone).date()
+    for opens, closes in calendar.openings(start):
+        opens_on = opens.astimezone(calendar.zone).date()
         if first is not None and opens_on != first:
             break
         first, end = opens_on, closes
