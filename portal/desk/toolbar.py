@@ -45,6 +45,9 @@ def _toolbar(conversation, user, today):
     mine = assignee is not None and assignee.pk == user.pk
     away_until = None if mine else conversation.away_until
     return {
+        "covers": None
+        if mine or conversation.branch_id not in user.covered_branch_ids
+        else conversation.branch,
         "mine": mine,
         "whose": _("You") if mine else assignee.display_name if assignee else "",
         "away_until": away_until,

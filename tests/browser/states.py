@@ -31,6 +31,7 @@ from recommendations.actions import record_verdict
 from recommendations.models import Holding, QuestionType, Topic
 from tests.factories import (
     AbsenceFactory,
+    BranchFactory,
     ChildFactory,
     ConversationFactory,
     ErasureFactory,
@@ -208,6 +209,14 @@ def build(branch, staff, patron, words):
         attach_to(said, photograph(size=(60, 2000)), photograph(), pdf_file(f"{words.message}.pdf"))
     closed = conversation(kept, status=Conversation.Status.CLOSED)
     conversations.close(answered_twin := conversation(kept), by=patron, side="patron", at=timezone.now())
+    uncounted = conversation(kept, status=Conversation.Status.CLOSED)
+    Conversation.objects.filter(pk=uncounted.pk).update(count_question="asked")
+    unattended = BranchFactory(
+        name=words.helper,
+        covered_by=branch,
+        last_seen_on=timezone.localdate() - datetime.timedelta(days=3),
+        unattended_from=now - datetime.timedelta(days=1),
+    )
     older = [
         session(patron=patron, kept_at=now, days_ago=3 + n, question_type=QuestionType.READERS_ADVISORY)
         for n in range(24)
@@ -381,6 +390,14 @@ def build(branch, staff, patron, words):
         page.locator("#reply-form [name=seen]").evaluate("field => field.value = 0")
         answer_at_desk(page)
         page.locator("#newer").wait_for()
+
+    def taken(page):
+        row = Conversation.objects.filter(pk=waiting.pk)
+        row.update(assignee=absence.cover, assigned_at=timezone.now())
+        page.locator("#id_body").fill(words.message)
+        page.locator("#send-take").click()
+        page.locator("#taken-meanwhile").wait_for()
+        row.update(assignee=None, assigned_at=None)
 
     def asked_to_discard(page):
         page.locator("#discard").click()
@@ -777,6 +794,8 @@ def build(branch, staff, patron, words):
         State("desk-conversation-assign", f"/desk/conversations/{waiting.public_id}/", assign_menu),
         State("desk-conversation-error", f"/desk/conversations/{long.public_id}/", empty()),
         State("desk-conversation-stopped", f"/desk/conversations/{long.public_id}/", stopped),
+        State("desk-conversation-taken", f"/desk/conversations/{waiting.public_id}/", taken),
+        State("desk-conversation-count", f"/desk/conversations/{uncounted.public_id}/"),
         State("desk-conversation-discard", f"/desk/conversations/{long.public_id}/", asked_to_discard),
         State("desk-conversation-held", f"/desk/conversations/{long.public_id}/", held),
         State("desk-conversation-files", f"/desk/conversations/{answered.public_id}/", add_files),
@@ -820,6 +839,7 @@ def build(branch, staff, patron, words):
         State("desk-library", "/desk/settings/library/"),
         State("desk-branch", f"/desk/settings/branches/of/{branch.slug}/"),
         State("desk-promises", f"/desk/settings/branches/of/{branch.slug}/", move_promises),
+        State("desk-branch-covered", f"/desk/settings/branches/of/{unattended.slug}/"),
         State("desk-topics", f"/desk/settings/topics/?topic={topic.pk}"),
         State("desk-colleagues", "/desk/settings/people/"),
         State("desk-invite-error", "/desk/settings/people/invite/", empty("email", "#send-invitation")),
