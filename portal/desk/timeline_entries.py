@@ -161,6 +161,8 @@ def _desk_event_in_words(event):
             if event.was_id
             else _("%(by)s took this conversation")
         )
+    elif event.kind == kind.RETURNED:
+        words = _("Assigned to %(to)s, who had answered before")
     elif event.kind == kind.ASSIGNED and not event.was_id:
         words = _("%(by)s assigned this conversation to %(to)s")
     elif event.kind == kind.ASSIGNED:

@@ -8,7 +8,7 @@ import pytest
 import time_machine
 
 from accounts.models import Branch
-from portal.conversations import desk_actions
+from portal.conversations import actions, desk_actions
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
 from tests.factories import (
@@ -208,6 +208,23 @@ def test_taking_back_undoes_take_and_close_and_count(desk, conversation):
             1,
         )
     assert HelpSession.objects.get() == conversation.help_session
+
+
+def test_timeline_says_why_a_conversation_came_back_to_its_writer(desk, conversation, branch, staff, patron):
+    Branch.objects.filter(pk=branch.pk).update(back_to_writer=True)
+    desk.post(address(conversation, "reply/"), fields(conversation, "send"))
+    actions.reply(
+        now_of(conversation),
+        by=patron,
+        side="patron",
+        at=NOON + HOUR,
+        body="Thanks, and the other one?",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
+    page = desk.get(address(conversation)).content.decode()
+    assert f"Assigned to {staff.name}, who had answered before" in page
+    assert "as a contact" not in re.findall(r'<ol class="conversation".*?</ol>', page, re.DOTALL)[0]
 
 
 # Send and next
