@@ -90,6 +90,9 @@ class _PageTexts(HTMLParser):
             self.texts[-1] += data
 
     def _end_text(self, tag):
+        # A word can continue after a <wbr>.
+        if tag == "wbr":
+            return
         self.texts[-1] += " "
         if tag not in INLINE:
             self.texts.append("")
