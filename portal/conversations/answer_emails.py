@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from accounts.sign_in.email_addresses import confirmed_address
 from portal.notifications.actions import notify, withdraw
+from portal.notifications.models import Notification
 from portal.prepared import prepared
 
 from .models import Conversation, Message
@@ -82,6 +83,20 @@ def withdraw_announcements_to(person, conversations):
     )
     own_and_shared = [own_id for mail_id in mail_ids for own_id in (mail_id, _for_adult(mail_id))]
     withdraw(own_and_shared, recipient=person)
+
+
+def delete_announcements(conversations):
+    """Delete all emails about answers in these conversations, except those that a worker is sending now.
+
+    Call this if the conversations must no longer be linked to a name or an address.
+    """
+    mail_ids = Message.objects.filter(conversation__in=conversations).exclude(mail_id="")
+    own_and_shared = [
+        own_id
+        for mail_id in mail_ids.values_list("mail_id", flat=True)
+        for own_id in (mail_id, _for_adult(mail_id))
+    ]
+    Notification.objects.filter(message_id__in=own_and_shared, leased_until=None).delete()
 
 
 def _for_adult(mail_id):

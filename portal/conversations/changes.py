@@ -76,10 +76,10 @@ def moment_of_change(conversation, at):
 def lock_owned(row):
     """Lock the row of a help session or recommendation, and return the row as it is now.
 
-    Raises Erased if the patron of the row was erased after the caller read the row.
+    Raises Erased if the row was deleted, or if it has lost its patron, after the caller read the row.
     """
-    now = type(row).objects.select_for_update(no_key=True).get(pk=row.pk)
-    if row.patron_id is not None and now.patron_id is None:
+    now = type(row).objects.select_for_update(no_key=True).filter(pk=row.pk).first()
+    if now is None or (row.patron_id is not None and now.patron_id is None):
         raise Erased
     return now
 

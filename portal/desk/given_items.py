@@ -31,7 +31,7 @@ def given_in(conversation, timeline):
         conversation=conversation.pk,
         since=timeline.begins or timezone.now(),
         session=session,
-        own=0 if session else conversation.recommendation_id or 0,
+        own=conversation.recommendation_id or 0,
     )
     by_message, before = defaultdict(list), []
     for recommendation in with_verdict_labels(each_once(rows)):
@@ -56,7 +56,9 @@ def _given(conversation, since, session, own):
         .values("recommendation")
     )
     in_session = (
-        SessionRecommendation.objects.filter(help_session=session).order_by().values("recommendation")
+        SessionRecommendation.objects.filter(help_session=session, removed_at=None)
+        .order_by()
+        .values("recommendation")
     )
     of_conversation = Recommendation.objects.filter(pk=own).order_by().values("pk")
     given = Recommendation.objects.filter(pk__in=in_messages.union(in_session, of_conversation))

@@ -54,6 +54,7 @@ def _newest_given(patron, conversation, session, own):
     fields = "starred", "verdict", "question_type", "why", "comment", "recommended_at"
     return (
         Recommendation.objects.filter(patron=patron)
+        .exclude(sessionrecommendation__removed_at__isnull=False)
         .exclude(here)
         .exclude(quiet)
         .select_related("item", "branch")

@@ -3,7 +3,7 @@
 from django.db.models import ProtectedError
 
 from accounts import audit
-from accounts.models import User
+from accounts.models import Library, User
 from accounts.staff_actions import staff_action
 from recommendations.chosen_items import recommend_chosen
 from recommendations.models import QuestionType
@@ -127,7 +127,7 @@ def _record(
     else:
         help_session, created = get_or_create_session(token, by=by, at=at, **fields)
     if not created:
-        if help_session.status == HelpSession.Status.RECORDED:
+        if help_session.status != HelpSession.Status.UNFINISHED:
             return help_session, False
         _finish(help_session, fields)
     if note:
@@ -186,8 +186,28 @@ def tally(*, by, at, branch, service_point=""):
 
 @staff_action
 def undo_tally(help_session, *, by, at):
-    """Delete a tally that the same staff member made."""
-    HelpSession.objects.filter(pk=help_session.pk, status=HelpSession.Status.TALLY, staff=by).delete()
+    """Delete a tally that the same staff member made today."""
+    tallies_of(by, at).filter(pk=help_session.pk).delete()
+
+
+@staff_action
+def take_back_tally(*, by, at, count):
+    """Delete the latest tally that this staff member made today. Return whether a tally was deleted.
+
+    `count` is the number of tallies on the page. If the number has changed, nothing is deleted. So a form
+    that is sent twice takes back one tally.
+    """
+    tallies = list(tallies_of(by, at).select_for_update().order_by("created_at", "pk"))
+    if not tallies or len(tallies) != count:
+        return False
+    tallies[-1].delete()
+    return True
+
+
+def tallies_of(person, at):
+    """Return the tallies that this staff member made on the day of `at`."""
+    today = Library.current().today(at)
+    return HelpSession.objects.filter(staff=person, status=HelpSession.Status.TALLY, happened_on=today)
 
 
 def answer_outcome(help_session, *, at, found=None, satisfaction=None):

@@ -3,6 +3,8 @@
 import datetime
 import uuid
 
+from django.db.models import Q
+
 from accounts.models import LibraryCard
 from recommendations.models import Recommendation
 
@@ -58,6 +60,19 @@ def forget(sessions, *, on, zone):
     ClaimCode.objects.filter(help_session__in=sessions).update(
         state=ClaimCode.State.FORGOTTEN, help_session=None, made_by=None
     )
+    _delete_what_is_not_counted(sessions)
+
+
+def _delete_what_is_not_counted(sessions):
+    """Delete the items that staff removed from these sessions, and the sessions that others replaced."""
+    replaced = HelpSession.objects.filter(
+        pk__in=[session.pk for session in sessions], status=HelpSession.Status.REPLACED
+    )
+    removed = Q(
+        sessionrecommendation__removed_at__isnull=False, sessionrecommendation__help_session__in=sessions
+    )
+    Recommendation.objects.filter(removed | Q(sessionrecommendation__help_session__in=replaced)).delete()
+    replaced.delete()
 
 
 def forget_words(help_session):

@@ -61,9 +61,9 @@ def hand_over(help_session, *, by, at, base_url, to_address=""):
     Raises Forgotten, OnPaperOnly and AlreadyKept. Also raises QuietSession if the session is quiet and
     `to_address` is set.
     """
+    help_session = _lock_if_open(help_session)
     if to_address and help_session.quiet:
         raise QuietSession
-    help_session = _lock_if_open(help_session)
     code = make_code(help_session, by=by, at=at)
     if to_address:
         email_code(help_session, code, to_address=to_address, at=at, base_url=base_url)
@@ -156,10 +156,13 @@ def attach_code_card(help_session, *, code, by, at):
 def _lock_if_open(help_session):
     """Lock the session's row and return the session, if the session can get a new code.
 
-    Raises AlreadyKept if nobody else can keep the session. Also raises Forgotten and OnPaperOnly.
+    Raises AlreadyKept if nobody else can keep the session. Also raises Forgotten and OnPaperOnly. A session
+    that staff have deleted or replaced counts as forgotten.
     """
-    help_session = HelpSession.objects.select_for_update(of=("self",)).get(pk=help_session.pk)
-    if help_session.forgotten_on:
+    help_session = HelpSession.objects.select_for_update(of=("self",)).filter(pk=help_session.pk).first()
+    if help_session is None or help_session.forgotten_on:
+        raise Forgotten
+    if help_session.status == HelpSession.Status.REPLACED:
         raise Forgotten
     if help_session.is_on_paper_only:
         raise OnPaperOnly

@@ -71,6 +71,8 @@ class HelpSession(models.Model):
         UNFINISHED = "unfinished", _("not finished yet")
         RECORDED = "recorded", _("recorded")
         TALLY = "tally", _("tally")
+        # A wrong patron had kept this session. Another session replaced it, so figures don't count this one.
+        REPLACED = "replaced", _("replaced")
 
     class Mode(models.TextChoices):
         IN_PERSON = "in_person", _("in person")
@@ -173,6 +175,9 @@ class HelpSession(models.Model):
     answered_at = models.DateTimeField(
         null=True, blank=True, help_text="when the patron last answered `found` or `satisfaction`"
     )
+    corrected_on = models.DateField(
+        null=True, blank=True, help_text="when staff last changed what the patron may have read"
+    )
     forgotten_on = models.DateField(
         null=True,
         blank=True,
@@ -190,7 +195,8 @@ class HelpSession(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(status__in=["unfinished", "recorded", "tally"]), name="known_session_status"
+                condition=Q(status__in=["unfinished", "recorded", "tally", "replaced"]),
+                name="known_session_status",
             ),
             models.CheckConstraint(condition=Q(hour__lte=23), name="hour_is_0_to_23"),
             models.CheckConstraint(
@@ -291,6 +297,10 @@ class SessionRecommendation(models.Model):
         Recommendation, on_delete=models.CASCADE, related_name="+", related_query_name="sessionrecommendation"
     )
     position = models.PositiveSmallIntegerField(default=0)
+    removed_at = models.DateTimeField(
+        null=True, blank=True, help_text="when staff removed the item, if its verdict or conversation stays"
+    )
+    is_dismissed = models.BooleanField(default=False, help_text="the patron no longer sees the removed item")
 
     class Meta:
         ordering = ["position", "pk"]

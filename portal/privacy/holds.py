@@ -18,7 +18,7 @@ from portal.text import uuid_or_none
 from recommendations.models import Recommendation
 
 from .locks import lock_rows
-from .models import LegalHold
+from .models import Correction, LegalHold
 
 FIELD = {User: "person", HelpSession: "help_session", Conversation: "conversation"}
 NOTHING = Q(pk__in=[])
@@ -60,6 +60,13 @@ def lift(legal_hold, *, by, at):
         audit.record("lifted_hold", legal_hold, by=by, at=at)
         for copied in LegalHold.objects.filter(comes_from=legal_hold, lifted_at=None).order_by("pk"):
             lift(copied, by=by, at=at)
+        forget_old_words()
+
+
+def forget_old_words():
+    """Delete the old words of corrected help sessions that no legal hold covers."""
+    unheld = HelpSession.objects.exclude(held_sessions())
+    Correction.objects.exclude(old_words={}).filter(help_session__in=unheld).update(old_words={})
 
 
 def copy_holds(person, record, *, at):

@@ -1,4 +1,4 @@
-"""Models for legal holds, for merges that can be undone, for exports and for receipts of erasures."""
+"""Models for legal holds, corrections, merges that can be undone, exports and receipts of erasures."""
 
 import datetime
 import uuid
@@ -92,6 +92,29 @@ class LegalHold(models.Model):
     def record(self):
         """Return the held record, or None after the hold was lifted."""
         return getattr(self, self.kind)
+
+
+class Correction(models.Model):
+    """A correction of a help session: which fields a staff member changed, and when.
+
+    The old words are kept only while the help session is under a legal hold.
+    """
+
+    help_session = models.ForeignKey(HelpSession, on_delete=models.CASCADE, related_name="corrections")
+    by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    at = models.DateTimeField()
+    fields = models.JSONField(
+        help_text="the names of the changed fields, see portal.privacy.corrected_fields"
+    )
+    old_words = models.JSONField(
+        default=dict, help_text="{name of a field: its value before}, only under a legal hold"
+    )
+
+    class Meta:
+        ordering = ["at", "pk"]
+
+    def __str__(self):
+        return f"correction of {self.help_session_id}"
 
 
 class MergedRecords(models.Model):

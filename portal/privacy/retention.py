@@ -26,7 +26,7 @@ from recommendations.models import Recommendation
 
 from . import holds, sharing
 from .locks import lock_rows
-from .models import LegalHold
+from .models import Correction, LegalHold
 
 BATCH = 50
 EVENTS_PER_BATCH = 1000
@@ -70,6 +70,7 @@ def forget(*, at, seconds=None):
     If `seconds` is set, begin no new batch after this many seconds.
     """
     began, done = time.monotonic(), 0
+    holds.forget_old_words()
     for find, forget_some, size in (
         (due_sharing, _end_some_sharing, BATCH),
         (due_sessions, _forget_some_sessions, BATCH),
@@ -126,7 +127,7 @@ def due_sessions(at):
         .filter(
             not_kept | kept | kept_by_the_adult_alone,
             forgotten_on=None,
-            status__in=[Status.RECORDED, Status.TALLY],
+            status__in=[Status.RECORDED, Status.TALLY, Status.REPLACED],
         )
         .exclude(Exists(open_conversations))
         .exclude(holds.held_sessions())
@@ -206,6 +207,7 @@ def _forget_some_sessions(keys, at):
     library = Library.current()
     forget_recommendations(_recommendations(sessions, conversations), library.zone)
     _remove(conversations)
+    Correction.objects.filter(help_session__in=sessions).delete()
     forgetting.forget(sessions, on=library.today(at), zone=library.zone)
     return len(sessions)
 

@@ -11,6 +11,8 @@ from .quarters import Quarter
 
 # Tallied contacts have no question type. They are counted under this name instead.
 TALLIES = "tally"
+# The visit of a wrong patron is not counted, because another visit replaced it.
+NOT_COUNTED = [HelpSession.Status.UNFINISHED, HelpSession.Status.REPLACED]
 
 
 def contacts(quarter):
@@ -57,14 +59,14 @@ def outcomes(quarter):
 
 def first_quarter():
     """Return the quarter of the first help session, or None if there is no help session."""
-    sessions = HelpSession.objects.exclude(status=HelpSession.Status.UNFINISHED).order_by("happened_on")
+    sessions = HelpSession.objects.exclude(status__in=NOT_COUNTED).order_by("happened_on")
     day = sessions.values_list("happened_on", flat=True).first()
     return day and Quarter.of(day)
 
 
 def _sessions(quarter):
     sessions = HelpSession.objects.filter(happened_on__range=(quarter.first_day, quarter.last_day))
-    return sessions.exclude(status=HelpSession.Status.UNFINISHED)
+    return sessions.exclude(status__in=NOT_COUNTED)
 
 
 def _in_order(counters, choices):

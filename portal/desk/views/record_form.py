@@ -16,6 +16,8 @@ from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page
 from portal.text import uuid_or_none
 
+Status = HelpSession.Status
+
 
 def record_form(request, **kwargs):
     """Return a RecordForm for this staff member. `kwargs` are further arguments, such as `data`."""
@@ -55,12 +57,12 @@ def record_page(request, form, picker, *, draft=None, warned=False, recipient=No
 def draft_with(request, token):
     """Return the session that was saved or recorded by the form with this token, or None.
 
-    Raises Http404 if the session belongs to someone else, or is a tally.
+    Raises Http404 if the session belongs to someone else, is a tally, or was replaced.
     """
     if not HelpSession.objects.filter(public_id=token).exists():
         return None
     draft = HelpSession.objects.at_desk_of(request.user).filter(public_id=token).first()
-    if draft is None or draft.status == HelpSession.Status.TALLY:
+    if draft is None or draft.status not in {Status.UNFINISHED, Status.RECORDED}:
         raise Http404
     return draft
 

@@ -144,7 +144,9 @@ def _slip_page(request, help_session, form=None, card_form=None, *, status=200):
     code, paper_language = codes[0] if codes else "", slips.paper_language(help_session)
     with override(paper_language):
         code_context = slips.code_context(code) if code else {}
-    recommendations = Recommendation.objects.filter(sessionrecommendation__help_session=help_session)
+    recommendations = Recommendation.objects.filter(
+        sessionrecommendation__help_session=help_session, sessionrecommendation__removed_at=None
+    )
     recommendations = list(recommendations.order_by("sessionrecommendation__position", "pk").for_page())
     context = {
         "help_session": help_session,

@@ -1,0 +1,108 @@
+"""The fields of a help session that a correction can change, with their labels and their values in words."""
+
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Library
+from portal.helpsessions.models import HelpSession, SessionRecommendation
+
+# The columns of HelpSession that the record form fills in.
+COLUMNS = (
+    *("question", "summary", "quiet", "with_child", "mode", "question_type", "topic", "read_level"),
+    *("minutes", "people", "language", "happened_on", "hour", "branch"),
+)
+LABELS = {
+    "question": _("question"),
+    "summary": _("summary for the patron"),
+    "quiet": _("quiet session"),
+    "with_child": _("with a child"),
+    "mode": _("mode"),
+    "question_type": _("question type"),
+    "topic": _("topic"),
+    "read_level": _("READ level"),
+    "minutes": _("minutes"),
+    "people": _("people"),
+    "language": _("language of the patron"),
+    "happened_on": _("day"),
+    "hour": _("hour"),
+    "branch": _("branch"),
+    "items": _("items"),
+    "item_order": _("order of the items"),
+    "reasons": _("reasons"),
+    "starred": _("which items the patron is asked about"),
+    "note": _("private note"),
+    "patron": _("patron"),
+}
+# A change of these fields is a change of what the patron may have read.
+PATRON_READS = {
+    "question",
+    "summary",
+    "quiet",
+    "mode",
+    "happened_on",
+    "branch",
+    "items",
+    "item_order",
+    "reasons",
+}
+
+
+def links_of(help_session):
+    """Return the links to the items of the help session, in order. Items that staff removed are left out."""
+    links = SessionRecommendation.objects.filter(help_session=help_session, removed_at=None)
+    return list(links.select_related("recommendation__item"))
+
+
+def values_of(help_session):
+    """Return {name of a field: value} for all fields in LABELS. The values can be compared."""
+    links = links_of(help_session)
+    rows = [link.recommendation for link in links]
+    people = [help_session.patron, help_session.shared_with]
+    return {
+        **{name: getattr(help_session, name) for name in COLUMNS},
+        "items": {row.item_id: str(row.item) for row in rows},
+        "item_order": [row.item_id for row in rows],
+        "reasons": {row.item_id: row.reason for row in rows},
+        "starred": {row.item_id: row.starred for row in rows},
+        "note": help_session.note.body if hasattr(help_session, "note") else "",
+        "patron": [f"{person.display_name} ({person.public_id})" for person in people if person],
+    }
+
+
+def changed_fields(before, after):
+    """Return the names of the fields that differ, in the order of LABELS.
+
+    For items that are new or were removed, only "items" is returned, and not also their order or reasons.
+    """
+    both = before["items"].keys() & after["items"].keys()
+
+    def of_both(values, name):
+        if name == "item_order":
+            return [item for item in values[name] if item in both]
+        if name in {"reasons", "starred"}:
+            return {item: values[name][item] for item in both}
+        if name == "items":
+            return values[name].keys()
+        return values[name]
+
+    return [name for name in LABELS if of_both(before, name) != of_both(after, name)]
+
+
+def in_words(values, names):
+    """Return {name: text} for these fields, as they are kept under a legal hold."""
+    words = {}
+    for name in names:
+        value = values[name]
+        if name in {"items", "item_order"}:
+            value = "\n".join(
+                f"{title}: {values['reasons'][item]}" for item, title in values["items"].items()
+            )
+        elif name in {"reasons", "starred"}:
+            value = "\n".join(f"{values['items'][item]}: {said}" for item, said in value.items())
+        elif name == "patron":
+            value = "\n".join(value)
+        elif name == "with_child":
+            value = dict(Library.Children.choices).get(value, "")
+        elif choices := HelpSession._meta.get_field(name).choices if name in COLUMNS else None:
+            value = dict(choices).get(value, value)
+        words[name] = "" if value is None else str(value)
+    return words

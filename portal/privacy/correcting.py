@@ -1,0 +1,152 @@
+"""Correct a recorded help session: its fields, its items and its private note.
+
+This module belongs to `privacy`, because the words before the correction are kept under a legal hold, and
+because a session that becomes quiet loses its name, emails, list entries and drafts (decision 15).
+
+The locks are taken in the same order as everywhere: roles, help session, recommendations, conversations.
+"""
+
+from accounts import audit
+from accounts.models import Library
+from accounts.staff_actions import staff_action
+from portal.conversations.models import Conversation
+from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote, SessionRecommendation
+from recommendations.chosen_items import recommend_chosen
+from recommendations.models import Recommendation
+
+from . import correction_emails, unlinking
+from .corrected_fields import PATRON_READS, changed_fields, in_words, links_of, values_of
+from .holds import held
+from .models import Correction
+from .session_lock import lock_session
+
+
+class CorrectedMeanwhile(Exception):
+    """Another correction was saved after the staff member opened the form, so nothing was saved."""
+
+
+class InAnAccount(Exception):
+    """The visit can't be with a child in this way, because of the people who have it in their accounts."""
+
+
+@staff_action
+def correct(help_session, *, by, at, version, items, note, email=False, **columns):
+    """Change the help session to these values, and return (names of the changed fields, whether emailed).
+
+    `columns` is {name: value} for corrected_fields.COLUMNS. `items` are ChosenItems in order. An item that
+    the session has already keeps the row of its recommendation. `version` is the number of corrections when the
+    form was shown. If `email` is true, the people who have the visit get an email, but only if they can read
+    what changed. Raises Gone, CorrectedMeanwhile and InAnAccount.
+    """
+    help_session, conversations = lock_session(help_session)
+    if Correction.objects.filter(help_session=help_session).count() != version:
+        raise CorrectedMeanwhile
+    before, is_held = values_of(help_session), held(help_session)
+    becomes_quiet = columns["quiet"] and not help_session.quiet
+    _check_child(help_session, columns)
+    if columns["branch"] != help_session.branch:
+        help_session.service_point = ""
+    for name, value in columns.items():
+        setattr(help_session, name, value)
+    if becomes_quiet:
+        unlinking.make_quiet(help_session, conversations, is_held=is_held, at=at)
+    help_session.save()
+    if help_session.is_on_paper_only:
+        help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.REVOKED)
+    _save_items(help_session, items, is_held=is_held, by=by, at=at)
+    _save_note(help_session, note, by=by, at=at)
+    help_session = HelpSession.objects.get(pk=help_session.pk)
+    changed = changed_fields(before, values_of(help_session))
+    if not changed:
+        return [], False
+    Correction.objects.create(
+        help_session=help_session,
+        by=by,
+        at=at,
+        fields=changed,
+        old_words=in_words(before, changed) if is_held else {},
+    )
+    audit.record("corrected", help_session, by=by, at=at)
+    if not PATRON_READS & set(changed):
+        return changed, False
+    if help_session.handed_over_at or help_session.kept_at:
+        help_session.corrected_on = Library.current().today(at)
+        help_session.save(update_fields=["corrected_on"])
+    return changed, email and correction_emails.send(help_session, version=version + 1, at=at)
+
+
+def _check_child(help_session, columns):
+    """Raise InAnAccount if people have the visit who could not have it with the new value of `with_child`."""
+    with_child = columns["with_child"]
+    if columns["quiet"] or with_child == help_session.with_child:
+        return
+    patron, is_shared = help_session.patron, with_child == Library.Children.SHARED
+    if (
+        (patron and with_child == Library.Children.PAPER)
+        or (patron and is_shared and not patron.is_child)
+        or (help_session.shared_with_id and not is_shared)
+    ):
+        raise InAnAccount
+
+
+def _save_items(help_session, items, *, is_held, by, at):
+    """Save the items in this order. Keep the recommendation of an item that the session has already."""
+    links = {}
+    for link in help_session.recommendation_links.select_related("recommendation").order_by("-removed_at"):
+        links[link.recommendation.item_id] = link
+    new = []
+    for position, row in enumerate(items):
+        link = links.pop(row.item.pk, None) if row.item else None
+        if link is None:
+            new.append((position, row))
+            continue
+        link.position, link.removed_at, link.is_dismissed = position, None, False
+        link.save(update_fields=["position", "removed_at", "is_dismissed"])
+        link.recommendation.reason, link.recommendation.starred = row.reason, row.starred
+        link.recommendation.save(update_fields=["reason", "starred"])
+    for link in links.values():
+        if link.removed_at is None:
+            _remove_item(link, is_held=is_held, at=at)
+    about = {
+        "branch": help_session.branch,
+        "topic": help_session.topic,
+        "question_type": help_session.question_type,
+    }
+    added = recommend_chosen([row for _, row in new], by=by, at=at, patron=help_session.patron, **about)
+    SessionRecommendation.objects.bulk_create(
+        SessionRecommendation(help_session=help_session, recommendation=recommendation, position=position)
+        for (position, _), recommendation in zip(new, added, strict=True)
+    )
+    Recommendation.objects.filter(pk__in=[link.recommendation_id for link in links_of(help_session)]).update(
+        **about
+    )
+
+
+def _remove_item(link, *, is_held, at):
+    """Remove an item from the session.
+
+    Its recommendation stays if it has a verdict or a conversation, or if the law forbids deleting it. The
+    patron sees only a verdict.
+    """
+    recommendation = link.recommendation
+    is_discussed = Conversation.objects.filter(recommendation=recommendation).exists()
+    if not (recommendation.verdict or is_discussed or is_held):
+        recommendation.delete()
+        return
+    link.removed_at, link.is_dismissed = at, not recommendation.verdict
+    link.save(update_fields=["removed_at", "is_dismissed"])
+    # Nobody asks about an item without a star.
+    recommendation.reason, recommendation.starred = "", False
+    recommendation.save(update_fields=["reason", "starred"])
+
+
+def _save_note(help_session, body, *, by, at):
+    note = SessionNote.objects.filter(help_session=help_session).first()
+    if body == (note.body if note else ""):
+        return
+    if not body:
+        note.delete()
+    else:
+        SessionNote.objects.update_or_create(
+            help_session=help_session, defaults={"body": body, "author": by, "written_at": at}
+        )

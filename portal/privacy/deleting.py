@@ -1,0 +1,80 @@
+"""Delete a help session that staff recorded by mistake, while no patron has a part in it."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from accounts import audit
+from accounts.staff_actions import staff_action
+from portal.conversations.changes import Erased, lock_conversation, save
+from portal.conversations.models import Conversation
+from portal.helpsessions.models import ClaimCode
+from recommendations.models import Recommendation
+
+from .holds import HeldByLaw, held
+from .models import Correction
+from .session_lock import lock_session
+
+
+class Why(models.TextChoices):
+    """Why staff can't delete a help session. The labels are for the page that asks before deleting."""
+
+    KEPT = "kept", _("The visit is or was in a patron's account.")
+    WRITTEN = "written", _("A conversation about this visit has begun.")
+    VERDICT = "verdict", _("The patron has said how an item worked out.")
+    ANSWERED = "answered", _("The patron has answered the questions about the visit.")
+
+
+class MustStay(Exception):
+    """A patron has a part in the help session. `why` is the Why."""
+
+    def __init__(self, why):
+        self.why = why
+
+
+@staff_action
+def delete(help_session, *, by, at):
+    """Delete the help session with its items, note, codes and history. Items in patrons' lists stay there.
+
+    Raises Gone, MustStay and HeldByLaw.
+    """
+    help_session, _conversations = lock_session(help_session)
+    if why := why_it_must_stay(help_session):
+        raise MustStay(why)
+    if held(help_session):
+        raise HeldByLaw
+    for contact in Conversation.objects.filter(logged_as=help_session).order_by("branch", "pk"):
+        _uncount(contact, at)
+    Recommendation.objects.filter(sessionrecommendation__help_session=help_session).delete()
+    # A patron who types the code then reads that the visit was deleted.
+    ClaimCode.objects.filter(help_session=help_session).update(
+        state=ClaimCode.State.FORGOTTEN, help_session=None, made_by=None
+    )
+    audit.record("deleted", help_session, by=by, at=at)
+    help_session.delete()
+
+
+def why_it_must_stay(help_session):
+    """Return why the help session can't be deleted, as a Why, or None if it can be deleted.
+
+    A legal hold is not checked here.
+    """
+    corrections = Correction.objects.filter(help_session=help_session).values_list("fields", flat=True)
+    was_kept = any("patron" in fields for fields in corrections)
+    if help_session.patron_id or help_session.shared_with_id or help_session.kept_at or was_kept:
+        return Why.KEPT
+    if Conversation.objects.filter(help_session=help_session).exists():
+        return Why.WRITTEN
+    given = Recommendation.objects.filter(sessionrecommendation__help_session=help_session)
+    if given.exclude(verdict="").exists():
+        return Why.VERDICT
+    return Why.ANSWERED if help_session.answered_at else None
+
+
+def _uncount(conversation, at):
+    """Let staff log the conversation as a contact again."""
+    try:
+        conversation = lock_conversation(conversation, at)
+    except Erased:
+        return
+    conversation.logged_as = None
+    save(conversation)

@@ -1,0 +1,39 @@
+"""Lock a help session with everything that a correction or a deletion can change."""
+
+from portal.conversations.changes import lock_recommendations
+from portal.conversations.models import Conversation
+from portal.helpsessions.models import HelpSession, SessionRecommendation
+from recommendations.models import Recommendation
+
+from .locks import lock_rows
+
+
+class Gone(Exception):
+    """The help session was deleted, forgotten or replaced after the staff member opened the page."""
+
+
+def lock_session(help_session):
+    """Lock a recorded help session with its items and conversations.
+
+    Return (the help session as it is now, its conversations). Raises Gone.
+    """
+    # This lock lets other transactions add rows that point to the session. So a verdict that begins a
+    # conversation doesn't wait for this transaction, while this transaction waits for the verdict.
+    rows = HelpSession.objects.select_for_update(no_key=True).recorded()
+    help_session = rows.filter(pk=help_session.pk, forgotten_on=None).first()
+    if help_session is None:
+        raise Gone
+    lock_recommendations(recommendations_of(help_session))
+    conversations = Conversation.objects.filter(help_session=help_session)
+    lock_rows(conversations)
+    return help_session, conversations
+
+
+def recommendations_of(help_session):
+    """Return the recommendations in the help session and in its conversations."""
+    in_session = SessionRecommendation.objects.filter(help_session=help_session)
+    in_answers = Recommendation.objects.filter(
+        messagerecommendation__message__conversation__help_session=help_session
+    )
+    keys = in_session.order_by().values_list("recommendation", flat=True)
+    return Recommendation.objects.filter(pk__in=list(keys.union(in_answers.order_by().values_list("pk"))))

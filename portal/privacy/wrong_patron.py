@@ -1,0 +1,74 @@
+"""Remove a wrong patron from a visit, and make a new visit for the right one (decision 15)."""
+
+from accounts import audit
+from accounts.staff_actions import staff_action
+from portal.conversations import actions as conversations_actions
+from portal.conversations.models import Conversation, Side
+from portal.helpsessions import handover
+from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote, SessionRecommendation
+from recommendations.models import Recommendation
+
+from . import unlinking
+from .corrected_fields import COLUMNS, links_of
+from .session_lock import lock_session
+
+
+class NotThePatron(Exception):
+    """The person doesn't have this visit in their account any more."""
+
+
+@staff_action
+def remove_wrong_patron(help_session, person, *, by, at):
+    """Remove the visit from the account of a wrong patron, and return (a new visit, its code).
+
+    The patron and an adult who shares the visit lose all access to it. The new visit has what staff recorded,
+    without the answers, verdicts and conversations of the wrong patron. The old visit stays at the desk until
+    its time is over, but isn't counted. Raises Gone and NotThePatron.
+    """
+    help_session, conversations = lock_session(help_session)
+    if help_session.patron_id != person.pk:
+        raise NotThePatron
+    right = _copy(help_session, at=at)
+    unlinking.unlink_wrong_patron(help_session, conversations, at=at)
+    help_session.status = HelpSession.Status.REPLACED
+    help_session.save()
+    help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.REVOKED)
+    # Nobody can read an answer any more, so the conversations must not wait in the queue.
+    open_ones = conversations.filter(status__in=Conversation.OPEN, merged_into=None)
+    for conversation in open_ones.order_by("branch", "pk"):
+        conversations_actions.close(conversation, by=by, side=Side.STAFF, at=at)
+    audit.record("removed_patron", help_session, by=by, patron=person, at=at)
+    audit.record("recorded", right, by=by, at=at)
+    return right, handover.make_code(right, by=by, at=at)
+
+
+def _copy(old, *, at):
+    """Return a new visit with everything that staff recorded."""
+    new = HelpSession.objects.create(
+        status=HelpSession.Status.RECORDED,
+        staff=old.staff,
+        service_point=old.service_point,
+        created_at=at,
+        **{name: getattr(old, name) for name in COLUMNS},
+    )
+    note = SessionNote.objects.filter(help_session=old).first()
+    if note is not None:
+        SessionNote.objects.create(
+            help_session=new, body=note.body, author=note.author, written_at=note.written_at
+        )
+    for position, link in enumerate(links_of(old)):
+        given = link.recommendation
+        recommendation = Recommendation.objects.create(
+            item=given.item,
+            reason=given.reason,
+            starred=given.starred,
+            recommended_by=given.recommended_by,
+            branch=given.branch,
+            topic=given.topic,
+            question_type=given.question_type,
+            recommended_at=given.recommended_at,
+        )
+        SessionRecommendation.objects.create(
+            help_session=new, recommendation=recommendation, position=position
+        )
+    return new

@@ -1,0 +1,376 @@
+"""Test the actions that correct a help session."""
+
+import datetime
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import AuditEvent, Consent
+from portal.conversations.models import Conversation, Draft, Message
+from portal.helpsessions.models import HelpSession, SessionNote, SessionRecommendation
+from portal.lists.models import SavedItem
+from portal.notifications.models import Notification
+from portal.privacy import holds
+from portal.privacy.corrected_fields import COLUMNS
+from portal.privacy.correcting import CorrectedMeanwhile, InAnAccount, correct
+from portal.privacy.models import Correction, Export
+from portal.privacy.session_lock import Gone
+from recommendations.chosen_items import ChosenItem
+from recommendations.models import Recommendation
+from tests.factories import (
+    BranchFactory,
+    ChildFactory,
+    ConversationFactory,
+    ExportFactory,
+    HelpSessionFactory,
+    ItemFactory,
+    MessageFactory,
+    SavedItemFactory,
+    SessionNoteFactory,
+    SharedSessionFactory,
+    TopicFactory,
+    UserFactory,
+    code_for,
+    recommend_in,
+)
+
+pytestmark = pytest.mark.django_db
+NOW = timezone.now()
+
+
+@pytest.fixture
+def visit(library, branch, staff, patron):
+    return HelpSessionFactory(branch=branch, staff=staff, patron=patron, kept_at=NOW, handed_over_at=NOW)
+
+
+def chosen(visit):
+    links = visit.recommendation_links.filter(removed_at=None)
+    return [
+        ChosenItem(item=link.recommendation.item, reason=link.recommendation.reason, starred=True)
+        for link in links
+    ]
+
+
+def change(visit, *, by=None, at=None, version=None, items=None, note=None, email=False, **changes):
+    """Correct the visit as the form does: fields without a change keep their values."""
+    columns = {name: getattr(visit, name) for name in COLUMNS} | changes
+    note = note if note is not None else getattr(getattr(visit, "note", None), "body", "")
+    return correct(
+        visit,
+        by=by or visit.staff,
+        at=at or NOW,
+        version=Correction.objects.filter(help_session=visit).count() if version is None else version,
+        items=chosen(visit) if items is None else items,
+        note=note,
+        email=email,
+        **columns,
+    )
+
+
+def test_correction_changes_every_field_and_the_history_names_the_fields(visit, staff):
+    SessionNoteFactory(help_session=visit, body="Wrong note")
+    other, topic = BranchFactory(), TopicFactory()
+    values = {
+        "question": "New question",
+        "summary": "New summary",
+        "mode": "phone",
+        "question_type": "technology",
+        "topic": topic,
+        "read_level": 4,
+        "minutes": 12,
+        "people": 3,
+        "language": "es",
+        "happened_on": datetime.date(2026, 3, 3),
+        "hour": 9,
+        "branch": other,
+    }
+    fields, _emailed = change(visit, note="Right note", **values)
+    visit = HelpSession.objects.get(pk=visit.pk)
+    assert {name: getattr(visit, name) for name in values} == values
+    assert (visit.note.body, visit.note.author) == ("Right note", staff)
+    assert set(fields) == {*values, "note"}
+    kept = Correction.objects.get()
+    assert (kept.by, kept.at, kept.fields, kept.old_words) == (staff, NOW, fields, {})
+    assert AuditEvent.objects.filter(action="corrected", by=staff, subject=str(visit.public_id)).count() == 1
+
+
+def test_correction_without_a_change_leaves_no_trace(visit):
+    recommend_in(visit, 2)
+    assert change(visit) == ([], False)
+    assert not Correction.objects.exists()
+    assert HelpSession.objects.get().corrected_on is None
+
+
+def test_items_are_added_removed_and_reordered_and_keep_their_rows(visit, staff, patron):
+    first, second, third = recommend_in(visit, 3)
+    new = ItemFactory(title="New")
+    items = [
+        ChosenItem(item=third.item, reason="better reason", starred=False),
+        ChosenItem(item=first.item, reason=first.reason),
+        ChosenItem(item=new, reason="also good"),
+        ChosenItem(title="By hand", kind="web_page", url="https://example.org/"),
+    ]
+    fields, _emailed = change(visit, items=items, question_type="technology")
+    assert fields == ["question_type", "items", "item_order", "reasons", "starred"]
+    links = list(visit.recommendation_links.all())
+    assert [link.recommendation.item.title for link in links] == [
+        third.item.title,
+        first.item.title,
+        "New",
+        "By hand",
+    ]
+    assert [link.recommendation_id for link in links[:2]] == [third.pk, first.pk]
+    assert not Recommendation.objects.filter(pk=second.pk).exists()
+    rows = Recommendation.objects.filter(sessionrecommendation__help_session=visit)
+    assert {(row.patron, row.question_type) for row in rows} == {(patron, "technology")}
+    third.refresh_from_db()
+    assert (third.reason, third.starred) == ("better reason", False)
+
+
+def test_removed_item_stays_in_the_list_of_a_patron_who_saved_it(visit, patron):
+    [given] = recommend_in(visit)
+    saved = SavedItemFactory(saved_list__patron=patron, item=given.item, recommendation=given)
+    change(visit, items=[])
+    saved.refresh_from_db()
+    assert (saved.item, saved.recommendation) == (given.item, None)
+
+
+def test_removed_item_with_a_verdict_keeps_its_row_without_the_staff_members_words(visit):
+    [given] = recommend_in(visit, verdict="did_not_help", comment="Too dense", decided_at=NOW)
+    change(visit, items=[])
+    given.refresh_from_db()
+    link = SessionRecommendation.objects.get()
+    assert (given.verdict, given.comment, given.reason, given.starred) == (
+        "did_not_help",
+        "Too dense",
+        "",
+        False,
+    )
+    assert (link.removed_at, link.is_dismissed) == (NOW, False)
+
+
+def test_removed_item_with_a_conversation_keeps_its_row_and_is_not_shown(visit):
+    [given] = recommend_in(visit)
+    conversation = ConversationFactory(help_session=visit, recommendation=given)
+    change(visit, items=[])
+    conversation.refresh_from_db()
+    assert conversation.recommendation == given
+    assert SessionRecommendation.objects.get().is_dismissed
+
+
+def test_item_that_is_added_again_gets_its_verdict_back(visit):
+    [given] = recommend_in(visit, verdict="helped", decided_at=NOW)
+    change(visit, items=[])
+    change(visit, items=[ChosenItem(item=given.item, reason="again")])
+    link = SessionRecommendation.objects.get()
+    assert (link.recommendation_id, link.removed_at) == (given.pk, None)
+
+
+def test_later_one_of_two_corrections_is_refused(visit):
+    change(visit, question="First")
+    with pytest.raises(CorrectedMeanwhile):
+        change(visit, version=0, question="Second")
+    assert HelpSession.objects.get().question == "First"
+
+
+@pytest.mark.parametrize("status", ["tally", "unfinished", "replaced"])
+def test_only_a_recorded_session_can_be_corrected(library, branch, staff, status):
+    session = HelpSessionFactory(branch=branch, staff=staff, status=status)
+    with pytest.raises(Gone):
+        change(session, question="New")
+
+
+def test_new_branch_removes_the_service_point_of_the_old_branch(visit):
+    HelpSession.objects.update(service_point="Front desk")
+    visit.refresh_from_db()
+    change(visit, minutes=4)
+    assert HelpSession.objects.get().service_point == "Front desk"
+    change(visit, branch=BranchFactory())
+    assert HelpSession.objects.get().service_point == ""
+
+
+# What the patron reads.
+
+
+@pytest.mark.parametrize(
+    ("handed_over", "changes", "shown"),
+    [
+        (True, {"summary": "Better"}, True),
+        (True, {"minutes": 9}, False),
+        (False, {"summary": "Better"}, False),
+    ],
+)
+def test_correction_is_dated_if_the_patron_may_have_read_the_old_words(
+    library, branch, staff, handed_over, changes, shown
+):
+    session = HelpSessionFactory(branch=branch, staff=staff, handed_over_at=NOW if handed_over else None)
+    change(session, **changes)
+    assert HelpSession.objects.get().corrected_on == (library.today(NOW) if shown else None)
+
+
+def test_email_about_a_correction_is_sent_only_if_staff_ask_for_it(visit, patron):
+    assert change(visit, summary="Better") == (["summary"], False)
+    assert not Notification.objects.exists()
+    assert change(visit, summary="Best", email=True) == (["summary"], True)
+    email = Notification.objects.get()
+    assert email.to_address == patron.email
+    for words in (email.subject, email.text, email.html):
+        assert "Best" not in words
+        assert "compost" not in words
+    assert visit.get_absolute_url() in email.text
+
+
+def test_no_email_goes_to_an_unconfirmed_address_or_about_what_patrons_cannot_read(visit, patron):
+    address = patron.emailaddress_set.create(email=patron.email, verified=False, primary=True)
+    assert change(visit, summary="Better", email=True) == (["summary"], False)
+    address.verified = True
+    address.save()
+    visit.refresh_from_db()
+    assert change(visit, minutes=3, email=True) == (["minutes"], False)
+    assert not Notification.objects.exists()
+
+
+# Legal holds.
+
+
+def test_old_words_are_kept_only_while_the_visit_is_under_a_legal_hold(visit, coordinator):
+    recommend_in(visit, item=ItemFactory(title="Old title"), reason="old reason")
+    change(visit, question="Before the hold")
+    held = holds.hold(visit, reason="Case 7", by=coordinator, at=NOW)
+    visit.refresh_from_db()
+    change(visit, question="Under the hold", items=[])
+    first, second = Correction.objects.all()
+    assert first.old_words == {}
+    assert second.old_words == {"question": "Before the hold", "items": "Old title: old reason"}
+    assert Recommendation.objects.count() == 1
+    holds.lift(held, by=coordinator, at=NOW)
+    second.refresh_from_db()
+    assert second.old_words == {}
+
+
+def test_old_words_are_kept_if_the_patron_is_under_a_legal_hold(visit, coordinator, patron):
+    holds.hold(patron, reason="Case 7", by=coordinator, at=NOW)
+    change(visit, quiet=True)
+    kept = Correction.objects.get()
+    assert kept.fields == ["quiet", "patron"]
+    assert kept.old_words["patron"] == f"{patron.display_name} ({patron.public_id})"
+    assert holds.held(HelpSession.objects.get())
+
+
+# A visit that becomes quiet.
+
+
+def test_visit_that_becomes_quiet_loses_name_emails_list_entries_and_drafts(visit, patron, staff, branch):
+    [given] = recommend_in(visit)
+    saved = SavedItemFactory(saved_list__patron=patron, item=given.item, recommendation=given)
+    own = SavedItemFactory(saved_list=saved.saved_list)
+    conversation = ConversationFactory(help_session=visit, patron=patron)
+    written = MessageFactory(conversation=conversation)
+    answer = MessageFactory(conversation=conversation, side="staff", author=staff, mail_id="<answer@x>")
+    for state in ("waiting", "delivered"):
+        Notification.objects.create(
+            kind="conversations/answer",
+            recipient=patron,
+            to_address=patron.email,
+            language="en",
+            subject="The library has answered",
+            text="x",
+            message_id="<answer@x>" if state == "waiting" else "<shared.answer@x>",
+            state=state,
+            created_at=NOW,
+            due_at=NOW,
+        )
+    Draft.objects.create(
+        conversation=conversation,
+        person=patron,
+        side="patron",
+        kind="reply",
+        client_token=visit.public_id,
+        sequence=1,
+        saved_at=NOW,
+        body="Half",
+    )
+    Consent.objects.create(
+        person=patron,
+        purpose="keep_session",
+        subject=visit.public_id,
+        wording="x",
+        language="en",
+        given_at=NOW,
+    )
+    AuditEvent.objects.create(
+        action="opened",
+        subject_type="helpsession",
+        subject=str(visit.public_id),
+        by=staff,
+        patron=patron,
+        at=NOW,
+    )
+    ExportFactory(person=patron)
+    fields, _emailed = change(visit, quiet=True)
+    assert fields == ["quiet", "patron"]
+    visit = HelpSession.objects.get(pk=visit.pk)
+    assert (visit.patron, visit.kept_at, visit.quiet) == (None, None, True)
+    given.refresh_from_db(), conversation.refresh_from_db(), written.refresh_from_db()
+    assert (given.patron, conversation.patron, written.author, answer.author) == (None, None, None, staff)
+    assert "compost" not in conversation.subject
+    assert list(SavedItem.objects.all()) == [own]
+    for model in (Draft, Notification, Consent, Export):
+        assert not model.objects.exists()
+    assert not AuditEvent.objects.filter(patron=patron, subject=str(visit.public_id)).exists()
+    assert AuditEvent.objects.looks_at(patron).count() == 1
+
+
+def test_visit_that_becomes_quiet_leaves_other_visits_of_the_patron_alone(visit, patron, branch, staff):
+    other = HelpSessionFactory(branch=branch, staff=staff, patron=patron)
+    saved = SavedItemFactory(saved_list__patron=patron, recommendation=recommend_in(other)[0])
+    message = MessageFactory(conversation=ConversationFactory(help_session=other, patron=patron))
+    change(visit, quiet=True)
+    assert HelpSession.objects.get(patron=patron) == other
+    assert SavedItem.objects.get() == saved
+    assert Message.objects.get().author == patron
+    assert Conversation.objects.get(patron=patron) == message.conversation
+
+
+def test_adult_who_shares_a_childs_visit_loses_it_when_it_becomes_quiet(library, branch, staff):
+    child, adult = ChildFactory(), UserFactory()
+    visit = SharedSessionFactory(branch=branch, staff=staff, patron=child, shared_with=adult)
+    change(visit, quiet=True)
+    visit.refresh_from_db()
+    assert (visit.patron, visit.shared_with, visit.shared_at) == (None, None, None)
+
+
+def test_live_code_still_opens_a_visit_that_becomes_quiet(library, branch, staff):
+    session = HelpSessionFactory(branch=branch, staff=staff)
+    code_for(session)
+    change(session, quiet=True)
+    assert session.claim_codes.get().state == "live"
+
+
+# Visits with a child.
+
+
+def test_visit_in_an_account_cannot_become_paper_only_or_lose_the_adult(visit, branch, staff):
+    with pytest.raises(InAnAccount):
+        change(visit, with_child="paper")
+    with pytest.raises(InAnAccount):
+        change(visit, with_child="shared")
+    change(visit, with_child="own")
+    shared = SharedSessionFactory(
+        branch=branch, staff=staff, patron=ChildFactory(), shared_with=UserFactory()
+    )
+    with pytest.raises(InAnAccount):
+        change(shared, with_child="")
+
+
+def test_visit_that_becomes_paper_only_loses_its_codes(library, branch, staff):
+    session = HelpSessionFactory(branch=branch, staff=staff)
+    code_for(session)
+    change(session, with_child="paper")
+    assert session.claim_codes.get().state == "revoked"
+
+
+def test_note_that_is_emptied_is_deleted(visit):
+    SessionNoteFactory(help_session=visit)
+    assert change(visit, note="")[0] == ["note"]
+    assert not SessionNote.objects.exists()

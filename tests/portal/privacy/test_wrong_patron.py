@@ -1,0 +1,264 @@
+"""Test removing a wrong patron from a visit, and deleting a visit."""
+
+import datetime
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import AuditEvent
+from accounts.viewer import Viewer
+from portal.conversations.models import Conversation, Draft
+from portal.conversations.viewer import BrowserViewer
+from portal.desk.figures.counts import contacts, follow_ups, outcomes
+from portal.desk.figures.quarters import Quarter
+from portal.helpsessions.keeping import Forgotten, keep
+from portal.helpsessions.models import ClaimCode, HelpSession
+from portal.lists.models import SavedItem
+from portal.notifications.models import Notification
+from portal.privacy import contents, holds, retention
+from portal.privacy.deleting import MustStay, delete
+from portal.privacy.models import Export, LegalHold
+from portal.privacy.session_lock import Gone
+from portal.privacy.wrong_patron import NotThePatron, remove_wrong_patron
+from recommendations.models import Recommendation
+from tests.factories import (
+    ChildFactory,
+    ConversationFactory,
+    ExportFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    SavedItemFactory,
+    SessionNoteFactory,
+    SharedSessionFactory,
+    UserFactory,
+    code_for,
+    recommend_in,
+)
+
+pytestmark = pytest.mark.django_db
+NOW = timezone.now()
+
+
+@pytest.fixture
+def visit(library, branch, staff, patron):
+    """Return a visit in the account of Sam, who isn't its patron."""
+    visit = HelpSessionFactory(
+        branch=branch,
+        staff=staff,
+        patron=patron,
+        kept_at=NOW,
+        handed_over_at=NOW,
+        found="no",
+        satisfaction="poor",
+        answered_at=NOW,
+        read_level=4,
+    )
+    code_for(visit, state=ClaimCode.State.KEPT)
+    SessionNoteFactory(help_session=visit)
+    return visit
+
+
+def remove(visit, **kwargs):
+    return remove_wrong_patron(visit, visit.patron, by=visit.staff, at=NOW, **kwargs)
+
+
+def test_wrong_patron_loses_visit_conversation_list_entries_drafts_emails_and_copies(visit, patron, staff):
+    [given] = recommend_in(visit, verdict="helped", decided_at=NOW)
+    conversation = ConversationFactory(help_session=visit, patron=patron)
+    MessageFactory(conversation=conversation, side="staff", author=staff, mail_id="<answer@x>")
+    SavedItemFactory(saved_list__patron=patron, item=given.item, recommendation=given)
+    ExportFactory(person=patron)
+    Draft.objects.create(
+        conversation=conversation,
+        person=patron,
+        side="patron",
+        kind="reply",
+        client_token=visit.public_id,
+        sequence=1,
+        saved_at=NOW,
+    )
+    Notification.objects.create(
+        kind="conversations/answer",
+        recipient=patron,
+        to_address=patron.email,
+        language="en",
+        subject="x",
+        text="x",
+        message_id="<answer@x>",
+        created_at=NOW,
+        due_at=NOW,
+    )
+    remove(visit)
+    viewer = BrowserViewer(patron, list(visit.claim_codes.values_list("pk", flat=True)))
+    for model in (HelpSession, Conversation, Recommendation):
+        assert not model.objects.belonging_to(viewer).exists(), model
+    for model in (Draft, Notification, Export, SavedItem):
+        assert not model.objects.exists(), model
+    tables = ["visits", "conversations", "recommendations", "visit_recommendations"]
+    assert [list(contents.entries(contents.TABLES[name], patron, NOW)) for name in tables] == [[]] * 4
+    assert visit.claim_codes.get().state == "revoked"
+    event = AuditEvent.objects.looks_at(patron).get()
+    assert (event.action, event.by) == ("removed_patron", staff)
+
+
+def test_new_visit_has_what_staff_recorded_and_nothing_of_the_wrong_patron(visit, patron):
+    [given] = recommend_in(visit, verdict="did_not_help", comment="Sam's words", decided_at=NOW)
+    MessageFactory(conversation=ConversationFactory(help_session=visit, patron=patron), body="Sam's words")
+    right, code = remove(visit)
+    assert (right.question, right.summary, right.read_level, right.staff) == (
+        visit.question,
+        visit.summary,
+        4,
+        visit.staff,
+    )
+    assert (right.found, right.satisfaction, right.answered_at, right.kept_at) == ("", "", None, None)
+    assert right.note.body == visit.note.body
+    [link] = right.recommendation_links.all()
+    assert link.recommendation.item == given.item
+    assert link.recommendation.reason == given.reason
+    assert (link.recommendation.verdict, link.recommendation.comment) == ("", "")
+    assert not right.conversations.exists()
+    assert right.claim_codes.live(NOW).count() == 1
+    assert len(code) == 13
+
+
+def test_open_conversations_of_a_wrong_patron_leave_the_queue(visit, patron):
+    conversation = ConversationFactory(help_session=visit, patron=patron)
+    MessageFactory(conversation=conversation)
+    remove(visit)
+    conversation.refresh_from_db()
+    assert (conversation.status, conversation.patron) == ("closed", None)
+
+
+def test_figures_count_the_contact_of_a_wrong_patron_once_and_without_their_answers(visit):
+    quarter = Quarter.of(visit.happened_on)
+    month = quarter.month_of(visit.happened_on)
+    remove(visit)
+    assert contacts(quarter)["reference"][month] == 1
+    assert [row[month] for row in follow_ups(quarter)] == [1, 0, 0]
+    assert outcomes(quarter) == ({}, {})
+
+
+def test_adult_who_shares_the_visit_of_a_wrong_child_loses_it(library, branch, staff):
+    child, adult = ChildFactory(), UserFactory()
+    visit = SharedSessionFactory(branch=branch, staff=staff, patron=child, shared_with=adult)
+    right, _code = remove(visit)
+    for person in (child, adult):
+        assert not HelpSession.objects.belonging_to(Viewer(person)).exists()
+    assert (right.with_child, right.patron, right.shared_with) == ("shared", None, None)
+
+
+def test_replaced_visit_is_deleted_when_its_time_is_over(visit):
+    recommend_in(visit, verdict="helped", decided_at=NOW)
+    right, _code = remove(visit)
+    retention.forget(at=NOW + datetime.timedelta(days=31))
+    assert list(HelpSession.objects.all()) == [right]
+    assert not Recommendation.objects.exclude(verdict="").exists()
+
+
+def test_replaced_visit_stays_under_the_legal_hold_of_the_wrong_patron(visit, patron, coordinator):
+    [given] = recommend_in(visit)
+    saved = SavedItemFactory(saved_list__patron=patron, item=given.item, recommendation=given)
+    holds.hold(patron, reason="Case 7", by=coordinator, at=NOW)
+    right, _code = remove(visit)
+    retention.forget(at=NOW + datetime.timedelta(days=400))
+    assert HelpSession.objects.filter(pk=visit.pk, question=visit.question).exists()
+    assert LegalHold.objects.filter(help_session=visit).exists()
+    assert not holds.held(right)
+    assert SavedItem.objects.get() == saved
+
+
+def test_replaced_visit_can_be_neither_kept_nor_replaced_again(visit, patron):
+    remove(visit)
+    with pytest.raises(Forgotten):
+        keep(visit, by=UserFactory(), at=NOW, wording="x", language="en")
+    with pytest.raises(Gone):
+        remove_wrong_patron(visit, patron, by=visit.staff, at=NOW)
+
+
+def test_person_who_is_not_the_patron_cannot_be_removed(visit):
+    with pytest.raises(NotThePatron):
+        remove_wrong_patron(visit, UserFactory(), by=visit.staff, at=NOW)
+    assert HelpSession.objects.count() == 1
+
+
+# Deleting.
+
+
+@pytest.fixture
+def nobodys(library, branch, staff):
+    return HelpSessionFactory(branch=branch, staff=staff, handed_over_at=NOW)
+
+
+def test_visit_that_nobody_kept_is_deleted_with_items_note_and_codes(nobodys, staff, patron):
+    [given] = recommend_in(nobodys)
+    SessionNoteFactory(help_session=nobodys)
+    code_for(nobodys)
+    saved = SavedItemFactory(saved_list__patron=patron, item=given.item, recommendation=given)
+    delete(nobodys, by=staff, at=NOW)
+    assert not HelpSession.objects.exists()
+    assert not Recommendation.objects.exists()
+    saved.refresh_from_db()
+    assert saved.item == given.item
+    code = ClaimCode.objects.get()
+    assert (code.state, code.help_session) == ("forgotten", None)
+    assert AuditEvent.objects.filter(action="deleted", by=staff, subject=str(nobodys.public_id)).count() == 1
+
+
+def keep_it(visit):
+    HelpSession.objects.update(patron=UserFactory(), kept_at=NOW)
+
+
+def keep_and_let_go(visit):
+    HelpSession.objects.update(kept_at=NOW)
+
+
+def write(visit):
+    MessageFactory(conversation=ConversationFactory(help_session=visit))
+
+
+def give_verdict(visit):
+    recommend_in(visit, verdict="not_tried", decided_at=NOW)
+
+
+def answer(visit):
+    HelpSession.objects.update(found="all", answered_at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("act", "why"),
+    [
+        (keep_it, "kept"),
+        (keep_and_let_go, "kept"),
+        (write, "written"),
+        (give_verdict, "verdict"),
+        (answer, "answered"),
+    ],
+)
+def test_visit_in_which_a_patron_has_a_part_is_not_deleted(nobodys, staff, act, why):
+    act(nobodys)
+    with pytest.raises(MustStay) as refused:
+        delete(nobodys, by=staff, at=NOW)
+    assert refused.value.why == why
+    assert HelpSession.objects.count() == 1
+
+
+def test_visit_under_a_legal_hold_is_not_deleted(nobodys, staff, coordinator):
+    holds.hold(nobodys, reason="Case 7", by=coordinator, at=NOW)
+    with pytest.raises(holds.HeldByLaw):
+        delete(nobodys, by=staff, at=NOW)
+    assert HelpSession.objects.count() == 1
+
+
+def test_second_deletion_of_a_visit_is_refused(nobodys, staff):
+    delete(nobodys, by=staff, at=NOW)
+    with pytest.raises(Gone):
+        delete(nobodys, by=staff, at=NOW)
+
+
+def test_conversation_whose_contact_was_deleted_can_be_logged_again(nobodys, staff, branch):
+    conversation = ConversationFactory(branch=branch, logged_as=nobodys, help_session=HelpSessionFactory())
+    delete(nobodys, by=staff, at=NOW)
+    version = conversation.desk_version
+    conversation.refresh_from_db()
+    assert (conversation.logged_as, conversation.desk_version) == (None, version + 1)
