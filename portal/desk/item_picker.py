@@ -133,6 +133,7 @@ class ItemPicker:
         self._checked = None
         self.new_row = None
         self.focuses_by_hand = False
+        self.moved_row = None
 
     @cached_property
     def written(self):
@@ -144,12 +145,16 @@ class ItemPicker:
     def change(self, action):
         """Pick a found item, remove a row or add the typed item, depending on the pressed button.
 
-        `action` names the button: pick-<public id>, remove-<row number>, by_hand, add_item or find. With
-        find, nothing changes, because the page shows the items that match the query.
+        `action` names the button: pick-<public id>, remove-<row number>, up-<row number>, by_hand, add_item
+        or find. With find, nothing changes, because the page shows the items that match the query.
         """
         name, _sep, value = action.partition("-")
         if name == "remove" and value.isdecimal() and len(value) < 5 and int(value) < len(self.rows):
             del self.rows[int(value)]
+        elif name == "up" and value.isdecimal() and len(value) < 5 and 0 < int(value) < len(self.rows):
+            number = int(value)
+            self.rows[number - 1 : number + 1] = [self.rows[number], self.rows[number - 1]]
+            self.moved_row = number - 1
         elif name == "pick":
             self._pick(uuid_or_none(value))
         elif action == "by_hand":
@@ -207,7 +212,12 @@ class ItemPicker:
     @property
     def focuses_search(self):
         """Return whether a new picker puts the focus into the search field, and not into another field."""
-        return self.new_row is None and not self.written.errors and not self.focuses_by_hand
+        return self.focused_row is None and not self.written.errors and not self.focuses_by_hand
+
+    @property
+    def focused_row(self):
+        """Return the number of the row that was just added or moved, or None. Its reason gets the focus."""
+        return self.moved_row if self.new_row is None else self.new_row
 
     @property
     def for_url(self):

@@ -210,6 +210,12 @@ def tallies_of(person, at):
     return HelpSession.objects.filter(staff=person, status=HelpSession.Status.TALLY, happened_on=today)
 
 
+def dismiss(recommendation, *, is_dismissed):
+    """Hide an item that staff removed from its visit, or show it again. Return whether anything changed."""
+    links = SessionRecommendation.objects.filter(recommendation=recommendation, removed_at__isnull=False)
+    return bool(links.exclude(is_dismissed=is_dismissed).update(is_dismissed=is_dismissed))
+
+
 def answer_outcome(help_session, *, at, found=None, satisfaction=None):
     """Save the patron's replies to the questions about the session. A reply that is None isn't changed."""
     answers = {"found": found, "satisfaction": satisfaction}

@@ -48,6 +48,21 @@ def recommendation_panels(
     return recommendations
 
 
+def removed_panels(recommendations):
+    """Return the items that staff removed from the visit after the patron had said something about them.
+
+    Items that the patron has dismissed are left out.
+    """
+    removed = [
+        recommendation
+        for recommendation in recommendations
+        if recommendation.removed_at and not recommendation.is_dismissed and recommendation.verdict
+    ]
+    for recommendation in removed:
+        recommendation.said = label_for(recommendation)
+    return removed
+
+
 def first_line(recommendation):
     """Return a suggested first message to staff, if the patron couldn't get the item or it didn't help.
 

@@ -1,8 +1,12 @@
 """The patron's pages for visits: list and show visits, and save replies to the questions about a visit."""
 
-from django.db.models import BigAutoField, UUIDField
+from django.contrib import messages
+from django.db.models import BigAutoField, F, UUIDField
+from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.sign_in.access import sign_in_to_open
@@ -17,7 +21,7 @@ from recommendations.models import Recommendation, each_once
 from . import actions
 from .forms import OutcomeForm
 from .models import HelpSession
-from .recommendation_panels import recommendation_panels
+from .recommendation_panels import recommendation_panels, removed_panels
 
 # The page has a button "all helped" if at least this many items have no verdict.
 ALL_HELPED_FROM = 2
@@ -71,11 +75,36 @@ def all_helped(request, public_id):
     return _page(request, public_id, partial="items")
 
 
+@sign_in_to_open(Recommendation)
+@require_POST
+def dismiss_removed_item(request, public_id):
+    """Hide an item that staff removed from the visit, together with what the patron said about it.
+
+    With `undo` in the URL, show the item again.
+    """
+    recommendation = get_object_or_404(
+        Recommendation.objects.belonging_to(request.viewer).select_related("item"), public_id=public_id
+    )
+    session = request.viewer.session_of(recommendation)
+    if session is None:
+        raise Http404
+    is_dismissed = "undo" not in request.GET
+    if actions.dismiss(recommendation, is_dismissed=is_dismissed) and is_dismissed:
+        undo = reverse("dismiss_removed_item", args=[public_id])
+        messages.success(
+            request,
+            _("“%(title)s” is hidden.") % {"title": recommendation.item.title},
+            extra_tags=f"undo={undo}?undo=1",
+        )
+    return redirect(session)
+
+
 def _page(request, public_id, *, partial=""):
     session = one_or_404(_for_page(request.viewer, public_id=public_id))
     conversations = session.conversations.belonging_to(request.viewer).latest_first()
+    given = each_once(_recommended_in(session=session.pk))
     recommendations = recommendation_panels(
-        each_once(_recommended_in(session=session.pk)),
+        [recommendation for recommendation in given if recommendation.removed_at is None],
         request.viewer,
         {
             conversation.recommendation_id: conversation
@@ -87,6 +116,7 @@ def _page(request, public_id, *, partial=""):
     context = {
         "help_session": session,
         "recommendations": recommendations,
+        "removed": removed_panels(given),
         "conversations": [
             conversation for conversation in conversations if conversation.merged_into_id is None
         ],
@@ -112,4 +142,8 @@ def _recommended_in(session):
     recommendations = Recommendation.objects.filter(
         sessionrecommendation__help_session=session
     ).select_related("item", "branch", "recommended_by")
+    recommendations = recommendations.annotate(
+        removed_at=F("sessionrecommendation__removed_at"),
+        is_dismissed=F("sessionrecommendation__is_dismissed"),
+    )
     return recommendations.with_places().order_by("sessionrecommendation__position", "pk", "stands_at")

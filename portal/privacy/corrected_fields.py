@@ -4,6 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Library
 from portal.helpsessions.models import HelpSession, SessionRecommendation
+from recommendations.models import QuestionType
 
 # The columns of HelpSession that the record form fills in.
 COLUMNS = (
@@ -31,6 +32,11 @@ LABELS = {
     "starred": _("which items the patron is asked about"),
     "note": _("private note"),
     "patron": _("patron"),
+}
+CHOICES = {
+    "with_child": Library.Children.choices,
+    "mode": HelpSession.Mode.choices,
+    "question_type": QuestionType.choices,
 }
 # A change of these fields is a change of what the patron may have read.
 PATRON_READS = {
@@ -100,9 +106,7 @@ def in_words(values, names):
             value = "\n".join(f"{values['items'][item]}: {said}" for item, said in value.items())
         elif name == "patron":
             value = "\n".join(value)
-        elif name == "with_child":
-            value = dict(Library.Children.choices).get(value, "")
-        elif choices := HelpSession._meta.get_field(name).choices if name in COLUMNS else None:
-            value = dict(choices).get(value, value)
+        elif name in CHOICES:
+            value = dict(CHOICES[name]).get(value, value)
         words[name] = "" if value is None else str(value)
     return words

@@ -34,9 +34,9 @@ def correct(help_session, *, by, at, version, items, note, email=False, **column
     """Change the help session to these values, and return (names of the changed fields, whether emailed).
 
     `columns` is {name: value} for corrected_fields.COLUMNS. `items` are ChosenItems in order. An item that
-    the session has already keeps the row of its recommendation. `version` is the number of corrections when the
-    form was shown. If `email` is true, the people who have the visit get an email, but only if they can read
-    what changed. Raises Gone, CorrectedMeanwhile and InAnAccount.
+    the session has already keeps the row of its recommendation. `version` is the number of corrections at the
+    time when the form was shown. If `email` is true, the people who have the visit get an email, but only if
+    they can read what changed. Raises Gone, CorrectedMeanwhile and InAnAccount.
     """
     help_session, conversations = lock_session(help_session)
     if Correction.objects.filter(help_session=help_session).count() != version:
@@ -141,12 +141,10 @@ def _remove_item(link, *, is_held, at):
 
 
 def _save_note(help_session, body, *, by, at):
-    note = SessionNote.objects.filter(help_session=help_session).first()
-    if body == (note.body if note else ""):
-        return
+    notes = SessionNote.objects.filter(help_session=help_session)
     if not body:
-        note.delete()
-    else:
+        notes.delete()
+    elif not notes.filter(body=body).exists():
         SessionNote.objects.update_or_create(
             help_session=help_session, defaults={"body": body, "author": by, "written_at": at}
         )

@@ -14,6 +14,7 @@ from accounts.models import User
 from accounts.sign_in.access import coordinator_only
 from portal.conversations.models import Conversation
 from portal.desk import shown_today
+from portal.desk.corrections import HAVE_A_PAGE
 from portal.desk.people import find
 from portal.helpsessions.models import HelpSession
 from portal.privacy import holds
@@ -42,8 +43,8 @@ def legal_holds(request):
 @require_http_methods(["GET", "POST"])
 def hold_session(request, public_id):
     """Set a legal hold on a help session."""
-    sessions = HelpSession.objects.at_desk_of(request.user, shown_today.ids(request)).recorded()
-    return _hold(request, get_object_or_404(sessions, public_id=public_id))
+    sessions = HelpSession.objects.at_desk_of(request.user, shown_today.ids(request))
+    return _hold(request, get_object_or_404(sessions, public_id=public_id, status__in=HAVE_A_PAGE))
 
 
 @coordinator_only

@@ -16,13 +16,17 @@ from recommendations.search import find_items
 def desk_items(request):
     """List the items that match what a staff member has typed so far.
 
-    If the URL has a `conversation`, the list is for an answer in that conversation. Otherwise it is for the
-    form that records a help session.
+    If the URL has a `conversation`, the list is for an answer in that conversation. If it has `correcting`,
+    the list is for the form that corrects this help session. Otherwise it is for the form that records one.
     """
     query, conversation = request.GET.get("q", ""), uuid_or_none(request.GET.get("conversation"))
+    correcting = uuid_or_none(request.GET.get("correcting"))
+    items_url = reverse("desk_reply", args=[conversation]) if conversation else reverse("record")
+    if correcting:
+        items_url = reverse("correct_session", args=[correcting])
     context = {
         "found": find_items(query, limit=MAX_FOUND, branch=branch_for(request)),
         "query": query.strip(),
-        "items_url": reverse("desk_reply", args=[conversation]) if conversation else reverse("record"),
+        "items_url": items_url,
     }
     return render(request, "desk/items.html#found", context)

@@ -11,6 +11,7 @@ from portal import limits
 from portal.conversations.models import Conversation
 from portal.desk import shown_today
 from portal.desk.access_log import log_opened_by_code, log_session_opened, log_session_search
+from portal.desk.corrections import HAVE_A_PAGE, history_of, may_correct
 from portal.desk.forms.codes import CodeForm
 from portal.desk.forms.session_search import SessionSearchForm
 from portal.desk.given_items import with_verdict_labels
@@ -79,16 +80,19 @@ def desk_session(request, public_id):
     logged_for = Conversation.objects.filter(logged_as=OuterRef("pk"))
     sessions = (
         HelpSession.objects.at_desk_of(request.user, shown_today.ids(request))
-        .recorded()
+        .filter(status__in=HAVE_A_PAGE)
         .annotate(counts_a_conversation=Exists(logged_for))
         .select_related("branch", "staff", "topic", "patron", "note__author")
     )
     help_session = get_object_or_404(sessions, public_id=public_id)
     at = timezone.now()
     log_session_opened(request, help_session, at=at)
-    given = Recommendation.objects.filter(sessionrecommendation__help_session=help_session)
+    given = Recommendation.objects.filter(
+        sessionrecommendation__help_session=help_session, sessionrecommendation__removed_at=None
+    )
     given = given.order_by("sessionrecommendation__position", "pk")
     codes = list(help_session.claim_codes.order_by("-made_at", "-pk"))
+    corrections = history_of(help_session)
     is_own_branch = help_session.branch_id in request.user.desk_branch_ids
     context = {
         "help_session": help_session,
@@ -98,6 +102,10 @@ def desk_session(request, public_id):
         "codes": codes,
         "conversations": help_session.conversations.not_merged().order_by("-opened_at", "-pk"),
         "is_mine_to_hand_over": is_own_branch or help_session.staff_id == request.user.pk,
+        "may_correct": may_correct(request.user, help_session),
+        "may_delete": not (help_session.kept_at or help_session.patron_id or help_session.answered_at),
+        "corrections": corrections,
+        "has_old_words": request.user.is_coordinator and any(row.old_words for row in corrections),
         "card_form": CodeForm(),
     }
     return render_page(request, "desk/session.html", context)

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.sign_in.access import staff_only
 from portal.desk.branches import branch_for, service_point
+from portal.desk.params import number_or_none
 from portal.desk.tallies import tally_context
 from portal.helpsessions import actions
 from portal.helpsessions.models import HelpSession
@@ -38,7 +39,19 @@ def undo_tally(request, public_id):
     return _response(request, None)
 
 
-def _response(request, counted):
+@staff_only
+@require_POST
+def take_back_tally(request):
+    """Remove this staff member's latest tally of today.
+
+    `count` in the form is the number of tallies on the page. If a tally was counted since then, do nothing.
+    """
+    count = number_or_none(request.POST.get("count")) or 0
+    taken_back = actions.take_back_tally(by=request.user, at=timezone.now(), count=count)
+    return _response(request, None, taken_back=taken_back)
+
+
+def _response(request, counted, *, taken_back=None):
     """Show today's tally. If `counted` is not None, add a button that takes this count back."""
     is_queue = request.POST.get("from") == "queue"
     if request.htmx:
@@ -46,9 +59,14 @@ def _response(request, counted):
             **tally_context(request),
             "counted": counted,
             "tally_from": "queue" if is_queue else "record",
+            "taken_back": taken_back,
         }
         return render(request, "desk/tally.html", context)
     if counted is not None:
         undo_url = reverse("undo_tally", args=[counted.public_id])
         messages.success(request, _("Contact counted."), extra_tags=f"undo={undo_url}")
+    elif taken_back:
+        messages.info(request, _("Contact taken back."))
+    elif taken_back is False:
+        messages.warning(request, _("The number of contacts has changed. Check it, then try again."))
     return redirect("desk" if is_queue else "record")

@@ -1,0 +1,52 @@
+"""Combine two corrections of a help session that two staff members made at the same time.
+
+A correction is {name of a field: text}. Under the name "items" it has a list of rows, each {name: text}.
+"""
+
+
+def combine(was, mine, theirs):
+    """Return (the combined correction, the names of fields that both changed differently).
+
+    `was` is what both started from. `theirs` is saved already. If both changed a field differently, the
+    combined correction has the value of `mine`.
+    """
+    combined, both = {}, []
+    for name, now in theirs.items():
+        if name == "items":
+            combined[name], clash = _combine_items(was.get(name, now), mine[name], now)
+        else:
+            combined[name], clash = _combine_value(was.get(name, now), mine[name], now)
+        if clash:
+            both.append(name)
+    return combined, both
+
+
+def _combine_value(was, mine, theirs):
+    if mine == was:
+        return theirs, False
+    return mine, theirs not in (was, mine)
+
+
+def _combine_items(was, mine, theirs):
+    """Return (rows, whether both changed the same row differently). The order is that of `mine`."""
+    was_by_item, their_rows = _by_item(was), _by_item(theirs)
+    rows, clash = [], False
+    for row in mine:
+        item = row.get("item")
+        old, new = was_by_item.get(item), their_rows.get(item)
+        if item and old is not None and new is None:
+            # The colleague removed the item. It comes back only if its reason was changed here.
+            if row != old:
+                rows.append(row)
+                clash = True
+        elif new is not None and row == old:
+            rows.append(new)
+        else:
+            rows.append(row)
+            clash = clash or (new is not None and new not in (old, row))
+    known = {row.get("item") for row in mine} | was_by_item.keys()
+    return rows + [row for row in theirs if row.get("item") not in known], clash
+
+
+def _by_item(rows):
+    return {row["item"]: row for row in rows if row.get("item")}

@@ -1,0 +1,103 @@
+"""The form that corrects a recorded help session."""
+
+import json
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Branch
+from portal.helpsessions.models import HelpSession
+from portal.privacy.corrected_fields import COLUMNS
+from recommendations.models import Topic, topic_names
+
+from .sessions import RecordForm
+
+# The fields of the record form that a correction can change.
+FIELDS = (*COLUMNS, "note")
+
+
+class CorrectionForm(RecordForm):
+    """The record form, filled in with a recorded help session.
+
+    `version` is the number of corrections that the staff member has seen. `was` has the values that the page
+    showed, so that a colleague's correction in between can be combined with this one.
+    """
+
+    version = forms.IntegerField(widget=forms.HiddenInput, min_value=0, max_value=100_000)
+    was = forms.CharField(widget=forms.HiddenInput, required=False, strip=False)
+    email = forms.BooleanField(
+        label=_("Email the patron about this correction"),
+        required=False,
+        help_text=_(
+            "The email doesn't say what the visit is about. It is sent only if the patron can read what "
+            "changed."
+        ),
+    )
+
+    def __init__(self, *args, help_session: HelpSession, can_email, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.help_session = help_session
+        for name in set(self.fields) - {*FIELDS, "version", "was", "email"}:
+            del self.fields[name]
+        if not can_email:
+            del self.fields["email"]
+        # The values of the help session can always stay, even if nobody could choose them for a new one.
+        offered = Topic.objects.filter(retired_at=None) | Topic.objects.filter(pk=help_session.topic_id)
+        self.fields["topic"].queryset = offered.prefetch_related(*topic_names())
+        branches = self.fields["branch"].queryset | Branch.objects.filter(pk=help_session.branch_id)
+        self.fields["branch"].queryset = branches
+        if branches.count() > 1:
+            self.fields["branch"].widget = forms.Select(choices=self.fields["branch"].choices)
+
+    def clean_with_child(self):
+        """Return how a child's visit is handed over. A child's visit keeps the way it was recorded with."""
+        if self.cleaned_data["with_child"] and self.help_session.with_child:
+            return self.help_session.with_child
+        return super().clean_with_child()
+
+    def values(self):
+        """Return the arguments for `correct`, except the items."""
+        data = dict(self.cleaned_data)
+        data.pop("was")
+        return data
+
+
+def initial_of(help_session, version, was):
+    """Return the initial values of the form."""
+    values = {name: getattr(help_session, name) for name in COLUMNS}
+    return {
+        **values,
+        "topic": help_session.topic_id,
+        "branch": help_session.branch_id,
+        "with_child": bool(help_session.with_child),
+        "note": help_session.note.body if hasattr(help_session, "note") else "",
+        "version": version,
+        "was": json.dumps(was),
+    }
+
+
+def as_posted(help_session, rows):
+    """Return the values of the help session as the browser would post them: {name: text}.
+
+    `rows` are the rows of an ItemPicker. They are under the name "items".
+    """
+    posted = {}
+    for name, value in initial_of(help_session, 0, None).items():
+        if name in FIELDS:
+            posted[name] = "on" if value is True else "" if value is False else _text(value)
+    return {**posted, "items": plain_rows(rows)}
+
+
+def posted_values(data, rows):
+    """Return the posted values in the same form as `as_posted`."""
+    return {**{name: _text(data.get(name, "")) for name in FIELDS}, "items": plain_rows(rows)}
+
+
+def plain_rows(rows):
+    """Return the rows of an ItemPicker with text values only, without empty values."""
+    return [{name: str(value) for name, value in row.items() if value not in (None, "")} for row in rows]
+
+
+def _text(value):
+    """Return the value as text. Browsers change the ends of lines, so they don't count as a difference."""
+    return "" if value is None else str(value).replace("\r\n", "\n").strip()

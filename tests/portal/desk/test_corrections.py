@@ -1,0 +1,457 @@
+"""Test the desk's pages that correct a help session, remove a wrong patron, and delete a help session."""
+
+import datetime
+import re
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import AuditEvent, StaffRole
+from portal.helpsessions.models import HelpSession
+from portal.notifications.models import Notification
+from portal.privacy import holds
+from portal.privacy.models import Correction
+from tests.factories import (
+    BranchFactory,
+    ChildFactory,
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    SessionNoteFactory,
+    SharedSessionFactory,
+    StaffFactory,
+    TopicFactory,
+    UserFactory,
+    code_for,
+    recommend_in,
+)
+from tests.portal.pages import text
+
+pytestmark = pytest.mark.usefixtures("at_noon")
+
+
+@pytest.fixture
+def visit(branch, staff):
+    return HelpSessionFactory(
+        branch=branch,
+        staff=staff,
+        question="Old question",
+        summary="Old summary",
+        happened_on=datetime.date(2026, 3, 3),
+        hour=9,
+        handed_over_at=timezone.now(),
+    )
+
+
+def url(visit, name="correct_session"):
+    return reverse(name, args=[visit.public_id])
+
+
+def filled_in(response, **changes):
+    """Return what the browser would post from the page of the form, with these changes."""
+    form, picker = response.context["form"], response.context["picker"]
+    data = {
+        "action": "save",
+        "correcting": str(response.context["help_session"].public_id),
+        **picker.fields(),
+    }
+    for field in form:
+        value = field.value()
+        value = value.isoformat() if hasattr(value, "isoformat") else value
+        if value is not None and value is not False and value != "":
+            data[field.html_name] = "on" if value is True else str(value)
+    return {name: value for name, value in {**data, **changes}.items() if value is not None}
+
+
+def correct(browser, visit, **changes):
+    return browser.post(url(visit), filled_in(browser.get(url(visit)), **changes))
+
+
+# Who may correct.
+
+
+@pytest.mark.parametrize("name", ["correct_session", "remove_patron", "delete_session"])
+def test_only_the_recorder_and_coordinators_of_the_branch_get_the_forms(
+    visit, staff, coordinator, branch, elsewhere, sign_in, name, library
+):
+    far = StaffFactory(branch=BranchFactory(), branch__role="coordinator")
+    here_too = StaffFactory(branch=branch)
+    StaffRole.objects.create(user=here_too, branch=BranchFactory(), role="coordinator")
+    HelpSession.objects.update(patron=UserFactory(), kept_at=timezone.now())
+    opened = {
+        who: sign_in(Client(), person).get(url(visit, name)).status_code
+        for who, person in {
+            "recorder": staff,
+            "coordinator": coordinator,
+            "colleague": StaffFactory(branch=branch),
+            "coordinator of another branch": here_too,
+            "coordinator elsewhere": far,
+            "staff elsewhere": elsewhere,
+        }.items()
+    }
+    assert opened == {
+        "recorder": 200,
+        "coordinator": 200,
+        "colleague": 404,
+        "coordinator of another branch": 404,
+        "coordinator elsewhere": 404,
+        "staff elsewhere": 404,
+    }
+
+
+def test_visit_page_offers_the_correction_only_to_people_who_may_correct(visit, desk, branch, sign_in):
+    assert 'data-key="c"' in desk.get(url(visit, "desk_session")).content.decode()
+    colleague = sign_in(Client(), StaffFactory(branch=branch)).get(url(visit, "desk_session"))
+    assert url(visit) not in colleague.content.decode()
+
+
+@pytest.mark.parametrize("status", ["tally", "unfinished", "replaced"])
+def test_sessions_that_are_not_recorded_have_no_form(desk, visit, status):
+    HelpSession.objects.update(status=status)
+    for name in ("correct_session", "remove_patron", "delete_session"):
+        assert desk.get(url(visit, name)).status_code == 404
+
+
+# The form.
+
+
+def test_form_is_filled_in_with_everything_and_a_second_save_changes_nothing(desk, visit, branch):
+    SessionNoteFactory(help_session=visit, body="A note")
+    recommend_in(visit, 2)
+    HelpSession.objects.update(
+        topic=TopicFactory(retired_at=timezone.now()), read_level=4, minutes=12, people=2, language="es"
+    )
+    columns = [field.name for field in HelpSession._meta.concrete_fields]
+    before = HelpSession.objects.values(*columns).get()
+    page = desk.get(url(visit))
+    for words in ("Old question", "Old summary", "A note", "because you asked"):
+        assert words in page.content.decode()
+    answer = desk.post(url(visit), filled_in(page), follow=True)
+    assert "Nothing was changed." in text(answer)
+    assert HelpSession.objects.values(*columns).get() == before
+    assert not Correction.objects.exists()
+
+
+def test_saved_correction_is_shown_with_its_history_and_without_the_old_words(desk, visit, staff):
+    answer = correct(desk, visit, question="New question", minutes="7")
+    assert answer.url == url(visit, "desk_session")
+    page = desk.get(answer.url)
+    assert "New question" in text(page)
+    assert "Old question" not in text(page)
+    assert re.search(r"Question, minutes\s+· today 12:30\s+· Rosa Lindqvist", text(page))
+
+
+def test_opening_the_form_is_in_the_access_log_of_the_patron(desk, visit, patron):
+    HelpSession.objects.update(patron=patron)
+    desk.get(url(visit))
+    assert (
+        AuditEvent.objects.filter(action="opened", patron=patron, subject=str(visit.public_id)).count() == 1
+    )
+
+
+def test_errors_keep_what_was_typed_and_save_nothing(desk, visit):
+    answer = correct(desk, visit, question="New question", people="0", happened_on="2026-03-05")
+    assert answer.status_code == 422
+    assert set(answer.context["form"].errors) == {"people", "happened_on"}
+    assert "New question" in answer.content.decode()
+    assert HelpSession.objects.get().question == "Old question"
+
+
+def test_secret_number_must_be_saved_twice(desk, visit):
+    answer = correct(desk, visit, summary="Her number is 219-09-9999")
+    assert answer.status_code == 422
+    assert 'name="warned"' in answer.content.decode()
+    assert correct(desk, visit, summary="Her number is 219-09-9999", warned="1").status_code == 302
+
+
+def test_visit_of_a_branch_where_the_recorder_no_longer_works_keeps_its_branch(desk, visit):
+    other = BranchFactory()
+    HelpSession.objects.update(branch=other)
+    assert correct(desk, visit, question="New").status_code == 302
+    assert (HelpSession.objects.get().branch, HelpSession.objects.get().question) == (other, "New")
+
+
+def test_session_cannot_move_to_a_branch_where_the_staff_member_does_not_work(desk, visit):
+    answer = correct(desk, visit, branch=str(BranchFactory().pk))
+    assert set(answer.context["form"].errors) == {"branch"}
+
+
+def test_childs_visit_keeps_the_way_in_which_it_was_recorded(desk, visit, library):
+    HelpSession.objects.update(with_child="own")
+    library.children = "paper"
+    library.save()
+    correct(desk, visit, question="New")
+    assert HelpSession.objects.get().with_child == "own"
+
+
+def test_visit_in_an_account_cannot_become_paper_only(desk, visit, library, patron):
+    HelpSession.objects.update(patron=patron, kept_at=timezone.now())
+    library.children = "paper"
+    library.save()
+    answer = correct(desk, visit, with_child="on", question="New")
+    assert answer.status_code == 422
+    assert "Remove the patron" in str(answer.context["form"].errors["with_child"])
+    assert "New" in answer.content.decode()
+
+
+# Items, with and without JavaScript.
+
+
+def test_items_are_found_added_moved_and_removed_without_saving(desk, visit, item):
+    first, second = recommend_in(visit, 2)
+    page = desk.get(url(visit))
+    for action, titles in [
+        (f"pick-{item.public_id}", [first.item.title, second.item.title, item.title]),
+        ("up-2", [first.item.title, item.title, second.item.title]),
+        ("remove-0", [item.title, second.item.title]),
+    ]:
+        page = desk.post(url(visit), filled_in(page, action=action, question="Typed before"))
+        assert [row.title for _row, row in page.context["picker"].formset.shown()] == titles
+        assert page.context["form"]["question"].value() == "Typed before"
+    assert visit.recommendation_links.count() == 2
+    assert HelpSession.objects.get().question == "Old question"
+    desk.post(url(visit), filled_in(page))
+    links = visit.recommendation_links.all()
+    assert [link.recommendation.item.title for link in links] == [item.title, second.item.title]
+
+
+def test_htmx_replaces_only_the_items(desk, visit, item):
+    data = filled_in(desk.get(url(visit)), action=f"pick-{item.public_id}")
+    part = desk.post(url(visit), data, headers={"HX-Request": "true"}).content.decode()
+    assert part.lstrip().startswith('<section id="items"')
+    assert f'hx-post="{url(visit)}"' in part
+    found = desk.get(
+        reverse("desk_items"), {"q": "mockingbird", "correcting": str(visit.public_id)}
+    ).content.decode()
+    assert f'hx-post="{url(visit)}"' in found
+
+
+def test_first_item_cannot_move_up(desk, visit):
+    recommend_in(visit)
+    page = desk.get(url(visit))
+    assert 'value="up-0"' not in page.content.decode()
+    page = desk.post(url(visit), filled_in(page, action="up-0"))
+    assert len(page.context["picker"].rows) == 1
+
+
+# Two staff members at once.
+
+
+def test_later_of_two_corrections_reads_what_changed_and_keeps_both(
+    desk, visit, branch, coordinator, sign_in, item
+):
+    recommend_in(visit, reason="first reason")
+    mine, colleague = desk.get(url(visit)), sign_in(Client(), coordinator)
+    correct(colleague, visit, summary="Their summary", question="Their question", minutes="9")
+    page = colleague.get(url(visit))
+    colleague.post(
+        url(visit), filled_in(colleague.post(url(visit), filled_in(page, action=f"pick-{item.public_id}")))
+    )
+    answer = desk.post(url(visit), filled_in(mine, question="My question", **{"items-0-reason": "my reason"}))
+    assert answer.status_code == 409
+    words = text(answer)
+    assert "Ines Coordinator corrected this help session meanwhile" in words
+    assert "question, summary for the patron, minutes" in words
+    assert "Their question" in words
+    form = answer.context["form"]
+    assert form["question"].value() == "My question"
+    assert form["summary"].value() == "Their summary"
+    assert [row.get("reason", "") for row in answer.context["picker"].rows] == ["my reason", ""]
+    assert HelpSession.objects.get().question == "Their question"
+    assert desk.post(url(visit), filled_in(answer)).status_code == 302
+    visit.refresh_from_db()
+    assert (visit.question, visit.summary, visit.minutes) == ("My question", "Their summary", 9)
+    assert visit.recommendation_links.count() == 2
+
+
+@pytest.mark.parametrize("was", ["", "{", "[]", '{"items": 3}', '{"items": [3], "question": 4}', "null"])
+def test_broken_hidden_fields_lose_nothing(desk, visit, coordinator, sign_in, was):
+    mine = filled_in(desk.get(url(visit)), question="My question")
+    correct(sign_in(Client(), coordinator), visit, summary="Their summary")
+    answer = desk.post(url(visit), {**mine, "was": was})
+    assert answer.status_code == 409
+    assert answer.context["form"]["question"].value() == "My question"
+
+
+# The email.
+
+
+def test_email_is_offered_only_if_the_patron_has_a_confirmed_address(desk, visit, patron):
+    assert 'name="email"' not in desk.get(url(visit)).content.decode()
+    HelpSession.objects.update(patron=patron, kept_at=timezone.now())
+    assert 'name="email"' in desk.get(url(visit)).content.decode()
+    patron.emailaddress_set.create(email=patron.email, verified=False, primary=True)
+    assert 'name="email"' not in desk.get(url(visit)).content.decode()
+
+
+def test_email_is_sent_if_the_box_is_ticked(desk, visit, patron):
+    HelpSession.objects.update(patron=patron, kept_at=timezone.now())
+    correct(desk, visit, summary="Better")
+    assert not Notification.objects.exists()
+    answer = correct(desk, visit, summary="Best", email="on")
+    assert "emailing the patron" in text(desk.get(answer.url))
+    assert Notification.objects.get().recipient == patron
+
+
+def test_visit_that_becomes_quiet_warns_that_nobody_has_it(desk, visit, patron):
+    HelpSession.objects.update(patron=patron, kept_at=timezone.now())
+    answer = correct(desk, visit, quiet="on")
+    page = text(desk.get(answer.url))
+    assert "It is deleted 30 days after it was recorded" in page
+    assert HelpSession.objects.get().patron is None
+
+
+# A wrong patron.
+
+
+def test_removing_the_patron_asks_once_and_leads_to_the_new_code(desk, visit, patron):
+    HelpSession.objects.update(patron=patron, kept_at=timezone.now())
+    MessageFactory(conversation=ConversationFactory(help_session=visit, patron=patron))
+    asked = desk.get(url(visit, "remove_patron"))
+    assert "Sam Okafor" in text(asked)
+    assert "1 open conversation is closed" in text(asked)
+    assert HelpSession.objects.get().patron == patron
+    answer = desk.post(url(visit, "remove_patron"))
+    right = HelpSession.objects.get(status="recorded")
+    assert answer.url == url(right, "slip")
+    page = desk.get(answer.url)
+    assert 'id="code"' in page.content.decode()
+    assert "Sam Okafor" not in text(page)
+    old = desk.get(url(visit, "desk_session"))
+    assert "Another visit replaced it" in text(old)
+    assert 'id="new-code"' not in old.content.decode()
+    assert [row.pk for row in desk.get(reverse("desk_sessions")).context["rows"]] == [right.pk]
+
+
+def test_removed_patron_gets_404_for_the_visit_and_its_conversation(client, visit, patron, sign_in, staff):
+    HelpSession.objects.update(patron=patron, kept_at=timezone.now())
+    visit.refresh_from_db()
+    conversation = ConversationFactory(help_session=visit, patron=patron)
+    MessageFactory(conversation=conversation)
+    theirs = sign_in(Client(), patron)
+    pages = [visit.get_absolute_url(), conversation.get_absolute_url()]
+    assert [theirs.get(page).status_code for page in pages] == [200, 200]
+    sign_in(client, staff).post(url(visit, "remove_patron"))
+    assert [theirs.get(page).status_code for page in pages] == [404, 404]
+
+
+def test_second_removal_only_says_that_the_patron_is_gone(desk, visit, patron):
+    HelpSession.objects.update(patron=patron, kept_at=timezone.now())
+    desk.post(url(visit, "remove_patron"))
+    assert desk.post(url(visit, "remove_patron")).status_code == 404
+    assert HelpSession.objects.count() == 2
+
+
+def test_form_of_a_shared_visit_leads_to_the_removal_of_a_wrong_child(desk, branch, staff):
+    visit = SharedSessionFactory(branch=branch, staff=staff, patron=ChildFactory(), shared_with=UserFactory())
+    assert url(visit, "remove_patron") in desk.get(url(visit)).content.decode()
+    assert "The adult who shares the visit" in text(desk.get(url(visit, "remove_patron")))
+
+
+# Deleting.
+
+
+def test_deleting_asks_once_and_says_what_goes(desk, visit):
+    recommend_in(visit, 2)
+    SessionNoteFactory(help_session=visit)
+    code = code_for(visit)
+    asked = text(desk.get(url(visit, "delete_session")))
+    for words in ("2 items", "1 code", "the private note", "the question and the summary"):
+        assert words in asked
+    assert HelpSession.objects.exists()
+    answer = desk.post(url(visit, "delete_session"), follow=True)
+    assert "Help session deleted." in text(answer)
+    for name in ("desk_session", "correct_session", "delete_session", "slip"):
+        assert desk.get(url(visit, name)).status_code == 404
+    opened = Client().post(reverse("open_code"), {"code": code}, follow=True)
+    assert "Old question" not in text(opened)
+    assert Client().get(visit.get_absolute_url()).status_code == 302
+
+
+def test_visit_with_an_answer_of_its_patron_can_only_be_corrected(desk, visit):
+    recommend_in(visit, verdict="helped", decided_at=timezone.now())
+    asked = desk.get(url(visit, "delete_session"))
+    assert "can't be deleted" in text(asked)
+    assert url(visit) in asked.content.decode()
+    assert desk.post(url(visit, "delete_session")).status_code == 409
+    assert HelpSession.objects.count() == 1
+
+
+def test_held_visit_is_not_deleted(desk, visit, coordinator):
+    holds.hold(visit, reason="Case 7", by=coordinator, at=timezone.now())
+    assert "legal hold" in text(desk.get(url(visit, "delete_session")))
+    assert desk.post(url(visit, "delete_session")).status_code == 409
+    assert HelpSession.objects.count() == 1
+
+
+# Old words.
+
+
+def test_only_coordinators_read_old_words_and_only_under_a_legal_hold(desk, visit, coordinator, sign_in):
+    boss = sign_in(Client(), coordinator)
+    assert boss.get(url(visit, "old_words")).status_code == 404
+    held = holds.hold(visit, reason="Case 7", by=coordinator, at=timezone.now())
+    correct(desk, visit, question="New question")
+    page = boss.get(url(visit, "old_words"))
+    assert "Old question" in text(page)
+    assert url(visit, "old_words") in boss.get(url(visit, "desk_session")).content.decode()
+    own = desk.get(url(visit, "desk_session")).content.decode()
+    assert url(visit, "old_words") not in own
+    assert "Old question" not in own
+    assert desk.get(url(visit, "old_words")).status_code == 404
+    holds.lift(held, by=coordinator, at=timezone.now())
+    assert boss.get(url(visit, "old_words")).status_code == 404
+
+
+# Tallies.
+
+
+def test_latest_tally_of_today_can_be_taken_back_later(desk, staff, branch, sign_in):
+    yesterday = datetime.date(2026, 3, 3)
+    old = {"branch": branch, "status": "tally", "question": "", "summary": ""}
+    kept = [
+        HelpSessionFactory(staff=staff, happened_on=yesterday, **old),
+        HelpSessionFactory(staff=StaffFactory(branch=branch), happened_on="2026-03-04", **old),
+    ]
+    page = desk.get(reverse("record")).content.decode()
+    assert 'id="take-back-tally"' not in page
+    for _ in range(2):
+        desk.post(reverse("tally"), {"branch": str(branch.pk)})
+    page = desk.get(reverse("record")).content.decode()
+    assert 'id="take-back-tally"' in page
+    for _ in range(2):
+        desk.post(reverse("take_back_tally"), {"count": "2", "from": "record"})
+    assert HelpSession.objects.filter(staff=staff, happened_on="2026-03-04").count() == 1
+    desk.post(reverse("take_back_tally"), {"count": "1"})
+    desk.post(reverse("take_back_tally"), {"count": "0"})
+    assert set(HelpSession.objects.all()) == set(kept)
+
+
+def test_tally_of_another_day_cannot_be_undone(desk, staff, branch):
+    tally = HelpSessionFactory(
+        branch=branch, staff=staff, status="tally", happened_on="2026-03-03", question="", summary=""
+    )
+    desk.post(reverse("undo_tally", args=[tally.public_id]))
+    assert HelpSession.objects.count() == 1
+
+
+def test_queue_page_offers_to_take_back_a_tally(desk, branch):
+    desk.post(reverse("tally"), {"branch": str(branch.pk)})
+    assert 'id="take-back-tally"' in desk.get(reverse("desk")).content.decode()
+    answer = desk.post(reverse("take_back_tally"), {"count": "1", "from": "queue"})
+    assert answer.url == reverse("desk")
+    assert not HelpSession.objects.exists()
+
+
+def test_correction_page_runs_the_same_number_of_queries_for_1_and_15_items(
+    desk, visit, django_assert_num_queries
+):
+    recommend_in(visit, 1)
+    desk.get(url(visit))
+    with django_assert_num_queries(11):
+        desk.get(url(visit))
+    recommend_in(visit, 14)
+    with django_assert_num_queries(11):
+        desk.get(url(visit))
