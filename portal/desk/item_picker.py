@@ -131,9 +131,9 @@ class ItemPicker:
         self.keeps_by_hand_open = str(data.get("by-hand", "")) == "open"
         self._data = data
         self._checked = None
+        # The page focuses the reason of this row.
         self.new_row = None
         self.focuses_by_hand = False
-        self.moved_row = None
 
     @cached_property
     def written(self):
@@ -154,7 +154,7 @@ class ItemPicker:
         elif name == "up" and value.isdecimal() and len(value) < 5 and 0 < int(value) < len(self.rows):
             number = int(value)
             self.rows[number - 1 : number + 1] = [self.rows[number], self.rows[number - 1]]
-            self.moved_row = number - 1
+            self.new_row = number - 1
         elif name == "pick":
             self._pick(uuid_or_none(value))
         elif action == "by_hand":
@@ -212,12 +212,7 @@ class ItemPicker:
     @property
     def focuses_search(self):
         """Return whether a new picker puts the focus into the search field, and not into another field."""
-        return self.focused_row is None and not self.written.errors and not self.focuses_by_hand
-
-    @property
-    def focused_row(self):
-        """Return the number of the row that was just added or moved, or None. Its reason gets the focus."""
-        return self.moved_row if self.new_row is None else self.new_row
+        return self.new_row is None and not self.written.errors and not self.focuses_by_hand
 
     @property
     def for_url(self):

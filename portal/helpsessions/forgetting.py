@@ -22,6 +22,7 @@ CHANGED = [
     "question",
     "summary",
     "forgotten_on",
+    "corrected_on",
     "answered_within",
     "patron_group",
     *ROUNDED,
@@ -50,7 +51,7 @@ def forget(sessions, *, on, zone):
         for name in ROUNDED:
             setattr(session, name, getattr(session, name) and hour)
         session.public_id, session.forgotten_on = uuid.uuid4(), on
-        session.patron, session.staff = None, None
+        session.patron, session.staff, session.corrected_on = None, None, None
         session.question, session.summary = "", ""
         session.shared_with, session.shared_at, session.is_the_childs_alone = None, None, False
     HelpSession.objects.bulk_update(sessions, CHANGED)

@@ -32,7 +32,7 @@ class MustStay(Exception):
 
 
 @staff_action
-def delete(help_session, *, by, at):
+def delete_session(help_session, *, by, at):
     """Delete the help session with its items, note, codes and history. Items in patrons' lists stay there.
 
     Raises Gone, MustStay and HeldByLaw.

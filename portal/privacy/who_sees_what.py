@@ -58,7 +58,8 @@ SEEN_BY = {
         Role.PERSON: "who opened their data and when; none of the words",
         Role.STAFF: "notes and events of what they may open",
         Role.ELSEWHERE: "notes and events of what they may open",
-        Role.COORDINATOR: "also the reasons for opening other records, and the legal holds",
+        Role.COORDINATOR: "also the reasons for opening other records, the legal holds, and what a held "
+        "visit said before a correction",
         Role.SERVER: "yes",
     },
     Group.STAFF: {

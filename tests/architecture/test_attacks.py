@@ -31,7 +31,7 @@ from portal.conversations.viewer import OPENED_CODES
 from portal.helpsessions import handover
 from portal.notifications.actions import notify
 from portal.notifications.models import Notification
-from portal.privacy import exports
+from portal.privacy import correction_emails, exports
 from tests.accounts.test_sign_in import ask_for_code
 from tests.mailers import use_outbox
 
@@ -325,6 +325,7 @@ def mails(world, settings):
     }
     notify("privacy/erased", to="gone@example.org", at=at, language="en", context=receipt)
     notify("desk/test_email", to="rosa@example.org", at=at, language="en", context={})
+    correction_emails.send(world.session, version=1, at=at)
     change_in_a_week(world.other_patron, email="new@example.org", at=at)
     return Notification.objects.all()
 

@@ -51,7 +51,7 @@ def delete_session(request, public_id):
     why, is_held = deleting.why_it_must_stay(help_session), holds.held(help_session)
     if request.method == "POST":
         try:
-            deleting.delete(help_session, by=request.user, at=timezone.now())
+            deleting.delete_session(help_session, by=request.user, at=timezone.now())
         except deleting.MustStay as stays:
             why = stays.why
         except holds.HeldByLaw:

@@ -40,6 +40,7 @@ TABLES = {
             "kept_at": "kept_at",
             "with_child": "with_child",
             "shared_at": "shared_at",
+            "corrected_on": "corrected_on",
         },
     ),
     "recommendations": Table(
@@ -78,6 +79,10 @@ TABLES = {
             .select_related("help_session", "recommendation")
             .order_by("help_session", "position", "pk")
         ),
-        {"visit": "help_session.public_id", "recommendation": "recommendation.public_id"},
+        {
+            "visit": "help_session.public_id",
+            "recommendation": "recommendation.public_id",
+            "removed_at": "removed_at",
+        },
     ),
 }

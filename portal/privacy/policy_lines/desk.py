@@ -55,6 +55,13 @@ LINES = {
         ended_by="forget_what_is_due",
         ends_with="helpsessions.HelpSession",
     ),
+    "privacy.Correction": Line(
+        _("which parts of a visit staff corrected, and when; the old words only under a legal hold"),
+        _("Kept until the visit is deleted. The old words are deleted when the legal hold is lifted."),
+        _("so that staff know what was changed"),
+        Group.DESK,
+        ends_with="helpsessions.HelpSession",
+    ),
     "conversations.DeskEvent": Line(
         _(
             "which staff members took, assigned, transferred or snoozed a conversation, or moved its "

@@ -87,6 +87,7 @@ LEFT_OUT = {
         "file size"
     },
     "privacy.Erasure": {LIBRARY: "id public_id erased_at language counts"},
+    "privacy.Correction": {DESK: "id help_session by at fields old_words"},
     "privacy.MergedRecords": {DESK: "id public_id into by merged_at before"},
     "privacy.LegalHold": {
         DESK: "id public_id kind name person help_session conversation comes_from reason set_by set_at "
@@ -102,7 +103,7 @@ LEFT_OUT = {
         FORGOTTEN: "forgotten_on patron_group answered_within",
     },
     "helpsessions.SessionWord": {PORTAL: "id help_session word"},
-    "helpsessions.SessionRecommendation": {PORTAL: "id position"},
+    "helpsessions.SessionRecommendation": {PORTAL: "id position is_dismissed"},
     "helpsessions.SessionNote": {DESK: "help_session body author written_at"},
     "helpsessions.UnfinishedForm": {DESK: "help_session fields saved_at"},
     "helpsessions.ClaimCode": {SECRET: "id hmac state help_session branch made_by made_at expires_at"},
@@ -201,7 +202,7 @@ ERASED = {
     "helpsessions.HelpSession": {
         STAYS: "id status branch service_point happened_on hour mode question_type topic read_level minutes "
         "people language quiet with_child found satisfaction",
-        EMPTIED: "patron staff shared_with shared_at is_the_childs_alone question summary",
+        EMPTIED: "patron staff shared_with shared_at is_the_childs_alone question summary corrected_on",
         CHANGED: "public_id created_at handed_over_at kept_at answered_at answered_within patron_group "
         "forgotten_on",
     },

@@ -16,7 +16,7 @@ from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.lists.models import SavedItem
 from portal.notifications.models import Notification
 from portal.privacy import contents, holds, retention
-from portal.privacy.deleting import MustStay, delete
+from portal.privacy.deleting import MustStay, delete_session
 from portal.privacy.models import Export, LegalHold
 from portal.privacy.session_lock import Gone
 from portal.privacy.wrong_patron import NotThePatron, remove_wrong_patron
@@ -195,7 +195,7 @@ def test_visit_that_nobody_kept_is_deleted_with_items_note_and_codes(nobodys, st
     SessionNoteFactory(help_session=nobodys)
     code_for(nobodys)
     saved = SavedItemFactory(saved_list__patron=patron, item=given.item, recommendation=given)
-    delete(nobodys, by=staff, at=NOW)
+    delete_session(nobodys, by=staff, at=NOW)
     assert not HelpSession.objects.exists()
     assert not Recommendation.objects.exists()
     saved.refresh_from_db()
@@ -238,7 +238,7 @@ def answer(visit):
 def test_visit_in_which_a_patron_has_a_part_is_not_deleted(nobodys, staff, act, why):
     act(nobodys)
     with pytest.raises(MustStay) as refused:
-        delete(nobodys, by=staff, at=NOW)
+        delete_session(nobodys, by=staff, at=NOW)
     assert refused.value.why == why
     assert HelpSession.objects.count() == 1
 
@@ -246,19 +246,19 @@ def test_visit_in_which_a_patron_has_a_part_is_not_deleted(nobodys, staff, act, 
 def test_visit_under_a_legal_hold_is_not_deleted(nobodys, staff, coordinator):
     holds.hold(nobodys, reason="Case 7", by=coordinator, at=NOW)
     with pytest.raises(holds.HeldByLaw):
-        delete(nobodys, by=staff, at=NOW)
+        delete_session(nobodys, by=staff, at=NOW)
     assert HelpSession.objects.count() == 1
 
 
 def test_second_deletion_of_a_visit_is_refused(nobodys, staff):
-    delete(nobodys, by=staff, at=NOW)
+    delete_session(nobodys, by=staff, at=NOW)
     with pytest.raises(Gone):
-        delete(nobodys, by=staff, at=NOW)
+        delete_session(nobodys, by=staff, at=NOW)
 
 
 def test_conversation_whose_contact_was_deleted_can_be_logged_again(nobodys, staff, branch):
     conversation = ConversationFactory(branch=branch, logged_as=nobodys, help_session=HelpSessionFactory())
-    delete(nobodys, by=staff, at=NOW)
+    delete_session(nobodys, by=staff, at=NOW)
     version = conversation.desk_version
     conversation.refresh_from_db()
     assert (conversation.logged_as, conversation.desk_version) == (None, version + 1)
