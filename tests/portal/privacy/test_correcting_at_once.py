@@ -1,0 +1,266 @@
+"""Test corrections and deletions of a help session while a patron keeps it or writes in it."""
+
+import uuid
+from types import SimpleNamespace
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from portal.conversations import actions as conversations
+from portal.conversations import keeping, verdicts
+from portal.conversations.models import Conversation
+from portal.helpsessions import handover
+from portal.helpsessions.models import ClaimCode, HelpSession
+from portal.privacy import holds
+from portal.privacy.corrected_fields import COLUMNS
+from portal.privacy.correcting import correct
+from portal.privacy.deleting import delete_session
+from portal.privacy.models import Correction
+from portal.privacy.wrong_patron import remove_wrong_patron
+from recommendations.chosen_items import ChosenItem
+from recommendations.models import Recommendation
+from tests.extent import times
+from tests.factories import (
+    HelpSessionFactory,
+    LibraryFactory,
+    StaffFactory,
+    UserFactory,
+    code_for,
+    recommend_in,
+)
+from tests.processes import rounds
+
+ROUNDS = times(6, 40)
+REFUSALS = {
+    *("AlreadyKept", "CorrectedMeanwhile", "Erased", "Forgotten", "Gone", "HeldByLaw", "MustStay"),
+    *("NotThePatron", "QuietSession"),
+}
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
+    pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not"),
+]
+
+
+def begin(_number, **visit):
+    """Create a visit with one item and a code, and the people who act at the same time."""
+    branch = LibraryFactory(
+        default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
+    ).default_branch
+    boss = StaffFactory(branch=branch, branch__role="coordinator")
+    staff = StaffFactory(branch=branch)
+    visit = HelpSessionFactory(branch=branch, staff=staff, handed_over_at=timezone.now(), **visit)
+    [given] = recommend_in(visit)
+    code_for(visit)
+    return SimpleNamespace(visit=visit, given=given, staff=staff, boss=boss, patron=UserFactory())
+
+
+def begin_kept(number):
+    data = begin(number)
+    keep(data)
+    data.visit.refresh_from_db()
+    return data
+
+
+def keep(data):
+    keeping.keep(data.visit, by=data.patron, at=timezone.now(), wording="x", language="en")
+    return "kept"
+
+
+def say_it_failed(data):
+    verdicts.take_verdict(
+        data.given, verdict="did_not_help", why=None, comment=None, by=None, at=timezone.now()
+    )
+    return "said"
+
+
+def ask(data, **about):
+    conversations.ask(
+        by=None,
+        at=timezone.now(),
+        body="Where?",
+        language="en",
+        client_token=uuid.uuid4(),
+        **(about or {"help_session": data.visit}),
+    )
+    return "asked"
+
+
+def ask_about_item(data):
+    return ask(data, recommendation=data.given)
+
+
+def delete(data):
+    delete_session(data.visit, by=data.staff, at=timezone.now())
+    return "deleted"
+
+
+def change(data, *, by=None, items=None, **changes):
+    columns = {name: getattr(data.visit, name) for name in COLUMNS} | changes
+    same = [ChosenItem(item=data.given.item, reason=data.given.reason)]
+    items = same if items is None else items
+    fields = {"version": 0, "items": items, "note": "", **columns}
+    correct(data.visit, by=by or data.staff, at=timezone.now(), **fields)
+    return "corrected"
+
+
+def make_quiet(data):
+    return change(data, quiet=True)
+
+
+def remove_item(data):
+    return change(data, items=[])
+
+
+def run(works, check, *, before=begin, count=ROUNDS):
+    seen = []
+
+    def after(data, outcomes):
+        assert set(outcomes) <= {"kept", "said", "asked", "deleted", "corrected", *REFUSALS}, outcomes
+        check(data, outcomes)
+        seen.append(tuple(outcomes))
+
+    rounds(works, count, before=before, after=after, refusals=REFUSALS)
+    return seen
+
+
+@pytest.mark.parametrize("act", [keep, say_it_failed, ask, ask_about_item])
+def test_visit_is_deleted_or_the_patron_gets_a_part_in_it_but_never_both(act):
+    def check(data, outcomes):
+        acted, deleted = outcomes
+        exists = HelpSession.objects.filter(pk=data.visit.pk).exists()
+        assert (deleted == "deleted") is not exists
+        assert (acted in REFUSALS) is not exists, outcomes
+        assert Recommendation.objects.filter(pk=data.given.pk).exists() is exists
+        assert Conversation.objects.filter(recommendation=None, help_session=None).count() == 0
+
+    run([act, delete], check)
+
+
+def test_visit_that_becomes_quiet_is_in_nobodys_account_even_if_it_is_kept_meanwhile():
+    def check(data, outcomes):
+        visit = HelpSession.objects.get(pk=data.visit.pk)
+        assert outcomes[1] == "corrected", outcomes
+        assert (visit.quiet, visit.patron, visit.shared_with) == (True, None, None)
+        assert not Recommendation.objects.filter(patron=data.patron).exists()
+        assert not data.patron.consents.exists()
+
+    run([keep, make_quiet], check)
+
+
+def test_question_at_the_moment_when_a_kept_visit_becomes_quiet_names_nobody():
+    def asks(data):
+        conversations.ask(
+            by=data.patron,
+            at=timezone.now(),
+            body="Where?",
+            language="en",
+            client_token=uuid.uuid4(),
+            help_session=data.visit,
+        )
+        return "asked"
+
+    def check(data, outcomes):
+        assert outcomes[1] == "corrected", outcomes
+        theirs = Conversation.objects.filter(help_session=data.visit)
+        assert not theirs.filter(patron__isnull=False).exists()
+        assert not theirs.filter(messages__side="patron", messages__author__isnull=False).exists()
+
+    run([asks, make_quiet], check, before=begin_kept)
+
+
+def test_new_item_of_a_correction_belongs_to_the_patron_who_keeps_the_visit_meanwhile():
+    def add(data):
+        new = ChosenItem(title=f"New {uuid.uuid4()}", kind="book")
+        return change(data, items=[ChosenItem(item=data.given.item), new])
+
+    def check(data, outcomes):
+        assert outcomes == ["kept", "corrected"]
+        rows = Recommendation.objects.filter(sessionrecommendation__help_session=data.visit)
+        assert [row.patron for row in rows] == [data.patron] * 2
+
+    run([keep, add], check)
+
+
+def test_verdict_on_an_item_that_is_removed_meanwhile_is_kept_or_refused():
+    def check(data, outcomes):
+        said, corrected = outcomes
+        assert corrected == "corrected"
+        row = Recommendation.objects.filter(pk=data.given.pk).first()
+        assert (row is not None) is (said == "said"), outcomes
+        if row is not None:
+            # If the verdict came first, the row stays for its patron.
+            assert row.verdict == "did_not_help"
+
+    run([say_it_failed, remove_item], check)
+
+
+def test_one_of_two_simultaneous_corrections_is_saved_and_the_other_is_refused():
+    def by_boss(data):
+        return change(data, by=data.boss, summary="By the coordinator")
+
+    def by_staff(data):
+        return change(data, question="By the recorder")
+
+    def check(data, outcomes):
+        assert sorted(outcomes) == ["CorrectedMeanwhile", "corrected"]
+        assert Correction.objects.filter(help_session=data.visit).count() == 1
+
+    run([by_boss, by_staff], check)
+
+
+def test_wrong_patron_is_removed_once_and_is_not_back_if_they_keep_writing():
+    def remove(data):
+        remove_wrong_patron(data.visit, data.patron, by=data.staff, at=timezone.now())
+        return "corrected"
+
+    def remove_too(data):
+        remove_wrong_patron(data.visit, data.patron, by=data.boss, at=timezone.now())
+        return "corrected"
+
+    def asks(data):
+        conversations.ask(
+            by=data.patron,
+            at=timezone.now(),
+            body="Where?",
+            language="en",
+            client_token=uuid.uuid4(),
+            help_session=data.visit,
+        )
+        return "asked"
+
+    def check(data, outcomes):
+        assert outcomes[:2].count("corrected") == 1, outcomes
+        assert HelpSession.objects.filter(staff=data.staff, status="recorded").count() == 1
+        assert not Conversation.objects.filter(patron=data.patron).exists()
+        assert not Conversation.objects.filter(help_session=data.visit, status__in=Conversation.OPEN).exists()
+
+    run([remove, remove_too, asks], check, before=begin_kept)
+
+
+def test_hold_and_deletion_at_the_same_moment_come_one_after_the_other():
+    def hold(data):
+        holds.hold(data.visit, reason="Case 7", by=data.boss, at=timezone.now())
+        return "corrected"
+
+    def check(data, outcomes):
+        held, deleted = outcomes
+        assert (held == "corrected") is (deleted == "HeldByLaw"), outcomes
+        assert HelpSession.objects.filter(pk=data.visit.pk).exists() is (held == "corrected")
+
+    run([hold, delete], check)
+
+
+def test_code_that_is_made_while_the_visit_is_deleted_opens_nothing():
+    def make_code(data):
+        handover.hand_over(data.visit, by=data.boss, at=timezone.now(), base_url="https://x")
+        return "corrected"
+
+    def check(data, outcomes):
+        assert outcomes[1] == "deleted", outcomes
+        assert not ClaimCode.objects.filter(state="live", branch=data.visit.branch).exists()
+
+    run([make_code, delete], check)
