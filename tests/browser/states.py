@@ -24,9 +24,10 @@ from portal.conversations import actions as conversations
 from portal.conversations import drafts, verdicts
 from portal.conversations.models import Conversation, Event, Participation
 from portal.helpsessions.account_codes import make_code as make_account_code
-from portal.helpsessions.models import ClaimCode
+from portal.helpsessions.models import ClaimCode, SessionRecommendation
 from portal.lists.actions import save
 from portal.privacy import holds, sharing, unmerging
+from portal.privacy.models import Correction
 from recommendations.actions import record_verdict
 from recommendations.models import Holding, QuestionType, Topic
 from tests.factories import (
@@ -223,6 +224,23 @@ def build(branch, staff, patron, words):
     ]
     given(older[0], 1)
 
+    corrected = session(patron=patron, kept_at=now, corrected_on=timezone.localdate())
+    removed, *_rest = given(corrected, 3)
+    record_verdict(removed, verdict="did_not_help", comment=words.comment, at=now)
+    SessionRecommendation.objects.filter(recommendation=removed).update(removed_at=now)
+    corrections = [["question", "items", "reasons"], ["minutes", "read_level", "branch", "note"]]
+    for fields in corrections:
+        Correction.objects.create(
+            help_session=corrected,
+            by=staff,
+            at=now,
+            fields=fields,
+            old_words=dict.fromkeys(fields, words.message),
+        )
+    nobodys = session()
+    given(nobodys, 2)
+    code_for(nobodys)
+
     by_code = session()
     code_items = given(by_code, 3)
     verdicts.take_verdict(code_items[0], verdict="did_not_help", why="", comment="", by=None, at=now)
@@ -335,6 +353,18 @@ def build(branch, staff, patron, words):
             chosen.first.uncheck()
         page.locator("#add-starters").click()
         page.locator("#error-summary").wait_for()
+
+    def save_an_old_form(page):
+        """Save the form as if it had been opened before a colleague's corrections."""
+        page.locator("#id_version").evaluate("field => { field.value = '0'; }")
+        page.locator("#id_was").evaluate(
+            "field => { field.value = JSON.stringify({...JSON.parse(field.value), question: 'Before'}); }"
+        )
+        page.locator("#id_question").fill(f"{words.question} {words.message}")
+        page.locator("#save").click()
+        if page.locator("input[name=warned]").count():
+            page.locator("#save").click()
+        page.locator("#error-summary dl").wait_for()
 
     def confirm(page):
         if page.locator("#confirm").count():
@@ -530,6 +560,7 @@ def build(branch, staff, patron, words):
     )
 
     holds.hold(closed, reason=words.reason, by=staff, at=now)
+    holds.hold(corrected, reason=words.reason, by=staff, at=now)
     holds.lift(holds.hold(by_code, reason=words.reason, by=staff, at=now), by=staff, at=now)
     holds.hold(older[3], reason=words.reason, by=staff, at=now)
     let_go = SharedSessionFactory(
@@ -695,6 +726,7 @@ def build(branch, staff, patron, words):
             State("sessions", "/sessions/"),
             State("kept-session", at["kept"]),
             State("plain-session", at["plain"]),
+            State("corrected-session", corrected.get_absolute_url()),
             State(
                 "shared-session",
                 shared.get_absolute_url(),
@@ -808,6 +840,14 @@ def build(branch, staff, patron, words):
         State("desk-sessions", "/desk/sessions/"),
         State("desk-sessions-search-error", "/desk/sessions/?q=how&first_day=2026-03-02&last_day=2026-03-01"),
         State("desk-session", f"/desk/sessions/{kept.public_id}/"),
+        State("desk-session-corrected", f"/desk/sessions/{corrected.public_id}/"),
+        State("desk-correct", f"/desk/sessions/{kept.public_id}/correct/"),
+        State("desk-correct-error", f"/desk/sessions/{kept.public_id}/correct/", empty("people", "#save")),
+        State("desk-correct-meanwhile", f"/desk/sessions/{corrected.public_id}/correct/", save_an_old_form),
+        State("desk-old-words", f"/desk/sessions/{corrected.public_id}/old-words/"),
+        State("desk-remove-patron", f"/desk/sessions/{kept.public_id}/remove-patron/"),
+        State("desk-delete", f"/desk/sessions/{nobodys.public_id}/delete/"),
+        State("desk-delete-refused", f"/desk/sessions/{kept.public_id}/delete/"),
         State("desk-slip", f"/desk/sessions/{by_code.public_id}/slip/"),
         State("desk-slip-paper-only", f"/desk/sessions/{paper.public_id}/slip/"),
         State("desk-paper-only", f"/desk/sessions/{paper.public_id}/slip/?paper=a4"),

@@ -134,8 +134,7 @@ def _combined(request, help_session, picker):
     values = values_of(now)
     clashes = [(LABELS[name], in_words(values, [name])[name]) for name in both]
     context = {"corrections": corrections, "clashes": clashes}
-    form = _form(request, now, initial=initial)
-    return _page(request, now, form, picker, status=409, warned=form.secret_number, **context)
+    return _page(request, now, _form(request, now, initial=initial), picker, status=409, **context)
 
 
 def _was(request, theirs):

@@ -13,6 +13,7 @@ from portal import limits
 from portal.conversations.models import Conversation
 from portal.desk import slips
 from portal.desk.access_log import log_session_opened
+from portal.desk.corrections import may_correct
 from portal.desk.forms.codes import AddressForm, CodeForm
 from portal.helpsessions import handover, keeping
 from portal.helpsessions.models import HelpSession
@@ -154,6 +155,7 @@ def _slip_page(request, help_session, form=None, card_form=None, *, status=200):
         "live_codes": help_session.claim_codes.live(at).count(),
         "paper_language": paper_language,
         "form": form or AddressForm(),
+        "may_correct": may_correct(request.user, help_session),
         "card_form": card_form or CodeForm(prefix=None),
         "code": code,
         **code_context,

@@ -101,9 +101,12 @@ def test_only_the_recorder_and_coordinators_of_the_branch_get_the_forms(
     }
 
 
-def test_visit_page_offers_the_correction_only_to_people_who_may_correct(visit, desk, branch, sign_in):
-    assert 'data-key="c"' in desk.get(url(visit, "desk_session")).content.decode()
-    colleague = sign_in(Client(), StaffFactory(branch=branch)).get(url(visit, "desk_session"))
+@pytest.mark.parametrize("name", ["desk_session", "slip"])
+def test_visit_page_and_slip_offer_the_correction_only_to_people_who_may_correct(
+    visit, desk, branch, sign_in, name
+):
+    assert 'data-key="c"' in desk.get(url(visit, name)).content.decode()
+    colleague = sign_in(Client(), StaffFactory(branch=branch)).get(url(visit, name))
     assert url(visit) not in colleague.content.decode()
 
 
