@@ -27,7 +27,7 @@ class AuditEvent(models.Model):
     CHANGES = (
         *("made_account_code", "removed_passkey", "merged_people", "unmerged_people"),
         *("made_childs_record", "ended_childs_record", "ended_sharing", "took_out"),
-        "removed_patron",
+        *("removed_patron", "corrected"),
     )
 
     class Where(models.TextChoices):

@@ -29,6 +29,8 @@ def _combine_value(was, mine, theirs):
 
 def _combine_items(was, mine, theirs):
     """Return (rows, whether both changed the same row differently). The order is that of `mine`."""
+    if mine == was or theirs == was:
+        return (theirs if mine == was else mine), False
     was_by_item, their_rows = _by_item(was), _by_item(theirs)
     rows, clash = [], False
     for row in mine:

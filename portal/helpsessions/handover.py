@@ -1,10 +1,12 @@
 """Hand a help session over to its patron, with a code, a code card or a printed slip."""
 
 import datetime
+import re
 
 from accounts import audit
 from accounts.staff_actions import staff_action
 from portal.notifications.actions import notify
+from portal.notifications.models import Notification
 
 from . import codes
 from .keeping import AlreadyKept, Forgotten, OnPaperOnly, QuietSession
@@ -151,6 +153,22 @@ def attach_code_card(help_session, *, code, by, at):
         raise CodeCardAlreadyAttached
     mark_handed_over(help_session, at)
     audit.record("attached_card", help_session, by=by, at=at)
+
+
+def withdraw_emails(help_session):
+    """Delete the unsent emails with a code of this session.
+
+    An email doesn't say which session it is about. So this function compares the codes in the waiting emails.
+    An email that a worker is sending now can't be deleted.
+    """
+    hmacs = set(help_session.claim_codes.values_list("hmac", flat=True))
+    waiting = Notification.objects.filter(
+        kind="helpsessions/hand_over", state=Notification.State.WAITING, leased_until=None
+    )
+    for email in waiting.select_for_update():
+        code = re.search(r"/c/([0-9]+)/", email.text)
+        if code and hmacs & set(codes.hmacs_of(code[1])):
+            email.delete()
 
 
 def _lock_if_open(help_session):

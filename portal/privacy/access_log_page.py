@@ -144,6 +144,7 @@ def _change_in_words(action):
         "made_childs_record": _("{who} marked your account as a child's account"),
         "ended_childs_record": _("{who} recorded that your account is no longer a child's account"),
         "ended_sharing": _("{who} ended the sharing of a child's visit with you"),
+        "corrected": _("{who} corrected one of your visits"),
         "removed_patron": _("{who} removed a visit from your library account, because it wasn't yours"),
         "took_out": _("{who} removed a child's visit from your library account"),
     }[action]

@@ -66,7 +66,9 @@ def correct(help_session, *, by, at, version, items, note, email=False, **column
         fields=changed,
         old_words=in_words(before, changed) if is_held else {},
     )
-    audit.record("corrected", help_session, by=by, at=at)
+    people = [person for person in (help_session.patron, help_session.shared_with) if person]
+    for person in people or [None]:
+        audit.record("corrected", help_session, by=by, patron=person, at=at)
     if not PATRON_READS & set(changed):
         return changed, False
     if help_session.handed_over_at or help_session.kept_at:

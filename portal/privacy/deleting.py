@@ -7,6 +7,7 @@ from accounts import audit
 from accounts.staff_actions import staff_action
 from portal.conversations.changes import Erased, lock_conversation, save
 from portal.conversations.models import Conversation
+from portal.helpsessions import handover
 from portal.helpsessions.models import ClaimCode
 from recommendations.models import Recommendation
 
@@ -44,6 +45,7 @@ def delete_session(help_session, *, by, at):
         raise HeldByLaw
     for contact in Conversation.objects.filter(logged_as=help_session).order_by("branch", "pk"):
         _uncount(contact, at)
+    handover.withdraw_emails(help_session)
     Recommendation.objects.filter(sessionrecommendation__help_session=help_session).delete()
     # A patron who types the code then reads that the visit was deleted.
     ClaimCode.objects.filter(help_session=help_session).update(

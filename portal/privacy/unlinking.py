@@ -14,6 +14,7 @@ from portal.conversations import search
 from portal.conversations.answer_emails import delete_announcements, withdraw_announcements_to
 from portal.conversations.changes import raise_queue
 from portal.conversations.models import Attachment, Conversation, Draft, Event, Message, Participation, Side
+from portal.helpsessions import handover
 from portal.helpsessions.models import ClaimCode
 from portal.lists.models import SavedItem
 
@@ -76,6 +77,7 @@ def _end_access(help_session, people, conversations, recommendations, *, at):
         withdraw_announcements_to(person, conversations)
         correction_emails.delete(help_session, person)
         exports.forget_all_of(person)
+    handover.withdraw_emails(help_session)
     saved = SavedItem.objects.filter(recommendation__in=recommendations)
     owners = User.objects.filter(pk__in=saved.values("saved_list__patron"))
     saved.exclude(saved_list__patron__in=[owner.pk for owner in owners if holds.held(owner)]).delete()

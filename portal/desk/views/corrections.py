@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.sign_in.access import coordinator_only, staff_only
+from portal.conversations.models import Conversation
 from portal.desk import shown_today
 from portal.desk.access_log import log_session_opened
 from portal.desk.branches import branch_for
@@ -122,6 +123,9 @@ def _combined(request, help_session, picker):
     theirs = as_posted(now, _picker_of(now).rows)
     mine = posted_values(request.POST, picker.rows)
     combined, both = combine(_was(request, theirs), mine, theirs)
+    if combined == theirs:
+        # The same form was sent twice, or a colleague made the same correction.
+        return redirect("desk_session", now.public_id)
     rows = combined.pop("items")
     picker = ItemPicker(_fields_of_rows(rows))
     initial = {
@@ -150,7 +154,7 @@ def _was(request, theirs):
 
 def _form(request, help_session, **kwargs):
     can_email = not help_session.quiet and bool(recipients(help_session))
-    return CorrectionForm(
+    form = CorrectionForm(
         user=request.user,
         library=request.library,
         at=timezone.now(),
@@ -158,6 +162,9 @@ def _form(request, help_session, **kwargs):
         can_email=can_email,
         **kwargs,
     )
+    if Conversation.objects.filter(logged_as=help_session).exists():
+        form.hide_patron_hints()
+    return form
 
 
 def _page(request, help_session, form, picker, *, status=200, warned=False, **context):

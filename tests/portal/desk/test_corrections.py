@@ -269,6 +269,18 @@ def test_later_of_two_corrections_reads_what_changed_and_keeps_both(
     assert visit.recommendation_links.count() == 2
 
 
+def test_form_that_is_sent_twice_saves_one_correction(desk, visit):
+    data = filled_in(desk.get(url(visit)), question="New question")
+    assert [desk.post(url(visit), data).status_code for _ in range(2)] == [302, 302]
+    assert Correction.objects.count() == 1
+
+
+def test_correction_of_a_logged_contact_has_no_hint_that_the_patron_reads_it(desk, visit, branch):
+    assert "The patron reads this." in text(desk.get(url(visit)))
+    ConversationFactory(branch=branch, logged_as=visit, help_session=HelpSessionFactory())
+    assert "The patron reads this." not in text(desk.get(url(visit)))
+
+
 @pytest.mark.parametrize("was", ["", "{", "[]", '{"items": 3}', '{"items": [3], "question": 4}', "null"])
 def test_broken_hidden_fields_lose_nothing(desk, visit, coordinator, sign_in, was):
     mine = filled_in(desk.get(url(visit)), question="My question")
@@ -453,8 +465,8 @@ def test_correction_page_runs_the_same_number_of_queries_for_1_and_15_items(
 ):
     recommend_in(visit, 1)
     desk.get(url(visit))
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         desk.get(url(visit))
     recommend_in(visit, 14)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         desk.get(url(visit))

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent, Consent
 from portal.conversations.models import Conversation, Draft, Message
+from portal.helpsessions import handover
 from portal.helpsessions.models import HelpSession, SessionNote, SessionRecommendation
 from portal.lists.models import SavedItem
 from portal.notifications.models import Notification
@@ -220,6 +221,12 @@ def test_email_about_a_correction_is_sent_only_if_staff_ask_for_it(visit, patron
     assert visit.get_absolute_url() in email.text
 
 
+def test_patron_reads_in_the_access_log_who_corrected_the_visit(visit, patron, staff):
+    change(visit, summary="Better")
+    event = AuditEvent.objects.looks_at(patron).get()
+    assert (event.action, event.by, event.subject) == ("corrected", staff, str(visit.public_id))
+
+
 def test_no_email_goes_to_an_unconfirmed_address_or_about_what_patrons_cannot_read(visit, patron):
     address = patron.emailaddress_set.create(email=patron.email, verified=False, primary=True)
     assert change(visit, summary="Better", email=True) == (["summary"], False)
@@ -345,6 +352,17 @@ def test_live_code_still_opens_a_visit_that_becomes_quiet(library, branch, staff
     code_for(session)
     change(session, quiet=True)
     assert session.claim_codes.get().state == "live"
+
+
+def test_unsent_email_with_a_code_of_a_visit_that_becomes_quiet_is_withdrawn(library, branch, staff):
+    session = HelpSessionFactory(branch=branch, staff=staff)
+    other = HelpSessionFactory(branch=branch, staff=staff)
+    for visit in (session, other):
+        handover.hand_over(
+            visit, by=staff, at=NOW, base_url="https://x", to_address=f"{visit.pk}@example.org"
+        )
+    change(session, quiet=True)
+    assert [email.to_address for email in Notification.objects.all()] == [f"{other.pk}@example.org"]
 
 
 # Visits with a child.
