@@ -6,17 +6,16 @@ never find them. Code that changes the texts of a session must call `index`.
 """
 
 from portal.folding import fold
-from recommendations.models import Item
 from recommendations.search import WORDS_ASKED
 
-from .models import HelpSession, SessionWord
+from .models import HelpSession, SessionRecommendation, SessionWord
 
 
 def index(help_session):
     """Store the words of this session, and delete the words stored earlier."""
     SessionWord.objects.filter(help_session=help_session).delete()
-    titles = Item.objects.filter(recommendations__sessionrecommendation__help_session=help_session)
-    add_words(help_session, titles=titles.values_list("title", flat=True))
+    links = SessionRecommendation.objects.filter(help_session=help_session, removed_at=None)
+    add_words(help_session, titles=links.values_list("recommendation__item__title", flat=True))
 
 
 def add_words(help_session, *, titles):

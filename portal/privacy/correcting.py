@@ -10,6 +10,7 @@ from accounts import audit
 from accounts.models import Library
 from accounts.staff_actions import staff_action
 from portal.conversations.models import Conversation
+from portal.helpsessions import search
 from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote, SessionRecommendation
 from recommendations.chosen_items import recommend_chosen
 from recommendations.models import Recommendation
@@ -59,6 +60,7 @@ def correct(help_session, *, by, at, version, items, note, email=False, **column
     changed = changed_fields(before, values_of(help_session))
     if not changed:
         return [], False
+    search.index(help_session)
     Correction.objects.create(
         help_session=help_session,
         by=by,

@@ -4,7 +4,7 @@ from accounts import audit
 from accounts.staff_actions import staff_action
 from portal.conversations import actions as conversations_actions
 from portal.conversations.models import Conversation, Side
-from portal.helpsessions import handover
+from portal.helpsessions import handover, search
 from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote, SessionRecommendation
 from recommendations.models import Recommendation
 
@@ -32,6 +32,7 @@ def remove_wrong_patron(help_session, person, *, by, at):
     unlinking.unlink_wrong_patron(help_session, conversations, at=at)
     help_session.status = HelpSession.Status.REPLACED
     help_session.save()
+    search.index(help_session)
     help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.REVOKED)
     # Nobody can read an answer any more, so the conversations must not wait in the queue.
     open_ones = conversations.filter(status__in=Conversation.OPEN, merged_into=None)
@@ -71,4 +72,5 @@ def _copy(old, *, at):
         SessionRecommendation.objects.create(
             help_session=new, recommendation=recommendation, position=position
         )
+    search.index(new)
     return new

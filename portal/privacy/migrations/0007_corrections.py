@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('helpsessions', '0012_corrections'),
+        ('helpsessions', '0013_corrections'),
         ('privacy', '0006_plainer_texts'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

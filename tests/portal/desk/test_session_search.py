@@ -9,6 +9,9 @@ from django.utils import timezone
 from accounts.models import AuditEvent, Library
 from portal.helpsessions import forgetting, search
 from portal.helpsessions.models import HelpSession, SessionWord
+from portal.privacy.corrected_fields import COLUMNS
+from portal.privacy.correcting import correct
+from portal.privacy.wrong_patron import remove_wrong_patron
 from tests.factories import (
     BranchFactory,
     HelpSessionFactory,
@@ -40,6 +43,11 @@ def visit(**fields):
 def found(desk, **asked):
     """Return the sessions that the search lists, newest first."""
     return list(desk.get(LIST, asked).context["rows"])
+
+
+def correct_session(session, *, by, **changes):
+    columns = {name: getattr(session, name) for name in COLUMNS} | changes
+    correct(session, by=by, at=timezone.now(), version=0, items=[], note="", **columns)
 
 
 def words_of(session):
@@ -212,3 +220,18 @@ class TestStoredWords:
         session.question = "Wasps?"
         search.index(session)
         assert words_of(session) == {"wasps"}
+
+    def test_correcting_a_session_replaces_its_words(self, branch, staff):
+        session = visit(branch=branch, staff=staff, question="Bees?", summary="")
+        correct_session(session, by=staff, question="Wasps?")
+        assert words_of(session) == {"wasps"}
+
+    def test_session_that_becomes_quiet_loses_its_words(self, branch, staff):
+        session = visit(branch=branch, staff=staff, question="Bees?")
+        correct_session(session, by=staff, quiet=True)
+        assert words_of(session) == set()
+
+    def test_words_move_to_the_session_of_the_right_patron(self, branch, staff, patron):
+        session = visit(branch=branch, staff=staff, patron=patron, question="Bees?", summary="")
+        right, _code = remove_wrong_patron(session, patron, by=staff, at=timezone.now())
+        assert (words_of(session), words_of(right)) == (set(), {"bees"})

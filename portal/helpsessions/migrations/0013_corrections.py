@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0017_plainer_labels'),
-        ('helpsessions', '0011_plainer_labels'),
+        ('helpsessions', '0012_session_words'),
         ('recommendations', '0006_plainer_labels'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
