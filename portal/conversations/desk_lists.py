@@ -74,6 +74,7 @@ LISTS = {
     "snoozed": DeskList((Status.SNOOZED,), column="snoozed_until"),
     "done": DeskList((Status.CLOSED,), latest_first=True),
 }
+OPEN = ", ".join(f"'{status.value}'" for status in Conversation.OPEN)
 # All conversations that a staff member can see at the desk.
 EVERYTHING = DeskList((*Conversation.OPEN, Status.CLOSED))
 # This condition matches conversations that contain one word of the search. It is used for words that
@@ -240,7 +241,8 @@ def _exactly(desk, desk_list, filters, at):
 def state_of_queues(branches, *, person, at):
     """Return a text that changes with every change that the person's open queue page must show.
 
-    These are changes in a conversation of the branches, and in the set of the person's unfinished answers.
+    These are changes in a conversation of the branches or of another branch where the person has an open one,
+    and in the set of the person's unfinished answers.
     The text also changes one minute after a verdict, because then the desk sees the verdict.
     """
     sql, values = _state(branches, person, at)
@@ -252,10 +254,13 @@ def state_of_queues(branches, *, person, at):
 def _state(branches, person, at):
     over = "CASE WHEN next_at <= %s THEN 1 ELSE 0 END"
     places = ", ".join(["%s"] * len(branches)) or "NULL"
-    versions = f"SELECT COALESCE(SUM(2 * version + {over}), 0) FROM {QUEUES} WHERE branch_id IN ({places})"
+    # The person also sees their own conversations at other branches.
+    own = f"SELECT branch_id FROM {TABLE} WHERE assignee_id = %s AND status IN ({OPEN})"
+    where = f"branch_id IN ({places}) OR branch_id IN ({own})"
+    versions = f"SELECT COALESCE(SUM(2 * version + {over}), 0) FROM {QUEUES} WHERE {where}"
     return (
         f"SELECT CAST(({versions}) AS text) || '.' || CAST(({DRAFTS_SUM}) AS text)",
-        [_moment(at), *branches, person],
+        [_moment(at), *branches, person, person],
     )
 
 

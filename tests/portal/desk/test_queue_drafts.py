@@ -235,6 +235,20 @@ def test_poll_updates_the_exact_number_in_the_title(desk, branch):
     assert title(news(desk, answer)) == "Needs an answer · Queue · Harbour Library"
 
 
+def test_poll_updates_the_title_if_an_own_conversation_of_another_branch_changes(desk, branch, staff):
+    elsewhere = BranchFactory()
+    own = waiting(elsewhere, assignee=staff, status="waiting_for_patron")
+    page = desk.get(QUEUE)
+    assert title(page) == "Needs an answer · Queue · Harbour Library"
+    own.status, own.waiting_since = "waiting_for_staff", timezone.now()
+    own.save()
+    raise_queue(elsewhere.pk)
+    answer = news(desk, page)
+    assert title(answer) == "(1) Needs an answer · Queue · Harbour Library"
+    raise_queue(BranchFactory().pk)
+    assert news(desk, answer).status_code == 204
+
+
 def test_poll_with_drafts_runs_no_additional_query(desk, branch, staff, django_assert_num_queries):
     write_draft(waiting(branch), staff)
     page = desk.get(QUEUE)
