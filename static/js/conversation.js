@@ -127,6 +127,7 @@
   const onSent = () => {
     const notice = byId("composer-says"), next = byId("next-conversation"), own = [...list.querySelectorAll(".pending-answer button")].at(-1);
     if (!own || !notice || notice !== document.activeElement) return;
+    document.querySelector(".answering").classList.remove("used");
     own.closest("li").scrollIntoView({ block: "center", behavior: "instant" });
     if (!next || notice.querySelector("a")) return;
     notice.append(next.cloneNode(true));
