@@ -851,6 +851,7 @@ def build(branch, staff, patron, words):
         State("desk-slip", f"/desk/sessions/{by_code.public_id}/slip/"),
         State("desk-slip-paper-only", f"/desk/sessions/{paper.public_id}/slip/"),
         State("desk-paper-only", f"/desk/sessions/{paper.public_id}/slip/?paper=a4"),
+        State("desk-receipt-paper-only", f"/desk/sessions/{paper.public_id}/slip/?paper=receipt"),
         State("desk-shared", f"/desk/sessions/{shared.public_id}/"),
         *[
             State(f"desk-take-out-{part}", f"/desk/sessions/{shared.public_id}/take-out/?who={who.public_id}")
