@@ -22,13 +22,90 @@
   });
   document.addEventListener("announce", event => announce(event.detail.value));
 
+  // A pressed button is disabled at once and soon says that its request is being sent. It returns with the response, with
+  // an error, or after `SLOW` if nothing came. A button with data-again can be pressed again meanwhile.
+  const WORDS_AFTER = 50, ANNOUNCED_AFTER = 1000, SLOW = 30000, STAYS = 2000;  // milliseconds
+  const pressed = new Map();  // button: what it showed, and the buttons that are disabled with it
+  const isUnfocused = () => [null, document.body].includes(document.activeElement);
+  const begin = (button, { whole = true, delay = WORDS_AFTER } = {}) => {
+    document.getElementById("failed")?.remove();
+    if (!button || pressed.has(button)) return;
+    const { form } = button, words = document.body.dataset.sending, isButton = button.matches("button");
+    const buttons = whole && form ? [...form.elements].filter(each => each.type === "submit" && !each.disabled) : [button];
+    const state = { form, buttons: isButton && !("again" in button.dataset) ? buttons : [], focused: document.activeElement === button };
+    pressed.set(button, state);
+    for (const each of state.buttons) each.disabled = true;
+    button.setAttribute("aria-busy", "true");
+    const showWords = () => {
+      if (!isButton) return;
+      // The button keeps its size, so nothing around it moves.
+      Object.assign(button.style, { minInlineSize: `${button.offsetWidth}px`, minBlockSize: `${button.offsetHeight}px` });
+      state.content = [...button.childNodes];
+      button.replaceChildren(words);
+    };
+    state.timers = [setTimeout(showWords, delay), setTimeout(announce, ANNOUNCED_AFTER, words)];
+  };
+  const end = button => {
+    const state = pressed.get(button);
+    if (!state) return;
+    pressed.delete(button);
+    state.timers.forEach(clearTimeout);
+    for (const each of state.buttons) each.disabled = false;
+    button.removeAttribute("aria-busy");
+    delete state.form?.dataset.sent;
+    if (state.content) {
+      button.replaceChildren(...state.content);
+      // htmx would copy even an empty attribute, which the content security policy forbids. Chromium only removes an
+      // attribute that has been read.
+      if (button.hasAttribute("style")) button.removeAttribute("style");
+    }
+    // A disabled button loses the focus.
+    if (state.focused && isUnfocused()) button.focus({ preventScroll: true });
+  };
+  // Safari doesn't focus a button that is clicked, so the focus could not stay there.
+  document.addEventListener("click", event => {
+    if (event.isTrusted && isUnfocused()) event.target.closest("button")?.focus({ preventScroll: true });
+  }, true);
+  // Other scripts use these events if they send a request themselves.
+  document.addEventListener("busy", event => begin(event.target));
+  document.addEventListener("ready", event => end(event.target));
+
+  const senders = new WeakMap();  // request of htmx: the button or link that was pressed
+  document.addEventListener("htmx:beforeSend", event => {
+    const { elt, xhr, requestConfig } = event.detail, cause = requestConfig.triggeringEvent;
+    const button = cause?.submitter || (cause?.type === "click" && elt);
+    if (!button) return;
+    senders.set(xhr, button);
+    begin(button, { whole: elt !== button });
+    xhr.addEventListener("loadend", () => {
+      // After these headers, another page is loading.
+      if (!xhr.getResponseHeader("HX-Redirect") && !xhr.getResponseHeader("HX-Refresh")) end(button);
+    });
+  });
+  // Before the swap, the button gets the focus back, so htmx can move the focus to the new button with the same id.
+  let swapped;  // the button whose response is being swapped in, if it has the focus
+  document.addEventListener("htmx:beforeSwap", event => {
+    const button = senders.get(event.detail.xhr);
+    end(button);
+    swapped = button && document.activeElement === button && button;
+  });
+  // If there is no such button, and no message took the focus, the new part of the page gets it.
+  document.addEventListener("htmx:afterSettle", event => {
+    const part = document.getElementById(event.detail.target?.id) || event.detail.elt;
+    if (!swapped || swapped.isConnected || !isUnfocused() || !part.isConnected) return;
+    if (!part.hasAttribute("tabindex")) part.tabIndex = -1;
+    part.focus({ preventScroll: true });
+  });
+
   // A failed request shows a notice next to the control. A poll shows nothing, because it tries again later.
+  const BESIDE = ".choices, .send, .row, .toolbar, .tools, .finish, p";
   const showFailure = (event, words) => {
-    const control = event.detail.elt;
+    const control = senders.get(event.detail.xhr) || event.detail.elt;
     if (control.dataset.poll) return;
     document.getElementById("failed")?.remove();
     const notice = Object.assign(document.createElement("p"), { id: "failed", className: "notice error", textContent: words });
-    control.after(notice);
+    (control.matches("button, a") && control.closest(BESIDE) || control).after(notice);
+    notice.scrollIntoView({ block: "nearest" });
     announce(words);
   };
   document.addEventListener("htmx:sendError", event => showFailure(event, document.body.dataset.offline));
@@ -38,7 +115,9 @@
     const { failed, refused } = document.body.dataset;
     showFailure(event, status === 429 && responseText || status === 401 && refused || failed);
   });
-  document.addEventListener("htmx:afterSwap", () => document.getElementById("failed")?.remove());
+  document.addEventListener("htmx:afterSwap", event => {
+    if (!event.detail.requestConfig?.elt.dataset.poll) document.getElementById("failed")?.remove();
+  });
 
   // The script for attachments is loaded with the first interaction, so a page that is only read needs less data.
   // Files that were chosen before it is loaded are still in the form fields.
@@ -66,11 +145,18 @@
 
   // A form is sent only once, even after a double tap. The server also ignores the second request.
   document.addEventListener("submit", event => {
-    const form = event.target;
-    if (event.defaultPrevented || form.hasAttribute("hx-post") || form.method !== "post") return;
+    const form = event.target, button = event.submitter;
+    if (event.defaultPrevented) return;
     if (form.dataset.sent) return event.preventDefault();
     form.dataset.sent = "1";
-    event.submitter?.setAttribute("aria-disabled", "true");
+    // The browser collects the fields after this event, and it would leave out the value of a disabled button.
+    setTimeout(() => {
+      begin(button, { delay: 0 });
+      // A download and a new tab leave this page as it is.
+      const stays = "download" in form.dataset || (button?.formTarget || form.target) === "_blank";
+      const timer = setTimeout(() => { delete form.dataset.sent; end(button); }, stays ? STAYS : SLOW);
+      pressed.get(button)?.timers.push(timer);
+    });
   });
   // When messages are added above, the message that is being read stays where it is and gets the focus.
   let reading;
@@ -106,9 +192,13 @@
     try { localStorage.setItem("signed-out", "1"); localStorage.removeItem("signed-out"); } catch {}
   });
   addEventListener("storage", event => { if (event.key === "signed-out") document.documentElement.dataset.signedOut = ""; });
-  addEventListener("pageshow", () => {
+  // A page that the person goes back to may still have pressed buttons. Even if Firefox loads the page again, it
+  // remembers that a button was disabled. The server never disables a button.
+  addEventListener("pageshow", event => {
+    if (!event.persisted && pressed.size) return;
+    for (const button of [...pressed.keys()]) end(button);
     for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
-    for (const button of document.querySelectorAll("button[aria-disabled]")) button.removeAttribute("aria-disabled");
+    for (const button of document.querySelectorAll("button:disabled")) button.disabled = false;
   });
 
   // The tab bar must not cover a part of a button or of a row, because a tap on that part would open a tab. So while the

@@ -13,6 +13,7 @@
   const list = () => container()?.querySelector("ul");
   const say = text => document.dispatchEvent(new CustomEvent("announce", { detail: { value: text } }));
   const made = (tag, of) => Object.assign(document.createElement(tag), of);
+  const tell = (button, type) => button?.dispatchEvent(new Event(type, { bubbles: true }));  // app.js disables it meanwhile
   const button = (words, click) => made("button", { type: "button", className: "link-button", textContent: words, onclick: click });
 
   // Resolves to HTML for the list, or to a status: 401 if the person is signed out, 0 without a connection.
@@ -118,6 +119,7 @@
   const sendWaiting = () => {
     const send = waitingForm;
     waitingForm = null;
+    tell(send?.submitter, "ready");
     if (send?.form.isConnected && !failed) send.form.requestSubmit(send.submitter);
     else if (send && container()) say(words.notSent);
     failed = false;
@@ -127,6 +129,7 @@
     event.preventDefault();
     event.stopImmediatePropagation();
     waitingForm = { form: event.target, submitter: event.submitter };
+    tell(event.submitter, "busy");
     say(words.waits);
   }, true);
 
@@ -165,7 +168,9 @@
     const remove = event.target.closest?.("[data-attach] [name=take_out]");
     if (!remove) return;
     event.preventDefault();
+    tell(remove, "busy");
     const result = await post([["take_out", remove.value]]);
+    tell(remove, "ready");
     if (typeof result !== "string") return say(document.body.dataset.failed);
     remove.closest("li").remove();
     container().querySelector("[type=file]").focus();

@@ -30,6 +30,7 @@
     document.dispatchEvent(new CustomEvent("announce", { detail: { value: words } }));
   };
 
+  // Returns true if the form was sent.
   const usePasskey = async form => {
     const response = await fetch(form.dataset.options, { method: "POST", body: new FormData(form) });
     // The person was signed out, or has to reauthenticate. Loading the page again says which.
@@ -40,6 +41,7 @@
     const credential = await navigator.credentials[form.dataset.passkey]({ publicKey: withBytes(publicKey) });
     form.elements.credential.value = asJson(credential);
     form.submit();
+    return true;
   };
 
   for (const form of document.querySelectorAll("form[data-passkey]")) form.addEventListener("submit", async event => {
@@ -48,12 +50,16 @@
     if (form.dataset.asking) return;
     form.dataset.asking = "1";
     say(form, "");
+    const tell = type => event.submitter?.dispatchEvent(new Event(type, { bubbles: true }));
+    tell("busy");
+    let sent;
     try {
-      await usePasskey(form);
+      sent = await usePasskey(form);
     } catch (error) {
       const words = { NotAllowedError: form.dataset.cancelled, AbortError: form.dataset.cancelled, InvalidStateError: form.dataset.known };
       say(form, words[error.name] || form.dataset.failed);
     }
+    if (!sent) tell("ready");
     delete form.dataset.asking;
   });
 

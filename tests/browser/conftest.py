@@ -60,10 +60,10 @@ LOCALES = {"en": "en-US", "es": "es-ES"}
 # In milliseconds. The time is long, so that no test fails because the machine is busy.
 TIMEOUT = 15_000
 expect.set_options(timeout=TIMEOUT)
-# Some tests provoke errors on purpose: refused requests and a missing network.
+# Some tests provoke errors on purpose: refused requests, a missing network, and a server that answers 503.
 EXPECTED_ERRORS = re.compile(
-    "Failed to load resource: (the server responded with a status of 4|net::ERR_INTERNET_DISCONNECTED)"
-    "|htmx:(afterRequest|sendError)|Response Status Error Code 401"
+    "Failed to load resource: (the server responded with a status of (4|503)|net::ERR_(INTERNET_DISCONNECTED|FAILED))"
+    "|htmx:(afterRequest|sendError)|Response Status Error Code (401|429|503)"
     # A browser that is offline looks for a newer service worker, and logs this error.
     "|An unknown error occurred when fetching the script"
 )

@@ -1,0 +1,229 @@
+"""Test that a pressed button shows at once that it was pressed, and that it returns if the request fails."""
+
+import pytest
+from playwright.sync_api import expect
+
+from portal.helpsessions.models import HelpSession
+from recommendations.models import Recommendation
+from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, code_for, recommend_in
+
+from .steps import card
+
+pytestmark = pytest.mark.browser
+
+# Press a button and return what it shows 100 milliseconds later.
+PRESS = """async selector => {
+    const button = document.querySelector(selector);
+    button.focus();
+    button.click();
+    await new Promise(done => setTimeout(done, 100));
+    return [button.disabled, button.getAttribute('aria-busy'), button.textContent.trim()];
+}"""
+PRESS_AND_GO_BACK = """async selector => {
+    const button = document.querySelector(selector);
+    button.click();
+    await new Promise(done => setTimeout(done, 100));
+    const wasDisabled = button.disabled;
+    dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }));
+    const { disabled, form, textContent } = button;
+    return [wasDisabled, disabled, button.getAttribute('aria-busy'), textContent.trim(), 'sent' in form.dataset];
+}"""
+BUSY = [True, "true", "Sending…"]
+# Return the label of a button with all spaces as one.
+LABEL = "button => button.textContent.trim().replace(/\\s+/g, ' ')"
+
+
+@pytest.fixture
+def session(branch, staff, patron):
+    session = HelpSessionFactory(branch=branch, staff=staff, patron=patron)
+    recommend_in(session, 3)
+    return session
+
+
+@pytest.fixture
+def conversation(session, patron):
+    conversation = ConversationFactory(help_session=session, patron=patron)
+    MessageFactory(conversation=conversation)
+    return conversation
+
+
+def hold(page, method="POST", *, count=2):
+    """Hold the first requests with this method, as a very slow network would. Return the list of held routes.
+
+    Drafts are saved as usual.
+    """
+    held = []
+
+    def handle(route):
+        is_held = route.request.method == method and not route.request.url.endswith("/draft/")
+        held.append(route) if is_held and len(held) < count else route.fallback()
+
+    page.route("**/*", handle)
+    return held
+
+
+def paths(conversation):
+    session = conversation.help_session
+    visit, item = session.get_absolute_url(), session.recommendation_links.first().recommendation.public_id
+    return {
+        "verdict": (visit, f"#helped-{item}"),
+        "save": (visit, f"#save-{item}"),
+        "all helped": (visit, "#all-helped"),
+        "how the visit was": (visit, "#found-all"),
+        "follow-up": (f"{visit}ask/", "#send"),
+        "reply": (conversation.get_absolute_url(), "#send"),
+        "close": (conversation.get_absolute_url(), "#sorted"),
+        "sign out": ("/me/", "form[action='/sign-out/'] button"),
+    }
+
+
+@pytest.mark.parametrize(
+    "which",
+    ["verdict", "save", "all helped", "how the visit was", "follow-up", "reply", "close", "sign out"],
+)
+def test_pressed_button_of_a_patron_is_busy_within_100_ms(which, conversation, patron, phone, show):
+    page = show(phone(), patron)
+    path, selector = paths(conversation)[which]
+    page.goto(path)
+    if which in {"follow-up", "reply"}:
+        page.locator("#id_body").fill("Is it on Thursday?")
+    held = hold(page)
+    assert page.evaluate(PRESS, selector) == BUSY
+    assert len(held) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "selector", "method"),
+    [
+        ("/desk/", ".queue-filter button", "GET"),
+        ("/desk/record/", "#save", "POST"),
+        ("/desk/record/", "#find", "POST"),
+        ("/desk/people/", "main form button", "POST"),
+        ("conversation", "#send", "POST"),
+        ("conversation", "#take", "POST"),
+    ],
+)
+def test_pressed_button_at_the_desk_is_busy_within_100_ms(
+    path, selector, method, conversation, staff, desk_computer, show
+):
+    page = show(desk_computer(), staff)
+    page.goto(f"/desk/conversations/{conversation.public_id}/" if path == "conversation" else path)
+    if path == "/desk/people/":
+        page.locator("#id_identifier").fill("21234000123456")
+    if (path, selector) == ("conversation", "#send"):
+        page.locator("#id_body").fill("We are open on Sunday.")
+    hold(page, method)
+    assert page.evaluate(PRESS, selector) == BUSY
+
+
+def test_tally_button_counts_a_second_press_while_the_first_is_on_its_way(staff, desk_computer, show):
+    page = show(desk_computer(), staff)
+    page.goto("/desk/")
+    held = hold(page, count=1)
+    assert page.evaluate(PRESS, "#tally-button") == [False, "true", "Sending…"]
+    page.keyboard.press("t")
+    held[0].continue_()
+    expect(page.locator("#tallied")).to_contain_text("2")
+    assert HelpSession.objects.filter(status=HelpSession.Status.TALLY).count() == 2
+
+
+def test_value_of_the_pressed_button_is_sent(staff, desk_computer, show):
+    page = show(desk_computer(), staff)
+    page.goto("/desk/record/")
+    page.locator("#q").fill("nothing like this")
+    with page.expect_request(lambda request: request.method == "POST" and "/record/" in request.url) as sent:
+        page.locator("#find").click()
+    assert "find" in sent.value.post_data
+
+
+FAILURES = {
+    "network": (None, "No connection. Nothing was sent. Please try again in a moment."),
+    "server": (503, "That didn't work. Please reload the page and try again."),
+    "signed out": (
+        401,
+        "Nothing was sent, because you are signed out or your code has expired. Copy your text.",
+    ),
+    "limit": (429, "Please wait 5 minutes."),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_verdict_button_returns_with_a_message_if_the_request_fails(failure, session, patron, phone, show):
+    status, words = FAILURES[failure]
+    page = show(phone(), patron)
+    page.goto(session.get_absolute_url())
+    title = Recommendation.objects.first().item.title
+    group = card(page, title).locator(".verdict")
+    button = group.locator("button[value=partly]")
+    label = button.evaluate(LABEL)
+    held = hold(page, count=1)
+    button.tap()
+    expect(button).to_be_disabled()
+    for other in group.locator("button").all():
+        expect(other).to_be_disabled()
+    held[0].abort() if status is None else held[0].fulfill(status=status, body="Please wait 5 minutes.")
+
+    expect(button).to_be_enabled()
+    expect(button).to_be_focused()
+    assert (button.evaluate(LABEL), button.get_attribute("aria-busy")) == (label, None)
+    assert not button.get_attribute("style")
+    expect(group.locator("#failed")).to_have_text(words)
+    expect(page.locator("#announce")).to_have_text(words)
+    assert not Recommendation.objects.exclude(verdict="").exists()
+
+    button.tap()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#failed")).to_have_count(0)
+
+
+def test_other_failures_are_shown_beside_the_button_that_was_pressed(conversation, patron, phone, show):
+    page = show(phone(), patron)
+    for which, (path, selector) in paths(conversation).items():
+        if which in {"follow-up", "sign out"}:
+            continue
+        page.goto(path)
+        if which == "reply":
+            page.locator("#id_body").fill("Is it on Thursday?")
+        held = hold(page)
+        page.locator(selector).tap()
+        expect(page.locator(selector)).to_be_disabled()
+        held[0].abort()
+        expect(page.locator(selector)).to_be_enabled()
+        notice, button = page.locator("#failed").bounding_box(), page.locator(selector).bounding_box()
+        assert abs(notice["y"] - button["y"] - button["height"]) < 200, which
+        page.unroute_all()
+
+
+def test_buttons_return_on_a_page_that_the_person_goes_back_to(session, phone):
+    page = phone()
+    page.goto(f"/c/{code_for(session)}/")
+    page.locator("#ask a.button").tap()
+    page.locator("#id_body").fill("Is it on Thursday?")
+    label = page.locator("#send").evaluate(LABEL)
+    hold(page)
+    assert page.evaluate(PRESS_AND_GO_BACK, "#send") == [True, False, None, label, False]
+
+
+@pytest.mark.parametrize(
+    ("change", "headers"),
+    [
+        ("form.target = '_blank'", {}),
+        ("form.dataset.download = ''", {"Content-Disposition": "attachment; filename=list.csv"}),
+    ],
+    ids=["new tab", "download"],
+)
+def test_button_that_leaves_the_page_open_returns_after_two_seconds(
+    change, headers, session, patron, phone, show
+):
+    page = show(phone(), patron)
+    page.clock.install()
+    page.goto(f"{session.get_absolute_url()}ask/")
+    page.locator("#id_body").fill("Is it on Thursday?")
+    button = page.locator("#send")
+    button.evaluate(f"button => {{ const {{ form }} = button; {change}; }}")
+    page.context.route("**/ask/", lambda route: route.fulfill(body="", headers=headers))
+    button.evaluate("button => button.click()")
+    page.clock.run_for(1000)
+    expect(button).to_be_disabled()
+    page.clock.run_for(2000)
+    expect(button).to_be_enabled()
