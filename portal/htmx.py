@@ -1,5 +1,6 @@
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
+from django_htmx.http import trigger_client_event
 
 
 def render_page(request, template, context=None, *, partial="", status=200):
@@ -14,9 +15,17 @@ def render_page(request, template, context=None, *, partial="", status=200):
     return render(request, template, context, status=status)
 
 
+def announce(response, words):
+    """Let screen readers announce these words when htmx gets the response. Return the response."""
+    return trigger_client_event(response, "announce", words)
+
+
 def back_to(request, otherwise):
-    """Return the path in the form's field `back`, or `otherwise` if it is not a path of this portal."""
-    back = request.POST.get("back", "")
+    """Return the path in the form's field `back`, or `otherwise` if it is not a path of this portal.
+
+    A button to undo something has no fields. So its address can have `back` as a parameter.
+    """
+    back = request.POST.get("back") or request.GET.get("back", "")
     if back.startswith("/") and url_has_allowed_host_and_scheme(back, allowed_hosts=None):
         return back
     return otherwise

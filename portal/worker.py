@@ -28,6 +28,7 @@ import portal.conversations.search
 import portal.helpsessions.account_codes
 import portal.helpsessions.handover
 import portal.limits
+import portal.lists.actions
 import portal.privacy.exports
 import portal.privacy.retention
 import portal.privacy.unmerging
@@ -83,6 +84,7 @@ JOBS = [
     (portal.conversations.attachments.forget_unsent_attachments, EVERY_HOUR),
     (portal.conversations.attachments.forget_stray_files, EVERY_DAY),
     (portal.helpsessions.handover.end_expired_codes, EVERY_HOUR),
+    (portal.lists.actions.forget_removed_items, EVERY_HOUR),
     (portal.privacy.retention.forget_what_is_due, timedelta(minutes=5)),
     (portal.helpsessions.account_codes.forget_account_codes, EVERY_HOUR),
     (accounts.sign_in.email_addresses.change_due_addresses, timedelta(minutes=10)),

@@ -43,6 +43,33 @@ def record_verdict(recommendation, *, verdict, why=None, comment=None, at, locke
 
 
 @transaction.atomic
+def record_helped_on_all(recommendations, *, at):
+    """Save the verdict "helped" on those of these recommendations that patrons are asked about.
+
+    They all get the same time, so `take_back_helped_on_all` finds them.
+    """
+    for row in _locked(recommendations).undecided():
+        record_verdict(row, verdict=Recommendation.Verdict.HELPED, at=at, locked=row)
+
+
+@transaction.atomic
+def take_back_helped_on_all(recommendations, *, marked_at):
+    """Withdraw the verdicts that `record_helped_on_all` saved at this time, and return their number.
+
+    A verdict that the patron has changed since has another time, so it stays.
+    """
+    rows = _locked(recommendations).filter(verdict=Recommendation.Verdict.HELPED, decided_at=marked_at)
+    for row in rows:
+        record_verdict(row, verdict="", at=marked_at, locked=row)
+    return len(rows)
+
+
+def _locked(recommendations):
+    keys = list(recommendations.values_list("pk", flat=True))
+    return Recommendation.objects.select_for_update().filter(pk__in=keys).order_by("pk")
+
+
+@transaction.atomic
 def add_item(*, at, kind, title, creators="", url="", branch=None, call_number="", **rest):
     """Add an item that is not in the catalog, and return the item. `rest` has other fields of Item.
 

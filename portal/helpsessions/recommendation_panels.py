@@ -84,7 +84,7 @@ def _saved(recommendations, viewer):
         return {}
     items = [recommendation.item_id for recommendation in recommendations]
     return dict(
-        viewer.person.saved_lists.filter(saved_items__item__in=items).values_list(
-            "saved_items__item", "saved_items__public_id"
-        )
+        viewer.person.saved_lists.filter(
+            saved_items__item__in=items, saved_items__removed_at=None
+        ).values_list("saved_items__item", "saved_items__public_id")
     )

@@ -8,4 +8,5 @@ urlpatterns = [
     path("sessions/<uuid:public_id>/outcome/", views.session_outcome, name="session_outcome"),
     path("sessions/dismiss/<uuid:public_id>/", views.dismiss_removed_item, name="dismiss_removed_item"),
     path("sessions/<uuid:public_id>/all-helped/", views.all_helped, name="all_helped"),
+    path("sessions/<uuid:public_id>/all-helped/undo/", views.undo_all_helped, name="undo_all_helped"),
 ]

@@ -1,11 +1,14 @@
 """The patron's pages for visits: list and show visits, and save replies to the questions about a visit."""
 
+from urllib.parse import urlencode
+
 from django.contrib import messages
 from django.db.models import BigAutoField, F, UUIDField
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -15,7 +18,7 @@ from portal.errors import one_or_404
 from portal.htmx import render_page
 from portal.paging import page_of
 from portal.prepared import prepared
-from recommendations.actions import record_verdict
+from recommendations.actions import record_helped_on_all, take_back_helped_on_all
 from recommendations.models import Recommendation, each_once
 
 from . import actions
@@ -42,8 +45,11 @@ def help_sessions(request):
 @sign_in_to_open(HelpSession)
 @require_safe
 def help_session(request, public_id):
-    """Show one visit."""
-    return _page(request, public_id)
+    """Show one visit.
+
+    If the viewer has just marked all items as helpful, `?marked=` is the time of that step.
+    """
+    return _page(request, public_id, marked_at=_moment(request.GET.get("marked")))
 
 
 @sign_in_to_open(HelpSession)
@@ -62,17 +68,33 @@ def session_outcome(request, public_id):
 @sign_in_to_open(HelpSession)
 @require_POST
 def all_helped(request, public_id):
-    """Save the verdict "helped" for all items that have no verdict yet."""
+    """Save the verdict "helped" for all items that have no verdict yet.
+
+    The page then has a button to undo it.
+    """
     session = get_object_or_404(HelpSession.objects.belonging_to(request.viewer), public_id=public_id)
-    for recommendation in (
-        Recommendation.objects.belonging_to(request.viewer)
-        .filter(sessionrecommendation__help_session=session)
-        .undecided()
-    ):
-        record_verdict(recommendation, verdict=Recommendation.Verdict.HELPED, at=timezone.now())
+    at = timezone.now()
+    record_helped_on_all(_recommended_to(request.viewer, session), at=at)
+    if not request.htmx:
+        return redirect(f"{session.get_absolute_url()}?{urlencode({'marked': at.isoformat()})}#items")
+    return _page(request, public_id, partial="items", marked_at=at)
+
+
+@sign_in_to_open(HelpSession)
+@require_POST
+def undo_all_helped(request, public_id):
+    """Withdraw all verdicts that one press of "All of these helped" saved.
+
+    The field `marked` has the time of that step.
+    """
+    session = get_object_or_404(HelpSession.objects.belonging_to(request.viewer), public_id=public_id)
+    marked_at = _moment(request.POST.get("marked"))
+    undone = marked_at and take_back_helped_on_all(
+        _recommended_to(request.viewer, session), marked_at=marked_at
+    )
     if not request.htmx:
         return redirect(f"{session.get_absolute_url()}#items")
-    return _page(request, public_id, partial="items")
+    return _page(request, public_id, partial="items", undone=undone)
 
 
 @sign_in_to_open(Recommendation)
@@ -99,7 +121,20 @@ def dismiss_removed_item(request, public_id):
     return redirect(session)
 
 
-def _page(request, public_id, *, partial=""):
+def _recommended_to(viewer, session):
+    return Recommendation.objects.belonging_to(viewer).filter(sessionrecommendation__help_session=session)
+
+
+def _moment(text):
+    """Return the time in this text, or None."""
+    try:
+        moment = parse_datetime(text or "")
+    except ValueError:
+        return None
+    return moment if moment is not None and timezone.is_aware(moment) else None
+
+
+def _page(request, public_id, *, partial="", marked_at=None, undone=0):
     session = one_or_404(_for_page(request.viewer, public_id=public_id))
     conversations = session.conversations.belonging_to(request.viewer).latest_first()
     given = each_once(_recommended_in(session=session.pk))
@@ -113,14 +148,20 @@ def _page(request, public_id, *, partial=""):
         },
         quiet=session.quiet,
     )
+    undecided = sum(r.starred and not r.verdict for r in recommendations)
     context = {
+        "marked": sum(
+            r.verdict == Recommendation.Verdict.HELPED and r.decided_at == marked_at for r in recommendations
+        ),
+        "marked_at": marked_at,
+        "undone": undone,
         "help_session": session,
         "recommendations": recommendations,
         "removed": removed_panels(given),
         "conversations": [
             conversation for conversation in conversations if conversation.merged_into_id is None
         ],
-        "all_at_once": sum(r.starred and not r.verdict for r in recommendations) >= ALL_HELPED_FROM,
+        "all_at_once": undecided if undecided >= ALL_HELPED_FROM else 0,
         "found_choices": HelpSession.Found.choices,
         "satisfaction_choices": HelpSession.Satisfaction.choices,
         "mine": request.viewer.person is not None

@@ -37,16 +37,27 @@ class SavedList(models.Model):
 class SavedItemQuerySet(models.QuerySet):
     """A queryset of saved items."""
 
-    def belonging_to(self, viewer):
-        """Return the items in the viewer's lists."""
-        return self.filter(saved_list__patron=viewer.person, saved_list__patron__isnull=False)
+    def belonging_to(self, viewer, *, removed=False):
+        """Return the items in the viewer's lists.
+
+        If `removed` is true, include the items that the viewer has removed and can still put back.
+        """
+        own = self.filter(saved_list__patron=viewer.person, saved_list__patron__isnull=False)
+        return own if removed else own.in_lists()
+
+    def in_lists(self):
+        """Leave out the items that their patron has removed."""
+        return self.filter(removed_at=None)
 
     def latest_first(self):
         return self.order_by("-saved_at", "-pk")
 
 
 class SavedItem(models.Model):
-    """An item in a list. `recommendation` is the recommendation from which the patron saved it, if any."""
+    """An item in a list. `recommendation` is the recommendation from which the patron saved it, if any.
+
+    When the patron removes the item, the row stays for UNDO_REMOVAL_FOR, so that undo restores the same row.
+    """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     saved_list = models.ForeignKey(SavedList, on_delete=models.CASCADE, related_name="saved_items")
@@ -55,6 +66,7 @@ class SavedItem(models.Model):
         Recommendation, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     saved_at = models.DateTimeField()
+    removed_at = models.DateTimeField(null=True, blank=True, db_index=True)
 
     objects = SavedItemQuerySet.as_manager()
 

@@ -63,7 +63,7 @@ def what_moves(going):
     return Moving(
         visits=HelpSession.objects.filter(patron=going).count(),
         conversations=conversations.not_merged().count(),
-        saved_items=SavedItem.objects.filter(saved_list__patron=going).count(),
+        saved_items=SavedItem.objects.in_lists().filter(saved_list__patron=going).count(),
     )
 
 
@@ -201,6 +201,9 @@ def _merge_lists(going, into, model, field):
             saved_list.patron = into
             saved_list.save(update_fields=["patron"])
         else:
+            # An item that one of the two has removed must not replace the item in the other list.
+            removed = own.saved_items.filter(removed_at__isnull=False)
+            removed.filter(item__in=saved_list.saved_items.values("item")).delete()
             saved_list.saved_items.exclude(item__in=own.saved_items.values("item")).update(saved_list=own)
 
 

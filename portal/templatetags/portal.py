@@ -141,24 +141,19 @@ def clock(moment):
 
 
 @register.simple_tag
-def choice_buttons(name, choices, chosen, of="", announce=False):
+def choice_buttons(name, choices, chosen, of=""):
     """Return a submit button named `name` for each choice. The button for `chosen` has aria-pressed="true".
 
     If a page shows the same choices several times, pass a different value of `of` each time. Otherwise,
-    several buttons would have the same id. If `announce` is True, screen readers announce that the answer was
-    saved.
+    several buttons would have the same id.
     """
     buttons = []
     for value, label in choices:
         pressed, label = value == chosen, str(label)
         button_id = f"{value}-{of}" if of else f"{name}-{value}"
-        announcement = ""
-        if announce and pressed:
-            words = gettext("Answer saved: %(label)s") % {"label": label}
-            announcement = f' data-announce="{escape(words)}"'
         buttons.append(
             f'<button class="choice" name="{name}" value="{escape(value)}" id="{escape(button_id)}" '
-            f'aria-pressed="{"true" if pressed else "false"}"{announcement}>'
+            f'aria-pressed="{"true" if pressed else "false"}">'
             f"{icon('check')}{escape(capfirst(label))}</button>"
         )
     return mark_safe("".join(buttons))

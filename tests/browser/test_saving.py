@@ -18,13 +18,18 @@ def test_patron_can_save_an_item_and_restore_it_after_removing_it(
     page = show(phone(javascript=javascript), patron)
 
     page.goto(session.get_absolute_url())
-    card(page, title).locator("button[id^='save-']").tap()
-    expect(card(page, title).locator("button[id^='save-']")).to_have_count(0)
+    button = card(page, title).locator("button[id^='save-']")
+    button.tap()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    button.tap()
+    expect(button).to_have_attribute("aria-pressed", "false")
+    page.locator("button[id^='undo-']").first.tap()
+    expect(button).to_have_attribute("aria-pressed", "true")
+
     page.locator("nav a[href='/lists/']").tap()
     expect(page.locator("#saved .item-card h3")).to_have_text([title])
-
     page.locator("#saved button[id^='remove-']").tap()
     expect(page.locator("#saved .item-card")).to_have_count(0)
-    page.locator("#notices button[id^='undo-']").tap()
+    page.locator("#saved button[id^='restore-']" if javascript else "#notices button[id^='undo-']").tap()
     expect(page.locator("#saved .item-card h3")).to_have_text([title])
     assert SavedItem.objects.get().item.title == title

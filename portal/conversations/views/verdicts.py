@@ -5,6 +5,7 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from accounts.sign_in.access import sign_in_to_open
@@ -13,7 +14,7 @@ from portal.conversations.forms import VerdictForm
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
 from portal.helpsessions.recommendation_panels import recommendation_panels
-from portal.htmx import back_to
+from portal.htmx import announce, back_to
 from recommendations.models import Recommendation
 
 
@@ -51,8 +52,23 @@ def verdict(request, public_id):
     shown_at = f"{back}?said={recommendation.public_id}" if back == reverse("home") else back
     if not request.htmx:
         return redirect(f"{shown_at}#rec-{recommendation.public_id}")
-    context = {"next_question": shown_at if shown_at != back else "", **_card(request, recommendation, back)}
-    return render(request, "conversations/item.html", context)
+    card = _card(request, recommendation, back)
+    # After clearing, the message about it must stay, so no next question replaces it.
+    is_next = shown_at != back and recommendation.verdict
+    context = {"next_question": shown_at if is_next else "", "cleared": not recommendation.verdict, **card}
+    response = render(request, "conversations/item.html", context)
+    return announce(response, _announcement(recommendation, form.cleaned_data["why"]))
+
+
+def _announcement(recommendation, why):
+    """Return what a screen reader announces after this answer.
+
+    `why` is the reason that the patron has just chosen, if any.
+    """
+    if not recommendation.verdict:
+        return _("Your answer is cleared.")
+    label = recommendation.get_why_display() if why else recommendation.said
+    return _("Answer saved: %(label)s") % {"label": label}
 
 
 def _card(request, recommendation, back):

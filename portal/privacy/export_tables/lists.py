@@ -17,7 +17,8 @@ TABLES = {
         "lists.SavedItem",
         _("the items on your lists"),
         lambda person, at: (
-            SavedItem.objects.filter(saved_list__patron=person)
+            SavedItem.objects.in_lists()
+            .filter(saved_list__patron=person)
             .select_related("saved_list", "item", "recommendation")
             .order_by("saved_at", "pk")
         ),

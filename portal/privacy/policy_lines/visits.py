@@ -4,6 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.patron.retention_choice import CHILD_PERIOD, DEFAULT_PERIOD, SHORT_PERIOD
 from portal.helpsessions.handover import CODE_LIFE, FORGET_ENDED_CODES_AFTER
+from portal.lists.actions import UNDO_REMOVAL_FOR
 
 from .line import Group, Line
 
@@ -70,10 +71,12 @@ LINES = {
     ),
     "lists.SavedItem": Line(
         _("the items on your lists"),
-        _("Kept until you remove the items."),
+        _("Kept until you remove the items. For {0} after that, you can undo it."),
         _("because you saved the items"),
         Group.LISTS,
+        (UNDO_REMOVAL_FOR,),
         exported=True,
+        ended_by="forget_removed_items",
         ends_with="lists.SavedList",
     ),
 }

@@ -1,3 +1,4 @@
+import json
 import uuid
 
 import pytest
@@ -6,7 +7,7 @@ from django.utils import timezone
 
 from portal.conversations.models import Conversation
 from recommendations.models import Recommendation
-from tests.factories import HelpSessionFactory, UserFactory, code_for, recommend_in
+from tests.factories import HelpSessionFactory, SavedItemFactory, UserFactory, code_for, recommend_in
 from tests.portal.pages import HTMX, part, text
 
 Verdict = Recommendation.Verdict
@@ -105,6 +106,33 @@ def test_verdict_can_be_cleared(me, session, recommendation):
     recommendation.refresh_from_db()
     assert (recommendation.verdict, recommendation.why, recommendation.decided_at) == ("", "", None)
     assert "Clear my answer" not in text(me.get(session.get_absolute_url()))
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"verdict": "helped"}, "Answer saved: helped"),
+        ({"verdict": "did_not_help", "why": "too_hard"}, "Answer saved: too hard"),
+        ({"verdict": "did_not_help"}, "Answer saved: did not help"),
+        ({"verdict": ""}, "Your answer is cleared."),
+    ],
+)
+def test_screen_readers_announce_the_verdict_on_a_saved_item(me, session, recommendation, data, words):
+    SavedItemFactory(saved_list__patron=session.patron, item=recommendation.item)
+    Recommendation.objects.update(verdict="partly", decided_at=timezone.now())
+    response = give_verdict(me, recommendation, **data, back=session.get_absolute_url(), htmx=True)
+    assert json.loads(response["HX-Trigger"]) == {"announce": words}
+    # Otherwise the page would announce that instead.
+    assert "data-announce" not in response.content.decode()
+
+
+def test_message_replaces_the_button_that_clears_a_verdict(me, session, recommendation):
+    Recommendation.objects.update(verdict="partly", decided_at=timezone.now())
+    response = give_verdict(me, recommendation, verdict="", back=reverse("home"), htmx=True)
+    assert "Your answer is cleared." in text(response)
+    assert "autofocus" in response.content.decode()
+    # The next question would replace the message.
+    assert "hx-trigger" not in response.content.decode()
 
 
 def test_html_in_a_verdict_comment_is_shown_as_text(me, session, recommendation):

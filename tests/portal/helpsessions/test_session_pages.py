@@ -1,10 +1,13 @@
 import datetime
+import re
+from urllib.parse import urlencode
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
 from portal.helpsessions.models import HelpSession
+from recommendations.actions import record_verdict
 from recommendations.models import Holding, Recommendation
 from tests.factories import (
     ConversationFactory,
@@ -81,7 +84,8 @@ def test_staff_note_is_never_on_the_visit_page(me, session):
 
 
 @pytest.mark.parametrize(
-    "name", ["help_session", "session_outcome", "all_helped", "keep_session", "ask_about_session"]
+    "name",
+    ["help_session", "session_outcome", "all_helped", "undo_all_helped", "keep_session", "ask_about_session"],
 )
 @pytest.mark.parametrize("who", ["nobody", "another patron", "holder of another code", "staff of the branch"])
 def test_strangers_cannot_open_or_change_a_visit(
@@ -138,11 +142,64 @@ def test_all_helped_button_marks_every_undecided_starred_item_as_helpful(me, ses
         "did_not_help",
         "",
     ]
+    page = me.get(session.get_absolute_url())
+    assert "All of these helped" not in text(page)
+    assert "Answer saved for" not in text(page)
+    marked = {"marked": Recommendation.objects.filter(verdict="helped").first().decided_at.isoformat()}
     if htmx:
-        assert part(response, "items") == part(me.get(session.get_absolute_url()), "items")
+        assert part(response, "items") == part(me.get(session.get_absolute_url(), marked), "items")
     else:
-        assert response.url == f"{session.get_absolute_url()}#items"
-    assert "All of these helped" not in text(me.get(session.get_absolute_url()))
+        assert response.url == f"{session.get_absolute_url()}?{urlencode(marked)}#items"
+        response = me.get(response.url)
+    assert "Answer saved for 2 items." in text(response)
+
+
+def marked_at(response):
+    return re.search(r'name="marked" value="([^"]+)"', response.content.decode())[1]
+
+
+@pytest.mark.parametrize("htmx", [True, False])
+def test_all_helped_is_undone_as_one_step(me, session, htmx):
+    extra, undo = HTMX if htmx else {}, address("undo_all_helped", session)
+    [first, second, changed] = recommend_in(session, 3)
+    [before] = recommend_in(session, verdict="helped", decided_at=timezone.now())
+    response = me.post(address("all_helped", session), follow=not htmx, **extra)
+    step = marked_at(response)
+    record_verdict(changed, verdict="helped", comment="Read twice.", at=timezone.now())
+
+    for words in ("Your answers for 2 items are cleared.", ""):
+        response = me.post(undo, {"marked": step}, **extra)
+        if htmx:
+            assert words in text(response)
+        else:
+            assert response.url == f"{session.get_absolute_url()}#items"
+        rows = Recommendation.objects.filter(pk__in=[first.pk, second.pk, changed.pk, before.pk])
+        assert list(rows.order_by("pk").values_list("verdict", flat=True)) == ["", "", "helped", "helped"]
+    assert "All of these helped (2 items)" in text(me.get(session.get_absolute_url()))
+
+
+@pytest.mark.parametrize("marked", ["", "nonsense", "2026-13-40T00:00:00+00:00", "2026-05-03T10:00:00"])
+def test_undo_of_all_helped_with_a_wrong_time_changes_nothing(me, session, marked):
+    recommend_in(session, 2, verdict="helped", decided_at=timezone.now())
+    assert me.post(address("undo_all_helped", session), {"marked": marked}).status_code == 302
+    assert me.get(session.get_absolute_url(), {"marked": marked}).status_code == 200
+    assert Recommendation.objects.filter(verdict="helped").count() == 2
+
+
+def test_undo_of_all_helped_changes_no_other_visit(me, session, patron, branch):
+    at = timezone.now()
+    other = HelpSessionFactory(patron=patron, branch=branch)
+    for each in (session, other):
+        recommend_in(each, verdict="helped", decided_at=at)
+    me.post(address("undo_all_helped", session), {"marked": at.isoformat()})
+    assert [r.verdict for r in Recommendation.objects.order_by("pk")] == ["", "helped"]
+
+
+def test_all_helped_button_says_how_many_items_it_marks(me, session):
+    recommend_in(session, 3)
+    recommend_in(session, verdict="partly", decided_at=timezone.now())
+    recommend_in(session, starred=False)
+    assert "All of these helped (3 items)" in text(me.get(session.get_absolute_url()))
 
 
 @pytest.mark.parametrize("open_ones", [0, 1, 2])

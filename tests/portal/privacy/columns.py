@@ -140,7 +140,7 @@ LEFT_OUT = {
     "conversations.ReplyTemplate": {LIBRARY: "id public_id branch language name body changed_at"},
     "conversations.BranchQueue": {LIBRARY: "branch version next_at"},
     "lists.SavedList": {PORTAL: "id", PERSON: "patron"},
-    "lists.SavedItem": {PORTAL: "id public_id"},
+    "lists.SavedItem": {PORTAL: "id public_id", SHORT: "removed_at"},
     "notifications.Notification": {
         PORTAL: "id public_id kind headers message_id removed due_at leased_until attempts last_error",
         PERSON: "recipient",
