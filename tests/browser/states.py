@@ -117,6 +117,35 @@ class State:
     main: bool = False
 
 
+def press(button, then):
+    """Return a function that presses the first such button, and waits for what replaces it."""
+
+    def do(page):
+        page.locator(button).first.click()
+        page.locator(then).first.wait_for()
+
+    return do
+
+
+def unsave(page):
+    button = page.locator("button[id^=save-]").first
+    if button.get_attribute("aria-pressed") == "false":
+        button.click()
+        page.locator("button[id^=save-][aria-pressed=true]").first.wait_for()
+    button.click()
+    page.locator("button[id^=undo-]").first.wait_for()
+
+
+def mark_all(page):
+    # Only items without a verdict are marked.
+    while page.locator("button[id^=clear-]").count():
+        page.locator("button[id^=clear-]").first.click()
+        page.locator(".item-card [autofocus]").first.wait_for()
+        page.reload()
+    page.locator("#all-helped").click()
+    page.locator("#all-marked").wait_for()
+
+
 def put_into_session(page, values):
     """Put the values into the Django session of the browser that shows `page`."""
     key = next(
@@ -765,6 +794,11 @@ def build(branch, staff, patron, words):
             State("stop-address-unknown", "/not-me/0123456789abcdef0123456789abcdef01234567/"),
             State("invitation-accept", f"/invitation/{invited}/"),
             State("refused", "/kept/"),
+            # These states change what the states above show.
+            State("list-removed", "/lists/", press("button[id^=remove-]", "button[id^=restore-]")),
+            State("session-unsaved", at["kept"], unsave),
+            State("session-cleared", at["kept"], press("button[id^=clear-]", ".item-card [autofocus]")),
+            State("session-all-helped", at["kept"], mark_all),
         ],
         "new patron": [
             State("new-home", "/"),

@@ -18,7 +18,7 @@ from portal.conversations import actions as conversations
 from portal.conversations import search, verdicts
 from portal.conversations.models import BranchQueue, Conversation, Draft, Message, Participation
 from portal.helpsessions.models import HelpSession
-from portal.lists.actions import save
+from portal.lists.actions import remove, save
 from portal.lists.models import SavedItem, SavedList
 from portal.privacy import holds, merging
 from portal.privacy.merging import CannotMerge, merge_people, what_moves
@@ -189,6 +189,18 @@ def test_saved_lists_with_the_same_name_are_merged(device, patron):
     ]
     assert set(SavedItem.objects.values_list("item", flat=True)) == {both.pk, theirs.pk, own.pk}
     assert SavedItem.objects.count() == 3
+
+
+def test_merge_keeps_an_item_that_only_one_of_the_two_has_removed(device, patron):
+    kept_there, kept_here = ItemFactory.create_batch(2)
+    at = timezone.now()
+    for item in (kept_there, kept_here):
+        rows = {person: save(item, patron=person, at=at) for person in (device, patron)}
+        remove(rows[patron if item == kept_there else device], at=at)
+    assert what_moves(device).saved_items == 1
+    merge_people(device, patron, by=patron, at=at)
+    in_list = SavedItem.objects.in_lists().filter(saved_list__patron=patron)
+    assert set(in_list.values_list("item", flat=True)) == {kept_there.pk, kept_here.pk}
 
 
 def test_drafts_of_two_merged_records_become_one_draft(device, patron, branch):
