@@ -1,6 +1,8 @@
-"""The middleware that saves what people typed into a form that was refused.
+"""The middleware that saves what people typed or pressed in a form that was refused.
 
-A form is refused if the sign-in or the form itself has expired.
+A form is refused if the sign-in or the form itself has expired. A form of the desk waits on the page /kept/
+for its author. A patron's form waits in the browser until somebody signs in there: see
+accounts/sign_in/unsent.py.
 """
 
 import json
@@ -20,10 +22,12 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.patron import refused_posts
-from portal.text import clean
+from portal.limits import TooOften, count
+from portal.text import clean, uuid_or_none
 
 from .models import User
 from .sign_in.access import LAST_PERSON, is_borrowed, last_person_id
+from .sign_in.unsent import browser_of, tie_to_browser, words_of
 from .staff.desk_lock import DESK_TOKEN
 
 NEVER_KEPT_PATHS = (
@@ -47,10 +51,12 @@ NEVER_KEPT_PATHS = (
 )
 NEVER_KEPT_FIELDS = {"csrfmiddlewaretoken", "refused_post", "code", "credential", "pin", "password", "next"}
 MAX_KEPT_CHARACTERS = 200_000
+# A patron's form has at most one text of 5,000 characters, or five short ones.
+MAX_UNSENT_CHARACTERS = 20_000
 
 
 class KeepRefusedPostMiddleware:
-    """A middleware that saves typed text if the sign-in or form has expired. The page /kept/ shows the text.
+    """A middleware that saves a form if the sign-in or the form has expired, so that nobody types it again.
 
     A signed cookie says who was signed in last. Signing out deletes this cookie.
     """
@@ -72,7 +78,11 @@ class KeepRefusedPostMiddleware:
         automatic = _is_sent_by_script(request)
         if request.method == "POST" and not request.path.startswith(NEVER_KEPT_PATHS) and not automatic:
             if refused_to:
-                return self._keep(request, response, refused_to)
+                return self._save(request, response, refused_to)
+            if response.status_code == 404 and _object_model(request):
+                # The person may no longer open the page. Don't lose the text with it.
+                words = _typed_words(request)
+                return _show_again(request, words, status=404) if words else response
             self._drop_what_was_sent_again(request, response)
             return response
         if refused_to == reverse("locked") and request.htmx and not automatic:
@@ -119,48 +129,65 @@ class KeepRefusedPostMiddleware:
                 return path
         return ""
 
-    def _keep(self, request, response, refused_to):
-        """Save the form if its author is known, and return the response.
+    def _save(self, request, response, refused_to):
+        """Save the form, and return a response that leads its author back to it through the sign-in page.
 
-        The response sends the author to sign in, and then to the saved form.
+        If the form may not be saved, show its text again.
         """
-        may_keep = _is_same_origin(request) and not _may_be_about_opened_visit(request)
-        fields = _fields_to_keep(request) if may_keep else {}
-        person = _author(request)
-        kept = bool(person and fields and _may_open(person, request))
-        if kept:
+        may_save = _is_same_origin(request) and not _may_be_about_opened_visit(request)
+        fields = _fields_to_keep(request) if may_save else None
+        author = _author(request)
+        person = author if author and fields is not None and _may_open(author, request) else None
+        page = _own_page(request)
+        if page and fields is not None and DESK_TOKEN not in request.COOKIES:
+            return self._leave_in_browser(request, response, refused_to, person, page, fields)
+        if person and any(any(values) for values in fields.values()):
             path = request.get_full_path() if len(request.get_full_path()) <= 300 else request.path
             refused_posts.keep_refused_post(person, path=path, fields=fields, at=timezone.now())
             self._drop_previous(request, person)
-        elif words := _typed_words(request):
-            return self._show_again(request, words)
-        elif refused_to == "csrf":
+            return _to_sign_in(request, response, refused_to, reverse("kept"))
+        if words := _typed_words(request):
+            return _show_again(request, words)
+        if refused_to == "csrf":
             return response
-        url = reverse("kept") if kept else _page_it_came_from(request)
-        if refused_to != "csrf":
-            # Keep the redirect's own parameters. One of them says which person used the page.
-            query = dict(parse_qsl(urlsplit(response["Location"]).query)) | {"next": url}
-            url = f"{refused_to}?{urlencode(query)}"
-        return HttpResponseClientRedirect(url) if request.htmx else HttpResponseRedirect(url)
+        return _to_sign_in(request, response, refused_to, _page_it_came_from(request))
 
-    def _show_again(self, request, words):
-        """Return the typed text to a browser whose author is unknown, because the text is saved nowhere.
+    def _leave_in_browser(self, request, response, refused_to, person, page, fields):
+        """Save the form of a patron until somebody signs in with this browser.
 
-        A page with htmx still shows the text. It only needs the status.
+        If the author is unknown, the response also shows the text, because the person who signs in may not be
+        able to open the page.
         """
-        if request.htmx:
-            return HttpResponse(status=401)
-        context = {"words": words, "next": _page_it_came_from(request)}
-        return render(request, "accounts/not_sent.html", context, status=403)
+        words = _typed_words(request)
+        if not _may_wait(request, person, fields):
+            if words:
+                return _show_again(request, words)
+            return _to_sign_in(request, response, refused_to, _page_it_came_from(request))
+        if person or request.htmx or not words:
+            answer = _to_sign_in(request, response, refused_to, page)
+        else:
+            answer = _show_again(request, words, saved_for=page)
+        refused_posts.keep_refused_post(
+            person,
+            path=page,
+            fields=fields,
+            at=timezone.now(),
+            browser=tie_to_browser(request, answer),
+            at_once=not words and hasattr(_view(request), "done_after_sign_in"),
+        )
+        self._drop_previous(request, person)
+        return answer
 
     def _drop_what_was_sent_again(self, request, response):
         if request.user.is_authenticated and response.status_code < 400:
             self._drop_previous(request, request.user)
 
     def _drop_previous(self, request, person):
-        """Delete the saved form if its author sent it again from the page /kept/."""
+        """Delete the saved form if its author sent it again."""
         with suppress(ValueError):
-            refused_posts.drop_refused_post(person, UUID(request.POST.get("refused_post", "")))
+            refused_posts.drop_refused_post(
+                person, UUID(request.POST.get("refused_post", "")), browser=browser_of(request)
+            )
 
 
 def _is_sent_by_script(request):
@@ -188,9 +215,13 @@ def _author(request):
 def _may_be_about_opened_visit(request):
     """Return whether the refused form may be about a visit that this browser has opened by code.
 
-    A form about such a visit must not be saved for the person who is signed in.
+    A form about such a visit must not be saved for the person who is signed in. If nobody is signed in, a
+    code that has stopped working counts too.
     """
-    return bool(request.viewer.opened_by_code) and not request.path.startswith("/desk/")
+    if request.path.startswith("/desk/"):
+        return False
+    viewer = request.viewer
+    return bool(viewer.opened_by_code if request.user.is_authenticated else viewer.has_opened_codes)
 
 
 def _typed_words(request):
@@ -202,8 +233,44 @@ def _typed_words(request):
     if request.path.startswith("/desk/") or DESK_TOKEN in request.COOKIES or not _is_same_origin(request):
         return ""
     with suppress(SuspiciousOperation, MultiPartParserError, UnreadablePostError):
-        return clean(request.POST.get("body") or request.POST.get("comment") or "", multiline=True)
+        return clean(words_of(request.POST), multiline=True)
     return ""
+
+
+def _view(request):
+    """Return the view of the request, or None."""
+    try:
+        # A middleware may have refused the request before Django resolved its path.
+        return (request.resolver_match or resolve(request.path_info)).func
+    except Resolver404:
+        return None
+
+
+def _own_page(request):
+    """Return the address at which the form waits for somebody who signs in, or "".
+
+    This is the page with the form, or the form's own address if it has no text.
+    """
+    view = _view(request)
+    if hasattr(view, "shows_unsent_text"):
+        kwargs = (request.resolver_match or resolve(request.path_info)).kwargs
+        name = view.shows_unsent_text
+        page = reverse(name, kwargs=kwargs) if name else request.get_full_path()
+        return page if len(page) <= 300 else request.path
+    return request.path if hasattr(view, "done_after_sign_in") else ""
+
+
+def _object_model(request):
+    """Return the model of the object that the form is about, or None."""
+    return getattr(_view(request), "opens", None)
+
+
+def _objects(request, rows):
+    """Return those of the rows that the form is about: one row or none."""
+    view = _view(request)
+    match = request.resolver_match or resolve(request.path_info)
+    named = request.POST.get(view.named_in, "") if view.named_in else match.kwargs["public_id"]
+    return rows.filter(public_id=uuid_or_none(named)) if named else rows.none()
 
 
 def _may_open(person, request):
@@ -212,18 +279,69 @@ def _may_open(person, request):
     A sign-in on this browser may have ended before someone else opened a visit with a code. So a form about a
     visit, an item or a conversation is saved only if this person may open it.
     """
-    try:
-        # A middleware may have refused the request before Django resolved its path.
-        match = request.resolver_match or resolve(request.path_info)
-    except Resolver404:
-        return False
-    if not hasattr(match.func, "opens"):
-        return True
-    if match.func.opens is None:
+    view = _view(request)
+    if not hasattr(view, "opens"):
+        return view is not None
+    if view.opens is None:
         return False
     viewer = request.viewer.__class__(person, ())
-    rows = match.func.opens.objects.belonging_to(viewer)
-    return rows.filter(public_id=match.kwargs["public_id"]).exists()
+    return _objects(request, view.opens.objects.belonging_to(viewer)).exists()
+
+
+def _may_wait(request, person, fields):
+    """Return whether the form may be saved until somebody signs in with this browser.
+
+    If the author is unknown, the form must be short, the limit must not be reached, and the object must be
+    in somebody's library account. So nothing is saved about a visit that only a code opens, or a quiet one.
+    """
+    if person:
+        return True
+    if sum(len(value) for values in fields.values() for value in values) > MAX_UNSENT_CHARACTERS:
+        return False
+    if hasattr(_view(request), "opens"):
+        model = _object_model(request)
+        row = _objects(request, model.objects.all()).first() if model else None
+        # Rows without a column `patron` always belong to a patron.
+        if row is None or getattr(row, "patron_id", True) is None:
+            return False
+    with suppress(TooOften):
+        count(request, "unsent_text")
+        return True
+    return False
+
+
+def _to_sign_in(request, response, refused_to, url):
+    """Return a redirect to `url`, through the page on which the person signs in again if necessary."""
+    if refused_to != "csrf":
+        # Keep the redirect's own parameters. One of them says which person used the page.
+        query = dict(parse_qsl(urlsplit(response["Location"]).query)) | {"next": url}
+        url = f"{refused_to}?{urlencode(query)}"
+    elif not request.user.is_authenticated:
+        url = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': url})}"
+    return HttpResponseClientRedirect(url) if request.htmx else HttpResponseRedirect(url)
+
+
+def _show_again(request, words, *, saved_for="", status=403):
+    """Return the typed text to the browser.
+
+    `saved_for` is the page that shows the text after signing in, or "" if the text is saved nowhere. A page
+    with htmx still shows the text. It only needs the status 401.
+    """
+    if request.htmx:
+        return HttpResponse(status=401)
+    context = {
+        "words": words,
+        "saved": bool(saved_for),
+        "next": saved_for or _page_it_came_from(request),
+        "why": request.viewer.why_closed(_about(request)) or ("closed" if status == 404 else ""),
+    }
+    return render(request, "accounts/not_sent.html", context, status=status)
+
+
+def _about(request):
+    """Return the object that the form is about, or None."""
+    model = _object_model(request)
+    return _objects(request, model.objects.all()).first() if model else None
 
 
 def _is_same_origin(request):
@@ -237,14 +355,13 @@ def _is_same_origin(request):
 def _fields_to_keep(request):
     """Return {name: values} of the form, without files and secrets.
 
-    Return {} if the form is empty or too long. Also return {} if the path is too long or unsafe to redirect
-    to.
+    Return None if the form is too long, or if the path is too long or unsafe to redirect to.
     """
     if (
         not url_has_allowed_host_and_scheme(request.get_full_path(), allowed_hosts=None)
         or len(request.path) > 300
     ):
-        return {}
+        return None
     try:
         fields = {
             name: values
@@ -252,9 +369,8 @@ def _fields_to_keep(request):
             if name.rpartition("-")[2] not in NEVER_KEPT_FIELDS
         }
     except (SuspiciousOperation, MultiPartParserError, UnreadablePostError):
-        return {}
-    too_long = len(json.dumps(fields)) > MAX_KEPT_CHARACTERS
-    return fields if any(any(values) for values in fields.values()) and not too_long else {}
+        return None
+    return fields if len(json.dumps(fields)) <= MAX_KEPT_CHARACTERS else None
 
 
 def _last_person(request):

@@ -16,7 +16,8 @@ class Viewer:
     of these sessions by code. Others are children's visits that are shared with the person.
     `opened_recommendations` has the primary keys of the recommendations in these sessions and in their
     conversations, as a list or a subquery. The middleware in portal.conversations.viewer sets these
-    attributes.
+    attributes. `has_opened_codes` says whether this browser opened any visit by code, even if the code has
+    stopped working.
     """
 
     def __init__(self, person=None, opened_sessions=(), opened_recommendations=()):
@@ -31,6 +32,14 @@ class Viewer:
 
     def __bool__(self):
         return bool(self.person or self.opened_sessions)
+
+    @property
+    def has_opened_codes(self):
+        return False
+
+    def why_closed(self, row):
+        """Return why this browser's code no longer opens the row: "kept", "ended", or "" if unknown."""
+        return ""
 
     def owns(self, person_field, **opened):
         """Return the condition for rows that belong to this viewer.

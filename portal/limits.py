@@ -91,6 +91,10 @@ LIMITS = {
     "unsent_question": Limit(
         "questions that wait in a new browser until an address is confirmed", network="200/d"
     ),
+    "unsent_text": Limit(
+        "texts that wait in a browser until somebody signs in, because the author was signed out",
+        network="60/10m, 600/d",
+    ),
     "message": Limit(
         "messages from patrons", "300/h", "3000/h", "300/h", "the conversation, if nobody keeps the visit"
     ),

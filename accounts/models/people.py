@@ -199,27 +199,48 @@ class Consent(models.Model):
 
 class RefusedPostQuerySet(models.QuerySet):
     def offered_to(self, person, *, at):
-        """Return the refused forms that this person can still send again, newest first."""
-        return self.filter(person=person, refused_at__gt=at - RefusedPost.KEPT_FOR).order_by(
-            "-refused_at", "-pk"
-        )
+        """Return the refused forms that the page /kept/ shows to this person, newest first."""
+        return self._current(at).filter(person=person, browser="")
+
+    def left_in(self, browser, *, person, at):
+        """Return the refused forms that this person finds again in this browser, newest first.
+
+        These are the person's own forms, and forms that were sent while nobody was signed in.
+        """
+        return self._current(at).filter(Q(person=person) | Q(person=None), browser=browser)
+
+    def _current(self, at):
+        return self.filter(refused_at__gt=at - RefusedPost.KEPT_FOR).order_by("-refused_at", "-pk")
 
 
 class RefusedPost(models.Model):
     """A form that was refused because the sign-in or the form had expired.
 
-    The author can send the form again.
+    Without `browser`, the page /kept/ shows the form, and `path` is the address to which the form is sent.
+    With `browser`, the form waits in that browser for somebody who signs in there. The page at `path` then
+    shows the text again. If `at_once` is set, the form had no text, and the view at `path` does what it says.
     """
 
     KEPT_FOR = timedelta(minutes=30)
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    # None if nobody was signed in, and it isn't known who was signed in last.
+    person = models.ForeignKey(User, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    # An HMAC of the token in the browser's cookie.
+    browser = models.CharField(max_length=64, blank=True, default="", db_index=True)
+    at_once = models.BooleanField(default=False)
     path = models.CharField(max_length=300)
     fields = models.JSONField()
     refused_at = models.DateTimeField(db_index=True)
 
     objects = RefusedPostQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(person__isnull=False) | ~Q(browser=""), name="refused_in_a_browser_or_by_a_person"
+            )
+        ]
 
     def __str__(self):
         return f"{self.path} at {self.refused_at:%H:%M}"
@@ -233,3 +254,8 @@ class RefusedPost(models.Model):
     def words(self):
         """Return the longest value of the form, so that the author can recognize the form."""
         return max((value for _name, value in self.pairs), key=len, default="")
+
+    @property
+    def typed(self):
+        """Return {name: value} of the form. If a field has several values, the last one counts."""
+        return {name: values[-1] for name, values in self.fields.items() if values}

@@ -4,37 +4,53 @@ The author of a saved form can send it again.
 """
 
 from django.db import transaction
+from django.db.models import Q
 
 from portal.text import clean
 
 from ..models import RefusedPost
 
-MAX_PER_PERSON = 20
+# The limit for one person on all devices, and for one browser.
+MAX_SAVED = 20
 
 
 @transaction.atomic
-def keep_refused_post(person, *, path, fields, at):
+def keep_refused_post(person, *, path, fields, at, browser="", at_once=False):
     """Save the refused form for its author.
 
-    If the author has more than MAX_PER_PERSON saved forms, delete the oldest.
+    `person` is None if the author is unknown. RefusedPost explains `browser` and `at_once`. If the author or
+    the browser has more than MAX_SAVED saved forms, delete the oldest.
     """
     # clean() removes NUL characters, because databases don't accept them, not even in JSON.
     fields = {
         clean(name): [clean(value, multiline=True) for value in values] for name, values in fields.items()
     }
-    kept = RefusedPost.objects.create(person=person, path=path, fields=fields, refused_at=at)
-    newest = (
-        RefusedPost.objects.filter(person=person)
-        .order_by("-refused_at", "-pk")
-        .values_list("pk", flat=True)[:MAX_PER_PERSON]
+    kept = RefusedPost.objects.create(
+        person=person, browser=browser, at_once=at_once, path=path, fields=fields, refused_at=at
     )
-    RefusedPost.objects.filter(person=person).exclude(pk__in=list(newest)).delete()
+    owner = {"person": person} if person else {"browser": browser}
+    theirs = RefusedPost.objects.filter(**owner)
+    newest = theirs.order_by("-refused_at", "-pk").values_list("pk", flat=True)[:MAX_SAVED]
+    theirs.exclude(pk__in=list(newest)).delete()
     return kept
 
 
-def drop_refused_post(person, public_id):
+def claim_refused_post(post):
+    """Delete the refused form, and return whether this call deleted it. Only one of several calls can."""
+    return bool(RefusedPost.objects.filter(pk=post.pk).delete()[0])
+
+
+def drop_refused_post(person, public_id, *, browser=""):
     """Delete a refused form, because its author sent it again or discarded it."""
-    RefusedPost.objects.filter(person=person, public_id=public_id).delete()
+    theirs = Q(person=person)
+    if browser:
+        theirs |= Q(person=None, browser=browser)
+    RefusedPost.objects.filter(theirs, public_id=public_id).delete()
+
+
+def forget_browser(browser):
+    """Delete all refused forms that wait in this browser, because the person signs out or leaves."""
+    RefusedPost.objects.filter(browser=browser).delete()
 
 
 def forget_refused_posts(*, at):

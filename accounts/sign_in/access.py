@@ -25,6 +25,7 @@ from ..allauth_internals import get_authentication_records, perform_login, recor
 from ..models import User
 from ..staff.attendance import come_in
 from .desk_pins import BY_PIN, reset_pin_tries
+from .unsent import own_text_for_closed_page
 
 # The names of session keys never change, so that people stay signed in during an upgrade.
 SECOND_FACTOR = "second_factor_at"
@@ -245,15 +246,16 @@ def safe_next(request):
     return going_to if safe and going_to.isprintable() and going_to.startswith("/") else ""
 
 
-def sign_in_to_open(model=None):
+def sign_in_to_open(model=None, *, named_in=""):
     """Send signed-out people to the sign-in page if the view raises Http404.
 
     Use this decorator for pages of patrons. People may be signed out when they open a link from an email. The
     response to a GET is the same whether the object doesn't exist or belongs to somebody else. After signing
     in, the person sees the page or a 404.
 
-    `model` is the model of the object in the URL. If somebody sent a form to the view, the text is saved for
-    its author only if the object belongs to the author. Without a model, no text is saved.
+    `model` is the model of the object in the URL, or of the object that the form's field `named_in` names.
+    A refused form is saved for its author only if the object belongs to the author. Without a model, the form
+    isn't saved.
     """
 
     def decorate(view):
@@ -262,11 +264,15 @@ def sign_in_to_open(model=None):
             try:
                 return view(request, *args, **kwargs)
             except Http404:
-                if request.user.is_authenticated:
-                    raise
-                return redirect_to_login(request.get_full_path())
+                if not request.user.is_authenticated:
+                    return redirect_to_login(request.get_full_path())
+                if page := own_text_for_closed_page(request):
+                    return page
+                raise
 
+        # The middleware in accounts.refused_post_middleware reads these attributes.
         guarded.opens = model  # type: ignore[attr-defined]  # functions in the stubs have no such attribute
+        guarded.named_in = named_in  # type: ignore[attr-defined]
         return guarded
 
     return decorate

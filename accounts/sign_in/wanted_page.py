@@ -6,6 +6,7 @@ from django.urls import Resolver404, resolve
 from django.utils.translation import gettext_lazy as _
 
 from .access import safe_next
+from .unsent import browser_of
 
 TO_READ_ANSWER, TO_SEE_VISIT = _("Sign in to read your answer"), _("Sign in to see your visit")
 TITLES = {
@@ -24,11 +25,11 @@ def wanted_page(request):
     """Return `next`, the path of the page to open after signing in, and `wanted`, the title for this page.
 
     `next` is empty if the person opened the sign-in page itself. `wanted` is empty for pages without a title
-    of their own, too.
+    of their own, too. `unsent` says whether something that the person typed or pressed waits in this browser.
     """
     path = safe_next(request)
     try:
         name = resolve(urlsplit(path).path).url_name or ""
     except Resolver404:
         name = ""
-    return {"next": path, "wanted": TITLES.get(name, "")}
+    return {"next": path, "wanted": TITLES.get(name, ""), "unsent": bool(path and browser_of(request))}

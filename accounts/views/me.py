@@ -16,9 +16,11 @@ from accounts.sign_in import email_addresses, library_cards, sign_ins
 from accounts.sign_in.access import is_borrowed
 from accounts.sign_in.passkeys import told_apart
 from accounts.sign_in.single_sign_on import linked_accounts, sign_on_name
+from accounts.sign_in.unsent import shows_unsent_text, unsent_form
 from accounts.views.passkeys import PASSKEY_HERE
 
 
+@shows_unsent_text()
 def me(request):
     """Show the person's account. A POST changes the name.
 
@@ -27,8 +29,10 @@ def me(request):
     if not request.viewer or (request.method == "POST" and not request.user.is_authenticated):
         return redirect_to_login(request.get_full_path())
     person = request.user
+    unsent = unsent_form(request)
+    name = unsent.typed.get("name", "") if unsent else getattr(person, "name", "")
     form = (
-        NameForm(request.POST or None, initial={"name": person.name}, is_child=person.is_child)
+        NameForm(request.POST or None, initial={"name": name}, is_child=person.is_child)
         if person.is_authenticated
         else None
     )
@@ -52,7 +56,7 @@ def me(request):
         "passkeys": passkeys,
         "borrowed": is_borrowed(request),
     }
-    context["address_waits"] = waits
+    context |= {"address_waits": waits, "unsent": unsent}
     if form and sign_on_name():
         context |= {"sign_on": sign_on_name(), "connected": linked_accounts(request.user).exists()}
     return render(request, "accounts/me.html", context)

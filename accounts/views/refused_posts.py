@@ -1,4 +1,7 @@
-"""The page with a person's refused forms. A form was refused because the sign-in or the form had expired."""
+"""The page with a staff member's refused forms, and the view that deletes any refused form.
+
+A form was refused because the sign-in or the form had expired. A patron finds the text in the form itself.
+"""
 
 from django.contrib.auth.decorators import login_required
 from django.shortcuts import redirect, render
@@ -7,7 +10,8 @@ from django.views.decorators.http import require_POST
 
 from accounts.models import RefusedPost
 from accounts.patron import refused_posts
-from accounts.sign_in.access import may_open_desk, redirect_to_second_factor
+from accounts.sign_in.access import may_open_desk, redirect_to_second_factor, safe_next
+from accounts.sign_in.unsent import browser_of
 
 
 @login_required
@@ -32,5 +36,6 @@ def kept(request):
 @login_required
 @require_POST
 def discard_kept(request, public_id):
-    refused_posts.drop_refused_post(request.user, public_id)
-    return redirect("kept")
+    """Delete a refused form, and go back to the page that showed it."""
+    refused_posts.drop_refused_post(request.user, public_id, browser=browser_of(request))
+    return redirect(safe_next(request) or "kept")

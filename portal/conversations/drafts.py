@@ -12,7 +12,7 @@ from django.db.models import BigAutoField, CharField
 from accounts.models import User
 from accounts.staff_actions import lock_roles
 from portal.prepared import prepared
-from portal.text import clean
+from portal.text import clean, uuid_or_none
 
 from .models import Attachment, Conversation, ConversationNote, Draft, Message, Side
 
@@ -53,6 +53,18 @@ def drafts_of(conversation, *, person, side, kinds):
 @prepared(conversation=BigAutoField(), person=BigAutoField(), side=CharField(), kinds=CharField())
 def _kept(conversation, person, side, kinds):
     return Draft.objects.filter(conversation=conversation, person=person, side=side, kind__in=kinds)
+
+
+def with_unsent_text(draft, unsent):
+    """Return what a composer shows if it has a draft and unsent text, from accounts.sign_in.unsent.
+
+    The unsent text was typed later. If another device saved a different draft, both texts are shown.
+    """
+    text = unsent.typed.get("body", "")
+    if draft.body and not text.startswith(draft.body):
+        text = f"{draft.body}\n\n{text}"
+    token = draft.client_token if draft.pk else uuid_or_none(unsent.typed.get("client_token", ""))
+    return {"typed": text, "token": token or uuid.uuid4()}
 
 
 @transaction.atomic

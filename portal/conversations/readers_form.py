@@ -4,6 +4,8 @@ Each question is a step with a page of its own. A dict `answers` has what a patr
 {name of the step: {name of the form field: what was typed or chosen}}.
 """
 
+import json
+
 from django import forms
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
@@ -111,6 +113,23 @@ class FormatStep(forms.Form):
 
 
 STEPS = {"loved": LovedStep, "mood": MoodStep, "avoid": AvoidStep, "whom": WhomStep, "format": FormatStep}
+
+
+def to_hidden(answers):
+    """Return the answers as the value of a hidden field, so that they survive the end of the session."""
+    return json.dumps(answers)
+
+
+def from_hidden(text):
+    """Return the answers in the value of a hidden field, without those that are not valid."""
+    try:
+        answers = json.loads(text)
+    except ValueError:
+        return {}
+    if not isinstance(answers, dict):
+        return {}
+    forms_of = {step: STEPS[step](answers[step]) for step in STEPS if isinstance(answers.get(step), dict)}
+    return {step: form.cleaned_data for step, form in forms_of.items() if form.is_valid()}
 
 
 def in_words(step, answer):

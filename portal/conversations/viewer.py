@@ -9,6 +9,13 @@ from portal.helpsessions.models import ClaimCode, HelpSession, SessionRecommenda
 
 from .models import Conversation, MessageRecommendation
 
+# How a claim code finds its visit's rows.
+ROWS_OF_CODE = {
+    "HelpSession": "help_session",
+    "Conversation": "help_session__conversations",
+    "Recommendation": "help_session__recommendation_links__recommendation",
+}
+
 # Under this key the Django session stores the primary keys of the claim codes that this browser has opened.
 OPENED_CODES = "opened_codes"
 
@@ -45,6 +52,20 @@ class BrowserViewer(Viewer):
             return []
         live = ClaimCode.objects.live(timezone.now()).filter(pk__in=self._opened_code_ids)
         return list(live.values_list("help_session_id", flat=True))
+
+    @property
+    def has_opened_codes(self):
+        return bool(self._opened_code_ids)
+
+    def why_closed(self, row):
+        among = ROWS_OF_CODE.get(type(row).__name__)
+        if not among or not self._opened_code_ids:
+            return ""
+        codes = ClaimCode.objects.filter(pk__in=self._opened_code_ids, **{among: row})
+        states = set(codes.values_list("state", flat=True))
+        if not states:
+            return ""
+        return "kept" if ClaimCode.State.KEPT in states else "ended"
 
     @cached_property
     def opened_recommendations(self):
@@ -93,9 +114,14 @@ class ViewerMiddleware:
         self.get_response = get_response
 
     def __call__(self, request):
-        request.viewer = SimpleLazyObject(
-            lambda: BrowserViewer(
-                request.user if request.user.is_authenticated else None, request.session.get(OPENED_CODES, [])
-            )
-        )
+        set_viewer(request)
         return self.get_response(request)
+
+
+def set_viewer(request):
+    """Set request.viewer. Call this function again after the person signs in during the request."""
+    request.viewer = SimpleLazyObject(
+        lambda: BrowserViewer(
+            request.user if request.user.is_authenticated else None, request.session.get(OPENED_CODES, [])
+        )
+    )

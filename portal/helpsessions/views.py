@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.sign_in.access import sign_in_to_open
+from accounts.sign_in.unsent import done_after_sign_in
 from accounts.viewer import for_viewers
 from portal.errors import one_or_404
 from portal.htmx import render_page
@@ -53,6 +54,7 @@ def help_session(request, public_id):
 
 
 @sign_in_to_open(HelpSession)
+@done_after_sign_in
 @require_POST
 def session_outcome(request, public_id):
     """Save a reply to one of the questions about the whole visit."""
@@ -66,6 +68,7 @@ def session_outcome(request, public_id):
 
 
 @sign_in_to_open(HelpSession)
+@done_after_sign_in
 @require_POST
 def all_helped(request, public_id):
     """Save the verdict "helped" for all items that have no verdict yet.

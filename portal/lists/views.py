@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.sign_in.access import sign_in_to_open
+from accounts.sign_in.unsent import done_after_sign_in
 from accounts.viewer import for_viewers
 from portal.htmx import announce, back_to, render_page
 from portal.paging import page_of
@@ -33,7 +34,8 @@ def saved(request):
     return _page(request)
 
 
-@sign_in_to_open()
+@sign_in_to_open(Recommendation, named_in="recommendation")
+@done_after_sign_in
 @require_POST
 def save_item(request, public_id):
     """Save an item that was recommended to the viewer.
@@ -58,6 +60,7 @@ def save_item(request, public_id):
 
 
 @sign_in_to_open(SavedItem)
+@done_after_sign_in
 @require_POST
 def remove_saved(request, public_id):
     """Remove an item from its list. The response has a button that undoes this.

@@ -168,6 +168,15 @@
     }
   });
 
+  // The person deletes text that waited for them to sign in. The browser's copy of it goes too.
+  document.addEventListener("submit", event => {
+    if (!event.target.matches("[data-discards-draft]")) return;
+    for (const form of draftForms()) {
+      if (known.has(form)) known.get(form).over = true;
+      dropCopy(form);
+    }
+  });
+
   // When the message is sent, the server deletes its draft up to the highest number that was used.
   document.addEventListener("submit", event => {
     const form = formOf(event.target), draft = form && known.get(form);

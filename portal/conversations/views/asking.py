@@ -24,6 +24,7 @@ from accounts.hours import promise_in_words
 from accounts.models import Branch
 from accounts.sign_in.access import sign_in_to_open
 from accounts.sign_in.library_cards import home_branch_of
+from accounts.sign_in.unsent import shows_unsent_text, unsent_form
 from portal import limits
 from portal.conversations import actions, drafts, pending_questions
 from portal.conversations.forms import AboutForm, AskForm, DraftForm, MessageForm
@@ -51,20 +52,39 @@ TYPED = ("topic", "branch")
 ASK = {"side": Message.Side.PATRON, "kind": Draft.Kind.ASK}
 
 
+@shows_unsent_text()
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask(request):
     """Show the form on GET. Send the question on POST, or store it until the person signs in."""
     visits = opened_visits(request)
     if request.method != "POST":
-        return _ask_page(
-            request, AskForm(initial=_begun(request), visits=visits, person=request.viewer.person)
-        )
+        unsent = unsent_form(request)
+        form = AskForm(initial=_begun(request, unsent), visits=visits, person=request.viewer.person)
+        return _ask_page(request, form, unsent=unsent)
     form = AskForm(request.POST, visits=visits, person=request.viewer.person)
-    if not form.is_valid():
+    if not form.is_valid() or _was_about_a_closed_visit(request, form):
         return _ask_page(request, form, status=422)
     if request.viewer.person or form.visit:
         return _send_at_once(request, form)
     return _keep_until_signed_in(request, form)
+
+
+def _was_about_a_closed_visit(request, form):
+    """Return whether the question was about a visit that this browser may no longer open.
+
+    Nothing about such a visit is saved. The page shows the question again, and says why.
+    """
+    about = request.POST.get("about", AboutForm.NEW)
+    if about == AboutForm.NEW or form.visit:
+        return False
+    form.add_error(
+        None,
+        _(
+            "The code of this visit no longer works, so your question was not sent. You can send it as a new "
+            "question."
+        ),
+    )
+    return True
 
 
 def _keep_until_signed_in(request, form):
@@ -156,10 +176,14 @@ def ask_draft(request):
     )
 
 
+@shows_unsent_text("ask")
 @require_http_methods(["GET", "HEAD", "POST"])
 def send_question(request):
     """Show the stored question with a button that sends it. Send it on POST."""
     kept = pending_questions.get(request, pending_questions.QUESTION)
+    if request.method == "POST" and kept is None and not request.viewer and "body" in request.POST:
+        # The session has ended. The hidden fields have the question, so it is saved again.
+        return ask(request)
     if request.method == "POST" and (
         kept is None or request.POST.get("client_token") != kept["client_token"]
     ):
@@ -192,6 +216,7 @@ def discard_question(request):
 
 
 @sign_in_to_open(HelpSession)
+@shows_unsent_text()
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask_about_session(request, public_id):
     """Ask about a visit."""
@@ -209,6 +234,7 @@ def ask_about_session(request, public_id):
 
 
 @sign_in_to_open(Recommendation)
+@shows_unsent_text()
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask_about_item(request, public_id):
     """Ask about a recommended item. On GET, redirect to the conversation about the item if there is one."""
@@ -216,7 +242,7 @@ def ask_about_item(request, public_id):
         Recommendation.objects.belonging_to(request.viewer).select_related("item"), public_id=public_id
     )
     conversation = Conversation.objects.belonging_to(request.viewer).filter(recommendation=about).first()
-    if conversation is not None and request.method != "POST":
+    if conversation is not None and request.method != "POST" and not unsent_form(request):
         return redirect(f"{conversation.get_absolute_url()}#write")
     session = request.viewer.session_of(about)
     quiet = session is not None and session.quiet
@@ -227,14 +253,25 @@ def ask_about_item(request, public_id):
     )
 
 
-def _begun(request):
+def _begun(request, unsent):
     """Return the form's initial values.
 
-    They come from the unsent question in the browser session. If there is none, they come from the person's
-    draft on the server.
+    They come from the form that was refused before the person signed in, or from the unsent question in the
+    browser session. If there is neither, they come from the person's draft on the server.
     """
     person = request.viewer.person
     begun = {"branch": (person and home_branch_of(person)) or request.library.default_branch_id}
+    if unsent:
+        draft = drafts.draft_of(None, person=person, **ASK)
+        words = drafts.with_unsent_text(draft, unsent)
+        chosen = {name: unsent.typed[name] for name in TYPED if unsent.typed.get(name)}
+        return {
+            **begun,
+            **chosen,
+            "body": words["typed"],
+            "client_token": words["token"],
+            "sequence": draft.sequence,
+        }
     if kept := pending_questions.get(request, pending_questions.QUESTION):
         return {
             **begun,
@@ -253,7 +290,7 @@ def _begun(request):
     }
 
 
-def _ask_page(request, form, *, waiting="", status=200):
+def _ask_page(request, form, *, waiting="", unsent=None, status=200):
     """Show the form.
 
     `waiting` is the text of an unsent question from another tab. The page warns that a new question replaces
@@ -266,6 +303,7 @@ def _ask_page(request, form, *, waiting="", status=200):
         "token": composer.get("client_token") or uuid.uuid4(),
         "sequence": composer.get("sequence") or 0,
         "waiting": waiting,
+        "unsent": unsent,
         "keeps_draft": person is not None and not form.visits,
         "promise": promise_in_words(request.library.default_branch) if request.library.default_branch else "",
         "mailed": bool(person and person.email) and not form.visits,
@@ -280,6 +318,7 @@ def _send_page(request, form, *, kept, status=200):
     context = {
         "form": form,
         "kept": kept,
+        "hidden": {name: kept[name] for name in ("body", "topic", "branch")},
         "can_send": bool(request.viewer) and not is_new,
         **sign_in_context(request, form, "send_question"),
     }
@@ -287,7 +326,8 @@ def _send_page(request, form, *, kept, status=200):
 
 
 def _ask_about(request, about, *, title, quiet, kept_by, back):
-    form = MessageForm(request.POST or None)
+    unsent = unsent_form(request) if request.method != "POST" else None
+    form = MessageForm(request.POST or None, initial=unsent.typed if unsent else None)
     if request.method == "POST" and form.is_valid():
         try:
             return _send_about(request, about, **form.cleaned_data)
@@ -313,6 +353,7 @@ def _ask_about(request, about, *, title, quiet, kept_by, back):
         quiet=quiet,
         kept_by=kept_by,
         back=back,
+        unsent=unsent,
         status=422 if form.errors else 200,
     )
 
@@ -336,10 +377,18 @@ def _send_about(request, about, *, body, client_token):
     return redirect(f"{asked.get_absolute_url()}#latest")
 
 
-def _about_page(request, form, *, title, quiet, kept_by, back, status=200):
+def _about_page(request, form, *, title, quiet, kept_by, back, unsent=None, status=200):
     person = request.viewer.person
     # The library emails answers only to people who have the visit in their account.
     mailed = bool(person and person.email and person.pk in kept_by)
-    token = (form.is_bound and form.cleaned_data.get("client_token")) or uuid.uuid4()
-    context = {"form": form, "about": title, "quiet": quiet, "mailed": mailed, "token": token, "back": back}
+    typed = form.cleaned_data if form.is_bound else form.initial
+    context = {
+        "form": form,
+        "about": title,
+        "quiet": quiet,
+        "mailed": mailed,
+        "token": typed.get("client_token") or uuid.uuid4(),
+        "back": back,
+        "unsent": unsent,
+    }
     return render_page(request, "conversations/ask.html", context, status=status)

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
 from accounts.sign_in.access import sign_in_to_open
+from accounts.sign_in.unsent import browser_of, done_after_sign_in, shows_unsent_text, unsent_form
 from accounts.staff.desk_lock import background_request
 from accounts.viewer import for_viewers
 from portal import limits
@@ -107,6 +108,7 @@ def not_found_if_erased(view):
 
 
 @sign_in_to_open(Conversation)
+@shows_unsent_text("conversation")
 @require_POST
 @not_found_if_erased
 def reply(request, public_id):
@@ -184,6 +186,7 @@ def conversation_draft(request, public_id):
 
 
 @sign_in_to_open(Conversation)
+@done_after_sign_in
 @require_POST
 @not_found_if_erased
 def close_conversation(request, public_id):
@@ -271,7 +274,8 @@ def _respond(request, conversation, part, now, *, form=None, refused=(), partial
     quiet = conversation.help_session is not None and conversation.help_session.quiet
     _mark_read(request, conversation, part, now)
     person = changes.writer_in(conversation, request.viewer.person, PATRON)
-    composer = _composer(conversation, person, form)
+    unsent = _unsent(request, conversation) if form is None and not partial else None
+    composer = _composer(conversation, person, form, unsent)
     files = _files(conversation, person, part, composer)
     page_entries.add_details(part, conversation, request.viewer, files=files, quiet=quiet)
     # The addresses for attaching, replying and closing all begin with this address.
@@ -288,6 +292,7 @@ def _respond(request, conversation, part, now, *, form=None, refused=(), partial
         "state": status_texts.status_sentences(conversation, now),
         "away": "" if quiet else status_texts.away_text(conversation, part.messages, now),
         **composer,
+        "unsent": unsent,
         "attached": files.get(None, []),
         "refused": refused,
         "announce": _("Sent.") if partial.startswith("sent") else arrived,
@@ -312,9 +317,18 @@ def _mark_read(request, conversation, part, now):
         request.viewer.unread.discard(conversation.pk)
 
 
-def _composer(conversation, person, form):
-    """Return the context for the composer, which shows a form with errors, the draft, or nothing.
+def _unsent(request, conversation):
+    """Return the patron's unsent reply to this conversation, or to one that was merged into it."""
+    if not browser_of(request):
+        return None
+    merged = Conversation.objects.belonging_to(request.viewer).filter(merged_into=conversation)
+    return unsent_form(request, *(row.get_absolute_url() for row in [conversation, *merged]))
 
+
+def _composer(conversation, person, form, unsent):
+    """Return the context for the composer.
+
+    It shows a form with errors, unsent text, the draft, or nothing.
     A form with errors keeps its token. So if the corrected form is sent twice, only one message is saved.
     """
     if form is not None:
@@ -324,10 +338,11 @@ def _composer(conversation, person, form):
             "token": form.cleaned_data.get("client_token") or uuid.uuid4(),
             "sequence": form.cleaned_data.get("sequence") or 0,
         }
-    if not conversation.has_drafts:
+    if not conversation.has_drafts and unsent is None:
         return {"typed": "", "token": uuid.uuid4(), "sequence": 0}
     draft = drafts.draft_of(conversation, person=person, side=PATRON, kind=Draft.Kind.REPLY)
-    return {"typed": draft.body, "token": draft.client_token, "sequence": draft.sequence}
+    composer = {"typed": draft.body, "token": draft.client_token, "sequence": draft.sequence}
+    return composer | drafts.with_unsent_text(draft, unsent) if unsent else composer
 
 
 def _files(conversation, person, part, composer):

@@ -6,12 +6,14 @@ nothing is lost if the person goes back, uses another tab or signs in.
 """
 
 from django.contrib import messages
+from django.forms import MultipleChoiceField
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.hours import promise_in_words
+from accounts.sign_in.unsent import shows_unsent_text, unsent_form
 from portal.conversations import pending_questions, readers_form
 from portal.conversations.readers_form import STEPS
 from portal.conversations.views.sending import (
@@ -28,6 +30,7 @@ from portal.limits import TooOften
 ORDER = list(STEPS)
 
 
+@shows_unsent_text()
 @require_http_methods(["GET", "HEAD", "POST"])
 def find_reading(request):
     """Show the question with the name `?step=`, or save what the person filled in.
@@ -35,25 +38,31 @@ def find_reading(request):
     After saving, redirect to the next question. If the URL has `?then=check`, redirect to the last page.
     """
     kept = pending_questions.get(request, pending_questions.READING)
-    answers = kept["answers"] if kept else {}
+    unsent = unsent_form(request) if request.method != "POST" else None
+    carried = unsent.typed.get("answers", "") if unsent else request.POST.get("answers", "")
+    answers = kept["answers"] if kept else readers_form.from_hidden(carried)
     step = request.GET.get("step", "")
     step = step if step in STEPS else ORDER[0]
     if request.method != "POST":
-        return _step_page(request, step, STEPS[step](initial=answers.get(step)))
+        initial = _typed_again(STEPS[step], unsent) if unsent else answers.get(step)
+        return _step_page(request, step, STEPS[step](initial=initial), answers, unsent=unsent)
     form = STEPS[step](request.POST)
     back = "back" in request.POST
     if back:
         for field in form.fields.values():
             field.required = False
     if not form.is_valid():
-        return _step_page(request, step, form, status=422)
+        return _step_page(request, step, form, answers, status=422)
     try:
         pending_questions.keep(
             request, pending_questions.READING, answers={**answers, step: form.cleaned_data}
         )
     except TooOften as wait:
         return too_many(
-            lambda request, form, status: _step_page(request, step, form, status=status), request, form, wait
+            lambda request, form, status: _step_page(request, step, form, answers, status=status),
+            request,
+            form,
+            wait,
         )
     if back:
         return redirect(_next_address(step, -1))
@@ -62,10 +71,17 @@ def find_reading(request):
     return redirect(_next_address(step, 1))
 
 
+@shows_unsent_text("find_reading")
 @require_http_methods(["GET", "HEAD", "POST"])
 def send_reading(request):
     """Show everything that the person filled in, with a Send button. Send the filled-in form on POST."""
     kept = pending_questions.get(request, pending_questions.READING)
+    if request.method == "POST" and kept is None and not request.viewer:
+        # The session has ended. The hidden field has the answers.
+        answers = readers_form.from_hidden(request.POST.get("answers", ""))
+        if answers:
+            pending_questions.keep(request, pending_questions.READING, answers=answers)
+            return redirect("send_reading")
     if request.method == "POST" and (
         kept is None or request.POST.get("client_token") != kept["client_token"]
     ):
@@ -105,9 +121,17 @@ def discard_reading(request):
     return redirect("home")
 
 
-def _step_page(request, step, form, *, status=200):
+def _typed_again(form_class, unsent):
+    """Return the initial values of a step's form, from a form that was refused."""
+    many = {name for name, field in form_class.base_fields.items() if isinstance(field, MultipleChoiceField)}
+    return {name: values if name in many else values[-1] for name, values in unsent.fields.items() if values}
+
+
+def _step_page(request, step, form, answers, *, unsent=None, status=200):
     context = {
         "form": form,
+        "answers": readers_form.to_hidden(answers) if answers else "",
+        "unsent": unsent,
         "step": step,
         "number": ORDER.index(step) + 1,
         "of": len(ORDER),
@@ -124,6 +148,7 @@ def _send_page(request, form, *, kept, status=200):
     context = {
         "form": form,
         "kept": kept,
+        "hidden": {"answers": readers_form.to_hidden(kept["answers"])},
         "answers": [
             (STEPS[step].summary, words[step], f"{_address(step)}&then=check", step) for step in ORDER
         ],

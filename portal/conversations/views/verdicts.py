@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from accounts.sign_in.access import sign_in_to_open
+from accounts.sign_in.unsent import done_after_sign_in, shows_unsent_text, unsent_form
 from portal.conversations import actions, verdicts
 from portal.conversations.forms import VerdictForm
 from portal.conversations.models import Conversation
@@ -19,6 +20,8 @@ from recommendations.models import Recommendation
 
 
 @sign_in_to_open(Recommendation)
+@shows_unsent_text()
+@done_after_sign_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def verdict(request, public_id):
     """Show the item and the questions about it on GET. Save the verdict on POST.
@@ -28,13 +31,14 @@ def verdict(request, public_id):
     recommendation = get_object_or_404(
         Recommendation.objects.belonging_to(request.viewer).for_page(), public_id=public_id
     )
-    form = VerdictForm(
-        request.POST if request.method == "POST" else None, initial={"comment": recommendation.comment}
-    )
+    unsent = unsent_form(request) if request.method != "POST" else None
+    comment = unsent.typed.get("comment", "") if unsent else recommendation.comment
+    form = VerdictForm(request.POST if request.method == "POST" else None, initial={"comment": comment})
     if request.method != "POST" or not form.is_valid():
         back = reverse("verdict", args=[public_id])
         context = {
             "form": form,
+            "unsent": unsent,
             "full": True,
             "found_at": _page_of(recommendation, request.viewer),
             **_card(request, recommendation, back),

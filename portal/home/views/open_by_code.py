@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.languages import languages
 from accounts.sign_in import access
 from accounts.sign_in.access import renew_session, safe_next
+from accounts.sign_in.unsent import forget_unsent
 from accounts.staff.desk_lock import shared_desk_here
 from portal.conversations import pending_questions
 from portal.conversations.viewer import OPENED_CODES
@@ -116,11 +117,14 @@ def leave(request):
     pending_questions.forget(request, pending_questions.QUESTION, pending_questions.READING)
     outside = _catalog(request.library)
     if not outside or named:
-        return redirect("home")
+        response = redirect("home")
+        forget_unsent(request, response)
+        return response
     # Our content security policy doesn't allow a form to redirect to another host. So the response is a page
     # that refreshes to the catalog.
     response = render(request, "home/leaving.html", {"outside": outside})
     response["Refresh"] = f"0; url={outside}"
+    forget_unsent(request, response)
     return response
 
 

@@ -14,9 +14,12 @@ from .line import Group, Line
 
 LINES = {
     "accounts.RefusedPost": Line(
-        _("the text of a form that you couldn't send, because your sign-in or the form had expired"),
-        _("Kept for {0}."),
-        _("so that you don't have to type your text again"),
+        _(
+            "the text of a form that you couldn't send, or the button that you pressed, because your sign-in "
+            "or the form had expired. It has no name if you were signed out."
+        ),
+        _("Kept for {0}, or until you send it, delete it or sign out."),
+        _("so that you find your text in the form after you sign in"),
         Group.DEVICES,
         (RefusedPost.KEPT_FOR,),
         ended_by="forget_refused_posts",

@@ -46,7 +46,7 @@ LEFT_OUT = {
     "accounts.AddressChange": {PERSON: "person", SECRET: "email token_hash"},
     "accounts.AuditEvent": {PORTAL: "id", DESK: "results"},
     "accounts.LookingReason": {DESK: "event patron reason"},
-    "accounts.RefusedPost": {SHORT: "id public_id person path fields refused_at"},
+    "accounts.RefusedPost": {SHORT: "id public_id person browser at_once path fields refused_at"},
     "accounts.Passkey": {
         PORTAL: "id public_id sign_count",
         PERSON: "person",

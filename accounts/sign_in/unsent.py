@@ -1,0 +1,137 @@
+"""Give people back what they typed or pressed before they had to sign in.
+
+The middleware in accounts.refused_post_middleware saves a form that was refused. A signed cookie ties the
+form to the browser for 30 minutes. After somebody signs in there, the form's own page shows the text again,
+or the view does what the person asked for. The page's own scope decides whether this person may open it.
+"""
+
+import secrets
+from functools import wraps
+
+from django.conf import settings
+from django.http import QueryDict
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from ..models import RefusedPost
+from ..patron import refused_posts
+
+UNSENT = settings.COOKIE_PREFIX + "unsent"
+
+
+def shows_unsent_text(page=""):
+    """Mark a view that takes text from a form whose page shows unsent text again.
+
+    `page` is the name of this page's URL. It has the same arguments as the view's own URL. By default, the
+    view's own URL shows the form.
+    """
+
+    def decorate(view):
+        view.shows_unsent_text = page
+        return view
+
+    return decorate
+
+
+def done_after_sign_in(view):
+    """Do what a refused POST asked for when somebody has signed in and comes back to its URL.
+
+    Use this decorator for buttons without text, such as *Save*. Our own site sent the form in this browser,
+    and it is used once. The view itself decides whether the signed-in person may do it.
+    """
+
+    @wraps(view)
+    def guarded(request, *args, **kwargs):
+        post = _next_at_once(request) if request.method == "GET" else None
+        if post is None or not refused_posts.claim_refused_post(post):
+            return view(request, *args, **kwargs)
+        request.method, request.POST = "POST", _as_query(post.fields)
+        try:
+            return view(request, *args, **kwargs)
+        finally:
+            request.method = "GET"
+
+    guarded.done_after_sign_in = True  # type: ignore[attr-defined]  # functions in the stubs have no such attribute
+    return guarded
+
+
+def unsent_form(request, *paths):
+    """Return the newest RefusedPost with text for this page that the signed-in person may see, or None.
+
+    `paths` are the page's addresses. By default, the page is the requested one. A browser in which nothing
+    waits costs no query.
+    """
+    return _waiting(request, paths or [request.get_full_path()]).filter(at_once=False).first()
+
+
+def own_text_for_closed_page(request):
+    """Return a 404 page with the text that the signed-in person wrote for the requested page, or None.
+
+    The person may no longer open the page. If the author of a text is unknown, the text isn't shown.
+    """
+    post = _waiting(request, [request.get_full_path()]).filter(person=request.user, at_once=False).first()
+    words = post and words_of(post.typed)
+    if not words:
+        return None
+    return render(request, "accounts/not_sent.html", {"words": words, "why": "closed"}, status=404)
+
+
+def words_of(typed):
+    """Return the text among the values of a form, or ""."""
+    return next((typed[name] for name in ("body", "comment", "words", "name") if typed.get(name)), "")
+
+
+def forget_unsent(request, response):
+    """Delete what waits in this browser, because the person signs out or leaves."""
+    if browser := browser_of(request):
+        refused_posts.forget_browser(browser)
+        response.delete_cookie(UNSENT, samesite="Lax")
+
+
+def browser_of(request):
+    """Return the value of RefusedPost.browser for this browser, or "" if nothing waits in it."""
+    token = _token_of(request)
+    return _mark(token) if token else ""
+
+
+def tie_to_browser(request, response):
+    """Set the cookie that ties refused forms to this browser, and return the value of RefusedPost.browser."""
+    token = _token_of(request) or secrets.token_urlsafe(32)
+    response.set_signed_cookie(
+        UNSENT,
+        token,
+        max_age=RefusedPost.KEPT_FOR,
+        httponly=True,
+        samesite="Lax",
+        secure=bool(settings.SESSION_COOKIE_SECURE),
+    )
+    return _mark(token)
+
+
+def _token_of(request):
+    return request.get_signed_cookie(UNSENT, default="", max_age=RefusedPost.KEPT_FOR)
+
+
+def _mark(token):
+    return salted_hmac("accounts.sign_in.unsent", token, algorithm="sha256").hexdigest()
+
+
+def _next_at_once(request):
+    return _waiting(request, [request.path]).filter(at_once=True).first()
+
+
+def _waiting(request, paths):
+    """Return the refused forms that wait for the page with these addresses."""
+    browser = browser_of(request) if request.user.is_authenticated else ""
+    if not browser:
+        return RefusedPost.objects.none()
+    rows = RefusedPost.objects.left_in(browser, person=request.user, at=timezone.now())
+    return rows.filter(path__in=paths)
+
+
+def _as_query(fields):
+    query = QueryDict(mutable=True)
+    for name, values in fields.items():
+        query.setlist(name, values)
+    return query

@@ -1,0 +1,603 @@
+"""Test that text survives the end of a session: it is in the form again after somebody signs in."""
+
+import uuid
+from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import time_machine
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import RefusedPost, User
+from accounts.patron import refused_posts
+from accounts.sign_in.access import LAST_PERSON
+from accounts.sign_in.unsent import UNSENT
+from accounts.staff.desk_lock import DESK_TOKEN
+from portal.conversations import merging
+from portal.conversations.models import Conversation, Message
+from portal.helpsessions import handover
+from portal.helpsessions.keeping import keep
+from portal.lists.models import SavedItem
+from recommendations.actions import record_verdict
+from recommendations.models import Recommendation
+from tests.factories import (
+    HelpSessionFactory,
+    MessageFactory,
+    QuietSessionFactory,
+    SavedItemFactory,
+    SharedSessionFactory,
+    UserFactory,
+    code_for,
+    recommend_in,
+)
+from tests.portal.pages import asks_to_sign_in
+
+pytestmark = pytest.mark.django_db
+OURS = {"sec-fetch-site": "same-origin"}
+WORDS = "Is it <open> on Thursday?"
+ESCAPED = "Is it &lt;open&gt; on Thursday?"
+
+
+class World:
+    """A visit that a patron keeps, with a conversation and an item that helped."""
+
+    def __init__(self, patron, staff, branch):
+        self.patron = patron
+        self.session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
+        self.conversation = MessageFactory(conversation__help_session=self.session).conversation
+        self.recommendation, self.other = recommend_in(self.session, 2)
+        record_verdict(self.recommendation, verdict="helped", at=timezone.now())
+
+    def form(self, name):
+        """Return (address of the form, address of its page, fields) of the form with this name."""
+        token = {"client_token": str(uuid.uuid4())}
+        at = {
+            "reply": (
+                reverse("reply", args=[self.conversation.public_id]),
+                self.conversation.get_absolute_url(),
+            ),
+            "follow-up": (reverse("ask_about_session", args=[self.session.public_id]),),
+            "item": (reverse("ask_about_item", args=[self.other.public_id]),),
+            "comment": (reverse("verdict", args=[self.recommendation.public_id]),),
+            "ask": (reverse("ask"),),
+            "name": (reverse("me"),),
+            "reading": (f"{reverse('find_reading')}?step=mood",),
+        }[name]
+        fields = {
+            "reply": {"body": WORDS, "sequence": 0, **token},
+            "follow-up": {"body": WORDS, **token},
+            "item": {"body": WORDS, **token},
+            "comment": {"verdict": "helped", "comment": WORDS},
+            "ask": {"body": WORDS, **token},
+            "name": {"name": WORDS},
+            "reading": {
+                "words": WORDS,
+                "chosen": ["funny", "dark"],
+                "answers": '{"loved": {"words": "Emma"}}',
+            },
+        }[name]
+        return at[0], at[-1], fields
+
+
+@pytest.fixture
+def world(patron, staff, branch):
+    return World(patron, staff, branch)
+
+
+FORMS = ("reply", "follow-up", "item", "comment", "ask", "name", "reading")
+of_a_patron = pytest.mark.parametrize("form", FORMS)
+
+
+@pytest.fixture
+def device(patron, sign_in):
+    """Return a device in which the patron is signed in. Like a real device, it sends CSRF tokens."""
+    device = sign_in(Client(enforce_csrf_checks=True), patron)
+    device.get(reverse("me"))
+    return device
+
+
+def post(device, address, fields, **headers):
+    return device.post(address, fields, headers=OURS | headers)
+
+
+def end_session(device, how):
+    if how == "cookies deleted":
+        device.cookies.clear()
+    elif how == "session expired":
+        device.session.flush()
+    elif how == "signed out in another tab":
+        token = device.get(reverse("me")).context["csrf_token"]
+        device.post(reverse("sign_out"), {"csrfmiddlewaretoken": str(token)})
+    elif how == "signed in again in another tab":
+        device.cookies[settings.CSRF_COOKIE_NAME] = "x" * 32
+
+
+def next_of(response):
+    return parse_qs(urlsplit(response["Location"]).query)["next"][0]
+
+
+def shown_words(page):
+    return page.content.decode().count(ESCAPED)
+
+
+ENDS = ("cookies deleted", "session expired", "signed out in another tab", "signed in again in another tab")
+
+
+@of_a_patron
+@pytest.mark.parametrize("how", ENDS)
+def test_text_is_in_the_form_again_after_sign_in_and_is_deleted_when_it_is_sent(
+    form, how, world, device, patron, sign_in
+):
+    address, page, fields = world.form(form)
+    end_session(device, how)
+    refused = post(device, address, fields)
+    if refused.status_code == 403:
+        # The author is unknown, so the refused page shows the text too.
+        assert shown_words(refused) == 1
+        assert f"?next={page.replace('?', '%3F').replace('=', '%3D')}" in refused.content.decode().replace(
+            "%2F", "/"
+        )
+    elif how != "signed in again in another tab":
+        assert (asks_to_sign_in(refused), next_of(refused)) == (True, page)
+    else:
+        assert refused["Location"] == page
+    if form in {"reply", "follow-up", "item", "comment", "name"} and how != "signed in again in another tab":
+        assert asks_to_sign_in(device.get(page))
+    assert shown_words(device.get(page, follow=True)) == (how == "signed in again in another tab")
+    sign_in(device, patron)
+    shown = device.get(page)
+    assert (shown.status_code, shown_words(shown)) == (200, 1)
+    assert 'id="unsent"' in shown.content.decode()
+    kept = RefusedPost.objects.get()
+    again = fields | {
+        "refused_post": str(kept.public_id),
+        "csrfmiddlewaretoken": str(shown.context["csrf_token"]),
+    }
+    assert post(device, address, again).status_code == 302
+    assert not RefusedPost.objects.exists()
+    saved = {
+        "comment": lambda: Recommendation.objects.filter(comment=WORDS),
+        "name": lambda: User.objects.filter(name=WORDS),
+        "reading": lambda: [1],
+    }.get(form, lambda: Message.objects.filter(body=WORDS))()
+    assert len(saved) == 1
+
+
+@of_a_patron
+def test_text_of_a_signed_out_browser_is_shown_to_nobody_else(form, world, device, patron, sign_in):
+    address, page, fields = world.form(form)
+    device.cookies.clear()
+    post(device, address, fields)
+    assert RefusedPost.objects.get().person is None
+    # Another device of the patron.
+    assert shown_words(sign_in(Client(), patron).get(page)) == 0
+    # Another person in this device can't open the pages about the visit.
+    other = sign_in(device, UserFactory()).get(page)
+    assert (other.status_code, shown_words(other)) == (
+        (200, 1) if form in {"ask", "name", "reading"} else (404, 0)
+    )
+
+
+@of_a_patron
+def test_text_of_a_known_author_is_shown_to_nobody_else_in_the_browser(form, world, device, patron, sign_in):
+    address, page, fields = world.form(form)
+    device.session.flush()
+    post(device, address, fields)
+    assert RefusedPost.objects.get().person == patron
+    assert shown_words(sign_in(device, UserFactory()).get(page)) == 0
+    assert shown_words(sign_in(device, patron).get(page)) == 1
+
+
+@of_a_patron
+def test_text_waits_for_30_minutes(form, world, patron, sign_in):
+    address, page, fields = world.form(form)
+    with time_machine.travel(timezone.now() + timedelta(minutes=1), tick=False) as clock:
+        device = Client(enforce_csrf_checks=True)
+        post(device, address, fields)
+        clock.shift(29 * 60)
+        assert shown_words(sign_in(device, patron).get(page)) == 1
+        clock.shift(61)
+        assert shown_words(device.get(page)) == 0
+        refused_posts.forget_refused_posts(at=timezone.now())
+    assert not RefusedPost.objects.exists()
+
+
+def test_signing_out_deletes_the_text_of_the_browser(world, device, patron, sign_in):
+    address, page, fields = world.form("reply")
+    device.cookies.clear()
+    post(device, address, fields)
+    sign_in(device, patron)
+    end_session(device, "signed out in another tab")
+    assert not RefusedPost.objects.exists()
+    assert not device.cookies[UNSENT].value
+    assert shown_words(sign_in(device, patron).get(page)) == 0
+
+
+def test_leave_quickly_deletes_the_text_of_the_browser(world, library, client):
+    post(client, *world.form("reply")[::2])
+    client.post(reverse("leave"))
+    assert not RefusedPost.objects.exists()
+
+
+def test_text_can_be_deleted_on_the_page_of_its_form(world, device, patron, sign_in):
+    address, page, fields = world.form("follow-up")
+    device.cookies.clear()
+    post(device, address, fields)
+    kept = RefusedPost.objects.get()
+    discard = reverse("discard_kept", args=[kept.public_id])
+    stranger = sign_in(Client(), UserFactory())
+    stranger.post(discard)
+    assert RefusedPost.objects.exists()
+    shown = sign_in(device, patron).get(page)
+    assert f'action="{discard}"' in shown.content.decode()
+    answer = post(device, discard, {"next": page, "csrfmiddlewaretoken": str(shown.context["csrf_token"])})
+    assert answer["Location"] == page
+    assert not RefusedPost.objects.exists()
+    assert shown_words(device.get(page)) == 0
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_htmx_form_of_an_ended_session_leads_through_the_sign_in_page(world, device, patron, sign_in, known):
+    address, page, fields = world.form("reply")
+    device.session.flush()
+    if not known:
+        device.cookies.clear()
+    refused = post(device, address, fields, **{"hx-request": "true"})
+    assert refused["HX-Redirect"] == f"/sign-in/?next={page.replace('/', '%2F')}"
+    assert "We saved what you were doing" in device.get(refused["HX-Redirect"]).content.decode()
+    assert shown_words(sign_in(device, patron).get(page)) == 1
+
+
+def test_reply_to_a_conversation_that_was_merged_meanwhile_is_shown_in_the_merged_one(
+    world, device, patron, staff, sign_in
+):
+    address, page, fields = world.form("reply")
+    into = MessageFactory(
+        conversation__help_session=None,
+        conversation__patron=patron,
+        conversation__branch=world.session.branch,
+    ).conversation
+    device.session.flush()
+    post(device, address, fields)
+    merging.merge(world.conversation, into=into, by=staff, at=timezone.now())
+    shown = sign_in(device, patron).get(page, follow=True)
+    assert (shown.redirect_chain[0][0], shown_words(shown)) == (into.get_absolute_url(), 1)
+
+
+def test_reply_does_not_replace_a_draft_from_another_device(world, device, patron, sign_in):
+    address, page, fields = world.form("reply")
+    phone = sign_in(Client(), patron)
+    draft = {"body": "From the phone", "client_token": str(uuid.uuid4()), "sequence": 1}
+    phone.post(reverse("conversation_draft", args=[world.conversation.public_id]), draft)
+    device.session.flush()
+    post(device, address, fields)
+    assert f"From the phone\n\n{ESCAPED}" in sign_in(device, patron).get(page).content.decode()
+
+
+def test_reading_form_keeps_earlier_answers_if_the_session_ends(world, device, patron, sign_in):
+    loved, mood = (f"{reverse('find_reading')}?step={step}" for step in ("loved", "mood"))
+    page = device.get(loved)
+    post(device, loved, {"words": "Emma", "csrfmiddlewaretoken": str(page.context["csrf_token"])})
+    page = device.get(mood)
+    hidden = page.content.decode().split('name="answers" value="')[1].split('"')[0].replace("&quot;", '"')
+    fields = {"words": WORDS, "answers": hidden, "csrfmiddlewaretoken": str(page.context["csrf_token"])}
+    device.session.flush()
+    # Anybody may fill in this form, so the next step follows.
+    assert "step=avoid" in post(device, mood, fields)["Location"]
+    assert "Emma" in device.get(loved).content.decode()
+    assert ESCAPED in device.get(mood).content.decode()
+
+
+@pytest.mark.parametrize("nonsense", ["", "[", "[]", '{"loved": 3}', '{"whom": {"chosen": "nobody"}}'])
+def test_nonsense_in_the_hidden_answers_is_ignored(library, client, nonsense):
+    answer = client.post(f"{reverse('find_reading')}?step=mood", {"words": "calm", "answers": nonsense})
+    assert "step=avoid" in answer["Location"]
+
+
+def test_question_survives_if_the_session_ends_on_the_page_with_the_send_button(
+    library, device, patron, sign_in
+):
+    def token(page):
+        return {"csrfmiddlewaretoken": str(page.context["csrf_token"])}
+
+    visitor = Client(enforce_csrf_checks=True)
+    page = visitor.get(reverse("ask"))
+    post(visitor, reverse("ask"), {"body": WORDS, "client_token": uuid.uuid4(), **token(page)})
+    page = sign_in(visitor, patron).get(reverse("send_question"))
+    assert ESCAPED in page.content.decode()
+    fields = {
+        name: page.content.decode().split(f'name="{name}" value="')[1].split('"')[0]
+        for name in ("client_token", "topic", "branch")
+    }
+    visitor.session.flush()
+    answer = post(visitor, reverse("send_question"), fields | {"body": WORDS} | token(page))
+    assert answer["Location"] == reverse("send_question")
+    assert ESCAPED in visitor.get(reverse("send_question")).content.decode()
+    assert not Message.objects.exists()
+
+
+# Visits that were opened by code, and shared computers.
+
+
+@pytest.fixture
+def by_code(staff, branch, show_code):
+    """Return (device that opened a visit by code, the visit, its conversation)."""
+    session = HelpSessionFactory(staff=staff, branch=branch)
+    conversation = MessageFactory(conversation__help_session=session).conversation
+    return show_code(Client(), code_for(session)), session, conversation
+
+
+def expire_codes(session):
+    past = timezone.now() - timedelta(days=1)
+    session.claim_codes.update(made_at=past - timedelta(days=30), expires_at=past)
+
+
+def reply_to(device, conversation, **headers):
+    fields = {"body": WORDS, "client_token": uuid.uuid4(), "sequence": 0}
+    return post(device, reverse("reply", args=[conversation.public_id]), fields, **headers)
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        ("kept by someone else", "was added to a library account"),
+        ("code expired", "The code of this visit no longer works."),
+        ("code revoked", "The code of this visit no longer works."),
+        ("cookies deleted", "You are signed out, or the code of your visit has expired."),
+    ],
+)
+def test_text_about_a_visit_opened_by_code_is_shown_with_the_reason_and_not_saved(
+    by_code, patron, staff, what, reason
+):
+    device, session, conversation = by_code
+    if what == "kept by someone else":
+        keep(session, by=patron, at=timezone.now(), wording="yes", language="en")
+        Conversation.objects.update(patron=patron)
+    elif what == "code revoked":
+        handover.revoke_codes(session, by=staff, at=timezone.now())
+    elif what == "code expired":
+        expire_codes(session)
+    else:
+        device.cookies.clear()
+    answer = reply_to(device, conversation)
+    assert (answer.status_code, shown_words(answer)) == (403, 1)
+    assert reason in " ".join(answer.content.decode().split())
+    assert reverse("ask") in answer.content.decode()
+    assert not RefusedPost.objects.exists()
+
+
+def test_signed_in_person_sees_their_text_again_if_someone_else_kept_the_visit_meanwhile(
+    by_code, patron, sign_in
+):
+    device, session, conversation = by_code
+    sign_in(device, UserFactory())
+    keep(session, by=patron, at=timezone.now(), wording="yes", language="en")
+    Conversation.objects.update(patron=patron)
+    answer = reply_to(device, conversation)
+    assert (answer.status_code, shown_words(answer)) == (404, 1)
+    assert "was added to a library account" in " ".join(answer.content.decode().split())
+    assert reply_to(device, conversation, **{"hx-request": "true"}).status_code == 401
+    assert not RefusedPost.objects.exists()
+
+
+def test_text_about_a_quiet_visit_is_never_saved(staff, branch, show_code, patron, sign_in):
+    quiet = QuietSessionFactory(staff=staff, branch=branch)
+    conversation = MessageFactory(conversation__help_session=quiet).conversation
+    for device in (Client(), show_code(sign_in(Client(), patron), code_for(quiet))):
+        device.get(conversation.get_absolute_url())
+        device.cookies.pop(settings.SESSION_COOKIE_NAME, None)
+        answer = reply_to(device, conversation)
+        assert (answer.status_code, shown_words(answer)) == (403, 1)
+    assert not RefusedPost.objects.exists()
+
+
+def test_question_about_a_visit_whose_code_expired_is_shown_again_and_not_saved(by_code, library):
+    device, session, _conversation = by_code
+    fields = {"body": WORDS, "client_token": uuid.uuid4(), "about": str(session.public_id)}
+    expire_codes(session)
+    answer = device.post(reverse("ask"), fields)
+    assert (answer.status_code, shown_words(answer)) == (422, 1)
+    assert "The code of this visit no longer works" in answer.content.decode()
+    assert not RefusedPost.objects.exists()
+    assert WORDS not in repr(dict(device.session))
+    assert not Message.objects.filter(body=WORDS).exists()
+
+
+def test_text_of_a_shared_desk_computer_is_not_saved_for_the_browser(world):
+    device = Client()
+    device.cookies[DESK_TOKEN] = "token"
+    answer = reply_to(device, world.conversation)
+    assert shown_words(answer) == 0
+    assert not RefusedPost.objects.exists()
+
+
+def test_author_sees_their_text_if_they_may_no_longer_open_the_page(patron, staff, branch, sign_in):
+    shared = SharedSessionFactory(shared_with=patron, staff=staff, branch=branch)
+    conversation = MessageFactory(conversation__help_session=shared).conversation
+    device = sign_in(Client(), patron)
+    device.get(conversation.get_absolute_url())
+    device.session.flush()
+    assert asks_to_sign_in(reply_to(device, conversation))
+    shared.shared_with = None
+    shared.save()
+    answer = sign_in(device, patron).get(conversation.get_absolute_url())
+    assert (answer.status_code, shown_words(answer)) == (404, 1)
+    assert "You can no longer write on this page." in answer.content.decode()
+    stranger = sign_in(device, UserFactory()).get(conversation.get_absolute_url())
+    assert (stranger.status_code, shown_words(stranger)) == (404, 0)
+
+
+# Limits.
+
+
+def test_too_long_text_of_an_unknown_browser_is_shown_again_and_not_saved(world):
+    words = f"{WORDS}{'x' * 20_000}"
+    fields = {"body": words, "client_token": uuid.uuid4(), "sequence": 0}
+    answer = post(Client(), reverse("reply", args=[world.conversation.public_id]), fields)
+    assert (answer.status_code, shown_words(answer)) == (403, 1)
+    assert not RefusedPost.objects.exists()
+
+
+def test_one_network_can_save_only_a_few_texts_for_unknown_browsers(world):
+    for number in range(61):
+        answer = reply_to(Client(), world.conversation)
+        assert (answer.status_code, shown_words(answer)) == (403, 1)
+        assert (UNSENT in answer.cookies) == (number < 60)
+    assert RefusedPost.objects.count() == 60
+
+
+def test_one_browser_saves_a_limited_number_of_texts(world):
+    device = Client()
+    for _number in range(25):
+        reply_to(device, world.conversation)
+    assert RefusedPost.objects.count() == refused_posts.MAX_SAVED
+
+
+def test_cookie_that_ties_text_to_a_browser_is_not_readable_by_scripts(world):
+    cookie = reply_to(Client(), world.conversation).cookies[UNSENT]
+    assert (cookie["httponly"], cookie["samesite"], cookie["max-age"]) == (True, "Lax", 30 * 60)
+    # The database has no copy of the token.
+    assert RefusedPost.objects.get().browser not in cookie.value
+
+
+def test_forged_cookie_finds_no_text(world, patron, sign_in):
+    device = Client()
+    reply_to(device, world.conversation)
+    other = sign_in(Client(), patron)
+    other.cookies[UNSENT] = RefusedPost.objects.get().browser
+    assert shown_words(other.get(world.conversation.get_absolute_url())) == 0
+
+
+def test_text_from_another_site_is_not_saved_for_the_browser(world):
+    for headers in ({"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}):
+        assert shown_words(reply_to(Client(), world.conversation, **headers)) == 0
+    assert not RefusedPost.objects.exists()
+
+
+@of_a_patron
+def test_browser_without_waiting_text_costs_no_query(form, world, device):
+    with CaptureQueriesContext(connection) as queries:
+        device.get(world.form(form)[1])
+    assert [query["sql"] for query in queries if "refusedpost" in query["sql"]] == []
+
+
+# Buttons without text.
+
+
+def buttons(world):
+    """Return {name: (address, fields, function that returns whether it was done)}."""
+    saved = SavedItemFactory(saved_list__patron=world.patron, item=world.other.item)
+    session = world.session
+
+    def verdict_of(recommendation):
+        return Recommendation.objects.get(pk=recommendation.pk).verdict
+
+    return {
+        "save": (
+            reverse("save_item", args=[world.recommendation.item.public_id]),
+            {"recommendation": str(world.recommendation.public_id), "back": session.get_absolute_url()},
+            lambda: SavedItem.objects.filter(item=world.recommendation.item).exists(),
+        ),
+        "remove": (
+            reverse("remove_saved", args=[saved.public_id]),
+            {"any": "value"},
+            lambda: not SavedItem.objects.filter(pk=saved.pk).exists(),
+        ),
+        "verdict": (
+            reverse("verdict", args=[world.other.public_id]),
+            {"verdict": "helped", "back": session.get_absolute_url()},
+            lambda: verdict_of(world.other) == "helped",
+        ),
+        "clear": (
+            reverse("verdict", args=[world.recommendation.public_id]),
+            {"verdict": ""},
+            lambda: verdict_of(world.recommendation) == "",
+        ),
+        "outcome": (
+            reverse("session_outcome", args=[session.public_id]),
+            {"found": "all"},
+            lambda: type(session).objects.get(pk=session.pk).found == "all",
+        ),
+        "all helped": (
+            reverse("all_helped", args=[session.public_id]),
+            {},
+            lambda: verdict_of(world.other) == "helped",
+        ),
+        "close": (
+            reverse("close_conversation", args=[world.conversation.public_id]),
+            {},
+            lambda: Conversation.objects.get(pk=world.conversation.pk).status == "closed",
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", ["save", "remove", "verdict", "clear", "outcome", "all helped", "close"])
+@pytest.mark.parametrize("how", ENDS)
+@pytest.mark.parametrize("htmx", [True, False])
+def test_button_of_an_ended_session_works_once_after_sign_in(name, how, htmx, world, device, patron, sign_in):
+    address, fields, is_done = buttons(world)[name]
+    end_session(device, how)
+    refused = post(device, address, fields, **({"hx-request": "true"} if htmx else {}))
+    to = refused["HX-Redirect"] if htmx else refused["Location"]
+    if how != "signed in again in another tab":
+        assert to == f"/sign-in/?next={address.replace('/', '%2F')}"
+        # Nothing is done before somebody signs in.
+        assert device.get(address).status_code != 200 or name in {"verdict", "clear"}
+    else:
+        assert to == address
+    assert not is_done()
+    sign_in(device, patron)
+    answer = device.get(address)
+    assert (answer.status_code, is_done()) == (302, True)
+    assert device.get(answer["Location"], follow=True).status_code == 200
+    assert not RefusedPost.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["save", "remove", "verdict", "outcome", "all helped", "close"])
+@pytest.mark.parametrize("known", [True, False])
+def test_button_does_nothing_for_anybody_else(name, known, world, device, patron, sign_in):
+    address, fields, is_done = buttons(world)[name]
+    device.session.flush()
+    if not known:
+        device.cookies.clear()
+    post(device, address, fields)
+    # Another device of the patron.
+    assert sign_in(Client(), patron).get(address).status_code in {200, 405}
+    # Another person in the same device. The button is used up if it was not the patron's alone.
+    assert sign_in(device, UserFactory()).get(address).status_code in {404, 405}
+    assert not is_done()
+    assert RefusedPost.objects.exists() == known
+
+
+def test_button_about_a_visit_opened_by_code_is_not_saved(by_code, staff):
+    device, session, _conversation = by_code
+    [recommendation] = recommend_in(session, 1)
+    handover.revoke_codes(session, by=staff, at=timezone.now())
+    post(device, reverse("verdict", args=[recommendation.public_id]), {"verdict": "helped"})
+    post(Client(), reverse("verdict", args=[recommendation.public_id]), {"verdict": "helped"})
+    post(
+        Client(),
+        reverse("save_item", args=[recommendation.item.public_id]),
+        {"recommendation": str(recommendation.public_id)},
+    )
+    assert not RefusedPost.objects.exists()
+
+
+@pytest.mark.parametrize("named", ["", "nonsense", str(uuid.uuid4())])
+def test_button_about_nothing_leads_to_the_sign_in_page(world, named):
+    address = reverse("save_item", args=[world.recommendation.item.public_id])
+    assert asks_to_sign_in(post(Client(), address, {"recommendation": named}))
+    assert not RefusedPost.objects.exists()
+
+
+def test_last_person_cookie_of_a_patron_is_not_enough_to_read_text(world, device, patron):
+    address, page, fields = world.form("reply")
+    device.session.flush()
+    post(device, address, fields)
+    assert LAST_PERSON in device.cookies
+    assert shown_words(device.get(page, follow=True)) == 0
