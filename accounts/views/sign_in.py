@@ -23,6 +23,7 @@ from accounts.languages import languages
 from accounts.patron import people
 from accounts.sign_in import sign_ins
 from accounts.sign_in.access import LAST_PERSON, safe_next, set_borrowed
+from accounts.sign_in.code_page import code_page_for
 from accounts.sign_in.emailed_codes import count_code, sent_too_often
 from accounts.sign_in.methods import CARD, PASSKEY, SIGN_ON, first_method, other_methods
 from accounts.sign_in.unsent import forget_unsent
@@ -57,10 +58,10 @@ def sign_in(request):
             request.session.set_expiry(people.UNCONFIRMED_FOR)
         request.session[OFFERS_PASSKEY] = is_worth_offering(request) and not form.cleaned_data["borrowed"]
         time.sleep(max(0, MIN_RESPONSE_SECONDS - (time.monotonic() - began)))
-        return redirect(_with_next(request, "account_confirm_login_code"))
+        return redirect(code_page_for(safe_next(request)))
     first = first_method(request) if request.method == "GET" else ""
     if first in PAGES:
-        return redirect(_with_next(request, PAGES[first]))
+        return redirect(_with_next(PAGES[first], safe_next(request)))
     context = {
         "form": form,
         **wanted_page(request),
@@ -81,20 +82,30 @@ def email_code(request, email):
 
 def enter_code(request):
     """Ask for the emailed code. A code works only in the browser that requested it."""
+    return code_page(request, next_page=safe_next(request))
+
+
+def code_page(request, *, next_page, template="accounts/enter_code.html", context=None, then=None):
+    """Ask for the emailed code, sign the person in, and open `next_page`.
+
+    A page that does its next step at once has its own template and context. It also has `then`, a function
+    without arguments that returns the response after the person has signed in.
+    """
     if request.user.is_authenticated:
-        return redirect(safe_next(request) or "home")
+        return redirect(next_page or "home")
     stage = LoginStageController.enter(request, LoginByCodeStage.key)
     process = stage and LoginCodeVerificationProcess.resume(stage)
     form = process and CodeForm(request.POST or None, request=request, process=process)
     if form and form.is_valid():
         if process.user and process.user.is_active and process.user.email == process.state["email"]:
-            return process.finish(safe_next(request) or _first_page(request, process.user))
+            response = process.finish(next_page or _first_page(request, process.user))
+            return then() if then and request.user.is_authenticated else response
         # After the code was sent, the person was erased or deactivated, or has changed their address.
         process.abort()
         process = None
     if not process:
         messages.error(request, _("That code has expired. Enter your address again to get a new one."))
-        return redirect(_with_next(request, "sign_in"))
+        return redirect(_with_next("sign_in", next_page))
     if form.is_bound and not process.record_invalid_attempt():
         messages.error(
             request,
@@ -103,17 +114,14 @@ def enter_code(request):
                 "address again to get a new code."
             ),
         )
-        return redirect(_with_next(request, "sign_in"))
-    return render(
-        request,
-        "accounts/enter_code.html",
-        {
-            "form": form,
-            "email": process.state["email"],
-            "can_resend": process.can_resend,
-            "next": safe_next(request),
-        },
-    )
+        return redirect(_with_next("sign_in", next_page))
+    page = {
+        "form": form,
+        "email": process.state["email"],
+        "can_resend": process.can_resend,
+        "next": next_page,
+    }
+    return render(request, template, page | (context or {}))
 
 
 def _first_page(request, person):
@@ -128,7 +136,7 @@ def resend_code(request):
     process = stage and LoginCodeVerificationProcess.resume(stage)
     if process:
         _resend(request, process)
-    return redirect(_with_next(request, "account_confirm_login_code"))
+    return redirect(code_page_for(safe_next(request)))
 
 
 def _resend(request, process):
@@ -182,6 +190,5 @@ def set_language(request):
     return response
 
 
-def _with_next(request, name):
-    going_to = safe_next(request)
-    return reverse(name) + (f"?{urlencode({'next': going_to})}" if going_to else "")
+def _with_next(name, next_page):
+    return reverse(name) + (f"?{urlencode({'next': next_page})}" if next_page else "")

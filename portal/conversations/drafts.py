@@ -56,7 +56,7 @@ def _kept(conversation, person, side, kinds):
 
 
 def with_unsent_text(draft, unsent):
-    """Return what a composer shows if it has a draft and unsent text, from accounts.sign_in.unsent.
+    """Return (text, token) of a composer that has unsent text, from accounts.sign_in.unsent.
 
     The unsent text was typed later. If another device saved a different draft, both texts are shown.
     """
@@ -64,7 +64,7 @@ def with_unsent_text(draft, unsent):
     if draft.body and not text.startswith(draft.body):
         text = f"{draft.body}\n\n{text}"
     token = draft.client_token if draft.pk else uuid_or_none(unsent.typed.get("client_token", ""))
-    return {"typed": text, "token": token or uuid.uuid4()}
+    return text, token or uuid.uuid4()
 
 
 @transaction.atomic

@@ -115,6 +115,17 @@ class FormatStep(forms.Form):
 STEPS = {"loved": LovedStep, "mood": MoodStep, "avoid": AvoidStep, "whom": WhomStep, "format": FormatStep}
 
 
+def first_missing(kept):
+    """Return the first step that is missing or not filled in correctly, or None.
+
+    `kept` is what pending_questions.py stored, or None.
+    """
+    for step, form_class in STEPS.items():
+        if kept is None or step not in kept["answers"] or not form_class(kept["answers"][step]).is_valid():
+            return step
+    return None
+
+
 def to_hidden(answers):
     """Return the answers as the value of a hidden field, so that they survive the end of the session."""
     return json.dumps(answers)

@@ -1,14 +1,16 @@
 from django.urls import path
 
-from .views import asking, attachments, conversations, keeping, reading, verdicts
+from .views import asking, attachments, code_pages, conversations, keeping, reading, verdicts
 
 urlpatterns = [
     path("ask/", asking.ask, name="ask"),
     path("ask/draft/", asking.ask_draft, name="ask_draft"),
     path("ask/send/", asking.send_question, name="send_question"),
+    path("ask/send/code/", code_pages.send_question_code, name="send_question_code"),
     path("ask/discard/", asking.discard_question, name="discard_question"),
     path("find-something-to-read/", reading.find_reading, name="find_reading"),
     path("find-something-to-read/send/", reading.send_reading, name="send_reading"),
+    path("find-something-to-read/send/code/", code_pages.send_reading_code, name="send_reading_code"),
     path("find-something-to-read/discard/", reading.discard_reading, name="discard_reading"),
     path("messages/", conversations.conversations, name="conversations"),
     path("messages/<uuid:public_id>/", conversations.conversation, name="conversation"),
@@ -20,6 +22,7 @@ urlpatterns = [
     path("messages/<uuid:public_id>/close/", conversations.close_conversation, name="close_conversation"),
     path("sessions/<uuid:public_id>/ask/", asking.ask_about_session, name="ask_about_session"),
     path("sessions/<uuid:public_id>/keep/", keeping.keep_session, name="keep_session"),
+    path("sessions/<uuid:public_id>/keep/code/", keeping.keep_session_code, name="keep_session_code"),
     path("recommendations/<uuid:public_id>/verdict/", verdicts.verdict, name="verdict"),
     path("recommendations/<uuid:public_id>/ask/", asking.ask_about_item, name="ask_about_item"),
 ]

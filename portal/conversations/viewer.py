@@ -67,6 +67,15 @@ class BrowserViewer(Viewer):
             return ""
         return "kept" if ClaimCode.State.KEPT in states else "ended"
 
+    def lost_visit(self, public_id):
+        """Return the visit that this browser opened by code before somebody else kept it, or None."""
+        lost = HelpSession.objects.filter(
+            public_id=public_id,
+            claim_codes__in=self._opened_code_ids,
+            claim_codes__state=ClaimCode.State.KEPT,
+        )
+        return lost.first() if self._opened_code_ids else None
+
     @cached_property
     def opened_recommendations(self):
         """Return a subquery of the recommendations in opened sessions and in the sessions' conversations.

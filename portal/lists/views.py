@@ -46,7 +46,7 @@ def save_item(request, public_id):
     recommendation = _recommended(request, public_id)
     session = request.viewer.session_of(recommendation)
     if request.viewer.person is None or (session and session.quiet):
-        return _keep_first(request, session)
+        return _keep_first(request, session, recommendation)
     saved_item = actions.save(
         recommendation.item,
         patron=request.viewer.person,
@@ -185,9 +185,10 @@ def _recommended(request, item_id):
     return recommendations[0]
 
 
-def _keep_first(request, session):
+def _keep_first(request, session, recommendation):
     """Redirect to the page that adds the visit to an account, because only an account has a saved list.
 
+    That page saves the item too.
     A quiet visit can't be added. In that case, show a warning that its items can't be saved.
     """
     if session is None or session.quiet:
@@ -198,5 +199,5 @@ def _keep_first(request, session):
             request,
             _("To save items, first add this visit to a library account."),
         )
-        address = reverse("keep_session", args=[session.public_id])
+        address = f"{reverse('keep_session', args=[session.public_id])}?save={recommendation.public_id}"
     return HttpResponseClientRedirect(address) if request.htmx else redirect(address)

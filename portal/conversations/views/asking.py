@@ -4,8 +4,8 @@ The portal sends a question at once if the person is signed in, or if the questi
 browser opened by code. In all other cases, people write the question first, and then sign in or type a code.
 Until then, the browser session stores the question (pending_questions.py).
 
-Signing in doesn't send the question, because someone else may have written the question on a shared device.
-So the page shows the question to the person, with a button that sends it.
+Signing in alone doesn't send the question, because someone else may have written it on a shared device. The
+person sends it on a page that shows it: with a button, or with the emailed code (code_pages.py).
 """
 
 import uuid
@@ -23,6 +23,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.hours import promise_in_words
 from accounts.models import Branch
 from accounts.sign_in.access import sign_in_to_open
+from accounts.sign_in.code_page import has_code_page
 from accounts.sign_in.library_cards import home_branch_of
 from accounts.sign_in.unsent import shows_unsent_text, unsent_form
 from portal import limits
@@ -177,6 +178,7 @@ def ask_draft(request):
 
 
 @shows_unsent_text("ask")
+@has_code_page("send_question_code")
 @require_http_methods(["GET", "HEAD", "POST"])
 def send_question(request):
     """Show the stored question with a button that sends it. Send it on POST."""
@@ -192,19 +194,23 @@ def send_question(request):
         return redirect("ask")
     form = about_form(request)
     if is_ready(request, form):
-        question = {
-            "body": kept["body"],
-            "client_token": kept["client_token"],
-            "topic": Topic.objects.filter(pk=kept["topic"]).first(),
-            "branch": Branch.objects.filter(pk=kept["branch"]).first(),
-        }
         try:
-            answer = send(request, visit=form.visit, **question)
+            answer = send(request, visit=form.visit, **question_of(kept))
         except TooOften as wait:
             return too_many(_send_page, request, form, wait, kept=kept)
         pending_questions.forget(request, pending_questions.QUESTION)
         return answer
     return _send_page(request, form, kept=kept, status=422 if form.errors else 200)
+
+
+def question_of(kept):
+    """Return the stored question as arguments for `send`."""
+    return {
+        "body": kept["body"],
+        "client_token": kept["client_token"],
+        "topic": Topic.objects.filter(pk=kept["topic"]).first(),
+        "branch": Branch.objects.filter(pk=kept["branch"]).first(),
+    }
 
 
 @require_POST
@@ -261,18 +267,8 @@ def _begun(request, unsent):
     """
     person = request.viewer.person
     begun = {"branch": (person and home_branch_of(person)) or request.library.default_branch_id}
-    if unsent:
-        draft = drafts.draft_of(None, person=person, **ASK)
-        words = drafts.with_unsent_text(draft, unsent)
-        chosen = {name: unsent.typed[name] for name in TYPED if unsent.typed.get(name)}
-        return {
-            **begun,
-            **chosen,
-            "body": words["typed"],
-            "client_token": words["token"],
-            "sequence": draft.sequence,
-        }
-    if kept := pending_questions.get(request, pending_questions.QUESTION):
+    kept = pending_questions.get(request, pending_questions.QUESTION)
+    if kept and not unsent:
         return {
             **begun,
             **{name: kept[name] for name in ("body", "topic", "branch") if kept[name]},
@@ -281,13 +277,12 @@ def _begun(request, unsent):
     if person is None:
         return begun
     draft = drafts.draft_of(None, person=person, **ASK)
-    return {
-        **begun,
-        **draft.typed,
-        "body": draft.body,
-        "client_token": draft.client_token,
-        "sequence": draft.sequence,
-    }
+    begun |= draft.typed
+    body, token = draft.body, draft.client_token
+    if unsent:
+        begun |= {name: unsent.typed[name] for name in TYPED if unsent.typed.get(name)}
+        body, token = drafts.with_unsent_text(draft, unsent)
+    return {**begun, "body": body, "client_token": token, "sequence": draft.sequence}
 
 
 def _ask_page(request, form, *, waiting="", unsent=None, status=200):

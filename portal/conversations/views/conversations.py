@@ -341,8 +341,8 @@ def _composer(conversation, person, form, unsent):
     if not conversation.has_drafts and unsent is None:
         return {"typed": "", "token": uuid.uuid4(), "sequence": 0}
     draft = drafts.draft_of(conversation, person=person, side=PATRON, kind=Draft.Kind.REPLY)
-    composer = {"typed": draft.body, "token": draft.client_token, "sequence": draft.sequence}
-    return composer | drafts.with_unsent_text(draft, unsent) if unsent else composer
+    typed, token = drafts.with_unsent_text(draft, unsent) if unsent else (draft.body, draft.client_token)
+    return {"typed": typed, "token": token, "sequence": draft.sequence}
 
 
 def _files(conversation, person, part, composer):

@@ -2,22 +2,30 @@
 
 from django.contrib import messages
 from django.db import transaction
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import Http404
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from accounts.forms.sign_in import SignInForm
 from accounts.models import User
 from accounts.patron import retention_choice
 from accounts.patron.people import person_without_address
 from accounts.sign_in import access
+from accounts.sign_in.code_page import has_code_page
 from accounts.sign_in.methods import other_methods
+from accounts.views.sign_in import code_page
 from portal import limits
 from portal.conversations import keeping
 from portal.helpsessions.keeping import AlreadyKept, QuietSession
 from portal.helpsessions.models import HelpSession
+from portal.lists import actions as lists
 from portal.templatetags.portal import whole_day
+from portal.text import uuid_or_none
+from recommendations.models import Recommendation
 
 # In a shared visit, ?as= says whether the person is the child or the adult.
 CHILD, ADULT = "child", "adult"
@@ -92,27 +100,34 @@ def _of_the_adult(until):
 
 
 @access.sign_in_to_open(HelpSession)
+@has_code_page("keep_session_code")
 @require_http_methods(["GET", "HEAD", "POST"])
 def keep_session(request, public_id):
     """Explain on GET what keeping the visit means. Keep the visit in the person's account on POST.
 
-    A person without an account can get a new account, which needs no email address.
+    A person without an account can get a new account, which needs no email address. If the patron pressed
+    *Save* on an item, `?save=` names the recommendation. Its item is saved as soon as the visit is kept.
     """
-    found = get_object_or_404(HelpSession.objects.belonging_to(request.viewer), public_id=public_id)
+    found = HelpSession.objects.belonging_to(request.viewer).filter(public_id=public_id).first()
+    if found is None:
+        return _lost(request, public_id)
     person, at = request.viewer.person, timezone.now()
     if found.quiet:
         return _not_kept(request, found, quiet=True)
+    to_save = _item_to_save(request, found)
     if person is not None and person.pk in (found.patron_id, found.shared_with_id):
-        return redirect(found)
+        if request.method == "POST" and to_save:
+            lists.save(to_save.item, patron=person, at=at, recommendation=to_save)
+        return redirect(_address_after(found, to_save))
     keeper = person or _new_person(request, found, at)
-    if keeper is not None and (
-        not found.is_open_to_an_adult if found.is_shared and not keeper.is_child else found.patron_id
-    ):
+    if keeper is not None and _is_taken(found, keeper):
         return _not_kept(request, found)
     if request.method != "POST" or keeper is None:
         context = {
             "help_session": found,
+            "to_save": to_save,
             "is_child": keeper is not None and keeper.is_child,
+            **({} if person else {"address_form": SignInForm(request=request)}),
             **other_methods(),
         }
         context["wording"] = wording(keeper, at, request.library, found) if keeper else []
@@ -122,22 +137,106 @@ def keep_session(request, public_id):
     if person is None:
         limits.count(request, "record_of_a_device")
     try:
-        # Both steps are in one transaction, so that no account is created if the visit can't be kept.
+        # All steps are in one transaction, so that no account is created if the visit can't be kept.
         with transaction.atomic():
             if person is None:
                 person = person_without_address(
                     at=at, language=get_language(), child_since=keeper.child_since
                 )
-            words = "\n".join(wording(person, at, request.library, found))
-            keeping.keep(found, by=person, at=at, wording=words, language=get_language())
+            _keep(request, found, person, at, to_save)
     except AlreadyKept:
         return _not_kept(request, found)
     except QuietSession:
         return _not_kept(request, found, quiet=True)
     if request.viewer.person is None:
         access.sign_in(request, person, by="device")
-    messages.success(request, _("Visit kept. You can find it under Home."))
-    return redirect(found)
+    return redirect(_address_after(found, to_save))
+
+
+@access.sign_in_to_open(HelpSession)
+@require_http_methods(["GET", "HEAD", "POST"])
+def keep_session_code(request, public_id):
+    """Ask for the emailed code and for the patron's consent. A right code keeps the visit.
+
+    Nobody knows before the right code which wording applies to the person. If another wording applies, the
+    person reads it on the page `keep_session`, and keeps the visit there.
+    """
+    found = HelpSession.objects.belonging_to(request.viewer).filter(public_id=public_id).first()
+    if found is None:
+        return _lost(request, public_id)
+    at = timezone.now()
+    keep_page = f"{reverse('keep_session', args=[public_id])}{_query(request)}"
+    keeper = None if request.viewer.person or found.quiet else _new_person(request, found, at)
+    if keeper is None or keeper.is_child or _is_taken(found, keeper):
+        return redirect(keep_page)
+    shown, to_save = wording(keeper, at, request.library, found), _item_to_save(request, found)
+
+    def keep_now():
+        person = request.user
+        if wording(person, at, request.library, found) != shown:
+            return redirect(keep_page)
+        try:
+            with transaction.atomic():
+                _keep(request, found, person, at, to_save)
+        except (AlreadyKept, QuietSession):
+            # That page says why.
+            return redirect(keep_page)
+        return redirect(_address_after(found, to_save))
+
+    return code_page(
+        request,
+        next_page=keep_page,
+        template="conversations/keep_code.html",
+        context={"help_session": found, "wording": shown, "to_save": to_save},
+        then=keep_now,
+    )
+
+
+def _lost(request, public_id):
+    """Say that somebody else has kept the visit, if this browser had opened it by code before."""
+    lost = request.viewer.lost_visit(public_id)
+    if lost is None:
+        raise Http404
+    return _not_kept(request, lost, lost=True)
+
+
+def _query(request):
+    query = request.GET.urlencode()
+    return f"?{query}" if query else ""
+
+
+def _item_to_save(request, help_session):
+    """Return the recommendation that `?save=` names, or None. It must be one of this visit."""
+    public_id = uuid_or_none(request.GET.get("save"))
+    if public_id is None:
+        return None
+    mine = Recommendation.objects.belonging_to(request.viewer).filter(public_id=public_id)
+    recommendation = mine.select_related("item").first()
+    of_visit = recommendation and request.viewer.session_of(recommendation) == help_session
+    return recommendation if of_visit else None
+
+
+def _is_taken(help_session, keeper):
+    """Return whether somebody else has kept the visit in the role of `keeper`."""
+    if help_session.is_shared and not keeper.is_child:
+        return not help_session.is_open_to_an_adult
+    return bool(help_session.patron_id)
+
+
+def _keep(request, help_session, person, at, to_save):
+    """Keep the visit in the person's account, and save the item that they wanted to save."""
+    words = "\n".join(wording(person, at, request.library, help_session))
+    keeping.keep(help_session, by=person, at=at, wording=words, language=get_language())
+    if to_save is None:
+        messages.success(request, _("Visit kept. You can find it under Home."))
+        return
+    lists.save(to_save.item, patron=person, at=at, recommendation=to_save)
+    messages.success(request, _("Visit kept. “%(title)s” is in your list.") % {"title": to_save.item.title})
+
+
+def _address_after(help_session, to_save):
+    address = help_session.get_absolute_url()
+    return f"{address}#rec-{to_save.public_id}" if to_save else address
 
 
 def _new_person(request, help_session, at):
@@ -151,8 +250,7 @@ def _new_person(request, help_session, at):
     return {CHILD: User(child_since=at), ADULT: User()}.get(part)
 
 
-def _not_kept(request, help_session, *, quiet=False):
-    """Show a page that says that the visit can't be kept."""
-    return render(
-        request, "conversations/not_kept.html", {"help_session": help_session, "quiet": quiet}, status=409
-    )
+def _not_kept(request, help_session, *, quiet=False, lost=False):
+    """Show a page that says that the visit can't be kept. With `lost`, it can't be opened either."""
+    context = {"help_session": help_session, "quiet": quiet, "lost": lost}
+    return render(request, "conversations/not_kept.html", context, status=409)

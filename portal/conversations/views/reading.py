@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.hours import promise_in_words
+from accounts.sign_in.code_page import has_code_page
 from accounts.sign_in.unsent import shows_unsent_text, unsent_form
 from portal.conversations import pending_questions, readers_form
 from portal.conversations.readers_form import STEPS
@@ -72,6 +73,7 @@ def find_reading(request):
 
 
 @shows_unsent_text("find_reading")
+@has_code_page("send_reading_code")
 @require_http_methods(["GET", "HEAD", "POST"])
 def send_reading(request):
     """Show everything that the person filled in, with a Send button. Send the filled-in form on POST."""
@@ -86,18 +88,13 @@ def send_reading(request):
         kept is None or request.POST.get("client_token") != kept["client_token"]
     ):
         return sent_elsewhere(request, kept, "find_reading", "send_reading")
-    missing = _first_missing(kept)
+    missing = readers_form.first_missing(kept)
     if missing:
         return redirect(_address(missing))
     form = about_form(request)
     if is_ready(request, form):
-        question = {
-            "body": readers_form.message_of(kept["answers"]),
-            "client_token": kept["client_token"],
-            "readers_form": readers_form.fields_of(kept["answers"], request.library.language),
-        }
         try:
-            answer = send(request, visit=form.visit, **question)
+            answer = send(request, visit=form.visit, **reading_request_of(kept, request.library))
         except TooOften as wait:
             return too_many(_send_page, request, form, wait, kept=kept)
         pending_questions.forget(request, pending_questions.READING)
@@ -105,12 +102,13 @@ def send_reading(request):
     return _send_page(request, form, kept=kept, status=422 if form.errors else 200)
 
 
-def _first_missing(kept):
-    """Return the first step that is missing or not filled in correctly, or None."""
-    for step in ORDER:
-        if kept is None or step not in kept["answers"] or not STEPS[step](kept["answers"][step]).is_valid():
-            return step
-    return None
+def reading_request_of(kept, library):
+    """Return the stored answers as arguments for `send`."""
+    return {
+        "body": readers_form.message_of(kept["answers"]),
+        "client_token": kept["client_token"],
+        "readers_form": readers_form.fields_of(kept["answers"], library.language),
+    }
 
 
 @require_POST

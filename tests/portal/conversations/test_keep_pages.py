@@ -36,7 +36,8 @@ def test_keep_page_offers_to_keep_the_visit_by_email_or_on_this_device(viewer_by
     page = text(response)
     for sentence in wording(None, timezone.now(), Library.current()):
         assert sentence in page
-    assert f"{reverse('sign_in')}?next={address(session)}" in response.content.decode()
+    assert f'name="next" value="{address(session)}"' in response.content.decode()
+    assert 'id="send-code"' in response.content.decode()
     assert "Keep it on this device" in page
 
 

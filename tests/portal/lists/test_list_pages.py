@@ -201,7 +201,7 @@ def test_viewer_by_code_must_keep_the_visit_before_saving_an_item(client, branch
     [recommendation] = recommend_in(session)
     show_code(client, code_for(session))
     response = save(client, recommendation, **(HTMX if htmx else {}))
-    keep = reverse("keep_session", args=[session.public_id])
+    keep = f"{reverse('keep_session', args=[session.public_id])}?save={recommendation.public_id}"
     assert (response["HX-Redirect"] if htmx else response.url) == keep
     assert "To save items, first add this visit to a library account." in text(client.get(keep))
     assert SavedItem.objects.count() == 0

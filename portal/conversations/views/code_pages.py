@@ -1,0 +1,79 @@
+"""The pages on which a person enters the emailed code, and so sends what they wrote before.
+
+The page shows what it sends. So nobody sends a question that another person wrote on the same device.
+"""
+
+from django.contrib import messages
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from accounts.views.sign_in import code_page
+from portal.conversations import pending_questions, readers_form
+from portal.conversations.viewer import set_viewer
+from portal.conversations.views.asking import question_of
+from portal.conversations.views.reading import reading_request_of
+from portal.conversations.views.sending import send, sent_elsewhere
+from portal.limits import TooOften
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def send_question_code(request):
+    """Ask for the emailed code. A right code sends the question that is stored in the browser session."""
+    kept = pending_questions.get(request, pending_questions.QUESTION)
+    if kept is None:
+        return redirect("send_question")
+    return _page(
+        request,
+        kept,
+        words=kept["body"],
+        kind=pending_questions.QUESTION,
+        pages=("ask", "send_question"),
+        question=question_of(kept),
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def send_reading_code(request):
+    """Ask for the emailed code. A right code sends the reading request that is stored in the session."""
+    kept = pending_questions.get(request, pending_questions.READING)
+    if readers_form.first_missing(kept):
+        return redirect("send_reading")
+    question = reading_request_of(kept, request.library)
+    return _page(
+        request,
+        kept,
+        words=question["body"],
+        kind=pending_questions.READING,
+        pages=("find_reading", "send_reading"),
+        question=question,
+    )
+
+
+def _page(request, kept, *, words, kind, pages, question):
+    """Show the page, or send the question after a right code.
+
+    `pages` has the names of two pages: where the question is written, and where a button sends it.
+    """
+    begin, review = pages
+
+    def send_now():
+        # The person is signed in since a moment ago.
+        set_viewer(request)
+        if request.POST.get("client_token") != kept["client_token"]:
+            return sent_elsewhere(request, kept, begin, review)
+        try:
+            answer = send(request, visit=None, **question)
+        except TooOften as wait:
+            messages.error(request, wait.words_for_writer)
+            return redirect(review)
+        pending_questions.forget(request, kind)
+        return answer
+
+    return code_page(
+        request,
+        next_page=reverse(review),
+        template="conversations/ask_code.html",
+        context={"kept": kept, "words": words},
+        then=send_now,
+    )

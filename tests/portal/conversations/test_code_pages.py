@@ -1,0 +1,320 @@
+"""Test the pages on which the emailed code does the next step: keep a visit, save an item, send a question."""
+
+import re
+import uuid
+
+import pytest
+from django.core import mail
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import Consent, Library, User
+from portal.conversations import pending_questions
+from portal.conversations.models import Conversation, Message
+from portal.conversations.views.keeping import wording
+from portal.helpsessions.keeping import keep
+from portal.limits import LIMITS, Limit
+from portal.lists.models import SavedItem
+from tests.factories import (
+    HelpSessionFactory,
+    QuietSessionFactory,
+    SharedSessionFactory,
+    UserFactory,
+    code_for,
+    recommend_in,
+)
+from tests.portal.pages import text
+
+pytestmark = pytest.mark.usefixtures("library")
+ASK, SEND = reverse("ask"), reverse("send_question")
+READ, SEND_READING = reverse("find_reading"), reverse("send_reading")
+QUESTION = "Is there a class on worms?"
+
+
+@pytest.fixture
+def session(branch, staff):
+    return HelpSessionFactory(branch=branch, staff=staff)
+
+
+@pytest.fixture
+def viewer_by_code(client, session, show_code):
+    return show_code(client, code_for(session))
+
+
+def keep_page(session, query=""):
+    return reverse("keep_session", args=[session.public_id]) + query
+
+
+def code_in_mail():
+    return next(line for line in mail.outbox[-1].body.splitlines() if line.isdecimal() and len(line) == 6)
+
+
+def ask_for_code(client, next_page, address="new@example.org"):
+    """Ask for a code, and return the address of the code page."""
+    return client.post(reverse("sign_in"), {"email": address, "next": next_page})["Location"]
+
+
+def hidden_token(page):
+    return re.search(r'name="client_token" value="([^"]+)"', page.content.decode())[1]
+
+
+# Keeping a visit.
+
+
+def test_code_page_shows_the_consent_and_a_right_code_keeps_the_visit(viewer_by_code, session):
+    page = viewer_by_code.get(keep_page(session)).content.decode()
+    assert f'<input type="hidden" name="next" value="{keep_page(session)}">' in page
+    code_page = ask_for_code(viewer_by_code, keep_page(session))
+    assert code_page == f"{keep_page(session)}code/"
+    shown = text(viewer_by_code.get(code_page))
+    sentences = wording(None, timezone.now(), Library.current())
+    assert [sentence for sentence in sentences if sentence not in shown] == []
+    answer = viewer_by_code.post(code_page, {"code": code_in_mail()})
+    assert answer["Location"] == session.get_absolute_url()
+    session.refresh_from_db()
+    assert session.patron == User.objects.get(email="new@example.org")
+    assert Consent.objects.get().wording == "\n".join(sentences)
+    assert "Visit kept." in text(viewer_by_code.get(answer["Location"]))
+
+
+def test_wrong_code_keeps_nothing_and_shows_the_consent_again(viewer_by_code, session):
+    code_page = ask_for_code(viewer_by_code, keep_page(session))
+    wrong = "111111" if code_in_mail() != "111111" else "222222"
+    answer = viewer_by_code.post(code_page, {"code": wrong})
+    assert wording(None, timezone.now(), Library.current())[0] in text(answer)
+    session.refresh_from_db()
+    assert (session.patron, Consent.objects.count()) == (None, 0)
+
+
+def test_person_to_whom_other_words_apply_reads_them_before_the_visit_is_kept(viewer_by_code, session):
+    person = UserFactory(email="old@example.org", remember=User.Remember.NOTHING)
+    code_page = ask_for_code(viewer_by_code, keep_page(session), person.email)
+    # The page is the same for known and unknown addresses.
+    assert "You chose to keep nothing." not in text(viewer_by_code.get(code_page))
+    answer = viewer_by_code.post(code_page, {"code": code_in_mail()})
+    assert answer["Location"] == keep_page(session)
+    session.refresh_from_db()
+    assert session.patron is None
+    assert "You chose to keep nothing." in text(viewer_by_code.get(answer["Location"]))
+    viewer_by_code.post(answer["Location"])
+    session.refresh_from_db()
+    assert session.patron == person
+
+
+def test_code_page_says_that_someone_else_kept_the_visit_meanwhile(viewer_by_code, session, patron, client):
+    code_page = ask_for_code(viewer_by_code, keep_page(session))
+    keep(session, by=patron, at=timezone.now(), wording="yes", language="en")
+    answer = viewer_by_code.post(code_page, {"code": code_in_mail()})
+    assert answer.status_code == 409
+    assert "Someone has already kept this visit" in text(answer)
+    session.refresh_from_db()
+    assert session.patron == patron
+
+
+def test_keep_page_of_a_visit_that_someone_else_kept_is_not_shown_to_strangers(session, client, patron):
+    keep(session, by=patron, at=timezone.now(), wording="yes", language="en")
+    for page in (keep_page(session), f"{keep_page(session)}code/"):
+        assert client.get(page)["Location"].startswith(reverse("sign_in"))
+
+
+def test_code_page_of_a_quiet_visit_leads_to_the_page_that_says_why(client, branch, show_code):
+    quiet = QuietSessionFactory(branch=branch)
+    show_code(client, code_for(quiet))
+    assert client.get(f"{keep_page(quiet)}code/")["Location"] == keep_page(quiet)
+
+
+def test_signed_in_person_needs_no_code(viewer_by_code, session, patron, sign_in):
+    sign_in(viewer_by_code, patron)
+    assert viewer_by_code.get(f"{keep_page(session)}code/?save=x")["Location"] == keep_page(
+        session, "?save=x"
+    )
+
+
+def test_code_page_without_a_code_leads_back_to_the_sign_in_page(viewer_by_code, session):
+    answer = viewer_by_code.get(f"{keep_page(session)}code/")
+    assert answer["Location"] == f"/sign-in/?next={keep_page(session).replace('/', '%2F')}"
+
+
+def test_new_code_leads_back_to_the_same_code_page(viewer_by_code, session):
+    code_page = ask_for_code(viewer_by_code, keep_page(session, "?as=adult"))
+    answer = viewer_by_code.post(reverse("resend_code"), {"next": keep_page(session, "?as=adult")})
+    assert answer["Location"] == code_page == f"{keep_page(session)}code/?as=adult"
+
+
+def test_adult_keeps_a_shared_visit_with_the_code(client, branch, show_code):
+    shared = SharedSessionFactory(branch=branch)
+    show_code(client, code_for(shared))
+    code_page = ask_for_code(client, keep_page(shared, "?as=adult"))
+    assert "You share this visit with the child." in text(client.get(code_page))
+    client.post(code_page, {"code": code_in_mail()})
+    shared.refresh_from_db()
+    assert (shared.patron, shared.shared_with) == (None, User.objects.get(email="new@example.org"))
+
+
+def test_device_is_borrowed_if_the_person_says_so_on_the_keep_page(viewer_by_code, session):
+    assert 'name="borrowed"' in viewer_by_code.get(keep_page(session)).content.decode()
+
+
+# Saving an item.
+
+
+@pytest.fixture
+def recommendation(session):
+    return recommend_in(session)[0]
+
+
+@pytest.fixture
+def save_page(viewer_by_code, session, recommendation):
+    """Press *Save* on a visit that was opened by code, and return the address of the keep page."""
+    answer = viewer_by_code.post(
+        reverse("save_item", args=[recommendation.item.public_id]),
+        {"recommendation": str(recommendation.public_id)},
+    )
+    assert answer["Location"] == keep_page(session, f"?save={recommendation.public_id}")
+    return answer["Location"]
+
+
+@pytest.mark.parametrize("way", ["code", "device", "account"])
+def test_item_is_saved_as_soon_as_its_visit_is_kept(
+    way, viewer_by_code, session, recommendation, save_page, patron, sign_in
+):
+    assert f"we'll save “{recommendation.item.title}” in your list" in text(viewer_by_code.get(save_page))
+    if way == "code":
+        code_page = ask_for_code(viewer_by_code, save_page)
+        assert f"we'll save “{recommendation.item.title}”" in text(viewer_by_code.get(code_page))
+        answer = viewer_by_code.post(code_page, {"code": code_in_mail()})
+    else:
+        if way == "account":
+            sign_in(viewer_by_code, patron)
+        answer = viewer_by_code.post(save_page, {"without_address": "1"} if way == "device" else {})
+    assert answer["Location"] == f"{session.get_absolute_url()}#rec-{recommendation.public_id}"
+    session.refresh_from_db()
+    saved = SavedItem.objects.get()
+    assert (saved.saved_list.patron, saved.item, saved.recommendation) == (
+        session.patron,
+        recommendation.item,
+        recommendation,
+    )
+    page = text(viewer_by_code.get(session.get_absolute_url()))
+    assert f"“{recommendation.item.title}” is in your list." in page
+
+
+def test_keep_page_passes_the_item_to_every_way_to_sign_in(viewer_by_code, save_page, branch, show_code):
+    assert f'name="next" value="{save_page}"' in viewer_by_code.get(save_page).content.decode()
+    shared = SharedSessionFactory(branch=branch)
+    [recommendation] = recommend_in(shared, 1)
+    show_code(viewer_by_code, code_for(shared))
+    query = f"?save={recommendation.public_id}"
+    page = viewer_by_code.get(keep_page(shared, query)).content.decode()
+    for part in ("child", "adult"):
+        assert f'href="?as={part}&amp;save={recommendation.public_id}"' in page
+
+
+def test_item_of_another_visit_is_not_saved(viewer_by_code, session, branch, patron, show_code, sign_in):
+    strangers, mine = HelpSessionFactory(branch=branch, patron=patron), HelpSessionFactory(branch=branch)
+    show_code(viewer_by_code, code_for(mine))
+    for number, other in enumerate((strangers, mine)):
+        [recommendation] = recommend_in(other, 1)
+        page = keep_page(session, f"?save={recommendation.public_id}")
+        assert recommendation.item.title not in text(viewer_by_code.get(page))
+        viewer_by_code.post(page, {"without_address": "1"} if number == 0 else {})
+    for nonsense in ("nonsense", str(uuid.uuid4()), ""):
+        viewer_by_code.post(keep_page(session, f"?save={nonsense}"))
+    assert not SavedItem.objects.exists()
+
+
+def test_keeping_without_pressing_save_saves_nothing(viewer_by_code, session, recommendation):
+    viewer_by_code.post(keep_page(session), {"without_address": "1"})
+    assert not SavedItem.objects.exists()
+
+
+def test_getting_the_keep_page_never_saves_the_item(viewer_by_code, save_page, patron, sign_in):
+    sign_in(viewer_by_code, patron).get(save_page)
+    assert not SavedItem.objects.exists()
+
+
+# Sending a question.
+
+
+def write(client, body=QUESTION):
+    client.post(ASK, {"body": body, "client_token": str(uuid.uuid4())})
+
+
+def answer_reading(client):
+    for step, fields in (
+        ("loved", {"words": "Emma"}),
+        ("mood", {}),
+        ("avoid", {}),
+        ("whom", {"chosen": "me"}),
+        ("format", {}),
+    ):
+        client.post(f"{READ}?step={step}", fields)
+
+
+@pytest.mark.parametrize(
+    ("begin", "page", "words"),
+    [(write, SEND, QUESTION), (answer_reading, SEND_READING, "I recently loved: Emma")],
+    ids=["question", "reading"],
+)
+def test_code_that_the_person_types_sends_what_they_wrote(client, branch, begin, page, words):
+    begin(client)
+    code_page = ask_for_code(client, page)
+    assert code_page == f"{page}code/"
+    shown = client.get(code_page)
+    assert words in text(shown)
+    answer = client.post(code_page, {"code": code_in_mail(), "client_token": hidden_token(shown)})
+    conversation = Conversation.objects.get()
+    assert answer["Location"] == conversation.get_absolute_url()
+    assert (conversation.patron.email, words in conversation.messages.get().body) == ("new@example.org", True)
+    assert pending_questions.KEY not in client.session
+    assert "Sent. The answer will appear here." in text(client.get(answer["Location"]))
+
+
+@pytest.mark.parametrize(("begin", "page"), [(write, SEND), (answer_reading, SEND_READING)])
+def test_wrong_code_sends_nothing(client, begin, page):
+    begin(client)
+    code_page = ask_for_code(client, page)
+    wrong = "111111" if code_in_mail() != "111111" else "222222"
+    answer = client.post(code_page, {"code": wrong, "client_token": hidden_token(client.get(code_page))})
+    assert answer.status_code == 200
+    assert hidden_token(answer)
+    assert not Message.objects.exists()
+
+
+def test_code_does_not_send_a_text_that_was_changed_in_another_tab(client):
+    write(client)
+    code_page = ask_for_code(client, SEND)
+    token = hidden_token(client.get(code_page))
+    composer = hidden_token(client.get(ASK))
+    client.post(ASK, {"body": "Changed", "client_token": composer})
+    answer = client.post(code_page, {"code": code_in_mail(), "client_token": token}, follow=True)
+    assert answer.redirect_chain == [(SEND, 302)]
+    assert "You made changes in another tab." in text(answer)
+    assert "Changed" in text(answer)
+    assert not Message.objects.exists()
+
+
+@pytest.mark.parametrize("next_page", ["", "/lists/"])
+def test_signing_in_for_another_reason_does_not_send_the_question(client, next_page):
+    write(client)
+    code_page = ask_for_code(client, next_page)
+    assert code_page.startswith(reverse("account_confirm_login_code"))
+    client.post(code_page, {"code": code_in_mail(), "next": next_page})
+    assert not Message.objects.exists()
+    assert pending_questions.KEY in client.session
+
+
+def test_question_waits_if_too_many_were_sent(client, monkeypatch):
+    monkeypatch.setitem(LIMITS, "question", Limit("new questions", "0/d"))
+    write(client)
+    code_page = ask_for_code(client, SEND)
+    token = hidden_token(client.get(code_page))
+    answer = client.post(code_page, {"code": code_in_mail(), "client_token": token}, follow=True)
+    assert "asked a lot of new questions today." in text(answer)
+    assert QUESTION in text(answer)
+    assert not Message.objects.exists()
+
+
+def test_code_page_without_a_question_leads_to_the_form(client):
+    assert client.get(f"{SEND}code/", follow=True).redirect_chain[-1][0] == ASK
+    assert READ in client.get(f"{SEND_READING}code/", follow=True).redirect_chain[-1][0]
