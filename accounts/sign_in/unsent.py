@@ -45,7 +45,11 @@ def done_after_sign_in(view):
     def guarded(request, *args, **kwargs):
         post = _next_at_once(request) if request.method == "GET" else None
         if post is None or not refused_posts.claim_refused_post(post):
-            return view(request, *args, **kwargs)
+            response = view(request, *args, **kwargs)
+            if response.status_code == 405 and request.method == "GET":
+                # The person took more than 30 minutes to sign in.
+                return render(request, "errors/404.html", status=405)
+            return response
         request.method, request.POST = "POST", _as_query(post.fields)
         try:
             return view(request, *args, **kwargs)

@@ -14,7 +14,6 @@ from portal.helpsessions.models import HelpSession
 from tests.accounts.test_second_factor import app_code
 from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, code_for, recommend_in
 
-from .bars import problems
 from .steps import latest, sign_in, sign_in_with_second_factor
 
 pytestmark = pytest.mark.browser
@@ -44,31 +43,6 @@ def test_signed_out_patron_reaches_the_answer_through_the_sign_in_page(
     sign_in(page, patron.email, post)
     expect(page).to_have_url(conversation.get_absolute_url())
     expect(latest(page)).to_contain_text("Yes, on Thursday.")
-
-
-def test_follow_up_question_stays_readable_if_the_cookies_were_deleted(session, patron, phone, show):
-    keep(session, by=patron, at=timezone.now(), wording="yes", language="en")
-    page = show(phone(), patron)
-    page.goto(f"{session.get_absolute_url()}ask/")
-    page.locator("#id_body").fill("Is it on Thursday?")
-    page.context.clear_cookies()
-    page.locator("#send").tap()
-    expect(page.locator("#not-sent")).to_have_value("Is it on Thursday?")
-    assert problems(page) == []
-    page.locator("main a.button").first.tap()
-    expect(page).to_have_url(re.compile("/sign-in/"))
-
-
-def test_reply_stays_on_the_page_if_the_cookies_were_deleted(session, patron, phone, show):
-    conversation = ConversationFactory(help_session=session, patron=patron)
-    MessageFactory(conversation=conversation)
-    page = show(phone(), patron)
-    page.goto(conversation.get_absolute_url())
-    page.locator("#id_body").fill("Is it on Thursday?")
-    page.context.clear_cookies()
-    page.locator("#send").tap()
-    expect(page.locator("#failed")).to_be_visible()
-    expect(page.locator("#id_body")).to_have_value("Is it on Thursday?")
 
 
 def test_unusable_visit_code_shows_the_reason_and_no_visit_content(

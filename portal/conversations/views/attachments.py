@@ -8,6 +8,7 @@ from django.utils.translation import get_language
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.sign_in.access import sign_in_to_open
+from accounts.sign_in.unsent import shows_unsent_text
 from portal.conversations import changes, drafts
 from portal.conversations.forms import AttachForm
 from portal.conversations.models import Conversation, Draft, Side
@@ -15,6 +16,7 @@ from portal.conversations.views import attaching
 
 
 @sign_in_to_open(Conversation)
+@shows_unsent_text("conversation")
 @require_POST
 def attach(request, public_id):
     """Add files to the patron's composer, or remove a file from it."""

@@ -1,0 +1,203 @@
+"""Test that what people typed or pressed before they had to sign in is not lost."""
+
+import re
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from accounts.models import RefusedPost, User
+from portal.conversations.models import Message
+from portal.helpsessions.keeping import keep
+from portal.lists.models import SavedItem
+from recommendations.models import Recommendation
+from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, code_for, recommend_in
+
+from .bars import problems
+from .steps import card, latest, sign_in
+
+pytestmark = pytest.mark.browser
+
+WORDS = "Is it on Thursday?"
+BOTH = pytest.mark.parametrize(
+    ("language", "javascript"), [("en", True), ("es", False)], ids=["en", "es without JavaScript"]
+)
+
+
+@pytest.fixture
+def session(branch, staff):
+    return HelpSessionFactory(branch=branch, staff=staff, question="How do I start a compost bin?")
+
+
+@pytest.fixture
+def kept(session, patron):
+    return keep(session, by=patron, at=timezone.now(), wording="yes", language="en")
+
+
+@pytest.fixture
+def conversation(kept, patron):
+    return MessageFactory(conversation=ConversationFactory(help_session=kept, patron=patron)).conversation
+
+
+def end_session(page, how):
+    if how == "cookies deleted":
+        page.context.clear_cookies()
+    elif how == "session expired":
+        Session.objects.all().delete()
+    else:
+        tab = page.context.new_page()
+        tab.goto("/me/")
+        tab.locator("#sign-out").tap()
+        expect(tab).to_have_url(re.compile("/signed-out/"))
+        tab.close()
+
+
+def has_no_problems(page, javascript):
+    # Without JavaScript, a test can't measure the page.
+    return not javascript or problems(page) == []
+
+
+def go_to_sign_in(page, javascript):
+    """Go to the sign-in page, from the page that shows the text if there is one."""
+    expect(page.locator("#not-sent, #id_email").first).to_be_visible()
+    if page.locator("#not-sent").count():
+        expect(page.locator("#not-sent")).to_have_value(WORDS)
+        assert has_no_problems(page, javascript)
+        page.locator("main a.button").first.tap()
+    expect(page).to_have_url(re.compile("/sign-in/"))
+
+
+@BOTH
+@pytest.mark.parametrize("how", ["cookies deleted", "session expired", "signed out in another tab"])
+def test_reply_of_an_ended_session_is_in_the_composer_after_sign_in(
+    conversation, patron, phone, show, post, language, javascript, how
+):
+    page = show(phone(language=language, javascript=javascript), patron)
+    page.goto("/me/")
+    page.goto(conversation.get_absolute_url())
+    page.locator("#id_body").fill(WORDS)
+    end_session(page, how)
+    page.locator("#send").tap()
+    go_to_sign_in(page, javascript)
+    sign_in(page, patron.email, post)
+    expect(page).to_have_url(re.compile(conversation.get_absolute_url()))
+    expect(page.locator("#id_body")).to_have_value(WORDS)
+    expect(page.locator("#unsent")).to_be_visible()
+    assert has_no_problems(page, javascript)
+    page.locator("#send").tap()
+    expect(latest(page)).to_have_text(WORDS)
+    expect(page.locator("#id_body")).to_have_value("")
+    expect(page.locator("#unsent")).to_have_count(0)
+    assert (Message.objects.filter(body=WORDS).count(), RefusedPost.objects.count()) == (1, 0)
+
+
+@BOTH
+@pytest.mark.parametrize("how", ["cookies deleted", "session expired"])
+def test_follow_up_of_an_ended_session_is_in_the_form_after_sign_in(
+    kept, patron, phone, show, post, language, javascript, how
+):
+    page = show(phone(language=language, javascript=javascript), patron)
+    page.goto("/me/")
+    page.goto(f"{kept.get_absolute_url()}ask/")
+    page.locator("#id_body").fill(WORDS)
+    end_session(page, how)
+    page.locator("#send").tap()
+    go_to_sign_in(page, javascript)
+    sign_in(page, patron.email, post)
+    expect(page.locator("#id_body")).to_have_value(WORDS)
+    page.locator("#send").tap()
+    expect(latest(page)).to_have_text(WORDS)
+    assert (Message.objects.filter(body=WORDS).count(), RefusedPost.objects.count()) == (1, 0)
+
+
+@BOTH
+def test_unsent_reply_can_be_deleted(conversation, patron, phone, show, post, language, javascript):
+    page = show(phone(language=language, javascript=javascript), patron)
+    page.goto("/me/")
+    page.goto(conversation.get_absolute_url())
+    page.locator("#id_body").fill(WORDS)
+    end_session(page, "session expired")
+    page.locator("#send").tap()
+    sign_in(page, patron.email, post)
+    expect(page.locator("#id_body")).to_have_value(WORDS)
+    page.locator("#discard-unsent").tap()
+    expect(page.locator("#unsent")).to_have_count(0)
+    expect(page.locator("#id_body")).to_have_value("")
+    assert not RefusedPost.objects.exists()
+
+
+@BOTH
+def test_name_of_an_ended_session_is_in_the_form_after_sign_in(
+    patron, phone, show, post, language, javascript
+):
+    page = show(phone(language=language, javascript=javascript), patron)
+    page.goto("/me/")
+    page.locator("#id_name").fill("Samuel Okafor")
+    end_session(page, "session expired")
+    page.locator("#save-name").tap()
+    sign_in(page, patron.email, post)
+    expect(page.locator("#id_name")).to_have_value("Samuel Okafor")
+    page.locator("#save-name").tap()
+    expect(page.locator("#notices .notice")).to_have_count(1)
+    assert User.objects.get(pk=patron.pk).name == "Samuel Okafor"
+
+
+@BOTH
+def test_verdict_of_an_ended_session_is_given_after_sign_in(
+    kept, patron, phone, show, post, language, javascript
+):
+    [recommendation] = recommend_in(kept, 1)
+    page = show(phone(language=language, javascript=javascript), patron)
+    page.goto("/me/")
+    page.goto(kept.get_absolute_url())
+    end_session(page, "session expired")
+    button = card(page, recommendation.item.title).locator(".verdict button[value=helped]")
+    button.tap()
+    expect(page).to_have_url(re.compile("/sign-in/"))
+    sign_in(page, patron.email, post)
+    expect(page).to_have_url(re.compile(f"{kept.get_absolute_url()}#rec-"))
+    expect(button).to_have_attribute("aria-pressed", "true")
+    assert Recommendation.objects.get().verdict == "helped"
+
+
+@BOTH
+def test_text_is_shown_with_the_reason_if_someone_else_kept_the_visit_meanwhile(
+    session, patron, phone, language, javascript
+):
+    page = phone(language=language, javascript=javascript)
+    page.goto(f"/c/{code_for(session)}/")
+    page.goto(f"{session.get_absolute_url()}ask/")
+    page.locator("#id_body").fill(WORDS)
+    keep(session, by=patron, at=timezone.now(), wording="yes", language="en")
+    page.locator("#send").tap()
+    expect(page.locator("#not-sent")).to_have_value(WORDS)
+    expect(page.locator("main a[href='/ask/']")).to_be_visible()
+    assert not RefusedPost.objects.exists()
+
+
+@BOTH
+def test_visit_is_kept_by_email_in_three_taps_and_the_item_is_saved(
+    session, phone, post, language, javascript
+):
+    [recommendation] = recommend_in(session, 1)
+    title = recommendation.item.title
+    page = phone(language=language, javascript=javascript)
+    page.goto(f"/c/{code_for(session)}/")
+    # The first tap.
+    card(page, title).locator("button[id^='save-']").tap()
+    expect(page).to_have_url(re.compile(r"/keep/\?save="))
+    expect(page.locator("main")).to_contain_text(f"“{title}”" if language == "en" else title)
+    assert has_no_problems(page, javascript)
+    # The second tap asks for the code. The third sends it, and agrees to what the page says.
+    sign_in(page, "sam@example.org", post)
+    expect(page).to_have_url(re.compile(f"{session.get_absolute_url()}#rec-"))
+    expect(page.locator("#notices .notice")).to_contain_text(title)
+    expect(card(page, title).locator("button[id^='save-']")).to_have_count(0)
+    session.refresh_from_db()
+    saved = SavedItem.objects.get()
+    assert (session.patron.email, saved.item, saved.saved_list.patron) == (
+        "sam@example.org",
+        recommendation.item,
+        session.patron,
+    )
