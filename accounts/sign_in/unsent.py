@@ -96,7 +96,7 @@ def forget_unsent(request, response):
 def browser_of(request):
     """Return the value of RefusedPost.browser for this browser, or "" if nothing waits in it."""
     token = _token_of(request)
-    return _mark(token) if token else ""
+    return mark_of(token) if token else ""
 
 
 def tie_to_browser(request, response):
@@ -110,14 +110,14 @@ def tie_to_browser(request, response):
         samesite="Lax",
         secure=bool(settings.SESSION_COOKIE_SECURE),
     )
-    return _mark(token)
+    return mark_of(token)
 
 
 def _token_of(request):
     return request.get_signed_cookie(UNSENT, default="", max_age=RefusedPost.KEPT_FOR)
 
 
-def _mark(token):
+def mark_of(token):
     return salted_hmac("accounts.sign_in.unsent", token, algorithm="sha256").hexdigest()
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
+from django.core import signing
 from django.utils import timezone
 
 from accounts import audit
@@ -18,6 +19,7 @@ from accounts.patron.refused_posts import keep_refused_post
 from accounts.sign_in import desk_pins
 from accounts.sign_in.emailed_codes import EmailedCode
 from accounts.sign_in.library_cards import person_with_card
+from accounts.sign_in.unsent import UNSENT, mark_of
 from accounts.staff import shared_desks
 from accounts.views.single_sign_on import FIRST_TIME
 from portal.conversations import actions as conversations
@@ -485,10 +487,40 @@ def build(branch, staff, patron, words):
         page.locator("#id_body").blur()
         page.locator("#keep-this").wait_for()
 
-    def ask_for_code(page):
-        page.locator("#id_email").fill("new@example.org")
+    def ask_for_code(page, address="new@example.org"):
+        page.locator("#id_email").fill(address)
         page.locator("#send-code").click()
         page.locator("#check-code").wait_for()
+
+    def ask_for_question_code(page):
+        write_question(page)
+        ask_for_code(page, "asks@example.org")
+
+    def not_sent(page):
+        page.locator("#id_body").fill(words.message)
+        page.context.clear_cookies()
+        page.locator("#send").click()
+        page.locator("#not-sent").wait_for()
+
+    def not_sent_then_sign_in(page):
+        not_sent(page)
+        page.locator("main a.button").first.click()
+        page.locator("#send-code").wait_for()
+
+    def unsent(path, **fields):
+        """Return a function that opens the page `path`, on which text waits."""
+        waiting_fields = {name: [value] for name, value in fields.items()}
+
+        def do(page):
+            keep_refused_post(
+                patron, path=path, fields=waiting_fields, at=timezone.now(), browser=mark_of("token")
+            )
+            value = signing.get_cookie_signer(salt=UNSENT).sign("token")
+            page.context.add_cookies([{"name": UNSENT, "value": value, "url": page.url}])
+            page.goto(path)
+            page.locator("#unsent").wait_for()
+
+        return do
 
     def wrong_code(page):
         ask_for_code(page)
@@ -700,6 +732,9 @@ def build(branch, staff, patron, words):
             State("ask-where", "/ask/", write_question),
             State("ask-another", "/ask/", write_another),
             State("ask-not-sent", "/"),
+            State("ask-code", "/ask/", ask_for_question_code),
+            State("not-sent", "/ask/", not_sent),
+            State("sign-in-not-sent", "/ask/", not_sent_then_sign_in),
             *[
                 State(f"read-{step}", f"/find-something-to-read/?step={step}")
                 for step in ("loved", "mood", "avoid", "whom", "format")
@@ -720,6 +755,12 @@ def build(branch, staff, patron, words):
             State("code-ask", "/ask/"),
             State("code-conversation", code_conversation.get_absolute_url()),
             State("keep", f"{at['by_code']}keep/"),
+            State("keep-and-save", f"{at['by_code']}keep/?save={code_items[0].public_id}"),
+            State(
+                "keep-code",
+                f"{at['by_code']}keep/?save={code_items[0].public_id}",
+                lambda page: ask_for_code(page, "keeps@example.org"),
+            ),
             State("code-list", "/lists/"),
             State("code-me", "/me/"),
             State("code-privacy", "/privacy/"),
@@ -794,6 +835,23 @@ def build(branch, staff, patron, words):
             State("stop-address-unknown", "/not-me/0123456789abcdef0123456789abcdef01234567/"),
             State("invitation-accept", f"/invitation/{invited}/"),
             State("refused", "/kept/"),
+            State(
+                "conversation-unsent",
+                conversation_urls["waiting"],
+                unsent(conversation_urls["waiting"], body=words.message),
+            ),
+            State("ask-unsent", "/ask/", unsent("/ask/", body=words.message)),
+            State("me-unsent", "/me/", unsent("/me/", name=words.name)),
+            State(
+                "verdict-unsent",
+                verdict(items[0]),
+                unsent(verdict(items[0]), verdict="helped", comment=words.message[:200]),
+            ),
+            State(
+                "read-unsent",
+                "/find-something-to-read/?step=mood",
+                unsent("/find-something-to-read/?step=mood", words="calm", chosen="funny"),
+            ),
             # These states change what the states above show.
             State("list-removed", "/lists/", press("button[id^=remove-]", "button[id^=restore-]")),
             State("session-unsaved", at["kept"], unsave),
