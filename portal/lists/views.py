@@ -188,8 +188,8 @@ def _recommended(request, item_id):
 def _keep_first(request, session, recommendation):
     """Redirect to the page that adds the visit to an account, because only an account has a saved list.
 
-    That page saves the item too.
-    A quiet visit can't be added. In that case, show a warning that its items can't be saved.
+    That page saves the item too. A quiet visit can't be added, so a warning says that its items can't be
+    saved.
     """
     if session is None or session.quiet:
         messages.warning(request, _("You can't save items from this visit."))

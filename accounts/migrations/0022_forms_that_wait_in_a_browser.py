@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0017_plainer_labels'),
+        ('accounts', '0021_answers_and_cover'),
     ]
 
     operations = [
