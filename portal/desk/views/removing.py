@@ -31,6 +31,9 @@ def remove_patron(request, public_id):
             "open_conversations": help_session.conversations.not_merged().exclude(status="closed").count(),
         }
         return render(request, "desk/remove_patron.html", context)
+    if request.POST.get("who") != str(patron.public_id):
+        messages.error(request, _("The visit is in another account now. Check whose account it is."))
+        return redirect("remove_patron", public_id)
     at = timezone.now()
     try:
         right, code = wrong_patron.remove_wrong_patron(help_session, patron, by=request.user, at=at)

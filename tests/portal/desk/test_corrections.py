@@ -328,7 +328,7 @@ def test_removing_the_patron_asks_once_and_leads_to_the_new_code(desk, visit, pa
     assert "Sam Okafor" in text(asked)
     assert "1 open conversation is closed" in text(asked)
     assert HelpSession.objects.get().patron == patron
-    answer = desk.post(url(visit, "remove_patron"))
+    answer = desk.post(url(visit, "remove_patron"), {"who": str(patron.public_id)})
     right = HelpSession.objects.get(status="recorded")
     assert answer.url == url(right, "slip")
     page = desk.get(answer.url)
@@ -348,15 +348,25 @@ def test_removed_patron_gets_404_for_the_visit_and_its_conversation(client, visi
     theirs = sign_in(Client(), patron)
     pages = [visit.get_absolute_url(), conversation.get_absolute_url()]
     assert [theirs.get(page).status_code for page in pages] == [200, 200]
-    sign_in(client, staff).post(url(visit, "remove_patron"))
+    sign_in(client, staff).post(url(visit, "remove_patron"), {"who": str(patron.public_id)})
     assert [theirs.get(page).status_code for page in pages] == [404, 404]
 
 
 def test_second_removal_only_says_that_the_patron_is_gone(desk, visit, patron):
     HelpSession.objects.update(patron=patron, kept_at=timezone.now())
-    desk.post(url(visit, "remove_patron"))
-    assert desk.post(url(visit, "remove_patron")).status_code == 404
+    desk.post(url(visit, "remove_patron"), {"who": str(patron.public_id)})
+    assert desk.post(url(visit, "remove_patron"), {"who": str(patron.public_id)}).status_code == 404
     assert HelpSession.objects.count() == 2
+
+
+def test_patron_who_got_the_visit_after_the_page_was_shown_is_not_removed(desk, visit, patron):
+    HelpSession.objects.update(patron=patron, kept_at=timezone.now())
+    other = UserFactory(name="Right Patron")
+    HelpSession.objects.update(patron=other)
+    answer = desk.post(url(visit, "remove_patron"), {"who": str(patron.public_id)}, follow=True)
+    assert "The visit is in another account now" in text(answer)
+    assert "Right Patron" in text(answer)
+    assert HelpSession.objects.get().patron == other
 
 
 def test_form_of_a_shared_visit_leads_to_the_removal_of_a_wrong_child(desk, branch, staff):

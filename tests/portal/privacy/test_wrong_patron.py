@@ -34,6 +34,7 @@ from tests.factories import (
     code_for,
     recommend_in,
 )
+from tests.portal.privacy.test_correcting import change
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()
@@ -137,6 +138,13 @@ def test_figures_count_the_contact_of_a_wrong_patron_once_and_without_their_answ
     assert contacts(quarter)["reference"][month] == 1
     assert [row[month] for row in follow_ups(quarter)] == [1, 0, 0]
     assert outcomes(quarter) == ({}, {})
+
+
+def test_figures_count_a_session_as_it_was_corrected(visit, branch):
+    quarter = Quarter.of(visit.happened_on)
+    month = quarter.month_of(visit.happened_on)
+    change(visit, question_type="technology")
+    assert {kind: counts[month] for kind, counts in contacts(quarter).items()} == {"technology": 1}
 
 
 def test_adult_who_shares_the_visit_of_a_wrong_child_loses_it(library, branch, staff):
