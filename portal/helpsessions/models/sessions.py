@@ -1,10 +1,10 @@
-"""Help sessions, and the codes with which staff hand a session over to a patron."""
+"""Help sessions, and what belongs to a session: its items, note, words and unfinished form."""
 
 import uuid
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.urls import reverse
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _now
@@ -363,70 +363,3 @@ class SessionNote(models.Model):
 
     def __str__(self):
         return f"note of {self.help_session_id}"
-
-
-class ClaimCodeQuerySet(models.QuerySet):
-    """A queryset of claim codes. Its method `live` finds the codes that open a session."""
-
-    def live(self, at):
-        """Return the codes that open a session at the time `at`."""
-        return self.filter(state=ClaimCode.State.LIVE, expires_at__gt=at)
-
-
-class ClaimCode(models.Model):
-    """A code with which a patron opens a session. The database stores only the HMAC of the code."""
-
-    class State(models.TextChoices):
-        BLANK = "blank", _("printed on a code card that has no help session yet")
-        LIVE = "live", _("in use")
-        KEPT = "kept", _("ended because the patron added the help session to an account")
-        REVOKED = "revoked", _("revoked")
-        FORGOTTEN = "forgotten", _("ended because the help session was deleted")
-
-    hmac = models.CharField(max_length=64, unique=True)
-    state = models.CharField(max_length=9, choices=State)
-    help_session = models.ForeignKey(
-        HelpSession, on_delete=models.CASCADE, null=True, blank=True, related_name="claim_codes"
-    )
-    branch = models.ForeignKey(Branch, on_delete=models.CASCADE, related_name="+")
-    made_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
-    made_at = models.DateTimeField()
-    expires_at = models.DateTimeField()
-
-    objects = ClaimCodeQuerySet.as_manager()
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(state__in=["blank", "live", "kept", "revoked", "forgotten"]),
-                name="known_code_state",
-            ),
-            models.CheckConstraint(
-                condition=~Q(state__in=["live", "kept"]) | Q(help_session__isnull=False),
-                name="a_live_code_has_its_session",
-            ),
-            models.CheckConstraint(
-                condition=Q(expires_at__gt=F("made_at")), name="a_code_expires_after_it_was_made"
-            ),
-        ]
-        indexes = [models.Index(fields=["expires_at"], name="codes_by_expiry")]
-
-    def __str__(self):
-        return f"code of {self.help_session_id} ({self.state})"
-
-
-class AccountCode(models.Model):
-    """A code that opens the record of a person without an email address. The code works once.
-
-    Only its HMAC is stored, see portal.helpsessions.codes.
-    """
-
-    person = models.OneToOneField(
-        User, on_delete=models.CASCADE, primary_key=True, related_name="account_code"
-    )
-    hmac = models.CharField(max_length=64, unique=True)
-    made_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
-    expires_at = models.DateTimeField(db_index=True)
-
-    def __str__(self):
-        return f"code of the record of {self.person_id}"
