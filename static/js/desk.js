@@ -58,7 +58,7 @@
     // Alt and a digit send an answer, also while it is typed. On a Mac, Option and a digit type a sign, so look at the
     // key and not at the sign.
     if (event.altKey && !event.ctrlKey && !event.metaKey && /^Digit\d$/.test(event.code)) {
-      const send = (target.closest("[data-form]") || document.querySelector("[data-form]"))?.querySelector(`[data-alt="${event.code.at(-1)}"]`);
+      const send = (target.closest("[data-form]") || document.querySelector("[data-form]"))?.querySelector(`[aria-keyshortcuts="Alt+${event.code.at(-1)}"]`);
       if (send) { event.preventDefault(); if (!event.repeat) send.click(); }
       return;
     }

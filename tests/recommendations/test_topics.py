@@ -86,7 +86,7 @@ def address_of(name, branch, staff, rows):
     [
         ("queue", 10),
         ("record", 9),
-        ("sessions", 7),
+        ("sessions", 11),
         ("patron", 13),
         ("figures", 10),
         ("topics", 6),

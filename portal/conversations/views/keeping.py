@@ -22,7 +22,7 @@ from portal import limits
 from portal.conversations import keeping
 from portal.helpsessions.keeping import AlreadyKept, QuietSession
 from portal.helpsessions.models import HelpSession
-from portal.lists import actions as lists
+from portal.lists.actions import save as save_in_list
 from portal.templatetags.portal import whole_day
 from portal.text import uuid_or_none
 from recommendations.models import Recommendation
@@ -117,7 +117,7 @@ def keep_session(request, public_id):
     to_save = _item_to_save(request, found)
     if person is not None and person.pk in (found.patron_id, found.shared_with_id):
         if request.method == "POST" and to_save:
-            lists.save(to_save.item, patron=person, at=at, recommendation=to_save)
+            save_in_list(to_save.item, patron=person, at=at, recommendation=to_save)
         return redirect(_address_after(found, to_save))
     keeper = person or _new_person(request, found, at)
     if keeper is not None and _is_taken(found, keeper):
@@ -230,7 +230,7 @@ def _keep(request, help_session, person, at, to_save):
     if to_save is None:
         messages.success(request, _("Visit kept. You can find it under Home."))
         return
-    lists.save(to_save.item, patron=person, at=at, recommendation=to_save)
+    save_in_list(to_save.item, patron=person, at=at, recommendation=to_save)
     messages.success(request, _("Visit kept. “%(title)s” is in your list.") % {"title": to_save.item.title})
 
 

@@ -506,7 +506,7 @@ def buttons(world):
         "remove": (
             reverse("remove_saved", args=[saved.public_id]),
             {"any": "value"},
-            lambda: not SavedItem.objects.filter(pk=saved.pk).exists(),
+            lambda: not SavedItem.objects.in_lists().filter(pk=saved.pk).exists(),
         ),
         "verdict": (
             reverse("verdict", args=[world.other.public_id]),

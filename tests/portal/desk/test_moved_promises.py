@@ -72,10 +72,11 @@ def confirmed(page, **more):
     return {**dict(page.context["typed"]), "confirmed": page.context["seen"], **more}
 
 
+BRANCH = {"name": "Main", "send_button": "send", "back_to_writer": "branch"}
 CHANGES = {
     "hours": ("branch_hours", {**WEEK, "day2": ""}),
     "closed day": ("branch_closed_days", {"day": WEDNESDAY, "reason": "Storm"}),
-    "promise": ("branch_settings", {"name": "Main", "promise_hours": "16"}),
+    "promise": ("branch_settings", {**BRANCH, "promise_hours": "16"}),
 }
 
 
@@ -137,7 +138,7 @@ def test_back_from_removing_a_closed_day_saves_nothing(desk, branch, asked, coor
         ("branch_closed_days", {"day": "2026-03-02"}),
         ("branch_closed_days", {"day": "2026-12-25"}),
         ("branch_hours", WEEK),
-        ("branch_settings", {"name": "Main", "phone": "555 0100", "promise_hours": "8"}),
+        ("branch_settings", {**BRANCH, "phone": "555 0100", "promise_hours": "8"}),
     ],
 )
 def test_change_that_moves_no_promise_is_saved_at_once(desk, branch, asked, name, typed):
@@ -170,9 +171,9 @@ def test_page_says_which_promises_stay(desk, branch, asked, patron):
     ask(patron, branch, hours_ago=30)
     page = desk.post(address("branch_closed_days", branch), {"day": WEDNESDAY})
     assert "1 promise is overdue already and stays overdue." in text(page)
-    page = desk.post(address("branch_settings", branch), {"name": "Main", "promise_hours": "2"})
+    page = desk.post(address("branch_settings", branch), {**BRANCH, "promise_hours": "2"})
     assert "Move 1 promise?" in text(page)
-    page = desk.post(address("branch_settings", branch), {"name": "Main", "promise_hours": "1"})
+    page = desk.post(address("branch_settings", branch), {**BRANCH, "promise_hours": "1"})
     assert page.status_code == 302
 
 

@@ -91,7 +91,7 @@ def buttons(page):
 def test_composer_offers_all_ways_to_send(desk, conversation):
     page = desk.get(address(conversation))
     assert buttons(page) == (["send", "send_take", "send_close", "send_next", "send_count"], ["send"])
-    keys = re.findall(r'data-alt="(\d)"', page.content.decode())
+    keys = re.findall(r'aria-keyshortcuts="Alt\+(\d)"', page.content.decode())
     assert keys == ["1", "2", "3", "4", "5"]
 
 
@@ -269,7 +269,7 @@ def test_answer_can_be_taken_back_from_the_next_conversation(desk, three):
     back = desk.post(
         undo.replace("&amp;", "&"), headers={"Referer": f"http://testserver{page.redirect_chain[-1][0]}"}
     )
-    assert back.url.split("#")[0] == url
+    assert back.url.split("#")[0] == url.split("#")[0]
     assert desk.get(back.url).context["composer"]["body"] == "There is another copy."
     assert now_of(three[0]).status == "waiting_for_staff"
 
