@@ -63,12 +63,6 @@
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const chip = event.key === "Escape" && target.closest(".chip[open]");
-    if (chip) {
-      chip.open = false;
-      chip.querySelector("summary").focus();
-      return;
-    }
     if (target.matches("[data-find]")) return onSearchKey(event, target);
     if (target.matches(".found-item")) return onFoundKey(event, target);
     if (event.key === "Enter" && target.matches("[data-form] input:not([type=checkbox])")) {
@@ -105,10 +99,7 @@
     keys.open = false;
     keys.classList.remove("over");
   };
-  document.addEventListener("click", event => {
-    if (!event.target.closest(".keys")) closeKeys();
-    for (const chip of document.querySelectorAll(".chip[open]")) if (!chip.contains(event.target)) chip.open = false;
-  });
+  document.addEventListener("click", event => { if (!event.target.closest(".keys")) closeKeys(); });
 
   // Enter searches. When the results are shown, Enter picks the first item of the catalog. It never picks the button
   // that adds the words as an item, because staff often press Enter once too often. In an empty search field, Enter
