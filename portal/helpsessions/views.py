@@ -84,6 +84,7 @@ def all_helped(request, public_id):
 
 
 @sign_in_to_open(HelpSession)
+@done_after_sign_in
 @require_POST
 def undo_all_helped(request, public_id):
     """Withdraw all verdicts that one press of "All of these helped" saved.

@@ -85,6 +85,7 @@ def remove_saved(request, public_id):
 
 
 @sign_in_to_open(SavedItem)
+@done_after_sign_in
 @require_POST
 def restore_saved(request, public_id):
     """Undo the removal of an item. The item gets its place in the list back."""
