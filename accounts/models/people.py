@@ -217,8 +217,8 @@ class RefusedPost(models.Model):
     """A form that was refused because the sign-in or the form had expired.
 
     Without `browser`, the page /kept/ shows the form, and `path` is the address to which the form is sent.
-    With `browser`, the form waits in that browser for somebody who signs in there. The page at `path` then
-    shows the text again. If `at_once` is set, the form had no text, and the view at `path` does what it says.
+    With `browser`, the form waits for somebody who signs in with that browser. The page at `path` then shows
+    the text again. A form with `at_once` has no text. The view at `path` does what its button said.
     """
 
     KEPT_FOR = timedelta(minutes=30)

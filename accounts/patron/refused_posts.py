@@ -15,7 +15,7 @@ MAX_SAVED = 20
 
 
 @transaction.atomic
-def keep_refused_post(person, *, path, fields, at, browser="", at_once=False):
+def save_refused_post(person, *, path, fields, at, browser="", at_once=False):
     """Save the refused form for its author.
 
     `person` is None if the author is unknown. RefusedPost explains `browser` and `at_once`. If the author or
@@ -25,14 +25,14 @@ def keep_refused_post(person, *, path, fields, at, browser="", at_once=False):
     fields = {
         clean(name): [clean(value, multiline=True) for value in values] for name, values in fields.items()
     }
-    kept = RefusedPost.objects.create(
+    saved = RefusedPost.objects.create(
         person=person, browser=browser, at_once=at_once, path=path, fields=fields, refused_at=at
     )
     owner = {"person": person} if person else {"browser": browser}
     theirs = RefusedPost.objects.filter(**owner)
     newest = theirs.order_by("-refused_at", "-pk").values_list("pk", flat=True)[:MAX_SAVED]
     theirs.exclude(pk__in=list(newest)).delete()
-    return kept
+    return saved
 
 
 def claim_refused_post(post):
@@ -48,7 +48,7 @@ def drop_refused_post(person, public_id, *, browser=""):
     RefusedPost.objects.filter(theirs, public_id=public_id).delete()
 
 
-def forget_browser(browser):
+def drop_refused_posts_in(browser):
     """Delete all refused forms that wait in this browser, because the person signs out or leaves."""
     RefusedPost.objects.filter(browser=browser).delete()
 

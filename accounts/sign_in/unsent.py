@@ -21,10 +21,10 @@ UNSENT = settings.COOKIE_PREFIX + "unsent"
 
 
 def shows_unsent_text(page=""):
-    """Mark a view that takes text from a form whose page shows unsent text again.
+    """Mark a view whose form can wait for a person who signs in. The page with the form then shows the text.
 
     `page` is the name of this page's URL. It has the same arguments as the view's own URL. By default, the
-    view's own URL shows the form.
+    view itself shows the form.
     """
 
     def decorate(view):
@@ -35,10 +35,10 @@ def shows_unsent_text(page=""):
 
 
 def done_after_sign_in(view):
-    """Do what a refused POST asked for when somebody has signed in and comes back to its URL.
+    """Let a view do what a refused POST asked for, when somebody has signed in and comes back to its URL.
 
-    Use this decorator for buttons without text, such as *Save*. Our own site sent the form in this browser,
-    and it is used once. The view itself decides whether the signed-in person may do it.
+    Use this decorator for buttons without text, such as *Save*. Each refused form is used once. The view
+    itself decides whether the signed-in person may do it.
     """
 
     @wraps(view)
@@ -70,9 +70,9 @@ def unsent_form(request, *paths):
 
 
 def own_text_for_closed_page(request):
-    """Return a 404 page with the text that the signed-in person wrote for the requested page, or None.
+    """Return a 404 page with the text that the signed-in person wrote on the requested page, or None.
 
-    The person may no longer open the page. If the author of a text is unknown, the text isn't shown.
+    Use it if the person may no longer open the page. A text by an unknown author isn't shown.
     """
     post = _waiting(request, [request.get_full_path()]).filter(person=request.user, at_once=False).first()
     words = post and words_of(post.typed)
@@ -86,10 +86,10 @@ def words_of(typed):
     return next((typed[name] for name in ("body", "comment", "words", "name") if typed.get(name)), "")
 
 
-def forget_unsent(request, response):
+def drop_unsent_forms(request, response):
     """Delete what waits in this browser, because the person signs out or leaves."""
     if browser := browser_of(request):
-        refused_posts.forget_browser(browser)
+        refused_posts.drop_refused_posts_in(browser)
         response.delete_cookie(UNSENT, samesite="Lax")
 
 

@@ -26,7 +26,7 @@ from accounts.sign_in.access import LAST_PERSON, safe_next, set_borrowed
 from accounts.sign_in.code_page import code_page_for
 from accounts.sign_in.emailed_codes import count_code, sent_too_often
 from accounts.sign_in.methods import CARD, PASSKEY, SIGN_ON, first_method, other_methods
-from accounts.sign_in.unsent import forget_unsent
+from accounts.sign_in.unsent import drop_unsent_forms
 from accounts.sign_in.wanted_page import wanted_page
 from accounts.views.passkeys import is_worth_offering
 from portal.limits import TooOften
@@ -163,7 +163,7 @@ def sign_out(request):
     response = redirect("locked" if desk else "signed_out")
     response.headers["Clear-Site-Data"] = '"cache", "storage"' if desk else '"cache", "cookies", "storage"'
     response.delete_cookie(LAST_PERSON, samesite="Lax")
-    forget_unsent(request, response)
+    drop_unsent_forms(request, response)
     return response
 
 

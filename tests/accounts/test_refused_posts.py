@@ -266,7 +266,7 @@ def test_form_refused_twice_is_saved_once(client, staff, sign_in):
 
 
 def test_resending_a_refused_form_deletes_the_saved_form(client, patron, sign_in):
-    kept = refused_posts.keep_refused_post(
+    kept = refused_posts.save_refused_post(
         patron, path="/me/", fields={"name": ["Samuel"]}, at=timezone.now()
     )
     sign_in(client, patron).post("/me/", {"name": "Samuel", "refused_post": str(kept.public_id)})
@@ -276,7 +276,7 @@ def test_resending_a_refused_form_deletes_the_saved_form(client, patron, sign_in
 
 
 def test_refused_form_can_be_discarded(client, patron, sign_in):
-    kept = refused_posts.keep_refused_post(
+    kept = refused_posts.save_refused_post(
         patron, path="/me/", fields={"name": ["Samuel"]}, at=timezone.now()
     )
     sign_in(client, patron).post(reverse("discard_kept", args=[kept.public_id]))
@@ -285,7 +285,7 @@ def test_refused_form_can_be_discarded(client, patron, sign_in):
 
 def test_refused_form_is_deleted_after_30_minutes(client, patron, sign_in):
     with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
-        refused_posts.keep_refused_post(patron, path="/me/", fields={"name": ["Samuel"]}, at=timezone.now())
+        refused_posts.save_refused_post(patron, path="/me/", fields={"name": ["Samuel"]}, at=timezone.now())
         clock.shift(1800)
         assert sign_in(client, patron).get("/kept/").status_code == 302
         refused_posts.forget_refused_posts(at=timezone.now())
@@ -294,7 +294,7 @@ def test_refused_form_is_deleted_after_30_minutes(client, patron, sign_in):
 
 def test_each_person_has_a_limited_number_of_saved_refused_posts(patron):
     for number in range(25):
-        refused_posts.keep_refused_post(
+        refused_posts.save_refused_post(
             patron, path="/me/", fields={"name": [str(number)]}, at=timezone.now()
         )
     assert RefusedPost.objects.count() == refused_posts.MAX_SAVED

@@ -15,7 +15,7 @@ from accounts import audit
 from accounts.ils import fake
 from accounts.models import AddressChange, AuditEvent, Library, LibraryCard, StaffRole
 from accounts.patron.people import person_added_at_desk
-from accounts.patron.refused_posts import keep_refused_post
+from accounts.patron.refused_posts import save_refused_post
 from accounts.sign_in import desk_pins
 from accounts.sign_in.emailed_codes import EmailedCode
 from accounts.sign_in.library_cards import person_with_card
@@ -345,7 +345,7 @@ def build(branch, staff, patron, words):
         token_hash=hashlib.sha256(stop.encode()).hexdigest(),
         begun_at=now,
     )
-    keep_refused_post(
+    save_refused_post(
         patron, path=waiting.get_absolute_url() + "reply/", fields={"body": [words.message]}, at=now
     )
 
@@ -512,7 +512,7 @@ def build(branch, staff, patron, words):
         waiting_fields = {name: [value] for name, value in fields.items()}
 
         def do(page):
-            keep_refused_post(
+            save_refused_post(
                 patron, path=path, fields=waiting_fields, at=timezone.now(), browser=mark_of("token")
             )
             value = signing.get_cookie_signer(salt=UNSENT).sign("token")

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.languages import languages
 from accounts.sign_in import access
 from accounts.sign_in.access import renew_session, safe_next
-from accounts.sign_in.unsent import forget_unsent
+from accounts.sign_in.unsent import drop_unsent_forms
 from accounts.staff.desk_lock import shared_desk_here
 from portal.conversations import pending_questions
 from portal.conversations.viewer import OPENED_CODES
@@ -118,13 +118,13 @@ def leave(request):
     outside = _catalog(request.library)
     if not outside or named:
         response = redirect("home")
-        forget_unsent(request, response)
+        drop_unsent_forms(request, response)
         return response
     # Our content security policy doesn't allow a form to redirect to another host. So the response is a page
     # that refreshes to the catalog.
     response = render(request, "home/leaving.html", {"outside": outside})
     response["Refresh"] = f"0; url={outside}"
-    forget_unsent(request, response)
+    drop_unsent_forms(request, response)
     return response
 
 

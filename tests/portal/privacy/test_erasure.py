@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.models import AuditEvent, LibraryCard, StaffRole, User, private_storage
-from accounts.patron.refused_posts import keep_refused_post
+from accounts.patron.refused_posts import save_refused_post
 from accounts.sign_in.access import REAUTHENTICATED_AT
 from portal.conversations import actions, attachments, drafts, merging, notes, verdicts
 from portal.conversations import keeping as conversation_keeping
@@ -143,7 +143,7 @@ def life(patron, staff, coordinator, branch):
     LibraryCard.objects.create(person=patron, ils_id="MINE id", barcode="MINE card", seen_at=NOW)
     PasskeyFactory(person=patron, name="MINE key")
     InvitationFactory(name="MINE name", email=patron.email, invited_by=coordinator, branch=branch)
-    keep_refused_post(patron, path="/", fields={"body": ["MINE refused"]}, at=NOW)
+    save_refused_post(patron, path="/", fields={"body": ["MINE refused"]}, at=NOW)
     audit.record(
         "looked_up",
         patron,
