@@ -43,20 +43,20 @@ def record_verdict(recommendation, *, verdict, why=None, comment=None, at, locke
 
 
 @transaction.atomic
-def record_helped_on_all(recommendations, *, at):
-    """Save the verdict "helped" on those of these recommendations that patrons are asked about.
+def mark_as_helped(recommendations, *, at):
+    """Save the verdict "helped" on those of the recommendations that the patron is still asked about.
 
-    They all get the same time, so `take_back_helped_on_all` finds them.
+    All verdicts get the same time, by which `unmark_as_helped` finds them.
     """
     for row in _locked(recommendations).undecided():
         record_verdict(row, verdict=Recommendation.Verdict.HELPED, at=at, locked=row)
 
 
 @transaction.atomic
-def take_back_helped_on_all(recommendations, *, marked_at):
-    """Withdraw the verdicts that `record_helped_on_all` saved at this time, and return their number.
+def unmark_as_helped(recommendations, *, marked_at):
+    """Withdraw the verdicts that `mark_as_helped` saved at this time, and return their number.
 
-    A verdict that the patron has changed since has another time, so it stays.
+    A verdict that the patron has changed since then has another time, so it stays.
     """
     rows = _locked(recommendations).filter(verdict=Recommendation.Verdict.HELPED, decided_at=marked_at)
     for row in rows:

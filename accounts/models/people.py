@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.prepared import prepared
 
+from .library import Branch
 from .names import NameWord
 
 
@@ -130,8 +131,7 @@ class User(AbstractBaseUser):
     @cached_property
     def covered_branches(self):
         """Return the branches of `covered_branch_ids`. No query runs if there are none."""
-        branch = User._meta.get_field("staff_roles").related_model._meta.get_field("branch").related_model
-        return list(branch.objects.filter(pk__in=self.covered_branch_ids)) if self.covered_branch_ids else []
+        return list(Branch.objects.filter(pk__in=self.covered_branch_ids)) if self.covered_branch_ids else []
 
     @cached_property
     def queue_branch_ids(self):

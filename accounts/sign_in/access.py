@@ -23,7 +23,7 @@ from portal.security_log import note
 
 from ..allauth_internals import get_authentication_records, perform_login, record_authentication
 from ..models import User
-from ..staff.attendance import come_in
+from ..staff.attendance import record_attendance
 from .desk_pins import BY_PIN, reset_pin_tries
 from .unsent import own_text_for_closed_page
 
@@ -82,7 +82,7 @@ def last_person_id(request):
 
 
 def record_second_factor(request, *, at):
-    """Note that the staff member has passed the second factor in this sign-in, so they open the desk now.
+    """Note that the staff member has passed the second factor in this sign-in, and is in today.
 
     The second factor also unblocks their PIN. If they signed in by PIN, the sign-in is no longer limited to
     the desk.
@@ -90,7 +90,7 @@ def record_second_factor(request, *, at):
     renew_session(request)
     request.session[SECOND_FACTOR] = at.isoformat()
     note(request, "opened_desk")
-    come_in(request.user, at=at)
+    record_attendance(request.user, at=at)
     request.session.pop(BY_PIN, None)
     reset_pin_tries(request.user)
 

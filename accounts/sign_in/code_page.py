@@ -1,9 +1,10 @@
 """Choose the page on which a person enters the emailed code.
 
-Some pages have a code page of their own, which does the next step with the same tap. For example, the code
-page of *Keep this visit* shows what the patron agrees to, and keeps the visit.
+Some pages have a code page of their own, which also does the next step. For example, the code page of *Keep
+this visit* shows what the patron agrees to, and keeps the visit.
 """
 
+from contextlib import suppress
 from urllib.parse import urlencode, urlsplit
 
 from django.urls import Resolver404, resolve, reverse
@@ -27,12 +28,9 @@ def has_code_page(name):
 def code_page_for(path):
     """Return the address of the code page for somebody who wants to open `path` next."""
     parts = urlsplit(path)
-    try:
+    with suppress(Resolver404):
         match = resolve(parts.path)
-    except Resolver404:
-        match = None
-    name = getattr(match.func, "code_page", "") if match else ""
-    if match and name:
-        address = reverse(name, kwargs=match.kwargs)
-        return f"{address}?{parts.query}" if parts.query else address
+        if name := getattr(match.func, "code_page", ""):
+            address = reverse(name, kwargs=match.kwargs)
+            return f"{address}?{parts.query}" if parts.query else address
     return f"{reverse(CODE_PAGE)}?{urlencode({'next': path})}" if path else reverse(CODE_PAGE)

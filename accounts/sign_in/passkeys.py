@@ -195,11 +195,11 @@ def use(used, *, at):
         raise NotAccepted
 
 
-def told_apart(passkeys, *, here=None):
-    """Return a person's passkeys as a list, with the attributes by which they recognize each of them.
+def tell_apart(passkeys, *, here=None):
+    """Return a person's passkeys as a list, with attributes that help the person to tell them apart.
 
-    `added` is the day on which it was added, or the time if another one was added on that day. `is_here` is
-    true for the passkey with the public id `here`, which this browser's own device has used.
+    `added` is the day on which the passkey was added, or the time if another one was added on that day.
+    `is_here` is true for the passkey with the public id `here`, which is stored on the current device.
     """
     passkeys = list(passkeys)
     days = Counter(passkey.added_on for passkey in passkeys)

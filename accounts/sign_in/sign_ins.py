@@ -53,15 +53,15 @@ def devices(person, *, here):
     data = {session.session_key: session.get_decoded() for session in live}
     signed_in = [sign_in for sign_in in signed_in if sign_in.session_key in data]
     for sign_in in signed_in:
-        sign_in.device = device(sign_in.user_agent)
-    began_on = Counter((one.device, timezone.localdate(one.created_at)) for one in signed_in)
+        sign_in.device, sign_in.began = device(sign_in.user_agent), timezone.localdate(sign_in.created_at)
+    alike = Counter((sign_in.device, sign_in.began) for sign_in in signed_in)
     for sign_in in signed_in:
-        day = data[sign_in.session_key].get(LAST_USED_ON)
+        last_used = data[sign_in.session_key].get(LAST_USED_ON)
         sign_in.is_shared = SHARED_DESK in data[sign_in.session_key]
-        sign_in.last_used_on = date.fromisoformat(day) if day else timezone.localdate(sign_in.created_at)
+        sign_in.last_used_on = date.fromisoformat(last_used) if last_used else sign_in.began
         sign_in.is_here = sign_in.session_key == here
-        day = timezone.localdate(sign_in.created_at)
-        sign_in.began = sign_in.created_at if began_on[(sign_in.device, day)] > 1 else day
+        if alike[sign_in.device, sign_in.began] > 1:
+            sign_in.began = sign_in.created_at
         mark = salted_hmac("accounts.sign_ins", sign_in.session_key, algorithm="sha256")
         sign_in.mark = mark.hexdigest()[:32]
     return sorted(signed_in, key=lambda sign_in: (not sign_in.is_here, -sign_in.last_used_on.toordinal()))

@@ -1,9 +1,10 @@
-"""Know on which days staff of a branch are in, so that another branch covers for a branch where nobody is.
+"""Record on which days a branch is staffed, so that another branch covers for it while nobody is in.
 
-A branch has been in on a day if one of its staff opened the desk: they passed the second factor, or entered
-their PIN at a shared desk computer. Everybody does that at least every twelve hours, so no other request
-needs to write. `Branch.unattended_from` is the end of the first opening day after that day. From then on,
-staff of `Branch.covered_by` see the branch's conversations, until somebody of the branch opens the desk.
+Somebody is in if they open the desk: they pass the second factor, or enter their PIN at a shared desk
+computer. Everybody does that at least every twelve hours, so no other request needs to write.
+
+`Branch.unattended_from` is the end of the first opening day after the last day on which somebody was in. From
+then on, staff of `Branch.covered_by` see the branch's conversations, until somebody opens the desk again.
 """
 
 from django.db.models import Q
@@ -12,8 +13,8 @@ from ..hours import end_of_next_opening_day
 from ..models import Branch, Library
 
 
-def come_in(person, *, at):
-    """Record that staff of the person's branches are in today. This writes once a day for each branch."""
+def record_attendance(person, *, at):
+    """Record that somebody is in at the person's branches today. This writes once a day for each branch."""
     today = Library.current().today(at)
     branches = [role.branch for role in person.roles if role.branch.last_seen_on != today]
     for branch in sorted(branches, key=lambda branch: branch.pk):
@@ -25,7 +26,7 @@ def come_in(person, *, at):
 def renew_unattended_from(branch, *, at):
     """Calculate `unattended_from` again, because the opening hours, closed days or cover have changed.
 
-    If nobody of the branch has been in yet, the opening day begins to count today.
+    A branch where nobody has ever been in counts as if somebody were in today.
     """
     seen_on = branch.last_seen_on or Library.current().today(at)
     branch.unattended_from = end_of_next_opening_day(branch, seen_on)

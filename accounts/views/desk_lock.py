@@ -16,7 +16,7 @@ from accounts.models import RefusedPost
 from accounts.sign_in import desk_pins
 from accounts.sign_in.access import safe_next, sign_in
 from accounts.staff import desk_lock
-from accounts.staff.attendance import come_in
+from accounts.staff.attendance import record_attendance
 from portal.security_log import note
 
 
@@ -73,7 +73,7 @@ def _let_in(request, person, *, wrong):
     request.session.flush()
     sign_in(request, person, by="desk_pin")
     request.session[desk_pins.BY_PIN] = True
-    come_in(person, at=timezone.now())
+    record_attendance(person, at=timezone.now())
     if wrong:
         words = ngettext(
             "On this computer, a wrong PIN was entered under your name %(count)s time. "

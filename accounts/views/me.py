@@ -14,7 +14,7 @@ from accounts.models import Passkey
 from accounts.patron import people
 from accounts.sign_in import email_addresses, library_cards, sign_ins
 from accounts.sign_in.access import is_borrowed
-from accounts.sign_in.passkeys import told_apart
+from accounts.sign_in.passkeys import tell_apart
 from accounts.sign_in.single_sign_on import linked_accounts, sign_on_name
 from accounts.sign_in.unsent import shows_unsent_text, unsent_form
 from accounts.views.passkeys import PASSKEY_HERE
@@ -43,7 +43,7 @@ def me(request):
     devices = sign_ins.devices(request.user, here=request.session.session_key) if form else []
     card = library_cards.card_of(request.user) if form and library_ils() else None
     passkeys = (
-        told_apart(Passkey.objects.belonging_to(request.viewer), here=request.session.get(PASSKEY_HERE))
+        tell_apart(Passkey.objects.belonging_to(request.viewer), here=request.session.get(PASSKEY_HERE))
         if form
         else []
     )

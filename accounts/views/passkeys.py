@@ -159,8 +159,8 @@ def passkey(request, public_id):
         passkeys.rename(own_passkey, name=form.cleaned_data["name"])
         messages.success(request, _("Passkey renamed."))
         return redirect("me")
-    all_told_apart = passkeys.told_apart(own_passkeys, here=request.session.get(PASSKEY_HERE))
-    shown = next(one for one in all_told_apart if one == own_passkey)
+    all_passkeys = passkeys.tell_apart(own_passkeys, here=request.session.get(PASSKEY_HERE))
+    shown = next(one for one in all_passkeys if one == own_passkey)
     return render(request, "accounts/passkey.html", {"form": form, "passkey": shown})
 
 

@@ -9,7 +9,7 @@ from recommendations.chosen_items import recommend_chosen
 from recommendations.models import QuestionType
 
 from . import handover, keeping, search
-from .models import ClaimCode, HelpSession, SessionNote, SessionRecommendation, UnfinishedForm
+from .models import HelpSession, SessionNote, SessionRecommendation, UnfinishedForm
 from .unfinished import day_and_hour, get_or_create_session
 
 
@@ -30,9 +30,10 @@ def record(*, by, at, **fields):
 def record_and_hand_over(*, by, at, to_address="", base_url="", **fields):
     """Record a help session, make a code for its patron, and return (the session, the code).
 
-    If `to_address` is set, email the code to this address. The code is None if the child gets only paper, if
-    the session has the code of a code card and no email is sent, or if the session was recorded before.
-    `fields` are the other arguments of `_record`. Raises QuietSession if a quiet session would be emailed.
+    If `to_address` is set, email the code to this address. No code is made if the child gets only paper, or
+    if the session was recorded before. The code of a code card is also enough if no email is sent. The code
+    is then None. `fields` are the other arguments of `_record`. Raises QuietSession if a quiet session would
+    be emailed.
     """
     if to_address and fields["quiet"]:
         raise keeping.QuietSession
@@ -54,9 +55,9 @@ def record_and_hand_over(*, by, at, to_address="", base_url="", **fields):
 def record_and_keep(*, by, at, person, wording, wording_language, **fields):
     """Record a help session in the account of `person`, who agreed at the desk. Return (session, code).
 
-    `wording` is the text that the staff member `by` read to the person, in `wording_language`. The code is
-    None, unless a child and an adult can share the session: then it is for the one who hasn't kept it.
-    `fields` are the other arguments of `_record`. Raises PatronGone, QuietSession and OnPaperOnly.
+    `wording` is the text that the staff member `by` read to the person, in `wording_language`. If a child and
+    an adult can share the session, the code is for the other one of them. Otherwise it is None. `fields` are
+    the other arguments of `_record`. Raises PatronGone, QuietSession and OnPaperOnly.
     """
     # Lock the person before the session, in the order in which erasing a person locks the rows.
     if not User.objects.select_for_update(no_key=True).filter(pk=person.pk, is_active=True):
@@ -151,7 +152,7 @@ def _finish(help_session, fields):
     help_session.save()
     if help_session.is_on_paper_only:
         # Staff may have handed out a code card before they chose paper only. That card's code is revoked.
-        help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.REVOKED)
+        help_session.claim_codes.revoke()
     UnfinishedForm.objects.filter(help_session=help_session).delete()
 
 
@@ -194,8 +195,8 @@ def undo_tally(help_session, *, by, at):
 def take_back_tally(*, by, at, count):
     """Delete the latest tally that this staff member made today. Return whether a tally was deleted.
 
-    `count` is the number of tallies on the page. If the number has changed, nothing is deleted. So a form
-    that is sent twice takes back one tally.
+    `count` is the number of tallies that the page showed. If it has changed, nothing is deleted. So a form
+    that is sent twice deletes one tally.
     """
     tallies = list(tallies_of(by, at).select_for_update().order_by("created_at", "pk"))
     if not tallies or len(tallies) != count:

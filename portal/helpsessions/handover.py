@@ -158,7 +158,7 @@ def attach_code_card(help_session, *, code, by, at):
 def withdraw_emails(help_session):
     """Delete the unsent emails with a code of this session.
 
-    An email doesn't say which session it is about. So this function compares the codes in the waiting emails.
+    An email doesn't say which session it is about, so the codes in all unsent emails are compared.
     An email that a worker is sending now can't be deleted.
     """
     hmacs = set(help_session.claim_codes.values_list("hmac", flat=True))
@@ -178,9 +178,11 @@ def _lock_if_open(help_session):
     that staff have deleted or replaced counts as forgotten.
     """
     help_session = HelpSession.objects.select_for_update(of=("self",)).filter(pk=help_session.pk).first()
-    if help_session is None or help_session.forgotten_on:
-        raise Forgotten
-    if help_session.status == HelpSession.Status.REPLACED:
+    if (
+        help_session is None
+        or help_session.forgotten_on
+        or help_session.status == HelpSession.Status.REPLACED
+    ):
         raise Forgotten
     if help_session.is_on_paper_only:
         raise OnPaperOnly
@@ -197,9 +199,7 @@ def mark_handed_over(help_session, at):
 @staff_action
 def revoke_codes(help_session, *, by, at):
     """Revoke all codes that open the session, and return how many codes were revoked."""
-    revoked = help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(
-        state=ClaimCode.State.REVOKED
-    )
+    revoked = help_session.claim_codes.revoke()
     audit.record("revoked_codes", help_session, by=by, patron=help_session.patron, at=at)
     return revoked
 

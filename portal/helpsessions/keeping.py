@@ -45,10 +45,9 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
         User.objects.filter(pk=by.pk).update(has_shared_visits=True)
         by.has_shared_visits = True
     help_session = HelpSession.objects.select_for_update(no_key=True).filter(pk=help_session.pk).first()
-    if help_session is None or help_session.status != HelpSession.Status.RECORDED:
-        # Staff have deleted the session, or have made another one for its patron.
-        raise Forgotten
-    if help_session.forgotten_on:
+    # Staff may have deleted the session, or may have replaced it for the right patron.
+    exists = help_session is not None and help_session.status == HelpSession.Status.RECORDED
+    if not exists or help_session.forgotten_on:
         raise Forgotten
     if help_session.quiet:
         raise QuietSession

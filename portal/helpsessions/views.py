@@ -19,7 +19,7 @@ from portal.errors import one_or_404
 from portal.htmx import render_page
 from portal.paging import page_of
 from portal.prepared import prepared
-from recommendations.actions import record_helped_on_all, take_back_helped_on_all
+from recommendations.actions import mark_as_helped, unmark_as_helped
 from recommendations.models import Recommendation, each_once
 
 from . import actions
@@ -48,7 +48,7 @@ def help_sessions(request):
 def help_session(request, public_id):
     """Show one visit.
 
-    If the viewer has just marked all items as helpful, `?marked=` is the time of that step.
+    If the viewer has just pressed "All of these helped", `?marked=` is the time of that step.
     """
     return _page(request, public_id, marked_at=_moment(request.GET.get("marked")))
 
@@ -77,7 +77,7 @@ def all_helped(request, public_id):
     """
     session = get_object_or_404(HelpSession.objects.belonging_to(request.viewer), public_id=public_id)
     at = timezone.now()
-    record_helped_on_all(_recommended_to(request.viewer, session), at=at)
+    mark_as_helped(_recommended_to(request.viewer, session), at=at)
     if not request.htmx:
         return redirect(f"{session.get_absolute_url()}?{urlencode({'marked': at.isoformat()})}#items")
     return _page(request, public_id, partial="items", marked_at=at)
@@ -93,9 +93,7 @@ def undo_all_helped(request, public_id):
     """
     session = get_object_or_404(HelpSession.objects.belonging_to(request.viewer), public_id=public_id)
     marked_at = _moment(request.POST.get("marked"))
-    undone = marked_at and take_back_helped_on_all(
-        _recommended_to(request.viewer, session), marked_at=marked_at
-    )
+    undone = marked_at and unmark_as_helped(_recommended_to(request.viewer, session), marked_at=marked_at)
     if not request.htmx:
         return redirect(f"{session.get_absolute_url()}#items")
     return _page(request, public_id, partial="items", undone=undone)

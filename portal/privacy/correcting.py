@@ -1,9 +1,7 @@
 """Correct a recorded help session: its fields, its items and its private note.
 
-This module belongs to `privacy`, because the words before the correction are kept under a legal hold, and
-because a session that becomes quiet loses its name, emails, list entries and drafts (decision 15).
-
-The locks are taken in the same order as everywhere: roles, help session, recommendations, conversations.
+This module belongs to `privacy`, because it reads legal holds and deletes what is left of a patron when a
+session becomes quiet. docs/decisions/0015-records-can-be-corrected.md has the reasons.
 """
 
 from accounts import audit
@@ -11,7 +9,7 @@ from accounts.models import Library
 from accounts.staff_actions import staff_action
 from portal.conversations.models import Conversation
 from portal.helpsessions import search
-from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote, SessionRecommendation
+from portal.helpsessions.models import HelpSession, SessionNote, SessionRecommendation
 from recommendations.chosen_items import recommend_chosen
 from recommendations.models import Recommendation
 
@@ -27,17 +25,17 @@ class CorrectedMeanwhile(Exception):
 
 
 class InAnAccount(Exception):
-    """The visit can't be with a child in this way, because of the people who have it in their accounts."""
+    """People keep the visit who couldn't keep it with the new value of `with_child`."""
 
 
 @staff_action
 def correct(help_session, *, by, at, version, items, note, email=False, **columns):
     """Change the help session to these values, and return (names of the changed fields, whether emailed).
 
-    `columns` is {name: value} for corrected_fields.COLUMNS. `items` are ChosenItems in order. An item that
-    the session has already keeps the row of its recommendation. `version` is the number of corrections at the
-    time when the form was shown. If `email` is true, the people who have the visit get an email, but only if
-    they can read what changed. Raises Gone, CorrectedMeanwhile and InAnAccount.
+    `columns` has a value for each name in corrected_fields.COLUMNS. `items` are ChosenItems in order.
+    `version` is the number of corrections that the session had when the form was shown. If `email` is true
+    and the people who keep the visit can read what changed, they get an email. Raises Gone,
+    CorrectedMeanwhile and InAnAccount.
     """
     help_session, conversations = lock_session(help_session)
     if Correction.objects.filter(help_session=help_session).count() != version:
@@ -53,7 +51,7 @@ def correct(help_session, *, by, at, version, items, note, email=False, **column
         unlinking.make_quiet(help_session, conversations, is_held=is_held, at=at)
     help_session.save()
     if help_session.is_on_paper_only:
-        help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.REVOKED)
+        help_session.claim_codes.revoke()
     _save_items(help_session, items, is_held=is_held, by=by, at=at)
     _save_note(help_session, note, by=by, at=at)
     help_session = HelpSession.objects.get(pk=help_session.pk)
@@ -68,8 +66,7 @@ def correct(help_session, *, by, at, version, items, note, email=False, **column
         fields=changed,
         old_words=in_words(before, changed) if is_held else {},
     )
-    people = [person for person in (help_session.patron, help_session.shared_with) if person]
-    for person in people or [None]:
+    for person in help_session.keepers or [None]:
         audit.record("corrected", help_session, by=by, patron=person, at=at)
     if not PATRON_READS & set(changed):
         return changed, False
@@ -80,7 +77,7 @@ def correct(help_session, *, by, at, version, items, note, email=False, **column
 
 
 def _check_child(help_session, columns):
-    """Raise InAnAccount if people have the visit who could not have it with the new value of `with_child`."""
+    """Raise InAnAccount if the people who keep the visit forbid the new value of `with_child`."""
     with_child = columns["with_child"]
     if columns["quiet"] or with_child == help_session.with_child:
         return
@@ -94,7 +91,7 @@ def _check_child(help_session, columns):
 
 
 def _save_items(help_session, items, *, is_held, by, at):
-    """Save the items in this order. Keep the recommendation of an item that the session has already."""
+    """Save the items in this order. An item that the session already has keeps its recommendation."""
     links = {}
     for link in help_session.recommendation_links.select_related("recommendation").order_by("-removed_at"):
         links[link.recommendation.item_id] = link
@@ -129,8 +126,8 @@ def _save_items(help_session, items, *, is_held, by, at):
 def _remove_item(link, *, is_held, at):
     """Remove an item from the session.
 
-    Its recommendation stays if it has a verdict or a conversation, or if the law forbids deleting it. The
-    patron sees only a verdict.
+    Its recommendation stays if it has a verdict or a conversation, or if the session is under a legal hold.
+    The patron still sees a verdict, and nothing else.
     """
     recommendation = link.recommendation
     is_discussed = Conversation.objects.filter(recommendation=recommendation).exists()

@@ -1,4 +1,4 @@
-"""Email the people who have a visit in their accounts that staff corrected it."""
+"""Email the people who keep a visit that staff have corrected it."""
 
 from urllib.parse import urlsplit
 
@@ -16,13 +16,12 @@ def recipients(help_session):
 
     An unconfirmed address gets no email, because staff may have mistyped it.
     """
-    people = [person for person in (help_session.patron, help_session.shared_with) if person]
-    addresses = {person: confirmed_address(person) for person in people}
+    addresses = {person: confirmed_address(person) for person in help_session.keepers}
     return {person: address for person, address in addresses.items() if address}
 
 
 def send(help_session, *, version, at):
-    """Write the emails about the correction with this number. Return whether anybody gets one."""
+    """Write the emails about correction number `version`, and return whether anybody gets one."""
     people = recipients(help_session)
     for person, address in people.items():
         notify(

@@ -1,4 +1,4 @@
-"""Delete a help session that staff recorded by mistake, while no patron has a part in it."""
+"""Delete a help session that staff recorded by mistake, if no patron has a part in it."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -47,7 +47,7 @@ def delete_session(help_session, *, by, at):
         _uncount(contact, at)
     handover.withdraw_emails(help_session)
     Recommendation.objects.filter(sessionrecommendation__help_session=help_session).delete()
-    # A patron who types the code then reads that the visit was deleted.
+    # The page for such a code says that the visit was deleted.
     ClaimCode.objects.filter(help_session=help_session).update(
         state=ClaimCode.State.FORGOTTEN, help_session=None, made_by=None
     )

@@ -17,8 +17,8 @@ def lock_session(help_session):
 
     Return (the help session as it is now, its conversations). Raises Gone.
     """
-    # This lock lets other transactions add rows that point to the session. So a verdict that begins a
-    # conversation doesn't wait for this transaction, while this transaction waits for the verdict.
+    # With `no_key`, others can add rows that point to the session. Otherwise this transaction and a verdict
+    # that begins a conversation could wait for each other.
     rows = HelpSession.objects.select_for_update(no_key=True).recorded()
     help_session = rows.filter(pk=help_session.pk, forgotten_on=None).first()
     if help_session is None:

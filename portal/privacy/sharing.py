@@ -14,7 +14,7 @@ from portal.conversations import search
 from portal.conversations.answer_emails import withdraw_announcements_to
 from portal.conversations.changes import lock_recommendations
 from portal.conversations.models import Conversation
-from portal.helpsessions.models import ClaimCode, HelpSession
+from portal.helpsessions.models import HelpSession
 from portal.lists.models import SavedItem
 from recommendations.models import Recommendation
 
@@ -76,7 +76,7 @@ def take_out(help_session, person, *, by, at):
         recommendations = _end_childs_part(help_session, at=at)
         help_session.is_the_childs_alone = False
         help_session.save(update_fields=["is_the_childs_alone"])
-        _revoke_codes(help_session)
+        help_session.claim_codes.revoke()
         exports.forget_all_of(person)
         if not holds.held(person):
             SavedItem.objects.filter(saved_list__patron=person, recommendation__in=recommendations).delete()
@@ -137,8 +137,4 @@ def _leave_to_the_child(help_session):
     if help_session.patron_id:
         help_session.is_the_childs_alone = True
         help_session.save(update_fields=["is_the_childs_alone"])
-    _revoke_codes(help_session)
-
-
-def _revoke_codes(help_session):
-    help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.REVOKED)
+    help_session.claim_codes.revoke()

@@ -1,4 +1,4 @@
-"""Remove the link between a help session and the people who had it in their accounts.
+"""Remove the link between a help session and the people who keep it.
 
 `make_quiet` removes every link, because a quiet session must not be linked to a name. `unlink_wrong_patron`
 removes what would still give a wrong patron access. What the wrong patron wrote stays at the desk.
@@ -25,13 +25,11 @@ from .session_lock import recommendations_of
 def make_quiet(help_session, conversations, *, is_held, at):
     """Remove all names from a session that becomes quiet. The caller locks the rows and saves the session.
 
-    Emails to the people, entries in lists, and drafts are deleted. The access log of the people still says
-    that staff opened a visit, but not which. If the law forbids deleting (`is_held`), consents and events
-    stay.
+    Emails, list entries and drafts are deleted. Each person's access log still says that staff opened a
+    visit, but not which one. If the visit is under a legal hold (`is_held`), consents and events stay.
     """
-    people = _people_of(help_session)
     recommendations = recommendations_of(help_session)
-    _end_access(help_session, people, conversations, recommendations, at=at)
+    _end_access(help_session, conversations, recommendations, at=at)
     delete_announcements(conversations)
     help_session.patron = help_session.shared_with = help_session.shared_at = help_session.kept_at = None
     help_session.is_the_childs_alone = False
@@ -57,22 +55,18 @@ def unlink_wrong_patron(help_session, conversations, *, at):
     The caller locks the rows and saves the session.
     """
     recommendations = recommendations_of(help_session)
-    _end_access(help_session, _people_of(help_session), conversations, recommendations, at=at)
+    _end_access(help_session, conversations, recommendations, at=at)
     help_session.patron = help_session.shared_with = help_session.shared_at = None
     help_session.is_the_childs_alone = False
     _renew(conversations)
 
 
-def _people_of(help_session):
-    return [person for person in (help_session.patron, help_session.shared_with) if person]
+def _end_access(help_session, conversations, recommendations, *, at):
+    """Delete what the visit's keepers have of it: emails, copies, list entries and drafts.
 
-
-def _end_access(help_session, people, conversations, recommendations, *, at):
-    """Delete or withdraw what these people have of the visit: emails, copies, list entries and drafts.
-
-    A legal hold on a person also holds the visit from now on, and the entries of their list stay.
+    If a legal hold covers a person, it now covers the visit too, and the entries in their lists stay.
     """
-    for person in people:
+    for person in help_session.keepers:
         holds.copy_holds(person, help_session, at=at)
         withdraw_announcements_to(person, conversations)
         correction_emails.delete(help_session, person)

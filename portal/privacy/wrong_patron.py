@@ -5,7 +5,7 @@ from accounts.staff_actions import staff_action
 from portal.conversations import actions as conversations_actions
 from portal.conversations.models import Conversation, Side
 from portal.helpsessions import handover, search
-from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote, SessionRecommendation
+from portal.helpsessions.models import HelpSession, SessionNote, SessionRecommendation
 from recommendations.models import Recommendation
 
 from . import unlinking
@@ -14,7 +14,7 @@ from .session_lock import lock_session
 
 
 class NotThePatron(Exception):
-    """The person doesn't have this visit in their account any more."""
+    """The person is not the visit's patron any more."""
 
 
 @staff_action
@@ -22,25 +22,25 @@ def remove_wrong_patron(help_session, person, *, by, at):
     """Remove the visit from the account of a wrong patron, and return (a new visit, its code).
 
     The patron and an adult who shares the visit lose all access to it. The new visit has what staff recorded,
-    without the answers, verdicts and conversations of the wrong patron. The old visit stays at the desk until
-    its time is over, but isn't counted. Raises Gone and NotThePatron.
+    without the answers, verdicts and conversations of the wrong patron. The old visit isn't counted any more,
+    and stays at the desk until its time is over. Raises Gone and NotThePatron.
     """
     help_session, conversations = lock_session(help_session)
     if help_session.patron_id != person.pk:
         raise NotThePatron
-    right = _copy(help_session, at=at)
+    new = _copy(help_session, at=at)
     unlinking.unlink_wrong_patron(help_session, conversations, at=at)
     help_session.status = HelpSession.Status.REPLACED
     help_session.save()
     search.index(help_session)
-    help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.REVOKED)
+    help_session.claim_codes.revoke()
     # Nobody can read an answer any more, so the conversations must not wait in the queue.
     open_ones = conversations.filter(status__in=Conversation.OPEN, merged_into=None)
     for conversation in open_ones.order_by("branch", "pk"):
         conversations_actions.close(conversation, by=by, side=Side.STAFF, at=at)
     audit.record("removed_patron", help_session, by=by, patron=person, at=at)
-    audit.record("recorded", right, by=by, at=at)
-    return right, handover.make_code(right, by=by, at=at)
+    audit.record("recorded", new, by=by, at=at)
+    return new, handover.make_code(new, by=by, at=at)
 
 
 def _copy(old, *, at):

@@ -14,7 +14,7 @@ from accounts import library as actions
 from accounts.hours import end_of_next_opening_day
 from accounts.models import Branch, User
 from accounts.sign_in import desk_pins
-from accounts.staff.attendance import come_in
+from accounts.staff.attendance import record_attendance
 from tests.accounts.test_second_factor import app_code, sign_in_by_code
 from tests.accounts.test_shared_desk import DANIEL, open_by_pin
 from tests.factories import BranchFactory, StaffFactory
@@ -81,14 +81,14 @@ def test_every_day_of_a_branch_without_opening_hours_is_an_opening_day(branch):
 
 
 def test_staff_of_the_covering_branch_see_the_branch_after_one_opening_day_without_staff(hill, hilda, staff):
-    come_in(hilda, at=chicago("2026-11-25 08:00"))
+    record_attendance(hilda, at=chicago("2026-11-25 08:00"))
     elsewhere = StaffFactory()
     assert now_of(hill).last_seen_on == datetime.date(2026, 11, 25)
     assert covered(staff, "2026-11-26 16:59") == []
     assert covered(staff, "2026-11-26 17:00") == [hill.pk]
     assert covered(elsewhere, "2026-11-26 17:00") == []
     # Somebody comes in, so covering ends at once.
-    come_in(User.objects.get(pk=hilda.pk), at=chicago("2026-11-27 09:00"))
+    record_attendance(User.objects.get(pk=hilda.pk), at=chicago("2026-11-27 09:00"))
     assert covered(staff, "2026-11-27 09:00") == []
     # The weekend doesn't count.
     assert covered(staff, "2026-11-30 16:59") == []
@@ -134,7 +134,7 @@ def test_branch_cannot_cover_for_itself(branch):
 
 
 def test_change_of_hours_and_closed_days_moves_the_start_of_covering(hill, hilda, coordinator):
-    come_in(hilda, at=chicago("2026-11-24 08:00"))
+    record_attendance(hilda, at=chicago("2026-11-24 08:00"))
     at = chicago("2026-11-25 12:00")
     assert now_of(hill).unattended_from == chicago("2026-11-25 17:00")
     actions.add_closed_day(now_of(hill), day=at.date(), reason="", by=coordinator, at=at)
@@ -148,19 +148,19 @@ def test_change_of_hours_and_closed_days_moves_the_start_of_covering(hill, hilda
 
 def test_branch_is_written_once_a_day(hilda, hill, django_assert_num_queries):
     at = chicago("2026-11-25 08:00")
-    come_in(User.objects.get(pk=hilda.pk), at=at)
+    record_attendance(User.objects.get(pk=hilda.pk), at=at)
     person = User.objects.get(pk=hilda.pk)
     assert person.roles[0].branch.last_seen_on == at.date()
     # One query reads the library.
     with django_assert_num_queries(1):
-        come_in(person, at=at + datetime.timedelta(hours=9))
+        record_attendance(person, at=at + datetime.timedelta(hours=9))
 
 
 def test_late_request_of_yesterday_does_not_move_the_day_back(hilda, hill):
     stale = User.objects.get(pk=hilda.pk)
     assert stale.roles
-    come_in(User.objects.get(pk=hilda.pk), at=chicago("2026-11-26 00:01"))
-    come_in(stale, at=chicago("2026-11-25 23:59"))
+    record_attendance(User.objects.get(pk=hilda.pk), at=chicago("2026-11-26 00:01"))
+    record_attendance(stale, at=chicago("2026-11-25 23:59"))
     assert now_of(hill).last_seen_on == datetime.date(2026, 11, 26)
 
 
@@ -190,5 +190,5 @@ def test_pin_at_a_shared_computer_records_that_staff_are_in(client, hill, hilda,
 
 
 def test_patron_who_signs_in_does_not_count(hill, patron):
-    come_in(patron, at=chicago("2026-12-10 12:00"))
+    record_attendance(patron, at=chicago("2026-12-10 12:00"))
     assert now_of(hill).last_seen_on is None

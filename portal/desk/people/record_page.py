@@ -5,7 +5,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import override
 
-from accounts.sign_in.passkeys import told_apart
+from accounts.sign_in.passkeys import tell_apart
 from portal.conversations.models import Conversation
 from portal.conversations.views.keeping import wording
 from portal.desk import shown_today, slips
@@ -33,7 +33,7 @@ def record_context(request, person):
         "wording": words,
         "wording_language": language,
         **_code_context(request, person),
-        "passkeys": told_apart(person.passkeys.all()) if may_see_passkeys else [],
+        "passkeys": tell_apart(person.passkeys.all()) if may_see_passkeys else [],
         "joined": can_be_unmerged(person, at=timezone.now()) if request.user.is_coordinator else [],
     }
 

@@ -10,11 +10,13 @@ from .sessions import HelpSession
 
 
 class ClaimCodeQuerySet(models.QuerySet):
-    """A queryset of claim codes. Its method `live` finds the codes that open a session."""
-
     def live(self, at):
         """Return the codes that open a session at the time `at`."""
         return self.filter(state=ClaimCode.State.LIVE, expires_at__gt=at)
+
+    def revoke(self):
+        """Make the live codes stop opening their session, and return how many codes were revoked."""
+        return self.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.REVOKED)
 
 
 class ClaimCode(models.Model):

@@ -283,6 +283,11 @@ class HelpSession(models.Model):
             return _now("Your visit on %(day)s") % {"day": day_in_a_sentence(self.happened_on)}
         return Truncator(" ".join(self.question.split())).chars(TITLE_LENGTH)
 
+    @property
+    def keepers(self):
+        """Return the people who keep the session: its patron, and the adult who shares it."""
+        return [person for person in (self.patron, self.shared_with) if person]
+
 
 class SessionRecommendation(models.Model):
     """The link from a help session to a recommendation in it.

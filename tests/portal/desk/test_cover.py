@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEvent, Branch, User
-from accounts.staff.attendance import come_in
+from accounts.staff.attendance import record_attendance
 from portal.conversations import bulk, notes
 from portal.conversations.models import Conversation
 from portal.desk.toolbar import assignment_choices
@@ -66,7 +66,7 @@ def address(conversation, part=""):
 
 
 def end_cover(hilda):
-    come_in(User.objects.get(pk=hilda.pk), at=NOON)
+    record_attendance(User.objects.get(pk=hilda.pk), at=NOON)
 
 
 def opened():
