@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from accounts import library
 from accounts.hours import Calendar
-from accounts.models import Consent, Library, OpeningHours
+from accounts.models import Consent, Library
 from portal.conversations import (
     actions,
     desk_actions,
@@ -60,6 +60,7 @@ from tests.factories import (
     code_for,
     recommend_in,
 )
+from tests.opening_hours import open_on_weekdays
 from tests.processes import at_once, rounds
 
 ROUNDS, PROCESSES = times(4, 10), 8
@@ -572,10 +573,7 @@ def test_three_coordinators_who_close_a_day_at_once_move_each_promise_once(sessi
     """Close a day while staff answer, patrons write and conversations are merged and transferred."""
     branch, staff = session.branch, session.staff
     other = BranchFactory()
-    OpeningHours.objects.bulk_create(
-        OpeningHours(branch=branch, weekday=weekday, opens=datetime.time(8), closes=datetime.time(20))
-        for weekday in range(7)
-    )
+    open_on_weekdays(branch, opens=8, closes=20, weekdays=range(7))
     tomorrow = Library.current().today() + datetime.timedelta(days=1)
     seen = Calendar.of(branch).fingerprint()
 

@@ -7,8 +7,9 @@ import pytest
 
 from accounts.models import AuditEvent, StaffRole
 from portal.conversations import actions, desk_actions, states
-from portal.conversations.models import Conversation, DeskEvent
+from portal.conversations.models import DeskEvent
 from portal.helpsessions.models import HelpSession
+from tests.conversations import ask, now_of, say
 from tests.factories import AbsenceFactory, BranchFactory, HelpSessionFactory, StaffFactory
 
 pytestmark = pytest.mark.django_db
@@ -16,8 +17,11 @@ pytestmark = pytest.mark.django_db
 NOON = datetime.datetime(2026, 3, 4, 18, 30, tzinfo=datetime.UTC)
 SECOND, DAY = datetime.timedelta(seconds=1), datetime.timedelta(days=1)
 CONTACT = {
-    **dict.fromkeys(["topic", "read_level", "minutes"]),
-    **dict.fromkeys(["summary", "note"], ""),
+    "topic": None,
+    "read_level": None,
+    "minutes": None,
+    "summary": "",
+    "note": "",
     "happened_on": NOON.date(),
     "hour": 12,
     "mode": "web_form",
@@ -32,14 +36,8 @@ CONTACT = {
 
 @pytest.fixture
 def conversation(library, branch, patron, staff):
-    return actions.ask(
-        by=patron,
-        at=NOON,
-        help_session=HelpSessionFactory(patron=patron, staff=staff, branch=branch),
-        body="Where?",
-        language="en",
-        client_token=uuid.uuid4(),
-    )
+    session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
+    return ask(patron, at=NOON, help_session=session)
 
 
 @pytest.fixture
@@ -47,28 +45,12 @@ def jun(branch):
     return StaffFactory(name="Jun", branch=branch)
 
 
-def now_of(conversation):
-    return Conversation.objects.get(pk=conversation.pk)
-
-
-def say(conversation, by, side="staff", *, at, **kwargs):
-    return actions.reply(
-        now_of(conversation),
-        by=by,
-        side=side,
-        at=at,
-        body="Hello",
-        language="en",
-        client_token=uuid.uuid4(),
-        **kwargs,
-    )
-
-
-def comes_back(branch, to_writer=True):
+def set_back_to_writer(branch, to_writer=True):
     type(branch).objects.filter(pk=branch.pk).update(back_to_writer=to_writer)
 
 
-def kinds(conversation):
+def desk_events(conversation):
+    """Return [(kind, name of the new assignee, name of the assignee before)] of the desk's events."""
     return list(conversation.desk_events.order_by("at", "pk").values_list("kind", "to__name", "was__name"))
 
 
@@ -79,7 +61,7 @@ def test_answer_that_takes_assigns_the_conversation_to_its_writer(conversation, 
     message = say(conversation, staff, at=NOON + SECOND, take=True)
     row = now_of(conversation)
     assert (row.assignee, row.assigned_at, row.status) == (staff, NOON + SECOND, "waiting_for_patron")
-    assert kinds(row) == [("taken", staff.name, None)]
+    assert desk_events(row) == [("taken", staff.name, None)]
     assert row.desk_events.get().message == message
 
 
@@ -88,7 +70,7 @@ def test_answer_that_takes_an_own_conversation_adds_no_event(conversation, staff
     message = say(conversation, staff, at=NOON + SECOND, take=True)
     actions.take_back(message, by=staff, at=NOON + 2 * SECOND)
     row = now_of(conversation)
-    assert (row.assignee, kinds(row)) == (staff, [("taken", staff.name, None)])
+    assert (row.assignee, desk_events(row)) == (staff, [("taken", staff.name, None)])
 
 
 def test_answer_that_takes_is_not_saved_if_a_colleague_took_the_conversation(conversation, staff, jun):
@@ -100,7 +82,7 @@ def test_answer_that_takes_is_not_saved_if_a_colleague_took_the_conversation(con
     assert (row.assignee, row.status, row.messages.count()) == (jun, "waiting_for_staff", 1)
 
 
-def test_taking_back_an_answer_gives_the_conversation_back_to_the_colleague_who_is_away(
+def test_taking_back_an_answer_gives_the_conversation_back_to_its_assignee_who_is_away(
     conversation, staff, jun, library
 ):
     desk_actions.take(conversation, by=jun, at=NOON + SECOND)
@@ -111,7 +93,7 @@ def test_taking_back_an_answer_gives_the_conversation_back_to_the_colleague_who_
     row = now_of(conversation)
     assert (row.assignee, row.assigned_at) == (jun, NOON + SECOND)
     assert (row.status, row.waiting_since) == ("waiting_for_staff", NOON)
-    assert kinds(row) == [("taken", "Jun", None)]
+    assert desk_events(row) == [("taken", "Jun", None)]
 
 
 def test_taking_back_an_answer_keeps_a_later_assignment(conversation, staff, jun):
@@ -121,7 +103,7 @@ def test_taking_back_an_answer_keeps_a_later_assignment(conversation, staff, jun
     assert now_of(conversation).assignee == jun
 
 
-def test_undo_of_the_desk_does_not_undo_what_an_answer_did(conversation, staff):
+def test_undo_button_of_the_desk_does_not_undo_what_an_answer_did(conversation, staff):
     message = say(conversation, staff, at=NOON + SECOND, take=True)
     row = now_of(conversation)
     assert not desk_actions.can_be_undone(row, by=staff)
@@ -161,7 +143,7 @@ def test_answer_that_counts_records_one_contact_without_the_patron(conversation,
         "web_form",
         "recorded",
     )
-    assert kinds(row) == [("logged", None, None)]
+    assert desk_events(row) == [("logged", None, None)]
 
 
 def test_taking_back_an_answer_that_counted_deletes_the_contact(conversation, staff, branch):
@@ -169,7 +151,7 @@ def test_taking_back_an_answer_that_counted_deletes_the_contact(conversation, st
     message = say(conversation, staff, at=NOON + SECOND, contact=contact)
     actions.take_back(message, by=staff, at=NOON + 2 * SECOND)
     row = now_of(conversation)
-    assert (row.logged_as, kinds(row)) == (None, [])
+    assert (row.logged_as, desk_events(row)) == (None, [])
     assert HelpSession.objects.get() == row.help_session
     assert AuditEvent.objects.filter(action="undid_record", by=staff).count() == 1
 
@@ -194,7 +176,7 @@ def test_closing_asks_whether_the_conversation_is_a_contact(conversation, staff,
     assert now_of(conversation).count_question == "asked"
 
 
-def test_closing_does_not_ask_again_after_a_no(conversation, staff, patron):
+def test_closing_does_not_ask_again_after_staff_said_no(conversation, staff, patron):
     actions.close(conversation, by=staff, side="staff", at=NOON + SECOND)
     desk_actions.decline_to_count(conversation, by=staff, at=NOON + 2 * SECOND)
     say(conversation, patron, "patron", at=NOON + 3 * SECOND)
@@ -208,7 +190,7 @@ def test_closing_a_counted_conversation_does_not_ask(conversation, staff, branch
     assert now_of(conversation).count_question == ""
 
 
-def test_patron_who_closes_makes_the_desk_ask_nothing(conversation, patron):
+def test_desk_is_not_asked_about_a_contact_if_the_patron_closes_the_conversation(conversation, patron):
     actions.close(conversation, by=patron, side="patron", at=NOON + SECOND)
     assert now_of(conversation).count_question == ""
 
@@ -221,24 +203,24 @@ def test_answered_conversation_comes_back_to_the_branch_unless_the_branch_says_o
 ):
     say(conversation, staff, at=NOON + SECOND)
     say(conversation, patron, "patron", at=NOON + DAY)
-    assert (now_of(conversation).assignee, kinds(conversation)) == (None, [])
+    assert (now_of(conversation).assignee, desk_events(conversation)) == (None, [])
 
 
 @pytest.mark.parametrize("then", ["turn", "close"])
 def test_answered_conversation_comes_back_to_the_writer(conversation, staff, jun, patron, branch, then):
-    comes_back(branch)
+    set_back_to_writer(branch)
     say(conversation, staff, at=NOON + SECOND)
     answer = say(conversation, jun, at=NOON + 2 * SECOND, then=then)
     assert now_of(conversation).comes_back_to == jun
     say(conversation, patron, "patron", at=NOON + DAY)
     row = now_of(conversation)
     assert (row.assignee, row.assigned_at, row.comes_back_to) == (jun, NOON + DAY, None)
-    assert kinds(row) == [("returned", "Jun", None)]
+    assert desk_events(row) == [("returned", "Jun", None)]
     assert row.desk_events.get().message == answer
 
 
 def test_conversation_that_somebody_took_stays_with_them(conversation, staff, jun, patron, branch):
-    comes_back(branch)
+    set_back_to_writer(branch)
     say(conversation, jun, at=NOON + SECOND)
     desk_actions.take(conversation, by=staff, at=NOON + 2 * SECOND)
     say(conversation, patron, "patron", at=NOON + DAY)
@@ -246,9 +228,9 @@ def test_conversation_that_somebody_took_stays_with_them(conversation, staff, ju
 
 
 def test_later_change_of_the_setting_does_not_change_earlier_answers(conversation, staff, patron, branch):
-    comes_back(branch)
+    set_back_to_writer(branch)
     say(conversation, staff, at=NOON + SECOND)
-    comes_back(branch, to_writer=False)
+    set_back_to_writer(branch, to_writer=False)
     row = now_of(conversation)
     assert (states.replay(row).comes_back_to, row.comes_back_to) == (staff.pk, staff)
     say(conversation, patron, "patron", at=NOON + DAY)
@@ -259,7 +241,7 @@ def test_later_change_of_the_setting_does_not_change_earlier_answers(conversatio
 def test_conversation_comes_back_to_the_branch_if_the_writer_cannot_answer(
     conversation, staff, jun, patron, branch, library, why
 ):
-    comes_back(branch)
+    set_back_to_writer(branch)
     say(conversation, jun, at=NOON + SECOND, then="ours" if why == "kept in the queue" else "turn")
     if why == "left":
         StaffRole.objects.filter(user=jun).delete()
@@ -274,8 +256,10 @@ def test_conversation_comes_back_to_the_branch_if_the_writer_cannot_answer(
     assert (row.assignee, row.comes_back_to, row.status) == (None, None, "waiting_for_staff")
 
 
-def test_taking_back_the_answer_undoes_that_the_conversation_came_back(conversation, staff, patron, branch):
-    comes_back(branch)
+def test_conversation_leaves_the_writer_again_if_they_take_back_the_answer(
+    conversation, staff, patron, branch
+):
+    set_back_to_writer(branch)
     answer = say(conversation, staff, at=NOON + SECOND)
     say(conversation, patron, "patron", at=NOON + 2 * SECOND)
     assert now_of(conversation).assignee == staff

@@ -13,6 +13,7 @@ from accounts.models import Branch, User
 from portal.conversations import actions, departures, desk_actions, states
 from portal.conversations.models import Conversation, DeskEvent, Draft, Message
 from portal.helpsessions.models import HelpSession
+from tests import conversations
 from tests.extent import times
 from tests.factories import HelpSessionFactory, LibraryFactory, StaffFactory, UserFactory
 from tests.portal.conversations.test_answer_effects import CONTACT
@@ -40,29 +41,11 @@ def session(transactional_db):
 
 
 def ask(session):
-    return actions.ask(
-        by=session.patron,
-        at=timezone.now(),
-        help_session=session,
-        body="Where?",
-        language="en",
-        client_token=uuid.uuid4(),
-    )
+    return conversations.ask(session.patron, help_session=session)
 
 
 def say(conversation, by, side="staff", **kwargs):
-    # A request has read the conversation before it locks it.
-    conversation = Conversation.objects.get(pk=conversation.pk)
-    return actions.reply(
-        conversation,
-        by=by,
-        side=side,
-        at=timezone.now(),
-        body="Hello",
-        language="en",
-        client_token=uuid.uuid4(),
-        **kwargs,
-    ).pk
+    return conversations.say(conversation, by, side, **kwargs).pk
 
 
 def test_one_of_eight_staff_members_who_send_and_take_at_once_succeeds(session):

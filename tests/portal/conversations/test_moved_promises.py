@@ -1,7 +1,6 @@
 """Test that promises move when the opening hours, closed days or promised hours of a branch change."""
 
 import datetime
-import uuid
 from dataclasses import replace
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -11,7 +10,6 @@ import time_machine
 
 from accounts import library as branches
 from accounts.hours import Calendar
-from accounts.models import OpeningHours
 from accounts.staff_actions import RoleEnded
 from accounts.viewer import Viewer
 from portal.conversations import actions, desk_actions, merging, moved_promises, promise_emails
@@ -19,12 +17,10 @@ from portal.conversations.models import BranchQueue, Conversation, DeskEvent
 from portal.conversations.moved_promises import CalendarChanged, change_calendar, moved_promise, preview
 from portal.conversations.status_texts import status_sentences
 from portal.notifications.models import Notification
-from tests.factories import (
-    BranchFactory,
-    HelpSessionFactory,
-    QuietSessionFactory,
-    UserFactory,
-)
+from tests import conversations
+from tests.conversations import say
+from tests.factories import BranchFactory, HelpSessionFactory, QuietSessionFactory, UserFactory
+from tests.opening_hours import open_on_weekdays
 
 pytestmark = pytest.mark.django_db
 CHICAGO = ZoneInfo("America/Chicago")
@@ -54,29 +50,12 @@ def branch(branch):
     """Return a branch that is open from 9 to 5 and promises an answer within eight hours."""
     branch.promise_hours = 8
     branch.save()
-    OpeningHours.objects.bulk_create(
-        OpeningHours(branch=branch, weekday=weekday, opens=datetime.time(9), closes=datetime.time(17))
-        for weekday in range(5)
-    )
+    open_on_weekdays(branch)
     return branch
 
 
-def ask(by, branch, *, at, session=None):
-    about = {"help_session": session} if session else {"branch": branch}
-    return actions.ask(by=by, at=at, body="Where is it?", language="en", client_token=uuid.uuid4(), **about)
-
-
-def answer(conversation, staff, *, at, then="turn"):
-    return actions.reply(
-        conversation,
-        by=staff,
-        side="staff",
-        at=at,
-        body="There",
-        language="en",
-        client_token=uuid.uuid4(),
-        then=then,
-    )
+def ask(by, branch, *, at):
+    return conversations.ask(by, at=at, branch=branch)
 
 
 def change(branch, save, *, by, at=NOW, email=False, seen=None):
@@ -135,7 +114,7 @@ def test_promise_moves_with_the_calendar(branch, patron, coordinator, asked, sav
     ],
     ids=["past closed day", "later closed day", "over by now", "phone"],
 )
-def test_change_that_leaves_the_promise_alone(branch, patron, coordinator, save, counts):
+def test_some_changes_of_the_calendar_move_no_promise(branch, patron, coordinator, save, counts):
     conversation = ask(patron, branch, at=chicago("Tue 10:00"))
     versions = conversation.version, conversation.desk_version
     moves = change(branch, save, by=coordinator)
@@ -166,8 +145,7 @@ def test_removing_a_closed_day_moves_the_promise_back(branch, patron, coordinato
 
 def test_only_promises_of_this_branch_move(branch, patron, coordinator, staff):
     other = BranchFactory(promise_hours=8)
-    OpeningHours.objects.create(branch=other, weekday=1, opens=datetime.time(9), closes=datetime.time(17))
-    OpeningHours.objects.create(branch=other, weekday=2, opens=datetime.time(9), closes=datetime.time(17))
+    open_on_weekdays(other)
     elsewhere = ask(patron, other, at=chicago("Tue 11:00"))
     transferred = ask(patron, branch, at=chicago("Tue 11:00"))
     desk_actions.transfer(transferred, branch=other, by=staff, at=NOW, was=None)
@@ -179,10 +157,7 @@ def test_only_promises_of_this_branch_move(branch, patron, coordinator, staff):
 
 def test_transferred_promise_keeps_its_remaining_hours(branch, patron, coordinator, staff):
     slow = BranchFactory(promise_hours=40)
-    OpeningHours.objects.bulk_create(
-        OpeningHours(branch=slow, weekday=weekday, opens=datetime.time(9), closes=datetime.time(17))
-        for weekday in range(5)
-    )
+    open_on_weekdays(slow)
     conversation = ask(patron, branch, at=chicago("Tue 11:00"))
     desk_actions.transfer(conversation, branch=slow, by=staff, at=NOW, was=None)
     change(slow, close_on("Wed"), by=coordinator)
@@ -191,7 +166,7 @@ def test_transferred_promise_keeps_its_remaining_hours(branch, patron, coordinat
 
 def test_answered_and_closed_conversations_have_no_promise_to_move(branch, patron, coordinator, staff):
     answered, closed = (ask(patron, branch, at=chicago("Tue 11:00")) for _ in range(2))
-    answer(answered, staff, at=NOW - hour / 2)
+    say(answered, staff, at=NOW - hour / 2)
     actions.close(closed, by=staff, side="staff", at=NOW - hour / 2)
     rows = Conversation.objects.order_by("pk").values()
     before = list(rows)
@@ -199,7 +174,9 @@ def test_answered_and_closed_conversations_have_no_promise_to_move(branch, patro
     assert (moves.moved, list(rows)) == ([], before)
 
 
-def test_promise_that_the_patron_reads_while_the_desk_snoozes_moves(branch, patron, coordinator, staff):
+def test_promise_of_a_snoozed_conversation_moves_because_the_patron_reads_it(
+    branch, patron, coordinator, staff
+):
     conversation = ask(patron, branch, at=chicago("Tue 11:00"))
     desk_actions.snooze(conversation, until=DAYS["Fri"], by=staff, at=NOW)
     moves = change(branch, close_on("Wed"), by=coordinator)
@@ -236,7 +213,7 @@ def test_undo_restores_the_moved_promise(branch, patron, coordinator, staff, how
     if order == "moved first":
         change(branch, close_on("Wed"), by=coordinator)
     if how == "answer taken back":
-        message = answer(conversation, staff, at=NOW + second)
+        message = say(conversation, staff, at=NOW + second)
     else:
         actions.close(conversation, by=staff, side="staff", at=NOW + second)
     conversation.refresh_from_db()
@@ -260,7 +237,7 @@ def test_pending_answer_does_not_change_the_day_that_the_patron_sees(branch, pat
     for conversation in (transferred, overdue):
         conversation.refresh_from_db()
         before = status_sentences(conversation, NOW + 3 * second)
-        answer(conversation, staff, at=NOW + 2 * second)
+        say(conversation, staff, at=NOW + 2 * second)
         conversation.refresh_from_db()
         assert conversation.promised_at is None
         assert status_sentences(conversation, NOW + 3 * second) == before
@@ -268,16 +245,8 @@ def test_pending_answer_does_not_change_the_day_that_the_patron_sees(branch, pat
 
 def test_new_question_gets_a_new_promise(branch, patron, coordinator, staff):
     conversation = ask(patron, branch, at=chicago("Mon 10:00"))
-    answer(conversation, staff, at=chicago("Tue 10:00"))
-    actions.reply(
-        conversation,
-        by=patron,
-        side="patron",
-        at=NOW,
-        body="And?",
-        language="en",
-        client_token=uuid.uuid4(),
-    )
+    say(conversation, staff, at=chicago("Tue 10:00"))
+    say(conversation, patron, "patron", at=NOW)
     assert promised(conversation) == chicago("Wed 12:00")
 
 
@@ -286,7 +255,7 @@ def test_merge_keeps_the_moved_promise(branch, patron, coordinator, staff):
     change(branch, close_on("Wed"), by=coordinator)
     merging.merge(first, into=second_, by=staff, at=NOW + minute)
     assert promised(second_) == chicago("Thu 11:00")
-    message = answer(second_, staff, at=NOW + 2 * minute)
+    message = say(second_, staff, at=NOW + 2 * minute)
     actions.take_back(message, by=staff, at=NOW + 2 * minute + second)
     assert promised(second_) == chicago("Thu 11:00")
 
@@ -316,7 +285,7 @@ def test_calendar_stays_if_promises_cannot_be_moved(branch, patron, coordinator,
     assert not branch.closed_days.exists()
 
 
-def test_staff_member_without_a_role_moves_nothing(branch, patron):
+def test_person_without_a_role_moves_no_promise(branch, patron):
     conversation = ask(patron, branch, at=chicago("Tue 11:00"))
     with pytest.raises(RoleEnded):
         change(branch, close_on("Wed"), by=patron)
@@ -382,13 +351,13 @@ class TestEmails:
         # The promise is for today, so it stays.
         ask(hourly, branch, at=chicago("Mon 13:00"))
         ask(overdue, branch, at=chicago("Mon 10:00"))
-        answer(ask(waiting, branch, at=chicago("Tue 11:00")), staff, at=NOW - second)
+        say(ask(waiting, branch, at=chicago("Tue 11:00")), staff, at=NOW - second)
         quiet = QuietSessionFactory(staff=staff, branch=branch)
-        ask(None, branch, at=chicago("Tue 11:00"), session=quiet)
+        conversations.ask(None, at=chicago("Tue 11:00"), help_session=quiet)
         shared = HelpSessionFactory(
             staff=staff, branch=branch, patron=None, with_child="shared", shared_with=adult
         )
-        ask(adult, branch, at=chicago("Tue 11:00"), session=shared)
+        conversations.ask(adult, at=chicago("Tue 11:00"), help_session=shared)
         moves = change(branch, close_on("Wed"), by=coordinator, email=True)
         emails = Notification.objects.filter(kind="conversations/promise_moved")
         assert set(emails.values_list("to_address", flat=True)) == {patron.email, adult.email}
@@ -430,7 +399,7 @@ def test_more_promises_than_a_batch_all_move(branch, patron, coordinator, monkey
     } == {chicago("Thu 11:00")}
 
 
-def test_promise_moves_to_the_hour_if_the_branch_never_closed_before(branch):
+def test_promise_moves_to_the_right_hour_if_the_branch_had_no_opening_hours(branch):
     always = replace(Calendar.of(branch), week={}, promise_hours=24)
     office = replace(always, week=Calendar.of(branch).week)
     # At 12:00 on Tuesday, 10 of the 24 hours are left.

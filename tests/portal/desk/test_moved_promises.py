@@ -1,7 +1,6 @@
 """Test the page that shows which promises move before a change of hours or closed days is saved."""
 
 import datetime
-import uuid
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,11 +8,11 @@ import time_machine
 from django.urls import reverse
 
 from accounts import library as branches
-from accounts.models import OpeningHours
-from portal.conversations import actions
 from portal.conversations.models import Conversation
 from portal.notifications.models import Notification
+from tests import conversations
 from tests.factories import BranchFactory, UserFactory
+from tests.opening_hours import open_on_weekdays
 from tests.portal.pages import text
 
 pytestmark = pytest.mark.django_db
@@ -35,10 +34,7 @@ def _clock():
 def branch(branch):
     branch.promise_hours = 8
     branch.save()
-    OpeningHours.objects.bulk_create(
-        OpeningHours(branch=branch, weekday=weekday, opens=datetime.time(9), closes=datetime.time(17))
-        for weekday in range(5)
-    )
+    open_on_weekdays(branch)
     return branch
 
 
@@ -53,14 +49,8 @@ def asked(branch, patron):
 
 
 def ask(by, branch, hours_ago=1):
-    return actions.ask(
-        by=by,
-        at=NOW - hours_ago * datetime.timedelta(hours=1),
-        body="A private question",
-        language="en",
-        client_token=uuid.uuid4(),
-        branch=branch,
-    )
+    at = NOW - datetime.timedelta(hours=hours_ago)
+    return conversations.ask(by, at=at, body="A private question", branch=branch)
 
 
 def address(name, branch):

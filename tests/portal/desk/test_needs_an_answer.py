@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from portal.conversations import actions, desk_actions, notes
 from portal.conversations.models import Conversation
+from tests.conversations import ask, say
 from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, StaffFactory
 from tests.portal.desk.test_conversations import address, shown, shown_messages
 from tests.portal.desk.test_queue import rows_of
@@ -21,9 +22,7 @@ def at():
 
 @pytest.fixture
 def conversation(branch, patron, at):
-    return actions.ask(
-        by=patron, at=at, body="First", language="en", client_token=uuid.uuid4(), branch=branch
-    )
+    return ask(patron, at=at, body="First", branch=branch)
 
 
 @pytest.fixture
@@ -32,17 +31,8 @@ def write(conversation, staff, patron, at):
     minutes = iter(range(1, 500))
 
     def write(body, *, by=patron, then="turn"):
-        side = "staff" if by == staff else "patron"
-        return actions.reply(
-            Conversation.objects.get(pk=conversation.pk),
-            by=by,
-            side=side,
-            at=at + datetime.timedelta(minutes=next(minutes)),
-            body=body,
-            language="en",
-            client_token=uuid.uuid4(),
-            then=then,
-        )
+        side, sent_at = "staff" if by == staff else "patron", at + datetime.timedelta(minutes=next(minutes))
+        return say(conversation, by, side, at=sent_at, body=body, then=then)
 
     return write
 

@@ -7,7 +7,6 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from portal.conversations import actions as conversations
 from portal.conversations import keeping, verdicts
 from portal.conversations.models import Conversation
 from portal.helpsessions import handover
@@ -20,6 +19,7 @@ from portal.privacy.models import Correction
 from portal.privacy.wrong_patron import remove_wrong_patron
 from recommendations.chosen_items import ChosenItem
 from recommendations.models import Recommendation
+from tests import conversations
 from tests.extent import times
 from tests.factories import (
     HelpSessionFactory,
@@ -77,20 +77,19 @@ def say_it_failed(data):
     return "said"
 
 
-def ask(data, **about):
-    conversations.ask(
-        by=None,
-        at=timezone.now(),
-        body="Where?",
-        language="en",
-        client_token=uuid.uuid4(),
-        **(about or {"help_session": data.visit}),
-    )
+def ask(data):
+    conversations.ask(None, help_session=data.visit)
     return "asked"
 
 
 def ask_about_item(data):
-    return ask(data, recommendation=data.given)
+    conversations.ask(None, recommendation=data.given)
+    return "asked"
+
+
+def ask_as_patron(data):
+    conversations.ask(data.patron, help_session=data.visit)
+    return "asked"
 
 
 def delete(data):
@@ -152,24 +151,13 @@ def test_visit_that_becomes_quiet_is_in_nobodys_account_even_if_it_is_kept_meanw
 
 
 def test_question_at_the_moment_when_a_kept_visit_becomes_quiet_names_nobody():
-    def asks(data):
-        conversations.ask(
-            by=data.patron,
-            at=timezone.now(),
-            body="Where?",
-            language="en",
-            client_token=uuid.uuid4(),
-            help_session=data.visit,
-        )
-        return "asked"
-
     def check(data, outcomes):
         assert outcomes[1] == "corrected", outcomes
         theirs = Conversation.objects.filter(help_session=data.visit)
         assert not theirs.filter(patron__isnull=False).exists()
         assert not theirs.filter(messages__side="patron", messages__author__isnull=False).exists()
 
-    run([asks, make_quiet], check, before=begin_kept)
+    run([ask_as_patron, make_quiet], check, before=begin_kept)
 
 
 def test_new_item_of_a_correction_belongs_to_the_patron_who_keeps_the_visit_meanwhile():
@@ -221,24 +209,13 @@ def test_wrong_patron_is_removed_once_and_is_not_back_if_they_keep_writing():
         remove_wrong_patron(data.visit, data.patron, by=data.boss, at=timezone.now())
         return "corrected"
 
-    def asks(data):
-        conversations.ask(
-            by=data.patron,
-            at=timezone.now(),
-            body="Where?",
-            language="en",
-            client_token=uuid.uuid4(),
-            help_session=data.visit,
-        )
-        return "asked"
-
     def check(data, outcomes):
         assert outcomes[:2].count("corrected") == 1, outcomes
         assert HelpSession.objects.filter(staff=data.staff, status="recorded").count() == 1
         assert not Conversation.objects.filter(patron=data.patron).exists()
         assert not Conversation.objects.filter(help_session=data.visit, status__in=Conversation.OPEN).exists()
 
-    run([remove, remove_too, asks], check, before=begin_kept)
+    run([remove, remove_too, ask_as_patron], check, before=begin_kept)
 
 
 def test_hold_and_deletion_at_the_same_moment_come_one_after_the_other():
