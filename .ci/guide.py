@@ -2,13 +2,13 @@
 
 Usage: python3 .ci/guide.py
 
-Each document is followed twice in one clone, with SQLite and with PostgreSQL. The second time, the data
-folder is removed first. After the command that starts the portal, pages are requested as the TLS proxy would
-do, until they answer. After a restored backup, the portal is started again.
+The script follows each document twice, with SQLite and with PostgreSQL, in one clone. After the command that
+starts the portal, it requests pages as the TLS proxy does, until they answer. After a backup was restored, it
+starts the portal again.
 
-A command that fails ends the script. So does a block that has an example which the script can't fill in. The
-commands run literally, except for what the text marks as an example: see `Run.filled_in`. SKIPPED has the
-blocks that aren't run, with reasons. The script needs no rights of root.
+A command that fails ends the script. The commands run as they are written, except that `Run.filled_in`
+replaces examples. An unknown example also ends the script. SKIPPED has the blocks that aren't run, with
+reasons. The script doesn't need root.
 """
 
 import os
@@ -69,7 +69,7 @@ def main():
 
 
 def documents():
-    """Return {name of the document: the part of its text that is followed}."""
+    """Return {name of the document: the part of its text that has the commands}."""
     readme = (ROOT / "README.md").read_text("utf-8")
     install = readme[readme.index("## Run it for your library") :]
     return {
@@ -87,7 +87,7 @@ def blocks(text):
 
 
 def commands(block):
-    """Return the commands of a block. A command ends at the end of a line on which no quote is open."""
+    """Return the commands of a block. A command is as many lines as bash needs to parse it."""
     found, lines = [], []
     for line in block.splitlines():
         lines.append(line)
@@ -145,7 +145,7 @@ def has_postgres():
 
 
 class Run:
-    """A person who types the commands of one text into one terminal."""
+    """One terminal in which the commands of one text run, with one database."""
 
     def __init__(self, folder, database_url, settings):
         self.clone, self.backups = folder / "clone", folder / "backups"
@@ -161,7 +161,7 @@ class Run:
         if database_url:
             typed["DATABASE_URL"] = database_url
         self.environment = clean_environment() | typed
-        # The next command reads the variables that the one before has exported.
+        # Each command first reads the variables that the one before it exported.
         self.state.write_text("")
 
     def step(self, command):
@@ -324,7 +324,7 @@ def psql(statement):
 
 
 def clean_environment():
-    """Return the variables that a new terminal has, and those that pip and proxies need."""
+    """Return the variables that a new terminal has, and those that pip needs."""
     wanted = re.compile(r"PATH|HOME|USER|LANG|LC_\w+|TMPDIR|PIP_\w+|SSL_\w+|\w+_proxy|\w+_PROXY")
     return {name: value for name, value in os.environ.items() if wanted.fullmatch(name)}
 

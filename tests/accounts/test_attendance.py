@@ -95,7 +95,7 @@ def test_staff_of_the_covering_branch_see_the_branch_after_one_opening_day_witho
     assert covered(staff, "2026-11-30 17:00") == [hill.pk]
 
 
-def test_branch_without_anybody_so_far_is_covered_after_the_next_opening_day(hill, staff):
+def test_branch_where_nobody_has_ever_been_in_is_covered_after_the_next_opening_day(hill, staff):
     assert covered(staff, "2026-11-26 16:59") == []
     assert covered(staff, "2026-11-26 17:00") == [hill.pk]
 
@@ -146,7 +146,7 @@ def test_change_of_hours_and_closed_days_moves_the_start_of_covering(hill, hilda
     assert now_of(hill).unattended_from == chicago("2026-11-25 20:00")
 
 
-def test_branch_is_written_once_a_day(hilda, hill, django_assert_num_queries):
+def test_attendance_is_saved_once_a_day(hilda, hill, django_assert_num_queries):
     at = chicago("2026-11-25 08:00")
     record_attendance(User.objects.get(pk=hilda.pk), at=at)
     person = User.objects.get(pk=hilda.pk)
@@ -156,7 +156,7 @@ def test_branch_is_written_once_a_day(hilda, hill, django_assert_num_queries):
         record_attendance(person, at=at + datetime.timedelta(hours=9))
 
 
-def test_late_request_of_yesterday_does_not_move_the_day_back(hilda, hill):
+def test_late_request_of_yesterday_does_not_replace_todays_attendance(hilda, hill):
     stale = User.objects.get(pk=hilda.pk)
     assert stale.roles
     record_attendance(User.objects.get(pk=hilda.pk), at=chicago("2026-11-26 00:01"))
@@ -189,6 +189,6 @@ def test_pin_at_a_shared_computer_records_that_staff_are_in(client, hill, hilda,
     assert now_of(hill).last_seen_on == datetime.date(2026, 12, 10)
 
 
-def test_patron_who_signs_in_does_not_count(hill, patron):
+def test_patron_who_signs_in_is_not_counted_as_staff_who_are_in(hill, patron):
     record_attendance(patron, at=chicago("2026-12-10 12:00"))
     assert now_of(hill).last_seen_on is None

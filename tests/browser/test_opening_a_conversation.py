@@ -116,7 +116,7 @@ def test_writing_an_answer_does_not_move_the_page(conversation, staff, opened, s
 
 
 @SCREENS
-def test_mark_disappears_after_an_answer_and_returns_if_the_answer_is_taken_back(
+def test_needs_an_answer_disappears_after_an_answer_and_returns_if_it_is_taken_back(
     conversation, staff, opened, show, screen
 ):
     page = show(opened(screen), staff)

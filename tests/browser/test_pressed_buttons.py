@@ -194,7 +194,7 @@ def test_other_failures_are_shown_beside_the_button_that_was_pressed(conversatio
         page.unroute_all()
 
 
-def test_buttons_return_on_a_page_that_the_person_goes_back_to(session, phone):
+def test_buttons_work_again_on_a_page_that_the_person_goes_back_to(session, phone):
     page = phone()
     page.goto(f"/c/{code_for(session)}/")
     page.locator("#ask a.button").tap()
@@ -212,7 +212,7 @@ def test_buttons_return_on_a_page_that_the_person_goes_back_to(session, phone):
     ],
     ids=["new tab", "download"],
 )
-def test_button_that_leaves_the_page_open_returns_after_two_seconds(
+def test_button_that_leaves_the_page_open_works_again_after_two_seconds(
     change, headers, session, patron, phone, show
 ):
     page = show(phone(), patron)

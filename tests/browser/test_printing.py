@@ -85,7 +85,7 @@ def test_receipt_stays_one_page_if_it_grows_after_it_was_loaded(slip):
 @pytest.mark.parametrize(
     ("count", "reason"), [(1, ""), (14, REASON), (14, "W" * 400), (14, "這本書適合初學者。" * 30)]
 )
-def test_receipt_without_javascript_is_one_page_with_a_blank_rest(slip, count, reason):
+def test_receipt_without_javascript_is_one_page_of_at_most_twice_its_content(slip, count, reason):
     page = slip("receipt", count, reason=reason, javascript=False)
     content = content_height(page)
     [(width, height)] = printed_pages(page)

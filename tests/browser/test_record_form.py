@@ -261,7 +261,7 @@ def test_title_is_shown_while_the_question_is_typed_as_the_patron_will_see_it(
     expect(page.locator("[data-if=quiet]")).to_be_visible()
 
 
-def test_title_has_only_a_hint_without_javascript(branch, staff, opened, show):
+def test_record_form_without_javascript_explains_the_title_and_has_no_preview(branch, staff, opened, show):
     page = show(opened(DESK, javascript=False), staff)
     page.goto("/desk/record/")
     expect(page.locator("#title-preview")).to_be_hidden()

@@ -186,7 +186,7 @@ def test_promise_of_a_snoozed_conversation_moves_because_the_patron_reads_it(
     )
 
 
-def test_patron_sees_the_new_day_and_open_pages_notice(branch, patron, coordinator):
+def test_patron_sees_the_new_day_and_open_pages_are_updated(branch, patron, coordinator):
     conversation = ask(patron, branch, at=chicago("Tue 11:00"))
     queue = BranchQueue.objects.get(branch=branch).version
     assert status_sentences(conversation, NOW)[1] == "You can expect an answer by tomorrow."

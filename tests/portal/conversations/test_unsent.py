@@ -605,7 +605,7 @@ def test_button_about_a_visit_opened_by_code_is_not_saved(by_code, staff):
 
 
 @pytest.mark.parametrize("named", ["", "nonsense", "00000000-0000-4000-8000-000000000000"])
-def test_button_about_nothing_leads_to_the_sign_in_page(world, named):
+def test_button_about_an_unknown_object_leads_to_the_sign_in_page(world, named):
     address = reverse("save_item", args=[world.recommendation.item.public_id])
     assert asks_to_sign_in(post(Client(), address, {"recommendation": named}))
     assert not RefusedPost.objects.exists()

@@ -64,7 +64,7 @@ def test_items_of_both_corrections_are_combined(mine, theirs, result, clash):
     assert combined(rows(A, B), rows(*mine), rows(*theirs)) == (result, clash)
 
 
-def test_item_that_was_typed_by_hand_stays():
+def test_item_that_was_typed_by_hand_stays_when_corrections_are_combined():
     typed = [{"title": "By hand", "kind": "web_page"}]
     fields, both = combine({"items": []}, {"items": typed}, {"items": rows(A)})
     assert (fields["items"], both) == (typed + rows(A), [])

@@ -162,7 +162,7 @@ def test_errors_keep_what_was_typed_and_save_nothing(desk, visit):
     assert HelpSession.objects.get().question == "Old question"
 
 
-def test_secret_number_must_be_saved_twice(desk, visit):
+def test_correction_with_a_secret_number_warns_before_it_is_saved(desk, visit):
     answer = correct(desk, visit, summary="Her number is 219-09-9999")
     assert answer.status_code == 422
     assert 'name="warned"' in answer.content.decode()
@@ -181,7 +181,7 @@ def test_session_cannot_move_to_a_branch_where_the_staff_member_does_not_work(de
     assert set(answer.context["form"].errors) == {"branch"}
 
 
-def test_childs_visit_keeps_the_way_in_which_it_was_recorded(desk, visit, library):
+def test_corrected_visit_of_a_child_keeps_what_the_library_chose_when_it_was_recorded(desk, visit, library):
     HelpSession.objects.update(with_child="own")
     library.children = "paper"
     library.save()
@@ -242,7 +242,7 @@ def test_first_item_cannot_move_up(desk, visit):
 # Two staff members at once.
 
 
-def test_later_of_two_corrections_reads_what_changed_and_keeps_both(
+def test_later_of_two_corrections_is_combined_with_the_earlier_one(
     desk, visit, branch, coordinator, sign_in, item
 ):
     recommend_in(visit, reason="first reason")
@@ -282,7 +282,7 @@ def test_correction_of_a_logged_contact_has_no_hint_that_the_patron_reads_it(des
 
 
 @pytest.mark.parametrize("was", ["", "{", "[]", '{"items": 3}', '{"items": [3], "question": 4}', "null"])
-def test_broken_hidden_fields_lose_nothing(desk, visit, coordinator, sign_in, was):
+def test_typed_correction_is_not_lost_if_the_hidden_fields_are_broken(desk, visit, coordinator, sign_in, was):
     mine = filled_in(desk.get(url(visit)), question="My question")
     correct(sign_in(Client(), coordinator), visit, summary="Their summary")
     answer = desk.post(url(visit), {**mine, "was": was})

@@ -120,7 +120,9 @@ def test_covering_begins_when_the_opening_day_is_over(desk, conversation, hill, 
     assert desk.get(address(conversation)).status_code == (200 if when < datetime.timedelta() else 404)
 
 
-def test_staff_of_other_branches_and_patrons_see_nothing_of_it(conversation, sign_in, patron, library):
+def test_only_the_covering_branch_opens_conversations_of_an_unattended_branch(
+    conversation, sign_in, patron, library
+):
     outsider = StaffFactory(branch=BranchFactory())
     stranger = UserFactory()
     assert sign_in(Client(), outsider).get(address(conversation)).status_code == 404

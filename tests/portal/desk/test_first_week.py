@@ -39,7 +39,7 @@ def done():
     return [step.name for step in steps(Library.current()) if step.done]
 
 
-def test_no_step_of_a_new_library_is_done(coordinator, library):
+def test_no_step_of_the_first_week_is_done_in_a_new_library(coordinator, library):
     assert [step.name for step in steps(library)] == [
         "hours",
         "closed-days",
@@ -53,7 +53,7 @@ def test_no_step_of_a_new_library_is_done(coordinator, library):
     assert done() == []
 
 
-def test_hours_are_done_when_the_hours_of_every_branch_in_use_are_saved(coordinator, branch):
+def test_step_hours_is_done_when_the_hours_of_every_branch_in_use_are_saved(coordinator, branch):
     hill = BranchFactory(name="Hill")
     BranchFactory(name="Closed long ago", closed_at=timezone.now())
     actions.change_hours(branch, week=WEEK, by=coordinator, at=timezone.now())
@@ -63,7 +63,7 @@ def test_hours_are_done_when_the_hours_of_every_branch_in_use_are_saved(coordina
     assert done() == ["hours"]
 
 
-def test_closed_days_are_done_when_a_coming_day_is_added(coordinator, branch, library):
+def test_step_closed_days_is_done_when_a_coming_day_is_added(coordinator, branch, library):
     today = library.today()
     actions.add_closed_day(
         branch, day=today.replace(year=today.year - 1, day=1), reason="", by=coordinator, at=timezone.now()
@@ -73,12 +73,12 @@ def test_closed_days_are_done_when_a_coming_day_is_added(coordinator, branch, li
     assert done() == ["closed-days"]
 
 
-def test_colleague_is_done_when_somebody_is_invited(coordinator, branch):
+def test_step_colleague_is_done_when_somebody_is_invited(coordinator, branch):
     InvitationFactory(branch=branch)
     assert done() == ["colleague"]
 
 
-def test_colleague_is_done_when_a_second_person_works_here(coordinator, branch):
+def test_step_colleague_is_done_when_a_second_person_works_here(coordinator, branch):
     gone = StaffFactory(branch=branch)
     gone.is_active = False
     gone.save()
@@ -87,7 +87,7 @@ def test_colleague_is_done_when_a_second_person_works_here(coordinator, branch):
     assert done() == ["colleague"]
 
 
-def test_logo_catalog_templates_and_backup_are_done_when_there_is_one(coordinator, library, tmp_path):
+def test_steps_logo_catalog_templates_and_backup_are_done_when_there_is_one(coordinator, library, tmp_path):
     library.logo = "logo/some.png"
     library.save()
     assert done() == ["logo"]
@@ -101,7 +101,7 @@ def test_logo_catalog_templates_and_backup_are_done_when_there_is_one(coordinato
     assert done() == ["logo", "catalog", "templates", "backup"]
 
 
-def test_email_is_done_when_an_email_was_delivered(coordinator):
+def test_step_email_is_done_when_an_email_was_delivered(coordinator):
     write(kind="account", to="rosa@example.org", at=timezone.now(), language="en", subject="Code", text="1")
     assert done() == []
     mark_delivered(take_next(at=timezone.now()), at=timezone.now())
@@ -117,7 +117,7 @@ def test_list_shows_what_is_done_and_every_step_leads_to_a_page(desk, branch, co
     assert [desk.get(url).status_code for url in urls] == [200] * 8
 
 
-def test_list_costs_the_same_queries_with_one_branch_and_with_thirty(desk, branch, django_assert_num_queries):
+def test_list_runs_the_same_number_of_queries_for_1_and_30_branches(desk, branch, django_assert_num_queries):
     desk.get(reverse("first_week"))
     with django_assert_num_queries(12):
         desk.get(reverse("first_week"))
@@ -144,7 +144,7 @@ class TestEmail:
         email = Notification.objects.get()
         assert (email.kind, email.to_address, email.recipient) == (TEST_EMAIL, coordinator.email, coordinator)
 
-    def test_page_shows_what_became_of_the_email(self, desk, coordinator):
+    def test_page_shows_whether_the_email_was_delivered(self, desk, coordinator):
         url = reverse("first_week_email")
         desk.post(url)
         assert "is waiting to be sent" in desk.get(url).content.decode()

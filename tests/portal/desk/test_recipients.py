@@ -377,7 +377,7 @@ def test_emails_to_one_address_are_limited_and_the_form_is_kept(desk, typed, set
 # Quiet visits, children and contacts
 
 
-def test_quiet_visit_is_recorded_for_nobody(desk, patron, typed):
+def test_quiet_visit_cannot_be_recorded_for_a_patron(desk, patron, typed):
     assert "Okafor" not in shown(look_up(desk, "sam@example.org", quiet="on"))
     answer = desk.post(RECORD, typed(quiet="on", **agreed(desk, "sam@example.org")))
     assert errors(answer)["for_whom"] == "A quiet session has no name. Leave this field empty."

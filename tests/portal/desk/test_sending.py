@@ -179,7 +179,7 @@ def test_answer_that_would_take_a_taken_conversation_is_not_sent(desk, conversat
     assert (row.assignee, row.messages.count()) == (jun, 2)
 
 
-def test_button_pressed_before_a_warning_counts_after_send_anyway(desk, conversation, patron):
+def test_send_anyway_does_what_the_button_before_the_warning_says(desk, conversation, patron):
     posted = fields(conversation, "send_close")
     MessageFactory(conversation=conversation, body="Found it!", sent_at=NOON)
     page = desk.post(address(conversation, "reply/"), posted)
@@ -190,7 +190,7 @@ def test_button_pressed_before_a_warning_counts_after_send_anyway(desk, conversa
 
 
 @pytest.mark.parametrize("how", ["discard_now", "<script>", ""])
-def test_made_up_button_only_sends(desk, conversation, how):
+def test_unknown_button_only_sends(desk, conversation, how):
     desk.post(address(conversation, "reply/"), fields(conversation, "send_anyway", how=how))
     assert now_of(conversation).status == "waiting_for_patron"
 
@@ -310,7 +310,7 @@ def asks(page):
     return 'id="count-question"' in page.content.decode()
 
 
-def test_page_asks_after_closing_and_counts_with_one_tap(desk, conversation):
+def test_page_asks_about_a_contact_after_closing_and_counts_it_with_one_tap(desk, conversation):
     assert not asks(desk.get(address(conversation)))
     page = desk.post(address(conversation, "close/"), follow=True)
     assert asks(page)
@@ -322,7 +322,7 @@ def test_page_asks_after_closing_and_counts_with_one_tap(desk, conversation):
     assert HelpSession.objects.count() == 2
 
 
-def test_page_never_asks_again_after_a_no(desk, conversation):
+def test_page_never_asks_again_about_a_contact_after_staff_said_no(desk, conversation):
     desk.post(address(conversation, "reply/"), fields(conversation, "send_close"))
     assert asks(desk.get(address(conversation)))
     page = desk.post(address(conversation, "reply/"), {"action": "count_no", "body": ""}, follow=True)
@@ -335,7 +335,7 @@ def test_page_never_asks_again_after_a_no(desk, conversation):
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
-def test_answering_the_question_keeps_what_is_typed(desk, conversation, headers):
+def test_saying_whether_it_was_a_contact_keeps_the_typed_answer(desk, conversation, headers):
     desk.post(address(conversation, "close/"))
     page = desk.post(
         address(conversation, "reply/"), fields(conversation, "count", body="Half a sent"), headers=headers
@@ -347,7 +347,7 @@ def test_answering_the_question_keeps_what_is_typed(desk, conversation, headers)
     assert not asks(page)
 
 
-def test_colleague_elsewhere_cannot_answer_the_question(desk, staff, patron):
+def test_staff_of_another_branch_cannot_say_whether_it_was_a_contact(desk, staff, patron):
     elsewhere = ask(StaffFactory(), BranchFactory(), patron, status="closed", count_question="asked")
     for action in ("count", "count_no"):
         assert desk.post(address(elsewhere, "reply/"), {"action": action}).status_code == 404
