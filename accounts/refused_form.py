@@ -135,7 +135,7 @@ def may_wait(request, person, fields):
     """
     if person:
         return True
-    if sum(len(value) for values in fields.values() for value in values) > MAX_UNSENT_CHARACTERS:
+    if sum(len(text) for name, values in fields.items() for text in [name, *values]) > MAX_UNSENT_CHARACTERS:
         return False
     if hasattr(_view(request), "opens"):
         row = object_of(request)
