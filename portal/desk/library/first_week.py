@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -79,7 +78,7 @@ def steps(library):
             _("Email"),
             _("Send yourself a test email."),
             reverse("first_week_email"),
-            Notification.objects.filter(state=Notification.State.DELIVERED).exists(),
+            _email_works(),
         ),
         Step(
             "backup",
@@ -98,8 +97,19 @@ def _branches_with_saved_hours():
 
 
 def _somebody_else_is_invited():
-    active = StaffRole.objects.filter(Q(user__is_active=True)).values("user").distinct()
+    active = StaffRole.objects.filter(user__is_active=True).values("user").distinct()
     return active.count() > 1 or Invitation.objects.exists()
+
+
+def _email_works():
+    """Return whether an email was delivered after the last test email that failed."""
+    delivered = Notification.objects.filter(state=Notification.State.DELIVERED)
+    failed = (
+        Notification.objects.filter(kind=TEST_EMAIL).exclude(last_error="").order_by("-created_at").first()
+    )
+    if failed:
+        delivered = delivered.filter(delivered_at__gt=failed.created_at)
+    return delivered.exists()
 
 
 def latest_test_email(person):

@@ -108,6 +108,18 @@ def test_step_email_is_done_when_an_email_was_delivered(coordinator):
     assert done() == ["email"]
 
 
+def test_email_is_not_done_while_the_last_test_email_fails(desk):
+    write(kind="account", to="rosa@example.org", at=timezone.now(), language="en", subject="Code", text="1")
+    mark_delivered(take_next(at=timezone.now()), at=timezone.now())
+    desk.post(reverse("first_week_email"))
+    assert done() == ["email"]
+    mark_failed(take_next(at=timezone.now()), at=timezone.now(), error="535 wrong password")
+    assert done() == []
+    Notification.objects.update(due_at=timezone.now())
+    mark_delivered(take_next(at=timezone.now()), at=timezone.now())
+    assert done() == ["email"]
+
+
 def test_list_shows_what_is_done_and_every_step_leads_to_a_page(desk, branch, coordinator):
     ItemFactory()
     page = desk.get(reverse("first_week")).content.decode()
@@ -119,10 +131,10 @@ def test_list_shows_what_is_done_and_every_step_leads_to_a_page(desk, branch, co
 
 def test_list_runs_the_same_number_of_queries_for_1_and_30_branches(desk, branch, django_assert_num_queries):
     desk.get(reverse("first_week"))
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         desk.get(reverse("first_week"))
     BranchFactory.create_batch(30)
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         desk.get(reverse("first_week"))
 
 
@@ -136,6 +148,13 @@ def test_only_coordinators_see_the_link_until_they_hide_the_list(desk, client, s
     assert link in desk.get(reverse("desk")).content.decode()
     client.logout()
     assert link not in sign_in(client, staff).get(reverse("desk")).content.decode()
+
+
+def test_settings_say_that_there_is_a_list_and_not_that_steps_are_left(desk):
+    page = desk.get(reverse("settings")).content.decode()
+    assert "Your first week: see the steps of setting up the portal" in page
+    desk.post(reverse("hide_first_week"))
+    assert "Your first week" not in desk.get(reverse("settings")).content.decode()
 
 
 class TestEmail:
@@ -163,6 +182,7 @@ class TestEmail:
         page = desk.get(reverse("first_week_email")).content.decode()
         assert "The email was not sent." in page
         assert "550 no such user" in page
+        assert "EMAIL_USE_TLS" in page
 
     def test_poll_is_answered_only_when_the_state_has_changed(self, desk):
         url = reverse("first_week_email")
