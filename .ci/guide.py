@@ -43,6 +43,7 @@ SETTINGS = {
 SKIPPED = {
     ".venv/bin/python manage.py ils_check": "it needs a library system",
     ".venv/bin/python manage.py sso_check": "it needs a provider of single sign-on",
+    "systemd-run": "systemd needs root",
     "[Unit]": "systemd needs root",
     "map $request_uri": "nginx needs root and a certificate",
     "journalctl": "it needs systemd and the portal's unit",
