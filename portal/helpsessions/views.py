@@ -159,7 +159,7 @@ def _page(request, public_id, *, partial="", marked_at=None, undone=0):
         "undone": undone,
         "help_session": session,
         "recommendations": recommendations,
-        "removed": removed_panels(given),
+        "removed_items": removed_panels(given),
         "conversations": [
             conversation for conversation in conversations if conversation.merged_into_id is None
         ],

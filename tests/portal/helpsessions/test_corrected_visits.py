@@ -66,6 +66,15 @@ def test_verdict_on_a_removed_item_stays_until_its_patron_hides_it(theirs, visit
     assert "Removed from this visit" in text(theirs.post(f"{address}?undo=1", follow=True))
 
 
+def test_items_that_stay_in_a_corrected_visit_are_not_shown_as_removed_from_the_list(theirs, visit):
+    staying, _ = recommend_in(visit), recommend_in(visit, verdict="helped", decided_at=NOW)
+    change(visit, items=chosen(visit)[:1])
+    page = text(theirs.get(visit.get_absolute_url()))
+    assert "Removed from this visit" in page
+    assert f"Save {staying[0].item.title}" in page
+    assert "Removed from your list" not in page
+
+
 def test_only_the_patron_of_the_visit_hides_a_removed_item(visit, sign_in, library):
     [given] = recommend_in(visit, verdict="helped", decided_at=NOW)
     change(visit, items=[])
