@@ -8,6 +8,8 @@ from recommendations.models import Recommendation
 from recommendations.verdicts import NEEDS_FOLLOW_UP, choices_for, label_for, reasons_for
 
 Verdict = Recommendation.Verdict
+# A visit has the button "All of these helped" if at least this many of its items have no verdict.
+ALL_HELPED_FROM = 2
 
 
 def recommendation_panels(
@@ -46,6 +48,14 @@ def recommendation_panels(
         recommendation.may_save = may_save
         recommendation.saved_as = saved.get(recommendation.item_id)
     return recommendations
+
+
+def count_at_once(undecided):
+    """Return how many items the button "All of these helped" marks, or 0 if there is no such button.
+
+    `undecided` is the number of items that the patron is asked about and that have no verdict.
+    """
+    return undecided if undecided >= ALL_HELPED_FROM else 0
 
 
 def removed_panels(recommendations):

@@ -25,10 +25,7 @@ from recommendations.models import Recommendation, each_once
 from . import actions
 from .forms import OutcomeForm
 from .models import HelpSession
-from .recommendation_panels import recommendation_panels, removed_panels
-
-# The page has a button "all helped" if at least this many items have no verdict.
-ALL_HELPED_FROM = 2
+from .recommendation_panels import count_at_once, recommendation_panels, removed_panels
 
 
 @require_safe
@@ -150,7 +147,6 @@ def _page(request, public_id, *, partial="", marked_at=None, undone=0):
         },
         quiet=session.quiet,
     )
-    undecided = sum(r.starred and not r.verdict for r in recommendations)
     context = {
         "marked": sum(
             r.verdict == Recommendation.Verdict.HELPED and r.decided_at == marked_at for r in recommendations
@@ -163,7 +159,7 @@ def _page(request, public_id, *, partial="", marked_at=None, undone=0):
         "conversations": [
             conversation for conversation in conversations if conversation.merged_into_id is None
         ],
-        "all_at_once": undecided if undecided >= ALL_HELPED_FROM else 0,
+        "all_at_once": count_at_once(sum(r.starred and not r.verdict for r in recommendations)),
         "found_choices": HelpSession.Found.choices,
         "satisfaction_choices": HelpSession.Satisfaction.choices,
         "mine": request.viewer.person is not None

@@ -14,7 +14,7 @@ from portal.conversations import actions, verdicts
 from portal.conversations.forms import VerdictForm
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
-from portal.helpsessions.recommendation_panels import recommendation_panels
+from portal.helpsessions.recommendation_panels import count_at_once, recommendation_panels
 from portal.htmx import announce, back_to
 from recommendations.models import Recommendation
 
@@ -59,7 +59,12 @@ def verdict(request, public_id):
     card = _card(request, recommendation, back)
     # After clearing, the message about it must stay, so no next question replaces it.
     is_next = shown_at != back and recommendation.verdict
-    context = {"next_question": shown_at if is_next else "", "cleared": not recommendation.verdict, **card}
+    context = {
+        "next_question": shown_at if is_next else "",
+        "cleared": not recommendation.verdict,
+        **card,
+        **_all_at_once(card["help_session"], back),
+    }
     response = render(request, "conversations/item.html", context)
     return announce(response, _announcement(recommendation, form.cleaned_data["why"]))
 
@@ -91,7 +96,17 @@ def _card(request, recommendation, back):
     [recommendation] = recommendation_panels(
         [recommendation], request.viewer, {recommendation.pk: conversation}, quiet=quiet, may_save=not compact
     )
-    return {"recommendation": recommendation, "back": back, "compact": compact}
+    return {"recommendation": recommendation, "help_session": session, "back": back, "compact": compact}
+
+
+def _all_at_once(session, back):
+    """Return the context of the button "All of these helped", if `back` is the page of the visit."""
+    if session is None or session.quiet or back != session.get_absolute_url():
+        return {}
+    here = Recommendation.objects.filter(
+        sessionrecommendation__help_session=session, sessionrecommendation__removed_at=None
+    )
+    return {"changes_count": True, "all_at_once": count_at_once(here.undecided().count())}
 
 
 def _page_of(recommendation, viewer):

@@ -154,6 +154,24 @@ def test_all_helped_button_marks_every_undecided_starred_item_as_helpful(me, ses
     assert "Answer saved for 2 items." in text(response)
 
 
+def test_verdict_on_the_visit_page_also_updates_how_many_items_all_helped_marks(me, session):
+    first, second, _ = recommend_in(session, 3)
+    assert "All of these helped (3 items)" in text(me.get(session.get_absolute_url()))
+
+    def give(recommendation, verdict):
+        data = {"verdict": verdict, "back": session.get_absolute_url()}
+        return me.post(reverse("verdict", args=[recommendation.public_id]), data, **HTMX)
+
+    response = give(first, "partly")
+    assert "All of these helped (2 items)" in part(response, "all-at-once")
+    assert "All of these helped" not in part(give(second, "helped"), "all-at-once")
+    assert "All of these helped (2 items)" in part(give(second, ""), "all-at-once")
+    on_another_page = me.post(
+        reverse("verdict", args=[second.public_id]), {"verdict": "helped", "back": "/"}, **HTMX
+    )
+    assert 'id="all-at-once"' not in on_another_page.content.decode()
+
+
 def marked_at(response):
     return re.search(r'name="marked" value="([^"]+)"', response.content.decode())[1]
 
