@@ -1,8 +1,8 @@
 // Saves drafts on the server, for each <form data-draft="/url/"> with the hidden inputs client_token and sequence. The
 // sequence is the number of the last saved draft, or 0. A draft is saved after a pause, and when the person leaves the
 // field or the page. The server refuses a number that is not the highest, so an old tab never replaces newer text.
-// In the form, [data-draft-state data-kept= data-failed=] says whether the draft is saved, and [data-draft-newer] that
-// there is newer text. With data-draft-local (only on a patron's own device), the browser stores a copy while the
+// In the form, [data-draft-state data-kept= data-failed= data-refused=] says whether the draft is saved, and
+// [data-draft-newer] that there is newer text. With data-draft-local (only on a patron's own device), the browser stores a copy while the
 // server can't be reached.
 (() => {
   const PAUSE = 1500, RETRY = 15000;  // milliseconds
@@ -19,10 +19,10 @@
   };
   const say = (form, what) => {
     const line = form.querySelector("[data-draft-state]");
-    if (line && what) line.textContent = line.dataset[what] || "";
+    if (line && what) line.textContent = line.dataset[what] ?? line.dataset.failed ?? "";
     if (line) line.style.visibility = what ? "" : "hidden";  // the line keeps its space, so nothing moves while the person types
     const notice = document.getElementById("signed-out");
-    if (notice && what) notice.hidden = what !== "failed";
+    if (notice && what) notice.hidden = what === "kept";
   };
 
   // The copy in the browser. Some browsers store nothing, as in a private window, and that is fine. If several people
@@ -110,7 +110,7 @@
       }
     } else {
       keepCopy(form);
-      say(form, "failed");
+      say(form, status === 401 ? "refused" : "failed");
       return soon(form, RETRY);
     }
     if (String(fieldsOf(form)) !== draft.saved && !draft.stopped) soon(form);

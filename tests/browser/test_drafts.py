@@ -64,11 +64,10 @@ def wait_until_saved(page):
     )
 
 
-def wait_until_not_saved(page):
+def wait_until_not_saved(page, why="data-failed"):
     pause(page)
-    expect(page.locator("[data-draft-state]")).to_have_text(
-        page.locator("[data-draft-state]").get_attribute("data-failed")
-    )
+    line = page.locator("[data-draft-state]")
+    expect(line).to_have_text(line.get_attribute(why))
 
 
 def wait_until(holds):
@@ -99,6 +98,13 @@ def test_text_typed_on_one_phone_appears_on_a_second_phone(phone, show, patron, 
     expect(latest(other)).to_have_text("Is it on Thursday?")
     expect(other.locator("#id_body")).to_have_value("")
     assert not Draft.objects.exists()
+
+
+def test_draft_line_says_that_the_person_is_signed_out(phone, show, patron, conversation):
+    page = opened_conversation(show, phone(), conversation, patron)
+    page.context.clear_cookies(name="sessionid")
+    write(page, "Is it on Thurs")
+    wait_until_not_saved(page, "data-refused")
 
 
 def test_leaving_the_page_while_typing_keeps_the_text(phone, show, patron, conversation):
@@ -221,7 +227,7 @@ def test_other_tab_stores_no_draft_after_the_person_has_signed_out(phone, show, 
     account.locator("#sign-out").tap()
     account.wait_for_url("**/signed-out/")
     write(page, "Is it on Thurs")
-    wait_until_not_saved(page)
+    wait_until_not_saved(page, "data-refused")
     page.evaluate("dispatchEvent(new Event('pagehide'))")
     assert page.evaluate(STORED_DRAFTS) == []
     # The text is still in the field.
