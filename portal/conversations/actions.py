@@ -87,7 +87,7 @@ def ask(
     """
     if recommendation is not None:
         if (conversation := conversation_of(recommendation)) is not None:
-            answer_effects.lock_who_gets_it_back(conversation)
+            answer_effects.lock_comes_back_to(conversation)
         recommendation = lock_owned(recommendation)
         conversation = conversation_of(recommendation)
         help_session = conversation.help_session if conversation else session_of(recommendation)
@@ -146,8 +146,8 @@ def reply(
     The patron can't see an answer until Message.UNDO_WINDOW is over. `then` is a Message.Then. It says what
     happens to the conversation after an answer, and is ignored for messages by the patron.
 
-    An answer can also take the conversation (`take`), and count it as a contact. `contact` has the arguments
-    for helpsessions.actions.record, or is None. Taking back the answer undoes both.
+    If `take` is true, the answer also takes the conversation. If `contact` is not None, the answer counts it
+    as a contact, and `contact` has further arguments for helpsessions.actions.record.
 
     If a message with this `client_token` exists, return that message and change nothing, even if its text is
     different.
@@ -162,7 +162,7 @@ def reply(
     if side == STAFF:
         lock_roles(by)
     else:
-        gets_it_back = answer_effects.lock_who_gets_it_back(conversation)
+        comes_back_to = answer_effects.lock_comes_back_to(conversation)
     conversation = lock_conversation(conversation, at)
     newer = _new_messages(
         conversation=conversation.pk, client_token=client_token, seen=MAX_KEY if seen is None else seen
@@ -190,7 +190,7 @@ def reply(
     if conversation.status == Status.CLOSED and message.then != Then.CLOSE and _has_messages(conversation):
         add_reopened_event(conversation, message, by)
     if side == PATRON:
-        answer_effects.return_to_writer(conversation, gets_it_back, at=message.sent_at)
+        answer_effects.return_to_writer(conversation, comes_back_to, at=message.sent_at)
         _enter_patrons_message(conversation, message)
     else:
         if take:
@@ -289,9 +289,9 @@ def _question_type(conversation):
 def take_back(message, *, by, at, typed=None):
     """Delete an answer that the patron hasn't seen, and save its text and files as a draft of its writer.
 
-    This also undoes what the answer did besides: it closed, took or counted the conversation. `typed` is
-    {name: value} for the composer's other fields. The draft saves these values too. Raises TooLate if the
-    undo window is over or if `by` didn't write the answer.
+    If the answer also closed, took or counted the conversation, this is undone too. `typed` is {name: value}
+    for the composer's other fields. The draft saves these values too. Raises TooLate if the undo window is
+    over or if `by` didn't write the answer.
     """
     conversation = lock_conversation(message.conversation, at)
     at = conversation.changed_at

@@ -1,16 +1,14 @@
-"""What an answer does besides its text: it takes the conversation, counts it, or gets it back later.
+"""What an answer can also do: take the conversation, count it, and make it come back to the writer later.
 
-Each effect is a DeskEvent that names the answer. If the answer is taken back, its effects are undone. All
-functions need the conversation's lock, and leave the saving to the caller.
+Each effect is a DeskEvent that names the answer. If the answer is taken back, its effects are undone. Except
+for `lock_comes_back_to`, the functions need the conversation's lock. The caller saves the conversation.
 """
 
 from accounts.staff_actions import lock_if_staff
 from portal.helpsessions import actions as helpsessions
 
-from .desk_actions import ASSIGNMENTS, Kind, is_away
+from .desk_actions import CHANGES_OF_ASSIGNEE, Kind, is_away, is_last_change
 from .models import Conversation, DeskEvent, Message, Side
-
-CHANGES_OF_ASSIGNEE = ASSIGNMENTS | {Kind.RETURNED, Kind.RELEASED, Kind.TRANSFERRED}
 
 
 def take_with(message):
@@ -23,7 +21,7 @@ def take_with(message):
 def count_with(message, contact):
     """Count the conversation as a contact, unless it is counted already.
 
-    `contact` has the arguments for helpsessions.actions.record.
+    `contact` has further arguments for helpsessions.actions.record.
     """
     conversation, by, at = message.conversation, message.author, message.sent_at
     if conversation.logged_as_id is None:
@@ -34,13 +32,13 @@ def count_with(message, contact):
 
 
 def ask_to_count(conversation):
-    """Make the desk ask whether the closed conversation counts as a contact. It is asked only once."""
+    """Make the desk ask whether the closed conversation counts as a contact. The desk asks only once."""
     if conversation.logged_as_id is None and not conversation.count_question:
         conversation.count_question = Conversation.CountQuestion.ASKED
 
 
-def lock_who_gets_it_back(conversation):
-    """Lock the roles of the person to whom the conversation comes back, and return their primary key.
+def lock_comes_back_to(conversation):
+    """Lock the roles of the person in `comes_back_to`, and return the person's primary key.
 
     Return None if the conversation comes back to its branch, or if the person is no longer staff. Call this
     before the conversation is locked, because actions of staff lock their roles first.
@@ -52,10 +50,10 @@ def lock_who_gets_it_back(conversation):
 
 
 def return_to_writer(conversation, person, *, at):
-    """Assign the conversation to the person to whom it comes back, if nobody is assigned.
+    """Assign the conversation to the person in `comes_back_to`, unless it has an assignee.
 
-    The patron has just written. `person` is the result of `lock_who_gets_it_back`. If the person is away
-    today, the conversation comes back to its branch.
+    Call this when the patron has written. `person` is the result of `lock_comes_back_to`. If the person is
+    away today, the conversation comes back to its branch.
     """
     if person is None or person != conversation.comes_back_to_id or conversation.assignee_id is not None:
         return
@@ -70,14 +68,14 @@ def return_to_writer(conversation, person, *, at):
 
 
 def undo_effects(message, *, at):
-    """Undo what the answer did to the conversation, before the answer is deleted.
+    """Undo what the answer did to the conversation. Call this before the answer is deleted.
 
-    The assignee stays if a colleague has changed it since.
+    If a colleague has changed the assignee since, the assignee stays.
     """
     conversation = message.conversation
     events = list(DeskEvent.objects.filter(message=message).select_related("was").order_by("pk"))
     changes = [event for event in events if event.kind in CHANGES_OF_ASSIGNEE]
-    if changes and _is_last_change(conversation, changes[-1]):
+    if changes and is_last_change(conversation, changes[-1]):
         was = changes[-1].was
         was = was if was is not None and was.is_staff else None
         conversation.assignee = was
@@ -89,12 +87,8 @@ def undo_effects(message, *, at):
         conversation.logged_as = None
 
 
-def _is_last_change(conversation, event):
-    later = conversation.desk_events.filter(kind__in=CHANGES_OF_ASSIGNEE, at__gt=event.at)
-    return conversation.assignee_id == event.to_id and not later.exists()
-
-
 def _assigned_at(conversation, person, before):
+    """Return when the person was last assigned before the time `before`."""
     earlier = conversation.desk_events.filter(to=person, at__lt=before).order_by("at", "pk").last()
     return earlier.at if earlier else before
 

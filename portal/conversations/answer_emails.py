@@ -88,7 +88,7 @@ def withdraw_announcements_to(person, conversations):
 def delete_announcements(conversations):
     """Delete all emails about answers in these conversations, except those that a worker is sending now.
 
-    Call this if the conversations must no longer be linked to a name or an address.
+    Call this when the conversations must no longer be linked to a name or an address.
     """
     mail_ids = Message.objects.filter(conversation__in=conversations).exclude(mail_id="")
     own_and_shared = [

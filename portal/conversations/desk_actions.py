@@ -25,6 +25,7 @@ Kind, Status = DeskEvent.Kind, Conversation.Status
 
 UNDO_WITHIN = datetime.timedelta(minutes=10)
 ASSIGNMENTS = {Kind.TAKEN, Kind.ASSIGNED, Kind.UNASSIGNED}
+CHANGES_OF_ASSIGNEE = ASSIGNMENTS | {Kind.RETURNED, Kind.RELEASED, Kind.TRANSFERRED}
 TURNS = {Kind.SNOOZED, Kind.WOKEN, Kind.CLOSED}
 
 
@@ -158,7 +159,7 @@ def undo(conversation, *, done_at, by, at):
     delete the event of the action.
     """
     conversation = lock_conversation(conversation, at)
-    # What an answer did is undone by taking back the answer.
+    # An event of an answer is undone when the answer is taken back.
     done = conversation.desk_events.filter(by=by, at=done_at, message=None).order_by("pk").last()
     closing = _closings(conversation, by, done_at).first()
     if at - done_at > UNDO_WITHIN or (done is None and closing is None):
@@ -176,10 +177,7 @@ def undo(conversation, *, done_at, by, at):
 
 
 def _undo_assignment(conversation, done, *, by):
-    later = conversation.desk_events.filter(
-        kind__in=ASSIGNMENTS | {Kind.RETURNED, Kind.RELEASED, Kind.TRANSFERRED}, at__gt=done.at
-    )
-    if conversation.assignee_id != done.to_id or later.exists():
+    if not is_last_change(conversation, done):
         raise CannotUndo
     to = done.was if done.was and done.was.is_staff else None
     return change_assignee(conversation, Kind.ASSIGNED if to else Kind.UNASSIGNED, to=to, by=by)
@@ -301,6 +299,12 @@ def require_free(conversation, person, at):
 
 def is_away(person, at):
     return Absence.objects.on(Library.current().today(at)).filter(person=person).exists()
+
+
+def is_last_change(conversation, event):
+    """Return whether the conversation still has the assignee that it got with this DeskEvent."""
+    later = conversation.desk_events.filter(kind__in=CHANGES_OF_ASSIGNEE, at__gt=event.at)
+    return conversation.assignee_id == event.to_id and not later.exists()
 
 
 def change_assignee(conversation, kind, *, to, by):

@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from django.db import connection
 from django.db.models.expressions import RawSQL
 
+from .draft_answers import CONVERSATIONS_WITH_DRAFT, SUM_OF_DRAFTS
 from .models import BranchQueue, Conversation, ConversationWords
-from .unfinished_answers import CONVERSATIONS_WITH_ONE, DRAFTS_SUM
 
 # Counting a list stops at 100, because the tabs of the queue show every number above 99 as "99+".
 COUNTED = 100
@@ -41,9 +41,9 @@ class Desk:
 class Filters:
     """The filters of a list.
 
-    `words` is a result of search.look_up. If `drafts_of` is set, the list has only conversations in which
-    this person has an unfinished answer. It is the person's primary key. If `listed_after` is set, the list
-    leaves out all conversations that came into it at that time or earlier.
+    `words` is a result of search.look_up. `drafts_of` is the primary key of a person. If it is set, the list
+    has only conversations with a draft answer of this person. If `listed_after` is set, the list leaves out
+    all conversations that came into it at that time or earlier.
     """
 
     branch: int | None = None
@@ -147,7 +147,7 @@ def in_list(rows, desk, desk_list, filters, *, at, size, beyond=None, values=())
     """Return the next rows of the list after the position `beyond`, at most `size`. They are not sorted.
 
     `beyond` is a Place. If it is None, return the first rows of the list. The argument `rows` is the query
-    that compiled() has returned, and `values` are the parameters of its columns.
+    that compiled() has returned. `values` are the parameters of its columns.
     """
     compiler, sql = rows
     keys, params = _page(desk, desk_list, filters, at=at, size=size, beyond=beyond, backwards=False)
@@ -239,11 +239,11 @@ def _exactly(desk, desk_list, filters, at):
 
 
 def state_of_queues(branches, *, person, at):
-    """Return a text that changes with every change that the person's open queue page must show.
+    """Return a text that changes when the person's open queue page must change.
 
-    These are changes in a conversation of the branches or of another branch where the person has an open one,
-    and in the set of the person's unfinished answers.
-    The text also changes one minute after a verdict, because then the desk sees the verdict.
+    It changes with each conversation of these branches, and of other branches where the person has an open
+    conversation. It also changes with the set of the person's draft answers. One minute after a verdict, the
+    text changes too, because then the desk sees the verdict.
     """
     sql, values = _state(branches, person, at)
     with connection.cursor() as cursor:
@@ -259,7 +259,7 @@ def _state(branches, person, at):
     where = f"branch_id IN ({places}) OR branch_id IN ({own})"
     versions = f"SELECT COALESCE(SUM(2 * version + {over}), 0) FROM {QUEUES} WHERE {where}"
     return (
-        f"SELECT CAST(({versions}) AS text) || '.' || CAST(({DRAFTS_SUM}) AS text)",
+        f"SELECT CAST(({versions}) AS text) || '.' || CAST(({SUM_OF_DRAFTS}) AS text)",
         [_moment(at), *branches, person, person],
     )
 
@@ -346,7 +346,7 @@ def _among_found(desk, desk_list, filters, condition, params):
     if _has_rare_words(filters):
         named.append("id IN (SELECT id FROM found)")
     if filters.drafts_of is not None:
-        named.append(f"id IN ({CONVERSATIONS_WITH_ONE})")
+        named.append(f"id IN ({CONVERSATIONS_WITH_DRAFT})")
         values.append(filters.drafts_of)
     branches = () if desk_list.only_own else desk.branches
     places = [

@@ -56,9 +56,9 @@ def _kept(conversation, person, side, kinds):
 
 
 def with_unsent_text(draft, unsent):
-    """Return (text, token) of a composer that has unsent text, from accounts.sign_in.unsent.
+    """Return (text, token) for a composer that shows unsent text. `unsent` is from accounts.sign_in.unsent.
 
-    The unsent text was typed later. If another device saved a different draft, both texts are shown.
+    The unsent text is newer than the draft. If the draft has a different text, return both texts.
     """
     text = unsent.typed.get("body", "")
     if draft.body and not text.startswith(draft.body):

@@ -28,7 +28,7 @@ class CalendarChanged(Exception):
 
 @dataclass
 class Move:
-    """One promise that moves from the time `was` to the time `to`."""
+    """One promise that moves from the time `was` to the time `to`. `zone` is the library's time zone."""
 
     conversation: Conversation
     was: datetime.datetime
@@ -37,7 +37,7 @@ class Move:
 
     @property
     def days(self):
-        """Return the promised day before and after, in the library's time zone."""
+        """Return (the day that was promised, the day that is promised now)."""
         return self.was.astimezone(self.zone).date(), self.to.astimezone(self.zone).date()
 
     @property
@@ -48,9 +48,10 @@ class Move:
 
 @dataclass
 class Moves:
-    """The promises that move. `overdue` and `too_early` count the promises that stay.
+    """The promises that move, and the numbers of promises that stay.
 
-    `overdue` promises have passed already. `too_early` promises would move to a time that has passed.
+    `overdue` counts the promises that have passed already. `too_early` counts the promises that would move to
+    a time in the past.
     """
 
     moved: list[Move] = field(default_factory=list)
@@ -67,8 +68,8 @@ class Moves:
 def moved_promise(promised, before, after, at):
     """Return the time to which a promise moves if the calendar `before` is replaced by `after`.
 
-    The patron still waits as many opening hours from now on. If the branch now promises more or fewer hours,
-    the difference is added. Returns `promised` if the promise stays, and None if it would be over by now.
+    The same number of opening hours is left as before. If the branch now promises more or fewer hours, the
+    difference is added. Return `promised` if the promise stays. Return None if the new time has passed.
     """
     left = before.open_time(at, promised)
     longer = datetime.timedelta(hours=after.promise_hours - before.promise_hours)
@@ -94,11 +95,11 @@ def preview(branch, calendar, *, at):
 def change_calendar(branch, save, *, seen, email, by, at):
     """Change the calendar of the branch, move its promises, and return the Moves.
 
-    `save` is called as `save(branch, by=by, at=at)` and saves the change. `seen` is the fingerprint of the
-    calendar that the coordinator saw. If `email` is true, write an email to each patron whose promised day
-    changes. Raises CalendarChanged, RoleEnded.
+    `save(branch, by=by, at=at)` saves the change. `seen` is the fingerprint of the calendar that the
+    coordinator saw. If `email` is true, email each patron whose promised day changes. Raises CalendarChanged,
+    RoleEnded.
     """
-    # Questions that come in meanwhile need the key of the branch, so the lock leaves the key free.
+    # A new question refers to the key of the branch. no_key lets patrons ask while this transaction runs.
     branch = Branch.objects.select_for_update(no_key=True).get(pk=branch.pk)
     before = Calendar.of(branch)
     if before.fingerprint() != seen:
@@ -117,7 +118,7 @@ def change_calendar(branch, save, *, seen, email, by, at):
 
 
 def _promised(branch):
-    """Return the conversations of the branch with a promise. Some of them are snoozed."""
+    """Return the conversations of the branch that have a promise, including snoozed ones."""
     return Conversation.objects.filter(
         branch=branch, status__in=[Status.WAITING_FOR_STAFF, Status.SNOOZED], promised_at__isnull=False
     )
@@ -164,7 +165,7 @@ def _move(rows, moves, before, after, *, by, at):
     """Move the promises of these locked conversations."""
     changed, events = [], []
     for row in rows:
-        # A deadline is compared with a time after the lock.
+        # Waiting for the lock takes time, so a promise may have passed meanwhile.
         row.changed_at = now = moment_of_change(row, at)
         if row.promised_at is None:
             to = moved_promise(row.last_promise_at, before, after, now)

@@ -51,14 +51,13 @@ def write_note(conversation, *, by, at, body, client_token):
 def may_be_mentioned(conversation):
     """Return the colleagues who can open the conversation.
 
-    These colleagues work at the branch of the conversation, or at the branch that covers for it now. Or they
-    are its assignee, or cover for the assignee today.
+    They work at the branch of the conversation, or at the branch that covers for it now. The assignee and the
+    assignee's cover of today can open it too.
     """
-    here = conversation.branch
-    branches = [here.pk, here.covered_by_id] if here.is_covered(timezone.now()) else [here.pk]
     covers = (
         Absence.objects.on(Library.current().today()).filter(person=conversation.assignee_id).values("cover")
     )
+    branches = conversation.branch_ids_at_desk(timezone.now())
     can_open = Q(staff_roles__branch__in=branches) | Q(staff_roles__isnull=False) & (
         Q(pk=conversation.assignee_id) | Q(pk__in=covers)
     )

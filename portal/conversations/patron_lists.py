@@ -1,6 +1,6 @@
-"""Find what the lists of conversations on patron pages show: open conversations, and the last messages.
+"""Read the open conversations and the last messages that patron pages list.
 
-Both use only what the patron may see at the time `at`, so a pending answer leaves no trace.
+Both functions use only what the patron may see at the time `at`. A pending answer changes nothing.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from .models import Conversation, Message, Side
 # The home page shows this many open conversations, and a link if there are more.
 ROWS_SHOWN = 5
 LAST_WORDS_LENGTH = 90
-# Whitespace is removed later, so more characters than the page shows are read.
+# Repeated whitespace is removed after reading, so this reads more characters than the page shows.
 READ_LENGTH = 300
 
 
@@ -48,14 +48,17 @@ def read_open_conversations(viewer, at, unread):
 
 
 def add_last_words(conversations, viewer, at):
-    """Set `last_words` on each conversation: LastWords, or None for a quiet visit. Run one query for all."""
-    loud = [
+    """Set `last_words` on each conversation, with one query for all of them.
+
+    It is a LastWords, or None if the visit is quiet or nothing was written.
+    """
+    not_quiet = [
         conversation.pk
         for conversation in conversations
         if conversation.help_session is None or not conversation.help_session.quiet
     ]
     latest = Message.objects.filter(conversation=OuterRef("pk")).shown(at).order_by("-shown_from", "-pk")
-    newest = Conversation.objects.filter(pk__in=loud).values_list(Subquery(latest.values("pk")[:1]))
+    newest = Conversation.objects.filter(pk__in=not_quiet).values_list(Subquery(latest.values("pk")[:1]))
     rows = (
         Message.objects.filter(pk__in=newest)
         .shown(at)

@@ -15,10 +15,10 @@ BATCH = 200
 
 
 def recipients(moved):
-    """Return [(person, confirmed address, moves)] of the patrons who read a different day now.
+    """Return [(person, confirmed address, moves)] for the patrons who now read a different day.
 
-    Nobody is emailed about a quiet visit, or about a verdict without words, because its patron has read no
-    promise. While an answer is pending, the patron is emailed about the answer.
+    Nobody is emailed about a quiet visit, or about a verdict without a message, because that page shows no
+    promise. Nobody is emailed while an answer is pending, because the answer has its own email.
     """
     own = defaultdict(list)
     for move in moved:
@@ -38,7 +38,8 @@ def write(moved, *, at):
     for first in range(0, len(moved), BATCH):
         prefetch_related_objects(
             [move.conversation for move in moved[first : first + BATCH]],
-            *("patron", "help_session__shared_with"),
+            "patron",
+            "help_session__shared_with",
         )
     library, emails = Library.current(), recipients(moved)
     save_all(
@@ -58,7 +59,7 @@ def write(moved, *, at):
 
 
 def _email_context(own):
-    """Return what the email says. With several conversations, the email has no day, and leads to the list."""
+    """Return the email's context. If several promises moved, it has no day, and links to the list."""
     if len(own) > 1:
         return {"url": settings.BASE_URL + reverse("conversations"), "day": None}
     return {"url": settings.BASE_URL + own[0].conversation.get_absolute_url(), "day": own[0].days[1]}

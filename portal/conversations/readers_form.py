@@ -132,7 +132,7 @@ def to_hidden(answers):
 
 
 def from_hidden(text):
-    """Return the answers in the value of a hidden field, without those that are not valid."""
+    """Return the valid answers in the value of a hidden field."""
     try:
         answers = json.loads(text)
     except ValueError:

@@ -9,7 +9,7 @@ from portal.helpsessions.models import ClaimCode, HelpSession, SessionRecommenda
 
 from .models import Conversation, MessageRecommendation
 
-# How a claim code finds its visit's rows.
+# {model: the lookup from a claim code to the rows of its visit}.
 ROWS_OF_CODE = {
     "HelpSession": "help_session",
     "Conversation": "help_session__conversations",
@@ -63,18 +63,19 @@ class BrowserViewer(Viewer):
             return ""
         codes = ClaimCode.objects.filter(pk__in=self._opened_code_ids, **{among: row})
         states = set(codes.values_list("state", flat=True))
-        if not states:
-            return ""
-        return "kept" if ClaimCode.State.KEPT in states else "ended"
+        if ClaimCode.State.KEPT in states:
+            return "kept"
+        return "ended" if states else ""
 
     def lost_visit(self, public_id):
         """Return the visit that this browser opened by code before somebody else kept it, or None."""
-        lost = HelpSession.objects.filter(
+        if not self._opened_code_ids:
+            return None
+        return HelpSession.objects.filter(
             public_id=public_id,
             claim_codes__in=self._opened_code_ids,
             claim_codes__state=ClaimCode.State.KEPT,
-        )
-        return lost.first() if self._opened_code_ids else None
+        ).first()
 
     @cached_property
     def opened_recommendations(self):

@@ -25,9 +25,9 @@ from portal.conversations.desk_lists import (
     counted,
     in_list,
 )
+from portal.conversations.draft_answers import HAS_DRAFT
 from portal.conversations.models import Conversation, NoteMention
 from portal.conversations.search import look_up
-from portal.conversations.unfinished_answers import HAS_ONE
 from portal.helpsessions.models import HelpSession
 from portal.prepared import prepared
 from portal.text import clean
@@ -80,7 +80,7 @@ class QueueQuery:
     reason: str = ""
     # The text of a search.
     q: str = ""
-    # "1" to show only conversations in which the staff member has an unfinished answer.
+    # "1" to show only conversations with a draft answer of this staff member.
     drafts: str = ""
 
     @classmethod
@@ -133,7 +133,7 @@ class QueueQuery:
 
 
 def branches_of(user):
-    """Return {slug: branch} of the branches whose conversations this person sees."""
+    """Return {slug: branch} for the person's branches, and for the branches that these cover for now."""
     return {branch.slug: branch for branch in [*(role.branch for role in user.roles), *user.covered_branches]}
 
 
@@ -175,7 +175,10 @@ def page(request, asked, filters, today, *, at, topics):
     desk, away = today
     after = Place.read(request.GET.get("after", ""), asked.list)
     listed = in_list(
-        *(_columns(), desk, asked.list, filters),
+        _columns(),
+        desk,
+        asked.list,
+        filters,
         at=at,
         size=PAGE_SIZE + 1,
         beyond=after,
@@ -192,7 +195,7 @@ def page(request, asked, filters, today, *, at, topics):
 
 @cache
 def _columns():
-    latest, has_draft = RawSQL(LATEST, []), RawSQL(HAS_ONE, [])  # noqa: S611 (they contain no user input)
+    latest, has_draft = RawSQL(LATEST, []), RawSQL(HAS_DRAFT, [])  # noqa: S611 (they contain no user input)
     rows = Conversation.objects.annotate(latest=latest, has_draft=has_draft)
     return compiled(rows.values_list(*COLUMNS))
 
@@ -209,7 +212,7 @@ class Counts:
     state: str
     # How many conversations need an answer, with any filters and search text.
     waiting: int
-    # In how many conversations this staff member has an unfinished answer.
+    # How many conversations have a draft answer of this staff member.
     drafts: int
     # Unseen mentions of this staff member in notes.
     mentions: int

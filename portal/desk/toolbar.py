@@ -45,9 +45,7 @@ def _toolbar(conversation, user, today):
     mine = assignee is not None and assignee.pk == user.pk
     away_until = None if mine else conversation.away_until
     return {
-        "covers": None
-        if mine or conversation.branch_id not in user.covered_branch_ids
-        else conversation.branch,
+        "is_cover": not mine and conversation.branch_id in user.covered_branch_ids,
         "mine": mine,
         "whose": _("You") if mine else assignee.display_name if assignee else "",
         "away_until": away_until,
@@ -75,11 +73,10 @@ def assignment_choices(conversation, today):
     """Return who the conversation can be assigned to, and where it can be transferred.
 
     The result is (colleagues at its branch, coordinators of other branches, other branches). While another
-    branch covers, its staff are among the colleagues. Each person has `is_away`, which tells whether the
-    person is away today.
+    branch covers for its branch, that branch's staff are among the colleagues. Each person has `is_away`. It
+    is true if the person is away today.
     """
-    here = conversation.branch
-    branches = [here.pk, here.covered_by_id] if here.is_covered(timezone.now()) else [here.pk]
+    branches = conversation.branch_ids_at_desk(timezone.now())
     roles_here = StaffRole.objects.filter(user=OuterRef("pk"), branch__in=branches)
     coordinator = Q(staff_roles__role=StaffRole.Role.COORDINATOR)
     people = (

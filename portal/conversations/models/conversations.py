@@ -278,6 +278,12 @@ class Conversation(models.Model):
     def is_open(self):
         return self.status in self.OPEN
 
+    def branch_ids_at_desk(self, at):
+        """Return the primary keys of its branch, and of the branch that covers for it at this time."""
+        if self.branch.is_covered(at):
+            return [self.branch_id, self.branch.covered_by_id]
+        return [self.branch_id]
+
     def verdicts(self):
         """Return the recommendations on which the patron can give a verdict in this conversation.
 

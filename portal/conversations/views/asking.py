@@ -1,8 +1,8 @@
 """The pages where people ask the library about something new, about a visit, or about a recommended item.
 
-The portal sends a question at once if the person is signed in, or if the question is about a visit that this
-browser opened by code. In all other cases, people write the question first, and then sign in or type a code.
-Until then, the browser session stores the question (pending_questions.py).
+The portal sends a question at once if the person is signed in. It also does so if the question is about a
+visit that this browser opened by code. In all other cases, people write the question first, and then sign in
+or type a code. Until then, the browser session stores the question (pending_questions.py).
 
 Signing in alone doesn't send the question, because someone else may have written it on a shared device. The
 person sends it on a page that shows it: with a button, or with the emailed code (code_pages.py).
@@ -184,7 +184,7 @@ def send_question(request):
     """Show the stored question with a button that sends it. Send it on POST."""
     kept = pending_questions.get(request, pending_questions.QUESTION)
     if request.method == "POST" and kept is None and not request.viewer and "body" in request.POST:
-        # The session has ended. The hidden fields have the question, so it is saved again.
+        # The session that stored the question has ended. The hidden fields have the question too.
         return ask(request)
     if request.method == "POST" and (
         kept is None or request.POST.get("client_token") != kept["client_token"]
@@ -262,8 +262,9 @@ def ask_about_item(request, public_id):
 def _begun(request, unsent):
     """Return the form's initial values.
 
-    They come from the form that was refused before the person signed in, or from the unsent question in the
-    browser session. If there is neither, they come from the person's draft on the server.
+    They come from `unsent`, the form that was refused before the person signed in. If it is None, they come
+    from the question that the browser session stores. If there is neither, they come from the person's draft
+    on the server.
     """
     person = request.viewer.person
     begun = {"branch": (person and home_branch_of(person)) or request.library.default_branch_id}
@@ -288,7 +289,7 @@ def _begun(request, unsent):
 def _ask_page(request, form, *, waiting="", unsent=None, status=200):
     """Show the form.
 
-    `waiting` is the text of an unsent question from another tab. The page warns that a new question replaces
+    `waiting` is the text of a stored question from another tab. The page warns that a new question replaces
     this text.
     """
     person = request.viewer.person

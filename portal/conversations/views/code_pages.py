@@ -1,6 +1,6 @@
-"""The pages on which a person enters the emailed code, and so sends what they wrote before.
+"""The pages on which a person enters the emailed code. A right code also sends the stored question.
 
-The page shows what it sends. So nobody sends a question that another person wrote on the same device.
+The page shows the question. So nobody sends a question that another person wrote on the same device.
 """
 
 from django.contrib import messages
@@ -55,24 +55,24 @@ def _page(request, kept, *, words, kind, pages, question):
 
     `pages` has the names of two pages: where the question is written, and where a button sends it.
     """
-    begin, review = pages
+    write_page, send_page = pages
 
     def send_now():
-        # The person is signed in since a moment ago.
+        # The right code has just signed the person in.
         set_viewer(request)
         if request.POST.get("client_token") != kept["client_token"]:
-            return sent_elsewhere(request, kept, begin, review)
+            return sent_elsewhere(request, kept, write_page, send_page)
         try:
             answer = send(request, visit=None, **question)
         except TooOften as wait:
             messages.error(request, wait.words_for_writer)
-            return redirect(review)
+            return redirect(send_page)
         pending_questions.forget(request, kind)
         return answer
 
     return code_page(
         request,
-        next_page=reverse(review),
+        next_page=reverse(send_page),
         template="conversations/ask_code.html",
         context={"kept": kept, "words": words},
         then=send_now,

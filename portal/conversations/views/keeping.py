@@ -34,8 +34,8 @@ CHILD, ADULT = "child", "adult"
 def wording(person, at, library, help_session=None, *, is_new=False):
     """Return the sentences that the patron agrees to. They are saved together with the consent.
 
-    `person` is None if the patron has no account. `is_new` is true if the visit is just being recorded, so
-    that there is no slip yet.
+    `person` is None if the patron has no account. `is_new` is true while the visit is being recorded. Then
+    there is no slip yet.
     """
     person, with_child = person or User(), bool(help_session and help_session.with_child)
     until = {
@@ -158,7 +158,7 @@ def keep_session(request, public_id):
 def keep_session_code(request, public_id):
     """Ask for the emailed code and for the patron's consent. A right code keeps the visit.
 
-    Nobody knows before the right code which wording applies to the person. If another wording applies, the
+    The wording depends on the person, who is unknown before the right code. If another wording applies, the
     person reads it on the page `keep_session`, and keeps the visit there.
     """
     found = HelpSession.objects.belonging_to(request.viewer).filter(public_id=public_id).first()
@@ -179,7 +179,7 @@ def keep_session_code(request, public_id):
             with transaction.atomic():
                 _keep(request, found, person, at, to_save)
         except (AlreadyKept, QuietSession):
-            # That page says why.
+            # `keep_session` says why the visit can't be kept.
             return redirect(keep_page)
         return redirect(_address_after(found, to_save))
 
@@ -206,14 +206,15 @@ def _query(request):
 
 
 def _item_to_save(request, help_session):
-    """Return the recommendation that `?save=` names, or None. It must be one of this visit."""
+    """Return the recommendation of this visit that `?save=` names, or None."""
     public_id = uuid_or_none(request.GET.get("save"))
     if public_id is None:
         return None
     mine = Recommendation.objects.belonging_to(request.viewer).filter(public_id=public_id)
     recommendation = mine.select_related("item").first()
-    of_visit = recommendation and request.viewer.session_of(recommendation) == help_session
-    return recommendation if of_visit else None
+    if recommendation is None or request.viewer.session_of(recommendation) != help_session:
+        return None
+    return recommendation
 
 
 def _is_taken(help_session, keeper):
@@ -251,6 +252,6 @@ def _new_person(request, help_session, at):
 
 
 def _not_kept(request, help_session, *, quiet=False, lost=False):
-    """Show a page that says that the visit can't be kept. With `lost`, it can't be opened either."""
+    """Show a page that says that the visit can't be kept. If `lost` is true, it can't be opened either."""
     context = {"help_session": help_session, "quiet": quiet, "lost": lost}
     return render(request, "conversations/not_kept.html", context, status=409)

@@ -120,7 +120,7 @@ def discard_reading(request):
 
 
 def _typed_again(form_class, unsent):
-    """Return the initial values of a step's form, from a form that was refused."""
+    """Return the initial values of a step's form. `unsent` is the form that was refused."""
     many = {name for name, field in form_class.base_fields.items() if isinstance(field, MultipleChoiceField)}
     return {name: values if name in many else values[-1] for name, values in unsent.fields.items() if values}
 

@@ -57,7 +57,7 @@ def verdict(request, public_id):
     if not request.htmx:
         return redirect(f"{shown_at}#rec-{recommendation.public_id}")
     card = _card(request, recommendation, back)
-    # After clearing, the message about it must stay, so no next question replaces it.
+    # A next question would replace the message that the verdict is cleared.
     is_next = shown_at != back and recommendation.verdict
     context = {
         "next_question": shown_at if is_next else "",
