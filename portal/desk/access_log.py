@@ -33,8 +33,8 @@ def log_opened(request, conversation, *, at, where=None):
     """Record that the staff member opened the conversation.
 
     `where` is the page of the desk that the staff member came from. If `where` is None, `came_from` finds
-    the page. While the staff member's branch covers for the conversation's branch, the opening is recorded
-    even if the conversation is in nobody's account.
+    the page. A staff member who covers for the conversation's branch is recorded even if the conversation is
+    in nobody's account.
     """
     patrons = patrons_of(conversation, conversation.help_session)
     if _is_covering(request, conversation):
@@ -63,9 +63,9 @@ def log_reading(request, conversation, *, at):
 
 
 def _is_covering(request, record):
-    """Return whether the staff member sees the conversation or visit because their branch covers for its own.
+    """Return whether the staff member can open `record` only because their branch covers for its branch.
 
-    A conversation that is assigned to them is theirs anyway.
+    `record` is a conversation or a help session. The assignee of a conversation can always open it.
     """
     is_own = getattr(record, "assignee_id", None) == request.user.pk
     return record.branch_id in request.user.covered_branch_ids and not is_own

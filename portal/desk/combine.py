@@ -1,6 +1,6 @@
 """Combine two corrections of a help session that two staff members made at the same time.
 
-A correction is {name of a field: text}. Under the name "items" it has a list of rows, each {name: text}.
+A correction is {name of a field: text}. Its value "items" is a list of rows. A row is {name: text}.
 """
 
 

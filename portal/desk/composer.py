@@ -12,7 +12,7 @@ from .item_picker import ItemPicker
 from .items_part import search_context, untouched_items
 from .languages import language_options
 from .params import number_or_none
-from .sending import must_ask_to_count, posted_send, sends_offered
+from .sending import must_ask_to_count, offered_buttons, pressed_button
 
 
 def saved_drafts(request, conversation):
@@ -65,8 +65,8 @@ def composer_context(
             "body": values["body"],
             "languages": language_options(values["language"] or _language_for(conversation)),
             "then": values["then"] or Message.Then.TURN,
-            "sends": sends_offered(conversation, request.user),
-            "how": posted_send(request.POST),
+            "send_buttons": offered_buttons(conversation, request.user),
+            "how": pressed_button(request.POST),
             "asks_to_count": must_ask_to_count(conversation),
             "newer": newer,
             "taken": taken,

@@ -1,4 +1,4 @@
-"""What the desk's pages about corrections need: who may correct, and the history of a help session."""
+"""Find the help sessions that a staff member may correct, and the corrections of a help session."""
 
 from django.db.models import Q
 

@@ -22,9 +22,9 @@ FIELDS = (
 def given_in(conversation, timeline):
     """Return ({primary key of a message: its recommendations}, recommendations made before the conversation).
 
-    If the conversation belongs to a help session, the list has the recommendations of that session.
-    Otherwise, the list has only the recommendation that the conversation is about, if there is one.
-    Recommendations from other occasions are left out. One query loads the dict and the list.
+    The list has the recommendations of the conversation's help session, and the recommendation that the
+    conversation is about. Recommendations from other occasions are left out. One query loads the dict and the
+    list.
     """
     session = conversation.help_session_id or 0
     rows = _given(
@@ -38,6 +38,14 @@ def given_in(conversation, timeline):
         message = recommendation.message_id
         (by_message[message] if message else before).append(recommendation)
     return by_message, before
+
+
+def given_at(help_session):
+    """Return the recommendations of a help session, in their order, without the removed ones."""
+    given = Recommendation.objects.filter(
+        sessionrecommendation__help_session=help_session, sessionrecommendation__removed_at=None
+    )
+    return given.order_by("sessionrecommendation__position", "pk")
 
 
 def with_verdict_labels(recommendations):

@@ -231,7 +231,7 @@ class ItemPicker:
         self.query = ""
 
     def _begin_by_hand(self):
-        """Open the fields for an item that is typed by hand. Its title begins as the words of the search."""
+        """Open the fields for an item that is typed by hand. The words of the search become its title."""
         self.written.initial["title"] = self.written.initial.get("title") or self.query
         self.written.fields["kind"].widget.attrs["autofocus"] = True
         self.query, self.keeps_by_hand_open, self.focuses_by_hand = "", True, True

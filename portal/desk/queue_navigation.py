@@ -42,8 +42,8 @@ def _neighbor_links(request, conversation, asked, place):
 def next_after(request, conversation):
     """Return (the URL of the next conversation in the list, the URL of the list).
 
-    The list is the one from which the staff member came, or else "Needs an answer". The first URL is "" if
-    there is no next conversation.
+    It is the list that the staff member came from, or else "Needs an answer". The first URL is "" if there is
+    no next conversation.
     """
     params, at = _params_of_page(request), timezone.now()
     asked = QueueQuery.read(dict(parse_qsl(params.get("queue", ""))), request.user)

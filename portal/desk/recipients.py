@@ -22,9 +22,10 @@ from portal.helpsessions.models import HelpSession
 class Recipient:
     """The patron who gets the visit.
 
-    If `person` is None, no account has confirmed the email address `address`. Otherwise, staff read
-    `sentences` to the person, in `language`. `part` is "child" or "adult" if the two can share the visit.
-    `may_be_an_adult` is true if only a child may keep the visit, and the record isn't marked as a child's.
+    If `person` is None, the visit goes to the email address `address`, which no account has confirmed. If
+    not, staff read `sentences` to the person, in `language`. `part` is "child" or "adult" if the two can
+    share the visit. `may_be_an_adult` is true if only a child may keep the visit, and the person's record
+    doesn't say that the person is a child.
     """
 
     person: User | None = None
@@ -44,16 +45,16 @@ class Recipient:
 
     @property
     def fingerprint(self):
-        """Return a value that says what the page shows about this patron.
+        """Return a fingerprint of what the page shows about this patron.
 
-        The form posts the value again. So a patron can't be recorded with words that nobody read.
+        The form posts it again. So nobody can record a consent to words that the page didn't show.
         """
         shown = f"{self.person.public_id}\n{self.wording}" if self.person else self.address
         return keys.fingerprint("shown about a recipient", shown)
 
     @property
-    def words_when_saved(self):
-        """Return the message for staff after the visit was recorded."""
+    def saved_notice(self):
+        """Return the notice for staff after the visit was recorded."""
         if self.person is None:
             return _("We're sending the link to %(address)s.") % {"address": self.address}
         words = _("The visit is now in the account of %(name)s.")
@@ -73,7 +74,7 @@ class Recipient:
         )
 
     def check_shown(self, form):
-        """Add an error to the form if staff have not seen this patron yet, or if the patron hasn't agreed."""
+        """Add an error if the page hasn't shown this patron yet, or if the patron hasn't agreed."""
         was_shown = form.was_shown == self.fingerprint
         if not was_shown:
             # The patron hasn't agreed to the words that the page shows now.
@@ -114,8 +115,9 @@ def checked_recipient(request, form):
 def find_recipient(request, form):
     """Return the Recipient whom a checked form names, or None. Add an error to the form if nobody is found.
 
-    Only a whole card number or a confirmed email address finds a person. Each search is counted, and the
-    access log of the person has it. A person whom the staff member found today is not counted again.
+    Only a whole card number or a confirmed email address finds a person. Each search counts toward a limit,
+    and the access log of the person has it. If the staff member found the person today already, the search
+    is neither counted nor logged again.
     """
     typed = form.for_whom
     if not typed:

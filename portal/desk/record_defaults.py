@@ -8,7 +8,7 @@ from portal.conversations.models import Conversation, Side
 from portal.helpsessions.models import HelpSession
 from recommendations.models import QuestionType
 
-# The record form takes no longer question.
+# The longest question that the record form accepts.
 MAX_QUESTION = 4000
 
 
@@ -65,9 +65,9 @@ def defaults_for_contact(conversation, user):
 
 
 def contact_of(conversation, user, library, at, *, shared_desk=None):
-    """Return the arguments with which `record` counts the conversation as a contact, with one key.
+    """Return the arguments for helpsessions.actions.record that count the conversation as a contact.
 
-    They are the values that the record form offers for this conversation.
+    They are the values that the record form would offer for this conversation.
     """
     values = defaults(user, library, at, shared_desk=shared_desk) | defaults_for_contact(conversation, user)
     session = conversation.help_session

@@ -1,17 +1,23 @@
-"""The buttons that send an answer. Some of them do something else with the same key."""
+"""The buttons that send an answer. Most of them also take, close or count the conversation."""
 
 from django.utils.translation import gettext as _
 
 from accounts.models import Branch
 from portal.conversations.models import Conversation, Message
 
-SEND, TAKE, CLOSE, NEXT = (f"send_{name}" if name != "send" else name for name in Branch.SendButton.values)
-COUNT = "send_count"
-SENDS = (SEND, TAKE, CLOSE, NEXT, COUNT)
+SEND, TAKE, CLOSE, NEXT, COUNT = "send", "send_take", "send_close", "send_next", "send_count"
+# In the order of their keys: Alt and 1, Alt and 2, and so on.
+SEND_BUTTONS = [SEND, TAKE, CLOSE, NEXT, COUNT]
+MAIN_BUTTONS = {
+    Branch.SendButton.SEND: SEND,
+    Branch.SendButton.TAKE: TAKE,
+    Branch.SendButton.CLOSE: CLOSE,
+    Branch.SendButton.NEXT: NEXT,
+}
 
 
-def sends_offered(conversation, user):
-    """Return the names of the buttons. The first one is the main button, which the branch has chosen.
+def offered_buttons(conversation, user):
+    """Return ((name of the button, digit of its key), ...). The first is the branch's main button.
 
     A button is left out if it would change nothing: nobody can take what is taken, or count it twice. The
     conversation must have the annotations of `away_columns`.
@@ -22,15 +28,18 @@ def sends_offered(conversation, user):
         offered.insert(1, TAKE)
     if conversation.logged_as_id is None:
         offered.append(COUNT)
-    chosen = conversation.branch.send_button
-    main = chosen if chosen == SEND else f"send_{chosen}"
-    return tuple(sorted(offered, key=lambda name: name != main))
+    main = MAIN_BUTTONS[conversation.branch.send_button]
+    offered.sort(key=lambda name: name != main)
+    return tuple((name, SEND_BUTTONS.index(name) + 1) for name in offered)
 
 
-def posted_send(data):
-    """Return the name of the pressed button. After a warning, `how` has the button that was pressed first."""
+def pressed_button(data):
+    """Return the name of the button that sent the answer.
+
+    After a warning, staff press `send_anyway`. Then the field `how` names the button that they pressed first.
+    """
     name = data.get("how") if data.get("action") == "send_anyway" else data.get("action")
-    return name if name in SENDS else SEND
+    return name if name in SEND_BUTTONS else SEND
 
 
 def then_after(name, then):
@@ -38,7 +47,7 @@ def then_after(name, then):
     return Message.Then.CLOSE if name == CLOSE else then
 
 
-def sent_words(name):
+def sent_notice(name):
     """Return the notice after an answer was sent with this button."""
     if name == TAKE:
         return _("Sent, and assigned to you.")

@@ -21,8 +21,10 @@ from portal.helpsessions import codes
 KEPT_SECONDS = 600
 # request.session[SEALED] is {name of a list of codes: the encrypted codes}.
 SEALED = "sealed_codes"
-# On a receipt: the characters of a line in a wide font, and the heights in millimeters.
-LINE_LENGTH, LINE_HEIGHT, PARAGRAPH_GAP = 24, 6, 3
+# The characters that fit in a line of a receipt, even in a wide font.
+LINE_LENGTH = 24
+# Millimeters on a receipt.
+LINE_HEIGHT, PARAGRAPH_GAP = 6, 3
 # The name of the list of codes for code cards.
 CARDS = "cards"
 
@@ -105,7 +107,7 @@ def qr_svg(text, label):
 def receipt_height(help_session, recommendations):
     """Return a height in millimeters that is enough for the receipt in any font.
 
-    It counts only in browsers without JavaScript. In others, static/js/receipt.js measures the height.
+    Only browsers without JavaScript use it. In other browsers, static/js/receipt.js measures the height.
     """
     texts = [help_session.title]
     if help_session.is_on_paper_only:
@@ -121,7 +123,7 @@ def receipt_height(help_session, recommendations):
 
 
 def _height(text):
-    """Return the height in millimeters that a paragraph has on a receipt, at most."""
+    """Return the greatest height in millimeters that this paragraph can have on a receipt."""
     # Capital letters and the characters of East Asia are wider than other characters.
     widths = [
         sum(1.4 if char > "\u2e7f" or char.isupper() else 1 for char in line) for line in text.split("\n")

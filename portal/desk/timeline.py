@@ -135,8 +135,8 @@ def _is_unanswered(message, waiting_since):
 def _newest_messages(conversation, is_needed):
     """Return (messages, count). The newest message comes first, and the page shows the first `count`.
 
-    `is_needed` says whether the page must show a message even if it has more than MESSAGES_PER_PAGE. If the
-    list has more than `count` messages, the page links to earlier messages.
+    If `is_needed` returns true for a message, the page shows the message even after MESSAGES_PER_PAGE newer
+    ones. If the list has more than `count` messages, the page links to earlier messages.
     """
     messages = _message_rows(_newest(conversation=conversation.pk))
     if len(messages) <= MESSAGES_PER_PAGE or not is_needed(messages[MESSAGES_PER_PAGE]):

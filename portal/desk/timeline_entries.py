@@ -153,7 +153,7 @@ def _desk_event_in_words(event):
         "branch": event.branch,
     }
     by_assignee = event.was_id == event.by_id
-    # Assigning a conversation to oneself is taking it.
+    # Staff who assign a conversation to themselves take it.
     is_own = event.by_id is not None and event.to_id == event.by_id
     if event.kind == kind.TAKEN or (event.kind == kind.ASSIGNED and is_own):
         words = (

@@ -456,7 +456,7 @@ def build(branch, staff, patron, words):
         row = Conversation.objects.filter(pk=waiting.pk)
         row.update(assignee=absence.cover, assigned_at=timezone.now())
         page.locator("#id_body").fill(words.message)
-        page.locator("#send-take").click()
+        page.locator("#send_take").click()
         page.locator("#taken-meanwhile").wait_for()
         row.update(assignee=None, assigned_at=None)
 

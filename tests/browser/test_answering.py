@@ -130,7 +130,7 @@ def test_closing_asks_once_whether_it_was_a_contact(conversation, staff, opened,
     page = show(opened(PHONE, javascript=javascript), staff)
     page.goto(path(conversation))
     page.locator("#id_body").fill("On the second floor.")
-    page.locator("#send-close").click()
+    page.locator("#send_close").click()
     expect(page.locator("#count-question")).to_be_visible()
     assert problems(page) == []
     page.locator("#count-no").click()

@@ -20,7 +20,7 @@ class CorrectionForm(RecordForm):
     """The record form, filled in with a recorded help session.
 
     `version` is the number of corrections that the staff member has seen. `was` has the values that the page
-    showed, so that a colleague's correction in between can be combined with this one.
+    showed. With it, this correction can be combined with one that a colleague made in the meantime.
     """
 
     version = forms.IntegerField(widget=forms.HiddenInput, min_value=0, max_value=100_000)
@@ -41,7 +41,7 @@ class CorrectionForm(RecordForm):
             del self.fields[name]
         if not can_email:
             del self.fields["email"]
-        # The values of the help session can always stay, even if nobody could choose them for a new one.
+        # A session keeps its topic and branch, even if they can't be chosen for a new session.
         offered = Topic.objects.filter(retired_at=None) | Topic.objects.filter(pk=help_session.topic_id)
         self.fields["topic"].queryset = offered.prefetch_related(*topic_names())
         branches = self.fields["branch"].queryset | Branch.objects.filter(pk=help_session.branch_id)
@@ -50,7 +50,7 @@ class CorrectionForm(RecordForm):
             self.fields["branch"].widget = forms.Select(choices=self.fields["branch"].choices)
 
     def clean_with_child(self):
-        """Return how a child's visit is handed over. A child's visit keeps the way it was recorded with."""
+        """Return how a child's visit is handed over. A visit that was with a child before keeps its way."""
         if self.cleaned_data["with_child"] and self.help_session.with_child:
             return self.help_session.with_child
         return super().clean_with_child()
@@ -79,7 +79,7 @@ def initial_of(help_session, version, was):
 def as_posted(help_session, rows):
     """Return the values of the help session as the browser would post them: {name: text}.
 
-    `rows` are the rows of an ItemPicker. They are under the name "items".
+    `rows` are the rows of an ItemPicker, and become the value "items".
     """
     posted = {}
     for name, value in initial_of(help_session, 0, None).items():

@@ -135,7 +135,7 @@ class RecordForm(forms.Form):
         ),
     )
     agreed = forms.BooleanField(label=_("The patron agrees"), required=False)
-    # The fingerprint of what the page said about the patron (portal/desk/recipients.py).
+    # Recipient.fingerprint of the patron whom the page showed.
     shown = forms.CharField(required=False, widget=forms.HiddenInput)
     card = forms.CharField(
         label=_("Code on the code card"),
@@ -239,13 +239,11 @@ class RecordForm(forms.Form):
     def _take_recipient(self, data):
         """Move what was entered about the patron from the cleaned data into attributes, and check it.
 
-        The other cleaned data are the columns of the session.
+        After this, the cleaned data have only arguments for actions.record.
         """
-        self.for_whom, self.has_agreed, self.was_shown = (
-            data.pop("for_whom", ""),
-            data.pop("agreed", False),
-            data.pop("shown", ""),
-        )
+        self.for_whom = data.pop("for_whom", "")
+        self.has_agreed = data.pop("agreed", False)
+        self.was_shown = data.pop("shown", "")
         if not self.for_whom:
             return
         error = ""

@@ -1,4 +1,4 @@
-"""The list of first steps for a new library. Each step is done as soon as the portal can see that it is."""
+"""The steps of a new library's first week. The portal finds out by itself which steps are done."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ TEST_EMAIL = "desk/test_email"
 
 
 class Step(NamedTuple):
-    """One line of the list. `hint` says what to do, and `url` is the page where it is done."""
+    """One step. `hint` says what to do. `url` is the page where coordinators do it."""
 
     name: str
     title: str
@@ -28,21 +28,21 @@ def steps(library):
     branches = list(Branch.objects.filter(closed_at=None))
     saved = _branches_with_saved_hours()
     unchecked = next((branch for branch in branches if str(branch.pk) not in saved), None)
-    branch = unchecked or library.default_branch or (branches[0] if branches else None)
-    hours_url = reverse("branch_settings", args=[branch.slug]) if branch else reverse("settings")
+    branch = unchecked or library.default_branch or next(iter(branches), None)
+    branch_url = reverse("branch_settings", args=[branch.slug]) if branch else reverse("settings")
     return [
         Step(
             "hours",
             _("Opening hours"),
             _("Check the hours of each branch, and save them. We promise answers within these hours."),
-            f"{hours_url}#hours" if branch else hours_url,
+            f"{branch_url}#hours",
             bool(branches) and unchecked is None,
         ),
         Step(
             "closed-days",
             _("Closed days"),
             _("Add the next holidays. We promise no answer on a closed day."),
-            f"{hours_url}#closed-days" if branch else hours_url,
+            f"{branch_url}#closed-days",
             ClosedDay.objects.filter(day__gte=library.today()).exists(),
         ),
         Step(
@@ -69,7 +69,7 @@ def steps(library):
         Step(
             "templates",
             _("Reply templates"),
-            _("Choose from our suggestions, and change them to suit you."),
+            _("Choose from our starter templates, and edit them."),
             reverse("starter_templates"),
             ReplyTemplate.objects.exists(),
         ),
@@ -113,5 +113,5 @@ def _email_works():
 
 
 def latest_test_email(person):
-    """Return the last test email to this coordinator, or None."""
+    """Return the newest test email to this coordinator, or None."""
     return Notification.objects.filter(recipient=person, kind=TEST_EMAIL).order_by("-created_at").first()

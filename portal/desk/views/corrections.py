@@ -39,7 +39,7 @@ from portal.privacy.session_lock import Gone
 def correct_session(request, public_id):
     """Show the record form, filled in with a recorded session. On POST, save the correction.
 
-    The buttons of the item picker change the items in the form, and save nothing.
+    The buttons of the item picker only change the items in the form.
     """
     help_session = session_to_correct(request, public_id)
     if request.method != "POST":
@@ -116,7 +116,7 @@ def _change_items(request, help_session, picker, action):
 
 
 def _combined(request, help_session, picker):
-    """Show the form with this correction and with what a colleague corrected in between. Save nothing."""
+    """Show the form with this correction combined with a colleague's. Save nothing."""
     seen = request.POST.get("version", "")
     corrections = history_of(help_session, since=int(seen) if seen.isdecimal() and len(seen) < 6 else 0)
     now = session_to_correct(request, help_session.public_id)
@@ -142,7 +142,7 @@ def _combined(request, help_session, picker):
 
 
 def _was(request, theirs):
-    """Return what the page showed, or `theirs` if the browser didn't send it in full."""
+    """Return the values that the page showed, or `theirs` if the browser sent something else."""
     try:
         was = json.loads(request.POST.get("was", ""))
     except ValueError:
@@ -168,15 +168,14 @@ def _form(request, help_session, **kwargs):
 
 
 def _page(request, help_session, form, picker, *, status=200, warned=False, **context):
-    items_url = request.path
     if status != 200:
         form.leave_focus_to_errors()
     context |= {
         "form": form,
         "help_session": help_session,
         "picker": picker,
-        "items_url": items_url,
-        "untouched_items": untouched_items(picker, items_url),
+        "items_url": request.path,
+        "untouched_items": untouched_items(picker, request.path),
         "warned": warned,
         "secret_number": warned,
         **search_context(picker, branch_for(request)),

@@ -1,4 +1,4 @@
-"""The patron whom staff name in the record form: found before the form is saved, and given the visit then."""
+"""Find the patron whom staff name in the record form, and record the visit for this patron."""
 
 from django.contrib import messages
 from django.shortcuts import redirect, render
@@ -43,12 +43,12 @@ def save_for(request, recipient, fields):
         messages.error(request, words)
         return redirect("finish_session", draft.public_id)
     if needs_reason:
-        # From now on, the visit lets staff of this desk open the patron's record without a reason.
+        # With the visit, staff of this desk can open the patron's record without giving a reason.
         events = log_reason(request, recipient.person, at=at, reason=_("Recording a visit for this patron"))
         find.remember(request, [recipient.person], events=events)
     if code:
         slips.keep(request.session, help_session.public_id, [code], at=at)
-    messages.success(request, recipient.words_when_saved)
+    messages.success(request, recipient.saved_notice)
     return redirect("slip", help_session.public_id)
 
 
@@ -60,7 +60,7 @@ def _needs_reason(request, person):
 
 
 def _record_for(recipient, **fields):
-    """Record the session, and return (the session, its code). See the two actions for when it has a code."""
+    """Record the session, and return (the session, its code). The code is None if the session needs none."""
     if recipient.person is None:
         email = {"to_address": recipient.address, "base_url": slips.base_url()}
         return actions.record_and_hand_over(**email, **fields)

@@ -62,7 +62,7 @@ def _new_form(request):
 def _save_and_hand_over(request, draft, token):
     """Record the session, and put it into the account of the named patron or make a code for it.
 
-    Make no code if a child gets only paper, or if the session already has the code of a code card.
+    Make no code if a child gets paper only, or if the session already has the code of a code card.
     """
     fields, recipient, response = _checked_fields(request, draft, token)
     if response is not None:

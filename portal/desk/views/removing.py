@@ -1,4 +1,4 @@
-"""Views that remove a wrong patron from a visit, and that delete a help session."""
+"""The pages that remove a wrong patron from a visit, and delete a help session."""
 
 from django.contrib import messages
 from django.http import Http404

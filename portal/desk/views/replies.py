@@ -24,7 +24,7 @@ from portal.desk.items_part import items_context
 from portal.desk.params import number_or_none
 from portal.desk.queue_navigation import next_after, undo_answer_url
 from portal.desk.record_defaults import contact_of
-from portal.desk.sending import COUNT, NEXT, SENDS, TAKE, posted_send, sent_words, then_after
+from portal.desk.sending import COUNT, NEXT, SEND_BUTTONS, TAKE, pressed_button, sent_notice, then_after
 from portal.desk.undo import undo_tag
 from portal.text import uuid_or_none
 from recommendations.models import Recommendation
@@ -47,12 +47,12 @@ def desk_reply(request, public_id):
 
 
 def _send(request, conversation, action):
-    """Send the answer, and do what the pressed button says besides.
+    """Send the answer. The pressed button says what else to do.
 
     If someone else wrote after the page was shown, ask whether to send the answer anyway. The button
     `send_anyway` sends it without asking.
     """
-    how, at = posted_send(request.POST), timezone.now()
+    button, at = pressed_button(request.POST), timezone.now()
     form, picker = ReplyForm(request.POST), ItemPicker(request.POST)
     refused = _add_files(request, conversation)
     are_items_valid = picker.check()
@@ -69,9 +69,9 @@ def _send(request, conversation, action):
             language=typed["language"],
             client_token=typed["client_token"],
             items=picker.chosen(),
-            then=then_after(how, typed["then"]),
-            take=how == TAKE,
-            contact=_contact(request, conversation, at) if how == COUNT else None,
+            then=then_after(button, typed["then"]),
+            take=button == TAKE,
+            contact=_contact(request, conversation, at) if button == COUNT else None,
             draft_sequence=typed["sequence"],
             seen=None if action == "send_anyway" else typed["seen"] or 0,
         )
@@ -89,15 +89,15 @@ def _send(request, conversation, action):
         return show_conversation(
             request, conversation, form=form, picker=picker, asks="sent_otherwise", status=422
         )
-    if how == NEXT:
+    if button == NEXT:
         return _show_next(request, conversation, message)
-    return show_message(request, conversation, sent_words(how), anchor=f"#message-{message.public_id}")
+    return show_message(request, conversation, sent_notice(button), anchor=f"#message-{message.public_id}")
 
 
 def _show_next(request, conversation, message):
     """Redirect to the next conversation, or to the list if there is none.
 
-    The page offers to take the answer back.
+    That page has a button that takes the answer back.
     """
     url, list_url = next_after(request, conversation)
     words = _("Sent in “%(conversation)s”.")
@@ -113,29 +113,30 @@ def _contact(request, conversation, at):
 
 
 def _count(request, conversation, action):
-    """Count the closed conversation as a contact. What is typed in the composer stays there."""
+    """Count the closed conversation as a contact."""
     at = timezone.now()
     try:
         desk_actions.log_as_contact(
             conversation, by=request.user, at=at, **_contact(request, conversation, at)
         )
     except desk_actions.AlreadyLogged:
-        return _answered_question(request, conversation, _("This was already counted as a contact."))
+        return _show_notice(request, conversation, _("This was already counted as a contact."))
     except actions.Erased:
         return redirect_to(request, conversation)
-    return _answered_question(request, conversation, _("Counted as a contact."))
+    return _show_notice(request, conversation, _("Counted as a contact."))
 
 
 def _decline_to_count(request, conversation, action):
-    """Record that the closed conversation is no contact. The desk doesn't ask again."""
+    """Record that the closed conversation doesn't count as a contact. The desk doesn't ask again."""
     try:
         desk_actions.decline_to_count(conversation, by=request.user, at=timezone.now())
     except actions.Erased:
         return redirect_to(request, conversation)
-    return _answered_question(request, conversation, _("Not counted."))
+    return _show_notice(request, conversation, _("Not counted."))
 
 
-def _answered_question(request, conversation, words):
+def _show_notice(request, conversation, words):
+    """Show the conversation with this notice. If something is typed in the composer, it stays there."""
     if not request.POST.get("body", "").strip():
         return show_message(request, conversation, words)
     conversation = conversation_for_page(request, conversation.public_id)
@@ -209,7 +210,7 @@ def _change_items(request, conversation, action):
 
 
 REPLY_ACTIONS = {
-    **dict.fromkeys([*SENDS, "send_anyway"], _send),
+    **dict.fromkeys([*SEND_BUTTONS, "send_anyway"], _send),
     "count": _count,
     "count_no": _decline_to_count,
     "discard": _ask_to_discard,

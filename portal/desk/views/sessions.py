@@ -14,18 +14,18 @@ from portal.desk.access_log import log_opened_by_code, log_session_opened, log_s
 from portal.desk.corrections import HAVE_A_PAGE, history_of, may_correct
 from portal.desk.forms.codes import CodeForm
 from portal.desk.forms.session_search import SessionSearchForm
-from portal.desk.given_items import with_verdict_labels
+from portal.desk.given_items import given_at, with_verdict_labels
 from portal.desk.languages import language_name
 from portal.desk.unfinished import with_first_words
 from portal.helpsessions import handover
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.htmx import render_page
 from portal.paging import page_of
-from recommendations.models import Recommendation, topic_names
+from recommendations.models import topic_names
 
 FILTERS = {"all", "mine", "unfinished"}
 PAGE_SIZE = 30
-# The number of results is not counted beyond this number.
+# Counting the results stops at this number.
 MAX_COUNTED = 1000
 
 
@@ -87,17 +87,13 @@ def desk_session(request, public_id):
     help_session = get_object_or_404(sessions, public_id=public_id)
     at = timezone.now()
     log_session_opened(request, help_session, at=at)
-    given = Recommendation.objects.filter(
-        sessionrecommendation__help_session=help_session, sessionrecommendation__removed_at=None
-    )
-    given = given.order_by("sessionrecommendation__position", "pk")
     codes = list(help_session.claim_codes.order_by("-made_at", "-pk"))
     corrections = history_of(help_session)
     is_own_branch = help_session.branch_id in request.user.desk_branch_ids
     context = {
         "help_session": help_session,
         "language_name": language_name(help_session.language),
-        "given": with_verdict_labels(given.for_page()),
+        "given": with_verdict_labels(given_at(help_session).for_page()),
         "live_codes": [code for code in codes if code.state == ClaimCode.State.LIVE and code.expires_at > at],
         "codes": codes,
         "conversations": help_session.conversations.not_merged().order_by("-opened_at", "-pk"),
@@ -134,8 +130,8 @@ def _list(request, form, *, status=200):
     if show == "unfinished":
         rows = [with_first_words(draft) for draft in rows]
     for row in rows:
-        # Staff see only the day, the branch and the topic of a session that a colleague recorded. To read
-        # more, they open it, which the access log records.
+        # Staff see only the day, branch and topic of a colleague's session until they open it. The access log
+        # records each opening.
         row.shows_all = row.staff_id == request.user.pk or show == "unfinished"
     context = {
         "rows": rows,

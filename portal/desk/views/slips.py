@@ -15,11 +15,11 @@ from portal.desk import slips
 from portal.desk.access_log import log_session_opened
 from portal.desk.corrections import may_correct
 from portal.desk.forms.codes import AddressForm, CodeForm
+from portal.desk.given_items import given_at
 from portal.helpsessions import handover, keeping
 from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page
 from portal.privacy import sharing
-from recommendations.models import Recommendation
 
 PAPERS = {"receipt", "a4", "letter"}
 
@@ -145,10 +145,7 @@ def _slip_page(request, help_session, form=None, card_form=None, *, status=200):
     code, paper_language = codes[0] if codes else "", slips.paper_language(help_session)
     with override(paper_language):
         code_context = slips.code_context(code) if code else {}
-    recommendations = Recommendation.objects.filter(
-        sessionrecommendation__help_session=help_session, sessionrecommendation__removed_at=None
-    )
-    recommendations = list(recommendations.order_by("sessionrecommendation__position", "pk").for_page())
+    recommendations = list(given_at(help_session).for_page())
     context = {
         "help_session": help_session,
         "recommendations": recommendations,

@@ -44,7 +44,7 @@ def undo_tally(request, public_id):
 def take_back_tally(request):
     """Remove this staff member's latest tally of today.
 
-    `count` in the form is the number of tallies on the page. If a tally was counted since then, do nothing.
+    The field `count` is the number of tallies on the page. If the number has changed since, do nothing.
     """
     count = number_or_none(request.POST.get("count")) or 0
     taken_back = actions.take_back_tally(by=request.user, at=timezone.now(), count=count)
@@ -52,7 +52,10 @@ def take_back_tally(request):
 
 
 def _response(request, counted, *, taken_back=None):
-    """Show today's tally. If `counted` is not None, add a button that takes this count back."""
+    """Show today's tally. If `counted` is a tally, add a button that takes this tally back.
+
+    `taken_back` says whether a tally was taken back. It is None if the request didn't ask for that.
+    """
     is_queue = request.POST.get("from") == "queue"
     if request.htmx:
         context = {

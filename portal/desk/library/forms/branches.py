@@ -54,8 +54,8 @@ class BranchForm(forms.Form):
     covered_by = forms.ModelChoiceField(
         label=gettext_lazy("Covered by"),
         help_text=gettext_lazy(
-            "If nobody of this branch opens the desk for one opening day, staff of that branch see its "
-            "conversations and promises, until somebody is in again. Each opening is recorded."
+            "If nobody here opens the desk for one opening day, that branch sees our conversations and "
+            "promises. This ends when somebody here opens the desk. Each conversation they open is recorded."
         ),
         queryset=Branch.objects.none(),
         required=False,
@@ -66,7 +66,7 @@ class BranchForm(forms.Form):
         self.branch = branch
         super().__init__(*args, **kwargs)
         if branch is None:
-            # A new branch has the usual choices first.
+            # A new branch begins with the defaults.
             for name in ("send_button", "back_to_writer", "covered_by"):
                 del self.fields[name]
             return

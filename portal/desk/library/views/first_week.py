@@ -1,4 +1,4 @@
-"""The list of first steps for coordinators, and the pages of the steps that have no settings page."""
+"""The page "Your first week" for coordinators, and the pages of the steps that have no settings page."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -15,7 +15,7 @@ from portal import limits
 from portal.conversations import reply_templates
 from portal.conversations.starter_templates import STARTERS
 from portal.desk.languages import language_choices
-from portal.desk.library import first_week as first_steps
+from portal.desk.library.first_week import TEST_EMAIL, latest_test_email, steps
 from portal.desk.library.forms.starter_templates import StarterTemplatesForm
 from portal.htmx import render_page
 from portal.notifications.actions import notify
@@ -26,20 +26,20 @@ from recommendations.models import Item
 @coordinator_only
 @require_GET
 def first_week(request):
-    """List the first steps, with a check mark for each step that is done."""
-    steps = first_steps.steps(request.library)
-    context = {"steps": steps, "done": sum(step.done for step in steps)}
+    """List the steps, with a check mark for each step that is done."""
+    listed = steps(request.library)
+    context = {"steps": listed, "done": sum(step.done for step in listed)}
     return render(request, "desk/library/first_week.html", context)
 
 
 @coordinator_only
 @require_POST
 def hide_first_week(request):
-    """Hide the list of first steps. The button `show` shows the list again."""
+    """Hide the link to the first week in the queue. The button `show` shows the link again."""
     hidden = "show" not in request.POST
     actions.hide_first_week(request.library, hidden=hidden, by=request.user, at=timezone.now())
     if hidden:
-        messages.success(request, _("First steps hidden. You find them at the end of the settings."))
+        messages.success(request, _("List hidden. You can still find it at the end of the settings."))
     return redirect("settings" if hidden else "first_week")
 
 
@@ -47,12 +47,13 @@ def hide_first_week(request):
 def first_week_email(request):
     """Send a test email to the coordinator, and show whether it was delivered.
 
-    While the page waits, it polls with the state that it shows. Without news, the answer is empty.
+    While the email is on its way, the page polls with the state that it shows. If the state hasn't changed,
+    the response is empty.
     """
     if request.method == "POST":
         limits.count(request, "test_email")
         notify(
-            first_steps.TEST_EMAIL,
+            TEST_EMAIL,
             to=request.user.email,
             at=timezone.now(),
             recipient=request.user,
@@ -60,7 +61,7 @@ def first_week_email(request):
             context={},
         )
         return redirect("first_week_email")
-    email = first_steps.latest_test_email(request.user)
+    email = latest_test_email(request.user)
     shown = request.GET.get("shown")
     if shown and email and shown == _state_of(email):
         return HttpResponse(status=204)

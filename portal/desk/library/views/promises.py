@@ -1,4 +1,4 @@
-"""Save a change of a branch's hours or closed days. If promises move, show them first and ask."""
+"""Save a change of a branch's hours or closed days. If promises would move, show them first and ask."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 from accounts.hours import Calendar
 from portal.conversations import moved_promises
 
-# The fields of the page that asks. All other fields belong to the form that the coordinator filled in.
+# The fields of the page that asks. The other fields come from the form of the branch.
 ASKED = {"csrfmiddlewaretoken", "confirmed", "email_patrons", "back"}
 
 
