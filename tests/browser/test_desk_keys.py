@@ -128,19 +128,19 @@ def test_take_close_note_recommend_and_next_have_keys(page, staff):
 
 
 def test_list_of_keys_names_each_key_that_works_on_the_page_and_no_other(page, conversations):
-    both = ["Enter", "↓", "?"]
-    assert listed(page) == ["Ctrl", "r", "m", "a", "s", "e", "n", "i", "/", "j", "u", "Esc", *both]
+    both = ["Enter", "↓", "↓", "?"]
+    assert listed(page) == ["Ctrl", "r", "Alt", "m", "a", "s", "e", "n", "i", "/", "j", "u", "Esc", *both]
     page.keyboard.press("?")
     page.keyboard.press("m")
     expect(page.locator("#notices")).to_contain_text("Assigned to you.")
-    assert listed(page) == ["Ctrl", "r", "a", "s", "e", "n", "i", "/", "j", "u", "Esc", *both]
+    assert listed(page) == ["Ctrl", "r", "Alt", "a", "s", "e", "n", "i", "/", "j", "u", "Esc", *both]
     page.keyboard.press("?")
     page.keyboard.press("e")
     expect(page.locator("#notices")).to_contain_text("Conversation closed.")
-    assert listed(page) == ["Ctrl", "r", "a", "n", "i", "/", "j", "u", "Esc", *both]
+    assert listed(page) == ["Ctrl", "r", "Alt", "a", "n", "i", "/", "j", "u", "Esc", *both]
     # Opened from elsewhere, the conversation has no next one.
     page.goto(f"/desk/conversations/{conversations[2].public_id}/")
-    assert listed(page) == ["Ctrl", "r", "m", "a", "s", "e", "n", "i", "/", "u", "Esc", *both]
+    assert listed(page) == ["Ctrl", "r", "Alt", "m", "a", "s", "e", "n", "i", "/", "u", "Esc", *both]
 
 
 def test_list_of_keys_names_the_key_that_takes_an_answer_back_while_it_works(page):
@@ -169,4 +169,4 @@ def test_list_of_keys_of_the_record_form_has_only_those_that_work_there(branch, 
     page = show(opened(DESK), staff)
     page.goto("/desk/record/")
     page.locator("h1").click()
-    assert listed(page) == ["Ctrl", "Enter", "Enter", "↓", "t", "?"]
+    assert listed(page) == ["Ctrl", "Enter", "Enter", "↓", "↓", "Enter", "t", "?"]

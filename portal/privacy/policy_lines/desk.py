@@ -56,9 +56,9 @@ LINES = {
         ends_with="helpsessions.HelpSession",
     ),
     "privacy.Correction": Line(
-        _("which parts of a visit staff corrected, and when; the old words only under a legal hold"),
-        _("Kept until the visit is deleted. The old words are deleted when the legal hold is lifted."),
-        _("so that staff know what was changed"),
+        _("what staff corrected in a visit, and when. The old words are kept only under a legal hold."),
+        _("Kept until the visit is deleted. The old words are kept until the hold is lifted."),
+        _("so that staff know what changed"),
         Group.DESK,
         ends_with="helpsessions.HelpSession",
     ),

@@ -15,11 +15,11 @@ from .line import Group, Line
 LINES = {
     "accounts.RefusedPost": Line(
         _(
-            "the text of a form that you couldn't send, or the button that you pressed, because your sign-in "
-            "or the form had expired. It has no name if you were signed out."
+            "a form that you couldn't send because your sign-in had expired. It has no name if you were "
+            "signed out."
         ),
-        _("Kept for {0}, or until you send it, delete it or sign out."),
-        _("so that you find your text in the form after you sign in"),
+        _("Kept for {0}, or until you send it or sign out."),
+        _("so that you don't have to type your text again"),
         Group.DEVICES,
         (RefusedPost.KEPT_FOR,),
         ended_by="forget_refused_posts",
