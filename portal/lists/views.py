@@ -97,7 +97,9 @@ def restore_saved(request, public_id):
     if request.htmx:
         _add_details([saved_item], request.viewer)
         words = _("“%(title)s” is in your list again.") % {"title": saved_item.item.title}
-        return announce(render(request, "lists/saved.html#row", {"saved": saved_item}), words)
+        return announce(
+            render(request, "lists/saved.html#row", {"saved": saved_item, "restored": True}), words
+        )
     return _back_to_item(request, uuid_or_none(request.GET.get("item", "")))
 
 

@@ -101,7 +101,7 @@ def test_focus_moves_to_the_message_that_replaces_an_item_of_the_list(session, p
     press(page.locator("#saved li button[id^=restore-]"))
     announced(page, f"“{titles[1]}” is in your list again.")
     expect(page.locator("#saved h3")).to_have_text(titles)
-    expect(page.locator("#saved > form > ul > li").nth(1)).to_be_focused()
+    expect(page.locator("#saved li").nth(1).locator("button[id^=remove-]")).to_be_focused()
     assert list(SavedItem.objects.order_by("pk").values()) == before
 
 
