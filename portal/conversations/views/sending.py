@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from accounts.forms.sign_in import AddressForm
+from accounts.forms.sign_in import SignInForm
 from accounts.sign_in.methods import other_methods
 from portal import limits
 from portal.conversations import actions
@@ -112,7 +112,7 @@ def sign_in_context(request, form, going_to):
     quiet = any(visit.quiet for visit in form.visits.values())
     if request.viewer.person:
         return {"quiet": quiet}
-    forms = {"address_form": AddressForm(request=request), "code_form": CodeForm()}
+    forms = {"address_form": SignInForm(request=request), "code_form": CodeForm()}
     return {"quiet": quiet, **forms, **other_methods(), "going_to": reverse(going_to)}
 
 

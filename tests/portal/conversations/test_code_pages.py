@@ -318,3 +318,15 @@ def test_question_waits_if_too_many_were_sent(client, monkeypatch):
 def test_code_page_without_a_question_leads_to_the_form(client):
     assert client.get(f"{SEND}code/", follow=True).redirect_chain[-1][0] == ASK
     assert READ in client.get(f"{SEND_READING}code/", follow=True).redirect_chain[-1][0]
+
+
+@pytest.mark.parametrize("on_borrowed_device", [True, False], ids=["borrowed device", "own device"])
+def test_question_can_be_sent_from_a_borrowed_device(client, on_borrowed_device):
+    proof = client.post(ASK, {"body": QUESTION, "client_token": uuid.uuid4()}, follow=True)
+    assert 'name="borrowed"' in proof.content.decode()
+    form = {"email": "new@example.org", "next": SEND} | ({"borrowed": "on"} if on_borrowed_device else {})
+    address = client.post(reverse("sign_in"), form)["Location"]
+    page = client.get(address)
+    client.post(address, {"code": code_in_mail(), "client_token": hidden_token(page)})
+    assert Message.objects.get().body == QUESTION
+    assert ("Sign out" in text(client.get("/"))) == on_borrowed_device
