@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.sign_in.access import staff_only
-from portal import limits
+from portal import keys, limits
 from portal.conversations.models import Conversation
 from portal.desk import shown_today
 from portal.desk.access_log import log_opened_by_code, log_session_opened, log_session_search
@@ -25,6 +25,8 @@ from recommendations.models import topic_names
 
 FILTERS = {"all", "mine", "unfinished"}
 PAGE_SIZE = 30
+# request.session[SEARCHED] is a fingerprint of the last search that was recorded. It has none of the words.
+SEARCHED = "searched_sessions"
 # Counting the results stops at this number.
 MAX_COUNTED = 1000
 
@@ -119,9 +121,13 @@ def _list(request, form, *, status=200):
     is_first, results = "after" not in request.GET, None
     if is_search:
         sessions = search.narrow(sessions)
-        if is_first:
+        fingerprint = _fingerprint(request, search)
+        is_recorded = request.session.get(SEARCHED) == fingerprint
+        if is_first or not is_recorded:
             results = sessions[: MAX_COUNTED + 1].count()
             log_session_search(request, results=results, at=timezone.now())
+        if not is_recorded:
+            request.session[SEARCHED] = fingerprint
     sessions = sessions.select_related("branch", "staff", "topic", "unfinished_form").prefetch_related(
         Prefetch("claim_codes", ClaimCode.objects.live(timezone.now()), to_attr="live_codes"),
         *topic_names("topic__names"),
@@ -131,8 +137,9 @@ def _list(request, form, *, status=200):
         rows = [with_first_words(draft) for draft in rows]
     for row in rows:
         # Staff see only the day, branch and topic of a colleague's session until they open it. The access log
-        # records each opening.
+        # records each opening. A topic could reveal what a quiet patron or a child asked, so it is hidden too.
         row.shows_all = row.staff_id == request.user.pk or show == "unfinished"
+        row.shows_topic = not (row.quiet or row.with_child)
     context = {
         "rows": rows,
         "after": after,
@@ -145,3 +152,11 @@ def _list(request, form, *, status=200):
         "is_first": is_first,
     }
     return render_page(request, "desk/sessions.html", context, status=status)
+
+
+def _fingerprint(request, search):
+    """Return a text that is the same only for the pages of one search on one day."""
+    asked = sorted((name, str(value)) for name, value in search.cleaned_data.items())
+    return keys.fingerprint(
+        "search of sessions", f"{request.library.today()} {request.GET.get('show', '')} {asked}"
+    )

@@ -137,6 +137,20 @@ def test_session_of_a_colleague_shows_only_day_branch_and_topic_until_it_is_open
     assert "Secret bees?" in desk.get(f"/desk/sessions/{session.public_id}/").content.decode()
 
 
+@pytest.mark.parametrize("hidden", [{"quiet": True}, {"with_child": Library.Children.PAPER}])
+def test_topic_of_a_quiet_session_or_of_a_childs_is_hidden_until_it_is_opened(
+    desk, branch, colleague, staff, hidden
+):
+    fields = {"branch": branch, "topic": TopicFactory(name="Debt"), "happened_on": "2026-03-02"} | hidden
+    visit(staff=colleague, **fields)
+    page = desk.get(LIST, {"first_day": "2026-03-02"}).content.decode()
+    row = re.search(r'<ol class="rows">.*?</ol>', page, re.S).group()
+    assert "Debt" not in row
+    visit(staff=staff, **fields)
+    row = re.search(r'<ol class="rows">.*?</ol>', desk.get(LIST).content.decode(), re.S).group()
+    assert row.count("Debt") == 1
+
+
 def test_own_session_shows_its_question_but_no_name(desk, branch, staff, patron):
     visit(branch=branch, staff=staff, patron=patron, question="My bees?")
     page = desk.get(LIST).content.decode()
@@ -155,6 +169,25 @@ def test_search_is_recorded_with_the_number_of_results_but_without_words(desk, b
     events = AuditEvent.objects.filter(action="searched_sessions")
     assert list(events.values_list("by", "results", "at", "patron")) == [(staff.pk, 35, timezone.now(), None)]
     assert not [value for value in events.values().get().values() if "bees" in str(value)]
+
+
+@pytest.mark.parametrize("after", ["", "nonsense", "one of the results"])
+def test_search_that_begins_after_a_result_is_recorded_too(desk, branch, staff, after):
+    """A staff member could write this address by hand, so that nobody knows of the search."""
+    visit(branch=branch, question="Bees?", happened_on="2026-03-02")
+    latest = visit(branch=branch, question="Bees and wasps?", happened_on="2026-03-03")
+    after = str(latest.public_id) if after == "one of the results" else after
+    assert found(desk, q="bees", after=after)
+    events = AuditEvent.objects.filter(action="searched_sessions")
+    assert list(events.values_list("by", "results")) == [(staff.pk, 2)]
+
+
+def test_next_page_of_one_search_does_not_hide_another_search(desk, branch, staff):
+    for _number in range(35):
+        visit(branch=branch, question="Bees and wasps?")
+    first = desk.get(LIST, {"q": "bees"})
+    desk.get(LIST, {"q": "wasps", "after": first.context["after"]})
+    assert AuditEvent.objects.filter(action="searched_sessions", by=staff).count() == 2
 
 
 def test_long_result_is_not_counted_to_its_end(desk, branch, monkeypatch):
