@@ -53,6 +53,20 @@ def drop_refused_posts_in(browser):
     RefusedPost.objects.filter(browser=browser).delete()
 
 
+def forget_about(public_ids):
+    """Delete all refused forms that name one of these rows, in the address or in a field.
+
+    Refused forms are deleted after 30 minutes, so there are only a few to look through.
+    """
+    names = {str(public_id) for public_id in public_ids}
+    about = [
+        post.pk
+        for post in RefusedPost.objects.iterator()
+        if any(name in post.path or any(name in value for _, value in post.pairs) for name in names)
+    ]
+    RefusedPost.objects.filter(pk__in=about).delete()
+
+
 def forget_refused_posts(*, at):
     """Delete refused forms that are older than KEPT_FOR. The worker calls this function."""
     RefusedPost.objects.filter(refused_at__lte=at - RefusedPost.KEPT_FOR).delete()

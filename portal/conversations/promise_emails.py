@@ -9,7 +9,9 @@ from django.urls import reverse
 from accounts.models import Library
 from accounts.sign_in.email_addresses import confirmed_addresses
 from portal.notifications.actions import notify, save_all
+from portal.notifications.models import Notification
 
+KIND = "conversations/promise_moved"
 # A database allows only so many values in one query.
 BATCH = 200
 
@@ -44,7 +46,7 @@ def write(moved, *, at):
     library, emails = Library.current(), recipients(moved)
     save_all(
         notify(
-            "conversations/promise_moved",
+            KIND,
             to=address,
             at=at,
             recipient=person,
@@ -56,6 +58,16 @@ def write(moved, *, at):
         for person, address, own in emails
     )
     return len(emails)
+
+
+def delete(person, conversations):
+    """Delete the emails to this person about the promised days of these conversations.
+
+    An email that a worker is sending now can't be deleted.
+    """
+    emails = Notification.objects.filter(kind=KIND, recipient=person, leased_until=None)
+    for conversation in conversations:
+        emails.filter(text__contains=conversation.get_absolute_url()).delete()
 
 
 def _email_context(own):

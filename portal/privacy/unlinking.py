@@ -10,7 +10,8 @@ from django.db.models import F
 from django.utils import translation
 
 from accounts.models import AuditEvent, Consent, Library, User
-from portal.conversations import search
+from accounts.patron import refused_posts
+from portal.conversations import promise_emails, search
 from portal.conversations.answer_emails import delete_announcements, withdraw_announcements_to
 from portal.conversations.changes import raise_queue
 from portal.conversations.models import Attachment, Conversation, Draft, Event, Message, Participation, Side
@@ -25,12 +26,20 @@ from .session_lock import recommendations_of
 def make_quiet(help_session, conversations, *, is_held, at):
     """Remove all names from a session that becomes quiet. The caller locks the rows and saves the session.
 
-    Emails, list entries and drafts are deleted. Each person's access log still says that staff opened a
-    visit, but not which one. If the visit is under a legal hold (`is_held`), consents and events stay.
+    Emails, list entries, drafts and refused forms are deleted. Each person's access log still says that
+    staff opened a visit, but not which one. If the visit is under a legal hold (`is_held`), consents and
+    events stay.
     """
     recommendations = recommendations_of(help_session)
     _end_access(help_session, conversations, recommendations, at=at)
     delete_announcements(conversations)
+    refused_posts.forget_about(
+        [
+            help_session.public_id,
+            *conversations.values_list("public_id", flat=True),
+            *recommendations.values_list("public_id", flat=True),
+        ]
+    )
     help_session.patron = help_session.shared_with = help_session.shared_at = help_session.kept_at = None
     help_session.is_the_childs_alone = False
     Message.objects.filter(conversation__in=conversations, side=Side.PATRON).update(author=None)
@@ -69,6 +78,7 @@ def _end_access(help_session, conversations, recommendations, *, at):
     for person in help_session.keepers:
         holds.copy_holds(person, help_session, at=at)
         withdraw_announcements_to(person, conversations)
+        promise_emails.delete(person, conversations)
         correction_emails.delete(help_session, person)
         exports.forget_all_of(person)
     handover.withdraw_emails(help_session)

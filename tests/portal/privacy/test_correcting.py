@@ -3,10 +3,14 @@
 import datetime
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.utils import timezone
 
-from accounts.models import AuditEvent, Consent
+from accounts.models import AuditEvent, Consent, RefusedPost
+from accounts.patron.refused_posts import keep_refused_post
+from portal.conversations import promise_emails
 from portal.conversations.models import Conversation, Draft, Message
+from portal.conversations.moved_promises import Move
 from portal.helpsessions import handover
 from portal.helpsessions.models import HelpSession, SessionNote, SessionRecommendation
 from portal.lists.models import SavedItem
@@ -42,6 +46,14 @@ NOW = timezone.now()
 @pytest.fixture
 def visit(library, branch, staff, patron):
     return HelpSessionFactory(branch=branch, staff=staff, patron=patron, kept_at=NOW, handed_over_at=NOW)
+
+
+def email_about_moved_promise(conversation, *, to):
+    MessageFactory(conversation=conversation)
+    conversation.refresh_from_db()
+    moved = Move(conversation, NOW, NOW + datetime.timedelta(days=1), datetime.UTC)
+    EmailAddress.objects.get_or_create(user=to, email=to.email, verified=True, primary=True)
+    assert promise_emails.write([moved], at=NOW) == 1
 
 
 def chosen(visit):
@@ -326,6 +338,30 @@ def test_visit_that_becomes_quiet_loses_name_emails_list_entries_and_drafts(visi
         assert not model.objects.exists()
     assert not AuditEvent.objects.filter(patron=patron, subject=str(visit.public_id)).exists()
     assert AuditEvent.objects.looks_at(patron).count() == 1
+
+
+def test_emails_about_the_promised_day_of_a_visit_that_becomes_quiet_are_deleted(visit, patron):
+    own = ConversationFactory(patron=patron)
+    for conversation in (ConversationFactory(help_session=visit, patron=patron), own):
+        email_about_moved_promise(conversation, to=patron)
+    Notification.objects.update(state="delivered")
+    change(visit, quiet=True)
+    assert own.get_absolute_url() in Notification.objects.get().text
+
+
+def test_refused_forms_about_a_visit_that_becomes_quiet_are_deleted(visit, patron):
+    [given] = recommend_in(visit)
+    conversation = ConversationFactory(help_session=visit, patron=patron)
+    own = ConversationFactory(patron=patron).get_absolute_url()
+    for path, fields in (
+        (f"{visit.get_absolute_url()}ask/", {"body": ["Half"]}),
+        (conversation.get_absolute_url(), {"body": ["Half"]}),
+        ("/lists/save/x/", {"recommendation": [str(given.public_id)]}),
+        (own, {"body": ["Half"]}),
+    ):
+        keep_refused_post(patron, path=path, fields=fields, at=NOW, browser="b")
+    change(visit, quiet=True)
+    assert RefusedPost.objects.get().path == own
 
 
 def test_visit_that_becomes_quiet_leaves_other_visits_of_the_patron_alone(visit, patron, branch, staff):

@@ -34,7 +34,7 @@ from tests.factories import (
     code_for,
     recommend_in,
 )
-from tests.portal.privacy.test_correcting import change
+from tests.portal.privacy.test_correcting import change, email_about_moved_promise
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()
@@ -100,6 +100,14 @@ def test_wrong_patron_loses_visit_conversation_list_entries_drafts_emails_and_co
     assert visit.claim_codes.get().state == "revoked"
     event = AuditEvent.objects.looks_at(patron).get()
     assert (event.action, event.by) == ("removed_patron", staff)
+
+
+def test_wrong_patron_is_not_emailed_about_the_promised_day(visit, patron):
+    own = ConversationFactory(patron=patron)
+    for conversation in (ConversationFactory(help_session=visit, patron=patron), own):
+        email_about_moved_promise(conversation, to=patron)
+    remove(visit)
+    assert own.get_absolute_url() in Notification.objects.get().text
 
 
 def test_new_visit_has_what_staff_recorded_and_nothing_of_the_wrong_patron(visit, patron):
