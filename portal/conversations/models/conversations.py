@@ -26,12 +26,15 @@ class ConversationQuerySet(models.QuerySet):
             viewer.owns("patron", help_session=viewer.opened_sessions), last_message_at__isnull=False
         )
 
-    def at_desk_of(self, user, shown=()):
+    def at_desk_of(self, user, shown=(), *, covering=True):
         """Return the conversations that this staff member may open at the desk.
 
         `shown` has the primary keys of the help sessions whose code a patron showed this staff member today.
+        If `covering` is false, conversations that they see only because their branch covers for another one
+        are left out.
         """
-        return self.filter(at_desk_of(user.pk, user.queue_branch_ids, shown, timezone.localdate()))
+        branches = user.queue_branch_ids if covering else user.desk_branch_ids
+        return self.filter(at_desk_of(user.pk, branches, shown, timezone.localdate()))
 
     def latest_first(self):
         return self.order_by("-last_message_at", "-pk")

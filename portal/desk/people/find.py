@@ -25,17 +25,28 @@ class TooMany(Exception):
     """More people match than may be listed."""
 
 
-def at_desk_of(user, found=()):
+def at_desk_of(user, found=(), *, covering=False):
     """Return the people whose record this staff member may open.
 
-    The attribute `is_near` is true for people with a visit or a conversation that the staff member may open.
-    All others were found by a search today. `found` has the public ids of the people found today.
+    The attribute `is_near` is true for people with a visit or a conversation that the staff member may open,
+    and not only because their branch covers for another one. All others were found by a search today. `found`
+    has the public ids of the people found today.
+
+    If `covering` is true, the result also has the people whom the staff member sees because their branch
+    covers. Their `is_near` is false, so the caller must ask for a reason.
     """
-    visits = HelpSession.objects.at_desk_of(user).filter(patron=OuterRef("pk"))
-    shared = HelpSession.objects.at_desk_of(user).filter(shared_with=OuterRef("pk"))
-    conversations = Conversation.objects.at_desk_of(user).filter(patron=OuterRef("pk"))
-    near = Exists(visits) | Exists(conversations) | Exists(shared)
-    return _people().filter(near | Q(public_id__in=list(found))).annotate(is_near=near)
+    near = _is_near(user, covering=False)
+    listed = near | Q(public_id__in=list(found))
+    if covering and user.covered_branch_ids:
+        listed |= _is_near(user, covering=True)
+    return _people().filter(listed).annotate(is_near=near)
+
+
+def _is_near(user, *, covering):
+    visits = HelpSession.objects.at_desk_of(user, covering=covering).filter(patron=OuterRef("pk"))
+    shared = HelpSession.objects.at_desk_of(user, covering=covering).filter(shared_with=OuterRef("pk"))
+    conversations = Conversation.objects.at_desk_of(user, covering=covering).filter(patron=OuterRef("pk"))
+    return Exists(visits) | Exists(conversations) | Exists(shared)
 
 
 def by_identifier(text):

@@ -33,16 +33,17 @@ class HelpSessionQuerySet(models.QuerySet):
             viewer.owns("patron", pk=viewer.opened_sessions), status=HelpSession.Status.RECORDED
         )
 
-    def at_desk_of(self, user, shown=()):
+    def at_desk_of(self, user, shown=(), *, covering=True):
         """Return the sessions that this staff member may open at the desk.
 
         These are the sessions of the staff member's branches, the sessions that the staff member recorded,
         and the sessions in `shown`. `shown` has the primary keys of sessions whose code a patron showed to
         the staff member today. While the staff member's branch covers for another branch, they may also open
-        the sessions that the other branch's conversations are about. Forgotten sessions are left out.
+        the sessions that the other branch's conversations are about, unless `covering` is false. Forgotten
+        sessions are left out.
         """
         mine = Q(branch__in=user.desk_branch_ids) | Q(staff=user) | Q(pk__in=shown)
-        if user.covered_branch_ids:
+        if covering and user.covered_branch_ids:
             covered = self.model.objects.filter(conversations__branch__in=user.covered_branch_ids)
             mine |= Q(pk__in=covered.values("pk"))
         return self.filter(forgotten_on=None).filter(mine)

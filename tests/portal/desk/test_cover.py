@@ -13,6 +13,7 @@ from accounts.models import AuditEvent, Branch, User
 from accounts.staff.attendance import record_attendance
 from portal.conversations import bulk, notes
 from portal.conversations.models import Conversation
+from portal.desk.people import find
 from portal.desk.toolbar import assignment_choices
 from tests.factories import (
     BranchFactory,
@@ -161,6 +162,21 @@ def test_covering_staff_open_the_visit_of_a_conversation_and_no_other_visit(desk
     other = HelpSessionFactory(branch=hill)
     assert desk.get(f"/desk/sessions/{conversation.help_session.public_id}/").status_code == 200
     assert desk.get(f"/desk/sessions/{other.public_id}/").status_code == 404
+
+
+def test_covering_staff_open_the_record_of_a_patron_only_with_a_reason(desk, conversation, patron, staff):
+    record = f"/desk/people/{patron.public_id}/"
+    assert desk.get(record).templates[0].name == "desk/people/reason.html"
+    assert desk.post(f"{record}code/").status_code == 404
+    assert not find.at_desk_of(User.objects.get(pk=staff.pk)).exists()
+    desk.post(record, {"reason": "She is on the phone"})
+    assert desk.get(record).templates[0].name == "desk/people/record.html"
+
+
+def test_covering_staff_open_the_record_of_a_patron_whose_conversation_they_took(desk, conversation, patron):
+    record = f"/desk/people/{patron.public_id}/"
+    desk.post(address(conversation, "take/"))
+    assert desk.get(record).templates[0].name == "desk/people/record.html"
 
 
 def test_colleagues_of_the_covering_branch_can_be_assigned_and_mentioned(conversation, staff, branch, hilda):

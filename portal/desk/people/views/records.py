@@ -160,7 +160,8 @@ def _person_and_reason(request, public_id):
 
     The reason is why the staff member looked up the person today. If no reason was given, it is "".
     """
-    person = get_object_or_404(find.at_desk_of(request.user, find.found(request)), public_id=public_id)
+    people = find.at_desk_of(request.user, find.found(request), covering=True)
+    person = get_object_or_404(people, public_id=public_id)
     return person, find.reason_for(request, person)
 
 
