@@ -14,6 +14,7 @@ import unicodedata
 import uuid
 
 from django import forms
+from django.utils.dateparse import parse_datetime
 
 LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 BIDI_CONTROLS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -24,6 +25,8 @@ INVISIBLE = re.compile(
 MAX_COMBINING_MARKS = 6
 MANY_LINE_ENDS = re.compile(r"\n{4,}")
 ELLIPSIS = "…"
+# Years near the limits of datetime are refused, because converting them to another time zone fails.
+YEARS = range(2000, 9000)
 
 
 def clean(text, *, max_length=None, multiline=False):
@@ -74,6 +77,15 @@ def uuid_or_none(text):
         return uuid.UUID(str(text))
     except ValueError:
         return None
+
+
+def parse_moment(text):
+    """Parse a time in ISO format. Return None if the text is not a valid time with a time zone."""
+    try:
+        moment = parse_datetime(text or "")
+    except ValueError:
+        return None
+    return moment if moment is not None and moment.tzinfo is not None and moment.year in YEARS else None
 
 
 class TextField(forms.CharField):

@@ -8,7 +8,6 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -19,6 +18,7 @@ from portal.errors import one_or_404
 from portal.htmx import render_page
 from portal.paging import page_of
 from portal.prepared import prepared
+from portal.text import parse_moment
 from recommendations.actions import mark_as_helped, unmark_as_helped
 from recommendations.models import Recommendation, each_once
 
@@ -47,7 +47,7 @@ def help_session(request, public_id):
 
     If the viewer has just pressed "All of these helped", `?marked=` is the time of that step.
     """
-    return _page(request, public_id, marked_at=_moment(request.GET.get("marked")))
+    return _page(request, public_id, marked_at=parse_moment(request.GET.get("marked")))
 
 
 @sign_in_to_open(HelpSession)
@@ -89,7 +89,7 @@ def undo_all_helped(request, public_id):
     The field `marked` has the time of that step.
     """
     session = get_object_or_404(HelpSession.objects.belonging_to(request.viewer), public_id=public_id)
-    marked_at = _moment(request.POST.get("marked"))
+    marked_at = parse_moment(request.POST.get("marked"))
     undone = marked_at and unmark_as_helped(_recommended_to(request.viewer, session), marked_at=marked_at)
     if not request.htmx:
         return redirect(f"{session.get_absolute_url()}#items")
@@ -122,15 +122,6 @@ def dismiss_removed_item(request, public_id):
 
 def _recommended_to(viewer, session):
     return Recommendation.objects.belonging_to(viewer).filter(sessionrecommendation__help_session=session)
-
-
-def _moment(text):
-    """Return the time in this text, or None."""
-    try:
-        moment = parse_datetime(text or "")
-    except ValueError:
-        return None
-    return moment if moment is not None and timezone.is_aware(moment) else None
 
 
 def _page(request, public_id, *, partial="", marked_at=None, undone=0):

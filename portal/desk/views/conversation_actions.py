@@ -16,11 +16,11 @@ from portal.conversations import desk_actions
 from portal.desk.conversation_lookup import can_open, conversation_for_action
 from portal.desk.conversation_messages import assigned_words, taken_words
 from portal.desk.forms.conversations import AssignForm, SnoozeForm
-from portal.desk.params import parse_moment
 from portal.desk.queue_navigation import conversation_url
 from portal.desk.toolbar import assignment_choices
 from portal.htmx import render_page
 from portal.templatetags.portal import day_in_a_sentence
+from portal.text import parse_moment
 
 from .action_responses import back_to_conversation, unless_erased
 

@@ -17,12 +17,12 @@ from portal.desk.access_log import log_opened, log_reading
 from portal.desk.composer import composer_context, saved_drafts
 from portal.desk.conversation_context import timeline_context
 from portal.desk.conversation_lookup import conversation_for_page
-from portal.desk.params import parse_moment
 from portal.desk.patron_history import patron_history_context
 from portal.desk.queue_navigation import conversation_url, neighbors
 from portal.desk.timeline import build_timeline
 from portal.desk.toolbar import toolbar_context
 from portal.htmx import render_page
+from portal.text import parse_moment
 
 # Each update of an open page also repeats the entries of the minute before the previous update. So the page
 # can remove answers that were taken back, and add messages that were saved late.

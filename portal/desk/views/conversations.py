@@ -13,9 +13,9 @@ from portal.conversations.models import Conversation, Draft
 from portal.desk.access_log import log_reading
 from portal.desk.conversation_context import state_of_page, timeline_context
 from portal.desk.conversation_lookup import conversation_for_page, conversation_for_poll
-from portal.desk.params import parse_moment
 from portal.desk.timeline import build_timeline
 from portal.desk.toolbar import toolbar_context
+from portal.text import parse_moment
 
 from .conversation_responses import POLL_OVERLAP, show_conversation
 

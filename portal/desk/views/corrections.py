@@ -145,11 +145,15 @@ def _was(request, theirs):
     """Return the values that the page showed, or `theirs` if the browser sent something else."""
     try:
         was = json.loads(request.POST.get("was", ""))
-    except ValueError:
+    except (ValueError, RecursionError):
         return theirs
     if not isinstance(was, dict) or not isinstance(was.get("items"), list):
         return theirs
-    return {**was, "items": [row for row in was["items"] if isinstance(row, dict)]}
+    return {**was, "items": [row for row in was["items"] if _is_row(row)]}
+
+
+def _is_row(row):
+    return isinstance(row, dict) and all(isinstance(value, str) for value in row.values())
 
 
 def _form(request, help_session, **kwargs):

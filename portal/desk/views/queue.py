@@ -9,11 +9,11 @@ from accounts.sign_in.access import staff_only
 from accounts.staff.desk_lock import background_request
 from portal.conversations.desk_lists import state_of_queues
 from portal.conversations.notes import unseen_mentions
-from portal.desk.params import parse_moment
 from portal.desk.queue import QueueQuery
 from portal.desk.queue_page import bulk_context, empty_list_context, filters_context, lists_context
 from portal.desk.unfinished import tray
 from portal.htmx import render_page
+from portal.text import parse_moment
 from recommendations.models import Topic, topic_names
 
 

@@ -281,7 +281,13 @@ def test_correction_of_a_logged_contact_has_no_hint_that_the_patron_reads_it(des
     assert "The patron reads this." not in text(desk.get(url(visit)))
 
 
-@pytest.mark.parametrize("was", ["", "{", "[]", '{"items": 3}', '{"items": [3], "question": 4}', "null"])
+@pytest.mark.parametrize(
+    "was",
+    [
+        *("", "{", "[]", '{"items": 3}', '{"items": [3], "question": 4}', "null"),
+        *('{"items": [{"item": [1]}]}', '{"items": [{"item": {}}]}', "[" * 100_000),
+    ],
+)
 def test_typed_correction_is_not_lost_if_the_hidden_fields_are_broken(desk, visit, coordinator, sign_in, was):
     mine = filled_in(desk.get(url(visit)), question="My question")
     correct(sign_in(Client(), coordinator), visit, summary="Their summary")

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts import library as actions
-from accounts.models import Library
+from accounts.models import Library, User
 from portal.conversations.models import ReplyTemplate
 from portal.conversations.reply_templates import unknown_places
 from portal.conversations.starter_templates import STARTERS
@@ -162,6 +162,12 @@ class TestEmail:
         desk.post(reverse("first_week_email"), {"to": "stranger@example.org"})
         email = Notification.objects.get()
         assert (email.kind, email.to_address, email.recipient) == (TEST_EMAIL, coordinator.email, coordinator)
+
+    def test_coordinator_without_an_address_is_asked_to_add_one(self, desk, coordinator):
+        User.objects.filter(pk=coordinator.pk).update(email=None)
+        page = desk.post(reverse("first_week_email"), follow=True)
+        assert "You have no email address here." in page.content.decode()
+        assert not Notification.objects.exists()
 
     def test_page_shows_whether_the_email_was_delivered(self, desk, coordinator):
         url = reverse("first_week_email")

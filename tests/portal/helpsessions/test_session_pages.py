@@ -196,7 +196,14 @@ def test_all_helped_is_undone_as_one_step(me, session, htmx):
     assert "All of these helped (2 items)" in text(me.get(session.get_absolute_url()))
 
 
-@pytest.mark.parametrize("marked", ["", "nonsense", "2026-13-40T00:00:00+00:00", "2026-05-03T10:00:00"])
+@pytest.mark.parametrize(
+    "marked",
+    [
+        *("", "nonsense", "2026-13-40T00:00:00+00:00", "2026-05-03T10:00:00"),
+        # In another time zone, these times are outside the range of dates.
+        *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"),
+    ],
+)
 def test_undo_of_all_helped_with_a_wrong_time_changes_nothing(me, session, marked):
     recommend_in(session, 2, verdict="helped", decided_at=timezone.now())
     assert me.post(address("undo_all_helped", session), {"marked": marked}).status_code == 302

@@ -50,7 +50,7 @@ def first_week_email(request):
     While the email is on its way, the page polls with the state that it shows. If the state hasn't changed,
     the response is empty.
     """
-    if request.method == "POST":
+    if request.method == "POST" and request.user.email:
         limits.count(request, "test_email")
         notify(
             TEST_EMAIL,
