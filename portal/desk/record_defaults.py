@@ -56,6 +56,7 @@ def defaults_for_contact(conversation, user):
         "question": question.body if question else conversation.subject,
         "question_type": _question_type(conversation),
         "quiet": session is not None and session.quiet,
+        "with_child": _is_a_childs(conversation),
     }
     if question or session:
         initial["language"] = question.language if question else session.language
@@ -78,6 +79,7 @@ def contact_of(conversation, user, library, at, *, shared_desk=None):
         "branch": branch,
         "topic": conversation.topic or (session.topic if session else None),
         "question": values["question"][:MAX_QUESTION],
+        "with_child": library.children if values["with_child"] else "",
         "service_point": shared_desk.name if is_at_computer else "",
         "read_level": None,
         "minutes": None,
@@ -85,6 +87,15 @@ def contact_of(conversation, user, library, at, *, shared_desk=None):
         "note": "",
         "items": [],
     }
+
+
+def _is_a_childs(conversation):
+    """Return whether the conversation is about a visit with a child, or its patron is a child.
+
+    The words of a child are not searched, and the contact repeats them.
+    """
+    session, patron = conversation.help_session, conversation.patron
+    return bool((session and session.with_child) or (patron and patron.is_child))
 
 
 def _question_type(conversation):

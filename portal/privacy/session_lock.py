@@ -5,6 +5,7 @@ from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession, SessionRecommendation
 from recommendations.models import Recommendation
 
+from .holds import contacts_of
 from .locks import lock_rows
 
 
@@ -13,7 +14,7 @@ class Gone(Exception):
 
 
 def lock_session(help_session):
-    """Lock a recorded help session with its items and conversations.
+    """Lock a recorded help session with its items, its conversations and the contacts counted for them.
 
     Return (the help session as it is now, its conversations). Raises Gone.
     """
@@ -23,8 +24,9 @@ def lock_session(help_session):
     help_session = rows.filter(pk=help_session.pk, forgotten_on=None).first()
     if help_session is None:
         raise Gone
-    lock_recommendations(recommendations_of(help_session))
     conversations = Conversation.objects.filter(help_session=help_session)
+    lock_rows(contacts_of(conversations))
+    lock_recommendations(recommendations_of(help_session))
     lock_rows(conversations)
     return help_session, conversations
 

@@ -17,6 +17,7 @@ from portal.conversations.changes import raise_queue
 from portal.conversations.models import Attachment, Conversation, Draft, Event, Message, Participation, Side
 from portal.helpsessions import handover
 from portal.helpsessions.models import ClaimCode
+from portal.helpsessions.search import index as index_session
 from portal.lists.models import SavedItem
 
 from . import correction_emails, exports, holds
@@ -55,6 +56,11 @@ def make_quiet(help_session, conversations, *, is_held, at):
     language = help_session.language if help_session.language in dict(settings.LANGUAGES) else None
     with translation.override(language or Library.current().language):
         conversations.filter(recommendation=None).update(subject=help_session.title)
+    for contact in holds.contacts_of(conversations).filter(quiet=False, patron=None):
+        # The contact repeats the patron's words.
+        contact.quiet = True
+        contact.save(update_fields=["quiet"])
+        index_session(contact)
     _renew(conversations)
 
 

@@ -7,16 +7,18 @@ import uuid
 import pytest
 import time_machine
 
-from accounts.models import Branch
+from accounts.models import Branch, Library
 from portal.conversations import actions, desk_actions
 from portal.conversations.models import Conversation
-from portal.helpsessions.models import HelpSession
+from portal.helpsessions.models import HelpSession, SessionWord
 from tests.factories import (
     BranchFactory,
+    ChildFactory,
     ConversationFactory,
     HelpSessionFactory,
     MessageFactory,
     StaffFactory,
+    UserFactory,
 )
 
 pytestmark = pytest.mark.usefixtures("library")
@@ -156,6 +158,25 @@ def test_counted_answer_is_recorded_with_the_values_of_the_conversation(desk, co
     assert (contact.happened_on, contact.hour, contact.summary) == (NOON.date(), 12, "")
     # The counted contact is not what the next help session starts with.
     assert desk.get("/desk/record/").context["form"]["mode"].value() == "phone"
+
+
+@pytest.mark.parametrize("whose", ["visit with a child", "child without a visit", "quiet visit"])
+def test_words_of_a_child_or_of_a_quiet_visit_are_not_searched_in_the_counted_contact(
+    desk, staff, branch, whose
+):
+    patron = {"visit with a child": UserFactory(), "child without a visit": ChildFactory()}.get(whose)
+    session = None
+    if whose != "child without a visit":
+        hidden = {"quiet": True} if whose == "quiet visit" else {"with_child": Library.Children.OWN}
+        session = HelpSessionFactory(branch=branch, staff=staff, patron=patron, **hidden)
+    conversation = ConversationFactory(branch=branch, help_session=session, patron=patron)
+    MessageFactory(conversation=conversation, body="Why do wolves howl?")
+    desk.post(address(conversation, "reply/"), fields(conversation, "send_count"))
+    conversation.refresh_from_db()
+    assert conversation.logged_as.question == "Why do wolves howl?"
+    assert conversation.logged_as.quiet == (whose == "quiet visit")
+    assert bool(conversation.logged_as.with_child) == (whose != "quiet visit")
+    assert not SessionWord.objects.filter(help_session=conversation.logged_as).exists()
 
 
 def test_contact_is_counted_at_an_own_branch_if_the_conversation_is_elsewhere(desk, staff, branch, patron):

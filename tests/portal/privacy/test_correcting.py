@@ -11,8 +11,8 @@ from accounts.patron.refused_posts import keep_refused_post
 from portal.conversations import promise_emails
 from portal.conversations.models import Conversation, Draft, Message
 from portal.conversations.moved_promises import Move
-from portal.helpsessions import handover
-from portal.helpsessions.models import HelpSession, SessionNote, SessionRecommendation
+from portal.helpsessions import handover, search
+from portal.helpsessions.models import HelpSession, SessionNote, SessionRecommendation, SessionWord
 from portal.lists.models import SavedItem
 from portal.notifications.models import Notification
 from portal.privacy import holds
@@ -362,6 +362,22 @@ def test_refused_forms_about_a_visit_that_becomes_quiet_are_deleted(visit, patro
         keep_refused_post(patron, path=path, fields=fields, at=NOW, browser="b")
     change(visit, quiet=True)
     assert RefusedPost.objects.get().path == own
+
+
+def test_contact_of_a_visit_that_becomes_quiet_becomes_quiet_too(visit, patron, branch, staff):
+    """The contact repeats the patron's words, and the desk's search would find them."""
+    contact = HelpSessionFactory(branch=branch, staff=staff, question="Wolves?")
+    ConversationFactory(help_session=visit, patron=patron, logged_as=contact)
+    other = HelpSessionFactory(branch=branch, staff=staff, question="Bears?")
+    ConversationFactory(patron=patron, logged_as=other)
+    for session in (contact, other):
+        search.index(session)
+    change(visit, quiet=True)
+    for session in (contact, other):
+        session.refresh_from_db()
+    assert (contact.quiet, other.quiet) == (True, False)
+    words = SessionWord.objects.filter(help_session__in=[contact, other])
+    assert list(words.filter(word__in=["wolves", "bears"]).values_list("word", flat=True)) == ["bears"]
 
 
 def test_visit_that_becomes_quiet_leaves_other_visits_of_the_patron_alone(visit, patron, branch, staff):
