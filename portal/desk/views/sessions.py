@@ -137,7 +137,7 @@ def _list(request, form, *, status=200):
         rows = [with_first_words(draft) for draft in rows]
     for row in rows:
         # Staff see only the day, branch and topic of a colleague's session until they open it. The access log
-        # records each opening. A topic could reveal what a quiet patron or a child asked, so it is hidden too.
+        # records each opening. A topic could reveal what a quiet patron or a child asked, so it is hidden.
         row.shows_all = row.staff_id == request.user.pk or show == "unfinished"
         row.shows_topic = not (row.quiet or row.with_child)
     context = {
