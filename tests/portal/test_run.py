@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -120,6 +121,22 @@ def test_manage_run_stops_with_an_error_if_its_port_is_in_use(environment):
         with start(environment, taken.getsockname()[1]) as process:
             assert "choose another port" in process.stdout.read()
             assert process.wait(MAX_WAIT_SECONDS) == 1
+
+
+@pytest.mark.parametrize(
+    ("missing", "command"),
+    [("cache", "manage.py createcachetable"), ("static", "manage.py collectstatic --noinput")],
+)
+def test_run_names_the_step_of_the_installation_that_was_left_out(environment, tmp_path, missing, command):
+    folder = shutil.copytree(environment["DATA_DIR"], tmp_path, dirs_exist_ok=True)
+    if missing == "cache":
+        with contextlib.closing(sqlite3.connect(folder / "afterword.sqlite3")) as database:
+            database.execute("drop table cache")
+    else:
+        shutil.rmtree(folder / "static")
+    with start(environment | {"DATA_DIR": str(folder)}, free_port()) as process:
+        assert f"Run first: {command}\n" in process.stdout.read()
+        assert process.wait(MAX_WAIT_SECONDS) == 1
 
 
 def test_qr_code_is_shown_if_manage_run_serves_all_network_addresses(environment):

@@ -8,7 +8,9 @@ import time
 
 import qrcode
 from django.conf import settings
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 
 from portal.backups import unapplied_migrations
 from portal.management import web_server
@@ -42,8 +44,7 @@ class Command(BaseCommand):
 
     def handle(self, *, host, port, workers, threads, no_worker, access_log, **options):
         _check_port_is_free(host, port)
-        if unapplied_migrations():
-            raise CommandError("The database is not up to date. Run first: manage.py migrate")
+        _check_preparations()
         address = _address(host, port)
         self.stop_signals = 0
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
@@ -150,6 +151,17 @@ def _start(command, environment):
 
 def _bind(host, port):
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _check_preparations():
+    """Raise CommandError if a step of the installation was left out. Every page would be an error."""
+    if unapplied_migrations():
+        raise CommandError("The database is not up to date. Run first: manage.py migrate")
+    if settings.CACHES["default"]["LOCATION"] not in connection.introspection.table_names():
+        raise CommandError("The cache table is missing. Run first: manage.py createcachetable")
+    manifest = getattr(staticfiles_storage, "manifest_name", None)
+    if manifest and not staticfiles_storage.exists(manifest):
+        raise CommandError("The static files are missing. Run first: manage.py collectstatic --noinput")
 
 
 def _check_port_is_free(host, port):
