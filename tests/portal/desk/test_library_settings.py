@@ -1,5 +1,6 @@
 """Test the settings pages of the library, which only coordinators can open."""
 
+import datetime
 import io
 
 import pytest
@@ -234,6 +235,16 @@ def test_closed_day_is_added_and_removed(desk, branch, library):
     desk.post(reverse("branch_closed_days", args=[branch.slug]), {"remove": day})
     assert not branch.closed_days.exists()
     assert desk.post(reverse("branch_closed_days", args=[branch.slug]), {"day": "soon"}).status_code == 200
+
+
+def test_closed_day_in_the_past_is_refused_and_today_is_accepted(desk, branch, library):
+    url, today = reverse("branch_closed_days", args=[branch.slug]), library.today()
+    yesterday = today - datetime.timedelta(days=1)
+    page = desk.post(url, {"day": yesterday.isoformat(), "reason": "Storm"}).content.decode()
+    assert "This day is in the past. Choose a later one." in page
+    assert 'value="Storm"' in page
+    desk.post(url, {"day": today.isoformat(), "reason": "Storm"})
+    assert [closed.day for closed in branch.closed_days.all()] == [today]
 
 
 def test_topic_is_added_renamed_retired_and_restored(desk):

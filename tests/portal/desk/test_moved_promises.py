@@ -125,7 +125,7 @@ def test_back_from_removing_a_closed_day_saves_nothing(desk, branch, asked, coor
 @pytest.mark.parametrize(
     ("name", "typed"),
     [
-        ("branch_closed_days", {"day": "2026-03-02"}),
+        ("branch_closed_days", {"day": "2026-03-07"}),
         ("branch_closed_days", {"day": "2026-12-25"}),
         ("branch_hours", WEEK),
         ("branch_settings", {**BRANCH, "phone": "555 0100", "promise_hours": "8"}),

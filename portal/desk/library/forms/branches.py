@@ -159,7 +159,17 @@ class HoursField(forms.CharField):
 
 
 class ClosedDayForm(forms.Form):
-    """A day on which a branch is closed."""
+    """A day on which a branch is closed. `today` is the library's current day."""
 
     day = DayField(label=gettext_lazy("Day"))
     reason = TextField(label=gettext_lazy("Reason"), max_length=80, required=False)
+
+    def __init__(self, *args, today, **kwargs):
+        self.today = today
+        super().__init__(*args, **kwargs)
+
+    def clean_day(self):
+        day = self.cleaned_data["day"]
+        if day < self.today:
+            raise forms.ValidationError(_("This day is in the past. Choose a later one."))
+        return day

@@ -68,7 +68,9 @@ def branch_closed_days(request, slug):
     branch = get_object_or_404(Branch, slug=slug)
     to_remove = request.POST.get("remove")
     if "back" in request.POST:
-        typed = {} if to_remove else {"closed_form": ClosedDayForm(request.POST)}
+        typed = (
+            {} if to_remove else {"closed_form": ClosedDayForm(request.POST, today=request.library.today())}
+        )
         return _branch_page(request, branch, **typed)
     removed = next((each for each in branch.closed_days.all() if each.day.isoformat() == to_remove), None)
     closed_days = frozenset(each.day for each in branch.closed_days.all())
@@ -79,7 +81,7 @@ def branch_closed_days(request, slug):
         # Someone else has removed the day already.
         return redirect("branch_settings", branch.slug)
     else:
-        form = ClosedDayForm(request.POST)
+        form = ClosedDayForm(request.POST, today=request.library.today())
         if not form.is_valid():
             return _branch_page(request, branch, closed_form=form, form_error=True)
         save = partial(actions.add_closed_day, **form.cleaned_data)
@@ -123,7 +125,7 @@ def _branch_page(request, branch, **forms):
         "is_covered": branch.is_covered(timezone.now()),
         "form": BranchForm(branch=branch, initial=_initial(branch)),
         "hours_form": HoursForm(branch=branch),
-        "closed_form": ClosedDayForm(),
+        "closed_form": ClosedDayForm(today=request.library.today()),
         "closed_days": branch.closed_days.filter(day__gte=request.library.today()),
         "is_default": request.library.default_branch_id == branch.pk,
         **forms,
