@@ -7,7 +7,7 @@ from allauth.account.models import EmailAddress
 from django.utils import timezone
 
 from accounts.models import AuditEvent, Consent, RefusedPost
-from accounts.patron.refused_posts import keep_refused_post
+from accounts.patron.refused_posts import save_refused_post
 from portal.conversations import promise_emails
 from portal.conversations.models import Conversation, Draft, Message
 from portal.conversations.moved_promises import Move
@@ -359,7 +359,7 @@ def test_refused_forms_about_a_visit_that_becomes_quiet_are_deleted(visit, patro
         ("/lists/save/x/", {"recommendation": [str(given.public_id)]}),
         (own, {"body": ["Half"]}),
     ):
-        keep_refused_post(patron, path=path, fields=fields, at=NOW, browser="b")
+        save_refused_post(patron, path=path, fields=fields, at=NOW, browser="b")
     change(visit, quiet=True)
     assert RefusedPost.objects.get().path == own
 
