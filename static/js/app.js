@@ -25,9 +25,9 @@
   // A pressed button is disabled at once and soon says that its request is being sent. It returns with the response, with
   // an error, or after `SLOW` if nothing came. A button with data-again can be pressed again meanwhile.
   const WORDS_AFTER = 50, ANNOUNCED_AFTER = 1000, SLOW = 30000, STAYS = 2000;  // milliseconds
-  const pressed = new Map();  // button: what it showed, and the buttons that are disabled with it
+  const pressed = new Map();  // button: what must be restored when the response is there
   const isUnfocused = () => [null, document.body].includes(document.activeElement);
-  const begin = (button, { whole = true, delay = WORDS_AFTER } = {}) => {
+  const showBusy = (button, { whole = true, delay = WORDS_AFTER } = {}) => {
     document.getElementById("failed")?.remove();
     if (!button || pressed.has(button)) return;
     const { form } = button, words = document.body.dataset.sending, isButton = button.matches("button");
@@ -45,7 +45,7 @@
     };
     state.timers = [setTimeout(showWords, delay), setTimeout(announce, ANNOUNCED_AFTER, words)];
   };
-  const end = button => {
+  const showReady = button => {
     const state = pressed.get(button);
     if (!state) return;
     pressed.delete(button);
@@ -67,8 +67,8 @@
     if (event.isTrusted && isUnfocused()) event.target.closest("button")?.focus({ preventScroll: true });
   }, true);
   // Other scripts use these events if they send a request themselves.
-  document.addEventListener("busy", event => begin(event.target));
-  document.addEventListener("ready", event => end(event.target));
+  document.addEventListener("busy", event => showBusy(event.target));
+  document.addEventListener("ready", event => showReady(event.target));
 
   const senders = new WeakMap();  // request of htmx: the button or link that was pressed
   document.addEventListener("htmx:beforeSend", event => {
@@ -76,17 +76,17 @@
     const button = cause?.submitter || (cause?.type === "click" && elt);
     if (!button) return;
     senders.set(xhr, button);
-    begin(button, { whole: elt !== button });
+    showBusy(button, { whole: elt !== button });
     xhr.addEventListener("loadend", () => {
       // After these headers, another page is loading.
-      if (!xhr.getResponseHeader("HX-Redirect") && !xhr.getResponseHeader("HX-Refresh")) end(button);
+      if (!xhr.getResponseHeader("HX-Redirect") && !xhr.getResponseHeader("HX-Refresh")) showReady(button);
     });
   });
   // Before the swap, the button gets the focus back, so htmx can move the focus to the new button with the same id.
   let swapped;  // the button whose response is being swapped in, if it has the focus
   document.addEventListener("htmx:beforeSwap", event => {
     const button = senders.get(event.detail.xhr);
-    end(button);
+    showReady(button);
     swapped = button && document.activeElement === button && button;
   });
   // If there is no such button, and no message took the focus, the new part of the page gets it.
@@ -137,7 +137,7 @@
     }
   });
   const watchPictures = () => { for (const late of document.querySelectorAll(".late:has(> noscript)")) pictures.observe(late); };
-  // The timer lets the page come to rest at its newest message first.
+  // Before the timer ends, the page scrolls to its newest message.
   if (files) addEventListener("load", () => setTimeout(() => {
     watchPictures();
     new MutationObserver(watchPictures).observe(document.body, { childList: true, subtree: true });
@@ -151,10 +151,10 @@
     form.dataset.sent = "1";
     // The browser collects the fields after this event, and it would leave out the value of a disabled button.
     setTimeout(() => {
-      begin(button, { delay: 0 });
+      showBusy(button, { delay: 0 });
       // A download and a new tab leave this page as it is.
       const stays = "download" in form.dataset || (button?.formTarget || form.target) === "_blank";
-      const timer = setTimeout(() => { delete form.dataset.sent; end(button); }, stays ? STAYS : SLOW);
+      const timer = setTimeout(() => { delete form.dataset.sent; showReady(button); }, stays ? STAYS : SLOW);
       pressed.get(button)?.timers.push(timer);
     });
   });
@@ -196,7 +196,7 @@
   // remembers that a button was disabled. The server never disables a button.
   addEventListener("pageshow", event => {
     if (!event.persisted && pressed.size) return;
-    for (const button of [...pressed.keys()]) end(button);
+    for (const button of [...pressed.keys()]) showReady(button);
     for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
     for (const button of document.querySelectorAll("button:disabled")) button.disabled = false;
   });

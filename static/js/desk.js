@@ -72,7 +72,7 @@
       else if (target.closest(".by-hand")) addByHand();
       return;
     }
-    // In an open menu, letters are no shortcuts, so a slip does not close the conversation.
+    // In an open menu, letters are no shortcuts. Otherwise a mistyped letter could close the conversation.
     if (isField(target) || target.closest(":is(.handling > details, .menu, .chip)[open]") || document.body.dataset.keys === "off") return;
     if (event.key === "?") {
       if (keys) { keys.open = !keys.open; keys.classList.toggle("over", keys.open); }
@@ -83,7 +83,7 @@
     if (control && !event.repeat) { event.preventDefault(); control.click(); }
   });
 
-  // The list has only the shortcuts that work on the page now. Each says what it needs.
+  // The list shows only the shortcuts that work on the page now. data-needs is a selector of what a shortcut needs.
   const keys = document.getElementById("keys");
   const showWorkingKeys = () => {
     for (const line of keys.querySelectorAll("[data-needs]")) line.hidden = !document.querySelector(line.dataset.needs);
@@ -94,8 +94,7 @@
   }
 
   const closeKeys = () => {
-    const keys = document.querySelector(".keys.over");
-    if (!keys) return;
+    if (!keys?.matches(".over")) return;
     keys.open = false;
     keys.classList.remove("over");
   };

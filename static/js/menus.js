@@ -8,7 +8,7 @@
   const controlsIn = menu => [...menu.querySelectorAll(CONTROL)].filter(control => !control.disabled && control.checkVisibility());
   const enter = menu => controlsIn(menu)[0]?.focus();
 
-  // "toggle" does not bubble, so this listens while the event goes down.
+  // "toggle" does not bubble, so this listener captures it.
   document.addEventListener("toggle", event => {
     const menu = event.target;
     if (!menu.matches(MENU) || !menu.open) return;

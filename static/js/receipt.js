@@ -1,5 +1,5 @@
-// Make the printed page exactly as long as the receipt. Without this file, the page has the length that the server
-// estimated, and a blank rest.
+// Makes the printed page as long as the receipt. Without this file, the page has the length that the server estimated,
+// and ends with a blank part.
 (() => {
   const paper = document.querySelector(".paper.receipt");
   const [page] = document.getElementById("receipt-page").sheet.cssRules;

@@ -98,6 +98,9 @@ def desk_session(request, public_id):
         "given": with_verdict_labels(given_at(help_session).for_page()),
         "live_codes": [code for code in codes if code.state == ClaimCode.State.LIVE and code.expires_at > at],
         "codes": codes,
+        # A replaced session and a logged contact have no patron.
+        "shows_codes": help_session.status == HelpSession.Status.RECORDED
+        and bool(codes or not help_session.counts_a_conversation),
         "conversations": help_session.conversations.not_merged().order_by("-opened_at", "-pk"),
         "is_mine_to_hand_over": is_own_branch or help_session.staff_id == request.user.pk,
         "may_correct": may_correct(request.user, help_session),

@@ -239,7 +239,7 @@ def test_coordinator_sees_in_the_settings_who_covers_and_since_when(
     browser = sign_in(client, coordinator)
     url = reverse("branch_settings", args=["hill"])
     page = browser.get(url).content.decode()
-    assert "Nobody of this branch has opened the desk since" in page
+    assert "Nobody at this branch has opened the desk since" in page
     assert "Harbour Main covers for it." in page
     Branch.objects.filter(pk=hill.pk).update(unattended_from=NOON + HOUR)
     page = browser.get(url).content.decode()
