@@ -31,7 +31,7 @@ MESSAGE_FIELDS = (
 MessageRow = namedtuple("MessageRow", MESSAGE_FIELDS)
 LINE_FIELDS = (
     *("table", "pk", "at", "kind", "side", "by_id", "by", "to_id", "to", "was_id", "was"),
-    *("branch", "until", "moved_from", "moved_to", "public_id", "body"),
+    *("branch", "until", "moved_from", "moved_to", "message_id", "public_id", "body"),
 )
 LineRow = namedtuple("LineRow", LINE_FIELDS)
 ENTRY_FOR = {"note": note_entry, "event": event_entry, "desk event": desk_event_entry}
@@ -86,9 +86,13 @@ def build_timeline(conversation, *, user, at, read_until, start=None, since=None
         messages = conversation.messages.filter(sent_at__gte=since).in_order().values_list(*MESSAGE_FIELDS)
         window = Window(_message_rows(messages), unanswered=None, unread=None, earlier="", since=since)
     entries = [message_entry(message, user, at) for message in window.messages]
+    pending = {entry.pk: entry.anchor for entry in entries if entry.seconds_to_undo}
     for row in _lines(conversation=conversation.pk, since=window.since or EVER):
         line = LineRow._make(row)
-        entries.append(ENTRY_FOR[line.table](line))
+        entry = ENTRY_FOR[line.table](line)
+        if line.message_id in pending:
+            entry.answer = pending[line.message_id]
+        entries.append(entry)
     entries.sort(key=lambda entry: (entry.at, entry.rank, entry.pk))
     return Timeline(window, entries)
 
@@ -188,14 +192,14 @@ def _lines(conversation, since):
     no_public_id, no_text = Cast(None, UUIDField()), Value("")
     desk_events = desk_events.values_list(
         *(Value("desk event"), "pk", "at", "kind", no_text, "by_id", "by__name"),
-        *(*only_desk, no_public_id, no_text),
+        *(*only_desk, "message_id", no_public_id, no_text),
     )
     events = events.values_list(
         *(Value("event"), "pk", "at", "kind", "side", "by_id", "by__name"),
-        *(*none, no_public_id, no_text),
+        *(*none, "message_id", no_public_id, no_text),
     )
     notes = notes.values_list(
         *(Value("note"), "pk", "written_at", no_text, no_text, "author_id", "author__name"),
-        *(*none, "public_id", "body"),
+        *(*none, Value(None, output_field=BigAutoField()), "public_id", "body"),
     )
     return desk_events.union(events, notes, all=True)

@@ -69,6 +69,9 @@ class EventEntry(Entry):
 
     shape = "event"
 
+    # The anchor of the pending answer that caused this event, or "". The event is deleted with the answer.
+    answer: str = ""
+
 
 def message_entry(row, user, at):
     """Return the entry of a MessageRow, as the staff member `user` sees it at the time `at`."""

@@ -53,8 +53,12 @@
       window.htmx?.process(entry);
       if (!entry.matches(".day")) entry.classList.add("fresh");
     }
-    // A pending answer that is no longer there was taken back.
-    for (const pending of list.querySelectorAll("[data-pending]")) if (!received.has(pending.id)) pending.remove();
+    // A pending answer that is no longer there was taken back, and so was what it did besides.
+    for (const pending of list.querySelectorAll("[data-pending]")) {
+      if (received.has(pending.id)) continue;
+      for (const caused of list.querySelectorAll(`[data-answer="${pending.id}"]`)) caused.remove();
+      pending.remove();
+    }
     if (list.children.length) byId("no-word")?.remove();
   };
 
@@ -127,8 +131,9 @@
   const onSent = () => {
     const notice = byId("composer-says"), next = byId("next-conversation"), own = [...list.querySelectorAll(".pending-answer button")].at(-1);
     if (!own || !notice || notice !== document.activeElement) return;
-    document.querySelector(".answering").classList.remove("used");
-    own.closest("li").scrollIntoView({ block: "center", behavior: "instant" });
+    answering.classList.remove("used");
+    own.closest("li").scrollIntoView({ block: "nearest", behavior: "instant" });
+    keepAboveComposer(own);
     if (!next || notice.querySelector("a")) return;
     notice.append(next.cloneNode(true));
     notice.lastChild.removeAttribute("id");
@@ -182,17 +187,31 @@
     // of a short conversation stays in view, and so does the answer before.
     scrollTo({ top: Math.max(0, Math.min(start, hidden)), behavior: "instant" });
   };
+  // Scrolls the page until the composer no longer hides the end of the element.
+  const keepAboveComposer = (element, most = Infinity) => {
+    const hidden = element.getBoundingClientRect().bottom + 16 - answering.getBoundingClientRect().top;
+    scrollBy({ top: Math.max(0, Math.min(hidden, most)), behavior: "instant" });
+  };
   showTarget();
   // Until the page is loaded, the browser may still scroll to the element that the address names.
   addEventListener("load", showTarget, { once: true });
 
   // The composer is low until it is used, so that the messages have more space.
   // Between pressing and clicking it stays low, so that the click does not miss a button that would move.
+  const use = () => {
+    if (answering.classList.contains("used")) return;
+    answering.classList.add("used");
+    // The used composer is higher. It must not hide the message that is being answered.
+    const mark = byId("needs-answer"), bar = byId("toolbar");
+    if (!mark || mark.hidden) return;
+    const above = getComputedStyle(bar).order === "0" ? bar.offsetHeight : 0;
+    keepAboveComposer(list.lastElementChild, mark.getBoundingClientRect().top - above - 16);
+  };
   let isPressed = false;
   for (const type of ["pointerdown", "click", "keydown"]) addEventListener(type, () => { isPressed = type === "pointerdown"; }, true);
   for (const type of ["click", "focusin", "change"]) {
     addEventListener(type, event => {
-      if (answering.contains(event.target) && !event.target.matches("[tabindex='-1']") && !(isPressed && type === "focusin")) answering.classList.add("used");
+      if (answering.contains(event.target) && !event.target.matches("[tabindex='-1']") && !(isPressed && type === "focusin")) use();
     }, true);
   }
 })();

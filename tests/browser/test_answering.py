@@ -149,3 +149,29 @@ def test_contact_is_counted_with_one_tap_after_closing(conversation, staff, open
     page.locator("#count-yes").click()
     expect(page.locator("#composer-says")).to_be_focused()
     assert now_of(conversation).logged_as.question == "Where is it?"
+
+
+@pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk", "phone"])
+def test_sent_answer_and_its_undo_button_are_above_the_composer(conversation, staff, opened, show, screen):
+    page = show(opened(screen), staff)
+    page.goto(path(conversation))
+    answer_by_key(page, "On the second floor.", "Alt+1")
+    expect(page.locator("#composer-says")).to_be_focused()
+    is_uncovered = """undo => {
+        const { left, right, bottom } = undo.getBoundingClientRect();
+        return undo.contains(document.elementFromPoint((left + right) / 2, bottom - 4));
+    }"""
+    assert page.locator("#entries .pending-answer button").evaluate(is_uncovered)
+
+
+def test_what_an_answer_did_leaves_the_open_page_with_the_answer(conversation, staff, opened, show):
+    page = show(opened(DESK), staff)
+    page.goto(path(conversation))
+    for key, words in [("Alt+2", "took this conversation"), ("Alt+3", "Closed by"), ("Alt+5", "logged")]:
+        answer_by_key(page, "On the second floor.", key)
+        expect(page.locator("#entries .event", has_text=words)).to_have_count(1)
+        page.keyboard.press("z")
+        expect(page.locator("#id_body")).to_have_value("On the second floor.")
+        expect(page.locator("#entries .event", has_text=words)).to_have_count(0)
+        page.locator("#id_body").fill("")
+        page.evaluate("document.activeElement.blur()")

@@ -100,6 +100,24 @@ def test_short_conversation_opens_with_its_subject_in_view(branch, patron, staff
 
 
 @SCREENS
+def test_composer_does_not_hide_the_message_that_is_answered(branch, patron, staff, opened, show, screen):
+    conversation = actions.ask(
+        by=patron,
+        at=timezone.now(),
+        body="Where are the tax forms for people who work for themselves and have a second job?\n\nThe end",
+        language="en",
+        client_token=uuid.uuid4(),
+        branch=branch,
+    )
+    page = show(opened(screen), staff)
+    page.goto(address(conversation))
+    page.keyboard.press("r")
+    expect(page.locator("#send")).to_be_in_viewport()
+    assert is_readable(page, page.locator("#entries .bubble"))
+    assert is_readable(page, page.locator("#entries .bubble p").last)
+
+
+@SCREENS
 def test_writing_an_answer_does_not_move_the_page(conversation, staff, opened, show, screen):
     page = show(opened(screen), staff)
     page.goto(address(conversation))

@@ -148,9 +148,9 @@ def time_line(context):
             elif entry.shape == "note":
                 html += _note(entry)
             else:
-                html.append(
-                    f'<li class="event" id="{entry.anchor}">{escape(entry.news)} · {when(entry.at)}</li>\n'
-                )
+                answer = f' data-answer="{entry.answer}"' if entry.answer else ""
+                words = f"{escape(entry.news)} · {when(entry.at)}"
+                html.append(f'<li class="event" id="{entry.anchor}"{answer}>{words}</li>\n')
     return mark_safe("".join(html))
 
 
