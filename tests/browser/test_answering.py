@@ -51,6 +51,8 @@ def now_of(conversation):
 
 
 def answer_by_key(page, words, key):
+    # A key does nothing until the scripts are loaded.
+    page.wait_for_load_state()
     page.keyboard.press("r")
     expect(page.locator("#id_body")).to_be_focused()
     page.keyboard.type(words)
@@ -132,7 +134,9 @@ def test_closing_asks_once_whether_it_was_a_contact(conversation, staff, opened,
     page.locator("#id_body").fill("On the second floor.")
     page.locator("#send_close").click()
     expect(page.locator("#count-question")).to_be_visible()
-    assert problems(page) == []
+    if javascript:
+        # axe waits for a timer, which never fires in a page without JavaScript.
+        assert problems(page) == []
     page.locator("#count-no").click()
     expect(page.locator("#count-question")).to_have_count(0)
     page.goto(path(conversation))

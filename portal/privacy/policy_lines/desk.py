@@ -56,8 +56,8 @@ LINES = {
         ends_with="helpsessions.HelpSession",
     ),
     "privacy.Correction": Line(
-        _("what staff corrected in a visit, and when. The old words are kept only under a legal hold."),
-        _("Kept until the visit is deleted. The old words are kept until the hold is lifted."),
+        _("what staff corrected in a visit, and when; under a legal hold, also the old words"),
+        _("Kept until the visit is deleted."),
         _("so that staff know what changed"),
         Group.DESK,
         ends_with="helpsessions.HelpSession",
