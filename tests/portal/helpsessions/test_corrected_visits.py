@@ -62,6 +62,7 @@ def test_verdict_on_a_removed_item_stays_until_its_patron_hides_it(theirs, visit
     hidden = theirs.post(address, follow=True)
     assert "is hidden" in text(hidden)
     assert "Removed from this visit" not in text(hidden)
+    assert "This visit has no items now." in text(hidden)
     assert f"{address}?undo=1" in hidden.content.decode()
     assert "Removed from this visit" in text(theirs.post(f"{address}?undo=1", follow=True))
 
