@@ -111,11 +111,14 @@ def test_spanish_page_reads_all_topic_names_in_one_query(
 
 @pytest.fixture
 def before_topic_names(transactional_db):
-    """Undo the migration that created the table of topic names, and redo it after the test."""
+    """Undo the migration that created the table of topic names, and redo it after the test.
+
+    Migrations of other apps that depend on it are undone and redone too.
+    """
     migrate_to("0002_text_index")
     yield
     executor = MigrationExecutor(connection)
-    executor.migrate(executor.loader.graph.leaf_nodes("recommendations"))
+    executor.migrate(executor.loader.graph.leaf_nodes())
 
 
 def migrate_to(name):
