@@ -38,4 +38,6 @@ def recommendations_of(help_session):
         messagerecommendation__message__conversation__help_session=help_session
     )
     keys = in_session.order_by().values_list("recommendation", flat=True)
-    return Recommendation.objects.filter(pk__in=list(keys.union(in_answers.order_by().values_list("pk"))))
+    # Without the last order_by(), Django 6.1 sorts the union by the ordering of its first model.
+    keys = keys.union(in_answers.order_by().values_list("pk", flat=True)).order_by()
+    return Recommendation.objects.filter(pk__in=list(keys))
