@@ -105,8 +105,6 @@ CUT_TARGETS = """async () => {
 
 def filled(page):
     """Return the filled buttons of the page if there is more than one."""
-    # The accent color is unknown until the style sheet is loaded.
-    page.wait_for_load_state()
     found = page.evaluate(FILLED)
     return [f"{len(found)} filled buttons: {', '.join(found)}"] if len(found) > 1 else []
 

@@ -32,6 +32,7 @@ def test_every_patron_page_is_small_and_fits_the_screen(who, built, phone, show)
     for state in built.pages[who]:
         first, everything, requests = bars.weigh(page, state.path)
         state.do(page)
+        page.wait_for_load_state()
         found = [f"partly under the tab bar: {said}" for said in page.evaluate(bars.CUT_TARGETS)]
         found += [f"hidden focus: {said}" for said in page.evaluate(bars.HIDDEN_FOCUS)]
         missed += [f"{state.name}: {problem}" for problem in [*bars.filled(page), *found, *bars.sizes(page)]]
@@ -48,6 +49,7 @@ def test_every_desk_page_fits_the_screen(built, staff, opened, show):
         page.set_viewport_size({"width": 360, "height": 800})
         page.goto(state.path)
         state.do(page)
+        page.wait_for_load_state()
         found = {"360 px": bars.filled(page) + bars.sizes(page)}
         page.set_viewport_size({"width": 1280, "height": 800})
         found["1280 px"] = bars.sizes(page, narrower=False)
@@ -65,6 +67,7 @@ def test_every_page_is_accessible(who, built, staff, phone, show):
     for state in built.desk if who == "staff" else built.pages[who]:
         page.goto(state.path)
         state.do(page)
+        page.wait_for_load_state()
         missed += [f"{state.name}: {said}" for said in bars.violations(page)]
         page.emulate_media(color_scheme="dark")
         missed += [f"{state.name} in dark mode: {said}" for said in bars.contrast(page)]
@@ -97,6 +100,7 @@ def test_hostile_text_is_shown_as_text_on_every_page(who, branch, staff, coordin
     for state in built.desk if who == "staff" else built.pages[who]:
         page.goto(state.path)
         state.do(page)
+        page.wait_for_load_state()
         if HOSTILE[:30] not in page.locator("body").inner_text():
             missed.append(f"{state.name}: the text is not there")
         missed += [
