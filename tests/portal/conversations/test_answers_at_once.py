@@ -142,7 +142,9 @@ def test_answer_taken_back_while_the_patron_writes_leaves_no_trace(session, effe
         assert list(DeskEvent.objects.filter(conversation=conversation)) == []
         assert HelpSession.objects.get() == session
 
-    write = lambda made: say(made[0], session.patron, "patron")  # noqa: E731
+    def write(made):
+        return say(made[0], session.patron, "patron")
+
     rounds([write, take_back, write], ROUNDS, before=answer, after=check)
 
 
