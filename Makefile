@@ -43,11 +43,11 @@ help:
 	@touch $@
 
 # Compressing the static files is the slowest part of the start, so it runs only when they change.
-var/demo/static/staticfiles.json: .venv/running $(shell find static -type f)
+var/demo/staticfiles.json: .venv/running $(shell find static -type f)
 	@$(DEMO) $(PY) manage.py collectstatic --noinput --verbosity 0
 	@touch $@
 
-demo: .venv/running var/demo/static/staticfiles.json
+demo: .venv/running var/demo/staticfiles.json
 	@$(DEMO) $(PY) manage.py migrate --verbosity 0
 	@$(DEMO) $(PY) manage.py createcachetable --verbosity 0
 	@$(DEMO) $(PY) manage.py build_demo

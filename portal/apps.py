@@ -1,5 +1,6 @@
 from django.apps import AppConfig
 from django.conf import settings
+from django.db.models.signals import post_migrate
 
 
 class PortalConfig(AppConfig):
@@ -7,8 +8,9 @@ class PortalConfig(AppConfig):
 
     def ready(self):
         from portal import checks  # noqa: F401 (registers the checks)
-        from portal.data_folder import FIX, make_data_folder
+        from portal.data_folder import FIX, close_open_paths, make_data_folder
 
         # Without the folder, most commands fail with a database error that doesn't name it.
         if problem := make_data_folder(settings.DATA_DIR):
             raise SystemExit(f"{problem}\n{FIX}")
+        post_migrate.connect(close_open_paths, sender=self)

@@ -1,13 +1,14 @@
 """Find unsafe settings. `manage.py check` and the server's start report each problem with its fix."""
 
 import codecs
+import shlex
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
-from portal.data_folder import FIX, make_data_folder
+from portal.data_folder import FIX, make_data_folder, open_paths
 from portal.env import MALFORMED
 
 MODES = ("production", "development", "demo", "test")
@@ -40,6 +41,18 @@ def settings_are_safe(app_configs=None, **kwargs):
         checks.Error(problem, hint=fix, id=number) for number, is_broken, problem, fix in rules if is_broken
     ]
     return errors
+
+
+@checks.register(checks.Tags.security)
+def private_paths_are_closed(app_configs=None, **kwargs):
+    return [
+        checks.Warning(
+            f"Other accounts of this machine can read or change {path}.",
+            hint=f"Run: chmod {mode:o} {shlex.quote(str(path))}",
+            id="afterword.W001",
+        )
+        for path, mode in open_paths().items()
+    ]
 
 
 def _production_rules():

@@ -1,11 +1,21 @@
-"""Make the folder for the database file, the private files and the collected static files."""
+"""Make the data folder, and keep what it contains private.
+
+The folder has the database file, the private files and the collected static files. Only the account that runs
+the portal may read the first two, because other accounts of the machine have no business with them.
+"""
 
 import os
+import stat
 from contextlib import suppress
+from pathlib import Path
+
+from django.conf import settings
 
 FIX = (
     "Create the folder and let the user that runs the portal write to it, or set DATA_DIR to another folder."
 )
+# What the group and everybody else may not have. The data folder may be entered: a proxy may serve static/.
+NOTHING, ONLY_ENTER = 0o077, 0o066
 
 
 def make_data_folder(folder):
@@ -19,3 +29,36 @@ def make_data_folder(folder):
     if os.path.isdir(folder) and os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         return ""
     return f"The data folder {folder} can't be made, or this user can't write to it."
+
+
+def open_paths():
+    """Return {path: the mode it should have} for each private path that other accounts can read or change."""
+    modes = {}
+    for path, forbidden in _private_paths().items():
+        with suppress(OSError):
+            mode = stat.S_IMODE(path.stat().st_mode)
+            if mode & forbidden:
+                modes[path] = mode & ~forbidden
+    return modes
+
+
+def close_open_paths(*, verbosity=1, stdout=None, **kwargs):
+    """Close the private paths that this account owns. This is a receiver of Django's post_migrate signal."""
+    for path, mode in open_paths().items():
+        with suppress(PermissionError):
+            path.chmod(mode)
+            if verbosity:
+                print(f"Closed to other accounts: {path}", file=stdout)
+
+
+def _private_paths():
+    """Return {path: the permissions that nobody else may have}.
+
+    What lies in a closed folder is closed too, so the files in these folders are left out.
+    """
+    paths = {settings.DATA_DIR: ONLY_ENTER}
+    paths |= dict.fromkeys((settings.DATA_DIR / "private", settings.MAIL_FOLDER), NOTHING)
+    database = settings.DATABASES["default"]
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        paths |= {Path(f"{database['NAME']}{suffix}"): NOTHING for suffix in ("", "-wal", "-shm")}
+    return paths

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dj_database_url
 import django
+from django.core.files.storage import FileSystemStorage
 from django.utils.translation import gettext_lazy as _
 
 from portal.env import env, env_flag, env_list, env_number, env_pairs
@@ -134,7 +135,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "timeout": 20,
         "init_command": (
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; "
-            "PRAGMA cache_size=-16000;"
+            "PRAGMA cache_size=-16000; PRAGMA secure_delete=ON;"
         ),
     }
     # Browser tests need a database file, because connections to an in-memory database lock each other.
@@ -359,14 +360,20 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "private": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": DATA_DIR / "private"},
+        "OPTIONS": {
+            "location": DATA_DIR / "private",
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
     },
     "staticfiles": {
-        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
-        if MODE in {"development", "test"}
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage",
+        # The list of all static files lies beside their folder, because everything in it is served.
+        "OPTIONS": {"manifest_storage": FileSystemStorage(DATA_DIR, file_permissions_mode=0o644)},
     },
 }
+if MODE in {"development", "test"}:
+    STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 
 LOGGING = {
     "version": 1,

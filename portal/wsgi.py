@@ -8,6 +8,8 @@ from portal.checks import refuse_unsafe_settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
+# Only the account that runs the web server may read the files that it writes.
+os.umask(0o077)
 refuse_unsafe_settings()
 application = get_wsgi_application()
 

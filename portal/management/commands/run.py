@@ -160,7 +160,9 @@ def _check_preparations():
     if settings.CACHES["default"]["LOCATION"] not in connection.introspection.table_names():
         raise CommandError("The cache table is missing. Run first: manage.py createcachetable")
     manifest = getattr(staticfiles_storage, "manifest_name", None)
-    if manifest and not staticfiles_storage.exists(manifest):
+    if manifest and not (
+        staticfiles_storage.manifest_storage.exists(manifest) and settings.STATIC_ROOT.is_dir()
+    ):
         raise CommandError("The static files are missing. Run first: manage.py collectstatic --noinput")
 
 
