@@ -123,7 +123,7 @@ def find_recipient(request, form):
     if not typed:
         return None
     person = find.by_card_or_confirmed_email(typed)
-    if person is None or str(person.public_id) not in find.found(request):
+    if person is None or person.pk not in find.found(request):
         if not limits.counted(request, form, "for_whom", "look_up"):
             return None
         if person is not None:

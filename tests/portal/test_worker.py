@@ -13,7 +13,9 @@ from django.utils import timezone
 from portal import worker
 from portal.notifications import actions
 from portal.notifications.models import Heartbeat, Notification, RepeatedJob
+from portal.conversations.models import Message
 from portal.worker import EVERY_HOUR, Worker
+from tests.factories import ConversationFactory, MessageFactory
 
 AT = timezone.now()
 
@@ -174,3 +176,28 @@ def test_worker_continues_after_a_database_outage(monkeypatch, caplog):
     one.run()
     assert away == []
     assert caplog.text.count("the database can't be reached") == 2
+
+
+def files_containing(word):
+    """Return the tables and indexes whose files contain the word."""
+    with connection.cursor() as cursor:
+        cursor.execute("CHECKPOINT")
+        cursor.execute(
+            "SELECT relname, pg_read_binary_file(pg_relation_filepath(oid)) FROM pg_class "
+            "WHERE relkind IN ('r', 'i', 't') AND relnamespace IN ('public'::regnamespace, 'pg_toast'::regnamespace)"
+        )
+        return {name for name, content in cursor.fetchall() if word.encode() in bytes(content)}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite overwrites deleted rows itself")
+def test_erased_words_leave_the_files_of_postgresql():
+    """Check that later messages overwrite erased words, after the nightly VACUUM has freed their space."""
+    word = "zqxsecretworms"
+    conversation = ConversationFactory()
+    message = MessageFactory(conversation=conversation, body=f"{word} {'in the cellar ' * 20}")
+    assert files_containing(word)
+    Message.objects.filter(pk=message.pk).update(body="")
+    worker.vacuum(at=AT)
+    MessageFactory.create_batch(40, conversation=conversation, body="Where do worms come from? " * 20)
+    assert files_containing(word) == set()

@@ -13,9 +13,10 @@ from portal.conversations.models import Conversation
 from portal.folding import fold
 from portal.helpsessions.models import HelpSession
 
-# request.session[FOUND] has today's date and "people". The value of "people" is {public id: primary key of
-# the event with the reason, or None}.
-FOUND = "found_at_desk"
+# request.session[FOUND] has today's date and "people". The value of "people" is {primary key of the person, as
+# text: primary key of the event with the reason, or None}. These numbers say nothing once a person is erased. A
+# public id would still be in links and in the server's log.
+FOUND = "found_today"
 MAX_REMEMBERED = 60
 MIN_LETTERS = 3
 MAX_LISTED = 8
@@ -30,13 +31,13 @@ def at_desk_of(user, found=(), *, covering=False):
 
     The attribute `is_near` is true for people with a visit or a conversation that the staff member may open,
     and not only because their branch covers for another one. All others were found by a search today. `found`
-    has the public ids of the people found today.
+    has the primary keys of the people found today.
 
     If `covering` is true, the result also has the people whom the staff member sees because their branch
     covers. Their `is_near` is false, so the caller must ask for a reason.
     """
     near = _is_near(user, covering=False)
-    listed = near | Q(public_id__in=list(found))
+    listed = near | Q(pk__in=list(found))
     if covering and user.covered_branch_ids:
         listed |= _is_near(user, covering=True)
     return _people().filter(listed).annotate(is_near=near)
@@ -100,25 +101,23 @@ def remember(request, people, *, events=None):
     stores only the primary key of the event. So when the person is erased, no copy of the reason is left.
     """
     before = found(request)
-    new = {
-        str(person.public_id): events[person].pk if events else before.get(str(person.public_id))
-        for person in people
-    }
+    new = {person.pk: events[person].pk if events else before.get(person.pk) for person in people}
     newest = list((before | new).items())[-MAX_REMEMBERED:]
     request.session[FOUND] = {"on": str(request.library.today()), "people": dict(newest)}
 
 
 def found(request):
-    """Return the people found today, as {public id: primary key of the event with the reason, or None}."""
+    """Return the people found today, as {primary key: primary key of the event with the reason, or None}."""
     stored = request.session.get(FOUND, {})
-    return stored["people"] if stored.get("on") == str(request.library.today()) else {}
+    if stored.get("on") != str(request.library.today()):
+        return {}
+    return {int(key): event for key, event in stored["people"].items()}
 
 
 def reason_for(request, person):
     """Return the reason that the staff member gave today for looking up this person, or ""."""
-    event = found(request).get(str(person.public_id))
-    # A Django session from an older release contains the text of the reason instead of a primary key.
-    if not isinstance(event, int):
+    event = found(request).get(person.pk)
+    if event is None:
         return ""
     reasons = LookingReason.objects.filter(event=event, patron=person, event__by=request.user)
     return reasons.values_list("reason", flat=True).first() or ""

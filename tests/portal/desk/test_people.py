@@ -207,6 +207,12 @@ def test_reason_typed_for_a_search_is_also_used_for_opening_the_patron_record(de
     ]
 
 
+def test_staff_session_has_no_public_id_of_a_person_who_was_erased(desk, stranger):
+    desk.post(BY_NAME, {"letters": "zoe", "reason": "On the phone"})
+    desk.get(record(stranger))
+    assert str(stranger.public_id) not in str(dict(desk.session))
+
+
 def test_patron_record_found_by_search_cannot_be_opened_the_next_day(desk, stranger, library):
     desk.post(BY_NAME, {"letters": "zoe", "reason": "On the phone"})
     session = desk.session

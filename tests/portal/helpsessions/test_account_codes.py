@@ -167,7 +167,7 @@ def test_staff_cannot_make_an_account_code_for_a_record_they_may_not_open(client
     desk = sign_in(client, staff)
     assert desk.post(reverse("make_account_code", args=[pike.public_id])).status_code == 404
     session = desk.session
-    session[find.FOUND] = {"on": str(timezone.localdate()), "people": {str(pike.public_id): ""}}
+    session[find.FOUND] = {"on": str(timezone.localdate()), "people": {str(pike.pk): None}}
     session.save()
     assert desk.post(reverse("make_account_code", args=[pike.public_id])).status_code == 404
     assert not AccountCode.objects.exists()

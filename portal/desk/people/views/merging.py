@@ -93,7 +93,7 @@ def _others(request, person):
     found = find.found(request)
     people = (
         find.at_desk_of(request.user, found)
-        .filter(public_id__in=list(found))
+        .filter(pk__in=list(found))
         .exclude(pk__in=[person.pk, request.user.pk])
     )
     others = list(people.order_by("-joined_at", "pk"))
