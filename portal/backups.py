@@ -24,6 +24,8 @@ from django.core.files.storage import storages
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import Conninfo
 
 from accounts.models import Library, User
 
@@ -64,8 +66,8 @@ def make(target):
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(unfinished, target)
-    except OSError as error:
-        reason = error.strerror or error
+    except (OSError, sqlite3.Error) as error:
+        reason = getattr(error, "strerror", None) or error
         raise BackupError(f"The backup could not be written to {target}: {reason}.") from error
     finally:
         unfinished.unlink(missing_ok=True)
@@ -259,7 +261,10 @@ def _load(copy):
         ):
             if not _is_sound(source):
                 raise BackupError("The database in the backup is damaged. Nothing was changed.")
-            source.backup(live)
+            try:
+                source.backup(live)
+            except sqlite3.Error as error:
+                raise BackupError(f"The database could not be written: {error}. Nothing was changed.") from error
     else:
         _run_postgres(
             "pg_restore",
@@ -290,15 +295,12 @@ def _run_postgres(program, *options):
             f"{program} was not found. Install PostgreSQL's client programs "
             "(Debian and Ubuntu: apt-get install postgresql-client)."
         )
-    database = connection.settings_dict
-    variables = {
-        "PGHOST": database["HOST"],
-        "PGPORT": database["PORT"],
-        "PGUSER": database["USER"],
-        "PGPASSWORD": database["PASSWORD"],
-    }
-    environment = os.environ | {name: str(value) for name, value in variables.items() if value}
-    command = [program, f"--dbname={database['NAME']}", *options]
+    given = connection.get_connection_params()
+    # Everybody on the machine can read a command line, so the password is in the environment.
+    environment = os.environ | {"PGPASSWORD": given.get("password", "")}
+    known = {option.keyword.decode() for option in Conninfo.get_defaults()} - {"password"}
+    database = make_conninfo(**{name: value for name, value in given.items() if name in known})
+    command = [program, f"--dbname={database}", *options]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)  # noqa: S603  no shell
     if done.returncode:
-        raise BackupError(f"{program} failed: {done.stderr.strip() or done.returncode}")
+        raise BackupError(f"{program} failed: {' '.join(done.stderr.split()) or done.returncode}")

@@ -10,10 +10,13 @@ import tarfile
 import uuid
 from urllib.parse import urlsplit, urlunsplit
 
+import dj_database_url
 import psycopg
 import pytest
 from django.conf import settings
+from django.db.backends.postgresql.base import DatabaseWrapper
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from tests import databases
 
@@ -241,3 +244,54 @@ def test_missing_pg_dump_error_says_how_to_install_it(monkeypatch, tmp_path):
     monkeypatch.setattr(backups.shutil, "which", lambda program: None)
     with pytest.raises(backups.BackupError, match="apt-get install postgresql-client"):
         backups._run_postgres("pg_dump")
+
+
+def test_backup_on_a_full_disk_is_one_sentence_and_leaves_nothing_behind(old, tmp_path):
+    folder = tmp_path / "backups"
+    # No file may grow larger than this, as on a disk that is nearly full.
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({16 * 1024}, {16 * 1024}))"
+    program = f"{limit}; from django.core.management import call_command; call_command('backup', '{folder}/a.tar.gz')"
+    last_line = old.manage("shell", "--no-imports", "-c", program, status=1).splitlines()[-1]
+    said = "pg_dump failed: " if ON_POSTGRES else f"The backup could not be written to {folder}/a.tar.gz: "
+    assert said in last_line
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.skipif(not ON_POSTGRES, reason="SQLite has no server")
+def test_unreachable_database_is_one_sentence(old, archive, tmp_path):
+    old.environment["DATABASE_URL"] = "postgres://postgres@127.0.0.1:1/test"
+    said = old.manage("backup", str(tmp_path / "c.tar.gz"), status=1)
+    assert said.startswith("CommandError: pg_dump failed: pg_dump: error: connection to server")
+    said = old.manage("restore", str(archive), status=1)
+    assert said.startswith("CommandError: The database can't be reached: connection")
+    assert "Traceback" not in said
+
+
+def test_options_of_the_database_url_reach_pg_dump(monkeypatch):
+    """Check that sslmode, certificates and search paths are used, and that no password is on the command line."""
+    from portal import backups
+
+    url = "postgres://sam:zqxpassword@db.example:6543/help?sslmode=verify-full&sslrootcert=/ca.pem&options=-c%20jit%3Don"
+    other = DatabaseWrapper(dj_database_url.parse(url) | {"TIME_ZONE": None})
+    ran = []
+
+    def run(command, *, env, **options):
+        ran.append((command, env["PGPASSWORD"]))
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(backups, "connection", other)
+    monkeypatch.setattr(backups.subprocess, "run", run)
+    monkeypatch.setattr(backups.shutil, "which", lambda program: program)
+    backups._run_postgres("pg_dump", "--format=custom")
+    [([program, database, option], password)] = ran
+    assert (program, option, password) == ("pg_dump", "--format=custom", "zqxpassword")
+    assert conninfo_to_dict(database.removeprefix("--dbname=")) == {
+        "host": "db.example",
+        "port": "6543",
+        "user": "sam",
+        "dbname": "help",
+        "sslmode": "verify-full",
+        "sslrootcert": "/ca.pem",
+        "options": "-c jit=on",
+        "client_encoding": "UTF8",
+    }

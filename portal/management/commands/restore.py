@@ -1,4 +1,5 @@
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
 
 from portal import backups
 
@@ -17,6 +18,10 @@ class Command(BaseCommand):
             manifest = backups.restore(file, replace=replace)
         except backups.BackupError as error:
             raise CommandError(str(error)) from error
+        except OperationalError as error:
+            raise CommandError(
+                f"The database can't be reached: {error}".strip() + " Nothing was changed."
+            ) from error
         self.stdout.write(f"Restored the state of {manifest['made_at']} (version {manifest['version']}).")
         if backups.unapplied_migrations():
             self.stdout.write("This version changes the database. Run now: manage.py migrate")
