@@ -264,7 +264,9 @@ def _load(copy):
             try:
                 source.backup(live)
             except sqlite3.Error as error:
-                raise BackupError(f"The database could not be written: {error}. Nothing was changed.") from error
+                raise BackupError(
+                    f"The database could not be written: {error}. Nothing was changed."
+                ) from error
     else:
         _run_postgres(
             "pg_restore",

@@ -33,6 +33,14 @@ def settings_are_safe(app_configs=None, **kwargs):
                 id="afterword.E001",
             )
         )
+    if settings.SQLITE_SYNCHRONOUS not in {"normal", "full"}:
+        errors.append(
+            checks.Error(
+                f"SQLITE_SYNCHRONOUS is {settings.SQLITE_SYNCHRONOUS!r}.",
+                hint="Set it to full or normal, or remove it.",
+                id="afterword.E024",
+            )
+        )
     # The web server reports all problems at once, before PortalConfig.ready() looks at the folder.
     if problem := make_data_folder(settings.DATA_DIR):
         errors.append(checks.Error(problem, hint=FIX, id="afterword.E023"))

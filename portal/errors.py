@@ -1,8 +1,11 @@
 """Show the error pages. Each page says what to do next, and reveals nothing about the software."""
 
+import errno
 import logging
+import sys
 
 from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -11,6 +14,8 @@ from django.utils.translation import gettext as _
 from portal.limits import TooOften
 from portal.security_log import note
 from portal.styles import page_style
+
+RETRY_AFTER_SECONDS = 30
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +87,13 @@ class TooOftenMiddleware:
 
 
 def server_error(request):
+    """Return a 503 page if the database or the disk is the cause. These faults end without a new release."""
+    error = sys.exception()
+    is_full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
+    if is_full or isinstance(error, (OperationalError, InterfaceError)):
+        response = _page_without_library(request, "errors/503.html", 503)
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return response
     return _page_without_library(request, "errors/500.html", 500)
 
 

@@ -1,19 +1,29 @@
 """Respond to health checks with JSON and the status 200 or 503.
 
-/healthz says whether the process runs. /readyz says whether the portal can do its work.
+/healthz says whether the process runs. /readyz says whether the portal can do its work. It names the parts
+only to the machine itself and to callers with HEALTH_TOKEN.
 """
 
+import tempfile
 from datetime import timedelta
 
+from django.conf import settings
 from django.core.cache import cache
-from django.db import DatabaseError, connection
+from django.db import Error as AnyDatabaseError
+from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.http import JsonResponse
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
+from portal.notifications.actions import take_turn
 from portal.notifications.models import Heartbeat, Notification
 
 WORKER_SILENT_AFTER = timedelta(seconds=60)
+WRITE_EVERY = timedelta(seconds=30)
+BYTES_WRITTEN = 64 * 1024
+# Headers in which a proxy says that it forwards the request of somebody else.
+FORWARDING_HEADERS = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
 EMAIL_LATE_AFTER = timedelta(minutes=15)
 
 
@@ -27,29 +37,50 @@ class HealthMiddleware:
         self.get_response = get_response
 
     def __call__(self, request):
-        if request.path == "/healthz":
+        if request.path_info == "/healthz":
             return JsonResponse({"status": "ok"})
-        if request.path == "/readyz":
+        if request.path_info == "/readyz":
             report = readiness(at=timezone.now())
             ready = all(state == "ok" for state in report.values())
             return JsonResponse(
-                {"status": "ok" if ready else "not ready", **report}, status=200 if ready else 503
+                {"status": "ok" if ready else "not ready", **(report if _may_see_details(request) else {})},
+                status=200 if ready else 503,
             )
         return self.get_response(request)
+
+
+def _may_see_details(request):
+    """Return whether the request has the token, or comes from this machine and from no proxy on it."""
+    if settings.HEALTH_TOKEN:
+        expected = f"Bearer {settings.HEALTH_TOKEN}"
+        if constant_time_compare(request.headers.get("Authorization", ""), expected):
+            return True
+    is_forwarded = any(name in request.headers for name in FORWARDING_HEADERS)
+    return request.META.get("REMOTE_ADDR") in {"127.0.0.1", "::1"} and not is_forwarded
 
 
 def readiness(*, at):
     """Return {part: "ok" or the problem} for each part that the portal needs, such as the database."""
     try:
-        connection.ensure_connection()
-    except DatabaseError:
+        # An open connection may not have noticed yet that the database is gone.
+        if not connection.in_atomic_block:
+            connection.close()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except AnyDatabaseError:
         return {"database": "unreachable"}
     report = {"database": "ok"}
-    checks = {"migrations": _migrations, "cache": _cache, "worker": _worker, "outbox": _outbox}
+    checks = {
+        "migrations": _migrations,
+        "cache": _cache,
+        "disk": _disk,
+        "worker": _worker,
+        "outbox": _outbox,
+    }
     for part, check in checks.items():
         try:
             report[part] = check(at)
-        except DatabaseError:
+        except AnyDatabaseError:
             report[part] = "unreadable"
     return report
 
@@ -65,11 +96,33 @@ def _cache(at):
     return "ok"
 
 
+def _disk(at):
+    """Write a few bytes to the database and to the private files, at most once in WRITE_EVERY.
+
+    A failed write is undone and tried again by the next check.
+    """
+    try:
+        with transaction.atomic():
+            if take_turn("health_write", at=at, every=WRITE_EVERY):
+                with tempfile.TemporaryFile(dir=settings.DATA_DIR) as file:
+                    file.write(bytes(BYTES_WRITTEN))
+                    file.flush()
+    except AnyDatabaseError as error:
+        return f"the database can't be written: {error}"
+    except OSError as error:
+        return f"files can't be written: {error.strerror}"
+    return "ok"
+
+
 def _worker(at):
+    """Look for a recent heartbeat. One in the future is old: the clock was set back after it."""
+    silent, ahead = at - WORKER_SILENT_AFTER, at + WORKER_SILENT_AFTER
+    if Heartbeat.objects.filter(beat_at__gt=silent, beat_at__lt=ahead).exists():
+        return "ok"
     last = Heartbeat.objects.order_by("-beat_at").values_list("beat_at", flat=True).first()
     if last is None:
         return "never seen"
-    return "ok" if at - last < WORKER_SILENT_AFTER else f"silent for {_seconds(at - last)} s"
+    return f"silent for {_seconds(at - last)} s" if last < at else "silent since the clock was set back"
 
 
 def _outbox(at):

@@ -30,6 +30,7 @@ SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS")
 BASE_URL = env("BASE_URL", "http://localhost:8000" if LOCAL else "").rstrip("/")
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1],testserver" if LOCAL else "")
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
+HEALTH_TOKEN = env("HEALTH_TOKEN")  # shows the details of /readyz
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -128,13 +129,14 @@ TEMPLATES = [
 DATABASES = {
     "default": dj_database_url.parse(env("DATABASE_URL") or f"sqlite:///{DATA_DIR}/afterword.sqlite3")
 }
+SQLITE_SYNCHRONOUS = env("SQLITE_SYNCHRONOUS", "normal")
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # docs/decisions/0002-sqlite-by-default.md has the measurements for these options.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": (
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; "
+            f"PRAGMA journal_mode=WAL; PRAGMA synchronous={SQLITE_SYNCHRONOUS}; PRAGMA temp_store=MEMORY; "
             "PRAGMA cache_size=-16000; PRAGMA secure_delete=ON;"
         ),
     }

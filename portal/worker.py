@@ -73,8 +73,8 @@ def refresh_statistics(*, at):
 def vacuum(*, at):
     """Free the space of deleted and changed rows in PostgreSQL, so that new rows overwrite what was erased.
 
-    PostgreSQL's own autovacuum waits until a fifth of a table has changed. SQLite overwrites deleted rows itself
-    (PRAGMA secure_delete in portal/settings.py).
+    PostgreSQL's own autovacuum waits until a fifth of a table has changed. SQLite overwrites deleted rows
+    itself, because portal/settings.py turns on secure_delete.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:

@@ -1,6 +1,8 @@
+import errno
+
 import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.test import Client
 from django.urls import path
 
@@ -13,6 +15,17 @@ def broken(request):
     raise RuntimeError("the secret word is xyzzy")
 
 
+FAULTS = {
+    "database": OperationalError("xyzzy"),
+    "connection": InterfaceError("xyzzy"),
+    "disk": OSError(errno.ENOSPC, "xyzzy"),
+}
+
+
+def failing(request, part):
+    raise FAULTS[part]
+
+
 def malformed(request):
     raise SuspiciousOperation("bad")
 
@@ -23,6 +36,7 @@ def forbidden(request):
 
 urlpatterns = [
     path("broken/", broken),
+    path("failing/<part>/", failing),
     path("malformed/", malformed),
     path("forbidden/", forbidden),
     path("busy/", errors.too_many_requests),
@@ -98,15 +112,23 @@ def test_request_for_an_unknown_host_is_refused_without_logging_the_host(visitor
     assert "evil.example" not in caplog.text
 
 
-def test_server_error_page_needs_no_database(visitor, monkeypatch):
+def test_error_page_without_a_database_needs_no_database(visitor, monkeypatch):
     def away(*args, **kwargs):
         raise OperationalError("the database is away")
 
     monkeypatch.setattr("django.db.backends.base.base.BaseDatabaseWrapper.cursor", away)
     for url in ["/broken/", "/"]:
         response = visitor.get(url)
-        assert response.status_code == 500
-        assert "<h1>Something went wrong</h1>" in response.content.decode()
+        assert response.status_code == 503
+        assert "<h1>The portal can't be used right now</h1>" in response.content.decode()
+
+
+@pytest.mark.parametrize("part", FAULTS)
+def test_missing_database_or_full_disk_tells_people_to_try_again_soon(visitor, part):
+    response = visitor.get(f"/failing/{part}/")
+    assert (response.status_code, response["Retry-After"]) == (503, "30")
+    assert "<h1>The portal can't be used right now</h1>" in response.content.decode()
+    assert "xyzzy" not in response.content.decode()
 
 
 @pytest.mark.urls("portal.urls")

@@ -1,6 +1,9 @@
+import errno
+import io
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.conf import settings
 from django.db import OperationalError, connection
 
 from portal.health import readiness
@@ -44,6 +47,45 @@ def test_readiness_check_reports_a_worker_without_a_recent_heartbeat():
     assert readiness(at=NOW)["worker"] == "silent for 60 s"
 
 
+def test_dead_worker_does_not_look_alive_after_the_clock_was_set_back(beating):
+    an_hour_earlier = NOW - timedelta(hours=1)
+    assert readiness(at=an_hour_earlier)["worker"] == "silent since the clock was set back"
+    Heartbeat.objects.create(worker="two", beat_at=an_hour_earlier)
+    assert readiness(at=an_hour_earlier)["worker"] == "ok"
+
+
+def test_readiness_check_reports_a_full_disk_at_once_and_until_there_is_room(beating, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("portal.health.tempfile.TemporaryFile", full)
+        for _ in range(2):
+            assert readiness(at=NOW)["disk"] == "files can't be written: No space left on device"
+    assert readiness(at=NOW)["disk"] == "ok"
+
+
+def test_readiness_check_reports_a_database_that_cannot_be_written(beating, monkeypatch):
+    def full(*args, **kwargs):
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr("portal.health.take_turn", full)
+    assert readiness(at=NOW)["disk"] == "the database can't be written: database or disk is full"
+
+
+def test_readiness_check_writes_to_the_disk_once_in_thirty_seconds(beating, monkeypatch):
+    written = []
+
+    def temporary_file(dir):
+        written.append(dir)
+        return io.BytesIO()
+
+    monkeypatch.setattr("portal.health.tempfile.TemporaryFile", temporary_file)
+    for second in (0, 1, 29, 30, 31):
+        assert readiness(at=NOW + timedelta(seconds=second))["disk"] == "ok"
+    assert written == [settings.DATA_DIR] * 2
+
+
 def test_readiness_check_reports_undelivered_email(beating):
     mail(NOW - timedelta(minutes=15))
     assert readiness(at=NOW)["outbox"] == "oldest email due for 900 s"
@@ -61,6 +103,35 @@ def test_readiness_url_returns_503_until_the_first_worker_heartbeat(client, time
     Heartbeat.objects.create(worker="one", beat_at=NOW)
     response = client.get("/readyz")
     assert (response.status_code, response.json()["status"]) == (200, "ok")
+
+
+@pytest.mark.parametrize(
+    ("address", "headers", "shown"),
+    [
+        ("127.0.0.1", {}, True),
+        ("::1", {}, True),
+        ("127.0.0.1", {"x-forwarded-for": "127.0.0.1"}, False),
+        ("127.0.0.1", {"forwarded": "for=127.0.0.1"}, False),
+        ("203.0.113.7", {}, False),
+        ("203.0.113.7", {"authorization": "Bearer zqx"}, True),
+        ("203.0.113.7", {"authorization": "Bearer zq"}, False),
+        ("203.0.113.7", {"authorization": "zqx"}, False),
+    ],
+)
+def test_details_of_the_readiness_check_need_the_token_or_this_machine(
+    client, settings, address, headers, shown
+):
+    settings.HEALTH_TOKEN = "zqx"
+    response = client.get("/readyz", headers=headers, REMOTE_ADDR=address)
+    assert (response.status_code, response.json()["status"]) == (503, "not ready")
+    assert (response.json().get("worker") == "never seen") is shown
+    assert shown or response.json() == {"status": "not ready"}
+
+
+def test_empty_token_shows_nobody_the_details(client, settings):
+    settings.HEALTH_TOKEN = ""
+    response = client.get("/readyz", headers={"authorization": "Bearer "}, REMOTE_ADDR="203.0.113.7")
+    assert response.json() == {"status": "not ready"}
 
 
 def test_process_without_a_database_is_alive_but_not_ready(client, monkeypatch):

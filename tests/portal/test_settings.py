@@ -117,6 +117,7 @@ def test_start_of_the_web_server_reports_a_data_folder_that_cannot_be_made(tmp_p
         ({"MAIL_FROM": ""}, "E008", "help@library.example"),
         ({"ALLOWED_HOSTS": "other.example"}, "E009", "Add help.library.example"),
         ({"TRUSTED_PROXY_COUNT": "one"}, "E010", "TRUSTED_PROXY_COUNT"),
+        ({"SQLITE_SYNCHRONOUS": "off; DROP"}, "E024", "full or normal"),
         ({"ILS": "demo"}, "E011", "sip2 or koha"),
         ({"ILS": "sip3", "SIP2_HOST": "sip.library.example"}, "E011", "sip2 or koha"),
         ({"ILS": "sip2"}, "E012", "sip.library.example"),

@@ -11,9 +11,9 @@ from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
 from portal import worker
+from portal.conversations.models import Message
 from portal.notifications import actions
 from portal.notifications.models import Heartbeat, Notification, RepeatedJob
-from portal.conversations.models import Message
 from portal.worker import EVERY_HOUR, Worker
 from tests.factories import ConversationFactory, MessageFactory
 

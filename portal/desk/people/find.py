@@ -13,9 +13,9 @@ from portal.conversations.models import Conversation
 from portal.folding import fold
 from portal.helpsessions.models import HelpSession
 
-# request.session[FOUND] has today's date and "people". The value of "people" is {primary key of the person, as
-# text: primary key of the event with the reason, or None}. These numbers say nothing once a person is erased. A
-# public id would still be in links and in the server's log.
+# request.session[FOUND] has today's date and "people". The value of "people" is {primary key of the person,
+# as text: primary key of the event with the reason, or None}. Once a person is erased, these numbers say
+# nothing. A public id would also be in links and in the server's log.
 FOUND = "found_today"
 MAX_REMEMBERED = 60
 MIN_LETTERS = 3

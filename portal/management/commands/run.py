@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from typing import Any
 
 import qrcode
 from django.conf import settings
@@ -159,9 +160,9 @@ def _check_preparations():
         raise CommandError("The database is not up to date. Run first: manage.py migrate")
     if settings.CACHES["default"]["LOCATION"] not in connection.introspection.table_names():
         raise CommandError("The cache table is missing. Run first: manage.py createcachetable")
-    manifest = getattr(staticfiles_storage, "manifest_name", None)
-    if manifest and not (
-        staticfiles_storage.manifest_storage.exists(manifest) and settings.STATIC_ROOT.is_dir()
+    storage: Any = staticfiles_storage  # mypy doesn't know the attributes of the storage with a manifest
+    if hasattr(storage, "manifest_storage") and not (
+        os.path.isdir(storage.location) and storage.manifest_storage.exists(storage.manifest_name)
     ):
         raise CommandError("The static files are missing. Run first: manage.py collectstatic --noinput")
 
