@@ -39,6 +39,15 @@ def redacted(text):
     return text
 
 
+class WarningWithoutTrace(logging.Filter):
+    """Turn the line of a refused request into a warning without a traceback, because our code has no fault."""
+
+    def filter(self, record):
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.exc_info = None
+        return True
+
+
 class JsonFormatter(logging.Formatter):
     def format(self, record):
         line = {

@@ -381,12 +381,18 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "portal.logs.JsonFormatter"}},
+    "filters": {"warning_without_trace": {"()": "portal.logs.WarningWithoutTrace"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["console"], "level": "INFO" if MODE == "production" else "WARNING"},
     "loggers": {
         "django": {"handlers": [], "propagate": True},
         # Scanners send requests with wrong hosts, which would fill the log with tracebacks.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # A form with too much data is no fault of the portal.
+        **{
+            f"django.security.{name}": {"filters": ["warning_without_trace"]}
+            for name in ("RequestDataTooBig", "TooManyFieldsSent", "TooManyFilesSent")
+        },
         # Leave out Django's warnings about refused requests, because RequestLogMiddleware logs their status.
         "django.request": {"level": "ERROR"},
         "django.server": {"handlers": [], "propagate": True, "level": "ERROR"},

@@ -58,17 +58,20 @@ def _with_few_marks(text):
 
 # If a cell begins with one of these characters, a spreadsheet treats the cell as a formula. The last four
 # characters are the full-width forms of the first four.
-FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+FORMULA_PREFIXES = "=+-@\uff1d\uff0b\uff0d\uff20"
 
 
 def spreadsheet_cell(value):
     """Return the value as the text of a CSV cell.
 
-    Text that a spreadsheet would run as a formula gets an apostrophe in front.
+    Text that a spreadsheet would run as a formula gets an apostrophe in front. Spreadsheets skip spaces and
+    invisible characters before a formula. Some split a cell at a tab or a line break at its beginning.
     """
     text = "" if value is None else str(value)
-    is_formula = text.lstrip(" ").startswith(FORMULA_PREFIXES) and not isinstance(value, (int, float))
-    return f"'{text}" if is_formula else text
+    if not text or isinstance(value, (int, float)):
+        return text
+    first = next((letter for letter in text if unicodedata.category(letter)[0] not in "ZC"), "=")
+    return f"'{text}" if first in FORMULA_PREFIXES or text[0] in "\t\r\n" else text
 
 
 def uuid_or_none(text):

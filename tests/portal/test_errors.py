@@ -67,6 +67,23 @@ def test_request_with_a_too_large_or_invalid_content_length_is_refused(visitor, 
 
 
 @pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        ({"email": "a" * 200_000}, 413),
+        ({f"field{number}": "" for number in range(2000)}, 400),
+    ],
+    ids=["a long value", "many fields"],
+)
+def test_form_with_too_much_data_logs_a_warning_without_a_traceback(
+    visitor, settings, caplog, data, status
+):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100_000
+    assert Client(raise_request_exception=False).post("/sign-in/", data).status_code == status
+    lines = [(line.levelname, line.exc_info) for line in caplog.records if "security" in line.name]
+    assert lines == [("WARNING", None)]
+
+
+@pytest.mark.parametrize(
     ("url", "status", "words"),
     [
         ("/malformed/", 400, "We couldn't read your request"),

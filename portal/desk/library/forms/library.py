@@ -1,7 +1,6 @@
 """The forms for settings that apply to the whole library."""
 
 import re
-import string
 
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
@@ -16,7 +15,7 @@ from portal.text import TextField
 LOGO_SIDE = 512
 
 
-LINK_PLACES = {"isbn", "title", "number"}
+LINK_PLACES = re.compile(r"\{(?:isbn|title|number)\}")
 
 
 class LibraryForm(forms.Form):
@@ -93,15 +92,10 @@ class LibraryForm(forms.Form):
         link = self.cleaned_data["catalog_link"]
         if not link:
             return ""
-        try:
-            places = {
-                name for _text, name, _spec, _conversion in string.Formatter().parse(link) if name is not None
-            }
-        except ValueError:
-            places = {""}
-        if not re.match(r"https?://[^\s/]+\.[^\s]*\Z", link):
+        if not re.match(r"https://[^\s/]+\.[^\s]*\Z", link):
             raise forms.ValidationError(_("Enter the full address, beginning with https://"))
-        if not places or places - LINK_PLACES:
+        rest = LINK_PLACES.sub("", link)
+        if rest == link or "{" in rest or "}" in rest:
             raise forms.ValidationError(
                 _("Use {isbn}, {title} or {number} in the address, and no other curly brackets.")
             )
