@@ -15,6 +15,7 @@ from django.db import connection
 
 from portal.backups import unapplied_migrations
 from portal.management import web_server
+from portal.management.late_database import wait_for_database
 from portal.management.web_server import SECONDS_TO_FINISH
 
 EVERY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 (only compared)
@@ -45,6 +46,7 @@ class Command(BaseCommand):
 
     def handle(self, *, host, port, workers, threads, no_worker, access_log, **options):
         _check_port_is_free(host, port)
+        wait_for_database(self.stderr.write)
         _check_preparations()
         address = _address(host, port)
         self.stop_signals = 0

@@ -1,0 +1,30 @@
+"""Wait for a database server that starts later than the portal, as after a power failure."""
+
+import time
+
+from django.core.management.base import CommandError
+from django.db import OperationalError, connection
+
+WAIT_SECONDS = 60
+PAUSE_SECONDS = 5
+
+
+def wait_for_database(write):
+    """Return once the database answers. Call `write` with one line for each failed try.
+
+    Raises CommandError after WAIT_SECONDS.
+    """
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            connection.ensure_connection()
+            return
+        except OperationalError as error:
+            reason = " ".join(str(error).split())
+        if time.monotonic() + PAUSE_SECONDS > deadline:
+            raise CommandError(
+                f"The database did not answer for {WAIT_SECONDS} seconds: {reason} "
+                "Start it, or correct DATABASE_URL."
+            )
+        write(f"The database does not answer yet: {reason} Trying again in {PAUSE_SECONDS} seconds.")
+        time.sleep(PAUSE_SECONDS)

@@ -1,0 +1,43 @@
+"""Check that the start waits for a database that is late."""
+
+import pytest
+from django.core.management.base import CommandError
+from django.db import OperationalError
+
+from portal.management import late_database
+from portal.management.late_database import wait_for_database
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Replace the clock. Sleeping moves it on."""
+    now = [0.0]
+    monkeypatch.setattr(late_database.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(late_database.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    return now
+
+
+def answer_after(monkeypatch, clock, seconds):
+    def ensure_connection():
+        if clock[0] < seconds:
+            raise OperationalError('connection to server at "db" failed:\n\tConnection refused')
+
+    monkeypatch.setattr(late_database.connection, "ensure_connection", ensure_connection)
+
+
+@pytest.mark.parametrize(("seconds", "tries"), [(0, 0), (1, 1), (12, 3), (60, 12)])
+def test_start_waits_for_a_late_database_with_one_line_a_try(monkeypatch, clock, seconds, tries):
+    answer_after(monkeypatch, clock, seconds)
+    lines = []
+    wait_for_database(lines.append)
+    assert lines == [
+        'The database does not answer yet: connection to server at "db" failed: Connection refused '
+        "Trying again in 5 seconds."
+    ] * tries
+
+
+def test_start_gives_up_after_a_minute_and_says_what_to_do(monkeypatch, clock):
+    answer_after(monkeypatch, clock, 61)
+    with pytest.raises(CommandError, match=r"for 60 seconds: .*Start it, or correct DATABASE_URL"):
+        wait_for_database([].append)
+    assert clock == [60]
