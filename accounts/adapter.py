@@ -91,9 +91,14 @@ class AccountAdapter(DefaultAccountAdapter):
                 "language": language,
                 "direction": "rtl" if get_language_bidi() else "ltr",
             }
-            # The header tells the outbox to delete the email's text after delivery, because the text may
-            # contain a code.
-            self.render_mail(template_prefix, email, context, headers={"X-Afterword-Blank": "1"}).send()
+            # The first header tells the outbox to delete the email's text after delivery, because the text may
+            # contain a code. The second one says how long its code or link works.
+            headers = {"X-Afterword-Blank": "1"}
+            if template_prefix == "account/email/login_code":
+                headers["X-Afterword-Seconds"] = settings.ACCOUNT_LOGIN_BY_CODE_TIMEOUT
+            elif "days" in context:
+                headers["X-Afterword-Seconds"] = context["days"] * 24 * 60 * 60
+            self.render_mail(template_prefix, email, context, headers=headers).send()
 
     def format_email_subject(self, subject):
         return str(subject)

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import Error as AnyDatabaseError
 from django.db import connection, transaction
+from django.db.models import Min
 from django.db.migrations.executor import MigrationExecutor
 from django.http import JsonResponse
 from django.utils import timezone
@@ -25,6 +26,7 @@ BYTES_WRITTEN = 64 * 1024
 # Headers in which a proxy says that it forwards the request of somebody else.
 FORWARDING_HEADERS = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
 EMAIL_LATE_AFTER = timedelta(minutes=15)
+EMAIL_DIED_WITHIN = timedelta(hours=1)
 
 
 class HealthMiddleware:
@@ -126,15 +128,26 @@ def _worker(at):
 
 
 def _outbox(at):
-    oldest = (
-        Notification.objects.filter(state=Notification.State.WAITING)
-        .order_by("due_at")
-        .values_list("due_at", flat=True)
-        .first()
+    """Look for emails that should have left, unless others were delivered lately: then one address is the cause.
+
+    An email counts from its creation. Each failed try moves `due_at`.
+    """
+    rows = Notification.objects.order_by()
+    waiting = rows.filter(state=Notification.State.WAITING)
+    oldest = min(
+        waiting.filter(attempts=0, due_at__lte=at).aggregate(Min("due_at"))["due_at__min"] or at,
+        waiting.filter(attempts__gt=0).aggregate(Min("created_at"))["created_at__min"] or at,
     )
-    if oldest is None or at - oldest < EMAIL_LATE_AFTER:
-        return "ok"
-    return f"oldest email due for {_seconds(at - oldest)} s"
+    dead = rows.filter(state=Notification.State.DEAD, died_at__gt=at - EMAIL_DIED_WITHIN)
+    delivered = rows.filter(state=Notification.State.DELIVERED)
+    if (
+        at - oldest >= EMAIL_LATE_AFTER
+        and not delivered.filter(delivered_at__gt=at - EMAIL_LATE_AFTER).exists()
+    ):
+        return f"an email has waited for {_seconds(at - oldest)} s"
+    if (count := dead.count()) and not delivered.filter(delivered_at__gt=at - EMAIL_DIED_WITHIN).exists():
+        return f"emails given up within an hour: {count}"
+    return "ok"
 
 
 def _seconds(duration):

@@ -167,7 +167,7 @@ class Worker:
             self.next_email_at = time.monotonic() + EMAIL_RETRY_SECONDS
         except delivery.Refused as error:
             again = "no more tries" if error.permanent else "trying again later"
-            log.warning("email %s was refused (%s): %s", notification.pk, notification.kind, again)
+            log.warning("email %s was refused (%s): %s: %s", notification.pk, notification.kind, again, error)
             outbox.mark_failed(notification, at=timezone.now(), error=error, permanent=error.permanent)
         except Exception as error:
             # A bug in one email must not stop the emails after it.

@@ -105,6 +105,7 @@ def email_code(help_session, code, *, to_address, at, base_url):
             "days": KEPT_BY_CODE_FOR_DAYS,
         },
         blank=True,
+        ends_at=at + CODE_LIFE,
     )
 
 

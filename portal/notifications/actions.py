@@ -9,7 +9,7 @@ from email.utils import parseaddr
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.template import Context
 from django.template.loader import get_template
 from django.utils import timezone, translation
@@ -33,6 +33,7 @@ RETRY_AFTER = [
     timedelta(hours=24),
     timedelta(hours=36),
 ]
+TOO_LATE = "It could not be sent before its code or link ended."
 KEEP_DELIVERED = timedelta(days=30)
 KEEP_DEAD = timedelta(days=90)
 
@@ -48,6 +49,7 @@ def notify(
     context,
     blank=False,
     remove=False,
+    ends_at=None,
     message_id="",
     references=(),
     library=None,
@@ -60,7 +62,8 @@ def notify(
     sent at the time `due_at`. If `due_at` is None, the email is sent now.
 
     Set `blank` if the text has a secret code or link. The worker deletes the text when it has sent the email
-    or has given up. Set `remove` if the address must not stay stored. The worker then deletes the whole row.
+    or has given up. Set `remove` if the address must not stay stored. The worker then deletes the whole row,
+    or everything in it that tells who should have got the email. An email is not sent after `ends_at`.
 
     `references` has the Message-IDs of earlier emails about the same conversation. The oldest comes first.
 
@@ -93,6 +96,7 @@ def notify(
         headers=headers,
         blank=blank,
         remove=remove,
+        ends_at=ends_at,
         message_id=message_id,
         save=save,
     )
@@ -117,6 +121,7 @@ def write(
     headers=None,
     blank=False,
     remove=False,
+    ends_at=None,
     message_id="",
     save=True,
 ):
@@ -136,6 +141,7 @@ def write(
         message_id=message_id or new_message_id(),
         blanked=blank,
         removed=remove,
+        ends_at=ends_at,
         created_at=at,
         due_at=due_at or at,
     )
@@ -177,8 +183,12 @@ def take_next(*, at):
                 .filter(pk=pk)
                 .update(leased_until=at + LEASE, attempts=F("attempts") + 1)
             )
-            if taken:
-                return Notification.objects.get(pk=pk)
+            if not taken:
+                continue
+            notification = Notification.objects.get(pk=pk)
+            if notification.ends_at is None or notification.ends_at > at:
+                return notification
+            mark_failed(notification, at=at, error=TOO_LATE, permanent=True)
 
 
 def mark_delivered(notification, *, at):
@@ -201,12 +211,12 @@ def mark_failed(notification, *, at, error, permanent=False):
     The email is given up if the failure is permanent, or if all attempts in RETRY_AFTER were made.
     """
     if permanent or notification.attempts > len(RETRY_AFTER):
+        emptied = {"text": "", "html": ""} if notification.blanked or notification.removed else {}
         if notification.removed:
-            _leased(notification).delete()
-            return
-        emptied = {"text": "", "html": ""} if notification.blanked else {}
+            emptied |= {"to_address": "", "subject": "", "headers": {}, "recipient": None}
         _leased(notification).update(
             state=Notification.State.DEAD,
+            died_at=at,
             leased_until=None,
             last_error=clean(error, max_length=300),
             **emptied,
@@ -217,6 +227,21 @@ def mark_failed(notification, *, at, error, permanent=False):
             leased_until=None,
             last_error=clean(error, max_length=300),
         )
+
+
+def send_again(notification, *, at):
+    """Put an email that was given up back into the outbox. Return whether this call did it.
+
+    An email whose text had a code or a link can't be sent again, because its text is deleted.
+    """
+    dead = Notification.objects.filter(
+        Q(ends_at=None) | Q(ends_at__gt=at), pk=notification.pk, state=Notification.State.DEAD, blanked=False
+    )
+    return bool(
+        dead.exclude(to_address="").update(
+            state=Notification.State.WAITING, died_at=None, due_at=at, attempts=0
+        )
+    )
 
 
 def give_back(notification, *, error):
@@ -237,7 +262,7 @@ def forget_old_notifications(*, at):
     Notification.objects.filter(
         state=Notification.State.DELIVERED, delivered_at__lt=at - KEEP_DELIVERED
     ).delete()
-    Notification.objects.filter(state=Notification.State.DEAD, created_at__lt=at - KEEP_DEAD).delete()
+    Notification.objects.filter(state=Notification.State.DEAD, died_at__lt=at - KEEP_DEAD).delete()
     Heartbeat.objects.filter(beat_at__lt=at - timedelta(days=1)).delete()
 
 

@@ -1,5 +1,6 @@
 """Build an email from a row of the outbox, and deliver it."""
 
+import re
 import smtplib
 from email.utils import format_datetime, formataddr, parseaddr
 
@@ -9,6 +10,9 @@ from django.core import mail as django_mail
 from django.core.mail import EmailMultiAlternatives
 
 from accounts.models import Library
+
+
+ADDRESS = re.compile(r"[^\s<>@,;:]*@[^\s<>@,;:]+")
 
 
 class ServerAway(Exception):
@@ -54,28 +58,28 @@ def deliver(notification):
     Each email is sent over a new connection. Some servers that have refused an email accept no more emails
     over the same connection.
     """
-    connection = connect()
+    connection, to = connect(), notification.to_address
     try:
         connection.open()
     except (OSError, smtplib.SMTPException) as error:
         _close(connection)
-        raise ServerAway(_describe(error)) from error
+        raise ServerAway(_describe(error, to)) from error
     try:
         connection.send_messages([build(notification)])
     except smtplib.SMTPRecipientsRefused as error:
         raise Refused(
-            _describe(error), permanent=all(500 <= code < 600 for code, _ in error.recipients.values())
+            _describe(error, to), permanent=all(500 <= code < 600 for code, _ in error.recipients.values())
         ) from error
     except smtplib.SMTPSenderRefused as error:
         # The server refused our own address as the sender. An admin may correct it before the next attempt.
-        raise Refused(_describe(error), permanent=False) from error
+        raise Refused(_describe(error, to), permanent=False) from error
     except smtplib.SMTPResponseException as error:
-        raise Refused(_describe(error), permanent=500 <= error.smtp_code < 600) from error
+        raise Refused(_describe(error, to), permanent=500 <= error.smtp_code < 600) from error
     except (ValueError, smtplib.SMTPNotSupportedError) as error:
         # The address or a header is invalid, so every attempt would fail.
-        raise Refused(_describe(error), permanent=True) from error
+        raise Refused(_describe(error, to), permanent=True) from error
     except (OSError, smtplib.SMTPException) as error:
-        raise Refused(_describe(error), permanent=False) from error
+        raise Refused(_describe(error, to), permanent=False) from error
     finally:
         _close(connection)
 
@@ -88,12 +92,17 @@ def connect():
     return django_mail.get_connection(mailer["BACKEND"], **mailer.get("OPTIONS", {}))
 
 
-def _describe(error):
+def _describe(error, to):
+    """Return the server's answer without the recipient's address. It is stored and logged."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return "; ".join(f"{code} {_words(reply)}" for code, reply in error.recipients.values())
-    if isinstance(error, smtplib.SMTPResponseException):
-        return f"{error.smtp_code} {_words(error.smtp_error)}"
-    return f"{type(error).__name__}: {error}"
+        text = "; ".join(f"{code} {_words(reply)}" for code, reply in error.recipients.values())
+    elif isinstance(error, smtplib.SMTPResponseException):
+        text = f"{error.smtp_code} {_words(error.smtp_error)}"
+    else:
+        text = f"{type(error).__name__}: {error}"
+    # Some servers repeat only the part before the @.
+    text = re.sub(rf"\b{re.escape(to.rpartition('@')[0] or to)}\b", "…", text, flags=re.IGNORECASE)
+    return " ".join(ADDRESS.sub("…", text).split())
 
 
 def _words(reply):

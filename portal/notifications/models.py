@@ -24,8 +24,8 @@ class NotificationQuerySet(models.QuerySet):
 class Notification(models.Model):
     """One email to one address. The rows that are waiting are the outbox.
 
-    An email with the state DEAD could not be sent. It is stored for a while, so that an admin can find out
-    why.
+    An email with the state DEAD could not be sent. It is stored for a while, so that coordinators see whom it
+    didn't reach, and why.
     """
 
     class State(models.TextChoices):
@@ -48,7 +48,7 @@ class Notification(models.Model):
     )
     removed = models.BooleanField(
         default=False,
-        help_text="its address must not be kept: the row is deleted once it is sent or given up",
+        help_text="its address must not be kept: it goes once the email is sent or given up",
     )
     state = models.CharField(max_length=12, choices=State, default=State.WAITING)
     created_at = models.DateTimeField()
@@ -57,6 +57,10 @@ class Notification(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     last_error = models.CharField(max_length=300, blank=True)
     delivered_at = models.DateTimeField(null=True)
+    died_at = models.DateTimeField(null=True)
+    ends_at = models.DateTimeField(
+        null=True, help_text="its code or link works until then, so it is not sent later"
+    )
 
     objects = NotificationQuerySet.as_manager()
 
@@ -68,8 +72,16 @@ class Notification(models.Model):
             models.CheckConstraint(
                 condition=Q(state="delivered") | Q(delivered_at__isnull=True), name="delivered_has_its_time"
             ),
+            models.CheckConstraint(
+                condition=Q(state="dead", died_at__isnull=False) | ~Q(state="dead") & Q(died_at__isnull=True),
+                name="dead_email_has_its_time",
+            ),
         ]
-        indexes = [models.Index(fields=["due_at", "id"], name="outbox_due", condition=Q(state="waiting"))]
+        indexes = [
+            models.Index(fields=["due_at", "id"], name="outbox_due", condition=Q(state="waiting")),
+            models.Index(fields=["-died_at", "-id"], name="outbox_dead", condition=Q(state="dead")),
+            models.Index(fields=["-delivered_at"], name="outbox_delivered", condition=Q(state="delivered")),
+        ]
 
     def __str__(self):
         return f"{self.kind} ({self.state})"

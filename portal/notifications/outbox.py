@@ -1,5 +1,7 @@
 """An email backend that writes the emails of Django and allauth to the outbox."""
 
+from datetime import timedelta
+
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import transaction
 from django.utils import timezone, translation
@@ -8,11 +10,11 @@ from accounts.models import User
 
 from . import actions
 
-# The text of an email with this header is deleted after delivery. The header itself is not sent.
-BLANK = "X-Afterword-Blank"
-# The backend does not store these headers in the row. delivery.build writes most of them again. Only this
-# backend needs the header BLANK.
-OWN_HEADERS = {"subject", "from", "to", "cc", "bcc", "date", "message-id", BLANK.lower()}
+# The text of an email with the header BLANK is deleted after delivery. An email with the header SECONDS is not sent
+# later than this number of seconds. Both headers are for this backend and are not sent.
+BLANK, SECONDS = "X-Afterword-Blank", "X-Afterword-Seconds"
+# The backend does not store these headers in the row. delivery.build writes most of them again.
+OWN_HEADERS = {"subject", "from", "to", "cc", "bcc", "date", "message-id", BLANK.lower(), SECONDS.lower()}
 
 
 class EmailBackend(BaseEmailBackend):
@@ -29,13 +31,15 @@ class EmailBackend(BaseEmailBackend):
         by_lower_name = {name.lower(): value for name, value in headers.items()}
         alternatives = getattr(message, "alternatives", [])
         html = next((content for content, mimetype in alternatives if mimetype == "text/html"), "")
+        at = timezone.now()
+        seconds = by_lower_name.get(SECONDS.lower())
         for number, address in enumerate(message.recipients()):
             recipient = User.objects.filter(email__iexact=address).first()
             blank = BLANK.lower() in by_lower_name
             actions.write(
                 kind="account/mail",
                 to=address,
-                at=timezone.now(),
+                at=at,
                 recipient=recipient,
                 language=translation.get_language() or "en",
                 subject=message.subject,
@@ -45,5 +49,6 @@ class EmailBackend(BaseEmailBackend):
                 blank=blank,
                 # Nobody has an account with this address, so the address must not stay stored after sending.
                 remove=blank and recipient is None,
+                ends_at=at + timedelta(seconds=int(seconds)) if seconds else None,
                 message_id=by_lower_name.get("message-id", "") if number == 0 else "",
             )

@@ -20,15 +20,15 @@ def beating():
     Heartbeat.objects.create(worker="long gone", beat_at=NOW - timedelta(days=3))
 
 
-def mail(due_at, **fields):
+def mail(due_at=NOW, **fields):
+    fields = {"created_at": due_at} | fields
     return Notification.objects.create(
         kind="x",
         to_address="sam@example.org",
         language="en",
         subject="s",
         text="t",
-        message_id=f"<{due_at}>",
-        created_at=NOW,
+        message_id=f"<{Notification.objects.count()}>",
         due_at=due_at,
         **fields,
     )
@@ -36,8 +36,8 @@ def mail(due_at, **fields):
 
 def test_readiness_check_passes_if_everything_works(beating):
     mail(NOW - timedelta(minutes=14))
-    mail(NOW - timedelta(hours=1), state="dead")
-    mail(NOW + timedelta(hours=1))
+    mail(NOW - timedelta(days=1), state="dead", died_at=NOW - timedelta(hours=1))
+    mail(NOW + timedelta(hours=1), created_at=NOW - timedelta(days=3))
     assert set(readiness(at=NOW).values()) == {"ok"}
 
 
@@ -86,9 +86,38 @@ def test_readiness_check_writes_to_the_disk_once_in_thirty_seconds(beating, monk
     assert written == [settings.DATA_DIR] * 2
 
 
-def test_readiness_check_reports_undelivered_email(beating):
+def test_readiness_check_reports_email_that_nobody_tries_to_send(beating):
     mail(NOW - timedelta(minutes=15))
-    assert readiness(at=NOW)["outbox"] == "oldest email due for 900 s"
+    assert readiness(at=NOW)["outbox"] == "an email has waited for 900 s"
+
+
+def test_readiness_check_reports_email_that_the_server_puts_off_again_and_again(beating):
+    """Each try moves `due_at`, so only the age of the email shows the fault."""
+    mail(NOW + timedelta(hours=12), created_at=NOW - timedelta(minutes=15), attempts=4)
+    assert readiness(at=NOW)["outbox"] == "an email has waited for 900 s"
+
+
+def test_readiness_check_reports_emails_that_were_given_up_within_an_hour(beating):
+    for minutes in (1, 59):
+        mail(NOW - timedelta(hours=2), state="dead", died_at=NOW - timedelta(minutes=minutes))
+    assert readiness(at=NOW)["outbox"] == "emails given up within an hour: 2"
+
+
+@pytest.mark.parametrize(
+    ("fields", "minutes"),
+    [
+        ({"due_at": NOW + timedelta(hours=12), "created_at": NOW - timedelta(days=2), "attempts": 5}, 15),
+        ({"state": "dead", "died_at": NOW}, 60),
+    ],
+    ids=["a full mailbox", "a wrong address"],
+)
+def test_one_bad_address_is_no_fault_while_other_emails_are_delivered(beating, fields, minutes):
+    mail(**fields)
+    assert readiness(at=NOW)["outbox"] != "ok"
+    mail(state="delivered", delivered_at=NOW - timedelta(minutes=minutes))
+    assert readiness(at=NOW)["outbox"] != "ok"
+    mail(state="delivered", delivered_at=NOW - timedelta(minutes=minutes - 1))
+    assert readiness(at=NOW)["outbox"] == "ok"
 
 
 def test_readiness_check_reports_an_unapplied_migration(beating):

@@ -30,10 +30,14 @@ def test_start_waits_for_a_late_database_with_one_line_a_try(monkeypatch, clock,
     answer_after(monkeypatch, clock, seconds)
     lines = []
     wait_for_database(lines.append)
-    assert lines == [
-        'The database does not answer yet: connection to server at "db" failed: Connection refused '
-        "Trying again in 5 seconds."
-    ] * tries
+    assert (
+        lines
+        == [
+            'The database does not answer yet: connection to server at "db" failed: Connection refused '
+            "Trying again in 5 seconds."
+        ]
+        * tries
+    )
 
 
 def test_start_gives_up_after_a_minute_and_says_what_to_do(monkeypatch, clock):

@@ -6,7 +6,7 @@ import threading
 from email import message_from_bytes, policy
 
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, AuthResult
 
 
 class MailServer:
@@ -22,6 +22,7 @@ class MailServer:
 
     def __init__(self):
         self.received = []
+        self.refusal = "550 no such mailbox"  # the answer to "unknown"; accept the email if it is empty
         # The server sets `reached` when it begins to wait.
         self.reached = threading.Event()
         # A test sets `released`. Then the server stops waiting.
@@ -30,8 +31,8 @@ class MailServer:
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.startswith("busy"):
             return "450 mailbox busy"
-        if address.startswith("unknown"):
-            return "550 no such mailbox"
+        if address.startswith("unknown") and self.refusal:
+            return self.refusal
         if address.startswith("stuck"):
             await self._block(server)
         envelope.rcpt_tos.append(address)
@@ -52,8 +53,8 @@ class MailServer:
 
 
 class _Controller(Controller):
-    def __init__(self, *args, tls=None, **kwargs):
-        self.tls = tls
+    def __init__(self, *args, tls=None, refuses_logins=False, **kwargs):
+        self.tls, self.refuses_logins = tls, refuses_logins
         super().__init__(*args, **kwargs)
 
     def factory(self):
@@ -63,6 +64,8 @@ class _Controller(Controller):
             decode_data=False,
             tls_context=self.tls,
             require_starttls=bool(self.tls),
+            authenticator=(lambda *_attempt: AuthResult(success=False, handled=False)) if self.refuses_logins else None,
+            auth_require_tls=not self.refuses_logins,
         )
 
 
@@ -73,10 +76,13 @@ def free_port():
 
 
 @contextlib.contextmanager
-def mail_server(port, *, tls=None):
-    """Run a mail server on the port. With an SSL context in `tls`, the server requires STARTTLS."""
+def mail_server(port, *, tls=None, refuses_logins=False):
+    """Run a mail server on the port.
+
+    With an SSL context in `tls`, the server requires STARTTLS. Without `refuses_logins`, it offers no login.
+    """
     server = MailServer()
-    controller = _Controller(server, hostname="127.0.0.1", port=port, tls=tls)
+    controller = _Controller(server, hostname="127.0.0.1", port=port, tls=tls, refuses_logins=refuses_logins)
     controller.start()
     try:
         yield server
