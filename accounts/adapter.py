@@ -91,13 +91,13 @@ class AccountAdapter(DefaultAccountAdapter):
                 "language": language,
                 "direction": "rtl" if get_language_bidi() else "ltr",
             }
-            # The first header tells the outbox to delete the email's text after delivery, because the text may
-            # contain a code. The second one says how long its code or link works.
+            # The text may have a code or a link, so it is deleted after delivery.
             headers = {"X-Afterword-Blank": "1"}
+            # The number of seconds for which the code or the link works.
             if template_prefix == "account/email/login_code":
-                headers["X-Afterword-Seconds"] = settings.ACCOUNT_LOGIN_BY_CODE_TIMEOUT
+                headers["X-Afterword-Seconds"] = str(settings.ACCOUNT_LOGIN_BY_CODE_TIMEOUT)
             elif "days" in context:
-                headers["X-Afterword-Seconds"] = context["days"] * 24 * 60 * 60
+                headers["X-Afterword-Seconds"] = str(context["days"] * 24 * 60 * 60)
             self.render_mail(template_prefix, email, context, headers=headers).send()
 
     def format_email_subject(self, subject):

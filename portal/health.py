@@ -11,8 +11,8 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import Error as AnyDatabaseError
 from django.db import connection, transaction
-from django.db.models import Min
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Min
 from django.http import JsonResponse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
@@ -128,9 +128,9 @@ def _worker(at):
 
 
 def _outbox(at):
-    """Look for emails that should have left, unless others were delivered lately: then one address is the cause.
+    """Look for emails that should have left. If others were delivered lately, one address is the cause.
 
-    An email counts from its creation. Each failed try moves `due_at`.
+    A failed email counts from its creation, because each failed try moves `due_at`.
     """
     rows = Notification.objects.order_by()
     waiting = rows.filter(state=Notification.State.WAITING)

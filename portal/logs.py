@@ -40,7 +40,7 @@ def redacted(text):
 
 
 class WarningWithoutTrace(logging.Filter):
-    """Turn the line of a refused request into a warning without a traceback, because our code has no fault."""
+    """Turn the line of a refused request into a warning without a traceback. Our code has no fault."""
 
     def filter(self, record):
         record.levelno, record.levelname = logging.WARNING, "WARNING"

@@ -35,6 +35,7 @@ from portal.conversations.models import (
 from portal.helpsessions import codes
 from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote, SessionRecommendation
 from portal.lists.models import SavedItem, SavedList
+from portal.notifications.models import Notification
 from portal.privacy.models import Erasure, Export
 from recommendations.actions import add_item
 from recommendations.models import Item, QuestionType, Recommendation, Topic
@@ -408,3 +409,27 @@ class ErasureFactory(DjangoModelFactory):
     erased_at = factory.LazyFunction(timezone.now)
     language = "en"
     counts = factory.LazyFunction(lambda: {"visits": 2, "messages": 3})
+
+
+class NotificationFactory(DjangoModelFactory):
+    """An email that waits in the outbox."""
+
+    class Meta:
+        model = Notification
+
+    class Params:
+        dead = factory.Trait(
+            state=Notification.State.DEAD,
+            died_at=factory.SelfAttribute("created_at"),
+            last_error="550 no such mailbox",
+        )
+
+    kind = "conversations/answer"
+    recipient = factory.SubFactory(UserFactory)
+    to_address = factory.LazyAttribute(lambda row: row.recipient.email if row.recipient else "x@example.org")
+    language = "en"
+    subject = "The library has answered"
+    text = "Open it"
+    message_id = factory.Sequence(lambda n: f"<{n}@library.example>")
+    created_at = factory.LazyFunction(timezone.now)
+    due_at = factory.SelfAttribute("created_at")

@@ -211,7 +211,7 @@ def mark_failed(notification, *, at, error, permanent=False):
     The email is given up if the failure is permanent, or if all attempts in RETRY_AFTER were made.
     """
     if permanent or notification.attempts > len(RETRY_AFTER):
-        emptied = {"text": "", "html": ""} if notification.blanked or notification.removed else {}
+        emptied: dict = {"text": "", "html": ""} if notification.blanked or notification.removed else {}
         if notification.removed:
             emptied |= {"to_address": "", "subject": "", "headers": {}, "recipient": None}
         _leased(notification).update(

@@ -11,7 +11,6 @@ from django.core.mail import EmailMultiAlternatives
 
 from accounts.models import Library
 
-
 ADDRESS = re.compile(r"[^\s<>@,;:]*@[^\s<>@,;:]+")
 
 

@@ -10,8 +10,8 @@ from accounts.models import User
 
 from . import actions
 
-# The text of an email with the header BLANK is deleted after delivery. An email with the header SECONDS is not sent
-# later than this number of seconds. Both headers are for this backend and are not sent.
+# The text of an email with the header BLANK is deleted after delivery. An email with the header SECONDS is
+# sent within this number of seconds or not at all. Both headers are for this backend and are not sent.
 BLANK, SECONDS = "X-Afterword-Blank", "X-Afterword-Seconds"
 # The backend does not store these headers in the row. delivery.build writes most of them again.
 OWN_HEADERS = {"subject", "from", "to", "cc", "bcc", "date", "message-id", BLANK.lower(), SECONDS.lower()}

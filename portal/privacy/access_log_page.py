@@ -115,6 +115,8 @@ def _sentence(row, title):
         words = _change_in_words(row["action"])
     elif row["subject_type"] == "user":
         words = _("{who} looked you up") if row["action"] == "looked_up" else _("{who} opened your record")
+    elif row["subject_type"] == "notification":
+        words = _("{who} looked up why an email didn't reach you")
     elif row["subject_type"] == "conversation":
         words = (
             _("{who} opened your conversation about “{title}”")

@@ -136,6 +136,8 @@ OBJECT = {
     "hold_conversation": "conversation",
     "hold_person": "patron",
     "lift_hold": "hold",
+    "undelivered_email": "email",
+    "send_email_again": "email",
     "keep_for_patron": "patron",
     "make_account_code": "patron",
     "change_childs_record": "patron",

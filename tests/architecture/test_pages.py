@@ -30,6 +30,7 @@ MISSING = Missing("‼")
 # Pages show these words in every language without translating them.
 NAMES = {
     "Afterword",
+    "s•••@example.org",
     "English",
     "Español",
     "Spanish",

@@ -165,7 +165,8 @@ def test_newest_requirements_file_changes_only_django_and_allauth():
         for name in ("requirements-dev.txt", "requirements-newest.txt")
     )
     changed = {name for name in {*supported, *newest} if supported.get(name) != newest.get(name)}
-    assert changed == {"django", "django-allauth"}
+    assert "django" in changed
+    assert changed <= {"django", "django-allauth"}
 
 
 # Tests of the guards themselves.

@@ -24,7 +24,7 @@ from accounts.staff import shared_desks
 from accounts.views.single_sign_on import FIRST_TIME
 from portal.conversations import actions as conversations
 from portal.conversations import drafts, verdicts
-from portal.conversations.models import Conversation, Event, Participation
+from portal.conversations.models import Conversation, Event, Message, Participation
 from portal.helpsessions.account_codes import make_code as make_account_code
 from portal.helpsessions.models import ClaimCode, SessionRecommendation
 from portal.lists.actions import save
@@ -43,6 +43,7 @@ from tests.factories import (
     InvitationFactory,
     ItemFactory,
     MessageFactory,
+    NotificationFactory,
     PasskeyFactory,
     QuietSessionFactory,
     ReplyTemplateFactory,
@@ -630,6 +631,11 @@ def build(branch, staff, patron, words):
     holds.hold(let_go.shared_with, reason=words.reason, by=staff, at=now)
     sharing.stop_keeping(let_go, by=let_go.shared_with, at=now)
 
+    undelivered = NotificationFactory(
+        recipient=patron, dead=True, message_id=Message.objects.exclude(mail_id="").first().mail_id
+    )
+    NotificationFactory(recipient=None, kind="account/mail", dead=True)
+
     def pick_template(page):
         page.locator("#templates").click()
         page.locator("#template-list [data-text]").first.wait_for()
@@ -967,6 +973,8 @@ def build(branch, staff, patron, words):
         State("desk-first-week-email", "/desk/settings/first-week/email/", send_test_email),
         State("desk-first-week-catalog", "/desk/settings/first-week/catalog/"),
         State("desk-first-week-backup", "/desk/settings/first-week/backup/"),
+        State("desk-emails", "/desk/settings/emails/"),
+        State("desk-email", f"/desk/settings/emails/{undelivered.public_id}/"),
         State("desk-starters", "/desk/settings/templates/starters/"),
         State("desk-starters-error", "/desk/settings/templates/starters/", choose_no_starter),
         State("desk-library", "/desk/settings/library/"),

@@ -64,7 +64,9 @@ class _Controller(Controller):
             decode_data=False,
             tls_context=self.tls,
             require_starttls=bool(self.tls),
-            authenticator=(lambda *_attempt: AuthResult(success=False, handled=False)) if self.refuses_logins else None,
+            authenticator=(lambda *_attempt: AuthResult(success=False, handled=False))
+            if self.refuses_logins
+            else None,
             auth_require_tls=not self.refuses_logins,
         )
 

@@ -142,7 +142,8 @@ LEFT_OUT = {
     "lists.SavedList": {PORTAL: "id", PERSON: "patron"},
     "lists.SavedItem": {PORTAL: "id public_id", SHORT: "removed_at"},
     "notifications.Notification": {
-        PORTAL: "id public_id kind headers message_id removed due_at leased_until attempts last_error",
+        PORTAL: "id public_id kind headers message_id removed due_at leased_until attempts last_error "
+        "died_at ends_at",
         PERSON: "recipient",
         ELSEWHERE: "html",
     },

@@ -522,13 +522,16 @@ class TestReceiptEmail:
         outbox.mark_delivered(taken, at=timezone.now())
         assert not Notification.objects.exists()
 
-    def test_erasure_receipt_email_is_deleted_from_the_outbox_after_a_permanent_failure(self, mail):
+    def test_erasure_receipt_email_that_is_given_up_tells_nothing_about_the_person(self, mail):
         taken = outbox.take_next(at=timezone.now())
         outbox.mark_failed(taken, at=timezone.now(), error="later")
         assert Notification.objects.exists()
         taken = outbox.take_next(at=timezone.now() + datetime.timedelta(hours=1))
         outbox.mark_failed(taken, at=timezone.now(), error="never", permanent=True)
-        assert not Notification.objects.exists()
+        row = Notification.objects.get()
+        assert (row.kind, row.state, row.last_error) == ("privacy/erased", "dead", "never")
+        assert (row.to_address, row.subject, row.text, row.html, row.headers) == ("", "", "", "", {})
+        assert row.recipient is None
 
     def test_erasure_receipt_is_not_emailed_to_an_unconfirmed_address(self, patron):
         EmailAddress.objects.create(user=patron, email=patron.email, verified=False)

@@ -12,6 +12,7 @@ from accounts.models import Branch, StaffRole
 from accounts.sign_in.access import coordinator_only
 from portal.conversations.models import ReplyTemplate
 from portal.desk.library.forms.library import ChildrenForm, LibraryForm, LogoForm
+from portal.desk.undelivered import undelivered_at_desk_of
 from recommendations.models import Topic
 
 LIBRARY_FIELDS = ["name", "language", "time_zone", "default_branch", "accent_color", "catalog_link"]
@@ -30,6 +31,7 @@ def settings(request):
         "topics": topics,
         "people": StaffRole.objects.aggregate(count=Count("user", distinct=True))["count"],
         "reply_templates": ReplyTemplate.objects.count(),
+        "undelivered": undelivered_at_desk_of(request.user, at=timezone.now()).count(),
     }
     return render(request, "desk/library/settings.html", context)
 

@@ -77,8 +77,9 @@ def _what_is_wrong(error, connection):
             return f"{host} refuses connections at port {port}. Correct EMAIL_PORT, or start the mail server."
         case ssl.SSLCertVerificationError():
             return (
-                f"The certificate of {host} is not trusted ({error.verify_message}). Set EMAIL_HOST to the name "
-                "in the certificate. If it is self-signed, add it to the trusted certificates of this machine."
+                f"The certificate of {host} is not trusted ({error.verify_message}). Set EMAIL_HOST to the "
+                "name in the certificate. If it is self-signed, add it to the trusted certificates of this "
+                "machine."
             )
         case ssl.SSLError():
             return (

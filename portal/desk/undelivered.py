@@ -1,0 +1,57 @@
+"""Emails that did not reach their recipient, for the coordinators of the recipient's branches."""
+
+from datetime import timedelta
+
+from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import StaffRole
+from portal.conversations.models import Conversation, Message
+from portal.helpsessions.models import HelpSession
+from portal.notifications.models import Notification
+
+# The first tries often fail because a server asks for a little patience.
+LATE_AFTER = timedelta(minutes=15)
+
+TITLES = {
+    "account/mail": _("Sign-in code, invitation or security notice"),
+    "conversations/answer": _("Answer"),
+    "conversations/mention": _("Mention in a note"),
+    "conversations/promise_moved": _("New day for an answer"),
+    "desk/test_email": _("Test email"),
+    "helpsessions/hand_over": _("Code of a visit"),
+    "privacy/corrected": _("Corrected visit"),
+    "privacy/erased": _("Receipt for an erased record"),
+    "privacy/export_ready": _("Copy that is ready"),
+    "privacy/merged": _("Merged records"),
+}
+
+
+def undelivered_at_desk_of(user, *, at):
+    """Return the undelivered emails to people of the branches where this coordinator works.
+
+    Emails to an address that belongs to nobody have no branch, so every coordinator sees them.
+    """
+    person = OuterRef("recipient")
+    mine = (
+        Exists(HelpSession.objects.at_desk_of(user, covering=False).filter(patron=person))
+        | Exists(HelpSession.objects.at_desk_of(user, covering=False).filter(shared_with=person))
+        | Exists(Conversation.objects.at_desk_of(user, covering=False).filter(patron=person))
+        | Exists(StaffRole.objects.filter(branch__in=user.desk_branch_ids, user=person))
+    )
+    failing = Q(state=Notification.State.WAITING, created_at__lte=at - LATE_AFTER) & ~Q(last_error="")
+    failed = Notification.objects.filter(Q(state=Notification.State.DEAD) | failing)
+    return failed.filter(Q(recipient=None) | mine)
+
+
+def can_send_again(email, *, at):
+    """Return whether `portal.notifications.actions.send_again` would send this email."""
+    is_dead = email.state == Notification.State.DEAD
+    has_ended = email.ends_at is not None and email.ends_at <= at
+    return is_dead and not (email.blanked or has_ended) and bool(email.to_address)
+
+
+def conversation_of(email, user):
+    """Return the conversation with the answer that the email is about, or None."""
+    answers = Message.objects.filter(mail_id=email.message_id.replace("<shared.", "<"))
+    return Conversation.objects.at_desk_of(user).filter(pk__in=answers.values("conversation")).first()
