@@ -631,9 +631,8 @@ def build(branch, staff, patron, words):
     holds.hold(let_go.shared_with, reason=words.reason, by=staff, at=now)
     sharing.stop_keeping(let_go, by=let_go.shared_with, at=now)
 
-    undelivered = NotificationFactory(
-        recipient=patron, dead=True, message_id=Message.objects.exclude(mail_id="").first().mail_id
-    )
+    undelivered = NotificationFactory(recipient=patron, dead=True)
+    Message.objects.filter(conversation__patron=patron, side="staff").update(mail_id=undelivered.message_id)
     NotificationFactory(recipient=None, kind="account/mail", dead=True)
 
     def pick_template(page):
