@@ -3,9 +3,12 @@
 import uuid
 
 from django.urls import reverse
+from django.utils import timezone
 
+from accounts.patron.retention_choice import ends_at
 from portal.conversations import drafts
 from portal.conversations.models import Conversation, Draft, Message, Side
+from portal.conversations.models.conversations import KEPT_AFTER_LAST_MESSAGE
 from portal.text import uuid_or_none
 
 from .item_picker import ItemPicker
@@ -58,6 +61,7 @@ def composer_context(
         "form": form,
         "picker": picker,
         "is_closed": conversation.status == Conversation.Status.CLOSED,
+        "readable_until": readable_until(conversation, library=request.library, at=timezone.now()),
         "composer": {
             "client_token": uuid.uuid4() if asks == "sent_otherwise" else token,
             "sequence": values["sequence"],
@@ -81,6 +85,20 @@ def composer_context(
         "untouched_items": untouched_items(picker, items_url),
         **search_context(picker, conversation.branch),
     }
+
+
+def readable_until(conversation, *, library, at):
+    """Return the last day on which the patron could read the conversation if it were closed now.
+
+    Return None if it is in nobody's library account.
+    """
+    patron, session = conversation.patron, conversation.help_session
+    if patron is None:
+        return None
+    kept_at = (session.kept_at or session.created_at) if session else at
+    with_child = bool(session and session.with_child)
+    ends = ends_at(patron, kept_at, library=library, with_child=with_child)
+    return library.today(max(ends, at + KEPT_AFTER_LAST_MESSAGE))
 
 
 def _saved_values(draft):

@@ -19,6 +19,7 @@ from accounts.patron import retention_choice
 from portal.conversations import search
 from portal.conversations.changes import lock_recommendations
 from portal.conversations.models import Attachment, Conversation, MessageRecommendation
+from portal.conversations.models.conversations import kept_back
 from portal.helpsessions import forgetting
 from portal.helpsessions.models import ClaimCode, HelpSession, SessionRecommendation, UnfinishedForm
 from portal.lists.models import SavedItem
@@ -118,9 +119,8 @@ def due_sessions(at):
     childs_limit = retention_choice.childs_due("became_theirs_at", at=at)
     kept = retention_choice.due("became_theirs_at", at=at) | ~Q(with_child="") & childs_limit
     kept_by_the_adult_alone = Q(patron=None) & _adults_time_is_over(at) & no_code
-    open_conversations = Conversation.objects.filter(
-        Q(status__in=Conversation.OPEN) | Q(merged_into__status__in=Conversation.OPEN),
-        help_session=OuterRef("pk"),
+    unread = Conversation.objects.filter(
+        kept_back(at) | kept_back(at, "merged_into__"), help_session=OuterRef("pk")
     )
     return (
         HelpSession.objects.alias(became_theirs_at=Coalesce("kept_at", "created_at"))
@@ -129,7 +129,7 @@ def due_sessions(at):
             forgotten_on=None,
             status__in=[Status.RECORDED, Status.TALLY, Status.REPLACED],
         )
-        .exclude(Exists(open_conversations))
+        .exclude(Exists(unread))
         .exclude(holds.held_sessions())
     )
 
@@ -159,7 +159,7 @@ def due_conversations(at):
             merged_into=None,
             closed_at__isnull=False,
         )
-        .exclude(status__in=Conversation.OPEN)
+        .exclude(kept_back(at))
         .exclude(holds.held_conversations())
     )
 

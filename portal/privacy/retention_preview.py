@@ -1,6 +1,7 @@
 """Describe the effect of a retention choice in words, before the patron confirms the choice."""
 
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -8,6 +9,7 @@ from accounts.models import Library, User
 from accounts.patron import retention_choice
 from accounts.patron.retention_choice import DEFAULT_PERIOD, SHORT_PERIOD, Remember
 from portal.conversations.models import Conversation
+from portal.conversations.models.conversations import KEPT_AFTER_LAST_MESSAGE, kept_back
 from portal.helpsessions.models import HelpSession
 from portal.templatetags.portal import whole_day
 
@@ -19,7 +21,7 @@ def effect(person, *, remember, until, at):
     choice = {"remember": remember, "until": until, "chosen_at": at, "library": Library.current()}
     begins = at + retention_choice.UNDO_FOR
     from_then = {"day": _day(begins)}
-    visits, waiting = _visits(person)
+    visits, waiting = _visits(person, at)
     ends = [
         retention_choice.ends_at(person, kept_at, with_child=bool(with_child), **choice)
         for kept_at, with_child in visits
@@ -46,18 +48,20 @@ def effect(person, *, remember, until, at):
         sentences.append(_("The next visit will be deleted on %(day)s.") % {"day": _day(min(later))})
     if waiting:
         text = ngettext(
-            "%(count)d visit stays until its open conversation is closed.",
-            "%(count)d visits stay until their open conversations are closed.",
+            "%(count)d visit stays longer, because a conversation about it is open or has a message from "
+            "the last %(days)s.",
+            "%(count)d visits stay longer, because conversations about them are open or have messages from "
+            "the last %(days)s.",
             waiting,
         )
-        sentences.append(text % {"count": waiting})
+        sentences.append(text % {"count": waiting, "days": in_words(KEPT_AFTER_LAST_MESSAGE)})
     sentences.append(_("You can change your mind until %(day)s. Nothing is deleted before then.") % from_then)
     return sentences
 
 
 def next_to_go(person, library):
     """Return the next day on which a visit of the person will be forgotten, or None if there is no visit."""
-    visits, _waiting = _visits(person)
+    visits, _waiting = _visits(person, timezone.now())
     ends = [
         retention_choice.ends_at(person, kept_at, library=library, with_child=bool(with_child))
         for kept_at, with_child in visits
@@ -93,19 +97,17 @@ def _rule(remember, until):
     return text % {"days": in_words(retention_choice.PERIODS[remember])}
 
 
-def _visits(person):
+def _visits(person, at):
     """Return ([(time, kind)], number of waiting visits).
 
-    A waiting visit has an open conversation, so it can't be forgotten yet. The list has one pair for each
+    A waiting visit has a conversation that is open or has a new message, so it can't be forgotten yet. The list has one pair for each
     other visit. At `time` the visit came into the person's account. `kind` is its value of `with_child`.
     """
     visits = HelpSession.objects.filter(patron=person).annotate(
         became_theirs_at=Coalesce("kept_at", "created_at")
     )
     waiting = set(
-        Conversation.objects.filter(patron=person, status__in=Conversation.OPEN).values_list(
-            "help_session", flat=True
-        )
+        Conversation.objects.filter(kept_back(at), patron=person).values_list("help_session", flat=True)
     )
     rows = list(visits.values_list("pk", "became_theirs_at", "with_child"))
     free = [(moment, with_child) for pk, moment, with_child in rows if pk not in waiting]

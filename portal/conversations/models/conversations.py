@@ -1,6 +1,7 @@
 """Conversations, and how far each person has read them."""
 
 import uuid
+from datetime import timedelta
 
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
@@ -11,6 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Absence, Branch, User
 from portal.helpsessions.models import HelpSession
 from recommendations.models import Recommendation, Topic
+
+KEPT_AFTER_LAST_MESSAGE = timedelta(days=14)
 
 
 class ConversationQuerySet(models.QuerySet):
@@ -57,6 +60,17 @@ class ConversationQuerySet(models.QuerySet):
             read_until__gte=OuterRef("last_message_at"),
         )
         return self.not_merged().filter(~Exists(seen))
+
+
+def kept_back(at, prefix=""):
+    """Return the condition for conversations that are not forgotten yet, even if their visit is due.
+
+    They are open, or the patron may not have read a message from the last KEPT_AFTER_LAST_MESSAGE.
+    `prefix` is the path from another model, such as "merged_into__".
+    """
+    return Q(**{f"{prefix}status__in": Conversation.OPEN}) | Q(
+        **{f"{prefix}last_message_at__gt": at - KEPT_AFTER_LAST_MESSAGE}
+    )
 
 
 def at_desk_of(person, branches, shown, today):

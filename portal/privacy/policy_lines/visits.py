@@ -3,6 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from accounts.patron.retention_choice import CHILD_PERIOD, DEFAULT_PERIOD, SHORT_PERIOD
+from portal.conversations.models.conversations import KEPT_AFTER_LAST_MESSAGE
 from portal.helpsessions.handover import CODE_LIFE, FORGET_ENDED_CODES_AFTER
 from portal.lists.actions import UNDO_REMOVAL_FOR
 
@@ -18,12 +19,12 @@ LINES = {
         _(
             "Kept for {0} after you add the visit to your account, or as long as you choose. A "
             "child's visit is kept for {2} at most. A quiet visit, or a visit in no account, is "
-            "kept for {1}. A visit isn't deleted while a conversation about it is open. After a "
-            "visit is deleted, we only count the kind of help, the branch, the day and the hour."
+            "kept for {1}. A visit isn't deleted while a conversation about it is open, or for {3} "
+            "after its last message. After a visit is deleted, we only count the kind of help, the branch, the day and the hour."
         ),
         _("so that we can continue where you left off"),
         Group.VISITS,
-        (DEFAULT_PERIOD, SHORT_PERIOD, CHILD_PERIOD),
+        (DEFAULT_PERIOD, SHORT_PERIOD, CHILD_PERIOD, KEPT_AFTER_LAST_MESSAGE),
         exported=True,
         ended_by="forget_what_is_due",
     ),

@@ -12,7 +12,7 @@ from accounts.models import AuditEvent, Branch, Library
 from portal.conversations.models import ReplyTemplate
 from portal.desk.library.urls import urlpatterns
 from recommendations.models import Topic
-from tests.factories import BranchFactory, InvitationFactory, ReplyTemplateFactory
+from tests.factories import BranchFactory, InvitationFactory, NotificationFactory, ReplyTemplateFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +29,10 @@ def template(library):
 
 def address(name, branch, someone, template):
     invitation = InvitationFactory(branch=branch) if "invit" in name else None
+    email = NotificationFactory(recipient=None, dead=True) if "email" in name else None
     of = {
+        "undelivered_email": email,
+        "send_email_again": email,
         "invite_again": invitation,
         "withdraw_invitation": invitation,
         "person": someone,

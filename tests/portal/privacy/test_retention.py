@@ -41,6 +41,7 @@ from tests.factories import (
 # 2:30 a.m. in the library's time zone.
 AT = datetime.datetime(2026, 11, 20, 8, 30, tzinfo=datetime.UTC)
 DAY = timedelta(days=1)
+LONG_AGO = AT - 15 * DAY  # a message as old as this doesn't delay anything
 COUNTED = (
     "branch",
     "service_point",
@@ -200,7 +201,9 @@ def test_conversations_of_a_forgotten_visit_are_deleted(patron, staff, branch):
 def test_files_of_a_forgotten_visit_are_deleted_from_disk(patron, branch):
     session = make_kept_visit(patron, branch, 366)
     stored = attach_to(
-        MessageFactory(conversation=ConversationFactory(help_session=session, status="closed"))
+        MessageFactory(
+            conversation=ConversationFactory(help_session=session, status="closed"), sent_at=LONG_AGO
+        )
     ).stored_names()
     retention.forget(at=AT)
     assert [name for name in stored if storages["private"].exists(name)] == []
@@ -211,7 +214,7 @@ def test_files_of_a_forgotten_visit_are_deleted_from_disk(patron, branch):
 def test_visit_is_not_forgotten_while_its_conversation_is_open(patron, branch, status):
     session = make_kept_visit(patron, branch, 400)
     conversation = ConversationFactory(help_session=session, status=status)
-    MessageFactory(conversation=conversation)
+    MessageFactory(conversation=conversation, sent_at=LONG_AGO)
     retention.forget(at=AT)
     assert words_of(session)
     assert conversation.messages.exists()
@@ -219,6 +222,43 @@ def test_visit_is_not_forgotten_while_its_conversation_is_open(patron, branch, s
     retention.forget(at=AT)
     assert words_of(session) == ""
     assert not Message.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("merged", [False, True])
+@pytest.mark.parametrize(("age", "kept"), [(14 * DAY - timedelta(seconds=1), True), (14 * DAY, False)])
+def test_closed_conversation_keeps_its_visit_for_14_days_after_its_last_message(
+    patron, staff, branch, merged, age, kept
+):
+    """The patron asks on day 28 of 30. Staff answer and close on day 31. The patron must be able to read it."""
+    patron.remember = User.Remember.DAYS_30
+    patron.save()
+    session = make_kept_visit(patron, branch, 31)
+    conversation = answered = ConversationFactory(help_session=session, status="closed")
+    if merged:
+        answered = ConversationFactory(help_session=None, patron=patron, branch=branch, status="closed")
+        conversation.merged_into = answered
+        conversation.save()
+    MessageFactory(conversation=answered, side="staff", author=staff, sent_at=AT - age)
+    retention.forget(at=AT)
+    assert bool(words_of(session)) is kept
+    assert Message.objects.exists() is (kept or merged)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("age", "kept"), [(14 * DAY - timedelta(seconds=1), True), (14 * DAY, False)])
+def test_closed_conversation_without_a_visit_is_kept_for_14_days_after_its_last_message(
+    patron, staff, branch, age, kept
+):
+    yesterday = (AT - DAY).date()
+    patron.remember, patron.remember_until = User.Remember.UNTIL, yesterday
+    patron.save()
+    conversation = ConversationFactory(
+        help_session=None, patron=patron, branch=branch, status="closed", closed_at=AT - age
+    )
+    MessageFactory(conversation=conversation, side="staff", author=staff, sent_at=AT - age)
+    retention.forget(at=AT)
+    assert Message.objects.exists() is kept
 
 
 @pytest.mark.django_db
@@ -242,7 +282,7 @@ def test_closed_conversation_without_a_visit_is_deleted_after_the_retention_time
     conversation = ConversationFactory(
         help_session=None, patron=patron, branch=branch, status="closed", closed_at=AT - days * DAY
     )
-    MessageFactory(conversation=conversation, author=patron)
+    MessageFactory(conversation=conversation, author=patron, sent_at=LONG_AGO)
     retention.forget(at=AT)
     assert Conversation.objects.exists() != gone
     assert Message.objects.exists() != gone
@@ -383,7 +423,7 @@ def test_everything_connected_to_a_legal_hold_is_preserved_until_the_hold_is_lif
     # The desk recorded this help session to count the conversation as a contact.
     contact = HelpSessionFactory(branch=branch, created_at=AT - 400 * DAY)
     conversation = ConversationFactory(help_session=session, status="closed", logged_as=contact)
-    MessageFactory(conversation=conversation)
+    MessageFactory(conversation=conversation, sent_at=LONG_AGO)
     other = make_kept_visit(UserFactory(), branch, 400)
     record = {"person": patron, "session": session, "conversation": conversation, "contact": contact}[what]
     hold = holds.hold(record, reason="Case 12", by=coordinator, at=AT)
@@ -559,7 +599,7 @@ def test_dry_run_of_the_forget_command_counts_rows_and_changes_nothing(patron, b
     session = make_kept_visit(patron, branch, 366)
     SessionNoteFactory(help_session=session)
     recommend_in(session, 2)
-    MessageFactory(conversation=ConversationFactory(help_session=session, status="closed"))
+    MessageFactory(conversation=ConversationFactory(help_session=session, status="closed"), sent_at=LONG_AGO)
     call_command("forget", dry_run=True)
     said = {
         line.split(maxsplit=1)[1]: int(line.split()[0]) for line in capsys.readouterr().out.splitlines()[1:]

@@ -55,7 +55,7 @@ def test_retention_page_shows_the_deletion_dates_before_the_choice_is_saved(phon
         "2 of your visits will be deleted on November 21, 2026.",
         "1 closed conversation will be deleted on November 21, 2026.",
         "The next visit will be deleted on December 10, 2026.",
-        "1 visit stays until its open conversation is closed.",
+        "1 visit stays longer, because a conversation about it is open or has a message from the last 14 days.",
         "You can change your mind until November 21, 2026. Nothing is deleted before then.",
     ):
         assert sentence in page
