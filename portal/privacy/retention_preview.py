@@ -100,8 +100,9 @@ def _rule(remember, until):
 def _visits(person, at):
     """Return ([(time, kind)], number of waiting visits).
 
-    A waiting visit has a conversation that is open or has a new message, so it can't be forgotten yet. The list has one pair for each
-    other visit. At `time` the visit came into the person's account. `kind` is its value of `with_child`.
+    A waiting visit has a conversation that is open or has a new message, so it can't be forgotten yet. The
+    list has one pair for each other visit. At `time` the visit came into the person's account. `kind` is its
+    value of `with_child`.
     """
     visits = HelpSession.objects.filter(patron=person).annotate(
         became_theirs_at=Coalesce("kept_at", "created_at")

@@ -20,7 +20,8 @@ LINES = {
             "Kept for {0} after you add the visit to your account, or as long as you choose. A "
             "child's visit is kept for {2} at most. A quiet visit, or a visit in no account, is "
             "kept for {1}. A visit isn't deleted while a conversation about it is open, or for {3} "
-            "after its last message. After a visit is deleted, we only count the kind of help, the branch, the day and the hour."
+            "after its last message. After a visit is deleted, we only count the kind of help, the "
+            "branch, the day and the hour."
         ),
         _("so that we can continue where you left off"),
         Group.VISITS,
