@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from portal.security_log import note
 
 from ..ils.base import Blocked, Expired, IlsError, WrongCardOrPin
+from ..ils.gate import GATE
 from ..sign_in import library_cards
 from .fields import BorrowedField, count_or_refuse
 
@@ -51,7 +52,7 @@ class PinForm(forms.Form):
         count_or_refuse(library_cards.count_attempt, self.request, card)
         began = time.monotonic()
         try:
-            patron = self.ils.check(card, pin, today=self.request.library.today())
+            patron = GATE.check(self.ils, card, pin, today=self.request.library.today())
             if self.card and patron.ils_id != self.card.ils_id:
                 raise WrongCardOrPin
         except WrongCardOrPin:

@@ -1,0 +1,97 @@
+"""Check that an ILS that doesn't answer holds up only a few sign-ins, and no other page."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from accounts.ils import gate
+from accounts.ils.base import Unavailable, WrongCardOrPin
+from accounts.ils.gate import MAX_WAITING, PAUSE_SECONDS, SLOW_SECONDS, Gate
+
+
+class Ils:
+    """An ILS that counts how often it is asked, and does what `answer` says."""
+
+    def __init__(self, answer):
+        self.answer, self.asked = answer, 0
+
+    def check(self, card, pin, *, today):
+        self.asked += 1
+        return self.answer()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(gate.time, "monotonic", lambda: now[0])
+    return now
+
+
+def ask(gate, ils):
+    return gate.check(ils, "1234", "0000", today=None)
+
+
+def test_third_sign_in_hears_at_once_that_cards_cannot_be_checked():
+    asked, released = threading.Semaphore(0), threading.Event()
+
+    def silent():
+        asked.release()
+        assert released.wait(20)
+        return "a patron"
+
+    gate, ils = Gate(), Ils(silent)
+    with ThreadPoolExecutor() as pool:
+        waiting = [pool.submit(ask, gate, ils) for _ in range(MAX_WAITING)]
+        for _ in waiting:
+            assert asked.acquire(timeout=20)
+        try:
+            for _ in range(4):
+                with pytest.raises(Unavailable, match="2 sign-ins are waiting"):
+                    ask(gate, ils)
+        finally:
+            released.set()
+        assert [future.result() for future in waiting] == ["a patron"] * MAX_WAITING
+    assert ils.asked == MAX_WAITING
+    assert ask(gate, ils) == "a patron"
+
+
+def test_ils_that_timed_out_is_not_asked_for_some_seconds(clock):
+    def time_out():
+        clock[0] += SLOW_SECONDS
+        raise Unavailable("The ILS does not answer in time.")
+
+    gate, ils = Gate(), Ils(time_out)
+    with pytest.raises(Unavailable, match="in time"):
+        ask(gate, ils)
+    clock[0] += PAUSE_SECONDS - 0.1
+    with pytest.raises(Unavailable, match="has just failed"):
+        ask(gate, ils)
+    assert ils.asked == 1
+    clock[0] += 0.1
+    ils.answer = lambda: "a patron"
+    assert ask(gate, ils) == "a patron"
+
+
+@pytest.mark.parametrize("error", [Unavailable("refuses the connection"), WrongCardOrPin("wrong")])
+def test_quick_failure_and_wrong_card_close_nothing(clock, error):
+    def fail():
+        raise error
+
+    gate, ils = Gate(), Ils(fail)
+    for _ in range(MAX_WAITING + 1):
+        with pytest.raises(type(error)):
+            ask(gate, ils)
+    assert ils.asked == MAX_WAITING + 1
+
+
+def test_slow_refusal_of_a_card_closes_nothing(clock):
+    def refuse_slowly():
+        clock[0] += SLOW_SECONDS
+        raise WrongCardOrPin("wrong")
+
+    gate, ils = Gate(), Ils(refuse_slowly)
+    for _ in range(2):
+        with pytest.raises(WrongCardOrPin):
+            ask(gate, ils)
+    assert ils.asked == 2
