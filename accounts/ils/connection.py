@@ -65,9 +65,16 @@ class Connection:
         number = self.number if self.error_detection else None
         self._require_silence()
         outgoing = messages.framed(message, number)
+        line = b""
         for _attempt in range(MAX_ATTEMPTS):
-            self._send(outgoing, deadline)
-            line = self._receive_line(deadline)
+            try:
+                self._send(outgoing, deadline)
+                line = self._receive_line(deadline)
+            except Unavailable:
+                # A server without error detection may not know the request to repeat. Some servers end a line
+                # with a line feed alone.
+                self._require_checksum(self.buffer if self.buffer.endswith(b"\n") else line)
+                raise
             try:
                 answer = messages.unframed(line, number)
             except messages.Damaged:
@@ -76,12 +83,17 @@ class Connection:
             if not answer.startswith(messages.RESEND_WANTED):
                 return _parsed(answer, self.charset)
             outgoing = messages.framed(message, number)
-        if number is not None and not messages.TRAILER.search(line.strip()):
+        self._require_checksum(line)
+        raise Unavailable(f"The checksum of the answer was wrong in all {MAX_ATTEMPTS} attempts.")
+
+    def _require_checksum(self, received):
+        """Raise Misconfigured if error detection is on and the ILS sent something without a checksum."""
+        received = received.strip(b"\r\n\0 ")
+        if self.error_detection and received and not messages.TRAILER.search(received):
             raise Misconfigured(
                 "The ILS answers without a checksum. "
                 "Turn on its error detection, or turn off the portal's with SIP2_ERROR_DETECTION=0."
             )
-        raise Unavailable(f"The checksum of the answer was wrong in all {MAX_ATTEMPTS} attempts.")
 
     def close(self):
         self.socket.close()

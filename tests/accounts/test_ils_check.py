@@ -95,6 +95,31 @@ def test_ils_check_notices_missing_error_detection(check):
     assert warnings_in(check(server(), error_detection=False)) == []
 
 
+@pytest.mark.parametrize(
+    "end", [b"", b"\n"], ids=["ignores the request to repeat", "ends lines with a line feed"]
+)
+def test_ils_check_notices_missing_error_detection_of_an_incomplete_server(check, end):
+    one = server()
+
+    def fault(number, line, answer):
+        if line.startswith(b"97"):
+            return None
+        return answer[:-9] + end
+
+    one.fault = fault
+    if end:
+        one.talk = lambda came, going, talk=one.talk: talk(came, WithoutCarriageReturns(going))
+    assert "SIP2_ERROR_DETECTION=0" in check(one, timeout=0.5)[-1]
+
+
+class WithoutCarriageReturns:
+    def __init__(self, whole):
+        self.whole = whole
+
+    def write(self, line):
+        self.whole.write(line.replace(b"\r", b""))
+
+
 def test_ils_check_notices_a_response_without_a_pin_result(check):
     one = server()
     about = one.about
