@@ -243,10 +243,10 @@ class _Adapter(OpenIDConnectOAuth2Adapter):
             leeway=CLOCK_TOLERANCE,
             options={"require": ["iss", "aud", "sub", "exp", "iat", "nonce"]},
         )
-        if (
-            not constant_time_compare(claims["nonce"], nonce)
-            or claims.get("azp", settings.SSO["client_id"]) != settings.SSO["client_id"]
-        ):
+        # A token for several audiences must say for which of them it was made (OpenID Connect Core, 3.1.3.7).
+        is_for_several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
+        made_for = claims.get("azp", "" if is_for_several else settings.SSO["client_id"])
+        if not constant_time_compare(claims["nonce"], nonce) or made_for != settings.SSO["client_id"]:
             raise InvalidResponse("the ID token was made for another request")
         if not (
             0 < len(claims["sub"]) <= MAX_SUBJECT_LENGTH

@@ -181,6 +181,18 @@ def test_id_token_with_malformed_claims_is_refused(claims, client, provider):
     assert User.objects.count() == 0
 
 
+@pytest.mark.parametrize(
+    ("made_for", "signs_in"),
+    [({"azp": "afterword"}, True), ({"azp": "another"}, False), ({"azp": ""}, False), ({}, False)],
+)
+def test_id_token_for_several_audiences_must_say_that_it_is_for_the_portal(
+    client, provider, made_for, signs_in
+):
+    claims = {"aud": ["afterword", "another"], **made_for}
+    sign_in(client, provider, claims=claims, **ANA)
+    assert (person_in(client) is not None) is signs_in
+
+
 def test_sign_on_response_works_only_once_and_only_in_the_requesting_browser(client, provider):
     address = provider.visit(begin(client), **ANA).removeprefix("http://testserver")
     stranger = Client()
