@@ -207,7 +207,11 @@ class RefusedPostQuerySet(models.QuerySet):
 
         These are the person's own forms, and forms that were sent while nobody was signed in.
         """
-        return self._current(at).filter(Q(person=person) | Q(person=None), browser=browser)
+        return self.waiting_in(browser, at=at).filter(Q(person=person) | Q(person=None))
+
+    def waiting_in(self, browser, *, at):
+        """Return all refused forms that wait in this browser, newest first. Show nobody what is in them."""
+        return self._current(at).filter(browser=browser)
 
     def _current(self, at):
         return self.filter(refused_at__gt=at - RefusedPost.KEPT_FOR).order_by("-refused_at", "-pk")

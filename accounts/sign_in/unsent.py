@@ -69,6 +69,17 @@ def unsent_form(request, *paths):
     return _waiting(request, paths or [request.get_full_path()]).filter(at_once=False).first()
 
 
+def waiting_form(request, path):
+    """Return the newest RefusedPost that waits in this browser for the page with this address, or None.
+
+    Nobody has to be signed in, so never show what the form contains.
+    """
+    browser = browser_of(request)
+    if not browser:
+        return None
+    return RefusedPost.objects.waiting_in(browser, at=timezone.now()).filter(path=path).first()
+
+
 def own_text_for_closed_page(request):
     """Return a 404 page with the text that the signed-in person wrote on the requested page, or None.
 

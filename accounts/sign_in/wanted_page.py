@@ -6,9 +6,10 @@ from django.urls import Resolver404, resolve
 from django.utils.translation import gettext_lazy as _
 
 from .access import safe_next
-from .unsent import browser_of
+from .unsent import waiting_form
 
 TO_READ_ANSWER, TO_SEE_VISIT = _("Sign in to read your answer"), _("Sign in to see your visit")
+TO_SEND_QUESTION, TO_SAVE_ANSWER = _("Sign in to send your question"), _("Sign in to save your answer")
 TITLES = {
     "conversation": TO_READ_ANSWER,
     "attachment": TO_READ_ANSWER,
@@ -19,17 +20,38 @@ TITLES = {
     "ask_about_item": TO_SEE_VISIT,
     "saved": _("Sign in to see your lists"),
 }
+# The titles if a text waits in this browser for the page.
+UNSENT_TITLES = {
+    "conversation": _("Sign in to send your message"),
+    "ask": TO_SEND_QUESTION,
+    "ask_about_session": TO_SEND_QUESTION,
+    "ask_about_item": TO_SEND_QUESTION,
+    "find_reading": _("Sign in to send your request"),
+    "verdict": _("Sign in to save your comment"),
+    "me": _("Sign in to save your name"),
+}
+# The titles if a pressed button waits for its page.
+PRESSED_TITLES = {
+    "verdict": TO_SAVE_ANSWER,
+    "session_outcome": TO_SAVE_ANSWER,
+    "all_helped": TO_SAVE_ANSWER,
+    "save_item": _("Sign in to save the item"),
+}
 
 
 def wanted_page(request):
-    """Return `next`, the path of the page to open after signing in, and `wanted`, the title for this page.
+    """Return what the sign-in page says about the page that the person tried to open.
 
-    `next` is empty if the person opened the sign-in page itself. `wanted` is empty for pages without a title
-    of their own, too. `unsent` says whether something that the person typed or pressed waits in this browser.
+    `next` is the path of that page. It is empty if the person opened the sign-in page itself. `wanted` is the
+    title. It is empty for pages without a title of their own, too. `unsent` is the RefusedPost with what the
+    person typed or pressed there, if it waits in this browser. A browser in which nothing waits costs no
+    query, and all other browsers cost one.
     """
     path = safe_next(request)
     try:
         name = resolve(urlsplit(path).path).url_name or ""
     except Resolver404:
         name = ""
-    return {"next": path, "wanted": TITLES.get(name, ""), "unsent": bool(path and browser_of(request))}
+    unsent = waiting_form(request, path)
+    titles = (PRESSED_TITLES if unsent.at_once else UNSENT_TITLES) if unsent else TITLES
+    return {"next": path, "wanted": titles.get(name, ""), "unsent": unsent}

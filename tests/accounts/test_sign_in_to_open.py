@@ -9,8 +9,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from accounts.sign_in.unsent import UNSENT
 from tests.factories import ConversationFactory, HelpSessionFactory, UserFactory, code_for, recommend_in
-from tests.portal.pages import text
+from tests.portal.pages import heading, text
 
 pytestmark = pytest.mark.django_db
 
@@ -45,8 +46,14 @@ def by_other_code(branch, staff, show_code):
     return show_code(Client(), code_for(HelpSessionFactory(branch=branch, staff=staff)))
 
 
-def heading(page):
-    return re.search(r"<h1[^>]*>(.*?)</h1>", page.content.decode(), re.DOTALL)[1].strip()
+@pytest.fixture
+def author_of_unsent_text(conversation):
+    """Return a signed-out browser in which a reply waits, for another conversation."""
+    browser = Client(headers={"sec-fetch-site": "same-origin"})
+    other = ConversationFactory(help_session=conversation.help_session)
+    browser.post(reverse("reply", args=[other.public_id]), {"body": "Is it open?", "client_token": uuid.uuid4()})
+    assert UNSENT in browser.cookies
+    return browser
 
 
 @pytest.mark.parametrize(
@@ -76,18 +83,20 @@ def test_sign_in_page_says_what_to_do_with_a_slip_or_an_expired_code(client, add
 
 
 @pytest.mark.parametrize("what", ["conversation", "visit", "question", "verdict"])
-@pytest.mark.parametrize("who", ["nobody", "viewer of another visit by code"])
+@pytest.mark.parametrize("who", ["nobody", "viewer of another visit by code", "author of unsent text"])
 def test_response_to_a_signed_out_person_does_not_reveal_whether_the_page_exists(
-    addresses, by_other_code, what, who
+    addresses, by_other_code, author_of_unsent_text, what, who
 ):
-    browser = Client() if who == "nobody" else by_other_code
+    browsers = {"nobody": Client(), "viewer of another visit by code": by_other_code}
+    browser = browsers.get(who, author_of_unsent_text)
     address = addresses[what]
     missing = re.sub(r"[0-9a-f-]{36}", str(uuid.uuid4()), address)
 
     def answer(url):
         with CaptureQueriesContext(connection) as queries:
             response = browser.get(url)
-        headers = {name: value.replace(url, "…") for name, value in response.headers.items()}
+        headers = {name: value.replace(address, "…") for name, value in response.headers.items()}
+        headers = {name: value.replace(missing, "…") for name, value in headers.items()}
         for changing in ("Content-Security-Policy", "X-Request-ID"):
             headers.pop(changing, None)
         return response.status_code, headers, len(response.content), len(queries)
@@ -95,6 +104,7 @@ def test_response_to_a_signed_out_person_does_not_reveal_whether_the_page_exists
     browser.get("/")
     assert answer(address) == answer(missing)
     assert answer(address)[0] == 302
+    assert answer(f"/sign-in/?next={address}") == answer(f"/sign-in/?next={missing}")
 
 
 def test_page_that_this_browser_opened_by_code_needs_no_sign_in(client, show_code, staff, branch):

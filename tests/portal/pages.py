@@ -63,6 +63,11 @@ def part(response, element_id):
     return re.sub(r"\s+", " ", html)
 
 
+def heading(response):
+    """Return the page's main heading."""
+    return re.search(r"<h1[^>]*>(.*?)</h1>", response.content.decode(), re.DOTALL)[1].strip()
+
+
 def text(response):
     """Return the text of the page without tags, in one line."""
     html = re.sub(r"(?s)<style.*?</style>|<script.*?</script>", "", response.content.decode())

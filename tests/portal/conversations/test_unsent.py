@@ -35,7 +35,7 @@ from tests.factories import (
     code_for,
     recommend_in,
 )
-from tests.portal.pages import asks_to_sign_in
+from tests.portal.pages import asks_to_sign_in, heading, text
 
 pytestmark = pytest.mark.django_db
 OURS = {"sec-fetch-site": "same-origin"}
@@ -138,8 +138,10 @@ def test_text_is_in_the_form_again_after_sign_in_and_is_deleted_when_it_is_sent(
     end_session(device, how)
     refused = post(device, address, fields)
     if refused.status_code == 403:
-        # The author is unknown, so the refused page shows the text too.
+        # The author is unknown, so the refused page shows the text too. Its one button leads to the sign-in page.
         assert shown_words(refused) == 1
+        assert "Sign in with the same account as before, and you&#x27;ll find it in the form." in text(refused)
+        assert refused.content.decode().count('class="button') == 1
         assert f"?next={page.replace('?', '%3F').replace('=', '%3D')}" in refused.content.decode().replace(
             "%2F", "/"
         )
@@ -192,6 +194,57 @@ def test_text_of_a_known_author_is_shown_to_nobody_else_in_the_browser(form, wor
     assert RefusedPost.objects.get().person == patron
     assert shown_words(sign_in(device, UserFactory()).get(page)) == 0
     assert shown_words(sign_in(device, patron).get(page)) == 1
+
+
+TITLES = {
+    "reply": "Sign in to send your message",
+    "follow-up": "Sign in to send your question",
+    "item": "Sign in to send your question",
+    "comment": "Sign in to save your comment",
+    "ask": "Sign in to send your question",
+    "name": "Sign in to save your name",
+    "reading": "Sign in to send your request",
+}
+SAVED_TEXT = "Your text is saved in this browser for 30 minutes."
+SAVED_PRESS = "We saved what you pressed."
+
+
+@of_a_patron
+@pytest.mark.parametrize("known", [True, False])
+def test_sign_in_page_says_that_the_text_is_saved_and_what_comes_next(form, known, world, device):
+    address, page, fields = world.form(form)
+    device.session.flush()
+    if not known:
+        device.cookies.clear()
+    post(device, address, fields)
+    shown = sign_in_page(device, page)
+    assert (heading(shown), SAVED_TEXT in text(shown)) == (TITLES[form], True)
+    assert WORDS not in text(shown)
+    # Nothing waits for another page, in another browser or after 30 minutes.
+    assert not is_about_unsent_text(sign_in_page(device, reverse("saved")))
+    assert not is_about_unsent_text(sign_in_page(device, ""))
+    assert not is_about_unsent_text(sign_in_page(Client(), page))
+    with time_machine.travel(timezone.now() + timedelta(minutes=31), tick=False):
+        assert not is_about_unsent_text(sign_in_page(device, page))
+
+
+@pytest.mark.parametrize("url", ["card_sign_in", "single_sign_on"])
+def test_other_sign_in_pages_say_that_the_text_is_saved_too(url, world, device, settings):
+    settings.ILS = "demo"
+    settings.SSO = settings.SSO | {"name": "College", "issuer": "https://college.example"}
+    address, page, fields = world.form("reply")
+    device.session.flush()
+    post(device, address, fields)
+    shown = sign_in_page(device, page, url)
+    assert (heading(shown), SAVED_TEXT in text(shown)) == (TITLES["reply"], True)
+
+
+def sign_in_page(device, page, url="sign_in"):
+    return device.get(reverse(url), {"next": page})
+
+
+def is_about_unsent_text(page):
+    return heading(page) in TITLES.values() or SAVED_TEXT in text(page) or SAVED_PRESS in text(page)
 
 
 @of_a_patron
@@ -250,7 +303,7 @@ def test_htmx_form_of_an_ended_session_leads_through_the_sign_in_page(world, dev
         device.cookies.clear()
     refused = post(device, address, fields, **{"hx-request": "true"})
     assert refused["HX-Redirect"] == f"/sign-in/?next={page.replace('/', '%2F')}"
-    assert "We saved what you were doing" in device.get(refused["HX-Redirect"]).content.decode()
+    assert SAVED_TEXT in text(device.get(refused["HX-Redirect"]))
     assert shown_words(sign_in(device, patron).get(page)) == 1
 
 
@@ -548,6 +601,12 @@ def buttons(world):
     }
 
 
+def title_for_button(name):
+    if name in {"verdict", "clear", "outcome", "all helped"}:
+        return "Sign in to save your answer"
+    return "Sign in to save the item" if name == "save" else "Sign in"
+
+
 @pytest.mark.parametrize(
     "name",
     ["save", "remove", "restore", "verdict", "clear", "outcome", "all helped", "undo all helped", "close"],
@@ -563,6 +622,8 @@ def test_button_of_an_ended_session_works_once_after_sign_in(name, how, htmx, wo
         assert to == f"/sign-in/?next={address.replace('/', '%2F')}"
         # Nothing is done before somebody signs in.
         assert device.get(address).status_code != 200 or name in {"verdict", "clear"}
+        shown = sign_in_page(device, address)
+        assert (heading(shown), SAVED_PRESS in text(shown)) == (title_for_button(name), True)
     else:
         assert to == address
     assert not is_done()
