@@ -138,9 +138,9 @@ def test_text_is_in_the_form_again_after_sign_in_and_is_deleted_when_it_is_sent(
     end_session(device, how)
     refused = post(device, address, fields)
     if refused.status_code == 403:
-        # The author is unknown, so the refused page shows the text too. Its one button leads to the sign-in page.
+        # The author is unknown, so the refused page shows the text too. Its button leads to the sign-in page.
         assert shown_words(refused) == 1
-        assert "Sign in with the same account as before, and you&#x27;ll find it in the form." in text(refused)
+        assert "Sign in with the same account as before, and you'll find it in the form." in text(refused)
         assert refused.content.decode().count('class="button') == 1
         assert f"?next={page.replace('?', '%3F').replace('=', '%3D')}" in refused.content.decode().replace(
             "%2F", "/"
