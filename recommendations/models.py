@@ -137,8 +137,11 @@ class Item(models.Model):
 
     @property
     def is_for_enjoyment(self):
-        """Return whether people usually read or watch this item for pleasure."""
-        return self.is_fiction or self.kind == Item.Kind.VIDEO
+        """Return whether people usually read, watch or hear this item for pleasure.
+
+        Catalogs say "sound recording" for music, and "audiobook" for speech.
+        """
+        return self.is_fiction or self.kind in (Item.Kind.VIDEO, Item.Kind.SOUND)
 
     def get_kind_display(self):
         """Return the label of the kind.

@@ -38,7 +38,7 @@ def choices_for(recommendation):
     """Return (value, label) for each verdict, in the order of the buttons.
 
     Patrons who wanted something to read are asked whether they liked it. So are patrons who came for a
-    certain novel or film.
+    certain novel, film or piece of music.
     """
     if recommendation.question_type == QuestionType.READERS_ADVISORY:
         return FOR_ENJOYMENT
@@ -85,6 +85,6 @@ def _reasons_not_helpful(recommendation):
     if item.kind == Kind.PERSON:
         return [Why.TOO_BASIC, Why.OFF_TOPIC]
     if item.is_for_enjoyment and choices_for(recommendation) is FOR_ENJOYMENT:
-        return [Why.TOO_HARD, Why.STOPPED]
+        return [Why.STOPPED] if item.kind == Kind.SOUND else [Why.TOO_HARD, Why.STOPPED]
     reasons = [Why.TOO_HARD, Why.TOO_BASIC, Why.OFF_TOPIC]
     return [*reasons, Why.STOPPED] if item.kind in HAS_AN_END else reasons

@@ -93,15 +93,19 @@ def labels(recommendation):
         ({"kind": "book", "is_fiction": True}, "known_item", FOR_ENJOYMENT),
         ({"kind": "audiobook", "is_fiction": True}, "known_item", FOR_ENJOYMENT),
         ({"kind": "video"}, "known_item", FOR_ENJOYMENT),
+        ({"kind": "sound"}, "known_item", FOR_ENJOYMENT),
+        ({"kind": "audiobook"}, "known_item", FOR_INFORMATION),
+        ({"kind": "score"}, "known_item", FOR_INFORMATION),
         ({"kind": "book"}, "known_item", FOR_INFORMATION),
         ({"kind": "database"}, "known_item", FOR_INFORMATION),
         # Someone who writes a paper about a novel wants to know something.
         ({"kind": "book", "is_fiction": True}, "reference", FOR_INFORMATION),
         ({"kind": "video"}, "reference", FOR_INFORMATION),
+        ({"kind": "sound"}, "reference", FOR_INFORMATION),
         ({"kind": "book"}, "readers_advisory", FOR_ENJOYMENT),
     ],
 )
-def test_novel_or_film_found_as_known_item_is_asked_about_in_the_words_for_reading(
+def test_novel_film_or_music_found_as_known_item_is_asked_about_in_the_words_for_reading(
     recommendation, item, question_type, words
 ):
     recommendation.item = ItemFactory(**item)
@@ -164,6 +168,12 @@ def test_novel_read_for_pleasure_is_neither_too_basic_nor_off_topic(recommendati
     recommendation.item = ItemFactory(is_fiction=True)
     recommendation.question_type, recommendation.verdict = QuestionType.KNOWN_ITEM, "did_not_help"
     assert [value for value, _ in reasons_for(recommendation)] == ["too_hard", "stopped", "other"]
+
+
+def test_music_that_the_patron_did_not_like_is_not_too_hard(recommendation):
+    recommendation.item = ItemFactory(kind="sound")
+    recommendation.question_type, recommendation.verdict = QuestionType.KNOWN_ITEM, "did_not_help"
+    assert [value for value, _ in reasons_for(recommendation)] == ["stopped", "other"]
 
 
 def test_reason_that_the_patron_chose_earlier_is_still_offered(recommendation):
