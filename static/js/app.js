@@ -101,7 +101,9 @@
   const BESIDE = ".choices, .send, .row, .toolbar, .tools, .finish, p";
   const showFailure = (event, words) => {
     const control = senders.get(event.detail.xhr) || event.detail.elt;
-    if (control.dataset.poll) return;
+    if (!control.dataset.poll) showMessage(control, words);
+  };
+  const showMessage = (control, words) => {
     document.getElementById("failed")?.remove();
     const notice = Object.assign(document.createElement("p"), { id: "failed", className: "notice error", textContent: words });
     (control.matches("button, a") && control.closest(BESIDE) || control).after(notice);
@@ -143,7 +145,9 @@
     new MutationObserver(watchPictures).observe(document.body, { childList: true, subtree: true });
   }, 300));
 
-  // A form is sent only once, even after a double tap. The server also ignores the second request.
+  // A form is sent only once, even after a double tap. The server also ignores the second request. If no page comes, the
+  // person sees a message, and can send the form again.
+  const TEXT = "textarea, input:not([type=hidden], [type=checkbox], [type=radio], [type=file])";
   document.addEventListener("submit", event => {
     const form = event.target, button = event.submitter;
     if (event.defaultPrevented) return;
@@ -154,7 +158,12 @@
       showBusy(button, { delay: 0 });
       // A download and a new tab leave this page as it is.
       const stays = "download" in form.dataset || (button?.formTarget || form.target) === "_blank";
-      const timer = setTimeout(() => { delete form.dataset.sent; showReady(button); }, stays ? STAYS : SLOW);
+      const timer = setTimeout(() => {
+        const { unreached, unreachedText } = document.body.dataset, isLost = !stays && pressed.has(button);
+        delete form.dataset.sent;
+        showReady(button);
+        if (isLost) showMessage(button, [...form.elements].some(each => each.matches(TEXT) && each.value) ? unreachedText : unreached);
+      }, stays ? STAYS : SLOW);
       pressed.get(button)?.timers.push(timer);
     });
   });

@@ -44,6 +44,8 @@
   const start = form => {
     if (known.has(form)) return;
     const field = form.elements.body, copy = copyOf(form);
+    // The draft brings the text back. So the browser must not, with the number and the token of an older draft.
+    form.autocomplete = "off";
     known.set(form, { saved: String(fieldsOf(form)), tried: 0 });
     if (copy?.sent && !field.value) {
       form.elements.client_token.value = copy.sent;

@@ -117,6 +117,7 @@ def test_borrowed_device_stores_no_draft_of_a_question(client, way, patron):
     way(other, borrowed="on")
     borrowed = other.get(reverse("ask")).content.decode()
     assert ("data-draft-local" in own, "data-draft-local" in borrowed) == (True, False)
+    assert ('autocomplete="off"' in own, 'autocomplete="off"' in borrowed) == (False, True)
     # A borrowed device saves drafts on the server only.
     assert 'data-draft="' in borrowed
 
@@ -131,6 +132,7 @@ def test_borrowed_device_stores_no_draft_of_a_reply(client, patron):
     borrowed = other.get(conversation.get_absolute_url()).content.decode()
     for words in ["data-draft-local", "Your draft is saved on this device."]:
         assert (words in own, words in borrowed) == (True, False)
+    assert ('autocomplete="off"' in own, 'autocomplete="off"' in borrowed) == (False, True)
 
 
 @WAYS

@@ -1,7 +1,13 @@
-import pytest
+import re
 
+import pytest
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from recommendations.actions import record_verdict
 from tests.browser.bars import problems
 from tests.browser.conftest import PHONE
+from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, recommend_in
 
 pytestmark = pytest.mark.browser
 
@@ -55,3 +61,58 @@ def test_offline_page_is_in_the_language_of_the_account(page, patron, show):
     page.goto("/lists/")
     assert page.locator("html").get_attribute("lang") == "es"
     assert page.locator("h1").inner_text() == "No tiene conexión"
+
+
+WORDS = "Is it on Thursday?"
+# The forms that load a page when they are sent. Each has the selector of its field and of its button.
+FIELDS = {
+    "ask": ("#id_body", "#send"),
+    "follow-up": ("#id_body", "#send"),
+    "item": ("#id_body", "#send"),
+    "comment": ("#id_comment", "#save-comment"),
+    "name": ("#id_name", "#save-name"),
+    "reply": ("#id_body", "#send"),
+}
+
+
+@pytest.fixture
+def addresses(patron, branch, staff):
+    """Return {name of a form: the address of its page}."""
+    session = HelpSessionFactory(patron=patron, branch=branch, staff=staff)
+    conversation = MessageFactory(
+        conversation=ConversationFactory(help_session=session, patron=patron)
+    ).conversation
+    item, other = (f"/recommendations/{each.public_id}" for each in recommend_in(session, 2))
+    record_verdict(session.recommendation_links.first().recommendation, verdict="helped", at=timezone.now())
+    return {
+        "ask": "/ask/",
+        "follow-up": f"{session.get_absolute_url()}ask/",
+        "item": f"{other}/ask/",
+        "comment": f"{item}/verdict/",
+        "name": "/me/",
+        "reply": conversation.get_absolute_url(),
+    }
+
+
+@pytest.mark.parametrize(
+    ("which", "javascript"),
+    # With JavaScript, a reply doesn't load a page.
+    [(which, javascript) for which in FIELDS for javascript in (True, False) if not (which == "reply" and javascript)],
+)
+def test_typed_text_is_in_the_form_if_the_person_goes_back_from_the_browsers_error_page(
+    which, javascript, addresses, patron, phone, show
+):
+    field, button = FIELDS[which]
+    page = show(phone(javascript=javascript), patron)
+    page.goto("/")
+    page.goto(addresses[which])
+    page.locator(field).fill(WORDS)
+    page.context.set_offline(True)
+    page.locator(button).tap()
+    expect(page).to_have_url(re.compile("^chrome-error:"))
+    page.context.set_offline(False)
+    page.go_back()
+    expect(page.locator(field)).to_have_value(WORDS)
+    with page.expect_navigation() as going:
+        page.locator(button).tap()
+    assert going.value.status == 200

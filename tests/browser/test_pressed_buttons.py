@@ -1,5 +1,7 @@
 """Test that a pressed button shows at once that it was pressed, and that it returns if the request fails."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -227,3 +229,65 @@ def test_button_that_leaves_the_page_open_works_again_after_two_seconds(
     expect(button).to_be_disabled()
     page.clock.run_for(2000)
     expect(button).to_be_enabled()
+    page.clock.run_for(60_000)
+    expect(page.locator("#failed")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("button", "words"),
+    [
+        ("#save-name", "We couldn't reach the library. Your text is still here. Try again."),
+        ("#sign-out", "We couldn't reach the library. Try again."),
+    ],
+)
+def test_button_returns_with_a_message_if_the_next_page_does_not_come(button, words, patron, phone, show):
+    page = show(phone(), patron)
+    sent = send_to_nowhere(page)
+    button = page.locator(button)
+    page.locator("#id_name").fill("Samuel Okafor")
+    button.tap()
+    expect(button).to_be_disabled()
+    page.clock.run_for(29_000)
+    expect(button).to_be_disabled()
+    expect(page.locator("#failed")).to_have_count(0)
+    page.clock.run_for(2_000)
+    expect(button).to_be_enabled()
+    expect(button).to_be_focused()
+    expect(page.locator("#failed")).to_have_text(words)
+    expect(page.locator("#announce")).to_have_text(words)
+    notice, place = page.locator("#failed").bounding_box(), button.bounding_box()
+    assert 0 < notice["y"] - place["y"] - place["height"] < 100
+    assert page.locator("#id_name").input_value() == "Samuel Okafor"
+    # The button sends the form again, and the message goes.
+    button.tap()
+    expect(button).to_be_disabled()
+    expect(page.locator("#failed")).to_have_count(0)
+    assert len(sent) == 2
+
+
+def test_no_message_appears_on_a_page_that_the_person_goes_back_to(patron, phone, show):
+    page = show(phone(), patron)
+    send_to_nowhere(page)
+    page.locator("#save-name").tap()
+    expect(page.locator("#save-name")).to_be_disabled()
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    expect(page.locator("#save-name")).to_be_enabled()
+    page.clock.run_for(60_000)
+    expect(page.locator("#failed")).to_have_count(0)
+
+
+def send_to_nowhere(page):
+    """Open the page Me. Its forms then lead nowhere. Return the list of the forms that were sent.
+
+    A request without a response would make Playwright wait. After the status 204, the page stays as well.
+    """
+    sent = []
+    page.clock.install()
+    page.goto("/me/")
+
+    def handle(route):
+        sent.append(route)
+        route.fulfill(status=204)
+
+    page.route(re.compile("/(me|sign-out)/"), handle)
+    return sent

@@ -716,7 +716,7 @@ def test_changing_one_step_of_a_reading_request_returns_to_the_overview(me):
 @pytest.mark.parametrize("step", readers_form.STEPS)
 def test_reading_request_form_turns_browser_autocomplete_off(client, step):
     page = client.get(READ, {"step": step}).content.decode()
-    assert re.search(r'<form method="post" class="stack"[^>]* autocomplete="off"', page)
+    assert re.search(r'<form method="post" action="#" class="stack"[^>]* autocomplete="off"', page)
 
 
 def test_sending_an_incomplete_reading_request_leads_to_the_missing_step(me):
