@@ -14,6 +14,7 @@ from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote
 from recommendations.models import Item, Recommendation
 from recommendations.verdicts import choices_for
 from tests.factories import HelpSessionFactory, ItemFactory, TopicFactory, code_for
+from tests.portal.pages import text
 
 pytestmark = pytest.mark.usefixtures("at_noon")
 RECORD = "/desk/record/"
@@ -481,13 +482,27 @@ def test_unfinished_visits_are_listed_once_in_a_chip_with_their_number(desk, typ
         assert " ".join(re.sub("<[^>]+>", " ", chip[0]).split()).startswith(
             "Finish later 2 unfinished help sessions"
         )
-        for words in ("Finish later", "First half", "Second half"):
+        for words in ("First half", "Second half"):
             assert shown(page).count(words) == 1
             assert words in chip[0]
 
 
 def test_page_without_unfinished_visits_has_no_chip(desk):
-    assert "Finish later" not in shown(desk.get(RECORD))
+    assert 'id="tray"' not in shown(desk.get(RECORD))
+
+
+def test_button_chip_and_tab_for_unfinished_visits_have_one_name(desk, typed):
+    address = reverse("desk_sessions") + "?show=unfinished"
+    empty = desk.get(address)
+    assert "Help sessions that you save with “Finish later” appear here." in text(empty)
+    desk.post(RECORD, typed(action="later", question="First half"))
+    record = text(desk.get(RECORD))
+    assert (record.count("Finish later"), "Save for later" in record) == (2, False)
+    listed = desk.get(address)
+    tab = re.search(r'<a class="choice"[^>]*show=unfinished"[^>]*>(.*?)</a>', listed.content.decode(), re.DOTALL)
+    assert tab[1].strip() == "Finish later"
+    # The tag says in which state the visit is.
+    assert text(listed).count("Unfinished") == 1
 
 
 def test_fields_for_items_by_hand_stay_open_and_empty_for_the_next_item(desk):
