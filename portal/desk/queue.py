@@ -41,7 +41,7 @@ TABS = {
     "mine": gettext_lazy("Mine"),
     "patron": gettext_lazy("Waiting for the patron"),
     "snoozed": pgettext_lazy("list", "Snoozed"),
-    "done": gettext_lazy("Done"),
+    "done": pgettext_lazy("list", "Done"),
 }
 KEY = BigAutoField()
 COLUMNS = [
