@@ -7,8 +7,10 @@ or the view does what the person asked for. The page's own scope decides whether
 
 import secrets
 from functools import wraps
+from urllib.parse import urldefrag
 
 from django.conf import settings
+from django.contrib import messages
 from django.http import QueryDict
 from django.shortcuts import render
 from django.utils import timezone
@@ -38,7 +40,8 @@ def done_after_sign_in(view):
     """Let a view do what a refused POST asked for, when somebody has signed in and comes back to its URL.
 
     Use this decorator for buttons without text, such as *Save*. Each refused form is used once. The view
-    itself decides whether the signed-in person may do it.
+    itself decides whether the signed-in person may do it. It sets `request.done` to words that say what it
+    has done. The next page shows these words at its top.
     """
 
     @wraps(view)
@@ -52,9 +55,14 @@ def done_after_sign_in(view):
             return response
         request.method, request.POST = "POST", _as_query(post.fields)
         try:
-            return view(request, *args, **kwargs)
+            response = view(request, *args, **kwargs)
         finally:
             request.method = "GET"
+        words = getattr(request, "done", "")
+        if words and response.has_header("Location"):
+            messages.success(request, words)
+            response["Location"] = urldefrag(response["Location"]).url
+        return response
 
     guarded.done_after_sign_in = True  # type: ignore[attr-defined]  # functions in the stubs have no such attribute
     return guarded

@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.sign_in.access import sign_in_to_open
@@ -59,6 +60,7 @@ def session_outcome(request, public_id):
     form = OutcomeForm(request.POST)
     if form.is_valid() and form.answers():
         actions.answer_outcome(session, at=timezone.now(), **form.answers())
+        request.done = _("Your answer is saved.")
     if not request.htmx:
         return redirect(f"{session.get_absolute_url()}#outcome")
     return _page(request, public_id, partial="outcome")
@@ -92,6 +94,9 @@ def undo_all_helped(request, public_id):
     marked_at = parse_moment(request.POST.get("marked"))
     undone = marked_at and unmark_as_helped(_recommended_to(request.viewer, session), marked_at=marked_at)
     if not request.htmx:
+        request.done = undone and ngettext(
+            "Your answer for %(n)s item is cleared.", "Your answers for %(n)s items are cleared.", undone
+        ) % {"n": undone}
         return redirect(f"{session.get_absolute_url()}#items")
     return _page(request, public_id, partial="items", undone=undone)
 

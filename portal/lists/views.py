@@ -56,6 +56,7 @@ def save_item(request, public_id):
     )
     if request.htmx:
         return _button(request, saved_item, recommendation.public_id)
+    request.done = _("“%(title)s” is in your list.") % {"title": recommendation.item.title}
     return _back_to_item(request, recommendation.public_id)
 
 
@@ -94,12 +95,13 @@ def restore_saved(request, public_id):
     button_of = uuid_or_none(request.POST.get("recommendation", ""))
     if request.htmx and button_of:
         return _button(request, saved_item, button_of, restored=True)
+    words = _("“%(title)s” is in your list again.") % {"title": saved_item.item.title}
     if request.htmx:
         _add_details([saved_item], request.viewer)
-        words = _("“%(title)s” is in your list again.") % {"title": saved_item.item.title}
         return announce(
             render(request, "lists/saved.html#row", {"saved": saved_item, "restored": True}), words
         )
+    request.done = words
     return _back_to_item(request, uuid_or_none(request.GET.get("item", "")))
 
 

@@ -51,7 +51,9 @@ def author_of_unsent_text(conversation):
     """Return a signed-out browser in which a reply waits, for another conversation."""
     browser = Client(headers={"sec-fetch-site": "same-origin"})
     other = ConversationFactory(help_session=conversation.help_session)
-    browser.post(reverse("reply", args=[other.public_id]), {"body": "Is it open?", "client_token": uuid.uuid4()})
+    browser.post(
+        reverse("reply", args=[other.public_id]), {"body": "Is it open?", "client_token": uuid.uuid4()}
+    )
     assert UNSENT in browser.cookies
     return browser
 

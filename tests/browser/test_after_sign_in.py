@@ -156,7 +156,12 @@ def test_verdict_of_an_ended_session_is_given_after_sign_in(
     button.tap()
     expect(page).to_have_url(re.compile("/sign-in/"))
     sign_in(page, patron.email, post)
-    expect(page).to_have_url(re.compile(f"{kept.get_absolute_url()}#rec-"))
+    expect(page).to_have_url(re.compile(f"{kept.get_absolute_url()}$"))
+    notice = page.locator("#notices .notice")
+    expect(notice).to_contain_text(recommendation.item.title)
+    expect(notice).to_be_in_viewport()
+    if javascript:
+        expect(page.locator("#announce")).to_have_text(notice.inner_text())
     expect(button).to_have_attribute("aria-pressed", "true")
     assert Recommendation.objects.get().verdict == "helped"
 

@@ -97,7 +97,12 @@ def addresses(patron, branch, staff):
 @pytest.mark.parametrize(
     ("which", "javascript"),
     # With JavaScript, a reply doesn't load a page.
-    [(which, javascript) for which in FIELDS for javascript in (True, False) if not (which == "reply" and javascript)],
+    [
+        (which, javascript)
+        for which in FIELDS
+        for javascript in (True, False)
+        if not (which == "reply" and javascript)
+    ],
 )
 def test_typed_text_is_in_the_form_if_the_person_goes_back_from_the_browsers_error_page(
     which, javascript, addresses, patron, phone, show

@@ -194,6 +194,7 @@ def close_conversation(request, public_id):
     conversation = _find(request, public_id)
     actions.close(conversation, by=request.viewer.person, side=PATRON, at=timezone.now())
     if not request.htmx:
+        request.done = _("The conversation is closed.")
         return redirect(f"{conversation.get_absolute_url()}#latest")
     return _news(request, conversation, timezone.now(), shown=request.POST.get("shown"))
 

@@ -55,6 +55,12 @@ def verdict(request, public_id):
     # that just got this verdict.
     shown_at = f"{back}?said={recommendation.public_id}" if back == reverse("home") else back
     if not request.htmx:
+        words = (
+            _("Your answer about “%(title)s” is saved.")
+            if recommendation.verdict
+            else _("Your answer about “%(title)s” is cleared.")
+        )
+        request.done = words % {"title": recommendation.item.title}
         return redirect(f"{shown_at}#rec-{recommendation.public_id}")
     card = _card(request, recommendation, back)
     # A next question would replace the message that the verdict is cleared.

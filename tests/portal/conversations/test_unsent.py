@@ -35,7 +35,7 @@ from tests.factories import (
     code_for,
     recommend_in,
 )
-from tests.portal.pages import asks_to_sign_in, heading, text
+from tests.portal.pages import asks_to_sign_in, heading, part, text
 
 pytestmark = pytest.mark.django_db
 OURS = {"sec-fetch-site": "same-origin"}
@@ -632,6 +632,44 @@ def test_button_of_an_ended_session_works_once_after_sign_in(name, how, htmx, wo
     assert (answer.status_code, is_done()) == (302, True)
     assert device.get(answer["Location"], follow=True).status_code == 200
     assert not RefusedPost.objects.exists()
+
+
+SAID = {
+    "save": "“{other}” is in your list.",
+    "remove": "“{title}” is no longer in your list.",
+    "restore": "“{restored}” is in your list again.",
+    "verdict": "Your answer about “{title}” is saved.",
+    "clear": "Your answer about “{other}” is cleared.",
+    "outcome": "Your answer is saved.",
+    "all helped": "Answer saved for 1 item.",
+    "undo all helped": "Your answer for 1 item is cleared.",
+    "close": "The conversation is closed.",
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_page_after_sign_in_says_that_the_pressed_button_has_worked(name, world, device, patron, sign_in):
+    address, fields, _is_done = buttons(world)[name]
+    restored = SavedItem.objects.get(removed_at__isnull=False).item.title
+    device.session.flush()
+    post(device, address, fields)
+    sign_in(device, patron)
+    shown = device.get(address, follow=True)
+    titles = {"title": world.other.item.title, "other": world.recommendation.item.title, "restored": restored}
+    words = SAID[name].format(**titles)
+    assert shown.content.decode().count(f'data-announce="{words}"') == 1
+    assert text(shown).count(words) == 1
+    # The words are at the top of the page, or the address leads to them.
+    assert ("#" in shown.redirect_chain[-1][0]) == (name == "all helped")
+    assert words not in text(device.get(shown.redirect_chain[-1][0].partition("?")[0]))
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_pressed_button_of_a_signed_in_patron_adds_no_such_message(name, world, patron, sign_in):
+    address, fields, _is_done = buttons(world)[name]
+    device = sign_in(Client(), patron)
+    said = part(device.post(address, fields, follow=True), "notices")
+    assert ("<p>" in said) == (name == "remove")
 
 
 @pytest.mark.parametrize("name", ["save", "remove", "restore", "verdict", "outcome", "all helped", "close"])

@@ -499,7 +499,9 @@ def test_button_chip_and_tab_for_unfinished_visits_have_one_name(desk, typed):
     record = text(desk.get(RECORD))
     assert (record.count("Finish later"), "Save for later" in record) == (2, False)
     listed = desk.get(address)
-    tab = re.search(r'<a class="choice"[^>]*show=unfinished"[^>]*>(.*?)</a>', listed.content.decode(), re.DOTALL)
+    tab = re.search(
+        r'<a class="choice"[^>]*show=unfinished"[^>]*>(.*?)</a>', listed.content.decode(), re.DOTALL
+    )
     assert tab[1].strip() == "Finish later"
     # The tag says in which state the visit is.
     assert text(listed).count("Unfinished") == 1
