@@ -25,13 +25,14 @@ register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def page_style(context, whole=True):
+def page_style(context, whole=True, messages=False):
     """Return the <style> element of the page, and store its hash on the request.
 
-    The content security policy needs that hash.
+    The content security policy needs that hash. See portal.styles.page_style() for the arguments.
     """
     library = context.get("library")
-    css, source = styles.page_style(library.accent_color if library else styles.DEFAULT_ACCENT, whole=whole)
+    accent = library.accent_color if library else styles.DEFAULT_ACCENT
+    css, source = styles.page_style(accent, whole=whole, messages=messages)
     if request := context.get("request"):
         request.style_source = source
     return mark_safe(f"<style>{css}</style>")
