@@ -82,9 +82,23 @@ def test_compressed_style_sheet_is_small(messages, most):
 def test_every_patron_page_with_messages_or_files_has_their_styles():
     [part] = styles.MESSAGES.findall(styles.STYLE_SHEET.read_text("utf-8"))
     # Other parts of the style sheet say how these look by themselves.
-    elsewhere = {"icon", "meta", "item-card", "field-error", "grow", "new", "add", "over", "late", "photo", "send"}
+    elsewhere = {
+        "icon",
+        "meta",
+        "item-card",
+        "field-error",
+        "grow",
+        "new",
+        "add",
+        "over",
+        "late",
+        "photo",
+        "send",
+    }
     names = set(re.findall(r"[.]([a-z][a-z-]*)", re.sub(r"/[*].*?[*]/", "", part))) - elsewhere
-    uses = re.compile(rf'\bclass="[^"]*(?<![\w-])({"|".join(names)})(?![\w-])|data-draft-state|data-draft-newer')
+    uses = re.compile(
+        rf'\bclass="[^"]*(?<![\w-])({"|".join(names)})(?![\w-])|data-draft-state|data-draft-newer'
+    )
     folder = settings.BASE_DIR / "templates"
 
     def source_of(name):
