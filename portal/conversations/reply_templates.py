@@ -178,7 +178,7 @@ def _item_of(conversation):
     if conversation.recommendation is not None:
         return conversation.recommendation.item.title
     if conversation.help_session_id is not None:
-        links = conversation.help_session.recommendation_links.filter(removed_at=None)
+        links = conversation.help_session.recommendation_links.not_removed()
         link = links.select_related("recommendation__item").first()
         if link is not None:
             return link.recommendation.item.title

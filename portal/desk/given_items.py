@@ -42,9 +42,8 @@ def given_in(conversation, timeline):
 
 def given_at(help_session):
     """Return the recommendations of a help session, in their order, without the removed ones."""
-    given = Recommendation.objects.filter(
-        sessionrecommendation__help_session=help_session, sessionrecommendation__removed_at=None
-    )
+    links = help_session.recommendation_links.not_removed()
+    given = Recommendation.objects.filter(sessionrecommendation__in=links)
     return given.order_by("sessionrecommendation__position", "pk")
 
 
@@ -64,7 +63,8 @@ def _given(conversation, since, session, own):
         .values("recommendation")
     )
     in_session = (
-        SessionRecommendation.objects.filter(help_session=session, removed_at=None)
+        SessionRecommendation.objects.not_removed()
+        .filter(help_session=session)
         .order_by()
         .values("recommendation")
     )

@@ -8,13 +8,13 @@ never find them. Code that changes the texts of a session must call `index`.
 from portal.folding import fold
 from recommendations.search import WORDS_ASKED
 
-from .models import HelpSession, SessionRecommendation, SessionWord
+from .models import HelpSession, SessionWord
 
 
 def index(help_session):
     """Store the words of this session, and delete the words stored earlier."""
     SessionWord.objects.filter(help_session=help_session).delete()
-    links = SessionRecommendation.objects.filter(help_session=help_session, removed_at=None)
+    links = help_session.recommendation_links.not_removed()
     add_words(help_session, titles=links.values_list("recommendation__item__title", flat=True))
 
 

@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Library
-from portal.helpsessions.models import HelpSession, SessionRecommendation
+from portal.helpsessions.models import HelpSession
 from recommendations.models import QuestionType
 
 # The columns of HelpSession that the record form fills in.
@@ -54,8 +54,7 @@ PATRON_READS = {
 
 def links_of(help_session):
     """Return the links to the items of the help session, in order. Items that staff removed are left out."""
-    links = SessionRecommendation.objects.filter(help_session=help_session, removed_at=None)
-    return list(links.select_related("recommendation__item"))
+    return list(help_session.recommendation_links.not_removed().select_related("recommendation__item"))
 
 
 def values_of(help_session):

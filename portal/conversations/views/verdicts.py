@@ -109,9 +109,7 @@ def _all_at_once(session, back):
     """Return the context of the button "All of these helped", if `back` is the page of the visit."""
     if session is None or session.quiet or back != session.get_absolute_url():
         return {}
-    here = Recommendation.objects.filter(
-        sessionrecommendation__help_session=session, sessionrecommendation__removed_at=None
-    )
+    here = Recommendation.objects.filter(sessionrecommendation__in=session.recommendation_links.not_removed())
     return {"changes_count": True, "all_at_once": count_at_once(here.undecided().count())}
 
 

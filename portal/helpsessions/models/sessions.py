@@ -290,6 +290,12 @@ class HelpSession(models.Model):
         return [person for person in (self.patron, self.shared_with) if person]
 
 
+class SessionRecommendationQuerySet(models.QuerySet):
+    def not_removed(self):
+        """Return the links to the items that staff have not removed from their session."""
+        return self.filter(removed_at=None)
+
+
 class SessionRecommendation(models.Model):
     """The link from a help session to a recommendation in it.
 
@@ -307,6 +313,8 @@ class SessionRecommendation(models.Model):
         null=True, blank=True, help_text="when staff removed the item, if its verdict or conversation stays"
     )
     is_dismissed = models.BooleanField(default=False, help_text="the patron no longer sees the removed item")
+
+    objects = SessionRecommendationQuerySet.as_manager()
 
     class Meta:
         ordering = ["position", "pk"]
