@@ -69,13 +69,16 @@ def forget_old_words():
     Correction.objects.exclude(old_words={}).filter(help_session__in=unheld).update(old_words={})
 
 
-def copy_holds(person, record, *, at):
-    """Copy each hold on this person to `record`, a visit that will no longer belong to the person.
+def copy_holds(owner, record, *, at):
+    """Copy each hold on `owner` to `record`, a visit.
 
-    The visit stays held until the hold on the person is lifted. The caller must lock the visit.
+    `owner` is a person who loses the visit, or another visit that loses a conversation to it. The visit stays
+    held until the hold on `owner` is lifted. The caller must lock the visit.
     """
     # If another transaction is lifting a hold, this lock waits until that transaction ends.
-    for legal_hold in LegalHold.objects.select_for_update(no_key=True).filter(person=person).order_by("pk"):
+    for legal_hold in (
+        LegalHold.objects.select_for_update(no_key=True).filter(**_pointing_to(owner)).order_by("pk")
+    ):
         copy_hold(legal_hold, record, at=at)
 
 

@@ -1,7 +1,10 @@
 """Lock a help session with everything that a correction or a deletion can change."""
 
+from django.db.models import Q
+from django.db.models.functions import Coalesce
+
 from portal.conversations.changes import lock_recommendations
-from portal.conversations.models import Conversation
+from portal.conversations.models import Conversation, Message
 from portal.helpsessions.models import HelpSession, SessionRecommendation
 from recommendations.models import Recommendation
 
@@ -16,7 +19,7 @@ class Gone(Exception):
 def lock_session(help_session):
     """Lock a recorded help session with its items, its conversations and the contacts counted for them.
 
-    Return (the help session as it is now, its conversations). Raises Gone.
+    Return (the help session as it is now, its `conversations_of`). Raises Gone.
     """
     # With `no_key`, others can add rows that point to the session. Otherwise this transaction and a verdict
     # that begins a conversation could wait for each other.
@@ -24,18 +27,35 @@ def lock_session(help_session):
     help_session = rows.filter(pk=help_session.pk, forgotten_on=None).first()
     if help_session is None:
         raise Gone
-    conversations = Conversation.objects.filter(help_session=help_session)
+    conversations = conversations_of(help_session)
     lock_rows(contacts_of(conversations))
     lock_recommendations(recommendations_of(help_session))
     lock_rows(conversations)
     return help_session, conversations
 
 
+def conversations_of(help_session):
+    """Return the conversations about the help session, and the conversations that were merged with these.
+
+    A message doesn't say from which conversation it came. So every merged conversation counts as a whole.
+    """
+    about = Conversation.objects.filter(help_session=help_session)
+    with_messages = about.annotate(root=Coalesce("merged_into", "pk")).values("root")
+    return Conversation.objects.filter(Q(pk__in=with_messages) | Q(merged_into__in=with_messages))
+
+
+def merged_messages_of(help_session):
+    """Return how many messages are in conversations that were merged with one about another subject."""
+    others = conversations_of(help_session).exclude(help_session=help_session)
+    with_messages = others.annotate(root=Coalesce("merged_into", "pk")).values("root")
+    return Message.objects.filter(conversation__in=with_messages).count()
+
+
 def recommendations_of(help_session):
     """Return the recommendations in the help session and in its conversations."""
     in_session = SessionRecommendation.objects.filter(help_session=help_session)
     in_answers = Recommendation.objects.filter(
-        messagerecommendation__message__conversation__help_session=help_session
+        messagerecommendation__message__conversation__in=conversations_of(help_session)
     )
     keys = in_session.order_by().values_list("recommendation", flat=True)
     # Without the last order_by(), Django 6.1 sorts the union by the ordering of its first model.

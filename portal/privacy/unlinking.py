@@ -16,7 +16,7 @@ from portal.conversations.answer_emails import delete_announcements, withdraw_an
 from portal.conversations.changes import raise_queue
 from portal.conversations.models import Attachment, Conversation, Draft, Event, Message, Participation, Side
 from portal.helpsessions import handover
-from portal.helpsessions.models import ClaimCode
+from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.helpsessions.search import index as index_session
 from portal.lists.models import SavedItem
 
@@ -81,6 +81,7 @@ def _end_access(help_session, conversations, recommendations, *, at):
 
     If a legal hold covers a person, it now covers the visit too, and the entries in their lists stay.
     """
+    _take_merged(help_session, conversations, at=at)
     for person in help_session.keepers:
         holds.copy_holds(person, help_session, at=at)
         withdraw_announcements_to(person, conversations)
@@ -103,6 +104,17 @@ def _end_access(help_session, conversations, recommendations, *, at):
     conversations.update(patron=None)
     # The page about a code in the state KEPT would say that the visit is in an account.
     help_session.claim_codes.filter(state=ClaimCode.State.KEPT).update(state=ClaimCode.State.REVOKED)
+
+
+def _take_merged(help_session, conversations, *, at):
+    """Let conversations that were merged with one about the visit belong to the visit from now on.
+
+    If a legal hold covers a visit to which they belonged, it now covers this visit too.
+    """
+    others = conversations.exclude(help_session=help_session)
+    for other in HelpSession.objects.filter(conversations__in=others).distinct():
+        holds.copy_holds(other, help_session, at=at)
+    others.update(help_session=help_session, recommendation=None)
 
 
 def _renew(conversations):

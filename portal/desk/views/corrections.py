@@ -31,7 +31,7 @@ from portal.privacy import holds
 from portal.privacy.corrected_fields import LABELS, in_words, links_of, values_of
 from portal.privacy.correcting import CorrectedMeanwhile, InAnAccount, correct
 from portal.privacy.correction_emails import recipients
-from portal.privacy.session_lock import Gone
+from portal.privacy.session_lock import Gone, merged_messages_of
 
 
 @staff_only
@@ -180,6 +180,7 @@ def _page(request, help_session, form, picker, *, status=200, warned=False, **co
         "picker": picker,
         "items_url": request.path,
         "untouched_items": untouched_items(picker, request.path),
+        "merged_messages": help_session.patron_id and merged_messages_of(help_session),
         "warned": warned,
         "secret_number": warned,
         **search_context(picker, branch_for(request)),

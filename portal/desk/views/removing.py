@@ -8,11 +8,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from accounts.sign_in.access import staff_only
+from portal.conversations.models import Conversation
 from portal.desk import slips
 from portal.desk.access_log import log_session_opened
 from portal.desk.corrections import session_to_correct
 from portal.privacy import deleting, holds, wrong_patron
-from portal.privacy.session_lock import Gone
+from portal.privacy.session_lock import Gone, conversations_of, merged_messages_of
 
 
 @staff_only
@@ -28,7 +29,9 @@ def remove_patron(request, public_id):
         log_session_opened(request, help_session, at=timezone.now())
         context = {
             "help_session": help_session,
-            "open_conversations": help_session.conversations.not_merged().exclude(status="closed").count(),
+            "person": patron,
+            "merged_messages": merged_messages_of(help_session),
+            "open_conversations": conversations_of(help_session).filter(status__in=Conversation.OPEN).count(),
         }
         return render(request, "desk/remove_patron.html", context)
     if request.POST.get("who") != str(patron.public_id):

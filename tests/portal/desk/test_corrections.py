@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEvent, StaffRole
+from portal.conversations.merging import merge
 from portal.helpsessions.models import HelpSession
 from portal.notifications.models import Notification
 from portal.privacy import holds
@@ -197,6 +198,17 @@ def test_visit_in_an_account_cannot_become_paper_only(desk, visit, library, patr
     assert answer.status_code == 422
     assert "Remove the patron" in str(answer.context["form"].errors["with_child"])
     assert "New" in answer.content.decode()
+
+
+@pytest.mark.parametrize("name", ["correct_session", "remove_patron"])
+def test_staff_learn_how_many_merged_messages_leave_the_account(desk, visit, staff, patron, branch, name):
+    HelpSession.objects.update(patron=patron, kept_at=timezone.now())
+    own = ConversationFactory(patron=patron, branch=branch)
+    for conversation in own, ConversationFactory(patron=patron, branch=branch, help_session=visit):
+        MessageFactory(conversation=conversation, author=patron, side="patron")
+    assert 'id="merged"' not in desk.get(url(visit, name)).content.decode()
+    merge(conversation, into=own, by=staff, at=timezone.now())
+    assert "All 2 messages" in text(desk.get(url(visit, name)))
 
 
 # Items, with and without JavaScript.

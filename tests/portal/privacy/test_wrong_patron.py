@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent
 from accounts.viewer import Viewer
-from portal.conversations.models import Conversation, Draft
+from portal.conversations.merging import merge
+from portal.conversations.models import Conversation, Draft, Message, Participation
 from portal.conversations.viewer import BrowserViewer
 from portal.desk.figures.counts import contacts, follow_ups, outcomes
 from portal.desk.figures.quarters import Quarter
@@ -196,6 +197,96 @@ def test_person_who_is_not_the_patron_cannot_be_removed(visit):
     with pytest.raises(NotThePatron):
         remove_wrong_patron(visit, UserFactory(), by=visit.staff, at=NOW)
     assert HelpSession.objects.count() == 1
+
+
+# Merged conversations. A message doesn't say from which conversation it came.
+
+
+@pytest.fixture
+def merged(visit, patron, staff):
+    """Return a function that merges a conversation about the visit with one about another visit of Sam.
+
+    The function returns the conversation that has the words of both.
+    """
+    other = HelpSessionFactory(branch=visit.branch, staff=staff, patron=patron, kept_at=NOW)
+
+    def merge_both(*, reverse=False):
+        [item] = recommend_in(other)
+        about = ConversationFactory(help_session=visit, patron=patron, branch=visit.branch)
+        another = ConversationFactory(
+            help_session=other, recommendation=item, patron=patron, branch=visit.branch
+        )
+        for conversation, words in (about, "Words about the visit"), (another, "Sam's other words"):
+            MessageFactory(conversation=conversation, author=patron, side="patron", body=words)
+            Participation.objects.create(
+                conversation=conversation, person=patron, side="patron", read_until=NOW
+            )
+        if reverse:
+            about, another = another, about
+        return merge(about, into=another, by=staff, at=NOW)
+
+    return merge_both
+
+
+@pytest.mark.parametrize("reverse", [False, True], ids=["into another", "from another"])
+def test_wrong_patron_cannot_read_a_conversation_that_was_merged_with_one_about_the_visit(
+    merged, visit, patron, client, sign_in, reverse
+):
+    own = ConversationFactory(patron=patron, branch=visit.branch)
+    MessageFactory(conversation=own, author=patron, side="patron", body="Sam's own words")
+    conversation = merged(reverse=reverse)
+    remove(visit)
+    assert list(Conversation.objects.belonging_to(Viewer(patron))) == [own]
+    sign_in(client, patron)
+    for each in Conversation.objects.all():
+        page = client.get(each.get_absolute_url(), follow=True)
+        assert page.status_code == (200 if each == own else 404)
+        assert "about the visit" not in page.content.decode()
+    copied = contents.entries(contents.TABLES["messages"], patron, timezone.now())
+    bodies = [row["text"] for row in copied]
+    assert bodies == ["Sam's own words"]
+    conversation.refresh_from_db()
+    assert (conversation.help_session, conversation.patron, conversation.status) == (visit, None, "closed")
+    assert conversation.recommendation is None
+    assert conversation.messages.count() == 2
+
+
+def test_merged_conversation_is_deleted_with_the_visit_of_a_wrong_patron(merged, visit):
+    merged()
+    remove(visit)
+    retention.forget(at=NOW + datetime.timedelta(days=31))
+    assert not Message.objects.exists()
+
+
+@pytest.mark.parametrize("reverse", [False, True], ids=["into another", "from another"])
+def test_merged_conversation_stays_under_the_legal_hold_of_the_other_visit(
+    merged, visit, coordinator, reverse
+):
+    merged(reverse=reverse)
+    other = HelpSession.objects.exclude(pk=visit.pk).get()
+    legal_hold = holds.hold(other, reason="Case 7", by=coordinator, at=NOW)
+    remove(visit)
+    retention.forget(at=NOW + datetime.timedelta(days=400))
+    assert Message.objects.count() == 2
+    holds.lift(legal_hold, by=coordinator, at=NOW + datetime.timedelta(days=401))
+    retention.forget(at=NOW + datetime.timedelta(days=402))
+    assert not Message.objects.exists()
+
+
+@pytest.mark.parametrize("reverse", [False, True], ids=["into another", "from another"])
+def test_merged_conversation_names_nobody_once_the_visit_is_quiet(merged, visit, patron, reverse):
+    conversation = merged(reverse=reverse)
+    change(visit, quiet=True)
+    assert not Conversation.objects.belonging_to(Viewer(patron)).exists()
+    assert not Conversation.objects.filter(patron=patron).exists()
+    assert not Message.objects.filter(author=patron).exists()
+    assert not Participation.objects.filter(person=patron).exists()
+    conversation.refresh_from_db()
+    assert (conversation.help_session, conversation.subject) == (
+        visit,
+        HelpSession.objects.get(pk=visit.pk).title,
+    )
+    assert list(Conversation.objects.exclude(help_session=visit)) == []
 
 
 # Deleting.
