@@ -216,8 +216,9 @@ def merged(visit, patron, staff):
         another = ConversationFactory(
             help_session=other, recommendation=item, patron=patron, branch=visit.branch
         )
-        for conversation, words in (about, "Words about the visit"), (another, "Sam's other words"):
-            MessageFactory(conversation=conversation, author=patron, side="patron", body=words)
+        for conversation, words in (about, "An answer about the visit"), (another, "Another answer"):
+            MessageFactory(conversation=conversation, author=patron, side="patron", body="Sam's words")
+            MessageFactory(conversation=conversation, author=staff, side="staff", body=words)
             Participation.objects.create(
                 conversation=conversation, person=patron, side="patron", read_until=NOW
             )
@@ -241,14 +242,14 @@ def test_wrong_patron_cannot_read_a_conversation_that_was_merged_with_one_about_
     for each in Conversation.objects.all():
         page = client.get(each.get_absolute_url(), follow=True)
         assert page.status_code == (200 if each == own else 404)
-        assert "about the visit" not in page.content.decode()
+        assert "answer about the visit" not in page.content.decode()
     copied = contents.entries(contents.TABLES["messages"], patron, timezone.now())
-    bodies = [row["text"] for row in copied]
-    assert bodies == ["Sam's own words"]
+    # Everyone's copy has what they wrote themselves.
+    assert {row["text"] for row in copied} == {"Sam's own words", "Sam's words"}
     conversation.refresh_from_db()
     assert (conversation.help_session, conversation.patron, conversation.status) == (visit, None, "closed")
     assert conversation.recommendation is None
-    assert conversation.messages.count() == 2
+    assert conversation.messages.count() == 4
 
 
 def test_merged_conversation_is_deleted_with_the_visit_of_a_wrong_patron(merged, visit):
@@ -267,7 +268,7 @@ def test_merged_conversation_stays_under_the_legal_hold_of_the_other_visit(
     legal_hold = holds.hold(other, reason="Case 7", by=coordinator, at=NOW)
     remove(visit)
     retention.forget(at=NOW + datetime.timedelta(days=400))
-    assert Message.objects.count() == 2
+    assert Message.objects.count() == 4
     holds.lift(legal_hold, by=coordinator, at=NOW + datetime.timedelta(days=401))
     retention.forget(at=NOW + datetime.timedelta(days=402))
     assert not Message.objects.exists()
