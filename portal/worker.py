@@ -31,6 +31,7 @@ import portal.limits
 import portal.lists.actions
 import portal.privacy.exports
 import portal.privacy.retention
+import portal.privacy.unfinished_corrections
 import portal.privacy.unmerging
 from portal.notifications import actions as outbox
 from portal.notifications import delivery
@@ -103,6 +104,7 @@ JOBS = [
     (accounts.staff.shared_desks.forget_shared_desks, EVERY_HOUR),
     (accounts.patron.refused_posts.forget_refused_posts, timedelta(minutes=1)),
     (portal.privacy.unmerging.forget_merged_records, EVERY_HOUR),
+    (portal.privacy.unfinished_corrections.forget_unfinished_corrections, EVERY_HOUR),
     (accounts.patron.people.forget_unconfirmed_people, EVERY_HOUR),
     (portal.privacy.exports.build_exports, timedelta(seconds=2)),
     (portal.privacy.exports.forget_old_exports, EVERY_HOUR),

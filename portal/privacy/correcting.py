@@ -16,7 +16,7 @@ from recommendations.models import Recommendation
 from . import correction_emails, unlinking
 from .corrected_fields import PATRON_READS, changed_fields, in_words, links_of, values_of
 from .holds import held
-from .models import Correction
+from .models import Correction, UnfinishedCorrection
 from .session_lock import lock_session
 
 
@@ -40,6 +40,7 @@ def correct(help_session, *, by, at, version, items, note, email=False, **column
     help_session, conversations = lock_session(help_session)
     if Correction.objects.filter(help_session=help_session).count() != version:
         raise CorrectedMeanwhile
+    UnfinishedCorrection.objects.filter(help_session=help_session, by=by).delete()
     before, is_held = values_of(help_session), held(help_session)
     becomes_quiet = columns["quiet"] and not help_session.quiet
     _check_child(help_session, columns)

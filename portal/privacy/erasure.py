@@ -25,7 +25,7 @@ from . import contents, exports, sharing
 from .erasure_words import ERASED_KINDS, KEPT_KINDS, in_words
 from .holds import HeldByLaw, contacts_of, conversations_of, held
 from .locks import lock_rows
-from .models import Correction, Erasure, Export
+from .models import Correction, Erasure, Export, UnfinishedCorrection
 from .retention import forget_recommendations
 
 ATTEMPTS_MAX = 3
@@ -111,6 +111,7 @@ def _erase(person, *, language, at):
     library = Library.current()
     forget_recommendations(Recommendation.objects.filter(pk__in=recommendations), library.zone)
     Correction.objects.filter(help_session__in=sessions).delete()
+    UnfinishedCorrection.objects.filter(help_session__in=sessions).delete()
     forgetting.forget(sessions, on=library.today(at), zone=library.zone)
     for shared in HelpSession.objects.filter(shared_with=person).order_by("pk"):
         sharing.stop_keeping(shared, by=person, at=at)

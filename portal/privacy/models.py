@@ -117,6 +117,26 @@ class Correction(models.Model):
         return f"correction of {self.help_session_id}"
 
 
+class UnfinishedCorrection(models.Model):
+    """What a staff member typed to correct a help session and has not saved yet. Only they see the text."""
+
+    help_session = models.ForeignKey(HelpSession, on_delete=models.CASCADE, related_name="+")
+    by = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    version = models.PositiveIntegerField(help_text="how many corrections the form showed")
+    fields = models.JSONField(help_text="{name of a changed field: its new text}")
+    saved_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["help_session", "by"], name="one_unfinished_correction_per_person"
+            )
+        ]
+
+    def __str__(self):
+        return f"unfinished correction of {self.help_session_id}"
+
+
 class MergedRecords(models.Model):
     """A merge of two records, with the data to undo the merge within a day. Patrons can't see the data."""
 

@@ -27,7 +27,7 @@ from recommendations.models import Recommendation
 
 from . import holds, sharing
 from .locks import lock_rows
-from .models import Correction, LegalHold
+from .models import Correction, LegalHold, UnfinishedCorrection
 
 BATCH = 50
 EVENTS_PER_BATCH = 1000
@@ -208,6 +208,7 @@ def _forget_some_sessions(keys, at):
     forget_recommendations(_recommendations(sessions, conversations), library.zone)
     _remove(conversations)
     Correction.objects.filter(help_session__in=sessions).delete()
+    UnfinishedCorrection.objects.filter(help_session__in=sessions).delete()
     forgetting.forget(sessions, on=library.today(at), zone=library.zone)
     return len(sessions)
 

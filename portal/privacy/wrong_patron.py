@@ -10,6 +10,7 @@ from recommendations.models import Recommendation
 
 from . import unlinking
 from .corrected_fields import COLUMNS, links_of
+from .models import UnfinishedCorrection
 from .session_lock import lock_session
 
 
@@ -34,6 +35,7 @@ def remove_wrong_patron(help_session, person, *, by, at):
     help_session.save()
     search.index(help_session)
     help_session.claim_codes.revoke()
+    UnfinishedCorrection.objects.filter(help_session=help_session).delete()
     # Nobody can read an answer any more, so the conversations must not wait in the queue.
     open_ones = conversations.filter(status__in=Conversation.OPEN, merged_into=None)
     for conversation in open_ones.order_by("branch", "pk"):

@@ -203,15 +203,16 @@
     document.getElementById("recipient").addEventListener("htmx:afterSettle", focusConsent);
   }
 
-  // Saves an unfinished session before lock.js locks this computer.
+  // Saves an unfinished form before lock.js locks this computer.
+  const SAVED_FORM = "form:has(#autosave)";
   let changed = false;
-  for (const type of ["input", "change"]) document.addEventListener(type, event => { if (event.target.closest("#record-form")) changed = true; });
+  for (const type of ["input", "change"]) document.addEventListener(type, event => { if (event.target.closest(SAVED_FORM)) changed = true; });
   document.addEventListener("htmx:beforeRequest", event => { if (event.detail.elt.id === "autosave") changed = false; });
   document.addEventListener("leaving", event => {
     if (!changed) return;
     event.detail.push(new Promise(done => {
       document.addEventListener("htmx:afterRequest", request => { if (request.detail.elt.id === "autosave" && !changed) done(); });
-      htmx.trigger("#record-form", "items-changed");
+      htmx.trigger(SAVED_FORM, "items-changed");
     }));
   });
 

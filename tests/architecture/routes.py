@@ -116,6 +116,7 @@ OBJECT = {
     "desk_session": "session",
     "slip": "session",
     "correct_session": "session",
+    "correction_draft": "session",
     "old_words": "session",
     "remove_patron": "session",
     "delete_session": "session",

@@ -14,6 +14,7 @@ from .conftest import DESK, PHONE
 
 pytestmark = pytest.mark.browser
 MAX_SECONDS = 15
+REASONS = "fields => fields.map(field => field.value)"
 
 
 @pytest.fixture
@@ -60,6 +61,33 @@ def test_moved_item_keeps_the_focus_and_what_was_typed(branch, staff, visit, ope
     page.locator("#save").click()
     page.wait_for_url(f"**/desk/sessions/{visit.public_id}/")
     assert [link.recommendation.item.title for link in visit.recommendation_links.all()] == before[::-1]
+
+
+def test_typed_correction_comes_back_after_the_browser_was_closed(branch, staff, visit, opened, show):
+    recommend_in(visit, reason="a third reason")
+    page = opened(DESK)
+    page.clock.install()
+    show(page, staff)
+    page.goto(f"/desk/sessions/{visit.public_id}/correct/")
+    page.locator("#id_question").fill("Typed")
+    with page.expect_response("**/correct/draft/"):
+        page.clock.run_for(2000)
+    expect(page.locator("#kept")).to_contain_text("Kept at")
+    with page.expect_response("**/correct/draft/"):
+        page.locator("#up-1").click()
+        page.clock.run_for(2000)
+    moved = page.locator("[data-reason]").evaluate_all(REASONS)
+    page.close()
+    page = show(opened(DESK), staff)
+    page.goto(f"/desk/sessions/{visit.public_id}/correct/")
+    expect(page.locator("#unfinished")).to_be_visible()
+    expect(page.locator("#id_question")).to_have_value("Typed")
+    assert page.locator("[data-reason]").evaluate_all(REASONS) == moved
+    page.locator("#discard").click()
+    page.wait_for_url(f"**/desk/sessions/{visit.public_id}/")
+    page.goto(f"/desk/sessions/{visit.public_id}/correct/")
+    expect(page.locator("#id_question")).to_have_value(visit.question)
+    assert page.locator("[data-reason]").evaluate_all(REASONS) != moved
 
 
 @pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk computer", "phone"])

@@ -1,17 +1,16 @@
-"""The page that corrects a recorded help session, and the page with its old words under a legal hold."""
+"""The page that corrects a recorded help session, and what staff typed there without saving it."""
 
 import json
 
 from django.contrib import messages
 from django.http import Http404
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.sign_in.access import coordinator_only, staff_only
+from accounts.sign_in.access import staff_only
 from portal.conversations.models import Conversation
-from portal.desk import shown_today
 from portal.desk.access_log import log_session_opened
 from portal.desk.branches import branch_for
 from portal.desk.combine import combine
@@ -26,12 +25,14 @@ from portal.desk.forms.corrections import (
 )
 from portal.desk.item_picker import ItemPicker, fields_of
 from portal.desk.items_part import items_context, search_context, untouched_items
-from portal.helpsessions.models import HelpSession
-from portal.privacy import holds
+from portal.privacy import unfinished_corrections
 from portal.privacy.corrected_fields import LABELS, in_words, links_of, values_of
 from portal.privacy.correcting import CorrectedMeanwhile, InAnAccount, correct
 from portal.privacy.correction_emails import recipients
 from portal.privacy.session_lock import Gone, merged_messages_of
+
+# The names of corrected fields that are the value "items" of the form.
+ITEMS = {"items", "item_order", "reasons"}
 
 
 @staff_only
@@ -43,16 +44,50 @@ def correct_session(request, public_id):
     """
     help_session = session_to_correct(request, public_id)
     if request.method != "POST":
-        log_session_opened(request, help_session, at=timezone.now())
-        picker = _picker_of(help_session)
-        was = as_posted(help_session, picker.rows)
-        initial = initial_of(help_session, len(history_of(help_session)), was)
-        return _page(request, help_session, _form(request, help_session, initial=initial), picker)
+        return _first_page(request, help_session)
     picker, action = ItemPicker(request.POST), request.POST.get("action", "save")
-    return (
-        _save(request, help_session, picker)
-        if action == "save"
-        else _change_items(request, help_session, picker, action)
+    if action == "discard":
+        unfinished_corrections.keep(help_session, by=request.user, at=timezone.now(), version=0, fields={})
+        return redirect("desk_session", public_id)
+    if action == "save":
+        return _save(request, help_session, picker)
+    return _change_items(request, help_session, picker, action)
+
+
+@staff_only
+@require_POST
+def correction_draft(request, public_id):
+    """Keep what the staff member has typed, without correcting anything."""
+    help_session, at = session_to_correct(request, public_id), timezone.now()
+    theirs = as_posted(help_session, _picker_of(help_session).rows)
+    was, typed = _was(request, theirs), posted_values(request.POST, ItemPicker(request.POST).rows)
+    changed = {name: value for name, value in typed.items() if value not in (was.get(name), theirs[name])}
+    unfinished_corrections.keep(
+        help_session, by=request.user, at=at, version=_version(request), fields=changed
+    )
+    context = {"saved_at": changed and at, "others": _others(request, help_session)}
+    return render(request, "desk/correct.html#kept", context)
+
+
+def _first_page(request, help_session):
+    """Show the form with the recorded values. What the staff member typed earlier replaces them."""
+    picker, version = _picker_of(help_session), len(history_of(help_session))
+    recorded = as_posted(help_session, picker.rows)
+    unfinished = unfinished_corrections.of_person(help_session, request.user, at=timezone.now())
+    if unfinished is None:
+        log_session_opened(request, help_session, at=timezone.now())
+        initial = initial_of(help_session, version, recorded)
+        return _page(request, help_session, _form(request, help_session, initial=initial), picker)
+    corrections = history_of(help_session, since=unfinished.version)
+    corrected = {"items" if name in ITEMS else name for each in corrections for name in each.fields}
+    return _unsaved_page(
+        request,
+        help_session,
+        recorded | unfinished.fields,
+        recorded,
+        corrections=corrections,
+        clashes=sorted(corrected & unfinished.fields.keys()),
+        unfinished=unfinished,
     )
 
 
@@ -109,7 +144,9 @@ def _change_items(request, help_session, picker, action):
     picker.change(action)
     if request.htmx:
         context = items_context(picker, branch_for(request), request.path)
-        return render(request, "desk/items.html", context)
+        response = render(request, "desk/items.html", context)
+        response["HX-Trigger-After-Settle"] = "items-changed"
+        return response
     typed = {name: request.POST.get(name, "") for name in (*FIELDS, "version", "was", "email")}
     status = 422 if picker.written.errors else 200
     return _page(request, help_session, _form(request, help_session, initial=typed), picker, status=status)
@@ -117,8 +154,7 @@ def _change_items(request, help_session, picker, action):
 
 def _combined(request, help_session, picker):
     """Show the form with this correction combined with a colleague's. Save nothing."""
-    seen = request.POST.get("version", "")
-    corrections = history_of(help_session, since=int(seen) if seen.isdecimal() and len(seen) < 6 else 0)
+    corrections = history_of(help_session, since=_version(request))
     now = session_to_correct(request, help_session.public_id)
     theirs = as_posted(now, _picker_of(now).rows)
     mine = posted_values(request.POST, picker.rows)
@@ -126,19 +162,38 @@ def _combined(request, help_session, picker):
     if combined == theirs:
         # The same form was sent twice, or a colleague made the same correction.
         return redirect("desk_session", now.public_id)
-    rows = combined.pop("items")
-    picker = ItemPicker(_fields_of_rows(rows))
+    return _unsaved_page(request, now, combined, theirs, corrections=corrections, clashes=both, status=409)
+
+
+def _unsaved_page(request, help_session, values, recorded, *, corrections, clashes, status=200, **context):
+    """Show the form with values that aren't saved yet. `recorded` has the values that are.
+
+    `corrections` are those that colleagues made meanwhile. `clashes` names the fields that they changed, too.
+    """
+    log_session_opened(request, help_session, at=timezone.now())
     initial = {
-        **combined,
+        **values,
         "email": request.POST.get("email", ""),
-        "version": len(history_of(now)),
-        "was": json.dumps(theirs),
+        "version": len(history_of(help_session)),
+        "was": json.dumps(recorded),
     }
-    log_session_opened(request, now, at=timezone.now())
-    values = values_of(now)
-    clashes = [(LABELS[name], in_words(values, [name])[name]) for name in both]
-    context = {"corrections": corrections, "clashes": clashes}
-    return _page(request, now, _form(request, now, initial=initial), picker, status=409, **context)
+    picker, current = ItemPicker(_fields_of_rows(initial.pop("items"))), values_of(help_session)
+    context |= {
+        "corrections": corrections,
+        "clashes": [(LABELS[name], in_words(current, [name])[name]) for name in clashes],
+    }
+    form = _form(request, help_session, initial=initial)
+    return _page(request, help_session, form, picker, status=status, **context)
+
+
+def _version(request):
+    """Return the number of corrections that the staff member has seen."""
+    seen = request.POST.get("version", "")
+    return int(seen) if seen.isdecimal() and len(seen) < 6 else 0
+
+
+def _others(request, help_session):
+    return unfinished_corrections.of_others(help_session, request.user, at=timezone.now())
 
 
 def _was(request, theirs):
@@ -179,6 +234,7 @@ def _page(request, help_session, form, picker, *, status=200, warned=False, **co
         "help_session": help_session,
         "picker": picker,
         "items_url": request.path,
+        "others": _others(request, help_session),
         "untouched_items": untouched_items(picker, request.path),
         "merged_messages": help_session.patron_id and merged_messages_of(help_session),
         "warned": warned,
@@ -197,18 +253,3 @@ def _fields_of_rows(rows):
     for number, row in enumerate(plain_rows(rows)):
         fields |= {f"items-{number}-{name}": value for name, value in row.items()}
     return fields
-
-
-@coordinator_only
-@require_safe
-def old_words(request, public_id):
-    """Show the words before each correction of a session. They exist only under a legal hold."""
-    sessions = HelpSession.objects.at_desk_of(request.user, shown_today.ids(request))
-    help_session = get_object_or_404(sessions, public_id=public_id)
-    if not holds.held(help_session):
-        raise Http404
-    log_session_opened(request, help_session, at=timezone.now())
-    corrections = [correction for correction in history_of(help_session) if correction.old_words]
-    for correction in corrections:
-        correction.before = [(LABELS.get(name, name), text) for name, text in correction.old_words.items()]
-    return render(request, "desk/old_words.html", {"help_session": help_session, "corrections": corrections})

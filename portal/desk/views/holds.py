@@ -4,6 +4,7 @@ A hold is on a help session, a conversation or a person. The code calls each of 
 """
 
 from django.contrib import messages
+from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -14,10 +15,12 @@ from accounts.models import User
 from accounts.sign_in.access import coordinator_only
 from portal.conversations.models import Conversation
 from portal.desk import shown_today
-from portal.desk.corrections import HAVE_A_PAGE
+from portal.desk.access_log import log_session_opened
+from portal.desk.corrections import HAVE_A_PAGE, history_of
 from portal.desk.people import find
 from portal.helpsessions.models import HelpSession
 from portal.privacy import holds
+from portal.privacy.corrected_fields import LABELS
 from portal.privacy.forms import HoldForm
 from portal.privacy.models import LegalHold
 
@@ -115,3 +118,18 @@ def _openable_records(request):
         "conversation": set(conversations.values_list("pk", flat=True)),
         "person": set(people.values_list("pk", flat=True)),
     }
+
+
+@coordinator_only
+@require_safe
+def old_words(request, public_id):
+    """Show the words before each correction of a session. They exist only under a legal hold."""
+    sessions = HelpSession.objects.at_desk_of(request.user, shown_today.ids(request))
+    help_session = get_object_or_404(sessions, public_id=public_id)
+    if not holds.held(help_session):
+        raise Http404
+    log_session_opened(request, help_session, at=timezone.now())
+    corrections = [correction for correction in history_of(help_session) if correction.old_words]
+    for correction in corrections:
+        correction.before = [(LABELS.get(name, name), text) for name, text in correction.old_words.items()]
+    return render(request, "desk/old_words.html", {"help_session": help_session, "corrections": corrections})

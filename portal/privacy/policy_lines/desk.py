@@ -4,6 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Invitation
 from accounts.staff import shared_desks
+from portal.privacy import unfinished_corrections
 from portal.privacy.retention import EVENTS_FOR, UNFINISHED_FOR
 from portal.privacy.unmerging import CAN_BE_UNMERGED_FOR
 
@@ -53,6 +54,15 @@ LINES = {
         Group.DESK,
         (UNFINISHED_FOR,),
         ended_by="forget_what_is_due",
+        ends_with="helpsessions.HelpSession",
+    ),
+    "privacy.UnfinishedCorrection": Line(
+        _("what staff typed to correct a visit, if they haven't saved it yet"),
+        _("Kept until staff save or discard the correction, for {0} at most."),
+        _("so that nothing staff typed is lost"),
+        Group.DESK,
+        (unfinished_corrections.KEPT_FOR,),
+        ended_by="forget_unfinished_corrections",
         ends_with="helpsessions.HelpSession",
     ),
     "privacy.Correction": Line(

@@ -12,8 +12,8 @@ from accounts.models import AuditEvent, StaffRole
 from portal.conversations.merging import merge
 from portal.helpsessions.models import HelpSession
 from portal.notifications.models import Notification
-from portal.privacy import holds
-from portal.privacy.models import Correction
+from portal.privacy import holds, unfinished_corrections
+from portal.privacy.models import Correction, UnfinishedCorrection
 from tests.factories import (
     BranchFactory,
     ChildFactory,
@@ -209,6 +209,103 @@ def test_staff_learn_how_many_merged_messages_leave_the_account(desk, visit, sta
     assert 'id="merged"' not in desk.get(url(visit, name)).content.decode()
     merge(conversation, into=own, by=staff, at=timezone.now())
     assert "All 2 messages" in text(desk.get(url(visit, name)))
+
+
+# Text that was typed and not saved.
+
+
+def typed(browser, visit, **changes):
+    """Type into a newly opened form, as the page sends it while staff type. Return the sent fields."""
+    fields = filled_in(browser.get(url(visit)), **changes)
+    assert browser.post(url(visit, "correction_draft"), fields).status_code == 200
+    return fields
+
+
+def test_unsaved_correction_comes_back_and_is_kept_until_it_is_saved(desk, visit, staff, item):
+    recommend_in(visit, item=item)
+    typed(desk, visit, question="New question", minutes="7", **{"items-0-reason": "new reason"})
+    visit.refresh_from_db()
+    assert (visit.question, visit.minutes) == ("Old question", None)
+    page = desk.get(url(visit))
+    assert 'id="unfinished"' in page.content.decode()
+    assert page.context["form"]["question"].value() == "New question"
+    assert page.context["form"]["summary"].value() == "Old summary"
+    assert page.context["picker"].rows[0]["reason"] == "new reason"
+    assert desk.post(url(visit), filled_in(page)).status_code == 302
+    visit.refresh_from_db()
+    assert (visit.question, visit.minutes, visit.summary) == ("New question", 7, "Old summary")
+    assert visit.recommendation_links.get().recommendation.reason == "new reason"
+    assert not UnfinishedCorrection.objects.exists()
+    assert 'id="unfinished"' not in desk.get(url(visit)).content.decode()
+
+
+def test_unsaved_correction_has_only_the_changed_fields(desk, visit, staff):
+    SessionNoteFactory(help_session=visit, body="A note")
+    typed(desk, visit, question="New\x00 question")
+    row = UnfinishedCorrection.objects.get()
+    assert (row.by, row.version, row.fields) == (staff, 0, {"question": "New question"})
+
+
+def test_unsaved_correction_is_gone_once_staff_discard_it_or_type_the_old_words_again(desk, visit):
+    typed(desk, visit, question="New question")
+    assert desk.post(url(visit), {"action": "discard"}).url == url(visit, "desk_session")
+    assert desk.get(url(visit)).context["form"]["question"].value() == "Old question"
+    typed(desk, visit, question="New question")
+    typed(desk, visit, question="Old question")
+    assert not UnfinishedCorrection.objects.exists()
+    assert not Correction.objects.exists()
+
+
+def test_late_autosave_of_a_saved_correction_keeps_nothing(desk, visit):
+    fields = typed(desk, visit, question="New question")
+    desk.post(url(visit), fields)
+    desk.post(url(visit, "correction_draft"), fields)
+    assert not UnfinishedCorrection.objects.exists()
+
+
+def test_staff_see_that_a_colleague_is_correcting_but_not_the_text(desk, visit, coordinator, sign_in):
+    boss = sign_in(Client(), coordinator)
+    typed(boss, visit, question="Typed by the boss")
+    fields = filled_in(desk.get(url(visit)), minutes="7")
+    for page in desk.get(url(visit)), desk.post(url(visit, "correction_draft"), fields):
+        assert f"{coordinator.name} is correcting this help session, too" in text(page)
+        assert "Typed by the boss" not in page.content.decode()
+    assert "is correcting" not in text(sign_in(Client(), coordinator).get(url(visit, "desk_session")))
+    assert boss.get(url(visit)).context["form"]["question"].value() == "Typed by the boss"
+
+
+def test_unsaved_correction_comes_back_with_the_correction_that_a_colleague_saved_meanwhile(
+    desk, visit, coordinator, sign_in
+):
+    typed(desk, visit, question="Mine", minutes="7")
+    correct(sign_in(Client(), coordinator), visit, question="Theirs", people="3")
+    page = desk.get(url(visit))
+    form = page.context["form"]
+    assert [form[name].value() for name in ("question", "minutes", "people")] == ["Mine", "7", "3"]
+    assert f"{coordinator.name} corrected this help session meanwhile" in text(page)
+    assert [value for _label, value in page.context["clashes"]] == ["Theirs"]
+    assert desk.post(url(visit), filled_in(page)).status_code == 302
+    visit.refresh_from_db()
+    assert (visit.question, visit.minutes, visit.people) == ("Mine", 7, 3)
+
+
+def test_only_staff_who_may_correct_can_keep_text(visit, branch, sign_in):
+    colleague = sign_in(Client(), StaffFactory(branch=branch))
+    assert colleague.post(url(visit, "correction_draft"), {"question": "x"}).status_code == 404
+    assert not UnfinishedCorrection.objects.exists()
+
+
+def test_unsaved_correction_is_deleted_after_a_day_and_with_a_wrong_patron(desk, visit, patron):
+    typed(desk, visit, question="New question")
+    HelpSession.objects.update(patron=patron, kept_at=timezone.now())
+    desk.post(url(visit, "remove_patron"), {"who": str(patron.public_id)})
+    assert not UnfinishedCorrection.objects.exists()
+    visit = HelpSession.objects.recorded().get()
+    typed(desk, visit, question="New question")
+    unfinished_corrections.forget_unfinished_corrections(at=timezone.now() + datetime.timedelta(hours=23))
+    assert UnfinishedCorrection.objects.count() == 1
+    unfinished_corrections.forget_unfinished_corrections(at=timezone.now() + datetime.timedelta(hours=24))
+    assert not UnfinishedCorrection.objects.exists()
 
 
 # Items, with and without JavaScript.
@@ -493,8 +590,8 @@ def test_correction_page_runs_the_same_number_of_queries_for_1_and_15_items(
 ):
     recommend_in(visit, 1)
     desk.get(url(visit))
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(14):
         desk.get(url(visit))
     recommend_in(visit, 14)
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(14):
         desk.get(url(visit))

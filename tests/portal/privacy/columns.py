@@ -88,6 +88,7 @@ LEFT_OUT = {
     },
     "privacy.Erasure": {LIBRARY: "id public_id erased_at language counts"},
     "privacy.Correction": {DESK: "id help_session by at fields old_words"},
+    "privacy.UnfinishedCorrection": {DESK: "id help_session by version fields saved_at"},
     "privacy.MergedRecords": {DESK: "id public_id into by merged_at before"},
     "privacy.LegalHold": {
         DESK: "id public_id kind name person help_session conversation comes_from reason set_by set_at "
