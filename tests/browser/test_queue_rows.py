@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from portal.conversations import actions, desk_actions, drafts, notes
 from portal.conversations.models import Conversation
-from tests.factories import HelpSessionFactory, StaffFactory, TopicFactory, UserFactory
+from tests.factories import BranchFactory, HelpSessionFactory, StaffFactory, TopicFactory, UserFactory
 
 from . import bars
 from .bars import problems, sizes
@@ -19,11 +19,16 @@ pytestmark = pytest.mark.browser
 
 LONG_SUBJECT = "Where do I find zoning maps and building permits of the harbor district from before the war"
 LONG_NAME = "Wilhelmina Alexandrina Quillfeather-Featherstonehaugh"
-# Rows that are wholly visible: no edge of the screen and no bar covers one of their corners.
-ROWS_IN_VIEW = """() => [...document.querySelectorAll('.queue > li')].filter(row => {
-    const { left, right, top, bottom } = row.getBoundingClientRect();
-    return [[left + 6, top + 2], [right - 6, top + 2], [left + 6, bottom - 2], [right - 6, bottom - 2]].every(([x, y]) => row.contains(document.elementFromPoint(x, y)));
-}).length"""
+# Rows that are wholly visible: they end above the bars at the bottom of the screen.
+ROWS_IN_VIEW = """() => {
+    const bars = [...document.querySelectorAll('.queue-tabs, .bulk')].filter(bar => bar.checkVisibility() && getComputedStyle(bar).position !== 'static');
+    const end = Math.min(innerHeight, ...bars.map(bar => bar.getBoundingClientRect().top));
+    return [...document.querySelectorAll('.queue > li')].filter(row => row.getBoundingClientRect().bottom <= end).length;
+}"""
+# The lines of the menu in the header.
+MENU_LINES = (
+    "new Set([...document.querySelectorAll('.desk-tabs a')].map(tab => tab.getBoundingClientRect().top)).size"
+)
 # A row with two lines of text is at most this high, in pixels.
 TWO_LINES = 56
 HEIGHT = "Math.max(...[...document.querySelectorAll('.queue > li')].map(row => row.offsetHeight))"
@@ -50,6 +55,12 @@ def full_queue(branch, staff):
         drafts.save_draft(conversation, **whose, **words, sequence=1, body="Half an answer")
     notes.write_note(conversations[0], by=colleague, body=f"@{staff.name} please look", **words)
     HelpSessionFactory(branch=branch, staff=staff, status="unfinished")
+    BranchFactory(
+        name=f"Branch at the {LONG_SUBJECT}"[:60],
+        covered_by=branch,
+        last_seen_on=timezone.localdate() - datetime.timedelta(days=3),
+        unattended_from=at - datetime.timedelta(days=1),
+    )
     return conversations
 
 
@@ -62,10 +73,31 @@ def test_queue_shows_rows_of_two_lines_without_scrolling(
     staff.save()
     page = show(opened(screen, language=language), staff)
     page.goto("/desk/")
-    for chip in ("#mentions", "#tray", "#drafts"):
+    for chip in ("#mentions", "#tray", "#drafts", "#cover"):
         expect(page.locator(chip)).to_be_visible()
     assert page.evaluate(ROWS_IN_VIEW) >= rows
     assert page.evaluate(HEIGHT) <= TWO_LINES
+    assert page.evaluate(MENU_LINES) == 1
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("font", [None, bars.WIDE_FONT], ids=["own font", "wide font"])
+def test_coordinator_on_a_phone_has_one_line_of_menu_and_six_rows(
+    full_queue, staff, opened, show, language, font
+):
+    staff.staff_roles.update(role="coordinator")
+    staff.language = language
+    staff.save()
+    page = show(opened(PHONE, language=language), staff)
+    page.goto("/desk/")
+    if font:
+        page.evaluate(bars.FONT, font)
+    assert page.locator(".desk-tabs a").count() == 6
+    assert page.evaluate(MENU_LINES) == 1
+    assert page.evaluate(ROWS_IN_VIEW) >= 6
+    page.goto("/desk/settings/")
+    expect(page.locator(".desk-tabs [aria-current]")).to_be_in_viewport(ratio=1)
+    assert sizes(page) == []
 
 
 @pytest.mark.parametrize(("screen", "rows"), [(DESK, 12), (PHONE, 6)], ids=["desk", "phone"])
@@ -83,6 +115,16 @@ def test_current_row_and_its_buttons_leave_twelve_rows_in_view(full_queue, staff
     page.keyboard.press("j")
     expect(page.locator("#bulk-take")).to_be_visible()
     assert page.evaluate(ROWS_IN_VIEW) >= 12
+
+
+@pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk", "phone"])
+def test_chip_says_for_which_branch_staff_cover_and_since_when(full_queue, staff, opened, show, screen):
+    page = show(opened(screen), staff)
+    page.goto("/desk/")
+    page.locator("#cover > summary").click()
+    expect(page.locator("#cover li")).to_contain_text("Branch at the Where do I find")
+    expect(page.locator("#cover li")).to_be_in_viewport(ratio=1)
+    assert problems(page) == []
 
 
 @pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk", "phone"])

@@ -81,7 +81,7 @@ def test_queue_shows_the_conversations_and_promises_of_the_covered_branch(desk, 
     assert "Owls" in page
     assert "Overdue" in page
     assert "Not for us" not in page
-    assert "You cover for Hill, because nobody there has opened the desk since" in page
+    assert "You cover for this branch, because nobody there has opened the desk since" in page
     assert '<option value="hill">Hill</option>' in page
     assert "Owls" in desk.get("/desk/?branch=hill").content.decode()
 
@@ -105,7 +105,7 @@ def test_each_list_agrees_with_at_desk_of_while_covering(desk, conversation, hil
 
 def test_covering_ends_when_somebody_of_the_branch_opens_the_desk(desk, conversation, hilda):
     page = desk.get(address(conversation))
-    assert "You cover for Hill" in page.content.decode()
+    assert "You cover for this branch" in page.content.decode()
     end_cover(hilda)
     assert desk.get(address(conversation)).status_code == 404
     assert desk.get(address(conversation, "news/")).status_code == 404
