@@ -11,6 +11,7 @@ from portal.conversations.models import Conversation, Draft, Message, Side
 from portal.conversations.models.conversations import KEPT_AFTER_LAST_MESSAGE
 from portal.text import uuid_or_none
 
+from .forms.replies import DraftForm, composer_extras
 from .item_picker import ItemPicker
 from .items_part import search_context, untouched_items
 from .languages import language_options
@@ -128,3 +129,21 @@ def _language_for(conversation):
     """
     session = conversation.help_session
     return conversation.language_of_patron or (session.language if session else "en")
+
+
+def save_typed(request, conversation, at):
+    """Save the posted text as a draft of the staff member.
+
+    The draft gets the next sequence number, so that it counts as the newest draft.
+    """
+    sequence = (number_or_none(request.POST.get("sequence")) or 0) + 1
+    form = DraftForm(request.POST.dict() | {"sequence": sequence})
+    if form.is_valid() and form.cleaned_data["body"]:
+        drafts.keep_both(
+            conversation,
+            person=request.user,
+            side=Side.STAFF,
+            typed=composer_extras(request.POST),
+            at=at,
+            **form.cleaned_data,
+        )

@@ -3,16 +3,27 @@
 from functools import wraps
 
 from django.contrib import messages
+from django.http import Http404
 from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django_htmx.http import HttpResponseClientRedirect
 
 from portal.conversations.changes import Erased
+from portal.conversations.models import Draft
+from portal.desk.composer import save_typed
 from portal.desk.conversation_lookup import can_open
+from portal.desk.ended_cover import opened_under_cover
 from portal.desk.queue_navigation import conversation_url
 from portal.desk.undo import undo_tag
 
 
-def unless_erased(view):
-    """Decorate a view so that it redirects to the conversation's page if the conversation was erased."""
+def unless_gone(view):
+    """Decorate a view so that it redirects if the conversation was erased, or if cover for its branch ended.
+
+    The redirect leads to the conversation's page, which says that it was erased, or to the queue.
+    """
 
     @wraps(view)
     def guarded(request, public_id):
@@ -20,8 +31,23 @@ def unless_erased(view):
             return view(request, public_id)
         except Erased:
             return redirect("desk_conversation", public_id)
+        except Http404:
+            conversation = opened_under_cover(request, public_id)
+            if conversation is None:
+                raise
+            return _to_queue(request, conversation)
 
     return guarded
+
+
+def _to_queue(request, conversation):
+    """Save what was typed, and redirect to the queue with a message."""
+    save_typed(request, conversation, timezone.now())
+    words = _("Your branch no longer covers %(branch)s.")
+    if Draft.objects.filter(conversation=conversation, person=request.user).exists():
+        words = _("Your branch no longer covers %(branch)s. Your draft is saved.")
+    messages.warning(request, words % {"branch": conversation.branch})
+    return HttpResponseClientRedirect(reverse("desk")) if request.htmx else redirect("desk")
 
 
 def back_to_conversation(request, conversation, words, *, undo=False, level=messages.INFO):

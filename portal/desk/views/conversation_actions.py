@@ -22,12 +22,12 @@ from portal.htmx import render_page
 from portal.templatetags.portal import day_in_a_sentence
 from portal.text import parse_moment
 
-from .action_responses import back_to_conversation, unless_erased
+from .action_responses import back_to_conversation, unless_gone
 
 
 @staff_only
 @require_POST
-@unless_erased
+@unless_gone
 def desk_take(request, public_id):
     """Assign the conversation to the staff member."""
     conversation = conversation_for_action(request, public_id)
@@ -40,7 +40,7 @@ def desk_take(request, public_id):
 
 @staff_only
 @require_http_methods(["GET", "POST"])
-@unless_erased
+@unless_gone
 def desk_assign(request, public_id):
     """Assign the conversation to a colleague or to nobody, or transfer it to another branch."""
     conversation, at = conversation_for_action(request, public_id), timezone.now()
@@ -92,7 +92,7 @@ def _taken_first(request, conversation, assignee):
 
 @staff_only
 @require_POST
-@unless_erased
+@unless_gone
 def desk_snooze(request, public_id):
     """Snooze the conversation until a day."""
     conversation, at = conversation_for_action(request, public_id), timezone.now()
@@ -113,7 +113,7 @@ def desk_snooze(request, public_id):
 
 @staff_only
 @require_POST
-@unless_erased
+@unless_gone
 def desk_wake(request, public_id):
     """Bring a snoozed conversation back into the queue."""
     conversation = conversation_for_action(request, public_id)
@@ -124,7 +124,7 @@ def desk_wake(request, public_id):
 
 @staff_only
 @require_POST
-@unless_erased
+@unless_gone
 def desk_undo(request, public_id):
     """Undo the action that the staff member did at the time `done`.
 

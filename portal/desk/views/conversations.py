@@ -17,11 +17,13 @@ from portal.desk.timeline import build_timeline
 from portal.desk.toolbar import toolbar_context
 from portal.text import parse_moment
 
+from .action_responses import unless_gone
 from .conversation_responses import POLL_OVERLAP, show_conversation
 
 
 @staff_only
 @require_GET
+@unless_gone
 def desk_conversation(request, public_id):
     """Show the conversation. If it was merged into another conversation, redirect to the other one."""
     conversation = conversation_for_page(request, public_id)

@@ -11,14 +11,14 @@ from portal.desk.conversation_lookup import conversation_for_action
 from portal.desk.queue_navigation import conversation_url
 from portal.privacy.holds import HeldByLaw, erase_conversation, held
 
-from .action_responses import unless_erased
+from .action_responses import unless_gone
 
 COUNTED = ("messages", "attachments", "notes", "merged")
 
 
 @coordinator_only
 @require_http_methods(["GET", "POST"])
-@unless_erased
+@unless_gone
 def desk_erase(request, public_id):
     """Show what will be erased with the conversation. A POST request then erases the conversation."""
     conversation = conversation_for_action(request, public_id)

@@ -15,14 +15,14 @@ from portal.desk.access_log import log_opened, log_reading
 from portal.desk.conversation_lookup import conversation_for_action
 from portal.text import uuid_or_none
 
-from .action_responses import back_to_conversation, unless_erased
+from .action_responses import back_to_conversation, unless_gone
 
 MAX_LISTED = 30
 
 
 @staff_only
 @require_http_methods(["GET", "POST"])
-@unless_erased
+@unless_gone
 def desk_merge(request, public_id):
     """Merge another conversation of the patron into this one.
 

@@ -12,12 +12,12 @@ from portal.desk.conversation_messages import noted_words
 from portal.desk.forms.conversations import NoteForm
 from portal.desk.queue_navigation import conversation_url
 
-from .action_responses import unless_erased
+from .action_responses import unless_gone
 
 
 @staff_only
 @require_POST
-@unless_erased
+@unless_gone
 def desk_note(request, public_id):
     """Save a note. If the note mentions a name that no colleague has, ask whether to save it anyway."""
     conversation, at = conversation_for_action(request, public_id), timezone.now()
@@ -44,7 +44,7 @@ def desk_note(request, public_id):
 
 @staff_only
 @require_GET
-@unless_erased
+@unless_gone
 def desk_colleagues(request, public_id):
     """List the colleagues that a staff member can mention with @ in a note."""
     conversation = conversation_for_action(request, public_id)

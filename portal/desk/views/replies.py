@@ -4,6 +4,7 @@ They handle the buttons of the composer, save drafts, take back an answer, and c
 """
 
 from django.contrib import messages
+from django.http import Http404
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -16,12 +17,13 @@ from portal.conversations import reply_templates as templates
 from portal.conversations.desk_actions import AlreadyTaken
 from portal.conversations.models import Conversation, Draft, Side
 from portal.conversations.views import attaching, drafting
+from portal.desk.composer import save_typed
 from portal.desk.conversation_lookup import conversation_for_page
 from portal.desk.conversation_messages import taken_words
+from portal.desk.ended_cover import opened_under_cover
 from portal.desk.forms.replies import DraftForm, ReplyForm, composer_extras
 from portal.desk.item_picker import ItemPicker, fields_of
 from portal.desk.items_part import items_context
-from portal.desk.params import number_or_none
 from portal.desk.queue_navigation import next_after, undo_answer_url
 from portal.desk.record_defaults import contact_of
 from portal.desk.sending import COUNT, NEXT, SEND_BUTTONS, TAKE, pressed_button, sent_notice, then_after
@@ -29,6 +31,7 @@ from portal.desk.undo import undo_tag
 from portal.text import uuid_or_none
 from recommendations.models import Recommendation
 
+from .action_responses import unless_gone
 from .conversation_responses import redirect_to, show_conversation, show_message
 
 # The buttons of the item picker post these values as `action`. The public id of an item follows "pick-", and
@@ -38,6 +41,7 @@ ITEM_ACTIONS = ("find", "by_hand", "add_item", "pick-", "remove-")
 
 @staff_only
 @require_POST
+@unless_gone
 def desk_reply(request, public_id):
     """Call the function for the button that was pressed in the composer."""
     conversation = conversation_for_page(request, public_id)
@@ -244,10 +248,16 @@ def _add_files(request, conversation):
 @staff_only
 @require_POST
 def desk_draft(request, public_id):
-    """Save what is typed in the composer or in the note form."""
+    """Save what is typed in the composer or in the note form, even if cover for the branch has just ended."""
+    try:
+        conversation = conversation_for_page(request, public_id)
+    except Http404:
+        conversation = opened_under_cover(request, public_id)
+        if conversation is None:
+            raise
     return drafting.keep(
         request,
-        conversation_for_page(request, public_id),
+        conversation,
         DraftForm(request.POST),
         person=request.user,
         side=Side.STAFF,
@@ -257,6 +267,7 @@ def desk_draft(request, public_id):
 
 @staff_only
 @require_POST
+@unless_gone
 def desk_take_back(request, public_id):
     """Take back a pending answer, and put its text back into the composer.
 
@@ -267,7 +278,7 @@ def desk_take_back(request, public_id):
     message = conversation.messages.filter(public_id=message_id).first()
     if conversation.status == Conversation.Status.ERASED:
         return redirect_to(request, conversation)
-    _save_typed(request, conversation, at)
+    save_typed(request, conversation, at)
     try:
         if message is None:
             raise actions.TooLate
@@ -281,26 +292,9 @@ def desk_take_back(request, public_id):
     return show_message(request, conversation, _("Answer taken back. The patron didn't see it."))
 
 
-def _save_typed(request, conversation, at):
-    """Save the text in the composer as a draft. The answer that is taken back is then put before this text.
-
-    The draft gets the next sequence number, so that it counts as the newest draft.
-    """
-    sequence = (number_or_none(request.POST.get("sequence")) or 0) + 1
-    form = DraftForm(request.POST.dict() | {"sequence": sequence})
-    if form.is_valid() and form.cleaned_data["body"]:
-        drafts.keep_both(
-            conversation,
-            person=request.user,
-            side=Side.STAFF,
-            typed=composer_extras(request.POST),
-            at=at,
-            **form.cleaned_data,
-        )
-
-
 @staff_only
 @require_POST
+@unless_gone
 def desk_close(request, public_id):
     """Close the conversation without an answer."""
     conversation = conversation_for_page(request, public_id)

@@ -12,7 +12,7 @@ from django.urls import reverse
 from accounts.models import AuditEvent, Branch, User
 from accounts.staff.attendance import record_attendance
 from portal.conversations import bulk, notes
-from portal.conversations.models import Conversation
+from portal.conversations.models import Conversation, Draft
 from portal.desk.people import find
 from portal.desk.toolbar import assignment_choices
 from tests.factories import (
@@ -23,6 +23,7 @@ from tests.factories import (
     StaffFactory,
     UserFactory,
 )
+from tests.portal.pages import text
 
 NOON = datetime.datetime(2026, 3, 4, 18, 30, tzinfo=datetime.UTC)
 QUEUE_QUERIES = 9
@@ -105,14 +106,91 @@ def test_each_list_agrees_with_at_desk_of_while_covering(desk, conversation, hil
 
 def test_covering_ends_when_somebody_of_the_branch_opens_the_desk(desk, conversation, hilda):
     page = desk.get(address(conversation))
-    assert "You cover for this branch" in page.content.decode()
+    assert "You cover for Hill" in page.content.decode()
     end_cover(hilda)
-    assert desk.get(address(conversation)).status_code == 404
     assert desk.get(address(conversation, "news/")).status_code == 404
-    assert desk.post(address(conversation, "take/")).status_code == 404
     page = desk.get("/desk/").content.decode()
     assert "Owls" not in page
     assert "You cover for" not in page
+
+
+def typed(conversation, **more):
+    return {
+        "client_token": str(uuid.uuid4()),
+        "sequence": "0",
+        "seen": str(conversation.messages.get().pk),
+        "body": "In the north tower.",
+        "language": "en",
+        "items-TOTAL_FORMS": "0",
+        "items-INITIAL_FORMS": "0",
+        **more,
+    }
+
+
+@pytest.mark.parametrize("htmx", [False, True])
+def test_answer_that_arrives_after_cover_ended_becomes_a_draft(desk, conversation, hill, hilda, staff, htmx):
+    desk.get(address(conversation))
+    end_cover(hilda)
+    headers = {"HX-Request": "true"} if htmx else {}
+    answer = desk.post(address(conversation, "reply/"), typed(conversation, action="send"), headers=headers)
+    assert answer["HX-Redirect" if htmx else "Location"] == "/desk/"
+    page = desk.get("/desk/")
+    assert "Your branch no longer covers Hill. Your draft is saved." in text(page)
+    assert "Owls" not in page.content.decode()
+    assert conversation.messages.count() == 1
+    draft = Draft.objects.get()
+    assert (draft.person, draft.kind, draft.body) == (staff, "reply", "In the north tower.")
+    Branch.objects.filter(pk=hill.pk).update(unattended_from=NOON - HOUR)
+    assert "In the north tower." in text(desk.get(address(conversation)))
+
+
+def test_pages_and_buttons_of_a_conversation_lead_to_the_queue_after_cover_ended(desk, conversation, hilda):
+    desk.get(address(conversation))
+    end_cover(hilda)
+    requests = [desk.get(address(conversation))]
+    requests += [desk.post(address(conversation, part)) for part in ("take/", "close/", "snooze/", "note/")]
+    assert [answer.headers.get("Location") for answer in requests] == ["/desk/"] * 5
+    page = text(desk.get("/desk/"))
+    assert "Your branch no longer covers Hill." in page
+    assert "Your draft is saved" not in page
+    assert Conversation.objects.get().status == "waiting_for_staff"
+
+
+def test_draft_is_still_saved_after_cover_ended(desk, conversation, hilda, staff):
+    desk.get(address(conversation))
+    end_cover(hilda)
+    assert desk.post(address(conversation, "draft/"), typed(conversation, sequence="1")).status_code == 204
+    note = typed(conversation, sequence="1", kind="note", body="Asked the ranger")
+    assert desk.post(address(conversation, "draft/"), note).status_code == 204
+    kept = set(Draft.objects.values_list("person", "kind", "body"))
+    assert kept == {(staff.pk, "reply", "In the north tower."), (staff.pk, "note", "Asked the ranger")}
+
+
+def send_all(browser, conversation):
+    """Return the status codes of the requests that staff can send about a conversation."""
+    parts = ("reply/", "draft/", "take/", "close/", "snooze/", "note/")
+    answers = [browser.post(address(conversation, part), typed(conversation, sequence="1")) for part in parts]
+    return {answer.status_code for answer in [browser.get(address(conversation)), *answers]}
+
+
+def test_conversation_that_staff_never_opened_under_cover_is_not_found(
+    desk, conversation, hill, hilda, branch, sign_in
+):
+    colleague = sign_in(Client(), StaffFactory(branch=branch))
+    outsider = sign_in(Client(), StaffFactory())
+    colleague.get(address(conversation))
+    end_cover(hilda)
+    assert send_all(desk, conversation) == {404}
+    assert send_all(outsider, conversation) == {404}
+    Branch.objects.filter(pk=hill.pk).update(covered_by=None)
+    assert send_all(colleague, conversation) == {404}
+    assert not Draft.objects.exists()
+
+
+def test_conversation_that_moved_to_a_branch_without_cover_is_not_found(desk, conversation):
+    desk.get(address(conversation))
+    Conversation.objects.update(branch=BranchFactory(name="Elsewhere"))
+    assert send_all(desk, conversation) == {404}
 
 
 @pytest.mark.parametrize("when", [-HOUR, HOUR])
