@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from accounts.models import Branch
 from portal.conversations import actions
-from portal.conversations.models import Conversation
+from portal.conversations.models import Conversation, Message
 from tests.factories import HelpSessionFactory
 
 from .bars import problems
@@ -77,7 +77,23 @@ def test_ten_conversations_are_answered_one_after_the_other_by_keyboard(ten, sta
     page.keyboard.press("z")
     expect(page.locator("h1")).to_have_text("Question number 9")
     expect(page.locator("#id_body")).to_have_value("Answer number 9")
+    expect(page.locator("#id_body")).to_be_focused()
     assert now_of(ten[9]).status == "waiting_for_staff"
+
+
+def test_undo_that_comes_too_late_still_leads_to_the_composer(ten, staff, opened, show):
+    page = show(opened(DESK), staff)
+    page.goto("/desk/")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("Question number 0")
+    answer_by_key(page, "Answer number 0", "Alt+4")
+    expect(page.locator("h1")).to_have_text("Question number 1")
+    Message.objects.filter(side="staff").update(shown_from=timezone.now())
+    page.keyboard.press("z")
+    expect(page.locator("h1")).to_have_text("Question number 0")
+    expect(page.locator("#notices .error")).to_be_visible()
+    expect(page.locator("#id_body")).to_be_focused()
 
 
 @pytest.mark.parametrize(
@@ -153,6 +169,27 @@ def test_contact_is_counted_with_one_tap_after_closing(conversation, staff, open
     page.locator("#count-yes").click()
     expect(page.locator("#composer-says")).to_be_focused()
     assert now_of(conversation).logged_as.question == "Where is it?"
+
+
+def test_contact_is_counted_with_a_key_below_the_message_that_the_answer_was_sent(
+    conversation, staff, opened, show
+):
+    page = show(opened(DESK), staff)
+    page.goto(path(conversation))
+    answer_by_key(page, "On the second floor.", "Alt+3")
+    says, question = page.locator("#composer-says"), page.locator("#count-question")
+    expect(says).to_be_focused()
+    assert says.bounding_box()["y"] < question.bounding_box()["y"]
+    page.keyboard.press("?")
+    listed = page.locator("#keys li").filter(has=page.locator("kbd", has_text=re.compile("^c$")))
+    expect(listed).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("c")
+    expect(question).to_have_count(0)
+    expect(says).to_be_focused()
+    assert now_of(conversation).logged_as.question == "Where is it?"
+    page.keyboard.press("?")
+    expect(listed).to_be_hidden()
 
 
 @pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk", "phone"])

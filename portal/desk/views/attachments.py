@@ -44,7 +44,7 @@ def desk_attach(request, public_id):
         side=Side.STAFF,
         route="desk_attachment",
         keep_typed=save_typed,
-        back=reverse("desk_conversation", args=[conversation.public_id]) + "#reply-form",
+        back=reverse("desk_conversation", args=[conversation.public_id]) + "#id_body",
     )
 
 

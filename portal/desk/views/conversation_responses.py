@@ -43,7 +43,7 @@ def show_conversation(request, conversation, *, status=200, **composer):
     return _whole_page(request, conversation, status=status, **composer)
 
 
-def show_message(request, conversation, words, *, anchor="#reply-form", level=messages.INFO):
+def show_message(request, conversation, words, *, anchor="#id_body", level=messages.INFO):
     """Show the conversation with its saved draft, and with a message that says what was just done.
 
     Without htmx, the response is a redirect to the conversation.

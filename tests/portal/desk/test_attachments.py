@@ -138,7 +138,7 @@ def test_removing_a_file_without_javascript_keeps_the_typed_answer(desk, convers
         reverse("desk_attach", args=[conversation.public_id]),
         typed | {"take_out": Attachment.objects.get().public_id},
     )
-    assert response.url == reverse("desk_conversation", args=[conversation.public_id]) + "#reply-form"
+    assert response.url == reverse("desk_conversation", args=[conversation.public_id]) + "#id_body"
     draft = Draft.objects.get(person=staff)
     assert (draft.body, draft.language, draft.typed["then"], draft.typed["items-0-title"]) == (
         "Half a sent",
