@@ -216,6 +216,15 @@ def test_default_branch_cannot_be_closed(desk, branch):
         ("9-17", [("09:00", "17:00")]),
         ("9:00–12:30, 13.30 – 18", [("09:00", "12:30"), ("13:30", "18:00")]),
         ("1pm-5pm,9am to 12pm", [("09:00", "12:00"), ("13:00", "17:00")]),
+        ("9:00 a.m. – 5:30 p.m.", [("09:00", "17:30")]),
+        ("9 a. m. a 1 p. m. y 2:30\u202fp.\u00a0m. a 7 p. m.", [("09:00", "13:00"), ("14:30", "19:00")]),
+        ("de 9.30 a 17", [("09:30", "17:00")]),
+        ("9h-12h30; 14 h a 18 h", [("09:00", "12:30"), ("14:00", "18:00")]),
+        ("0900-1700", [("09:00", "17:00")]),
+        ("9A until 5P", [("09:00", "17:00")]),
+        ("9–5 pm and 6–8 pm", [("09:00", "17:00"), ("18:00", "20:00")]),
+        ("11-1pm", [("11:00", "13:00")]),
+        ("12-5pm", [("12:00", "17:00")]),
         ("", []),
     ],
 )
@@ -227,7 +236,14 @@ def test_opening_hours_can_be_typed_in_several_formats(desk, branch, typed, kept
     assert branch.opening_hours.count() == len(kept)
 
 
-@pytest.mark.parametrize("typed", ["9", "17-9", "9-25", "9-12, 11-14", "nine to five", "9:75-10", "²-5"])
+def test_message_about_opening_hours_repeats_what_was_not_understood(desk, branch):
+    page = desk.post(reverse("branch_hours", args=[branch.slug]), {"day1": "9-12, nine to five"})
+    assert "“nine to five” isn&#x27;t understood." in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    "typed", ["9", "17-9", "9-25", "9-12, 11-14", "nine to five", "9:75-10", "²-5", "13am-5pm", "9-17-20"]
+)
 def test_invalid_opening_hours_are_not_saved_but_stay_in_the_form(desk, branch, typed):
     page = desk.post(reverse("branch_hours", args=[branch.slug]), {"day1": typed})
     assert page.status_code == 200

@@ -110,20 +110,22 @@ class HoursForm(forms.Form):
         ]
 
 
+# A time such as "9", "9:00", "9.30", "17h30", "0900", "9am", "9 a.m." or "9 a. m."
+TIME = r"(\d{1,2})(?:\s?[:.h]?\s?(\d{2}))?\s?h?\s?(?:([ap])(?:\s?\.?\s?m)?\.?(?![^\W\d_]))?"
+
+
 class HoursField(forms.CharField):
     """A field for a text such as "9:00–12:00, 1pm–5pm".
 
     The value of the field is a sorted list of (opens, closes).
     """
 
-    PATTERN = re.compile(
-        r"\s*(\d{1,2})(?:[:.h](\d{2}))?\s*([ap]m)?\s*(?:-|–|—|to|a)\s*(\d{1,2})(?:[:.h](\d{2}))?\s*([ap]m)?\s*\Z",
-        re.IGNORECASE,
-    )
+    BETWEEN = re.compile(r"[,;]|\s(?:and|y)\s", re.IGNORECASE)
+    PATTERN = re.compile(rf"(?:de\s)?{TIME}\s?(?:-|–|—|to|until|a|hasta)\s?{TIME}", re.IGNORECASE)
 
     def to_python(self, value):
-        text = super().to_python(value)
-        pairs = sorted(self._pair(part) for part in text.split(",") if part.strip())
+        text = " ".join(super().to_python(value).split())
+        pairs = sorted(self._pair(part.strip()) for part in self.BETWEEN.split(text) if part.strip())
         for (_opens, closes), (opens, _closes) in pairwise(pairs):
             if opens < closes:
                 raise forms.ValidationError(_("These times overlap. Change one of them."))
@@ -133,23 +135,32 @@ class HoursField(forms.CharField):
         return True
 
     def _pair(self, text):
-        match = self.PATTERN.match(text)
+        match = self.PATTERN.fullmatch(text)
         if not match:
             raise forms.ValidationError(
                 _(
-                    "Enter opening and closing times, such as 9:00–17:00. If the branch closes in "
-                    "between, separate the two periods with a comma."
-                )
+                    "“%(text)s” isn't understood. Enter opening and closing times, such as 9:00–17:00 or "
+                    "9 am to 5 pm. If the branch closes in between, separate the two periods with a comma."
+                ),
+                params={"text": text},
             )
-        opens, closes = self._time(*match.group(1, 2, 3)), self._time(*match.group(4, 5, 6))
-        if closes <= opens:
+        opens, closes = match.group(1, 2, 3), match.group(4, 5, 6)
+        closes_at = self._time(*closes)
+        opens_at = self._time(*opens)
+        if closes[2] and not opens[2] and int(opens[0]) <= 12:
+            # "1–5 pm" begins in the afternoon, and "9–5 pm" in the morning.
+            same_half, other_half = (self._time(*opens[:2], half) for half in (closes[2], "a"))
+            opens_at = same_half if same_half < closes_at else other_half
+        if closes_at <= opens_at:
             raise forms.ValidationError(_("Enter a closing time after the opening time and before midnight."))
-        return opens, closes
+        return opens_at, closes_at
 
     def _time(self, hour, minute, half):
         hour, minute = int(hour), int(minute or 0)
-        if half and 1 <= hour <= 12:
-            hour = hour % 12 + (12 if half.lower() == "pm" else 0)
+        if half and not 1 <= hour <= 12:
+            hour = 24
+        elif half:
+            hour = hour % 12 + (12 if half.lower() == "p" else 0)
         try:
             return datetime.time(hour, minute)
         except ValueError:
