@@ -62,13 +62,13 @@ def log_reading(request, conversation, *, at):
         log_opened(request, conversation, at=at)
 
 
-def _is_covering(request, record):
-    """Return whether the staff member can open `record` only because their branch covers for its branch.
+def _is_covering(request, conversation):
+    """Return whether the staff member can open the conversation only because their branch covers for another.
 
-    `record` is a conversation or a help session. The assignee of a conversation can always open it.
+    The assignee of a conversation can always open it.
     """
-    is_own = getattr(record, "assignee_id", None) == request.user.pk
-    return record.branch_id in request.user.covered_branch_ids and not is_own
+    is_own = conversation.assignee_id == request.user.pk
+    return conversation.branch_id in request.user.covered_branch_ids and not is_own
 
 
 def _opened_for_nobody(by, subject, since):
@@ -86,9 +86,16 @@ def _opened(by, subject, since):
 
 
 def log_session_opened(request, help_session, *, at):
-    """Record that the staff member opened the help session."""
+    """Record that the staff member opened the help session.
+
+    Staff also open sessions of other branches, if a conversation that they see under cover is about them.
+    This is recorded even if nobody keeps the session.
+    """
     patrons, where = patrons_of(help_session, help_session), came_from(request, help_session.pk)
-    if _is_covering(request, help_session) and where != Where.CODE:
+    is_own = (
+        help_session.staff_id == request.user.pk or help_session.branch_id in request.user.desk_branch_ids
+    )
+    if not is_own and where != Where.CODE:
         patrons, where = patrons or [None], Where.COVER
     for person in patrons:
         audit.record("opened", help_session, by=request.user, patron=person, at=at, where=where)

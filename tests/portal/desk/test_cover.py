@@ -289,6 +289,31 @@ def test_opening_is_recorded_even_if_nobody_keeps_the_conversation(desk, convers
     assert opened() == [(str(conversation.public_id), None, "cover")]
 
 
+def test_opening_of_a_visit_at_a_third_branch_is_recorded_even_if_nobody_keeps_it(desk, hill, staff):
+    third = HelpSessionFactory(branch=BranchFactory(name="Third"))
+    mine = HelpSessionFactory(branch=hill, staff=staff)
+    for visit in third, mine:
+        MessageFactory(conversation=ConversationFactory(help_session=visit, branch=hill, patron=None))
+        assert desk.get(f"/desk/sessions/{visit.public_id}/").status_code == 200
+    assert opened() == [(str(third.public_id), None, "cover")]
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["never had staff", "all left"])
+def test_branch_without_staff_cannot_cover(client, coordinator, sign_in, hill, branch, ended):
+    empty = BranchFactory(name="Empty")
+    if ended:
+        User.objects.filter(pk=StaffFactory(branch=empty).pk).update(is_active=False)
+    fields = {"name": "Hill", "promise_hours": "8", "send_button": "send", "back_to_writer": "branch"}
+    url = reverse("branch_settings", args=["hill"])
+    desk = sign_in(client, coordinator)
+    page = desk.post(url, fields | {"covered_by": empty.pk})
+    assert "Nobody works at Empty" in text(page)
+    assert Branch.objects.get(pk=hill.pk).covered_by == branch
+    StaffFactory(branch=empty)
+    assert desk.post(url, fields | {"covered_by": empty.pk}).status_code == 302
+    assert Branch.objects.get(pk=hill.pk).covered_by == empty
+
+
 def test_opening_of_an_own_conversation_is_not_recorded_as_covering(desk, branch, patron, hill):
     own = ConversationFactory(help_session=HelpSessionFactory(branch=branch, patron=patron))
     MessageFactory(conversation=own)
