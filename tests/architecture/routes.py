@@ -125,8 +125,6 @@ OBJECT = {
     "take_out": "session",
     "attach_code_card": "session",
     "branch_settings": "branch",
-    "branch_hours": "branch",
-    "branch_closed_days": "branch",
     "branch_use": "branch",
     "absence": "absence",
     "reply_template": "reply_template",
@@ -158,8 +156,6 @@ OBJECT = {
 SHARED = {
     "save_item": "items of the catalog belong to nobody",
     "branch_settings": "coordinators manage all branches",
-    "branch_hours": "coordinators manage all branches",
-    "branch_closed_days": "coordinators manage all branches",
     "branch_use": "coordinators manage all branches",
     "absence": "coordinators manage the staff of the whole library",
     "reply_template": "coordinators manage all branches",

@@ -6,8 +6,10 @@ import io
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from django.utils import timezone
 from PIL import Image
 
+from accounts import library as actions
 from accounts.models import AuditEvent, Branch, Library
 from portal.conversations.models import ReplyTemplate
 from portal.desk.library.urls import urlpatterns
@@ -229,7 +231,7 @@ def test_default_branch_cannot_be_closed(desk, branch):
     ],
 )
 def test_opening_hours_can_be_typed_in_several_formats(desk, branch, typed, kept):
-    assert desk.post(reverse("branch_hours", args=[branch.slug]), {"day1": typed}).status_code == 302
+    assert desk.post(reverse("branch_settings", args=[branch.slug]), {"day1": typed}).status_code == 302
     assert [
         (f"{each.opens:%H:%M}", f"{each.closes:%H:%M}") for each in branch.opening_hours.filter(weekday=1)
     ] == kept
@@ -237,7 +239,7 @@ def test_opening_hours_can_be_typed_in_several_formats(desk, branch, typed, kept
 
 
 def test_message_about_opening_hours_repeats_what_was_not_understood(desk, branch):
-    page = desk.post(reverse("branch_hours", args=[branch.slug]), {"day1": "9-12, nine to five"})
+    page = desk.post(reverse("branch_settings", args=[branch.slug]), {"day1": "9-12, nine to five"})
     assert "“nine to five” isn&#x27;t understood." in page.content.decode()
 
 
@@ -245,7 +247,7 @@ def test_message_about_opening_hours_repeats_what_was_not_understood(desk, branc
     "typed", ["9", "17-9", "9-25", "9-12, 11-14", "nine to five", "9:75-10", "²-5", "13am-5pm", "9-17-20"]
 )
 def test_invalid_opening_hours_are_not_saved_but_stay_in_the_form(desk, branch, typed):
-    page = desk.post(reverse("branch_hours", args=[branch.slug]), {"day1": typed})
+    page = desk.post(reverse("branch_settings", args=[branch.slug]), {"day1": typed})
     assert page.status_code == 200
     assert f'value="{typed}"' in page.content.decode()
     assert not branch.opening_hours.exists()
@@ -253,15 +255,63 @@ def test_invalid_opening_hours_are_not_saved_but_stay_in_the_form(desk, branch, 
 
 def test_closed_day_is_added_and_removed(desk, branch, library):
     day = library.today().replace(year=library.today().year + 1).isoformat()
-    desk.post(reverse("branch_closed_days", args=[branch.slug]), {"day": day, "reason": "Holiday"})
+    desk.post(reverse("branch_settings", args=[branch.slug]), {"day": day, "reason": "Holiday"})
     assert "Holiday" in desk.get(reverse("branch_settings", args=[branch.slug])).content.decode()
-    desk.post(reverse("branch_closed_days", args=[branch.slug]), {"remove": day})
+    desk.post(reverse("branch_settings", args=[branch.slug]), {"remove": day})
     assert not branch.closed_days.exists()
-    assert desk.post(reverse("branch_closed_days", args=[branch.slug]), {"day": "soon"}).status_code == 200
+    assert desk.post(reverse("branch_settings", args=[branch.slug]), {"day": "soon"}).status_code == 200
+
+
+def whole_page(page, **changes):
+    """Return the fields that the page of a branch sends, with these changes."""
+    forms = (page.context[name] for name in ("form", "hours_form", "closed_form"))
+    values = {field.name: field.value() for form in forms for field in form}
+    return {name: value for name, value in {**values, **changes}.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    "button", [{}, {"remove": "2040-12-25"}, {"add": "1"}], ids=["save", "remove", "add"]
+)
+def test_every_button_saves_what_was_typed_anywhere_on_the_page(desk, branch, button, coordinator):
+    actions.add_closed_day(
+        branch, day=datetime.date(2040, 12, 25), reason="", by=coordinator, at=timezone.now()
+    )
+    url = reverse("branch_settings", args=[branch.slug])
+    typed = {"phone": "555 0100", "day1": "9-17", "day": "2040-01-01", "reason": "New Year"}
+    page = desk.post(url, whole_page(desk.get(url), **typed, **button), follow=True)
+    assert f"{branch} saved." in page.content.decode()
+    branch.refresh_from_db()
+    closed = {"2040-01-01"} | ({"2040-12-25"} if "remove" not in button else set())
+    assert {closed_day.day.isoformat() for closed_day in branch.closed_days.all()} == closed
+    assert (branch.phone, branch.opening_hours.get().weekday) == ("555 0100", 1)
+
+
+def test_error_in_one_part_saves_nothing_and_keeps_every_part(desk, branch):
+    url = reverse("branch_settings", args=[branch.slug])
+    typed = {"phone": "555 0100", "day1": "nine", "day": "2040-01-01", "reason": "New Year"}
+    page = desk.post(url, whole_page(desk.get(url), **typed))
+    sent = whole_page(page)
+    assert {name: sent[name] for name in typed} == typed
+    branch.refresh_from_db()
+    assert (branch.phone, branch.opening_hours.count(), branch.closed_days.count()) == ("", 0, 0)
+
+
+def test_saving_an_unchanged_branch_records_no_change(desk, branch):
+    url = reverse("branch_settings", args=[branch.slug])
+    assert desk.post(url, whole_page(desk.get(url))).status_code == 302
+    assert not AuditEvent.objects.filter(action__startswith="changed").exists()
+
+
+def test_day_without_a_date_is_not_added(desk, branch):
+    url = reverse("branch_settings", args=[branch.slug])
+    for part in ({"add": "1"}, {"reason": "Storm"}):
+        page = desk.post(url, whole_page(desk.get(url), **part))
+        assert page.context["closed_form"].errors.keys() == {"day"}
+    assert not branch.closed_days.exists()
 
 
 def test_closed_day_in_the_past_is_refused_and_today_is_accepted(desk, branch, library):
-    url, today = reverse("branch_closed_days", args=[branch.slug]), library.today()
+    url, today = reverse("branch_settings", args=[branch.slug]), library.today()
     yesterday = today - datetime.timedelta(days=1)
     page = desk.post(url, {"day": yesterday.isoformat(), "reason": "Storm"}).content.decode()
     assert "This day is in the past. Choose a later one." in page

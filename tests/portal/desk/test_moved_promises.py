@@ -64,8 +64,8 @@ def confirmed(page, **more):
 
 BRANCH = {"name": "Main", "send_button": "send", "back_to_writer": "branch"}
 CHANGES = {
-    "hours": ("branch_hours", {**WEEK, "day2": ""}),
-    "closed day": ("branch_closed_days", {"day": WEDNESDAY, "reason": "Storm"}),
+    "hours": ("branch_settings", {**WEEK, "day2": ""}),
+    "closed day": ("branch_settings", {"day": WEDNESDAY, "reason": "Storm"}),
     "promise": ("branch_settings", {**BRANCH, "promise_hours": "16"}),
 }
 
@@ -92,12 +92,12 @@ def test_change_is_saved_after_the_page_has_shown_what_moves(desk, branch, asked
 
 def test_removed_closed_day_moves_promises_back(desk, branch, asked, coordinator):
     desk.post(
-        address("branch_closed_days", branch),
-        confirmed(desk.post(address("branch_closed_days", branch), {"day": WEDNESDAY})),
+        address("branch_settings", branch),
+        confirmed(desk.post(address("branch_settings", branch), {"day": WEDNESDAY})),
     )
-    page = desk.post(address("branch_closed_days", branch), {"remove": WEDNESDAY, "day": "", "reason": ""})
+    page = desk.post(address("branch_settings", branch), {"remove": WEDNESDAY, "day": "", "reason": ""})
     assert "from Thursday, March 5 to Wednesday, March 4 1 promise" in text(page)
-    desk.post(address("branch_closed_days", branch), confirmed(page))
+    desk.post(address("branch_settings", branch), confirmed(page))
     asked.refresh_from_db()
     assert (asked.promised_at, branch.closed_days.count()) == (BEFORE, 0)
 
@@ -117,17 +117,17 @@ def test_back_saves_nothing_and_keeps_what_was_typed(desk, branch, asked, change
 def test_back_from_removing_a_closed_day_saves_nothing(desk, branch, asked, coordinator):
     branches.add_closed_day(branch, day=datetime.date(2026, 3, 5), reason="", by=coordinator, at=NOW)
     Conversation.objects.update(promised_at=NOW.replace(day=6), last_promise_at=NOW.replace(day=6))
-    page = desk.post(address("branch_closed_days", branch), {"remove": "2026-03-05"})
-    desk.post(address("branch_closed_days", branch), confirmed(page, back="1"))
+    page = desk.post(address("branch_settings", branch), {"remove": "2026-03-05"})
+    desk.post(address("branch_settings", branch), confirmed(page, back="1"))
     assert branch.closed_days.count() == 1
 
 
 @pytest.mark.parametrize(
     ("name", "typed"),
     [
-        ("branch_closed_days", {"day": "2026-03-07"}),
-        ("branch_closed_days", {"day": "2026-12-25"}),
-        ("branch_hours", WEEK),
+        ("branch_settings", {"day": "2026-03-07"}),
+        ("branch_settings", {"day": "2026-12-25"}),
+        ("branch_settings", WEEK),
         ("branch_settings", {**BRANCH, "phone": "555 0100", "promise_hours": "8"}),
     ],
 )
@@ -139,27 +139,27 @@ def test_change_that_moves_no_promise_is_saved_at_once(desk, branch, asked, name
 
 
 def test_patrons_are_emailed_if_the_coordinator_ticks_the_box(desk, branch, asked, patron):
-    page = desk.post(address("branch_closed_days", branch), {"day": WEDNESDAY})
+    page = desk.post(address("branch_settings", branch), {"day": WEDNESDAY})
     assert "Email the patron whose day changes" in text(page)
     fields = confirmed(page, email_patrons="on")
-    page = desk.post(address("branch_closed_days", branch), fields, follow=True)
-    assert "Closed days saved. 1 promise moved. We&#x27;re emailing 1 patron." in text(page)
+    page = desk.post(address("branch_settings", branch), fields, follow=True)
+    assert "Harbour Main saved. 1 promise moved. We&#x27;re emailing 1 patron." in text(page)
     assert Notification.objects.get().to_address == patron.email
     # Pressing the button of an old page again changes nothing.
-    page = desk.post(address("branch_closed_days", branch), fields, follow=True)
-    assert "Closed days saved." in text(page)
+    page = desk.post(address("branch_settings", branch), fields, follow=True)
+    assert "Harbour Main saved." in text(page)
     assert Notification.objects.count() == 1
 
 
 def test_page_offers_no_email_if_nobody_could_get_one(desk, branch, asked, patron):
     patron.emailaddress_set.create(email=patron.email, verified=False)
-    page = desk.post(address("branch_closed_days", branch), {"day": WEDNESDAY})
+    page = desk.post(address("branch_settings", branch), {"day": WEDNESDAY})
     assert "email_patrons" not in page.content.decode()
 
 
 def test_page_says_which_promises_stay(desk, branch, asked, patron):
     ask(patron, branch, hours_ago=30)
-    page = desk.post(address("branch_closed_days", branch), {"day": WEDNESDAY})
+    page = desk.post(address("branch_settings", branch), {"day": WEDNESDAY})
     assert "1 promise is overdue already and stays overdue." in text(page)
     page = desk.post(address("branch_settings", branch), {**BRANCH, "promise_hours": "2"})
     assert "Move 1 promise?" in text(page)
@@ -168,14 +168,14 @@ def test_page_says_which_promises_stay(desk, branch, asked, patron):
 
 
 def test_page_asks_again_if_a_colleague_changed_the_calendar_meanwhile(desk, branch, asked, coordinator):
-    page = desk.post(address("branch_hours", branch), {**WEEK, "day2": ""})
+    page = desk.post(address("branch_settings", branch), {**WEEK, "day2": ""})
     branches.add_closed_day(branch, day=datetime.date(2026, 3, 5), reason="", by=coordinator, at=NOW)
-    page = desk.post(address("branch_hours", branch), confirmed(page, email_patrons="on"))
+    page = desk.post(address("branch_settings", branch), confirmed(page, email_patrons="on"))
     assert 'id="changed-meanwhile"' in page.content.decode()
     assert page.context["email"] is True
     asked.refresh_from_db()
     assert (asked.promised_at, branch.opening_hours.count()) == (BEFORE, 5)
-    desk.post(address("branch_hours", branch), confirmed(page))
+    desk.post(address("branch_settings", branch), confirmed(page))
     asked.refresh_from_db()
     assert (asked.promised_at, branch.opening_hours.count()) == (NOW.replace(day=6, hour=11), 4)
 
@@ -183,15 +183,15 @@ def test_page_asks_again_if_a_colleague_changed_the_calendar_meanwhile(desk, bra
 def test_other_branches_and_their_promises_are_not_named(desk, branch, asked, patron):
     other = BranchFactory(name="Elsewhere", promise_hours=8)
     ask(UserFactory(), other)
-    page = desk.post(address("branch_closed_days", branch), {"day": WEDNESDAY})
+    page = desk.post(address("branch_settings", branch), {"day": WEDNESDAY})
     assert page.context["count"] == 1
     assert "Elsewhere" not in text(page)
 
 
 def test_staff_read_in_the_conversation_who_moved_the_promise(desk, branch, asked, coordinator):
     desk.post(
-        address("branch_closed_days", branch),
-        confirmed(desk.post(address("branch_closed_days", branch), {"day": WEDNESDAY})),
+        address("branch_settings", branch),
+        confirmed(desk.post(address("branch_settings", branch), {"day": WEDNESDAY})),
     )
     page = desk.get(reverse("desk_conversation", args=[asked.public_id]))
     assert (
@@ -207,6 +207,6 @@ def test_page_runs_the_same_number_of_queries_for_1_and_30_promises(
     for person in UserFactory.create_batch(rows):
         ask(person, branch)
     desk.get(address("branch_settings", branch))
-    with django_assert_num_queries(15):
-        page = desk.post(address("branch_closed_days", branch), {"day": WEDNESDAY})
+    with django_assert_num_queries(17):
+        page = desk.post(address("branch_settings", branch), {"day": WEDNESDAY})
     assert page.context["count"] == rows

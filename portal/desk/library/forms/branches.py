@@ -12,7 +12,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.models import Branch
+from accounts.models import Branch, StaffRole
 from portal.desk.forms.fields import DayField
 from portal.text import TextField
 
@@ -72,6 +72,14 @@ class BranchForm(forms.Form):
             return
         in_use = Q(closed_at=None) | Q(pk=branch.covered_by_id)
         self.fields["covered_by"].queryset = Branch.objects.filter(in_use).exclude(pk=branch.pk)
+
+    def clean_covered_by(self):
+        cover = self.cleaned_data["covered_by"]
+        if cover and not StaffRole.objects.filter(branch=cover, user__is_active=True).exists():
+            raise forms.ValidationError(
+                _("Nobody works at %(branch)s. Choose a branch with staff."), params={"branch": cover}
+            )
+        return cover
 
     def clean_name(self):
         name = self.cleaned_data["name"]

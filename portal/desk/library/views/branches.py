@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from accounts import library as actions
-from accounts.hours import by_weekday
+from accounts.hours import Calendar, by_weekday
 from accounts.models import Branch
 from accounts.sign_in.access import coordinator_only
 from portal.desk.library.forms.branches import BranchForm, ClosedDayForm, HoursForm
@@ -30,63 +30,54 @@ def add_branch(request):
 
 @coordinator_only
 def branch_settings(request, slug):
-    """Change the name, address, phone and promise of a branch, and how its staff answer."""
+    """Change the fields, opening hours and closed days of a branch.
+
+    Every button saves the whole page. A button `remove` also removes the closed day that it names.
+    """
     branch = get_object_or_404(Branch, slug=slug)
-    form = BranchForm(request.POST or None, branch=branch, initial=_initial(branch))
-    if form.is_valid() and "back" not in request.POST:
-        return save_calendar(
-            request,
-            branch,
-            partial(actions.change_branch, **form.cleaned_data),
-            {"promise_hours": form.cleaned_data["promise_hours"]},
-            saved=_("%(branch)s saved.") % {"branch": form.cleaned_data["name"]},
-        )
-    return _branch_page(request, branch, form=form)
+    forms = _forms(request, branch)
+    has_errors = any(form.errors for form in forms.values())
+    if request.method != "POST" or "back" in request.POST or has_errors:
+        return _branch_page(request, branch, forms)
+    changes, saves = _changes(Calendar.of(branch), **forms, remove=request.POST.get("remove"))
+
+    def save(branch, *, by, at):
+        for action in saves:
+            action(branch, by=by, at=at)
+
+    words = _("%(branch)s saved.") % {"branch": forms["form"]["name"].value()}
+    return save_calendar(request, branch, save, changes, saved=words)
 
 
-@coordinator_only
-@require_POST
-def branch_hours(request, slug):
-    """Change the opening hours of a branch."""
-    branch = get_object_or_404(Branch, slug=slug)
-    form = HoursForm(request.POST, branch=branch)
-    if form.is_valid() and "back" not in request.POST:
-        return save_calendar(
-            request,
-            branch,
-            partial(actions.change_hours, week=form.week),
-            {"week": by_weekday(form.week)},
-            saved=_("Opening hours saved."),
-        )
-    return _branch_page(request, branch, hours_form=form, form_error=not form.is_valid())
+def _forms(request, branch):
+    """Return {name in the template: form}. A form is bound if the request has one of its fields."""
+    posted = request.POST
+    has_hours = any(f"day{weekday}" in posted for weekday in range(7))
+    has_day = "add" in posted or posted.get("day") or posted.get("reason")
+    return {
+        "form": BranchForm(posted if "name" in posted else None, branch=branch, initial=_initial(branch)),
+        "hours_form": HoursForm(posted if has_hours else None, branch=branch),
+        "closed_form": ClosedDayForm(posted if has_day else None, today=request.library.today()),
+    }
 
 
-@coordinator_only
-@require_POST
-def branch_closed_days(request, slug):
-    """Add a closed day. If a button `remove` was pressed, remove the day that the button names."""
-    branch = get_object_or_404(Branch, slug=slug)
-    to_remove = request.POST.get("remove")
-    if "back" in request.POST:
-        typed = (
-            {} if to_remove else {"closed_form": ClosedDayForm(request.POST, today=request.library.today())}
-        )
-        return _branch_page(request, branch, **typed)
-    removed = next((each for each in branch.closed_days.all() if each.day.isoformat() == to_remove), None)
-    closed_days = frozenset(each.day for each in branch.closed_days.all())
+def _changes(calendar, *, form, hours_form, closed_form, remove):
+    """Return (the changed attributes of the Calendar, the actions that save what has changed)."""
+    changes, saves, closed_days = {}, [], calendar.closed_days
+    if form.is_bound and form.has_changed():
+        changes["promise_hours"] = form.cleaned_data["promise_hours"]
+        saves.append(partial(actions.change_branch, **form.cleaned_data))
+    if hours_form.is_bound and by_weekday(hours_form.week) != calendar.week:
+        changes["week"] = by_weekday(hours_form.week)
+        saves.append(partial(actions.change_hours, week=hours_form.week))
+    removed = next((day for day in closed_days if day.isoformat() == remove), None)
     if removed:
-        save = partial(actions.remove_closed_day, day=removed.day)
-        closed_days -= {removed.day}
-    elif to_remove:
-        # Someone else has removed the day already.
-        return redirect("branch_settings", branch.slug)
-    else:
-        form = ClosedDayForm(request.POST, today=request.library.today())
-        if not form.is_valid():
-            return _branch_page(request, branch, closed_form=form, form_error=True)
-        save = partial(actions.add_closed_day, **form.cleaned_data)
-        closed_days |= {form.cleaned_data["day"]}
-    return save_calendar(request, branch, save, {"closed_days": closed_days}, saved=_("Closed days saved."))
+        closed_days -= {removed}
+        saves.append(partial(actions.remove_closed_day, day=removed))
+    if closed_form.is_bound:
+        closed_days |= {closed_form.cleaned_data["day"]}
+        saves.append(partial(actions.add_closed_day, **closed_form.cleaned_data))
+    return {**changes, "closed_days": closed_days}, saves
 
 
 @coordinator_only
@@ -119,15 +110,13 @@ def _initial(branch):
     return initial | {"back_to_writer": "writer" if branch.back_to_writer else "branch"}
 
 
-def _branch_page(request, branch, **forms):
+def _branch_page(request, branch, forms):
     context = {
         "branch": branch,
         "is_covered": branch.is_covered(timezone.now()),
-        "form": BranchForm(branch=branch, initial=_initial(branch)),
-        "hours_form": HoursForm(branch=branch),
-        "closed_form": ClosedDayForm(today=request.library.today()),
         "closed_days": branch.closed_days.filter(day__gte=request.library.today()),
         "is_default": request.library.default_branch_id == branch.pk,
+        "form_error": any(form.errors for form in forms.values()),
         **forms,
     }
     return render(request, "desk/library/branch.html", context)
