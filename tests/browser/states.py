@@ -29,7 +29,7 @@ from portal.helpsessions.account_codes import make_code as make_account_code
 from portal.helpsessions.models import ClaimCode, SessionRecommendation
 from portal.lists.actions import save
 from portal.privacy import holds, sharing, unmerging
-from portal.privacy.models import Correction
+from portal.privacy.models import Correction, UnfinishedCorrection
 from recommendations.actions import record_verdict
 from recommendations.models import Holding, QuestionType, Topic
 from tests.factories import (
@@ -271,6 +271,10 @@ def build(branch, staff, patron, words):
         )
     nobodys = session()
     given(nobodys, 2)
+    for person in staff, StaffFactory(name=words.helper, branch=branch):
+        UnfinishedCorrection.objects.create(
+            help_session=nobodys, by=person, version=0, fields={"question": words.message}, saved_at=now
+        )
     code_for(nobodys)
 
     by_code = session()
@@ -939,6 +943,7 @@ def build(branch, staff, patron, words):
         State("desk-session", f"/desk/sessions/{kept.public_id}/"),
         State("desk-session-corrected", f"/desk/sessions/{corrected.public_id}/"),
         State("desk-correct", f"/desk/sessions/{kept.public_id}/correct/"),
+        State("desk-correct-unsaved", f"/desk/sessions/{nobodys.public_id}/correct/"),
         State("desk-correct-error", f"/desk/sessions/{kept.public_id}/correct/", empty("people", "#save")),
         State("desk-correct-meanwhile", f"/desk/sessions/{corrected.public_id}/correct/", save_an_old_form),
         State("desk-old-words", f"/desk/sessions/{corrected.public_id}/old-words/"),
