@@ -146,6 +146,10 @@ class SecondFactorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request):
-        if request.path.startswith("/desk/") and needs_second_factor(request) and not may_open_desk(request):
+        if (
+            request.path_info.startswith("/desk/")
+            and needs_second_factor(request)
+            and not may_open_desk(request)
+        ):
             return redirect_to_second_factor(request)
         return self.get_response(request)

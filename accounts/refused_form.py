@@ -34,8 +34,8 @@ def is_sent_by_script(request):
 
     Scripts send drafts and files. Such a request isn't worth saving, because the person still sees the form.
     """
-    return request.path.endswith("/draft/") or (
-        request.path.endswith("/attach/") and request.headers.get("HX-Request") == "true"
+    return request.path_info.endswith("/draft/") or (
+        request.path_info.endswith("/attach/") and request.headers.get("HX-Request") == "true"
     )
 
 
@@ -45,7 +45,11 @@ def typed_words(request):
     Return "" for forms of the desk and on shared desk computers, because the next person must not see the
     text.
     """
-    if request.path.startswith("/desk/") or DESK_TOKEN in request.COOKIES or not _is_same_origin(request):
+    if (
+        request.path_info.startswith("/desk/")
+        or DESK_TOKEN in request.COOKIES
+        or not _is_same_origin(request)
+    ):
         return ""
     with suppress(SuspiciousOperation, MultiPartParserError, UnreadablePostError):
         return clean(words_of(request.POST), multiline=True)
@@ -59,7 +63,7 @@ def fields_to_save(request):
     browser opened by code, it is too long, or its path is too long or unsafe to redirect to.
     """
     is_safe = url_has_allowed_host_and_scheme(request.get_full_path(), allowed_hosts=None)
-    if not is_safe or len(request.path) > 300:
+    if not is_safe or len(request.path_info) > 300:
         return None
     if not _is_same_origin(request) or _may_be_about_opened_visit(request):
         return None
@@ -88,7 +92,7 @@ def _may_be_about_opened_visit(request):
     A form about such a visit must not be saved for the person who is signed in. If nobody is signed in, a
     code that has stopped working counts too.
     """
-    if request.path.startswith("/desk/"):
+    if request.path_info.startswith("/desk/"):
         return False
     viewer = request.viewer
     return bool(viewer.opened_by_code if request.user.is_authenticated else viewer.has_opened_codes)
@@ -157,8 +161,8 @@ def own_page(request):
     if hasattr(view, "shows_unsent_text"):
         name = view.shows_unsent_text
         page = reverse(name, kwargs=_match(request).kwargs) if name else request.get_full_path()
-        return page if len(page) <= 300 else request.path
-    return request.path if is_done_after_sign_in(request) else ""
+        return page if len(page) <= 300 else request.path_info
+    return request.path_info if is_done_after_sign_in(request) else ""
 
 
 def is_done_after_sign_in(request):

@@ -66,7 +66,7 @@ class KeepRefusedPostMiddleware:
         """Save the form if it was refused, and return the response that the browser gets."""
         refused_to = self._refused_to(request, response)
         automatic = refused_form.is_sent_by_script(request)
-        if request.method == "POST" and not request.path.startswith(NEVER_SAVED_PATHS) and not automatic:
+        if request.method == "POST" and not request.path_info.startswith(NEVER_SAVED_PATHS) and not automatic:
             if refused_to:
                 return self._save(request, response, refused_to)
             if response.status_code == 404 and refused_form.has_object(request):
@@ -131,7 +131,7 @@ class KeepRefusedPostMiddleware:
         if page and fields is not None and DESK_TOKEN not in request.COOKIES:
             return self._leave_in_browser(request, response, refused_to, person, page, fields)
         if person and any(any(values) for values in fields.values()):
-            path = request.get_full_path() if len(request.get_full_path()) <= 300 else request.path
+            path = request.get_full_path() if len(request.get_full_path()) <= 300 else request.path_info
             refused_posts.save_refused_post(person, path=path, fields=fields, at=timezone.now())
             self._drop_previous(request, person)
             return _to_sign_in(request, response, refused_to, reverse("kept"))

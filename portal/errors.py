@@ -43,7 +43,7 @@ def permission_denied(request, exception=None):
 
 def csrf_failure(request, reason=""):
     note(request, "not_from_here")
-    return render(request, "errors/csrf.html", {"back_to": request.path}, status=403)
+    return render(request, "errors/csrf.html", {"back_to": request.path_info}, status=403)
 
 
 def page_not_found(request, exception=None):

@@ -72,7 +72,7 @@ class SecurityHeadersMiddleware:
         headers.setdefault("X-Frame-Options", "DENY")
         headers.setdefault("Referrer-Policy", settings.SECURE_REFERRER_POLICY)
         headers.setdefault("Cache-Control", "no-store")
-        if response.status_code >= 400 or request.path.startswith("/c/"):
+        if response.status_code >= 400 or request.path_info.startswith("/c/"):
             headers.setdefault("X-Robots-Tag", "noindex")
         return response
 
@@ -129,7 +129,7 @@ class RequestLogMiddleware:
             response.headers["X-Request-ID"] = request.id
             facts = {
                 "method": request.method,
-                "path": request.path,
+                "path": request.path_info,
                 "status": response.status_code,
                 "ms": round((time.perf_counter() - started) * 1000),
             }

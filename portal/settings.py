@@ -103,6 +103,9 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "portal.urls"
+# The portal is always at the root of its host. Some web servers take SCRIPT_NAME from a header of the
+# request, so Django must not believe it.
+FORCE_SCRIPT_NAME = ""
 WSGI_APPLICATION = "portal.wsgi.application"
 
 # Django renders each form field with a template. Jinja2 compiles these templates to Python, so rendering the

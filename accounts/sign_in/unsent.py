@@ -141,7 +141,7 @@ def mark_of(token):
 
 
 def _next_at_once(request):
-    return _waiting(request, [request.path]).filter(at_once=True).first()
+    return _waiting(request, [request.path_info]).filter(at_once=True).first()
 
 
 def _waiting(request, paths):

@@ -60,7 +60,7 @@ class SharedDeskMiddleware:
         request.shared_desk = None
         if SHARED_DESK in request.session:
             return self._refuse(request) or self.get_response(request)
-        if request.path.startswith("/desk/") and is_locked(request):
+        if request.path_info.startswith("/desk/") and is_locked(request):
             return redirect_to_lock_page(request)
         return self.get_response(request)
 
@@ -92,7 +92,7 @@ class SharedDeskMiddleware:
             return None
         if desk.branch_id not in request.user.desk_branch_ids:
             return lock(request)
-        return None if request.path.startswith(OPENS_BY_PIN) else redirect_to_second_factor(request)
+        return None if request.path_info.startswith(OPENS_BY_PIN) else redirect_to_second_factor(request)
 
 
 def background_request(view):

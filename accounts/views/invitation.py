@@ -45,14 +45,14 @@ def _answer(request, token, invited):
         return redirect("desk")
     if request.user.is_authenticated:
         response = sign_out(request)
-        response["Location"] = request.path
+        response["Location"] = request.path_info
         return response
     try:
         count_code(request, invited.email)
     except TooOften as error:
         messages.error(request, sent_too_often(error))
-        return redirect(request.path)
+        return redirect(request.path_info)
     email_code(request, invited.email)
     return HttpResponseRedirect(
-        f"{reverse('account_confirm_login_code')}?{urlencode({'next': request.path})}"
+        f"{reverse('account_confirm_login_code')}?{urlencode({'next': request.path_info})}"
     )

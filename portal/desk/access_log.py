@@ -162,7 +162,7 @@ def came_from(request, help_session_id=None):
     if "queue" in request.GET:
         return Where.SEARCH if "q" in parse_qs(request.GET["queue"]) else Where.QUEUE
     page = urlsplit(request.headers.get("Referer", ""))
-    if page.netloc != request.get_host() or page.path == request.path:
+    if page.netloc != request.get_host() or page.path == request.path_info:
         return ""
     try:
         name = resolve(page.path).url_name

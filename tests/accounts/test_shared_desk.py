@@ -413,11 +413,21 @@ def test_session_opened_by_pin_ends_when_used_on_another_desk_computer(computer,
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_pin_opens_desk_pages_but_no_account_or_coordinator_pages(computer, coordinator, method):
-    """Even a coordinator who signed in by PIN may not open library-wide settings or account pages."""
+@pytest.mark.parametrize(("script_name", "believed"), [("", False), ("/desk", False), ("/desk", True)])
+def test_pin_opens_desk_pages_but_no_account_or_coordinator_pages(
+    computer, coordinator, method, script_name, believed, settings
+):
+    """Even a coordinator who signed in by PIN may not open library-wide settings or account pages.
+
+    A SCRIPT_NAME from the web server must not make another page look like one of the desk. Two rules prevent
+    this: FORCE_SCRIPT_NAME, and the comparison of request.path_info. Each must be enough without the other.
+    """
     desk_pins.set_pin(coordinator, pin=DANIEL, at=timezone.now())
     computer.post(reverse("lock"))
     open_by_pin(computer, coordinator, DANIEL)
+    if believed:
+        settings.FORCE_SCRIPT_NAME = None
+    computer.defaults["SCRIPT_NAME"] = script_name
     asked = set()
     for route in routes():
         if route.name in OUTSIDE_THE_DESK or (

@@ -143,7 +143,7 @@ def _change_items(request, help_session, picker, action):
     """Show the form again with the changed items. Everything else stays as it was typed."""
     picker.change(action)
     if request.htmx:
-        context = items_context(picker, branch_for(request), request.path)
+        context = items_context(picker, branch_for(request), request.path_info)
         response = render(request, "desk/items.html", context)
         response["HX-Trigger-After-Settle"] = "items-changed"
         return response
@@ -233,9 +233,9 @@ def _page(request, help_session, form, picker, *, status=200, warned=False, **co
         "form": form,
         "help_session": help_session,
         "picker": picker,
-        "items_url": request.path,
+        "items_url": request.path_info,
         "others": _others(request, help_session),
-        "untouched_items": untouched_items(picker, request.path),
+        "untouched_items": untouched_items(picker, request.path_info),
         "merged_messages": help_session.patron_id and merged_messages_of(help_session),
         "warned": warned,
         "secret_number": warned,

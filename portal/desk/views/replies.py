@@ -208,7 +208,7 @@ def _change_items(request, conversation, action):
     picker = ItemPicker(request.POST)
     picker.change(action)
     if request.htmx and action.startswith(ITEM_ACTIONS):
-        context = items_context(picker, conversation.branch, request.path)
+        context = items_context(picker, conversation.branch, request.path_info)
         return render(request, "desk/items.html", context)
     return show_conversation(request, conversation, form=ReplyForm(request.POST), picker=picker)
 
