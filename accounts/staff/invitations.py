@@ -16,6 +16,7 @@ from django.urls import reverse
 from accounts.patron.people import change_name
 from accounts.sign_in.sign_ins import end_all_sign_ins
 from accounts.staff_actions import staff_action
+from portal.deadlines import compares_deadlines
 
 from .. import audit
 from ..models import Invitation, InvitedRole, StaffRole, User
@@ -94,8 +95,9 @@ def is_theirs(invitation, person):
     return person.is_authenticated and confirmed_address(person) == invitation.email
 
 
+@compares_deadlines
 @transaction.atomic
-def accept(token, *, person, at, here=""):
+def accept(token, *, person, at, now, here=""):
     """Give the person the invited roles. Raises UnknownInvitation and NotTheirs.
 
     A person who already coordinates a branch remains its coordinator.
@@ -107,7 +109,7 @@ def accept(token, *, person, at, here=""):
     own_roles = roles.lock_for_role_change(person)
     # Lock the person too, so that their address can't change before this transaction ends.
     person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
-    invitation = _find(Invitation.objects.select_for_update(), token, at)
+    invitation = _find(Invitation.objects.select_for_update(), token, now())
     if not is_theirs(invitation, person):
         raise NotTheirs
     if not own_roles.exists():

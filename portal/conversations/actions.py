@@ -8,6 +8,7 @@ from django.db.models import BigAutoField, Max, Q, UUIDField
 
 from accounts.models import Library, User
 from accounts.staff_actions import lock_roles, staff_action
+from portal.deadlines import compares_deadlines
 from portal.prepared import insert, prepared
 from recommendations.chosen_items import recommend_chosen
 from recommendations.models import QuestionType, Recommendation
@@ -58,7 +59,7 @@ class AnsweredMeanwhile(Exception):
 
 
 class TooLate(Exception):
-    """The patron may have seen the answer, so it can't be taken back."""
+    """The patron may have seen the answer or its email, so it can't be taken back."""
 
 
 @transaction.atomic
@@ -285,23 +286,25 @@ def _question_type(conversation):
     return conversation.help_session.question_type if conversation.help_session else QuestionType.REFERENCE
 
 
+@compares_deadlines
 @staff_action
-def take_back(message, *, by, at, typed=None):
+def take_back(message, *, by, at, now, typed=None):
     """Delete an answer that the patron hasn't seen, and save its text and files as a draft of its writer.
 
     If the answer also closed, took or counted the conversation, this is undone too. `typed` is {name: value}
-    for the composer's other fields. The draft saves these values too. Raises TooLate if the undo window is
-    over or if `by` didn't write the answer.
+    for the composer's other fields. The draft saves these values too. Raises TooLate if the patron may have
+    seen the answer or its email, or if `by` didn't write the answer.
     """
     conversation = lock_conversation(message.conversation, at)
     at = conversation.changed_at
-    message = conversation.messages.filter(pk=message.pk, side=STAFF, author=by, shown_from__gt=at).first()
-    if message is None:
+    message = conversation.messages.filter(pk=message.pk, side=STAFF, author=by).first()
+    if message is None or _may_be_seen(message, now()):
         raise TooLate
     message.conversation = conversation
     answer_effects.undo_effects(message, at=at)
     drafts.put_back(message, typed=typed or {}, at=at)
-    withdraw_announcement(message.mail_id)
+    if not withdraw_announcement(message.mail_id):
+        raise TooLate
     message.attachments.update(message=None, added_at=at)
     search.remove_message(message)
     deleted, _by_model = Recommendation.objects.filter(messagerecommendation__message=message).delete()
@@ -318,7 +321,22 @@ def take_back(message, *, by, at, typed=None):
         conversation.version += 1
     enter(conversation, states.replay(conversation))
     save(conversation)
+    # Each query above may have waited for another lock. Until the transaction is committed, the patron's page
+    # has the answer.
+    if _may_be_seen(message, now()):
+        raise TooLate
     return conversation
+
+
+def _may_be_seen(message, at):
+    """Return whether the patron may see the answer before a transaction that ends at this time is committed.
+
+    A web server whose clock is fast may have shown the answer already.
+    """
+    read = Participation.objects.filter(
+        conversation=message.conversation_id, side=PATRON, read_until__gte=message.shown_from
+    )
+    return at >= message.shown_from - Message.UNDO_MARGIN or read.exists()
 
 
 @transaction.atomic

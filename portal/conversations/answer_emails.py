@@ -69,9 +69,11 @@ def _mail_ids(conversation):
 def withdraw_announcement(mail_id):
     """Withdraw the patron's email with this Message-ID, and the adult's email about the same answer.
 
-    An email that a worker has begun to send can't be withdrawn.
+    Return whether no such email is left. An email that a worker has begun to send can't be withdrawn.
     """
-    withdraw([mail_id, _for_adult(mail_id)])
+    mail_ids = [mail_id, _for_adult(mail_id)]
+    withdraw(mail_ids)
+    return not Notification.objects.filter(message_id__in=mail_ids).exists()
 
 
 def withdraw_announcements_to(person, conversations):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from django.core import signing
 
 from accounts.staff_actions import staff_action
+from portal.deadlines import compares_deadlines
 
 from . import desk_actions
 from .actions import close
@@ -97,8 +98,9 @@ def assign_many(seen, *, to, by, at):
     return _with_key(done, by)
 
 
+@compares_deadlines
 @staff_action
-def undo(key, *, by, at):
+def undo(key, *, by, at, now):
     """Undo a bulk action, except in conversations that have changed after the bulk action.
 
     `key` is the value of Done.undo. Returns two numbers: in how many conversations the action was undone, and
@@ -115,7 +117,7 @@ def undo(key, *, by, at):
     count = 0
     for conversation in _locked(Conversation.objects.at_desk_of(by).filter(pk__in=done_at)):
         try:
-            desk_actions.undo(conversation, done_at=done_at[conversation.pk], by=by, at=at)
+            desk_actions.undo(conversation, done_at=done_at[conversation.pk], by=by, at=now())
         except CannotUndo:
             continue
         count += 1

@@ -11,6 +11,7 @@ from django.db.models import Q
 from accounts import audit
 from accounts.models import Absence, Library
 from accounts.staff_actions import staff_action
+from portal.deadlines import compares_deadlines
 from portal.helpsessions import actions as helpsessions
 from portal.helpsessions import forgetting
 from portal.helpsessions.models import HelpSession, UnfinishedForm
@@ -150,8 +151,9 @@ def can_be_undone(conversation, *, by):
     return desk_events.exists() or _closings(conversation, by, conversation.changed_at).exists()
 
 
+@compares_deadlines
 @staff_action
-def undo(conversation, *, done_at, by, at):
+def undo(conversation, *, done_at, by, at, now):
     """Undo an action of the staff member `by`, and return the conversation. Raises CannotUndo.
 
     `done_at` is the `changed_at` of the conversation after the action. If the action was an assignment,
@@ -162,7 +164,7 @@ def undo(conversation, *, done_at, by, at):
     # An event of an answer is undone when the answer is taken back.
     done = conversation.desk_events.filter(by=by, at=done_at, message=None).order_by("pk").last()
     closing = _closings(conversation, by, done_at).first()
-    if at - done_at > UNDO_WITHIN or (done is None and closing is None):
+    if now() - done_at > UNDO_WITHIN or (done is None and closing is None):
         raise CannotUndo
     if done is not None and done.kind in ASSIGNMENTS:
         return _undo_assignment(conversation, done, by=by)

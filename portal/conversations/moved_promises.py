@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from accounts.hours import Calendar
 from accounts.models import Branch
 from accounts.staff_actions import staff_action
+from portal.deadlines import compares_deadlines
 
 from . import promise_emails
 from .changes import moment_of_change, raise_queue
@@ -91,8 +92,9 @@ def preview(branch, calendar, *, at):
     return moves
 
 
+@compares_deadlines
 @staff_action
-def change_calendar(branch, save, *, seen, email, by, at):
+def change_calendar(branch, save, *, seen, email, by, at, now):
     """Change the calendar of the branch, move its promises, and return the Moves.
 
     `save(branch, by=by, at=at)` saves the change. `seen` is the fingerprint of the calendar that the
@@ -109,7 +111,7 @@ def change_calendar(branch, save, *, seen, email, by, at):
     if before == after:
         return moves
     for rows in _locked_batches(_promised(branch) | _just_answered(branch, at)):
-        _move(rows, moves, before, after, by=by, at=at)
+        _move(rows, moves, before, after, by=by, at=now())
     if email:
         moves.emails = promise_emails.write(moves.moved, at=at)
     if moves.moved:
@@ -162,10 +164,12 @@ def _add(moves, row, before, after, at):
 
 
 def _move(rows, moves, before, after, *, by, at):
-    """Move the promises of these locked conversations."""
+    """Move the promises of these locked conversations.
+
+    `at` is the time after the wait for the lock, because a promise may have passed meanwhile.
+    """
     changed, events = [], []
     for row in rows:
-        # Waiting for the lock takes time, so a promise may have passed meanwhile.
         row.changed_at = now = moment_of_change(row, at)
         if row.promised_at is None:
             to = moved_promise(row.last_promise_at, before, after, now)

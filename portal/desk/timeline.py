@@ -86,7 +86,7 @@ def build_timeline(conversation, *, user, at, read_until, start=None, since=None
         messages = conversation.messages.filter(sent_at__gte=since).in_order().values_list(*MESSAGE_FIELDS)
         window = Window(_message_rows(messages), unanswered=None, unread=None, earlier="", since=since)
     entries = [message_entry(message, user, at) for message in window.messages]
-    pending = {entry.pk: entry.anchor for entry in entries if entry.seconds_to_undo}
+    pending = {entry.pk: entry.anchor for entry in entries if entry.seconds_left}
     for row in _lines(conversation=conversation.pk, since=window.since or EVER):
         line = LineRow._make(row)
         entry = ENTRY_FOR[line.table](line)

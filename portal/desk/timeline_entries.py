@@ -9,7 +9,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from portal.conversations.models import DeskEvent, Event, Side
+from portal.conversations.models import DeskEvent, Event, Message, Side
 from portal.templatetags.portal import day_in_a_sentence
 
 # Entries with the same time are sorted by these numbers. If a message reopened the conversation, the event
@@ -46,8 +46,9 @@ class MessageEntry(Entry):
     language: str
     author: str
     is_own: bool
-    # The number of seconds until the undo window ends, or 0 if it has ended.
-    seconds_to_undo: int
+    # For how many seconds its writer can still take it back. For colleagues, in how many seconds the patron
+    # sees it. 0 if that time is over.
+    seconds_left: int
     # `timeline_context` sets `files` and `given`.
     files: list | None = None
     given: tuple = ()
@@ -83,7 +84,8 @@ def message_entry(row, user, at):
     else:
         author = _("The library")
     heading = _("The patron wrote") if by_patron else _("%(name)s answered") % {"name": author}
-    seconds_left = math.ceil((row.shown_from - at).total_seconds())
+    is_own = row.author_id == user.pk and not by_patron
+    ends_at = row.shown_from - Message.UNDO_MARGIN if is_own else row.shown_from
     return MessageEntry(
         pk=row.pk,
         at=row.sent_at,
@@ -96,8 +98,8 @@ def message_entry(row, user, at):
         body=row.body,
         language=row.language,
         author=author,
-        is_own=row.author_id == user.pk and not by_patron,
-        seconds_to_undo=max(0, seconds_left),
+        is_own=is_own,
+        seconds_left=max(0, math.ceil((ends_at - at).total_seconds())),
     )
 
 

@@ -12,6 +12,7 @@ from django.db import transaction
 from accounts import audit
 from accounts.models import StaffRole, User
 from accounts.staff_actions import staff_action
+from portal.deadlines import compares_deadlines
 
 from . import codes
 from .models import AccountCode
@@ -65,16 +66,17 @@ def opens_a_record(code, *, at):
     return account_code is not None and may_have_code(account_code.person)
 
 
+@compares_deadlines
 @transaction.atomic
-def use_code(code, *, at):
+def use_code(code, *, at, now):
     """Return the person whose record the code opens, and delete the code. Raises CodeEnded."""
     account_code = (
         AccountCode.objects.select_for_update(of=("self",))
         .select_related("person")
-        .filter(hmac__in=codes.hmacs_of(code), expires_at__gt=at)
+        .filter(hmac__in=codes.hmacs_of(code))
         .first()
     )
-    if account_code is None or not may_have_code(account_code.person):
+    if account_code is None or account_code.expires_at <= now() or not may_have_code(account_code.person):
         raise CodeEnded
     person = account_code.person
     account_code.delete()

@@ -5,6 +5,7 @@ import re
 
 from accounts import audit
 from accounts.staff_actions import staff_action
+from portal.deadlines import compares_deadlines
 from portal.notifications.actions import notify
 from portal.notifications.models import Notification
 
@@ -137,8 +138,9 @@ def print_code_cards(*, by, at, branch, count):
     return new
 
 
+@compares_deadlines
 @staff_action
-def attach_code_card(help_session, *, code, by, at):
+def attach_code_card(help_session, *, code, by, at, now):
     """Attach the code card with this code to the session. A card can belong to one session only.
 
     Raises UnknownCodeCard, CodeCardAlreadyAttached, Forgotten, OnPaperOnly and AlreadyKept.
@@ -147,7 +149,7 @@ def attach_code_card(help_session, *, code, by, at):
     card = ClaimCode.objects.filter(hmac__in=codes.hmacs_of(codes.normalise(code))).first()
     if card is None:
         raise UnknownCodeCard
-    attached = ClaimCode.objects.filter(pk=card.pk, state=ClaimCode.State.BLANK, expires_at__gt=at).update(
+    attached = ClaimCode.objects.filter(pk=card.pk, state=ClaimCode.State.BLANK, expires_at__gt=now()).update(
         state=ClaimCode.State.LIVE, help_session=help_session, expires_at=at + CODE_LIFE
     )
     if not attached and not help_session.claim_codes.live(at).filter(pk=card.pk).exists():

@@ -4,14 +4,17 @@ from datetime import timedelta
 
 from django.db import transaction
 
+from portal.deadlines import compares_deadlines
+
 from .models import SavedItem, SavedList
 
 # A removed item can be put back for this long. Then it is deleted.
 UNDO_REMOVAL_FOR = timedelta(days=1)
 
 
+@compares_deadlines
 @transaction.atomic
-def save(item, *, patron, at, recommendation=None, saved_list=None):
+def save(item, *, patron, at, now, recommendation=None, saved_list=None):
     """Save the item in a list of the patron, and return the SavedItem.
 
     Without `saved_list`, the item is saved in the patron's first list, which is created if necessary. If the
@@ -19,7 +22,7 @@ def save(item, *, patron, at, recommendation=None, saved_list=None):
     """
     if saved_list is None:
         saved_list, _ = SavedList.objects.get_or_create(patron=patron, name="", defaults={"made_at": at})
-    _removed_for_good(at).filter(saved_list=saved_list, item=item).delete()
+    _removed_for_good(now()).filter(saved_list=saved_list, item=item).delete()
     saved, _ = SavedItem.objects.get_or_create(
         saved_list=saved_list, item=item, defaults={"saved_at": at, "recommendation": recommendation}
     )

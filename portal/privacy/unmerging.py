@@ -20,6 +20,7 @@ from accounts.staff_actions import lock_roles, staff_action
 from portal.conversations import search
 from portal.conversations.changes import raise_queue
 from portal.conversations.models import Attachment, Conversation, Draft, Message, Participation, Side
+from portal.deadlines import compares_deadlines
 from portal.helpsessions.models import HelpSession
 from portal.lists.models import SavedItem
 from recommendations.models import Recommendation
@@ -67,10 +68,11 @@ def merge_for_a_day(going, into, *, by, at, proven=False):
     return MergedRecords.objects.create(into=into, by=into if proven else by, merged_at=at, before=before)
 
 
+@compares_deadlines
 @staff_action
-def unmerge(merged, *, by, at):
+def unmerge(merged, *, by, at, now):
     """Undo the merge and return the person whose record had ended. Raises CannotUnmerge."""
-    merged = _lock(merged, at)
+    merged = _lock(merged, now)
     into, before, since = merged.into, merged.before, merged.merged_at
     _undo_changes(before["melted"])
     _restore_email(into, before, since=since)
@@ -113,13 +115,13 @@ def forget_merged_records(*, at):
     MergedRecords.objects.filter(merged_at__lte=at - CAN_BE_UNMERGED_FOR).delete()
 
 
-def _lock(merged, at):
+def _lock(merged, now):
     """Lock the record that stayed. Return the MergedRecords row as it is now. Raises CannotUnmerge."""
     lock_person_rows(merged.into)
     list(User.objects.select_for_update().filter(pk=merged.into_id))
     rows = MergedRecords.objects.select_for_update(of=("self",)).select_related("into")
     locked = rows.filter(pk=merged.pk).first()
-    if locked is None or locked.merged_at <= at - CAN_BE_UNMERGED_FOR or not locked.into.is_active:
+    if locked is None or locked.merged_at <= now() - CAN_BE_UNMERGED_FOR or not locked.into.is_active:
         raise CannotUnmerge
     return locked
 

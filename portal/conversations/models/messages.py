@@ -33,8 +33,11 @@ class MessageQuerySet(models.QuerySet):
 class Message(models.Model):
     """One message from a patron or from staff. Private notes are in ConversationNote."""
 
-    # During this time the writer can take an answer back, and the patron doesn't see the answer.
+    # During this time the patron doesn't see an answer, and the writer can take it back.
     UNDO_WINDOW = datetime.timedelta(seconds=15)
+    # Taking an answer back is refused in this last part of the window. Saving the change takes time, and the
+    # clocks of two web servers can differ.
+    UNDO_MARGIN = datetime.timedelta(seconds=1)
 
     Side = Side
 

@@ -156,7 +156,7 @@ def time_line(context):
 
 def _message(context, message):
     side = "mine" if message.side == "staff" else "theirs"
-    pending = " data-pending" if message.seconds_to_undo else ""
+    pending = " data-pending" if message.seconds_left else ""
     yield f'<li class="message {side}" id="{message.anchor}"{pending}>'
     yield f'<h2 class="visually-hidden">{escape(message.news)}</h2>'
     yield f'<div class="bubble prose" lang="{escape(message.language)}" dir="auto">{plain(message.body)}'
@@ -168,7 +168,7 @@ def _message(context, message):
     url = f"?from={message.public_id}#{message.anchor}"
     link = f'<a class="moment" href="{url}">{when(message.at)}</a>'
     yield f'<p class="meta">{escape(message.author)} · {link}</p>'
-    if message.seconds_to_undo:
+    if message.seconds_left:
         yield _included(context, "desk/conversation_undo.html", entry=message)
     yield "</li>\n"
 

@@ -273,19 +273,20 @@ def desk_take_back(request, public_id):
 
     If the composer already contains a new text, the new text comes after the answer.
     """
-    conversation, at = conversation_for_page(request, public_id), timezone.now()
+    conversation = conversation_for_page(request, public_id)
     message_id = uuid_or_none(request.POST.get("message") or request.GET.get("message"))
     message = conversation.messages.filter(public_id=message_id).first()
     if conversation.status == Conversation.Status.ERASED:
         return redirect_to(request, conversation)
-    save_typed(request, conversation, at)
+    save_typed(request, conversation, timezone.now())
     try:
         if message is None:
             raise actions.TooLate
         given = Recommendation.objects.filter(messagerecommendation__message=message)
         given = given.select_related("item").order_by("messagerecommendation__position")
         typed = fields_of(given, and_then=composer_extras(request.POST)) | {"then": message.then}
-        actions.take_back(message, by=request.user, at=at, typed=typed)
+        # Saving the typed text has waited for the conversation's lock, so read the time again.
+        actions.take_back(message, by=request.user, at=timezone.now(), typed=typed)
     except (actions.TooLate, actions.Erased):
         words = _("It's too late to take this answer back. The patron may have read it.")
         return show_message(request, conversation, words, level=messages.WARNING)

@@ -235,6 +235,12 @@ class TwoConversations(RuleBasedStateMachine):
         conversation = self.conversations[number]
         return self.conversations[1 - number] if conversation.joined else conversation
 
+    def note_promise(self, conversation):
+        """Let the branch of the conversation promise an answer if the patron waits since another time."""
+        since = conversation.reading()[1]
+        if since not in (None, conversation.promise[0]):
+            conversation.promise = since, since + self.row(conversation).branch.promise_hours * hour
+
     # Actions of the patron.
 
     @rule(number=CONVERSATIONS, twice=st.booleans())
@@ -379,7 +385,7 @@ class TwoConversations(RuleBasedStateMachine):
         if not answers or conversation.erased:
             return
         [(pk, author, shown_from)] = answers
-        in_time = author == by and shown_from > self.now + second
+        in_time = author == by and shown_from - Message.UNDO_MARGIN > self.now + second
         message = Message.objects.get(pk=pk)
         self.do(
             conversation,
@@ -487,6 +493,9 @@ class TwoConversations(RuleBasedStateMachine):
         conversation = self.target(number)
         branch = self.branches[to]
         stays = not conversation.erased and self.row(conversation).branch == branch
+        if not conversation.erased:
+            # The branch that the conversation leaves has made the promise, and the promise stays.
+            self.note_promise(conversation)
         self.do(
             conversation,
             lambda row, at: desk_actions.transfer(
@@ -585,7 +594,7 @@ class TwoConversations(RuleBasedStateMachine):
 
     # Rules in which time passes and the worker runs.
 
-    @rule(seconds=st.sampled_from([2, 5, 14, 60, 86_400, 8 * 86_400]), works=st.booleans())
+    @rule(seconds=st.sampled_from([2, 5, 13, 14, 60, 86_400, 8 * 86_400]), works=st.booleans())
     def time_passes(self, seconds, works):
         self.now += seconds * second
         if works:
@@ -644,8 +653,7 @@ class TwoConversations(RuleBasedStateMachine):
                 turned,
                 conversation.assignee,
             )
-            if since not in (None, conversation.promise[0]):
-                conversation.promise = since, since + row.branch.promise_hours * hour
+            self.note_promise(conversation)
             assert row.promised_at == (conversation.promise[1] if since else None)
             assert row.closes_at == (turned + 14 * day if status == "waiting_for_patron" else None)
             replayed = states.replay(row)

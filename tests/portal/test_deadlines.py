@@ -1,0 +1,181 @@
+"""Check that actions compare deadlines with the time after they waited for a lock.
+
+Each test lets an action begin just before a deadline. The clock then moves while the action waits. Without
+the wait, the action succeeds. With the wait, it is too late.
+"""
+
+import datetime
+from contextlib import contextmanager
+from functools import partial
+
+import pytest
+import time_machine
+from django.db import connection
+from django.utils import timezone
+
+from accounts import library as branches
+from accounts.hours import Calendar
+from accounts.models import Invitation
+from accounts.patron.people import person_added_at_desk
+from accounts.staff import invitations
+from portal.conversations import actions, bulk, desk_actions, moved_promises
+from portal.deadlines import compares_deadlines
+from portal.helpsessions import account_codes, handover
+from portal.lists.actions import UNDO_REMOVAL_FOR, remove, save
+from portal.privacy import unmerging
+from tests.conversations import ask, now_of, say
+from tests.factories import HelpSessionFactory, ItemFactory, UserFactory
+from tests.opening_hours import open_on_weekdays
+
+pytestmark = pytest.mark.django_db
+NOW = datetime.datetime(2026, 3, 4, 18, tzinfo=datetime.UTC)
+MOMENT = datetime.timedelta(milliseconds=50)
+both_ways = pytest.mark.parametrize("waits", [False, True], ids=["at once", "after a wait"])
+
+
+@pytest.fixture(autouse=True)
+def clock():
+    with time_machine.travel(NOW, tick=False) as clock:
+        yield clock
+
+
+@pytest.fixture
+def outcome(clock):
+    """Return outcome(deadline, waits, action), which calls action(at=...) just before the deadline.
+
+    If `waits` is true, the deadline passes while the action waits for the first query that begins with the
+    text `for_query`. The outcome is what the action returned, or the class name of its exception.
+    """
+
+    def outcome(deadline, waits, action, *, for_query="SAVEPOINT"):
+        clock.move_to(deadline - MOMENT)
+        with _waiting(clock, 2 * MOMENT if waits else 0 * MOMENT, for_query):
+            try:
+                return action(at=timezone.now())
+            except Exception as error:
+                return type(error).__name__
+
+    return outcome
+
+
+@contextmanager
+def _waiting(clock, wait, for_query):
+    """Move the clock by `wait` before the first query in the block that begins with `for_query`."""
+
+    def begin(execute, sql, params, many, context):
+        nonlocal wait
+        if sql.startswith(for_query):
+            clock.shift(wait)
+            wait = 0 * MOMENT
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(begin):
+        yield
+
+
+def test_now_is_at_plus_the_time_since_the_call(clock):
+    @compares_deadlines
+    def action(*, at, now):
+        clock.shift(3)
+        return now() - at
+
+    # A test may pass a time that isn't the clock's.
+    assert action(at=NOW - datetime.timedelta(days=400)) == datetime.timedelta(seconds=3)
+
+
+@both_ways
+def test_answer_is_not_taken_back_in_the_last_second_before_the_patron_sees_it(
+    outcome, patron, staff, branch, waits
+):
+    conversation = ask(patron, branch=branch)
+    answer = say(conversation, staff)
+    last_second = answer.shown_from - datetime.timedelta(seconds=1)
+    ended = outcome(last_second, waits, partial(actions.take_back, answer, by=staff))
+    assert (ended == "TooLate", conversation.messages.filter(side="staff").exists()) == (waits, waits)
+
+
+@both_ways
+def test_change_is_not_undone_after_ten_minutes(outcome, patron, staff, branch, waits):
+    conversation = ask(patron, branch=branch)
+    taken = desk_actions.take(conversation, by=staff, at=NOW)
+    undo = partial(desk_actions.undo, conversation, done_at=taken.changed_at, by=staff)
+    ended = outcome(taken.changed_at + desk_actions.UNDO_WITHIN, waits, undo)
+    assert (ended == "CannotUndo", now_of(conversation).assignee) == (waits, staff if waits else None)
+
+
+@both_ways
+def test_change_of_many_conversations_is_not_undone_after_ten_minutes(outcome, patron, staff, branch, waits):
+    asked = [now_of(ask(patron, branch=branch)) for _ in range(2)]
+    done = bulk.take_many({row: row.desk_version for row in asked}, by=staff, at=NOW)
+    ended = outcome(
+        NOW + desk_actions.UNDO_WITHIN,
+        waits,
+        partial(bulk.undo, done.undo, by=staff),
+        for_query='SELECT "conversations_conversation"."id"',
+    )
+    assert ended == ((0, 2) if waits else (2, 0))
+
+
+@both_ways
+def test_expired_code_card_is_not_attached_to_a_visit(outcome, staff, branch, waits):
+    [code] = handover.print_code_cards(by=staff, at=NOW, branch=branch, count=1)
+    session = HelpSessionFactory(branch=branch, staff=staff)
+    attach = partial(handover.attach_code_card, session, code=code, by=staff)
+    ended = outcome(NOW + handover.CODE_CARD_LIFE, waits, attach)
+    assert (ended, session.claim_codes.exists()) == ("CodeCardAlreadyAttached" if waits else None, not waits)
+
+
+@both_ways
+def test_expired_account_code_opens_no_record(outcome, staff, waits):
+    pike = person_added_at_desk(name="Old Mr Pike", email="", language="en", by=staff, at=NOW)
+    code = account_codes.make_code(pike, by=staff, at=NOW)
+    ended = outcome(NOW + account_codes.LIFE, waits, partial(account_codes.use_code, code))
+    assert ended == ("CodeEnded" if waits else pike)
+
+
+@both_ways
+def test_expired_invitation_gives_no_role(outcome, coordinator, branch, waits):
+    noor = UserFactory(email="noor@example.org")
+    noor.emailaddress_set.update_or_create(email=noor.email, defaults={"verified": True, "primary": True})
+    link = invitations.invite(
+        name="Noor", email=noor.email, language="en", at_branches={branch: "staff"}, by=coordinator, at=NOW
+    )
+    token = link.rstrip("/").rpartition("/")[2]
+    ended = outcome(NOW + Invitation.LASTS, waits, partial(invitations.accept, token, person=noor))
+    assert (ended, noor.staff_roles.exists()) == ("UnknownInvitation" if waits else None, not waits)
+
+
+@both_ways
+def test_merge_of_two_records_is_not_undone_after_a_day(outcome, staff, waits):
+    going, into = UserFactory(name="Sam"), UserFactory(name="Sam Okafor")
+    merged = unmerging.merge_for_a_day(going, into, by=staff, at=NOW)
+    ended = outcome(NOW + unmerging.CAN_BE_UNMERGED_FOR, waits, partial(unmerging.unmerge, merged, by=staff))
+    assert ended == ("CannotUnmerge" if waits else going)
+
+
+@both_ways
+def test_overdue_promise_does_not_move(outcome, patron, coordinator, branch, waits):
+    branch.promise_hours = 8
+    branch.save()
+    open_on_weekdays(branch)
+    promised_at = ask(patron, branch=branch).promised_at
+    tomorrow = (promised_at + datetime.timedelta(days=1)).date()
+    close = partial(branches.add_closed_day, day=tomorrow, reason="")
+    change = partial(
+        moved_promises.change_calendar,
+        branch,
+        close,
+        seen=Calendar.of(branch).fingerprint(),
+        email=False,
+        by=coordinator,
+    )
+    assert outcome(promised_at, waits, change).overdue == (1 if waits else 0)
+
+
+@both_ways
+def test_item_removed_a_day_ago_is_saved_as_a_new_row(outcome, patron, waits):
+    item = ItemFactory()
+    saved = save(item, patron=patron, at=NOW)
+    remove(saved, at=NOW)
+    again = outcome(NOW + UNDO_REMOVAL_FOR, waits, partial(save, item, patron=patron))
+    assert (again.pk == saved.pk) is not waits
