@@ -30,7 +30,8 @@ class DeviceMiddleware(SessionMiddleware):
     """Django's session middleware, extended for sign-ins.
 
     It stores the day of the last use in the session, and the sign-in method in a cookie. On a borrowed
-    device, it makes the session end when the browser closes.
+    device, it makes the session end when the browser closes. Only a request that ends a session deletes the
+    session's cookie.
     """
 
     def process_response(self, request, response):
@@ -38,6 +39,10 @@ class DeviceMiddleware(SessionMiddleware):
         if hasattr(request, "user"):
             self._note_day_of_use(request)
         response = super().process_response(request, response)
+        if not request.session.modified:
+            # The session has ended before this request. Django would delete the cookie. But another request
+            # may just have replaced both, such as the first of a double tap on "Sign in".
+            response.cookies.pop(settings.SESSION_COOKIE_NAME, None)
         cookie = response.cookies.get(settings.SESSION_COOKIE_NAME)
         if cookie and cookie.value and is_borrowed(request):
             # Without these two attributes, the browser deletes the cookie when it closes.

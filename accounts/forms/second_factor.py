@@ -5,9 +5,9 @@ from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base.forms import ReauthenticateForm
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from django import forms
-from django.core.cache import cache
 from django.utils.translation import gettext_lazy as _
 
+from portal.once import claim
 from portal.security_log import note
 
 from .fields import CODE_ATTRS, digits
@@ -63,5 +63,5 @@ def refuse_reused_code(user, code):
     allauth remembers a used code for only 30 seconds. That is not enough, because our clock tolerance makes a
     code valid for 90 seconds.
     """
-    if not cache.add(f"second-factor-used:{user.pk}:{code}", True, USED_CODE_SECONDS):
+    if not claim("second_factor", user.pk, code, seconds=USED_CODE_SECONDS):
         raise get_adapter().validation_error("incorrect_code")

@@ -1,6 +1,7 @@
-"""Email codes to people who are already signed in.
+"""Email codes to people who are already signed in, and let each emailed code be used only once.
 
-They enter a code to add an email address or to reauthenticate.
+Signed-in people enter a code to add an email address or to reauthenticate. allauth sends the codes for
+signing in.
 """
 
 from allauth.account import app_settings
@@ -9,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from accounts.allauth_internals import AbstractCodeVerificationProcess
 from portal import limits
+from portal.once import claim
 
 # The session stores the code under this name. Don't change the name, so that codes stay valid during an
 # upgrade.
@@ -81,11 +83,20 @@ def count_attempt(request, process):
     allauth counts the attempts in the session. That is not enough, because simultaneous requests would all
     see the same count.
     """
-    limits.count(
-        request,
-        "mailed_code_try",
-        target=f"{process.state.get('email')}:{process.code}:{process.state['at']}",
-    )
+    limits.count(request, "mailed_code_try", target=_sent_code(process))
+
+
+def claim_code(process):
+    """Return whether this request may use the right code.
+
+    Of several requests that have entered the code at the same moment, only one may. The others must not write
+    to the session, because the first request may have replaced the session.
+    """
+    return claim("mailed_code", _sent_code(process), seconds=2 * app_settings.LOGIN_BY_CODE_TIMEOUT)
+
+
+def _sent_code(process):
+    return f"{process.state.get('email')}:{process.code}:{process.state['at']}"
 
 
 def sent_too_often(error):

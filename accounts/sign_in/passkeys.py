@@ -30,6 +30,7 @@ from fido2.webauthn import (
 
 from accounts.sign_in.sign_ins import end_all_sign_ins
 from accounts.staff_actions import staff_action
+from portal.once import claim
 
 from .. import audit
 from ..models import Library, Passkey, User
@@ -260,9 +261,16 @@ def _pop_challenge(session, *, to_add_for=None):
     """Remove the challenge from the session and return it.
 
     `to_add_for` is the public id of the person who adds a passkey, or None for authentication. Raises
-    NotAccepted if the session has no challenge for this purpose, or if the challenge has expired.
+    NotAccepted if the session has no challenge for this purpose, if the challenge has expired, or if another
+    request has taken it. The session is then not changed, because that request may have replaced it.
     """
-    state = session.pop(STATE, None)
-    if not state or state.get("to_add_for") != to_add_for or time.time() - state["at"] > CHALLENGE_SECONDS:
+    state = session.get(STATE)
+    if not state:
+        raise NotAccepted
+    is_valid = state.get("to_add_for") == to_add_for and time.time() - state["at"] <= CHALLENGE_SECONDS
+    if is_valid and not claim("passkey", state["asked"]["challenge"], seconds=2 * CHALLENGE_SECONDS):
+        raise NotAccepted
+    del session[STATE]
+    if not is_valid:
         raise NotAccepted
     return state["asked"]

@@ -24,9 +24,9 @@ from accounts.sign_in.access import (
     redirect_to_reauthenticate,
     remember_other_record,
 )
-from accounts.sign_in.emailed_codes import EmailedCode
+from accounts.sign_in.emailed_codes import EmailedCode, claim_code
 from accounts.sign_in.single_sign_on import has_another_sign_in_method, linked_accounts
-from accounts.views.reauthenticate import ask_for_code
+from accounts.views.reauthenticate import ask_for_code, redirect_after_used_code
 from portal import limits
 from portal.templatetags.portal import day_in_a_sentence
 
@@ -112,6 +112,8 @@ def _ask_address(request):
 def _ask_code(request, process):
     form = CodeForm(request.POST or None, request=request, process=process)
     if form.is_valid():
+        if not claim_code(process):
+            return redirect_after_used_code(request, "add_address")
         process.abort()
         record_verified_address(request, process.email)
         request.session[NEW_ADDRESS] = process.email

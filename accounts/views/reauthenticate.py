@@ -19,7 +19,7 @@ from accounts.sign_in.access import (
     safe_next,
 )
 from accounts.sign_in.email_addresses import reauthentication_address
-from accounts.sign_in.emailed_codes import EmailedCode, count_code, sent_too_often
+from accounts.sign_in.emailed_codes import EmailedCode, claim_code, count_code, sent_too_often
 from accounts.sign_in.openid_connect import REAUTHENTICATE
 from accounts.sign_in.single_sign_on import linked_accounts, sign_on_name
 from accounts.views.passkeys import verify_posted_passkey
@@ -92,6 +92,8 @@ def ask_for_code(request, *, purpose, email, then, page):
         return redirect(request.get_full_path())
     form = CodeForm(request.POST or None, request=request, process=process) if process else None
     if form and form.is_valid():
+        if not claim_code(process):
+            return redirect_after_used_code(request, safe_next(request) or request.get_full_path())
         process.abort()
         record_verified_address(request, email)
         return then()
@@ -102,6 +104,15 @@ def ask_for_code(request, *, purpose, email, then, page):
         )
         return redirect(request.get_full_path())
     return page(form)
+
+
+def redirect_after_used_code(request, going_to):
+    """Redirect to the page `going_to`, because another request has used the code at the same moment.
+
+    That may be the first tap of a double tap. Then the page opens. Otherwise it asks for a new code.
+    """
+    messages.info(request, _("That code was already used. If you are asked for a code again, get a new one."))
+    return redirect(going_to)
 
 
 def _send(request, process, purpose, email):

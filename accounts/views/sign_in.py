@@ -24,7 +24,7 @@ from accounts.patron import people
 from accounts.sign_in import sign_ins
 from accounts.sign_in.access import LAST_PERSON, safe_next, set_borrowed
 from accounts.sign_in.code_page import code_page_for
-from accounts.sign_in.emailed_codes import count_code, sent_too_often
+from accounts.sign_in.emailed_codes import claim_code, count_code, sent_too_often
 from accounts.sign_in.methods import CARD, PASSKEY, SIGN_ON, first_method, other_methods
 from accounts.sign_in.unsent import drop_unsent_forms
 from accounts.sign_in.wanted_page import wanted_page
@@ -48,6 +48,9 @@ def sign_in(request):
     """
     began = time.monotonic()
     if request.user.is_authenticated:
+        # If a code or passkey was sent twice by a double tap, the second request has left a notice that it
+        # was refused. Remove the notice, because the first request has signed the person in.
+        list(messages.get_messages(request))
         return redirect(safe_next(request) or "home")
     form = SignInForm(request.POST or None, request=request)
     if form.is_valid():
@@ -97,14 +100,19 @@ def code_page(request, *, next_page, template="accounts/enter_code.html", contex
     process = stage and LoginCodeVerificationProcess.resume(stage)
     form = process and CodeForm(request.POST or None, request=request, process=process)
     if form and form.is_valid():
-        if process.user and process.user.is_active and process.user.email == process.state["email"]:
-            response = process.finish(next_page or _first_page(request, process.user))
+        person, is_first = process.user, claim_code(process)
+        if is_first and person and person.is_active and person.email == process.state["email"]:
+            response = process.finish(next_page or _first_page(request, person))
             return then() if then and request.user.is_authenticated else response
         # After the code was sent, the person was erased or deactivated, or has changed their address.
-        process.abort()
+        if is_first:
+            process.abort()
         process = None
     if not process:
-        messages.error(request, _("That code has expired. Enter your address again to get a new one."))
+        messages.error(
+            request,
+            _("That code has expired or was already used. Enter your address again to get a new one."),
+        )
         return redirect(_with_next("sign_in", next_page))
     if form.is_bound and not process.record_invalid_attempt():
         messages.error(
