@@ -125,6 +125,7 @@ def verify_registration(session: MutableMapping, answer: Any, *, person: User, o
     """Check the browser's response to registration_options(). Raises NotAccepted."""
     challenge = _pop_challenge(session, to_add_for=str(person.public_id))
     try:
+        _require_no_numbers(answer)
         registration = _server(origin).register_complete(challenge, answer)
         credential = registration.credential_data
         if credential is None or len(credential.credential_id) > MAX_CREDENTIAL_ID_LENGTH:
@@ -143,6 +144,7 @@ def verify_authentication(session: MutableMapping, answer: Any, *, among, origin
     """
     challenge = _pop_challenge(session)
     try:
+        _require_no_numbers(answer)
         authentication = AuthenticationResponse.from_dict(answer)
         response = authentication.response
         passkey = among.select_related("person").filter(credential_id=authentication.raw_id).first()
@@ -244,6 +246,15 @@ def remove_lost(passkey, *, by, at):
         raise OnlySignInMethod
     remove(passkey, by=by, at=at)
     end_all_sign_ins(person)
+
+
+def _require_no_numbers(answer):
+    """Raise a ValueError if a value of the response is a number.
+
+    fido2 would make a text of that many bytes, so one request could fill the memory.
+    """
+    if any(isinstance(value, (int, float)) for value in [*answer.values(), *answer["response"].values()]):
+        raise ValueError("a number")
 
 
 def _is_on_this_device(answer):

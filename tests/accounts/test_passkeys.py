@@ -265,6 +265,16 @@ def test_damaged_passkey_registration_never_causes_an_unexpected_error(patron, d
         passkeys.verify_registration(session, answer, person=patron, origin=ORIGIN)
 
 
+@pytest.mark.parametrize("part", ["clientDataJSON", "authenticatorData", "signature", "userHandle"])
+def test_number_in_a_passkey_response_does_not_fill_the_memory(own, device, part):
+    session = SessionStore()
+    asked = passkeys.authentication_options(session, origin=ORIGIN)
+    answer = device.show(json.loads(json.dumps(asked, default=dict)))
+    answer["response"][part] = 10**15
+    with pytest.raises(passkeys.NotAccepted):
+        passkeys.verify_authentication(session, answer, among=Passkey.objects.all(), origin=ORIGIN)
+
+
 @pytest.mark.parametrize("body", ["", "no json", "[]", '"x"', "{", "1e999", "null"])
 def test_malformed_passkey_response_redirects_to_the_sign_in_page(client, library, body):
     client.post(OPTIONS)
