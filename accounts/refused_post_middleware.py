@@ -113,7 +113,8 @@ class KeepRefusedPostMiddleware:
             and not getattr(request, "csrf_processing_done", False)
         ):
             return "csrf"
-        if response.status_code == 302:
+        # A code page that leads to the sign-in page says there why the code no longer works. It has no text.
+        if response.status_code == 302 and not request.path_info.endswith("/code/"):
             path = urlsplit(response["Location"]).path
             if path in {resolve_url(settings.LOGIN_URL), reverse("second_factor"), reverse("locked")}:
                 return path

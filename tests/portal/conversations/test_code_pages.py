@@ -2,13 +2,17 @@
 
 import re
 import uuid
+from datetime import timedelta
+from urllib.parse import urlencode
 
 import pytest
+import time_machine
+from django.conf import settings
 from django.core import mail
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import Consent, Library, User
+from accounts.models import Consent, Library, RefusedPost, User
 from portal.conversations import pending_questions
 from portal.conversations.models import Conversation, Message
 from portal.conversations.views.keeping import wording
@@ -318,6 +322,35 @@ def test_question_waits_if_too_many_were_sent(client, monkeypatch):
 def test_code_page_without_a_question_leads_to_the_form(client):
     assert client.get(f"{SEND}code/", follow=True).redirect_chain[-1][0] == ASK
     assert READ in client.get(f"{SEND_READING}code/", follow=True).redirect_chain[-1][0]
+
+
+@pytest.mark.parametrize("end", ["too many wrong codes", "expired"])
+@pytest.mark.parametrize("begin", ["keep and save", "question", "reading"])
+def test_code_that_ended_leads_back_through_a_sign_in_page_that_says_why(
+    end, begin, client, session, recommendation, patron, show_code, sign_in
+):
+    # The browser knows who was signed in last.
+    sign_in(client, patron).get(reverse("me"))
+    del client.cookies[settings.SESSION_COOKIE_NAME]
+    if begin == "keep and save":
+        show_code(client, code_for(session))
+        page = keep_page(session, f"?save={recommendation.public_id}")
+    else:
+        {"question": write, "reading": answer_reading}[begin](client)
+        page = {"question": SEND, "reading": SEND_READING}[begin]
+    code_page = ask_for_code(client, page)
+    form = {"code": "111111" if code_in_mail() != "111111" else "222222", "next": page}
+    headers = {"sec-fetch-site": "same-origin", "referer": f"http://testserver{code_page}"}
+    for _ in range(5 if end == "too many wrong codes" else 0):
+        answer = client.post(code_page, form, headers=headers)
+    if end == "expired":
+        with time_machine.travel(timezone.now() + timedelta(minutes=11)):
+            answer = client.post(code_page, form, headers=headers)
+    assert answer["Location"] == f"/sign-in/?{urlencode({'next': page})}"
+    reason = "You entered too many wrong codes" if end == "too many wrong codes" else "That code has expired."
+    assert reason in text(client.get(answer["Location"]))
+    assert not RefusedPost.objects.exists()
+    assert ask_for_code(client, page) == code_page
 
 
 @pytest.mark.parametrize("on_borrowed_device", [True, False], ids=["borrowed device", "own device"])
