@@ -81,6 +81,12 @@ def test_code_page_shows_the_consent_and_a_right_code_keeps_the_visit(viewer_by_
     assert "Visit kept." in text(viewer_by_code.get(answer["Location"]))
 
 
+def test_code_page_asks_for_the_code_before_it_repeats_the_consent(viewer_by_code, session):
+    page = text(viewer_by_code.get(ask_for_code(viewer_by_code, keep_page(session))))
+    order = ["We sent a six-digit code to new@example.org", "Code from the email", "What this means"]
+    assert sorted(order, key=page.index) == order
+
+
 def test_wrong_code_keeps_nothing_and_shows_the_consent_again(viewer_by_code, session):
     code_page = ask_for_code(viewer_by_code, keep_page(session))
     wrong = "111111" if code_in_mail() != "111111" else "222222"
