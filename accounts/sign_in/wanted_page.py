@@ -14,11 +14,13 @@ TITLES = {
     "conversation": TO_READ_ANSWER,
     "attachment": TO_READ_ANSWER,
     "help_session": TO_SEE_VISIT,
-    "keep_session": TO_SEE_VISIT,
+    "keep_session": _("Sign in to keep your visit"),
     "verdict": TO_SEE_VISIT,
     "ask_about_session": TO_SEE_VISIT,
     "ask_about_item": TO_SEE_VISIT,
     "saved": _("Sign in to see your lists"),
+    "send_question": _("Sign in to send your question"),
+    "send_reading": _("Sign in to send your request"),
 }
 # The titles if a text waits in this browser for the page.
 UNSENT_TITLES = {

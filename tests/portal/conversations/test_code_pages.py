@@ -27,7 +27,7 @@ from tests.factories import (
     code_for,
     recommend_in,
 )
-from tests.portal.pages import text
+from tests.portal.pages import heading, text
 
 pytestmark = pytest.mark.usefixtures("library")
 ASK, SEND = reverse("ask"), reverse("send_question")
@@ -328,6 +328,19 @@ def test_question_waits_if_too_many_were_sent(client, monkeypatch):
 def test_code_page_without_a_question_leads_to_the_form(client):
     assert client.get(f"{SEND}code/", follow=True).redirect_chain[-1][0] == ASK
     assert READ in client.get(f"{SEND_READING}code/", follow=True).redirect_chain[-1][0]
+
+
+def test_wrong_address_leads_to_a_sign_in_page_that_says_what_the_person_is_doing(viewer_by_code, session):
+    titles = {
+        keep_page(session): "Sign in to keep your visit",
+        SEND: "Sign in to send your question",
+        SEND_READING: "Sign in to send your request",
+    }
+    shown = {
+        page: heading(viewer_by_code.post(reverse("sign_in"), {"email": "not an address", "next": page}))
+        for page in titles
+    }
+    assert shown == titles
 
 
 @pytest.mark.parametrize("end", ["too many wrong codes", "expired"])
