@@ -246,7 +246,7 @@ def safe_next(request):
     return going_to if safe and going_to.isprintable() and going_to.startswith("/") else ""
 
 
-def sign_in_to_open(model=None, *, named_in=""):
+def sign_in_to_open(model=None, *, named_in="", opens_at=""):
     """Send signed-out people to the sign-in page if the view raises Http404.
 
     Use this decorator for pages of patrons. People may be signed out when they open a link from an email. The
@@ -255,7 +255,8 @@ def sign_in_to_open(model=None, *, named_in=""):
 
     `model` is the model of the object in the URL, or of the object that the form's field `named_in` names.
     A refused form is saved for its author only if the object belongs to the author. Without a model, the form
-    isn't saved.
+    isn't saved. `opens_at` is the id of the part of the page that the person sees first after signing in. The
+    browser doesn't send the fragment of a link, so it would be lost on the way.
     """
 
     def decorate(view):
@@ -265,7 +266,8 @@ def sign_in_to_open(model=None, *, named_in=""):
                 return view(request, *args, **kwargs)
             except Http404:
                 if not request.user.is_authenticated:
-                    return redirect_to_login(request.get_full_path())
+                    part = f"#{opens_at}" if opens_at and not request.GET else ""
+                    return redirect_to_login(request.get_full_path() + part)
                 if page := own_text_for_closed_page(request):
                     return page
                 raise

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.db import connection
@@ -71,7 +72,8 @@ def author_of_unsent_text(conversation):
 )
 def test_signed_out_person_is_asked_to_sign_in_under_a_fitting_title(client, addresses, what, title):
     response = client.get(addresses[what])
-    assert (response.status_code, response["Location"]) == (302, f"/sign-in/?next={addresses[what]}")
+    part = "%23latest" if what == "conversation" else ""
+    assert (response.status_code, response["Location"]) == (302, f"/sign-in/?next={addresses[what]}{part}")
     page = client.get(response["Location"])
     assert heading(page) == title
     assert f"<title>{title} ·" in page.content.decode()
@@ -120,10 +122,19 @@ def test_signed_in_person_gets_404_for_a_page_of_somebody_else(client, addresses
     assert [client.get(addresses[page]).status_code for page in ("conversation", "visit")] == [404, 404]
 
 
-def test_person_is_at_the_wanted_page_after_signing_in(client, addresses, patron, sign_in):
-    sign_in_page = client.get(addresses["conversation"])["Location"]
+@pytest.mark.parametrize(
+    ("what", "query", "part"),
+    [("conversation", "", "#latest"), ("conversation", "?message=x", ""), ("visit", "", "")],
+)
+def test_person_is_at_the_wanted_part_of_the_page_after_signing_in(
+    client, addresses, what, query, part, patron, sign_in
+):
+    sign_in_page = client.get(addresses[what] + query)["Location"]
+    form = {"email": patron.email, "next": parse_qs(urlsplit(sign_in_page).query)["next"][0]}
+    code_page = client.post(reverse("sign_in"), form)["Location"]
     sign_in(client, patron)
-    assert client.get(sign_in_page)["Location"] == addresses["conversation"]
+    wanted = f"{addresses[what]}{query}{part}"
+    assert [client.get(page)["Location"] for page in (sign_in_page, code_page)] == [wanted, wanted]
 
 
 def test_viewer_by_code_can_open_the_list_and_account_pages(by_other_code):

@@ -47,7 +47,7 @@ def conversations(request):
     return render_page(request, "conversations/all.html", context)
 
 
-@sign_in_to_open(Conversation)
+@sign_in_to_open(Conversation, opens_at="latest")
 @require_safe
 def conversation(request, public_id):
     """Show the latest messages of the conversation, including the unread messages.
