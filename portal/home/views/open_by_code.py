@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.languages import languages
@@ -16,7 +17,7 @@ from accounts.sign_in.unsent import drop_unsent_forms
 from accounts.staff.desk_lock import shared_desk_here
 from portal.conversations import pending_questions
 from portal.conversations.viewer import OPENED_CODES
-from portal.helpsessions import account_codes
+from portal.helpsessions import account_codes, codes
 from portal.helpsessions.forms import CodeForm
 from portal.helpsessions.handover import (
     CodeCardNotReady,
@@ -41,6 +42,18 @@ REFUSALS = {
     CodeForgotten: ("forgotten", 410),
     CodeCardNotReady: ("not_ready", 409),
 }
+TITLES = {
+    "unknown": gettext_lazy("This code doesn't work"),
+    "at_desk": gettext_lazy("This code is for the patron's own device"),
+    "used": gettext_lazy("This code was already used"),
+    "expired": gettext_lazy("This code has expired"),
+    "revoked": gettext_lazy("This code was canceled"),
+    "forgotten": gettext_lazy("This visit was deleted"),
+    "not_ready": gettext_lazy("Your visit isn't ready yet"),
+    "too_many": gettext_lazy("Too many wrong codes"),
+}
+# After these refusals, the person compares the code with the slip, or enters it again later.
+SHOWS_THE_CODE = {"unknown", "not_ready"}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -52,7 +65,12 @@ def open_code(request):
     return render(
         request,
         "home/open_code.html",
-        {"languages": languages(), "form": form, "next": safe_next(request)},
+        {
+            "title": _("Open your visit"),
+            "languages": languages(),
+            "form": form,
+            "next": safe_next(request),
+        },
         status=422 if form.is_bound else 200,
     )
 
@@ -146,14 +164,14 @@ def _open(request, code):
                 return _refused(request, "at_desk", status=403)
             return render(request, "home/open_account.html", {"code": code})
         tries.was_wrong()
-        return _refused(request, "unknown", status=404)
+        return _refused(request, "unknown", status=404, code=code)
     except tuple(REFUSALS) as why:
         # The code exists, so this request does not count as a guess.
         tries.was_right()
         if isinstance(why, CodeKept) and _keeps(request.viewer.person, why.help_session):
             return redirect(why.help_session)
         refusal, status = REFUSALS[type(why)]
-        return _refused(request, refusal, status=status)
+        return _refused(request, refusal, status=status, code=code)
     tries.was_right()
     if claim.pk not in request.session.get(OPENED_CODES, []):
         # Change the session key, because anyone who knows the old key could read the visit too.
@@ -177,10 +195,11 @@ def _is_at_desk(request):
     return request.user.is_staff or shared_desk_here(request) is not None
 
 
-def _refused(request, why, *, status=200, when=""):
+def _refused(request, why, *, status=200, when="", code=""):
     context = {
+        "title": TITLES[why],
         "languages": languages(),
-        "form": CodeForm(),
+        "form": CodeForm(initial={"code": codes.grouped(code) if why in SHOWS_THE_CODE and code else ""}),
         "refused": why,
         "when": when,
         "next": safe_next(request),

@@ -85,7 +85,7 @@ def test_staff_member_cannot_use_an_account_code_they_made(client, sign_in, staf
             branch=branch, name="Desk 1", by=staff, at=timezone.now()
         )[1]
     assert open_account(client, code).status_code == 403
-    assert "for the patron's own device" in text(client.post(reverse("open_code"), {"code": code}))
+    assert "for the patron&#x27;s own device" in text(client.post(reverse("open_code"), {"code": code}))
     assert signed_in_person(client) != pike
     # The code still works on the patron's own device.
     assert open_account(Client(), code).url == reverse("home")
@@ -103,7 +103,7 @@ def test_account_code_works_once(staff, pike):
     open_account(first, code)
     answer = open_account(second, code)
     assert answer.status_code == 404
-    assert "This code doesn't work" in text(answer)
+    assert "This code doesn&#x27;t work" in text(answer)
     assert not signed_in_person(second).is_authenticated
 
 

@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 
 from portal.conversations.viewer import OPENED_CODES
 from portal.helpsessions.codes import grouped, new_code
@@ -115,11 +116,21 @@ def test_unusable_code_shows_the_reason_but_reveals_nothing_of_the_visit(
         try_code(client, code) if way == "typed" else client.get(reverse("open_code_link", args=[code]))
     )
     assert response.status_code == status
-    assert words in text(response)
+    assert f"<title>{escape(words)} ·" in response.content.decode()
+    assert f"<h1>{escape(words)}</h1>" in response.content.decode()
     assert SECRET not in response.content.decode()
     assert str(session.public_id) not in response.content.decode()
     assert OPENED_CODES not in client.session
     assert asks_to_sign_in(client.get(session.get_absolute_url()))
+
+
+@pytest.mark.parametrize(
+    ("code_of", "is_shown"), [(_unknown, True), (_blank, True), (_kept, False), (_revoked, False)]
+)
+def test_code_that_can_be_compared_or_tried_again_stays_in_the_field(client, session, code_of, is_shown):
+    code = code_of(session)
+    page = try_code(client, code).content.decode()
+    assert (f'value="{grouped(code)}"' in page) == is_shown
 
 
 @pytest.mark.slow
