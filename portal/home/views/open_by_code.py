@@ -132,6 +132,10 @@ def leave(request):
     removed = set(codes.values_list("pk", flat=True))
     if removed:
         request.session[OPENED_CODES] = [pk for pk in ids if pk not in removed]
+        if named:
+            messages.success(
+                request, _("The visit is removed from this device. You can open it again with its code.")
+            )
     pending_questions.forget(request, pending_questions.QUESTION, pending_questions.READING)
     outside = _catalog(request.library)
     if not outside or named:

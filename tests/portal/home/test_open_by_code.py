@@ -14,6 +14,7 @@ from tests.factories import HelpSessionFactory, QuietSessionFactory, code_for
 from tests.portal.pages import asks_to_sign_in, text
 
 SECRET = "How do I start a balcony compost bin?"
+REMOVED = "The visit is removed from this device."
 
 
 @pytest.fixture(autouse=True)
@@ -206,6 +207,8 @@ def test_leave_quickly_button_closes_quiet_visits_and_opens_the_catalog(client, 
     show_code(client, code_for(quiet))
     assert client.get(quiet.get_absolute_url()).status_code == 200
     response = client.post(reverse("leave"))
+    # The next person at this browser must not read that there was a visit.
+    assert REMOVED not in text(client.get(reverse("home")))
     assert response["Refresh"] == "0; url=https://catalogue.example.org/"
     assert asks_to_sign_in(client.get(quiet.get_absolute_url()))
 
@@ -214,7 +217,9 @@ def test_closing_a_visit_opened_by_code_leaves_other_visits_open(client, branch,
     first, second = HelpSessionFactory.create_batch(2, branch=branch)
     for session in [first, second]:
         show_code(client, code_for(session))
-    assert client.post(reverse("leave"), {"session": str(first.public_id)}).url == reverse("home")
+    answer = client.post(reverse("leave"), {"session": str(first.public_id)}, follow=True)
+    assert answer.redirect_chain == [(reverse("home"), 302)]
+    assert REMOVED in text(answer)
     assert asks_to_sign_in(client.get(first.get_absolute_url()))
     assert client.get(second.get_absolute_url()).status_code == 200
 
@@ -223,5 +228,5 @@ def test_closing_a_visit_opened_by_code_leaves_other_visits_open(client, branch,
 def test_closing_a_visit_that_is_not_open_changes_nothing(client, branch, show_code, named):
     session = HelpSessionFactory(branch=branch)
     show_code(client, code_for(session))
-    client.post(reverse("leave"), {"session": named})
+    assert REMOVED not in text(client.post(reverse("leave"), {"session": named}, follow=True))
     assert client.get(session.get_absolute_url()).status_code == 200
