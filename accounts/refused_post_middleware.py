@@ -131,7 +131,9 @@ class KeepRefusedPostMiddleware:
         page = refused_form.own_page(request)
         if page and fields is not None and DESK_TOKEN not in request.COOKIES:
             return self._leave_in_browser(request, response, refused_to, person, page, fields)
-        if person and any(any(values) for values in fields.values()):
+        # A patron's form without a text of its own is only a choice. Its page asks for the choice again.
+        can_wait = page or request.path_info.startswith("/desk/")
+        if person and can_wait and any(any(values) for values in fields.values()):
             path = request.get_full_path() if len(request.get_full_path()) <= 300 else request.path_info
             refused_posts.save_refused_post(person, path=path, fields=fields, at=timezone.now())
             self._drop_previous(request, person)

@@ -1,4 +1,5 @@
 import uuid
+from urllib.parse import urlencode
 
 import pytest
 import time_machine
@@ -47,6 +48,18 @@ def test_refused_form_is_saved_and_shown_to_its_author_after_sign_in(expired_bro
     assert 'action="/desk/record/"' in page
     assert "And &lt;more&gt; of it." in page
     assert page.count('name="items"') == 2
+
+
+def test_refused_choice_of_a_patron_leads_back_to_its_page(client, patron, sign_in):
+    sign_in(client, patron).get(reverse("me"))
+    client.session.flush()
+    page = reverse("remember")
+    headers = OURS["headers"] | {"referer": f"http://testserver{page}?remember=90"}
+    answer = client.post(page, {"remember": "90", "until": ""}, headers=headers)
+    assert answer["Location"] == f"/sign-in/?{urlencode({'next': page})}"
+    assert not RefusedPost.objects.exists()
+    patron.refresh_from_db()
+    assert patron.remember != "90"
 
 
 @pytest.fixture
