@@ -281,6 +281,20 @@ def test_code_that_the_person_types_sends_what_they_wrote(client, branch, begin,
 
 
 @pytest.mark.parametrize(("begin", "page"), [(write, SEND), (answer_reading, SEND_READING)])
+def test_home_and_messages_lead_back_to_what_is_not_sent_yet(client, begin, page, patron, sign_in):
+    def leads_back(browser):
+        return [
+            f'href="{page}"' in browser.get(address).content.decode()
+            for address in (reverse("home"), reverse("conversations"))
+        ]
+
+    assert leads_back(client) == [False, False]
+    begin(client)
+    assert leads_back(client) == [True, True]
+    assert leads_back(sign_in(client, patron)) == [True, True]
+
+
+@pytest.mark.parametrize(("begin", "page"), [(write, SEND), (answer_reading, SEND_READING)])
 def test_wrong_code_sends_nothing(client, begin, page):
     begin(client)
     code_page = ask_for_code(client, page)
