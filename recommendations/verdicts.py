@@ -25,6 +25,12 @@ FOR_ENJOYMENT = [
 ]
 
 ONLINE = {Kind.ARTICLE, Kind.DATABASE, Kind.WEB_PAGE}
+# {kind: words for the verdict COULD_NOT_GET_IT}. People get a book, talk to a person and go to a class.
+NOT_GOTTEN = {
+    Kind.PERSON: _("could not talk to them"),
+    **dict.fromkeys((Kind.COURSE, Kind.EVENT), _("could not go")),
+    **dict.fromkeys(ONLINE, _("could not open it")),
+}
 # People read, watch or attend these from the beginning to the end, so they can stop before the end.
 HAS_AN_END = {
     *(Kind.BOOK, Kind.AUDIOBOOK, Kind.SOUND, Kind.SCORE, Kind.VIDEO, Kind.SERIAL, Kind.ARTICLE, Kind.COURSE),
@@ -35,15 +41,15 @@ NEEDS_FOLLOW_UP = {Verdict.DID_NOT_HELP.value, Verdict.COULD_NOT_GET_IT.value}
 
 
 def choices_for(recommendation):
-    """Return (value, label) for each verdict, in the order of the buttons.
-
-    Patrons who wanted something to read are asked whether they liked it. So are patrons who came for a
-    certain novel, film or piece of music.
-    """
-    if recommendation.question_type == QuestionType.READERS_ADVISORY:
-        return FOR_ENJOYMENT
-    is_known_item = recommendation.question_type == QuestionType.KNOWN_ITEM
-    return FOR_ENJOYMENT if is_known_item and recommendation.item.is_for_enjoyment else FOR_INFORMATION
+    """Return (value, label) for each verdict, in the order of the buttons."""
+    choices, kind = _words_for(recommendation), recommendation.item.kind
+    if kind not in NOT_GOTTEN:
+        return choices
+    other_words = {
+        Verdict.COULD_NOT_GET_IT.value: NOT_GOTTEN[kind],
+        Verdict.NOT_TRIED.value: dict(FOR_INFORMATION)[Verdict.NOT_TRIED.value],
+    }
+    return [(value, other_words.get(value, label)) for value, label in choices]
 
 
 def label_for(recommendation):
@@ -68,6 +74,18 @@ def reasons_for(recommendation):
     return [(why.value, why.label) for why in [*reasons, Why.OTHER]]
 
 
+def _words_for(recommendation):
+    """Return FOR_INFORMATION or FOR_ENJOYMENT.
+
+    Patrons who wanted something to read are asked whether they liked it. So are patrons who came for a
+    certain novel, film or piece of music.
+    """
+    if recommendation.question_type == QuestionType.READERS_ADVISORY:
+        return FOR_ENJOYMENT
+    is_known_item = recommendation.question_type == QuestionType.KNOWN_ITEM
+    return FOR_ENJOYMENT if is_known_item and recommendation.item.is_for_enjoyment else FOR_INFORMATION
+
+
 def _reasons_not_gotten(item):
     if item.kind == Kind.PERSON:
         reasons = [Why.UNREACHABLE]
@@ -84,7 +102,7 @@ def _reasons_not_helpful(recommendation):
     item = recommendation.item
     if item.kind == Kind.PERSON:
         return [Why.TOO_BASIC, Why.OFF_TOPIC]
-    if item.is_for_enjoyment and choices_for(recommendation) is FOR_ENJOYMENT:
+    if item.is_for_enjoyment and _words_for(recommendation) is FOR_ENJOYMENT:
         return [Why.STOPPED] if item.kind == Kind.SOUND else [Why.TOO_HARD, Why.STOPPED]
     reasons = [Why.TOO_HARD, Why.TOO_BASIC, Why.OFF_TOPIC]
     return [*reasons, Why.STOPPED] if item.kind in HAS_AN_END else reasons

@@ -4,10 +4,10 @@ import uuid
 
 from django.utils.translation import gettext as _
 
-from recommendations.models import Recommendation
-from recommendations.verdicts import NEEDS_FOLLOW_UP, choices_for, label_for, reasons_for
+from recommendations.models import Item, Recommendation
+from recommendations.verdicts import NEEDS_FOLLOW_UP, ONLINE, choices_for, label_for, reasons_for
 
-Verdict = Recommendation.Verdict
+Verdict, Kind = Recommendation.Verdict, Item.Kind
 # A visit has the button "All of these helped" if at least this many of its items have no verdict.
 ALL_HELPED_FROM = 2
 
@@ -78,14 +78,18 @@ def first_line(recommendation):
 
     Return "" for other verdicts.
     """
-    title = recommendation.item.title
-    if recommendation.verdict == Verdict.COULD_NOT_GET_IT:
-        return _("I couldn't get “%(title)s”. Is there another way to get it, or something similar?") % {
-            "title": title
-        }
+    kind, title = recommendation.item.kind, {"title": recommendation.item.title}
     if recommendation.verdict == Verdict.DID_NOT_HELP:
-        return _("“%(title)s” wasn't what I needed. Can you suggest something else?") % {"title": title}
-    return ""
+        return _("“%(title)s” wasn't what I needed. Can you suggest something else?") % title
+    if recommendation.verdict != Verdict.COULD_NOT_GET_IT:
+        return ""
+    if kind == Kind.PERSON:
+        return _("I couldn't talk to “%(title)s”. Is there another way, or somebody else?") % title
+    if kind in (Kind.COURSE, Kind.EVENT):
+        return _("I couldn't go to “%(title)s”. Is there another time, or something similar?") % title
+    if kind in ONLINE:
+        return _("I couldn't open “%(title)s”. Is there another way, or something similar?") % title
+    return _("I couldn't get “%(title)s”. Is there another way to get it, or something similar?") % title
 
 
 def _saved(recommendations, viewer):

@@ -3,6 +3,7 @@ import datetime
 import pytest
 from django.utils import timezone
 
+from portal.helpsessions.recommendation_panels import first_line
 from recommendations import actions
 from recommendations.chosen_items import ChosenItem, recommend_chosen
 from recommendations.models import QuestionType, Recommendation
@@ -97,7 +98,7 @@ def labels(recommendation):
         ({"kind": "audiobook"}, "known_item", FOR_INFORMATION),
         ({"kind": "score"}, "known_item", FOR_INFORMATION),
         ({"kind": "book"}, "known_item", FOR_INFORMATION),
-        ({"kind": "database"}, "known_item", FOR_INFORMATION),
+        ({"kind": "map"}, "known_item", FOR_INFORMATION),
         # Someone who writes a paper about a novel wants to know something.
         ({"kind": "book", "is_fiction": True}, "reference", FOR_INFORMATION),
         ({"kind": "video"}, "reference", FOR_INFORMATION),
@@ -113,6 +114,30 @@ def test_novel_film_or_music_found_as_known_item_is_asked_about_in_the_words_for
     assert labels(recommendation) == words
     recommendation.verdict = "helped"
     assert str(label_for(recommendation)) == words[0]
+
+
+@pytest.mark.parametrize("question_type", ["reference", "readers_advisory"])
+@pytest.mark.parametrize(
+    ("kind", "words", "message"),
+    [
+        ("book", "could not get the item", "I couldn't get “It”. Is there another way to get it,"),
+        ("person", "could not talk to them", "I couldn't talk to “It”. Is there another way, or somebody else?"),
+        ("course", "could not go", "I couldn't go to “It”. Is there another time,"),
+        ("event", "could not go", "I couldn't go to “It”. Is there another time,"),
+        ("web_page", "could not open it", "I couldn't open “It”. Is there another way,"),
+        ("database", "could not open it", "I couldn't open “It”. Is there another way,"),
+    ],
+)
+def test_words_about_an_item_that_was_not_gotten_fit_its_kind(
+    recommendation, kind, words, message, question_type
+):
+    recommendation.item = ItemFactory(kind=kind, title="It")
+    recommendation.question_type = question_type
+    recommendation.verdict = "could_not_get_it"
+    assert str(label_for(recommendation)) == words
+    assert first_line(recommendation).startswith(message)
+    is_begun = kind == "book" and question_type == "readers_advisory"
+    assert labels(recommendation)[-1] == ("not started" if is_begun else "not tried yet")
 
 
 LINK = "https://example.org/"
