@@ -123,7 +123,7 @@ LETTERS = [
     DemoVisit(
         1, 11, "rosa", "central", "consultation", "business", 3, 35,
         "Everything for opening a bakery, from the beginning",
-        "Start with the three that are starred; the rest can wait until you have a name for it.",
+        "Start with the first three; the rest can wait until you have a name for it.",
         (
             DemoRecommendation("mentor", "book the first Monday now, it fills up", "could_not_get_it", "other", "all the Mondays are full until January", days=1.5, saved=True),
             DemoRecommendation("business-dir", "where the other bakeries are"),

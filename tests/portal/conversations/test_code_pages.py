@@ -9,6 +9,7 @@ import pytest
 import time_machine
 from django.conf import settings
 from django.core import mail
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -119,6 +120,20 @@ def test_code_page_says_that_someone_else_kept_the_visit_meanwhile(viewer_by_cod
     assert "Someone has already kept this visit" in text(answer)
     session.refresh_from_db()
     assert session.patron == patron
+
+
+@pytest.mark.parametrize("make", [HelpSessionFactory, SharedSessionFactory])
+def test_page_about_a_visit_that_someone_else_kept_leads_signed_out_people_to_signing_in(
+    client, branch, patron, show_code, make, sign_in
+):
+    lost = make(branch=branch)
+    code = code_for(lost)
+    keep(lost, by=patron, at=timezone.now(), wording="yes", language="en")
+    link = f'href="/sign-in/?{urlencode({"next": lost.get_absolute_url()})}"'
+    for browser, is_there in ((client, True), (sign_in(Client(), UserFactory()), False)):
+        show_code(browser, code)
+        page = browser.get(keep_page(lost, "?as=adult"))
+        assert (page.status_code, link in page.content.decode()) == (409, is_there)
 
 
 def test_keep_page_of_a_visit_that_someone_else_kept_is_not_shown_to_strangers(session, client, patron):
