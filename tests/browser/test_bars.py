@@ -2,10 +2,20 @@
 
 import pytest
 
+from tests.factories import HelpSessionFactory, code_for
+
 from . import bars
 from .states import HOSTILE, Words, build
 
 pytestmark = pytest.mark.browser
+
+# Return the number of lines of a button's text, and the pixels between its icon and the nearest letter.
+LINES_AND_GAP = """button => {
+    const range = document.createRange(), icon = button.querySelector('.icon');
+    range.selectNodeContents(icon.nextSibling);
+    const lines = [...range.getClientRects()].filter(line => line.width);
+    return [lines.length, Math.min(...lines.map(line => line.left)) - icon.getBoundingClientRect().right];
+}"""
 
 WHO = [
     "nobody",
@@ -39,6 +49,16 @@ def test_every_patron_page_is_small_and_fits_the_screen(who, built, phone, show)
         if first > bars.FIRST_PAINT or everything > bars.FIRST_VIEW or requests > bars.REQUESTS:
             missed.append(f"{state.name}: {first} bytes block, {everything} in all, {requests} requests")
     assert not missed, "\n".join(missed)
+
+
+def test_icon_stays_beside_the_text_of_a_button_with_two_lines(branch, phone, show):
+    session = HelpSessionFactory(branch=branch)
+    page = show(phone(viewport=bars.NARROW), codes=[code_for(session)])
+    page.goto(session.get_absolute_url())
+    page.evaluate(bars.FONT, bars.WIDE_FONT)
+    lines, gap = page.locator(".notice .button").evaluate(LINES_AND_GAP)
+    assert lines > 1
+    assert gap <= 8
 
 
 @pytest.mark.long
