@@ -200,12 +200,13 @@ def _show_again(request, words, *, saved_for="", status=403):
     """
     if request.htmx:
         return HttpResponse(status=401)
+    row = refused_form.object_of(request)
+    why = request.viewer.why_closed(type(row), row.public_id) if row else ""
     context = {
         "words": words,
         "saved": bool(saved_for),
         "next": saved_for or _page_it_came_from(request),
-        "why": request.viewer.why_closed(refused_form.object_of(request))
-        or ("closed" if status == 404 else ""),
+        "why": why or ("closed" if status == 404 else ""),
     }
     return render(request, "accounts/not_sent.html", context, status=status)
 

@@ -37,8 +37,11 @@ class Viewer:
     def has_opened_codes(self):
         return False
 
-    def why_closed(self, row):
-        """Return why this browser's code no longer opens the row: "kept", "ended", or "" if unknown."""
+    def why_closed(self, model, public_id):
+        """Return why this browser's code no longer opens a row of this model: "kept", "ended" or "".
+
+        The response is "" if the code still opens the row, and if this browser never opened it by code.
+        """
         return ""
 
     def owns(self, person_field, **opened):

@@ -4,14 +4,15 @@ allauth makes and checks the codes, but the pages are our own.
 """
 
 import time
-from urllib.parse import urlencode
+from contextlib import suppress
+from urllib.parse import urlencode, urlsplit
 
 from allauth.account.stages import LoginByCodeStage, LoginStageController
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -68,11 +69,22 @@ def sign_in(request):
     context = {
         "form": form,
         **wanted_page(request),
+        "why_closed": _why_closed(request),
         "languages": languages(),
         "passkey_first": first == PASSKEY,
         **other_methods(),
     }
     return render(request, "accounts/sign_in.html", context)
+
+
+def _why_closed(request):
+    """Return why this browser's code no longer opens the page to which the person wants to go, or ""."""
+    with suppress(Resolver404):
+        match = resolve(urlsplit(safe_next(request)).path)
+        model, public_id = getattr(match.func, "opens", None), match.kwargs.get("public_id")
+        if model and public_id:
+            return request.viewer.why_closed(model, public_id)
+    return ""
 
 
 def email_code(request, email):

@@ -57,15 +57,17 @@ class BrowserViewer(Viewer):
     def has_opened_codes(self):
         return bool(self._opened_code_ids)
 
-    def why_closed(self, row):
-        among = ROWS_OF_CODE.get(type(row).__name__)
+    def why_closed(self, model, public_id):
+        among = ROWS_OF_CODE.get(model.__name__)
         if not among or not self._opened_code_ids:
             return ""
-        codes = ClaimCode.objects.filter(pk__in=self._opened_code_ids, **{among: row})
-        states = set(codes.values_list("state", flat=True))
-        if ClaimCode.State.KEPT in states:
+        codes = ClaimCode.objects.filter(pk__in=self._opened_code_ids, **{f"{among}__public_id": public_id})
+        now, found = timezone.now(), list(codes.values_list("state", "expires_at"))
+        if any(state == ClaimCode.State.LIVE and expires_at > now for state, expires_at in found):
+            return ""
+        if any(state == ClaimCode.State.KEPT for state, _expires_at in found):
             return "kept"
-        return "ended" if states else ""
+        return "ended" if found else ""
 
     def lost_visit(self, public_id):
         """Return the visit that this browser opened by code before somebody else kept it, or None."""

@@ -9,8 +9,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.sign_in.unsent import UNSENT
+from portal.helpsessions.models import ClaimCode
 from tests.factories import ConversationFactory, HelpSessionFactory, UserFactory, code_for, recommend_in
 from tests.portal.pages import heading, text
 
@@ -145,3 +147,24 @@ def test_viewer_by_code_can_open_the_list_and_account_pages(by_other_code):
 def test_poll_of_a_signed_out_browser_gets_401(client, conversation):
     poll = reverse("conversation_news", args=[conversation.public_id])
     assert client.get(poll, headers={"HX-Request": "true"}).status_code == 401
+
+
+KEPT, ENDED = "This visit was added to a library account", "The code of this visit no longer works."
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [("kept", KEPT), ("revoked", ENDED), ("expired", ENDED), ("live", ""), ("never opened", "")],
+)
+@pytest.mark.parametrize("what", ["conversation", "visit", "question", "verdict", "keep"])
+def test_sign_in_page_says_why_the_code_of_this_browser_no_longer_opens_the_page(
+    client, what, state, reason, session, addresses, show_code, by_other_code
+):
+    browser = by_other_code
+    if state != "never opened":
+        browser = show_code(client, code_for(session))
+        codes = ClaimCode.objects.filter(help_session=session)
+        codes.update(expires_at=timezone.now()) if state == "expired" else codes.update(state=state)
+    page = addresses | {"keep": reverse("keep_session", args=[session.public_id])}
+    shown = text(browser.get(reverse("sign_in"), {"next": page[what]}))
+    assert [words for words in (KEPT, ENDED) if words in shown] == [words for words in [reason] if words]

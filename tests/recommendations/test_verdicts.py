@@ -121,7 +121,11 @@ def test_novel_film_or_music_found_as_known_item_is_asked_about_in_the_words_for
     ("kind", "words", "message"),
     [
         ("book", "could not get the item", "I couldn't get “It”. Is there another way to get it,"),
-        ("person", "could not talk to them", "I couldn't talk to “It”. Is there another way, or somebody else?"),
+        (
+            "person",
+            "could not talk to them",
+            "I couldn't talk to “It”. Is there another way, or somebody else?",
+        ),
         ("course", "could not go", "I couldn't go to “It”. Is there another time,"),
         ("event", "could not go", "I couldn't go to “It”. Is there another time,"),
         ("web_page", "could not open it", "I couldn't open “It”. Is there another way,"),
