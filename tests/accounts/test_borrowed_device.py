@@ -14,6 +14,7 @@ from accounts.sign_in.access import BORROWED
 from accounts.views.sign_in import LAST_PERSON
 from portal.notifications.models import Notification
 from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory
+from tests.portal.pages import text
 
 pytestmark = pytest.mark.usefixtures("library")
 
@@ -63,6 +64,14 @@ def test_every_page_on_a_borrowed_device_has_a_sign_out_button(client, way, patr
     own = Client()
     way(own)
     assert not any('id="header-sign-out"' in own.get(page).content.decode() for page in pages)
+
+
+def test_page_me_says_where_to_add_a_passkey(client, patron):
+    by_code(client, borrowed="on")
+    assert "You can add a passkey on your own device." in text(client.get(reverse("me")))
+    client.post(reverse("sign_out"))
+    by_code(client)
+    assert "You can add a passkey on your own device." not in text(client.get(reverse("me")))
 
 
 def test_desk_on_a_borrowed_device_has_a_sign_out_button(client, staff, sign_in):

@@ -33,14 +33,15 @@ def remember(request):
     if not form.is_valid():
         context = {"form": form, "effect": []}
         return render(request, "privacy/remember.html", context, status=422 if form.is_bound else 200)
-    at, choice = timezone.now(), form.cleaned_data
+    at, choice, before = timezone.now(), form.cleaned_data, _current_choice(request.user)
     sentences = effect(request.user, **choice, at=at)
     if request.method != "POST":
-        return render(request, "privacy/remember.html", {"form": form, "effect": sentences})
+        is_unchanged = choice == before
+        context = {"form": form, "effect": [] if is_unchanged else sentences, "is_unchanged": is_unchanged}
+        return render(request, "privacy/remember.html", context)
     # Without reauthentication, anyone who finds the device signed in could have all visits deleted.
     if not recently_authenticated(request):
         return redirect(f"{reverse('reauthenticate')}?{urlencode({'next': _address_of(choice)})}")
-    before = _current_choice(request.user)
     retention_choice.choose(
         request.user, **choice, wording="\n".join(sentences), language=get_language(), at=at
     )

@@ -84,6 +84,16 @@ def test_retention_choice_is_saved_with_the_explanation_that_the_patron_read(pho
     assert (consent.person, consent.purpose, consent.given_at) == (patron, "remember", AT)
 
 
+def test_current_retention_choice_changes_nothing(phone, patron):
+    unchanged = "Nothing will change, because this is already your choice."
+    page = phone.get(reverse("remember"), {"remember": "365", "until": ""})
+    assert unchanged in text(page)
+    assert 'id="yes-remember"' not in page.content.decode()
+    other = phone.get(reverse("remember"), {"remember": "90", "until": ""})
+    assert unchanged not in text(other)
+    assert 'id="yes-remember"' in other.content.decode()
+
+
 def test_retention_choice_can_be_undone_with_one_tap(phone, patron):
     page = phone.post(reverse("remember"), {"remember": "nothing"}, follow=True).content.decode()
     undo = f"{reverse('remember')}?remember=365"
