@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
 
 from portal.data_folder import FIX, make_data_folder, open_paths
 from portal.env import MALFORMED
@@ -19,11 +20,11 @@ PER_PROCESS_CACHES = ("locmem.LocMemCache", "dummy.DummyCache")
 def settings_are_safe(app_configs=None, **kwargs):
     errors = [
         checks.Error(
-            f"{name} is not a whole number, or it is too small.",
-            hint=f"Set {name} to a number, or remove it.",
+            f"{name} can't be read.",
+            hint=f"Set {name} to {wanted}. Or remove it to use the default.",
             id="afterword.E010",
         )
-        for name in MALFORMED
+        for name, wanted in MALFORMED.items()
     ]
     if settings.MODE not in MODES:
         errors.append(
@@ -60,6 +61,25 @@ def private_paths_are_closed(app_configs=None, **kwargs):
             id="afterword.W001",
         )
         for path, mode in open_paths().items()
+    ]
+
+
+@checks.register(checks.Tags.database)
+def database_stores_every_script(app_configs=None, databases=None, **kwargs):
+    """Report a PostgreSQL database with an encoding that can't store every name. `migrate` runs this check."""
+    if not databases or connection.vendor != "postgresql":
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_encoding")
+        encoding = cursor.fetchone()[0]
+    if encoding == "UTF8":
+        return []
+    return [
+        checks.Error(
+            f"The database has the encoding {encoding}, so it can't store every name and title.",
+            hint="Make another one: createdb --encoding=UTF8 --template=template0 …",
+            id="afterword.E026",
+        )
     ]
 
 
@@ -118,6 +138,12 @@ def _production_rules():
             bool(hosts) and "*" not in hosts and bool(base.hostname) and not _covers(hosts, base.hostname),
             "ALLOWED_HOSTS does not have the host of BASE_URL, so links in emails would lead to an error.",
             f"Add {base.hostname} to ALLOWED_HOSTS.",
+        ),
+        (
+            "afterword.E025",
+            settings.MAIL_SERVER["use_tls"] and settings.MAIL_SERVER["use_ssl"],
+            "EMAIL_USE_TLS and EMAIL_USE_SSL are both set, so no email could be sent.",
+            "Keep EMAIL_USE_TLS for STARTTLS (usually port 587), or EMAIL_USE_SSL for TLS from the start (465).",
         ),
     ]
 
@@ -206,8 +232,8 @@ def _sso_rules():
             "afterword.E020",
             bool(given["issuer"]) and not (given["client_id"] and given["client_secret"]),
             "SSO_CLIENT_ID or SSO_CLIENT_SECRET is missing, so the provider would not know the portal.",
-            "Register the portal there as a confidential client, and set both to what you get. "
-            "To see the address to register, run: manage.py sso_check",
+            "Register the portal there as a confidential client, with this redirect address: "
+            f"{settings.BASE_URL}/sign-in/single-sign-on/answer/. Set both variables to what you get.",
         ),
         (
             "afterword.E021",

@@ -7,15 +7,14 @@ the server does not start if a setting is missing or unsafe. portal/checks.py th
 from datetime import timedelta
 from pathlib import Path
 
-import dj_database_url
 import django
 from django.core.files.storage import FileSystemStorage
 from django.utils.translation import gettext_lazy as _
 
-from portal.env import env, env_flag, env_list, env_number, env_pairs
+from portal.env import env, env_database, env_flag, env_list, env_number, env_pairs, env_port
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = Path(env("DATA_DIR") or BASE_DIR / "var")
+DATA_DIR = BASE_DIR / (env("DATA_DIR") or "var")
 # The privacy page promises that backups are kept only for this time. `manage.py backup` deletes older ones.
 BACKUPS_KEPT = timedelta(days=env_number("BACKUPS_KEPT_DAYS", 30, least=1))
 
@@ -129,9 +128,7 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {
-    "default": dj_database_url.parse(env("DATABASE_URL") or f"sqlite:///{DATA_DIR}/afterword.sqlite3")
-}
+DATABASES = {"default": env_database("DATABASE_URL", f"sqlite:///{DATA_DIR}/afterword.sqlite3")}
 SQLITE_SYNCHRONOUS = env("SQLITE_SYNCHRONOUS", "normal")
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # docs/decisions/0002-sqlite-by-default.md has the measurements for these options.
@@ -211,7 +208,7 @@ ILS_BRANCHES = env_pairs("ILS_BRANCHES")
 ILS_SETTINGS = {
     "sip2": {
         "host": env("SIP2_HOST"),
-        "port": env_number("SIP2_PORT", 6001),
+        "port": env_port("SIP2_PORT", 6001),
         "tls": env_flag("SIP2_TLS"),
         "ca_file": env("SIP2_CA_FILE"),
         "login": env("SIP2_LOGIN"),
@@ -319,7 +316,7 @@ DELIVERY_EMAIL_BACKEND = env("DELIVERY_EMAIL_BACKEND") or {
 }.get(MODE, "django.core.mail.backends.smtp.EmailBackend")
 MAIL_SERVER = {
     "host": env("EMAIL_HOST", "localhost"),
-    "port": env_number("EMAIL_PORT", 25),
+    "port": env_port("EMAIL_PORT", 25),
     "username": env("EMAIL_HOST_USER"),
     "password": env("EMAIL_HOST_PASSWORD"),
     "use_tls": env_flag("EMAIL_USE_TLS"),

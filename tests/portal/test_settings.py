@@ -7,6 +7,7 @@ import subprocess
 import sys
 from types import SimpleNamespace
 from unittest import mock
+from urllib.parse import quote
 
 import pytest
 from django.conf import settings
@@ -118,6 +119,13 @@ def test_start_of_the_web_server_reports_a_data_folder_that_cannot_be_made(tmp_p
         ({"ALLOWED_HOSTS": "other.example"}, "E009", "Add help.library.example"),
         ({"TRUSTED_PROXY_COUNT": "one"}, "E010", "TRUSTED_PROXY_COUNT"),
         ({"SQLITE_SYNCHRONOUS": "off; DROP"}, "E024", "full or normal"),
+        ({"EMAIL_PORT": "99999"}, "E010", "a whole number from 1 to 65535"),
+        ({"EMAIL_USE_TLS": "y"}, "E010", "1 for yes or 0 for no"),
+        ({"SIP2_TLS": "starttls"}, "E010", "1 for yes or 0 for no"),
+        ({"DATABASE_URL": "mysql://afterword@127.0.0.1/afterword"}, "E010", "postgres://user:password@host"),
+        ({"DATABASE_URL": "afterword"}, "E010", "postgres://user:password@host"),
+        ({"DATABASE_URL": "postgres://afterword:p#ss@127.0.0.1/afterword"}, "E010", "%23"),
+        ({"EMAIL_USE_TLS": "1", "EMAIL_USE_SSL": "1"}, "E025", "Keep EMAIL_USE_TLS"),
         ({"ILS": "demo"}, "E011", "sip2 or koha"),
         ({"ILS": "sip3", "SIP2_HOST": "sip.library.example"}, "E011", "sip2 or koha"),
         ({"ILS": "sip2"}, "E012", "sip.library.example"),
@@ -156,7 +164,7 @@ def test_start_of_the_web_server_reports_a_data_folder_that_cannot_be_made(tmp_p
         (
             {"SSO_ISSUER": "https://login.campus.example", **CLIENT, "SSO_CLIENT_SECRET": ""},
             "E020",
-            "confidential client",
+            "https://help.library.example/sign-in/single-sign-on/answer/",
         ),
         (
             {"SSO_ISSUER": "https://login.campus.example", **CLIENT, "SSO_NAME": ""},
@@ -258,6 +266,48 @@ print(client.get("/static/x", secure=True)["Strict-Transport-Security"])
         "301 https://help.library.example/static/x 200",
         "max-age=31536000; includeSubDomains; preload",
     ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "used"), [("1", True), ("On", True), ("0", False), ("no", False), ("", True), (None, True)]
+)
+def test_flag_that_is_empty_or_missing_has_its_default(typed, used):
+    env.MALFORMED.clear()
+    with mock.patch.dict(os.environ, {} if typed is None else {"FLAG": typed}, clear=True):
+        assert env.env_flag("FLAG", default=True) is used
+    assert env.MALFORMED == {}
+
+
+@pytest.mark.slow
+def test_check_command_reports_a_database_url_that_it_cannot_read():
+    done = manage("check", **SAFE, DATABASE_URL="mysql://afterword:hidden@127.0.0.1/afterword")
+    assert done.returncode == 1
+    assert "afterword.E010" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "hidden" not in done.stderr
+
+
+def test_relative_data_folder_lies_in_the_folder_of_the_code():
+    assert read_settings(DATA_DIR="var/demo", **SAFE)["DATA_DIR"] == settings.BASE_DIR / "var" / "demo"
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite always stores UTF-8")
+@pytest.mark.django_db(transaction=True)
+def test_migrate_refuses_a_postgresql_database_that_is_not_utf8():
+    given = connection.settings_dict
+    name = f"{given['NAME']}_latin1"
+    with connection.cursor() as cursor:
+        cursor.execute(f'DROP DATABASE IF EXISTS "{name}"')
+        cursor.execute(f"CREATE DATABASE \"{name}\" ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+        try:
+            host = f"{given['HOST']}:{given['PORT'] or 5432}"
+            user = ":".join(quote(part, safe="") for part in (given["USER"], given["PASSWORD"]) if part)
+            done = manage("migrate", DATABASE_URL=f"postgres://{user}@{host}/{name}", **SAFE)
+        finally:
+            cursor.execute(f'DROP DATABASE "{name}"')
+    assert done.returncode == 1
+    assert "The database has the encoding LATIN1" in done.stderr
+    assert "Applying" not in done.stdout
 
 
 @pytest.mark.django_db
