@@ -34,10 +34,9 @@ class Command(BaseCommand):
         pin = self._pin() if card else ""
         self.stdout.write(f"ILS is {settings.ILS}.")
         today = Library.current().today()
-        problems = 0
+        self.problems = 0
         try:
             for ok, words in ils.examine(card, pin, today=today):
-                problems += not ok
                 self._report(ok, words)
             if card:
                 self._report_patron(ils.check(card, pin, today=today))
@@ -52,7 +51,7 @@ class Command(BaseCommand):
             ) from None
         except IlsError as error:
             raise CommandError(str(error)) from None
-        self.stdout.write("No problems found." if not problems else f"To look at: {problems}.")
+        self.stdout.write("No problems found." if not self.problems else f"To look at: {self.problems}.")
 
     def _pin(self):
         """Ask for the PIN at the terminal without showing it.
@@ -62,6 +61,7 @@ class Command(BaseCommand):
         return getpass.getpass("PIN: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
 
     def _report(self, ok, words):
+        self.problems += not ok
         self.stdout.write(f"{'ok   ' if ok else 'LOOK '} {words}")
 
     def _report_patron(self, patron):
