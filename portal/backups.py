@@ -39,9 +39,11 @@ class BackupError(Exception):
 def make(target):
     """Write the archive to the path `target`, and return the manifest.
 
-    Raises BackupError if the path exists.
+    Raises BackupError if the path exists, or has a name that `remove_old` would not find.
     """
     target = Path(target)
+    if not target.name.endswith(".tar.gz"):
+        raise BackupError("The name must end in .tar.gz, so that later backups find the archive and remove it.")
     if target.exists():
         raise BackupError(f"{target} already exists. Choose another name, or delete it first.")
     unfinished = target.with_name(target.name + ".part")
@@ -185,6 +187,11 @@ def _unpack(source, folder):
     except FileNotFoundError as error:
         raise BackupError(f"{error.filename} does not exist. Nothing was changed.") from error
     except (tarfile.TarError, EOFError, ValueError, OSError) as error:
+        # An error of the system has a number. A file that is not in gzip format is an OSError without one.
+        if getattr(error, "errno", None):
+            raise BackupError(
+                f"{source} could not be unpacked in {folder.parent}: {error.strerror}. Nothing was changed."
+            ) from error
         raise BackupError(f"{source} is not a complete backup: {error}. Nothing was changed.") from error
 
 

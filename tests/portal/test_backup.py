@@ -1,5 +1,6 @@
 """Run the backup commands on separate portals, each with its own folder and database."""
 
+import errno
 import io
 import json
 import os
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import uuid
+from unittest import mock
 from urllib.parse import urlsplit, urlunsplit
 
 import dj_database_url
@@ -295,3 +297,27 @@ def test_options_of_the_database_url_reach_pg_dump(monkeypatch):
         "options": "-c jit=on",
         "client_encoding": "UTF8",
     }
+
+
+def test_backup_needs_the_name_by_which_later_backups_find_and_remove_it(tmp_path):
+    from portal import backups
+
+    with pytest.raises(backups.BackupError, match=r"must end in \.tar\.gz"):
+        backups.make(tmp_path / "afterword.tgz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_restore_on_a_full_disk_does_not_blame_the_archive(monkeypatch, tmp_path):
+    from portal import backups
+
+    source = tmp_path / "whole.tar.gz"
+    with tarfile.open(source, "w:gz") as archive:
+        archive.addfile(tarfile.TarInfo("database"), io.BytesIO())
+    monkeypatch.setattr(
+        backups.shutil, "copyfileobj", mock.Mock(side_effect=OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    )
+    with pytest.raises(backups.BackupError) as refused:
+        backups._unpack(source, tmp_path)
+    assert str(refused.value) == (
+        f"{source} could not be unpacked in {tmp_path.parent}: No space left on device. Nothing was changed."
+    )
