@@ -2,7 +2,8 @@
 
 The archive contains a copy of the database, the private files and a manifest. The portal can keep running
 during a backup, because the copy of the database is consistent. A restore moves the private files aside and
-replaces the database in one transaction. If the transaction fails, the restore moves the old files back.
+replaces the database. On PostgreSQL it makes a copy of the replaced database first. If the restore fails, it
+puts the old database and the old files back.
 """
 
 import hashlib
@@ -43,7 +44,9 @@ def make(target):
     """
     target = Path(target)
     if not target.name.endswith(".tar.gz"):
-        raise BackupError("The name must end in .tar.gz, so that later backups find the archive and remove it.")
+        raise BackupError(
+            "The name must end in .tar.gz, so that later backups find the archive and remove it."
+        )
     if target.exists():
         raise BackupError(f"{target} already exists. Choose another name, or delete it first.")
     unfinished = target.with_name(target.name + ".part")
@@ -275,16 +278,34 @@ def _load(copy):
                     f"The database could not be written: {error}. Nothing was changed."
                 ) from error
     else:
-        _run_postgres(
-            "pg_restore",
-            "--clean",
-            "--if-exists",
-            "--no-owner",
-            "--no-privileges",
-            "--single-transaction",
-            "--exit-on-error",
-            str(copy),
-        )
+        before = copy.with_name("before")
+        _dump(before)
+        _drop_tables()
+        try:
+            _pg_restore(copy)
+        except BaseException:
+            _pg_restore(before)
+            raise
+
+
+def _drop_tables():
+    """Drop all tables. A newer version may have tables that the archive, and so pg_restore, doesn't know."""
+    with connection.cursor() as cursor:
+        names = [connection.ops.quote_name(name) for name in connection.introspection.table_names(cursor)]
+        if names:
+            cursor.execute(f"DROP TABLE {', '.join(names)} CASCADE")
+    connection.close()
+
+
+def _pg_restore(copy):
+    _run_postgres(
+        "pg_restore",
+        "--no-owner",
+        "--no-privileges",
+        "--single-transaction",
+        "--exit-on-error",
+        str(copy),
+    )
 
 
 def _is_sound(database):

@@ -66,7 +66,7 @@ def private_paths_are_closed(app_configs=None, **kwargs):
 
 @checks.register(checks.Tags.database)
 def database_stores_every_script(app_configs=None, databases=None, **kwargs):
-    """Report a PostgreSQL database with an encoding that can't store every name. `migrate` runs this check."""
+    """Report a PostgreSQL database that can't store every name. Only `migrate` runs this check."""
     if not databases or connection.vendor != "postgresql":
         return []
     with connection.cursor() as cursor:
@@ -143,7 +143,7 @@ def _production_rules():
             "afterword.E025",
             settings.MAIL_SERVER["use_tls"] and settings.MAIL_SERVER["use_ssl"],
             "EMAIL_USE_TLS and EMAIL_USE_SSL are both set, so no email could be sent.",
-            "Keep EMAIL_USE_TLS for STARTTLS (usually port 587), or EMAIL_USE_SSL for TLS from the start (465).",
+            "Keep EMAIL_USE_TLS for STARTTLS (usually port 587), or EMAIL_USE_SSL for TLS at once (465).",
         ),
     ]
 

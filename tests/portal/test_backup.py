@@ -1,6 +1,7 @@
 """Run the backup commands on separate portals, each with its own folder and database."""
 
 import errno
+import hashlib
 import io
 import json
 import os
@@ -161,6 +162,22 @@ def test_restore_overwrites_existing_data_only_with_the_replace_option(old, arch
     assert not (old.private / "later.txt").exists()
 
 
+def test_restore_removes_the_tables_of_a_newer_version(old, archive):
+    """The newer version may have tables that refer to tables of the archive."""
+    old.run("""
+from django.db import connection
+cursor = connection.cursor()
+cursor.execute("CREATE TABLE later (id integer PRIMARY KEY, topic_id bigint REFERENCES recommendations_topic (id))")
+cursor.execute("INSERT INTO later VALUES (1, NULL)")
+""")
+    old.manage("restore", str(archive), "--replace")
+    assert old.run(NAME_AND_LOGO) == "Harbour Library b'a picture'"
+    assert (
+        old.run("from django.db import connection; print('later' in connection.introspection.table_names())")
+        == "False"
+    )
+
+
 def test_backup_never_overwrites_an_existing_file(old, archive):
     before = archive.read_bytes()
     assert "already exists" in old.manage("backup", str(archive), status=1)
@@ -205,6 +222,18 @@ def test_invalid_backup_is_refused_and_changes_nothing(old, archive):
         assert said in old.manage(
             "restore", str(changed(archive, name=name, content=content)), "--replace", status=1
         )
+    assert old.run(NAME_AND_LOGO) == "Harbour Library b'a picture'"
+
+
+@pytest.mark.skipif(not ON_POSTGRES, reason="SQLite is copied only after the archive was checked")
+def test_restore_that_fails_puts_the_database_and_the_files_back(old, archive):
+    rubbish = b"PGDMP rubbish"
+    with tarfile.open(archive) as opened:
+        manifest = json.load(opened.extractfile("manifest.json"))
+    manifest["sha256"] = hashlib.sha256(rubbish).hexdigest()
+    half = changed(archive, name="database", content=rubbish).rename(archive.with_name("half.tar.gz"))
+    whole = changed(half, name="manifest.json", content=json.dumps(manifest).encode())
+    assert "pg_restore failed" in old.manage("restore", str(whole), "--replace", status=1)
     assert old.run(NAME_AND_LOGO) == "Harbour Library b'a picture'"
 
 
