@@ -9,6 +9,8 @@ starts the portal again.
 A command that fails ends the script. The commands run as they are written, except that `Run.filled_in`
 replaces examples. An unknown example also ends the script. SKIPPED has the blocks that aren't run, with
 reasons. The script doesn't need root.
+
+systemd and nginx don't run. If they are installed, they read the units and the configuration of the guide.
 """
 
 import os
@@ -21,6 +23,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 import urllib.error
 import urllib.request
@@ -45,12 +48,19 @@ SKIPPED = {
     ".venv/bin/python manage.py sso_check": "it needs a provider of single sign-on",
     ".venv/bin/python manage.py mail_check": "it needs a mail server",
     "curl http": "the portal has another port there",
-    "systemd-run": "systemd needs root",
-    "[Unit]": "systemd needs root",
-    "map $request_uri": "nginx needs root and a certificate",
+    "useradd": "it needs root",
+    "SECRET_KEY=…": "these are the lines of a file, which SETTINGS replaces",
+    "sudo -u postgres": "it needs the account of PostgreSQL",
+    "afterword() {": "it needs root and systemd",
+    "[Unit]": "check_units reads it",
+    "map $request_uri": "check_proxy reads it",
     "journalctl": "it needs systemd and the portal's unit",
 }
 SECONDS_TO_START, SECONDS_FOR_ONE_COMMAND = 60, 600
+# A unit, and the name of its file in the paragraph above it.
+UNIT = re.compile(
+    r"`/etc/systemd/system/([\w.-]+)`(?:(?!/etc/systemd/system/|```).)*```ini\n(.*?)```", re.DOTALL
+)
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 
 
@@ -64,6 +74,9 @@ def main():
         try:
             for name, text in documents().items():
                 follow(name, text, Path(folder) / name)
+            clone = Path(folder) / name / "clone"
+            check_units(text, clone, Path(folder))
+            check_proxy(text, Path(folder))
         except Failed as failure:
             print(failure, file=sys.stderr)
             return 1
@@ -132,6 +145,44 @@ def follow(name, text, folder):
         finally:
             run.stop()
             run.drop_database()
+
+
+def check_units(text, clone, folder):
+    """Let systemd read the units of the guide, with the clone as the folder of the code."""
+    units = {name: textwrap.dedent(content) for name, content in UNIT.findall(text)}
+    if len(units) != text.count("[Unit]"):
+        raise Failed(f"The guide does not say the file of each unit. These were found: {', '.join(units)}")
+    if not shutil.which("systemd-analyze"):
+        print("systemd is not installed, so the units of the guide were not read.")
+        return
+    for name, content in units.items():
+        (folder / name).write_text(content.replace("/srv/afterword", str(clone)))
+    checked("systemd-analyze", "verify", "--man=no", *(folder / name for name in units))
+
+
+def check_proxy(text, folder):
+    """Let nginx read the configuration of the guide, with a certificate of its own and free ports."""
+    if not (shutil.which("nginx") and shutil.which("openssl")):
+        print("nginx or openssl is not installed, so the configuration of the proxy was not read.")
+        return
+    [block] = [block for block in blocks(text) if block.startswith("map $request_uri")]
+    checked(
+        *["openssl", "req", "-x509", "-nodes", "-newkey", "rsa:2048", "-subj", f"/CN={HOST}"],
+        *["-keyout", folder / "privkey.pem", "-out", folder / "fullchain.pem"],
+    )
+    block = re.sub(r"listen \d+", lambda found: f"listen {free_port()}", block)
+    block = re.sub(r"/etc/ssl/\w+|/var/log/nginx", str(folder), block)
+    configuration = f"pid {folder}/nginx.pid;\nevents {{}}\nhttp {{\n{block}\n}}\n"
+    (folder / "nginx.conf").write_text(configuration)
+    checked("nginx", "-t", "-e", folder / "nginx.log", "-p", folder, "-c", folder / "nginx.conf")
+
+
+def checked(*command):
+    """Run a program. Raises Failed if it fails or complains."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode or "[warn]" in done.stdout:
+        raise Failed(f"{done.stdout}\nThis command failed: {' '.join(map(str, command))}")
+    print(f"        {command[0]} reads its part of the guide.", flush=True)
 
 
 def has_postgres():
