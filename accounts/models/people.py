@@ -226,6 +226,21 @@ class RefusedPost(models.Model):
     """
 
     KEPT_FOR = timedelta(minutes=30)
+    # The fields of the desk's forms in which staff type text. In a formset, a field's name ends with one of these.
+    TEXT_FIELDS = {
+        "address",
+        "body",
+        "email",
+        "for_whom",
+        "identifier",
+        "letters",
+        "name",
+        "note",
+        "question",
+        "reason",
+        "summary",
+        "title",
+    }
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     # None if nobody was signed in, and it isn't known who was signed in last.
@@ -256,8 +271,9 @@ class RefusedPost(models.Model):
 
     @property
     def words(self):
-        """Return the longest value of the form, so that the author can recognize the form."""
-        return max((value for _name, value in self.pairs), key=len, default="")
+        """Return the longest text of the form, so that the author can recognize the form, or ""."""
+        texts = (value for name, value in self.pairs if name.rpartition("-")[2] in self.TEXT_FIELDS)
+        return max(texts, key=len, default="")
 
     @property
     def typed(self):

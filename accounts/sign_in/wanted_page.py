@@ -21,6 +21,7 @@ TITLES = {
     "saved": _("Sign in to see your lists"),
     "send_question": _("Sign in to send your question"),
     "send_reading": _("Sign in to send your request"),
+    "kept": _("Sign in to send what you wrote"),
 }
 # The titles if a text waits in this browser for the page.
 UNSENT_TITLES = {

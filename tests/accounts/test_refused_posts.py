@@ -7,6 +7,7 @@ from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 
 from accounts.models import RefusedPost, User
 from accounts.patron import refused_posts
@@ -260,6 +261,29 @@ def test_form_refused_for_lack_of_a_second_factor_is_saved(client, staff, sign_i
     response = client.post(reverse("record"), {"summary": "typed before lunch"}, **OURS)
     assert response["Location"] == "/second-factor/?next=%2Fkept%2F"
     assert RefusedPost.objects.get().words == "typed before lunch"
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "shown"),
+    [
+        ("record", {"question": "Lost?"}, "Lost?"),
+        ("record", {"question": "", "items-0-reason": "for beginners"}, "for beginners"),
+        ("tally", {"from": "queue"}, "You pressed a button. This form has no text."),
+    ],
+)
+def test_page_of_saved_forms_shows_the_typed_text_and_no_hidden_value(
+    expired_browser, staff, sign_in, name, form, shown
+):
+    hidden = {
+        "token": "578eeb22-ca78-4960-880f-216c4b4c6db0",
+        "at": "2026-11-27T17:22:16.583934+00:00",
+        "was": '{"question": "What the page showed before"}',
+    }
+    response = expired_browser.post(reverse(name), {**hidden, **form}, **OURS)
+    assert "Sign in to send what you wrote" in expired_browser.get(response["Location"]).content.decode()
+    page = sign_in(expired_browser, staff).get("/kept/").content.decode()
+    card = page[page.index('<section class="card') :]
+    assert [text for text in [*hidden.values(), shown] if f">{escape(text)}<" in card] == [shown]
 
 
 def test_refused_desk_form_is_shown_only_after_the_second_factor(expired_browser, staff, sign_in):
