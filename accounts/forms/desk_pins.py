@@ -24,8 +24,7 @@ class OpenByPinForm(forms.Form):
         self.wrong, self.blocked, self.closed = 0, False, False
         super().__init__(*args, **kwargs)
         self.fields["pin"].label = _("PIN for %(name)s") % {"name": person.display_name}
-        if not self.is_bound:
-            self.fields["pin"].widget.attrs["autofocus"] = True
+        self.fields["pin"].widget.attrs["autofocus"] = True
 
     def clean_pin(self):
         pin = self.cleaned_data["pin"]

@@ -44,7 +44,11 @@
     document.documentElement.classList.add("covered");
   };
   const go = url => { coverPage(); location.replace(url); };
+  // A saved form has another address than the empty form, and its person comes back to what they typed.
+  const openedAs = location.pathname;
+  const rememberPage = () => { if (form.elements.next && location.pathname !== openedAs) form.elements.next.value = location.pathname; };
   const goToLockedPage = () => {
+    rememberPage();
     const page = form.elements.next?.value;
     go(`${form.dataset.locked}?${new URLSearchParams({ ...(page && { next: page }), whose: form.dataset.whose })}`);
   };
@@ -59,6 +63,7 @@
   const lock = async () => {
     coverPage();
     await saveDrafts();
+    rememberPage();
     form.submit();
   };
   form.addEventListener("submit", event => {

@@ -55,9 +55,23 @@ def test_two_colleagues_on_a_shared_computer_each_write_under_their_own_name(
     assert problems(page) == []
     begun = HelpSession.objects.unfinished().get()
     assert (begun.staff, begun.unfinished_form.fields["question"]) == (staff, "How do I start a compost bin?")
+    open_as(page, staff, "83619")
+    expect(page.locator("#id_question")).to_have_value("How do I start a compost bin?")
+    page.keyboard.press("Escape")
+    page.locator("#lock").click()
+    expect(page).to_have_url(LOCKED)
 
     open_as(page, daniel, "4071")
     # Daniel sees the first page of the desk, not the page that Rosa left open.
+    expect(page).to_have_url(re.compile("/desk/$"))
+    page.keyboard.press("l")
+    expect(page).to_have_url(LOCKED)
+    open_as(page, daniel, "1704")
+    # After a wrong PIN, Daniel types the right one at once.
+    expect(page.locator("#id_pin_error")).to_be_visible()
+    expect(page.locator("#id_pin")).to_be_focused()
+    page.keyboard.type("4071")
+    page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("/desk/$"))
     page.goto(f"/desk/conversations/{conversation.public_id}/")
     page.locator("#id_body").fill("There is a course on Saturday.")
