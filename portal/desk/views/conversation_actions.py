@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.sign_in.access import staff_only
 from portal.conversations import desk_actions
+from portal.conversations.models import Side
 from portal.desk.conversation_lookup import can_open, conversation_for_action
 from portal.desk.conversation_messages import assigned_words, taken_words
 from portal.desk.forms.conversations import AssignForm, SnoozeForm
@@ -56,11 +57,30 @@ def desk_assign(request, public_id):
     if request.method == "POST" and form.is_valid():
         if form.cleaned_data["was"] != was:
             return _taken_first(request, conversation, conversation.assignee)
-        return _assign(request, conversation, form, at)
+        if not _loses_a_draft(request.user, conversation, form):
+            return _assign(request, conversation, form, at)
     context = {"conversation": conversation, "form": form}
     return render_page(
         request, "desk/assign.html", context, partial="form", status=422 if form.errors else 200
     )
+
+
+def _loses_a_draft(person, conversation, form):
+    """Return whether the person has unsent text here and couldn't open it after this transfer.
+
+    If so, add an error to the form.
+    """
+    branch = form.branches.get(form.cleaned_data["to"])
+    if branch is None or branch.pk in person.queue_branch_ids:
+        return False
+    if not conversation.drafts.filter(person=person, side=Side.STAFF).exclude(body="").exists():
+        return False
+    words = _(
+        "You have unsent text in this conversation, and can't open it after the transfer. Send or discard "
+        "your answer, and save or delete your note. Then transfer the conversation."
+    )
+    form.add_error("to", words)
+    return True
 
 
 def _assign(request, conversation, form, at):

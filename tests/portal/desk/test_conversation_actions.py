@@ -7,9 +7,9 @@ import pytest
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
-from accounts.models import Absence, private_storage
+from accounts.models import Absence, StaffRole, private_storage
 from portal.conversations import actions, desk_actions, drafts, merging
-from portal.conversations.models import Attachment, Conversation, ConversationNote, NoteMention
+from portal.conversations.models import Attachment, Conversation, ConversationNote, Draft, NoteMention
 from portal.desk.toolbar import snooze_days
 from portal.helpsessions.models import HelpSession, UnfinishedForm
 from tests.factories import (
@@ -232,6 +232,30 @@ def test_transfer_to_another_branch_returns_to_the_queue(desk, conversation):
     assert "Transferred to Hill." in response.content.decode()
     assert reloaded(conversation).branch == hill
     assert desk.get(address(conversation)).status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["reply", "note"])
+def test_transfer_that_would_hide_unsent_text_from_its_writer_is_refused(desk, conversation, staff, kind):
+    hill = BranchFactory(name="Hill", slug="hill")
+    draft = Draft.objects.create(
+        conversation=conversation,
+        person=staff,
+        side="staff",
+        kind=kind,
+        body="Half an answer",
+        sequence=1,
+        client_token=uuid.uuid4(),
+        saved_at=timezone.now(),
+    )
+    fields = assign_fields(conversation, "branch:hill")
+    response = desk.post(address(conversation, "assign/"), fields)
+    assert response.status_code == 422
+    assert "You have unsent text in this conversation" in response.content.decode()
+    assert reloaded(conversation).branch != hill
+    StaffRole.objects.create(user=staff, branch=hill, role="staff")
+    do(desk, conversation, "assign/", **fields)
+    assert reloaded(conversation).branch == hill
+    assert Draft.objects.get() == draft
 
 
 def test_htmx_request_for_the_assign_panel_returns_only_the_form(desk, conversation):
