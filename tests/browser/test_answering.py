@@ -96,6 +96,23 @@ def test_undo_that_comes_too_late_still_leads_to_the_composer(ten, staff, opened
     expect(page.locator("#id_body")).to_be_focused()
 
 
+def test_everything_that_sends_an_answer_is_in_view_while_it_is_written(conversation, staff, opened, show):
+    page = show(opened(DESK), staff)
+    page.goto(path(conversation))
+    page.locator("#id_body").click()
+    for name in (
+        "id_body",
+        "id_language",
+        "send",
+        "send_take",
+        "send_close",
+        "send_next",
+        "send_count",
+        "discard",
+    ):
+        expect(page.locator(f"#{name}")).to_be_in_viewport(ratio=1)
+
+
 @pytest.mark.parametrize(
     ("key", "status", "is_taken", "is_counted"),
     [
