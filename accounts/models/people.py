@@ -226,7 +226,7 @@ class RefusedPost(models.Model):
     """
 
     KEPT_FOR = timedelta(minutes=30)
-    # The fields of the desk's forms in which staff type text. In a formset, a field's name ends with one of these.
+    # The fields of the desk's forms in which staff type text. A field of a formset ends with one of these names.
     TEXT_FIELDS = {
         "address",
         "body",

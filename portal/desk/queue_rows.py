@@ -139,13 +139,14 @@ class RowRenderer:
         if row.status == Status.WAITING_FOR_STAFF:
             words = self.waiting % {"time": _waited(row.waiting_since, self.at)}
             if is_overdue:
-                words = (
+                return (
                     f'<strong class="late">{self.clock}{self.overdue}</strong>'
                     f'<span class="waited"> · {words}</span>'
                 )
             if row.promised_at:
+                # A narrow row shows only the beginning of this text.
                 promised = self.promised % {"time": self._when(row.promised_at)}
-                words = f'{words}<span class="promised"> · {promised}</span>'
+                words = f'<span class="promised">{promised} · </span>{words}'
             return words
         if row.status == Status.WAITING_FOR_PATRON:
             words = _("Answered %(time)s") % {"time": when(row.queued_at)}

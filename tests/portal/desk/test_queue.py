@@ -190,7 +190,6 @@ def test_queue_row_shows_reason_and_wait_and_promised_time(desk, branch, item):
         "Could not get the item",
         "Waiting 1\xa0day, 6\xa0hours",
         "Overdue",
-        "Promised by",
         "Novels",
         "To Kill a Mockingbird",
         branch.name,
@@ -201,9 +200,9 @@ def test_queue_row_shows_reason_and_wait_and_promised_time(desk, branch, item):
 
 def test_conversation_within_its_promised_time_is_not_overdue(desk, branch):
     waiting(branch, promised_at=hours_ago(-3))
-    page = shown(desk.get(QUEUE))
-    assert "Overdue" not in page
-    assert "Promised by" in page
+    (row,) = rows_of(desk.get(QUEUE))
+    # A narrow row cuts the end of this line, so the time of the promise comes first.
+    assert (row["css"], row["wait"]) == ("", "Promised by today 15:30 · Waiting 1\xa0hour")
 
 
 def test_overdue_conversation_is_marked_with_a_word_and_an_icon_and_a_border(desk, branch):
