@@ -59,6 +59,7 @@
       for (const caused of list.querySelectorAll(`[data-answer="${pending.id}"]`)) caused.remove();
       pending.remove();
     }
+    if (list.lastElementChild?.matches(".day")) list.lastElementChild.remove();  // the day has no entry any more
     if (list.children.length) byId("no-word")?.remove();
   };
 
@@ -80,6 +81,7 @@
     clearTimeout(timer);
     if (document.visibilityState === "visible") timer = setTimeout(poll, Math.min(MIN_INTERVAL * 1.15 ** unchanged, MAX_INTERVAL));
   };
+  const isCovered = entry => entry && entry.getBoundingClientRect().bottom > byId("here").getBoundingClientRect().top;
   const poll = async () => {
     clearTimeout(timer);
     if (document.visibilityState !== "visible") return;
@@ -99,8 +101,11 @@
       // After a swap meanwhile, the page is newer than this response.
       if (html && swapsBefore === swaps) {
         const part = document.createRange().createContextualFragment(html).querySelector("[data-state], [data-gone]");
-        if (part?.dataset.announce) document.dispatchEvent(new CustomEvent("announce", { detail: { value: part.dataset.announce } }));
+        const news = part?.dataset.announce;
+        if (news) document.dispatchEvent(new CustomEvent("announce", { detail: { value: news } }));
         if (part) update(part);
+        // The open composer may cover what arrived, so it is also said above the composer.
+        if (news && isCovered(list.lastElementChild)) byId("here").textContent = news;
       }
     } catch {}  // the next poll tries again
     schedulePoll();

@@ -231,5 +231,6 @@ def test_what_an_answer_did_leaves_the_open_page_with_the_answer(conversation, s
         page.keyboard.press("z")
         expect(page.locator("#id_body")).to_have_value("On the second floor.")
         expect(page.locator("#entries .event", has_text=words)).to_have_count(0)
+        expect(page.locator("#entries > :last-child")).to_have_class("message theirs")
         page.locator("#id_body").fill("")
         page.evaluate("document.activeElement.blur()")

@@ -5,11 +5,14 @@ Only one answer is sent, and nobody loses text that they typed.
 
 import datetime
 import re
+import uuid
 
 import pytest
 from django.db.models import F
+from django.utils import timezone
 from playwright.sync_api import expect
 
+from portal.conversations import actions
 from portal.conversations.models import Conversation, Draft, Message
 from tests.factories import ConversationFactory, HelpSessionFactory, ItemFactory, MessageFactory, StaffFactory
 
@@ -162,6 +165,28 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
             break
         rosas.wait_for_timeout(1000)
     expect(rosas.locator("#here")).to_have_text("")
+
+
+def test_message_that_arrives_behind_the_composer_is_mentioned_above_it(at_desk, staff, patron, conversation):
+    at = timezone.now() - datetime.timedelta(minutes=5)
+    for number in range(6):
+        MessageFactory(conversation=conversation, body="Green again.\n\n" * 4, sent_at=at)
+    page = at_desk(staff)
+    write(page, "It is the cyan cartridge.")
+    expect(page.locator("#here")).to_have_text("")
+    actions.reply(
+        conversation,
+        by=patron,
+        side="patron",
+        at=timezone.now(),
+        body="Now it prints nothing.",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
+    poll(page)
+    expect(page.locator("#entries .message").last).to_contain_text("Now it prints nothing.")
+    expect(page.locator("#here")).to_have_text("The patron wrote")
+    expect(page.locator("#id_body")).to_be_focused()
 
 
 def test_hidden_desk_conversation_page_does_not_poll(at_desk, staff):
