@@ -226,7 +226,7 @@ class RefusedPost(models.Model):
     """
 
     KEPT_FOR = timedelta(minutes=30)
-    # The fields of the desk's forms in which staff type text. A field of a formset ends with one of these names.
+    # The fields in which staff type text. The name of a field in a formset ends with one of these names.
     TEXT_FIELDS = {
         "address",
         "body",

@@ -167,9 +167,9 @@ LINK = re.compile(r"https?://[^\s<>\"']+", re.IGNORECASE)
 def waited(moment, at=None):
     """Return how long ago `moment` was, in words.
 
-    Unlike Django's timesince, it counts in seconds if less than a minute has passed.
+    Unlike Django's timesince, it counts in seconds, beginning with 1, if less than a minute has passed.
     """
-    seconds = max(int(((at or timezone.now()) - moment).total_seconds()), 0)
+    seconds = max(int(((at or timezone.now()) - moment).total_seconds()), 1)
     if seconds < 60:
         return ngettext("%(count)s second", "%(count)s seconds", seconds) % {"count": seconds}
     return timesince(moment, at)

@@ -169,8 +169,7 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
 
 def test_message_that_arrives_behind_the_composer_is_mentioned_above_it(at_desk, staff, patron, conversation):
     at = timezone.now() - datetime.timedelta(minutes=5)
-    for number in range(6):
-        MessageFactory(conversation=conversation, body="Green again.\n\n" * 4, sent_at=at)
+    MessageFactory.create_batch(6, conversation=conversation, body="Green again.\n\n" * 4, sent_at=at)
     page = at_desk(staff)
     write(page, "It is the cyan cartridge.")
     expect(page.locator("#here")).to_have_text("")

@@ -1,6 +1,7 @@
 """Test how staff find, open, add and merge patron records, and that each lookup is logged."""
 
 import datetime
+import re
 
 import pytest
 from django.urls import reverse
@@ -73,6 +74,14 @@ def test_complete_card_number_finds_exactly_one_patron(desk, visit_here, patron,
     page = text(desk.get(record(patron)))
     for shown in ("…1234", "Adult"):
         assert shown in page
+
+
+def test_card_can_be_scanned_as_soon_as_the_page_is_open(desk):
+    field = re.compile(r'<input[^>]* id="id_identifier"[^>]*>')
+    assert " autofocus" in field.search(desk.get("/desk/people/").content.decode())[0]
+    # The focus goes to the error.
+    refused = desk.post("/desk/people/", {"identifier": "ana@"})
+    assert " autofocus" not in field.search(refused.content.decode())[0]
 
 
 @pytest.mark.parametrize("typed", ["2123400001", "0001234", "21234000012345", "%", "2123400009999"])

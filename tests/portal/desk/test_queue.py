@@ -215,9 +215,10 @@ def test_overdue_conversation_is_marked_with_a_word_and_an_icon_and_a_border(des
     assert '<symbol id="shape-clock"' in shown(page)
 
 
-def test_new_conversation_shows_its_wait_in_seconds(desk, branch):
-    waiting(branch, hours=20 / 3600)
-    assert "Waiting 20 seconds" in shown(desk.get(QUEUE))
+@pytest.mark.parametrize(("seconds", "words"), [(20, "Waiting 20 seconds"), (0, "Waiting 1 second")])
+def test_new_conversation_shows_its_wait_in_seconds(desk, branch, seconds, words):
+    waiting(branch, hours=seconds / 3600)
+    assert rows_of(desk.get(QUEUE))[0]["wait"] == words
 
 
 def test_queue_row_shows_short_and_long_waits_in_the_staff_members_language(desk, branch, staff):

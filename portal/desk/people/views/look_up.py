@@ -33,6 +33,8 @@ def patrons(request):
                 "the patron, or add the patron."
             ),
         )
+    # On a page with an error, the list of errors gets the focus.
+    form.fields["identifier"].widget.attrs["autofocus"] = not form.is_bound
     return _page(request, form=form, status=422 if form.is_bound else 200)
 
 
