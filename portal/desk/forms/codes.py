@@ -58,5 +58,9 @@ class AddressForm(forms.Form):
     address = forms.EmailField(
         label=_("Patron's email address"),
         max_length=254,
+        error_messages={
+            "required": _("Enter the patron's email address."),
+            "invalid": _("Enter the full email address, such as ana@example.org."),
+        },
         widget=forms.EmailInput(attrs={"autocomplete": "off"}),
     )
