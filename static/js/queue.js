@@ -39,13 +39,20 @@
     if (row) go(row, { quietly: true });
   });
 
-  // Going back to the queue selects the same row. The browser stores only the address and the number of the row.
+  // Going back to the queue selects the row of the last conversation, or else the same row. The browser stores only the
+  // address and the number of the row.
   const storePlace = () => {
     if (!("signedOut" in document.documentElement.dataset)) sessionStorage.setItem("queue", JSON.stringify([address, rows().indexOf(current)]));
   };
   addEventListener("pagehide", storePlace);
-  const [storedAddress, index] = JSON.parse(sessionStorage.getItem("queue") || "[]");
-  if (storedAddress === address && index >= 0 && rows().length && !document.querySelector("#error-summary")) go(rows()[Math.min(index, rows().length - 1)]);
+  const placeToReturnTo = () => {
+    const last = performance.getEntriesByType("navigation")[0]?.type === "navigate" && document.referrer.match(/\/conversations\/([\w-]+)\//)?.[1];
+    const [storedAddress, index] = JSON.parse(sessionStorage.getItem("queue") || "[]");
+    const same = storedAddress === address && index >= 0 ? Math.min(index, rows().length - 1) : -1;
+    return rows().find(row => row.dataset.conversation === last) || rows()[same];
+  };
+  const place = !document.querySelector("#error-summary") && placeToReturnTo();
+  if (place) go(place);
 
   // Selected rows
 

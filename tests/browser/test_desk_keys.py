@@ -129,6 +129,18 @@ def test_take_close_note_recommend_and_next_have_keys(page, staff):
     expect(page.locator("h1")).to_have_text("Question 1")
 
 
+def test_queue_selects_the_conversation_that_was_read_last(page):
+    page.keyboard.press("j")
+    expect(page.locator("h1")).to_have_text("Question 1")
+    page.wait_for_load_state()
+    page.keyboard.press("u")
+    expect(page.locator(".queue .current a")).to_have_text("Question 1")
+    page.keyboard.press("k")
+    expect(page.locator(".queue .current a")).to_have_text("Question 0")
+    page.reload()
+    expect(page.locator(".queue .current a")).to_have_text("Question 0")
+
+
 def test_list_of_keys_names_each_key_that_works_on_the_page_and_no_other(page, conversations):
     both = ["Enter", "↓", "↓", "?"]
     assert listed(page) == ["Ctrl", "r", "Alt", "m", "a", "s", "e", "n", "i", "/", "j", "u", "Esc", *both]
