@@ -191,7 +191,7 @@ def _unpack(source, folder):
         raise BackupError(f"{error.filename} does not exist. Nothing was changed.") from error
     except (tarfile.TarError, EOFError, ValueError, OSError) as error:
         # An error of the system has a number. A file that is not in gzip format is an OSError without one.
-        if getattr(error, "errno", None):
+        if isinstance(error, OSError) and error.errno:
             raise BackupError(
                 f"{source} could not be unpacked in {folder.parent}: {error.strerror}. Nothing was changed."
             ) from error
