@@ -19,6 +19,7 @@ from .merging import MERGED_BY, references
 NOT_RESTORED = {
     "usersessions.UserSession",
     "privacy.Export",
+    "privacy.UnfinishedCorrection",
     "accounts.DeskPin",
     "accounts.NameWord",
     "accounts.PinTries",

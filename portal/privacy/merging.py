@@ -246,5 +246,6 @@ MERGED_BY = {
     ("mfa.Authenticator", "user"): _leave_to_end,
     # An export of the record `going` lacks the data of `into`, so it would be incomplete after the merge.
     ("privacy.Export", "person"): _leave_to_end,
+    ("privacy.UnfinishedCorrection", "by"): _leave_to_end,
     ("usersessions.UserSession", "user"): _end_sign_ins,
 }
