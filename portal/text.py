@@ -56,6 +56,16 @@ def _with_few_marks(text):
             yield character
 
 
+def printable(text):
+    """Return the text for a terminal, with an escape such as \\x1b for each character that has no shape.
+
+    Such characters could move the cursor or change other lines.
+    """
+    return "".join(
+        character if character.isprintable() else ascii(character)[1:-1] for character in str(text)
+    )
+
+
 # If a cell begins with one of these characters, a spreadsheet treats the cell as a formula. The last four
 # characters are the full-width forms of the first four.
 FORMULA_PREFIXES = "=+-@\uff1d\uff0b\uff0d\uff20"

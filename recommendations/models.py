@@ -99,6 +99,20 @@ class Item(models.Model):
     original_title = models.CharField(
         max_length=400, blank=True, help_text="title in its original script, MARC 880"
     )
+    original_creators = models.CharField(
+        max_length=300, blank=True, db_default="", help_text="creators in their original script, MARC 880"
+    )
+    original_lang = models.CharField(
+        max_length=12,
+        blank=True,
+        db_default="",
+        help_text="BCP 47 tag of original_title and original_creators; empty if unknown",
+    )
+    search_words = models.TextField(
+        blank=True,
+        db_default="",
+        help_text="searched but not shown: other titles, and names for which creators has no room",
+    )
     publisher = models.CharField(_("publisher"), max_length=200, blank=True)
     year = models.CharField(_("year"), max_length=20, blank=True)
     isbn = models.CharField(
@@ -184,7 +198,7 @@ class SearchEntry(models.Model):
 
     item = models.OneToOneField(Item, on_delete=models.CASCADE, primary_key=True, related_name="search_entry")
     title = models.CharField(max_length=400, db_index=True)
-    names = models.TextField(help_text="creators, and the title in its original script")
+    names = models.TextField(help_text="creators, other titles, and both in their original script")
     rest = models.TextField(
         help_text="what else people search by: ISBN, call numbers, series, publisher, year, description"
     )

@@ -139,6 +139,8 @@ def entry_for(item, call_numbers):
     names = [
         item.creators,
         item.original_title,
+        item.original_creators,
+        item.search_words,
         *_after_elisions(item.title),
         *_after_elisions(item.creators),
     ]

@@ -16,6 +16,7 @@ KEY = BigAutoField()
 FIELDS = (
     *("reason", "starred", "verdict", "question_type", "why", "comment", "decided_at"),
     *("item__title", "item__creators", "item__kind", "item__is_fiction", "item__year", "item__url"),
+    *("item__original_title", "item__original_creators", "item__original_lang"),
 )
 
 

@@ -41,6 +41,12 @@ def _given_before(conversation):
     return with_verdict_labels(rows)
 
 
+ITEM_FIELDS = (
+    *("item__title", "item__original_title", "item__original_lang"),
+    *("item__kind", "item__is_fiction"),
+)
+
+
 @prepared(patron=KEY, conversation=KEY, session=KEY, own=KEY)
 def _newest_given(patron, conversation, session, own):
     here = (
@@ -58,7 +64,7 @@ def _newest_given(patron, conversation, session, own):
         .exclude(here)
         .exclude(quiet)
         .select_related("item", "branch")
-        .only(*fields, "item__title", "item__kind", "item__is_fiction", "branch__name")
+        .only(*fields, *ITEM_FIELDS, "branch__name")
         .order_by("-recommended_at", "-pk")[:NEWEST]
     )
 

@@ -114,7 +114,8 @@ def receipt_height(help_session, recommendations):
         texts += [help_session.question, help_session.summary]
     for recommendation in () if help_session.quiet else recommendations:
         item = recommendation.item
-        texts += [item.title, f"{item.creators} · {item.get_kind_display()}", item.url, recommendation.reason]
+        names = f"{item.creators} · {item.original_creators} · {item.get_kind_display()}"
+        texts += [item.title, item.original_title, names, item.url, recommendation.reason]
         texts += [
             f"{holding.call_number} {holding.branch}, {holding.location}" for holding in item.holdings.all()
         ]

@@ -15,12 +15,17 @@ BATCH = 500
 
 @dataclass
 class Tally:
-    """The result of an import so far. `isbns` counts the records for each value of isbns.Repair."""
+    """The result of an import so far.
+
+    `isbns` counts the records for each value of isbns.Repair. `remarks` has a Fault for each record that was
+    imported although something is wrong with it.
+    """
 
     added: int = 0
     changed: int = 0
     unchanged: int = 0
     faults: list = field(default_factory=list)
+    remarks: list = field(default_factory=list)
     isbns: Counter = field(default_factory=Counter)
 
     @property
@@ -53,6 +58,8 @@ def import_records(records, *, source, branch, at, dry_run=False):
             else:
                 good.append(record)
                 tally.isbns[record.isbn] += 1
+                if record.remark:
+                    tally.remarks.append(Fault(record.number, record.remark))
         try:
             _import_batch(good, source, branch, at, dry_run, tally)
         except IntegrityError:

@@ -5,6 +5,8 @@ A reader yields a Record whose text fits into the fields of Item, or a Fault.
 
 from dataclasses import dataclass, field
 
+from portal.folding import fold
+from portal.imports.scripts import lang_of
 from portal.text import clean
 from recommendations.models import Holding, Item
 
@@ -13,6 +15,7 @@ TEXTS = (
     "title",
     "creators",
     "original_title",
+    "original_creators",
     "publisher",
     "year",
     "isbn",
@@ -21,10 +24,16 @@ TEXTS = (
     "series",
     "summary",
     "language",
+    "search_words",
 )
-FIELDS = (*TEXTS, "is_fiction")
-SUMMARY_MAX = 4000
+FIELDS = (*TEXTS, "original_lang", "is_fiction")
+# The fields that hold long texts.
+LONG_TEXT_MAX = 4000
 CALL_NUMBER_MAX = Holding._meta.get_field("call_number").max_length
+
+
+class Refused(Exception):
+    """The record can't be an item. The text of the exception says why."""
 
 
 class Unreadable(Exception):
@@ -44,7 +53,8 @@ class Record:
     """One record of a file.
 
     `number` counts from 1. `values` has the value of each of FIELDS, such as the text of the ISBN. `isbn`
-    is an isbns.Repair, which says whether the ISBN was repaired.
+    is an isbns.Repair, which says whether the ISBN was repaired. `remark` says what is wrong with the record,
+    if it is imported nevertheless.
     """
 
     number: int
@@ -52,21 +62,31 @@ class Record:
     values: dict
     call_numbers: tuple = ()
     isbn: str = ""
+    remark: str = ""
 
 
 @dataclass
 class Draft:
-    """What a reader has found for a record, before the texts are cleaned and checked."""
+    """What a reader has found for a record, before the texts are cleaned and checked.
+
+    `languages` has the codes of the languages that the record names.
+    """
 
     number: int
     key: str
     values: dict
     call_numbers: list = field(default_factory=list)
     isbn: str = ""
+    languages: list = field(default_factory=list)
+    remark: str = ""
 
     def finished(self):
         """Return the Record, or a Fault if it has no title."""
         values = {name: _tidy(name, self.values.get(name) or "") for name in TEXTS}
+        if fold(values["original_title"]) in fold(values["title"]):
+            values["original_title"] = ""
+        original = f"{values['original_title']} {values['original_creators']}"
+        values["original_lang"] = lang_of(original, self.languages)
         values["is_fiction"] = bool(self.values.get("is_fiction"))
         values["kind"] = values["kind"] or Item.Kind.BOOK
         if not values["title"]:
@@ -80,12 +100,13 @@ class Draft:
             values,
             tuple(number for number in call_numbers if number),
             self.isbn,
+            self.remark,
         )
 
 
 def _tidy(name, value):
-    if name == "summary":
-        return clean(value, max_length=SUMMARY_MAX, multiline=True)
+    if name in {"summary", "search_words"}:
+        return clean(value, max_length=LONG_TEXT_MAX, multiline=True)
     max_length: int = Item._meta.get_field(name).max_length  # type: ignore[union-attr, assignment]
     if name in {"url", "doi"}:
         # An address that is too long is left out, because a shortened address would lead to another page.

@@ -35,13 +35,16 @@ def receipt_page(context, height):
 
 @register.simple_tag
 def item_line(item, call_number=""):
-    """Render an item in one line: title, creators, kind, year, call number at each branch, and web address.
+    """Render an item: title, creators, kind, year, call number at each branch, and web address.
 
     `call_number` is a call number that a staff member typed by hand, and that is not saved yet.
     """
     parts = []
     if item.creators:
         parts.append(f'<span dir="auto">{escape(Truncator(item.creators).chars(80))}</span>')
+    if item.original_creators:
+        creators = escape(Truncator(item.original_creators).chars(80))
+        parts.append(f'<span lang="{escape(item.original_lang)}" dir="auto">{creators}</span>')
     parts.append(_kind(item.kind, get_language()))
     if item.year:
         parts.append(escape(item.year))
@@ -51,9 +54,15 @@ def item_line(item, call_number=""):
         parts.append(f'<span class="call">{escape(call_number)}</span>')
     if item.url:
         parts.append(f'<span class="address">{escape(Truncator(item.url).chars(60))}</span>')
-    return mark_safe(
-        f'<strong dir="auto">{escape(item.title)}</strong> <span class="meta">{" · ".join(parts)}</span>'
-    )
+    return mark_safe(f'{_titles(item)} <span class="meta">{" · ".join(parts)}</span>')
+
+
+def _titles(item):
+    titles = f'<strong dir="auto">{escape(item.title)}</strong>'
+    if not item.original_title:
+        return titles
+    lang, original = escape(item.original_lang), escape(item.original_title)
+    return f'{titles} <span class="original" lang="{lang}" dir="auto">{original}</span>'
 
 
 @lru_cache(maxsize=100)
@@ -84,9 +93,9 @@ def given(recommendation):
 @register.simple_tag
 def given_before(recommendation):
     """Render an item that was recommended on another occasion. Show fewer details than `given` shows."""
-    title, branch = escape(recommendation.item.title), escape(recommendation.branch.name)
+    branch = escape(recommendation.branch.name)
     html = [
-        f'<li><p><strong dir="auto">{title}</strong> ',
+        f"<li><p>{_titles(recommendation.item)} ",
         f'<span class="meta">{when(recommendation.recommended_at)} · {branch}</span></p>',
         f"<p>{_verdict(recommendation)}",
     ]

@@ -78,6 +78,8 @@ def _read_piece(piece, number):
         stated = piece[:5].decode("ascii", "replace")
         return Fault(number, f"it says it is {stated!r} bytes long and is {len(piece)}")
     try:
+        if _is_shifted(piece):
+            return Fault(number, "its directory doesn't lead to its fields. Export it again")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             record = pymarc.Record(piece, force_utf8=_is_utf8(piece), hide_utf8_warnings=True)
@@ -89,6 +91,22 @@ def _read_piece(piece, number):
     except Exception as error:
         # pymarc may raise any error for a damaged record, but the next record must still be read.
         return Fault(number, str(error) or type(error).__name__)
+
+
+def _is_shifted(piece):
+    """Return whether an entry of the directory leads to another field, or not to the beginning of a field.
+
+    A field begins after a terminator. A control field (001 to 009) has no subfields, but every other field
+    has some.
+    """
+    base = int(piece[12:17])
+    for entry in range(24, base - 1, 12):
+        begin = base + int(piece[entry + 7 : entry + 12])
+        field = piece[begin : begin + int(piece[entry + 3 : entry + 7])]
+        is_control = piece[entry : entry + 2] == b"00"
+        if piece[begin - 1 : begin] != b"\x1e" or (b"\x1f" in field) == is_control:
+            return True
+    return False
 
 
 def _is_utf8(piece):

@@ -4,7 +4,8 @@ import hashlib
 import re
 
 from portal.imports import fiction, isbns
-from portal.imports.records import Draft
+from portal.imports.records import Draft, Refused
+from portal.imports.years import find_year
 from recommendations.models import Item
 
 # The kind of item for each type of record (leader position 6).
@@ -20,13 +21,34 @@ KINDS = {
     "j": Item.Kind.SOUND,
 }
 
+# The types of record that don't describe a title.
+OTHER_RECORDS = {
+    "q": "a community information",
+    "u": "a holdings",
+    "v": "a holdings",
+    "w": "a classification",
+    "x": "a holdings",
+    "y": "a holdings",
+    "z": "an authority",
+}
+
+# {tag: subfields}. A record without a field 245 has its title in one of the others.
+TITLES = {"245": "abnp", "240": "amnpr", "130": "amnpr", "730": "amnpr", "740": "anp"}
+NAMES = {"100": "abc", "110": "ab", "111": "ae", "700": "abc", "710": "ab", "711": "ae"}
+CREATORS_MAX: int = Item._meta.get_field("creators").max_length  # type: ignore[union-attr, assignment]
+# A number such as "(Sirsi) AAY-1602" belongs into field 035. As a title or name, it shows that the entries of
+# the record's directory have moved to other fields.
+CONTROL_NUMBER = re.compile(r"\([A-Za-z][\w-]+\)\s*[\w./:-]*\d{3}[\w./:-]*")
+
 # The codes of fiction, plays, stories and poems: in 008/33 for text, in 008/30 and 31 for spoken recordings.
 FICTION_IN_TEXT = set("1dfhjmp")
 FICTION_IN_RECORDING = set("dfkop")
 
 
 def draft(record, number, raw):
-    """Return the Draft for a pymarc record. `raw` has the bytes of the record."""
+    """Return the Draft for a pymarc record. `raw` has the bytes of the record. Raises Refused."""
+    if other := OTHER_RECORDS.get(record.leader[6]):
+        raise Refused(f"it is {other} record, not a title. Export bibliographic records")
     isbn, repair = isbns.best_of(_each(record, "020", "a"))
     fixed = record.get_fields("008")
     fixed = fixed[0].data if fixed else ""
@@ -34,26 +56,32 @@ def draft(record, number, raw):
         "260"
     )
     call_numbers = _call_numbers(record)
+    title, original_title, other_titles = _titles(record)
+    names, original_names = _names(record)
+    for text in (title, *names):
+        if CONTROL_NUMBER.fullmatch(text):
+            raise Refused(f"it has the control number {text!r} as a title or name. Export it again")
+    creators, unshown = _fitting(names)
+    original_creators, original_unshown = _fitting(original_names)
+    year, remark = find_year([field.get("c") or "" for field in imprint], fixed[7:11])
     return Draft(
         number=number,
         key=_key(record, raw),
         isbn=repair,
         call_numbers=call_numbers,
+        languages=_languages(record, fixed),
+        remark=remark,
         values={
             "kind": Item.Kind.SERIAL
             if record.leader[6] in "at" and record.leader[7] == "s"
             else KINDS.get(record.leader[6], Item.Kind.OTHER),
-            "title": _text(next(iter(record.get_fields("245")), None), "abnp"),
-            "original_title": _text(
-                next(
-                    (field for field in record.get_fields("880") if (field.get("6") or "").startswith("245")),
-                    None,
-                ),
-                "abnp",
-            ),
-            "creators": _names(record),
+            "title": title,
+            "original_title": original_title,
+            "creators": creators,
+            "original_creators": original_creators,
+            "search_words": "\n".join([*other_titles, *unshown, *original_unshown]),
             "publisher": next((name for field in imprint if (name := _text(field, "b"))), ""),
-            "year": _year([field.get("c") or "" for field in imprint], fixed),
+            "year": year,
             "isbn": isbn,
             "series": next((name for field in record.get_fields("490") if (name := _text(field, "av"))), ""),
             "summary": "\n".join(_each(record, "520", "a")),
@@ -90,29 +118,79 @@ def _text(field, codes):
 
     Cataloging rules end a subfield with punctuation if another subfield follows.
     """
-    if field is None:
-        return ""
-    return re.sub(
-        r"[\s/:;,=]+$", "", " ".join(value.strip() for value in field.get_subfields(*codes) if value)
-    )
+    text = " ".join(value.strip() for value in field.get_subfields(*codes) if value)
+    return re.sub(r"[\s/:;,=／：；，、＝،؛]+$", "", text)
+
+
+def _without_period(text):
+    """Remove the period at the end of a field, but not the period of an initial."""
+    return re.sub(r"(?<=[^\s.,'-]{3})\.$", "", text)
+
+
+def _titles(record):
+    """Return (title, the same title in its original script, other titles).
+
+    The title comes from the first kind of field that the record has.
+    """
+    titles, originals = [], []
+    for tag, codes in TITLES.items():
+        titles, originals = _with_originals(record, tag, codes)
+        if titles or originals:
+            break
+    if not titles:
+        titles, originals = originals[:1], originals[1:]
+    return (titles or [""])[0], (originals or [""])[0], titles[1:] + originals[1:]
+
+
+def _with_originals(record, tag, codes):
+    """Return (texts of the fields with this tag, texts of the fields 880 that repeat them in another script).
+
+    The original of the first text comes first. Both fields have the same number in subfield 6.
+    """
+    fields = [field for field in record.get_fields(tag) if _text(field, codes)]
+    originals = [field for field in record.get_fields("880") if _repeated(field) == tag]
+    if fields:
+        originals.sort(key=lambda field: _link_number(field) != _link_number(fields[0]))
+    texts = [[_text(field, codes) for field in group] for group in (fields, originals)]
+    return [[text if tag == "245" else _without_period(text) for text in group if text] for group in texts]
+
+
+def _repeated(field):
+    """Return the tag of the field that this field 880 repeats in its original script."""
+    return (field.get("6") or "").strip()[:3]
+
+
+def _link_number(field):
+    return (field.get("6") or "").strip()[4:6]
 
 
 def _names(record):
+    """Return (names, names in their original script)."""
     names: list[str] = []
-    for field in record.get_fields("100", "110", "111", "700"):
-        name = _text(field, "abc" if field.tag != "111" else "a")
-        # Remove the period at the end of the field, but not the period of an initial.
-        name = re.sub(r"(?<=\w{3})\.$", "", name)
-        if name and name not in names and len("; ".join([*names, name])) <= 300:
-            names.append(name)
-    return "; ".join(names)
+    originals: list[str] = []
+    for field in record.get_fields(*NAMES, "880"):
+        tag = _repeated(field) if field.tag == "880" else field.tag
+        name = _without_period(_text(field, NAMES.get(tag, "")))
+        found = originals if field.tag == "880" else names
+        if name and name not in found:
+            found.append(name)
+    return names, [name for name in originals if name not in names]
 
 
-def _year(imprints, fixed):
-    for text in imprints:
-        if found := re.search(r"(?<!\d)\d{4}(?!\d)", text):
-            return found.group()
-    return fixed[7:11] if fixed[7:11].isdigit() else ""
+def _fitting(names):
+    """Return (as many names as fit into a field for creators, the other names)."""
+    fitting: list[str] = []
+    others = []
+    for name in names:
+        fits = len("; ".join([*fitting, name])) <= CREATORS_MAX
+        (fitting if fits else others).append(name)
+    return "; ".join(fitting), others
+
+
+def _languages(record, fixed):
+    """Return the codes of the record's languages. Old records write them together, as in "engheb"."""
+    coded = "".join(_each(record, "041", "a") + _each(record, "041", "h"))
+    return [fixed[35:38], *(coded[start : start + 3] for start in range(0, len(coded), 3))]
 
 
 def _is_fiction(record, fixed, call_numbers):

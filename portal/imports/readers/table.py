@@ -9,6 +9,7 @@ import re
 from portal.folding import fold
 from portal.imports import fiction, isbns
 from portal.imports.records import TEXTS, Draft, Fault, Unreadable
+from portal.imports.years import find_year
 from portal.text import clean
 from recommendations.models import Item
 
@@ -27,7 +28,14 @@ GUESSES = {
         "autores",
         "auteur",
     ],
-    "original_title": ["original title"],
+    "original_title": ["original title", "title in original script", "vernacular title", "titulo original"],
+    "original_creators": [
+        "original creators",
+        "original author",
+        "original authors",
+        "author in original script",
+        "vernacular author",
+    ],
     "publisher": ["publisher", "editorial", "verlag"],
     "year": [
         "year",
@@ -151,20 +159,45 @@ def _read_row(row, number, header, columns):
     if len(row) > len(header):
         return Fault(number, f"it has {len(row)} cells, but the first line has {len(header)}")
     cells = {
-        field: [row[position].strip() for position in positions if position < len(row)]
+        field: [_unwrapped(row[position]) for position in positions if position < len(row)]
         for field, positions in columns.items()
     }
     first = {field: next((cell for cell in texts if cell), "") for field, texts in cells.items()}
     values = {field: first.get(field, "") for field in TEXTS}
     values["isbn"], repair = isbns.best_of(cells["isbn"])
-    values["year"] = re.sub(r"\.0$", "", values["year"])
+    values["year"], remark = _year(values["year"])
     values["kind"] = KINDS.get(fold(values["kind"]), Item.Kind.BOOK)
     values["is_fiction"] = (
         fiction.says_yes(first["fiction"])
         or fiction.names_fiction([first["genre"]])
         or fiction.stands_with_fiction([first["call_number"]])
     )
-    return Draft(number, _key(first["id"], values), values, [first["call_number"]], repair).finished()
+    return Draft(
+        number=number,
+        key=_key(first["id"], values),
+        values=values,
+        call_numbers=[first["call_number"]],
+        isbn=repair,
+        languages=re.split(r"\W+", first["language"]),
+        remark=remark,
+    ).finished()
+
+
+def _unwrapped(cell):
+    """Return the text of the cell.
+
+    Some systems write ="0306406152", so that a spreadsheet keeps the zeros.
+    """
+    cell = cell.strip()
+    formula = re.fullmatch(r'[=＝]\(?"(.*)"\)?', cell)
+    return formula.group(1).replace('""', '"').strip() if formula else cell
+
+
+def _year(text):
+    """Return (year, fault). Keep a year before 1000, such as "800" or "-1750", as it is written."""
+    text = re.sub(r"\.0$", "", text)
+    year, fault = ("", "") if text.startswith("-") else find_year([text])
+    return year or ("" if fault else text), fault
 
 
 def _key(identifier, values):

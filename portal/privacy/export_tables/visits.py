@@ -55,6 +55,8 @@ TABLES = {
             "id": "public_id",
             "title": "item.title",
             "by": "item.creators",
+            "original_title": "item.original_title",
+            "original_by": "item.original_creators",
             "kind": "item.kind",
             "year": "item.year",
             "isbn": "item.isbn",

@@ -137,7 +137,7 @@ def test_import_recognizes_xml_and_csv_files(run, tmp_path):
     ("content", "options", "words"),
     [
         (None, [], "can't be opened"),
-        (b"", [], "no line of column names"),
+        (b"", [], "The file is empty"),
         (b"a,b\n1,2\n", [], "--map title=COLUMN"),
         (b"title\n", [], "holds no records"),
         (b"title\nx\n", ["--map", "title"], "should be FIELD=COLUMN"),

@@ -77,6 +77,8 @@ FULL_VALUES = {
     "title": "Zima : a winter",
     "creators": "Rivas, Ana; Lee, J.",
     "original_title": "Зима : повесть",
+    "original_creators": "",
+    "original_lang": "und-Cyrl",
     "publisher": "New House",
     "year": "2003",
     "isbn": "9780306406157",
@@ -85,6 +87,7 @@ FULL_VALUES = {
     "series": "Seasons ; 4",
     "summary": "Snow falls.",
     "language": "spa",
+    "search_words": "",
     "is_fiction": False,
 }
 

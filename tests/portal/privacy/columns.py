@@ -113,8 +113,8 @@ LEFT_OUT = {
     "recommendations.Topic": {LIBRARY: "id name retired_at"},
     "recommendations.TopicName": {LIBRARY: "id topic language name"},
     "recommendations.Item": {
-        LIBRARY: "id public_id kind title creators original_title publisher year isbn doi url series summary "
-        "language is_fiction source source_key added_at retired_at"
+        LIBRARY: "id public_id kind title creators original_title original_creators original_lang publisher "
+        "year isbn doi url series summary search_words language is_fiction source source_key added_at retired_at"
     },
     "recommendations.Holding": {LIBRARY: "id item branch call_number location"},
     "recommendations.SearchEntry": {LIBRARY: "item title names rest"},

@@ -1,7 +1,7 @@
 """Import items from a catalog file. The formats are described in docs/importing.md."""
 
-import re
 import sys
+from itertools import groupby
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
@@ -10,10 +10,12 @@ from django.utils import timezone
 
 from accounts.models import Branch
 from portal.imports.actions import import_records
+from portal.imports.file_kinds import kind_of
 from portal.imports.isbns import Repair
 from portal.imports.readers.marc import read_binary, read_xml
 from portal.imports.readers.table import read_table
 from portal.imports.records import Unreadable
+from portal.text import printable
 from recommendations.models import Item
 
 FAULTS_SHOWN = 50
@@ -26,7 +28,7 @@ SOME_FAILED, NOTHING_READ = 1, 2
 class Command(BaseCommand):
     help = (
         "Import items from a catalog file: MARC 21, MARCXML or CSV. Importing again changes only what has "
-        "changed in the file. Exit status: 0 no faults, 1 some records could not be read, 2 nothing was read."
+        "changed in the file. Exit status: 0 no faults, 1 some records have faults, 2 nothing was read."
     )
 
     def add_arguments(self, parser):
@@ -54,13 +56,20 @@ class Command(BaseCommand):
         parser.add_argument(
             "--all-faults",
             action="store_true",
-            help=f"list every record that could not be read, not only the first {FAULTS_SHOWN}",
+            help=f"list every record that has a fault, not only the first {FAULTS_SHOWN}",
         )
         parser.add_argument(
             "--dry-run", action="store_true", help="show what would happen and change nothing"
         )
 
-    def handle(self, *, file, branch, source, dry_run, all_faults, **options):
+    def handle(self, **options):
+        try:
+            self._import(**options)
+        except CommandError as error:
+            # The message may quote the file.
+            raise CommandError(printable(error), returncode=error.returncode) from error
+
+    def _import(self, *, file, branch, source, dry_run, all_faults, **options):
         if not source.strip() or len(source) > 40:
             raise CommandError("--source needs a name of 1 to 40 characters.", returncode=NOTHING_READ)
         try:
@@ -92,7 +101,7 @@ class Command(BaseCommand):
         if tally is None:
             raise CommandError(f"{file} holds no records.", returncode=NOTHING_READ)
         self._summarize(tally, dry_run, all_faults)
-        if tally.faults:
+        if tally.faults or tally.remarks:
             sys.exit(SOME_FAILED if tally.read else NOTHING_READ)
 
     def _branch(self, slug):
@@ -117,8 +126,7 @@ class Command(BaseCommand):
         return mapping
 
     def _records(self, opened, kind, mapping):
-        kind = kind or _kind_of(opened.read(64))
-        opened.seek(0)
+        kind = kind_of(opened, told=kind)
         if kind == "csv":
             return read_table(opened, mapping=mapping)
         if mapping:
@@ -149,18 +157,20 @@ class Command(BaseCommand):
                 f"{isbns[Repair.LEFT_EMPTY]} left empty because they can't be verified, "
                 f"{isbns[Repair.ABSENT]} records without one."
             )
-        if not tally.faults:
+        self._list("could not be read", tally.faults, all_faults)
+        self._list("imported with a fault", tally.remarks, all_faults)
+
+    def _list(self, what, faults, all_faults):
+        """List the records with their faults. Neighbors with the same fault share a line."""
+        if not faults:
             return
-        self.stderr.write(f"{len(tally.faults)} could not be read:")
-        shown = tally.faults if all_faults else tally.faults[:FAULTS_SHOWN]
-        for fault in shown:
-            self.stderr.write(f"  record {fault.number}: {fault.reason}")
-        if len(shown) < len(tally.faults):
-            self.stderr.write(f"  … and {len(tally.faults) - len(shown)} more; --all-faults lists them.")
-
-
-def _kind_of(start):
-    start = start.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if start.startswith(b"<"):
-        return "marcxml"
-    return "marc" if re.match(rb"\d{5}[a-z ]{3}", start) else "csv"
+        self.stderr.write(f"{len(faults)} {what}:")
+        shown = faults if all_faults else faults[:FAULTS_SHOWN]
+        for (reason, _first), group in groupby(
+            enumerate(shown), key=lambda pair: (pair[1].reason, pair[1].number - pair[0])
+        ):
+            numbers = [fault.number for _position, fault in group]
+            records = f"records {numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else f"record {numbers[0]}"
+            self.stderr.write(printable(f"  {records}: {reason}"))
+        if len(shown) < len(faults):
+            self.stderr.write(f"  … and {len(faults) - len(shown)} more; --all-faults lists them.")

@@ -1,0 +1,93 @@
+"""Recognize the format of a catalog file, or what a wrong file is, by its first bytes."""
+
+import re
+
+from portal.imports.records import Unreadable
+
+# Enough bytes for the names of the first files in an archive.
+SEEN = 64 * 1024
+
+UNPACK = "Unpack it, and import the file that it contains."
+EXPORT = "Export the catalog as MARC 21, MARCXML or CSV."
+SAVE_AS_CSV = "Open it in a spreadsheet program, save it as CSV (UTF-8), and import that file."
+SPREADSHEET = "a spreadsheet", SAVE_AS_CSV
+PICTURE = "a picture", EXPORT
+# {first bytes: (what the file is, what to do)}
+WRONG = {
+    b"\x1f\x8b": ("a gzip file", UNPACK),
+    b"BZh91AY&SY": ("a bzip2 file", UNPACK),
+    b"\xfd7zXZ\x00": ("an xz file", UNPACK),
+    b"\x28\xb5\x2f\xfd": ("a Zstandard file", UNPACK),
+    b"7z\xbc\xaf\x27\x1c": ("a 7z archive", UNPACK),
+    b"Rar!\x1a\x07": ("a RAR archive", UNPACK),
+    b"PK\x03\x04": ("a zip archive", UNPACK),
+    b"PK\x05\x06": ("an empty zip archive", EXPORT),
+    # Old Excel files, and other old Office files.
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": SPREADSHEET,
+    b"\x89PNG\r\n\x1a\n": PICTURE,
+    b"\xff\xd8\xff": PICTURE,
+    b"GIF8": PICTURE,
+    b"II*\x00": PICTURE,
+    b"MM\x00*": PICTURE,
+    b"%PDF-": ("a PDF document", EXPORT),
+    b"=LDR ": ("MarcEdit's text format", "Compile it to MARC (.mrc) with MarcEdit, and import that file."),
+}
+BINARY = "a binary file, or UTF-16 text without a byte order mark", EXPORT
+# A zip archive whose first files have such names is a spreadsheet of Excel or LibreOffice.
+IN_SPREADSHEETS = re.compile(
+    rb"PK\x03\x04.{26}\[Content_Types\]\.xml|xl/|opendocument\.spreadsheet", re.DOTALL
+)
+IN_OTHER_DOCUMENTS = re.compile(rb"word/|ppt/")
+CONTROL_CHARACTERS = re.compile(rb"[\x00-\x08\x0e-\x19\x1c-\x1f]")
+
+
+def kind_of(file, *, told=None):
+    """Return "marc", "marcxml" or "csv", and go back to the start of the file. Raises Unreadable.
+
+    `told` is the kind that the person who imports the file has named, if any.
+    """
+    start = file.read(SEEN)
+    file.seek(0)
+    if not start.strip():
+        raise Unreadable("The file is empty. Export the catalog again.")
+    if found := _wrong(start):
+        raise Unreadable("The file is {}. {}".format(*found))
+    kind = told or _guess(start)
+    if kind == "csv" and _is_binary(start):
+        raise Unreadable("The file is {}. {}".format(*BINARY))
+    return kind
+
+
+def _guess(start):
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text.startswith(b"<"):
+        return "marcxml"
+    # A binary record contains these three bytes, even if its leader is damaged.
+    is_marc = re.match(rb"\d{5}[a-z ]{3}", text) or all(byte in start for byte in (b"\x1d", b"\x1e", b"\x1f"))
+    return "marc" if is_marc else "csv"
+
+
+def _wrong(start):
+    """Return (what the file is, what to do) if the file is certainly no catalog."""
+    text = start[:2000].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    is_markup = text.startswith(b"<")
+    if is_markup and (b"<!doctype html" in text or b"<html" in text):
+        return "an HTML page", f"The system may have asked for a sign-in instead of exporting. {EXPORT}"
+    if is_markup and b'progid="excel.sheet"' in text:
+        return SPREADSHEET
+    is_riff_or_bmp = (start[:4], start[8:12]) == (b"RIFF", b"WEBP") or (start[:2], start[6:10]) == (
+        b"BM",
+        bytes(4),
+    )
+    if is_riff_or_bmp or (start[:3], start[4:8]) == (bytes(3), b"ftyp"):
+        return PICTURE
+    if start[257:262] == b"ustar":
+        return "a tar archive", UNPACK
+    if start[:4] == b"PK\x03\x04" and IN_SPREADSHEETS.search(start) and not IN_OTHER_DOCUMENTS.search(start):
+        return SPREADSHEET
+    return next((found for first, found in WRONG.items() if start.startswith(first)), None)
+
+
+def _is_binary(start):
+    is_utf_16 = start.startswith((b"\xff\xfe", b"\xfe\xff"))
+    return not is_utf_16 and len(CONTROL_CHARACTERS.findall(start)) * 20 > len(start)

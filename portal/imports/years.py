@@ -1,0 +1,61 @@
+"""Find the year of publication in the calendar that the portal uses.
+
+Many libraries copy a year of another calendar from the book, and add the usual year in brackets:
+"2021 [1964]" for a book from Nepal, "5724 [1964]" for one in Hebrew.
+"""
+
+import re
+import unicodedata
+
+from django.utils import timezone
+
+FIRST_YEAR = 1000
+YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
+# What cataloging rules put around the usual year: brackets, or "i.e." or "=" before it.
+CONVERTED = re.compile(r"(?:[\[(〔（［]|\bi\.\s?e\.|=)([^\])〕）］]*)")
+# A year of copyright or of a later printing. It also stands in brackets.
+NOT_PUBLISHED = re.compile(r"[©℗]|\b[cp]\d{4}|print|copyright|reimpr", re.IGNORECASE)
+# A decade that is known, and a year that isn't, such as "196-" or "19--".
+UNKNOWN_YEAR = re.compile(r"\b(?:1\d|20)\d?[-–?]")
+# A year that is marked as one of another calendar, such as "1384 H", "A.H. 1384" or "2021 B.S.".
+CALENDAR = r"(?:A\.?\s?[HM]|B\.?\s?[ES]|V\.?\s?S|H|هـ?|[Hh]ijri|[Ss]a[ṃm]vat|[ŚS]aka)(?!\w)\.?"
+OTHER_CALENDAR = re.compile(rf"\d{{4}}\s?{CALENDAR}|(?<!\w){CALENDAR}\s?\d{{4}}")
+
+
+def find_year(texts, fixed=""):
+    """Return (year, fault). The year is "" if no year is known. The fault is "" if there is none.
+
+    `texts` are the dates of publication as people read them, the best first. `fixed` is the first date in the
+    coded field 008.
+
+    The order is: a year in brackets, the coded year, other years. A year after next year belongs to another
+    calendar or is a typing error, so it never counts.
+    """
+    texts = [unicodedata.normalize("NFC", text) for text in texts if re.search(r"\d", text)]
+    texts = [OTHER_CALENDAR.sub("", text) for text in texts]
+    coded = [int(fixed)] if re.fullmatch(r"\d{4}", fixed) else []
+    bracketed, is_vague = _converted(texts[0]) if texts else ([], False)
+    plain = [] if is_vague else [year for text in texts for year in _years(text)]
+    # The coded year decides between two years in brackets, such as "[1963 or 1964]".
+    found = [year for year in coded if year in bracketed] + bracketed + coded + plain
+    latest = timezone.localdate().year + 1
+    year = next((year for year in found if FIRST_YEAR <= year <= latest), None)
+    if year is None and (late := [year for year in found if year > latest]):
+        return "", f"its year, {late[0]}, is after next year, so the item has no year"
+    return str(year or ""), ""
+
+
+def _converted(text):
+    """Return (the years in brackets, whether the brackets only say the decade)."""
+    inside = [
+        match.group(1) for match in CONVERTED.finditer(text) if not NOT_PUBLISHED.search(match.group(1))
+    ]
+    # In "[1384 i.e. 1964]" the second year counts.
+    inside = [re.split(r"i\.\s?e\.|=", part)[-1] for part in inside]
+    years = [year for part in inside for year in _years(part)]
+    return years, not years and any(UNKNOWN_YEAR.search(part) for part in inside)
+
+
+def _years(text):
+    # int() reads the digits of all scripts.
+    return [int(digits) for digits in YEAR.findall(text)]
