@@ -100,16 +100,22 @@ class Item(models.Model):
         max_length=400, blank=True, help_text="title in its original script, MARC 880"
     )
     original_creators = models.CharField(
-        max_length=300, blank=True, db_default="", help_text="creators in their original script, MARC 880"
+        max_length=300,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="creators in their original script, MARC 880",
     )
     original_lang = models.CharField(
         max_length=12,
         blank=True,
+        default="",
         db_default="",
         help_text="BCP 47 tag of original_title and original_creators; empty if unknown",
     )
     search_words = models.TextField(
         blank=True,
+        default="",
         db_default="",
         help_text="searched but not shown: other titles, and names for which creators has no room",
     )

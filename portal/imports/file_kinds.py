@@ -38,7 +38,8 @@ IN_SPREADSHEETS = re.compile(
     rb"PK\x03\x04.{26}\[Content_Types\]\.xml|xl/|opendocument\.spreadsheet", re.DOTALL
 )
 IN_OTHER_DOCUMENTS = re.compile(rb"word/|ppt/")
-CONTROL_CHARACTERS = re.compile(rb"[\x00-\x08\x0e-\x19\x1c-\x1f]")
+# Binary MARC also contains the bytes 1B and 1D to 1F.
+CONTROL_CHARACTERS = re.compile(rb"[\x00-\x08\x0e-\x19\x1c]")
 
 
 def kind_of(file, *, told=None):
@@ -52,10 +53,9 @@ def kind_of(file, *, told=None):
         raise Unreadable("The file is empty. Export the catalog again.")
     if found := _wrong(start):
         raise Unreadable("The file is {}. {}".format(*found))
-    kind = told or _guess(start)
-    if kind == "csv" and _is_binary(start):
+    if told in {None, "csv"} and _is_binary(start):
         raise Unreadable("The file is {}. {}".format(*BINARY))
-    return kind
+    return told or _guess(start)
 
 
 def _guess(start):

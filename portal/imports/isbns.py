@@ -11,7 +11,7 @@ from stdnum import isbn
 from stdnum.exceptions import ValidationError
 
 ROUNDED = re.compile(r"9[.,]7([89]?\d*)[eE]\+?12")
-FIRST_NUMBER = re.compile(r"[\s:=']*([0-9][0-9\s‐-―-]*[0-9xX]|[0-9])")
+FIRST_NUMBER = re.compile(r"[\s:='\"]*([0-9][0-9\s‐-―-]*[0-9xX]|[0-9])")
 # An ISBN-10 that lost its leading zeros must have at least this many digits left. If it had fewer, its check
 # digit could be right by chance.
 MIN_DIGITS = 6

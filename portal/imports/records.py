@@ -83,7 +83,7 @@ class Draft:
     def finished(self):
         """Return the Record, or a Fault if it has no title."""
         values = {name: _tidy(name, self.values.get(name) or "") for name in TEXTS}
-        if fold(values["original_title"]) in fold(values["title"]):
+        if values["original_title"] and fold(values["original_title"]) in fold(values["title"]):
             values["original_title"] = ""
         original = f"{values['original_title']} {values['original_creators']}"
         values["original_lang"] = lang_of(original, self.languages)

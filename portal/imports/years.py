@@ -13,7 +13,7 @@ FIRST_YEAR = 1000
 YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
 # What cataloging rules put around the usual year: brackets, or "i.e." or "=" before it.
 CONVERTED = re.compile(r"(?:[\[(〔（［]|\bi\.\s?e\.|=)([^\])〕）］]*)")
-# A year of copyright or of a later printing. It also stands in brackets.
+# Brackets may also contain a year of copyright or of a later printing.
 NOT_PUBLISHED = re.compile(r"[©℗]|\b[cp]\d{4}|print|copyright|reimpr", re.IGNORECASE)
 # A decade that is known, and a year that isn't, such as "196-" or "19--".
 UNKNOWN_YEAR = re.compile(r"\b(?:1\d|20)\d?[-–?]")

@@ -13,17 +13,17 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='item',
             name='original_creators',
-            field=models.CharField(blank=True, db_default='', help_text='creators in their original script, MARC 880', max_length=300),
+            field=models.CharField(blank=True, db_default='', default='', help_text='creators in their original script, MARC 880', max_length=300),
         ),
         migrations.AddField(
             model_name='item',
             name='original_lang',
-            field=models.CharField(blank=True, db_default='', help_text='BCP 47 tag of original_title and original_creators; empty if unknown', max_length=12),
+            field=models.CharField(blank=True, db_default='', default='', help_text='BCP 47 tag of original_title and original_creators; empty if unknown', max_length=12),
         ),
         migrations.AddField(
             model_name='item',
             name='search_words',
-            field=models.TextField(blank=True, db_default='', help_text='searched but not shown: other titles, and names for which creators has no room'),
+            field=models.TextField(blank=True, db_default='', default='', help_text='searched but not shown: other titles, and names for which creators has no room'),
         ),
         migrations.AlterField(
             model_name='searchentry',

@@ -35,7 +35,7 @@ OTHER_RECORDS = {
 # {tag: subfields}. A record without a field 245 has its title in one of the others.
 TITLES = {"245": "abnp", "240": "amnpr", "130": "amnpr", "730": "amnpr", "740": "anp"}
 NAMES = {"100": "abc", "110": "ab", "111": "ae", "700": "abc", "710": "ab", "711": "ae"}
-CREATORS_MAX: int = Item._meta.get_field("creators").max_length  # type: ignore[union-attr, assignment]
+CREATORS_MAX: int = Item._meta.get_field("creators").max_length  # type: ignore[assignment]
 # A number such as "(Sirsi) AAY-1602" belongs into field 035. As a title or name, it shows that the entries of
 # the record's directory have moved to other fields.
 CONTROL_NUMBER = re.compile(r"\([A-Za-z][\w-]+\)\s*[\w./:-]*\d{3}[\w./:-]*")
@@ -63,7 +63,7 @@ def draft(record, number, raw):
             raise Refused(f"it has the control number {text!r} as a title or name. Export it again")
     creators, unshown = _fitting(names)
     original_creators, original_unshown = _fitting(original_names)
-    year, remark = find_year([field.get("c") or "" for field in imprint], fixed[7:11])
+    year, remark = find_year([" ".join(field.get_subfields("c")) for field in imprint], fixed[7:11])
     return Draft(
         number=number,
         key=_key(record, raw),
@@ -180,7 +180,7 @@ def _names(record):
 def _fitting(names):
     """Return (as many names as fit into a field for creators, the other names)."""
     fitting: list[str] = []
-    others = []
+    others: list[str] = []
     for name in names:
         fits = len("; ".join([*fitting, name])) <= CREATORS_MAX
         (fitting if fits else others).append(name)

@@ -77,6 +77,26 @@ def test_import_reports_the_position_of_broken_records_and_exits_with_status_1(r
     assert sorted(Item.objects.values_list("title", flat=True)) == ["First", "Last"]
 
 
+def test_import_reports_records_whose_year_it_left_out_and_exits_with_status_1(run, marc_file):
+    late = marc(("245", "0", ("a", "Late")), ("260", " ", ("c", "5724")))
+    file = marc_file(late, titled("Other", number="2"))
+    reason = "its year, 5724, is after next year, so the item has no year"
+    assert run(file) == (
+        1,
+        "2 added, 0 changed, 0 unchanged.\n",
+        f"1 imported with a fault:\n  record 1: {reason}\n",
+    )
+    assert sorted(Item.objects.values_list("title", "year")) == [("Late", ""), ("Other", "")]
+
+
+def test_item_gets_its_original_script_when_its_record_is_imported_again(run, marc_file):
+    record = marc(("245", "0", ("a", "Shirim")), ("880", "0", ("6", "245-01/(2/r"), ("a", "שירים")))
+    run(marc_file(record))
+    Item.objects.update(original_title="", original_lang="")
+    assert run(marc_file(record))[1] == "0 added, 1 changed, 0 unchanged.\n"
+    assert list(Item.objects.values_list("original_title", "original_lang")) == [("שירים", "und-Hebr")]
+
+
 def test_import_saves_call_numbers_only_if_the_command_names_a_branch(run, marc_file):
     BranchFactory(slug="east")
     other = BranchFactory()

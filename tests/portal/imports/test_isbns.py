@@ -16,6 +16,7 @@ from portal.imports.isbns import Repair, best_of, read
         ("080442957X", ("9780804429573", Repair.AS_GIVEN)),
         ("306406152", ("9780306406157", Repair.REPAIRED)),
         ("9.780306406157E+12", ("9780306406157", Repair.REPAIRED)),
+        ('="9780306406157"', ("9780306406157", Repair.AS_GIVEN)),
         ("306406152.0", ("9780306406157", Repair.REPAIRED)),
         ("306406153", ("", Repair.LEFT_EMPTY)),
         ("9.78030640616E+12", ("", Repair.LEFT_EMPTY)),

@@ -145,6 +145,40 @@ def test_marc_record_type_and_level_determine_the_kind_of_item(type_and_level, k
     assert found.values["kind"] == kind
 
 
+@pytest.mark.parametrize(
+    ("field", "creators"),
+    [
+        (("100", " ", ("a", "Rivas, Ana,"), ("d", "1950-")), "Rivas, Ana"),
+        (("110", " ", ("a", "Unesco."), ("b", "Office of Statistics.")), "Unesco. Office of Statistics"),
+        (("111", " ", ("a", "Pugwash Conference"), ("d", "1957")), "Pugwash Conference"),
+        (("700", " ", ("a", "Lee, J.")), "Lee, J."),
+        (("710", " ", ("a", "Acme Jazz Band.")), "Acme Jazz Band"),
+        (("711", " ", ("a", "Newport Jazz Festival"), ("n", "(3rd)")), "Newport Jazz Festival"),
+        (("710", " ", ("a", "(G)I-DLE (Musical group)")), "(G)I-DLE (Musical group)"),
+    ],
+)
+def test_persons_corporate_bodies_and_meetings_are_creators(field, creators):
+    [found] = binary(marc(("245", "0", ("a", "T")), field))
+    assert found.values["creators"] == creators
+
+
+@pytest.mark.parametrize(
+    ("fields", "title", "search_words"),
+    [
+        ([("245", "0", ("a", "First /")), ("245", "0", ("a", "Second"))], "First", "Second"),
+        ([("240", " ", ("a", "Symphonies,"), ("n", "no. 5"))], "Symphonies, no. 5", ""),
+        ([("730", " ", ("a", "Beowulf."))], "Beowulf", ""),
+        ([("740", " ", ("a", "Hidden song."))], "Hidden song", ""),
+        ([("740", " ", ("a", "Song")), ("240", " ", ("a", "Works"))], "Works", ""),
+        ([("245", "0", ("c", "by Ana")), ("730", " ", ("a", "Beowulf"))], "Beowulf", ""),
+        ([("245", "0", ("a", "T")), ("240", " ", ("a", "Works"))], "T", ""),
+    ],
+)
+def test_another_title_field_is_the_title_if_245_is_missing(fields, title, search_words):
+    [found] = binary(marc(*fields))
+    assert (found.values["title"], found.values["search_words"]) == (title, search_words)
+
+
 def fixed(position, codes):
     """Return a field 008 with these codes from this position on."""
     return ("008", " " * position + codes + " " * (40 - position - len(codes)))
@@ -241,6 +275,62 @@ def test_damaged_marc_record_does_not_affect_other_records(damaged):
     assert found[1].reason
 
 
+SHIFTED = marc(
+    ("008", " " * 40),
+    ("035", " ", ("a", "(Sirsi) AAY-1602")),
+    ("100", " ", ("a", "Rivas, Ana")),
+    ("245", "0", ("a", "Zima")),
+    ("300", " ", ("a", "1 v.")),
+).as_marc()
+
+
+def with_directory(record, change):
+    """Return the record with other entries in its directory. `change` gets and returns the list of entries."""
+    end = int(record[12:17]) - 1
+    entries = [record[start : start + 12] for start in range(24, end, 12)]
+    return record[:24] + b"".join(change(entries)) + record[end:]
+
+
+def tagged(*tags):
+    return lambda entries: [tag.encode() + entry[3:] for tag, entry in zip(tags, entries, strict=True)]
+
+
+def moved(by):
+    def move(entries):
+        first, *others = entries
+        return [first, *(entry[:7] + b"%05d" % (int(entry[7:]) + by) for entry in others)]
+
+    return move
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        tagged("001", "008", "100", "245", "300", "500"),
+        tagged("001", "008", "245", "100", "300", "500"),
+        tagged("008", "035", "100", "245", "300", "500"),
+        tagged("001", "003", "008", "035", "100", "245"),
+        moved(3),
+        moved(-2),
+        lambda entries: [
+            one[:3] + other[3:] for one, other in zip(entries, entries[1:] + entries[:1], strict=True)
+        ],
+    ],
+)
+def test_marc_record_with_a_shifted_directory_is_a_fault(change):
+    damaged = with_directory(SHIFTED, change)
+    assert outcome(binary(GOOD, damaged, LAST)) == ["First", 2, "Last"]
+    assert outcome(binary(SHIFTED)) == ["Zima"]
+
+
+def test_control_number_as_the_name_of_an_author_is_a_fault_in_xml_too():
+    shifted = marc(("245", "0", ("a", "T")), ("100", " ", ("a", "(Sirsi) AAY-1602")))
+    [found] = read_xml(io.BytesIO(as_xml(shifted)))
+    assert found == Fault(
+        1, "it has the control number '(Sirsi) AAY-1602' as a title or name. Export it again"
+    )
+
+
 def test_truncated_last_marc_record_does_not_affect_earlier_records():
     assert outcome(binary(GOOD, BAD[:50])) == ["First", 2]
     assert "cut off after 50 bytes" in binary(GOOD, BAD[:50])[1].reason
@@ -313,6 +403,17 @@ def test_csv_columns_are_recognized_by_heading_in_any_encoding(encoding, delimit
     assert found.values["creators"] == "Brontë"
     assert found.values["isbn"] == "9780306406157"
     assert found.values["year"] == "1999"
+
+
+@pytest.mark.parametrize("cell", ['="0306406152"', '"=""0306406152"""', "=0306406152", "'0306406152"])
+def test_csv_isbn_in_a_text_formula_is_read(cell):
+    [found] = table(f"title,isbn\nT,{cell}\n")
+    assert found.values["isbn"] == "9780306406157"
+
+
+def test_csv_text_formula_in_any_column_is_read_as_its_text():
+    [found] = table('id,title\n="0012","=""The ""good"" one"""\n')
+    assert (found.key, found.values["title"]) == ("id:0012", 'The "good" one')
 
 
 def test_csv_columns_can_be_mapped_to_item_fields():
