@@ -119,6 +119,6 @@ def minified(css):
     """
     css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
     css = re.sub(r"\s+", " ", css)
-    css = re.sub(r" ?([{};,]) ?", r"\1", css)
+    css = re.sub(r" ?([{};,>]) ?", r"\1", css)
     css = re.sub(r"([\w)-]): ", r"\1:", css)
     return css.replace(";}", "}").strip()

@@ -15,7 +15,7 @@ from recommendations.actions import add_item, place_item
 from recommendations.topics import add_topic
 
 from . import library as demo
-from .items.books import BOOKS, FICTION
+from .items.books import BOOKS, FICTION, ORIGINALS
 from .items.others import DOIS, OTHERS
 from .people import PATRONS, person_id
 from .scenarios.replies import REPLY_TEMPLATES
@@ -149,7 +149,13 @@ def _add_reply_templates(builder, at):
 def _add_items(builder, at):
     for key, kind, title, creators, year, call_number, branches in BOOKS:
         builder.items[key] = add_item(
-            at=at, kind=kind, title=title, creators=creators, year=year, is_fiction=key in FICTION
+            at=at,
+            kind=kind,
+            title=title,
+            creators=creators,
+            year=year,
+            is_fiction=key in FICTION,
+            **ORIGINALS.get(key, {}),
         )
         for branch in branches:
             place_item(builder.items[key], branch=builder.branches[branch], call_number=call_number)

@@ -86,6 +86,12 @@ def _cover(title, creators, kind, number):
 
 
 @register.simple_tag
+def in_original_script(item, text):
+    """Return a text that the item has in its original script, with the language of this script."""
+    return format_html('<span lang="{}" dir="auto">{}</span>', item.original_lang, text)
+
+
+@register.simple_tag
 def when(moment):
     """Return a <time> for a date or a datetime, in the library's time zone.
 

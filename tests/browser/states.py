@@ -78,6 +78,8 @@ class Words:
     summary: str = "We looked at what works in the shade.\n\nThe course on Saturday is free: https://harbour.example/courses"
     title: str = "Compost City: Practical Composting Know-How for Small-Space Living"
     creators: str = "Rebecca Louie"
+    original_title: str = "עיר הקומפוסט"
+    original_creators: str = "לואי, רבקה"
     reason: str = "because you asked for something a beginner can follow"
     call_number: str = "631.875 LOU"
     location: str = "Gardening, second floor"
@@ -97,7 +99,9 @@ class Words:
             "location": 80,
             "topic": 60,
             "creators": 300,
+            "original_creators": 300,
             "title": 400,
+            "original_title": 400,
             "reason": 400,
         }
         words = {name: HOSTILE[: most // 2].ljust(most, "w") for name, most in short.items()}
@@ -188,11 +192,15 @@ def build(branch, staff, patron, words):
             | more
         )
 
+    def catalog_item(**more):
+        return ItemFactory(title=words.title, creators=words.creators, url=words.url, **more)
+
+    def translation(**more):
+        originals = {"original_title": words.original_title, "original_creators": words.original_creators}
+        return catalog_item(original_lang="he", **originals, **more)
+
     def given(help_session, count):
-        items = [
-            ItemFactory(title=words.title, creators=words.creators, url=words.url, year="2015")
-            for _ in range(count)
-        ]
+        items = [translation(year="2015"), *(catalog_item(year="2015") for _ in range(count - 1))]
         for item in items:
             Holding.objects.create(
                 item=item, branch=branch, call_number=words.call_number, location=words.location
@@ -220,7 +228,7 @@ def build(branch, staff, patron, words):
                 answer,
                 1,
                 reason=words.reason,
-                item=ItemFactory(title=words.title, creators=words.creators, url=words.url),
+                item=translation(),
             )
         return found
 

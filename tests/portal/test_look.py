@@ -116,8 +116,7 @@ def test_every_patron_page_with_messages_or_files_has_their_styles():
 def test_minified_style_sheet_keeps_every_value():
     css = "/* why */\na > b,\nc :hover { margin: calc(1rem + 2px)  auto; }\n@media (min-width: 10em) { a { --x: 1; } }"
     assert (
-        styles.minified(css)
-        == "a > b,c :hover{margin:calc(1rem + 2px) auto}@media (min-width:10em){a{--x:1}}"
+        styles.minified(css) == "a>b,c :hover{margin:calc(1rem + 2px) auto}@media (min-width:10em){a{--x:1}}"
     )
 
 

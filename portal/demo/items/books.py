@@ -1,7 +1,7 @@
 """The demo's books, audiobooks, music and films.
 
 Each entry is (key, kind, title, creators, year, call number, branches). FICTION has the keys of
-novels, stories and comics.
+novels, stories and comics. ORIGINALS has the title and the creators in their original script.
 """
 
 C, H, N = "central", "harbor", "northfield"
@@ -242,4 +242,12 @@ FICTION = {
         "arabian-nights",
         "season-migration",
     ),
+}
+
+ORIGINALS = {
+    "spirited-away": {
+        "original_title": "千と千尋の神隠し",
+        "original_creators": "宮崎駿",
+        "original_lang": "ja",
+    },
 }

@@ -15,7 +15,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from portal.styles import source_of
-from portal.templatetags.portal import icon, plain, when
+from portal.templatetags.portal import icon, in_original_script, plain, when
 from recommendations.models import Item, Recommendation
 from recommendations.verdicts import NEEDS_FOLLOW_UP
 
@@ -43,8 +43,7 @@ def item_line(item, call_number=""):
     if item.creators:
         parts.append(f'<span dir="auto">{escape(Truncator(item.creators).chars(80))}</span>')
     if item.original_creators:
-        creators = escape(Truncator(item.original_creators).chars(80))
-        parts.append(f'<span lang="{escape(item.original_lang)}" dir="auto">{creators}</span>')
+        parts.append(in_original_script(item, Truncator(item.original_creators).chars(80)))
     parts.append(_kind(item.kind, get_language()))
     if item.year:
         parts.append(escape(item.year))
