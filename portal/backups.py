@@ -31,6 +31,7 @@ from psycopg.pq import Conninfo
 from accounts.models import Library, User
 
 FORMAT = 1
+SCRATCH = ".backup-"  # how the name of a temporary folder begins
 
 
 class BackupError(Exception):
@@ -67,7 +68,7 @@ def make(target):
                     _add_text(archive, "manifest.json", json.dumps(manifest, indent=2))
                     archive.add(copy, "database")
                     if _private().exists():
-                        archive.add(_private(), "private")
+                        archive.add(_private(), "private", filter=_without_scratch)
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(unfinished, target)
@@ -77,6 +78,11 @@ def make(target):
     finally:
         unfinished.unlink(missing_ok=True)
     return manifest
+
+
+def _without_scratch(member):
+    """Leave out the temporary folder of a restore that was killed."""
+    return None if member.name.startswith(f"private/{SCRATCH}") else member
 
 
 def remove_old(new, *, at):
@@ -121,7 +127,7 @@ def restore(source, *, replace=False):
     """
     if not replace and _has_data():
         raise BackupError("This portal already has data. Add --replace to overwrite it with the backup.")
-    with _scratch_next_to(_private()) as scratch:
+    with _scratch_next_to(_private() / "database") as scratch:
         manifest = _unpack(source, scratch)
         _check(manifest, scratch / "database")
         with _files_swapped(scratch / "private", old=scratch / "old-private"):
@@ -151,7 +157,7 @@ def _applied_migrations():
 def _scratch_next_to(path):
     """Create a temporary folder on the same disk as `path`, so that files can be renamed between the two."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".backup-") as folder:
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=SCRATCH) as folder:
         yield Path(folder)
 
 
@@ -236,20 +242,23 @@ def _check(manifest, copy):
 
 @contextmanager
 def _files_swapped(new, *, old):
-    """Replace the private files with the folder `new`, and move the replaced files to the folder `old`.
+    """Replace the private files with those in the folder `new`, and move the others to the folder `old`.
 
-    If the `with` block fails, move the files back from `old`.
+    If the `with` block fails, move all files back. Only the content of the folder moves, because the folder
+    may be a mount, which can't be renamed.
     """
-    private = _private()
-    if private.exists():
-        os.rename(private, old)
+    old.mkdir()
+    moves = []
     try:
-        os.rename(new, private)
+        for source, target in ((_private(), old), (new, _private())):
+            for path in sorted(source.iterdir()):
+                if not path.name.startswith(SCRATCH):
+                    os.rename(path, target / path.name)
+                    moves.append((path, target / path.name))
         yield
     except BaseException:
-        shutil.rmtree(private, ignore_errors=True)
-        if old.exists():
-            os.rename(old, private)
+        for before, after in reversed(moves):
+            os.rename(after, before)
         raise
 
 

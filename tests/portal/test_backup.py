@@ -162,6 +162,28 @@ def test_restore_overwrites_existing_data_only_with_the_replace_option(old, arch
     assert not (old.private / "later.txt").exists()
 
 
+def test_restore_writes_the_private_files_to_a_disk_that_hosts_share(old, archive, tmp_path):
+    """The folder may be a link or a mount, so its content is replaced and the folder itself stays."""
+    shared = tmp_path / "shared"
+    old.private.rename(shared)
+    old.private.symlink_to(shared)
+    (shared / "later.txt").write_text("x")
+    old.manage("restore", str(archive), "--replace")
+    assert old.private.readlink() == shared
+    assert old.run(NAME_AND_LOGO) == "Harbour Library b'a picture'"
+    with tarfile.open(archive) as opened:
+        files = {name.split("/")[1] for name in opened.getnames() if name.startswith("private/")}
+    assert {path.name for path in shared.iterdir()} == files
+
+
+def test_backup_leaves_out_what_a_killed_restore_left(old, tmp_path):
+    (old.private / ".backup-killed").mkdir()
+    (old.private / ".backup-killed" / "old-private").write_text("x")
+    old.manage("backup", str(tmp_path / "later.tar.gz"))
+    with tarfile.open(tmp_path / "later.tar.gz") as opened:
+        assert [name for name in opened.getnames() if "killed" in name] == []
+
+
 def test_restore_removes_the_tables_of_a_newer_version(old, archive):
     """The newer version may have tables that refer to tables of the archive."""
     old.run("""
