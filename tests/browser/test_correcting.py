@@ -73,8 +73,9 @@ def test_typed_correction_comes_back_after_the_browser_was_closed(branch, staff,
     with page.expect_response("**/correct/draft/"):
         page.clock.run_for(2000)
     expect(page.locator("#kept")).to_contain_text("Kept at")
+    page.locator("#up-1").click()
+    expect(page.locator("#id_items-0-reason")).to_have_value("a third reason")
     with page.expect_response("**/correct/draft/"):
-        page.locator("#up-1").click()
         page.clock.run_for(2000)
     moved = page.locator("[data-reason]").evaluate_all(REASONS)
     page.close()
