@@ -55,7 +55,7 @@ def _small(database, folder):
             database.new("minimal"),
             folder,
             module="bench.minimal.set_up",
-            application="django.core.wsgi:get_wsgi_application()",
+            application="bench.minimal.wsgi:application",
             settings="bench.minimal.settings",
         ) as minimal,
         Server(database, database.new("portal"), folder, count=COUNT) as portal,

@@ -5,12 +5,11 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from bench.browser import Browser
 from bench.databases import cpu_seconds
-from portal.management import web_server
+from portal.management import processes
 
 # The number of requests before measuring. PostgreSQL may change the plan of a prepared statement after the
 # fifth request.
@@ -65,12 +64,21 @@ class Server(Process):
         env = environment(url, folder, settings)
         set_up = [sys.executable, "-m", "bench.set_up", module, str(count + WARM_UP)]
         pages = json.loads(subprocess.run(set_up, env=env, stdout=subprocess.PIPE, check=True).stdout)
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
-        command = web_server.command(application, bind=f"127.0.0.1:{port}", workers=1, threads=4)
+        listener = socket.create_server(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        self.ready, report = os.pipe()
+        command = processes.command(application, listener=listener.fileno(), workers=1, threads=4)
         self.log = folder / f"server-{port}.log"
         with self.log.open("w") as log:
-            self.process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                [*command, f"--ready={report}"],
+                env=env,
+                stdout=log,
+                stderr=log,
+                pass_fds=[listener.fileno(), report],
+            )
+        listener.close()
+        os.close(report)
         self.browser = Browser(port, pages)
 
     def __enter__(self):
@@ -97,14 +105,10 @@ class Server(Process):
         return cpu_seconds(pid) + sum(cpu_seconds(int(worker)) for worker in workers)
 
     def _wait(self):
-        for _attempt in range(300):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.browser.port)) == 0:
-                    return
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.1)
-        raise SystemExit(f"The web server did not start:\n{self.log.read_text()}")
+        """Wait until the server accepts connections."""
+        with open(self.ready, "rb") as ready:
+            if not ready.read(1):
+                raise SystemExit(f"The web server did not start:\n{self.log.read_text()}")
 
 
 class Jobs(Process):

@@ -91,17 +91,18 @@ class BodyLimitMiddleware:
         if not length.isdecimal():
             raise BadRequest
         # Don't call int() on a very long text of digits, because that would be slow.
-        if len(length) > 12 or _is_too_large(request, int(length)):
+        if len(length) > 12 or is_too_large(request.path_info, int(length)):
             raise RequestDataTooBig
         return self.get_response(request)
 
 
-def _is_too_large(request, length):
+def is_too_large(path, length):
+    """Return whether a body of `length` bytes is too large for the URL."""
     if length <= settings.MAX_BODY_BYTES:
         return False
     # Resolving the URL takes time, so it happens only for large bodies.
     try:
-        name = resolve(request.path_info).url_name or ""
+        name = resolve(path).url_name or ""
     except Resolver404:
         return True
     return length > settings.MAX_BODY_BYTES_BY_URL.get(name, settings.MAX_BODY_BYTES)

@@ -18,6 +18,7 @@ def wait_for_database(write):
     while True:
         try:
             connection.ensure_connection()
+            connection.close()
             return
         except OperationalError as error:
             reason = " ".join(str(error).split())

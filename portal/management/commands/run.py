@@ -1,26 +1,19 @@
+import fcntl
 import io
 import os
 import signal
 import socket
-import subprocess
 import sys
-import time
-from typing import Any
 
 import qrcode
 from django.conf import settings
-from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection
 
-from portal.backups import unapplied_migrations
-from portal.management import web_server
+from portal.management import processes
 from portal.management.late_database import wait_for_database
-from portal.management.web_server import SECONDS_TO_FINISH
 
 EVERY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 (only compared)
-# The worker is restarted at most this many times in a row. If it runs for a minute, the count starts again.
-MAX_RESTARTS = 5
+BACKLOG = 1024  # connections that wait until a process accepts them
 
 
 class Command(BaseCommand):
@@ -45,140 +38,87 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, host, port, workers, threads, no_worker, access_log, **options):
-        _check_port_is_free(host, port)
+        for name, number in (("workers", workers), ("threads", threads)):
+            if number < 1:
+                raise CommandError(f"--{name} {number} is too small. Use 1 or more, such as --{name} 2.")
+        # Until the supervisor can reload, the signal must not end this process.
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+        lock = _lock_data_folder()
         wait_for_database(self.stderr.write)
-        _check_preparations()
+        listener = _listen(host, port)
         address = _address(host, port)
-        self.stop_signals = 0
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            signal.signal(getattr(signal, name), self._stop)
-
-        environment = _environment(host, address)
-        web_command = web_server.command(
-            "portal.wsgi:application", bind=_bind(host, port), workers=workers, threads=threads
+        portal = processes.command(
+            "portal.wsgi:application", listener=listener.fileno(), workers=workers, threads=threads
         )
-        web_command += ["--access-logfile=-"] if access_log else []
-        worker_command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "worker"]
+        portal += [] if no_worker else ["--worker"]
+        portal += ["--access-log"] if access_log else []
+        supervisor = [sys.executable, "-m", "portal.management.supervisor"]
+        supervisor += [f"--listener={listener.fileno()}", f"--workers={workers}"]
+        supervisor += [f"--welcome={self._welcome(host, address)}", "--", *portal]
+        os.environ.update(_environment(host, address))
+        os.chdir(settings.BASE_DIR)
+        for file in (lock, listener):
+            os.set_inheritable(file.fileno(), True)
+        sys.stdout.flush()
+        # The supervisor replaces this process and all that it has loaded. The lock stays until it ends.
+        os.execv(sys.executable, supervisor)  # noqa: S606 (no shell)
 
-        web = _start(web_command, environment)
-        self.worker = None if no_worker else _start(worker_command, environment)
-        try:
-            self._wait_for_server(web, host, port)
-            if not self.stop_signals:
-                self._show_address(host, address)
-            self._watch(web, worker_command, environment)
-        finally:
-            self._end_processes([process for process in (web, self.worker) if process])
-
-    def _stop(self, number, frame):
-        self.stop_signals += 1
-
-    def _wait_for_server(self, web, host, port):
-        for _attempt in range(300):
-            if self.stop_signals or web.poll() is not None:
-                return
-            with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-                if probe.connect_ex(("127.0.0.1" if host == "0.0.0.0" else host, port)) == 0:  # noqa: S104 (only compared)
-                    return
-            time.sleep(0.1)
-
-    def _show_address(self, host, address):
-        self.stdout.write(f"\n  {address}/\n")
+    def _welcome(self, host, address):
+        """Return the text that says where the portal is."""
+        lines = ["", f"  {address}/"]
         if host in EVERY_ADDRESS and settings.LOCAL:
-            self.stdout.write("  To open it on a phone in the same network:\n")
-            self._show_qr_code(f"{address}/")
+            lines += ["  To open it on a phone in the same network:", self._qr_code(f"{address}/")]
         if settings.DEMO:
-            self.stdout.write(f"  Sign in as anyone with one click: {address}/demo/\n")
-            self.stdout.write(f"  Read every email that was sent: {address}/demo/mail/\n")
-        self.stdout.write("  Press Ctrl-C to stop.\n")
-        self.stdout.flush()
+            lines.append(f"  Sign in as anyone with one click: {address}/demo/")
+            lines.append(f"  Read every email that was sent: {address}/demo/mail/")
+        return "\n".join([*lines, "  Press Ctrl-C to stop."])
 
-    def _show_qr_code(self, text):
+    def _qr_code(self, text):
         code = qrcode.QRCode(border=2)
         code.add_data(text)
         picture = io.StringIO()
         code.print_ascii(out=picture, invert=True)
         try:
-            self.stdout.write(picture.getvalue())
+            picture.getvalue().encode(sys.stdout.encoding)
         except UnicodeEncodeError:
-            self.stdout.write("  (This terminal can't show a QR code.)")
-
-    def _watch(self, web, worker_command, environment):
-        """Wait until a signal stops the command. If the worker dies, start the worker again.
-
-        Raises CommandError if the web server dies, or if the worker dies too often.
-        """
-        restarts, started = 0, time.monotonic()
-        while not self.stop_signals:
-            if web.poll() is not None:
-                raise CommandError(
-                    f"The web server stopped unexpectedly (status {web.returncode}). Its messages are above. "
-                    "The worker is stopped too."
-                )
-            if self.worker and self.worker.poll() is not None:
-                restarts = 1 if time.monotonic() - started > 60 else restarts + 1
-                if restarts > MAX_RESTARTS:
-                    raise CommandError(
-                        f"The worker stopped {restarts} times in a row. Its messages are above. "
-                        "The web server is stopped too."
-                    )
-                self.stderr.write(
-                    f"The worker stopped unexpectedly (status {self.worker.returncode}) and is started again."
-                )
-                self.worker, started = _start(worker_command, environment), time.monotonic()
-            time.sleep(0.2)
-
-    def _end_processes(self, processes):
-        """Stop the processes, and wait until they have finished. A second Ctrl-C kills them immediately."""
-        running = [process for process in processes if process.poll() is None]
-        for process in running:
-            process.terminate()
-        signals, deadline = self.stop_signals, time.monotonic() + SECONDS_TO_FINISH
-        while (
-            any(process.poll() is None for process in running)
-            and self.stop_signals <= max(signals, 1)
-            and time.monotonic() < deadline
-        ):
-            time.sleep(0.1)
-        for process in running:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
+            return "  (This terminal can't show a QR code.)"
+        return picture.getvalue().rstrip("\n")
 
 
-def _start(command, environment):
-    # The process has its own session, so Ctrl-C does not reach it. Only this command receives Ctrl-C, and
-    # then stops both processes in the right order.
-    return subprocess.Popen(command, env=environment, cwd=settings.BASE_DIR, start_new_session=True)  # noqa: S603 (no shell)
+def _lock_data_folder():
+    """Return an open file that locks the data folder. Raises CommandError if another `run` has locked it."""
+    file = (settings.DATA_DIR / "run.lock").open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.seek(0)
+        raise CommandError(
+            f"The portal already runs with the data folder {settings.DATA_DIR} "
+            f"(process {file.read().strip()}). Stop it first, or set DATA_DIR to another folder."
+        ) from error
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file
 
 
 def _bind(host, port):
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _check_preparations():
-    """Raise CommandError if a step of the installation was left out. Every page would be an error."""
-    if unapplied_migrations():
-        raise CommandError("The database is not up to date. Run first: manage.py migrate")
-    if settings.CACHES["default"]["LOCATION"] not in connection.introspection.table_names():
-        raise CommandError("The cache table is missing. Run first: manage.py createcachetable")
-    storage: Any = staticfiles_storage  # mypy doesn't know the attributes of the storage with a manifest
-    if hasattr(storage, "manifest_storage") and not (
-        os.path.isdir(storage.location) and storage.manifest_storage.exists(storage.manifest_name)
-    ):
-        raise CommandError("The static files are missing. Run first: manage.py collectstatic --noinput")
-
-
-def _check_port_is_free(host, port):
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except (OSError, OverflowError) as error:
-            raise CommandError(
-                f"Can't listen on {_bind(host, port)}: {error}. If the portal isn't already running, "
-                "choose another port, such as --port 8080."
-            ) from error
+def _listen(host, port):
+    """Return a listening socket. Raises CommandError if the address can't be used."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except (OSError, OverflowError) as error:
+        raise CommandError(
+            f"Can't listen on {_bind(host, port)}: {error}. If the portal isn't already running, "
+            "choose another port, such as --port 8080."
+        ) from error
+    return listener
 
 
 def _address(host, port):
@@ -206,11 +146,11 @@ def _own_network_address():
 
 
 def _environment(host, address):
-    """Return the environment variables for the web server and the worker.
+    """Return the environment variables of the portal's processes.
 
     In development and in the demo, --host and --port decide the links in emails and the allowed hosts.
     """
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    environment = os.environ | {"PYTHONUNBUFFERED": "1", "DATA_DIR": str(settings.DATA_DIR.resolve())}
     if settings.LOCAL:
         environment["BASE_URL"] = address
         if "ALLOWED_HOSTS" not in os.environ and host in EVERY_ADDRESS:
