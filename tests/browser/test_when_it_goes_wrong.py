@@ -41,7 +41,7 @@ def test_signed_out_patron_reaches_the_answer_through_the_sign_in_page(
     expect(page).to_have_url(re.compile("/sign-in/"))
     expect(page.locator(f"main a[href='{reverse('open_code')}']")).to_have_count(1)
     sign_in(page, patron.email, post)
-    expect(page).to_have_url(conversation.get_absolute_url())
+    expect(page).to_have_url(f"{conversation.get_absolute_url()}#latest")
     expect(latest(page)).to_contain_text("Yes, on Thursday.")
 
 
