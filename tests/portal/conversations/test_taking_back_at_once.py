@@ -121,5 +121,4 @@ def test_patron_never_saw_an_answer_that_was_taken_back(transactional_db, sign_i
         after=check,
         refusals={"TooLate"},
     )
-    print({ending: endings.count(ending) for ending in set(endings)}, emails_too_many)
     assert (set(endings) - {("taken back", False), ("TooLate", True)}, emails_too_many) == (set(), 0)
