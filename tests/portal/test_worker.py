@@ -105,7 +105,9 @@ def test_delivered_email_is_deleted_after_30_days_and_failed_email_after_90():
             text="x",
         )
         Notification.objects.filter(pk=row.pk).update(
-            state=state, delivered_at=sent_at if state == "delivered" else None
+            state=state,
+            delivered_at=sent_at if state == "delivered" else None,
+            died_at=sent_at if state == "dead" else None,
         )
 
     for state, age in [("delivered", 29), ("delivered", 31), ("dead", 89), ("dead", 91), ("waiting", 400)]:

@@ -395,7 +395,11 @@ def test_code_that_ended_leads_back_through_a_sign_in_page_that_says_why(
         with time_machine.travel(timezone.now() + timedelta(minutes=11)):
             answer = client.post(code_page, form, headers=headers)
     assert answer["Location"] == f"/sign-in/?{urlencode({'next': page})}"
-    reason = "You entered too many wrong codes" if end == "too many wrong codes" else "That code has expired."
+    reason = (
+        "You entered too many wrong codes"
+        if end == "too many wrong codes"
+        else "That code has expired or was"
+    )
     assert reason in text(client.get(answer["Location"]))
     assert not RefusedPost.objects.exists()
     assert ask_for_code(client, page) == code_page

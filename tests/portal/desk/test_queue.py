@@ -235,8 +235,8 @@ def test_queue_row_shows_short_and_long_waits_in_the_staff_members_language(desk
     staff.language = "es"
     staff.save()
     assert [row["wait"].replace("\xa0", " ") for row in rows_of(desk.get(QUEUE))][:2] == [
-        "Espera hace 2 años, 2 meses",
-        "Espera hace 1 mes, 1 semana",
+        "Espera desde hace 2 años, 2 meses",
+        "Espera desde hace 1 mes, 1 semana",
     ]
 
 
