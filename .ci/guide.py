@@ -333,7 +333,7 @@ class Run:
         for path in (self.clone / "var").iterdir():
             if path.name == "private":
                 shutil.rmtree(path)
-            elif path.is_file():
+            elif path.is_file() and path.name != "staticfiles.json":
                 path.unlink()
         self.empty_database()
 
