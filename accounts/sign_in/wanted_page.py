@@ -55,6 +55,6 @@ def wanted_page(request):
         name = resolve(urlsplit(path).path).url_name or ""
     except Resolver404:
         name = ""
-    unsent = waiting_form(request, path)
+    unsent = waiting_form(request, path.partition("#")[0])
     titles = (PRESSED_TITLES if unsent.at_once else UNSENT_TITLES) if unsent else TITLES
     return {"next": path, "wanted": titles.get(name, ""), "unsent": unsent}

@@ -220,6 +220,8 @@ def test_sign_in_page_says_that_the_text_is_saved_and_what_comes_next(form, know
     shown = sign_in_page(device, page)
     assert (heading(shown), SAVED_TEXT in text(shown)) == (TITLES[form], True)
     assert WORDS not in text(shown)
+    # A link in an email leads to a part of the page, and so does the address of a conversation.
+    assert heading(sign_in_page(device, f"{page}#latest")) == TITLES[form]
     # Nothing waits for another page, in another browser or after 30 minutes.
     assert not is_about_unsent_text(sign_in_page(device, reverse("saved")))
     assert not is_about_unsent_text(sign_in_page(device, ""))
