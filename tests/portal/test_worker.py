@@ -86,7 +86,8 @@ def test_no_two_repeated_jobs_share_a_name():
     )
 
 
-@pytest.mark.django_db
+# VACUUM refuses to run inside a transaction.
+@pytest.mark.django_db(transaction=True)
 def test_worker_jobs_run_without_errors_on_an_empty_database():
     for job, _ in worker.JOBS:
         job(at=AT)
