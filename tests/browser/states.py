@@ -279,7 +279,8 @@ def build(branch, staff, patron, words):
         )
     nobodys = session()
     given(nobodys, 2)
-    for person in staff, StaffFactory(name=words.helper, branch=branch):
+    away = StaffFactory(name=words.helper, branch=branch)
+    for person in staff, away:
         UnfinishedCorrection.objects.create(
             help_session=nobodys, by=person, version=0, fields={"question": words.message}, saved_at=now
         )
@@ -289,7 +290,6 @@ def build(branch, staff, patron, words):
     code_items = given(by_code, 3)
     verdicts.take_verdict(code_items[0], verdict="did_not_help", why="", comment="", by=None, at=now)
     long = conversation(kept, status=Conversation.Status.WAITING_FOR_PATRON, answered=False)
-    away = StaffFactory(name=words.helper, branch=branch)
     AbsenceFactory(
         person=away,
         first_day=timezone.localdate(),
