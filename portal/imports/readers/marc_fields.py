@@ -35,6 +35,7 @@ OTHER_RECORDS = {
 # {tag: subfields}. A record without a field 245 has its title in one of the others.
 TITLES = {"245": "abnp", "240": "amnpr", "130": "amnpr", "730": "amnpr", "740": "anp"}
 NAMES = {"100": "abc", "110": "ab", "111": "ae", "700": "abc", "710": "ab", "711": "ae"}
+# mypy thinks that the length can be None.
 CREATORS_MAX: int = Item._meta.get_field("creators").max_length  # type: ignore[assignment]
 # A number such as "(Sirsi) AAY-1602" belongs into field 035. As a title or name, it shows that the entries of
 # the record's directory have moved to other fields.
