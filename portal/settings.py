@@ -218,6 +218,7 @@ ILS_SETTINGS = {
         "terminal_password": env("SIP2_TERMINAL_PASSWORD"),
         "charset": env("SIP2_CHARSET", "cp850"),
         "error_detection": env_flag("SIP2_ERROR_DETECTION", default=True),
+        "card_aliases": env_flag("SIP2_CARD_ALIASES"),
         "id_field": env("SIP2_ID_FIELD", "AA"),
         "group_field": env("SIP2_GROUP_FIELD", "PC"),
         "branch_field": env("SIP2_BRANCH_FIELD", "AQ"),

@@ -2,10 +2,12 @@
 
 import logging
 import time
+from functools import partial
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from portal.limits import TooOften
 from portal.security_log import note
 
 from ..ils.base import Blocked, Expired, IlsError, WrongCardOrPin
@@ -52,7 +54,13 @@ class PinForm(forms.Form):
         count_or_refuse(library_cards.count_attempt, self.request, card)
         began = time.monotonic()
         try:
-            patron = GATE.check(self.ils, card, pin, today=self.request.library.today())
+            patron = GATE.check(
+                self.ils,
+                card,
+                pin,
+                today=self.request.library.today(),
+                count=partial(library_cards.count_attempt, self.request),
+            )
             if self.card and patron.ils_id != self.card.ils_id:
                 raise WrongCardOrPin
         except WrongCardOrPin:
@@ -65,6 +73,8 @@ class PinForm(forms.Form):
                     "If you don't know your PIN, ask at the desk."
                 ),
             )
+        except TooOften as error:
+            self.add_error(None, error.words)
         except Expired:
             note(self.request, "refused", what="expired_card")
             self.add_error(None, _("This card has expired. You can renew it at the desk."))

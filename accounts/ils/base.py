@@ -6,6 +6,7 @@ The portal asks the ILS whether a card and a PIN match, and who the patron is. A
 
 import datetime
 import ssl
+import unicodedata
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -59,14 +60,19 @@ class Misconfigured(IlsError):
     """
 
 
+def ignore(card):
+    """Count no try."""
+
+
 class Ils(Protocol):
     card_has_letters: bool
     pin_has_letters: bool
 
-    def check(self, card: str, pin: str, *, today: datetime.date) -> Patron:
+    def check(self, card: str, pin: str, *, today: datetime.date, count=ignore) -> Patron:
         """Return the patron if the ILS confirms that the card is valid and the PIN is right.
 
-        Raises an IlsError otherwise.
+        Raises an IlsError otherwise. If `card` is an alias, such as a user name, `count` is called with the
+        card number of its patron, even if the PIN is wrong. Tries with an alias are thus tries of the card.
         """
 
     def examine(self, card: str = "", pin: str = "", *, today: datetime.date):
@@ -85,6 +91,20 @@ def reject_malformed_input(card, pin):
     for typed in (card, pin):
         if not typed or typed.isspace() or not typed.isprintable() or "|" in typed:
             raise WrongCardOrPin("blank, or not what is on a card")
+
+
+def normalized(card):
+    """Return the letters and digits of a card number. Digits of any script become ASCII.
+
+    An ILS may accept the same card number in several spellings.
+    """
+    letters = unicodedata.normalize("NFKD", card.casefold())
+    return "".join(str(unicodedata.decimal(letter, letter)) for letter in letters if letter.isalnum())
+
+
+def is_alias(typed, card):
+    """Return whether the patron typed something else than `card`, the card number that the ILS has."""
+    return bool(card) and normalized(typed) != normalized(card)
 
 
 def require_valid_card(patron, *, blocked, today):

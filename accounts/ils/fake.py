@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
 
-from .base import Patron, WrongCardOrPin, reject_malformed_input, require_valid_card
+from .base import Patron, WrongCardOrPin, ignore, reject_malformed_input, require_valid_card
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Fake:
     def __init__(self, cards=CARDS):
         self.cards = cards
 
-    def check(self, card, pin, *, today):
+    def check(self, card, pin, *, today, count=ignore):
         reject_malformed_input(card, pin)
         for known in self.cards:
             if (known.card, known.pin) == (card, pin):

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from .base import Unavailable
+from .base import Unavailable, ignore
 
 MAX_WAITING = 2  # sign-ins of one process that may wait for the ILS at the same time
 SLOW_SECONDS = 1.0
@@ -17,7 +17,7 @@ class Gate:
         self.places = threading.BoundedSemaphore(MAX_WAITING)
         self.closed_until = 0.0
 
-    def check(self, ils, card, pin, *, today):
+    def check(self, ils, card, pin, *, today, count=ignore):
         """Return what `ils.check` returns.
 
         Raises Unavailable at once, without asking the ILS, if too many sign-ins wait for it already, or if it
@@ -29,7 +29,7 @@ class Gate:
             raise Unavailable(f"{MAX_WAITING} sign-ins are waiting for the ILS, so it is not asked again.")
         began = time.monotonic()
         try:
-            return ils.check(card, pin, today=today)
+            return ils.check(card, pin, today=today, count=count)
         except Unavailable:
             if time.monotonic() - began >= SLOW_SECONDS:
                 self.closed_until = time.monotonic() + PAUSE_SECONDS

@@ -20,6 +20,8 @@ from .base import (
     Patron,
     Unavailable,
     WrongCardOrPin,
+    ignore,
+    is_alias,
     reject_malformed_input,
     require_valid_card,
     tls_context,
@@ -59,7 +61,7 @@ class Koha:
         self.card_has_letters, self.pin_has_letters = card_has_letters, pin_has_letters
         self.lock, self.token, self.token_until = threading.Lock(), "", 0.0
 
-    def check(self, card, pin, *, today):
+    def check(self, card, pin, *, today, count=ignore):
         reject_malformed_input(card, pin)
         deadline = time.monotonic() + self.timeout
         status, checked = self._ask(
@@ -72,6 +74,9 @@ class Koha:
         if status == 400 and "expired" in str(checked.get("error", "")).lower():
             raise Blocked("Koha says that the password has expired")
         if status == 400:
+            for number in self._card_numbers(card, deadline):
+                if is_alias(card, number):
+                    count(number)
             raise WrongCardOrPin("Koha says that the card and the password don't match")
         if status != 201 or not checked.get("patron_id"):
             raise Unavailable(
@@ -81,6 +86,8 @@ class Koha:
         if status != 200 or patron.get("patron_id") != checked["patron_id"]:
             raise Unavailable(f"Koha answers a request for a patron's record with status {status}.")
         fields = {name: str(patron.get(name) or "") for name in PATRON_FIELDS}
+        if is_alias(card, fields["cardnumber"]):
+            count(fields["cardnumber"])
         return require_valid_card(
             Patron(
                 ils_id=str(patron["patron_id"]),
@@ -114,9 +121,23 @@ class Koha:
                 "Use an https address.",
             )
 
-    def _ask(self, method, path, deadline, body=None):
+    def _card_numbers(self, typed, deadline):
+        """Return the card numbers of the patrons whose card number or user name was typed.
+
+        Koha accepts both at its password check, but a refusal doesn't say whose they are.
+        """
+        # Koha combines the members of a list with OR.
+        query = json.dumps([{"cardnumber": typed}, {"userid": typed}])
+        path = f"/patrons?_per_page=5&q={quote(query, safe='')}"
+        status, patrons = self._ask("GET", path, deadline, kind=list)
+        if status != 200:
+            raise Unavailable(f"Koha answers a request for patrons with status {status}.")
+        return [str(patron.get("cardnumber") or "") for patron in patrons if isinstance(patron, dict)]
+
+    def _ask(self, method, path, deadline, body=None, *, kind=dict):
         """Send one request, and return the status and the JSON of the response.
 
+        If the JSON is not of the type `kind`, an empty `kind` is returned in its place.
         Raises an IlsError if Koha is unavailable or refuses the portal's own account.
         """
         status, answer = self._send_authorized(method, path, deadline, body)
@@ -140,7 +161,7 @@ class Koha:
             )
         if status >= 500 or status == 429:
             raise Unavailable(f"Koha answers with status {status}: it is not available right now.")
-        return status, answer
+        return status, answer if isinstance(answer, kind) else kind()
 
     def _send_authorized(self, method, path, deadline, body):
         text = json.dumps(body).encode() if body is not None else None
@@ -168,7 +189,7 @@ class Koha:
         )
         if status >= 500:
             raise Unavailable(f"Koha answers with status {status}: it is not available right now.")
-        if status != 200 or not answer.get("access_token"):
+        if status != 200 or not isinstance(answer, dict) or not answer.get("access_token"):
             raise Misconfigured(
                 "Koha gives the portal no token. Check KOHA_CLIENT_ID and KOHA_CLIENT_SECRET, "
                 "and RESTOAuth2ClientCredentials in Koha."
@@ -189,8 +210,7 @@ class Koha:
                 text += chunk
                 if len(text) > MAX_ANSWER_BYTES or time.monotonic() > deadline:
                     raise TimeoutError
-            answer = json.loads(text) if text else {}
-            return response.status, answer if isinstance(answer, dict) else {}
+            return response.status, json.loads(text) if text else None
         except ssl.SSLCertVerificationError as error:
             raise Misconfigured(
                 f"The certificate of {self.url.hostname} is not trusted: {error.verify_message}. "

@@ -16,6 +16,8 @@ from .base import (
     Misconfigured,
     Patron,
     WrongCardOrPin,
+    ignore,
+    is_alias,
     reject_malformed_input,
     require_valid_card,
     tls_context,
@@ -56,6 +58,7 @@ class Sip2:
         branch_field="AQ",
         expires_field="PA",
         timeout=6,
+        card_aliases=False,
         card_has_letters=False,
         pin_has_letters=False,
     ):
@@ -66,11 +69,16 @@ class Sip2:
         self.charset, self.error_detection = charset, error_detection
         self.id_field, self.group_field = id_field, group_field
         self.branch_field, self.expires_field = branch_field, expires_field
+        self.card_aliases = card_aliases
         self.card_has_letters, self.pin_has_letters = card_has_letters, pin_has_letters
         self.lock, self.idle, self.process = threading.Lock(), [], os.getpid()
 
-    def check(self, card, pin, *, today):
-        return self._patron_in(self._ask(self._patron_information(card, pin)), card, today)
+    def check(self, card, pin, *, today, count=ignore):
+        answer = self._ask(self._patron_information(card, pin))
+        if is_alias(card, answer.fields.get("AA", "")):
+            self._require_alias_allowed()
+            count(answer.fields["AA"])
+        return self._patron_in(answer, card, today)
 
     def examine(self, card="", pin="", *, today):
         self._keep(self._connect(time.monotonic() + self.timeout))
@@ -105,7 +113,7 @@ class Sip2:
             )
         if card:
             answer = self._ask(self._patron_information(card, pin))
-            yield from self._remarks(answer)
+            yield from self._remarks(answer, card)
             self._patron_in(answer, card, today)
 
     def close(self):
@@ -173,6 +181,22 @@ class Sip2:
         )
         return require_valid_card(patron, blocked=answer.statuses[CARD_LOST] == "Y", today=today)
 
+    def _require_alias_allowed(self):
+        """Raise WrongCardOrPin for an answer about another card number than the one that was asked for.
+
+        Error detection numbers each request and its answer. Without it, the answer may belong to another
+        request, and so to another patron.
+        """
+        if self.card_aliases:
+            return
+        log.warning(
+            "The ILS answers about another card number than the one it was asked for. If patrons may also "
+            "type another number or a user name, set SIP2_CARD_ALIASES=1."
+        )
+        if not self.error_detection:
+            self.close()
+            raise WrongCardOrPin("the ILS answers about another card number. See SIP2_CARD_ALIASES")
+
     def _id(self, fields):
         ils_id = fields.get(self.id_field, "").strip()
         if not ils_id:
@@ -186,9 +210,15 @@ class Sip2:
         # Some systems return the card number as the patron typed it, so the case of its letters can vary.
         return ils_id.upper() if self.id_field == "AA" else ils_id
 
-    def _remarks(self, answer):
+    def _remarks(self, answer, card):
         """Yield (ok, sentence) for each unusual thing in a response."""
         fields = answer.fields
+        if is_alias(card, fields.get("AA", "")):
+            yield (
+                self.card_aliases,
+                "The ILS answers about another card number than the one it was asked for. If patrons may "
+                "also type another number or a user name, SIP2_CARD_ALIASES must be 1.",
+            )
         for name, meaning in (("BL", "the card is valid"), ("CQ", "the PIN is right")):
             if not fields.get(name, "").strip():
                 yield (

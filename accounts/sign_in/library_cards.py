@@ -1,7 +1,5 @@
 """Find or create the person who signs in with a library card, and store what the ILS says about the card."""
 
-import unicodedata
-
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
@@ -11,6 +9,7 @@ from portal import limits
 from portal.text import clean
 
 from .. import audit
+from ..ils.base import normalized
 from ..models import Branch, Library, LibraryCard, User
 from ..patron.children import end_childs_record, first_name, is_childrens_group, make_childs_record
 from .email_addresses import offer_address
@@ -21,17 +20,8 @@ def count_attempt(request, card):
 
     Call this function before you ask the ILS.
     """
-    limits.count(request, "card_sign_in", target=_normalized(card))
-
-
-def _normalized(card):
-    """Return the letters and digits of a card number. Digits of any script become ASCII.
-
-    An ILS may accept the same card number in several spellings. If each spelling had its own rate limit, a
-    person could get more tries.
-    """
-    letters = unicodedata.normalize("NFKD", card.casefold())
-    return "".join(str(unicodedata.decimal(letter, letter)) for letter in letters if letter.isalnum())
+    # If each spelling of a card number had its own rate limit, a person could get more tries.
+    limits.count(request, "card_sign_in", target=normalized(card))
 
 
 class OnPaperOnly(Exception):

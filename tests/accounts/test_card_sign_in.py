@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
@@ -14,10 +15,12 @@ from django.utils import timezone
 from accounts.forms import library_cards as forms
 from accounts.ils import fake
 from accounts.ils.base import Misconfigured, Unavailable
+from accounts.ils.koha import Koha
 from accounts.models import AuditEvent, LibraryCard, RefusedPost, User
 from portal.conversations.viewer import OPENED_CODES
 from portal.helpsessions.models import HelpSession
 from portal.privacy.merging import merge_people
+from tests.accounts.ils.servers import LOGIN, PASSWORD, Card, KohaServer
 from tests.accounts.test_sign_in import mailed_code
 from tests.factories import BranchFactory, HelpSessionFactory, code_for
 
@@ -41,11 +44,11 @@ def ils(monkeypatch):
     class Ils(fake.Fake):
         asked, error = [], None
 
-        def check(self, card, pin, *, today):
+        def check(self, card, pin, **options):
             self.asked = [*self.asked, card]
             if self.error:
                 raise self.error
-            return super().check(card, pin, today=today)
+            return super().check(card, pin, **options)
 
     ils = Ils()
     monkeypatch.setattr("accounts.views.card_sign_in.library_ils", lambda: ils)
@@ -226,7 +229,7 @@ def test_refused_card_sign_in_hides_how_long_the_ils_took(client, ils, monkeypat
     clock = Clock()
     monkeypatch.setattr(forms, "time", clock)
     monkeypatch.setattr(forms, "REFUSAL_INTERVAL", 0.5)
-    ils.check = lambda card, pin, today: clock.sleep(wait) or fake.Fake().check(card, pin, today=today)
+    ils.check = lambda *args, **options: clock.sleep(wait) or fake.Fake().check(*args, **options)
     client.post(reverse("card_sign_in"), {"card": KNOWN.card, "pin": "9999"})
     assert clock.now - 100.3 == pytest.approx(taken * 0.5)
 
@@ -297,6 +300,21 @@ def test_spellings_of_a_card_number_share_one_attempt_limit(ils):
     for card in written:
         Client().post(reverse("card_sign_in"), {"card": card, "pin": "0000"})
     assert len(ils.asked) == 5
+
+
+def test_tries_with_a_user_name_count_as_tries_of_the_card(monkeypatch):
+    sam = Card("20001001", "right", "41", "sam")
+    with KohaServer([sam]).running() as url:
+        koha = Koha(url=url, user=LOGIN, password=PASSWORD)
+        monkeypatch.setattr("accounts.views.card_sign_in.library_ils", lambda: koha)
+        pages = [
+            Client().post(reverse("card_sign_in"), {"card": typed, "pin": f"wrong {number}"})
+            for number in range(3)
+            for typed in (sam.card, sam.name)
+        ]
+        assert ["tried too often" in words(page) for page in pages] == [False] * 5 + [True]
+        for typed in (sam.card, sam.name):
+            assert "tried too often" in words(sign_in(Client(), replace(sam, card=typed)))
 
 
 @pytest.mark.slow

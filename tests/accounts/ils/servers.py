@@ -8,6 +8,7 @@ import threading
 import warnings
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
 
 import anyio
 import anyio.from_thread
@@ -218,11 +219,16 @@ class KohaServer:
         if path == "/api/v1/auth/password/validation":
             typed = json.loads(body)
             for card in self.cards:
-                if (card.card, card.pin) == (typed["identifier"], typed["password"]):
+                if typed["identifier"] in {card.card, card.name} and typed["password"] == card.pin:
                     return 201, {"cardnumber": card.card, "patron_id": int(card.ils_id), "userid": card.name}
             return 400, {"error": "Validation failed"}
         if path.startswith("/api/v1/patrons?"):
-            return 200, []
+            query = parse_qs(urlsplit(path).query)
+            wanted = json.loads(query["q"][0]) if "q" in query else []
+            patrons = [{"cardnumber": card.card, "userid": card.name} for card in self.cards]
+            return 200, [
+                patron for patron in patrons if any(part.items() <= patron.items() for part in wanted)
+            ]
         card = next((card for card in self.cards if path == f"/api/v1/patrons/{card.ils_id}"), None)
         if card is None:
             return 404, {"error": "Patron not found."}

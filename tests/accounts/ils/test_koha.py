@@ -3,6 +3,7 @@
 import datetime
 import json
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -60,6 +61,24 @@ def test_koha_adapter_validates_the_password_before_reading_the_patron(ils, serv
     ]
 
 
+@pytest.mark.parametrize("pin", [SAM.pin, "wrong"])
+def test_koha_counts_a_try_with_a_user_name_for_its_card(ils, pin):
+    counted = []
+    for typed in (SAM.card, f" {SAM.card}", SAM.name, "nobody"):
+        with suppress(WrongCardOrPin):
+            ils.check(typed, pin, today=TODAY, count=counted.append)
+    assert counted == [SAM.card]
+
+
+def test_refused_count_hides_whether_the_password_was_right(ils):
+    def refuse(card):
+        raise PermissionError
+
+    for pin in (SAM.pin, "wrong"):
+        with pytest.raises(PermissionError):
+            ils.check(SAM.name, pin, today=TODAY, count=refuse)
+
+
 @pytest.mark.parametrize("pin", ["", " ", "\t", "\u00a0"])
 def test_blank_password_is_never_sent_to_koha(ils, server, pin):
     server.fault = says(201, b'{"patron_id": 41, "cardnumber": "20001001"}')
@@ -88,7 +107,6 @@ def test_expired_koha_token_is_replaced_by_a_new_token(url, server, monkeypatch)
 @pytest.mark.parametrize(
     ("status", "text", "error"),
     [
-        (400, b'{"error": "Validation failed"}', WrongCardOrPin),
         (400, b'{"error": "Password expired"}', Blocked),
         (400, b'{"errors": [{"message": "Properties not allowed: identifier."}]}', Misconfigured),
         (401, b'{"error": "Authentication failure."}', Misconfigured),

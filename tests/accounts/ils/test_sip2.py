@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from accounts.ils.base import Blocked, IlsError, Misconfigured, Unavailable, WrongCardOrPin
+from accounts.ils.base import Blocked, IlsError, Misconfigured, Unavailable, WrongCardOrPin, ignore
 from accounts.ils.sip2 import Sip2
 from accounts.ils.sip2_messages import Damaged, checksum, framed, resend_request, unframed
 
@@ -234,14 +234,14 @@ def test_sip2_response_that_arrives_byte_by_byte_times_out(ils, server):
 # Fields of the response.
 
 
-def answering(fields, *, charset="cp850", our_charset="", status=" " * 14, **settings):
+def answering(fields, *, charset="cp850", our_charset="", status=" " * 14, count=ignore, **settings):
     """Let the adapter read a response with these fields, and return the patron or raise the exception."""
     server = Sip2Server([], charset=charset)
     server.about = lambda number, pin: f"64{status}00020261125    101112{'0000' * 6}{fields}"
     with server.running() as port:
         adapter = Sip2(host="127.0.0.1", port=port, charset=our_charset or charset, timeout=2, **settings)
         try:
-            return adapter.check("20001001", "1234", today=TODAY)
+            return adapter.check("20001001", "1234", today=TODAY, count=count)
         finally:
             adapter.close()
 
@@ -343,6 +343,34 @@ def test_sip2_without_error_detection_sends_no_checksum(server):
         assert signed_in(adapter) == "Sam Okafor"
         assert not server.asked[0].partition(b"AD1234|")[2]
         adapter.close()
+
+
+def test_answer_about_another_card_is_logged_and_without_error_detection_refused(caplog):
+    other = f"AO|AA{ZOE.card}|AEZoë|BLY|CQY|"
+    assert answering(other, error_detection=True).name == "Zoë"
+    with pytest.raises(WrongCardOrPin, match="SIP2_CARD_ALIASES"):
+        answering(other, error_detection=False)
+    assert caplog.text.count("set SIP2_CARD_ALIASES=1") == 2
+    assert ZOE.card not in caplog.text
+    assert SAM.card not in caplog.text
+
+
+@pytest.mark.parametrize("error_detection", [True, False])
+def test_allowed_alias_signs_in_and_counts_as_a_try_of_the_card(caplog, error_detection):
+    counted = []
+    settings = {"card_aliases": True, "error_detection": error_detection, "count": counted.append}
+    assert answering(f"AO|AA{ZOE.card}|AEZoë|BLY|CQY|", **settings).barcode == ZOE.card
+    with pytest.raises(WrongCardOrPin):
+        answering(f"AO|AA{ZOE.card}|AEZoë|BLY|CQN|", **settings)
+    assert (counted, caplog.text) == ([ZOE.card, ZOE.card], "")
+
+
+@pytest.mark.parametrize("answered", ["20001001", " 20001001 ", "2-0001-001", ""])
+def test_spelling_of_the_same_card_number_is_no_alias(caplog, answered):
+    assert (
+        answering(f"AO|AA{answered}|XI41|AESam|BLY|CQY|", error_detection=False, id_field="XI").name == "Sam"
+    )
+    assert caplog.text == ""
 
 
 # Login and encryption.
