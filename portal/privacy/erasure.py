@@ -39,6 +39,10 @@ class AlreadyErased(Exception):
     """The person has already been erased."""
 
 
+class Merged(Exception):
+    """Another transaction has just merged the person's record into another one, so nothing was erased."""
+
+
 class WorksAtADesk(Exception):
     """The person has a staff role and can't be erased. A coordinator must end the role first."""
 
@@ -80,10 +84,10 @@ def kept_alone(person, at):
 def erase(person, *, language, at):
     """Erase the person in one transaction and return the receipt.
 
-    Raises AlreadyErased, WorksAtADesk, HeldByLaw. If the person saves something on another device at the same
-    moment, it is either erased too or refused. If another transaction adds a row that points to the person,
-    the erasure is tried again. Files are deleted after the commit. If deleting a file fails, the worker tries
-    again later.
+    Raises AlreadyErased, Merged, WorksAtADesk, HeldByLaw. If the person saves something on another device at
+    the same moment, it is either erased too or refused. If another transaction adds a row that points to the
+    person, the erasure is tried again. Files are deleted after the commit. If deleting a file fails, the
+    worker tries again later.
     """
     for attempts_left in reversed(range(ATTEMPTS_MAX)):
         try:
@@ -138,11 +142,11 @@ def _lock(person, at):
     """Lock the person and their rows, in the order in which all other actions lock them.
 
     Returns the person, their help sessions, the primary keys of their recommendations, and their
-    conversations. Raises AlreadyErased.
+    conversations. Raises AlreadyErased and Merged.
     """
     locked = User.objects.select_for_update(no_key=True).filter(pk=person.pk).first()
     if locked is None:
-        raise AlreadyErased
+        raise Merged if _was_merged(person) else AlreadyErased
     contacts = contacts_of(conversations_of(locked)).values("pk")
     keys = lock_rows(
         HelpSession.objects.filter(Q(patron=locked) | Q(shared_with=locked) | Q(pk__in=contacts))
@@ -163,6 +167,12 @@ def _lock(person, at):
     # erasure commits, because the person no longer exists.
     locked = User.objects.select_for_update().get(pk=locked.pk)
     return locked, sessions, list(recommendations.all()), conversations
+
+
+def _was_merged(person):
+    """Return whether a record that no longer exists was merged into one that does."""
+    merges = AuditEvent.objects.filter(subject_type="user", subject=str(person.public_id))
+    return merges.filter(action="merged_people", patron__isnull=False).exists()
 
 
 def _delete_unsent_attachments(person):

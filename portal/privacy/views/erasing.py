@@ -25,6 +25,9 @@ def erase(request):
             receipt = erasure.erase(request.user, language=get_language(), at=timezone.now())
         except erasure.AlreadyErased:
             return _sign_out(request, redirect("signed_out"))
+        except erasure.Merged:
+            # The merge has ended this sign-in too.
+            return _sign_out(request, render(request, "privacy/not_erased.html", status=409))
         except erasure.WorksAtADesk:
             return _page(request, status=409)
         except erasure.HeldByLaw:

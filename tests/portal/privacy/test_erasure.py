@@ -31,6 +31,7 @@ from portal.notifications import actions as outbox
 from portal.notifications import delivery
 from portal.notifications.models import Notification
 from portal.privacy import erasure, exports, holds
+from portal.privacy.merging import merge_people
 from portal.privacy.models import Erasure, Export
 from recommendations.actions import record_verdict
 from recommendations.chosen_items import ChosenItem
@@ -411,6 +412,27 @@ class TestAtomicity:
             False,
             False,
         )
+
+    def test_erasure_says_that_it_erased_nothing_if_the_desk_has_just_merged_the_record(
+        self, patron, staff, me, monkeypatch
+    ):
+        into = UserFactory()
+        really_erase = erasure._erase
+
+        def erase_after_a_merge(*args, **options):
+            merge_people(patron, into, by=staff, at=timezone.now())
+            return really_erase(*args, **options)
+
+        monkeypatch.setattr(erasure, "_erase", erase_after_a_merge)
+        answer = me.post(ERASE)
+        assert (answer.status_code, "Nothing was erased" in text(answer)) == (409, True)
+        assert f'href="{reverse("sign_in")}?next={ERASE}"' in answer.content.decode()
+        assert Erasure.objects.count() == 0
+        assert "_auth_user_id" not in me.session
+        monkeypatch.undo()
+        erase(into)
+        with pytest.raises(erasure.AlreadyErased):
+            erase(patron)
 
     def test_person_cannot_be_erased_twice(self, patron):
         erase(patron)
