@@ -30,7 +30,15 @@ WRONG = {
     b"II*\x00": PICTURE,
     b"MM\x00*": PICTURE,
     b"%PDF-": ("a PDF document", EXPORT),
-    b"=LDR ": ("MarcEdit's text format", "Compile it to MARC (.mrc) with MarcEdit, and import that file."),
+}
+# {beginning of a text in another format, in small letters: (what the file is, what to do)}
+OTHER_TEXTS = {
+    r"=ldr ": ("MarcEdit's text format", "Compile it to MARC (.mrc) with MarcEdit, and import that file."),
+    r"\d{9} (?:ldr|fmt|\d{3})": ("Aleph's sequential format", EXPORT),
+    r"\[?\s*\{|\[\s*\]": ("a JSON file", EXPORT),
+    r"ty  - ": ("a RIS file", EXPORT),
+    r"@\w+\s*\{": ("a BibTeX file", EXPORT),
+    r"%0 ": ("an EndNote file", EXPORT),
 }
 BINARY = "a binary file, or UTF-16 text without a byte order mark", EXPORT
 # A zip archive whose first files have such names is a spreadsheet of Excel or LibreOffice.
@@ -60,7 +68,7 @@ def kind_of(file, *, told=None):
 
 def _guess(start):
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if text.startswith(b"<"):
+    if text.startswith((b"<", b"\xff\xfe<", b"\xfe\xff\x00<")):
         return "marcxml"
     # A binary record contains these three bytes, even if its leader is damaged.
     is_marc = re.match(rb"\d{5}[a-z ]{3}", text) or all(byte in start for byte in (b"\x1d", b"\x1e", b"\x1f"))
@@ -85,7 +93,10 @@ def _wrong(start):
         return "a tar archive", UNPACK
     if start[:4] == b"PK\x03\x04" and IN_SPREADSHEETS.search(start) and not IN_OTHER_DOCUMENTS.search(start):
         return SPREADSHEET
-    return next((found for first, found in WRONG.items() if start.startswith(first)), None)
+    text = text.decode("ascii", "replace")
+    return next((found for first, found in WRONG.items() if start.startswith(first)), None) or next(
+        (found for first, found in OTHER_TEXTS.items() if re.match(first, text)), None
+    )
 
 
 def _is_binary(start):

@@ -12,6 +12,8 @@ from stdnum.exceptions import ValidationError
 
 ROUNDED = re.compile(r"9[.,]7([89]?\d*)[eE]\+?12")
 FIRST_NUMBER = re.compile(r"[\s:='\"]*([0-9][0-9\s‐-―-]*[0-9xX]|[0-9])")
+# An ISBN anywhere in a text, such as in "ISBN13: 9780306406157" or "[0306406152]".
+NUMBER = re.compile(r"(?<!\d)(?:97[89][\s‐-―-]?)?(?:\d[\s‐-―-]?){9}[\dXx](?!\w)", re.ASCII)
 # An ISBN-10 that lost its leading zeros must have at least this many digits left. If it had fewer, its check
 # digit could be right by chance.
 MIN_DIGITS = 6
@@ -29,25 +31,24 @@ class Repair(StrEnum):
 def read(text):
     """Return (ISBN-13 or "", Repair) for this text.
 
-    Words after the number are ignored, as in "0306406152 (pbk.)". MARC field 020 often has such words.
+    Words around the number are ignored, as in "0306406152 (pbk.)". MARC field 020 often has such words. If
+    the text has several numbers, the first valid one counts.
     """
     text = str(text).strip()
     if not text:
         return "", Repair.ABSENT
-    if rounded := ROUNDED.fullmatch(text):
-        digits = "97" + rounded.group(1)
-        # If the spreadsheet rounded the number to fewer than 13 digits, the check digit is lost. Then the
-        # number can't be verified.
-        return _checked(digits, Repair.REPAIRED) if len(digits) == 13 else ("", Repair.LEFT_EMPTY)
-    found = FIRST_NUMBER.match(re.sub(r"^(isbn(-1[03])?)", "", text, flags=re.IGNORECASE))
-    if not found:
-        return "", Repair.LEFT_EMPTY
-    digits = re.sub(r"[^0-9xX]", "", found.group(1)).upper()
-    if len(digits) in (10, 13):
-        return _checked(digits, Repair.AS_GIVEN)
-    if MIN_DIGITS <= len(digits) < 10:
-        return _checked(digits.zfill(10), Repair.REPAIRED)
-    return "", Repair.LEFT_EMPTY
+    number, repair = _read_first(text)
+    if number:
+        return number, repair
+    valid = (
+        _checked(re.sub(r"[^0-9xX]", "", found).upper(), Repair.AS_GIVEN) for found in NUMBER.findall(text)
+    )
+    return next((one for one in valid if one[0]), (number, repair))
+
+
+def forms(number):
+    """Return the ISBN-13 and, if it has one, its ISBN-10."""
+    return [number, isbn.to_isbn10(number)] if number.startswith("978") else [number]
 
 
 def best_of(texts):
@@ -63,6 +64,23 @@ def best_of(texts):
         if repair != Repair.ABSENT:
             outcome = number, repair
     return outcome
+
+
+def _read_first(text):
+    if rounded := ROUNDED.fullmatch(text):
+        digits = "97" + rounded.group(1)
+        # If the spreadsheet rounded the number to fewer than 13 digits, the check digit is lost. Then the
+        # number can't be verified.
+        return _checked(digits, Repair.REPAIRED) if len(digits) == 13 else ("", Repair.LEFT_EMPTY)
+    found = FIRST_NUMBER.match(re.sub(r"^(isbn(-1[03])?)", "", text, flags=re.IGNORECASE))
+    if not found:
+        return "", Repair.LEFT_EMPTY
+    digits = re.sub(r"[^0-9xX]", "", found.group(1)).upper()
+    if len(digits) in (10, 13):
+        return _checked(digits, Repair.AS_GIVEN)
+    if MIN_DIGITS <= len(digits) < 10:
+        return _checked(digits.zfill(10), Repair.REPAIRED)
+    return "", Repair.LEFT_EMPTY
 
 
 def _checked(digits, repair):

@@ -3,6 +3,8 @@
 A reader yields a Record whose text fits into the fields of Item, or a Fault.
 """
 
+import html
+import re
 from dataclasses import dataclass, field
 
 from portal.folding import fold
@@ -30,6 +32,12 @@ FIELDS = (*TEXTS, "original_lang", "is_fiction")
 # The fields that hold long texts.
 LONG_TEXT_MAX = 4000
 CALL_NUMBER_MAX = Holding._meta.get_field("call_number").max_length
+
+
+# Some systems export texts of web pages, such as "Tom &amp; Jerry" and "<p>A good book.</p>".
+ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{1,30});")
+PARAGRAPH_TAG = re.compile(r"</?(?:br|div|h[1-6]|li|ol|p|ul)(?:\s[^<>]*)?/?>", re.IGNORECASE)
+TAG = re.compile(r"</?(?:a|b|em|font|i|span|strong|u)(?:\s[^<>]*)?/?>", re.IGNORECASE)
 
 
 class Refused(Exception):
@@ -104,9 +112,17 @@ class Draft:
         )
 
 
+def unescaped(text):
+    """Return the text with characters for entities such as "&amp;" and "&#x05D0;"."""
+    return ENTITY.sub(lambda match: html.unescape(match.group()), text)
+
+
 def _tidy(name, value):
+    value = unescaped(value)
     if name in {"summary", "search_words"}:
-        return clean(value, max_length=LONG_TEXT_MAX, multiline=True)
+        return clean(
+            TAG.sub("", PARAGRAPH_TAG.sub("\n", value)).strip(), max_length=LONG_TEXT_MAX, multiline=True
+        )
     max_length: int = Item._meta.get_field(name).max_length  # type: ignore[union-attr, assignment]
     if name in {"url", "doi"}:
         # An address that is too long is left out, because a shortened address would lead to another page.

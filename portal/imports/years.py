@@ -11,14 +11,15 @@ from django.utils import timezone
 
 FIRST_YEAR = 1000
 YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
-# What cataloging rules put around the usual year: brackets, or "i.e." or "=" before it.
-CONVERTED = re.compile(r"(?:[\[(〔（［]|\bi\.\s?e\.|=)([^\])〕）］]*)")
+# What cataloging rules put around the usual year: brackets, or "i.e." or "=" before it. Brackets after a dash
+# have the last year, as in "1998-[2003]".
+CONVERTED = re.compile(r"(?:(?<![-–—])(?<![-–—]\s)[\[(〔（［]|\bi\.\s?e\.|=)([^\])〕）］]*)")
 # Brackets may also contain a year of copyright or of a later printing.
 NOT_PUBLISHED = re.compile(r"[©℗]|\b[cp]\d{4}|print|copyright|reimpr", re.IGNORECASE)
 # A decade that is known, and a year that isn't, such as "196-" or "19--".
 UNKNOWN_YEAR = re.compile(r"\b(?:1\d|20)\d?[-–?]")
 # A year that is marked as one of another calendar, such as "1384 H", "A.H. 1384" or "2021 B.S.".
-CALENDAR = r"(?:A\.?\s?[HM]|B\.?\s?[ES]|V\.?\s?S|H|هـ?|[Hh]ijri|[Ss]a[ṃm]vat|[ŚS]aka)(?!\w)\.?"
+CALENDAR = r"(?:A\.?\s?[HM]|B\.?\s?[ES]|V\.?\s?S|H|هـ?|[Ss]h|[Hh]ijri|[Ss]a[ṃm]vat|[ŚS]aka)(?!\w)\.?"
 OTHER_CALENDAR = re.compile(rf"\d{{4}}\s?{CALENDAR}|(?<!\w){CALENDAR}\s?\d{{4}}")
 
 

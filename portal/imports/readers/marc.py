@@ -5,6 +5,7 @@ the end of each record itself, and lets pymarc read one record at a time. Then o
 lost.
 """
 
+import codecs
 import logging
 import re
 import warnings
@@ -17,9 +18,14 @@ from portal.imports.records import Fault, Unreadable
 
 BLOCK = 256 * 1024
 RECORD_MAX = 1024 * 1024
+# The length of a record has five digits.
+LENGTH_MAX = 99_999
 END_OF_RECORD = b"\x1d"
 RECORD_BEGINS = re.compile(rb"<(?:([\w.-]+):)?record(?=[\s>])")
 RECORD_ENDS = re.compile(rb"</(?:[\w.-]+:)?record\s*>")
+UTF_16 = re.compile(rb"\sencoding\s*=\s*[\"']utf-?16[\"']", re.IGNORECASE)
+# A prefix of an element or of an attribute.
+PREFIX = re.compile(rb"(?:</|\s(?!xmlns:|xml:)(?=[\w.-]+:[\w.-]+=))([A-Za-z_][\w.-]*):")
 DECLARATION = re.compile(rb"\s*(<\?xml[^>]*\?>)")
 
 # This hides the warning that pymarc logs for each missing indicator.
@@ -74,12 +80,19 @@ def _length(chunk):
 def _read_piece(piece, number):
     if not piece.endswith(END_OF_RECORD):
         return Fault(number, f"it is cut off after {len(piece)} bytes")
+    if len(piece) > LENGTH_MAX:
+        return Fault(
+            number, f"it is {len(piece)} bytes long, and MARC allows {LENGTH_MAX}. Export it as MARCXML"
+        )
     if _length(piece) != len(piece):
         stated = piece[:5].decode("ascii", "replace")
         return Fault(number, f"it says it is {stated!r} bytes long and is {len(piece)}")
     try:
         if _is_shifted(piece):
             return Fault(number, "its directory doesn't lead to its fields. Export it again")
+        if b"\x1b" in piece:
+            # Only MARC-8 has escape sequences, even if the leader says UTF-8.
+            piece = piece[:9] + b" " + piece[10:]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             record = pymarc.Record(piece, force_utf8=_is_utf8(piece), hide_utf8_warnings=True)
@@ -97,14 +110,15 @@ def _is_shifted(piece):
     """Return whether an entry of the directory leads to another field, or not to the beginning of a field.
 
     A field begins after a terminator. A control field (001 to 009) has no subfields, but every other field
-    has some.
+    has some, or is empty. Fields of a local system, such as FMT, may have any form.
     """
     base = int(piece[12:17])
     for entry in range(24, base - 1, 12):
         begin = base + int(piece[entry + 7 : entry + 12])
         field = piece[begin : begin + int(piece[entry + 3 : entry + 7])]
         is_control = piece[entry : entry + 2] == b"00"
-        if piece[begin - 1 : begin] != b"\x1e" or (b"\x1f" in field) == is_control:
+        is_free = not piece[entry : entry + 3].isdigit() or not field.strip(b" \x1e")
+        if piece[begin - 1 : begin] != b"\x1e" or ((b"\x1f" in field) == is_control and not is_free):
             return True
     return False
 
@@ -127,11 +141,15 @@ def read_xml(file):
     Each record is parsed separately, so a doctype at the beginning of the file has no effect.
     """
     number, rest, declaration = 0, b"", b""
+    if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        file = codecs.EncodedFile(file, "utf-8", "utf-16")
+    file.seek(0)
     while block := file.read(BLOCK):
         if not rest and not number:
             rest = block.removeprefix(b"\xef\xbb\xbf")
             match = DECLARATION.match(rest)
-            declaration = match.group(1) if match else b""
+            # The text is in UTF-8 now, and some systems say UTF-16 without meaning it.
+            declaration = UTF_16.sub(b"", match.group(1)) if match else b""
         else:
             rest += block
         while end := RECORD_ENDS.search(rest):
@@ -151,6 +169,8 @@ def read_xml(file):
             )
         if len(rest) > RECORD_MAX:
             raise Unreadable(f"Record {number + 1} has no end. Is this MARCXML?")
+    if not number and not RECORD_BEGINS.search(rest):
+        raise Unreadable("The file is XML, but has no MARC records. Export the catalog as MARCXML.")
     if begins := list(RECORD_BEGINS.finditer(rest)):
         yield Fault(number + 1, f"it is cut off after {len(rest) - begins[-1].start()} bytes")
 
@@ -159,7 +179,7 @@ def _read_element(declaration, text, prefix, number):
     try:
         # `text` is a record without the <collection> element, which declares the namespace prefixes. So
         # declare each prefix here, with any namespace.
-        undeclared = set(re.findall(rb"</([\w.-]+):", text)) | ({prefix} if prefix else set())
+        undeclared = set(PREFIX.findall(text)) | ({prefix} if prefix else set())
         wrapper = b"".join(b' xmlns:%s="marc"' % name for name in sorted(undeclared))
         document = declaration + b"<one" + wrapper + b">" + text + b"</one>"
         # The text has no doctype, so it can't define entities, and parsing it is safe.

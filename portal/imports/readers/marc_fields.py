@@ -4,22 +4,11 @@ import hashlib
 import re
 
 from portal.imports import fiction, isbns
+from portal.imports.readers.marc_kinds import kind_of
+from portal.imports.readers.marc_titles import read_titles, repeated, text_of, without_period
 from portal.imports.records import Draft, Refused
 from portal.imports.years import find_year
 from recommendations.models import Item
-
-# The kind of item for each type of record (leader position 6).
-KINDS = {
-    "a": Item.Kind.BOOK,
-    "t": Item.Kind.BOOK,
-    "c": Item.Kind.SCORE,
-    "d": Item.Kind.SCORE,
-    "e": Item.Kind.MAP,
-    "f": Item.Kind.MAP,
-    "g": Item.Kind.VIDEO,
-    "i": Item.Kind.AUDIOBOOK,
-    "j": Item.Kind.SOUND,
-}
 
 # The types of record that don't describe a title.
 OTHER_RECORDS = {
@@ -32,14 +21,20 @@ OTHER_RECORDS = {
     "z": "an authority",
 }
 
-# {tag: subfields}. A record without a field 245 has its title in one of the others.
-TITLES = {"245": "abnp", "240": "amnpr", "130": "amnpr", "730": "amnpr", "740": "anp"}
-NAMES = {"100": "abc", "110": "ab", "111": "ae", "700": "abc", "710": "ab", "711": "ae"}
+NAMES = {"100": "abc", "110": "ab", "111": "ae", "700": "abc", "710": "ab", "711": "ae", "720": "a"}
+# Companies that only sell or send the item, such as Kanopy, are not its creators.
+SELLERS = {"distributor", "dst", "publisher", "pbl", "bookseller", "bsl"}
 # mypy thinks that the length can be None.
 CREATORS_MAX: int = Item._meta.get_field("creators").max_length  # type: ignore[assignment]
 # A number such as "(Sirsi) AAY-1602" belongs into field 035. As a title or name, it shows that the entries of
 # the record's directory have moved to other fields.
 CONTROL_NUMBER = re.compile(r"\([A-Za-z][\w-]+\)\s*[\w./:-]*\d{3}[\w./:-]*")
+
+# The field for series was 440 until 2008. Field 830 has the same series in another form.
+SERIES = ("490", "440", "830")
+NO_PUBLISHER = re.compile(
+    r"^\W*s\.\s?n\b|not identified|no identificad|non identifié|nicht ermittelbar", re.IGNORECASE
+)
 
 # The codes of fiction, plays, stories and poems: in 008/33 for text, in 008/30 and 31 for spoken recordings.
 FICTION_IN_TEXT = set("1dfhjmp")
@@ -50,6 +45,8 @@ def draft(record, number, raw):
     """Return the Draft for a pymarc record. `raw` has the bytes of the record. Raises Refused."""
     if other := OTHER_RECORDS.get(record.leader[6]):
         raise Refused(f"it is {other} record, not a title. Export bibliographic records")
+    if _is_unimarc(record):
+        raise Refused("it is a UNIMARC record. Export MARC 21, MARCXML (MARC 21) or CSV")
     isbn, repair = isbns.best_of(_each(record, "020", "a"))
     fixed = record.get_fields("008")
     fixed = fixed[0].data if fixed else ""
@@ -57,36 +54,43 @@ def draft(record, number, raw):
         "260"
     )
     call_numbers = _call_numbers(record)
-    title, original_title, other_titles = _titles(record)
+    title, original_title, other_titles = read_titles(record)
     names, original_names = _names(record)
     for text in (title, *names):
         if CONTROL_NUMBER.fullmatch(text):
             raise Refused(f"it has the control number {text!r} as a title or name. Export it again")
     creators, unshown = _fitting(names)
     original_creators, original_unshown = _fitting(original_names)
+    languages = _languages(record, fixed)
     year, remark = find_year([" ".join(field.get_subfields("c")) for field in imprint], fixed[7:11])
     return Draft(
         number=number,
         key=_key(record, raw),
         isbn=repair,
         call_numbers=call_numbers,
-        languages=_languages(record, fixed),
+        languages=languages,
         remark=remark,
         values={
-            "kind": Item.Kind.SERIAL
-            if record.leader[6] in "at" and record.leader[7] == "s"
-            else KINDS.get(record.leader[6], Item.Kind.OTHER),
+            "kind": kind_of(record, fixed),
             "title": title,
             "original_title": original_title,
             "creators": creators,
             "original_creators": original_creators,
-            "search_words": "\n".join([*other_titles, *unshown, *original_unshown]),
-            "publisher": next((name for field in imprint if (name := _text(field, "b"))), ""),
+            "search_words": "\n".join([*other_titles, *unshown, *original_unshown, *_numbers(record, isbn)]),
+            "publisher": next((name for field in imprint if (name := _publisher(field))), ""),
             "year": year,
             "isbn": isbn,
-            "series": next((name for field in record.get_fields("490") if (name := _text(field, "av"))), ""),
+            "series": next(
+                (
+                    name
+                    for tag in SERIES
+                    for field in record.get_fields(tag)
+                    if (name := text_of(field, "anpv"))
+                ),
+                "",
+            ),
             "summary": "\n".join(_each(record, "520", "a")),
-            "language": fixed[35:38].strip(" |#") if fixed[35:38].isalpha() else "",
+            "language": next(filter(str.isalpha, languages), ""),
             "url": _link(record),
             "is_fiction": _is_fiction(record, fixed, call_numbers),
         },
@@ -105,6 +109,11 @@ def _key(record, raw):
     return "sha256:" + hashlib.sha256(raw).hexdigest()
 
 
+def _is_unimarc(record):
+    """Return whether the title is in field 200, as in UNIMARC. In MARC 21, nothing is."""
+    return bool(record.get_fields("200")) and not record.get_fields("245", "880")
+
+
 def _each(record, tag, code):
     return [
         value.strip()
@@ -114,68 +123,39 @@ def _each(record, tag, code):
     ]
 
 
-def _text(field, codes):
-    """Return the text of these subfields, in order, without the punctuation at the end.
-
-    Cataloging rules end a subfield with punctuation if another subfield follows.
-    """
-    text = " ".join(value.strip() for value in field.get_subfields(*codes) if value)
-    return re.sub(r"[\s/:;,=／：；，、＝،؛]+$", "", text)
-
-
-def _without_period(text):
-    """Remove the period at the end of a field, but not the period of an initial."""
-    return re.sub(r"(?<=[^\s.,'-]{3})\.$", "", text)
-
-
-def _titles(record):
-    """Return (title, the same title in its original script, other titles).
-
-    The title comes from the first kind of field that the record has.
-    """
-    titles, originals = [], []
-    for tag, codes in TITLES.items():
-        titles, originals = _with_originals(record, tag, codes)
-        if titles or originals:
-            break
-    if not titles:
-        titles, originals = originals[:1], originals[1:]
-    return (titles or [""])[0], (originals or [""])[0], titles[1:] + originals[1:]
-
-
-def _with_originals(record, tag, codes):
-    """Return (texts of the fields with this tag, texts of the fields 880 that repeat them in another script).
-
-    The original of the first text comes first. Both fields have the same number in subfield 6.
-    """
-    fields = [field for field in record.get_fields(tag) if _text(field, codes)]
-    originals = [field for field in record.get_fields("880") if _repeated(field) == tag]
-    if fields:
-        originals.sort(key=lambda field: _link_number(field) != _link_number(fields[0]))
-    texts = [[_text(field, codes) for field in group] for group in (fields, originals)]
-    return [[text if tag == "245" else _without_period(text) for text in group if text] for group in texts]
-
-
-def _repeated(field):
-    """Return the tag of the field that this field 880 repeats in its original script."""
-    return (field.get("6") or "").strip()[:3]
-
-
-def _link_number(field):
-    return (field.get("6") or "").strip()[4:6]
-
-
 def _names(record):
     """Return (names, names in their original script)."""
     names: list[str] = []
     originals: list[str] = []
     for field in record.get_fields(*NAMES, "880"):
-        tag = _repeated(field) if field.tag == "880" else field.tag
-        name = _without_period(_text(field, NAMES.get(tag, "")))
+        tag = repeated(field) if field.tag == "880" else field.tag
+        name = "" if _only_sells(field) else without_period(text_of(field, NAMES.get(tag, "")))
         found = originals if field.tag == "880" else names
         if name and name not in found:
             found.append(name)
     return names, [name for name in originals if name not in names]
+
+
+def _only_sells(field):
+    roles = {role.strip(" .,").lower() for role in field.get_subfields("e", "4") if role}
+    return field.tag == "710" and bool(roles) and roles <= SELLERS
+
+
+def _publisher(field):
+    name = text_of(field, "b")
+    return "" if NO_PUBLISHER.search(name) else name
+
+
+def _numbers(record, isbn):
+    """Return the other numbers that staff may scan or type: more ISBNs, ISSNs, and the barcodes of discs."""
+    found = []
+    for text in _each(record, "020", "a"):
+        number, _repair = isbns.read(text)
+        if number and number != isbn:
+            found += isbns.forms(number)
+    for text in _each(record, "022", "a") + _each(record, "024", "a"):
+        found.append(re.sub(r"[\s-]", "", text))
+    return list(dict.fromkeys(found))
 
 
 def _fitting(names):
@@ -215,20 +195,21 @@ def _call_numbers(record):
     If there are none, return the first classification that the record has. The order is Library of Congress,
     local, Dewey, local Dewey.
     """
-    call_numbers = [_text(field, "hijkm") for field in record.get_fields("852")]
+    call_numbers = [text_of(field, "hijkm") for field in record.get_fields("852")]
     if any(call_numbers):
         return call_numbers
     return [
         number
         for tag in ("050", "090", "082", "092")
         for field in record.get_fields(tag)
-        if (number := _text(field, "ab"))
+        if (number := text_of(field, "ab"))
     ][:1]
 
 
 def _link(record):
-    # If the second indicator is 2, the link leads to a related resource. Such links are tried last.
-    fields = sorted(record.get_fields("856"), key=lambda field: field.indicator2 == "2")
+    # If the second indicator is 2, the link leads to a related resource. Subfield 3 names a part of the
+    # title, such as the cover. Such links are tried last.
+    fields = sorted(record.get_fields("856"), key=lambda field: (field.indicator2 == "2", "3" in field))
     return next(
         (url.strip() for field in fields for url in field.get_subfields("u") if url and url.strip()), ""
     )

@@ -5,74 +5,19 @@ import csv
 import hashlib
 import io
 import re
+from itertools import chain
 
 from portal.folding import fold
 from portal.imports import fiction, isbns
+from portal.imports.readers.columns import GUESSES, kind_of
 from portal.imports.records import TEXTS, Draft, Fault, Unreadable
 from portal.imports.years import find_year
 from portal.text import clean
-from recommendations.models import Item
 
-# {field: the names that its column may have, as `fold` returns them}. If a file has several columns for a
-# field, the column whose name comes first in this list is used. For ISBNs, all of the columns are used.
-GUESSES = {
-    "title": ["title", "main title", "book title", "name", "titulo", "titre", "titel"],
-    "creators": [
-        "creators",
-        "authors",
-        "creator",
-        "author",
-        "by",
-        "contributors",
-        "autor",
-        "autores",
-        "auteur",
-    ],
-    "original_title": ["original title", "title in original script", "vernacular title", "titulo original"],
-    "original_creators": [
-        "original creators",
-        "original author",
-        "original authors",
-        "author in original script",
-        "vernacular author",
-    ],
-    "publisher": ["publisher", "editorial", "verlag"],
-    "year": [
-        "year",
-        "publication year",
-        "original publication year",
-        "year of publication",
-        "published",
-        "date",
-        "ano",
-    ],
-    "isbn": ["isbn13", "isbn 13", "isbn", "isbn10", "isbn 10", "isbns"],
-    "doi": ["doi"],
-    "url": ["url", "link", "web address"],
-    "series": ["series", "serie"],
-    "summary": ["summary", "description", "abstract", "resumen"],
-    "language": ["language code", "language", "lang", "idioma"],
-    "kind": ["kind", "item type", "material type", "format", "type"],
-    "fiction": ["fiction", "is fiction", "ficcion"],
-    "genre": ["genre", "genres", "literary form", "genero", "generos"],
-    "call_number": ["call number", "callnumber", "shelfmark", "signatura"],
-    "id": [
-        "id",
-        "item id",
-        "record id",
-        "bib id",
-        "bibnumber",
-        "biblionumber",
-        "record number",
-        "book id",
-        "control number",
-    ],
-}
-KINDS = {fold(word): kind for kind, label in Item.Kind.choices for word in (kind, str(label))} | {
-    "dvd": Item.Kind.VIDEO,
-    "cd": Item.Kind.SOUND,
-}
 DELIMITERS = ",;\t|"
+TOTAL = re.compile(r"(?:grand total|total|totals|summe|gesamt)\b[\s:=]*[\d.,]*$", re.IGNORECASE)
+# What spreadsheets make of titles such as "9/11" and "March 5".
+DATE = re.compile(r"\d{1,2}-[^\W\d_]{3}(?:-\d{2,4})?|[^\W\d_]{3}-\d{2}|\d{4}-\d\d-\d\d 00:00:00")
 
 
 def read_table(file, *, mapping):
@@ -80,14 +25,27 @@ def read_table(file, *, mapping):
 
     Raises Unreadable if `mapping` has an unknown field or column, or if no column is the title.
     """
-    text = io.TextIOWrapper(file, encoding=_encoding(file), errors="replace", newline="")
+    text = io.TextIOWrapper(file, encoding=_encoding(file), errors="windows letters", newline="")
     try:
-        delimiter = max(DELIMITERS, key=text.readline().count)
-        text.seek(0)
-        yield from _read_rows(csv.reader(text, delimiter=delimiter), mapping)
+        first, delimiter = _first_line(text)
+        yield from _read_rows(csv.reader(chain([first], text), delimiter=delimiter), mapping)
     finally:
         # Don't let the wrapper close the file, because the caller closes it.
         text.detach()
+
+
+def _first_line(text):
+    """Return the first line that has a name of a column, and the delimiter.
+
+    Excel may have written "sep=;" into a line before.
+    """
+    delimiter = ""
+    for line in text:
+        if named := re.fullmatch(r"sep=(.)\s*", line):
+            delimiter = named.group(1)
+        elif line.strip(DELIMITERS + " \t\r\n"):
+            return line, delimiter or max(DELIMITERS, key=line.count)
+    return "", ","
 
 
 def _read_rows(rows, mapping):
@@ -112,25 +70,22 @@ def _next(rows, number):
 
 
 def _encoding(file):
-    """Return the name of the file's encoding.
-
-    UTF-16 is detected by its byte order mark. A file that is not valid UTF-8 is read as cp1252, the encoding
-    of Windows.
-    """
-    start = file.read(4)
+    """Return the name of the file's encoding. UTF-16 is detected by its byte order mark."""
+    start = file.read(2)
     file.seek(0)
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        while block := file.read(1024 * 1024):
-            decoder.decode(block)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return "cp1252"
-    finally:
-        file.seek(0)
-    return "utf-8-sig"
+    return "utf-16" if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+
+
+def _read_windows_letters(error):
+    """Decode the bytes that are not valid UTF-8 as Windows-1252.
+
+    A file may be in one of the two encodings, or have lines in both. Letters of Windows-1252 are not valid
+    UTF-8.
+    """
+    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
+
+
+codecs.register_error("windows letters", _read_windows_letters)
 
 
 def _columns(header, mapping):
@@ -156,6 +111,8 @@ def _columns(header, mapping):
 
 
 def _read_row(row, number, header, columns):
+    while len(row) > len(header) and not row[-1].strip():
+        row.pop()
     if len(row) > len(header):
         return Fault(number, f"it has {len(row)} cells, but the first line has {len(header)}")
     cells = {
@@ -164,9 +121,17 @@ def _read_row(row, number, header, columns):
     }
     first = {field: next((cell for cell in texts if cell), "") for field, texts in cells.items()}
     values = {field: first.get(field, "") for field in TEXTS}
+    if TOTAL.match(values["title"]) and not any(
+        re.search(r"[^\W\d_]", cell) for cell in row if _unwrapped(cell) != values["title"]
+    ):
+        return Fault(number, "it is a row of totals, not a title")
+    if first["subtitle"] and fold(first["subtitle"]) not in fold(values["title"]):
+        values["title"] = f"{values['title']} : {first['subtitle']}"
     values["isbn"], repair = isbns.best_of(cells["isbn"])
     values["year"], remark = _year(values["year"])
-    values["kind"] = KINDS.get(fold(values["kind"]), Item.Kind.BOOK)
+    if DATE.fullmatch(values["title"]):
+        remark = f"its title, {values['title']}, is a date. A spreadsheet may have changed it"
+    values["kind"] = kind_of(values["kind"])
     values["is_fiction"] = (
         fiction.says_yes(first["fiction"])
         or fiction.names_fiction([first["genre"]])

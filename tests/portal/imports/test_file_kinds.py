@@ -42,6 +42,13 @@ WRONG = {
     "html": (b"\n<!DOCTYPE html><html>", "an HTML page. The system may have asked for a sign-in"),
     "xhtml": (b'<?xml version="1.0"?>\n<html xmlns="">', "an HTML page"),
     "mnemonic MARC": (b"=LDR  00000nam", "MarcEdit's text format. Compile it"),
+    "mnemonic MARC with a mark": (b"\xef\xbb\xbf=ldr  00000nam", "MarcEdit's text format. Compile it"),
+    "Aleph": (b"000000001 LDR   L 00000nam", "Aleph's sequential format. Export"),
+    "JSON": (b'[\n  {"title": "T"}]', "a JSON file. Export"),
+    "JSON lines": (b'{"title": "T"}\n', "a JSON file. Export"),
+    "RIS": (b"\r\nTY  - BOOK\r\n", "a RIS file. Export"),
+    "BibTeX": (b"@book{a,\n", "a BibTeX file. Export"),
+    "EndNote": (b"%0 Book\n", "an EndNote file. Export"),
     "binary": (bytes(range(256)) * 8, "a binary file"),
     "UTF-16 without a mark": ("title,author\n".encode("utf-16-le"), "a binary file, or UTF-16 text"),
     "empty": (b" \n", "empty"),
@@ -68,6 +75,8 @@ def test_wrong_file_is_named_with_what_to_do(name):
         (b"BM_ID,title\nftyp,PK\n", "csv"),
         (b"title,summary\nT,<html> and a stray \x00 in a longer text\n", "csv"),
         ("title,isbn\n".encode("utf-16"), "csv"),
+        ("<collection>".encode("utf-16"), "marcxml"),
+        ("\ufeff<collection>".encode("utf-16-be"), "marcxml"),
     ],
 )
 def test_format_of_a_catalog_file_is_recognized_by_its_first_bytes(content, kind):

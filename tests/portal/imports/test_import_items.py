@@ -162,7 +162,7 @@ def test_import_recognizes_xml_and_csv_files(run, tmp_path):
         (b"title\n", [], "holds no records"),
         (b"title\nx\n", ["--map", "title"], "should be FIELD=COLUMN"),
         (b"title\nx\n", ["--branch", "nowhere"], "There is no branch 'nowhere'. Branches: none yet."),
-        (b"<a>", [], "holds no records"),
+        (b"<a>", [], "has no MARC records"),
         (b"title\nx\n", ["--source", " "], "--source needs a name"),
     ],
 )

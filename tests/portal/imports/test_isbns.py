@@ -24,6 +24,13 @@ from portal.imports.isbns import Repair, best_of, read
         ("0000000000", ("", Repair.LEFT_EMPTY)),
         ("0", ("", Repair.LEFT_EMPTY)),
         ("9780306406158", ("", Repair.LEFT_EMPTY)),
+        ("ISBN13: 9780306406157", ("9780306406157", Repair.AS_GIVEN)),
+        ("(pbk.) 0306406152", ("9780306406157", Repair.AS_GIVEN)),
+        ("[0306406152]", ("9780306406157", Repair.AS_GIVEN)),
+        ("9780306406157 2nd ed.", ("9780306406157", Repair.AS_GIVEN)),
+        ("0306406152 9780804429573", ("9780306406157", Repair.AS_GIVEN)),
+        ("9780306406158, 978-0-306-40615-7", ("9780306406157", Repair.AS_GIVEN)),
+        ("1234567890306406152", ("", Repair.LEFT_EMPTY)),
         ("$12.50", ("", Repair.LEFT_EMPTY)),
     ],
 )

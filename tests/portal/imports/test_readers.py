@@ -169,9 +169,9 @@ def test_persons_corporate_bodies_and_meetings_are_creators(field, creators):
         ([("240", " ", ("a", "Symphonies,"), ("n", "no. 5"))], "Symphonies, no. 5", ""),
         ([("730", " ", ("a", "Beowulf."))], "Beowulf", ""),
         ([("740", " ", ("a", "Hidden song."))], "Hidden song", ""),
-        ([("740", " ", ("a", "Song")), ("240", " ", ("a", "Works"))], "Works", ""),
+        ([("740", " ", ("a", "Song")), ("240", " ", ("a", "Works"))], "Works", "Song"),
         ([("245", "0", ("c", "by Ana")), ("730", " ", ("a", "Beowulf"))], "Beowulf", ""),
-        ([("245", "0", ("a", "T")), ("240", " ", ("a", "Works"))], "T", ""),
+        ([("245", "0", ("a", "T")), ("240", " ", ("a", "Works"))], "T", "Works"),
     ],
 )
 def test_another_title_field_is_the_title_if_245_is_missing(fields, title, search_words):

@@ -1,0 +1,82 @@
+"""Read the titles of a MARC record."""
+
+import re
+
+from portal.folding import fold
+from portal.imports.records import unescaped
+
+# {tag: subfields}. A record without a field 245 has its title in one of the others.
+TITLES = {"245": "abknp", "240": "amnpr", "130": "amnpr", "730": "amnpr", "740": "anp"}
+# Other titles that people search for, such as the title on the cover.
+VARIANTS = {"246": "abnp"}
+# Cataloging rules end a subfield with punctuation if another subfield follows.
+END = re.compile(r"[\s/:;,=／：；，、＝،؛]+$")
+PUNCTUATION = re.compile(r"\s*[:;=,./：；＝，。،؛]$")
+# Many catalogs leave this punctuation out.
+BEFORE = {"b": " :", "n": ".", "p": "."}
+# Some systems mark an article that sorting skips, as in "<<The>> end" or "¬The ¬end".
+SKIPPED_ARTICLE = re.compile(r"<<([^<>]*)>>|¬([^¬]*)¬")
+
+
+def read_titles(record):
+    """Return (title, the same title in its original script, other titles)."""
+    found = {tag: _with_originals(record, tag, codes) for tag, codes in (TITLES | VARIANTS).items()}
+    tag = next((tag for tag in TITLES if any(found[tag])), "245")
+    titles, originals = found.pop(tag)
+    if not titles:
+        titles, originals = originals[:1], originals[1:]
+    others = titles[1:] + originals[1:]
+    others += [title for groups in found.values() for group in groups for title in group]
+    title, original = (titles or [""])[0], (originals or [""])[0]
+    unseen = {fold(other): other for other in reversed(others)}
+    for shown in (title, original):
+        unseen.pop(fold(shown), None)
+    return title, original, list(reversed(unseen.values()))
+
+
+def text_of(field, codes):
+    """Return the text of these subfields, in order, without the punctuation at the end."""
+    return END.sub("", unescaped(" ".join(value.strip() for value in field.get_subfields(*codes) if value)))
+
+
+def without_period(text):
+    """Remove the period at the end of a field, but not the period of an initial or an abbreviation."""
+    return re.sub(r"(?<=[^\s.,'-]{3})(?<!Inc)(?<!Ltd)(?<!Corp)(?<!Bros)\.$", "", text)
+
+
+def repeated(field):
+    """Return the tag of the field that this field 880 repeats in its original script."""
+    return (field.get("6") or "").strip()[:3]
+
+
+def _with_originals(record, tag, codes):
+    """Return (texts of the fields with this tag, texts of the fields 880 that repeat them in another script).
+
+    The original of the first text comes first. Both fields have the same number in subfield 6.
+    """
+    fields = [field for field in record.get_fields(tag) if _title(field, codes)]
+    originals = [field for field in record.get_fields("880") if repeated(field) == tag]
+    if fields:
+        originals.sort(key=lambda field: _link_number(field) != _link_number(fields[0]))
+    texts = [[_title(field, codes) for field in group] for group in (fields, originals)]
+    return [[text if tag == "245" else without_period(text) for text in group if text] for group in texts]
+
+
+def _link_number(field):
+    return (field.get("6") or "").strip()[4:6]
+
+
+def _title(field, codes):
+    """Return the text of these subfields, with punctuation between the parts of the title."""
+    text, last = "", ""
+    for code, value in field.subfields:
+        value = (value or "").strip()
+        if code == "h" and text:
+            # The punctuation before the next part follows the medium, as in "$h[sound recording] :$b".
+            mark = PUNCTUATION.search(value)
+            text += mark.group() if mark and not PUNCTUATION.search(text) else ""
+        elif code in codes and value:
+            if text and not PUNCTUATION.search(text) and not (text[-1] in "?!" and code in "np"):
+                text += "," if (last, code) == ("n", "p") else BEFORE.get(code, "")
+            text, last = f"{text} {value}".strip(), code
+    return END.sub("", unescaped(SKIPPED_ARTICLE.sub(r"\1\2", text)))
