@@ -99,7 +99,7 @@ def _read_piece(piece, number):
         return draft(record, number, piece).finished()
     except UnicodeDecodeError:
         return Fault(number, "it has bytes that are not valid in its encoding")
-    except ValueError:
+    except (ValueError, pymarc.exceptions.PymarcException):
         return Fault(number, "the numbers in its leader or directory are damaged")
     except Exception as error:
         # pymarc may raise any error for a damaged record, but the next record must still be read.

@@ -85,7 +85,7 @@ def draft(record, number, raw):
                     name
                     for tag in SERIES
                     for field in record.get_fields(tag)
-                    if (name := text_of(field, "anpv"))
+                    if (name := text_of(field, "anpv").rstrip("."))
                 ),
                 "",
             ),

@@ -68,15 +68,15 @@ def _link_number(field):
 
 def _title(field, codes):
     """Return the text of these subfields, with punctuation between the parts of the title."""
-    text, last = "", ""
+    text, last, mark = "", "", ""
     for code, value in field.subfields:
         value = (value or "").strip()
-        if code == "h" and text:
+        if code == "h":
             # The punctuation before the next part follows the medium, as in "$h[sound recording] :$b".
-            mark = PUNCTUATION.search(value)
-            text += mark.group() if mark and not PUNCTUATION.search(text) else ""
+            found = PUNCTUATION.search(value)
+            mark = found.group() if found else ""
         elif code in codes and value:
             if text and not PUNCTUATION.search(text) and not (text[-1] in "?!" and code in "np"):
-                text += "," if (last, code) == ("n", "p") else BEFORE.get(code, "")
-            text, last = f"{text} {value}".strip(), code
+                text += mark or ("," if (last, code) == ("n", "p") else BEFORE.get(code, ""))
+            text, last, mark = f"{text} {value}".strip(), code, ""
     return END.sub("", unescaped(SKIPPED_ARTICLE.sub(r"\1\2", text)))

@@ -34,6 +34,7 @@ def values_of(*fields, leader="am"):
             "Lost. Season 1, Pilot",
         ),
         ([("a", "Lost :"), ("h", "[videorecording] :"), ("b", "pilot")], "Lost : pilot"),
+        ([("a", "Zima"), ("h", "[sound recording].")], "Zima"),
         # Records without punctuation.
         ([("a", "Zauberberg"), ("b", "Roman"), ("c", "Thomas Mann")], "Zauberberg : Roman"),
         ([("a", "Handbuch"), ("n", "Band 2"), ("p", "Praxis")], "Handbuch. Band 2, Praxis"),
@@ -155,10 +156,8 @@ def test_unknown_publisher_is_left_out(unknown):
 
 @pytest.mark.parametrize("tag", ["490", "440", "830"])
 def test_series_is_read_from_old_and_new_fields(tag):
-    assert (
-        values_of(TITLE, (tag, " ", ("a", "Penguin classics ;"), ("v", "12")))["series"]
-        == "Penguin classics ; 12"
-    )
+    field = (tag, " ", ("a", "Penguin classics ;"), ("v", "12."))
+    assert values_of(TITLE, field)["series"] == "Penguin classics ; 12"
 
 
 @pytest.mark.parametrize("coded", [[], [fixed(35, "   ")], [fixed(35, "|||")]])
