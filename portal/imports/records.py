@@ -3,6 +3,7 @@
 A reader yields a Record whose text fits into the fields of Item, or a Fault.
 """
 
+import hashlib
 import html
 import re
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ TEXTS = (
 FIELDS = (*TEXTS, "original_lang", "is_fiction")
 # The fields that hold long texts.
 LONG_TEXT_MAX = 4000
+# mypy thinks that the length can be None.
+KEY_MAX: int = Item._meta.get_field("source_key").max_length  # type: ignore[assignment]
 CALL_NUMBER_MAX = Holding._meta.get_field("call_number").max_length
 
 
@@ -104,12 +107,16 @@ class Draft:
         )
         return Record(
             self.number,
-            clean(self.key, max_length=120),
+            _short_key(clean(self.key)),
             values,
             tuple(number for number in call_numbers if number),
             self.isbn,
             self.remark,
         )
+
+
+def _short_key(key):
+    return key if len(key) <= KEY_MAX else "sha256:" + hashlib.sha256(key.encode()).hexdigest()
 
 
 def unescaped(text):

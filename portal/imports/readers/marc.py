@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import pymarc
 
-from portal.imports.readers.marc_fields import draft
+from portal.imports.readers.marc_fields import DELETED, draft
 from portal.imports.records import Fault, Unreadable
 
 BLOCK = 256 * 1024
@@ -21,6 +21,8 @@ RECORD_MAX = 1024 * 1024
 # The length of a record has five digits.
 LENGTH_MAX = 99_999
 END_OF_RECORD = b"\x1d"
+# Bytes between records: line ends, padding, the end of a DOS file, and the byte order mark of UTF-8.
+BETWEEN = b"\r\n \x00\x1a" + codecs.BOM_UTF8
 RECORD_BEGINS = re.compile(rb"<(?:([\w.-]+):)?record(?=[\s>])")
 RECORD_ENDS = re.compile(rb"</(?:[\w.-]+:)?record\s*>")
 UTF_16 = re.compile(rb"\sencoding\s*=\s*[\"']utf-?16[\"']", re.IGNORECASE)
@@ -49,14 +51,14 @@ def _chunks(file):
     rest = b""
     while block := file.read(BLOCK):
         *whole, rest = (rest + block).split(END_OF_RECORD)
-        yield from (chunk.lstrip(b"\r\n \x00\x1a") + END_OF_RECORD for chunk in whole)
+        yield from (chunk.lstrip(BETWEEN) + END_OF_RECORD for chunk in whole)
         # MARC limits a record to RECORD_MAX bytes, so these bytes are damaged or aren't MARC. Pass them on
         # instead of collecting more and more of the file in memory.
         if len(rest) > RECORD_MAX:
             yield rest[:RECORD_MAX]
             rest = b""
-    if rest.strip(b"\r\n \x00\x1a"):
-        yield rest.lstrip(b"\r\n \x00\x1a")
+    if rest.strip(BETWEEN):
+        yield rest.lstrip(BETWEEN)
 
 
 def _pieces(chunk):
@@ -141,6 +143,8 @@ def read_xml(file):
     Each record is parsed separately, so a doctype at the beginning of the file has no effect.
     """
     number, rest, declaration = 0, b"", b""
+    # OAI-PMH and SRU have an element <record> around each record. This counts those that have no end yet.
+    around = 0
     if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         file = codecs.EncodedFile(file, "utf-8", "utf-16")
     file.seek(0)
@@ -156,11 +160,15 @@ def read_xml(file):
             chunk, rest = rest[: end.end()], rest[end.end() :]
             begins = list(RECORD_BEGINS.finditer(chunk))
             for cut_off, following in zip(begins, begins[1:], strict=False):
-                # OAI-PMH wraps each record in another <record> element. This outer element has no leader, and
-                # it isn't a fault.
+                # An element around another record has no leader.
                 if b"leader" in chunk[cut_off.start() : following.start()]:
                     number += 1
                     yield Fault(number, "it has no end")
+                else:
+                    around += 1
+            if not begins and around:
+                around -= 1
+                continue
             number += 1
             yield (
                 _read_element(declaration, chunk[begins[-1].start() :], begins[-1].group(1), number)
@@ -184,6 +192,8 @@ def _read_element(declaration, text, prefix, number):
         document = declaration + b"<one" + wrapper + b">" + text + b"</one>"
         # The text has no doctype, so it can't define entities, and parsing it is safe.
         element = ElementTree.fromstring(document)[0]  # noqa: S314  see above
+        if any(child.get("status") == "deleted" for child in element):
+            return Fault(number, DELETED)
         return draft(_from_element(element), number, text).finished()
     except ElementTree.ParseError as error:
         return Fault(number, f"it is not well-formed XML: {error}")

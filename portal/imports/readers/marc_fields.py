@@ -10,6 +10,7 @@ from portal.imports.records import Draft, Refused
 from portal.imports.years import find_year
 from recommendations.models import Item
 
+DELETED = "it is marked as deleted in its system"
 # The types of record that don't describe a title.
 OTHER_RECORDS = {
     "q": "a community information",
@@ -45,6 +46,8 @@ def draft(record, number, raw):
     """Return the Draft for a pymarc record. `raw` has the bytes of the record. Raises Refused."""
     if other := OTHER_RECORDS.get(record.leader[6]):
         raise Refused(f"it is {other} record, not a title. Export bibliographic records")
+    if record.leader[5] == "d":
+        raise Refused(DELETED)
     if _is_unimarc(record):
         raise Refused("it is a UNIMARC record. Export MARC 21, MARCXML (MARC 21) or CSV")
     isbn, repair = isbns.best_of(_each(record, "020", "a"))

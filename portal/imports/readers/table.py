@@ -15,6 +15,8 @@ from portal.imports.years import find_year
 from portal.text import clean
 
 DELIMITERS = ",;\t|"
+# What databases, spreadsheets and programs write into a cell without a value.
+EMPTY = {"NULL", "null", "(null)", "\\N", "nan", "NaN", "N/A", "#N/A", "#REF!", "#NAME?", "#VALUE!"}
 TOTAL = re.compile(r"(?:grand total|total|totals|summe|gesamt)\b[\s:=]*[\d.,]*$", re.IGNORECASE)
 # What spreadsheets make of titles such as "9/11" and "March 5".
 DATE = re.compile(r"\d{1,2}-[^\W\d_]{3}(?:-\d{2,4})?|[^\W\d_]{3}-\d{2}|\d{4}-\d\d-\d\d 00:00:00")
@@ -154,6 +156,8 @@ def _unwrapped(cell):
     Some systems write ="0306406152", so that a spreadsheet keeps the zeros.
     """
     cell = cell.strip()
+    if cell in EMPTY:
+        return ""
     formula = re.fullmatch(r'[=＝]\(?"(.*)"\)?', cell)
     return formula.group(1).replace('""', '"').strip() if formula else cell
 

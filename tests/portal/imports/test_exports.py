@@ -168,3 +168,10 @@ def test_title_that_only_looks_like_a_number_has_no_remark(title):
 def test_subtitle_is_added_once():
     found = table("title,subtitle\nEmma,a novel\nEmma: A Novel,A novel\nEmma,\n")
     assert outcome(found) == ["Emma : a novel", "Emma: A Novel", "Emma"]
+
+
+@pytest.mark.parametrize("empty", ["NULL", "(null)", r"\N", "nan", "#N/A", "#REF!", "N/A"])
+def test_cell_that_says_it_is_empty_is_empty(empty):
+    first, second = table(f"title,author,year\nT,{empty},{empty}\n{empty},Jane,2003\n")
+    assert (first.values["creators"], first.values["year"]) == ("", "")
+    assert second == Fault(2, "it has no title")

@@ -219,3 +219,33 @@ def test_marcxml_is_read_in_any_unicode_encoding(encoding):
 def test_prefix_of_an_attribute_may_be_declared_outside_of_the_record():
     text = as_xml(titled("Read 1:2='3' aloud")).replace(b"<record>", b'<record xsi:type="Bibliographic">')
     assert outcome(read_xml(io.BytesIO(text))) == ["Read 1:2='3' aloud"]
+
+
+@pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b"\xef\xbb\xbf\r\n"])
+def test_byte_order_mark_before_a_binary_record_is_ignored(mark):
+    assert outcome(binary(mark + GOOD, mark + GOOD)) == ["First", "First"]
+
+
+DELETED = "it is marked as deleted in its system"
+
+
+def test_deleted_record_is_reported_and_not_imported():
+    deleted = titled("Gone", leader="00000dam a2200000 a 4500")
+    assert binary(deleted) == [Fault(1, DELETED)]
+    assert list(read_xml(io.BytesIO(as_xml(deleted)))) == [Fault(1, DELETED)]
+
+
+def test_harvested_records_are_read_without_faults_for_the_elements_around_them():
+    inner = as_xml(titled("First")).decode().partition('slim">')[2].removesuffix("</collection>")
+    around = f"<record><header/><metadata>{inner}</metadata></record>"
+    deleted = '<record><header status="deleted"><identifier>7</identifier></header></record>'
+    harvest = f"<OAI-PMH><ListRecords>{around}{deleted}{around}</ListRecords></OAI-PMH>"
+    assert outcome(read_xml(io.BytesIO(harvest.encode()))) == ["First", 2, "First"]
+    [_, fault, _] = read_xml(io.BytesIO(harvest.encode()))
+    assert fault.reason == DELETED
+
+
+def test_long_identifiers_that_begin_alike_are_different():
+    first, second = binary(titled("A", number="x" * 130 + "1"), titled("B", number="x" * 130 + "2"))
+    assert first.key != second.key
+    assert max(len(first.key), len(second.key)) <= 120
