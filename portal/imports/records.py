@@ -121,7 +121,7 @@ def _short_key(key):
 
 def unescaped(text):
     """Return the text with characters for entities such as "&amp;" and "&#x05D0;"."""
-    return ENTITY.sub(lambda match: html.unescape(match.group()), text)
+    return ENTITY.sub(lambda match: html.unescape(match.group()), text) if "&" in text else text
 
 
 def _tidy(name, value):

@@ -140,8 +140,10 @@ def _names(record):
 
 
 def _only_sells(field):
+    if field.tag != "710":
+        return False
     roles = {role.strip(" .,").lower() for role in field.get_subfields("e", "4") if role}
-    return field.tag == "710" and bool(roles) and roles <= SELLERS
+    return bool(roles) and roles <= SELLERS
 
 
 def _publisher(field):

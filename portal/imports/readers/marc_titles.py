@@ -20,7 +20,10 @@ SKIPPED_ARTICLE = re.compile(r"<<([^<>]*)>>|¬([^¬]*)¬")
 
 def read_titles(record):
     """Return (title, the same title in its original script, other titles)."""
-    found = {tag: _with_originals(record, tag, codes) for tag, codes in (TITLES | VARIANTS).items()}
+    vernacular = record.get_fields("880")
+    found = {
+        tag: _with_originals(record, tag, codes, vernacular) for tag, codes in (TITLES | VARIANTS).items()
+    }
     tag = next((tag for tag in TITLES if any(found[tag])), "245")
     titles, originals = found.pop(tag)
     if not titles:
@@ -49,13 +52,13 @@ def repeated(field):
     return (field.get("6") or "").strip()[:3]
 
 
-def _with_originals(record, tag, codes):
+def _with_originals(record, tag, codes, vernacular):
     """Return (texts of the fields with this tag, texts of the fields 880 that repeat them in another script).
 
-    The original of the first text comes first. Both fields have the same number in subfield 6.
+    `vernacular` are all fields 880. The original of the first text comes first. Both fields have the same number in subfield 6.
     """
     fields = [field for field in record.get_fields(tag) if _title(field, codes)]
-    originals = [field for field in record.get_fields("880") if repeated(field) == tag]
+    originals = [field for field in vernacular if repeated(field) == tag]
     if fields:
         originals.sort(key=lambda field: _link_number(field) != _link_number(fields[0]))
     texts = [[_title(field, codes) for field in group] for group in (fields, originals)]

@@ -2,9 +2,16 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, OperationalError
 
-from recommendations.models import Holding, Item
+from portal.lists.models import SavedItem
+from recommendations.models import Holding, Item, Recommendation
 from recommendations.search import find_items
-from tests.factories import BranchFactory
+from tests.factories import (
+    BranchFactory,
+    HelpSessionFactory,
+    SavedItemFactory,
+    SavedListFactory,
+    recommend_in,
+)
 from tests.portal.imports.test_readers import as_xml, marc, titled
 
 pytestmark = pytest.mark.django_db
@@ -58,6 +65,31 @@ def test_import_updates_only_items_that_changed_in_the_file(run, marc_file):
     )
     assert [item.title for item in find_items("name")] == ["New name"]
     assert find_items("old") == []
+
+
+def test_import_keeps_what_patrons_were_given_and_what_they_saved(run, marc_file, patron, staff, branch):
+    names = ["Updated", "Removed", "Deleted", "Renumbered", "Damaged"]
+    run(marc_file(*[titled(name, number=name) for name in names]))
+    visit = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
+    saved_list = SavedListFactory(patron=patron)
+    for item in Item.objects.order_by("pk"):
+        recommend_in(visit, item=item)
+        SavedItemFactory(saved_list=saved_list, item=item)
+    before = list(Item.objects.order_by("pk").values_list("pk", "public_id"))
+    status, said, _ = run(
+        marc_file(
+            titled("Updated title", number="Updated"),
+            titled("Deleted", number="Deleted", leader="00000dam a2200000 a 4500"),
+            titled("Renumbered", number="new"),
+            titled("Damaged", number="Damaged").as_marc().replace(b"Damaged\x1e\x1d", b"Dam\x1d"),
+        )
+    )
+    assert (status, said) == (1, "1 added, 1 changed, 0 unchanged.\n")
+    assert list(Item.objects.order_by("pk").values_list("pk", "public_id"))[:5] == before
+    titles = ["Updated title", *names[1:]]
+    assert [saved.item.title for saved in SavedItem.objects.order_by("pk").select_related("item")] == titles
+    given = Recommendation.objects.order_by("pk").select_related("item")
+    assert [recommendation.item.title for recommendation in given] == titles
 
 
 def test_import_reports_the_position_of_broken_records_and_exits_with_status_1(run, marc_file):
