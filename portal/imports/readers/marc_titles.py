@@ -10,8 +10,8 @@ TITLES = {"245": "abknp", "240": "amnpr", "130": "amnpr", "730": "amnpr", "740":
 # Other titles that people search for, such as the title on the cover.
 VARIANTS = {"246": "abnp"}
 # Cataloging rules end a subfield with punctuation if another subfield follows.
-END = re.compile(r"[\s/:;,=／：；，、＝،؛]+$")
-PUNCTUATION = re.compile(r"\s*[:;=,./：；＝，。،؛]$")
+END = " \t\r\n\u00a0\u3000/:;,=／：；，、＝،؛"
+PUNCTUATION = tuple(":;=,./：；＝，。،؛")
 # Many catalogs leave this punctuation out.
 BEFORE = {"b": " :", "n": ".", "p": "."}
 # Some systems mark an article that sorting skips, as in "<<The>> end" or "¬The ¬end".
@@ -31,15 +31,16 @@ def read_titles(record):
     others = titles[1:] + originals[1:]
     others += [title for groups in found.values() for group in groups for title in group]
     title, original = (titles or [""])[0], (originals or [""])[0]
-    unseen = {fold(other): other for other in reversed(others)}
-    for shown in (title, original):
-        unseen.pop(fold(shown), None)
-    return title, original, list(reversed(unseen.values()))
+    different = {fold(title): title, fold(original): original}
+    for other in others:
+        different.setdefault(fold(other), other)
+    return title, original, [other for other in different.values() if other not in (title, original)]
 
 
 def text_of(field, codes):
     """Return the text of these subfields, in order, without the punctuation at the end."""
-    return END.sub("", unescaped(" ".join(value.strip() for value in field.get_subfields(*codes) if value)))
+    text = " ".join(value.strip() for value in field.get_subfields(*codes) if value)
+    return unescaped(text).rstrip(END)
 
 
 def without_period(text):
@@ -55,7 +56,8 @@ def repeated(field):
 def _with_originals(record, tag, codes, vernacular):
     """Return (texts of the fields with this tag, texts of the fields 880 that repeat them in another script).
 
-    `vernacular` are all fields 880. The original of the first text comes first. Both fields have the same number in subfield 6.
+    `vernacular` has all fields 880. The original of the first text comes first. Both fields have the same
+    number in subfield 6.
     """
     fields = [field for field in record.get_fields(tag) if _title(field, codes)]
     originals = [field for field in vernacular if repeated(field) == tag]
@@ -76,10 +78,10 @@ def _title(field, codes):
         value = (value or "").strip()
         if code == "h":
             # The punctuation before the next part follows the medium, as in "$h[sound recording] :$b".
-            found = PUNCTUATION.search(value)
-            mark = found.group() if found else ""
+            has_space = value[-2:-1] == " "
+            mark = value[-1 - has_space :] if value.endswith(PUNCTUATION) else ""
         elif code in codes and value:
-            if text and not PUNCTUATION.search(text) and not (text[-1] in "?!" and code in "np"):
+            if text and not text.endswith(PUNCTUATION) and not (text[-1] in "?!" and code in "np"):
                 text += mark or ("," if (last, code) == ("n", "p") else BEFORE.get(code, ""))
             text, last, mark = f"{text} {value}".strip(), code, ""
-    return END.sub("", unescaped(SKIPPED_ARTICLE.sub(r"\1\2", text)))
+    return unescaped(SKIPPED_ARTICLE.sub(r"\1\2", text)).rstrip(END)
