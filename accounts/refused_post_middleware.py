@@ -81,6 +81,8 @@ class KeepRefusedPostMiddleware:
             return HttpResponseClientRedirect(response["Location"])
         if refused_to and request.htmx:
             # htmx ignores a 401 response. After a redirect, htmx would show the sign-in form inside the page.
+            if request.path_info.endswith("/draft/") and not request.path_info.startswith("/desk/"):
+                return _say_beside(request, draft=True)
             return HttpResponse(status=401)
         return response
 
@@ -194,21 +196,32 @@ def _to_sign_in(request, response, refused_to, url):
 
 
 def _show_again(request, words, *, saved_for="", status=403):
-    """Return a page with the typed text, or only the status 401 if htmx still shows the text.
+    """Return a page with the typed text, or a notice with the status 401 if htmx still shows the text.
 
     `saved_for` is the page that shows the text after signing in, or "" if the text isn't saved.
     """
     if request.htmx:
-        return HttpResponse(status=401)
-    row = refused_form.object_of(request)
-    why = request.viewer.why_closed(type(row), row.public_id) if row else ""
+        return _say_beside(request, closed=status == 404)
     context = {
         "words": words,
         "saved": bool(saved_for),
         "next": saved_for or _page_it_came_from(request),
-        "why": why or ("closed" if status == 404 else ""),
+        "why": _why(request, closed=status == 404),
     }
     return render(request, "accounts/not_sent.html", context, status=status)
+
+
+def _say_beside(request, *, closed=False, draft=False):
+    """Return a notice that a script shows beside the form, which still has the text."""
+    context = {"draft": draft, "next": _page_it_came_from(request), "why": _why(request, closed=closed)}
+    return render(request, "accounts/not_sent_beside.html", context, status=401)
+
+
+def _why(request, *, closed):
+    """Return why the person can't write there: "kept", "ended", "closed", or "" if they are signed out."""
+    row = refused_form.object_of(request)
+    why = request.viewer.why_closed(type(row), row.public_id) if row else ""
+    return why or ("closed" if closed else "")
 
 
 def _page_it_came_from(request):

@@ -22,6 +22,7 @@ from django.utils.translation import pgettext
 
 from portal.models import LimitCount
 from portal.security_log import note
+from portal.templatetags.portal import clock
 
 BY = ("person", "network", "target")
 SECONDS = {"m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
@@ -138,7 +139,7 @@ class TooOften(Exception):
 
     @property
     def words(self):
-        return _("You have tried too often. You can try again %(when)s.") % {"when": self.when}
+        return _("You have tried too often. You can try again %(when)s or later.") % {"when": self.when}
 
     @property
     def words_for_writer(self):
@@ -146,12 +147,12 @@ class TooOften(Exception):
         if self.what == "message":
             words = _(
                 "You've sent a lot of messages in a short time. Your message stays here. You can "
-                "send it %(when)s. If it can't wait, ask at any desk."
+                "send it %(when)s or later. If it can't wait, ask at any desk."
             )
         else:
             words = _(
                 "You've asked a lot of new questions today. Your question stays here. You can send "
-                "it %(when)s. You can still write in your conversations."
+                "it %(when)s or later. You can still write in your conversations."
             )
         return words % {"when": self.when}
 
@@ -267,14 +268,14 @@ def is_used_up(request, what, *, target):
 
 
 def in_words(moment):
-    """Return the time in words: "at 14:35", "tomorrow at 9:10" or "on Sat, Nov 28 at 13:00".
+    """Return the time in words: "at 2:35 p.m.", "tomorrow at 9:10 a.m." or "on Sat, Nov 28 at 1:00 p.m.".
 
     The time is in the library's time zone, rounded up to the next minute.
     """
     local = timezone.localtime(moment)
     local += datetime.timedelta(seconds=-local.second % 60, microseconds=-local.microsecond)
     parts = {
-        "time": date_format(local, pgettext("format of a time", "H:i")),
+        "time": clock(local),
         "day": date_format(local, pgettext("format of a day in this year", "D, M j")),
     }
     days = (local.date() - timezone.localdate()).days

@@ -102,5 +102,6 @@ def _sent_code(process):
 def sent_too_often(error):
     """Return a text that says when the next code can be sent. `error` is a limits.TooOften."""
     return _(
-        "We can't send more codes right now. Check your spam folder. We can send another code %(when)s."
+        "We can't send more codes right now. Check your spam folder. We can send another code %(when)s "
+        "or later."
     ) % {"when": error.when}

@@ -95,14 +95,15 @@ def in_original_script(item, text):
 def when(moment):
     """Return a <time> for a date or a datetime, in the library's time zone.
 
-    The text is "today 14:02", "yesterday" or "Tue, Nov 3". It contains the year only if it isn't this year.
+    The text is "today 2:02 p.m.", "yesterday" or "Tue, Nov 3". It contains the year only if it isn't this
+    year.
     """
     if not moment:
         return ""
     has_time = isinstance(moment, datetime.datetime)
     local = timezone.localtime(moment) if has_time and timezone.is_aware(moment) else moment
     language = get_language()
-    words = _day_in_words(local.date() if has_time else local, timezone.localdate(), language)
+    words = _day_in_words(local.date() if has_time else local, timezone.localdate(), language, has_time)
     if has_time:
         words = f"{words} {_time_in_words(local.hour, local.minute, language)}"
     iso = local.isoformat(timespec="minutes") if has_time else local
@@ -114,19 +115,22 @@ def when(moment):
 
 
 @lru_cache(maxsize=2000)
-def _day_in_words(day, today, _language):
+def _day_in_words(day, today, _language, before_time):
     if day == today:
         return gettext("today")
     if day == today - datetime.timedelta(days=1):
         return gettext("yesterday")
     if day.year == today.year:
-        return date_format(day, pgettext("format of a day in this year", "D, M j"))
-    return date_format(day, pgettext("format of a day in another year", "M j, Y"))
+        words = date_format(day, pgettext("format of a day in this year", "D, M j"))
+    else:
+        words = date_format(day, pgettext("format of a day in another year", "M j, Y"))
+    return pgettext("a day before a time of day", "%(day)s,") % {"day": words} if before_time else words
 
 
 @lru_cache(maxsize=2000)
 def _time_in_words(hour, minute, _language):
-    return date_format(datetime.time(hour, minute), pgettext("format of a time", "H:i"))
+    # The space doesn't break, so that "p.m." stays on the line of its time.
+    return date_format(datetime.time(hour, minute), pgettext("format of a time", "g:i\u00a0a"))
 
 
 @register.filter
@@ -143,8 +147,17 @@ def whole_day(day):
 
 @register.filter(expects_localtime=True)
 def clock(moment):
-    """Return the time of day as "14:02"."""
+    """Return the time of day as "2:02 p.m.".
+
+    A sentence never ends with it, because "p.m." and a period would make two periods.
+    """
     return _time_in_words(moment.hour, moment.minute, get_language())
+
+
+@register.filter
+def full_hour(hour):
+    """Return the time at which an hour of the day, from 0 to 23, begins."""
+    return _time_in_words(hour, 0, get_language())
 
 
 @register.simple_tag

@@ -99,23 +99,24 @@
 
   // A failed request shows a notice next to the control. A poll shows nothing, because it tries again later.
   const BESIDE = ".choices, .send, .row, .toolbar, .tools, .finish, p";
-  const showFailure = (event, words) => {
+  const showFailure = (event, words, html) => {
     const control = senders.get(event.detail.xhr) || event.detail.elt;
-    if (!control.dataset.poll) showMessage(control, words);
+    if (!control.dataset.poll) showMessage(control, words, html);
   };
-  const showMessage = (control, words) => {
+  const showMessage = (control, words, html) => {
     document.getElementById("failed")?.remove();
     const notice = Object.assign(document.createElement("p"), { id: "failed", className: "notice error", textContent: words });
+    if (html) notice.innerHTML = html;  // HTML from our own server
     (control.matches("button, a") && control.closest(BESIDE) || control).after(notice);
     notice.scrollIntoView({ block: "nearest" });
-    announce(words);
+    announce(notice.textContent);
   };
   document.addEventListener("htmx:sendError", event => showFailure(event, document.body.dataset.offline));
-  // The body of a 429 says when the person can try again.
+  // The body of a 429 says when the person can try again. The body of a 401 has links that lead on.
   document.addEventListener("htmx:responseError", event => {
     const { status, responseText } = event.detail.xhr;
     const { failed, refused } = document.body.dataset;
-    showFailure(event, status === 429 && responseText || status === 401 && refused || failed);
+    showFailure(event, status === 429 && responseText || status === 401 && refused || failed, status === 401 && responseText);
   });
   document.addEventListener("htmx:afterSwap", event => {
     if (!event.detail.requestConfig?.elt.dataset.poll) document.getElementById("failed")?.remove();

@@ -2,8 +2,9 @@
 // sequence is the number of the last saved draft, or 0. A draft is saved after a pause, and when the person leaves the
 // field or the page. The server refuses a number that is not the highest, so an old tab never replaces newer text.
 // In the form, [data-draft-state data-kept= data-failed= data-refused=] says whether the draft is saved, and
-// [data-draft-newer] that there is newer text. With data-draft-local (only on a patron's own device), the browser stores a copy while the
-// server can't be reached.
+// [data-draft-newer] that there is newer text. If the person is signed out, the server's response may have HTML for the
+// first line, with links that lead on. With data-draft-local (only on a patron's own device), the browser stores a copy
+// while the server can't be reached.
 (() => {
   const PAUSE = 1500, RETRY = 15000;  // milliseconds
   const known = new WeakMap();  // form: {saved, trying, tried, timer, stopped, sent, maybeSent, over}
@@ -17,9 +18,10 @@
     for (const name of ["csrfmiddlewaretoken", "client_token", "sequence"]) typed.delete(name);
     return typed;
   };
-  const say = (form, what) => {
+  const say = (form, what, html) => {
     const line = form.querySelector("[data-draft-state]");
     if (line && what) line.textContent = line.dataset[what] ?? line.dataset.failed ?? "";
+    if (line && html) line.innerHTML = html;  // HTML from our own server
     if (line) line.style.visibility = what ? "" : "hidden";  // the line keeps its space, so nothing moves while the person types
     const notice = document.getElementById("signed-out");
     if (notice && what) notice.hidden = what === "kept";
@@ -112,7 +114,7 @@
       }
     } else {
       keepCopy(form);
-      say(form, status === 401 ? "refused" : "failed");
+      say(form, status === 401 ? "refused" : "failed", status === 401 && body);
       return soon(form, RETRY);
     }
     if (String(fieldsOf(form)) !== draft.saved && !draft.stopped) soon(form);
@@ -200,6 +202,7 @@
     const form = formOf(event.detail.requestConfig?.elt), draft = form && known.get(form);
     if (!draft || draft.sent === undefined) return;
     draft.sent = undefined;
+    if (event.detail.xhr.status === 401) say(form, "");  // "Draft saved" beside the reason would sound as if the text could be sent later
     if (form.isConnected) { keepCopy(form); soon(form); }  // it was not sent
   });
 

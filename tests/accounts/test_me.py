@@ -215,8 +215,8 @@ def test_devices_with_one_name_are_told_apart_by_the_day_or_time_of_the_sign_in(
         clock.shift(3600)
         signed_in_browser(patron, "Android")
         assert lines(here) == [
-            "this device · signed in today 12:00 · last used today",
-            "signed in today 13:00 · last used today",
+            "this device · signed in today 12:00 p.m. · last used today",
+            "signed in today 1:00 p.m. · last used today",
             "signed in today · last used today",
             "signed in yesterday · last used yesterday",
         ]

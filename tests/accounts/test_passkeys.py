@@ -535,13 +535,13 @@ def test_passkeys_are_told_apart_by_the_day_they_were_added_and_on_one_day_by_th
         PasskeyFactory(person=patron, added_on=timezone.localdate(), added_at=None)
         assert passkeys_on(client.get("/me/").content.decode()) == [
             "Added yesterday · not used yet",
-            "Added today 13:00 · not used yet",
-            "Added today 14:00 · not used yet",
+            "Added today 1:00 p.m. · not used yet",
+            "Added today 2:00 p.m. · not used yet",
             "Added today · not used yet",
         ]
         prove(client)
         page = client.get(reverse("passkey", args=[second.public_id])).content.decode()
-        assert "today 14:00" in page
+        assert "today 2:00\xa0p.m." in page
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from accounts.patron import refused_posts
 from accounts.staff.desk_lock import DESK_TOKEN
 from portal.helpsessions import handover
 from tests.factories import HelpSessionFactory, MessageFactory, QuietSessionFactory, code_for
+from tests.portal.pages import text
 
 pytestmark = pytest.mark.django_db
 OURS = {"headers": {"sec-fetch-site": "same-origin"}}
@@ -129,7 +130,11 @@ def test_text_of_the_desk_is_not_shown_again_because_the_computer_may_be_shared(
 
 def test_page_keeps_the_text_itself_if_htmx_sent_it_about_a_visit_opened_by_code(visit_by_code):
     response = reply(Client(), visit_by_code[1], **{"HX-Request": "true"})
-    assert (response.status_code, response.content) == (401, b"")
+    assert response.status_code == 401
+    assert text(response).split(" Enter a code ")[0].strip() == (
+        "Nothing was sent. You are signed out, or the code of your visit has expired. "
+        "Your text is still in the form. Copy it before you go on."
+    )
     assert not RefusedPost.objects.exists()
 
 

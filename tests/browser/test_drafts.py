@@ -10,6 +10,7 @@ from playwright.sync_api import Error, expect
 
 from portal.conversations import actions
 from portal.conversations.models import Draft, Message
+from portal.helpsessions.handover import revoke_codes
 from tests.factories import HelpSessionFactory, QuietSessionFactory, UserFactory, code_for
 
 from .steps import latest
@@ -104,7 +105,8 @@ def test_draft_line_says_that_the_person_is_signed_out(phone, show, patron, conv
     page = opened_conversation(show, phone(), conversation, patron)
     page.context.clear_cookies(name="sessionid")
     write(page, "Is it on Thurs")
-    wait_until_not_saved(page, "data-refused")
+    pause(page)
+    expect(page.locator("[data-draft-state]")).to_contain_text("Your draft isn't saved. You are signed out")
 
 
 def test_leaving_the_page_while_typing_keeps_the_text(phone, show, patron, conversation):
@@ -227,11 +229,30 @@ def test_other_tab_stores_no_draft_after_the_person_has_signed_out(phone, show, 
     account.locator("#sign-out").tap()
     account.wait_for_url("**/signed-out/")
     write(page, "Is it on Thurs")
-    wait_until_not_saved(page, "data-refused")
+    pause(page)
+    expect(page.locator("[data-draft-state]")).to_contain_text("Your draft isn't saved. You are signed out")
     page.evaluate("dispatchEvent(new Event('pagehide'))")
     assert page.evaluate(STORED_DRAFTS) == []
     # The text is still in the field.
     expect(page.locator("#id_body")).to_have_value("Is it on Thurs")
+
+
+def test_text_that_was_not_sent_because_the_code_ended_leads_to_the_code_page(phone, staff, branch):
+    session = HelpSessionFactory(staff=staff, branch=branch)
+    conversation = ask(session)
+    page = phone()
+    page.goto(f"/c/{code_for(session)}/")
+    page.goto(conversation.get_absolute_url())
+    write(page, "Is it on Thursday?")
+    wait_until_saved(page)
+    revoke_codes(session, by=staff, at=timezone.now())
+    page.locator("#send").tap()
+    failed = page.locator("#failed")
+    expect(failed).to_contain_text("Nothing was sent. The code of this visit no longer works.")
+    expect(page.locator("[data-draft-state]")).to_be_hidden()
+    expect(page.locator("#id_body")).to_have_value("Is it on Thursday?")
+    failed.get_by_role("link").first.tap()
+    page.wait_for_url("**/c/")
 
 
 def test_unsaved_question_is_not_shown_to_the_next_person_on_the_browser(phone, show, patron):

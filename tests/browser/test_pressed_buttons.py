@@ -163,7 +163,8 @@ def test_verdict_button_returns_with_a_message_if_the_request_fails(failure, ses
     expect(button).to_be_disabled()
     for other in group.locator("button").all():
         expect(other).to_be_disabled()
-    held[0].abort() if status is None else held[0].fulfill(status=status, body="Please wait 5 minutes.")
+    body = "Please wait 5 minutes." if status == 429 else ""
+    held[0].abort() if status is None else held[0].fulfill(status=status, body=body)
 
     expect(button).to_be_enabled()
     expect(button).to_be_focused()

@@ -175,10 +175,10 @@ def test_typed_text_keeps_its_lines_and_links(text, shown):
 @pytest.mark.parametrize(
     ("moment", "shown"),
     [
-        (datetime.datetime(2026, 11, 25, 9, 5), "today 09:05"),
-        (datetime.datetime(2026, 11, 24, 23, 59), "yesterday 23:59"),
-        (datetime.datetime(2026, 11, 3, 14, 2), "Tue, Nov 3 14:02"),
-        (datetime.datetime(2025, 11, 3, 14, 2), "Nov 3, 2025 14:02"),
+        (datetime.datetime(2026, 11, 25, 9, 5), "today 9:05\xa0a.m."),
+        (datetime.datetime(2026, 11, 24, 23, 59), "yesterday 11:59\xa0p.m."),
+        (datetime.datetime(2026, 11, 3, 14, 2), "Tue, Nov 3, 2:02\xa0p.m."),
+        (datetime.datetime(2025, 11, 3, 14, 2), "Nov 3, 2025, 2:02\xa0p.m."),
         (datetime.date(2026, 11, 25), "today"),
         (datetime.date(2026, 11, 24), "yesterday"),
         (datetime.date(2025, 1, 2), "Jan 2, 2025"),

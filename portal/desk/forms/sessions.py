@@ -13,6 +13,7 @@ from portal.desk.people.forms import WHOLE_EMAIL
 from portal.desk.widgets import LongSelect
 from portal.helpsessions import codes
 from portal.helpsessions.models import TITLE_LENGTH, HelpSession
+from portal.templatetags.portal import full_hour
 from portal.text import TextField, looks_like_secret_number, uuid_or_none
 from recommendations.models import QuestionType, Topic, topic_names
 
@@ -110,7 +111,7 @@ class RecordForm(forms.Form):
     )
     hour = forms.TypedChoiceField(
         label=_("Hour"),
-        choices=[(hour, f"{hour:02}:00") for hour in range(24)],
+        choices=lambda: [(hour, full_hour(hour)) for hour in range(24)],
         coerce=int,
         widget=LongSelect,
     )

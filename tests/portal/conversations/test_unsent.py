@@ -1,8 +1,9 @@
 """Test that text survives the end of a session: it is in the form again after somebody signs in."""
 
+import re
 import uuid
 from datetime import timedelta
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 import time_machine
@@ -395,7 +396,12 @@ def expire_codes(session):
 
 def reply_to(device, conversation, **headers):
     fields = {"body": WORDS, "client_token": uuid.uuid4(), "sequence": 0}
-    return post(device, reverse("reply", args=[conversation.public_id]), fields, **headers)
+    came_from = {"referer": f"http://testserver{conversation.get_absolute_url()}"}
+    return post(device, reverse("reply", args=[conversation.public_id]), fields, **came_from, **headers)
+
+
+def links(response):
+    return re.findall(r'<a[^>]* href="([^"]+)"', response.content.decode())
 
 
 @pytest.mark.parametrize(
@@ -424,7 +430,37 @@ def test_text_about_a_visit_opened_by_code_is_shown_with_the_reason_and_not_save
     assert (answer.status_code, shown_words(answer)) == (403, 1)
     assert reason in " ".join(answer.content.decode().split())
     assert reverse("ask") in answer.content.decode()
+    # The link in the header leads back too.
+    page = f"{reverse('sign_in')}?next={quote(conversation.get_absolute_url(), safe='')}"
+    assert [link for link in links(answer) if link.startswith(reverse("sign_in"))] == [page, page]
     assert not RefusedPost.objects.exists()
+
+
+@pytest.mark.parametrize("which", ["reply", "draft"])
+@pytest.mark.parametrize(
+    ("ended", "reason"),
+    [
+        (True, "The code of this visit no longer works."),
+        (False, "You are signed out, or the code of your visit has expired."),
+    ],
+)
+def test_notice_beside_the_text_leads_to_the_code_page(by_code, which, ended, reason):
+    device, session, conversation = by_code
+    if ended:
+        expire_codes(session)
+    else:
+        device.cookies.clear()
+    fields = {"body": WORDS, "client_token": uuid.uuid4(), "sequence": 1}
+    answer = post(device, f"{conversation.get_absolute_url()}{which}/", fields, **{"hx-request": "true"})
+    assert answer.status_code == 401
+    what = "Nothing was sent." if which == "reply" else "Your draft isn't saved."
+    assert text(answer).strip().startswith(f"{what} {reason}")
+    assert "Your text is still in the form. Copy it before you go on." in text(answer)
+    assert [link.partition("?")[0] for link in links(answer)] == [
+        reverse("open_code"),
+        reverse("sign_in"),
+        reverse("ask"),
+    ]
 
 
 def test_signed_in_person_sees_their_text_again_if_someone_else_kept_the_visit_meanwhile(

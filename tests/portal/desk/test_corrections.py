@@ -144,7 +144,7 @@ def test_saved_correction_is_shown_with_its_history_and_without_the_old_words(de
     page = desk.get(answer.url)
     assert "New question" in text(page)
     assert "Old question" not in text(page)
-    assert re.search(r"Question, minutes\s+· today 12:30\s+· Rosa Lindqvist", text(page))
+    assert re.search(r"Question, minutes\s+· today 12:30 p\.m\.\s+· Rosa Lindqvist", text(page))
 
 
 def test_opening_the_form_is_in_the_access_log_of_the_patron(desk, visit, patron):

@@ -6,12 +6,13 @@ import io
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from PIL import Image
 
 from accounts import library as actions
 from accounts.models import AuditEvent, Branch, Library
 from portal.conversations.models import ReplyTemplate
+from portal.desk.library.forms.branches import HoursForm
 from portal.desk.library.urls import urlpatterns
 from recommendations.models import Topic
 from tests.factories import BranchFactory, InvitationFactory, NotificationFactory, ReplyTemplateFactory
@@ -236,6 +237,17 @@ def test_opening_hours_can_be_typed_in_several_formats(desk, branch, typed, kept
         (f"{each.opens:%H:%M}", f"{each.closes:%H:%M}") for each in branch.opening_hours.filter(weekday=1)
     ] == kept
     assert branch.opening_hours.count() == len(kept)
+
+
+def test_opening_hours_in_the_form_have_the_format_of_the_language(desk, branch):
+    url = reverse("branch_settings", args=[branch.slug])
+    desk.post(url, {"day1": "9-12:30, 13:30-18"})
+    assert desk.get(url).context["hours_form"].initial == {
+        "day1": "9:00\xa0a.m.–12:30\xa0p.m., 1:30\xa0p.m.–6:00\xa0p.m."
+    }
+    desk.post(url, desk.get(url).context["hours_form"].initial)
+    with translation.override("es"):
+        assert HoursForm(branch=branch).initial == {"day1": "09:00–12:30, 13:30–18:00"}
 
 
 def test_message_about_opening_hours_repeats_what_was_not_understood(desk, branch):

@@ -202,7 +202,7 @@ def test_conversation_within_its_promised_time_is_not_overdue(desk, branch):
     waiting(branch, promised_at=hours_ago(-3))
     (row,) = rows_of(desk.get(QUEUE))
     # A narrow row cuts the end of this line, so the time of the promise comes first.
-    assert (row["css"], row["wait"]) == ("", "Promised by today 15:30 · Waiting 1\xa0hour")
+    assert (row["css"], row["wait"]) == ("", "Promised by today 3:30\xa0p.m. · Waiting 1\xa0hour")
 
 
 def test_overdue_conversation_is_marked_with_a_word_and_an_icon_and_a_border(desk, branch):

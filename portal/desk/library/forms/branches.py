@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import Branch, StaffRole
 from portal.desk.forms.fields import DayField
+from portal.templatetags.portal import clock
 from portal.text import TextField
 
 
@@ -97,7 +98,7 @@ class HoursForm(forms.Form):
     def __init__(self, *args, branch, **kwargs):
         week = {}
         for hours in branch.opening_hours.all():
-            week.setdefault(f"day{hours.weekday}", []).append(f"{hours.opens:%H:%M}–{hours.closes:%H:%M}")
+            week.setdefault(f"day{hours.weekday}", []).append(f"{clock(hours.opens)}–{clock(hours.closes)}")
         kwargs.setdefault("initial", {day: ", ".join(texts) for day, texts in week.items()})
         super().__init__(*args, **kwargs)
         for weekday in range(7):
@@ -147,8 +148,8 @@ class HoursField(forms.CharField):
         if not match:
             raise forms.ValidationError(
                 _(
-                    "“%(text)s” isn't understood. Enter opening and closing times, such as 9:00–17:00 or "
-                    "9 am to 5 pm. If the branch closes in between, separate the two periods with a comma."
+                    "“%(text)s” isn't understood. Enter opening and closing times, such as 9 am to 5 pm or "
+                    "9-17. If the branch closes in between, separate the two periods with a comma."
                 ),
                 params={"text": text},
             )
@@ -173,7 +174,7 @@ class HoursField(forms.CharField):
             return datetime.time(hour, minute)
         except ValueError:
             raise forms.ValidationError(
-                _("This time doesn't exist. Enter opening and closing times, such as 9:00–17:00.")
+                _("This time doesn't exist. Enter opening and closing times, such as 9 am to 5 pm.")
             ) from None
 
 
