@@ -23,6 +23,13 @@ FOR_ENJOYMENT = [
     (Verdict.COULD_NOT_GET_IT.value, _("could not get the item")),
     (Verdict.NOT_TRIED.value, _("not started")),
 ]
+FOR_AN_EVENT = [
+    (Verdict.HELPED.value, _("enjoyed it")),
+    (Verdict.PARTLY.value, _("so-so")),
+    (Verdict.DID_NOT_HELP.value, _("did not enjoy it")),
+    (Verdict.COULD_NOT_GET_IT.value, _("could not go")),
+    (Verdict.NOT_TRIED.value, _("have not gone yet")),
+]
 
 ONLINE = {Kind.ARTICLE, Kind.DATABASE, Kind.WEB_PAGE}
 # {kind: words for the verdict COULD_NOT_GET_IT}. People get a book, talk to a person and go to a class.
@@ -30,6 +37,11 @@ NOT_GOTTEN = {
     Kind.PERSON: _("could not talk to them"),
     **dict.fromkeys((Kind.COURSE, Kind.EVENT), _("could not go")),
     **dict.fromkeys(ONLINE, _("could not open it")),
+}
+# What somebody who wants to read is asked about other things than books and films.
+WORDS_FOR_READERS = {
+    Kind.PERSON: FOR_INFORMATION,
+    **dict.fromkeys((Kind.COURSE, Kind.EVENT), FOR_AN_EVENT),
 }
 # People read, watch or attend these from the beginning to the end, so they can stop before the end.
 HAS_AN_END = {
@@ -45,9 +57,10 @@ def choices_for(recommendation):
     choices, kind = _words_for(recommendation), recommendation.item.kind
     if kind not in NOT_GOTTEN:
         return choices
+    not_tried = FOR_AN_EVENT if kind in (Kind.COURSE, Kind.EVENT) else FOR_INFORMATION
     other_words = {
         Verdict.COULD_NOT_GET_IT.value: NOT_GOTTEN[kind],
-        Verdict.NOT_TRIED.value: dict(FOR_INFORMATION)[Verdict.NOT_TRIED.value],
+        Verdict.NOT_TRIED.value: dict(not_tried)[Verdict.NOT_TRIED.value],
     }
     return [(value, other_words.get(value, label)) for value, label in choices]
 
@@ -75,13 +88,13 @@ def reasons_for(recommendation):
 
 
 def _words_for(recommendation):
-    """Return FOR_INFORMATION or FOR_ENJOYMENT.
+    """Return FOR_INFORMATION, FOR_ENJOYMENT or FOR_AN_EVENT.
 
     Patrons who wanted something to read are asked whether they liked it. So are patrons who came for a
-    certain novel, film or piece of music.
+    certain novel, film or piece of music. They are asked whether a person helped them.
     """
     if recommendation.question_type == QuestionType.READERS_ADVISORY:
-        return FOR_ENJOYMENT
+        return WORDS_FOR_READERS.get(recommendation.item.kind, FOR_ENJOYMENT)
     is_known_item = recommendation.question_type == QuestionType.KNOWN_ITEM
     return FOR_ENJOYMENT if is_known_item and recommendation.item.is_for_enjoyment else FOR_INFORMATION
 

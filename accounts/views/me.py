@@ -38,7 +38,8 @@ def me(request):
     )
     if form and form.is_valid():
         people.change_name(request.user, name=form.cleaned_data["name"])
-        messages.success(request, _("Your name is saved."))
+        saved = _("Your name is saved.") if form.cleaned_data["name"] else _("No name is saved for you now.")
+        messages.success(request, saved)
         return redirect("me")
     devices = sign_ins.devices(request.user, here=request.session.session_key) if form else []
     card = library_cards.card_of(request.user) if form and library_ils() else None

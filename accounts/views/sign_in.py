@@ -55,14 +55,7 @@ def sign_in(request):
         return redirect(safe_next(request) or "home")
     form = SignInForm(request.POST or None, request=request)
     if form.is_valid():
-        set_borrowed(request, form.cleaned_data["borrowed"])
-        email_code(request, form.cleaned_data["email"])
-        if not request.viewer:
-            # The session contains the typed address, so it expires soon. Signing in sets a new expiry.
-            request.session.set_expiry(people.UNCONFIRMED_FOR)
-        request.session[OFFERS_PASSKEY] = is_worth_offering(request) and not form.cleaned_data["borrowed"]
-        time.sleep(max(0, MIN_RESPONSE_SECONDS - (time.monotonic() - began)))
-        return redirect(code_page_for(safe_next(request)))
+        return send_code_to(request, form, safe_next(request), began=began)
     first = first_method(request) if request.method == "GET" else ""
     if first in PAGES:
         return redirect(_with_next(PAGES[first], safe_next(request)))
@@ -75,6 +68,21 @@ def sign_in(request):
         **other_methods(),
     }
     return render(request, "accounts/sign_in.html", context)
+
+
+def send_code_to(request, form, next_page, *, began):
+    """Email a code to the address in this valid SignInForm, and redirect to the page for typing the code.
+
+    `began` is the time at which the view began, from time.monotonic().
+    """
+    set_borrowed(request, form.cleaned_data["borrowed"])
+    email_code(request, form.cleaned_data["email"])
+    if not request.viewer:
+        # The session contains the typed address, so it expires soon. Signing in sets a new expiry.
+        request.session.set_expiry(people.UNCONFIRMED_FOR)
+    request.session[OFFERS_PASSKEY] = is_worth_offering(request) and not form.cleaned_data["borrowed"]
+    time.sleep(max(0, MIN_RESPONSE_SECONDS - (time.monotonic() - began)))
+    return redirect(code_page_for(next_page))
 
 
 def _why_closed(request):

@@ -17,6 +17,8 @@ from portal import limits
 # The Django session stores {kind: {"client_token", "kept_at", …}} under this key.
 KEY = "unsent"
 QUESTION, READING = "question", "reading"
+# The session stores the one that was deleted last, with its kind, so that the deletion can be undone.
+DISCARDED = "discarded"
 KEPT_FOR = datetime.timedelta(days=1)
 # If the worker runs at least once in this time, it removes every question that is older than KEPT_FOR.
 LOOKED_BACK = datetime.timedelta(days=7)
@@ -59,6 +61,27 @@ def forget(request, *kinds):
             del request.session[KEY]
 
 
+def discard(request, kind):
+    """Remove the stored question so that `restore` can undo this. Return whether there was one."""
+    kept = get(request, kind)
+    forget(request, kind)
+    if kept is not None:
+        request.session[DISCARDED] = {"kind": kind, "kept": kept}
+    return kept is not None
+
+
+def restore(request):
+    """Undo the last `discard`, and return the kind of the question. Return None if it is too late.
+
+    It is too late if the person has begun another question of this kind.
+    """
+    discarded = request.session.pop(DISCARDED, None)
+    if discarded is None or get(request, discarded["kind"]) is not None:
+        return None
+    request.session[KEY] = {**request.session.get(KEY, {}), discarded["kind"]: discarded["kept"]}
+    return discarded["kind"] if get(request, discarded["kind"]) is not None else None
+
+
 def forget_pending_questions(*, at):
     """Remove the questions in each browser session that was last saved more than KEPT_FOR ago.
 
@@ -67,7 +90,8 @@ def forget_pending_questions(*, at):
     """
     a_day_ago = at + datetime.timedelta(seconds=settings.SESSION_COOKIE_AGE) - KEPT_FOR
     for row in Session.objects.filter(expire_date__range=(a_day_ago - LOOKED_BACK, a_day_ago)).iterator():
-        if KEY in row.get_decoded():
+        if {KEY, DISCARDED} & row.get_decoded().keys():
             session = Session.get_session_store_class()(row.session_key)
-            del session[KEY]
+            session.pop(KEY, None)
+            session.pop(DISCARDED, None)
             session.save()

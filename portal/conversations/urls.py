@@ -1,17 +1,18 @@
 from django.urls import path
 
-from .views import asking, attachments, code_pages, conversations, keeping, reading, verdicts
+from .views import asking, attachments, code_pages, conversations, discarding, keeping, reading, verdicts
 
 urlpatterns = [
     path("ask/", asking.ask, name="ask"),
     path("ask/draft/", asking.ask_draft, name="ask_draft"),
     path("ask/send/", asking.send_question, name="send_question"),
     path("ask/send/code/", code_pages.send_question_code, name="send_question_code"),
-    path("ask/discard/", asking.discard_question, name="discard_question"),
+    path("ask/discard/", discarding.discard_question, name="discard_question"),
+    path("ask/restore/", discarding.restore_discarded, name="restore_discarded"),
     path("find-something-to-read/", reading.find_reading, name="find_reading"),
     path("find-something-to-read/send/", reading.send_reading, name="send_reading"),
     path("find-something-to-read/send/code/", code_pages.send_reading_code, name="send_reading_code"),
-    path("find-something-to-read/discard/", reading.discard_reading, name="discard_reading"),
+    path("find-something-to-read/discard/", discarding.discard_reading, name="discard_reading"),
     path("messages/", conversations.conversations, name="conversations"),
     path("messages/<uuid:public_id>/", conversations.conversation, name="conversation"),
     path("messages/<uuid:public_id>/news/", conversations.conversation_news, name="conversation_news"),

@@ -222,3 +222,8 @@ def answer_outcome(help_session, *, at, found=None, satisfaction=None):
     answers = {"found": found, "satisfaction": satisfaction}
     given = {name: value for name, value in answers.items() if value is not None}
     HelpSession.objects.filter(pk=help_session.pk).update(answered_at=at, **given)
+
+
+def clear_outcome(help_session):
+    """Clear the patron's replies to the questions about the session."""
+    HelpSession.objects.filter(pk=help_session.pk).update(answered_at=None, found="", satisfaction="")

@@ -8,7 +8,7 @@ from recommendations.models import Item, Recommendation
 from recommendations.verdicts import NEEDS_FOLLOW_UP, ONLINE, choices_for, label_for, reasons_for
 
 Verdict, Kind = Recommendation.Verdict, Item.Kind
-# A visit has the button "All of these helped" if at least this many of its items have no verdict.
+# A visit has the button "The unanswered items helped" if at least this many of its items have no verdict.
 ALL_HELPED_FROM = 2
 
 
@@ -51,7 +51,7 @@ def recommendation_panels(
 
 
 def count_at_once(undecided):
-    """Return how many items the button "All of these helped" marks, or 0 if there is no such button.
+    """Return how many items the button "The unanswered items helped" marks, or 0 if there is no such button.
 
     `undecided` is the number of items that the patron is asked about and that have no verdict.
     """

@@ -46,7 +46,7 @@ def help_sessions(request):
 def help_session(request, public_id):
     """Show one visit.
 
-    If the viewer has just pressed "All of these helped", `?marked=` is the time of that step.
+    If the viewer has just pressed "The unanswered items helped", `?marked=` is the time of that step.
     """
     return _page(request, public_id, marked_at=parse_moment(request.GET.get("marked")))
 
@@ -55,15 +55,18 @@ def help_session(request, public_id):
 @done_after_sign_in
 @require_POST
 def session_outcome(request, public_id):
-    """Save a reply to one of the questions about the whole visit."""
+    """Save a reply to one of the questions about the whole visit, or clear both replies."""
     session = get_object_or_404(HelpSession.objects.belonging_to(request.viewer), public_id=public_id)
-    form = OutcomeForm(request.POST)
-    if form.is_valid() and form.answers():
+    form, cleared = OutcomeForm(request.POST), "clear" in request.POST
+    if cleared:
+        actions.clear_outcome(session)
+        request.done = _("Your answers are cleared.")
+    elif form.is_valid() and form.answers():
         actions.answer_outcome(session, at=timezone.now(), **form.answers())
         request.done = _("Your answer is saved.")
     if not request.htmx:
         return redirect(f"{session.get_absolute_url()}#outcome")
-    return _page(request, public_id, partial="outcome")
+    return _page(request, public_id, partial="outcome", cleared=cleared)
 
 
 @sign_in_to_open(HelpSession)
@@ -86,7 +89,7 @@ def all_helped(request, public_id):
 @done_after_sign_in
 @require_POST
 def undo_all_helped(request, public_id):
-    """Withdraw all verdicts that one press of "All of these helped" saved.
+    """Withdraw all verdicts that one press of "The unanswered items helped" saved.
 
     The field `marked` has the time of that step.
     """
@@ -129,7 +132,7 @@ def _recommended_to(viewer, session):
     return Recommendation.objects.belonging_to(viewer).filter(sessionrecommendation__help_session=session)
 
 
-def _page(request, public_id, *, partial="", marked_at=None, undone=0):
+def _page(request, public_id, *, partial="", marked_at=None, undone=0, cleared=False):
     session = one_or_404(_for_page(request.viewer, public_id=public_id))
     conversations = session.conversations.belonging_to(request.viewer).latest_first()
     given = each_once(_recommended_in(session=session.pk))
@@ -149,6 +152,7 @@ def _page(request, public_id, *, partial="", marked_at=None, undone=0):
         ),
         "marked_at": marked_at,
         "undone": undone,
+        "cleared": cleared,
         "help_session": session,
         "recommendations": recommendations,
         "removed_items": removed_panels(given),

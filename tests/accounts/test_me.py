@@ -15,6 +15,7 @@ from accounts.sign_in import sign_ins
 from portal.helpsessions import handover
 from tests.accounts.test_sign_in import ask_for_code, mailed_code
 from tests.factories import HelpSessionFactory, UserFactory
+from tests.portal.pages import text
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +34,14 @@ def test_patron_can_change_their_name(client, patron, sign_in):
     client.post(reverse("me"), {"name": "  Sam\u202e the   reader "})
     patron.refresh_from_db()
     assert patron.name == "Sam the reader"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("Sam", "Your name is saved."), ("", "No name is saved for you now.")]
+)
+def test_message_says_whether_a_name_is_saved(client, patron, sign_in, name, said):
+    page = sign_in(client, patron).post(reverse("me"), {"name": name}, follow=True)
+    assert said in text(page)
 
 
 def test_too_long_name_is_an_error_and_remains_in_the_form(client, patron, sign_in):
@@ -125,9 +134,13 @@ def test_viewer_with_a_visit_code_reads_that_the_library_does_not_know_their_nam
 ):
     session = HelpSessionFactory(branch=branch, staff=staff)
     code = handover.hand_over(session, by=staff, at=timezone.now(), base_url="http://testserver")
-    page = show_code(client, code).get(reverse("me")).content.decode()
-    assert "The library doesn't know your name." in page
-    assert reverse("sign_in") in page
+    page = show_code(client, code).get(reverse("me"))
+    assert "The library doesn't know your name." in page.content.decode()
+    assert "You opened a visit with a code" in text(page)
+    assert reverse("sign_in") in page.content.decode()
+    another = HelpSessionFactory(branch=branch, staff=staff)
+    show_code(client, handover.hand_over(another, by=staff, at=timezone.now(), base_url="http://testserver"))
+    assert "You opened 2 visits with codes" in text(client.get(reverse("me")))
     client.post(reverse("sign_out"))
     assert "The library doesn't know your name." not in client.get(reverse("me")).content.decode()
 

@@ -17,6 +17,7 @@ PUBLIC = {
     "send_question": "shows what this browser wrote",
     "send_question_code": "shows what this browser wrote, and is the second step of sign-in",
     "discard_question": "deletes what this browser wrote",
+    "restore_discarded": "brings back what this browser wrote",
     "find_reading": "the form can be filled in before signing in",
     "send_reading": "shows what this browser answered",
     "send_reading_code": "shows what this browser answered, and is the second step of sign-in",

@@ -107,7 +107,7 @@ def test_focus_moves_to_the_message_that_replaces_an_item_of_the_list(session, p
 
 def test_all_of_these_helped_moves_the_focus_to_its_message_and_is_undone_as_one_step(session, page):
     page.goto(session.get_absolute_url())
-    expect(page.locator("#all-helped")).to_contain_text("3 items")
+    expect(page.locator("#all-helped")).to_contain_text("3 unanswered items")
     press(page.locator("#all-helped"))
     announced(page, "Answer saved for 3 items.")
     expect(page.locator("#all-marked")).to_be_focused()
@@ -125,7 +125,7 @@ def test_all_of_these_helped_is_undone_without_javascript(session, phone, show, 
     page.goto(session.get_absolute_url())
     page.locator("#all-helped").tap()
     page.locator("#undo-all-helped").tap()
-    expect(page.locator("#all-helped")).to_contain_text("3 items")
+    expect(page.locator("#all-helped")).to_contain_text("3 unanswered items")
     assert not Recommendation.objects.exclude(verdict="").exists()
 
 

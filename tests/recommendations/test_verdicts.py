@@ -141,7 +141,22 @@ def test_words_about_an_item_that_was_not_gotten_fit_its_kind(
     assert str(label_for(recommendation)) == words
     assert first_line(recommendation).startswith(message)
     is_begun = kind == "book" and question_type == "readers_advisory"
-    assert labels(recommendation)[-1] == ("not started" if is_begun else "not tried yet")
+    not_yet = "have not gone yet" if kind in ("course", "event") else "not tried yet"
+    assert labels(recommendation)[-1] == ("not started" if is_begun else not_yet)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("event", ["enjoyed it", "so-so", "did not enjoy it", "could not go", "have not gone yet"]),
+        ("course", ["enjoyed it", "so-so", "did not enjoy it", "could not go", "have not gone yet"]),
+        ("person", ["helped", "partly", "did not help", "could not talk to them", "not tried yet"]),
+    ],
+)
+def test_verdict_words_of_a_reading_visit_fit_an_event_and_a_person(recommendation, kind, words):
+    recommendation.item = ItemFactory(kind=kind)
+    recommendation.question_type = "readers_advisory"
+    assert labels(recommendation) == words
 
 
 LINK = "https://example.org/"

@@ -10,6 +10,7 @@ person sends it on a page that shows it: with a button, or with the emailed code
 
 import uuid
 from contextlib import suppress
+from functools import partial
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -34,6 +35,7 @@ from portal.conversations.viewer import OPENED_CODES
 from portal.conversations.views import drafting
 from portal.conversations.views.sending import (
     about_form,
+    ask_for_code,
     is_ready,
     opened_visits,
     send,
@@ -193,6 +195,9 @@ def send_question(request):
     if kept is None:
         return redirect("ask")
     form = about_form(request)
+    page = partial(_send_page, request, form, kept=kept, status=422)
+    if code := ask_for_code(request, reverse("send_question"), page):
+        return code
     if is_ready(request, form):
         try:
             answer = send(request, visit=form.visit, **question_of(kept))
@@ -211,14 +216,6 @@ def question_of(kept):
         "topic": Topic.objects.filter(pk=kept["topic"]).first(),
         "branch": Branch.objects.filter(pk=kept["branch"]).first(),
     }
-
-
-@require_POST
-def discard_question(request):
-    """Delete the question that is stored in the browser session."""
-    pending_questions.forget(request, pending_questions.QUESTION)
-    messages.success(request, _("Deleted. Nothing was sent."))
-    return redirect("home")
 
 
 @sign_in_to_open(HelpSession)
@@ -309,14 +306,14 @@ def _ask_page(request, form, *, waiting="", unsent=None, status=200):
     return render(request, "conversations/ask_new.html", context, status=status)
 
 
-def _send_page(request, form, *, kept, status=200):
+def _send_page(request, form, address_form=None, *, kept, status=200):
     is_new = not request.viewer.person and kept["none_of"] == request.session.get(OPENED_CODES, [])
     context = {
         "form": form,
         "kept": kept,
         "hidden": {name: kept[name] for name in ("body", "topic", "branch")},
         "can_send": bool(request.viewer) and not is_new,
-        **sign_in_context(request, form, "send_question"),
+        **sign_in_context(request, form, "send_question", address_form),
     }
     return render(request, "conversations/ask_send.html", context, status=status)
 

@@ -11,9 +11,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from portal import limits
 from portal.conversations import actions, attachments
+from portal.conversations.changes import writer_in
 from portal.conversations.models import Attachment, Side
 from portal.files import preview_size
 from portal.limits import TooOften
@@ -69,6 +71,24 @@ def take_in(request, conversation, *, by, side, client_token, is_sent=False):
         if uploads
         else ([], [])
     )
+
+
+def with_words(post, conversation, *, by, side, client_token):
+    """Return the posted fields. If somebody sends files without a text, words about the files are the text.
+
+    Lists, emails, the search and screen readers then have something to show.
+    """
+    if clean(post.get("body", ""), multiline=True):
+        return post
+    files = conversation.attachments.filter(
+        client_token=client_token, side=side, added_by=writer_in(conversation, by, side)
+    ).count()
+    if not files:
+        return post
+    words = ngettext("See the attached file.", "See the %(count)s attached files.", files) % {"count": files}
+    typed = post.copy()
+    typed["body"] = words
+    return typed
 
 
 def _counted(request, conversation, name, file, why):

@@ -118,6 +118,9 @@ def reply(request, public_id):
     is_valid, token = form.is_valid(), form.cleaned_data.get("client_token")
     composer = {"by": request.viewer.person, "side": PATRON, "client_token": token}
     refused = attaching.take_in(request, conversation, **composer)[1] if token else []
+    if token and not is_valid and not refused:
+        form = ComposerForm(attaching.with_words(request.POST, conversation, **composer))
+        is_valid = form.is_valid()
     if is_valid and not refused:
         _count_message(request, conversation, form)
     if refused or form.errors:

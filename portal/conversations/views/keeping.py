@@ -20,6 +20,7 @@ from accounts.sign_in.methods import other_methods
 from accounts.views.sign_in import code_page
 from portal import limits
 from portal.conversations import keeping
+from portal.conversations.views.sending import ask_for_code
 from portal.helpsessions.keeping import AlreadyKept, QuietSession
 from portal.helpsessions.models import HelpSession
 from portal.lists.actions import save as save_in_list
@@ -122,16 +123,23 @@ def keep_session(request, public_id):
     keeper = person or _new_person(request, found, at)
     if keeper is not None and _is_taken(found, keeper):
         return _not_kept(request, found)
-    if request.method != "POST" or keeper is None:
+
+    def page(address_form=None):
         context = {
             "help_session": found,
             "to_save": to_save,
             "is_child": keeper is not None and keeper.is_child,
-            **({} if person else {"address_form": SignInForm(request=request)}),
+            **({} if person else {"address_form": address_form or SignInForm(request=request)}),
+            "form_error": address_form is not None,
             **other_methods(),
         }
         context["wording"] = wording(keeper, at, request.library, found) if keeper else []
-        return render(request, "conversations/keep.html", context)
+        return render(request, "conversations/keep.html", context, status=422 if address_form else 200)
+
+    if code := ask_for_code(request, request.get_full_path(), page):
+        return code
+    if request.method != "POST" or keeper is None:
+        return page()
     if person is None and "without_address" not in request.POST:
         return redirect(f"{request.get_full_path()}#how")
     if person is None:

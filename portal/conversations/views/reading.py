@@ -5,12 +5,12 @@ a Send button that begins a conversation. The session stores what was filled in 
 nothing is lost if the person goes back, uses another tab or signs in.
 """
 
-from django.contrib import messages
+from functools import partial
+
 from django.forms import MultipleChoiceField
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from accounts.hours import promise_in_words
 from accounts.sign_in.code_page import has_code_page
@@ -19,6 +19,7 @@ from portal.conversations import pending_questions, readers_form
 from portal.conversations.readers_form import STEPS
 from portal.conversations.views.sending import (
     about_form,
+    ask_for_code,
     is_ready,
     opened_visits,
     send,
@@ -92,6 +93,9 @@ def send_reading(request):
     if missing:
         return redirect(_address(missing))
     form = about_form(request)
+    page = partial(_send_page, request, form, kept=kept, status=422)
+    if code := ask_for_code(request, reverse("send_reading"), page):
+        return code
     if is_ready(request, form):
         try:
             answer = send(request, visit=form.visit, **reading_request_of(kept, request.library))
@@ -109,14 +113,6 @@ def reading_request_of(kept, library):
         "client_token": kept["client_token"],
         "readers_form": readers_form.fields_of(kept["answers"], library.language),
     }
-
-
-@require_POST
-def discard_reading(request):
-    """Delete everything that the person filled in, without sending it."""
-    pending_questions.forget(request, pending_questions.READING)
-    messages.success(request, _("Deleted. Nothing was sent."))
-    return redirect("home")
 
 
 def _typed_again(form_class, unsent):
@@ -140,7 +136,7 @@ def _step_page(request, step, form, answers, *, unsent=None, status=200):
     return render(request, "conversations/read_step.html", context, status=status)
 
 
-def _send_page(request, form, *, kept, status=200):
+def _send_page(request, form, address_form=None, *, kept, status=200):
     words = readers_form.all_in_words(kept["answers"])
     branch = request.library.default_branch
     context = {
@@ -152,7 +148,7 @@ def _send_page(request, form, *, kept, status=200):
         ],
         "promise": promise_in_words(branch) if branch else "",
         "can_send": bool(request.viewer),
-        **sign_in_context(request, form, "send_reading"),
+        **sign_in_context(request, form, "send_reading", address_form),
     }
     return render(request, "conversations/read_send.html", context, status=status)
 

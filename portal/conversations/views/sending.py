@@ -1,5 +1,6 @@
 """Send a question that a person has written. The views of asking.py and reading.py share this code."""
 
+import time
 import uuid
 
 from django.contrib import messages
@@ -11,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from accounts.forms.sign_in import SignInForm
 from accounts.sign_in.methods import other_methods
+from accounts.views.sign_in import send_code_to
 from portal import limits
 from portal.conversations import actions
 from portal.conversations.forms import AboutForm
@@ -35,13 +37,24 @@ def opened_visits(request):
 def about_form(request):
     """Return the form in which a person chooses what their question is about."""
     form = AboutForm(
-        request.POST if request.method == "POST" else None,
+        request.POST if request.method == "POST" and "email" not in request.POST else None,
         visits=opened_visits(request),
         person=request.viewer.person,
     )
     if form.is_bound and form.visits and form.is_valid() and not request.viewer.person and not form.visit:
         form.add_error("about", _("To ask about something new, enter your email address below."))
     return form
+
+
+def ask_for_code(request, next_page, show_again):
+    """Email a code if the person typed an address on this page, and return a response. Otherwise return None.
+
+    If the address is wrong, `show_again(form)` returns the page with the error.
+    """
+    if request.method != "POST" or "email" not in request.POST or request.viewer.person:
+        return None
+    began, form = time.monotonic(), SignInForm(request.POST, request=request)
+    return send_code_to(request, form, next_page, began=began) if form.is_valid() else show_again(form)
 
 
 def is_ready(request, form):
@@ -104,15 +117,20 @@ def too_many(page, request, form, wait, **context):
     return page(request, form, status=429, **context)
 
 
-def sign_in_context(request, form, going_to):
+def sign_in_context(request, form, going_to, address_form=None):
     """Return the context for conversations/ask_proof.html.
 
-    `going_to` is the name of the page that the person sees after they sign in or type a code.
+    `going_to` is the name of the page that the person sees after they sign in or type a code. `address_form`
+    is the SignInForm with a wrong address, if the person typed one.
     """
     quiet = any(visit.quiet for visit in form.visits.values())
     if request.viewer.person:
         return {"quiet": quiet}
-    forms = {"address_form": SignInForm(request=request), "code_form": CodeForm()}
+    forms = {
+        "address_form": address_form or SignInForm(request=request),
+        "code_form": CodeForm(),
+        "form_error": address_form is not None,
+    }
     return {"quiet": quiet, **forms, **other_methods(), "going_to": reverse(going_to)}
 
 

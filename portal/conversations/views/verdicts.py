@@ -106,7 +106,7 @@ def _card(request, recommendation, back):
 
 
 def _all_at_once(session, back):
-    """Return the context of the button "All of these helped", if `back` is the page of the visit."""
+    """Return the context of the button "The unanswered items helped", if `back` is the page of the visit."""
     if session is None or session.quiet or back != session.get_absolute_url():
         return {}
     here = Recommendation.objects.filter(sessionrecommendation__in=session.recommendation_links.not_removed())

@@ -32,7 +32,8 @@ LINES = {
         ),
         _(
             "Kept until you sign out, or for {0} after you last used the device. A question that "
-            "you haven't sent is kept until you send or delete it, for {1} at most."
+            "you haven't sent is kept until you send it, for {1} at most. If you delete it, you can undo "
+            "that for the same time."
         ),
         _("so that you can come back without a new code"),
         Group.DEVICES,

@@ -28,7 +28,7 @@ from tests.factories import (
     picture_file,
     recommend_in,
 )
-from tests.portal.pages import text
+from tests.portal.pages import heading, text
 
 ASK, SEND = reverse("ask"), reverse("send_question")
 READ, SEND_READING = reverse("find_reading"), reverse("send_reading")
@@ -283,6 +283,27 @@ def test_topic_and_branch_are_kept_with_the_unsent_question(client):
     assert (conversation.topic, conversation.branch) == (topic, other)
 
 
+@pytest.mark.parametrize("kind", ["question", "reading"])
+def test_wrong_email_address_is_marked_on_the_page_that_asks_for_it(client, kind):
+    if kind == "question":
+        client.post(ASK, typed())
+    else:
+        fill_reading_form(client)
+    address = {"question": SEND, "reading": SEND_READING}[kind]
+    page = client.get(address)
+    form = re.search(r'(?s)id="by-mail".*?</form>', page.content.decode())[0]
+    assert "action=" not in form
+    fields = {"client_token": token_on(page), "email": "nobody"}
+    page = client.post(address, fields)
+    assert page.status_code == 422
+    assert heading(page) == heading(client.get(address))
+    assert text(page).count("Enter the full email address, such as ana@example.org.") == 2
+    assert 'value="nobody"' in page.content.decode()
+    right = client.post(address, fields | {"email": "new@example.org"})
+    assert (right.status_code, right.url) == (302, reverse(f"send_{kind}_code"))
+    assert mail.outbox[-1].to == ["new@example.org"]
+
+
 def test_unsent_question_survives_a_wrong_sign_in_code_and_an_invalid_email(client):
     client.post(ASK, typed())
     assert client.post(reverse("sign_in"), {"email": "nobody", "next": SEND}).status_code == 200
@@ -399,6 +420,42 @@ def test_unsent_question_can_be_discarded(client):
     client.post(reverse("discard_question"))
     assert client.get(SEND).url == ASK
     assert "fourth floor" not in text(client.get(ASK))
+
+
+@pytest.mark.parametrize("kind", ["question", "reading"])
+def test_discarding_an_unsent_text_can_be_undone_once(client, kind):
+    if kind == "question":
+        client.post(ASK, typed())
+    else:
+        client.post(READ, {"words": "fourth floor"})
+    send = {"question": SEND, "reading": SEND_READING}[kind]
+    before = client.session[pending_questions.KEY]
+    page = client.post(reverse(f"discard_{kind}"), follow=True)
+    assert "Deleted. Nothing was sent." in text(page)
+    assert f'action="{reverse("restore_discarded")}"' in page.content.decode()
+    assert pending_questions.KEY not in client.session
+    assert client.post(reverse("restore_discarded")).url == send
+    assert client.session[pending_questions.KEY] == before
+    assert "This can&#x27;t be undone any more." in text(
+        client.post(reverse("restore_discarded"), follow=True)
+    )
+
+
+def test_question_deleted_before_another_one_was_begun_does_not_replace_it(client):
+    client.post(ASK, typed("The first question"))
+    client.post(reverse("discard_question"))
+    client.post(ASK, typed("The second question"))
+    client.post(reverse("restore_discarded"))
+    assert "The second question" in text(client.get(SEND))
+
+
+def test_deleted_question_is_forgotten_after_a_day(client, visit, show_code):
+    show_code(client, code_for(visit))
+    client.post(ASK, typed(about="new"))
+    client.post(reverse("discard_question"))
+    assert pending_questions.DISCARDED in client.session
+    pending_questions.forget_pending_questions(at=timezone.now() + datetime.timedelta(hours=25))
+    assert pending_questions.DISCARDED not in client.session
 
 
 def test_anonymous_visitor_cannot_send_a_question(client):

@@ -7,6 +7,7 @@ import re
 import uuid
 
 import pytest
+from django.conf import settings
 from django.core.files.storage import storages
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
@@ -31,6 +32,7 @@ from tests.factories import (
     pdf_file,
     picture_file,
 )
+from tests.portal.pages import text
 from tests.processes import rounds
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +117,37 @@ def test_added_picture_and_its_description_are_sent_with_the_message(me, convers
     assert f'<a href="{address(added)}" class="late" aria-label="Three shelves">' in page
     # The form no longer lists the sent file.
     assert f'value="{added.public_id}"' not in page
+
+
+@pytest.mark.parametrize("by_script", [True, False])
+@pytest.mark.parametrize(
+    ("count", "language", "words"),
+    [
+        (1, "en", "See the attached file."),
+        (2, "en", "See the 2 attached files."),
+        (2, "es", "Vea los 2 archivos adjuntos."),
+    ],
+)
+def test_files_can_be_sent_without_a_text(me, conversation, token, by_script, count, language, words):
+    me.cookies[settings.LANGUAGE_COOKIE_NAME] = language
+    files = [picture_file(f"shelf-{n}.jpg", size=(100 + n, 80)) for n in range(count)]
+    if by_script:
+        attach(me, conversation, token, *files)
+        sent = reply(me, conversation, token, body=" ")
+    else:
+        sent = reply(me, conversation, token, body=" ", files=files)
+    assert sent.status_code == 302
+    message = Message.objects.get(client_token=token)
+    assert (message.body, message.attachments.count()) == (words, count)
+    # A double tap without JavaScript sends the form twice.
+    assert reply(me, conversation, token, body=" ").status_code == 302
+    assert Message.objects.filter(client_token=token).count() == 1
+
+
+def test_message_without_text_and_files_is_still_an_error(me, conversation, token):
+    attach(me, conversation, uuid.uuid4(), picture_file())
+    assert "Write your message first." in text(reply(me, conversation, token, body=" "))
+    assert not Message.objects.filter(client_token=token).exists()
 
 
 def test_picture_without_a_description_has_its_file_name_in_the_alt_text(me, conversation):

@@ -14,7 +14,7 @@ from tests.factories import (
     code_for,
     recommend_in,
 )
-from tests.portal.pages import text
+from tests.portal.pages import heading, text
 
 
 @pytest.fixture
@@ -36,9 +36,16 @@ def test_keep_page_offers_to_keep_the_visit_by_email_or_on_this_device(viewer_by
     page = text(response)
     for sentence in wording(None, timezone.now(), Library.current()):
         assert sentence in page
-    assert f'name="next" value="{address(session)}"' in response.content.decode()
     assert 'id="send-code"' in response.content.decode()
     assert "Keep it on this device" in page
+
+
+def test_wrong_email_address_is_marked_on_the_keep_page(viewer_by_code, session):
+    page = viewer_by_code.post(address(session), {"email": "nobody"})
+    assert page.status_code == 422
+    assert heading(page) == "Keep this in my library account"
+    assert text(page).count("Enter the full email address, such as ana@example.org.") == 2
+    assert 'value="nobody"' in page.content.decode()
 
 
 def test_signed_in_patron_keeps_a_visit_and_its_conversations_with_one_tap(

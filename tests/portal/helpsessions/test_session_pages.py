@@ -74,7 +74,7 @@ def test_quiet_visit_page_shows_no_names_and_offers_a_quick_exit(client, branch,
     page = text(response)
     assert "Your visit on" in page
     assert "Leave quickly" in page
-    for absent in ["violent", "Rosa", "Keep this", "Save", "Your visit overall", "All of these helped"]:
+    for absent in ["violent", "Rosa", "Keep this", "Save", "Your visit overall", "unanswered items helped"]:
         assert absent not in page
 
 
@@ -122,6 +122,23 @@ def test_one_tap_stores_the_reply_to_an_outcome_question(me, session, field, val
     )
 
 
+@pytest.mark.parametrize("htmx", [True, False])
+def test_replies_to_the_outcome_questions_can_be_cleared(me, session, htmx):
+    page = me.get(session.get_absolute_url())
+    assert "clear-outcome" not in page.content.decode()
+    me.post(address("session_outcome", session), {"found": "no"})
+    me.post(address("session_outcome", session), {"satisfaction": "poor"})
+    assert "clear-outcome" in me.get(session.get_absolute_url()).content.decode()
+    response = me.post(address("session_outcome", session), {"clear": ""}, **(HTMX if htmx else {}))
+    session.refresh_from_db()
+    assert (session.found, session.satisfaction, session.answered_at) == ("", "", None)
+    if htmx:
+        assert "Your answers are cleared." in part(response, "outcome")
+        assert "clear-outcome" not in part(response, "outcome")
+    else:
+        assert response.url == f"{session.get_absolute_url()}#outcome"
+
+
 @pytest.mark.parametrize("data", [{}, {"found": "nonsense"}, {"satisfaction": ""}])
 def test_outcome_form_without_a_valid_value_changes_nothing(me, session, data):
     assert me.post(address("session_outcome", session), data).status_code == 302
@@ -143,7 +160,7 @@ def test_all_helped_button_marks_every_undecided_starred_item_as_helpful(me, ses
         "",
     ]
     page = me.get(session.get_absolute_url())
-    assert "All of these helped" not in text(page)
+    assert "unanswered items helped" not in text(page)
     assert "Answer saved for" not in text(page)
     marked = {"marked": Recommendation.objects.filter(verdict="helped").first().decided_at.isoformat()}
     if htmx:
@@ -156,16 +173,16 @@ def test_all_helped_button_marks_every_undecided_starred_item_as_helpful(me, ses
 
 def test_verdict_on_the_visit_page_also_updates_how_many_items_all_helped_marks(me, session):
     first, second, _ = recommend_in(session, 3)
-    assert "All of these helped (3 items)" in text(me.get(session.get_absolute_url()))
+    assert "The 3 unanswered items helped" in text(me.get(session.get_absolute_url()))
 
     def give(recommendation, verdict):
         data = {"verdict": verdict, "back": session.get_absolute_url()}
         return me.post(reverse("verdict", args=[recommendation.public_id]), data, **HTMX)
 
     response = give(first, "partly")
-    assert "All of these helped (2 items)" in part(response, "all-at-once")
-    assert "All of these helped" not in part(give(second, "helped"), "all-at-once")
-    assert "All of these helped (2 items)" in part(give(second, ""), "all-at-once")
+    assert "The 2 unanswered items helped" in part(response, "all-at-once")
+    assert "unanswered items helped" not in part(give(second, "helped"), "all-at-once")
+    assert "The 2 unanswered items helped" in part(give(second, ""), "all-at-once")
     on_another_page = me.post(
         reverse("verdict", args=[second.public_id]), {"verdict": "helped", "back": "/"}, **HTMX
     )
@@ -193,7 +210,7 @@ def test_all_helped_is_undone_as_one_step(me, session, htmx):
             assert response.url == f"{session.get_absolute_url()}#items"
         rows = Recommendation.objects.filter(pk__in=[first.pk, second.pk, changed.pk, before.pk])
         assert list(rows.order_by("pk").values_list("verdict", flat=True)) == ["", "", "helped", "helped"]
-    assert "All of these helped (2 items)" in text(me.get(session.get_absolute_url()))
+    assert "The 2 unanswered items helped" in text(me.get(session.get_absolute_url()))
 
 
 @pytest.mark.parametrize(
@@ -224,13 +241,13 @@ def test_all_helped_button_says_how_many_items_it_marks(me, session):
     recommend_in(session, 3)
     recommend_in(session, verdict="partly", decided_at=timezone.now())
     recommend_in(session, starred=False)
-    assert "All of these helped (3 items)" in text(me.get(session.get_absolute_url()))
+    assert "The 3 unanswered items helped" in text(me.get(session.get_absolute_url()))
 
 
 @pytest.mark.parametrize("open_ones", [0, 1, 2])
 def test_all_helped_button_appears_only_for_two_or_more_undecided_items(me, session, open_ones):
     recommend_in(session, open_ones)
-    assert ("All of these helped" in text(me.get(session.get_absolute_url()))) is (open_ones == 2)
+    assert ("unanswered items helped" in text(me.get(session.get_absolute_url()))) is (open_ones == 2)
 
 
 def test_unstarred_item_accepts_a_verdict_but_the_page_does_not_ask_for_one(me, session):
