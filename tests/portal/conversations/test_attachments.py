@@ -7,7 +7,6 @@ import re
 import uuid
 
 import pytest
-from django.conf import settings
 from django.core.files.storage import storages
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
@@ -128,8 +127,8 @@ def test_added_picture_and_its_description_are_sent_with_the_message(me, convers
         (2, "es", "Vea los 2 archivos adjuntos."),
     ],
 )
-def test_files_can_be_sent_without_a_text(me, conversation, token, by_script, count, language, words):
-    me.cookies[settings.LANGUAGE_COOKIE_NAME] = language
+def test_files_can_be_sent_without_a_text(me, patron, conversation, token, by_script, count, language, words):
+    type(patron).objects.filter(pk=patron.pk).update(language=language)
     files = [picture_file(f"shelf-{n}.jpg", size=(100 + n, 80)) for n in range(count)]
     if by_script:
         attach(me, conversation, token, *files)
@@ -285,7 +284,7 @@ def test_form_posted_twice_sends_its_files_once(me, conversation, token):
 
 
 def test_uploaded_files_are_kept_if_their_message_is_invalid(me, conversation, token):
-    answer = reply(me, conversation, token, body="", files=[picture_file()])
+    answer = reply(me, conversation, token, body="x" * 5001, files=[picture_file()])
     assert answer.status_code == 422
     added = Attachment.objects.get()
     assert (added.message, added.client_token) == (None, token)
@@ -293,7 +292,7 @@ def test_uploaded_files_are_kept_if_their_message_is_invalid(me, conversation, t
 
 
 def test_removing_a_file_without_javascript_keeps_the_typed_text(me, conversation, token, patron):
-    reply(me, conversation, token, body="", files=[picture_file()])
+    attach(me, conversation, token, picture_file())
     added = Attachment.objects.get()
     answer = me.post(
         reverse("attach", args=[conversation.public_id]),
