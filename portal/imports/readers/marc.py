@@ -28,6 +28,10 @@ RECORD_ENDS = re.compile(rb"</(?:[\w.-]+:)?record\s*>")
 UTF_16 = re.compile(rb"\sencoding\s*=\s*[\"']utf-?16[\"']", re.IGNORECASE)
 # A prefix of an element or of an attribute.
 PREFIX = re.compile(rb"(?:</|\s(?!xmlns:|xml:)(?=[\w.-]+:[\w.-]+=))([A-Za-z_][\w.-]*):")
+# The first elements of files that may have no record: MARCXML, OAI-PMH and SRU.
+MARCXML_WRAPPERS = {"collection", "OAI-PMH", "searchRetrieveResponse"}
+COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
+FIRST_ELEMENT = re.compile(rb"<([^\s<>/?!]{1,80})")
 DECLARATION = re.compile(rb"\s*(<\?xml[^>]*\?>)")
 
 # This hides the warning that pymarc logs for each missing indicator.
@@ -140,9 +144,10 @@ def _is_utf8(piece):
 def read_xml(file):
     """Yield the Records and Faults of a MARCXML file, in order.
 
-    Each record is parsed separately, so a doctype at the beginning of the file has no effect.
+    Each record is parsed separately, so a doctype at the beginning of the file has no effect. Raises
+    Unreadable if the XML is not MARCXML.
     """
-    number, rest, declaration = 0, b"", b""
+    number, rest, declaration, first_element = 0, b"", b"", ""
     # OAI-PMH and SRU have an element <record> around each record. This counts those that have no end yet.
     around = 0
     if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
@@ -154,6 +159,7 @@ def read_xml(file):
             match = DECLARATION.match(rest)
             # The text is in UTF-8 now, and some systems say UTF-16 without meaning it.
             declaration = UTF_16.sub(b"", match.group(1)) if match else b""
+            first_element = _first_element(rest)
         else:
             rest += block
         while end := RECORD_ENDS.search(rest):
@@ -176,11 +182,24 @@ def read_xml(file):
                 else Fault(number, "it has no beginning")
             )
         if len(rest) > RECORD_MAX:
+            if not number and not RECORD_BEGINS.search(rest):
+                raise _not_marcxml(first_element)
             raise Unreadable(f"Record {number + 1} has no end. Is this MARCXML?")
-    if not number and not RECORD_BEGINS.search(rest):
-        raise Unreadable("The file is XML, but has no MARC records. Export the catalog as MARCXML.")
     if begins := list(RECORD_BEGINS.finditer(rest)):
         yield Fault(number + 1, f"it is cut off after {len(rest) - begins[-1].start()} bytes")
+    elif not number and first_element.rpartition(":")[2] not in MARCXML_WRAPPERS:
+        raise _not_marcxml(first_element)
+
+
+def _first_element(text):
+    """Return the name of the first element of this XML, or "" if there is none."""
+    match = FIRST_ELEMENT.search(COMMENT.sub(b"", text))
+    return match.group(1).decode(errors="replace") if match else ""
+
+
+def _not_marcxml(first_element):
+    found = f"its first element is <{first_element}>" if first_element else "it has no element"
+    return Unreadable(f"The file is XML, but not MARCXML: {found}. Export the catalog as MARCXML or MARC 21.")
 
 
 def _read_element(declaration, text, prefix, number):

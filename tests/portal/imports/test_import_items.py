@@ -194,7 +194,15 @@ def test_import_recognizes_xml_and_csv_files(run, tmp_path):
         (b"title\n", [], "holds no records"),
         (b"title\nx\n", ["--map", "title"], "should be FIELD=COLUMN"),
         (b"title\nx\n", ["--branch", "nowhere"], "There is no branch 'nowhere'. Branches: none yet."),
-        (b"<a>", [], "has no MARC records"),
+        (b"<collection/>", [], "holds no records"),
+        (b"<a>", [], "XML, but not MARCXML: its first element is <a>. Export the catalog as MARCXML"),
+        (
+            b'<?xml version="1.0"?><!-- <collection> --><!DOCTYPE m><mods:modsCollection xmlns:mods="x"/>',
+            [],
+            "XML, but not MARCXML: its first element is <mods:modsCollection>",
+        ),
+        (b"<modsCollection>" + b"<mods/>" * 2_000_000, [], "its first element is <modsCollection>"),
+        (b"<!-- nothing", [], "XML, but not MARCXML: it has no element"),
         (b"title\nx\n", ["--source", " "], "--source needs a name"),
     ],
 )
