@@ -23,6 +23,8 @@ REST_MAX = 4000
 # At most this many matches are ranked. A separate query finds exact titles, so that a search never misses
 # them.
 CANDIDATES = 300
+# The fields of an item by which the desk finds a visit or a conversation that has the item.
+DESK_SEARCH_FIELDS = ["title", "creators", "original_title", "original_creators"]
 
 
 def find_items(query, *, limit=10, branch=None):

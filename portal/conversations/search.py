@@ -1,9 +1,10 @@
 """The desk's search for conversations.
 
-The search looks at subjects, patrons' names, messages and titles of recommended items. It does not look at
-private notes. The words are stored in rows of ConversationWords, in lower case and without accents. SQLite
-searches these rows with an FTS5 table, and PostgreSQL with a GIN index (migration 0003). No trigger updates
-the index, so code that changes a conversation must call index_conversation() or index_message().
+The search looks at subjects, patrons' names, messages, and titles and creators of recommended items, also in
+their original script. It does not look at private notes. The words are stored in rows of ConversationWords, in
+lower case and without accents. SQLite searches these rows with an FTS5 table, and PostgreSQL with a GIN index
+(migration 0003). No trigger updates the index, so code that changes a conversation must call
+index_conversation() or index_message().
 
 A word in more than COMMON_FROM rows is called common, and any other word is called rare. The index finds the
 conversations that contain all rare words of the search. Common words are checked only in these conversations.
@@ -15,7 +16,7 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 
 from portal.folding import fold
-from recommendations.search import WORDS_ASKED
+from recommendations.search import DESK_SEARCH_FIELDS, WORDS_ASKED
 
 from .models import Conversation, ConversationWords, Message, MessageRecommendation
 
@@ -105,7 +106,7 @@ def _rows_with(word):
 
 
 def index_conversation(conversation):
-    """Index the conversation's subject, its patron's name and the titles of its items.
+    """Index the conversation's subject, its patron's name, and the titles and creators of its items.
 
     The subjects of conversations that were merged into this one are indexed too. The words of messages have
     rows of their own.
@@ -208,17 +209,17 @@ def _row_of_conversation(conversation):
     merged_subjects = (
         Conversation.objects.filter(merged_into=conversation).order_by("pk").values_list("subject", flat=True)
     )
-    titles = (
-        MessageRecommendation.objects.filter(message__conversation=conversation)
-        .order_by("pk")
-        .values_list("recommendation__item__title", flat=True)
-    )
-    own_title = [conversation.recommendation.item.title] if conversation.recommendation else []
+    recommendations = MessageRecommendation.objects.filter(message__conversation=conversation).order_by("pk")
+    given = recommendations.select_related("recommendation__item")
+    items = [link.recommendation.item for link in given]
+    if conversation.recommendation:
+        items.insert(0, conversation.recommendation.item)
+    names = [getattr(item, field) for item in items for field in DESK_SEARCH_FIELDS]
     name = conversation.patron.name if conversation.patron else ""
     return ConversationWords(
         conversation=conversation,
         name=name,
-        words=fold(" ".join([conversation.subject, *merged_subjects, name, *own_title, *titles])),
+        words=fold(" ".join([conversation.subject, *merged_subjects, name, *names])),
     )
 
 

@@ -140,7 +140,7 @@ def _record(
         SessionRecommendation(help_session=help_session, recommendation=recommendation, position=position)
         for position, recommendation in enumerate(recommendations)
     )
-    search.add_words(help_session, titles=[recommendation.item.title for recommendation in recommendations])
+    search.add_words(help_session, items=[recommendation.item for recommendation in recommendations])
     audit.record("recorded", help_session, by=by, at=at)
     return help_session, True
 

@@ -55,18 +55,22 @@ def empty_index(db):
             cursor.execute(search.REBUILD)
 
 
+def names_of(item):
+    return f"{item.title} {item.creators} {item.original_title} {item.original_creators}"
+
+
 def assert_index_agrees():
     """Check that the search rows match the conversations, and that the text index finds each row."""
     expected = {}
     for conversation in Conversation.objects.filter(merged_into=None).exclude(status="erased"):
         joined = Conversation.objects.filter(merged_into=conversation).order_by("pk")
         titles = [
-            given.item.title
+            names_of(given.item)
             for given in Recommendation.objects.filter(
                 messagerecommendation__message__conversation=conversation
             ).order_by("pk")
         ]
-        hung_on = [conversation.recommendation.item.title] if conversation.recommendation else []
+        hung_on = [names_of(conversation.recommendation.item)] if conversation.recommendation else []
         name = conversation.patron.name if conversation.patron else ""
         expected[conversation.pk, None] = fold(
             " ".join([conversation.subject, *[other.subject for other in joined], name, *hung_on, *titles])
@@ -208,6 +212,16 @@ def test_search_index_matches_the_tables_after_every_action(session, patron, sta
     assert_index_agrees()
     assert found("one") == set()
     assert {row.conversation_id for row in ConversationWords.objects.all()} == {kept.pk}
+
+
+def test_words_find_creators_and_the_original_script_of_items(session, patron, staff):
+    conversation = ask(session, patron, "A novel?")
+    chinese = ItemFactory(title="Hong lou meng", original_title="红楼梦", original_creators="曹雪芹")
+    hebrew = ItemFactory(title="Sipur", creators="ʻOz, ʻAmos", original_title="סיפור על אהבה וחושך")
+    answer(conversation, staff, "These two", items=[ChosenItem(item=chinese), ChosenItem(item=hebrew)])
+    for words in ("红楼梦", "曹雪芹", "אהבה", "amos oz", "hong lou"):
+        assert found(words) == {conversation}, words
+    assert found("西遊記") == set()
 
 
 def test_rebuilding_the_search_index_adds_missing_and_removes_outdated_words(session, patron, staff):

@@ -4,6 +4,7 @@ import datetime
 import re
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 
 from accounts.models import AuditEvent, Library
@@ -12,9 +13,11 @@ from portal.helpsessions.models import HelpSession, SessionWord
 from portal.privacy.corrected_fields import COLUMNS
 from portal.privacy.correcting import correct
 from portal.privacy.wrong_patron import remove_wrong_patron
+from recommendations.models import Item
 from tests.factories import (
     BranchFactory,
     HelpSessionFactory,
+    ItemFactory,
     SessionNoteFactory,
     StaffFactory,
     TopicFactory,
@@ -62,6 +65,34 @@ def test_words_find_the_question_the_summary_and_titles_of_items(desk, branch, c
     for words in ("cesnjak", "two book", "Mockingbird", "GROW"):
         assert found(desk, q=words) == [session], words
     assert found(desk, q="rowing") == []
+
+
+ORIGINAL = {
+    "title": "Hong lou meng",
+    "creators": "Cao, Xueqin",
+    "original_title": "红楼梦",
+    "original_creators": "曹雪芹",
+}
+
+
+def test_words_find_creators_and_the_original_script_of_items(desk, branch, colleague):
+    session = visit(branch=branch, staff=colleague, question="A novel?", items=[ItemFactory(**ORIGINAL)])
+    hebrew = visit(
+        branch=branch, staff=colleague, items=[ItemFactory(original_title="סיפור על אהבה וחושך", creators="ʻOz")]
+    )
+    for words in ("红楼梦", "曹雪芹", "红楼", "cao xueqin", "Hong lou"):
+        assert found(desk, q=words) == [session], words
+    for words in ("אהבה", "oz"):
+        assert found(desk, q=words) == [hebrew], words
+
+
+def test_rebuilding_the_session_search_adds_missing_and_removes_outdated_words(desk, branch, colleague):
+    session = visit(branch=branch, staff=colleague, question="A novel?", items=[ItemFactory(title="Old")])
+    quiet = visit(branch=branch, staff=colleague, question="Hidden", quiet=True)
+    Item.objects.update(**ORIGINAL)
+    assert (found(desk, q="红楼梦"), found(desk, q="old")) == ([], [session])
+    call_command("rebuild_session_search", verbosity=0)
+    assert (found(desk, q="红楼梦"), found(desk, q="old"), words_of(quiet)) == ([session], [], set())
 
 
 def test_names_and_private_notes_are_not_searched(desk, branch, colleague, patron):
