@@ -83,6 +83,22 @@
     if (control && !event.repeat) { event.preventDefault(); control.click(); }
   });
 
+  // z undoes what was done last, and never anything older. data-done-at says when that was, in seconds.
+  let lastDone = 0;
+  const giveKeyToLatestUndo = () => {
+    const buttons = [...document.querySelectorAll("[data-done-at]")];
+    lastDone = Math.max(lastDone, ...buttons.map(button => +button.dataset.doneAt));
+    const latest = buttons.findLast(button => +button.dataset.doneAt === lastDone);
+    for (const button of buttons) {
+      if (button === latest || !button.dataset.key) continue;
+      button.removeAttribute("data-key");
+      button.removeAttribute("aria-keyshortcuts");
+      button.querySelector("kbd")?.remove();
+    }
+  };
+  giveKeyToLatestUndo();
+  new MutationObserver(giveKeyToLatestUndo).observe(document.body, { childList: true, subtree: true });
+
   // The list shows only the shortcuts that work on the page now. data-needs is a selector of what a shortcut needs.
   const keys = document.getElementById("keys");
   const showWorkingKeys = () => {

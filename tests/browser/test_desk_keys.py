@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from portal.conversations import actions
 from portal.conversations.models import Conversation
+from portal.helpsessions.models import HelpSession
 from tests.factories import StaffFactory, UserFactory
 
 from .conftest import DESK
@@ -185,3 +186,44 @@ def test_list_of_keys_of_the_record_form_has_only_those_that_work_there(branch, 
     page.goto("/desk/record/")
     page.locator("h1").click()
     assert listed(page) == ["Ctrl", "Enter", "Enter", "↓", "↓", "Enter", "t", "?"]
+
+
+def test_z_undoes_a_tally_and_never_an_older_change(conversations, staff, opened, show):
+    page = show(opened(DESK), staff)
+    page.goto("/desk/")
+    page.keyboard.press("j")
+    page.keyboard.press("e")
+    expect(page.locator("#notices")).to_contain_text("1 conversation closed.")
+    expect(page.locator("#undo-1 kbd")).to_have_text("z")
+    page.keyboard.press("t")
+    expect(page.locator("#undo-tally kbd")).to_have_text("z")
+    # The key moved to the newer change. The older one still has its button.
+    expect(page.locator("#undo-1")).to_be_visible()
+    expect(page.locator("#undo-1 kbd")).to_have_count(0)
+    assert "z" in listed(page)
+    page.keyboard.press("?")
+    page.keyboard.press("z")
+    expect(page.locator("#undo-tally")).to_have_count(0)
+    assert HelpSession.objects.filter(status=HelpSession.Status.TALLY).count() == 0
+    page.keyboard.press("z")
+    page.keyboard.press("t")
+    expect(page.locator("#undo-tally kbd")).to_have_text("z")
+    assert Conversation.objects.filter(status="closed").count() == 1
+    page.locator("#undo-1").click()
+    expect(page.locator("#notices")).to_contain_text("The change to 1 conversation was undone.")
+    assert Conversation.objects.filter(status="closed").count() == 0
+
+
+def test_z_takes_back_the_newer_answer_and_never_undoes_what_was_done_before_it(page, staff):
+    page.keyboard.press("m")
+    expect(page.locator("#notices")).to_contain_text("Assigned to you.")
+    page.locator("#id_body").fill("It is upstairs")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#entries .pending-answer button")).to_be_visible()
+    page.keyboard.press("z")
+    expect(page.locator("#id_body")).to_have_value("It is upstairs")
+    expect(page.locator("#entries .pending-answer button")).to_have_count(0)
+    page.locator("h1").click()
+    page.keyboard.press("z")
+    expect(page.locator("#undo-1")).to_be_visible()
+    assert Conversation.objects.get(subject="Question 0").assignee == staff
