@@ -4,6 +4,7 @@ The database stores only the HMAC of a code, so the code can't be read from it. 
 session stores each new code for ten minutes, encrypted.
 """
 
+import datetime
 import json
 import math
 
@@ -16,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Library
 from portal import keys
+from portal.desk.people import find
 from portal.helpsessions import codes
 
 KEPT_SECONDS = 600
@@ -48,9 +50,25 @@ def kept(session, name, *, at):
 
 
 def forget(session, name):
-    """Delete the codes that are stored under a name."""
-    if str(name) in session.get(SEALED, {}):
-        session[SEALED] = {other: token for other, token in session[SEALED].items() if other != str(name)}
+    """Delete the codes that are stored under a name, and to whom their link was emailed."""
+    names = {str(name), _name_of_email(name)}
+    if names & session.get(SEALED, {}).keys():
+        session[SEALED] = {other: token for other, token in session[SEALED].items() if other not in names}
+
+
+def keep_sent(session, name, address, *, at):
+    """Store for ten minutes that the link with a code was emailed. Only the masked address is stored."""
+    keep(session, _name_of_email(name), [find.masked(address), at.isoformat()], at=at)
+
+
+def sent(session, name, *, at):
+    """Return {"to": the masked address, "at": the time} of the last email that `keep_sent` stored, or None."""
+    stored = kept(session, _name_of_email(name), at=at)
+    return {"to": stored[0], "at": datetime.datetime.fromisoformat(stored[1])} if stored else None
+
+
+def _name_of_email(name):
+    return f"email {name}"
 
 
 def code_context(code):

@@ -48,6 +48,8 @@ def save_for(request, recipient, fields):
         find.remember(request, [recipient.person], events=events)
     if code:
         slips.keep(request.session, help_session.public_id, [code], at=at)
+    if recipient.address:
+        slips.keep_sent(request.session, help_session.public_id, recipient.address, at=at)
     messages.success(request, recipient.saved_notice)
     return redirect("slip", help_session.public_id)
 

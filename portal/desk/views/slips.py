@@ -51,6 +51,7 @@ def hand_over(request, public_id):
         return redirect("slip", public_id)
     slips.keep(request.session, public_id, [code], at=at)
     if address:
+        slips.keep_sent(request.session, public_id, address, at=at)
         messages.success(request, _("We're sending the link to %(address)s.") % {"address": address})
     return redirect("slip", public_id)
 
@@ -155,6 +156,7 @@ def _slip_page(request, help_session, form=None, card_form=None, *, status=200):
         "may_correct": may_correct(request.user, help_session),
         "card_form": card_form or CodeForm(prefix=None),
         "code": code,
+        "sent": slips.sent(request.session, help_session.public_id, at=at),
         **code_context,
     }
     paper = request.GET.get("paper")

@@ -285,6 +285,7 @@ def test_address_without_an_account_gets_a_code_by_email(desk, typed, settings, 
     assert "".join(slip.context["grouped"].split()) in message.body
     assert "Zqxsecret" not in str(message.message())
     assert "We're sending the link to ana@example.org." in shown(slip)
+    assert slip.context["sent"]["to"] == "a•••@example.org"
     assert visit.claim_codes.get().state == ClaimCode.State.LIVE
 
 

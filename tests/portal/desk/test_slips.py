@@ -114,6 +114,27 @@ def test_hand_over_emails_the_link_to_the_typed_address(desk, session):
     assert Notification.objects.get().to_address == "reader@example.org"
 
 
+def title_of(page):
+    return " ".join(re.search("<h1[^>]*>(.*?)</h1>", shown(page), re.DOTALL)[1].split())
+
+
+def test_slip_says_to_which_masked_address_and_when_the_link_was_emailed(desk, session):
+    assert title_of(hand_over(desk, session)) == "Saved. Now give the visit to the patron."
+    with time_machine.travel("2026-03-03T20:31:00Z", tick=False):
+        hand_over(desk, session, address="reader@example.org")
+        page = desk.get(f"/desk/sessions/{session.public_id}/slip/")
+        assert title_of(page) == "Saved. We're sending the link to the patron."
+        assert page.context["sent"] == {"to": "r•••@example.org", "at": timezone.now()}
+        assert "r•••@example.org" in shown(page)
+        assert "reader@example.org" not in shown(page) + str(dict(desk.session))
+        # The other ways are still there.
+        for way in ("code", "link", "id_address", "new-code", "revoke"):
+            assert f'id="{way}"' in shown(page)
+        desk.post(f"/desk/sessions/{session.public_id}/revoke/")
+        page = desk.get(f"/desk/sessions/{session.public_id}/slip/")
+        assert (title_of(page), page.context["sent"]) == ("Saved", None)
+
+
 @pytest.mark.parametrize(
     ("typed", "error"),
     [
