@@ -86,9 +86,11 @@ def transfer(conversation, *, branch, by, at, was):
     """Transfer the conversation to another branch, remove its assignee, and return the conversation.
 
     The time when the library promised to answer doesn't change. `was` is the assignee that the staff member
-    saw. Raises AlreadyTaken if the conversation now has another assignee.
+    saw. Raises AlreadyTaken if the conversation now has another assignee. The attribute `transferred_from` is
+    the primary key of the branch that it came from, or None if it was at `branch` already.
     """
     conversation = lock_conversation(conversation, at)
+    conversation.transferred_from = None
     if conversation.branch == branch:
         return conversation
     if conversation.assignee != was:
@@ -101,7 +103,7 @@ def transfer(conversation, *, branch, by, at, was):
         branch=branch,
         at=conversation.changed_at,
     )
-    from_branch_id = conversation.branch_id
+    from_branch_id = conversation.transferred_from = conversation.branch_id
     conversation.branch, conversation.assignee, conversation.assigned_at = branch, None, None
     enter(conversation, states.transferred(states.state_of(conversation), conversation.changed_at))
     conversation.desk_version += 1

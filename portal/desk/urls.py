@@ -31,6 +31,7 @@ urlpatterns = [
     path("queue/news/", queue.desk_queue_news, name="desk_queue_news"),
     path("queue/bulk/", bulk.desk_bulk, name="desk_bulk"),
     path("queue/undo/", bulk.desk_undo_bulk, name="desk_undo_bulk"),
+    path("queue/undo-transfer/", conversation_actions.desk_undo_transfer, name="desk_undo_transfer"),
     path("conversations/<uuid:public_id>/", conversations.desk_conversation, name="desk_conversation"),
     path("conversations/<uuid:public_id>/reply/", replies.desk_reply, name="desk_reply"),
     path("conversations/<uuid:public_id>/news/", conversations.desk_news, name="desk_news"),

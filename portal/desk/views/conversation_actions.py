@@ -4,15 +4,18 @@ Each action has its own form, and redirects to the conversation. The redirect do
 half written, because the composer saves a draft.
 """
 
+from urllib.parse import urlencode
+
 from django.contrib import messages
 from django.http import Http404
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.sign_in.access import staff_only
-from portal.conversations import desk_actions
+from portal.conversations import desk_actions, transfers
 from portal.conversations.models import Side
 from portal.desk.conversation_lookup import can_open, conversation_for_action
 from portal.desk.conversation_messages import assigned_words, taken_words
@@ -88,8 +91,7 @@ def _assign(request, conversation, form, at):
     try:
         if to in form.branches:
             branch = form.branches[to]
-            desk_actions.transfer(conversation, branch=branch, by=request.user, at=at, was=was)
-            return _transferred(request, conversation, branch)
+            return _transfer(request, conversation, branch, at)
         person = form.people.get(to)
         conversation = desk_actions.assign(conversation, to=person, by=request.user, at=at, was=was)
     except desk_actions.AlreadyTaken as taken:
@@ -97,8 +99,12 @@ def _assign(request, conversation, form, at):
     return back_to_conversation(request, conversation, assigned_words(conversation), undo=True)
 
 
-def _transferred(request, conversation, branch):
-    messages.info(request, _("Transferred to %(branch)s.") % {"branch": branch})
+def _transfer(request, conversation, branch, at):
+    was = conversation.assignee
+    conversation = desk_actions.transfer(conversation, branch=branch, by=request.user, at=at, was=was)
+    key = transfers.undo_key(conversation, user=request.user)
+    tag = f"undo={reverse('desk_undo_transfer')}?{urlencode({'key': key})}" if key else ""
+    messages.info(request, _("Transferred to %(branch)s.") % {"branch": branch}, extra_tags=tag)
     if can_open(request, conversation):
         return redirect(conversation_url(request, conversation))
     return redirect("desk")
@@ -160,3 +166,17 @@ def desk_undo(request, public_id):
         words = _("It's too late to undo this, or the conversation has changed again.")
         return back_to_conversation(request, conversation, words, level=messages.WARNING)
     return back_to_conversation(request, conversation, _("Your last change was undone."))
+
+
+@staff_only
+@require_POST
+def desk_undo_transfer(request):
+    """Undo a transfer. The signed key in the URL says which one, and who made it."""
+    try:
+        conversation = transfers.undo(request.GET.get("key", ""), by=request.user, at=timezone.now())
+    except desk_actions.CannotUndo:
+        words = _("It's too late to undo this transfer, or somebody has begun to work on the conversation.")
+        messages.warning(request, words)
+        return redirect("desk")
+    words = _("Transfer undone. The conversation is at %(branch)s again.") % {"branch": conversation.branch}
+    return back_to_conversation(request, conversation, words)

@@ -4,11 +4,12 @@ import uuid
 from html import unescape
 
 import pytest
+import time_machine
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from accounts.models import Absence, StaffRole, private_storage
-from portal.conversations import actions, desk_actions, drafts, merging
+from portal.conversations import actions, desk_actions, drafts, merging, notes
 from portal.conversations.models import Attachment, Conversation, ConversationNote, Draft, NoteMention
 from portal.desk.toolbar import snooze_days
 from portal.helpsessions.models import HelpSession, UnfinishedForm
@@ -232,6 +233,80 @@ def test_transfer_to_another_branch_returns_to_the_queue(desk, conversation):
     assert "Transferred to Hill." in response.content.decode()
     assert reloaded(conversation).branch == hill
     assert desk.get(address(conversation)).status_code == 404
+
+
+def transfer_to_hill(desk, conversation):
+    """Transfer the conversation, and return (the branch, the next page)."""
+    hill = BranchFactory(name="Hill", slug="hill")
+    was = reloaded(conversation).assignee
+    return hill, do(desk, conversation, "assign/", **assign_fields(conversation, "branch:hill", was=was))
+
+
+def undo_url(page):
+    return re.search(r'action="(/desk/queue/undo-transfer/[^"]+)"', page)[1]
+
+
+def test_transfer_can_be_undone_from_the_queue_by_a_person_who_cannot_open_it(
+    desk, conversation, staff, omar, branch
+):
+    desk_actions.assign(conversation, to=omar, by=staff, at=timezone.now(), was=None)
+    before = reloaded(conversation)
+    hill, page = transfer_to_hill(desk, conversation)
+    assert desk.get(address(conversation)).status_code == 404
+    url = undo_url(page)
+    response = desk.post(url, follow=True)
+    assert f"Transfer undone. The conversation is at {branch} again." in response.content.decode()
+    after = reloaded(conversation)
+    for name in ("branch", "assignee", "status", "queued_at", "promised_at", "comes_back_to", "waiting_since"):
+        assert getattr(after, name) == getattr(before, name), name
+    assert not after.desk_events.filter(kind="handed_over").exists()
+    # The key works once.
+    desk_actions.transfer(after, branch=hill, by=staff, at=timezone.now(), was=omar)
+    assert "too late to undo this transfer" in desk.post(url, follow=True).content.decode()
+    assert reloaded(conversation).branch == hill
+
+
+def test_transfer_by_somebody_who_works_at_both_branches_can_be_undone_too(desk, conversation, staff, branch):
+    hill = BranchFactory(name="Hill", slug="hill")
+    StaffRole.objects.create(user=staff, branch=hill, role="staff")
+    page = do(desk, conversation, "assign/", **assign_fields(conversation, "branch:hill"))
+    response = desk.post(undo_url(page), follow=True)
+    assert response.redirect_chain[-1][0] == address(conversation)
+    assert reloaded(conversation).branch == branch
+
+
+@pytest.mark.parametrize("late", ["nobody", "taken", "noted", "patron wrote", "draft", "erased", "too late"])
+def test_transfer_cannot_be_undone_after_ten_minutes_or_after_somebody_touched_it(desk, conversation, late):
+    hill, page = transfer_to_hill(desk, conversation)
+    there, at = StaffFactory(name="Hilda", branch=hill), timezone.now()
+    row = reloaded(conversation)
+    if late == "taken":
+        desk_actions.take(row, by=there, at=at)
+        desk_actions.assign(reloaded(conversation), to=None, by=there, at=at, was=there)
+    elif late == "noted":
+        notes.write_note(row, by=there, at=at, body="Mine", client_token=uuid.uuid4())
+    elif late == "patron wrote":
+        actions.reply(
+            row, by=row.patron, side="patron", at=at, body="And?", language="en", client_token=uuid.uuid4()
+        )
+    elif late == "draft":
+        key = {"person": there, "side": "staff", "kind": "reply", "client_token": uuid.uuid4()}
+        later = at + datetime.timedelta(seconds=1)
+        drafts.save_draft(row, sequence=1, body="Half", at=later, **key)
+    elif late == "erased":
+        desk_actions.erase(row, by=there, at=at)
+    url = undo_url(page)
+    with time_machine.travel(at + datetime.timedelta(minutes=11 if late == "too late" else 5), tick=False):
+        desk.post(url)
+    assert (reloaded(conversation).branch == hill) == (late != "nobody")
+
+
+def test_transfer_of_a_colleague_cannot_be_undone_with_their_key(desk, conversation, omar, sign_in, client):
+    hill, page = transfer_to_hill(desk, conversation)
+    assert sign_in(client, omar).post(undo_url(page)).status_code == 302
+    assert reloaded(conversation).branch == hill
+    assert desk.post("/desk/queue/undo-transfer/?key=wrong").status_code == 302
+    assert reloaded(conversation).branch == hill
 
 
 @pytest.mark.parametrize("kind", ["reply", "note"])

@@ -1,0 +1,81 @@
+"""Undo a transfer, also for a staff member who can't open the conversation at its new branch.
+
+The scope of the desk doesn't help here. Instead, a signed key names the transfer and the staff member.
+"""
+
+from django.core import signing
+
+from accounts.models import Branch
+from accounts.staff_actions import staff_action
+from portal.deadlines import compares_deadlines
+
+from . import states
+from .changes import Erased, enter, lock_conversation, raise_queue
+from .desk_actions import UNDO_WITHIN, CannotUndo
+from .models import Conversation, DeskEvent, Side
+
+SALT = "portal.conversations.transfers"
+
+
+def undo_key(conversation, *, user):
+    """Return the key with which `user` can undo the transfer that they have just made.
+
+    `conversation` must be the object that the transfer returned. Return "" if it didn't change the branch.
+    """
+    if conversation.transferred_from is None:
+        return ""
+    transfer = {
+        "by": user.pk,
+        "conversation": conversation.pk,
+        "version": conversation.desk_version,
+        "from": conversation.transferred_from,
+    }
+    return signing.dumps(transfer, salt=SALT, compress=True)
+
+
+@compares_deadlines
+@staff_action
+def undo(key, *, by, at, now):
+    """Return the conversation to the branch and the assignee that it had before a transfer.
+
+    Raises CannotUndo if the key is wrong, too old or somebody else's, if anything has happened in the
+    conversation since, or if somebody else has begun to write in it.
+    """
+    try:
+        kept = signing.loads(key, salt=SALT, max_age=UNDO_WITHIN)
+    except signing.BadSignature as error:
+        raise CannotUndo from error
+    conversation = Conversation.objects.filter(pk=kept["conversation"]).first()
+    branch = Branch.objects.filter(pk=kept["from"], closed_at=None).first()
+    if conversation is None or branch is None or kept["by"] != by.pk:
+        raise CannotUndo
+    try:
+        conversation = lock_conversation(conversation, at)
+    except Erased as error:
+        raise CannotUndo from error
+    done = conversation.desk_events.filter(kind=DeskEvent.Kind.TRANSFERRED, by=by).order_by("pk").last()
+    if (
+        (conversation.pk, conversation.desk_version) != (kept["conversation"], kept["version"])
+        or done is None
+        or now() - done.at > UNDO_WITHIN
+        or _somebody_writes(conversation, done)
+    ):
+        raise CannotUndo
+    branches = sorted([conversation.branch_id, branch.pk])
+    conversation.branch = branch
+    if done.was is not None and done.was.is_staff:
+        conversation.assignee, conversation.assigned_at = done.was, conversation.changed_at
+    done.delete()
+    enter(conversation, states.replay(conversation))
+    conversation.desk_version += 1
+    conversation.save()
+    # The branches are sorted, so that this can't deadlock with a transfer in the opposite direction.
+    for branch_id in branches:
+        raise_queue(branch_id)
+    return conversation
+
+
+def _somebody_writes(conversation, transfer):
+    """Return whether somebody else has saved a draft since the transfer. Undoing it could hide their text."""
+    drafts = conversation.drafts.filter(side=Side.STAFF, saved_at__gt=transfer.at)
+    return drafts.exclude(person=transfer.by).exists()
