@@ -1,11 +1,13 @@
 # ruff: noqa: S608 (the SQL contains only names of tables, and no user input)
-"""SQL for the draft answers of a staff member: answers that are begun and not sent yet.
+"""Drafts of staff: SQL for the answers that are begun and not sent yet, and drafts that are out of reach.
 
 A draft answer has a text, or at least one recommended item. The only parameter of each statement is the
 primary key of the staff member. Drafts have an index on the person, so no statement reads other drafts.
 """
 
-from .models import Conversation, Draft
+from django.db.models import Exists, OuterRef
+
+from .models import Attachment, Conversation, Draft, Side
 
 DRAFTS = f"{Draft._meta.db_table} AS draft"
 IS_ANSWER = (
@@ -19,3 +21,45 @@ SUM_OF_DRAFTS = f"SELECT COALESCE(SUM(draft.id), 0) FROM {DRAFTS} WHERE {IS_ANSW
 HAS_DRAFT = (
     f"EXISTS ({CONVERSATIONS_WITH_DRAFT} AND draft.conversation_id = {Conversation._meta.db_table}.id)"
 )
+# A note has only a text.
+IS_BEGUN = "(draft.body <> '' OR (draft.kind = 'reply' AND CAST(draft.typed AS text) LIKE '%%\"items-0-%%'))"
+
+
+def count_out_of_reach(branches, people, person):
+    """Return (SQL, parameters) that count the drafts of `drafts_out_of_reach`.
+
+    `branches` and `people` are those whose conversations the person sees.
+    """
+    places = [
+        f"conversation.{column} IN ({', '.join(['%s'] * len(keys))})"
+        for column, keys in (("branch_id", branches), ("assignee_id", people))
+        if keys
+    ]
+    within_reach = " OR ".join(places) or "1 = 0"
+    return (
+        f"SELECT COUNT(*) FROM {DRAFTS} JOIN {Conversation._meta.db_table} AS conversation "
+        f"ON conversation.id = draft.conversation_id WHERE draft.person_id = %s AND draft.side = 'staff' "
+        f"AND {IS_BEGUN} AND ({within_reach}) IS NOT TRUE",
+        [person, *branches, *people],
+    )
+
+
+def drafts_out_of_reach(person):
+    """Return the staff member's drafts in conversations that they can no longer open, newest first.
+
+    A colleague has transferred the conversation, or their branch no longer covers for another one.
+    """
+    within_reach = Conversation.objects.at_desk_of(person).filter(pk=OuterRef("conversation"))
+    drafts = Draft.objects.filter(~Exists(within_reach), person=person, side=Side.STAFF)
+    rows = drafts.select_related("conversation__branch").order_by("-saved_at", "-pk")
+    return [draft for draft in rows if draft.conversation is not None and draft.is_begun]
+
+
+def writers_who_lose_access(conversation, branch):
+    """Return the people with a draft here who couldn't open the conversation if it were at this branch."""
+    drafts = conversation.drafts.filter(side=Side.STAFF, person__is_active=True).select_related("person")
+    writers = {draft.person for draft in drafts if draft.is_begun}
+    files = Attachment.objects.filter(conversation=conversation, side=Side.STAFF, message=None)
+    writers |= {file.added_by for file in files.select_related("added_by") if file.added_by}
+    lost = [person for person in writers if branch.pk not in person.queue_branch_ids]
+    return sorted(lost, key=lambda person: (person.name, person.pk))

@@ -25,7 +25,7 @@ from portal.conversations.desk_lists import (
     counted,
     in_list,
 )
-from portal.conversations.draft_answers import HAS_DRAFT
+from portal.conversations.draft_answers import HAS_DRAFT, count_out_of_reach
 from portal.conversations.models import Conversation, NoteMention
 from portal.conversations.search import look_up
 from portal.helpsessions.models import HelpSession
@@ -220,6 +220,8 @@ class Counts:
     unfinished: int
     # Contacts that this staff member tallied today.
     tallied: int
+    # Drafts of this staff member in conversations that they can no longer open.
+    out_of_reach: int
 
 
 def counts(request, asked, filters, today, *, at, since=None):
@@ -236,6 +238,7 @@ def counts(request, asked, filters, today, *, at, since=None):
         (COUNT_MENTIONS, [user]),
         (COUNT_UNFINISHED, [user]),
         (COUNT_TALLIED, [user, day]),
+        count_out_of_reach(desk.branches, desk.people, user),
     ]
     exact = [(LISTS[FIRST], Filters()), (EVERYTHING, Filters(drafts_of=user))]
     numbers, state, exact, others = counted(

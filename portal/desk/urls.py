@@ -24,11 +24,13 @@ from .views import (
     tally,
     templates,
     unfinished,
+    unsent,
 )
 
 urlpatterns = [
     path("", queue.desk, name="desk"),
     path("queue/news/", queue.desk_queue_news, name="desk_queue_news"),
+    path("queue/unsent-text/", unsent.desk_unsent_text, name="desk_unsent_text"),
     path("queue/bulk/", bulk.desk_bulk, name="desk_bulk"),
     path("queue/undo/", bulk.desk_undo_bulk, name="desk_undo_bulk"),
     path("queue/undo-transfer/", conversation_actions.desk_undo_transfer, name="desk_undo_transfer"),

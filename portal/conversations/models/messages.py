@@ -269,6 +269,11 @@ class Draft(models.Model):
     def __str__(self):
         return f"{self.kind} of {self.person_id}, {self.sequence}"
 
+    @property
+    def is_begun(self):
+        """Return whether the draft has a text or at least one recommended item."""
+        return bool(self.body) or any(name.startswith("items-0-") for name in self.typed)
+
 
 class ReadersForm(models.Model):
     """What a patron entered in the form *Find me something to read*.

@@ -23,6 +23,8 @@ class AssignForm(forms.Form):
         },
     )
     was = forms.UUIDField(widget=forms.HiddenInput, required=False)
+    # The branch to which staff transfer even though a colleague loses access to an unsent text.
+    anyway = forms.CharField(required=False)
 
     def __init__(self, *args, colleagues, coordinators, branches, **kwargs):
         super().__init__(*args, **kwargs)

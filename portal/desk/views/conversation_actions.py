@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.sign_in.access import staff_only
 from portal.conversations import desk_actions, transfers
-from portal.conversations.models import Side
+from portal.conversations.draft_answers import writers_who_lose_access
 from portal.desk.conversation_lookup import can_open, conversation_for_action
 from portal.desk.conversation_messages import assigned_words, taken_words
 from portal.desk.forms.conversations import AssignForm, SnoozeForm
@@ -62,26 +62,34 @@ def desk_assign(request, public_id):
             return _taken_first(request, conversation, conversation.assignee)
         if not _loses_a_draft(request.user, conversation, form):
             return _assign(request, conversation, form, at)
-    context = {"conversation": conversation, "form": form}
+    context = {"conversation": conversation, "form": form, "anyway": getattr(form, "confirms", "")}
     return render_page(
         request, "desk/assign.html", context, partial="form", status=422 if form.errors else 200
     )
 
 
 def _loses_a_draft(person, conversation, form):
-    """Return whether the person has unsent text here and couldn't open it after this transfer.
+    """Return whether somebody has an unsent answer or note here and couldn't open it after this transfer.
 
-    If so, add an error to the form.
+    If so, add an error to the form. If it is a colleague's, the person can transfer the conversation anyway.
     """
     branch = form.branches.get(form.cleaned_data["to"])
-    if branch is None or branch.pk in person.queue_branch_ids:
+    writers = writers_who_lose_access(conversation, branch) if branch else []
+    if person in writers:
+        words = _(
+            "You have an unsent answer or note in this conversation, and can't open it after the transfer. "
+            "Send or discard your answer, and save or delete your note. Then transfer the conversation."
+        )
+    elif writers and form.cleaned_data["anyway"] != form.cleaned_data["to"]:
+        names = ", ".join(writer.display_name for writer in writers)
+        words = _(
+            "Unsent answer or note by: %(names)s. They can't open the conversation after the transfer. Ask them "
+            "first, or transfer it anyway. They will find their text under “Unsent text” in their queue, but "
+            "not their files."
+        ) % {"names": names}
+        form.confirms = form.cleaned_data["to"]
+    else:
         return False
-    if not conversation.drafts.filter(person=person, side=Side.STAFF).exclude(body="").exists():
-        return False
-    words = _(
-        "You have unsent text in this conversation, and can't open it after the transfer. Send or discard "
-        "your answer, and save or delete your note. Then transfer the conversation."
-    )
     form.add_error("to", words)
     return True
 

@@ -6,6 +6,7 @@ from html import unescape
 import pytest
 import time_machine
 from django.core.files.base import ContentFile
+from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Absence, StaffRole, private_storage
@@ -17,9 +18,11 @@ from tests.factories import (
     BranchFactory,
     ConversationFactory,
     HelpSessionFactory,
+    ItemFactory,
     MessageFactory,
     QuietSessionFactory,
     StaffFactory,
+    attach_to,
     code_for,
 )
 from tests.portal.pages import asks_to_sign_in
@@ -325,12 +328,81 @@ def test_transfer_that_would_hide_unsent_text_from_its_writer_is_refused(desk, c
     fields = assign_fields(conversation, "branch:hill")
     response = desk.post(address(conversation, "assign/"), fields)
     assert response.status_code == 422
-    assert "You have unsent text in this conversation" in response.content.decode()
+    assert "You have an unsent answer or note in this conversation" in response.content.decode()
     assert reloaded(conversation).branch != hill
     StaffRole.objects.create(user=staff, branch=hill, role="staff")
     do(desk, conversation, "assign/", **fields)
     assert reloaded(conversation).branch == hill
     assert Draft.objects.get() == draft
+
+
+def begin_draft(conversation, person, **fields):
+    words = {"kind": "reply", "body": "", "sequence": 1, "saved_at": timezone.now()} | fields
+    return Draft.objects.create(
+        conversation=conversation, person=person, side="staff", client_token=uuid.uuid4(), **words
+    )
+
+
+def test_transfer_that_would_hide_items_or_files_from_the_person_who_added_them_is_refused(
+    desk, conversation, staff
+):
+    hill = BranchFactory(name="Hill", slug="hill")
+    draft = begin_draft(conversation, staff, typed={"items-TOTAL_FORMS": "0", "then": "turn"})
+    typed = {"items-TOTAL_FORMS": "1", "items-0-item": str(ItemFactory().public_id)}
+    Draft.objects.filter(pk=draft.pk).update(typed=typed)
+    fields = assign_fields(conversation, "branch:hill")
+    assert desk.post(address(conversation, "assign/"), fields).status_code == 422
+    draft.delete()
+    file = attach_to(MessageFactory(conversation=conversation, side="staff", author=staff))
+    Attachment.objects.filter(pk=file.pk).update(message=None)
+    assert desk.post(address(conversation, "assign/"), fields).status_code == 422
+    file.delete()
+    begin_draft(conversation, staff, typed={"items-TOTAL_FORMS": "0", "then": "turn"})
+    do(desk, conversation, "assign/", **fields)
+    assert reloaded(conversation).branch == hill
+
+
+def test_transfer_with_a_colleagues_draft_asks_and_the_colleague_still_finds_their_text(
+    desk, conversation, omar, sign_in, elsewhere
+):
+    omars_desk = sign_in(Client(), omar)
+    item = ItemFactory(title="Bees at home")
+    typed = {"items-TOTAL_FORMS": "1", "items-0-item": str(item.public_id), "items-0-reason": "Short"}
+    begin_draft(conversation, omar, body="Half <b>an answer", typed=typed)
+    begin_draft(conversation, omar, kind="note", body="Ask Hilda")
+    dale = BranchFactory(name="Dale", slug="dale")
+    fields = assign_fields(conversation, "branch:dale")
+    response = desk.post(address(conversation, "assign/"), fields)
+    page = unescape(response.content.decode())
+    assert (response.status_code, reloaded(conversation).branch == dale) == (422, False)
+    assert "Unsent answer or note by: Omar Haddad. They can't open the conversation" in page
+    assert "Half" not in page
+    # The answer is about one branch only.
+    assert desk.post(address(conversation, "assign/"), fields | {"anyway": "branch:other"}).status_code == 422
+    queue = omars_desk.get("/desk/").content.decode()
+    assert 'id="unsent-text"' not in queue
+    do(desk, conversation, "assign/", **fields, anyway="branch:dale")
+    assert reloaded(conversation).branch == dale
+    assert 'id="unsent-text"' not in desk.get("/desk/").content.decode()
+    queue = omars_desk.get("/desk/")
+    assert (queue.context["counts"].out_of_reach, 'id="unsent-text"' in queue.content.decode()) == (2, True)
+    page = omars_desk.get("/desk/queue/unsent-text/")
+    words = page.content.decode()
+    for part in ("Half &lt;b&gt;an answer", "Bees at home", "Short", "Ask Hilda", "conversation of Dale"):
+        assert part in words, part
+    for secret in (conversation.subject, conversation.help_session.patron.name, "It is checked out"):
+        assert secret not in words
+    for stranger in (desk, sign_in(Client(), elsewhere)):
+        assert stranger.get("/desk/queue/unsent-text/").context["drafts"] == []
+    [note] = Draft.objects.filter(kind="note")
+    desk.post("/desk/queue/unsent-text/", {"draft": note.client_token})
+    assert Draft.objects.count() == 2
+    omars_desk.post("/desk/queue/unsent-text/", {"draft": note.client_token})
+    assert [draft.kind for draft in Draft.objects.all()] == ["reply"]
+    # If the conversation comes back, its page has the draft again.
+    Conversation.objects.filter(pk=conversation.pk).update(branch=conversation.branch)
+    assert omars_desk.get("/desk/queue/unsent-text/").context["drafts"] == []
+    assert omars_desk.get("/desk/").context["counts"].out_of_reach == 0
 
 
 def test_htmx_request_for_the_assign_panel_returns_only_the_form(desk, conversation):
