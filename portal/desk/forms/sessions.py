@@ -36,7 +36,7 @@ LOOK_UP_ATTRS = {
 
 # Our own wording of the Reference Effort Assessment Data scale (Bella Karr Gerlich, readscale.org).
 READ_LEVELS = [
-    ("", _("none")),
+    ("", _("No READ level")),
     ("1", _("1 – no resource needed, under five minutes")),
     ("2", _("2 – little effort: a call number, a location, simple help with a machine")),
     ("3", _("3 – some effort: ready reference, one or two resources")),
@@ -92,7 +92,13 @@ class RecordForm(forms.Form):
         help_text=_("The patron reads this. Don't write card or ID numbers."),
     )
     mode = forms.ChoiceField(label=_("Mode"), choices=HelpSession.Mode.choices)
-    question_type = forms.ChoiceField(label=_("Question type"), choices=QuestionType.choices)
+    question_type = forms.ChoiceField(
+        label=_("Question type"),
+        choices=QuestionType.choices,
+        help_text=_(
+            "Directional: where something is, opening hours, how to print. Reference: you searched or explained."
+        ),
+    )
     topic = forms.ModelChoiceField(
         label=_("Topic"),
         queryset=Topic.objects.none(),
@@ -101,7 +107,12 @@ class RecordForm(forms.Form):
         widget=LongSelect,
     )
     read_level = forms.TypedChoiceField(
-        label=_("READ level"), choices=READ_LEVELS, coerce=int, empty_value=None, required=False
+        label=_("READ level"),
+        help_text=_("How much effort it took, by the Reference Effort Assessment Data scale."),
+        choices=READ_LEVELS,
+        coerce=int,
+        empty_value=None,
+        required=False,
     )
     minutes = WholeNumber(label=_("Minutes"), min_value=0, max_value=600, required=False)
     people = WholeNumber(label=_("People"), min_value=1, max_value=500)

@@ -419,9 +419,9 @@ def test_tally_is_counted_and_can_be_undone(desk, branch):
     part = desk.post("/desk/tally/", headers={"HX-Request": "true"})
     counted = HelpSession.objects.get()
     assert (counted.status, counted.question_type, counted.branch) == ("tally", "directional", branch)
-    assert "1 directional contact today" in shown(part)
+    assert "1 directional question today, such as" in shown(part)
     part = desk.post(f"/desk/tally/{counted.public_id}/undo/", headers={"HX-Request": "true"})
-    assert "0 directional contacts today" in shown(part)
+    assert "0 directional questions today, such as" in shown(part)
     assert not HelpSession.objects.exists()
 
 
@@ -547,3 +547,17 @@ def test_button_below_the_search_keeps_a_title_that_was_already_typed(desk):
     part = press(desk, "by_hand", {"q": "other words", "new-title": "Thursday club", "new-kind": "event"})
     written = part.context["picker"].written
     assert (written["title"].value(), written["kind"].value()) == ("Thursday club", "event")
+
+
+def test_form_explains_the_terms_of_the_statistics(desk, staff, branch):
+    page = shown(desk.get(RECORD))
+    for words in (
+        "Directional: where something is, opening hours, how to print.",
+        "How much effort it took, by the Reference Effort Assessment Data scale.",
+        "No READ level",
+        "such as “Where are the restrooms?”",
+    ):
+        assert words in page, words
+    session = HelpSessionFactory(staff=staff, branch=branch)
+    page = shown(desk.get(f"/desk/sessions/{session.public_id}/"))
+    assert re.search(r"<dt>READ level</dt><dd>not recorded</dd>", page)
