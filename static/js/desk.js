@@ -83,6 +83,13 @@
     if (control && !event.repeat) { event.preventDefault(); control.click(); }
   });
 
+  // A notice about something that was done goes away when the person types again, unless it has a button.
+  document.addEventListener("input", event => {
+    const top = event.target.getBoundingClientRect().top;
+    for (const notice of document.querySelectorAll("#notices > .notice:not(.error, :has(button))")) notice.remove();
+    scrollBy({ top: event.target.getBoundingClientRect().top - top, behavior: "instant" });
+  });
+
   // z undoes what was done last, and never anything older. data-done-at says when that was, in seconds.
   let lastDone = 0;
   const giveKeyToLatestUndo = () => {

@@ -134,3 +134,23 @@ def test_conversation_toolbar_works_without_javascript(conversation, staff, omar
     page.locator("#close-now").click()
     page.get_by_role("button", name="Undo").click()
     assert Conversation.objects.get().status == "waiting_for_staff"
+
+
+def test_notice_of_a_saved_note_goes_away_when_the_person_types_again(conversation, staff, opened, show):
+    page = show(opened(DESK), staff)
+    page.goto(path(conversation))
+    page.keyboard.press("n")
+    page.keyboard.type("Ask Omar")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#notices")).to_contain_text("Note saved.")
+    page.wait_for_load_state()
+    page.keyboard.press("r")
+    page.keyboard.type("D")
+    expect(page.locator("#notices .notice")).to_have_count(0)
+    expect(page.locator("#id_body")).to_be_focused()
+    page.locator("h1").click()
+    page.keyboard.press("m")
+    expect(page.locator("#undo-1")).to_be_visible()
+    # A notice with an undo button stays.
+    page.locator("#id_body").press_sequentially("Dear")
+    expect(page.locator("#undo-1")).to_be_visible()
