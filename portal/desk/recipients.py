@@ -14,6 +14,7 @@ from accounts.models import AuditEvent, Library, User
 from portal import keys, limits
 from portal.desk.access_log import log_looked_up
 from portal.desk.people import find
+from portal.desk.people.namesakes import words_if_namesake
 from portal.desk.people.record_page import consent
 from portal.helpsessions.models import HelpSession
 
@@ -42,6 +43,10 @@ class Recipient:
     @property
     def masked(self):
         return find.masked(self.person.email)
+
+    @property
+    def apart(self):
+        return words_if_namesake(self.person)
 
     @property
     def fingerprint(self):

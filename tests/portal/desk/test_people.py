@@ -126,6 +126,63 @@ def test_name_search_with_a_reason_finds_matching_patrons(desk, stranger, letter
     assert list(LookingReason.objects.values_list("reason", flat=True)) == ["On the phone, without a card"]
 
 
+def give_card(person, barcode):
+    LibraryCard.objects.create(person=person, ils_id=barcode, barcode=barcode, seen_at=timezone.now())
+
+
+@pytest.fixture
+def namesakes(library):
+    """Return two people with the same name and the same masked email address."""
+    first, second = UserFactory(name="Ana Ruiz", email="ana@example.org"), UserFactory(
+        name="ANA RUÍZ", email="aruiz@example.org"
+    )
+    give_card(first, "21234000123456")
+    User.objects.filter(pk=first.pk).update(joined_at="2024-03-03T12:00Z")
+    User.objects.filter(pk=second.pk).update(joined_at="2025-07-03T12:00Z")
+    return first, second
+
+
+def test_name_search_tells_two_people_of_one_name_apart(desk, namesakes):
+    give_card(UserFactory(name="Ana Ruizito"), "9999888877776666")
+    page = desk.post(BY_NAME, {"letters": "ana ruiz", "reason": "On the phone"})
+    assert {person.name: person.apart for person in page.context["fitting"]} == {
+        "Ana Ruiz": "card ending in 3456, joined March 2024",
+        "ANA RUÍZ": "no library card, joined July 2025",
+        "Ana Ruizito": "",
+    }
+    words = text(page)
+    assert "card ending in 3456, joined March 2024" in words
+    for hidden in ("21234000123456", "6666", "ana@example.org"):
+        assert hidden not in words
+
+
+def test_record_form_tells_the_patron_apart_only_from_a_namesake(desk, namesakes):
+    look_up = reverse("record_recipient")
+    answer = text(desk.post(look_up, {"for_whom": "21234000123456"}))
+    assert "card ending in 3456, joined March 2024" in answer
+    assert "July 2025" not in answer
+    namesakes[1].name = "Ana Ruizito"
+    namesakes[1].save()
+    answer = text(desk.post(look_up, {"for_whom": "21234000123456"}))
+    assert "Ana Ruiz" in answer
+    assert "card ending in" not in answer
+
+
+def test_merge_page_tells_records_with_one_masked_address_apart(
+    client, sign_in, coordinator, visit_here, patron, namesakes
+):
+    sign_in(client, coordinator)
+    client.post(BY_NAME, {"letters": "ana ruiz", "reason": "They say they have two"})
+    choice = text(client.get(reverse("desk_merge_records", args=[patron.public_id])))
+    assert choice.count("a•••@example.org") == 2
+    for words in ("card ending in 3456, joined March 2024", "no library card, joined July 2025"):
+        assert words in choice
+    assert "Ana" not in choice
+    join = reverse("desk_merge_records", args=[namesakes[0].public_id])
+    preview = text(client.get(join, {"with": namesakes[1].public_id}))
+    assert "card ending in 3456, joined March 2024" in preview
+
+
 @pytest.mark.parametrize(
     "typed",
     [

@@ -13,6 +13,7 @@ from portal.desk.access_log import log_looked_up, log_reason
 from portal.desk.people import find
 from portal.desk.people.forms import IdentifierForm, LettersForm, NewPatronForm
 from portal.desk.people.lookups_with_reason import lookups_page
+from portal.desk.people.namesakes import tell_apart
 from portal.desk.people.to_keep import record_url, visit_to_keep
 
 
@@ -56,6 +57,7 @@ def patrons_by_name(request):
             events = log_looked_up(request, people_found, at=at, reason=form.cleaned_data["reason"])
             find.remember(request, people_found, events=events)
             visit = visit_to_keep(request)
+            tell_apart(people_found)
             for person in people_found:
                 person.url, person.masked = record_url(person, visit), find.masked(person.email)
     status = 200 if form.is_valid() else 422

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.sign_in.access import coordinator_only
 from portal.desk.access_log import log_reason, log_record_opened
 from portal.desk.people import find
+from portal.desk.people.namesakes import tell_apart
 from portal.privacy import unmerging
 from portal.privacy.merging import CannotMerge, may_merge_people, what_moves
 from portal.text import uuid_or_none
@@ -88,7 +89,7 @@ def _open_record(request, public_id):
 def _others(request, person):
     """Return the other people whom this staff member found today. The newest record comes first.
 
-    Each person has the attribute `masked`, a masked email address.
+    Each person has the attribute `masked`, a masked email address, and `apart`, which tells namesakes apart.
     """
     found = find.found(request)
     people = (
@@ -97,6 +98,7 @@ def _others(request, person):
         .exclude(pk__in=[person.pk, request.user.pk])
     )
     others = list(people.order_by("-joined_at", "pk"))
+    tell_apart(others, shown=lambda other: find.masked(other.email))
     for other in others:
         other.masked = find.masked(other.email)
     return others
@@ -111,6 +113,7 @@ def _both_context(person, other):
     """Return a context that compares both records, and shows what the merged record would contain."""
     going, into = _in_order(person, other)
     moving, own = what_moves(going), what_moves(into)
+    tell_apart([going, into])
     return {
         "may_merge": may_merge_people(going, into),
         "both": [(going, moving, find.masked(going.email)), (into, own, find.masked(into.email))],
