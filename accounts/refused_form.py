@@ -9,7 +9,8 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from django.core.exceptions import SuspiciousOperation
-from django.http import HttpResponse, UnreadablePostError
+from django.db import transaction
+from django.http import Http404, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.middleware.csrf import CsrfViewMiddleware
 from django.urls import Resolver404, resolve, reverse
@@ -19,14 +20,47 @@ from portal.limits import TooOften, count
 from portal.text import clean, uuid_or_none
 
 from .models import User
+from .patron.refused_posts import claim_refused_post
 from .sign_in.access import last_person_id
-from .sign_in.unsent import words_of
+from .sign_in.unsent import as_query, words_of
 from .staff.desk_lock import DESK_TOKEN
+from .staff_actions import RoleEnded
 
 NEVER_SAVED_FIELDS = {"csrfmiddlewaretoken", "refused_post", "code", "credential", "pin", "password", "next"}
 MAX_CHARACTERS = 200_000
 # The form of an unknown author. A patron's form has at most one text of 5,000 characters, or five short ones.
 MAX_UNSENT_CHARACTERS = 20_000
+
+
+def puts_text_back(restore):
+    """Mark a view of the desk whose refused form can become a draft on its own page.
+
+    `restore` gets the request, the form as a QueryDict and the arguments of the view. It saves the draft and
+    returns the address of the page that shows it. It returns "" or raises Http404 if that isn't possible.
+    """
+
+    def decorate(view):
+        view.puts_text_back = restore
+        return view
+
+    return decorate
+
+
+def put_back(request, post):
+    """Make the refused form a draft of the signed-in person, and return the address of its page.
+
+    Return "" if its page can't show it. Then the page /kept/ still has the form.
+    """
+    try:
+        match = resolve(urlsplit(post.path).path)
+        restore = getattr(match.func, "puts_text_back", None)
+        with transaction.atomic():
+            page = restore(request, as_query(post.fields), **match.kwargs) if restore else ""
+            if page:
+                claim_refused_post(post)
+            return page
+    except (Http404, RoleEnded):
+        return ""
 
 
 def is_sent_by_script(request):

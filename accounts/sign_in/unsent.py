@@ -53,7 +53,7 @@ def done_after_sign_in(view):
                 # The person took more than 30 minutes to sign in.
                 return render(request, "errors/404.html", status=405)
             return response
-        request.method, request.POST = "POST", _as_query(post.fields)
+        request.method, request.POST = "POST", as_query(post.fields)
         try:
             response = view(request, *args, **kwargs)
         finally:
@@ -153,7 +153,8 @@ def _waiting(request, paths):
     return rows.filter(path__in=paths)
 
 
-def _as_query(fields):
+def as_query(fields):
+    """Return the fields of a refused form as a QueryDict, such as request.POST is."""
     query = QueryDict(mutable=True)
     for name, values in fields.items():
         query.setlist(name, values)

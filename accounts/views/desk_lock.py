@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.forms.desk_pins import OpenByPinForm
 from accounts.models import RefusedPost
+from accounts.refused_form import put_back
 from accounts.sign_in import desk_pins
 from accounts.sign_in.access import safe_next, sign_in
 from accounts.staff import desk_lock
@@ -83,6 +84,12 @@ def _let_in(request, person, *, wrong):
             wrong,
         )
         messages.warning(request, words % {"count": wrong})
+    [post, *others] = [*RefusedPost.objects.offered_to(person, at=timezone.now()), None]
+    if post and others == [None] and (page := put_back(request, post)):
+        messages.warning(
+            request, _("This computer was locked, so nothing was sent. Your text is still here.")
+        )
+        return redirect(page)
     return redirect(_where_they_were(request, person))
 
 

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.models import RefusedPost
 from accounts.patron import refused_posts
+from accounts.refused_buttons import button_of
 from accounts.sign_in.access import may_open_desk, redirect_to_second_factor, safe_next
 from accounts.sign_in.unsent import browser_of
 
@@ -30,7 +31,8 @@ def kept(request):
     ):
         # If these forms were sent without the second factor, the desk would refuse them again.
         return redirect_to_second_factor(request)
-    return render(request, "accounts/refused_post.html", {"posts": posts})
+    context = {"posts": [(post, button_of(post)) for post in posts]}
+    return render(request, "accounts/refused_post.html", context)
 
 
 @login_required

@@ -11,6 +11,7 @@ from portal.conversations.models import Conversation, Draft, Message, Side
 from portal.conversations.models.conversations import KEPT_AFTER_LAST_MESSAGE
 from portal.text import uuid_or_none
 
+from .conversation_lookup import conversation_at_desk
 from .forms.replies import DraftForm, composer_extras
 from .item_picker import ItemPicker
 from .items_part import search_context, untouched_items
@@ -131,19 +132,33 @@ def _language_for(conversation):
     return conversation.language_of_patron or (session.language if session else "en")
 
 
-def save_typed(request, conversation, at):
-    """Save the posted text as a draft of the staff member.
+def put_text_back(request, typed, public_id):
+    """Save the text of a refused answer or note as a draft, and return the address of the conversation."""
+    conversation = conversation_at_desk(request, public_id)
+    if conversation.status == Conversation.Status.ERASED:
+        return ""
+    saved = save_typed(request, conversation, timezone.now(), data=typed)
+    field = "note-body" if typed.get("kind") == Draft.Kind.NOTE else "id_body"
+    return f"{reverse('desk_conversation', args=[conversation.public_id])}#{field}" if saved else ""
 
-    The draft gets the next sequence number, so that it counts as the newest draft.
+
+def save_typed(request, conversation, at, *, data=None):
+    """Save the posted text as a draft of the staff member, and return whether there was any.
+
+    The draft gets the next sequence number, so that it counts as the newest draft. `data` is the form, or
+    None for the posted one.
     """
-    sequence = (number_or_none(request.POST.get("sequence")) or 0) + 1
-    form = DraftForm(request.POST.dict() | {"sequence": sequence})
-    if form.is_valid() and form.cleaned_data["body"]:
+    data = request.POST if data is None else data
+    sequence = (number_or_none(data.get("sequence")) or 0) + 1
+    form = DraftForm(data.dict() | {"sequence": sequence})
+    is_begun = form.is_valid() and (form.cleaned_data["body"] or ItemPicker(data).rows)
+    if is_begun:
         drafts.keep_both(
             conversation,
             person=request.user,
             side=Side.STAFF,
-            typed=composer_extras(request.POST),
+            typed=composer_extras(data),
             at=at,
             **form.cleaned_data,
         )
+    return bool(is_begun)

@@ -273,7 +273,7 @@ def test_form_refused_for_lack_of_a_second_factor_is_saved(client, staff, sign_i
     [
         ("record", {"question": "Lost?"}, "Lost?"),
         ("record", {"question": "", "items-0-reason": "for beginners"}, "for beginners"),
-        ("tally", {"from": "queue"}, "You pressed a button. This form has no text."),
+        ("tally", {"from": "queue"}, "You pressed “Tally”."),
     ],
 )
 def test_page_of_saved_forms_shows_the_typed_text_and_no_hidden_value(

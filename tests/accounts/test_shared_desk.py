@@ -8,6 +8,7 @@ import datetime
 import re
 import time
 import uuid
+from html import unescape
 
 import pytest
 import time_machine
@@ -20,7 +21,7 @@ from accounts.sign_in import desk_pins, passkeys
 from accounts.sign_in.access import record_second_factor
 from accounts.staff import roles, shared_desks
 from accounts.staff.desk_lock import DESK_TOKEN
-from portal.conversations.models import Draft
+from portal.conversations.models import Conversation, Draft
 from portal.conversations.viewer import OPENED_CODES
 from portal.helpsessions.models import HelpSession
 from tests.accounts.test_second_factor import sign_in_by_code
@@ -722,8 +723,65 @@ def test_form_sent_to_a_locked_computer_is_saved_for_its_author_only(computer, r
     assert open_by_pin(computer, daniel, DANIEL)["Location"] == "/desk/"
     assert "Private words" not in computer.get("/kept/", follow=True).content.decode()
     computer.post(reverse("lock"))
+    page = open_by_pin(computer, rosa, ROSA)["Location"]
+    assert page == f"/desk/record/{HelpSession.objects.get().public_id}/"
+    assert "Private words" in computer.get(page).content.decode()
+
+
+@pytest.fixture
+def conversation(rosa, branch):
+    session = HelpSessionFactory(branch=branch, staff=rosa)
+    return MessageFactory(conversation=ConversationFactory(help_session=session)).conversation
+
+
+def refuse(computer, clock, name, conversation=None, **fields):
+    """Post the form to the computer, which has locked itself."""
+    clock.shift(3600)
+    url = reverse(name, args=[conversation.public_id] if conversation else [])
+    computer.post(url, fields, headers={**OURS, "hx-request": "true"})
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "field"), [("desk_reply", "reply", "id_body"), ("desk_note", "note", "note-body")]
+)
+def test_unlocking_by_pin_returns_to_the_conversation_with_the_text_that_was_refused(
+    computer, rosa, conversation, clock, name, kind, field
+):
+    fields = {"client_token": str(uuid.uuid4()), "sequence": "3", "language": "en"}
+    if kind == "note":
+        fields["kind"] = "note"
+    refuse(computer, clock, name, conversation, body="Half an answer", **fields)
+    page = open_by_pin(computer, rosa, ROSA)["Location"]
+    assert page == f"/desk/conversations/{conversation.public_id}/#{field}"
+    words = computer.get(page).content.decode()
+    assert "Half an answer</textarea>" in words
+    assert "nothing was sent. Your text is still here." in unescape(words)
+    assert [(draft.kind, draft.body) for draft in Draft.objects.all()] == [(kind, "Half an answer")]
+    assert not RefusedPost.objects.exists()
+
+
+def test_unlocking_by_pin_shows_a_form_that_its_page_cannot_take_back(
+    computer, rosa, conversation, clock, branch
+):
+    refuse(computer, clock, "desk_snooze", conversation, until="2026-12-24")
     assert open_by_pin(computer, rosa, ROSA)["Location"] == "/kept/"
-    assert "Private words" in computer.get("/kept/").content.decode()
+    assert "You pressed “Snooze”." in computer.get("/kept/").content.decode()
+    RefusedPost.objects.all().delete()
+    # With two forms, or a patron's card number, the person chooses on the page /kept/.
+    refuse(computer, clock, "record", question="Lost?")
+    headers = {**OURS, "hx-request": "true"}
+    computer.post(reverse("record"), {"question": "Found?"}, headers=headers)
+    assert RefusedPost.objects.count() == 2
+    assert open_by_pin(computer, rosa, ROSA)["Location"] == "/kept/"
+    RefusedPost.objects.all().delete()
+    refuse(computer, clock, "record", question="Lost?", for_whom="21234000123456")
+    assert open_by_pin(computer, rosa, ROSA)["Location"] == "/kept/"
+    RefusedPost.objects.all().delete()
+    # Rosa can no longer open this conversation.
+    refuse(computer, clock, "desk_reply", conversation, body="Half", client_token=str(uuid.uuid4()))
+    Conversation.objects.update(branch=BranchFactory(name="Far away"))
+    assert open_by_pin(computer, rosa, ROSA)["Location"] == "/kept/"
+    assert "Half" in computer.get("/kept/").content.decode()
 
 
 @pytest.mark.slow

@@ -5,8 +5,10 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
+from accounts.refused_form import puts_text_back
 from accounts.sign_in.access import staff_only
 from portal.conversations import notes
+from portal.desk.composer import put_text_back
 from portal.desk.conversation_lookup import conversation_for_action
 from portal.desk.conversation_messages import noted_words
 from portal.desk.forms.conversations import NoteForm
@@ -15,6 +17,7 @@ from portal.desk.queue_navigation import conversation_url
 from .action_responses import unless_gone
 
 
+@puts_text_back(put_text_back)
 @staff_only
 @require_POST
 @unless_gone

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import AuditEvent
+from accounts.refused_form import puts_text_back
 from accounts.sign_in.access import staff_only
 from portal import limits
 from portal.conversations import desk_actions
@@ -24,9 +25,17 @@ from portal.helpsessions import actions, handover
 from portal.helpsessions.models import HelpSession
 
 from .recipients import save_for
-from .record_form import conversation_to_log, draft_with, record_form, record_page, save_draft
+from .record_form import (
+    conversation_to_log,
+    draft_with,
+    put_form_back,
+    record_form,
+    record_page,
+    save_draft,
+)
 
 
+@puts_text_back(put_form_back)
 @staff_only
 @require_http_methods(["GET", "POST"])
 def record(request):

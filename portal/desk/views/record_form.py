@@ -7,7 +7,13 @@ from django.utils import timezone
 from portal.conversations.models import Conversation
 from portal.desk import shown_today
 from portal.desk.branches import branch_for
-from portal.desk.forms.sessions import RecordForm, typed_fields
+from portal.desk.forms.sessions import (
+    RecordForm,
+    has_content,
+    posted_token,
+    typed_fields,
+    with_current_names,
+)
 from portal.desk.items_part import search_context, untouched_items
 from portal.desk.tallies import tally_context
 from portal.desk.unfinished import tray
@@ -77,6 +83,22 @@ def save_draft(request, draft, token, fields=None):
         )
     unfinished.save_unfinished(draft, fields=fields, at=timezone.now())
     return draft
+
+
+def put_form_back(request, typed):
+    """Save a refused form as an unfinished session, and return the address of its page.
+
+    Return "" if it has no content, or a card number or email address of a patron, which isn't saved.
+    """
+    typed = with_current_names(typed)
+    if not has_content(typed) or typed.get("for_whom", "").strip():
+        return ""
+    token = posted_token(typed)
+    draft = draft_with(request, token)
+    if draft is not None and draft.status == Status.RECORDED:
+        return ""
+    draft = save_draft(request, draft, token, typed_fields(typed))
+    return reverse("finish_session", args=[draft.public_id])
 
 
 def conversation_to_log(request, public_id):

@@ -11,13 +11,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
+from accounts.refused_form import puts_text_back
 from accounts.sign_in.access import staff_only
 from portal.conversations import actions, desk_actions, drafts
 from portal.conversations import reply_templates as templates
 from portal.conversations.desk_actions import AlreadyTaken
 from portal.conversations.models import Conversation, Draft, Side
 from portal.conversations.views import attaching, drafting
-from portal.desk.composer import save_typed
+from portal.desk.composer import put_text_back, save_typed
 from portal.desk.conversation_lookup import conversation_for_page
 from portal.desk.conversation_messages import taken_words
 from portal.desk.ended_cover import opened_under_cover
@@ -39,6 +40,7 @@ from .conversation_responses import redirect_to, show_conversation, show_message
 ITEM_ACTIONS = ("find", "by_hand", "add_item", "pick-", "remove-")
 
 
+@puts_text_back(put_text_back)
 @staff_only
 @require_POST
 @unless_gone

@@ -260,7 +260,15 @@ def test_transfer_can_be_undone_from_the_queue_by_a_person_who_cannot_open_it(
     response = desk.post(url, follow=True)
     assert f"Transfer undone. The conversation is at {branch} again." in response.content.decode()
     after = reloaded(conversation)
-    for name in ("branch", "assignee", "status", "queued_at", "promised_at", "comes_back_to", "waiting_since"):
+    for name in (
+        "branch",
+        "assignee",
+        "status",
+        "queued_at",
+        "promised_at",
+        "comes_back_to",
+        "waiting_since",
+    ):
         assert getattr(after, name) == getattr(before, name), name
     assert not after.desk_events.filter(kind="handed_over").exists()
     # The key works once.

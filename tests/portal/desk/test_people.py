@@ -133,8 +133,9 @@ def give_card(person, barcode):
 @pytest.fixture
 def namesakes(library):
     """Return two people with the same name and the same masked email address."""
-    first, second = UserFactory(name="Ana Ruiz", email="ana@example.org"), UserFactory(
-        name="ANA RUÍZ", email="aruiz@example.org"
+    first, second = (
+        UserFactory(name="Ana Ruiz", email="ana@example.org"),
+        UserFactory(name="ANA RUÍZ", email="aruiz@example.org"),
     )
     give_card(first, "21234000123456")
     User.objects.filter(pk=first.pk).update(joined_at="2024-03-03T12:00Z")

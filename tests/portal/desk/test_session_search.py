@@ -78,7 +78,9 @@ ORIGINAL = {
 def test_words_find_creators_and_the_original_script_of_items(desk, branch, colleague):
     session = visit(branch=branch, staff=colleague, question="A novel?", items=[ItemFactory(**ORIGINAL)])
     hebrew = visit(
-        branch=branch, staff=colleague, items=[ItemFactory(original_title="סיפור על אהבה וחושך", creators="ʻOz")]
+        branch=branch,
+        staff=colleague,
+        items=[ItemFactory(original_title="סיפור על אהבה וחושך", creators="ʻOz")],
     )
     for words in ("红楼梦", "曹雪芹", "红楼", "cao xueqin", "Hong lou"):
         assert found(desk, q=words) == [session], words

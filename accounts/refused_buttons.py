@@ -1,0 +1,36 @@
+"""The names of the buttons of refused forms of the desk, so that staff know which one they pressed."""
+
+from urllib.parse import urlsplit
+
+from django.urls import Resolver404, resolve
+from django.utils.translation import gettext_lazy as _
+
+# {name of the URL: the button}. Forms without fields, such as that of “Take”, are never saved.
+BUTTONS = {
+    "desk_assign": _("Assign or transfer"),
+    "desk_close": _("Close without answering"),
+    "desk_merge": _("Merge the conversations"),
+    "desk_note": _("Save the note"),
+    "desk_reply": _("Send the answer"),
+    "desk_snooze": _("Snooze"),
+    "desk_take_back": _("Take the answer back"),
+    "take_back_tally": _("Take back the last tally"),
+    "hand_over": _("Send the link"),
+    "tally": _("Tally"),
+    "undo_tally": _("Undo"),
+}
+# The same for the buttons below the queue, by the value that they post.
+BULK = {"assign": _("Assign"), "close": _("Close"), "snooze": _("Snooze"), "take": _("Take")}
+
+
+def button_of(post):
+    """Return the name of the button that sent this RefusedPost, or "" if it isn't known."""
+    try:
+        name = resolve(urlsplit(post.path).path).url_name
+    except Resolver404:
+        return ""
+    if name == "desk_bulk":
+        return BULK.get(post.typed.get("do", "").partition(":")[0], "")
+    if name == "desk_reply" and not post.typed.get("action", "send").startswith("send"):
+        return ""
+    return BUTTONS.get(name or "", "")
