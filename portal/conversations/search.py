@@ -1,10 +1,10 @@
 """The desk's search for conversations.
 
-The search looks at subjects, patrons' names, messages, and titles and creators of recommended items, also in
-their original script. It does not look at private notes. The words are stored in rows of ConversationWords, in
-lower case and without accents. SQLite searches these rows with an FTS5 table, and PostgreSQL with a GIN index
-(migration 0003). No trigger updates the index, so code that changes a conversation must call
-index_conversation() or index_message().
+The search looks at subjects, patrons' names, messages, and the titles and creators of recommended items, also
+in their original script. It does not look at private notes. The words are stored in rows of
+ConversationWords, in lower case and without accents. SQLite searches these rows with an FTS5 table, and
+PostgreSQL with a GIN index (migration 0003). No trigger updates the index, so code that changes a
+conversation must call index_conversation() or index_message().
 
 A word in more than COMMON_FROM rows is called common, and any other word is called rare. The index finds the
 conversations that contain all rare words of the search. Common words are checked only in these conversations.

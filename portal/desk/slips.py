@@ -62,7 +62,7 @@ def keep_sent(session, name, address, *, at):
 
 
 def sent(session, name, *, at):
-    """Return {"to": the masked address, "at": the time} of the last email that `keep_sent` stored, or None."""
+    """Return {"to": masked address, "at": time} of the last email that `keep_sent` stored, or None."""
     stored = kept(session, _name_of_email(name), at=at)
     return {"to": stored[0], "at": datetime.datetime.fromisoformat(stored[1])} if stored else None
 

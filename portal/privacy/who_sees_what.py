@@ -43,8 +43,9 @@ SEEN_BY = {
     Group.LISTS: {Role.PERSON: "yes", Role.SERVER: "yes"},
     Group.PERSON: {
         Role.PERSON: "yes",
-        Role.STAFF: "the name, and a masked address; between people of one name also the last four characters of the card and "
-        "the month they joined; address and language in a record they open, which is recorded for the patron",
+        Role.STAFF: "the name, and a masked address; between people of one name also the end of the card "
+        "number and the month they joined; address and language in a record they open, which is recorded for "
+        "the patron",
         Role.ELSEWHERE: "the same, after finding the person by a whole address or card number, or giving a "
         "reason",
         Role.COORDINATOR: "as staff",

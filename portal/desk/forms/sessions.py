@@ -96,7 +96,8 @@ class RecordForm(forms.Form):
         label=_("Question type"),
         choices=QuestionType.choices,
         help_text=_(
-            "Directional: where something is, opening hours, how to print. Reference: you searched or explained."
+            "Directional: where something is, opening hours, how to print. Reference: you searched or "
+            "explained."
         ),
     )
     topic = forms.ModelChoiceField(
