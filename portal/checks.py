@@ -2,12 +2,15 @@
 
 import codecs
 import shlex
+from email.utils import getaddresses
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core import checks
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
 from django.db import connection
+from django.utils.module_loading import import_string
 
 from portal.data_folder import FIX, make_data_folder, open_paths
 from portal.env import MALFORMED
@@ -89,6 +92,8 @@ def _production_rules():
     base = urlsplit(settings.BASE_URL)
     hosts = settings.ALLOWED_HOSTS
     cache = settings.CACHES["default"]["BACKEND"]
+    sender = settings.DEFAULT_FROM_EMAIL
+    backend_problem = _backend_problem(settings.DELIVERY_EMAIL_BACKEND)
     return [
         (
             "afterword.E002",
@@ -129,7 +134,7 @@ def _production_rules():
         ),
         (
             "afterword.E008",
-            not settings.DEFAULT_FROM_EMAIL,
+            not sender,
             "MAIL_FROM is missing, so emails would have no sender.",
             "Set it to the library's address, such as 'Example Library <help@library.example>'.",
         ),
@@ -144,6 +149,21 @@ def _production_rules():
             settings.MAIL_SERVER["use_tls"] and settings.MAIL_SERVER["use_ssl"],
             "EMAIL_USE_TLS and EMAIL_USE_SSL are both set, so no email could be sent.",
             "Keep EMAIL_USE_TLS for STARTTLS (usually port 587), or EMAIL_USE_SSL for TLS at once (465).",
+        ),
+        (
+            "afterword.E027",
+            bool(sender) and not _is_sender(sender),
+            f"MAIL_FROM is {sender!r}, not one email address.",
+            "Set it to the library's address, such as 'Example Library <help@library.example>'. "
+            "A name with a comma must be in double quotes.",
+        ),
+        (
+            "afterword.E028",
+            bool(backend_problem),
+            f"DELIVERY_EMAIL_BACKEND is {settings.DELIVERY_EMAIL_BACKEND!r}, so no email could be sent: "
+            f"{backend_problem}.",
+            "Install its package and write the full name of its class, such as "
+            "anymail.backends.postmark.EmailBackend. Or remove it to send over SMTP.",
         ),
     ]
 
@@ -248,6 +268,27 @@ def _sso_rules():
             "Set it to: openid profile email. Or remove it to use these three.",
         ),
     ]
+
+
+def _is_sender(text):
+    addresses = [address for _name, address in getaddresses([text])]
+    try:
+        [address] = addresses
+        # Some mail servers accept letters of all scripts before the @.
+        validate_email(address.encode("ascii", "replace").decode().replace("?", "x"))
+    except (ValueError, ValidationError):
+        return False
+    return True
+
+
+def _backend_problem(name):
+    """Return why the email backend can't be used, or "" if it can."""
+    try:
+        backend = import_string(name)
+    # The module is not ours, so its import may raise anything.
+    except Exception as error:
+        return str(error) or type(error).__name__
+    return "" if isinstance(backend, type) else "it is not a class"
 
 
 def _is_issuer(parts, text):

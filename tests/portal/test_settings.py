@@ -126,6 +126,16 @@ def test_start_of_the_web_server_reports_a_data_folder_that_cannot_be_made(tmp_p
         ({"DATABASE_URL": "afterword"}, "E010", "postgres://user:password@host"),
         ({"DATABASE_URL": "postgres://afterword:p#ss@127.0.0.1/afterword"}, "E010", "%23"),
         ({"EMAIL_USE_TLS": "1", "EMAIL_USE_SSL": "1"}, "E025", "Keep EMAIL_USE_TLS"),
+        ({"MAIL_FROM": "nonsense"}, "E027", "'Example Library <help@library.example>'"),
+        ({"MAIL_FROM": "Harbour, Main <help@library.example>"}, "E027", "in double quotes"),
+        (
+            {"DELIVERY_EMAIL_BACKEND": "anymail.backends.absent.EmailBackend"},
+            "E028",
+            "No module named 'anymail'",
+        ),
+        ({"DELIVERY_EMAIL_BACKEND": "smtp"}, "E028", "remove it to send over SMTP"),
+        ({"DELIVERY_EMAIL_BACKEND": "django.core.mail.backends.smtp.Absent"}, "E028", "Absent"),
+        ({"DELIVERY_EMAIL_BACKEND": "django.core.mail.backends.smtp"}, "E028", "is not a class"),
         ({"ILS": "demo"}, "E011", "sip2 or koha"),
         ({"ILS": "sip3", "SIP2_HOST": "sip.library.example"}, "E011", "sip2 or koha"),
         ({"ILS": "sip2"}, "E012", "sip.library.example"),
@@ -183,6 +193,14 @@ def test_unsafe_setting_is_reported_with_instructions_to_fix_it(unsafe, number, 
     [error] = errors_of(**SAFE | unsafe)
     assert error.id == f"afterword.{number}"
     assert fix in f"{error.msg} {error.hint}"
+
+
+@pytest.mark.parametrize(
+    "sender",
+    ["help@library.example", '"Harbour, Main" <help@library.example>', "Café <café@library.example>"],
+)
+def test_sender_with_one_address_is_accepted(sender):
+    assert errors_of(**SAFE | {"MAIL_FROM": sender}) == []
 
 
 @pytest.mark.slow
