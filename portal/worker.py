@@ -29,6 +29,7 @@ import portal.helpsessions.account_codes
 import portal.helpsessions.handover
 import portal.limits
 import portal.lists.actions
+import portal.privacy.erased_list
 import portal.privacy.exports
 import portal.privacy.retention
 import portal.privacy.unfinished_corrections
@@ -104,6 +105,7 @@ JOBS = [
     (accounts.staff.invitations.forget_old_invitations, EVERY_HOUR),
     (accounts.staff.shared_desks.forget_shared_desks, EVERY_HOUR),
     (accounts.patron.refused_posts.forget_refused_posts, timedelta(minutes=1)),
+    (portal.privacy.erased_list.forget_erased, EVERY_DAY),
     (portal.privacy.unmerging.forget_merged_records, EVERY_HOUR),
     (portal.privacy.unfinished_corrections.forget_unfinished_corrections, EVERY_HOUR),
     (accounts.patron.people.forget_unconfirmed_people, EVERY_HOUR),

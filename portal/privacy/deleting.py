@@ -1,6 +1,6 @@
 """Delete a help session that staff recorded by mistake, if no patron has a part in it."""
 
-from django.db import models
+from django.db import models, transaction
 from django.utils.translation import gettext_lazy as _
 
 from accounts import audit
@@ -11,6 +11,7 @@ from portal.helpsessions import handover
 from portal.helpsessions.models import ClaimCode
 from recommendations.models import Recommendation
 
+from . import erased_list
 from .holds import HeldByLaw, held
 from .models import Correction
 from .session_lock import lock_session
@@ -38,6 +39,16 @@ def delete_session(help_session, *, by, at):
 
     Raises Gone, MustStay and HeldByLaw.
     """
+    _delete_session(help_session, by, at)
+
+
+@transaction.atomic
+def delete_session_again(help_session, *, at):
+    """Delete a help session that a restored backup brought back. Raises Gone, MustStay and HeldByLaw."""
+    _delete_session(help_session, None, at)
+
+
+def _delete_session(help_session, by, at):
     help_session, _conversations = lock_session(help_session)
     if why := why_it_must_stay(help_session):
         raise MustStay(why)
@@ -51,6 +62,7 @@ def delete_session(help_session, *, by, at):
     ClaimCode.objects.filter(help_session=help_session).update(
         state=ClaimCode.State.FORGOTTEN, help_session=None, made_by=None
     )
+    erased_list.remember(help_session)
     audit.record("deleted", help_session, by=by, at=at)
     help_session.delete()
 

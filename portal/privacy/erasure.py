@@ -21,7 +21,7 @@ from portal.notifications.actions import notify
 from portal.notifications.models import Notification
 from recommendations.models import Recommendation
 
-from . import contents, exports, sharing
+from . import contents, erased_list, exports, sharing
 from .erasure_words import ERASED_KINDS, KEPT_KINDS, in_words
 from .holds import HeldByLaw, contacts_of, conversations_of, held
 from .locks import lock_rows
@@ -130,6 +130,7 @@ def _erase(person, *, language, at):
     AuditEvent.objects.filter(subject=str(person.public_id)).update(subject="")
     files = [name for name in Export.objects.filter(person=person).values_list("file", flat=True) if name]
     transaction.on_commit(lambda: exports.remove_files(files))
+    erased_list.remember(person)
     # The database deletes what belongs to the person alone: lists, drafts, consents, addresses, exports.
     person.delete()
     erasure = Erasure.objects.create(erased_at=at, language=language, counts=counts)

@@ -5,6 +5,7 @@ same rows in the same order: people, visits, conversations. So a hold and a simu
 after the other.
 """
 
+from django.db import transaction
 from django.db.models import Q
 
 from accounts import audit
@@ -17,6 +18,7 @@ from portal.helpsessions.models import HelpSession
 from portal.text import uuid_or_none
 from recommendations.models import Recommendation
 
+from . import erased_list
 from .locks import lock_rows
 from .models import Correction, LegalHold
 
@@ -98,6 +100,16 @@ def copy_hold(legal_hold, record, *, at):
 @staff_action
 def erase_conversation(conversation, *, by, at):
     """Erase the conversation and return it. Raises HeldByLaw, Erased."""
+    return _erase_conversation(conversation, by, at)
+
+
+@transaction.atomic
+def erase_conversation_again(conversation, *, at):
+    """Erase a conversation that a restored backup brought back. Raises HeldByLaw, Erased."""
+    _erase_conversation(conversation, None, at)
+
+
+def _erase_conversation(conversation, by, at):
     conversations = Conversation.objects.filter(
         Q(pk=conversation.pk) | Q(merged_into=conversation) | Q(pk=conversation.merged_into_id)
     )
@@ -110,6 +122,7 @@ def erase_conversation(conversation, *, by, at):
     lock_rows(conversations)
     if held(conversation):
         raise HeldByLaw
+    erased_list.remember(conversation)
     return desk_actions.erase(conversation, by=by, at=at)
 
 

@@ -1,0 +1,119 @@
+"""Test that erased records are remembered without a name, and erased again after a restore."""
+
+import os
+from datetime import timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import StaffRole, User, private_storage
+from portal.conversations.models import Conversation
+from portal.helpsessions.models import HelpSession
+from portal.privacy import deleting, erased_list, erasure, holds
+from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def empty_list():
+    yield
+    for name in listed():
+        private_storage().delete(f"{erased_list.FOLDER}/{name}")
+
+
+def listed():
+    storage = private_storage()
+    return set(storage.listdir(erased_list.FOLDER)[1]) if storage.exists(erased_list.FOLDER) else set()
+
+
+class RestoredAgain(Exception):
+    pass
+
+
+@pytest.fixture
+def undone(monkeypatch):
+    """Return undone(action), which runs the action, and then undoes it in the database as a restore does."""
+
+    def undone(action, *args, **options):
+        after_commit = []
+        with monkeypatch.context() as patch:
+            patch.setattr(transaction, "on_commit", lambda call, robust=False: after_commit.append(call))
+            try:
+                with transaction.atomic():
+                    action(*args, **options)
+                    raise RestoredAgain
+            except RestoredAgain:
+                pass
+        for call in after_commit:
+            call()
+
+    return undone
+
+
+def again():
+    erased, problems = erased_list.erase_again(at=timezone.now())
+    return dict(erased), problems
+
+
+def test_person_is_erased_again_and_others_stay(undone, patron):
+    other = UserFactory()
+    undone(erasure.erase, patron, language="en", at=timezone.now())
+    assert listed() == {f"person-{patron.public_id}"}
+    assert again() == ({"person": 1}, [])
+    assert list(User.objects.filter(pk__in=[patron.pk, other.pk])) == [other]
+    assert again() == ({}, [])
+
+
+def test_conversation_is_erased_again(undone, branch, coordinator):
+    conversation = MessageFactory(conversation=ConversationFactory(branch=branch)).conversation
+    undone(holds.erase_conversation, conversation, by=coordinator, at=timezone.now())
+    assert conversation.messages.count() == 1
+    assert again() == ({"conversation": 1}, [])
+    assert conversation.messages.count() == 0
+    assert Conversation.objects.get().status == Conversation.Status.ERASED
+    assert again() == ({}, [])
+
+
+def test_help_session_is_deleted_again(undone, branch, staff):
+    visit = HelpSessionFactory(branch=branch, staff=staff)
+    undone(deleting.delete_session, visit, by=staff, at=timezone.now())
+    assert again() == ({"help_session": 1}, [])
+    assert not HelpSession.objects.exists()
+
+
+def test_failed_erasure_is_not_remembered(patron, branch, coordinator):
+    holds.hold(patron, reason="a court order", by=coordinator, at=timezone.now())
+    with pytest.raises(erasure.HeldByLaw):
+        erasure.erase(patron, language="en", at=timezone.now())
+    assert listed() == set()
+
+
+def test_record_that_must_not_be_erased_is_named_with_what_to_do(undone, patron, branch, coordinator):
+    held = UserFactory()
+    for person in (patron, held):
+        undone(erasure.erase, person, language="en", at=timezone.now())
+    StaffRole.objects.create(user=patron, branch=branch, role="staff")
+    holds.hold(held, reason="a court order", by=coordinator, at=timezone.now())
+    with pytest.raises(CommandError) as refused:
+        call_command("erase_again")
+    assert str(refused.value).splitlines() == [
+        "These were not erased:",
+        f"person {patron.public_id}: this person works at a desk again. End the role first.",
+        f"person {held.public_id}: a legal hold forbids it. Lift the hold first.",
+        "Then run this again.",
+    ]
+
+
+def test_list_is_kept_as_long_as_backups(undone, patron):
+    undone(erasure.erase, patron, language="en", at=timezone.now())
+    [name] = listed()
+    path = private_storage().path(f"{erased_list.FOLDER}/{name}")
+    assert os.path.getsize(path) == 0
+    written = private_storage().get_modified_time(f"{erased_list.FOLDER}/{name}")
+    erased_list.forget_erased(at=written + erased_list.KEPT_FOR)
+    assert listed() == {name}
+    erased_list.forget_erased(at=written + erased_list.KEPT_FOR + timedelta(seconds=1))
+    assert listed() == set()
