@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import secrets
 import shutil
 import sqlite3
 import subprocess
@@ -25,12 +26,24 @@ from django.core.files.storage import storages
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
+from django.utils import timezone
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import Conninfo
 
 from accounts.models import Library, User
+from portal import keys
+from portal.checks import other_tables
+from portal.data_folder import DataFolderInUse, lock_data_folder
+from portal.notifications.actions import living_worker
+from portal.notifications.models import Heartbeat
+from portal.privacy import erased_list
 
 FORMAT = 1
+KEY_PURPOSE = "backup"
+WHAT_STOPS = (
+    "everyone is signed out, and slips, code cards, account codes, PINs of shared desk computers and "
+    "authenticator apps stop working"
+)
 SCRATCH = ".backup-"  # how the name of a temporary folder begins
 
 
@@ -41,7 +54,7 @@ class BackupError(Exception):
 def make(target):
     """Write the archive to the path `target`, and return the manifest.
 
-    Raises BackupError if the path exists, or has a name that `remove_old` would not find.
+    Raises BackupError if the path exists, or has a name that `remove_old` in old_backups.py would not find.
     """
     target = Path(target)
     if not target.name.endswith(".tar.gz"):
@@ -55,6 +68,7 @@ def make(target):
         with _scratch_next_to(target) as scratch:
             copy = scratch / "database"
             _dump(copy)
+            salt = secrets.token_hex(16)
             manifest = {
                 "format": FORMAT,
                 "version": _version(),
@@ -62,6 +76,8 @@ def make(target):
                 "migrations": _applied_migrations(),
                 "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
                 "sha256": _digest(copy),
+                # A restore recognizes the SECRET_KEY with these. The key can't be computed from them.
+                "key": {"salt": salt, "fingerprint": keys.fingerprint(KEY_PURPOSE, salt)},
             }
             with open(os.open(unfinished, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as stream:
                 with tarfile.open(fileobj=stream, mode="w:gz") as archive:
@@ -85,60 +101,79 @@ def _without_scratch(member):
     return None if member.name.startswith(f"private/{SCRATCH}") else member
 
 
-def remove_old(new, *, at):
-    """Delete the archives next to `new` that are older than settings.BACKUPS_KEPT, and return their paths.
-
-    A file that is not an archive from `make` stays. The archive `new` always stays, even if the clock was
-    wrong during its backup.
-    """
-    archives = sorted(Path(new).absolute().parent.glob("*.tar.gz"))
-    old = [
-        path for path in archives if not path.samefile(new) and _is_older(path, at - settings.BACKUPS_KEPT)
-    ]
-    for path in old:
-        path.unlink()
-    return old
-
-
-def _is_older(path, moment):
-    made_at = _made_at(path)
-    return made_at is not None and made_at < moment
-
-
-def _made_at(path):
-    """Return when this archive was made, or None if the file is not an archive from `make`."""
-    try:
-        with tarfile.open(path, "r:gz") as archive:
-            first = archive.next()
-            if first is None or first.name != "manifest.json" or first.size >= 1_000_000:
-                return None
-            manifest = json.load(archive.extractfile(first))  # type: ignore[arg-type]  # None only for a folder
-        if not {"format", "sha256", "made_at"} <= set(manifest):
-            return None
-        return datetime.fromisoformat(manifest["made_at"]).astimezone(UTC)
-    except (tarfile.TarError, OSError, EOFError, ValueError, TypeError, AttributeError):
-        return None
-
-
-def restore(source, *, replace=False):
+def restore(source, *, replace=False, other_key=False):
     """Restore the database and the private files from the archive `source`. Return the archive's manifest.
 
-    Raises BackupError if this portal already has data and `replace` is False.
+    Raises BackupError if the portal runs, if it already has data and `replace` is False, or if the archive
+    was made with another SECRET_KEY and `other_key` is False.
     """
-    if not replace and _has_data():
-        raise BackupError("This portal already has data. Add --replace to overwrite it with the backup.")
-    with _scratch_next_to(_private() / "database") as scratch:
-        manifest = _unpack(source, scratch)
-        _check(manifest, scratch / "database")
-        with _files_swapped(scratch / "private", old=scratch / "old-private"):
-            _load(scratch / "database")
+    with _portal_stopped():
+        if not replace and _has_data():
+            raise BackupError("This portal already has data. Add --replace to overwrite it with the backup.")
+        with _scratch_next_to(_private() / "database") as scratch:
+            manifest = _unpack(source, scratch)
+            _check(manifest, scratch / "database")
+            if has_same_key(manifest) is False and not other_key:
+                raise BackupError(
+                    f"The backup was made with another SECRET_KEY. With the present one, {WHAT_STOPS}. "
+                    "Set the SECRET_KEY that the portal had. If it is lost, add --other-key. "
+                    "Nothing was changed."
+                )
+            with _files_swapped(scratch / "private", old=scratch / "old-private"):
+                _load(scratch / "database")
+        _forget_heartbeats()
     return manifest
+
+
+def has_same_key(manifest):
+    """Return whether the backup was made with a present SECRET_KEY, or None if the backup doesn't say."""
+    kept = manifest.get("key")
+    if not isinstance(kept, dict):
+        return None
+    return kept.get("fingerprint") in keys.fingerprints(KEY_PURPOSE, str(kept.get("salt")))
+
+
+@contextmanager
+def _portal_stopped():
+    """Keep the portal stopped on this host. Raises BackupError if it runs here or on another host."""
+    try:
+        lock = lock_data_folder("restore")
+    except DataFolderInUse as error:
+        raise BackupError(f"{error} Stop it first. Nothing was changed.") from error
+    with lock:
+        if tables := other_tables():
+            raise BackupError(
+                f"The database belongs to another application: it has the table {tables[0]}. "
+                "Give the portal a database of its own, and correct DATABASE_URL. Nothing was changed."
+            )
+        if _has_table(Heartbeat) and (heartbeat := living_worker(at=timezone.now())):
+            raise BackupError(
+                f"A worker of this portal still runs: {heartbeat.worker} (host and process). "
+                "Stop the portal on every host. If it was killed, wait a minute. Nothing was changed."
+            )
+        yield
+
+
+def _forget_heartbeats():
+    """Delete the heartbeats of the workers that ran during the backup."""
+    if _has_table(Heartbeat):
+        Heartbeat.objects.all().delete()
+
+
+def _has_table(model):
+    return model._meta.db_table in connection.introspection.table_names()
 
 
 def unapplied_migrations():
     """Return the (app, name) of each migration that this database still needs."""
     loader = MigrationLoader(connection)
     return sorted(set(loader.disk_migrations) - set(loader.applied_migrations))
+
+
+def newer_migrations():
+    """Return the (app, name) of each applied migration that this version doesn't have."""
+    loader = MigrationLoader(connection)
+    return sorted(set(loader.applied_migrations) - set(loader.disk_migrations))
 
 
 def _private():
@@ -173,8 +208,7 @@ def _add_text(archive, name, text):
 
 
 def _has_data():
-    tables = connection.introspection.table_names()
-    return any(model._meta.db_table in tables and model.objects.exists() for model in (Library, User))
+    return any(_has_table(model) and model.objects.exists() for model in (Library, User))
 
 
 def _unpack(source, folder):
@@ -245,14 +279,16 @@ def _files_swapped(new, *, old):
     """Replace the private files with those in the folder `new`, and move the others to the folder `old`.
 
     If the `with` block fails, move all files back. Only the content of the folder moves, because the folder
-    may be a mount, which can't be renamed.
+    may be a mount, which can't be renamed. The list of erased records stays, because it is newer than the
+    list in the backup.
     """
     old.mkdir()
     moves = []
+    stays = {erased_list.FOLDER} if (_private() / erased_list.FOLDER).exists() else set()
     try:
         for source, target in ((_private(), old), (new, _private())):
             for path in sorted(source.iterdir()):
-                if not path.name.startswith(SCRATCH):
+                if not path.name.startswith(SCRATCH) and path.name not in stays:
                     os.rename(path, target / path.name)
                     moves.append((path, target / path.name))
         yield

@@ -5,11 +5,13 @@ import shlex
 from email.utils import getaddresses
 from urllib.parse import urlsplit
 
+from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
 from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils.module_loading import import_string
 
 from portal.data_folder import FIX, make_data_folder, open_paths
@@ -84,6 +86,29 @@ def database_stores_every_script(app_configs=None, databases=None, **kwargs):
             id="afterword.E026",
         )
     ]
+
+
+@checks.register(checks.Tags.database)
+def database_is_the_portals_own(app_configs=None, databases=None, **kwargs):
+    """Report a database that another application uses. Only `migrate` runs this check."""
+    tables = other_tables() if databases else []
+    return [
+        checks.Error(
+            f"The database belongs to another application: it has the table {table}.",
+            hint="Give the portal a database of its own, and correct DATABASE_URL.",
+            id="afterword.E029",
+        )
+        for table in tables[:1]
+    ]
+
+
+def other_tables():
+    """Return the tables of another application, if the portal has not yet used this database."""
+    tables = set(connection.introspection.table_names())
+    if apps.get_model("accounts", "Library")._meta.db_table in tables:
+        return []
+    own = {*connection.introspection.django_table_names(), MigrationRecorder.Migration._meta.db_table}
+    return sorted(tables - own - {settings.CACHES["default"]["LOCATION"]})
 
 
 def _production_rules():

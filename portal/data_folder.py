@@ -1,9 +1,10 @@
-"""Make the data folder, and keep what it contains private.
+"""Make the data folder, lock it, and keep what it contains private.
 
 The folder has the database file, the private files and the collected static files. Only the account that runs
 the portal may read the first two, because other accounts of the machine have no business with them.
 """
 
+import fcntl
 import os
 import stat
 from contextlib import suppress
@@ -16,6 +17,8 @@ FIX = (
 )
 # What the group and everybody else may not have. The data folder may be entered: a proxy may serve static/.
 NOTHING, ONLY_ENTER = 0o077, 0o066
+# What a process does while it has locked the data folder.
+PURPOSES = {"run": "The portal already runs with", "restore": "A backup is being restored into"}
 
 
 def make_data_folder(folder):
@@ -29,6 +32,36 @@ def make_data_folder(folder):
     if os.path.isdir(folder) and os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         return ""
     return f"The data folder {folder} can't be made, or this user can't write to it."
+
+
+class DataFolderInUse(Exception):
+    """Another process has locked the data folder, or the lock can't be written. The text says which."""
+
+
+def lock_data_folder(purpose):
+    """Return an open file that locks the data folder until the file is closed. Raises DataFolderInUse.
+
+    `purpose` is a key of PURPOSES.
+    """
+    folder = settings.DATA_DIR
+    path = folder / "run.lock"
+    try:
+        file = path.open("a+")
+    except OSError as error:
+        raise DataFolderInUse(f"{path} can't be written: {error.strerror}.") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        with file:
+            file.seek(0)
+            process, _space, purpose = file.read().strip().partition(" ")
+        raise DataFolderInUse(
+            f"{PURPOSES.get(purpose, PURPOSES['run'])} the data folder {folder} (process {process})."
+        ) from error
+    file.truncate(0)
+    file.write(f"{os.getpid()} {purpose}\n")
+    file.flush()
+    return file
 
 
 def open_paths():

@@ -17,10 +17,9 @@ from django.http import JsonResponse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from portal.notifications.actions import take_turn
+from portal.notifications.actions import living_worker, take_turn
 from portal.notifications.models import Heartbeat, Notification
 
-WORKER_SILENT_AFTER = timedelta(seconds=60)
 WRITE_EVERY = timedelta(seconds=30)
 BYTES_WRITTEN = 64 * 1024
 # Headers in which a proxy says that it forwards the request of somebody else.
@@ -117,9 +116,7 @@ def _disk(at):
 
 
 def _worker(at):
-    """Look for a recent heartbeat. One in the future is old: the clock was set back after it."""
-    silent, ahead = at - WORKER_SILENT_AFTER, at + WORKER_SILENT_AFTER
-    if Heartbeat.objects.filter(beat_at__gt=silent, beat_at__lt=ahead).exists():
+    if living_worker(at=at):
         return "ok"
     last = Heartbeat.objects.order_by("-beat_at").values_list("beat_at", flat=True).first()
     if last is None:

@@ -103,10 +103,15 @@ def _load(options):
 def _check_preparations():
     """Raise CommandError if a step of the installation was left out. Every page would be an error."""
     # The import needs loaded apps.
-    from portal.backups import unapplied_migrations
+    from portal.backups import newer_migrations, unapplied_migrations
 
     if unapplied_migrations():
         raise CommandError("The database is not up to date. Run first: manage.py migrate")
+    if newer := newer_migrations():
+        raise CommandError(
+            f"A newer version of the portal has changed the database: this version doesn't know the "
+            f"migration {'.'.join(newer[0])}. Install the newer version, or restore a backup of this one."
+        )
     if settings.CACHES["default"]["LOCATION"] not in connection.introspection.table_names():
         raise CommandError("The cache table is missing. Run first: manage.py createcachetable")
     storage: Any = staticfiles_storage  # mypy doesn't know the attributes of the storage with a manifest

@@ -22,6 +22,7 @@ from .models import Heartbeat, Notification, RepeatedJob
 # If a worker is killed while it sends an email, another worker may take the email after this time. Sending an
 # email never takes this long, even if each step takes as long as EMAIL_TIMEOUT allows.
 LEASE = timedelta(minutes=5)
+WORKER_SILENT_AFTER = timedelta(seconds=60)
 # The times to wait after the first failure, the second failure and so on. Together they are a little over
 # three days. If the email fails again after that, it is given up and its state becomes DEAD.
 RETRY_AFTER = [
@@ -279,6 +280,17 @@ def take_turn(name, *, at, every):
 def beat(worker, *, at):
     """Record that this worker is running."""
     Heartbeat.objects.update_or_create(worker=worker, defaults={"beat_at": at})
+
+
+def living_worker(*, at):
+    """Return the latest Heartbeat of a worker that runs, or None if no worker runs.
+
+    A heartbeat in the future is old: the clock was set back after it.
+    """
+    recent = Heartbeat.objects.filter(
+        beat_at__gt=at - WORKER_SILENT_AFTER, beat_at__lt=at + WORKER_SILENT_AFTER
+    )
+    return recent.order_by("-beat_at").first()
 
 
 def remove_heartbeat(worker):

@@ -1,6 +1,7 @@
 """Run the backup commands on separate portals, each with its own folder and database."""
 
 import errno
+import fcntl
 import hashlib
 import io
 import json
@@ -162,6 +163,24 @@ def test_restore_overwrites_existing_data_only_with_the_replace_option(old, arch
     assert not (old.private / "later.txt").exists()
 
 
+def test_person_erased_after_the_backup_is_erased_again_after_the_restore(old, tmp_path):
+    old.run("from accounts.models import User; User.objects.create(email='sam@example.org', name='Sam')")
+    old.manage("backup", str(tmp_path / "c.tar.gz"))
+    old.run("""
+from django.utils import timezone
+from accounts.models import User
+from portal.privacy import erasure
+erasure.erase(User.objects.get(), language="en", at=timezone.now())
+""")
+    old.manage("restore", str(tmp_path / "c.tar.gz"), "--replace")
+    count = "from accounts.models import User; print(User.objects.count())"
+    assert old.run(count) == "1"
+    again = "Erased again: {} people, 0 conversations, 0 help sessions."
+    assert old.manage("erase_again") == again.format(1)
+    assert old.run(count) == "0"
+    assert old.manage("erase_again") == again.format(0)
+
+
 def test_restore_writes_the_private_files_to_a_disk_that_hosts_share(old, archive, tmp_path):
     """The folder may be a link or a mount, so its content is replaced and the folder itself stays."""
     shared = tmp_path / "shared"
@@ -198,6 +217,84 @@ cursor.execute("INSERT INTO later VALUES (1, NULL)")
         old.run("from django.db import connection; print('later' in connection.introspection.table_names())")
         == "False"
     )
+
+
+def test_restore_is_refused_while_the_portal_runs_in_the_same_folder(old, archive):
+    with (old.folder / "run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write("123 run\n")
+        lock.flush()
+        assert old.manage("restore", str(archive), "--replace", status=1) == (
+            f"CommandError: The portal already runs with the data folder {old.folder} (process 123). "
+            "Stop it first. Nothing was changed."
+        )
+    assert "Restored the state of" in old.manage("restore", str(archive), "--replace")
+
+
+HEARTBEAT = """
+from django.utils import timezone
+from portal.notifications.actions import beat
+beat("web2:123", at=timezone.now())
+"""
+
+
+def test_restore_is_refused_while_a_worker_runs_and_forgets_the_workers_of_the_backup(
+    old, tmp_path, new_portal
+):
+    old.run(HEARTBEAT)
+    old.manage("backup", str(tmp_path / "c.tar.gz"))
+    assert old.manage("restore", str(tmp_path / "c.tar.gz"), "--replace", status=1) == (
+        "CommandError: A worker of this portal still runs: web2:123 (host and process). Stop the portal on "
+        "every host. If it was killed, wait a minute. Nothing was changed."
+    )
+    new = new_portal("new")
+    new.manage("restore", str(tmp_path / "c.tar.gz"))
+    assert "Restored the state of" in new.manage("restore", str(tmp_path / "c.tar.gz"), "--replace")
+
+
+@pytest.mark.one_database
+def test_restore_says_what_another_secret_key_means(old, tmp_path):
+    old.environment["SECRET_KEY"] = "the first key"
+    old.manage("backup", str(tmp_path / "c.tar.gz"))
+    old.environment["SECRET_KEY"] = "the second key"
+    said = old.manage("restore", str(tmp_path / "c.tar.gz"), "--replace", status=1)
+    assert said.startswith(
+        "CommandError: The backup was made with another SECRET_KEY. With the present one, everyone is signed "
+    )
+    assert said.endswith("If it is lost, add --other-key. Nothing was changed.")
+    said = old.manage("restore", str(tmp_path / "c.tar.gz"), "--replace", "--other-key")
+    assert "The backup was made with another SECRET_KEY, so everyone is signed out" in said
+    old.environment["SECRET_KEY_FALLBACKS"] = "the first key"
+    assert "SECRET_KEY" not in old.manage("restore", str(tmp_path / "c.tar.gz"), "--replace")
+
+
+@pytest.mark.one_database
+def test_restore_of_a_backup_that_does_not_say_its_secret_key_warns(old, archive):
+    with tarfile.open(archive) as opened:
+        manifest = json.load(opened.extractfile("manifest.json"))
+    del manifest["key"]
+    older = changed(archive, name="manifest.json", content=json.dumps(manifest).encode())
+    said = old.manage("restore", str(older), "--replace")
+    assert "doesn't say with which SECRET_KEY it was made. If it was not the present one, everyone" in said
+
+
+def test_database_of_another_application_is_left_alone(tmp_path, archive, request):
+    other = SeparatePortal(tmp_path / "other")
+    request.addfinalizer(other.end)
+    other.run("""
+from django.db import connection
+from portal.backups import _drop_tables
+_drop_tables() if connection.vendor == "postgresql" else None
+connection.cursor().execute("CREATE TABLE payroll (id integer)")
+""")
+    belongs = "The database belongs to another application: it has the table payroll."
+    said = other.manage("restore", str(archive), "--replace", status=1)
+    assert said.endswith(
+        f"{belongs} Give the portal a database of its own, and correct DATABASE_URL. Nothing was changed."
+    )
+    assert belongs in other.manage("migrate", status=1)
+    tables = other.run("from django.db import connection; print(connection.introspection.table_names())")
+    assert tables == "['payroll']"
 
 
 def test_backup_never_overwrites_an_existing_file(old, archive):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 
-from portal.backups import remove_old
+from portal.old_backups import remove_old
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from accounts.library import record_backup
-from portal import backups
+from portal import backups, old_backups
 
 
 class Command(BaseCommand):
@@ -37,5 +37,5 @@ class Command(BaseCommand):
             self.stderr.write("The settings pages can't show this backup until you run: manage.py migrate")
         if keep_old:
             return
-        for old in backups.remove_old(file, at=timezone.now()):
+        for old in old_backups.remove_old(file, at=timezone.now()):
             self.stdout.write(f"{old}: deleted, because it is older than {settings.BACKUPS_KEPT.days} days.")

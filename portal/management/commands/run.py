@@ -1,4 +1,3 @@
-import fcntl
 import io
 import os
 import signal
@@ -9,6 +8,7 @@ import qrcode
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from portal.data_folder import DataFolderInUse, lock_data_folder
 from portal.management import processes
 from portal.management.late_database import wait_for_database
 
@@ -43,7 +43,7 @@ class Command(BaseCommand):
                 raise CommandError(f"--{name} {number} is too small. Use 1 or more, such as --{name} 2.")
         # Until the supervisor can reload, the signal must not end this process.
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)
-        lock = _lock_data_folder()
+        lock = _lock()
         wait_for_database(self.stderr.write)
         listener = _listen(host, port)
         address = _address(host, port)
@@ -85,21 +85,12 @@ class Command(BaseCommand):
         return picture.getvalue().rstrip("\n")
 
 
-def _lock_data_folder():
-    """Return an open file that locks the data folder. Raises CommandError if another `run` has locked it."""
-    file = (settings.DATA_DIR / "run.lock").open("a+")
+def _lock():
+    """Return an open file that locks the data folder. Raises CommandError if it is in use."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.seek(0)
-        raise CommandError(
-            f"The portal already runs with the data folder {settings.DATA_DIR} "
-            f"(process {file.read().strip()}). Stop it first, or set DATA_DIR to another folder."
-        ) from error
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
-    return file
+        return lock_data_folder("run")
+    except DataFolderInUse as error:
+        raise CommandError(f"{error} Stop it first, or set DATA_DIR to another folder.") from error
 
 
 def _bind(host, port):
