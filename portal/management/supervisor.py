@@ -110,7 +110,10 @@ class Supervisor:
         if self._is_ready(new):
             old, self.portal = self.portal, new
             self._finish(old)
-            _say("The reload succeeded. The old processes finish their requests.")
+            _say(
+                "The reload succeeded. The old processes finish their requests. "
+                "Environment variables stay as they were at the start. Restart to change them."
+            )
         else:
             self._finish(new)
             if not self.stop_signals:

@@ -247,7 +247,8 @@ def test_reload_brings_new_code_without_a_failed_request(environment, code):
         before = tree(process.pid)
         with load(port) as errors:
             process.send_signal(signal.SIGUSR2)
-            output_until(process, "The reload succeeded")
+            said = output_until(process, "The reload succeeded")
+            assert "Environment variables stay as they were at the start. Restart to change them." in said
             # The process that systemd watches stays.
             wait_until(lambda: not any(is_alive(pid) for pid in before if pid != process.pid))
             assert ask(port)[2] == '{"status": "new code"}'
