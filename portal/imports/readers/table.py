@@ -107,6 +107,9 @@ def _columns(header, mapping):
     for field, guesses in GUESSES.items():
         matches = [by_name[guess] for guess in guesses if guess in by_name]
         positions.setdefault(field, matches if field == "isbn" else matches[:1])
+        if field == "title":
+            # Without a title a record can't be imported, so an empty cell of the named column isn't the end.
+            positions[field] += [position for position in matches[:1] if position not in positions[field]]
     if not positions["title"]:
         raise Unreadable(f"No column is the title. Name one with --map title=COLUMN. {known}")
     return positions

@@ -390,6 +390,13 @@ def table(text, encoding="utf-8", **mapping):
     return list(read_table(io.BytesIO(text.encode(encoding)), mapping=mapping))
 
 
+def test_empty_cell_of_the_mapped_title_falls_back_to_the_column_that_is_recognized():
+    records = table(
+        "id,original_title,title\n1,Homage to Catalonia,Homage\n2,,Homage\n", title=["original_title"]
+    )
+    assert [record.values["title"] for record in records] == ["Homage to Catalonia", "Homage"]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_csv_columns_are_recognized_by_heading_in_any_encoding(encoding, delimiter):
