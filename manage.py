@@ -9,4 +9,6 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from portal.management.plain_errors import run_plainly
+
+    run_plainly(execute_from_command_line, sys.argv)

@@ -17,7 +17,7 @@ import subprocess
 import tarfile
 import tempfile
 import tomllib
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
@@ -61,7 +61,8 @@ def make(target):
         raise BackupError(
             "The name must end in .tar.gz, so that later backups find the archive and remove it."
         )
-    if target.exists():
+    # Path.exists() would raise an error if the folder is closed to this account.
+    if os.path.exists(target):
         raise BackupError(f"{target} already exists. Choose another name, or delete it first.")
     unfinished = target.with_name(target.name + ".part")
     try:
@@ -92,7 +93,8 @@ def make(target):
         reason = getattr(error, "strerror", None) or error
         raise BackupError(f"The backup could not be written to {target}: {reason}.") from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink()
     return manifest
 
 
@@ -229,6 +231,8 @@ def _unpack(source, folder):
         return manifest
     except FileNotFoundError as error:
         raise BackupError(f"{error.filename} does not exist. Nothing was changed.") from error
+    except PermissionError as error:
+        raise BackupError(f"This account may not read {error.filename}. Nothing was changed.") from error
     except (tarfile.TarError, EOFError, ValueError, OSError) as error:
         # An error of the system has a number. A file that is not in gzip format is an OSError without one.
         if isinstance(error, OSError) and error.errno:

@@ -5,6 +5,8 @@ import time
 from django.core.management.base import CommandError
 from django.db import OperationalError, connection
 
+from portal.management.plain_errors import database_problem
+
 WAIT_SECONDS = 60
 PAUSE_SECONDS = 5
 
@@ -21,6 +23,9 @@ def wait_for_database(write):
             connection.close()
             return
         except OperationalError as error:
+            if connection.vendor == "sqlite":
+                # A file doesn't get better by waiting.
+                raise CommandError(database_problem(error)) from error
             reason = " ".join(str(error).split())
         if time.monotonic() + PAUSE_SECONDS > deadline:
             raise CommandError(

@@ -447,6 +447,18 @@ def test_options_of_the_database_url_reach_pg_dump(monkeypatch):
     }
 
 
+def test_backup_and_restore_in_a_closed_folder_are_one_sentence(monkeypatch, tmp_path):
+    from portal import backups
+
+    refused = PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/root/a.tar.gz")
+    monkeypatch.setattr(backups, "_scratch_next_to", mock.Mock(side_effect=refused))
+    monkeypatch.setattr(backups.tarfile, "open", mock.Mock(side_effect=refused))
+    with pytest.raises(backups.BackupError, match=r"could not be written to /root/a\.tar\.gz: Permission"):
+        backups.make("/root/a.tar.gz")
+    with pytest.raises(backups.BackupError, match=r"may not read /root/a\.tar\.gz\. Nothing was changed"):
+        backups._unpack("/root/a.tar.gz", tmp_path)
+
+
 def test_backup_needs_the_name_by_which_later_backups_find_and_remove_it(tmp_path):
     from portal import backups
 

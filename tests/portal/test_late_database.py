@@ -1,5 +1,7 @@
 """Check that the start waits for a database that is late."""
 
+from types import SimpleNamespace
+
 import pytest
 from django.core.management.base import CommandError
 from django.db import OperationalError
@@ -17,12 +19,13 @@ def clock(monkeypatch):
     return now
 
 
-def answer_after(monkeypatch, clock, seconds):
+def answer_after(monkeypatch, clock, seconds, vendor="postgresql"):
     def ensure_connection():
         if clock[0] < seconds:
             raise OperationalError('connection to server at "db" failed:\n\tConnection refused')
 
-    monkeypatch.setattr(late_database.connection, "ensure_connection", ensure_connection)
+    database = SimpleNamespace(ensure_connection=ensure_connection, close=lambda: None, vendor=vendor)
+    monkeypatch.setattr(late_database, "connection", database)
 
 
 @pytest.mark.parametrize(("seconds", "tries"), [(0, 0), (1, 1), (12, 3), (60, 12)])
@@ -45,3 +48,10 @@ def test_start_gives_up_after_a_minute_and_says_what_to_do(monkeypatch, clock):
     with pytest.raises(CommandError, match=r"for 60 seconds: .*Start it, or correct DATABASE_URL"):
         wait_for_database([].append)
     assert clock == [60]
+
+
+def test_start_does_not_wait_for_a_database_file(monkeypatch, clock):
+    answer_after(monkeypatch, clock, 1, vendor="sqlite")
+    with pytest.raises(CommandError, match="Start it|Make room on its disk"):
+        wait_for_database([].append)
+    assert clock == [0]

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_email
-from django.db import DatabaseError, transaction
+from django.db import OperationalError, ProgrammingError, transaction
 from django.utils import timezone
 
 from accounts import library
@@ -45,7 +45,9 @@ class Command(BaseCommand):
     def handle(self, *, interactive, **options):
         try:
             is_set_up = Library.objects.exists()
-        except DatabaseError as error:
+        except (OperationalError, ProgrammingError) as error:
+            if isinstance(error, OperationalError) and "no such table" not in str(error):
+                raise
             raise CommandError("The database is not up to date. Run first: manage.py migrate") from error
         if is_set_up:
             raise CommandError(

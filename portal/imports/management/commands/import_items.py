@@ -5,7 +5,7 @@ from itertools import groupby
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
+from django.db import OperationalError, ProgrammingError
 from django.utils import timezone
 
 from accounts.models import Branch
@@ -75,7 +75,9 @@ class Command(BaseCommand):
         try:
             branch = self._branch(branch) if branch else None
             Item.objects.exists()
-        except DatabaseError as error:
+        except (OperationalError, ProgrammingError) as error:
+            if isinstance(error, OperationalError) and "no such table" not in str(error):
+                raise
             raise CommandError(
                 "The database is not up to date. Run: manage.py migrate",
                 returncode=NOTHING_READ,
