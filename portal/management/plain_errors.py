@@ -25,7 +25,7 @@ def in_one_sentence(error):
 
 def database_problem(error):
     """Return why the database can't be used, and what to do."""
-    reason, database = " ".join(str(error).split()).rstrip("."), settings.DATABASES["default"]
+    reason, database = " ".join(str(error).split()).rstrip(".?"), settings.DATABASES["default"]
     if "no such table" in reason:
         return "The database is not up to date. Run first: manage.py migrate"
     if database["ENGINE"] == "django.db.backends.sqlite3":

@@ -7,11 +7,12 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_email
-from django.db import OperationalError, ProgrammingError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from accounts import library
 from accounts.models import Library
+from portal.backups import unapplied_migrations
 from portal.text import clean
 from recommendations.topics import add_starting_topics
 
@@ -43,13 +44,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, interactive, **options):
-        try:
-            is_set_up = Library.objects.exists()
-        except (OperationalError, ProgrammingError) as error:
-            if isinstance(error, OperationalError) and "no such table" not in str(error):
-                raise
-            raise CommandError("The database is not up to date. Run first: manage.py migrate") from error
-        if is_set_up:
+        if unapplied_migrations():
+            raise CommandError("The database is not up to date. Run first: manage.py migrate")
+        if Library.objects.exists():
             raise CommandError(
                 f"{Library.current()} is already set up. Coordinators can change it at "
                 f"{settings.BASE_URL}/desk/settings/."
