@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core.management import CommandError
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 
 from portal.management import processes
 
@@ -445,3 +447,10 @@ def test_qr_code_is_shown_if_manage_run_serves_all_network_addresses(environment
         finally:
             process.send_signal(signal.SIGTERM)
         assert process.wait(MAX_WAIT_SECONDS) == 0
+
+
+@pytest.mark.django_db
+def test_portal_does_not_start_with_the_database_of_a_newer_version():
+    MigrationRecorder(connection).record_applied("accounts", "0999_later")
+    with pytest.raises(CommandError, match=r"migration accounts\.0999_later\. Install the newer version"):
+        processes._check_preparations()
