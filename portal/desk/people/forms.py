@@ -1,11 +1,11 @@
 """The forms with which staff find a patron, give a reason, and add a patron."""
 
 from django import forms
-from django.conf import settings
 from django.core.validators import EmailValidator
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from accounts.languages import languages
 from accounts.models import Library
 from accounts.patron.children import first_name
 from portal.text import TextField
@@ -101,7 +101,7 @@ class NewPatronForm(forms.Form):
             }
         ),
     )
-    language = forms.ChoiceField(label=_("Language"), choices=settings.LANGUAGES)
+    language = forms.ChoiceField(label=_("Language"), choices=languages)
     is_child = forms.BooleanField(
         label=_("A child's record"),
         required=False,

@@ -5,7 +5,6 @@ import re
 from itertools import pairwise
 
 from django import forms
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import Q
 from django.utils.dates import WEEKDAYS
 from django.utils.text import capfirst
@@ -13,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import Branch, StaffRole
-from portal.desk.forms.fields import DayField
+from portal.desk.forms.fields import DayField, WholeNumber
 from portal.templatetags.portal import clock
 from portal.text import TextField
 
@@ -32,14 +31,15 @@ class BranchForm(forms.Form):
         required=False,
         widget=forms.TextInput(attrs={"type": "tel"}),
     )
-    promise_hours = forms.IntegerField(
+    promise_hours = WholeNumber(
         label=gettext_lazy("Promised time to answer, in opening hours"),
         help_text=gettext_lazy(
             "We promise patrons an answer within this time. Only opening hours count. If the "
             "branch is open eight hours a day, 8 means one working day."
         ),
-        validators=[MinValueValidator(1), MaxValueValidator(400)],
-        widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 1, "max": 400}),
+        min_value=1,
+        max_value=400,
+        widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
     )
 
     send_button = forms.ChoiceField(

@@ -89,7 +89,8 @@ class InvitationForm(forms.Form):
             branch: role for branch, role in chosen.items() if role != NOT_HERE
         }
         if not self.cleaned_data["at_branches"] and not self.errors:
-            raise forms.ValidationError(_("Choose at least one branch where your colleague will work."))
+            words = _("Choose at least one branch where your colleague will work.")
+            self.add_error(next(iter(self.branches)), words)
         there = StaffRole.objects.filter(
             user__email=self.cleaned_data.get("email", "").lower(),
             branch__in=self.cleaned_data["at_branches"],

@@ -12,6 +12,7 @@ from accounts import library as actions
 from accounts.hours import Calendar, by_weekday
 from accounts.models import Branch
 from accounts.sign_in.access import coordinator_only
+from portal.desk.forms.several import SeveralForms
 from portal.desk.library.forms.branches import BranchForm, ClosedDayForm, HoursForm
 from portal.desk.library.views.promises import save_calendar
 
@@ -36,8 +37,7 @@ def branch_settings(request, slug):
     """
     branch = get_object_or_404(Branch, slug=slug)
     forms = _forms(request, branch)
-    has_errors = any(form.errors for form in forms.values())
-    if request.method != "POST" or "back" in request.POST or has_errors:
+    if request.method != "POST" or "back" in request.POST or SeveralForms(*forms.values()).errors:
         return _branch_page(request, branch, forms)
     changes, saves = _changes(Calendar.of(branch), **forms, remove=request.POST.get("remove"))
 
@@ -111,12 +111,14 @@ def _initial(branch):
 
 
 def _branch_page(request, branch, forms):
+    all_forms = SeveralForms(*forms.values())
     context = {
         "branch": branch,
         "is_covered": branch.is_covered(timezone.now()),
         "closed_days": branch.closed_days.filter(day__gte=request.library.today()),
         "is_default": request.library.default_branch_id == branch.pk,
-        "form_error": any(form.errors for form in forms.values()),
+        "all_forms": all_forms,
+        "form_error": all_forms.errors,
         **forms,
     }
     return render(request, "desk/library/branch.html", context)
