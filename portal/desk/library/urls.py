@@ -6,7 +6,6 @@ urlpatterns = [
     path("", library.settings, name="settings"),
     path("library/", library.library_settings, name="library_settings"),
     path("children/", library.children_settings, name="children_settings"),
-    path("library/logo/", library.logo_settings, name="logo_settings"),
     path("branches/new/", branches.add_branch, name="add_branch"),
     path("branches/of/<slug:slug>/", branches.branch_settings, name="branch_settings"),
     path("branches/of/<slug:slug>/use/", branches.branch_use, name="branch_use"),

@@ -16,7 +16,7 @@ from tests.factories import (
     MessageFactory,
     StaffFactory,
 )
-from tests.portal.pages import text
+from tests.portal.pages import part, text
 
 pytestmark = pytest.mark.django_db
 
@@ -54,7 +54,11 @@ def test_coordinator_sets_a_legal_hold_with_a_reason_and_lifts_it(
     assert holds.held(record)
     found = LegalHold.objects.get()
     assert (found.reason, found.set_by, found.record) == ("Case 12", coordinator, record)
-    assert "Case 12" in text(desk.get(reverse("legal_holds")))
+    page = desk.get(reverse("legal_holds"))
+    assert "Case 12" in text(page)
+    opened = part(page, f"lift-{found.public_id}")
+    assert opened.startswith("<details")
+    assert "Records that are past their deletion date are then deleted tonight." in opened
     desk.post(reverse("lift_hold", args=[found.public_id]))
     found.refresh_from_db()
     assert (found.lifted_by, found.record, holds.held(record)) == (coordinator, None, False)

@@ -16,6 +16,7 @@ from portal.desk.library.forms.branches import HoursForm
 from portal.desk.library.urls import urlpatterns
 from recommendations.models import Topic
 from tests.factories import BranchFactory, InvitationFactory, NotificationFactory, ReplyTemplateFactory
+from tests.portal.pages import text
 
 pytestmark = pytest.mark.django_db
 
@@ -115,6 +116,7 @@ def test_library_settings_are_saved_and_the_change_is_logged(desk, coordinator, 
         ("catalog_link", "https://c.example.org/{{isbn}}"),
         ("catalog_link", "http://c.example.org/{isbn}"),
         ("time_zone", "Mars/Base"),
+        ("time_zone", "Factory"),
         ("name", ""),
         ("name", "x" * 121),
         ("closes_after_days", "366"),
@@ -133,6 +135,27 @@ def test_invalid_library_setting_shows_the_error_beside_the_field(desk, branch, 
     assert Library.current().name == "Harbour Library"
 
 
+def test_error_beside_a_number_says_which_numbers_are_allowed(desk, branch):
+    typed = {**LIBRARY, "default_branch": branch.pk, "closes_after_days": "999", "released_after_days": ""}
+    page = desk.post(reverse("library_settings"), {**typed, "desk_locks_after_minutes": "soon"})
+    assert page.context["form"].errors == {
+        "closes_after_days": ["Enter a whole number from 0 to 365."],
+        "released_after_days": ["Enter a whole number from 0 to 90."],
+        "desk_locks_after_minutes": ["Enter a whole number from 1 to 60."],
+    }
+    page = desk.post(reverse("add_branch"), {"name": "East", "promise_hours": "0"})
+    assert page.context["form"].errors == {"promise_hours": ["Enter a whole number from 1 to 400."]}
+
+
+def test_time_zone_that_the_library_already_has_stays_in_the_list(desk, branch, library):
+    library.time_zone = "US/Central"
+    library.save()
+    page = desk.get(reverse("library_settings"))
+    zones = [value for value, _name in page.context["form"].fields["time_zone"].choices]
+    assert ("US/Central" in zones, "US/Pacific" in zones, "America/Chicago" in zones) == (True, False, True)
+    assert (zones == sorted(zones), "UTC" in zones) == (True, True)
+
+
 def picture(kind="PNG", size=(900, 300), **kwargs):
     out = io.BytesIO()
     Image.new("RGB", size, "teal").save(out, kind, **kwargs)
@@ -143,7 +166,7 @@ def picture(kind="PNG", size=(900, 300), **kwargs):
 def test_uploaded_logo_is_encoded_again_as_png(desk, library, kind):
     tail = b"<script>alert(1)</script>"
     desk.post(
-        reverse("logo_settings"),
+        reverse("library_settings"),
         {"logo": SimpleUploadedFile("../../x.html", picture(kind) + tail, content_type="text/html")},
     )
     served = desk.get(reverse("logo"))
@@ -151,8 +174,37 @@ def test_uploaded_logo_is_encoded_again_as_png(desk, library, kind):
     assert served["Content-Type"] == "image/png"
     assert tail not in body
     assert Image.open(io.BytesIO(body)).size == (512, 171)
-    desk.post(reverse("logo_settings"), {"remove": "1"})
+    desk.post(reverse("library_settings"), {"remove": "1"})
     assert desk.get(reverse("logo")).status_code == 404
+
+
+@pytest.mark.parametrize("button", ["save", "save_logo"])
+def test_both_buttons_of_the_library_page_save_the_settings_and_the_logo(desk, branch, button):
+    logo = SimpleUploadedFile("logo.png", picture(), content_type="image/png")
+    typed = {**LIBRARY, "default_branch": branch.pk, "logo": logo, button: "1"}
+    assert desk.post(reverse("library_settings"), typed).url == reverse("settings")
+    library = Library.current()
+    assert (library.name, bool(library.logo)) == ("Bay Library", True)
+    typed = {**LIBRARY, "default_branch": branch.pk, "name": "Cape Library", "remove": "1"}
+    desk.post(reverse("library_settings"), typed)
+    library.refresh_from_db()
+    assert (library.name, bool(library.logo)) == ("Cape Library", False)
+
+
+def test_error_in_a_setting_keeps_the_logo_unsaved_and_asks_for_it_again(desk, branch):
+    logo = SimpleUploadedFile("logo.png", picture(), content_type="image/png")
+    typed = {**LIBRARY, "default_branch": branch.pk, "name": "", "logo": logo}
+    page = desk.post(reverse("library_settings"), typed)
+    assert page.context["form"].errors.keys() == {"name"}
+    assert page.context["logo_form"].errors == {"logo": ["Nothing was saved. Choose the image again."]}
+    assert text(page).count("Choose the image again.") == 2
+    assert not Library.current().logo
+
+
+def test_button_that_saves_the_logo_asks_for_an_image(desk, branch):
+    page = desk.post(reverse("library_settings"), {**LIBRARY, "default_branch": branch.pk, "save_logo": "1"})
+    assert page.context["logo_form"].errors == {"logo": ["Choose an image."]}
+    assert Library.current().name == "Harbour Library"
 
 
 @pytest.mark.slow
@@ -171,7 +223,7 @@ def test_uploaded_logo_is_encoded_again_as_png(desk, library, kind):
 )
 def test_invalid_picture_is_refused_as_a_logo(desk, library, content):
     logo = SimpleUploadedFile("logo.png", content(), content_type="image/png")
-    page = desk.post(reverse("logo_settings"), {"logo": logo})
+    page = desk.post(reverse("library_settings"), {"logo": logo})
     assert page.status_code == 200
     assert 'id="id_logo_error"' in page.content.decode()
     assert not Library.current().logo
@@ -308,6 +360,24 @@ def test_error_in_one_part_saves_nothing_and_keeps_every_part(desk, branch):
     assert (branch.phone, branch.opening_hours.count(), branch.closed_days.count()) == ("", 0, 0)
 
 
+def test_summary_lists_the_errors_of_every_part_of_the_page(desk, branch):
+    url = reverse("branch_settings", args=[branch.slug])
+    typed = {"promise_hours": "0", "day1": "nine", "reason": "New Year"}
+    page = desk.post(url, whole_page(desk.get(url), **typed)).content.decode()
+    assert page.count('id="error-summary"') == 1
+    summary = page[page.index('id="error-summary"') : page.index("<h1")]
+    for field in ("promise_hours", "day1", "day"):
+        assert f'href="#id_{field}"' in summary
+
+
+def test_buttons_of_closed_days_come_back_to_the_closed_days(desk, branch, coordinator):
+    """The browser adds the fragment of the request to the page that it is redirected to."""
+    day = datetime.date(2040, 12, 25)
+    actions.add_closed_day(branch, day=day, reason="", by=coordinator, at=timezone.now())
+    page = desk.get(reverse("branch_settings", args=[branch.slug])).content.decode()
+    assert page.count('formaction="#closed-days"') == 2
+
+
 def test_saving_an_unchanged_branch_records_no_change(desk, branch):
     url = reverse("branch_settings", args=[branch.slug])
     assert desk.post(url, whole_page(desk.get(url))).status_code == 302
@@ -359,6 +429,13 @@ def test_topic_form_saves_a_name_for_each_other_language(desk, settings):
 
 
 # Reply templates
+
+
+def test_page_without_templates_has_one_main_button(desk):
+    page = desk.get(reverse("reply_templates")).content.decode()
+    assert page.count('class="button"') == 1
+    assert f'class="button" href="{reverse("add_reply_template")}"' in page
+
 
 TEMPLATE = {
     "name": "Renewed",

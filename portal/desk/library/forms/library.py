@@ -1,25 +1,32 @@
 """The forms for settings that apply to the whole library."""
 
 import re
+import zoneinfo
 
 from django import forms
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.core.validators import RegexValidator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.languages import languages
 from accounts.models import Branch, Library
 from portal import files
+from portal.desk.forms.fields import WholeNumber
 from portal.text import TextField
 
 LOGO_SIDE = 512
 
-
 LINK_PLACES = re.compile(r"\{(?:isbn|title|number)\}")
+
+# The time zones to choose from have a region and a city. The other names are older names of the same zones, such as
+# US/Central, or no places, such as Factory.
+REGIONS = {"Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe"}
+REGIONS |= {"Indian", "Pacific"}
+TIME_ZONES = {zone for zone in zoneinfo.available_timezones() if zone.partition("/")[0] in REGIONS} | {"UTC"}
 
 
 class LibraryForm(forms.Form):
-    """The form for most settings of the library, such as its name, its language and its deadlines."""
+    """The form for most settings of `library`, such as its name, its language and its deadlines."""
 
     name = TextField(label=gettext_lazy("Name"), max_length=120)
     language = forms.ChoiceField(
@@ -27,9 +34,7 @@ class LibraryForm(forms.Form):
         choices=languages,
         help_text=gettext_lazy("We use this language if a browser asks for one that this site doesn't have."),
     )
-    time_zone = forms.ChoiceField(
-        label=gettext_lazy("Time zone"), choices=Library._meta.get_field("time_zone").choices
-    )
+    time_zone = forms.ChoiceField(label=gettext_lazy("Time zone"))
     default_branch = forms.ModelChoiceField(
         label=gettext_lazy("Default branch"),
         queryset=Branch.objects.filter(closed_at=None),
@@ -59,34 +64,42 @@ class LibraryForm(forms.Form):
         ),
         widget=forms.TextInput(attrs={"inputmode": "url", "spellcheck": "false"}),
     )
-    closes_after_days = forms.IntegerField(
+    closes_after_days = WholeNumber(
         label=gettext_lazy("Days until a conversation closes by itself"),
         help_text=gettext_lazy(
             "A conversation closes if the patron doesn't reply to your answer for this many days. "
             "Patrons see the date in advance, and can reopen the conversation by writing. If you "
             "enter 0, conversations stay open."
         ),
-        validators=[MinValueValidator(0), MaxValueValidator(365)],
-        widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 0, "max": 365}),
+        min_value=0,
+        max_value=365,
+        widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
     )
-    released_after_days = forms.IntegerField(
+    released_after_days = WholeNumber(
         label=gettext_lazy("Days until an unanswered conversation is unassigned"),
         help_text=gettext_lazy(
             "If the assigned staff member doesn't answer a waiting patron for this many days, any "
             "colleague can take the conversation. If you enter 0, the conversation stays "
             "assigned."
         ),
-        validators=[MinValueValidator(0), MaxValueValidator(90)],
-        widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 0, "max": 90}),
+        min_value=0,
+        max_value=90,
+        widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
     )
-    desk_locks_after_minutes = forms.IntegerField(
+    desk_locks_after_minutes = WholeNumber(
         label=gettext_lazy("Minutes until a shared desk computer locks"),
         help_text=gettext_lazy(
             "The computer locks if nobody uses it for this time. Staff unlock it with their own PIN."
         ),
-        validators=[MinValueValidator(1), MaxValueValidator(60)],
-        widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 1, "max": 60}),
+        min_value=1,
+        max_value=60,
+        widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
     )
+
+    def __init__(self, *args, library, **kwargs):
+        initial = {name: getattr(library, name) for name in self.base_fields}
+        super().__init__(*args, initial=initial, **kwargs)
+        self.fields["time_zone"].choices = [(zone, zone) for zone in sorted(TIME_ZONES | {library.time_zone})]
 
     def clean_catalog_link(self):
         link = self.cleaned_data["catalog_link"]
@@ -161,7 +174,7 @@ class LogoForm(forms.Form):
     """The form that uploads a picture as the library's logo."""
 
     logo = forms.FileField(
-        label=gettext_lazy("Logo"),
+        label=gettext_lazy("Image"),
         help_text=gettext_lazy(
             "A PNG, JPEG or WebP image of up to 5 MB. Every page shows a small logo next to the "
             "library's name."

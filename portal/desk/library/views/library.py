@@ -5,18 +5,15 @@ from django.db.models import Count, Q
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
 
 from accounts import library as actions
 from accounts.models import Branch, StaffRole
 from accounts.sign_in.access import coordinator_only
 from portal.conversations.models import ReplyTemplate
+from portal.desk.forms.several import SeveralForms
 from portal.desk.library.forms.library import ChildrenForm, LibraryForm, LogoForm
 from portal.desk.undelivered import undelivered_at_desk_of
 from recommendations.models import Topic
-
-LIBRARY_FIELDS = ["name", "language", "time_zone", "default_branch", "accent_color", "catalog_link"]
-LIBRARY_FIELDS += ["closes_after_days", "released_after_days", "desk_locks_after_minutes"]
 
 
 @coordinator_only
@@ -38,16 +35,29 @@ def settings(request):
 
 @coordinator_only
 def library_settings(request):
-    """Change the settings of the whole library."""
-    library = request.library
-    form = LibraryForm(
-        request.POST or None, initial={name: getattr(library, name) for name in LIBRARY_FIELDS}
-    )
-    if form.is_valid():
-        actions.change_library(library, by=request.user, at=timezone.now(), **form.cleaned_data)
-        messages.success(request, _("Library settings saved."))
-        return redirect("settings")
-    return render(request, "desk/library/library.html", {"form": form, "logo_form": LogoForm()})
+    """Change the settings of the whole library and its logo.
+
+    Every button saves the whole page. The button `remove` also removes the logo.
+    """
+    library, posted, at = request.library, request.POST, timezone.now()
+    form = LibraryForm(posted if "name" in posted else None, library=library)
+    has_logo = "save_logo" in posted or "logo" in request.FILES
+    logo_form = LogoForm(posted, request.FILES) if has_logo else LogoForm()
+    both = SeveralForms(form, logo_form)
+    if request.method != "POST" or both.errors:
+        if form.errors and has_logo and not logo_form.errors:
+            # The browser doesn't send a chosen file a second time.
+            logo_form.add_error("logo", _("Nothing was saved. Choose the image again."))
+        context = {"form": form, "logo_form": logo_form, "both_forms": both, "form_error": both.errors}
+        return render(request, "desk/library/library.html", context)
+    if form.is_bound:
+        actions.change_library(library, by=request.user, at=at, **form.cleaned_data)
+    if has_logo:
+        actions.change_logo(library, png=logo_form.cleaned_data["logo"], by=request.user, at=at)
+    elif "remove" in posted:
+        actions.change_logo(library, png=None, by=request.user, at=at)
+    messages.success(request, _("Library settings saved."))
+    return redirect("settings")
 
 
 @coordinator_only
@@ -62,19 +72,3 @@ def children_settings(request):
         messages.success(request, _("Settings for children's visits saved."))
         return redirect("settings")
     return render(request, "desk/library/children.html", {"form": form})
-
-
-@coordinator_only
-@require_POST
-def logo_settings(request):
-    """Change the logo, or remove it with the button `remove`."""
-    form = LogoForm(request.POST, request.FILES)
-    if "remove" in request.POST or form.is_valid():
-        png = None if "remove" in request.POST else form.cleaned_data["logo"]
-        actions.change_logo(request.library, png=png, by=request.user, at=timezone.now())
-        messages.success(request, _("Logo saved.") if png else _("Logo removed."))
-        return redirect("library_settings")
-    library_form = LibraryForm(initial={name: getattr(request.library, name) for name in LIBRARY_FIELDS})
-    return render(
-        request, "desk/library/library.html", {"form": library_form, "logo_form": form, "form_error": True}
-    )
