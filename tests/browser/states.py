@@ -25,6 +25,7 @@ from accounts.views.single_sign_on import FIRST_TIME
 from portal.conversations import actions as conversations
 from portal.conversations import drafts, verdicts
 from portal.conversations.models import Conversation, Event, Message, Participation
+from portal.conversations.starter_templates import STARTERS
 from portal.helpsessions.account_codes import make_code as make_account_code
 from portal.helpsessions.models import ClaimCode, SessionRecommendation
 from portal.lists.actions import save
@@ -629,6 +630,7 @@ def build(branch, staff, patron, words):
         token_hash=hashlib.sha256(invited.encode()).hexdigest(),
     )
     absence = AbsenceFactory(person=staff, cover=StaffFactory(name=words.name, branch=branch))
+    ReplyTemplateFactory(name=STARTERS[6].name, language=STARTERS[6].language)
     template = ReplyTemplateFactory(
         name=words.question[:80], body=f"{words.message} {{patron}} {{item}} {{me}}"
     )

@@ -18,8 +18,8 @@ LOGO_SIDE = 512
 
 LINK_PLACES = re.compile(r"\{(?:isbn|title|number)\}")
 
-# The time zones to choose from have a region and a city. The other names are older names of the same zones, such as
-# US/Central, or no places, such as Factory.
+# The time zones to choose from have a region and a city. The other names are older names of the same zones,
+# such as US/Central, or no places, such as Factory.
 REGIONS = {"Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe"}
 REGIONS |= {"Indian", "Pacific"}
 TIME_ZONES = {zone for zone in zoneinfo.available_timezones() if zone.partition("/")[0] in REGIONS} | {"UTC"}
