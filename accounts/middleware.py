@@ -15,6 +15,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation.trans_real import parse_accept_lang_header
 
 from .models import Library, User
+from .sign_in import double_tap
 from .sign_in.access import (
     is_borrowed,
     may_open_desk,
@@ -31,10 +32,19 @@ class DeviceMiddleware(SessionMiddleware):
 
     It stores the day of the last use in the session, and the sign-in method in a cookie. On a borrowed
     device, it makes the session end when the browser closes. Only a request that ends a session deletes the
-    session's cookie.
+    session's cookie. Both requests of a double tap get the same response.
     """
 
+    def process_request(self, request):
+        super().process_request(request)
+        if response := double_tap.first_response(request):
+            request.is_repeated = True
+            return response
+        return None
+
     def process_response(self, request, response):
+        if getattr(request, "is_repeated", False):
+            return response
         # If a middleware before PersonMiddleware returned the response, request.user is not set.
         if hasattr(request, "user"):
             self._note_day_of_use(request)
@@ -48,7 +58,7 @@ class DeviceMiddleware(SessionMiddleware):
             # Without these two attributes, the browser deletes the cookie when it closes.
             cookie["max-age"] = cookie["expires"] = ""
         note_method(request, response)
-        return response
+        return double_tap.save_or_replace(request, response)
 
     def _note_day_of_use(self, request):
         """Store today's date in the session, unless the session has this date already.

@@ -9,8 +9,8 @@ from allauth.account.adapter import get_adapter
 from django.utils.translation import gettext as _
 
 from accounts.allauth_internals import AbstractCodeVerificationProcess
+from accounts.sign_in.double_tap import claim
 from portal import limits
-from portal.once import claim
 
 # The session stores the code under this name. Don't change the name, so that codes stay valid during an
 # upgrade.
@@ -90,9 +90,11 @@ def claim_code(process):
     """Return whether this request may use the right code.
 
     Of several requests that have entered the code at the same moment, only one may. The others must not write
-    to the session, because the first request may have replaced the session.
+    to the session, because the first request may have replaced the session. If they are identical to the
+    first one, as in a double tap, the browser gets the first one's response instead of theirs.
     """
-    return claim("mailed_code", _sent_code(process), seconds=2 * app_settings.LOGIN_BY_CODE_TIMEOUT)
+    seconds = 2 * app_settings.LOGIN_BY_CODE_TIMEOUT
+    return claim(process.request, "mailed_code", _sent_code(process), seconds=seconds)
 
 
 def _sent_code(process):

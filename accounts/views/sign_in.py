@@ -49,8 +49,8 @@ def sign_in(request):
     """
     began = time.monotonic()
     if request.user.is_authenticated:
-        # If a code or passkey was sent twice by a double tap, the second request has left a notice that it
-        # was refused. Remove the notice, because the first request has signed the person in.
+        # If a passkey was sent twice by a double tap, the second request has left a notice that it was
+        # refused. Remove the notice, because the first request has signed the person in.
         list(messages.get_messages(request))
         return redirect(safe_next(request) or "home")
     form = SignInForm(request.POST or None, request=request)

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.staff import roles
+from tests.accounts.test_double_tap import double_tap
 from tests.accounts.test_sign_in import ask_for_code, mailed_code
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
@@ -64,6 +65,14 @@ def test_setting_up_an_authenticator_app_opens_the_desk_and_shows_recovery_codes
 
 def test_authenticator_app_secret_is_encrypted_in_the_database(secret, staff):
     assert secret not in str(Authenticator.objects.get(user=staff, type="totp").data)
+
+
+def test_double_tap_on_the_second_factor_opens_the_desk(client, secret, staff, sign_in, clock):
+    clock.shift(90)
+    sign_in(client, staff, second_factor=False)
+    second, *answers = double_tap(client, reverse("second_factor"), {"code": app_code(secret)})
+    assert [answer["Location"] for answer in answers] == ["/desk/", "/desk/"]
+    assert at_the_desk(second)
 
 
 def test_staff_must_enter_an_authenticator_app_code_in_each_browser(client, secret, staff, clock):
