@@ -17,6 +17,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":  # noqa: F
     DATABASES["default"]["OPTIONS"]["options"] += " -c synchronous_commit=off"  # noqa: F405
 else:
     DATABASES["default"]["OPTIONS"]["init_command"] += " PRAGMA synchronous=OFF;"  # noqa: F405
+# Many tests sign in.
+SIGN_IN_SECONDS = 0.04
 # Some tests open all pages. The page for card and PIN exists only if an ILS is set.
 ILS = "demo"
 # The pages of single sign-on exist only if a provider is set. No provider runs at this address.

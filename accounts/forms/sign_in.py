@@ -5,6 +5,7 @@ from django import forms
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy as _
 
+from portal.addresses import AddressField
 from portal.security_log import note
 
 from ..sign_in.emailed_codes import count_attempt, count_code
@@ -21,13 +22,9 @@ class AddressForm(forms.Form):
     Each validation of this form counts towards the limit on emailed codes.
     """
 
-    email = forms.EmailField(
+    email = AddressField(
         label=_("Your email address"),
-        max_length=254,
-        error_messages={
-            "required": _("Enter your email address."),
-            "invalid": _("Enter the full email address, such as ana@example.org."),
-        },
+        error_messages={"required": _("Enter your email address.")},
         widget=forms.EmailInput(
             attrs={
                 "autocomplete": "email",
@@ -43,7 +40,7 @@ class AddressForm(forms.Form):
         super().__init__(*args, **kwargs)
 
     def clean_email(self):
-        email = self.cleaned_data["email"].lower()
+        email = self.cleaned_data["email"]
         count_or_refuse(count_code, self.request, email)
         return email
 

@@ -19,7 +19,6 @@ from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.db.models import BigAutoField, CharField
 from django.urls import reverse
@@ -27,6 +26,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.patron.people import AddressTaken, unconfirmed_people
 from accounts.sign_in.sign_ins import end_all_sign_ins
+from portal.addresses import clean_address
 from portal.prepared import prepared
 
 from .. import audit
@@ -110,9 +110,8 @@ def offer_address(person, email):
     The suggestion comes from the ILS or the single sign-on provider. The address gets no emails and can't be
     used to sign in until the person confirms it by code.
     """
-    email = email.strip().lower()
     try:
-        validate_email(email)
+        email = clean_address(email)
     except ValidationError:
         email = ""
     unconfirmed = EmailAddress.objects.filter(user=person, verified=False)

@@ -74,7 +74,7 @@ class EmailedCode(AbstractCodeVerificationProcess):
 
 def count_code(request, email):
     """Count one emailed code towards its rate limit. Raises limits.TooOften."""
-    limits.count(request, "mailed_code", target=email.lower())
+    limits.count(request, "mailed_code", target=email)
 
 
 def count_attempt(request, process):

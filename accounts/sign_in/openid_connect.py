@@ -18,10 +18,10 @@ from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnec
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.core.validators import validate_email
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare, get_random_string
 
+from portal.addresses import clean_address
 from portal.text import clean
 
 # The purposes for which people are sent to the provider. The values are in sessions, so they never change.
@@ -185,12 +185,10 @@ def _vouches_for(email, source):
 
 def _address(text):
     """Return the email address in lowercase, or an empty string if `text` isn't an email address."""
-    email = text.strip().lower() if isinstance(text, str) else ""
     try:
-        validate_email(email)
+        return clean_address(text) if isinstance(text, str) else ""
     except ValidationError:
         return ""
-    return email
 
 
 # The two classes below add the checks that allauth doesn't make.

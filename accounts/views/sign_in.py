@@ -36,9 +36,6 @@ from portal.security_log import note
 OFFERS_PASSKEY = "offers_passkey"
 # These sign-in methods have their own pages.
 PAGES = {CARD: "card_sign_in", SIGN_ON: "single_sign_on"}
-# Creating a person for an unknown address takes about 1 ms longer than finding the person of a known address.
-# Every response takes at least MIN_RESPONSE_SECONDS, so that strangers can't measure the difference.
-MIN_RESPONSE_SECONDS = 0.04
 
 
 def sign_in(request):
@@ -81,7 +78,7 @@ def send_code_to(request, form, next_page, *, began):
         # The session contains the typed address, so it expires soon. Signing in sets a new expiry.
         request.session.set_expiry(people.UNCONFIRMED_FOR)
     request.session[OFFERS_PASSKEY] = is_worth_offering(request) and not form.cleaned_data["borrowed"]
-    time.sleep(max(0, MIN_RESPONSE_SECONDS - (time.monotonic() - began)))
+    time.sleep(-(time.monotonic() - began) % settings.SIGN_IN_SECONDS)
     return redirect(code_page_for(next_page))
 
 

@@ -165,7 +165,7 @@ def _can_sign_in(person):
 
 def _without_account(form, typed):
     if "@" in typed:
-        return Recipient(address=typed.lower())
+        return Recipient(address=typed)
     words = _(
         "We found nobody with this card number. Check the number with the patron, or leave this field empty "
         "and give them a code."

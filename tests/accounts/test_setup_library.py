@@ -43,7 +43,7 @@ def test_setup_library_refuses_to_run_twice():
     ("option", "value", "says"),
     [
         ("time_zone", "Chicago", "There is no time zone"),
-        ("coordinator_email", "ana", "valid email"),
+        ("coordinator_email", "ana", "full email address"),
         ("name", "", "required"),
         ("language", "xx", "has no language"),
         ("branch", "x" * 121, "At most 120"),

@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.models import Branch
+from portal.addresses import AddressField
 from portal.helpsessions import codes
 
 from .fields import WholeNumber
@@ -55,12 +56,8 @@ class CodeForm(forms.Form):
 class AddressForm(forms.Form):
     """The email address to which the link with a code is sent."""
 
-    address = forms.EmailField(
+    address = AddressField(
         label=_("Patron's email address"),
-        max_length=254,
-        error_messages={
-            "required": _("Enter the patron's email address."),
-            "invalid": _("Enter the full email address, such as ana@example.org."),
-        },
+        error_messages={"required": _("Enter the patron's email address.")},
         widget=forms.EmailInput(attrs={"autocomplete": "off"}),
     )

@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Branch, Library
-from portal.desk.people.forms import WHOLE_EMAIL
+from portal.addresses import clean_address
 from portal.desk.widgets import LongSelect
 from portal.helpsessions import codes
 from portal.helpsessions.models import TITLE_LENGTH, HelpSession
@@ -223,9 +223,7 @@ class RecordForm(forms.Form):
 
     def clean_for_whom(self):
         typed = self.cleaned_data["for_whom"]
-        if "@" in typed:
-            WHOLE_EMAIL(typed)
-        return typed
+        return clean_address(typed) if "@" in typed else typed
 
     def clean(self):
         data = super().clean()

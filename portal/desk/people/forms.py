@@ -1,18 +1,16 @@
 """The forms with which staff find a patron, give a reason, and add a patron."""
 
 from django import forms
-from django.core.validators import EmailValidator
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from accounts.languages import languages
 from accounts.models import Library
 from accounts.patron.children import first_name
+from portal.addresses import AddressField, clean_address
 from portal.text import TextField
 
 from .find import is_enough
-
-WHOLE_EMAIL = EmailValidator(_("Enter the full email address, such as ana@example.org."))
 
 
 def _reason(help_text):
@@ -38,9 +36,7 @@ class IdentifierForm(forms.Form):
 
     def clean_identifier(self):
         typed = self.cleaned_data["identifier"]
-        if "@" in typed:
-            WHOLE_EMAIL(typed)
-        return typed
+        return clean_address(typed) if "@" in typed else typed
 
 
 class LettersForm(forms.Form):
@@ -83,15 +79,13 @@ class NewPatronForm(forms.Form):
         error_messages={"required": _("Enter the name that the patron wants to be called.")},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
-    email = forms.EmailField(
+    email = AddressField(
         label=_("Email address"),
-        max_length=254,
         required=False,
         help_text=_(
             "Enter an address only if the patron wants to sign in with it. A code confirms the "
             "address when the patron first signs in."
         ),
-        error_messages={"invalid": _("Enter the full email address, such as ana@example.org.")},
         widget=forms.EmailInput(
             attrs={
                 "autocomplete": "off",

@@ -40,7 +40,7 @@ def hand_over(request, public_id):
     if form is not None and (help_session.quiet or not form.is_valid()):
         return _slip_page(request, help_session, form, status=422)
     address = form.cleaned_data["address"] if form else ""
-    if form and not limits.counted(request, form, "address", "hand_over_by_mail", target=address.lower()):
+    if form and not limits.counted(request, form, "address", "hand_over_by_mail", target=address):
         return _slip_page(request, help_session, form, status=422)
     try:
         code = handover.hand_over(

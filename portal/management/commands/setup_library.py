@@ -6,12 +6,12 @@ import zoneinfo
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
-from django.core.validators import validate_email
 from django.db import transaction
 from django.utils import timezone
 
 from accounts import library
 from accounts.models import Library
+from portal.addresses import clean_address
 from portal.backups import unapplied_migrations
 from portal.text import clean
 from recommendations.topics import add_starting_topics
@@ -111,8 +111,7 @@ def _time_zone(value):
 
 
 def _address(value):
-    validate_email(value)
-    return value
+    return clean_address(value)
 
 
 def _language(value):

@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.languages import languages
 from accounts.models import Branch, StaffRole
+from portal.addresses import AddressField
 from portal.text import TextField
 
 # The form posts this value for a branch where the invited person will not work.
@@ -45,14 +46,10 @@ class InvitationForm(forms.Form):
         error_messages={"required": gettext_lazy("Enter the name that patrons will see.")},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
-    email = forms.EmailField(
+    email = AddressField(
         label=gettext_lazy("Email address"),
-        max_length=254,
         help_text=gettext_lazy("We send the link to this address, and a code that confirms it."),
-        error_messages={
-            "required": gettext_lazy("Enter your colleague's email address."),
-            "invalid": gettext_lazy("Enter the full email address, such as ana@example.org."),
-        },
+        error_messages={"required": gettext_lazy("Enter your colleague's email address.")},
         widget=forms.EmailInput(
             attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
         ),
@@ -92,7 +89,7 @@ class InvitationForm(forms.Form):
             words = _("Choose at least one branch where your colleague will work.")
             self.add_error(next(iter(self.branches)), words)
         there = StaffRole.objects.filter(
-            user__email=self.cleaned_data.get("email", "").lower(),
+            user__email=self.cleaned_data.get("email", ""),
             branch__in=self.cleaned_data["at_branches"],
         )
         if role := there.select_related("branch").first():

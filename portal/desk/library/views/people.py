@@ -38,7 +38,7 @@ def invite(request):
         request.POST or None, coordinator=request.user, initial={"language": request.library.language}
     )
     if form.is_valid() and limits.counted(
-        request, form, "email", "invitation", target=form.cleaned_data["email"].lower()
+        request, form, "email", "invitation", target=form.cleaned_data["email"]
     ):
         try:
             link = invitations.invite(by=request.user, at=timezone.now(), **form.cleaned_data)

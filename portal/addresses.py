@@ -1,0 +1,46 @@
+"""Clean email addresses, so that one mailbox has only one spelling here.
+
+Limits are counted for an address. Without this, a stranger could write the same address in many ways, and so
+send many codes to one mailbox.
+"""
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.utils.translation import gettext_lazy as _
+
+INVALID = _("Enter the full email address, such as ana@example.org.")
+
+
+def clean_address(text):
+    """Return the address in lowercase, with its domain as the email server will read it.
+
+    Raises ValidationError if the text isn't an address, or has a local part that our email can't be sent to:
+    - quotes, because "ana"@example.org is the mailbox ana@example.org
+    - an encoded word such as =?utf-8?q?ana?=, because Python decodes it when it sends the email
+    - characters outside ASCII
+    """
+    text = text.strip().lower()
+    try:
+        validate_email(text)
+        local, domain = text.rsplit("@", 1)
+        # This removes invisible characters, and turns full-width letters into plain ones.
+        domain = domain.encode("idna").decode("idna")
+    except (ValidationError, UnicodeError):
+        raise ValidationError(INVALID, code="invalid") from None
+    if local.startswith('"') or "=?" in local or not local.isascii():
+        raise ValidationError(INVALID, code="invalid")
+    return f"{local}@{domain}"
+
+
+class AddressField(forms.EmailField):
+    """A field for an email address, which `clean_address` cleans."""
+
+    def __init__(self, *, error_messages=None, **kwargs):
+        super().__init__(
+            max_length=254, error_messages=(error_messages or {}) | {"invalid": INVALID}, **kwargs
+        )
+
+    def to_python(self, value):
+        value = super().to_python(value)
+        return value if value in self.empty_values else clean_address(value)
