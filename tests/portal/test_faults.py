@@ -6,17 +6,20 @@ import os
 import signal
 import time
 import uuid
+from unittest.mock import Mock
 
 import psycopg
 import pytest
 from django.conf import settings as configured
+from django.contrib.sessions.models import Session
 from django.core.cache import cache
-from django.db import DatabaseError, connection, connections
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
 from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.ils import fake
+from accounts.sign_in.sign_ins import LAST_USED_ON
 from portal.conversations.models import Conversation, Message
 from portal.helpsessions import handover
 from portal.wsgi import application
@@ -186,6 +189,21 @@ def test_signing_in_and_opening_a_visit_fail_if_attempts_cannot_be_counted(
     assert "<h1>Something went wrong</h1>" in answer.content.decode()
     assert not browser.get(reverse("signed_out")).wsgi_request.user.is_authenticated
     assert browser.get(visit.get_absolute_url()).status_code in {302, 404}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_database_that_fails_while_the_session_is_saved_tells_people_to_try_again_soon(
+    client, patron, sign_in, monkeypatch, error
+):
+    sign_in(client, patron)
+    session = client.session
+    del session[LAST_USED_ON]  # The next request stores it again.
+    session.save()
+    client.raise_request_exception = False
+    monkeypatch.setattr(Session, "save", Mock(side_effect=error("the connection was lost")))
+    answer = client.get("/")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
 
 
 @pytest.mark.django_db
