@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from django.conf import settings
@@ -122,50 +123,52 @@ JOBS = [
 
 
 class Worker:
-    """One worker process, with a heartbeat that /readyz reads."""
+    """One worker process, with a heartbeat that /readyz reads.
+
+    Work that waits for other servers has a thread of its own, so a slow server delays nothing else.
+    """
 
     def __init__(self):
         self.name = f"{socket.gethostname()[:60]}:{os.getpid()}"
         self.stopping = False
-        self.progress_at = time.monotonic()
+        self.outgoing = delivery.Outgoing()
         # No email is sent before this monotonic time, because the email server could not be reached.
         self.next_email_at = 0.0
+        # The monotonic time of the last step of each kind of work, by the name of its function.
+        self.progress: dict[str, float] = {}
 
     def run(self):
         """Run until SIGTERM or SIGINT. If an email is being sent at that moment, finish it first."""
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
         threading.Thread(target=self._send_heartbeats, daemon=True).start()
-        while not self.stopping:
-            try:
-                self.round()
-            except DatabaseError as error:
-                log.error("the database can't be reached, waiting: %s", type(error).__name__)
-                # A restarted database needs a new connection.
-                connections.close_all()
-            time.sleep(ROUND_SECONDS)
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="email") as pool:
+            email = pool.submit(self._repeat, self.deliver_due)
+            self._repeat(self.run_jobs)
+        # If a bug has ended the thread, end the process too. It is then started again.
+        email.result()
         self._ignoring_database_errors(outbox.remove_heartbeat, self.name)
 
     def round(self):
-        """Run one round: send all emails and run all jobs that are due now."""
+        """Send all emails and run all jobs that are due now."""
         self._beat()
-        # First show the answers whose undo window is over, so that deliver_due sends their emails now.
-        portal.conversations.jobs.show_pending_answers(at=timezone.now())
         self.deliver_due()
-        for job, every in JOBS:
-            self.run_job(job, every)
+        self.outgoing.close()
+        self.run_jobs()
 
     def deliver_due(self):
+        """Send all emails that are due now, and close the connection if there were none for some seconds."""
         while not self.stopping and time.monotonic() >= self.next_email_at:
-            self.progress_at = time.monotonic()
+            self._note_progress(self.deliver_due)
             notification = outbox.take_next(at=timezone.now())
             if notification is None:
-                return
+                break
             self._deliver(notification)
+        self.outgoing.close_if_idle()
 
     def _deliver(self, notification):
         try:
-            delivery.deliver(notification)
+            self.outgoing.deliver(notification)
         except delivery.ServerAway as error:
             log.warning("the email server can't be reached, waiting: %s", error)
             outbox.give_back(notification, error=error)
@@ -181,10 +184,16 @@ class Worker:
         else:
             outbox.mark_delivered(notification, at=timezone.now())
 
-    def run_job(self, job, every):
+    def run_jobs(self):
+        """Run all jobs that are due now."""
+        portal.conversations.jobs.show_pending_answers(at=timezone.now())
+        for job, every in JOBS:
+            self._run_job(job, every)
+
+    def _run_job(self, job, every):
         if self.stopping:
             return
-        self.progress_at = time.monotonic()
+        self._note_progress(self.run_jobs)
         at = timezone.now()
         if not outbox.take_turn(job.__name__, at=at, every=every):
             return
@@ -195,16 +204,36 @@ class Worker:
         except Exception:
             log.exception("the job %s failed and will run again at its next turn", job.__name__)
 
+    def _repeat(self, work):
+        """Call `work` again and again until the worker stops. If `work` fails, stop the worker."""
+        try:
+            while not self.stopping:
+                self._note_progress(work)
+                try:
+                    work()
+                except DatabaseError as error:
+                    log.error("the database can't be reached, waiting: %s", type(error).__name__)
+                    # A restarted database needs a new connection.
+                    connections.close_all()
+                time.sleep(ROUND_SECONDS)
+        finally:
+            self._stop()
+            connections.close_all()
+
     def _stop(self, *_):
         self.stopping = True
 
+    def _note_progress(self, work):
+        self.progress[work.__name__] = time.monotonic()
+
     def _send_heartbeats(self):
-        """Send heartbeats until the worker stops. Send none after a time of outbox.LEASE without progress.
+        """Send heartbeats until the worker stops. Send none while one kind of work makes no progress.
 
         This runs in its own thread, so that heartbeats go on while the worker waits for a slow email server.
         """
         while not self.stopping:
-            if time.monotonic() - self.progress_at < outbox.LEASE.total_seconds():
+            oldest = time.monotonic() - outbox.LEASE.total_seconds()
+            if all(at > oldest for at in list(self.progress.values())):
                 self._ignoring_database_errors(self._beat)
             time.sleep(HEARTBEAT_SECONDS)
 

@@ -2,6 +2,8 @@
 
 import re
 import smtplib
+import time
+from contextlib import suppress
 from email.utils import format_datetime, formataddr, parseaddr
 
 import django
@@ -11,6 +13,10 @@ from django.core.mail import EmailMultiAlternatives
 
 from accounts.models import Library
 
+# The connection is closed when there was no email for this time.
+IDLE_SECONDS = 5
+# Answers of an SMTP server.
+OK, ENDS_CONNECTION = 250, 421
 ADDRESS = re.compile(r"[^\s<>@,;:]*@[^\s<>@,;:]+")
 
 
@@ -51,36 +57,78 @@ def build(notification):
     return email
 
 
-def deliver(notification):
-    """Send the email of this row. Raises ServerAway or Refused.
+class Outgoing:
+    """A connection to the mail server, which stays open as long as the server accepts emails.
 
-    Each email is sent over a new connection. Some servers that have refused an email accept no more emails
-    over the same connection.
+    Some servers that have refused an email accept no more emails over the same connection. So every refusal
+    ends the connection, and the next email opens a new one.
     """
-    connection, to = connect(), notification.to_address
-    try:
-        connection.open()
-    except (OSError, smtplib.SMTPException) as error:
-        _close(connection)
-        raise ServerAway(_describe(error, to)) from error
-    try:
-        connection.send_messages([build(notification)])
-    except smtplib.SMTPRecipientsRefused as error:
-        raise Refused(
-            _describe(error, to), permanent=all(500 <= code < 600 for code, _ in error.recipients.values())
-        ) from error
-    except smtplib.SMTPSenderRefused as error:
-        # The server refused our own address as the sender. An admin may correct it before the next attempt.
-        raise Refused(_describe(error, to), permanent=False) from error
-    except smtplib.SMTPResponseException as error:
-        raise Refused(_describe(error, to), permanent=500 <= error.smtp_code < 600) from error
-    except (ValueError, smtplib.SMTPNotSupportedError) as error:
-        # The address or a header is invalid, so every attempt would fail.
-        raise Refused(_describe(error, to), permanent=True) from error
-    except (OSError, smtplib.SMTPException) as error:
-        raise Refused(_describe(error, to), permanent=False) from error
-    finally:
-        _close(connection)
+
+    def __init__(self):
+        self.connection = None
+        self.used_at = 0.0  # the monotonic time of the last email
+
+    def deliver(self, notification):
+        """Send the email of this row. Raises ServerAway or Refused."""
+        was_open, to = self._is_alive(), notification.to_address
+        try:
+            try:
+                self._send(notification)
+            except OSError as error:
+                if not (was_open and _ends_connection(error)):
+                    raise
+                # Some servers accept only so many emails over one connection. The server has not accepted
+                # this one, so send it over a new connection.
+                self.close()
+                self._send(notification)
+        except Exception as error:
+            self.close()
+            if refused := _refused(error, to):
+                raise refused from error
+            raise
+
+    def _send(self, notification):
+        if self.connection is None:
+            self._open(notification.to_address)
+        self.connection.send_messages([build(notification)])
+        self.used_at = time.monotonic()
+        if self._smtp() is None:
+            self.close()
+
+    def close_if_idle(self):
+        if self.connection and time.monotonic() - self.used_at >= IDLE_SECONDS:
+            self.close()
+
+    def close(self):
+        if self.connection:
+            _close(self.connection)
+        self.connection = None
+
+    def _open(self, to):
+        self.connection = connect()
+        try:
+            self.connection.open()
+        except OSError as error:
+            self.close()
+            raise ServerAway(_describe(error, to)) from error
+
+    def _is_alive(self):
+        """Return whether there is an open connection that answers. The server may have closed it meanwhile.
+
+        The worker asks before each email. If the connection ended while an email is sent, nobody could tell
+        whether the server has accepted the email.
+        """
+        smtp = self._smtp()
+        with suppress(OSError):
+            if smtp and smtp.noop()[0] == OK:
+                return True
+        self.close()
+        return False
+
+    def _smtp(self):
+        """Return the open smtplib.SMTP, or None if the backend does not use SMTP."""
+        smtp = getattr(self.connection, "connection", None)
+        return smtp if isinstance(smtp, smtplib.SMTP) else None
 
 
 def connect():
@@ -89,6 +137,33 @@ def connect():
         return django_mail.mailers["delivery"]
     mailer = settings.MAILERS["delivery"]
     return django_mail.get_connection(mailer["BACKEND"], **mailer.get("OPTIONS", {}))
+
+
+def _ends_connection(error):
+    """Return whether the server answered 421, which means that it accepts nothing more on this connection."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return all(code == ENDS_CONNECTION for code, _ in error.recipients.values())
+    return isinstance(error, smtplib.SMTPResponseException) and error.smtp_code == ENDS_CONNECTION
+
+
+def _refused(error, to):
+    """Return the Refused to raise for an error in sending an email, or None if a bug caused the error."""
+    match error:
+        case smtplib.SMTPRecipientsRefused():
+            permanent = all(500 <= code < 600 for code, _ in error.recipients.values())
+        case smtplib.SMTPSenderRefused():
+            # The server refused our own address as the sender. An admin may correct that meanwhile.
+            permanent = False
+        case smtplib.SMTPResponseException():
+            permanent = 500 <= error.smtp_code < 600
+        case ValueError() | smtplib.SMTPNotSupportedError():
+            # The address or a header is invalid, so every attempt would fail.
+            permanent = True
+        case OSError():
+            permanent = False
+        case _:
+            return None
+    return Refused(_describe(error, to), permanent)
 
 
 def _describe(error, to):
@@ -111,6 +186,6 @@ def _words(reply):
 def _close(connection):
     try:
         connection.close()
-    except (OSError, smtplib.SMTPException):
+    except OSError:
         # This error doesn't matter, because the server has already accepted or refused the email.
         return

@@ -1,5 +1,6 @@
 """Check the worker's loop and repeated jobs. tests/portal/notifications/ checks delivery."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
@@ -151,17 +152,21 @@ def test_worker_writes_a_heartbeat_and_old_heartbeats_are_deleted(ran, time_mach
 
 
 @pytest.mark.django_db
-def test_hanging_worker_writes_no_heartbeat(ran, monkeypatch):
-    hanging = Worker()
-    hanging.progress_at -= actions.LEASE.total_seconds() + 1
-    monkeypatch.setattr(worker.time, "sleep", lambda _: hanging._stop())
-    monkeypatch.setattr(worker.connections, "close_all", lambda: None)
-    hanging._send_heartbeats()
+@pytest.mark.parametrize("hanging", ["deliver_due", "run_jobs"])
+def test_worker_writes_no_heartbeat_while_its_jobs_or_its_emails_hang(hanging, ran, monkeypatch):
+    one = Worker()
+    one.round()
+    Heartbeat.objects.all().delete()
+    Notification.objects.all().delete()
+    one.progress = {"deliver_due": time.monotonic(), "run_jobs": time.monotonic()}
+    one.progress[hanging] -= actions.LEASE.total_seconds() + 1
+    monkeypatch.setattr(worker.time, "sleep", lambda _: one._stop())
+    one._send_heartbeats()
     assert not Heartbeat.objects.exists()
 
 
-@pytest.mark.django_db
-def test_worker_continues_after_a_database_outage(monkeypatch, caplog):
+@pytest.mark.parametrize("work", ["run_jobs", "deliver_due"])
+def test_worker_continues_after_a_database_outage(work, monkeypatch, caplog):
     away = [OperationalError("gone"), OperationalError("gone"), None]
     one = Worker()
 
@@ -171,14 +176,30 @@ def test_worker_continues_after_a_database_outage(monkeypatch, caplog):
             raise error
         one._stop()
 
-    monkeypatch.setattr(one, "round", a_round)
-    monkeypatch.setattr(one, "_send_heartbeats", lambda: None)
-    monkeypatch.setattr(worker.signal, "signal", lambda *_: None)
+    a_round.__name__ = work
     monkeypatch.setattr(worker.time, "sleep", lambda _: None)
     monkeypatch.setattr(worker.connections, "close_all", lambda: None)
-    one.run()
+    one._repeat(a_round)
     assert away == []
     assert caplog.text.count("the database can't be reached") == 2
+
+
+def test_worker_ends_with_an_error_if_a_bug_ends_its_deliveries(monkeypatch):
+    """The supervisor then starts a new worker."""
+    one = Worker()
+
+    def broken():
+        raise ValueError("a bug")
+
+    broken.__name__ = "deliver_due"
+    monkeypatch.setattr(one, "deliver_due", broken)
+    monkeypatch.setattr(one, "run_jobs", lambda: None)
+    monkeypatch.setattr(one, "_send_heartbeats", lambda: None)
+    monkeypatch.setattr(worker.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(worker, "ROUND_SECONDS", 0)
+    monkeypatch.setattr(worker.connections, "close_all", lambda: None)
+    with pytest.raises(ValueError, match="a bug"):
+        one.run()
 
 
 def files_containing(word):

@@ -23,10 +23,38 @@ class MailServer:
     def __init__(self):
         self.received = []
         self.refusal = "550 no such mailbox"  # the answer to "unknown"; accept the email if it is empty
+        self.sessions = []  # the emails of each connection, in the order of the connections
+        self.quits = 0  # the number of connections that the client ended properly
+        self.emails_per_connection = 1000  # more get the answer 421
+        self._protocols = []
         # The server sets `reached` when it begins to wait.
         self.reached = threading.Event()
         # A test sets `released`. Then the server stops waiting.
         self.released = threading.Event()
+
+    def drop_connections(self):
+        """Close all open connections without a word, as servers do with idle ones."""
+        for protocol in self._protocols:
+            if protocol.transport:
+                protocol.loop.call_soon_threadsafe(protocol.transport.close)
+
+    async def handle_EHLO(self, server, session, envelope, hostname, responses):
+        session.host_name = hostname
+        # With STARTTLS, a client says EHLO twice.
+        if server not in self._protocols:
+            self._protocols.append(server)
+            self.sessions.append([])
+        return responses
+
+    async def handle_QUIT(self, server, session, envelope):
+        self.quits += 1
+        return "221 Bye"
+
+    async def handle_MAIL(self, server, session, envelope, address, options):
+        if len(self.sessions[-1]) >= self.emails_per_connection:
+            return "421 too many emails"
+        envelope.mail_from = address
+        return "250 OK"
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.startswith("busy"):
@@ -39,6 +67,7 @@ class MailServer:
         return "250 OK"
 
     async def handle_DATA(self, server, session, envelope):
+        self.sessions[-1].append(envelope.rcpt_tos[0])
         self.received.append(message_from_bytes(envelope.content, policy=policy.default))
         if envelope.rcpt_tos[0].startswith("silent"):
             await self._block(server)
@@ -90,4 +119,5 @@ def mail_server(port, *, tls=None, refuses_logins=False):
         yield server
     finally:
         server.released.set()
+        server.drop_connections()
         controller.stop()

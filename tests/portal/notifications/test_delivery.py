@@ -5,6 +5,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import time
 from datetime import timedelta
 
 import pytest
@@ -12,8 +13,8 @@ from django.conf import settings as django_settings
 from django.db import connection
 from django.utils import timezone
 
-from portal.notifications import actions
-from portal.notifications.models import Notification
+from portal.notifications import actions, delivery
+from portal.notifications.models import Notification, RepeatedJob
 from portal.worker import Worker
 from tests.mailers import SMTP, deliver_by
 
@@ -35,7 +36,17 @@ def write_email(to="sam@example.org", **changes):
 
 
 def deliver():
-    Worker().deliver_due()
+    worker = Worker()
+    worker.deliver_due()
+    worker.outgoing.close()
+
+
+@pytest.fixture
+def long_running():
+    """Return a worker that keeps its connection between two calls of deliver_due()."""
+    worker = Worker()
+    yield worker
+    worker.outgoing.close()
 
 
 def let_time_pass(**how_long):
@@ -163,15 +174,14 @@ def test_forty_emails_are_each_delivered_once_after_an_outage(smtp_port):
     assert set(states().values()) == {"delivered"}
 
 
-def test_worker_waits_while_the_mail_server_is_down(smtp_port):
+def test_worker_waits_while_the_mail_server_is_down(smtp_port, long_running):
     write_email()
-    worker = Worker()
-    worker.deliver_due()
+    long_running.deliver_due()
     with mail_server(smtp_port) as smtp:
-        worker.deliver_due()
+        long_running.deliver_due()
         assert smtp.received == []
-        worker.next_email_at = 0
-        worker.deliver_due()
+        long_running.next_email_at = 0
+        long_running.deliver_due()
         assert len(smtp.received) == 1
 
 
@@ -207,6 +217,59 @@ def test_worker_with_an_expired_lease_cannot_change_the_state_of_an_email():
     actions.mark_delivered(quick, at=timezone.now())
     actions.mark_failed(slow, at=timezone.now(), error="too late", permanent=True)
     assert states() == {"sam@example.org": "delivered"}
+
+
+# Tests of the connection to the mail server.
+
+
+def test_emails_share_one_connection_which_is_closed_after_some_idle_seconds(smtp, long_running, monkeypatch):
+    for number in range(3):
+        write_email(f"patron{number}@example.org")
+        long_running.deliver_due()
+    assert smtp.sessions == [[f"patron{number}@example.org" for number in range(3)]]
+    assert smtp.quits == 0
+    monkeypatch.setattr(delivery, "IDLE_SECONDS", 0)
+    long_running.deliver_due()
+    assert smtp.quits == 1
+
+
+def test_every_refusal_is_followed_by_a_new_connection(smtp):
+    for name in ("one", "busy", "two", "unknown", "three", "four"):
+        write_email(f"{name}@example.org")
+    deliver()
+    assert smtp.sessions == [
+        ["one@example.org"],
+        ["two@example.org"],
+        ["three@example.org", "four@example.org"],
+    ]
+
+
+def test_connection_that_the_server_closed_in_between_loses_no_email_and_counts_no_failure(
+    smtp, long_running
+):
+    for name in ("one", "two"):
+        write_email(f"{name}@example.org")
+        long_running.deliver_due()
+        smtp.drop_connections()
+    assert smtp.sessions == [["one@example.org"], ["two@example.org"]]
+    assert set(Notification.objects.values_list("state", "attempts")) == {("delivered", 1)}
+
+
+def test_server_that_takes_only_a_few_emails_over_one_connection_gets_all_of_them(smtp):
+    smtp.emails_per_connection = 2
+    for number in range(5):
+        write_email(f"patron{number}@example.org")
+    deliver()
+    assert [len(session) for session in smtp.sessions] == [2, 2, 1]
+    assert set(Notification.objects.values_list("state", "attempts")) == {("delivered", 1)}
+
+
+def test_server_that_takes_no_email_at_all_is_not_asked_again_at_once(smtp):
+    smtp.emails_per_connection = 0
+    write_email()
+    deliver()
+    assert len(smtp.sessions) == 1
+    assert set(Notification.objects.values_list("state", "attempts")) == {("waiting", 1)}
 
 
 # The tests below start worker processes that use the test database.
@@ -258,8 +321,21 @@ def wait_for_delivery_to_begin(process, smtp):
 
 
 def finish(process):
-    output, _ = process.communicate(timeout=40)
+    output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output.decode()
+
+
+def test_jobs_go_on_within_two_seconds_while_the_mail_server_hangs(worker, smtp):
+    write_email("stuck@example.org")
+    hanging = worker()
+    wait_for_delivery_to_begin(hanging, smtp)
+    for _ in range(2):
+        RepeatedJob.objects.update(due_at=timezone.now())
+        deadline = time.monotonic() + 2
+        while RepeatedJob.objects.filter(due_at__lte=timezone.now()).exists():
+            assert time.monotonic() < deadline, "the jobs wait for the mail server"
+            time.sleep(0.05)
+    assert states() == {"stuck@example.org": "waiting"}
 
 
 @pytest.mark.one_database

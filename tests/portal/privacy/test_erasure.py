@@ -200,7 +200,7 @@ class TestDeletion:
         with django_capture_on_commit_callbacks(execute=True):
             erase(patron)
         [mail] = Notification.objects.filter(kind="privacy/erased")
-        delivery.deliver(mail)
+        delivery.Outgoing().deliver(mail)
         outbox.mark_delivered(mail, at=timezone.now())
         assert everything.pointing_at(patron) == []
         assert (
