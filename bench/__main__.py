@@ -1,4 +1,4 @@
-"""Compare the CPU time of each page with the CPU time of the minimal page.
+"""Compare the CPU time of each page with the CPU time of the minimal page, and delivery with smtplib.
 
 The bench can also compare each page in a large database with the same page in a small database. Milliseconds
 depend on the machine, so the bench reports ratios. Two servers take turns, and each round gives the ratio of
@@ -17,10 +17,12 @@ from functools import partial
 from pathlib import Path
 
 from bench.databases import databases
-from bench.server import Jobs, Server, environment
+from bench.server import Deliveries, Jobs, Server, environment
 
 RUNS, ROUNDS, REQUESTS = 3, int(os.environ.get("BENCH_ROUNDS", 8)), 20
 COUNT = RUNS * ROUNDS * REQUESTS
+# The maximum time to deliver an email, as a multiple of the time that smtplib takes.
+EMAIL_BAR = 3
 # The maximum CPU time of a page in the large database, as a multiple of its CPU time in a small database.
 GROWTH_BARS, DEFAULT_GROWTH_BAR = {"queue": 1.15}, 1.3
 
@@ -48,7 +50,7 @@ def main(large):
 
 
 def _small(database, folder):
-    """Compare each page with the minimal page, both on `database`. Return a row for each page."""
+    """Compare each page with the minimal page, and delivery with smtplib. Return a row for each."""
     with (
         Server(
             database,
@@ -58,11 +60,14 @@ def _small(database, folder):
             application="bench.minimal.wsgi:application",
             settings="bench.minimal.settings",
         ) as minimal,
-        Server(database, database.new("portal"), folder, count=COUNT) as portal,
+        Server(database, portal_url := database.new("portal"), folder, count=COUNT) as portal,
+        Deliveries(portal_url, folder) as deliveries,
     ):
         bars = {name: page.bar for name, page in portal.browser.pages.items()}
         base = partial(minimal.measure, "minimal")
-        return _measured({name: (base, partial(portal.measure, name)) for name in bars}, bars)
+        pairs = {name: (base, partial(portal.measure, name)) for name in bars}
+        pairs["email"] = (partial(deliveries.measure, "smtplib"), partial(deliveries.measure, "worker"))
+        return _measured(pairs, bars | {"email": EMAIL_BAR})
 
 
 def _large(database, folder):

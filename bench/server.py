@@ -128,3 +128,34 @@ class Jobs(Process):
         """Run the job once, and return its CPU milliseconds as (Python, database). `times` is ignored."""
         print(name, file=self.process.stdin, flush=True)
         return json.loads(self.process.stdout.readline())
+
+
+class Deliveries(Process):
+    """A process that delivers emails to a mail server of its own."""
+
+    def __init__(self, url, folder):
+        self.mail_server = subprocess.Popen(
+            [sys.executable, "-m", "bench.mail_server"], stdout=subprocess.PIPE, text=True
+        )
+        port = self.mail_server.stdout.readline().strip()
+        self.process = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                "import django; django.setup(); import bench.delivery; bench.delivery.main()",
+            ],
+            env=environment(url, folder) | {"EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": port},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __exit__(self, *raised):
+        super().__exit__(*raised)
+        self.mail_server.terminate()
+        self.mail_server.wait()
+
+    def measure(self, name, times):
+        """Deliver some emails, and return the milliseconds per email as (Python, 0)."""
+        print(name, 5 * times, file=self.process.stdin, flush=True)
+        return json.loads(self.process.stdout.readline()), 0

@@ -35,8 +35,10 @@ import portal.privacy.exports
 import portal.privacy.retention
 import portal.privacy.unfinished_corrections
 import portal.privacy.unmerging
+from accounts.models import Library
 from portal.notifications import actions as outbox
 from portal.notifications import delivery
+from portal.notifications.models import Notification
 
 log = logging.getLogger("portal.worker")
 
@@ -158,17 +160,20 @@ class Worker:
 
     def deliver_due(self):
         """Send all emails that are due now, and close the connection if there were none for some seconds."""
+        ahead: list[Notification] = []
+        library = None
         while not self.stopping and time.monotonic() >= self.next_email_at:
             self._note_progress(self.deliver_due)
-            notification = outbox.take_next(at=timezone.now())
+            notification = outbox.take_next(at=timezone.now(), ahead=ahead)
             if notification is None:
                 break
-            self._deliver(notification)
+            library = library or Library.current()
+            self._deliver(notification, library)
         self.outgoing.close_if_idle()
 
-    def _deliver(self, notification):
+    def _deliver(self, notification, library):
         try:
-            self.outgoing.deliver(notification)
+            self.outgoing.deliver(notification, library)
         except delivery.ServerAway as error:
             log.warning("the email server can't be reached, waiting: %s", error)
             outbox.give_back(notification, error=error)

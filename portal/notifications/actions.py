@@ -168,28 +168,34 @@ def _render(template, context):
     return engine_template.render(Context(context, autoescape=template.endswith(".html"))).strip() + "\n"
 
 
-def take_next(*, at):
+def take_next(*, at, ahead=None):
     """Lease the email that has been due longest, and return it. Return None if no email is due.
 
-    While the lease lasts, no other worker gets this email.
+    While the lease lasts, no other worker gets this email. `ahead` is a list of due emails that the caller
+    keeps between calls. It begins empty, and this function fills it, so that most calls need one statement.
     """
+    ahead = [] if ahead is None else ahead
     while True:
-        # Read 20 emails, because other workers may take the first ones before this worker does.
-        waiting = list(Notification.objects.due(at).values_list("pk", flat=True)[:20])
-        if not waiting:
+        if not ahead:
+            ahead += Notification.objects.due(at)[:20]
+        if not ahead:
             return None
-        for pk in waiting:
-            taken = (
-                Notification.objects.due(at)
-                .filter(pk=pk)
-                .update(leased_until=at + LEASE, attempts=F("attempts") + 1)
-            )
-            if not taken:
-                continue
-            notification = Notification.objects.get(pk=pk)
-            if notification.ends_at is None or notification.ends_at > at:
-                return notification
-            mark_failed(notification, at=at, error=TOO_LATE, permanent=True)
+        notification = ahead.pop(0)
+        if not _take(notification, at):
+            continue
+        if notification.ends_at is None or notification.ends_at > at:
+            return notification
+        mark_failed(notification, at=at, error=TOO_LATE, permanent=True)
+
+
+def _take(notification, at):
+    """Lease the email, and return whether it is leased. Others may have taken or deleted it meanwhile."""
+    unchanged = {name: getattr(notification, name) for name in ("leased_until", "attempts", "due_at")}
+    notification.leased_until = at + LEASE
+    notification.attempts += 1
+    return Notification.objects.filter(
+        pk=notification.pk, state=Notification.State.WAITING, **unchanged
+    ).update(leased_until=notification.leased_until, attempts=notification.attempts)
 
 
 def mark_delivered(notification, *, at):

@@ -1,20 +1,22 @@
 """Build an email from a row of the outbox, and deliver it."""
 
 import re
+import select
 import smtplib
 import time
 from contextlib import suppress
 from email.utils import format_datetime, formataddr, parseaddr
+from typing import Any
 
 import django
 from django.conf import settings
 from django.core import mail as django_mail
 from django.core.mail import EmailMultiAlternatives
 
-from accounts.models import Library
-
 # The connection is closed when there was no email for this time.
 IDLE_SECONDS = 5
+# A connection that was used in this time is alive, unless the server has sent something meanwhile.
+ALIVE_SECONDS = 1
 # Answers of an SMTP server.
 OK, ENDS_CONNECTION = 250, 421
 ADDRESS = re.compile(r"[^\s<>@,;:]*@[^\s<>@,;:]+")
@@ -32,7 +34,7 @@ class Refused(Exception):
         self.permanent = permanent
 
 
-def build(notification):
+def build(notification, library):
     """Return the email for this row of the outbox.
 
     The email gets the Message-ID of the row. So if it is sent twice, a mail program shows it only once.
@@ -40,9 +42,7 @@ def build(notification):
     email = EmailMultiAlternatives(
         subject=notification.subject,
         body=notification.text,
-        from_email=formataddr(
-            (" ".join(Library.current().name.split()), parseaddr(settings.DEFAULT_FROM_EMAIL)[1])
-        ),
+        from_email=formataddr((" ".join(library.name.split()), parseaddr(settings.DEFAULT_FROM_EMAIL)[1])),
         to=[notification.to_address],
         headers={
             **notification.headers,
@@ -65,32 +65,33 @@ class Outgoing:
     """
 
     def __init__(self):
-        self.connection = None
+        self.connection: Any = None
         self.used_at = 0.0  # the monotonic time of the last email
 
-    def deliver(self, notification):
+    def deliver(self, notification, library):
         """Send the email of this row. Raises ServerAway or Refused."""
         was_open, to = self._is_alive(), notification.to_address
+        email = build(notification, library)
         try:
             try:
-                self._send(notification)
+                self._send(email, to)
             except OSError as error:
                 if not (was_open and _ends_connection(error)):
                     raise
                 # Some servers accept only so many emails over one connection. The server has not accepted
                 # this one, so send it over a new connection.
                 self.close()
-                self._send(notification)
+                self._send(email, to)
         except Exception as error:
             self.close()
             if refused := _refused(error, to):
                 raise refused from error
             raise
 
-    def _send(self, notification):
+    def _send(self, email, to):
         if self.connection is None:
-            self._open(notification.to_address)
-        self.connection.send_messages([build(notification)])
+            self._open(to)
+        self.connection.send_messages([email])
         self.used_at = time.monotonic()
         if self._smtp() is None:
             self.close()
@@ -113,14 +114,16 @@ class Outgoing:
             raise ServerAway(_describe(error, to)) from error
 
     def _is_alive(self):
-        """Return whether there is an open connection that answers. The server may have closed it meanwhile.
+        """Return whether there is an open connection that the server has not ended.
 
-        The worker asks before each email. If the connection ended while an email is sent, nobody could tell
-        whether the server has accepted the email.
+        If the connection ended while an email is sent, nobody could tell whether the server has accepted it.
         """
         smtp = self._smtp()
         with suppress(OSError):
-            if smtp and smtp.noop()[0] == OK:
+            # A server that ends a connection sends something: 421, or the end of the stream.
+            is_quiet = smtp and smtp.sock and not select.select([smtp.sock], [], [], 0)[0]
+            # Asking takes time, so ask only after a pause.
+            if is_quiet and (time.monotonic() - self.used_at < ALIVE_SECONDS or smtp.noop()[0] == OK):
                 return True
         self.close()
         return False

@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 from django.conf import settings as django_settings
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from portal.notifications import actions, delivery
@@ -231,6 +232,17 @@ def test_emails_share_one_connection_which_is_closed_after_some_idle_seconds(smt
     monkeypatch.setattr(delivery, "IDLE_SECONDS", 0)
     long_running.deliver_due()
     assert smtp.quits == 1
+
+
+def test_an_email_costs_two_statements(smtp, long_running):
+    def statements(count):
+        for number in range(count):
+            write_email(f"patron{number}@example.org")
+        with CaptureQueriesContext(connection) as captured:
+            long_running.deliver_due()
+        return len(captured)
+
+    assert statements(15) - statements(5) == 10 * 2
 
 
 def test_every_refusal_is_followed_by_a_new_connection(smtp):

@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts import audit
-from accounts.models import AuditEvent, LibraryCard, StaffRole, User, private_storage
+from accounts.models import AuditEvent, Library, LibraryCard, StaffRole, User, private_storage
 from accounts.patron.refused_posts import save_refused_post
 from accounts.sign_in.access import REAUTHENTICATED_AT
 from portal.conversations import actions, attachments, drafts, merging, notes, verdicts
@@ -200,7 +200,7 @@ class TestDeletion:
         with django_capture_on_commit_callbacks(execute=True):
             erase(patron)
         [mail] = Notification.objects.filter(kind="privacy/erased")
-        delivery.Outgoing().deliver(mail)
+        delivery.Outgoing().deliver(mail, Library.current())
         outbox.mark_delivered(mail, at=timezone.now())
         assert everything.pointing_at(patron) == []
         assert (
