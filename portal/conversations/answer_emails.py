@@ -38,9 +38,10 @@ def announce(message, conversation, at):
             "url": settings.BASE_URL + reverse("home"),
             "closes_at": None,
             "closed": False,
+            "branch": conversation.branch,
         }
         if confirmed_address(person):
-            context = {
+            context |= {
                 "helper": message.author,
                 "url": f"{settings.BASE_URL}{conversation.get_absolute_url()}#latest",
                 "closes_at": conversation.closes_at,

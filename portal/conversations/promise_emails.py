@@ -40,6 +40,7 @@ def write(moved, *, at):
     for first in range(0, len(moved), BATCH):
         prefetch_related_objects(
             [move.conversation for move in moved[first : first + BATCH]],
+            "branch",
             "patron",
             "help_session__shared_with",
         )
@@ -72,6 +73,11 @@ def delete(person, conversations):
 
 def _email_context(own):
     """Return the email's context. If several promises moved, it has no day, and links to the list."""
+    branch = own[0].conversation.branch
     if len(own) > 1:
-        return {"url": settings.BASE_URL + reverse("conversations"), "day": None}
-    return {"url": settings.BASE_URL + own[0].conversation.get_absolute_url(), "day": own[0].days[1]}
+        return {"url": settings.BASE_URL + reverse("conversations"), "day": None, "branch": branch}
+    return {
+        "url": settings.BASE_URL + own[0].conversation.get_absolute_url(),
+        "day": own[0].days[1],
+        "branch": branch,
+    }

@@ -104,6 +104,7 @@ def email_code(help_session, code, *, to_address, at, base_url):
             "url": f"{base_url}/c/{code}/",
             "code": codes.grouped(code),
             "days": KEPT_BY_CODE_FOR_DAYS,
+            "branch": help_session.branch,
         },
         blank=True,
         ends_at=at + CODE_LIFE,

@@ -59,7 +59,8 @@ def notify(
     """Write one email to the outbox in the caller's transaction, and return its row.
 
     `kind` is "app/name". The templates <app>/email/<name>.subject.txt, .txt and .html are rendered in
-    `language`. Besides `context`, they get `library`, `base_url`, `language` and `direction`. The email is
+    `language`. Besides `context`, they get `library`, `base_url`, `language` and `direction`. The phone
+    number at the end is that of `branch` in the context, or else of the default branch. The email is
     sent at the time `due_at`. If `due_at` is None, the email is sent now.
 
     Set `blank` if the text has a secret code or link. The worker deletes the text when it has sent the email
@@ -165,7 +166,12 @@ def new_message_id():
 def _render(template, context):
     """Render the template. Only HTML is escaped, because plain text must not contain &amp; for &."""
     engine_template = get_template(template).template  # type: ignore[attr-defined]  # of Django's backend
-    return engine_template.render(Context(context, autoescape=template.endswith(".html"))).strip() + "\n"
+    is_html = template.endswith(".html")
+    lines = engine_template.render(Context(context, autoescape=is_html)).strip().split("\n")
+    if is_html:
+        # Without the indentation and the empty lines of templates, an email is half as long.
+        lines = [line.strip() for line in lines if line.strip()]
+    return "\n".join(lines) + "\n"
 
 
 def take_next(*, at, ahead=None):

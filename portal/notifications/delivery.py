@@ -3,6 +3,7 @@
 import re
 import select
 import smtplib
+import textwrap
 import time
 from contextlib import suppress
 from email.utils import format_datetime, formataddr, parseaddr
@@ -19,6 +20,7 @@ IDLE_SECONDS = 5
 ALIVE_SECONDS = 1
 # Answers of an SMTP server.
 OK, ENDS_CONNECTION = 250, 421
+WRAPPER = textwrap.TextWrapper(72, break_long_words=False, break_on_hyphens=False)
 ADDRESS = re.compile(r"[^\s<>@,;:]*@[^\s<>@,;:]+")
 
 
@@ -41,7 +43,7 @@ def build(notification, library):
     """
     email = EmailMultiAlternatives(
         subject=notification.subject,
-        body=notification.text,
+        body=wrapped(notification.text),
         from_email=formataddr((" ".join(library.name.split()), parseaddr(settings.DEFAULT_FROM_EMAIL)[1])),
         to=[notification.to_address],
         headers={
@@ -55,6 +57,13 @@ def build(notification, library):
     if notification.html:
         email.attach_alternative(notification.html, "text/html")
     return email
+
+
+def wrapped(text):
+    """Return the plain text with lines of at most 72 characters. Addresses of pages stay in one line."""
+    return "\n".join(
+        "\n".join(WRAPPER.wrap(line)) if len(line) > WRAPPER.width else line for line in text.split("\n")
+    )
 
 
 class Outgoing:

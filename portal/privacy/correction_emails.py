@@ -30,7 +30,10 @@ def send(help_session, *, version, at):
             at=at,
             recipient=person,
             language=person.language or help_session.language,
-            context={"url": f"{settings.BASE_URL}{help_session.get_absolute_url()}"},
+            context={
+                "url": f"{settings.BASE_URL}{help_session.get_absolute_url()}",
+                "branch": help_session.branch,
+            },
             message_id=_message_id(help_session, person, version),
         )
     return bool(people)

@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -5,8 +6,9 @@ from django.core.mail import EmailMultiAlternatives, send_mail
 
 from accounts.models import Library
 from portal.notifications.actions import notify
-from portal.notifications.delivery import build
+from portal.notifications.delivery import build, wrapped
 from portal.notifications.models import Notification
+from tests.factories import BranchFactory
 from tests.mailers import use_outbox
 
 AT = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
@@ -122,6 +124,47 @@ def test_email_with_a_visit_code_says_how_long_the_code_works(library):
         assert "1234 567 890 123" in body
         assert "http://localhost:8000/c/1234567890123/" in body
         assert "The code works for 30 days" in body
+
+
+def test_phone_number_of_the_branch_is_at_the_end_of_an_email(answer, library, branch):
+    library.default_branch.phone = "(414) 555-0100"
+    library.default_branch.save()
+    other = BranchFactory(phone="(414) 555-0134")
+    assert "Questions? Call us: (414) 555-0100\n" in answer().text
+    assert '<bdi dir="ltr" style="white-space: nowrap">(414) 555-0100</bdi>' in answer().html
+    elsewhere = answer(context={"helper": None, "url": "http://localhost:8000/", "branch": other})
+    assert "Questions? Call us: (414) 555-0134\n" in elsewhere.text
+    assert "(414) 555-0100" not in elsewhere.text + elsewhere.html
+
+
+def test_email_of_a_library_without_a_phone_number_mentions_none(answer):
+    assert "Call us" not in answer().text + answer().html
+
+
+def test_address_of_the_link_can_be_read_and_copied(answer):
+    assert answer().html.count(">http://localhost:8000/messages/1/</a>") == 1
+
+
+def test_email_keeps_its_look_if_the_mail_program_drops_the_style_sheet(answer):
+    html = re.sub("<style>.*?</style>", "", answer().html, flags=re.DOTALL)
+    for tag in ("a class", "h1", 'div class="card"', 'div class="page"'):
+        assert re.search(rf"<{tag}[^>]*style=", html.replace("\n", " ")), tag
+
+
+def test_preview_of_an_email_says_nothing_private(answer):
+    first_words = re.sub("<[^>]*>", "", answer().html.partition("<body")[2].partition(">")[2]).strip()
+    assert first_words.startswith("A message from your library. Open it to read more.\n&nbsp;&zwnj;")
+
+
+def test_lines_of_the_plain_text_have_at_most_72_characters_but_addresses_stay_whole():
+    address = "http://localhost:8000/messages/" + "a" * 60
+    text = f"{'word ' * 40}\n\n{address}\n\n    {'1234 ' * 3}\n-- \nLibrary\n"
+    lines = wrapped(text).split("\n")
+    assert address in lines
+    assert "    1234 1234 1234 " in lines
+    assert "-- " in lines
+    assert [line for line in lines if len(line) > 72] == [address]
+    assert " ".join(wrapped(text).split()) == " ".join(text.split())
 
 
 def test_emails_load_nothing_from_other_hosts(answer):
