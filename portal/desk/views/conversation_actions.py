@@ -84,8 +84,8 @@ def _loses_a_draft(person, conversation, form):
         names = ", ".join(writer.display_name for writer in writers)
         words = _(
             "Unsent answer or note by: %(names)s. They can't open the conversation after the transfer. Ask "
-            "them first, or transfer it anyway. They will find their text under “Unsent text” in their queue, "
-            "but not their files."
+            "them first, or transfer it anyway. They will find their text under “Unsent text” in their "
+            "queue, but not their files."
         ) % {"names": names}
         form.confirms = form.cleaned_data["to"]
     else:
