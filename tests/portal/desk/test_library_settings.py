@@ -2,6 +2,7 @@
 
 import datetime
 import io
+import re
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -133,6 +134,32 @@ def test_invalid_library_setting_shows_the_error_beside_the_field(desk, branch, 
     assert page.status_code == 200
     assert f'id="id_{field}_error"' in page.content.decode()
     assert Library.current().name == "Harbour Library"
+
+
+def sent_from(page, **typed):
+    """Return the fields that the page of the library sends, with what was typed."""
+    form = page.context["form"]
+    fields = re.findall(r'name="(initial-[^"]+)" value="([^"]*)"', "".join(map(str, form)))
+    return {field.name: field.value() for field in form} | dict(fields) | typed
+
+
+def test_saving_an_older_page_keeps_what_a_colleague_changed_meanwhile(desk, branch, library):
+    library.default_branch = branch
+    library.save()
+    older = desk.get(reverse("library_settings"))
+    desk.post(reverse("library_settings"), sent_from(older, closes_after_days="20"))
+    desk.post(reverse("library_settings"), sent_from(older, name="Bay Library"))
+    library.refresh_from_db()
+    assert (library.name, library.closes_after_days) == ("Bay Library", 20)
+    assert AuditEvent.objects.filter(action="changed_library").count() == 2
+
+
+def test_saving_unchanged_library_settings_records_no_change(desk, branch, library):
+    library.default_branch = branch
+    library.save()
+    page = desk.get(reverse("library_settings"))
+    assert desk.post(reverse("library_settings"), sent_from(page)).status_code == 302
+    assert not AuditEvent.objects.filter(action="changed_library").exists()
 
 
 def test_error_beside_a_number_says_which_numbers_are_allowed(desk, branch):

@@ -26,7 +26,11 @@ TIME_ZONES = {zone for zone in zoneinfo.available_timezones() if zone.partition(
 
 
 class LibraryForm(forms.Form):
-    """The form for most settings of `library`, such as its name, its language and its deadlines."""
+    """The form for most settings of `library`, such as its name, its language and its deadlines.
+
+    The page also sends the values that it showed at first, so `changes` has only what this person changed.
+    A colleague may have saved other settings meanwhile.
+    """
 
     name = TextField(label=gettext_lazy("Name"), max_length=120)
     language = forms.ChoiceField(
@@ -100,6 +104,13 @@ class LibraryForm(forms.Form):
         initial = {name: getattr(library, name) for name in self.base_fields}
         super().__init__(*args, initial=initial, **kwargs)
         self.fields["time_zone"].choices = [(zone, zone) for zone in sorted(TIME_ZONES | {library.time_zone})]
+        for field in self.fields.values():
+            field.show_hidden_initial = True
+
+    @property
+    def changes(self):
+        """Return {field: new value} for the changed fields of the valid form."""
+        return {name: self.cleaned_data[name] for name in self.changed_data}
 
     def clean_catalog_link(self):
         link = self.cleaned_data["catalog_link"]

@@ -50,8 +50,8 @@ def library_settings(request):
             logo_form.add_error("logo", _("Nothing was saved. Choose the image again."))
         context = {"form": form, "logo_form": logo_form, "both_forms": both, "form_error": both.errors}
         return render(request, "desk/library/library.html", context)
-    if form.is_bound:
-        actions.change_library(library, by=request.user, at=at, **form.cleaned_data)
+    if form.is_bound and form.changes:
+        actions.change_library(library, by=request.user, at=at, **form.changes)
     if has_logo:
         actions.change_logo(library, png=logo_form.cleaned_data["logo"], by=request.user, at=at)
     elif "remove" in posted:
