@@ -63,8 +63,8 @@ KINDS = {fold(word): kind for kind, label in Item.Kind.choices for word in (kind
 # Words in the name of a kind, as `fold` returns them. The first match counts, so "audiobook on CD" is an
 # audiobook, and a "video game" is no video.
 KIND_WORDS = {
-    Item.Kind.OTHER: r"(?:video|board|card)?games?|videogames?|juegos?|kits?|toys?|puzzles?|instruments?"
-    r"|tools?|equipment|things?|objects?|realia|software|laptops?|hotspots?",
+    Item.Kind.OTHER: r"cd roms?|(?:video|board|card)?games?|videogames?|juegos?|kits?|toys?|puzzles?"
+    r"|instruments?|tools?|equipment|things?|objects?|realia|software|laptops?|hotspots?",
     Item.Kind.AUDIOBOOK: r"e?audio ?books?|e audio\w*|books? on (?:cd|tape|mp3)|talking books?|spoken word"
     r"|audiolibros?|horbuch\w*|livres? audio",
     Item.Kind.BOOK: r"books?|ebooks?|libros?|livres?|paperback|hardcover|hardback|large print|braille",

@@ -12,6 +12,7 @@ import warnings
 from xml.etree import ElementTree
 
 import pymarc
+from pymarc import marc8_mapping
 
 from portal.imports.readers.marc_fields import DELETED, draft
 from portal.imports.records import Fault, Unreadable
@@ -33,6 +34,12 @@ MARCXML_WRAPPERS = {"collection", "OAI-PMH", "searchRetrieveResponse"}
 COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
 FIRST_ELEMENT = re.compile(rb"<([^\s<>/?!]{1,80})")
 DECLARATION = re.compile(rb"\s*(<\?xml[^>]*\?>)")
+
+# MARC-8 may have Cyrillic, Hebrew, Arabic and Greek letters in either half of its code table. pymarc only
+# knows the lower half, and would leave out the letters of the upper half.
+for charset in b"N23S":
+    letters = marc8_mapping.CODESETS[charset]
+    letters.update({code | 0x80: letter for code, letter in list(letters.items())})
 
 # This hides the warning that pymarc logs for each missing indicator.
 logging.getLogger("pymarc").setLevel(logging.ERROR)

@@ -215,6 +215,5 @@ def _link(record):
     # If the second indicator is 2, the link leads to a related resource. Subfield 3 names a part of the
     # title, such as the cover. Such links are tried last.
     fields = sorted(record.get_fields("856"), key=lambda field: (field.indicator2 == "2", "3" in field))
-    return next(
-        (url.strip() for field in fields for url in field.get_subfields("u") if url and url.strip()), ""
-    )
+    urls = [url.strip() for field in fields for url in field.get_subfields("u") if url]
+    return next((url for url in urls if url.lower().startswith("http")), "")

@@ -14,7 +14,8 @@ from portal.imports.records import TEXTS, Draft, Fault, Unreadable
 from portal.imports.years import find_year
 from portal.text import clean
 
-DELIMITERS = ",;\t|"
+# If a line has as many of one as of another, the first one counts, because texts have more commas.
+DELIMITERS = "\t;|,"
 # What databases, spreadsheets and programs write into a cell without a value.
 EMPTY = {"NULL", "null", "(null)", "\\N", "nan", "NaN", "N/A", "#N/A", "#REF!", "#NAME?", "#VALUE!"}
 TOTAL = re.compile(r"(?:grand total|total|totals|summe|gesamt)\b[\s:=]*[\d.,]*$", re.IGNORECASE)
@@ -54,10 +55,13 @@ def _read_rows(rows, mapping):
     header = [clean(name, max_length=80) for name in _next(rows, 0) or []]
     columns = _columns(header, mapping)
     number = 0
+    is_tabbed = rows.dialect.delimiter == "\t"
     while (row := _next(rows, number + 1)) is not None:
         if isinstance(row, list) and not any(cell.strip() for cell in row):
             continue
         number += 1
+        if is_tabbed and isinstance(row, list) and any("\t" in cell and "\n" in cell for cell in row):
+            row = Fault(number, "a quotation mark has no partner, so rows after it may be missing")
         yield row if isinstance(row, Fault) else _read_row(row, number, header, columns)
 
 

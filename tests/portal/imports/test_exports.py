@@ -175,3 +175,15 @@ def test_cell_that_says_it_is_empty_is_empty(empty):
     first, second = table(f"title,author,year\nT,{empty},{empty}\n{empty},Jane,2003\n")
     assert (first.values["creators"], first.values["year"]) == ("", "")
     assert second == Fault(2, "it has no title")
+
+
+def test_delimiter_is_not_a_comma_if_another_one_is_as_frequent():
+    [found] = table("Title, statement;Author\nEmma;Jane\n", title=["Title, statement"])
+    assert (found.values["title"], found.values["creators"]) == ("Emma", "Jane")
+
+
+def test_quotation_mark_that_swallows_rows_of_a_tabbed_file_is_reported():
+    found = table('title\tauthor\nFirst\tA\n"Hello\tB\nEmma\tC\n')
+    assert outcome(found) == ["First", 2]
+    assert found[1].reason == "a quotation mark has no partner, so rows after it may be missing"
+    assert outcome(table('title\tauthor\n"A\tB"\tC\n"On two\nlines"\tC\n')) == ["A B", "On two lines"]

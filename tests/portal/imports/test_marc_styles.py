@@ -249,3 +249,24 @@ def test_long_identifiers_that_begin_alike_are_different():
     first, second = binary(titled("A", number="x" * 130 + "1"), titled("B", number="x" * 130 + "2"))
     assert first.key != second.key
     assert max(len(first.key), len(second.key)) <= 120
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        (b"\x1b(NzIMA\x1b(B", "Зима"),
+        (b"\x1b)N\xfa\xc9\xcd\xc1", "Зима"),
+        (b"\x1b(2yixim\x1b(B", "שירים"),
+        (b"\x1b-2\xf9\xe9\xf8\xe9\xed", "שירים"),
+        (b"H\x1bb2\x1bsO", "H₂O"),
+        (b"Vi\xf2\xe3et \xa1\xe2od\xe2z", "Việt Łódź"),
+    ],
+)
+def test_marc_8_letters_are_read_in_both_halves_of_the_code_table(text, title):
+    raw = titled("X" * len(text)).as_marc().replace(b"X" * len(text), text)
+    assert outcome(binary(raw[:9] + b" " + raw[10:])) == [title]
+
+
+def test_first_link_that_is_a_web_address_is_used():
+    links = ("856", "0", ("u", "javascript:alert(1)")), ("856", "0", ("u", "https://example.org/x"))
+    assert values_of(TITLE, *links)["url"] == "https://example.org/x"
