@@ -22,7 +22,7 @@ from django.utils.translation import pgettext
 
 from portal.models import LimitCount
 from portal.security_log import note
-from portal.templatetags.portal import clock
+from portal.times import time_of_day
 
 BY = ("person", "network", "target")
 SECONDS = {"m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
@@ -275,7 +275,7 @@ def in_words(moment):
     local = timezone.localtime(moment)
     local += datetime.timedelta(seconds=-local.second % 60, microseconds=-local.microsecond)
     parts = {
-        "time": clock(local),
+        "time": time_of_day(local.hour, local.minute),
         "day": date_format(local, pgettext("format of a day in this year", "D, M j")),
     }
     days = (local.date() - timezone.localdate()).days

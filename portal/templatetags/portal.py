@@ -20,6 +20,7 @@ from django.utils.translation import get_language, gettext, ngettext, pgettext
 from portal import styles
 from portal.icons import FLIPPED, ICONS
 from portal.phone_numbers import with_phone_links
+from portal.times import time_of_day
 
 register = template.Library()
 
@@ -105,7 +106,7 @@ def when(moment):
     language = get_language()
     words = _day_in_words(local.date() if has_time else local, timezone.localdate(), language, has_time)
     if has_time:
-        words = f"{words} {_time_in_words(local.hour, local.minute, language)}"
+        words = f"{words} {time_of_day(local.hour, local.minute)}"
     iso = local.isoformat(timespec="minutes") if has_time else local
     # The words come from date formats, which contain no HTML.
     return mark_safe(f'<time datetime="{iso}">{words}</time>')
@@ -127,12 +128,6 @@ def _day_in_words(day, today, _language, before_time):
     return pgettext("a day before a time of day", "%(day)s,") % {"day": words} if before_time else words
 
 
-@lru_cache(maxsize=2000)
-def _time_in_words(hour, minute, _language):
-    # The space doesn't break, so that "p.m." stays on the line of its time.
-    return date_format(datetime.time(hour, minute), pgettext("format of a time", "g:i\u00a0a"))
-
-
 @register.filter
 def day_in_a_sentence(day):
     """Return a day as "Tuesday, November 3"."""
@@ -147,17 +142,14 @@ def whole_day(day):
 
 @register.filter(expects_localtime=True)
 def clock(moment):
-    """Return the time of day as "2:02 p.m.".
-
-    A sentence never ends with it, because "p.m." and a period would make two periods.
-    """
-    return _time_in_words(moment.hour, moment.minute, get_language())
+    """Return the time of day, as time_of_day() does."""
+    return time_of_day(moment.hour, moment.minute)
 
 
 @register.filter
 def full_hour(hour):
     """Return the time at which an hour of the day, from 0 to 23, begins."""
-    return _time_in_words(hour, 0, get_language())
+    return time_of_day(hour)
 
 
 @register.simple_tag

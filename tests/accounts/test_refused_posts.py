@@ -64,6 +64,16 @@ def test_refused_choice_of_a_patron_leads_back_to_its_page(client, patron, sign_
     assert patron.remember != "90"
 
 
+def test_sign_in_page_does_not_say_that_a_button_of_the_page_me_was_saved(client, patron, sign_in):
+    sign_in(client, patron).get(reverse("me"))
+    client.session.flush()
+    headers = OURS["headers"] | {"referer": f"http://testserver{reverse('me')}"}
+    page = client.post(reverse("sign_out_elsewhere"), headers=headers, follow=True)
+    assert page.redirect_chain == [(f"/sign-in/?{urlencode({'next': reverse('me')})}", 302)]
+    assert "saved" not in text(page)
+    assert not RefusedPost.objects.exists()
+
+
 @pytest.fixture
 def visit(patron, staff, branch):
     """Return a visit of the patron and its conversation."""

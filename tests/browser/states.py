@@ -506,6 +506,18 @@ def build(branch, staff, patron, words):
         page.locator("#send-code").click()
         page.locator("#check-code").wait_for()
 
+    def ask_with_wrong_address(page):
+        write_question(page)
+        page.locator("#id_email").fill("nobody")
+        page.locator("#send-code").click()
+        page.locator("#error-summary").wait_for()
+
+    def send_after_the_code(page):
+        page.locator("#id_body").fill(words.message)
+        page.context.clear_cookies()
+        page.locator("#send").click()
+        page.locator("#failed a").first.wait_for()
+
     def ask_for_question_code(page):
         write_question(page)
         ask_for_code(page, "asks@example.org")
@@ -749,8 +761,10 @@ def build(branch, staff, patron, words):
             State("ask", "/ask/"),
             State("ask-new-nothing", "/ask/", empty()),
             State("ask-where", "/ask/", write_question),
+            State("ask-where-wrong-address", "/ask/", ask_with_wrong_address),
             State("ask-another", "/ask/", write_another),
             State("ask-not-sent", "/"),
+            State("ask-deleted", "/ask/send/", press("#discard", "#undo-1")),
             State("ask-code", "/ask/", ask_for_question_code),
             State("not-sent", "/ask/", not_sent),
             State("sign-in-not-sent", "/ask/", not_sent_then_sign_in),
@@ -783,6 +797,10 @@ def build(branch, staff, patron, words):
             State("code-list", "/lists/"),
             State("code-me", "/me/"),
             State("code-privacy", "/privacy/"),
+            State("code-outcome", at["by_code"], press("#found-all", "#clear-outcome")),
+            State("code-outcome-cleared", at["by_code"], press("#clear-outcome", "#outcome [autofocus]")),
+            # The code ends here, so this state is the last one.
+            State("code-message-not-sent", code_conversation.get_absolute_url(), send_after_the_code),
         ],
         "holder of a quiet code": [
             State("quiet-home", "/"),
@@ -836,7 +854,7 @@ def build(branch, staff, patron, words):
             ),
             State("conversation-newer-draft", conversation_urls["sorted"], newer_draft),
             State("conversation-attached", conversation_urls["waiting"], add_files),
-            State("reply-nothing", conversation_urls["waiting"], empty()),
+            State("reply-nothing", conversation_urls["answered"], empty()),
             State("patron-ask", "/ask/"),
             State("patron-read-answers", "/find-something-to-read/", answer_all),
             State("patron-read-change", "/find-something-to-read/?step=mood&then=check"),

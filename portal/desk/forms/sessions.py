@@ -13,8 +13,8 @@ from portal.addresses import clean_address
 from portal.desk.widgets import LongSelect
 from portal.helpsessions import codes
 from portal.helpsessions.models import TITLE_LENGTH, HelpSession
-from portal.templatetags.portal import full_hour
 from portal.text import TextField, looks_like_secret_number, uuid_or_none
+from portal.times import time_of_day
 from recommendations.models import QuestionType, Topic, topic_names
 
 from .fields import WholeNumber, language_field
@@ -123,7 +123,7 @@ class RecordForm(forms.Form):
     )
     hour = forms.TypedChoiceField(
         label=_("Hour"),
-        choices=lambda: [(hour, full_hour(hour)) for hour in range(24)],
+        choices=lambda: [(hour, time_of_day(hour)) for hour in range(24)],
         coerce=int,
         widget=LongSelect,
     )
