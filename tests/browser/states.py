@@ -146,8 +146,8 @@ def unsave(page):
 
 def mark_all(page):
     # Only items without a verdict are marked.
-    while page.locator("button[id^=clear-]").count():
-        page.locator("button[id^=clear-]").first.click()
+    while page.locator(".item-card button[id^=clear-]").count():
+        page.locator(".item-card button[id^=clear-]").first.click()
         page.locator(".item-card [autofocus]").first.wait_for()
         page.reload()
     page.locator("#all-helped").click()
@@ -892,7 +892,7 @@ def build(branch, staff, patron, words):
             # These states change what the states above show.
             State("list-removed", "/lists/", press("button[id^=remove-]", "button[id^=restore-]")),
             State("session-unsaved", at["kept"], unsave),
-            State("session-cleared", at["kept"], press("button[id^=clear-]", ".item-card [autofocus]")),
+            State("session-cleared", at["kept"], press(".item-card button[id^=clear-]", ".item-card [autofocus]")),
             State("session-all-helped", at["kept"], mark_all),
         ],
         "new patron": [
