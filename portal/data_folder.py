@@ -35,7 +35,7 @@ def make_data_folder(folder):
 
 
 class DataFolderInUse(Exception):
-    """Another process has locked the data folder, or the lock can't be written. The text says which."""
+    """Another process has locked the data folder. The text says what it does."""
 
 
 def lock_data_folder(purpose):
@@ -44,11 +44,7 @@ def lock_data_folder(purpose):
     `purpose` is a key of PURPOSES.
     """
     folder = settings.DATA_DIR
-    path = folder / "run.lock"
-    try:
-        file = path.open("a+")
-    except OSError as error:
-        raise DataFolderInUse(f"{path} can't be written: {error.strerror}.") from error
+    file = (folder / "run.lock").open("a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -7,13 +7,16 @@ person. A restore keeps the list (portal/backups.py).
 
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import transaction
 
 from accounts.models import Library, User, private_storage
+from portal.conversations.changes import Erased
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
 
@@ -35,8 +38,6 @@ def erase_again(*, at):
     Return (Counter of the erased records of each kind, [what could not be erased, and what to do]).
     """
     # These modules call `remember`.
-    from portal.conversations.changes import Erased
-
     from . import deleting, erasure, holds, session_lock
 
     def erase_person(person):
@@ -48,7 +49,11 @@ def erase_again(*, at):
     def delete_session(help_session):
         deleting.delete_session_again(help_session, at=at)
 
-    actions = {User: erase_person, Conversation: erase_conversation, HelpSession: delete_session}
+    actions: dict[Any, Callable] = {
+        User: erase_person,
+        Conversation: erase_conversation,
+        HelpSession: delete_session,
+    }
     erased: Counter[str] = Counter()
     problems = []
     for model, erase in actions.items():
