@@ -9,6 +9,7 @@ All text is plain text. Cleaning removes characters that are invisible or make o
 The direction marks of right-to-left writing (LRM, RLM, ALM) stay. The joiners of Persian and emoji stay too.
 """
 
+import json
 import re
 import unicodedata
 import uuid
@@ -90,6 +91,14 @@ def uuid_or_none(text):
         return uuid.UUID(str(text))
     except ValueError:
         return None
+
+
+def parse_json(text):
+    """Return the value of a JSON text. Raises ValueError if the text isn't JSON or is too deep."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("too deep") from None
 
 
 def parse_moment(text):

@@ -4,7 +4,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from portal.security_log import note
-from portal.text import TextField
+from portal.text import TextField, parse_json
 
 from ..sign_in import passkeys
 from ..sign_in.access import origin
@@ -12,13 +12,20 @@ from ..sign_in.access import origin
 NOT_ACCEPTED = _("That passkey didn't work. Try again, or use a code instead.")
 
 
-class CredentialField(forms.JSONField):
-    """A hidden field for the browser's passkey credential. static/js/passkeys.js fills in this field."""
+class CredentialField(forms.CharField):
+    """A hidden field for the browser's passkey credential. static/js/passkeys.js fills in this field.
+
+    The value is what the credential's JSON contains.
+    """
 
     def __init__(self):
-        super().__init__(
-            widget=forms.HiddenInput, error_messages={"required": NOT_ACCEPTED, "invalid": NOT_ACCEPTED}
-        )
+        super().__init__(widget=forms.HiddenInput, error_messages={"required": NOT_ACCEPTED})
+
+    def clean(self, value):
+        try:
+            return parse_json(super().clean(value))
+        except ValueError:
+            raise forms.ValidationError(NOT_ACCEPTED) from None
 
 
 class PasskeyForm(forms.Form):

@@ -14,6 +14,8 @@ import threading
 import time
 from urllib.parse import quote, urlencode, urlsplit
 
+from portal.text import parse_json
+
 from .base import (
     Blocked,
     Misconfigured,
@@ -210,7 +212,7 @@ class Koha:
                 text += chunk
                 if len(text) > MAX_ANSWER_BYTES or time.monotonic() > deadline:
                     raise TimeoutError
-            return response.status, json.loads(text) if text else None
+            return response.status, parse_json(text) if text else None
         except ssl.SSLCertVerificationError as error:
             raise Misconfigured(
                 f"The certificate of {self.url.hostname} is not trusted: {error.verify_message}. "

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
-from portal.text import TextField
+from portal.text import TextField, parse_json
 
 TOO_LONG = {"max_length": _("Use %(limit_value)s characters or fewer. You entered %(show_value)s.")}
 OWN_WORDS = _("Or describe the mood in your own words")
@@ -134,7 +134,7 @@ def to_hidden(answers):
 def from_hidden(text):
     """Return the valid answers in the value of a hidden field."""
     try:
-        answers = json.loads(text)
+        answers = parse_json(text)
     except ValueError:
         return {}
     if not isinstance(answers, dict):

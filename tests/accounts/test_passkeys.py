@@ -275,10 +275,20 @@ def test_number_in_a_passkey_response_does_not_fill_the_memory(own, device, part
         passkeys.verify_authentication(session, answer, among=Passkey.objects.all(), origin=ORIGIN)
 
 
-@pytest.mark.parametrize("body", ["", "no json", "[]", '"x"', "{", "1e999", "null"])
+MALFORMED = ["", "no json", "[]", '"x"', "{", "1e999", "null", "[" * 100_000, '{"a":' * 100_000, "9" * 5000]
+
+
+@pytest.mark.parametrize("body", MALFORMED)
 def test_malformed_passkey_response_redirects_to_the_sign_in_page(client, library, body):
     client.post(OPTIONS)
     assert client.post(BY_PASSKEY, {"credential": body})["Location"] == "/sign-in/"
+
+
+@pytest.mark.parametrize("body", MALFORMED)
+def test_malformed_passkey_response_shows_the_page_again(client, sign_in, body):
+    prove(sign_in(client, UserFactory()))
+    for name in ("add_passkey", "reauthenticate"):
+        assert client.post(reverse(name), {"credential": body, "name": "x"}).status_code == 200
 
 
 def test_requests_for_passkey_options_are_limited_per_network(client, library, monkeypatch):

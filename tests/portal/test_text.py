@@ -3,7 +3,14 @@ from django import forms
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.text import MAX_COMBINING_MARKS, TextField, clean, looks_like_secret_number, uuid_or_none
+from portal.text import (
+    MAX_COMBINING_MARKS,
+    TextField,
+    clean,
+    looks_like_secret_number,
+    parse_json,
+    uuid_or_none,
+)
 
 
 @pytest.mark.parametrize(
@@ -111,3 +118,13 @@ def test_invalid_uuid_becomes_none(text):
 
 def test_valid_uuid_text_becomes_a_uuid():
     assert str(uuid_or_none("0d5a3f3e-6f0a-4b8e-9c55-4d8d1c9f7a10")) == "0d5a3f3e-6f0a-4b8e-9c55-4d8d1c9f7a10"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"a":' * 100_000, "9" * 5000])
+def test_json_that_is_broken_too_deep_or_too_large_is_refused(text):
+    with pytest.raises(ValueError):
+        parse_json(text)
+
+
+def test_json_is_read():
+    assert parse_json('{"a": [1]}') == {"a": [1]}

@@ -30,6 +30,7 @@ from portal.privacy.corrected_fields import LABELS, in_words, links_of, values_o
 from portal.privacy.correcting import CorrectedMeanwhile, InAnAccount, correct
 from portal.privacy.correction_emails import recipients
 from portal.privacy.session_lock import Gone, merged_messages_of
+from portal.text import parse_json
 
 # The names of corrected fields that are the value "items" of the form.
 ITEMS = {"items", "item_order", "reasons"}
@@ -199,8 +200,8 @@ def _others(request, help_session):
 def _was(request, theirs):
     """Return the values that the page showed, or `theirs` if the browser sent something else."""
     try:
-        was = json.loads(request.POST.get("was", ""))
-    except (ValueError, RecursionError):
+        was = parse_json(request.POST.get("was", ""))
+    except ValueError:
         return theirs
     if not isinstance(was, dict) or not isinstance(was.get("items"), list):
         return theirs
