@@ -382,7 +382,7 @@ def test_queries_do_not_grow_with_the_number_of_promises(
     calendar = Calendar.of(branch)
     with django_assert_num_queries(5):
         preview(branch, replace(calendar, closed_days=frozenset([DAYS["Wed"]])), at=NOW)
-    with django_assert_num_queries(35):
+    with django_assert_num_queries(37):
         change(branch, close_on("Wed"), by=coordinator, email=True, seen=calendar.fingerprint())
     assert Notification.objects.count() == rows
 

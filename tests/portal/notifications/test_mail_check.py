@@ -1,5 +1,6 @@
 """Check that `manage.py mail_check` says in plain words what is wrong with the mail server."""
 
+import socket
 import ssl
 from io import StringIO
 
@@ -26,7 +27,7 @@ def problem(address="sam@example.org"):
 
 
 def test_working_server_gets_one_email_and_each_step_is_named(smtp, smtp_port, library):
-    assert check() == [
+    assert check()[:3] == [
         f"ok    127.0.0.1 answers at port {smtp_port}.",
         "LOOK  The connection is not encrypted. Unless the mail server is on this machine, set EMAIL_USE_TLS=1 "
         "(usually port 587) or EMAIL_USE_SSL=1 (465).",
@@ -34,6 +35,31 @@ def test_working_server_gets_one_email_and_each_step_is_named(smtp, smtp_port, l
     ]
     assert [(mail["To"], mail["Subject"]) for mail in smtp.received] == [
         ("sam@example.org", f"Test email from {library.name}")
+    ]
+
+
+def test_dns_records_of_the_senders_domain_are_printed(smtp, settings, library):
+    settings.DEFAULT_FROM_EMAIL = "Harbour Library <help@library.example>"
+    assert [line for line in check() if line[:5].strip() in ("SPF", "DKIM", "DMARC")] == [
+        "SPF   name library.example, value: v=spf1 ip4:… ~all",
+        "DKIM  name …._domainkey.library.example, value: a public key",
+        "DMARC name _dmarc.library.example, value: v=DMARC1; p=none",
+    ]
+
+
+def test_spf_record_names_the_mail_server(smtp, smtp_port, settings, library, monkeypatch):
+    settings.DEFAULT_FROM_EMAIL = "help@library.example"
+    deliver_by(settings, SMTP, host="mail.library.example", port=smtp_port, timeout=5)
+    connect = socket.create_connection
+    monkeypatch.setattr(
+        socket, "create_connection", lambda address, *more: connect(("127.0.0.1", address[1]), *more)
+    )
+    assert "SPF   name library.example, value: v=spf1 a:mail.library.example ~all" in check()
+
+
+def test_sender_whose_domain_nobody_can_know_is_named(smtp, library):
+    assert check()[3:] == [
+        "LOOK  Nobody outside can know the domain localhost. Set MAIL_FROM to an address of your library."
     ]
 
 

@@ -33,6 +33,9 @@ class Command(BaseCommand):
         finally:
             connection.close()
         self.stdout.write(f"ok    The server has taken an email to {address}. Look whether it arrives.")
+        host = getattr(connection, "host", None)
+        if host:
+            self.stdout.writelines(f"{line}\n" for line in _dns_records(host))
 
     def _open(self, connection):
         host, port = getattr(connection, "host", None), getattr(connection, "port", None)
@@ -65,6 +68,32 @@ class Command(BaseCommand):
             connection.send_messages([email])
         except (OSError, smtplib.SMTPException) as error:
             raise CommandError(_what_is_wrong(error, connection)) from error
+
+
+def _dns_records(host):
+    """Return lines that explain the DNS records of the sender's domain."""
+    domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2]
+    if "." not in domain:
+        return [
+            f"LOOK  Nobody outside can know the domain {domain}. Set MAIL_FROM to an address of your library."
+        ]
+    is_name = "." in host and any(letter.isalpha() for letter in host)
+    server = f"a:{host}" if is_name else "ip4:…"
+    return [
+        "",
+        f"DNS   Other mail servers trust email from {domain} if the domain has three TXT records. Ask the",
+        "      person who manages the domain to add those that are missing. This command can't read them.",
+        f"SPF   name {domain}, value: v=spf1 {server} ~all",
+        "      It lists the servers that may send. If there is an SPF record, add only the second word to it.",
+        "      If a provider sends your email, use the word that the provider tells you.",
+        *([] if is_name else ["      Write the public address of your mail server instead of …"]),
+        f"DKIM  name …._domainkey.{domain}, value: a public key",
+        "      The mail server signs each email. Turn that on there. It shows you the name and the value.",
+        f"DMARC name _dmarc.{domain}, value: v=DMARC1; p=none",
+        "      It says what happens to email that fails SPF and DKIM. Later, change none to quarantine.",
+        "      Then look at the source of the test email that arrived. The line Authentication-Results must",
+        "      have spf=pass, dkim=pass and dmarc=pass.",
+    ]
 
 
 def _what_is_wrong(error, connection):
