@@ -84,7 +84,7 @@ def _dns_records(host):
         f"DNS   Other mail servers trust email from {domain} if the domain has three TXT records. Ask the",
         "      person who manages the domain to add those that are missing. This command can't read them.",
         f"SPF   name {domain}, value: v=spf1 {server} ~all",
-        "      It lists the servers that may send. If there is an SPF record, add only the second word to it.",
+        "      It lists the servers that may send. If the record exists, only add the second word to it.",
         "      If a provider sends your email, use the word that the provider tells you.",
         *([] if is_name else ["      Write the public address of your mail server instead of …"]),
         f"DKIM  name …._domainkey.{domain}, value: a public key",
