@@ -892,7 +892,11 @@ def build(branch, staff, patron, words):
             # These states change what the states above show.
             State("list-removed", "/lists/", press("button[id^=remove-]", "button[id^=restore-]")),
             State("session-unsaved", at["kept"], unsave),
-            State("session-cleared", at["kept"], press(".item-card button[id^=clear-]", ".item-card [autofocus]")),
+            State(
+                "session-cleared",
+                at["kept"],
+                press(".item-card button[id^=clear-]", ".item-card [autofocus]"),
+            ),
             State("session-all-helped", at["kept"], mark_all),
         ],
         "new patron": [
