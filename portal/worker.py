@@ -37,7 +37,7 @@ import portal.privacy.unfinished_corrections
 import portal.privacy.unmerging
 from accounts.models import Library
 from portal.notifications import actions as outbox
-from portal.notifications import delivery
+from portal.notifications import bounces, delivery
 from portal.notifications.models import Notification
 
 log = logging.getLogger("portal.worker")
@@ -116,6 +116,7 @@ JOBS = [
     (portal.privacy.exports.forget_old_exports, EVERY_HOUR),
     (portal.privacy.exports.forget_stray_exports, EVERY_HOUR),
     (outbox.forget_old_notifications, EVERY_HOUR),
+    (bounces.forget_failing_addresses, EVERY_HOUR),
     (portal.limits.forget_counts, EVERY_HOUR),
     (clear_expired_sign_ins, EVERY_HOUR),
     (clear_expired_cache, EVERY_HOUR),
@@ -182,6 +183,10 @@ class Worker:
             again = "no more tries" if error.permanent else "trying again later"
             log.warning("email %s was refused (%s): %s: %s", notification.pk, notification.kind, again, error)
             outbox.mark_failed(notification, at=timezone.now(), error=error, permanent=error.permanent)
+            if error.of_address:
+                bounces.note_hard_failure(
+                    notification.recipient_id, notification.to_address, at=timezone.now()
+                )
         except Exception as error:
             # A bug in one email must not stop the emails after it.
             log.exception("email %s could not be delivered", notification.pk)

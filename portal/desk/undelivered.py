@@ -40,7 +40,7 @@ def undelivered_at_desk_of(user, *, at):
         | Exists(StaffRole.objects.filter(branch__in=user.desk_branch_ids, user=person))
     )
     failing = Q(state=Notification.State.WAITING, created_at__lte=at - LATE_AFTER) & ~Q(last_error="")
-    failed = Notification.objects.filter(Q(state=Notification.State.DEAD) | failing)
+    failed = Notification.objects.with_address_off().filter(Q(state=Notification.State.DEAD) | failing)
     return failed.filter(Q(recipient=None) | mine)
 
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .views import home, offline, open_by_code
+from .views import address, home, offline, open_by_code
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -8,6 +8,7 @@ urlpatterns = [
     path("c/account/", open_by_code.open_account, name="open_account"),
     path("c/<str:code>/", open_by_code.open_code_link, name="open_code_link"),
     path("leave/", open_by_code.leave, name="leave"),
+    path("email/try/", address.try_address, name="try_address"),
     path("offline/", offline.offline, name="offline"),
     path("sw.js", offline.service_worker, name="service_worker"),
 ]

@@ -35,6 +35,7 @@ RETRY_AFTER = [
     timedelta(hours=36),
 ]
 TOO_LATE = "It could not be sent before its code or link ended."
+ADDRESS_OFF = "The mail server refused earlier emails to this address, so it gets no more notices."
 KEEP_DELIVERED = timedelta(days=30)
 KEEP_DEAD = timedelta(days=90)
 
@@ -183,15 +184,18 @@ def take_next(*, at, ahead=None):
     ahead = [] if ahead is None else ahead
     while True:
         if not ahead:
-            ahead += Notification.objects.due(at)[:20]
+            ahead += Notification.objects.due(at).with_address_off()[:20]
         if not ahead:
             return None
         notification = ahead.pop(0)
         if not _take(notification, at):
             continue
-        if notification.ends_at is None or notification.ends_at > at:
+        if notification.ends_at is not None and notification.ends_at <= at:
+            mark_failed(notification, at=at, error=TOO_LATE, permanent=True)
+        elif notification.is_notice and notification.address_off:
+            mark_failed(notification, at=at, error=ADDRESS_OFF, permanent=True)
+        else:
             return notification
-        mark_failed(notification, at=at, error=TOO_LATE, permanent=True)
 
 
 def _take(notification, at):

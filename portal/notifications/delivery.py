@@ -29,11 +29,14 @@ class ServerAway(Exception):
 
 
 class Refused(Exception):
-    """The server refused this email. If `permanent` is true, trying again is useless."""
+    """The server refused this email.
 
-    def __init__(self, error, permanent):
+    If `permanent` is true, trying again is useless. If `of_address` is true, that is because of the address.
+    """
+
+    def __init__(self, error, permanent, of_address=False):
         super().__init__(error)
-        self.permanent = permanent
+        self.permanent, self.of_address = permanent, of_address
 
 
 def build(notification, library):
@@ -160,8 +163,10 @@ def _ends_connection(error):
 
 def _refused(error, to):
     """Return the Refused to raise for an error in sending an email, or None if a bug caused the error."""
+    of_address = False
     match error:
         case smtplib.SMTPRecipientsRefused():
+            of_address = all(_refuses_address(*answer) for answer in error.recipients.values())
             permanent = all(500 <= code < 600 for code, _ in error.recipients.values())
         case smtplib.SMTPSenderRefused():
             # The server refused our own address as the sender. An admin may correct that meanwhile.
@@ -175,7 +180,12 @@ def _refused(error, to):
             permanent = False
         case _:
             return None
-    return Refused(_describe(error, to), permanent)
+    return Refused(_describe(error, to), permanent, of_address)
+
+
+def _refuses_address(code, reply):
+    """Return whether the answer is about the address. 5.7 is about us: we may not send, or look like spam."""
+    return 500 <= code < 600 and not _words(reply).lstrip().startswith("5.7")
 
 
 def _describe(error, to):

@@ -6,7 +6,7 @@ An email about a change is written to the outbox in the same transaction as the 
 import uuid
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from accounts.models import User
 
@@ -19,6 +19,11 @@ class NotificationQuerySet(models.QuerySet):
             state=Notification.State.WAITING,
             due_at__lte=at,
         ).order_by("due_at", "id")
+
+    def with_address_off(self):
+        """Add `address_off`: whether notices to the address are off."""
+        off = FailingAddress.objects.off().filter(person=OuterRef("recipient"), email=OuterRef("to_address"))
+        return self.annotate(address_off=Exists(off))
 
 
 class Notification(models.Model):
@@ -85,6 +90,30 @@ class Notification(models.Model):
 
     def __str__(self):
         return f"{self.kind} ({self.state})"
+
+    @property
+    def is_notice(self):
+        """Whether the email tells the person something that they did not ask for in this moment."""
+        return not (self.blanked or self.removed or self.kind == "desk/test_email")
+
+
+class FailingAddressQuerySet(models.QuerySet):
+    def off(self):
+        return self.filter(off_at__isnull=False)
+
+
+class FailingAddress(models.Model):
+    """An email address that a mail server refused for good, once, or often enough to turn it off."""
+
+    person = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    email = models.EmailField()
+    failed_at = models.DateTimeField(help_text="the first failure that counts")
+    off_at = models.DateTimeField(null=True, help_text="since when no notices are sent to the address")
+
+    objects = FailingAddressQuerySet.as_manager()
+
+    def __str__(self):
+        return f"of {self.person_id}, {'off' if self.off_at else 'failed once'}"
 
 
 class RepeatedJob(models.Model):

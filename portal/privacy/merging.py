@@ -228,6 +228,7 @@ MERGED_BY = {
     ("account.EmailAddress", "user"): _leave_to_end,
     # No row exists at this point, because merge_people refuses a record with a pending change of address.
     ("accounts.AddressChange", "person"): _leave_to_end,
+    ("notifications.FailingAddress", "person"): _leave_to_end,
     ("accounts.Absence", "person"): _leave_to_end,
     ("accounts.Absence", "cover"): _leave_to_end,
     ("accounts.DeskPin", "person"): _leave_to_end,

@@ -62,6 +62,7 @@ VIEWERS_OWN = {
     ),
     *("second_factor", "change_second_factor", "kept", "export", "erase"),
     "who_looked",
+    "try_address",
     *("add_passkey", "add_passkey_options", "offer_passkey", "merge_records"),
 }
 # {name of a URL with an id: attribute of `world` that has the object with this id}

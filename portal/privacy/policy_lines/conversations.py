@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.patron.retention_choice import DEFAULT_PERIOD, SHORT_PERIOD
 from portal.conversations import attachments, drafts
 from portal.notifications.actions import KEEP_DEAD, KEEP_DELIVERED
+from portal.notifications.bounces import COUNTS_FOR
 
 from .line import Group, Line
 
@@ -97,5 +98,14 @@ LINES = {
         (KEEP_DELIVERED, KEEP_DEAD),
         exported=True,
         ended_by="forget_old_notifications",
+    ),
+    "notifications.FailingAddress": Line(
+        _("that a mail server refused emails to your address, and since when we send no notices to it"),
+        _("Kept for {0} if it happened once. Otherwise until you try the address again or change it."),
+        _("so that we don't write to an address that doesn't exist"),
+        Group.EMAILS,
+        (COUNTS_FOR,),
+        ended_by="forget_failing_addresses",
+        ends_with="accounts.User",
     ),
 }

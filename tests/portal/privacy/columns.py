@@ -148,6 +148,7 @@ LEFT_OUT = {
         PERSON: "recipient",
         ELSEWHERE: "html",
     },
+    "notifications.FailingAddress": {PERSON: "person", ELSEWHERE: "email", PORTAL: "failed_at off_at"},
     "notifications.RepeatedJob": {LIBRARY: "name due_at"},
     "notifications.Heartbeat": {LIBRARY: "worker beat_at"},
     "auth.Permission": {UNUSED: "id name content_type codename"},

@@ -1,0 +1,11 @@
+"""Tell people at sign-in that notices to their email address are off."""
+
+from portal.notifications import bounces
+
+# Pages include components/address_off.html while the session has this key.
+ADDRESS_OFF = "address_off"
+
+
+def note_address_off(request, user, **_signal):
+    if user.email and bounces.is_off(user):
+        request.session[ADDRESS_OFF] = True
