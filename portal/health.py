@@ -13,6 +13,7 @@ from django.db import Error as AnyDatabaseError
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Min
+from django.db.models.functions import Coalesce
 from django.http import JsonResponse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
@@ -26,6 +27,7 @@ BYTES_WRITTEN = 64 * 1024
 FORWARDING_HEADERS = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
 EMAIL_LATE_AFTER = timedelta(minutes=15)
 EMAIL_DIED_WITHIN = timedelta(hours=1)
+FIRST_TRY = Coalesce("decided_at", "created_at")
 
 
 class HealthMiddleware:
@@ -127,13 +129,14 @@ def _worker(at):
 def _outbox(at):
     """Look for emails that should have left. If others were delivered lately, one address is the cause.
 
-    A failed email counts from its creation, because each failed try moves `due_at`.
+    A failed email counts from its creation, because each failed try moves `due_at`. A failed notice counts
+    from the time when the worker decided to send it.
     """
     rows = Notification.objects.order_by()
     waiting = rows.filter(state=Notification.State.WAITING)
     oldest = min(
         waiting.filter(attempts=0, due_at__lte=at).aggregate(Min("due_at"))["due_at__min"] or at,
-        waiting.filter(attempts__gt=0).aggregate(Min("created_at"))["created_at__min"] or at,
+        waiting.filter(attempts__gt=0).aggregate(first=Min(FIRST_TRY))["first"] or at,
     )
     dead = rows.filter(state=Notification.State.DEAD, died_at__gt=at - EMAIL_DIED_WITHIN)
     delivered = rows.filter(state=Notification.State.DELIVERED)

@@ -97,6 +97,7 @@ MIDDLEWARE = [
     "portal.conversations.viewer.ViewerMiddleware",
     "accounts.staff.desk_lock.SharedDeskMiddleware",
     "accounts.middleware.SecondFactorMiddleware",
+    "portal.notifications.desk_use.DeskUseMiddleware",
     "portal.errors.TooOftenMiddleware",
     "accounts.middleware.EndedMeanwhileMiddleware",
 ]

@@ -15,6 +15,7 @@ urlpatterns = [
     path("", include("portal.conversations.urls")),
     path("", include("portal.lists.urls")),
     path("", include("portal.privacy.urls")),
+    path("", include("portal.notifications.urls")),
     path("", include("accounts.urls")),
     path("desk/", include("portal.desk.urls")),
 ]

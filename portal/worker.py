@@ -21,6 +21,7 @@ import accounts.sign_in.authenticator_apps
 import accounts.sign_in.email_addresses
 import accounts.staff.invitations
 import accounts.staff.shared_desks
+import portal.conversations.answer_emails
 import portal.conversations.attachments
 import portal.conversations.drafts
 import portal.conversations.jobs
@@ -36,9 +37,12 @@ import portal.privacy.retention
 import portal.privacy.unfinished_corrections
 import portal.privacy.unmerging
 from accounts.models import Library
+from portal.conversations import staff_notices
 from portal.notifications import actions as outbox
 from portal.notifications import bounces, delivery
+from portal.notifications.facts import Sources
 from portal.notifications.models import Notification
+from portal.notifications.settling import settle, write_staff_notices
 
 log = logging.getLogger("portal.worker")
 
@@ -93,6 +97,7 @@ JOBS = [
     (portal.conversations.jobs.wake_snoozed, timedelta(minutes=1)),
     (portal.conversations.jobs.close_after_silence, timedelta(minutes=10)),
     (portal.conversations.jobs.release_untouched, timedelta(minutes=10)),
+    (staff_notices.announce_due_promises, timedelta(minutes=5)),
     (accounts.sign_in.authenticator_apps.seal_anew, EVERY_DAY),
     (portal.conversations.drafts.forget_old_drafts, EVERY_HOUR),
     (portal.conversations.pending_questions.forget_pending_questions, EVERY_DAY),
@@ -123,6 +128,22 @@ JOBS = [
     (refresh_statistics, EVERY_DAY),
     (vacuum, EVERY_DAY),
 ]
+
+# What the outbox needs to know about notices, see Sources.
+SOURCES = Sources(
+    unsettled={
+        "conversations/answer": portal.conversations.answer_emails.unread,
+        "conversations/new": staff_notices.waiting,
+        "conversations/reply": staff_notices.waiting,
+        "conversations/promise_due": staff_notices.due,
+        "conversations/mention": staff_notices.unseen,
+    },
+    recipients={
+        "conversations/new": staff_notices.staff_or_assignee,
+        "conversations/reply": staff_notices.assignee,
+        "conversations/promise_due": staff_notices.staff_or_assignee,
+    },
+)
 
 
 class Worker:
@@ -161,6 +182,7 @@ class Worker:
 
     def deliver_due(self):
         """Send all emails that are due now, and close the connection if there were none for some seconds."""
+        write_staff_notices(at=timezone.now(), sources=SOURCES)
         ahead: list[Notification] = []
         library = None
         while not self.stopping and time.monotonic() >= self.next_email_at:
@@ -174,6 +196,10 @@ class Worker:
 
     def _deliver(self, notification, library):
         try:
+            email = settle(notification, at=timezone.now(), sources=SOURCES)
+            if email is None:
+                return
+            notification = email
             self.outgoing.deliver(notification, library)
         except delivery.ServerAway as error:
             log.warning("the email server can't be reached, waiting: %s", error)

@@ -2,6 +2,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -20,6 +21,7 @@ from accounts.sign_in.sign_ins import LAST_USED_ON
 from portal.conversations.viewer import OPENED_CODES
 from portal.helpsessions import codes
 from portal.helpsessions.models import ClaimCode
+from portal.notifications.desk_use import WRITTEN_AT as DESK_USE_WRITTEN_AT
 from tests import databases
 from tests.certificates import make_certificate
 from tests.factories import LibraryFactory, StaffFactory, UserFactory
@@ -187,6 +189,8 @@ def sign_in():
         session[LAST_USED_ON] = Library.current().today().isoformat()
         if second_factor and user.is_staff:
             session[SECOND_FACTOR] = timezone.now().isoformat()
+            # Without it, the first request would record the use of the desk.
+            session[DESK_USE_WRITTEN_AT] = time.time()
         session.save()
         return client
 

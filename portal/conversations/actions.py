@@ -13,7 +13,7 @@ from portal.prepared import insert, prepared
 from recommendations.chosen_items import recommend_chosen
 from recommendations.models import QuestionType, Recommendation
 
-from . import answer_effects, drafts, search, states
+from . import answer_effects, drafts, search, staff_notices, states
 from .answer_emails import announce, withdraw_announcement
 from .changes import (
     PATRON,
@@ -246,6 +246,10 @@ def _enter_patrons_message(conversation, message):
     _set_read_until(conversation, message.author, at)
     conversation.last_message_at = at if is_first else max(at, conversation.last_message_at)
     conversation.version += 1
+    if is_first:
+        staff_notices.announce_new(conversation, at=at)
+    elif conversation.assignee_id:
+        staff_notices.announce_reply(conversation, at=at)
 
 
 def _enter_answer(conversation, message, items):

@@ -1,17 +1,19 @@
-"""Queue and withdraw the emails that tell patrons about an answer."""
+"""Write and withdraw the emails that tell patrons about an answer, and find out which are still unread."""
 
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db.models import BigAutoField
+from django.db.models import BigAutoField, Max, Q
 from django.urls import reverse
 
 from accounts.sign_in.email_addresses import confirmed_address
 from portal.notifications.actions import notify, withdraw
 from portal.notifications.models import Notification
 from portal.prepared import prepared
+from portal.text import uuid_or_none
 
-from .models import Conversation, Message
+from .models import Conversation, Message, Participation, Side
+from .staff_notices import about
 
 Status = Conversation.Status
 
@@ -56,6 +58,8 @@ def announce(message, conversation, at):
             language=person.language or message.language,
             context=context,
             message_id=own_id(mail_id),
+            about=about(conversation),
+            url=context["url"],
             references=[own_id(earlier_id) for earlier_id in earlier],
         )
     return mail_id
@@ -65,6 +69,46 @@ def announce(message, conversation, at):
 def _mail_ids(conversation):
     announced = Message.objects.filter(conversation=conversation).exclude(mail_id="")
     return announced.order_by("sent_at", "pk").values_list("mail_id", flat=True)
+
+
+def unread(rows, person, at):
+    """Return the emails of these rows about answers that the person can see now and has not read.
+
+    The result is {primary key of a row: whether the person has read all earlier answers}. What any viewer by
+    code has read counts as read, as in ConversationQuerySet.unread_by. The rows are all for this person.
+    """
+    row_of = {_public_id(row): row.pk for row in rows}
+    messages = Message.objects.filter(public_id__in=row_of.keys() - {None}).select_related(
+        "conversation__help_session"
+    )
+    own = [message for message in messages if _may_read(message.conversation, person)]
+    conversations = {message.conversation_id for message in own}
+    readers = Participation.objects.filter(
+        Q(person=person) | Q(person=None), conversation__in=conversations, side=Side.PATRON
+    )
+    read_until = dict(readers.values_list("conversation").annotate(latest=Max("read_until")))
+    answers = Message.objects.filter(conversation__in=conversations, side=Side.STAFF).shown(at)
+    first_unread: dict = {}
+    for conversation, shown_from in answers.order_by("-shown_from").values_list("conversation", "shown_from"):
+        if read_until.get(conversation) is None or shown_from > read_until[conversation]:
+            first_unread[conversation] = shown_from
+    return {
+        row_of[message.public_id]: message.shown_from <= first_unread[message.conversation_id]
+        for message in own
+        if message.conversation_id in first_unread
+        and first_unread[message.conversation_id] <= message.shown_from <= at
+    }
+
+
+def _may_read(conversation, person):
+    session = conversation.help_session
+    readers = {conversation.patron_id, session.shared_with_id if session else None}
+    return person.pk in readers and not (session and session.quiet)
+
+
+def _public_id(row):
+    """Return the public id of the message that the email is about, or None."""
+    return uuid_or_none(row.message_id.removeprefix("<").removeprefix("shared.").partition("@")[0])
 
 
 def withdraw_announcement(mail_id):

@@ -17,7 +17,7 @@ from portal.helpsessions import forgetting
 from portal.helpsessions.models import HelpSession, UnfinishedForm
 from recommendations.models import Recommendation
 
-from . import search, states
+from . import search, staff_notices, states
 from .answer_emails import withdraw_announcement
 from .changes import STAFF, enter, lock_conversation, lock_recommendations, raise_queue, save
 from .models import Attachment, Conversation, DeskEvent, Event, ReadersForm
@@ -108,6 +108,8 @@ def transfer(conversation, *, branch, by, at, was):
     enter(conversation, states.transferred(states.state_of(conversation), conversation.changed_at))
     conversation.desk_version += 1
     conversation.save()
+    if conversation.status == Status.WAITING_FOR_STAFF:
+        staff_notices.announce_new(conversation, at=conversation.changed_at)
     # The branches are sorted, so that two transfers in opposite directions can't deadlock.
     for branch_id in sorted([from_branch_id, branch.pk]):
         raise_queue(branch_id)

@@ -5,9 +5,7 @@ No code for patron pages imports this module.
 
 import re
 
-from django.conf import settings
 from django.db.models import Q
-from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Absence, Library, User
@@ -17,6 +15,7 @@ from portal.notifications.actions import notify
 from . import drafts
 from .changes import lock_conversation, save
 from .models import Conversation, ConversationNote, Draft, NoteMention, Side
+from .staff_notices import about, desk_url
 
 # This matches an @ that is not part of an email address.
 AT = re.compile(r"(?<![\w@.])@(?=\w)")
@@ -149,7 +148,7 @@ def unseen_mentions(person):
 def _email_mention(person, note, by, at):
     if not person.email:
         return
-    url = settings.BASE_URL + reverse("desk_conversation", args=[note.conversation.public_id])
+    url = desk_url(note.conversation)
     notify(
         "conversations/mention",
         to=person.email,
@@ -157,4 +156,7 @@ def _email_mention(person, note, by, at):
         recipient=person,
         language=person.language,
         context={"colleague": by, "url": url},
+        about=about(note.conversation),
+        url=url,
+        branch=note.conversation.branch,
     )

@@ -8,7 +8,7 @@ from django.db import transaction
 from recommendations.actions import record_verdict
 from recommendations.verdicts import NEEDS_FOLLOW_UP
 
-from . import states
+from . import staff_notices, states
 from .changes import Erased, enter, lock_conversation, lock_owned, save
 from .models import Conversation
 from .opening import begin, conversation_of, session_of
@@ -34,6 +34,7 @@ def take_verdict(recommendation, *, verdict, why, comment, by, at):
     conversation = conversation_of(recommendation)
     if conversation is None and before.patron_id is None and session_of(recommendation) is None:
         raise Erased
+    is_new = conversation is None
     if conversation is not None:
         try:
             conversation = lock_conversation(conversation, at)
@@ -50,6 +51,8 @@ def take_verdict(recommendation, *, verdict, why, comment, by, at):
         state = states.replay(conversation)
     enter(conversation, state, seen_by_patron=state.status == Status.WAITING_FOR_STAFF)
     conversation.version += 1
+    if is_new:
+        staff_notices.announce_new(conversation, at=at, due_at=conversation.at_desk_from)
     save(conversation, shows_at=conversation.at_desk_from)
     return recommendation
 

@@ -17,8 +17,13 @@ TITLES = {
     "account/mail": _("Sign-in code, invitation or security notice"),
     "conversations/answer": _("Answer"),
     "conversations/mention": _("Mention in a note"),
+    "conversations/new": _("Notice about the desk"),
+    "conversations/promise_due": _("Notice about the desk"),
+    "conversations/reply": _("Notice about the desk"),
     "conversations/promise_moved": _("New day for an answer"),
     "desk/test_email": _("Test email"),
+    "notifications/desk_digest": _("Notices about the desk"),
+    "notifications/digest": _("Several notices"),
     "helpsessions/hand_over": _("Code of a visit"),
     "privacy/corrected": _("Corrected visit"),
     "privacy/erased": _("Receipt for an erased record"),
@@ -39,7 +44,8 @@ def undelivered_at_desk_of(user, *, at):
         | Exists(Conversation.objects.at_desk_of(user, covering=False).filter(patron=person))
         | Exists(StaffRole.objects.filter(branch__in=user.desk_branch_ids, user=person))
     )
-    failing = Q(state=Notification.State.WAITING, created_at__lte=at - LATE_AFTER) & ~Q(last_error="")
+    is_late = Q(decided_at=None, created_at__lte=at - LATE_AFTER) | Q(decided_at__lte=at - LATE_AFTER)
+    failing = Q(is_late, state=Notification.State.WAITING) & ~Q(last_error="")
     failed = Notification.objects.with_address_off().filter(Q(state=Notification.State.DEAD) | failing)
     return failed.filter(Q(recipient=None) | mine)
 

@@ -12,12 +12,14 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.template import Context
 from django.template.loader import get_template
+from django.urls import reverse
 from django.utils import timezone, translation
 
 from accounts.models import Library
 from portal.text import clean
 
-from .models import Heartbeat, Notification, RepeatedJob
+from .kinds import KINDS
+from .models import DeskUse, Heartbeat, Notification, RepeatedJob, StaffNotice
 
 # If a worker is killed while it sends an email, another worker may take the email after this time. Sending an
 # email never takes this long, even if each step takes as long as EMAIL_TIMEOUT allows.
@@ -38,6 +40,8 @@ TOO_LATE = "It could not be sent before its code or link ended."
 ADDRESS_OFF = "The mail server refused earlier emails to this address, so it gets no more notices."
 KEEP_DELIVERED = timedelta(days=30)
 KEEP_DEAD = timedelta(days=90)
+KEEP_STAFF_NOTICES = timedelta(days=1)
+KEEP_DESK_USE = timedelta(days=1)
 
 
 def notify(
@@ -54,6 +58,9 @@ def notify(
     ends_at=None,
     message_id="",
     references=(),
+    about="",
+    url="",
+    branch=None,
     library=None,
     save=True,
 ):
@@ -70,6 +77,10 @@ def notify(
 
     `references` has the Message-IDs of earlier emails about the same conversation. The oldest comes first.
 
+    If `kind` is in `kinds.KINDS`, the worker decides when and how the person gets the notice. `about` is a
+    key of what the notice is about, so that one email can replace several notices about the same thing. A
+    digest links to `url`, and names `branch`.
+
     To write many emails with few queries, pass the `library` and `save=False`. Then call `save_all`.
     """
     app, name = kind.split("/")
@@ -82,6 +93,8 @@ def notify(
             "language": language,
             "direction": "rtl" if translation.get_language_bidi() else "ltr",
         }
+        if notice := KINDS.get(kind):
+            context |= {"why": notice.why, "change_url": change_url(for_staff=notice.for_staff)}
         subject = _render(f"{app}/email/{name}.subject.txt", context)
         text = _render(f"{app}/email/{name}.txt", context)
         html = _render(f"{app}/email/{name}.html", context)
@@ -101,8 +114,21 @@ def notify(
         remove=remove,
         ends_at=ends_at,
         message_id=message_id,
+        about=about,
+        url=url,
+        branch=branch,
         save=save,
     )
+
+
+def announce(notices):
+    """Write these StaffNotices in the caller's transaction, except those whose mark is known."""
+    StaffNotice.objects.bulk_create(notices, batch_size=200, ignore_conflicts=True)
+
+
+def change_url(*, for_staff):
+    """Return the address of the page on which a person chooses which notices they get."""
+    return settings.BASE_URL + reverse("desk_notices" if for_staff else "notices")
 
 
 def save_all(rows):
@@ -126,6 +152,9 @@ def write(
     remove=False,
     ends_at=None,
     message_id="",
+    about="",
+    url="",
+    branch=None,
     save=True,
 ):
     """Write an already rendered email to the outbox, and return its row.
@@ -145,6 +174,9 @@ def write(
         blanked=blank,
         removed=remove,
         ends_at=ends_at,
+        about=about,
+        url=url,
+        branch=branch,
         created_at=at,
         due_at=due_at or at,
     )
@@ -275,11 +307,13 @@ def _leased(notification):
 
 
 def forget_old_notifications(*, at):
-    """Delete old emails and heartbeats, as the privacy policy says. This is a job of the worker."""
+    """Delete old emails, times of use and heartbeats, as the privacy policy says. The worker runs this."""
     Notification.objects.filter(
         state=Notification.State.DELIVERED, delivered_at__lt=at - KEEP_DELIVERED
     ).delete()
     Notification.objects.filter(state=Notification.State.DEAD, died_at__lt=at - KEEP_DEAD).delete()
+    StaffNotice.objects.filter(written_at__lt=at - KEEP_STAFF_NOTICES).delete()
+    DeskUse.objects.filter(used_at__lt=at - KEEP_DESK_USE).delete()
     Heartbeat.objects.filter(beat_at__lt=at - timedelta(days=1)).delete()
 
 

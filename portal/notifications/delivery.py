@@ -52,7 +52,7 @@ def build(notification, library):
         headers={
             **notification.headers,
             "Message-ID": notification.message_id,
-            "Date": format_datetime(notification.created_at),
+            "Date": format_datetime(notification.decided_at or notification.created_at),
             "Auto-Submitted": "auto-generated",
             "Content-Language": notification.language,
         },

@@ -17,6 +17,7 @@ from portal.conversations.changes import raise_queue
 from portal.conversations.models import Conversation, Draft, NoteMention, Participation
 from portal.helpsessions.models import HelpSession
 from portal.lists.models import SavedItem, SavedList
+from portal.notifications.models import NoticeChoice, NoticeTimes
 
 from .locks import lock_person_rows
 
@@ -221,6 +222,17 @@ def _move_mentions(going, into, model, field):
     NoteMention.objects.filter(person=going).exclude(note__in=own_notes).update(person=into)
 
 
+def _move_notice_choices(going, into, model, field):
+    """Move the choices of notices, except those that the record `into` has made itself."""
+    own = NoticeChoice.objects.filter(person=into).values("kind")
+    NoticeChoice.objects.filter(person=going).exclude(kind__in=own).update(person=into)
+
+
+def _move_notice_times(going, into, model, field):
+    if not NoticeTimes.objects.filter(person=into).exists():
+        NoticeTimes.objects.filter(person=going).update(person=into)
+
+
 # The foreign keys whose rows can't all move. Either a person can have only one such row, or the rows are
 # deleted with the record `going`.
 MERGED_BY = {
@@ -248,5 +260,8 @@ MERGED_BY = {
     # An export of the record `going` lacks the data of `into`, so it would be incomplete after the merge.
     ("privacy.Export", "person"): _leave_to_end,
     ("privacy.UnfinishedCorrection", "by"): _leave_to_end,
+    ("notifications.DeskUse", "person"): _leave_to_end,
+    ("notifications.NoticeChoice", "person"): _move_notice_choices,
+    ("notifications.NoticeTimes", "person"): _move_notice_times,
     ("usersessions.UserSession", "user"): _end_sign_ins,
 }

@@ -40,6 +40,7 @@ PUBLIC = {
     "lock": "locks a shared desk computer",
     "locked": "the browser's token and a PIN give access",
     "logo": "the library's logo",
+    "unsubscribe": "the signed token in the email gives access",
     "privacy": "the privacy page is for everybody",
     "erased": "a receipt names nobody, and only the erased person knows its URL",
     "offline": "contains no personal data",
@@ -59,6 +60,7 @@ VIEWERS_OWN = {
         "connect_sign_on",
         "reauthenticate",
         "remember",
+        "notices",
     ),
     *("second_factor", "change_second_factor", "kept", "export", "erase"),
     "who_looked",
@@ -168,6 +170,7 @@ SHARED = {
     "open_code_link": "the code gives access",
     "erased": "only the erased person knows the URL, and it names nobody",
     "stop_address": "the token in the email gives access",
+    "unsubscribe": "the signed token in the email gives access",
     "invitation": "the token in the link gives access",
 }
 

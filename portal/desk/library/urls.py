@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .views import branches, emails, first_week, library, people, reply_templates, topics
+from .views import branches, emails, first_week, library, notices, people, reply_templates, topics
 
 urlpatterns = [
     path("", library.settings, name="settings"),
@@ -14,6 +14,7 @@ urlpatterns = [
     path("first-week/email/", first_week.first_week_email, name="first_week_email"),
     path("first-week/catalog/", first_week.first_week_catalog, name="first_week_catalog"),
     path("first-week/backup/", first_week.first_week_backup, name="first_week_backup"),
+    path("notices/", notices.notice_defaults, name="notice_defaults"),
     path("emails/", emails.undelivered_emails, name="undelivered_emails"),
     path("emails/<uuid:public_id>/", emails.undelivered_email, name="undelivered_email"),
     path("emails/<uuid:public_id>/again/", emails.send_email_again, name="send_email_again"),

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0022_forms_that_wait_in_a_browser'),
-        ('notifications', '0007_emails_that_were_given_up'),
+        ('notifications', '0008_notices_that_people_choose'),
     ]
 
     operations = [

@@ -2,12 +2,13 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from portal.notifications.models import Notification
+from portal.notifications.kinds import DIGESTS, kinds_for
+from portal.notifications.models import NoticeChoice, NoticeTimes, Notification
 
 from .table import Table
 
 # Emails that staff members get because they work at a desk.
-KINDS_FOR_STAFF = ["conversations/mention"]
+KINDS_FOR_STAFF = [*(kind.key for kind in kinds_for(staff=True)), DIGESTS[True]]
 
 
 def _emails(person, at):
@@ -20,6 +21,29 @@ def _emails(person, at):
 
 
 TABLES = {
+    "notice_choices": Table(
+        "notifications.NoticeChoice",
+        _("which notices you want by email"),
+        lambda person, at: NoticeChoice.objects.filter(person=person).select_related("branch").order_by("pk"),
+        {
+            "kind": "kind",
+            "branch": lambda row, at: row.branch.name if row.branch else None,
+            "channel": "channel",
+            "rhythm": "rhythm",
+        },
+    ),
+    "notice_times": Table(
+        "notifications.NoticeTimes",
+        _("when you want them"),
+        lambda person, at: NoticeTimes.objects.filter(person=person),
+        {
+            "quiet_from": "quiet_from",
+            "quiet_until": "quiet_until",
+            "time_zone": "time_zone",
+            "daily_at": "daily_at",
+            "when_closed": "when_closed",
+        },
+    ),
     "mails": Table(
         "notifications.Notification",
         _("the emails sent to you"),

@@ -108,4 +108,20 @@ LINES = {
         ended_by="forget_failing_addresses",
         ends_with="accounts.User",
     ),
+    "notifications.NoticeChoice": Line(
+        _("which notices you want by email, and whether at once or together"),
+        _("Kept until you erase your account."),
+        _("to send you only what you want"),
+        Group.EMAILS,
+        exported=True,
+        ends_with="accounts.User",
+    ),
+    "notifications.NoticeTimes": Line(
+        _("your quiet hours, the hour of your daily email and your time zone, if you chose them"),
+        _("Kept until you erase your account."),
+        _("to send notices when you want them"),
+        Group.EMAILS,
+        exported=True,
+        ends_with="accounts.User",
+    ),
 }

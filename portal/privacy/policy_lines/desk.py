@@ -4,6 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Invitation
 from accounts.staff import shared_desks
+from portal.notifications.actions import KEEP_DESK_USE, KEEP_STAFF_NOTICES
 from portal.privacy import unfinished_corrections
 from portal.privacy.retention import EVENTS_FOR, UNFINISHED_FOR
 from portal.privacy.unmerging import CAN_BE_UNMERGED_FOR
@@ -159,6 +160,24 @@ LINES = {
         "Kept until the person removes it or has no role any more.",
         "to sign staff in safely",
         Group.STAFF,
+        ends_with="accounts.User",
+    ),
+    "notifications.StaffNotice": Line(
+        "that something happened which staff hear of by email: what, at which branch, and the id of the "
+        "conversation",
+        "Kept for {0} after the emails were written.",
+        "to tell each staff member once",
+        Group.LIBRARY,
+        (KEEP_STAFF_NOTICES,),
+        ended_by="forget_old_notifications",
+    ),
+    "notifications.DeskUse": Line(
+        "when a staff member last used the desk, correct to five minutes",
+        "Only the last time is kept, for {0} at most.",
+        "so that nobody gets emails about the desk while they use it",
+        Group.STAFF,
+        (KEEP_DESK_USE,),
+        ended_by="forget_old_notifications",
         ends_with="accounts.User",
     ),
     "accounts.Absence": Line(

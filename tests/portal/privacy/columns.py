@@ -144,11 +144,15 @@ LEFT_OUT = {
     "lists.SavedItem": {PORTAL: "id public_id", SHORT: "removed_at"},
     "notifications.Notification": {
         PORTAL: "id public_id kind headers message_id removed due_at leased_until attempts last_error "
-        "died_at ends_at",
+        "died_at ends_at about branch url decided_at",
         PERSON: "recipient",
         ELSEWHERE: "html",
     },
     "notifications.FailingAddress": {PERSON: "person", ELSEWHERE: "email", PORTAL: "failed_at off_at"},
+    "notifications.NoticeChoice": {PORTAL: "id", PERSON: "person"},
+    "notifications.NoticeTimes": {PERSON: "person"},
+    "notifications.StaffNotice": {DESK: "id kind about url branch mark created_at due_at written_at"},
+    "notifications.DeskUse": {SHORT: "person used_at"},
     "notifications.RepeatedJob": {LIBRARY: "name due_at"},
     "notifications.Heartbeat": {LIBRARY: "worker beat_at"},
     "auth.Permission": {UNUSED: "id name content_type codename"},
@@ -167,6 +171,7 @@ EXPORTED_BY_FUNCTION = {
     "conversations.Event": "side by",
     "conversations.Attachment": "side added_by file",
     "notifications.Notification": "text blanked",
+    "notifications.NoticeChoice": "branch",
 }
 
 # A merge can combine two rows into one. These rules say what happens to each column. If a model isn't in

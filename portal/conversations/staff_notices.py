@@ -1,0 +1,144 @@
+"""Notices to staff: a new conversation at their branch, a patron's answer, a promise that is due, a mention.
+
+The actions only write that something happened. When the worker takes the row, the functions here say who gets
+the notice, and whether there still is something to tell.
+"""
+
+import datetime
+import uuid
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import Absence, Branch, Library, User
+from portal.notifications.actions import announce
+from portal.notifications.models import StaffNotice
+
+from .models import Conversation, NoteMention
+
+NEW, REPLY, PROMISE_DUE = "conversations/new", "conversations/reply", "conversations/promise_due"
+ANNOUNCED_BEFORE = datetime.timedelta(hours=2)
+Status = Conversation.Status
+
+
+def announce_new(conversation, *, at, due_at=None):
+    """Tell the staff of the branch about a new conversation. Each branch hears of it once."""
+    mark = f"new.{conversation.branch_id}"
+    announce([_notice(NEW, conversation, at=at, due_at=due_at, mark=mark)])
+
+
+def announce_reply(conversation, *, at):
+    """Tell the assignee that the patron has written."""
+    announce([_notice(REPLY, conversation, at=at)])
+
+
+def announce_due_promises(*, at):
+    """Tell staff once about each promise that is due within two hours. The worker runs this job."""
+    # The branches are in the condition so that the index desk_lists finds the conversations.
+    due = Conversation.objects.filter(
+        branch__in=list(Branch.objects.values_list("pk", flat=True)),
+        status=Status.WAITING_FOR_STAFF,
+        promised_at__gt=at,
+        promised_at__lte=at + ANNOUNCED_BEFORE,
+    )
+    announce([_notice(PROMISE_DUE, row, at=at, mark=f"due.{row.promised_at:%Y%m%d%H%M%S}") for row in due])
+
+
+def about(conversation):
+    """Return the key of a conversation in the outbox."""
+    return f"conversation:{conversation.public_id}"
+
+
+def desk_url(conversation):
+    return settings.BASE_URL + reverse("desk_conversation", args=[conversation.public_id])
+
+
+def staff_or_assignee(notice, at):
+    """Return the assignee of the conversation. If nobody is assigned, return the staff of its branch.
+
+    If another branch covers for the branch now, its staff get the notice too.
+    """
+    conversation = _conversation_of(notice)
+    if conversation is None:
+        return []
+    if conversation.assignee_id:
+        return User.objects.filter(pk=conversation.assignee_id, is_active=True)
+    branches = conversation.branch_ids_at_desk(at)
+    return User.objects.filter(staff_roles__branch__in=branches, is_active=True).distinct().order_by("pk")
+
+
+def assignee(notice, at):
+    """Return the assignee of the conversation, as a list or queryset."""
+    conversation = _conversation_of(notice)
+    return User.objects.filter(pk=conversation.assignee_id, is_active=True) if conversation else []
+
+
+def waiting(rows, person, at):
+    """Return the rows whose conversation waits for this person or for anybody at their desk."""
+    return dict.fromkeys((row.pk for row, _conversation in _waiting(rows, person, at)), True)
+
+
+def due(rows, person, at):
+    """Return the rows whose conversation waits for this person, with a promise that is due soon."""
+    return {
+        row.pk: True
+        for row, conversation in _waiting(rows, person, at)
+        if conversation.promised_at and conversation.promised_at <= at + ANNOUNCED_BEFORE
+    }
+
+
+def unseen(rows, person, at):
+    """Return the rows about notes in which a mention of this person is unseen."""
+    with timezone.override(Library.current().zone):
+        mentions = NoteMention.objects.filter(
+            person=person,
+            seen_at=None,
+            note__conversation__in=Conversation.objects.at_desk_of(person).values("pk"),
+            note__conversation__public_id__in=_public_ids(rows),
+        )
+        keys = set(mentions.values_list("note__conversation__public_id", flat=True))
+    return {row.pk: True for row in rows if _public_id(row) in keys}
+
+
+def _waiting(rows, person, at):
+    """Return (row, conversation) for the rows whose conversation waits, and isn't somebody else's."""
+    library = Library.current()
+    covered = Absence.objects.on(library.today(at)).filter(cover=person).values_list("person", flat=True)
+    own = {None, person.pk, *covered}
+    with timezone.override(library.zone):
+        conversations = {
+            conversation.public_id: conversation
+            for conversation in Conversation.objects.at_desk_of(person).filter(
+                public_id__in=_public_ids(rows), status=Status.WAITING_FOR_STAFF
+            )
+            if conversation.assignee_id in own
+        }
+    found = [(row, conversations.get(_public_id(row))) for row in rows]
+    return [(row, conversation) for row, conversation in found if conversation is not None]
+
+
+def _notice(kind, conversation, *, at, due_at=None, mark=""):
+    """Return a notice that is not saved yet. Of several with the same `mark`, only the first is saved."""
+    return StaffNotice(
+        kind=kind,
+        about=about(conversation),
+        url=desk_url(conversation),
+        branch_id=conversation.branch_id,
+        created_at=at,
+        due_at=due_at or at,
+        mark=f"{mark}.{conversation.public_id}" if mark else None,
+    )
+
+
+def _conversation_of(notice):
+    conversations = Conversation.objects.exclude(status=Status.ERASED).select_related("branch")
+    return conversations.filter(public_id=_public_id(notice)).first()
+
+
+def _public_ids(rows):
+    return {_public_id(row) for row in rows}
+
+
+def _public_id(row):
+    return uuid.UUID(row.about.removeprefix("conversation:"))

@@ -1,0 +1,33 @@
+"""The page on which staff choose which notices they get about the desk, at each branch, and when."""
+
+from django.contrib import messages
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+
+from accounts.sign_in.access import staff_only
+from portal.notifications.choices import Choices, choose
+from portal.notifications.forms import NoticesForm, initial_choices, initial_times
+from portal.notifications.kinds import kinds_for
+from portal.notifications.models import NoticeTimes
+
+
+@staff_only
+def desk_notices(request):
+    """Show the choices. A POST saves them. Staff of one branch choose only once."""
+    person, kinds = request.user, kinds_for(staff=True)
+    branches = [role.branch for role in person.roles] if len(person.roles) > 1 else []
+    times = NoticeTimes.objects.filter(person=person).first()
+    form = NoticesForm(
+        request.POST if request.method == "POST" else None,
+        kinds=kinds,
+        branches=branches,
+        library=request.library,
+        for_staff=True,
+        initial=initial_choices(Choices(person), kinds, branches) | initial_times(times),
+    )
+    if form.is_valid():
+        choose(person, form.chosen(), form.chosen_times())
+        messages.success(request, _("Your choices are saved."))
+        return redirect("desk_notices")
+    sections = [(branch, form.at(branch)) for branch in branches]
+    return render(request, "desk/notices.html", {"form": form, "sections": sections})

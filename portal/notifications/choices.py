@@ -1,0 +1,75 @@
+"""What people choose about notices: read it, save it, and set the library's defaults."""
+
+from django.db import transaction
+from django.db.models import Q
+
+from accounts import audit
+from accounts.models import User
+from accounts.staff_actions import staff_action
+
+from .kinds import KINDS, NONE, Choice
+from .models import NoticeChoice, NoticeTimes
+
+
+class Choices:
+    """The choices of one person, or only the library's defaults if the person is None."""
+
+    def __init__(self, person):
+        rows = NoticeChoice.objects.filter(Q(person=person) | Q(person=None))
+        self._own = {
+            (row.person_id is not None, row.kind, row.branch_id): Choice(row.channel, row.rhythm)
+            for row in rows
+        }
+
+    def own(self, kind, branch=None):
+        """Return what the person chose for this kind, at this branch or everywhere. None means nothing."""
+        return self._own.get((True, kind, branch))
+
+    def default(self, kind):
+        """Return the library's default."""
+        return self._own.get((False, kind, None)) or KINDS[kind].default
+
+    def of(self, kind, branch=None):
+        """Return the choice that counts: for the branch, else for every branch, else the default."""
+        return self.own(kind, branch) or self.own(kind) or self.default(kind)
+
+
+@transaction.atomic
+def choose(person, chosen, times):
+    """Save the person's choices, and when they want emails.
+
+    `chosen` is {(kind, primary key of a branch or None): Choice}. A choice that equals the library's default
+    gets no row, so a later change of the default still reaches the person. The choice None removes the
+    person's row. `times` is {field of NoticeTimes: value}.
+    """
+    User.objects.select_for_update(no_key=True).get(pk=person.pk)
+    before = Choices(person)
+    for (kind, branch), choice in chosen.items():
+        if choice is None:
+            NoticeChoice.objects.filter(person=person, kind=kind, branch=branch).delete()
+        elif before.own(kind, branch) or branch is not None or choice != before.of(kind):
+            _save(choice, person=person, kind=kind, branch_id=branch)
+    NoticeTimes.objects.update_or_create(person=person, defaults=times)
+
+
+@staff_action
+def set_defaults(chosen, *, library, by, at):
+    """Save the library's defaults. `chosen` is {(kind, None): Choice}."""
+    for (kind, _branch), choice in chosen.items():
+        _save(choice, person=None, kind=kind, branch_id=None)
+    audit.record("changed_library", library, by=by, at=at)
+
+
+@transaction.atomic
+def turn_off(person, kinds):
+    """Choose no email for these kinds, at every branch."""
+    User.objects.select_for_update(no_key=True).get(pk=person.pk)
+    NoticeChoice.objects.filter(person=person, kind__in=kinds).exclude(branch=None).delete()
+    for kind in kinds:
+        _save(NONE, person=person, kind=kind, branch_id=None)
+
+
+def _save(choice, **whose):
+    NoticeChoice.objects.update_or_create(
+        **whose, defaults={"channel": choice.channel, "rhythm": choice.rhythm}
+    )

@@ -1,0 +1,139 @@
+"""Decide whether a notice is sent now, later or never. The functions here read no database.
+
+docs/decisions/0019-one-place-decides-about-notices.md explains the rules.
+"""
+
+import datetime
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from .kinds import Channel, Choice, Rhythm
+
+# While something is unread, one email about it is enough in this time.
+QUIET_PERIOD = datetime.timedelta(minutes=30)
+HOUR = datetime.timedelta(hours=1)
+DAY = datetime.timedelta(days=1)
+# A person who used the desk in this time sees there what waits.
+AT_DESK = datetime.timedelta(minutes=10)
+# When the email of the day comes if the branch lists no opening hours.
+USUAL_OPENING = datetime.time(9)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that matters for one notice. None means that there is no such time."""
+
+    choice: Choice
+    written_at: datetime.datetime
+    # Whether there still is something to tell: the answer is unread, the conversation still waits.
+    is_wanted: bool = True
+    # Whether the person has read everything that came before.
+    has_caught_up: bool = True
+    # Whether an email server refused this notice when it was sent before.
+    is_retry: bool = False
+    # When the last email about the same thing was sent, and when the last email with any notice was sent.
+    told_at: datetime.datetime | None = None
+    emailed_at: datetime.datetime | None = None
+    # When the email of the day is due that has this notice.
+    daily_at: datetime.datetime | None = None
+    # The end of the person's quiet hours, and the next opening of a branch that is closed now.
+    quiet_until: datetime.datetime | None = None
+    opens_at: datetime.datetime | None = None
+    # When the person last used the desk.
+    at_desk_at: datetime.datetime | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Send the notice, drop it, or wait until a time and decide again."""
+
+    send: bool = False
+    until: datetime.datetime | None = None
+
+    @property
+    def drop(self):
+        return not self.send and self.until is None
+
+
+SEND, DROP = Decision(send=True), Decision()
+
+
+def decide(facts, at):
+    """Return the Decision about a notice at the time `at`."""
+    uses_desk = facts.at_desk_at is not None and facts.at_desk_at > at - AT_DESK
+    if not facts.is_wanted or facts.choice.channel == Channel.NONE:
+        return DROP
+    if facts.is_retry:
+        return SEND
+    if uses_desk and facts.at_desk_at >= facts.written_at:
+        return DROP
+    times = [facts.quiet_until, facts.opens_at, _by_rhythm(facts)]
+    if uses_desk:
+        times.append(facts.at_desk_at + AT_DESK)
+    until = max((time for time in times if time is not None), default=at)
+    return Decision(until=until) if until > at else SEND
+
+
+def _by_rhythm(facts):
+    """Return before which time the person wants no further email, or None."""
+    match facts.choice.rhythm:
+        case Rhythm.HOURLY:
+            return facts.emailed_at and facts.emailed_at + HOUR
+        case Rhythm.DAILY:
+            return facts.daily_at
+    return None if facts.has_caught_up else facts.told_at and facts.told_at + QUIET_PERIOD
+
+
+def end_of_quiet_hours(at, *, begin, end, zone):
+    """Return when the quiet hours end in which the time `at` is, or None if it isn't in them.
+
+    `begin` and `end` are times of day in `zone`. If they are the same, there are no quiet hours.
+    """
+    local = at.astimezone(zone)
+    now = local.time().replace(fold=0)
+    is_quiet = begin <= now < end if begin <= end else now >= begin or now < end
+    if not is_quiet:
+        return None
+    day = local.date() if now < end else local.date() + DAY
+    return _first_after(at, sorted(_moment(day, end, zone, fold) for fold in (0, 1)))
+
+
+def next_daily_email(written_at, *, daily_at, zone, calendar):
+    """Return when the email of the day is due that has a notice written at `written_at`.
+
+    `daily_at` is a time of day in `zone`. If it is None, the email comes when the branch with this Calendar
+    opens. If the branch lists no opening hours, it comes at USUAL_OPENING.
+    """
+    if daily_at is None and calendar is not None and calendar.week:
+        return _first_after(written_at, _opening_of_each_day(written_at, calendar))
+    day, time = written_at.astimezone(zone).date(), daily_at or USUAL_OPENING
+    return _first_after(written_at, [_moment(day + DAY * number, time, zone) for number in range(3)])
+
+
+def next_opening(at, calendar):
+    """Return when a branch opens next, or None if it is open at `at` or lists no opening hours."""
+    for opens, closes in calendar.openings(at):
+        if closes > at:
+            return opens if opens > at else None
+    return None
+
+
+def _moment(day, time, zone: ZoneInfo, fold=0):
+    """Return a local time in UTC. Times that a change of the clocks skips or repeats work, too."""
+    local = datetime.datetime.combine(day, time.replace(fold=fold), zone)
+    return local.astimezone(datetime.UTC)
+
+
+def _opening_of_each_day(since, calendar):
+    """Yield the first opening of each day. A branch can open twice a day."""
+    last = None
+    for opens, _closes in calendar.openings(since):
+        day = opens.astimezone(calendar.zone).date()
+        if day != last:
+            yield opens
+        last = day
+
+
+def _first_after(at, times):
+    """Return the first of these times that is after `at`, or None. The times are in order."""
+    return next((time for time in times if time > at), None)
