@@ -3,6 +3,7 @@
 import uuid
 from types import SimpleNamespace
 
+from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
@@ -10,6 +11,7 @@ from accounts.models import RefusedPost
 from accounts.staff import shared_desks
 from portal.conversations.notes import write_note
 from portal.helpsessions.models import HelpSession
+from portal.notifications.unsubscribing import unsubscribe_url
 from portal.privacy import holds
 from tests.factories import (
     AbsenceFactory,
@@ -138,6 +140,8 @@ def address(route, world):
         return reverse(route.name)
     if route.name in {"stop_address", "invitation"}:
         return reverse(route.name, args=["0123456789abcdef0123456789abcdef01234567"])
+    if route.name == "unsubscribe":
+        return unsubscribe_url(world.patron, ["conversations/answer"]).removeprefix(settings.BASE_URL)
     if route.name == "desk_old_address":
         return reverse(route.name, args=[f"{world.conversation.public_id}/"])
     if route.name == "open_code_link":

@@ -29,6 +29,7 @@ from portal.conversations.starter_templates import STARTERS
 from portal.helpsessions.account_codes import make_code as make_account_code
 from portal.helpsessions.models import ClaimCode, SessionRecommendation
 from portal.lists.actions import save
+from portal.notifications.unsubscribing import unsubscribe_url
 from portal.privacy import holds, sharing, unmerging
 from portal.privacy.models import Correction, UnfinishedCorrection
 from recommendations.actions import record_verdict
@@ -123,6 +124,12 @@ class State:
     path: str
     do: object = field(default=lambda page: None)
     main: bool = False
+
+
+def wrong_time_zone(page):
+    page.fill("#id_time_zone", "Nowhere")
+    page.click("#save-notices")
+    page.wait_for_selector("#error-summary")
 
 
 def press(button, then):
@@ -868,6 +875,13 @@ def build(branch, staff, patron, words):
             State("remember", "/privacy/remember/"),
             State("remember-error", "/privacy/remember/?remember=until"),
             State("remember-effect", "/privacy/remember/?remember=30"),
+            State("notices", "/me/emails/"),
+            State("notices-error", "/me/emails/", wrong_time_zone),
+            State(
+                "unsubscribe",
+                unsubscribe_url(patron, ["conversations/answer"]).removeprefix(settings.BASE_URL),
+            ),
+            State("unsubscribe-unknown", "/unsubscribe/unknown/"),
             State("stop-address", f"/not-me/{stop}/"),
             State("stop-address-unknown", "/not-me/0123456789abcdef0123456789abcdef01234567/"),
             State("invitation-accept", f"/invitation/{invited}/"),
@@ -1014,6 +1028,7 @@ def build(branch, staff, patron, words):
         State("desk-starters", "/desk/settings/templates/starters/"),
         State("desk-starters-error", "/desk/settings/templates/starters/", choose_no_starter),
         State("desk-library", "/desk/settings/library/"),
+        State("desk-notice-defaults", "/desk/settings/notices/"),
         State("desk-branch", f"/desk/settings/branches/of/{branch.slug}/"),
         State("desk-promises", f"/desk/settings/branches/of/{branch.slug}/", move_promises),
         State("desk-branch-covered", f"/desk/settings/branches/of/{unattended.slug}/"),
@@ -1029,6 +1044,7 @@ def build(branch, staff, patron, words):
         State("desk-computers", "/desk/computers/"),
         State("desk-computers-error", "/desk/computers/", empty("name", "#unlock-desk")),
         State("desk-pin-error", "/desk/pin/", empty("pin", "#set-pin")),
+        State("desk-notices", "/desk/notices/"),
         State("desk-absences", "/desk/absences/"),
         State("desk-absences-error", "/desk/absences/", empty("first_day", "#save-absence")),
         State("desk-absence", f"/desk/absences/{absence.public_id}/"),

@@ -6,17 +6,17 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from portal.conversations import actions
 from portal.conversations.models import Message
+from portal.notifications.actions import take_next
 from portal.notifications.choices import choose, turn_off
 from portal.notifications.kinds import CHOICES
 from portal.notifications.models import NoticeTimes, Notification
+from portal.notifications.settling import settle
 from portal.privacy.merging import merge_people
-from portal.worker import Worker
+from portal.worker import SOURCES, Worker
 from tests.factories import ConversationFactory, UserFactory
 from tests.opening_hours import open_on_weekdays
 
@@ -25,6 +25,8 @@ pytestmark = pytest.mark.django_db
 # A Monday, 10:00 at the library.
 MONDAY = datetime.datetime(2026, 3, 2, 16, 0, tzinfo=datetime.UTC)
 MINUTE = timedelta(minutes=1)
+# The queries that decide about a patron's notices and write their digest.
+QUERIES = 18
 
 
 @pytest.fixture
@@ -272,16 +274,12 @@ def test_notice_says_why_it_came_and_links_to_the_choices(answer, conversation, 
 
 @pytest.mark.parametrize("conversations", [1, 20])
 def test_number_of_queries_does_not_depend_on_the_number_of_notices(
-    answer, emails_at, patron, branch, conversations
+    answer, patron, branch, conversations, now, django_assert_num_queries
 ):
-    choose_answers(patron, "daily")
+    choose_answers(patron, "daily", daily_at=datetime.time(10, 30))
     for _ in range(conversations):
         answer(0, ConversationFactory(patron=patron, branch=branch))
-    emails_at(24 * 60 - 60)
-    Notification.objects.update(due_at=MONDAY)
-    Notification.objects.exclude(state="waiting").delete()
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
-        emails_at(24 * 60)
-    assert len(queries) <= 30
+        answer(0, ConversationFactory(patron=patron, branch=branch))
+    taken = take_next(at=now(30))
+    with django_assert_num_queries(QUERIES):
+        assert settle(taken, at=now(30), sources=SOURCES).kind == "notifications/digest"

@@ -10,10 +10,12 @@ from django.utils import timezone
 
 from portal.conversations import actions, desk_actions, notes, staff_notices
 from portal.conversations.models import Conversation
+from portal.notifications.actions import take_next
 from portal.notifications.choices import choose, set_defaults
 from portal.notifications.kinds import CHOICES
 from portal.notifications.models import DeskUse, Notification
-from portal.worker import Worker
+from portal.notifications.settling import settle, write_staff_notices
+from portal.worker import SOURCES, Worker
 from tests.factories import (
     AbsenceFactory,
     BranchFactory,
@@ -30,6 +32,8 @@ pytestmark = pytest.mark.django_db
 MONDAY = datetime.datetime(2026, 3, 2, 16, 0, tzinfo=datetime.UTC)
 MINUTE = timedelta(minutes=1)
 TODAY = MONDAY.date()
+# The queries that decide about a staff member's notices and write their digest.
+QUERIES = 22
 
 
 @pytest.fixture
@@ -322,3 +326,15 @@ def test_transferred_conversation_is_new_at_the_other_branch(emails_at, now, sta
     conversation = ConversationFactory(patron=patron, branch=branch)
     desk_actions.transfer(conversation, branch=other, by=staff, at=now(0), was=None)
     assert emails_at(1) == {there.email: "1 new conversation waits at Hill."}
+
+
+@pytest.mark.parametrize("conversations", [1, 30])
+def test_number_of_queries_of_a_digest_does_not_depend_on_the_number_of_notices(
+    ask, now, staff, conversations, django_assert_num_queries
+):
+    for _ in range(conversations):
+        ask(0)
+    write_staff_notices(at=now(1), sources=SOURCES)
+    taken = take_next(at=now(1))
+    with django_assert_num_queries(QUERIES):
+        assert settle(taken, at=now(1), sources=SOURCES).kind == "notifications/desk_digest"

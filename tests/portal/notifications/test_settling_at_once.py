@@ -1,0 +1,101 @@
+"""Check that several workers never send two emails for the same notices.
+
+The tests run on PostgreSQL only, because SQLite allows one writer at a time and so hides races.
+"""
+
+import datetime
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from portal.conversations.staff_notices import about, desk_url
+from portal.notifications.actions import announce, take_next
+from portal.notifications.choices import choose
+from portal.notifications.kinds import CHOICES
+from portal.notifications.models import Notification, StaffNotice
+from portal.notifications.settling import settle, write_staff_notices
+from portal.worker import SOURCES
+from tests.extent import times
+from tests.factories import ConversationFactory, LibraryFactory, StaffFactory
+from tests.processes import rounds
+
+WORKERS = 4
+ROUNDS = times(5, 100)
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
+    pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not"),
+]
+
+
+@pytest.fixture
+def conversations(transactional_db):
+    """Return six conversations that wait at a branch with two staff members."""
+    branch = LibraryFactory().default_branch
+    for number in range(2):
+        StaffFactory(branch=branch, email=f"staff{number}@example.org")
+    return [ConversationFactory(branch=branch) for _ in range(6)]
+
+
+def write_notices(conversations):
+    """Write a notice about each conversation to each staff member. All are two days old."""
+    at = timezone.now()
+    Notification.objects.all().delete()
+    announce(
+        [
+            StaffNotice(
+                kind="conversations/new",
+                about=about(conversation),
+                url=desk_url(conversation),
+                branch_id=conversation.branch_id,
+                created_at=at - datetime.timedelta(days=2),
+                due_at=at,
+            )
+            for conversation in conversations
+        ]
+    )
+    write_staff_notices(at=at, sources=SOURCES)
+    assert Notification.objects.count() == 2 * len(conversations)
+
+
+def send(_data):
+    """Send all due notices, as a worker does. Return (address, subject) of each email."""
+    sent = []
+    while taken := take_next(at=timezone.now()):
+        if email := settle(taken, at=timezone.now(), sources=SOURCES):
+            sent.append((email.to_address, email.subject))
+    return sent
+
+
+@pytest.mark.parametrize("choice", ["hourly", "daily"])
+def test_several_workers_send_one_digest_to_each_person(conversations, choice):
+    for role in conversations[0].branch.staff_roles.select_related("user"):
+        choose(role.user, {("conversations/new", None): CHOICES[choice]}, {})
+    expected = [
+        (f"staff{number}@example.org", "6 new conversations wait at Harbour Main.") for number in range(2)
+    ]
+
+    def check(_data, outcomes):
+        assert sorted(sum(outcomes, [])) == expected
+        assert not Notification.objects.filter(decided_at=None).exists()
+
+    rounds([send] * WORKERS, ROUNDS, before=lambda _: write_notices(conversations), after=check)
+
+
+def test_several_workers_write_a_notice_to_each_person_once(conversations):
+    def write(_data):
+        return write_staff_notices(at=timezone.now(), sources=SOURCES)
+
+    def before(_):
+        write_notices(conversations)
+        Notification.objects.all().delete()
+        StaffNotice.objects.update(written_at=None)
+
+    def check(_data, _outcomes):
+        assert Notification.objects.count() == 2 * StaffNotice.objects.count()
+        StaffNotice.objects.all().delete()
+
+    rounds([write] * WORKERS, ROUNDS, before=before, after=check)
