@@ -114,7 +114,8 @@ class NoticesForm(KindsForm):
             (hour.isoformat("minutes"), time_format(hour, "TIME_FORMAT")) for hour in hours
         ]
         self.fields["time_zone"].help_text = _(
-            "The library's time zone is {zone}. If yours is another one, enter a city such as Chicago or Madrid."
+            "The library's time zone is {zone}. If yours is another one, enter a city such as Chicago or "
+            "Madrid."
         ).format(zone=library.time_zone.replace("_", " "))
         if for_staff:
             self.fields["when_closed"] = forms.BooleanField(

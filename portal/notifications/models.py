@@ -223,9 +223,7 @@ class NoticeTimes(models.Model):
     All times of day are in `time_zone`, or in the library's time zone if it is blank.
     """
 
-    person = models.OneToOneField(
-        User, on_delete=models.CASCADE, primary_key=True, related_name="notice_times"
-    )
+    person = models.OneToOneField(User, on_delete=models.CASCADE, related_name="notice_times")
     quiet_from = models.TimeField(null=True)
     quiet_until = models.TimeField(null=True)
     time_zone = models.CharField(max_length=64, blank=True, default="")

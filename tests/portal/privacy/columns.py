@@ -150,7 +150,7 @@ LEFT_OUT = {
     },
     "notifications.FailingAddress": {PERSON: "person", ELSEWHERE: "email", PORTAL: "failed_at off_at"},
     "notifications.NoticeChoice": {PORTAL: "id", PERSON: "person"},
-    "notifications.NoticeTimes": {PERSON: "person"},
+    "notifications.NoticeTimes": {PORTAL: "id", PERSON: "person"},
     "notifications.StaffNotice": {DESK: "id kind about url branch mark created_at due_at written_at"},
     "notifications.DeskUse": {SHORT: "person used_at"},
     "notifications.RepeatedJob": {LIBRARY: "name due_at"},

@@ -1,16 +1,18 @@
-"""Check the link that turns notices off, and the pages on which people choose."""
+"""Check the link that turns notices off, the pages on which people choose, and choices of merged records."""
 
 import pytest
 from django.core import signing
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from portal.notifications.choices import Choices
+from portal.notifications.choices import Choices, choose, turn_off
 from portal.notifications.kinds import CHOICES
 from portal.notifications.models import NoticeChoice, NoticeTimes
 from portal.notifications.unsubscribing import unsubscribe_headers, unsubscribe_url
 from portal.privacy.erasure import erase
 from portal.privacy.merging import merge_people
+from portal.privacy.unmerging import merge_for_a_day, unmerge
 from tests.factories import BranchFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -181,3 +183,40 @@ def test_coordinator_sets_the_defaults(client, sign_in, coordinator, patron, sta
     assert "Defaults for notices saved." in response.content.decode()
     assert chosen(patron) == CHOICES["hourly"]
     assert chosen(staff, "conversations/new") == CHOICES["daily"]
+
+
+# Choices when two records are merged.
+
+
+def choose_as(person, rhythm, **times):
+    choose(person, {(KIND, None): CHOICES[rhythm]}, times)
+
+
+def test_merged_record_keeps_its_own_choices_and_takes_those_that_it_lacks(patron, library):
+    into = UserFactory()
+    choose_as(patron, "daily", time_zone="Europe/Madrid")
+    turn_off(patron, ["privacy/corrected"])
+    turn_off(into, ["privacy/corrected"])
+    merge_people(patron, into, by=into, at=patron.joined_at)
+    assert (chosen(into), NoticeTimes.objects.get().person) == (CHOICES["daily"], into)
+    assert NoticeChoice.objects.count() == 2
+
+
+def test_unmerging_gives_both_records_their_choices_back(patron, staff, library):
+    into, at = UserFactory(), timezone.now()
+    choose_as(patron, "daily", time_zone="Europe/Madrid")
+    turn_off(patron, ["privacy/corrected"])
+    turn_off(into, ["privacy/corrected"])
+
+    def state():
+        return {
+            str(person.public_id): (chosen(person), chosen(person, "privacy/corrected"))
+            for person in (patron, into)
+        }
+
+    before, times = state(), NoticeTimes.objects.get()
+    merged = merge_for_a_day(patron, into, by=staff, at=at)
+    person = unmerge(merged, by=staff, at=at)
+    assert (person.public_id, state()) == (patron.public_id, before)
+    assert NoticeTimes.objects.get() == times
+    assert NoticeTimes.objects.get().person == person
