@@ -39,10 +39,9 @@ import portal.privacy.unmerging
 from accounts.models import Library
 from portal.conversations import staff_notices
 from portal.notifications import actions as outbox
-from portal.notifications import bounces, delivery
+from portal.notifications import bounces, delivery, settling
 from portal.notifications.facts import Sources
 from portal.notifications.models import Notification
-from portal.notifications.settling import settle, write_staff_notices
 
 log = logging.getLogger("portal.worker")
 
@@ -91,6 +90,11 @@ def vacuum(*, at):
             cursor.execute("VACUUM")
 
 
+def write_staff_notices(*, at):
+    """Write the emails to staff about what has happened."""
+    settling.write_staff_notices(at=at, sources=SOURCES)
+
+
 # The repeated jobs as (function, interval). The database stores the time of each job's next run under the
 # name of the function, so each name must be unique. A renamed function runs once too early.
 JOBS = [
@@ -98,6 +102,7 @@ JOBS = [
     (portal.conversations.jobs.close_after_silence, timedelta(minutes=10)),
     (portal.conversations.jobs.release_untouched, timedelta(minutes=10)),
     (staff_notices.announce_due_promises, timedelta(minutes=5)),
+    (write_staff_notices, timedelta(seconds=5)),
     (accounts.sign_in.authenticator_apps.seal_anew, EVERY_DAY),
     (portal.conversations.drafts.forget_old_drafts, EVERY_HOUR),
     (portal.conversations.pending_questions.forget_pending_questions, EVERY_DAY),
@@ -182,7 +187,6 @@ class Worker:
 
     def deliver_due(self):
         """Send all emails that are due now, and close the connection if there were none for some seconds."""
-        write_staff_notices(at=timezone.now(), sources=SOURCES)
         ahead: list[Notification] = []
         library = None
         while not self.stopping and time.monotonic() >= self.next_email_at:
@@ -196,7 +200,7 @@ class Worker:
 
     def _deliver(self, notification, library):
         try:
-            email = settle(notification, at=timezone.now(), sources=SOURCES)
+            email = settling.settle(notification, at=timezone.now(), sources=SOURCES)
             if email is None:
                 return
             notification = email

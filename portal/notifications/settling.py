@@ -39,15 +39,16 @@ def settle(row, *, at, sources):
     The email is this row, a later row about the same thing, or a new row with a digest. It has the lease of
     this row. `sources` is the worker's `facts.Sources`.
     """
-    if row.kind not in KINDS:
+    if row.kind not in KINDS or row.recipient_id is None:
         return row
     with transaction.atomic():
         return _settle(row, at, sources)
 
 
 def _settle(row, at, sources):
-    person = User.objects.select_for_update(no_key=True).get(pk=row.recipient_id)
-    rows = _due(person, row, at)
+    person = User.objects.select_for_update(no_key=True).filter(pk=row.recipient_id).first()
+    # The person may have been erased just now, with the row.
+    rows = _due(person, row, at) if person else []
     taken = next((due for due in rows if due.pk == row.pk), None)
     if taken is None:
         # Another worker has just replaced it by another email.

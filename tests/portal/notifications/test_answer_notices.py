@@ -283,3 +283,12 @@ def test_number_of_queries_does_not_depend_on_the_number_of_notices(
     taken = take_next(at=now(30))
     with django_assert_num_queries(QUERIES):
         assert settle(taken, at=now(30), sources=SOURCES).kind == "notifications/digest"
+
+
+def test_person_who_is_erased_while_a_worker_holds_their_notice_gets_no_email(
+    answer, conversation, patron, now
+):
+    answer(0, conversation)
+    taken = take_next(at=now(1))
+    patron.delete()
+    assert settle(taken, at=now(1), sources=SOURCES) is None

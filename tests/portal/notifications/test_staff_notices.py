@@ -8,6 +8,7 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
+from portal import worker
 from portal.conversations import actions, desk_actions, notes, staff_notices
 from portal.conversations.models import Conversation
 from portal.notifications.actions import take_next
@@ -15,7 +16,7 @@ from portal.notifications.choices import choose, set_defaults
 from portal.notifications.kinds import CHOICES
 from portal.notifications.models import DeskUse, Notification
 from portal.notifications.settling import settle, write_staff_notices
-from portal.worker import SOURCES, Worker
+from portal.worker import SOURCES
 from tests.factories import (
     AbsenceFactory,
     BranchFactory,
@@ -55,7 +56,8 @@ def emails_at(now):
     def emails_at(minutes):
         now(minutes)
         mail.outbox.clear()
-        Worker().deliver_due()
+        worker.write_staff_notices(at=timezone.now())
+        worker.Worker().deliver_due()
         found = [(email.to[0], email.subject) for email in mail.outbox]
         assert len(dict(found)) == len(found)
         return dict(found)
