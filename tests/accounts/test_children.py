@@ -129,7 +129,7 @@ def test_paper_only_library_says_at_card_sign_in_that_children_get_help_on_paper
     class Ils:
         card_has_letters = pin_has_letters = False
 
-        def check(self, card, pin, *, today):
+        def check(self, card, pin, **options):
             return JANE
 
     monkeypatch.setattr("accounts.views.card_sign_in.library_ils", Ils)

@@ -86,7 +86,7 @@ def at_desk(browser):
 def who_is_there(browser):
     """Return the name shown at the top of the desk."""
     page = browser.get(reverse("desk")).content.decode()
-    return re.search(r'id="whose-turn">.*?<span dir="auto">(.*?)</span>', page, re.DOTALL)[1]
+    return re.search(r'id="whose-turn">.*?<span class="clip" dir="auto">(.*?)</span>', page, re.DOTALL)[1]
 
 
 # Unlocking for a day.

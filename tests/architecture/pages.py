@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 from django.utils.translation import _trans
 
+from portal import times
 from portal.desk import items_part, queue_page, queue_rows
 from portal.desk.templatetags import desk
 from portal.templatetags import portal as tags
@@ -21,7 +22,7 @@ WORD = re.compile(r"[^\W\d_]{2,}")
 # marked, so `mark_translations` calls the functions without their caches.
 CACHED_FUNCTIONS = [
     (tags, "_day_in_words"),
-    (tags, "_time_in_words"),
+    (times, "_in_words"),
     (desk, "_kind"),
     (items_part, "_untouched"),
     (queue_page, "_reasons"),

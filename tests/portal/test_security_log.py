@@ -227,5 +227,5 @@ def test_logs_contain_no_codes_tokens_or_pins(
     assert "9182736" not in fault.content.decode() + caplog.text
 
 
-def broken(self, card, pin, *, today):
+def broken(self, card, pin, **options):
     raise RuntimeError("the ILS is broken")
