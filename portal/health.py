@@ -18,7 +18,7 @@ from django.http import JsonResponse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from portal.notifications.actions import living_worker, take_turn
+from portal.notifications.actions import ADDRESS_OFF, living_worker, take_turn
 from portal.notifications.models import Heartbeat, Notification
 
 WRITE_EVERY = timedelta(seconds=30)
@@ -130,7 +130,8 @@ def _outbox(at):
     """Look for emails that should have left. If others were delivered lately, one address is the cause.
 
     A failed email counts from its creation, because each failed try moves `due_at`. A failed notice counts
-    from the time when the worker decided to send it.
+    from the time when the worker decided to send it. A notice that was withheld because the address is off
+    is no failure of the portal.
     """
     rows = Notification.objects.order_by()
     waiting = rows.filter(state=Notification.State.WAITING)
@@ -138,7 +139,9 @@ def _outbox(at):
         waiting.filter(attempts=0, due_at__lte=at).aggregate(Min("due_at"))["due_at__min"] or at,
         waiting.filter(attempts__gt=0).aggregate(first=Min(FIRST_TRY))["first"] or at,
     )
-    dead = rows.filter(state=Notification.State.DEAD, died_at__gt=at - EMAIL_DIED_WITHIN)
+    dead = rows.filter(state=Notification.State.DEAD, died_at__gt=at - EMAIL_DIED_WITHIN).exclude(
+        last_error=ADDRESS_OFF
+    )
     delivered = rows.filter(state=Notification.State.DELIVERED)
     if (
         at - oldest >= EMAIL_LATE_AFTER

@@ -18,7 +18,7 @@ from django.utils import timezone, translation
 from accounts.models import Library
 from portal.text import clean
 
-from .kinds import KINDS
+from .kinds import KINDS, is_notice
 from .models import DeskUse, Heartbeat, Notification, RepeatedJob, StaffNotice
 
 # If a worker is killed while it sends an email, another worker may take the email after this time. Sending an
@@ -77,7 +77,8 @@ def notify(
 
     `references` has the Message-IDs of earlier emails about the same conversation. The oldest comes first.
 
-    If `kind` is in `kinds.KINDS`, the worker decides when and how the person gets the notice. `about` is a
+    If `kind` is in `kinds.KINDS`, the worker decides when and how the person gets the notice, and sends it to
+    the address that the person has then. `about` is a
     key of what the notice is about, so that one email can replace several notices about the same thing. A
     digest links to `url`, and names `branch`.
 
@@ -210,13 +211,17 @@ def _render(template, context):
 def take_next(*, at, ahead=None):
     """Lease the email that has been due longest, and return it. Return None if no email is due.
 
-    While the lease lasts, no other worker gets this email. `ahead` is a list of due emails that the caller
-    keeps between calls. It begins empty, and this function fills it, so that most calls need one statement.
+    While the lease lasts, no other worker gets this email. Emails with `ends_at`, such as codes, come before
+    all others, because somebody waits for them.
+
+    `ahead` is a list of due emails that the caller keeps between calls. It begins empty, and this function
+    fills it, so that most calls need one statement.
     """
     ahead = [] if ahead is None else ahead
     while True:
         if not ahead:
-            ahead += Notification.objects.due(at).with_address_off()[:20]
+            due = Notification.objects.due(at).with_address_off()
+            ahead += due.filter(ends_at__isnull=False)[:20] or due[:20]
         if not ahead:
             return None
         notification = ahead.pop(0)
@@ -224,7 +229,7 @@ def take_next(*, at, ahead=None):
             continue
         if notification.ends_at is not None and notification.ends_at <= at:
             mark_failed(notification, at=at, error=TOO_LATE, permanent=True)
-        elif notification.is_notice and notification.address_off:
+        elif is_notice(notification.kind) and notification.address_off:
             mark_failed(notification, at=at, error=ADDRESS_OFF, permanent=True)
         else:
             return notification

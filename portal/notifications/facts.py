@@ -52,7 +52,7 @@ def facts_about(rows, person, at, sources):
         facts[row.pk] = Facts(
             choices.of(row.kind, row.branch_id),
             row.created_at,
-            is_wanted=person.is_active and row.pk in unsettled,
+            is_wanted=person.is_active and bool(person.email) and row.pk in unsettled,
             has_caught_up=unsettled.get(row.pk, True),
             is_retry=row.decided_at is not None,
             told_at=told_at.get((row.kind, row.about)) if row.about else None,

@@ -1,7 +1,7 @@
 """The kinds of notices: what each is about, what people read about it, and when it comes by default.
 
-Emails of other kinds, such as codes, security notices and invitations, are no notices. Nobody can turn them
-off, and they always go at once.
+Emails of other kinds, such as codes, security notices, invitations and copies that are ready, are no notices.
+Nobody can turn them off, and they always go at once, even to an address that is off.
 """
 
 from collections.abc import Callable
@@ -161,6 +161,11 @@ WHY_DIGEST = {
     False: _("You're getting this email because you chose to get several notices in one email."),
     True: AT_THE_DESK,
 }
+
+
+def is_notice(kind):
+    """Return whether emails of this kind are notices: of a kind in KINDS, or a digest of them."""
+    return kind in KINDS or kind in DIGESTS.values()
 
 
 def kinds_for(*, staff):

@@ -7,7 +7,7 @@ import uuid
 import zoneinfo
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils.functional import cached_property
 
 from accounts.models import Branch, User
@@ -23,16 +23,16 @@ class NotificationQuerySet(models.QuerySet):
         ).order_by("due_at", "id")
 
     def with_address_off(self):
-        """Add `address_off`: whether notices to the address are off."""
-        off = FailingAddress.objects.off().filter(person=OuterRef("recipient"), email=OuterRef("to_address"))
+        """Add `address_off`: whether notices to the address that the recipient has now are off."""
+        off = FailingAddress.objects.off().filter(person=OuterRef("recipient"), email=F("person__email"))
         return self.annotate(address_off=Exists(off))
 
 
 class Notification(models.Model):
     """One email to one address. The rows that are waiting are the outbox.
 
-    If the kind is in `kinds.KINDS`, the row is a notice, and `settling.settle` decides when it is sent. A
-    notice without a text gets its text when it is sent.
+    `kinds.is_notice` says which kinds are notices. `settling.settle` decides when a notice is sent. A notice
+    without a text gets its text when it is sent.
 
     An email with the state DEAD could not be sent. It is stored for a while, so that coordinators see whom it
     didn't reach, and why.
@@ -108,6 +108,11 @@ class Notification(models.Model):
         ]
         indexes = [
             models.Index(fields=["due_at", "id"], name="outbox_due", condition=Q(state="waiting")),
+            models.Index(
+                fields=["due_at", "id"],
+                name="outbox_due_with_end",
+                condition=Q(state="waiting", ends_at__isnull=False),
+            ),
             models.Index(fields=["-died_at", "-id"], name="outbox_dead", condition=Q(state="dead")),
             models.Index(fields=["-delivered_at"], name="outbox_delivered", condition=Q(state="delivered")),
             models.Index(fields=["about"], name="notices_about", condition=~Q(about="")),
@@ -115,11 +120,6 @@ class Notification(models.Model):
 
     def __str__(self):
         return f"{self.kind} ({self.state})"
-
-    @property
-    def is_notice(self):
-        """Whether the email tells the person something that they did not ask for in this moment."""
-        return not (self.blanked or self.removed or self.kind == "desk/test_email")
 
 
 class FailingAddressQuerySet(models.QuerySet):

@@ -13,11 +13,12 @@ from django.db.models import Q
 from django.urls import reverse
 
 from accounts.models import Absence, Branch, Library, User
+from accounts.sign_in.email_addresses import confirmed_address
 
 from .actions import change_url, new_message_id, notify, save_all
 from .deciding import decide
 from .facts import facts_about
-from .kinds import DIGESTS, KINDS, WHY_DIGEST, Kind, Rhythm, kinds_for
+from .kinds import DIGESTS, KINDS, WHY_DIGEST, Kind, Rhythm, is_notice, kinds_for
 from .models import Notification, StaffNotice
 from .unsubscribing import unsubscribe_headers
 
@@ -39,7 +40,7 @@ def settle(row, *, at, sources):
     The email is this row, a later row about the same thing, or a new row with a digest. It has the lease of
     this row. `sources` is the worker's `facts.Sources`.
     """
-    if row.kind not in KINDS or row.recipient_id is None:
+    if not is_notice(row.kind) or row.recipient_id is None:
         return row
     with transaction.atomic():
         return _settle(row, at, sources)
@@ -47,6 +48,11 @@ def settle(row, *, at, sources):
 
 def _settle(row, at, sources):
     person = User.objects.select_for_update(no_key=True).filter(pk=row.recipient_id).first()
+    if person and row.kind not in KINDS:
+        # The notices in a digest were decided about when it was written. A server has refused it since then.
+        row.to_address = _current_address(person, row)
+        Notification.objects.filter(pk=row.pk).update(to_address=row.to_address)
+        return row
     # The person may have been erased just now, with the row.
     rows = _due(person, row, at) if person else []
     taken = next((due for due in rows if due.pk == row.pk), None)
@@ -143,11 +149,20 @@ def _email(person, taken, rows, choice, at):
     )
     if choice.rhythm != Rhythm.AT_ONCE:
         email.headers |= unsubscribe_headers(person, sorted({row.kind for row in rows}))
+    email.to_address = _current_address(person, email)
     email.decided_at = email.decided_at or at
     email.leased_until, email.attempts = taken.leased_until, taken.attempts
     email.save()
     Notification.objects.filter(pk__in=[row.pk for row in rows if row != email]).delete()
     return email
+
+
+def _current_address(person, row):
+    """Return the address to which this email goes, because the person may have changed theirs since then.
+
+    An unconfirmed address gets only what was written for it.
+    """
+    return row.to_address if row.to_address == person.email else confirmed_address(person) or row.to_address
 
 
 def _thing(row):

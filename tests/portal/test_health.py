@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import OperationalError, connection
 
 from portal.health import readiness
+from portal.notifications.actions import ADDRESS_OFF
 from portal.notifications.models import Heartbeat, Notification
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -117,6 +118,11 @@ def test_one_bad_address_is_no_fault_while_other_emails_are_delivered(beating, f
     mail(state="delivered", delivered_at=NOW - timedelta(minutes=minutes))
     assert readiness(at=NOW)["outbox"] != "ok"
     mail(state="delivered", delivered_at=NOW - timedelta(minutes=minutes - 1))
+    assert readiness(at=NOW)["outbox"] == "ok"
+
+
+def test_notice_that_was_withheld_because_the_address_is_off_is_no_fault(beating):
+    mail(state="dead", died_at=NOW, last_error=ADDRESS_OFF)
     assert readiness(at=NOW)["outbox"] == "ok"
 
 

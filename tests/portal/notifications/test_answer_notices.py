@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from portal.conversations import actions
 from portal.conversations.models import Message
+from portal.notifications import delivery
 from portal.notifications.actions import take_next
 from portal.notifications.choices import choose, turn_off
 from portal.notifications.kinds import CHOICES
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.django_db
 MONDAY = datetime.datetime(2026, 3, 2, 16, 0, tzinfo=datetime.UTC)
 MINUTE = timedelta(minutes=1)
 # The queries that decide about a patron's notices and write their digest.
-QUERIES = 18
+QUERIES = 19
 
 
 @pytest.fixture
@@ -162,7 +163,55 @@ def test_answer_is_emailed_after_a_merge_of_records(answer, conversation, emails
     into = UserFactory(email="other@example.org")
     merge_people(patron, into, by=into, at=now(0))
     [email] = emails_at(1)
-    assert email.to == ["sam@example.org"]
+    assert email.to == ["other@example.org"]
+
+
+@pytest.mark.parametrize("rhythm", ["at_once", "hourly"])
+def test_notice_goes_to_the_address_that_the_person_has_when_it_is_sent(
+    answer, branch, conversation, emails_at, patron, rhythm
+):
+    choose_answers(patron, rhythm, quiet_from=datetime.time(9), quiet_until=datetime.time(12))
+    answer(0, conversation)
+    if rhythm == "hourly":
+        answer(0, ConversationFactory(patron=patron, branch=branch))
+    assert emails_at(1) == []
+    patron.email = "new@example.org"
+    patron.save()
+    assert [email.to for email in emails_at(120)] == [["new@example.org"]]
+
+
+def test_digest_that_a_server_refused_goes_to_the_new_address(
+    answer, branch, conversation, emails_at, patron, monkeypatch
+):
+    def refuse(*_):
+        raise delivery.Refused("450 busy", permanent=False)
+
+    choose_answers(patron, "daily", daily_at=datetime.time(11))
+    for about in conversation, ConversationFactory(patron=patron, branch=branch):
+        answer(0, about)
+    with monkeypatch.context() as patched:
+        patched.setattr(delivery.Outgoing, "deliver", refuse)
+        assert emails_at(60) == []
+    patron.email = "new@example.org"
+    patron.save()
+    assert [email.to for email in emails_at(62)] == [["new@example.org"]]
+
+
+def test_unconfirmed_address_gets_no_notice_that_was_written_for_a_confirmed_one(
+    answer, conversation, emails_at, patron
+):
+    answer(0, conversation)
+    patron.email = "new@example.org"
+    patron.save()
+    patron.emailaddress_set.create(email="new@example.org", verified=False)
+    assert [email.to for email in emails_at(1)] == [["sam@example.org"]]
+
+
+def test_person_who_has_no_address_any_more_gets_no_notice(answer, conversation, emails_at, patron):
+    answer(0, conversation)
+    type(patron).objects.update(email=None)
+    assert emails_at(1) == []
+    assert not Notification.objects.exists()
 
 
 def test_patron_who_chose_none_gets_no_email_even_about_an_answer_that_waits(
@@ -246,14 +295,12 @@ def test_answer_waits_for_the_end_of_the_quiet_hours(answer, conversation, email
 def test_email_that_a_server_refused_is_tried_again_but_not_after_the_answer_was_read(
     answer, conversation, emails_at, patron, now, monkeypatch
 ):
-    from portal.notifications import delivery
-
-    def refuse(email):
+    def refuse(*_):
         raise delivery.Refused("450 busy", permanent=False)
 
     answer(0, conversation)
     with monkeypatch.context() as patched:
-        patched.setattr(delivery, "deliver", refuse)
+        patched.setattr(delivery.Outgoing, "deliver", refuse)
         assert emails_at(1) == []
     assert len(Notification.objects.filter(state="waiting")) == 1
     read(conversation, patron, now(1.5))
@@ -266,8 +313,9 @@ def test_notice_says_why_it_came_and_links_to_the_choices(answer, conversation, 
     [email] = emails_at(1)
     link = "http://localhost:8000/me/emails/"
     assert email.body.strip().endswith(
-        "You're getting this email because you wrote to the library. To protect your privacy, it doesn't say what the "
-        f"answer is about. Choose which emails you get: {link}"
+        "You're getting this email because you wrote to the library. To protect\n"
+        "your privacy, it doesn't say what the answer is about. Choose which\n"
+        f"emails you get:\n{link}"
     )
     assert f'href="{link}"' in email.alternatives[0].content
 

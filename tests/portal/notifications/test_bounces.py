@@ -50,25 +50,47 @@ def test_failures_of_another_address_do_not_count(patron):
     assert bounces.is_off(patron)
 
 
-@pytest.mark.django_db
-def test_address_that_is_off_gets_codes_but_no_notices(patron):
-    fail(patron, 0, 24)
-
-    def write(**changes):
-        return actions.write(
-            kind="conversations/answer", at=AT, language="en", subject="x", text="x", **changes
-        )
-
-    notice, code, stranger = (
-        write(to=patron.email, recipient=patron),
-        write(to=patron.email, recipient=patron, blank=True),
-        write(to=patron.email),
+def write(person, kind="conversations/answer"):
+    return actions.write(
+        kind=kind, to="sam@example.org", at=AT, recipient=person, language="en", subject="x", text="x"
     )
-    taken = [actions.take_next(at=AT), actions.take_next(at=AT)]
-    assert taken == [code, stranger]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "kind", ["conversations/mention", "notifications/digest", "notifications/desk_digest"]
+)
+def test_address_that_is_off_gets_no_notices(kind, patron):
+    fail(patron, 0, 24)
+    notice = write(patron, kind)
     assert actions.take_next(at=AT) is None
     notice.refresh_from_db()
     assert (notice.state, notice.last_error) == ("dead", actions.ADDRESS_OFF)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", ["account/mail", "privacy/export_ready", "desk/test_email"])
+def test_address_that_is_off_gets_codes_security_notices_and_what_the_person_asked_for(kind, patron):
+    fail(patron, 0, 24)
+    assert actions.take_next(at=AT) is None
+    row = write(patron, kind)
+    assert actions.take_next(at=AT) == row
+
+
+@pytest.mark.django_db
+def test_notice_to_an_address_that_is_off_goes_to_the_new_address(patron):
+    fail(patron, 0, 24)
+    row = write(patron)
+    patron.email = "new@example.org"
+    patron.save()
+    assert actions.take_next(at=AT) == row
+
+
+@pytest.mark.django_db
+def test_strangers_failures_stop_no_notice(patron, staff):
+    fail(staff, 0, 24)
+    row = write(patron)
+    assert actions.take_next(at=AT) == row
 
 
 @pytest.mark.parametrize(

@@ -243,6 +243,16 @@ def test_an_email_costs_two_statements(smtp, long_running):
         return len(captured)
 
     assert statements(15) - statements(5) == 10 * 2
+    # At most 20 emails are read ahead, with two reads.
+    assert statements(45) - statements(5) == 40 * 2 + 2 * 2
+
+
+def test_emails_with_a_code_go_before_all_others(smtp, long_running):
+    for number in range(25):
+        write_email(f"patron{number}@example.org")
+    write_email("code@example.org", ends_at=timezone.now() + timedelta(minutes=10))
+    long_running.deliver_due()
+    assert sum(smtp.sessions, [])[:2] == ["code@example.org", "patron0@example.org"]
 
 
 def test_every_refusal_is_followed_by_a_new_connection(smtp):

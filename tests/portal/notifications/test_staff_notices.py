@@ -34,7 +34,7 @@ MONDAY = datetime.datetime(2026, 3, 2, 16, 0, tzinfo=datetime.UTC)
 MINUTE = timedelta(minutes=1)
 TODAY = MONDAY.date()
 # The queries that decide about a staff member's notices and write their digest.
-QUERIES = 22
+QUERIES = 23
 
 
 @pytest.fixture
