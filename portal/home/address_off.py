@@ -2,10 +2,10 @@
 
 from portal.notifications import bounces
 
-# Pages include components/address_off.html while the session has this key.
+# Pages include components/address_off.html while this key of the session has the person's address.
 ADDRESS_OFF = "address_off"
 
 
 def note_address_off(request, user, **_signal):
     if user.email and bounces.is_off(user):
-        request.session[ADDRESS_OFF] = True
+        request.session[ADDRESS_OFF] = user.email

@@ -1,6 +1,6 @@
 """Turn an email address off after two hard failures, and on again if the person asks for it.
 
-Notices are not sent to an address that is off. All other emails, such as codes and security notices, still are.
+Notices are not sent to an address that is off. Other emails, such as codes and security notices, still are.
 """
 
 from datetime import timedelta

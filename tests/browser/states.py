@@ -7,13 +7,14 @@ import uuid
 from dataclasses import dataclass, field
 
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.core import signing
 from django.utils import timezone
 
 from accounts import audit
 from accounts.ils import fake
-from accounts.models import AddressChange, AuditEvent, Library, LibraryCard, StaffRole
+from accounts.models import AddressChange, AuditEvent, Library, LibraryCard, StaffRole, User
 from accounts.patron.people import person_added_at_desk
 from accounts.patron.refused_posts import save_refused_post
 from accounts.sign_in import desk_pins
@@ -28,6 +29,7 @@ from portal.conversations.models import Conversation, Event, Message, Participat
 from portal.conversations.starter_templates import STARTERS
 from portal.helpsessions.account_codes import make_code as make_account_code
 from portal.helpsessions.models import ClaimCode, SessionRecommendation
+from portal.home.address_off import ADDRESS_OFF
 from portal.lists.actions import save
 from portal.notifications.unsubscribing import unsubscribe_url
 from portal.privacy import holds, sharing, unmerging
@@ -132,6 +134,14 @@ def wrong_time_zone(page):
     page.wait_for_selector("#error-summary")
 
 
+def address_off(page):
+    """Show the page as it is after a sign-in by a person whose address is off."""
+    person = User.objects.get(pk=session_of(page)[SESSION_KEY])
+    put_into_session(page, {ADDRESS_OFF: person.email})
+    page.reload()
+    page.locator("#try-address").wait_for()
+
+
 def press(button, then):
     """Return a function that presses the first such button, and waits for what replaces it."""
 
@@ -161,12 +171,17 @@ def mark_all(page):
     page.locator("#all-marked").wait_for()
 
 
-def put_into_session(page, values):
-    """Put the values into the Django session of the browser that shows `page`."""
+def session_of(page):
+    """Return the Django session of the browser that shows `page`."""
     key = next(
         cookie["value"] for cookie in page.context.cookies() if cookie["name"] == settings.SESSION_COOKIE_NAME
     )
-    session = SessionStore(key)
+    return SessionStore(key)
+
+
+def put_into_session(page, values):
+    """Put the values into the Django session of the browser that shows `page`."""
+    session = session_of(page)
     session.update(values)
     session.save()
 
@@ -664,6 +679,7 @@ def build(branch, staff, patron, words):
     holds.hold(let_go.shared_with, reason=words.reason, by=staff, at=now)
     sharing.stop_keeping(let_go, by=let_go.shared_with, at=now)
 
+    unsubscribe_path = unsubscribe_url(patron, ["conversations/answer"]).removeprefix(settings.BASE_URL)
     undelivered = NotificationFactory(recipient=patron, dead=True)
     Message.objects.filter(conversation__patron=patron, side="staff").update(mail_id=undelivered.message_id)
     NotificationFactory(recipient=None, kind="account/mail", dead=True)
@@ -877,10 +893,7 @@ def build(branch, staff, patron, words):
             State("remember-effect", "/privacy/remember/?remember=30"),
             State("notices", "/me/emails/"),
             State("notices-error", "/me/emails/", wrong_time_zone),
-            State(
-                "unsubscribe",
-                unsubscribe_url(patron, ["conversations/answer"]).removeprefix(settings.BASE_URL),
-            ),
+            State("unsubscribe", unsubscribe_path),
             State("unsubscribe-unknown", "/unsubscribe/unknown/"),
             State("stop-address", f"/not-me/{stop}/"),
             State("stop-address-unknown", "/not-me/0123456789abcdef0123456789abcdef01234567/"),
@@ -912,6 +925,9 @@ def build(branch, staff, patron, words):
                 press(".item-card button[id^=clear-]", ".item-card [autofocus]"),
             ),
             State("session-all-helped", at["kept"], mark_all),
+            State("unsubscribe-done", unsubscribe_path, press("#unsubscribe", "main:not(:has(form))")),
+            # From here on, every page says that the address is off.
+            State("home-address-off", "/", address_off),
         ],
         "new patron": [
             State("new-home", "/"),
@@ -1052,6 +1068,8 @@ def build(branch, staff, patron, words):
         State("desk-template", f"/desk/settings/templates/{template.public_id}/"),
         State("desk-template-remove", f"/desk/settings/templates/{template.public_id}/remove/"),
         State("desk-template-picker", f"/desk/conversations/{waiting.public_id}/", pick_template),
+        # From here on, every page says that the address is off.
+        State("desk-address-off", "/desk/", address_off),
     ]
     people = {
         "patron": patron,

@@ -147,6 +147,15 @@ def test_person_sees_after_sign_in_that_the_address_is_off_and_tries_it_again(cl
 
 
 @pytest.mark.django_db
+def test_person_who_has_another_address_now_is_not_asked_to_try_the_old_one(client, patron):
+    fail(patron, 0, 24)
+    client.force_login(patron)
+    patron.email = "new@example.org"
+    patron.save()
+    assert 'id="try-address"' not in client.get(reverse("home")).content.decode()
+
+
+@pytest.mark.django_db
 def test_staff_see_it_at_the_desk(client, staff, sign_in):
     fail(staff, 0, 24)
     sign_in(client, staff)
