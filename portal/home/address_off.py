@@ -2,7 +2,7 @@
 
 from portal.notifications import bounces
 
-# Pages include components/address_off.html while this key of the session has the person's address.
+# Pages show components/address_off.html while this key of the session has the person's address.
 ADDRESS_OFF = "address_off"
 
 
