@@ -139,8 +139,12 @@ def test_invalid_library_setting_shows_the_error_beside_the_field(desk, branch, 
 def sent_from(page, **typed):
     """Return the fields that the page of the library sends, with what was typed."""
     form = page.context["form"]
-    fields = re.findall(r'name="(initial-[^"]+)" value="([^"]*)"', "".join(map(str, form)))
-    return {field.name: field.value() for field in form} | dict(fields) | typed
+    return {field.name: field.value() for field in form} | shown_at_first(form) | typed
+
+
+def shown_at_first(form):
+    """Return the hidden fields that say what the form showed at first."""
+    return dict(re.findall(r'name="(initial-[^"]+)" value="([^"]*)"', "".join(map(str, form))))
 
 
 def test_saving_an_older_page_keeps_what_a_colleague_changed_meanwhile(desk, branch, library):
@@ -356,7 +360,9 @@ def test_closed_day_is_added_and_removed(desk, branch, library):
 def whole_page(page, **changes):
     """Return the fields that the page of a branch sends, with these changes."""
     forms = (page.context[name] for name in ("form", "hours_form", "closed_form"))
-    values = {field.name: field.value() for form in forms for field in form}
+    values = {}
+    for form in forms:
+        values |= {field.name: field.value() for field in form} | shown_at_first(form)
     return {name: value for name, value in {**values, **changes}.items() if value is not None}
 
 
@@ -409,6 +415,21 @@ def test_saving_an_unchanged_branch_records_no_change(desk, branch):
     url = reverse("branch_settings", args=[branch.slug])
     assert desk.post(url, whole_page(desk.get(url))).status_code == 302
     assert not AuditEvent.objects.filter(action__startswith="changed").exists()
+
+
+def test_saving_an_older_branch_page_keeps_what_a_colleague_changed_meanwhile(desk, branch, coordinator):
+    url = reverse("branch_settings", args=[branch.slug])
+    actions.change_hours(branch, week=[(0, "09:00", "17:00")], by=coordinator, at=timezone.now())
+    older = desk.get(url)
+    desk.post(url, whole_page(older, phone="555 0100", promise_hours="8", day0="10-17", day1="9-12"))
+    desk.post(url, whole_page(older, address="1 Pier Road", day2="9-17"))
+    branch.refresh_from_db()
+    assert (branch.phone, branch.promise_hours, branch.address) == ("555 0100", 8, "1 Pier Road")
+    assert [(each.weekday, f"{each.opens:%H}-{each.closes:%H}") for each in branch.opening_hours.all()] == [
+        (0, "10-17"),
+        (1, "09-12"),
+        (2, "09-17"),
+    ]
 
 
 def test_day_without_a_date_is_not_added(desk, branch):

@@ -11,6 +11,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.hours import by_weekday
 from accounts.models import Branch, StaffRole
 from portal.desk.forms.fields import DayField, WholeNumber
 from portal.templatetags.portal import clock
@@ -20,7 +21,8 @@ from portal.text import TextField
 class BranchForm(forms.Form):
     """The name, address, phone and promise of a branch, and how its staff answer.
 
-    `branch` is None if the form adds a new branch.
+    `branch` is None if the form adds a new branch. The page also sends the values that it showed at first, so
+    `changes` has only what this person changed. A colleague may have saved other fields meanwhile.
     """
 
     name = TextField(label=gettext_lazy("Name"), max_length=120)
@@ -71,8 +73,15 @@ class BranchForm(forms.Form):
             for name in ("send_button", "back_to_writer", "covered_by"):
                 del self.fields[name]
             return
+        for field in self.fields.values():
+            field.show_hidden_initial = True
         in_use = Q(closed_at=None) | Q(pk=branch.covered_by_id)
         self.fields["covered_by"].queryset = Branch.objects.filter(in_use).exclude(pk=branch.pk)
+
+    @property
+    def changes(self):
+        """Return {field: new value} for the changed fields of the valid form."""
+        return {name: self.cleaned_data[name] for name in self.changed_data}
 
     def clean_covered_by(self):
         cover = self.cleaned_data["covered_by"]
@@ -92,14 +101,20 @@ class BranchForm(forms.Form):
 class HoursForm(forms.Form):
     """The opening hours of a branch.
 
-    Each day of the week has a field, with a text such as "9:00–12:00, 13:00–17:00".
+    Each day of the week has a field, with a text such as "9:00–12:00, 13:00–17:00". The page also sends the
+    hours that it showed at first. A day that this person didn't change keeps its hours in `saved`, because a
+    colleague may have changed them meanwhile.
     """
 
     def __init__(self, *args, branch, **kwargs):
-        week = {}
-        for hours in branch.opening_hours.all():
-            week.setdefault(f"day{hours.weekday}", []).append(f"{clock(hours.opens)}–{clock(hours.closes)}")
-        kwargs.setdefault("initial", {day: ", ".join(texts) for day, texts in week.items()})
+        self.saved = by_weekday(
+            (each.weekday, each.opens, each.closes) for each in branch.opening_hours.all()
+        )
+        initial = {
+            f"day{weekday}": ", ".join(f"{clock(opens)}–{clock(closes)}" for opens, closes in pairs)
+            for weekday, pairs in self.saved.items()
+        }
+        kwargs.setdefault("initial", initial)
         super().__init__(*args, **kwargs)
         for weekday in range(7):
             self.fields[f"day{weekday}"] = HoursField(
@@ -107,16 +122,17 @@ class HoursForm(forms.Form):
                 required=False,
                 max_length=100,
                 widget=forms.TextInput(attrs={"autocomplete": "off"}),
+                show_hidden_initial=True,
             )
 
     @property
     def week(self):
         """Return the opening hours of the week as [(weekday, opens, closes)]."""
-        return [
-            (weekday, opens, closes)
-            for weekday in range(7)
-            for opens, closes in self.cleaned_data[f"day{weekday}"]
-        ]
+        return [(weekday, opens, closes) for weekday in range(7) for opens, closes in self._day(weekday)]
+
+    def _day(self, weekday):
+        name = f"day{weekday}"
+        return self.cleaned_data[name] if name in self.changed_data else self.saved.get(weekday, [])
 
 
 # A time such as "9", "9:00", "9.30", "17h30", "0900", "9am", "9 a.m." or "9 a. m."
@@ -141,7 +157,10 @@ class HoursField(forms.CharField):
         return pairs
 
     def has_changed(self, initial, data):
-        return True
+        try:
+            return self.to_python(data) != initial
+        except forms.ValidationError:
+            return True
 
     def _pair(self, text):
         match = self.PATTERN.fullmatch(text)

@@ -64,9 +64,10 @@ def _forms(request, branch):
 def _changes(calendar, *, form, hours_form, closed_form, remove):
     """Return (the changed attributes of the Calendar, the actions that save what has changed)."""
     changes, saves, closed_days = {}, [], calendar.closed_days
-    if form.is_bound and form.has_changed():
-        changes["promise_hours"] = form.cleaned_data["promise_hours"]
-        saves.append(partial(actions.change_branch, **form.cleaned_data))
+    if form.is_bound and form.changes:
+        if "promise_hours" in form.changes:
+            changes["promise_hours"] = form.changes["promise_hours"]
+        saves.append(partial(actions.change_branch, **form.changes))
     if hours_form.is_bound and by_weekday(hours_form.week) != calendar.week:
         changes["week"] = by_weekday(hours_form.week)
         saves.append(partial(actions.change_hours, week=hours_form.week))
