@@ -34,7 +34,7 @@ def steps(library):
         Step(
             "hours",
             _("Opening hours"),
-            _("Check the hours of each branch, and save them. We promise answers within these hours."),
+            _hours_hint(unchecked),
             f"{branch_url}#hours",
             bool(branches) and unchecked is None,
         ),
@@ -90,6 +90,15 @@ def steps(library):
     ]
 
 
+def _hours_hint(unchecked):
+    """Return what to do about opening hours. `unchecked` is the next branch to check, or None."""
+    if unchecked is None:
+        return _("The hours of each branch are checked. We promise answers within these hours.")
+    return _("Check the hours of %(branch)s, and save them. We promise answers within these hours.") % {
+        "branch": unchecked
+    }
+
+
 def _branches_with_saved_hours():
     """Return the ids of the branches whose hours a coordinator has saved, as strings."""
     saved = AuditEvent.objects.filter(action="changed_hours", subject_type="branch")
@@ -102,11 +111,10 @@ def _somebody_else_is_invited():
 
 
 def _email_works():
-    """Return whether an email was delivered after the last test email that failed."""
-    delivered = Notification.objects.filter(state=Notification.State.DELIVERED)
-    failed = (
-        Notification.objects.filter(kind=TEST_EMAIL).exclude(last_error="").order_by("-created_at").first()
-    )
+    """Return whether a test email was delivered, and none failed since then."""
+    sent = Notification.objects.filter(kind=TEST_EMAIL)
+    delivered = sent.filter(state=Notification.State.DELIVERED)
+    failed = sent.exclude(last_error="").order_by("-created_at").first()
     if failed:
         delivered = delivered.filter(delivered_at__gt=failed.created_at)
     return delivered.exists()

@@ -8,6 +8,7 @@ urlpatterns = [
     path("children/", library.children_settings, name="children_settings"),
     path("branches/new/", branches.add_branch, name="add_branch"),
     path("branches/of/<slug:slug>/", branches.branch_settings, name="branch_settings"),
+    path("branches/of/<slug:slug>/closed-day/", branches.restore_closed_day, name="restore_closed_day"),
     path("branches/of/<slug:slug>/use/", branches.branch_use, name="branch_use"),
     path("first-week/", first_week.first_week, name="first_week"),
     path("first-week/hide/", first_week.hide_first_week, name="hide_first_week"),

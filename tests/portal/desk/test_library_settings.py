@@ -15,6 +15,7 @@ from accounts.models import AuditEvent, Branch, Library
 from portal.conversations.models import ReplyTemplate
 from portal.desk.library.forms.branches import HoursForm
 from portal.desk.library.urls import urlpatterns
+from portal.templatetags.portal import undo_url
 from recommendations.models import Topic
 from tests.factories import BranchFactory, InvitationFactory, NotificationFactory, ReplyTemplateFactory
 from tests.portal.pages import text
@@ -49,7 +50,7 @@ def address(name, branch, someone, template):
     return reverse(
         name,
         kwargs={"slug": branch.slug}
-        if name.startswith("branch_")
+        if name.startswith("branch_") or name == "restore_closed_day"
         else {"public_id": of[name].public_id}
         if name in of
         else {},
@@ -284,6 +285,13 @@ def test_branch_is_added_changed_closed_and_reopened(desk, branch):
     assert east.closed_at is None
 
 
+def test_cover_is_offered_only_if_there_is_another_branch(desk, branch):
+    url = reverse("branch_settings", args=[branch.slug])
+    assert "covered_by" not in desk.get(url).context["form"].fields
+    BranchFactory()
+    assert "covered_by" in desk.get(url).context["form"].fields
+
+
 def test_branch_name_must_be_unique(desk, branch):
     page = desk.post(reverse("add_branch"), {"name": branch.name.upper(), "promise_hours": 8})
     assert "Another branch has this name. Choose a different one." in page.content.decode()
@@ -355,6 +363,19 @@ def test_closed_day_is_added_and_removed(desk, branch, library):
     desk.post(reverse("branch_settings", args=[branch.slug]), {"remove": day})
     assert not branch.closed_days.exists()
     assert desk.post(reverse("branch_settings", args=[branch.slug]), {"day": "soon"}).status_code == 200
+
+
+def test_removed_closed_day_comes_back_with_its_reason_after_undo(desk, branch, library):
+    day = library.today().replace(year=library.today().year + 1, day=5)
+    url = reverse("branch_settings", args=[branch.slug])
+    desk.post(url, {"day": day.isoformat(), "reason": "Snow & ice"})
+    page = desk.post(url, {"remove": day.isoformat()}, follow=True)
+    assert "Closed day removed:" in text(page)
+    message = list(page.context["messages"])[-1]
+    assert not branch.closed_days.exists()
+    assert desk.get(undo_url(message)).status_code == 405
+    desk.post(undo_url(message))
+    assert [(each.day, each.reason) for each in branch.closed_days.all()] == [(day, "Snow & ice")]
 
 
 def whole_page(page, **changes):

@@ -208,6 +208,6 @@ def test_page_runs_the_same_number_of_queries_for_1_and_30_promises(
     for person in UserFactory.create_batch(rows):
         ask(person, branch)
     desk.get(address("branch_settings", branch))
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(18):
         page = desk.post(address("branch_settings", branch), {"day": WEDNESDAY})
     assert page.context["count"] == rows

@@ -76,7 +76,10 @@ class BranchForm(forms.Form):
         for field in self.fields.values():
             field.show_hidden_initial = True
         in_use = Q(closed_at=None) | Q(pk=branch.covered_by_id)
-        self.fields["covered_by"].queryset = Branch.objects.filter(in_use).exclude(pk=branch.pk)
+        others = Branch.objects.filter(in_use).exclude(pk=branch.pk)
+        self.fields["covered_by"].queryset = others
+        if not others.exists():
+            del self.fields["covered_by"]
 
     @property
     def changes(self):

@@ -1,9 +1,11 @@
 """The settings of the branches: names, opening hours, closed days, and whether a branch is in use."""
 
 from functools import partial
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
@@ -15,6 +17,7 @@ from accounts.sign_in.access import coordinator_only
 from portal.desk.forms.several import SeveralForms
 from portal.desk.library.forms.branches import BranchForm, ClosedDayForm, HoursForm
 from portal.desk.library.views.promises import save_calendar
+from portal.templatetags.portal import whole_day
 
 BRANCH_FIELDS = ["name", "address", "phone", "promise_hours", "send_button", "covered_by"]
 
@@ -39,14 +42,40 @@ def branch_settings(request, slug):
     forms = _forms(request, branch)
     if request.method != "POST" or "back" in request.POST or SeveralForms(*forms.values()).errors:
         return _branch_page(request, branch, forms)
-    changes, saves = _changes(Calendar.of(branch), **forms, remove=request.POST.get("remove"))
+    removed = _closed_day_to_remove(request, branch)
+    changes, saves = _changes(
+        Calendar.of(branch), **forms, removed=removed, save_hours="save_hours" in request.POST
+    )
 
     def save(branch, *, by, at):
         for action in saves:
             action(branch, by=by, at=at)
 
     words = _("%(branch)s saved.") % {"branch": forms["form"]["name"].value()}
-    return save_calendar(request, branch, save, changes, saved=words)
+    if not removed:
+        return save_calendar(request, branch, save, changes, saved=words)
+    words += " " + _("Closed day removed: %(day)s.") % {"day": whole_day(removed.day)}
+    query = urlencode({"day": removed.day.isoformat(), "reason": removed.reason})
+    undo = f"{reverse('restore_closed_day', args=[branch.slug])}?{query}"
+    return save_calendar(request, branch, save, changes, saved=words, undo=undo)
+
+
+@coordinator_only
+@require_POST
+def restore_closed_day(request, slug):
+    """Add a removed closed day again. Its day and reason are in the query of the address."""
+    request.POST = request.GET
+    return branch_settings(request, slug)
+
+
+def _closed_day_to_remove(request, branch):
+    """Return the closed day that the pressed button names, or None."""
+    day = request.POST.get("remove")
+    return (
+        next((each for each in branch.closed_days.all() if each.day.isoformat() == day), None)
+        if day
+        else None
+    )
 
 
 def _forms(request, branch):
@@ -61,20 +90,22 @@ def _forms(request, branch):
     }
 
 
-def _changes(calendar, *, form, hours_form, closed_form, remove):
-    """Return (the changed attributes of the Calendar, the actions that save what has changed)."""
+def _changes(calendar, *, form, hours_form, closed_form, removed, save_hours):
+    """Return (the changed attributes of the Calendar, the actions that save what has changed).
+
+    With `save_hours`, the hours are saved even if they are the same. That notes that somebody checked them.
+    """
     changes, saves, closed_days = {}, [], calendar.closed_days
     if form.is_bound and form.changes:
         if "promise_hours" in form.changes:
             changes["promise_hours"] = form.changes["promise_hours"]
         saves.append(partial(actions.change_branch, **form.changes))
-    if hours_form.is_bound and by_weekday(hours_form.week) != calendar.week:
+    if hours_form.is_bound and (save_hours or by_weekday(hours_form.week) != calendar.week):
         changes["week"] = by_weekday(hours_form.week)
         saves.append(partial(actions.change_hours, week=hours_form.week))
-    removed = next((day for day in closed_days if day.isoformat() == remove), None)
     if removed:
-        closed_days -= {removed}
-        saves.append(partial(actions.remove_closed_day, day=removed))
+        closed_days -= {removed.day}
+        saves.append(partial(actions.remove_closed_day, day=removed.day))
     if closed_form.is_bound:
         closed_days |= {closed_form.cleaned_data["day"]}
         saves.append(partial(actions.add_closed_day, **closed_form.cleaned_data))

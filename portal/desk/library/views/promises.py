@@ -14,11 +14,11 @@ from portal.conversations import moved_promises
 ASKED = {"csrfmiddlewaretoken", "confirmed", "email_patrons", "back"}
 
 
-def save_calendar(request, branch, save, changes, *, saved):
+def save_calendar(request, branch, save, changes, *, saved, undo=""):
     """Save the change and redirect to the branch, or show the page that asks whether promises may move.
 
     `save` is an action of accounts/library.py. `changes` are the attributes of the Calendar that it changes.
-    `saved` is the message after saving.
+    `saved` is the message after saving. `undo` is the address of its undo button, if it has one.
     """
     at = timezone.now()
     calendar = Calendar.of(branch)
@@ -32,8 +32,9 @@ def save_calendar(request, branch, save, changes, *, saved):
             branch, save, seen=seen, email=email, by=request.user, at=timezone.now()
         )
     except moved_promises.CalendarChanged:
-        return save_calendar(request, branch, save, changes, saved=saved)
-    messages.success(request, " ".join([saved, *_moved_in_words(moves)]))
+        return save_calendar(request, branch, save, changes, saved=saved, undo=undo)
+    tags = f"undo={undo}" if undo else ""
+    messages.success(request, " ".join([saved, *_moved_in_words(moves)]), extra_tags=tags)
     return redirect("branch_settings", branch.slug)
 
 
