@@ -72,6 +72,9 @@ class SecurityHeadersMiddleware:
         headers.setdefault("X-Frame-Options", "DENY")
         headers.setdefault("Referrer-Policy", settings.SECURE_REFERRER_POLICY)
         headers.setdefault("Cache-Control", "no-store")
+        if response.status_code >= 400:
+            # Scripts show the text of an error only if the portal wrote it, not a proxy.
+            headers["X-From-Portal"] = "1"
         if response.status_code >= 400 or request.path_info.startswith("/c/"):
             headers.setdefault("X-Robots-Tag", "noindex")
         return response

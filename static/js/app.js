@@ -112,11 +112,12 @@
     announce(notice.textContent);
   };
   document.addEventListener("htmx:sendError", event => showFailure(event, document.body.dataset.offline));
-  // The body of a 429 says when the person can try again. The body of a 401 has links that lead on.
+  // The body of a 429 says when the person can try again. The body of a 401 has links that lead on. A proxy's pages are
+  // never shown.
   document.addEventListener("htmx:responseError", event => {
-    const { status, responseText } = event.detail.xhr;
+    const { xhr } = event.detail, { status } = xhr, body = xhr.getResponseHeader("X-From-Portal") && xhr.responseText;
     const { failed, refused } = document.body.dataset;
-    showFailure(event, status === 429 && responseText || status === 401 && refused || failed, status === 401 && responseText);
+    showFailure(event, status === 429 && body || status === 401 && refused || failed, status === 401 && body);
   });
   document.addEventListener("htmx:afterSwap", event => {
     if (!event.detail.requestConfig?.elt.dataset.poll) document.getElementById("failed")?.remove();

@@ -83,7 +83,8 @@
     try {
       draft.request = fetch(form.dataset.draft, { method: "POST", headers, body: typed, keepalive: leaving });
       const answer = await draft.request;
-      onResponse(form, draft, text, number, answer.status, await answer.text());
+      const body = answer.ok || answer.headers.has("X-From-Portal") ? await answer.text() : "";  // never a proxy's page
+      onResponse(form, draft, text, number, answer.status, body);
     } catch {
       onResponse(form, draft, text, number);
     }

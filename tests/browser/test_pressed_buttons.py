@@ -146,6 +146,14 @@ FAILURES = {
         "Nothing was sent, because you are signed out or your code has expired. Copy your text.",
     ),
     "limit": (429, "Please wait 5 minutes."),
+    "page of a proxy": (
+        401,
+        "Nothing was sent, because you are signed out or your code has expired. Copy your text.",
+    ),
+}
+BODIES = {
+    "limit": {"body": "Please wait 5 minutes.", "headers": {"X-From-Portal": "1"}},
+    "page of a proxy": {"body": "<h1>Sign in to the proxy</h1>"},
 }
 
 
@@ -163,8 +171,7 @@ def test_verdict_button_returns_with_a_message_if_the_request_fails(failure, ses
     expect(button).to_be_disabled()
     for other in group.locator("button").all():
         expect(other).to_be_disabled()
-    body = "Please wait 5 minutes." if status == 429 else ""
-    held[0].abort() if status is None else held[0].fulfill(status=status, body=body)
+    held[0].abort() if status is None else held[0].fulfill(status=status, **BODIES.get(failure, {}))
 
     expect(button).to_be_enabled()
     expect(button).to_be_focused()
