@@ -19,7 +19,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from portal.limits import TooOften, count
 from portal.text import clean, uuid_or_none
 
-from .models import User
+from .models import RefusedPost, User
 from .patron.refused_posts import claim_refused_post
 from .sign_in.access import last_person_id
 from .sign_in.unsent import as_query, words_of
@@ -107,6 +107,8 @@ def fields_to_save(request):
             for name, values in request.POST.lists()
             if name.rpartition("-")[2] not in NEVER_SAVED_FIELDS
         }
+        if request.FILES:
+            fields[RefusedPost.CHOSE_FILES] = ["1"]
     except (SuspiciousOperation, MultiPartParserError, UnreadablePostError):
         return None
     return fields if len(json.dumps(fields)) <= MAX_CHARACTERS else None

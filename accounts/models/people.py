@@ -226,6 +226,8 @@ class RefusedPost(models.Model):
     """
 
     KEPT_FOR = timedelta(minutes=30)
+    # `fields` has this name if the form had files. The files themselves aren't saved.
+    CHOSE_FILES = "chose_files"
     # The fields in which staff type text. The name of a field in a formset ends with one of these names.
     TEXT_FIELDS = {
         "address",
@@ -268,6 +270,11 @@ class RefusedPost(models.Model):
     def pairs(self):
         """Return (name, value) for each value of the form."""
         return [(name, value) for name, values in self.fields.items() for value in values]
+
+    @property
+    def chose_files(self):
+        """Return whether the person had chosen files, which aren't saved."""
+        return self.CHOSE_FILES in self.fields
 
     @property
     def words(self):

@@ -4,6 +4,7 @@ from urllib.parse import urlencode
 import pytest
 import time_machine
 from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -50,6 +51,14 @@ def test_refused_form_is_saved_and_shown_to_its_author_after_sign_in(expired_bro
     assert 'action="/desk/record/"' in page
     assert "And &lt;more&gt; of it." in page
     assert page.count('name="items"') == 2
+
+
+@pytest.mark.parametrize("has_file", [True, False])
+def test_page_kept_asks_for_files_again_only_if_a_file_was_chosen(expired_browser, staff, sign_in, has_file):
+    file = {"logo": SimpleUploadedFile("logo.png", b"picture")} if has_file else {}
+    expired_browser.post(reverse("library_settings"), {"name": "Bay Library", **file}, **OURS)
+    page = sign_in(expired_browser, staff).get("/kept/")
+    assert ("add them again" in text(page)) is has_file
 
 
 def test_refused_choice_of_a_patron_leads_back_to_its_page(client, patron, sign_in):

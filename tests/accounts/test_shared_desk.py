@@ -35,6 +35,7 @@ from tests.factories import (
     StaffFactory,
     code_for,
 )
+from tests.portal.pages import text
 
 pytestmark = pytest.mark.django_db
 OURS = {"sec-fetch-site": "same-origin"}
@@ -105,6 +106,12 @@ def test_desk_computer_is_unlocked_for_at_most_sixteen_hours(rosa, branch, clock
     clock.move_to(NINE.replace(hour=11))
     desk, _token = shared_desks.unlock(branch=branch, name="Front desk", by=rosa, at=timezone.now())
     assert desk.until - desk.unlocked_at == datetime.timedelta(hours=16)
+
+
+def test_page_says_that_the_desk_computer_is_unlocked_until_midnight(computer):
+    assert "Unlocked until midnight." in text(computer.get(reverse("desk_computers")))
+    SharedDesk.objects.update(until=NINE + datetime.timedelta(hours=4))
+    assert "Unlocked until: today 1:00" in text(computer.get(reverse("desk_computers")))
 
 
 def test_desk_computer_token_is_not_stored_in_the_database(computer):

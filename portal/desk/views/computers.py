@@ -3,6 +3,8 @@
 Staff can unlock their current computer for the rest of the day, close any unlocked computer, and set a PIN.
 """
 
+import datetime
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -99,8 +101,10 @@ def _form(request):
 
 
 def _page(request, form):
+    here = request.shared_desk
     context = {
         "form": form,
+        "until_midnight": here and timezone.localtime(here.until).time() == datetime.time(),
         "pin": desk_pins.pin_of(request.user),
         "unlocked": _unlocked(request.user)
         .select_related("branch", "unlocked_by")

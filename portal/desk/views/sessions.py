@@ -139,8 +139,9 @@ def _list(request, form, *, status=200):
     if show == "unfinished":
         rows = [with_first_words(draft) for draft in rows]
     for row in rows:
-        # Staff see only the day, branch and topic of a colleague's session until they open it. The access log
-        # records each opening. A topic could reveal what a quiet patron or a child asked, so it is hidden.
+        # Staff see only the day, branch, and topic or mode of a colleague's session until they open it. The
+        # access log records each opening. A topic could reveal what a quiet patron or a child asked, so it is
+        # hidden. A mode, such as "by phone", can't.
         row.shows_all = row.staff_id == request.user.pk or show == "unfinished"
         row.shows_topic = not (row.quiet or row.with_child)
     context = {

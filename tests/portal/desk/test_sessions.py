@@ -14,6 +14,7 @@ from tests.factories import (
     code_for,
     recommend_in,
 )
+from tests.portal.pages import text
 
 pytestmark = pytest.mark.usefixtures("at_noon")
 LIST = "/desk/sessions/"
@@ -40,6 +41,12 @@ def test_visit_list_can_show_only_own_visits_or_only_unfinished_visits(desk, sta
     page = desk.get(LIST + "?show=unfinished")
     assert [row.first_words for row in page.context["rows"]] == ["Half"]
     assert f"/desk/record/{draft.public_id}/" in shown(page)
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_row_without_a_topic_shows_how_staff_helped(desk, branch, quiet):
+    HelpSessionFactory(branch=branch, quiet=quiet, mode=HelpSession.Mode.PHONE)
+    assert "Help session (phone)" in text(desk.get(LIST))
 
 
 def test_visit_list_pages_show_each_visit_once(desk, branch):
