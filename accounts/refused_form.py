@@ -74,18 +74,16 @@ def is_sent_by_script(request):
 
 
 def typed_words(request):
-    """Return the text that a patron wrote in the refused form.
+    """Return the text that the person wrote in the refused form.
 
-    Return "" for forms of the desk and on shared desk computers, because the next person must not see the
-    text.
+    Return "" on shared desk computers, because the next person must not see the text.
     """
-    if (
-        request.path_info.startswith("/desk/")
-        or DESK_TOKEN in request.COOKIES
-        or not _is_same_origin(request)
-    ):
+    if DESK_TOKEN in request.COOKIES or not _is_same_origin(request):
         return ""
     with suppress(SuspiciousOperation, MultiPartParserError, UnreadablePostError):
+        if request.path_info.startswith("/desk/"):
+            texts = RefusedPost(fields=dict(request.POST.lists())).texts
+            return clean("\n\n".join(texts), multiline=True)
         return clean(words_of(request.POST), multiline=True)
     return ""
 

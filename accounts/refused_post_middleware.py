@@ -1,8 +1,9 @@
 """The middleware that saves what people typed or pressed in a form that was refused.
 
 A form is refused if the sign-in or the form itself has expired. A form of the desk waits on the page /kept/
-for its author. A patron's form waits for a person who signs in with the same browser: see
-accounts/sign_in/unsent.py. What may be saved is decided in refused_form.py.
+for its author. If the author has signed out, the response shows the text once more. A patron's form waits
+for a person who signs in with the same browser: see accounts/sign_in/unsent.py. What may be saved is decided
+in refused_form.py.
 """
 
 from contextlib import suppress
@@ -192,7 +193,10 @@ def _to_sign_in(request, response, refused_to, url):
         url = f"{refused_to}?{urlencode(query)}"
     elif not request.user.is_authenticated:
         url = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': url})}"
-    return HttpResponseClientRedirect(url) if request.htmx else HttpResponseRedirect(url)
+    answer = HttpResponseClientRedirect(url) if request.htmx else HttpResponseRedirect(url)
+    # A cookie can have a notice for the next page.
+    answer.cookies = response.cookies
+    return answer
 
 
 def _show_again(request, words, *, saved_for="", status=403):
@@ -207,13 +211,19 @@ def _show_again(request, words, *, saved_for="", status=403):
         "saved": bool(saved_for),
         "next": saved_for or _page_it_came_from(request),
         "why": _why(request, closed=status == 404),
+        "at_desk": request.path_info.startswith("/desk/"),
     }
     return render(request, "accounts/not_sent.html", context, status=status)
 
 
 def _say_beside(request, *, closed=False, draft=False):
     """Return a notice that a script shows beside the form, which still has the text."""
-    context = {"draft": draft, "next": _page_it_came_from(request), "why": _why(request, closed=closed)}
+    context = {
+        "draft": draft,
+        "next": _page_it_came_from(request),
+        "why": _why(request, closed=closed),
+        "at_desk": request.path_info.startswith("/desk/"),
+    }
     return render(request, "accounts/not_sent_beside.html", context, status=401)
 
 

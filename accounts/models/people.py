@@ -279,8 +279,12 @@ class RefusedPost(models.Model):
     @property
     def words(self):
         """Return the longest text of the form, so that the author can recognize the form, or ""."""
-        texts = (value for name, value in self.pairs if name.rpartition("-")[2] in self.TEXT_FIELDS)
-        return max(texts, key=len, default="")
+        return max(self.texts, key=len, default="")
+
+    @property
+    def texts(self):
+        """Return the texts of the form that aren't empty."""
+        return [value for name, value in self.pairs if value and name.rpartition("-")[2] in self.TEXT_FIELDS]
 
     @property
     def typed(self):

@@ -1,9 +1,9 @@
 """The page Me, on which people see and change their name, sign-in methods and devices."""
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
@@ -63,10 +63,12 @@ def me(request):
     return render(request, "accounts/me.html", context)
 
 
-@login_required
 @require_POST
 def sign_out_elsewhere(request):
     """Sign out one other device, or all other devices."""
+    if not request.user.is_authenticated:
+        messages.warning(request, _("No device was signed out. Sign in and try again."))
+        return redirect_to_login(reverse("me"))
     mark = request.POST.get("device")
     if not mark:
         sign_ins.end_all_sign_ins(request.user, keep=request.session.session_key)

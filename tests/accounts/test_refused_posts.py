@@ -79,6 +79,7 @@ def test_sign_in_page_does_not_say_that_a_button_of_the_page_me_was_saved(client
     headers = OURS["headers"] | {"referer": f"http://testserver{reverse('me')}"}
     page = client.post(reverse("sign_out_elsewhere"), headers=headers, follow=True)
     assert page.redirect_chain == [(f"/sign-in/?{urlencode({'next': reverse('me')})}", 302)]
+    assert "No device was signed out. Sign in and try again." in text(page)
     assert "saved" not in text(page)
     assert not RefusedPost.objects.exists()
 
@@ -141,9 +142,23 @@ def test_text_that_another_site_sends_is_not_shown(visit):
     assert "Is it on Thursday?" not in page.content.decode()
 
 
-def test_text_of_the_desk_is_not_shown_again_because_the_computer_may_be_shared(staff, visit):
+@pytest.mark.parametrize("check_csrf", [True, False])
+def test_desk_form_sent_after_signing_out_in_another_tab_shows_its_text_again(staff, sign_in, check_csrf):
+    browser = sign_in(Client(), staff)
+    browser.get(reverse("me"))
+    browser.post(reverse("sign_out"))
+    browser.handler.enforce_csrf_checks = check_csrf
+    page = browser.post(reverse("record"), {"question": "Compost?", "summary": "A bin.\nShade."}, **OURS)
+    assert (page.status_code, page.context["words"]) == (403, "Compost?\n\nA bin.\nShade.")
+    assert "Enter a code" not in page.content.decode()
+    assert not RefusedPost.objects.exists()
+
+
+def test_shared_desk_computer_shows_no_text_of_the_desk_again(visit):
+    browser = Client(enforce_csrf_checks=True)
+    browser.cookies[DESK_TOKEN] = "token"
     url = reverse("desk_reply", args=[visit[1].public_id])
-    page = Client(enforce_csrf_checks=True).post(url, {"body": "Is it on Thursday?"}, **OURS)
+    page = browser.post(url, {"body": "Is it on Thursday?"}, **OURS)
     assert "Is it on Thursday?" not in page.content.decode()
 
 
@@ -244,7 +259,7 @@ def test_refused_form_from_another_site_is_not_saved(expired_browser, headers):
 
 def test_refused_form_of_a_visitor_is_not_saved(client, library):
     response = client.post(reverse("record"), {"summary": "hello"}, **OURS)
-    assert response["Location"] == "/sign-in/?next=%2F"
+    assert response.context["words"] == "hello"
     assert not RefusedPost.objects.exists()
 
 

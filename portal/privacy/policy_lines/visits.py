@@ -14,7 +14,7 @@ LINES = {
         _(
             "your question, the summary written for you, and how it turned out. We keep your "
             "name, and the name of an adult who shares the visit, only after you add the visit to "
-            "your account"
+            "your account."
         ),
         _(
             "Kept for {0} after you add the visit to your account, or as long as you choose. A "
