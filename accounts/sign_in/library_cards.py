@@ -24,6 +24,11 @@ def count_attempt(request, card):
     limits.count(request, "card_sign_in", target=normalized(card))
 
 
+def cards_exist():
+    """Return whether patrons can have library cards here: an ILS is set, or was set before."""
+    return bool(settings.ILS) or LibraryCard.objects.exists()
+
+
 class OnPaperOnly(Exception):
     """A child who signs in with a new card gets no account, because this library helps children on paper."""
 

@@ -9,6 +9,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Branch, Library
+from accounts.sign_in.library_cards import cards_exist
 from portal.addresses import clean_address
 from portal.desk.widgets import LongSelect
 from portal.helpsessions import codes
@@ -170,6 +171,11 @@ class RecordForm(forms.Form):
         self.fields["note"].widget.attrs["rows"] = 2
         self.fields["card"].widget.attrs |= {"inputmode": "numeric", "autocomplete": "off"}
         self.fields["for_whom"].widget.attrs |= LOOK_UP_ATTRS
+        if not cards_exist():
+            self.fields["for_whom"].label = gettext("For: email")
+            self.fields["for_whom"].help_text = gettext(
+                "The visit goes into the patron's account. Leave this field empty to give the patron a code."
+            )
         for name in ("minutes", "people"):
             self.fields[name].widget.attrs["inputmode"] = "numeric"
         if len(user.desk_branch_ids) == 1:

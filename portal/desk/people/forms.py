@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.languages import languages
 from accounts.models import Library
 from accounts.patron.children import first_name
+from accounts.sign_in.library_cards import cards_exist
 from portal.addresses import AddressField, clean_address
 from portal.text import TextField
 
@@ -33,6 +34,13 @@ class IdentifierForm(forms.Form):
             attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
         ),
     )
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if not cards_exist():
+            field = self.fields["identifier"]
+            field.label = _now("Full email address")
+            field.error_messages["required"] = _now("Enter the full email address.")
 
     def clean_identifier(self):
         typed = self.cleaned_data["identifier"]

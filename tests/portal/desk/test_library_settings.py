@@ -1,6 +1,7 @@
 """Test the settings pages of the library, which only coordinators can open."""
 
 import datetime
+import html
 import io
 import re
 
@@ -11,13 +12,19 @@ from django.utils import timezone, translation
 from PIL import Image
 
 from accounts import library as actions
-from accounts.models import AuditEvent, Branch, Library
+from accounts.models import AuditEvent, Branch, Library, LibraryCard
 from portal.conversations.models import ReplyTemplate
 from portal.desk.library.forms.branches import HoursForm
 from portal.desk.library.urls import urlpatterns
 from portal.templatetags.portal import undo_url
 from recommendations.models import Topic
-from tests.factories import BranchFactory, InvitationFactory, NotificationFactory, ReplyTemplateFactory
+from tests.factories import (
+    BranchFactory,
+    InvitationFactory,
+    NotificationFactory,
+    ReplyTemplateFactory,
+    UserFactory,
+)
 from tests.portal.pages import text
 
 pytestmark = pytest.mark.django_db
@@ -68,6 +75,33 @@ def test_only_coordinators_with_a_second_factor_can_open_the_settings(
         assert client.get(url).status_code == status
         client.logout()
     assert sign_in(client, coordinator).get(url).status_code in {200, 405}
+
+
+@pytest.mark.parametrize("is_set_up", [True, False])
+def test_settings_page_says_what_is_set_up_on_the_server(desk, branch, settings, is_set_up):
+    settings.ILS = "demo" if is_set_up else ""
+    settings.SSO = settings.SSO | {"issuer": "https://login.example" if is_set_up else "", "name": "College"}
+    kind = "smtp" if is_set_up else "console"
+    settings.DELIVERY_EMAIL_BACKEND = f"django.core.mail.backends.{kind}.EmailBackend"
+    how = "is" if is_set_up else "isn't"
+    page = html.unescape(text(desk.get(reverse("settings"))))
+    assert (
+        f"Sign-in with a library card {how} set up. Single sign-on {how} set up. "
+        f"Outgoing email {how} set up. The person who runs the server changes these."
+    ) in page
+
+
+@pytest.mark.parametrize(("ils", "has_card", "asks"), [("demo", False, 1), ("", True, 1), ("", False, 0)])
+def test_desk_asks_for_library_cards_only_if_one_can_exist(desk, branch, settings, ils, has_card, asks):
+    settings.ILS = ils
+    if has_card:
+        card = {"ils_id": "7", "barcode": "21234", "seen_at": timezone.now()}
+        LibraryCard.objects.create(person=UserFactory(), **card)
+    for name in ("patrons", "record", "children_settings"):
+        page = text(desk.get(reverse(name))).lower()
+        words = "patron groups of children" if name == "children_settings" else "card number"
+        words = "for: card number" if name == "record" else words
+        assert page.count(words) == asks, name
 
 
 LIBRARY = {

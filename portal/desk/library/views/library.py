@@ -1,5 +1,6 @@
 """The settings of the whole library."""
 
+from django.conf import settings as django_settings
 from django.contrib import messages
 from django.db.models import Count, Q
 from django.shortcuts import redirect, render
@@ -9,6 +10,8 @@ from django.utils.translation import gettext as _
 from accounts import library as actions
 from accounts.models import Branch, StaffRole
 from accounts.sign_in.access import coordinator_only
+from accounts.sign_in.library_cards import cards_exist
+from accounts.sign_in.single_sign_on import sign_on_name
 from portal.conversations.models import ReplyTemplate
 from portal.desk.forms.several import SeveralForms
 from portal.desk.library.forms.library import ChildrenForm, LibraryForm, LogoForm
@@ -29,6 +32,9 @@ def settings(request):
         "people": StaffRole.objects.aggregate(count=Count("user", distinct=True))["count"],
         "reply_templates": ReplyTemplate.objects.count(),
         "undelivered": undelivered_at_desk_of(request.user, at=timezone.now()).count(),
+        "has_cards": bool(django_settings.ILS),
+        "has_sign_on": bool(sign_on_name()),
+        "has_email": "smtp" in django_settings.DELIVERY_EMAIL_BACKEND,
     }
     return render(request, "desk/library/settings.html", context)
 
@@ -67,6 +73,8 @@ def children_settings(request):
     form = ChildrenForm(
         request.POST or None, initial={name: getattr(library, name) for name in ChildrenForm.base_fields}
     )
+    if not (cards_exist() or library.childrens_groups):
+        del form.fields["childrens_groups"]
     if form.is_valid():
         actions.change_library(library, by=request.user, at=timezone.now(), **form.cleaned_data)
         messages.success(request, _("Settings for children's visits saved."))

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.patron import people
 from accounts.sign_in.access import coordinator_only, staff_only
+from accounts.sign_in.library_cards import cards_exist
 from portal import limits
 from portal.desk.access_log import log_looked_up, log_reason
 from portal.desk.people import find
@@ -27,16 +28,19 @@ def patrons(request):
             log_looked_up(request, [person], at=timezone.now())
             find.remember(request, [person])
             return redirect(record_url(person, visit_to_keep(request)))
-        form.add_error(
-            "identifier",
-            _(
-                "We found nobody with this card number or address. Check the number or address with "
-                "the patron, or add the patron."
-            ),
-        )
+        form.add_error("identifier", _nobody_found())
     # On a page with an error, the list of errors gets the focus.
     form.fields["identifier"].widget.attrs["autofocus"] = not form.is_bound
     return _page(request, form=form, status=422 if form.is_bound else 200)
+
+
+def _nobody_found():
+    if not cards_exist():
+        return _("We found nobody with this address. Check it with the patron, or add the patron.")
+    return _(
+        "We found nobody with this card number or address. Check the number or address with "
+        "the patron, or add the patron."
+    )
 
 
 @staff_only
@@ -110,5 +114,6 @@ def _page(request, *, form=None, letters_form=None, fitting=None, status=200):
         "form_error": bool(letters_form and letters_form.errors),
         "fitting": fitting,
         "to_keep": visit_to_keep(request),
+        "cards_exist": cards_exist(),
     }
     return render(request, "desk/people/look_up.html", context, status=status)
