@@ -74,9 +74,14 @@ def _calendars(branch_ids):
 
 
 def _emails(person, for_staff, at):
-    """Return {(kind, about): the time of the last email} of the last hour."""
+    """Return {(kind, about): the time of the last email} of the last hour.
+
+    A time that is more than an hour away in the future comes from a clock that was fast and has been set back.
+    """
     kinds = [*(kind.key for kind in kinds_for(staff=for_staff)), DIGESTS[for_staff]]
-    emails = Notification.objects.filter(recipient=person, kind__in=kinds, decided_at__gt=at - HOUR)
+    emails = Notification.objects.filter(
+        recipient=person, kind__in=kinds, decided_at__gt=at - HOUR, decided_at__lt=at + HOUR
+    )
     return {
         (kind, about): decided_at
         for kind, about, decided_at in emails.order_by("decided_at").values_list(

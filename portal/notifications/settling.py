@@ -13,7 +13,6 @@ from django.db.models import Q
 from django.urls import reverse
 
 from accounts.models import Absence, Branch, Library, User
-from accounts.sign_in.email_addresses import confirmed_address
 
 from .actions import change_url, new_message_id, notify, save_all
 from .deciding import decide
@@ -40,19 +39,27 @@ def settle(row, *, at, sources):
     The email is this row, a later row about the same thing, or a new row with a digest. It has the lease of
     this row. `sources` is the worker's `facts.Sources`.
     """
-    if not is_notice(row.kind) or row.recipient_id is None:
+    if row.recipient_id is None or not is_notice(row.kind):
         return row
+    if row.kind not in KINDS:
+        return _digest_again(row)
     with transaction.atomic():
         return _settle(row, at, sources)
 
 
+def _digest_again(row):
+    """Return a digest that a server refused before. Delete it if the person may not get it any more."""
+    person = User.objects.filter(pk=row.recipient_id, is_active=True).first()
+    if person is None or not person.email or (row.kind == DIGESTS[True] and not person.is_staff):
+        Notification.objects.filter(pk=row.pk).delete()
+        return None
+    row.to_address = person.email
+    row.save(update_fields=["to_address"])
+    return row
+
+
 def _settle(row, at, sources):
     person = User.objects.select_for_update(no_key=True).filter(pk=row.recipient_id).first()
-    if person and row.kind not in KINDS:
-        # The notices in a digest were decided about when it was written. A server has refused it since then.
-        row.to_address = _current_address(person, row)
-        Notification.objects.filter(pk=row.pk).update(to_address=row.to_address)
-        return row
     # The person may have been erased just now, with the row.
     rows = _due(person, row, at) if person else []
     taken = next((due for due in rows if due.pk == row.pk), None)
@@ -144,25 +151,19 @@ def _replaced(taken, rows, facts, at):
 
 def _email(person, taken, rows, choice, at):
     """Return the email that replaces these rows, and delete the other rows."""
-    email = (
-        rows[-1] if rows[-1].text and len({_thing(row) for row in rows}) == 1 else _digest(person, rows, at)
-    )
+    # The text of a row may name a staff member. It was written for the address that the person had then. A
+    # new address may be unconfirmed, so it gets a digest, which names nobody and no conversation.
+    is_own_text = rows[-1].text and rows[-1].to_address == person.email
+    one_thing = len({_thing(row) for row in rows}) == 1
+    email = rows[-1] if is_own_text and one_thing else _digest(person, rows, at)
     if choice.rhythm != Rhythm.AT_ONCE:
         email.headers |= unsubscribe_headers(person, sorted({row.kind for row in rows}))
-    email.to_address = _current_address(person, email)
+    email.to_address = person.email
     email.decided_at = email.decided_at or at
     email.leased_until, email.attempts = taken.leased_until, taken.attempts
     email.save()
     Notification.objects.filter(pk__in=[row.pk for row in rows if row != email]).delete()
     return email
-
-
-def _current_address(person, row):
-    """Return the address to which this email goes, because the person may have changed theirs since then.
-
-    An unconfirmed address gets only what was written for it.
-    """
-    return row.to_address if row.to_address == person.email else confirmed_address(person) or row.to_address
 
 
 def _thing(row):
@@ -174,6 +175,8 @@ def _digest(person, rows, at):
     """Return a new row, not saved yet, with one line for each kind and branch."""
     groups = defaultdict(list)
     for row in rows:
+        if row.to_address != person.email:
+            row.url = ""
         groups[row.kind, row.branch].append(row)
     lines = [
         Line(kind, branch, same)
@@ -184,7 +187,7 @@ def _digest(person, rows, at):
     for_staff = lines[0].kind.for_staff
     return notify(
         DIGESTS[for_staff],
-        to=rows[-1].to_address,
+        to=person.email,
         at=at,
         recipient=person,
         language=person.language,
@@ -214,7 +217,7 @@ class Line:
     def url(self):
         """Return the address of what the line is about, or of the list with all of it."""
         own = {row.url for row in self.rows}
-        if len(own) == 1:
+        if len(own) == 1 and "" not in own:
             return own.pop()
         branch = f"?branch={self.branch.slug}" if self.branch else ""
         return settings.BASE_URL + reverse(self.kind.list_page) + branch

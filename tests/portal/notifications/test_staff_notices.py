@@ -13,6 +13,7 @@ from portal.conversations import actions, desk_actions, notes, staff_notices
 from portal.conversations.models import Conversation
 from portal.notifications.actions import take_next
 from portal.notifications.choices import choose, set_defaults
+from portal.notifications.delivery import Outgoing, Refused
 from portal.notifications.kinds import CHOICES
 from portal.notifications.models import DeskUse, Notification
 from portal.notifications.settling import settle, write_staff_notices
@@ -301,6 +302,22 @@ def test_staff_member_whose_role_has_ended_gets_no_notice_that_waits(ask, emails
     assert emails_at(1) == {}
     staff.staff_roles.all().delete()
     assert emails_at(180) == {}
+
+
+def test_email_of_the_hour_that_a_server_refused_is_not_sent_after_the_role_has_ended(
+    ask, emails_at, staff, branch, monkeypatch
+):
+    def refuse(*_):
+        raise Refused("450 busy", permanent=False)
+
+    ask(0)
+    with monkeypatch.context() as patched:
+        patched.setattr(Outgoing, "deliver", refuse)
+        assert emails_at(1) == {}
+    assert [row.kind for row in Notification.objects.all()] == ["notifications/desk_digest"]
+    staff.staff_roles.all().delete()
+    assert emails_at(10) == {}
+    assert not Notification.objects.exists()
 
 
 def test_failed_item_is_announced_after_the_minute_in_which_the_patron_can_correct_it(
