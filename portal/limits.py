@@ -113,6 +113,9 @@ LIMITS = {
     "test_email": Limit("emails with which a coordinator tries the email server", "20/h"),
     "invitation": Limit("invitations to work at a desk", "60/h", "", "5/h", "the address"),
 }
+# A time that is later than now by more than this was counted by a clock that was fast. It doesn't count. The
+# clocks of two machines may differ by less.
+CLOCK_TOLERANCE = 60
 # A count is kept for at most this time.
 KEPT_FOR = datetime.timedelta(
     seconds=max(seconds for limit in LIMITS.values() for by in BY for _most, seconds in limit.rates(by))
@@ -292,6 +295,7 @@ def _until(moments, rates, now):
 
     `moments` are the counted times, newest first. If several rates are reached, return the latest time.
     """
+    moments = [moment for moment in moments if moment <= now + CLOCK_TOLERANCE]
     reached = [
         moments[most - 1] + seconds if most else now + seconds
         for most, seconds in rates

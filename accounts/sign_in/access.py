@@ -162,7 +162,8 @@ def recently_authenticated(request):
 
 
 def _is_recent(at):
-    return time.time() - at < REAUTHENTICATION_LASTS.total_seconds()
+    # A time in the future comes from a clock that was fast and has been set back.
+    return abs(time.time() - at) < REAUTHENTICATION_LASTS.total_seconds()
 
 
 def remember_other_record(request, person):

@@ -69,7 +69,7 @@ class SharedDeskMiddleware:
         if (
             request.shared_desk
             and not getattr(view, "background_request", False)
-            and now - request.session[USED_AT] >= WRITE_INTERVAL
+            and abs(now - request.session[USED_AT]) >= WRITE_INTERVAL
         ):
             request.session[USED_AT] = now
 
@@ -80,7 +80,8 @@ class SharedDeskMiddleware:
         """
         desk = shared_desk_here(request)
         is_unlocked = desk is not None and desk.pk == request.session[SHARED_DESK]
-        unused_for = time.time() - request.session[USED_AT]
+        # A time in the future comes from a clock that was fast and has been set back.
+        unused_for = abs(time.time() - request.session[USED_AT])
         if (
             not request.user.is_authenticated
             or not is_unlocked

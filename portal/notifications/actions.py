@@ -38,6 +38,8 @@ RETRY_AFTER = [
 ]
 TOO_LATE = "It could not be sent before its code or link ended."
 ADDRESS_OFF = "The mail server refused earlier emails to this address, so it gets no more notices."
+# The clocks of two machines may differ by this time.
+CLOCK_TOLERANCE = timedelta(minutes=1)
 KEEP_DELIVERED = timedelta(days=30)
 KEEP_DEAD = timedelta(days=90)
 KEEP_STAFF_NOTICES = timedelta(days=1)
@@ -325,11 +327,13 @@ def forget_old_notifications(*, at):
 def take_turn(name, *, at, every):
     """Return whether this worker should run the job now.
 
-    In each period of the length `every`, only one of all workers gets True.
+    In each period of the length `every`, only one of all workers gets True. If a clock was fast and has been
+    set back, the stored time is too far in the future. Then the job runs now.
     """
     with transaction.atomic():
         _, is_new = RepeatedJob.objects.get_or_create(name=name, defaults={"due_at": at + every})
-    return is_new or bool(RepeatedJob.objects.filter(name=name, due_at__lte=at).update(due_at=at + every))
+    is_due = Q(due_at__lte=at) | Q(due_at__gt=at + every + CLOCK_TOLERANCE)
+    return is_new or bool(RepeatedJob.objects.filter(is_due, name=name).update(due_at=at + every))
 
 
 def beat(worker, *, at):

@@ -49,6 +49,13 @@ def test_sign_in_code_counts_as_reauthentication_for_15_minutes(client, patron, 
     assert opens(client) == "/me/prove/?next=%2Fme%2Fexport%2F%3Fall%3D1"
 
 
+def test_reauthentication_by_a_clock_that_was_fast_does_not_count_after_it_is_set_back(client, patron, clock):
+    ask_for_code(client, patron.email)
+    client.post(reverse("account_confirm_login_code"), {"code": mailed_code(patron.email)})
+    clock.shift(-24 * 60 * 60)
+    assert opens(client) == "/me/prove/?next=%2Fme%2Fexport%2F%3Fall%3D1"
+
+
 def test_patron_returns_to_the_requested_page_after_reauthenticating_by_code(client, patron, sign_in, clock):
     sign_in(client, patron)
     key = client.session.session_key

@@ -623,6 +623,11 @@ def test_desk_computer_is_locked_if_nobody_uses_it(computer, rosa, library, cloc
     assert not at_desk(computer)
 
 
+def test_desk_computer_is_locked_if_its_clock_was_fast_and_is_set_back(computer, clock):
+    clock.shift(-24 * 60 * 60)
+    assert not at_desk(computer)
+
+
 def test_background_requests_do_not_keep_a_desk_computer_unlocked(computer, rosa, branch, clock):
     conversation = MessageFactory(
         conversation=ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=rosa))

@@ -483,3 +483,14 @@ def test_database_without_a_cache_table_can_be_migrated(add_counts_table):
     finally:
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE away RENAME TO cache")
+
+
+def test_actions_counted_by_a_clock_that_was_fast_do_not_count_after_it_is_set_back(set_limit, at):
+    set_limit("question", network="2/h")
+    at(NOON + datetime.timedelta(days=365))
+    for _ in range(2):
+        count(request(), "question")
+    at(NOON)
+    for _ in range(2):
+        count(request(), "question")
+    assert refused(request(), "question").until == NOON + datetime.timedelta(hours=1)

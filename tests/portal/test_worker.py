@@ -46,6 +46,15 @@ def test_hourly_job_runs_once_an_hour_across_workers(ran, time_machine):
 
 
 @pytest.mark.django_db
+def test_jobs_run_again_after_a_clock_that_was_fast_is_set_back(ran, time_machine):
+    fast = AT + timedelta(days=365)
+    for at in (fast, AT, AT + timedelta(minutes=59), AT + timedelta(hours=1)):
+        time_machine.move_to(at, tick=False)
+        Worker().round()
+    assert ran == [fast, AT, AT + timedelta(hours=1)]
+
+
+@pytest.mark.django_db
 def test_failing_job_does_not_stop_other_jobs(monkeypatch, ran, caplog):
     def broken(*, at):
         raise ValueError

@@ -60,6 +60,8 @@ def until(time):
         ("at_once", {"at_desk_at": AT - 2 * MINUTE}, until(AT + 8 * MINUTE)),
         ("at_once", {"at_desk_at": AT - 10 * MINUTE}, SEND),
         ("at_once", {"at_desk_at": AT - 10 * MINUTE, "written_at": AT - 20 * MINUTE}, SEND),
+        # The clock was fast when they used the desk, and has been set back.
+        ("at_once", {"at_desk_at": AT + HOUR}, SEND),
         # What an email server has refused is tried again, if there is still something to tell.
         ("hourly", {"is_retry": True, "emailed_at": AT - MINUTE, "quiet_until": AT + HOUR}, SEND),
         ("hourly", {"is_retry": True, "is_wanted": False}, DROP),
