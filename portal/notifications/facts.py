@@ -76,7 +76,7 @@ def _calendars(branch_ids):
 def _emails(person, for_staff, at):
     """Return {(kind, about): the time of the last email} of the last hour.
 
-    A time that is more than an hour away in the future comes from a clock that was fast and has been set back.
+    A time more than an hour in the future comes from a clock that was fast and has been set back.
     """
     kinds = [*(kind.key for kind in kinds_for(staff=for_staff)), DIGESTS[for_staff]]
     emails = Notification.objects.filter(
