@@ -81,7 +81,7 @@ def _pieces(chunk):
     if _length(chunk) != len(chunk):
         for leader in re.finditer(rb"(?=\d{5}.{5}22.{8}45)", chunk[1:], re.DOTALL):
             start = leader.start() + 1
-            if _length(chunk[start:]) == len(chunk) - start:
+            if _length(chunk[start : start + 5]) == len(chunk) - start:
                 return [chunk[:start], chunk[start:]]
     return [chunk]
 
