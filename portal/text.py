@@ -72,17 +72,30 @@ def printable(text):
 FORMULA_PREFIXES = "=+-@\uff1d\uff0b\uff0d\uff20"
 
 
+# In many languages, spreadsheets split a CSV file at semicolons. Then they don't see that a comma begins a
+# quoted cell, and read its line breaks as new rows.
+CELL_ENDS = re.compile(r"([;\t\r\n])")
+
+
 def spreadsheet_cell(value):
     """Return the value as the text of a CSV cell.
 
     Text that a spreadsheet would run as a formula gets an apostrophe in front. Spreadsheets skip spaces and
-    invisible characters before a formula. Some split a cell at a tab or a line break at its beginning.
+    invisible characters before a formula. If a spreadsheet would split the cell, each part is treated so.
     """
     text = "" if value is None else str(value)
     if not text or isinstance(value, (int, float)):
         return text
-    first = next((letter for letter in text if unicodedata.category(letter)[0] not in "ZC"), "=")
-    return f"'{text}" if first in FORMULA_PREFIXES or text[0] in "\t\r\n" else text
+    safe = "".join(map(_without_formula, CELL_ENDS.split(text)))
+    return f"'{safe}" if text[0] in "\t\r\n" else safe
+
+
+def _without_formula(text):
+    # A quotation mark may begin a part of a cell, and spreadsheets read what follows.
+    first = next(
+        (letter for letter in text if unicodedata.category(letter)[0] not in "ZC" and letter != '"'), ""
+    )
+    return f"'{text}" if first and first in FORMULA_PREFIXES else text
 
 
 def uuid_or_none(text):
