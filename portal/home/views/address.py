@@ -15,4 +15,4 @@ def try_address(request):
     bounces.try_again(request.user)
     request.session.pop(ADDRESS_OFF, None)
     messages.success(request, _("We'll send notices to your email address again."))
-    return redirect("home")
+    return redirect("desk" if "at_desk" in request.POST else "home")

@@ -139,7 +139,9 @@ def test_person_sees_after_sign_in_that_the_address_is_off_and_tries_it_again(cl
     fail(patron, 0, 24)
     client.force_login(patron)
     button = 'id="try-address"'
-    assert client.get(reverse("home")).content.decode().count(button) == 1
+    page = client.get(reverse("home")).content.decode()
+    assert page.count(button) == 1
+    assert 'name="at_desk"' not in page
     page = client.post(reverse("try_address"), follow=True).content.decode()
     assert button not in page
     assert "send notices to your email address again" in page
@@ -156,10 +158,13 @@ def test_person_who_has_another_address_now_is_not_asked_to_try_the_old_one(clie
 
 
 @pytest.mark.django_db
-def test_staff_see_it_at_the_desk(client, staff, sign_in):
+def test_staff_see_it_at_the_desk_and_stay_there(client, staff, sign_in):
     fail(staff, 0, 24)
     sign_in(client, staff)
-    assert client.get(reverse("desk")).content.decode().count('id="try-address"') == 1
+    page = client.get(reverse("desk")).content.decode()
+    assert page.count('id="try-address"') == 1
+    assert page.count('name="at_desk"') == 1
+    assert client.post(reverse("try_address"), {"at_desk": "1"}).url == reverse("desk")
 
 
 @pytest.mark.django_db
