@@ -653,6 +653,21 @@ def build(branch, staff, patron, words):
         page.locator("#save-branch").click()
         page.locator("#move-promises").wait_for()
 
+    # The staff member can no longer open this conversation, in which they began an answer and a note.
+    transferred = conversation(kept)
+    for kind in ("reply", "note"):
+        drafts.save_draft(
+            transferred,
+            person=type(staff).objects.get(pk=staff.pk),
+            side="staff",
+            kind=kind,
+            client_token=uuid.uuid4(),
+            sequence=1,
+            body=words.message,
+            at=now,
+        )
+    transferred.branch = BranchFactory(name=f"2 {words.branch[:110]}")
+    transferred.save()
     # Only a coordinator sees the settings.
     StaffRole.objects.filter(user=staff).update(role=StaffRole.Role.COORDINATOR)
     invited = "89abcdef0123456789abcdef0123456789abcdef"
@@ -999,6 +1014,7 @@ def build(branch, staff, patron, words):
             "desk-join-conversation_urls",
             f"/desk/conversations/{waiting.public_id}/merge/?with={answered.public_id}",
         ),
+        State("desk-unsent-text", "/desk/queue/unsent-text/"),
         State("desk-erase", f"/desk/conversations/{waiting.public_id}/erase/"),
         State("desk-sessions", "/desk/sessions/"),
         State("desk-sessions-search-error", "/desk/sessions/?q=how&first_day=2026-03-02&last_day=2026-03-01"),
