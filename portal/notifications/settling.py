@@ -54,8 +54,9 @@ def _digest_again(row):
         Notification.objects.filter(pk=row.pk).delete()
         return None
     row.to_address = person.email
-    row.save(update_fields=["to_address"])
-    return row
+    # Somebody may have erased the person, with the row.
+    is_there = Notification.objects.filter(pk=row.pk).update(to_address=row.to_address)
+    return row if is_there else None
 
 
 def _settle(row, at, sources):
@@ -109,6 +110,8 @@ def _due(person, row, at):
     taken = Q(pk=row.pk, leased_until=row.leased_until, decided_at=row.decided_at)
     others = Q(kind__in=kinds, due_at__lte=at, decided_at=None) & ~Q(pk=row.pk)
     rows = Notification.objects.filter(taken | others, recipient=person, state=WAITING)
+    # Lock the rows, so that nobody can withdraw one after this worker has decided to send it.
+    rows = rows.select_for_update(of=["self"])
     return list(rows.select_related("branch").order_by("created_at", "pk"))
 
 

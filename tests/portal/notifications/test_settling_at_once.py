@@ -4,20 +4,26 @@ The tests run on PostgreSQL only, because SQLite allows one writer at a time and
 """
 
 import datetime
+import time
+import uuid
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 
+from portal.conversations import actions
+from portal.conversations.answer_emails import withdraw_announcement
 from portal.conversations.staff_notices import about, desk_url
+from portal.notifications import settling
 from portal.notifications.actions import announce, take_next
 from portal.notifications.choices import choose
+from portal.notifications.deciding import decide
 from portal.notifications.kinds import CHOICES
 from portal.notifications.models import Notification, StaffNotice
 from portal.notifications.settling import settle, write_staff_notices
 from portal.worker import SOURCES
 from tests.extent import times
-from tests.factories import ConversationFactory, LibraryFactory, StaffFactory
+from tests.factories import ConversationFactory, LibraryFactory, StaffFactory, UserFactory
 from tests.processes import rounds
 
 WORKERS = 4
@@ -99,3 +105,45 @@ def test_several_workers_write_a_notice_to_each_person_once(conversations):
         StaffNotice.objects.all().delete()
 
     rounds([write] * WORKERS, ROUNDS, before=before, after=check)
+
+
+def test_answer_is_withdrawn_or_emailed_but_never_both(transactional_db, monkeypatch):
+    branch = LibraryFactory().default_branch
+    staff, patron = StaffFactory(branch=branch), UserFactory()
+
+    def begin(_number):
+        Notification.objects.all().delete()
+        conversation = ConversationFactory(branch=branch, patron=patron)
+        at = timezone.now() - datetime.timedelta(hours=1)
+        # One email replaces both answers. The worker has taken the row of the first answer only.
+        return [
+            actions.reply(
+                conversation,
+                by=staff,
+                side="staff",
+                body="Yes.",
+                language="en",
+                at=at,
+                client_token=uuid.uuid4(),
+            ).mail_id
+            for _ in range(2)
+        ]
+
+    def settle_slowly(_mail_ids):
+        taken = take_next(at=timezone.now())
+        return settle(taken, at=timezone.now(), sources=SOURCES).message_id
+
+    def decide_slowly(*args):
+        time.sleep(0.05)
+        return decide(*args)
+
+    def withdraw(mail_ids):
+        time.sleep(0.03)
+        return withdraw_announcement(mail_ids[1])
+
+    def check(mail_ids, outcomes):
+        sent, is_withdrawn = outcomes
+        assert (sent == mail_ids[1]) is not is_withdrawn, outcomes
+
+    monkeypatch.setattr(settling, "decide", decide_slowly)
+    rounds([settle_slowly, withdraw], ROUNDS, before=begin, after=check)
