@@ -184,8 +184,11 @@ def _refused(error, to):
 
 
 def _refuses_address(code, reply):
-    """Return whether the answer is about the address. 5.7 is about us: we may not send, or look like spam."""
-    return 500 <= code < 600 and not _words(reply).lstrip().startswith("5.7")
+    """Return whether the answer is about the address.
+
+    5.7 is about us: we may not send, or look like spam. 5.2.2 is a full mailbox, which anybody can fill.
+    """
+    return 500 <= code < 600 and not _words(reply).lstrip().startswith(("5.7", "5.2.2"))
 
 
 def _describe(error, to):

@@ -101,6 +101,7 @@ def test_strangers_failures_stop_no_notice(patron, staff):
         (552, "5.2.1 mailbox disabled", True),
         (550, "5.7.1 relaying denied", False),
         (450, "4.2.2 mailbox full", False),
+        (552, "5.2.2 mailbox full", False),
     ],
 )
 def test_only_class_5_about_the_address_is_a_hard_failure(code, reply, hard):
