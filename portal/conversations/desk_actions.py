@@ -59,7 +59,7 @@ def take(conversation, *, by, at):
     Raises AlreadyTaken if the conversation has another assignee who is not away today. If several staff
     members take the conversation at the same moment, only one of them succeeds.
     """
-    conversation = lock_conversation(conversation, at)
+    conversation = _lock_at_its_branch(conversation, at)
     if conversation.assignee == by:
         return conversation
     require_free(conversation, by, at)
@@ -73,12 +73,23 @@ def assign(conversation, *, to, by, at, was):
     `was` is the assignee that the staff member saw when they chose `to`. Raises AlreadyTaken if the
     conversation now has another assignee.
     """
-    conversation = lock_conversation(conversation, at)
+    conversation = _lock_at_its_branch(conversation, at)
     if conversation.assignee == to:
         return conversation
     if conversation.assignee != was:
         raise AlreadyTaken(conversation.assignee)
     return change_assignee(conversation, Kind.ASSIGNED if to else Kind.UNASSIGNED, to=to, by=by)
+
+
+def _lock_at_its_branch(conversation, at):
+    """Lock the conversation and return it. Raises AlreadyTaken if it has just been transferred.
+
+    The staff member could open it at the branch where it was.
+    """
+    seen, conversation = conversation, lock_conversation(conversation, at)
+    if seen.pk == conversation.pk and seen.branch_id != conversation.branch_id:
+        raise AlreadyTaken(conversation.assignee)
+    return conversation
 
 
 @staff_action

@@ -96,6 +96,16 @@ class TestTakingAndAssigning:
             assert taken.value.assignee == staff
         assert (now_of(conversation).assignee, event_kinds(conversation)) == (staff, ["taken"])
 
+    def test_conversation_that_was_just_transferred_can_be_neither_taken_nor_assigned(
+        self, conversation, staff, omar
+    ):
+        desk_actions.transfer(now_of(conversation), branch=BranchFactory(), by=staff, at=NOW, was=None)
+        with pytest.raises(desk_actions.AlreadyTaken):
+            desk_actions.take(conversation, by=staff, at=NOW + second)
+        with pytest.raises(desk_actions.AlreadyTaken):
+            desk_actions.assign(conversation, to=omar, by=staff, at=NOW + second, was=None)
+        assert now_of(conversation).assignee is None
+
     def test_assignee_who_takes_the_conversation_again_changes_nothing(self, conversation, staff):
         desk_actions.take(conversation, by=staff, at=NOW)
         desk_actions.take(conversation, by=staff, at=NOW + hour)
