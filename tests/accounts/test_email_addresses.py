@@ -228,7 +228,7 @@ def test_code_sent_to_another_new_address_cannot_confirm_an_address_change(by_pa
     assert address_of(patron) == OLD
 
 
-def test_code_sent_to_a_former_address_cannot_confirm_an_address_change(by_code, patron, clock):
+def test_code_sent_to_a_former_address_cannot_confirm_an_address_change(clock, by_code, patron):
     """Change the address in another tab after the code is sent and before the code is entered."""
     by_code.post(CHANGE, {"email": NEW})
     code = mailed_code(NEW)

@@ -18,8 +18,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def empty_list():
-    yield
+def _empty_list():
+    """Empty the list. Other tests erase people too, and have the same private files."""
     for name in listed():
         private_storage().delete(f"{erased_list.FOLDER}/{name}")
 
