@@ -195,11 +195,10 @@ def test_every_limit_is_counted_across_processes(by, rosa, monkeypatch):
             counted.undo()
         return "undone" if number % 2 else "done"
 
-    outcomes = [
-        outcome
-        for _round in range(6)
-        for outcome in at_once(*[partial(do, number) for number in range(PROCESSES)])
-    ]
+    outcomes = []
+    # In a round, attempts that are undone later can take the last places.
+    for _round in range(20):
+        outcomes += at_once(*[partial(do, number) for number in range(PROCESSES)])
     assert outcomes.count("done") == 9
     assert set(outcomes) == {"done", "undone", "TooOften"}
 

@@ -347,13 +347,14 @@ def finish(process):
     assert process.returncode == 0, output.decode()
 
 
-def test_jobs_go_on_within_two_seconds_while_the_mail_server_hangs(worker, smtp):
+def test_jobs_go_on_while_the_mail_server_hangs(worker, smtp):
     write_email("stuck@example.org")
     hanging = worker()
     wait_for_delivery_to_begin(hanging, smtp)
     for _ in range(2):
         RepeatedJob.objects.update(due_at=timezone.now())
-        deadline = time.monotonic() + 2
+        # All jobs take less than a second. A busy machine gets more, but less than EMAIL_TIMEOUT.
+        deadline = time.monotonic() + 8
         while RepeatedJob.objects.filter(due_at__lte=timezone.now()).exists():
             assert time.monotonic() < deadline, "the jobs wait for the mail server"
             time.sleep(0.05)
