@@ -134,7 +134,7 @@ def _language_for(conversation):
 
 def put_text_back(request, typed, public_id):
     """Save the text of a refused answer or note as a draft, and return the address of the conversation."""
-    conversation = conversation_at_desk(request, public_id)
+    conversation = conversation_at_desk(request, public_id, "patron")
     if conversation.status == Conversation.Status.ERASED:
         return ""
     saved = save_typed(request, conversation, timezone.now(), data=typed)
