@@ -14,9 +14,9 @@ from django.conf import settings
 from django.core import mail as django_mail
 from django.core.mail import EmailMultiAlternatives
 
-# The connection is closed when there was no email for this time.
+# The connection is closed after this many seconds without an email.
 IDLE_SECONDS = 5
-# A connection that was used in this time is alive, unless the server has sent something meanwhile.
+# A connection that was used this many seconds ago is alive, unless the server has sent something meanwhile.
 ALIVE_SECONDS = 1
 # Answers of an SMTP server.
 OK, ENDS_CONNECTION = 250, 421

@@ -193,3 +193,13 @@ def test_ils_check_reports_the_missing_setting_if_no_ils_is_configured(settings)
     settings.ILS = ""
     with pytest.raises(CommandError, match="ILS to sip2 or koha"):
         call_command("ils_check")
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_ils_check_says_how_to_allow_other_numbers_and_user_names(check, allowed):
+    one = server()
+    one.fault = lambda number, line, answer: answer.replace(b"AA" + SAM.card.encode(), b"AA7531")
+    lines = check(one, card=SAM.card, error_detection=False, card_aliases=allowed)
+    [about] = [line for line in lines if "must be 1" in line]
+    assert (about.startswith("ok"), "SIP2_CARD_ALIASES" in about) == (allowed, True)
+    assert lines[-1].startswith("! This card can't be used") != allowed
