@@ -22,7 +22,7 @@ help:
 	@echo "make guide        install the portal on a clean clone with the commands of the README and of docs/operations.md"
 	@echo "make fix          format the code, and fix what can be fixed automatically"
 	@echo "make run          run the web server and the worker on the data in var/ (AFTERWORD_MODE=$(MODE))"
-	@echo "make bench        compare the CPU time of each page with a minimal page, on both databases, in six minutes"
+	@echo "make bench        compare the CPU time of each page with a minimal page, on both databases, in ten minutes"
 	@echo "make bench-large  the same among 100,000 conversations; the first run builds 1 GB for each database"
 	@echo "make screens      take a screenshot of every page, in var/screens/"
 	@echo "make messages     collect the texts to translate, and compile the translations"
@@ -73,7 +73,7 @@ test-long: .venv/developing
 
 test-newest: .venv-newest/developing
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
-		env -u DATABASE_URL DATA_DIR=$$scratch .venv-newest/bin/pytest -q -n auto -m "not browser"
+		env -u DATABASE_URL DATA_DIR=$$scratch .venv-newest/bin/pytest -q -n auto -m "not browser and not only_long"
 
 check: .venv/developing
 	@./.ci/check

@@ -3,14 +3,15 @@
 Usage: python3 .ci/guide.py
 
 The script follows each document twice, with SQLite and with PostgreSQL, in one clone. After the command that
-starts the portal, it requests pages as the TLS proxy does, until they answer. After a backup was restored, it
-starts the portal again.
+starts the portal, the script requests pages as the TLS proxy does, until they answer. After the commands that
+restore a backup, the script starts the portal again.
 
-A command that fails ends the script. The commands run as they are written, except that `Run.filled_in`
-replaces examples. An unknown example also ends the script. SKIPPED has the blocks that aren't run, with
+The commands run as they are written, except that `Run.filled_in` replaces examples. The script ends if a
+command fails, or if `Run.filled_in` doesn't know an example. SKIPPED has the blocks that aren't run, with
 reasons. The script doesn't need root.
 
-systemd and nginx don't run. If they are installed, they read the units and the configuration of the guide.
+The script doesn't start systemd and nginx. If they are installed, they check the units and the configuration
+in the guide.
 """
 
 import os
@@ -33,7 +34,7 @@ from urllib.parse import urlsplit
 ROOT = Path(__file__).resolve().parent.parent
 DATABASE_URL = os.environ.get("TEST_DATABASE_URL", "postgres://postgres@127.0.0.1/test")
 HOST, ADDRESS = "help.example.org", "sam@example.org"
-# The answers to the questions of setup_library. An empty answer accepts the suggested one.
+# The answers to the questions of setup_library. An empty answer accepts the suggested answer.
 ANSWERS = ["Example Library", "America/Chicago", "", ADDRESS, "Sam Okafor", ""]
 # The settings that step 3 of the guide asks for. The README sets them in its own block.
 SETTINGS = {
@@ -47,17 +48,25 @@ SKIPPED = {
     ".venv/bin/python manage.py ils_check": "it needs a library system",
     ".venv/bin/python manage.py sso_check": "it needs a provider of single sign-on",
     ".venv/bin/python manage.py mail_check": "it needs a mail server",
+    ".venv/bin/python manage.py push_check": "it needs a phone",
     "curl http": "the portal has another port there",
     "useradd": "it needs root",
     "SECRET_KEY=…": "these are the lines of a file, which SETTINGS replaces",
     "sudo -u postgres": "it needs the account of PostgreSQL",
     "afterword() {": "it needs root and systemd",
     "[Unit]": "check_units reads it",
-    "map $request_uri": "check_proxy reads it",
+    "map $uri": "check_proxy reads it",
+    "chown root:afterword": "it needs root",
+    "#!/bin/sh": "it is a script that a mail server starts",
+    "afterword unix": "these are lines of a file of Postfix",
+    "recipient_delimiter": "these are lines of a file of Postfix",
     "journalctl": "it needs systemd and the portal's unit",
 }
 SECONDS_TO_START, SECONDS_FOR_ONE_COMMAND = 60, 600
-# A unit, and the name of its file in the paragraph above it.
+# The maximum exposure of a unit, for the option --threshold of `systemd-analyze security`: from 0 (the best)
+# to 100.
+MAX_EXPOSURE = 15
+# Finds each unit, and the name of its file in the paragraph above the unit.
 UNIT = re.compile(
     r"`/etc/systemd/system/([\w.-]+)`(?:(?!/etc/systemd/system/|```).)*```ini\n(.*?)```", re.DOTALL
 )
@@ -65,7 +74,7 @@ BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 
 
 class Failed(Exception):
-    """A command of the text failed, or the portal doesn't answer."""
+    """A command of a document failed, or the portal doesn't answer."""
 
 
 def main():
@@ -158,14 +167,16 @@ def check_units(text, clone, folder):
     for name, content in units.items():
         (folder / name).write_text(content.replace("/srv/afterword", str(clone)))
     checked("systemd-analyze", "verify", "--man=no", *(folder / name for name in units))
+    services = [folder / name for name in units if name.endswith(".service")]
+    checked(*["systemd-analyze", "security", "--offline=true", f"--threshold={MAX_EXPOSURE}"], *services)
 
 
 def check_proxy(text, folder):
-    """Let nginx read the configuration of the guide, with a certificate of its own and free ports."""
+    """Let nginx read the configuration of the guide, with a temporary certificate and free ports."""
     if not (shutil.which("nginx") and shutil.which("openssl")):
         print("nginx or openssl is not installed, so the configuration of the proxy was not read.")
         return
-    [block] = [block for block in blocks(text) if block.startswith("map $request_uri")]
+    [block] = [block for block in blocks(text) if block.startswith("map $uri")]
     checked(
         *["openssl", "req", "-x509", "-nodes", "-newkey", "rsa:2048", "-subj", f"/CN={HOST}"],
         *["-keyout", folder / "privkey.pem", "-out", folder / "fullchain.pem"],
@@ -178,7 +189,7 @@ def check_proxy(text, folder):
 
 
 def checked(*command):
-    """Run a program. Raises Failed if it fails or complains."""
+    """Run a program. Raises Failed if the program fails or prints a warning."""
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode or "[warn]" in done.stdout:
         raise Failed(f"{done.stdout}\nThis command failed: {' '.join(map(str, command))}")
@@ -186,20 +197,20 @@ def checked(*command):
 
 
 def has_postgres():
-    """Return whether a PostgreSQL server answers. In CI, a missing one is a failure."""
+    """Return whether a PostgreSQL server answers. Raises Failed if none answers in CI."""
     where = urlsplit(DATABASE_URL)
     try:
         socket.create_connection((where.hostname, where.port or 5432), timeout=5).close()
     except OSError as error:
         if os.environ.get("CI") == "true":
             raise Failed(f"No PostgreSQL answers at TEST_DATABASE_URL: {error}") from error
-        print("No PostgreSQL answers at TEST_DATABASE_URL: the texts are followed on SQLite alone.")
+        print("No PostgreSQL answers at TEST_DATABASE_URL, so the documents are followed only with SQLite.")
         return False
     return True
 
 
 class Run:
-    """One terminal in which the commands of one text run, with one database."""
+    """One terminal, which runs the commands of one document with one database."""
 
     def __init__(self, folder, database_url, settings):
         self.clone, self.backups = folder / "clone", folder / "backups"
@@ -215,7 +226,7 @@ class Run:
         if database_url:
             typed["DATABASE_URL"] = database_url
         self.environment = clean_environment() | typed
-        # Each command first reads the variables that the one before it exported.
+        # Each command first reads the variables that the command before it exported.
         self.state.write_text("")
 
     def step(self, command):
@@ -239,7 +250,7 @@ class Run:
         print(f"{time.monotonic() - started:5.1f} s  {line[:90]}", flush=True)
 
     def filled_in(self, command):
-        """Replace what the text marks as an example: …, FILE, the folder and the day of a backup."""
+        """Replace the examples in the text: the sign …, FILE, the folder and the day of a backup."""
         archive = f"{self.backups}/afterword-$(date +%F).tar.gz"
         command = command.replace("SECRET_KEY=…", f"SECRET_KEY={self.key}")
         command = command.replace("email='…'", f"email='{ADDRESS}'").replace(
@@ -254,7 +265,7 @@ class Run:
         return command
 
     def bash(self, command):
-        """Run a command in bash with the answers at its terminal. Return (status, output)."""
+        """Run a command in bash, and type ANSWERS into its terminal. Return (status, output)."""
         ours, terminal = pty.openpty()
         os.write(ours, "".join(f"{answer}\n" for answer in ANSWERS).encode())
         kept = f". '{self.state}'\n{command}\nstatus=$?\nexport -p > '{self.state}'\nexit $status"
@@ -329,7 +340,7 @@ class Run:
             raise Failed(f"{self.log.read_text()}\nThe portal stopped with status {status}.")
 
     def make_empty(self):
-        """Make an empty portal, into which the guide restores a backup. The collected static files stay."""
+        """Empty the portal, so that the guide can restore a backup. Keep the collected static files."""
         for path in (self.clone / "var").iterdir():
             if path.name == "private":
                 shutil.rmtree(path)

@@ -23,6 +23,7 @@ from portal.security_log import note
 from .allauth_internals import get_authentication_records
 from .models import Library, User
 from .sign_in.access import session_expiry
+from .sign_in.provider_connection import LimitedAdapter
 from .staff.desk_lock import shared_desk_here, start_desk_session
 
 
@@ -37,18 +38,18 @@ class AccountAdapter(DefaultAccountAdapter):
     }
 
     def get_login_stages(self):
-        """Leave out allauth's second-factor stage.
+        """Return allauth's login stages without its stage for the second factor.
 
-        SecondFactorMiddleware asks for the second factor at the desk instead.
+        Our own SecondFactorMiddleware asks for the second factor before any page of the desk.
         """
         return ["allauth.account.stages.LoginByCodeStage"]
 
     def login(self, request, user):
         """Sign the person in, and set how long the session lasts.
 
-        A session in which nobody is signed in may end soon. Signing in gives the session its usual length, or
-        a shorter one on a borrowed device. A staff member's session on a shared desk computer ends when the
-        computer has to be unlocked again.
+        A session in which nobody is signed in may expire soon. Signing in gives the session its usual length.
+        On a borrowed device, the session is shorter. On a shared desk computer, it ends when staff must
+        unlock the computer again.
         """
         method = "".join(record["method"] for record in get_authentication_records(request, user)[-1:])
         super().login(request, user)
@@ -64,7 +65,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return get_random_string(6, "0123456789")
 
     def is_reauthentication_required(self, **kwargs):
-        """Return False, so that allauth doesn't ask people to reauthenticate. Our own views already do."""
+        """Return False, because our own views ask people to reauthenticate."""
         return False
 
     def add_message(self, *args, **kwargs):
@@ -91,9 +92,9 @@ class AccountAdapter(DefaultAccountAdapter):
                 "language": language,
                 "direction": "rtl" if get_language_bidi() else "ltr",
             }
-            # The text may have a code or a link, so it is deleted after delivery.
+            # The text may contain a code or a link, so the outbox deletes the text after delivery.
             headers = {"X-Afterword-Blank": "1"}
-            # The number of seconds for which the code or the link works.
+            # This header says for how many seconds the code or the link works.
             if template_prefix == "account/email/login_code":
                 headers["X-Afterword-Seconds"] = str(settings.ACCOUNT_LOGIN_BY_CODE_TIMEOUT)
             elif "days" in context:
@@ -147,7 +148,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
     """allauth's adapter for single sign-on."""
 
     def list_apps(self, request, provider=None, client_id=None):
-        """Return the provider in the settings, and ignore the rows of SocialApp in the database."""
+        """Return a list with the provider in the settings, or an empty list. Ignore rows of SocialApp."""
         sso = settings.SSO
         if not sso["issuer"]:
             return []
@@ -163,4 +164,6 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         session = super().get_requests_session()
         session.verify = settings.SSO["ca_file"] or True
         session.max_redirects = 0
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, LimitedAdapter())
         return session

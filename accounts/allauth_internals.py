@@ -4,8 +4,8 @@ allauth may change private code in any release. tests/accounts/test_allauth_inte
 moved or its arguments have changed. pyproject.toml allows only releases that have passed this test.
 """
 
-# emailed_codes.py uses this class to send codes to people who are already signed in. Such a code expires
-# after the same time as a sign-in code, and allows as many wrong tries.
+# emailed_codes.py uses this class to send codes to people who are already signed in. These codes and sign-in
+# codes expire after the same time, and allow the same number of wrong tries.
 from allauth.account.internal.flows.code_verification import AbstractCodeVerificationProcess
 
 # Our own code signs people in by passkey, by library card, by PIN and by single sign-on. allauth has no

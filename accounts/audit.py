@@ -4,16 +4,16 @@ from django.utils import timezone
 
 from portal.prepared import insert
 
-from .models import AuditEvent, LookingReason
+from .models import AuditEvent, LookingReason, User
 
 
 def record(action, subject, *, by, patron=None, at=None, where="", reason="", results=None):
     """Add one event to the audit trail and return the event.
 
     `subject` is the model instance that was changed or opened. `patron` is the person that the event
-    concerns, if any. `where` is the AuditEvent.Where from which staff opened the subject. `reason` is the
-    staff member's reason for looking up the patron. Patrons never see this reason. `results` is the number of
-    results of a search.
+    concerns, if any. `where` is a value of AuditEvent.Where: the page from which staff opened the subject.
+    `reason` is the staff member's reason for looking up the patron. Patrons never see this reason. `results`
+    is the number of results of a search.
     """
     event = AuditEvent(
         at=at or timezone.now(),
@@ -29,3 +29,14 @@ def record(action, subject, *, by, patron=None, at=None, where="", reason="", re
     if reason:
         LookingReason.objects.create(event=event, patron=patron, reason=reason)
     return event
+
+
+def former_ids(person):
+    """Return the public ids of the records that were merged into this person's record, as texts.
+
+    Leave out the records that were separated from this record again.
+    """
+    merges = AuditEvent.objects.filter(action="merged_people", subject_type="user", patron=person)
+    ids = set(merges.exclude(subject=str(person.public_id)).values_list("subject", flat=True))
+    separate = User.objects.filter(public_id__in=ids).values_list("public_id", flat=True) if ids else ()
+    return sorted(ids - {str(public_id) for public_id in separate})

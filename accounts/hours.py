@@ -5,12 +5,16 @@ import hashlib
 import math
 from dataclasses import dataclass
 
+from django.db.models import BigAutoField, DateField
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from .models import Library
+from portal.prepared import prepared
 
-# The longest promise is 400 hours. A branch that is open for one hour a week needs 2800 days for that.
+from .models import ClosedDay, Library, OpeningHours
+
+# How many days ahead to look for opening hours. The longest promise is 400 hours. If a branch is open for one
+# hour a week, 400 opening hours take 2800 days.
 MAX_DAYS_AHEAD = 4000
 
 
@@ -19,22 +23,36 @@ class Calendar:
     """The promised hours, the opening hours and the closed days of a branch."""
 
     promise_hours: int
-    # {weekday: [(opens, closes), …]}, in order. Monday is weekday 0.
+    # {weekday: [(opens, closes), …]}. Monday is weekday 0. The periods of a day are sorted by time.
     week: dict
     closed_days: frozenset
     zone: datetime.tzinfo
 
     @classmethod
-    def of(cls, branch):
+    def of(cls, branch, library=None):
+        """Return the calendar of a branch whose hours and closed days are prefetched.
+
+        If you need the calendars of many branches, pass `library`. Then no query reads the library again.
+        """
         return cls(
             branch.promise_hours,
             by_weekday((hours.weekday, hours.opens, hours.closes) for hours in branch.opening_hours.all()),
             frozenset(closed_day.day for closed_day in branch.closed_days.all()),
-            Library.current().zone,
+            (library or Library.current()).zone,
+        )
+
+    @classmethod
+    def read(cls, branch, library=None, *, since=datetime.date.min):
+        """Read the calendar of one branch from the database, without the closed days before `since`."""
+        return cls(
+            branch.promise_hours,
+            by_weekday(_hours(branch=branch.pk)),
+            frozenset(_closed_days(branch=branch.pk, since=since)),
+            (library or Library.current()).zone,
         )
 
     def fingerprint(self):
-        """Return a short text that is different for a different calendar."""
+        """Return a short hash of the promised hours, the opening hours and the closed days."""
         parts = (self.promise_hours, sorted(self.week.items()), sorted(self.closed_days))
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
@@ -43,7 +61,7 @@ class Calendar:
         return self.after(waiting_since, datetime.timedelta(hours=self.promise_hours))
 
     def after(self, start, open_time):
-        """Return the time at which the branch has been open for `open_time`, counted from `start`.
+        """Return the time at which the branch has been open for `open_time` since `start`.
 
         If the branch lists no opening hours, every hour counts.
         """
@@ -71,7 +89,8 @@ class Calendar:
     def openings(self, since, days=MAX_DAYS_AHEAD):
         """Yield (opens, closes), both in UTC, for each period in which the branch is open.
 
-        The periods are in order and don't overlap. The first one is on the day of `since` or later.
+        Look at `days` days. The first of them is the day of `since`. The periods are sorted by time and don't
+        overlap.
         """
         if not self.week:
             return
@@ -91,11 +110,21 @@ class Calendar:
 
 
 def by_weekday(week):
-    """Return {weekday: [(opens, closes), …]} of an iterable of (weekday, opens, closes)."""
+    """Return {weekday: [(opens, closes), …]}. `week` is an iterable of (weekday, opens, closes)."""
     days: dict = {}
     for weekday, opens, closes in sorted(week):
         days.setdefault(weekday, []).append((opens, closes))
     return days
+
+
+@prepared(branch=BigAutoField())
+def _hours(branch):
+    return OpeningHours.objects.filter(branch=branch).order_by().values_list("weekday", "opens", "closes")
+
+
+@prepared(branch=BigAutoField(), since=DateField())
+def _closed_days(branch, since):
+    return ClosedDay.objects.filter(branch=branch, day__gte=since).order_by().values_list("day", flat=True)
 
 
 def promised_at(branch, waiting_since):
@@ -103,20 +132,21 @@ def promised_at(branch, waiting_since):
 
     Only opening hours count towards the promise. If the branch lists no opening hours, every hour counts.
     """
-    return Calendar.of(branch).promised_at(waiting_since)
+    return Calendar.read(branch).promised_at(waiting_since)
 
 
 def is_open(branch, at):
     """Return whether the branch is open at `at`. A branch without opening hours is never open."""
-    return any(opens <= at < closes for opens, closes in Calendar.of(branch).openings(at, days=1))
+    return any(opens <= at < closes for opens, closes in Calendar.read(branch).openings(at, days=1))
 
 
 def end_of_next_opening_day(branch, day):
-    """Return when the branch closes on the first day after `day` on which it is open.
+    """Find the first day after `day` on which the branch opens. Return when the branch closes on that day.
 
-    Every day of a branch without opening hours is open until midnight. Return None if the branch never opens.
+    A branch without opening hours counts as open every day until midnight. Return None if the branch never
+    opens.
     """
-    calendar = Calendar.of(branch)
+    calendar = Calendar.read(branch)
     start = datetime.datetime.combine(day + datetime.timedelta(days=1), datetime.time(), calendar.zone)
     if not calendar.week:
         return start + datetime.timedelta(days=1)

@@ -21,7 +21,7 @@ USUAL_WEEK = [(weekday, datetime.time(9), datetime.time(17)) for weekday in rang
 
 
 class AlreadySetUp(Exception):
-    """The library exists already. Coordinators can change the library on the settings page."""
+    """The library has already been created. Coordinators can change it on the settings page."""
 
 
 class DefaultBranch(Exception):
@@ -78,8 +78,13 @@ def hide_first_week(library, *, hidden, by, at):
 
 
 def record_backup(*, at):
-    """Note that a backup was made, so that coordinators can see when the last one was."""
+    """Record that a backup was made, so that coordinators can see when the last backup was made."""
     Library.objects.update(backed_up_at=at)
+
+
+def record_tried_email(*, at):
+    """Record that a test email was delivered, because the email itself is deleted later."""
+    Library.objects.update(email_tried_at=at)
 
 
 @staff_action

@@ -31,8 +31,8 @@ class DeviceMiddleware(SessionMiddleware):
     """Django's session middleware, extended for sign-ins.
 
     It stores the day of the last use in the session, and the sign-in method in a cookie. On a borrowed
-    device, it makes the session end when the browser closes. Only a request that ends a session deletes the
-    session's cookie. Both requests of a double tap get the same response.
+    device, the session ends when the browser closes. Only a request that ends a session deletes the session's
+    cookie. Both requests of a double tap get the same response.
     """
 
     def process_request(self, request):
@@ -42,16 +42,20 @@ class DeviceMiddleware(SessionMiddleware):
             return response
         return None
 
+    def process_view(self, request, view, args, kwargs):
+        request.leaves_session_alone = getattr(view, "leaves_session_alone", False)
+
     def process_response(self, request, response):
         if getattr(request, "is_repeated", False):
             return response
         # If a middleware before PersonMiddleware returned the response, request.user is not set.
-        if hasattr(request, "user"):
+        if hasattr(request, "user") and not getattr(request, "leaves_session_alone", False):
             self._note_day_of_use(request)
         response = super().process_response(request, response)
         if not request.session.modified:
-            # The session has ended before this request. Django would delete the cookie. But another request
-            # may just have replaced both, such as the first of a double tap on "Sign in".
+            # The session had ended before this request. Django would delete the cookie. But another request,
+            # such as the first request of a double tap on "Sign in", may just have replaced the session and
+            # the cookie.
             response.cookies.pop(settings.SESSION_COOKIE_NAME, None)
         cookie = response.cookies.get(settings.SESSION_COOKIE_NAME)
         if cookie and cookie.value and is_borrowed(request):
@@ -61,10 +65,7 @@ class DeviceMiddleware(SessionMiddleware):
         return double_tap.save_or_replace(request, response)
 
     def _note_day_of_use(self, request):
-        """Store today's date in the session, unless the session has this date already.
-
-        The date is in the library's time zone.
-        """
+        """Store today's date in the session, in the library's time zone, if the date isn't stored yet."""
         if request.user.is_authenticated:
             today = request.library.today().isoformat()
             if request.session.get(LAST_USED_ON) != today:
@@ -127,10 +128,10 @@ class LanguageMiddleware:
 
 
 class EndedMeanwhileMiddleware:
-    """Respond to a request that failed because the person was erased or lost a staff role during the request.
+    """Return a page if the person was erased or lost a staff role while the request was running.
 
-    The request saved nothing. An erased person sees the signed-out page. A staff member who lost a role sees
-    a 404, or the sign-in page if they were also signed out.
+    Such a request fails and saves nothing. An erased person sees the signed-out page. A staff member who lost
+    a role sees a 404, or the sign-in page if they were also signed out.
     """
 
     def __init__(self, get_response):

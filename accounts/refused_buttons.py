@@ -1,11 +1,15 @@
-"""The names of the buttons of refused forms of the desk, so that staff know which one they pressed."""
+"""The labels of the buttons with which staff send the forms of the desk.
+
+The page of refused forms says with which button each form was sent.
+"""
 
 from urllib.parse import urlsplit
 
 from django.urls import Resolver404, resolve
 from django.utils.translation import gettext_lazy as _
 
-# {name of the URL: the button}. Forms without fields, such as that of “Take”, are never saved.
+# {name of the URL to which a form is sent: label of the button}. Forms without fields, such as the form of
+# “Take”, are left out, because they are never saved.
 BUTTONS = {
     "desk_assign": _("Assign or transfer"),
     "desk_close": _("Close without answering"),
@@ -19,12 +23,12 @@ BUTTONS = {
     "tally": _("Tally"),
     "undo_tally": _("Undo"),
 }
-# The same for the buttons below the queue, by the value that they post.
+# {value of the field `do`: label of the button}, for the buttons below the queue.
 BULK = {"assign": _("Assign"), "close": _("Close"), "snooze": _("Snooze"), "take": _("Take")}
 
 
 def button_of(post):
-    """Return the name of the button that sent this RefusedPost, or "" if it isn't known."""
+    """Return the label of the button that sent this RefusedPost, or "" if the button is unknown."""
     try:
         name = resolve(urlsplit(post.path).path).url_name
     except Resolver404:

@@ -1,7 +1,7 @@
-"""A form that was refused: what is in it, who wrote it, and whether it may be saved for its author.
+"""Find the author and the text of a refused form, and decide whether the form may be saved.
 
-All functions take the refused request. A view says in its attributes what its form is about: see
-sign_in_to_open, shows_unsent_text and done_after_sign_in.
+Most functions take the request that sent the form. The decorators of a view say what the view's form is
+about: see sign_in_to_open, shows_unsent_text and done_after_sign_in.
 """
 
 import json
@@ -25,18 +25,25 @@ from .sign_in.access import last_person_id
 from .sign_in.unsent import as_query, words_of
 from .staff.desk_lock import DESK_TOKEN
 from .staff_actions import RoleEnded
+from .waiting_forms import has_waited
 
-NEVER_SAVED_FIELDS = {"csrfmiddlewaretoken", "refused_post", "code", "credential", "pin", "password", "next"}
+NEVER_SAVED_FIELDS = {
+    *("csrfmiddlewaretoken", "refused_post", "code", "credential", "pin", "password", "next"),
+    # Fields for a call: the patron's phone number, and the person whom staff ask for.
+    *("call_number", "ask_for"),
+}
 MAX_CHARACTERS = 200_000
-# The form of an unknown author. A patron's form has at most one text of 5,000 characters, or five short ones.
+# The maximum number of characters in a form by an unknown author. A patron's form has at most one text of
+# 5,000 characters, or five short texts.
 MAX_UNSENT_CHARACTERS = 20_000
 
 
 def puts_text_back(restore):
-    """Mark a view of the desk whose refused form can become a draft on its own page.
+    """Mark a view of the desk. If its form is refused, `restore` can make the text a draft.
 
-    `restore` gets the request, the form as a QueryDict and the arguments of the view. It saves the draft and
-    returns the address of the page that shows it. It returns "" or raises Http404 if that isn't possible.
+    The arguments of `restore` are the request, the form as a QueryDict, and the arguments of the view.
+    `restore` saves the draft, and returns the URL of the page that shows the draft. If no page can show the
+    draft, `restore` returns "" or raises Http404.
     """
 
     def decorate(view):
@@ -47,9 +54,9 @@ def puts_text_back(restore):
 
 
 def put_back(request, post):
-    """Make the refused form a draft of the signed-in person, and return the address of its page.
+    """Make the refused form a draft of the signed-in person, and return the URL of the draft's page.
 
-    Return "" if its page can't show it. Then the page /kept/ still has the form.
+    Return "" if no page can show the draft. Then the page /kept/ still lists the form.
     """
     try:
         match = resolve(urlsplit(post.path).path)
@@ -64,12 +71,15 @@ def put_back(request, post):
 
 
 def is_sent_by_script(request):
-    """Return whether a script sent this request while the person was typing.
+    """Return whether a script sent this request automatically.
 
-    Scripts send drafts and files. Such a request isn't worth saving, because the person still sees the form.
+    Scripts send drafts, files, and forms that waited on a phone. Such a request need not be saved, because
+    the page or the phone still has what the person wrote.
     """
-    return request.path_info.endswith("/draft/") or (
-        request.path_info.endswith("/attach/") and request.headers.get("HX-Request") == "true"
+    return (
+        has_waited(request)
+        or request.path_info.endswith("/draft/")
+        or (request.path_info.endswith("/attach/") and request.headers.get("HX-Request") == "true")
     )
 
 
@@ -89,10 +99,13 @@ def typed_words(request):
 
 
 def fields_to_save(request):
-    """Return {name: values} of the form, without files and secrets.
+    """Return {name of a field: list of its values} for the form, without files and secrets.
 
-    Return None if the form may not be saved at all: another site sent it, it may be about a visit that this
-    browser opened by code, it is too long, or its path is too long or unsafe to redirect to.
+    In each of these cases, the form may not be saved, so return None:
+    - Another site sent the form.
+    - The form may be about a visit that this browser opened by code.
+    - The form or its path is too long.
+    - A redirect to the path of the form would be unsafe.
     """
     is_safe = url_has_allowed_host_and_scheme(request.get_full_path(), allowed_hosts=None)
     if not is_safe or len(request.path_info) > 300:
@@ -113,7 +126,7 @@ def fields_to_save(request):
 
 
 def _is_same_origin(request):
-    """Return whether our own site sent the form. Another site must not save text in a person's name."""
+    """Return whether our own site sent the form. Another site must not save texts in the person's name."""
     if site := request.headers.get("Sec-Fetch-Site"):
         return site == "same-origin"
     origin = request.headers.get("Origin") or request.headers.get("Referer") or ""
@@ -124,7 +137,7 @@ def _may_be_about_opened_visit(request):
     """Return whether the refused form may be about a visit that this browser has opened by code.
 
     A form about such a visit must not be saved for the person who is signed in. If nobody is signed in, a
-    code that has stopped working counts too.
+    visit counts even if its code has stopped working.
     """
     if request.path_info.startswith("/desk/"):
         return False
@@ -133,10 +146,11 @@ def _may_be_about_opened_visit(request):
 
 
 def author(request):
-    """Return the person who is signed in or was signed in last, or None if the author is unknown.
+    """Return the person who wrote the refused form, or None if the author is unknown.
 
-    On a shared desk computer, a colleague may have left the form open in another tab. Each sign-in has its
-    own CSRF token. If the token is wrong, the colleague may have written the form, so its author is unknown.
+    The author is the person who is signed in, or who was signed in last. But on a shared desk computer, an
+    earlier colleague may have left the form open in another tab. Each sign-in has its own CSRF token. So the
+    author of a form with a wrong token is unknown on such a computer.
     """
     check_token = CsrfViewMiddleware(lambda _request: HttpResponse()).process_view
     if DESK_TOKEN in request.COOKIES and check_token(request, _view(request), (), {}):
@@ -149,11 +163,11 @@ def _last_person(request):
     return User.objects.filter(public_id=public_id, is_active=True).first() if public_id else None
 
 
-def may_open(person, request):
+def may_save_for(person, request):
     """Return whether the refused form may be saved for this person.
 
-    A sign-in on this browser may have ended before someone else opened a visit with a code. So a form about a
-    visit, an item or a conversation is saved only if this person may open it.
+    If the form is about a visit, an item or a conversation, the person must be allowed to open this object.
+    This check is necessary, because somebody else may have used the browser after the person's sign-in ended.
     """
     view = _view(request)
     if not hasattr(view, "opens"):
@@ -167,9 +181,11 @@ def may_open(person, request):
 def may_wait(request, person, fields):
     """Return whether the form may be saved until somebody signs in with this browser.
 
-    `person` is the author, or None if the author is unknown. Then the form must be short and the limit not
-    reached. Its object must be in somebody's library account, so nothing is saved about a quiet visit or one
-    that nobody keeps.
+    `person` is the author, or None if the author is unknown. A form by a known author may always wait.
+
+    A form by an unknown author must be short, and the rate limit must not be reached. If the form is about an
+    object, the object must be in somebody's library account. So nothing is saved about a quiet visit, or
+    about a visit that nobody has added to an account.
     """
     if person:
         return True
@@ -177,7 +193,7 @@ def may_wait(request, person, fields):
         return False
     if hasattr(_view(request), "opens"):
         row = object_of(request)
-        # Rows without a column `patron` always belong to a patron.
+        # Objects without a field `patron` always belong to a patron.
         if row is None or getattr(row, "patron_id", True) is None:
             return False
     with suppress(TooOften):
@@ -187,9 +203,10 @@ def may_wait(request, person, fields):
 
 
 def own_page(request):
-    """Return the address to which the person goes after signing in, or "" if the form can't wait there.
+    """Return the URL that the person opens after signing in, or "" if no page can show the form again.
 
-    This is the page with the form, or the form's own address if it has no text.
+    This is the URL of the page with the form. If the form is only a button, it is the URL to which the form
+    was sent.
     """
     view = _view(request)
     if hasattr(view, "shows_unsent_text"):
@@ -200,7 +217,7 @@ def own_page(request):
 
 
 def is_done_after_sign_in(request):
-    """Return whether the view does what the form asks for once somebody has signed in."""
+    """Return whether the view has the decorator done_after_sign_in."""
     return hasattr(_view(request), "done_after_sign_in")
 
 
@@ -215,7 +232,7 @@ def object_of(request):
 
 
 def _among(rows, request):
-    """Return the object that the form is about if it is among these rows, or None."""
+    """Return the object in the queryset `rows` that the form is about, or None."""
     view = _view(request)
     public_id = request.POST.get(view.named_in) if view.named_in else _match(request).kwargs["public_id"]
     return rows.filter(public_id=uuid_or_none(public_id)).first() if public_id else None

@@ -1,9 +1,9 @@
-"""The middleware that saves what people typed or pressed in a form that was refused.
+"""The middleware that saves forms which were refused.
 
-A form is refused if the sign-in or the form itself has expired. A form of the desk waits on the page /kept/
-for its author. If the author has signed out, the response shows the text once more. A patron's form waits
-for a person who signs in with the same browser: see accounts/sign_in/unsent.py. What may be saved is decided
-in refused_form.py.
+A form is refused if the sign-in or the form itself has expired. The author of a desk form finds the saved
+form on the page /kept/. If the author has signed out, the response shows the text once more. A patron's form
+is saved until somebody signs in with the same browser: see accounts/sign_in/unsent.py. refused_form.py
+decides what may be saved.
 """
 
 from contextlib import suppress
@@ -15,10 +15,10 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render, resolve_url
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.patron import refused_posts
+from portal.errors import page_it_came_from, signed_out
 
 from . import refused_form
 from .sign_in.access import LAST_PERSON, is_borrowed, last_person_id
@@ -30,6 +30,8 @@ NEVER_SAVED_PATHS = (
     "/sign-out/",
     "/second-factor/",
     "/c/",
+    "/how/",
+    "/shared/",
     "/language/",
     "/kept/",
     "/me/address/",
@@ -42,6 +44,7 @@ NEVER_SAVED_PATHS = (
     "/not-me/",
     "/invitation/",
     "/demo/",
+    "/search/",
     "/desk/record/autosave/",
 )
 
@@ -71,7 +74,7 @@ class KeepRefusedPostMiddleware:
             if refused_to:
                 return self._save(request, response, refused_to)
             if response.status_code == 404 and refused_form.has_object(request):
-                # The person may no longer open the page. Don't lose the text with it.
+                # The person has lost access to the page. Show their text again.
                 words = refused_form.typed_words(request)
                 return _show_again(request, words, status=404) if words else response
             self._drop_what_was_sent_again(request, response)
@@ -92,7 +95,7 @@ class KeepRefusedPostMiddleware:
         if not request.user.is_authenticated:
             return
         if is_borrowed(request):
-            # The device is somebody else's. Its owner must not find what this person typed.
+            # The device belongs to somebody else. Its owner must not find what this person typed.
             if LAST_PERSON in request.COOKIES:
                 response.delete_cookie(LAST_PERSON, samesite="Lax")
         elif last_person_id(request) != str(request.user.public_id):
@@ -116,7 +119,8 @@ class KeepRefusedPostMiddleware:
             and not getattr(request, "csrf_processing_done", False)
         ):
             return "csrf"
-        # A code page that leads to the sign-in page says there why the code no longer works. It has no text.
+        # If a page for entering a code redirects to the sign-in page, the code no longer works. The sign-in
+        # page says why. The form has no text to save, so this doesn't count as a refusal.
         if response.status_code == 302 and not request.path_info.endswith("/code/"):
             path = urlsplit(response["Location"]).path
             if path in {resolve_url(settings.LOGIN_URL), reverse("second_factor"), reverse("locked")}:
@@ -124,18 +128,22 @@ class KeepRefusedPostMiddleware:
         return ""
 
     def _save(self, request, response, refused_to):
-        """Save the form, and return a response that leads its author back to it through the sign-in page.
+        """Save the form, and return a redirect to the sign-in page.
 
-        If the form may not be saved, show its text again.
+        After signing in, the author gets to a page with the form. If the form may not be saved, return a page
+        that shows its text.
         """
         fields = refused_form.fields_to_save(request)
         author = refused_form.author(request)
-        person = author if author and fields is not None and refused_form.may_open(author, request) else None
+        may_save = author and fields is not None and refused_form.may_save_for(author, request)
+        person = author if may_save else None
         page = refused_form.own_page(request)
         if page and fields is not None and DESK_TOKEN not in request.COOKIES:
             return self._leave_in_browser(request, response, refused_to, person, page, fields)
-        # A patron's form without a text of its own is only a choice. Its page asks for the choice again.
-        can_wait = page or request.path_info.startswith("/desk/")
+        at_desk = request.path_info.startswith("/desk/")
+        # A patron's form without `page` has no text, but only a choice. It isn't saved, because after signing
+        # in, the person can choose again.
+        can_wait = page or at_desk
         if person and can_wait and any(any(values) for values in fields.values()):
             path = request.get_full_path() if len(request.get_full_path()) <= 300 else request.path_info
             refused_posts.save_refused_post(person, path=path, fields=fields, at=timezone.now())
@@ -145,19 +153,24 @@ class KeepRefusedPostMiddleware:
             return _show_again(request, words)
         if refused_to == "csrf":
             return response
-        return _to_sign_in(request, response, refused_to, _page_it_came_from(request))
+        came_from = page_it_came_from(request)
+        is_signed_out = refused_to == resolve_url(settings.LOGIN_URL)
+        if is_signed_out and at_desk and came_from != "/" and not request.htmx:
+            # Somebody pressed a button on this page. Say that nothing was done.
+            return signed_out(request)
+        return _to_sign_in(request, response, refused_to, came_from)
 
     def _leave_in_browser(self, request, response, refused_to, person, page, fields):
         """Save a patron's form until somebody signs in with this browser, and return the response.
 
-        If the author is unknown, the response shows the text. The person who signs in may be somebody else,
-        who can't open the page.
+        If the author is unknown, the response shows the text, because the person who signs in may be somebody
+        else who can't open the page.
         """
         words = refused_form.typed_words(request)
         if not refused_form.may_wait(request, person, fields):
             if words:
                 return _show_again(request, words)
-            return _to_sign_in(request, response, refused_to, _page_it_came_from(request))
+            return _to_sign_in(request, response, refused_to, page_it_came_from(request))
         if person or request.htmx or not words:
             answer = _to_sign_in(request, response, refused_to, page)
         else:
@@ -186,7 +199,10 @@ class KeepRefusedPostMiddleware:
 
 
 def _to_sign_in(request, response, refused_to, url):
-    """Return a redirect to `url`, through the page on which the person signs in again if necessary."""
+    """Return a redirect to the page on which the person signs in again. That page leads to `url`.
+
+    If the person is still signed in, return a redirect to `url` itself.
+    """
     if refused_to != "csrf":
         # Keep the redirect's own parameters. One of them says which person used the page.
         query = dict(parse_qsl(urlsplit(response["Location"]).query)) | {"next": url}
@@ -194,13 +210,15 @@ def _to_sign_in(request, response, refused_to, url):
     elif not request.user.is_authenticated:
         url = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': url})}"
     answer = HttpResponseClientRedirect(url) if request.htmx else HttpResponseRedirect(url)
-    # A cookie can have a notice for the next page.
+    # One of the cookies can contain a notice for the next page.
     answer.cookies = response.cookies
     return answer
 
 
 def _show_again(request, words, *, saved_for="", status=403):
-    """Return a page with the typed text, or a notice with the status 401 if htmx still shows the text.
+    """Return a page that shows the typed text.
+
+    If htmx sent the form, the browser still shows the text. Then return a notice with the status 401.
 
     `saved_for` is the page that shows the text after signing in, or "" if the text isn't saved.
     """
@@ -209,7 +227,7 @@ def _show_again(request, words, *, saved_for="", status=403):
     context = {
         "words": words,
         "saved": bool(saved_for),
-        "next": saved_for or _page_it_came_from(request),
+        "next": saved_for or page_it_came_from(request),
         "why": _why(request, closed=status == 404),
         "at_desk": request.path_info.startswith("/desk/"),
     }
@@ -217,10 +235,10 @@ def _show_again(request, words, *, saved_for="", status=403):
 
 
 def _say_beside(request, *, closed=False, draft=False):
-    """Return a notice that a script shows beside the form, which still has the text."""
+    """Return a notice that a script shows beside the form. The form still has the text."""
     context = {
         "draft": draft,
-        "next": _page_it_came_from(request),
+        "next": page_it_came_from(request),
         "why": _why(request, closed=closed),
         "at_desk": request.path_info.startswith("/desk/"),
     }
@@ -228,14 +246,11 @@ def _say_beside(request, *, closed=False, draft=False):
 
 
 def _why(request, *, closed):
-    """Return why the person can't write there: "kept", "ended", "closed", or "" if they are signed out."""
+    """Return why the form was refused, or "" if the person is only signed out.
+
+    "kept" means that somebody has added the visit to an account. "ended" means that the code of the visit no
+    longer works. "closed" means that the person may no longer open the page.
+    """
     row = refused_form.object_of(request)
     why = request.viewer.why_closed(type(row), row.public_id) if row else ""
     return why or ("closed" if closed else "")
-
-
-def _page_it_came_from(request):
-    referer = request.headers.get("Referer", "")
-    if url_has_allowed_host_and_scheme(referer, allowed_hosts={request.get_host()}):
-        return urlsplit(referer).path or "/"
-    return "/"

@@ -10,17 +10,31 @@ from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.models import Session
 from django.db import OperationalError
 from django.db.models import BigAutoField, CharField, DateTimeField
+from django.dispatch import Signal
 from django.utils import timezone
 
 from portal.prepared import prepared
 
+# The portal sends this signal before a session is emptied or deleted, and as soon as other people may use the
+# session's browser. The argument is `session`. Receivers delete what they have stored for this browser.
+browser_given_up = Signal()
+
 
 class SessionStore(db.SessionStore):
-    def save(self, must_create=False):
-        """Save the session. Raises UpdateError only if the session was deleted meanwhile.
+    def flush(self):
+        """Send browser_given_up, and empty the session.
 
-        Django raises it for each error of the database, and the person would read that their browser sent
-        something wrong.
+        Django calls this method when a person signs out or another person signs in.
+        """
+        browser_given_up.send(sender=type(self), session=self)
+        super().flush()
+
+    def save(self, must_create=False):
+        """Save the session. Raises UpdateError if the session was deleted meanwhile.
+
+        Django's own method raises UpdateError for every database error. The error page would then say that
+        the browser sent something wrong. So if the database fails, this method raises the database's own
+        error.
         """
         try:
             super().save(must_create)

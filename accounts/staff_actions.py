@@ -17,11 +17,11 @@ class RoleEnded(Exception):
 
 
 def staff_action(action=None, *, also=None):
-    """Decorate an action to run in one transaction that first locks the roles of the staff member `by`.
+    """Decorate an action so that it runs in a transaction, which first locks the roles of `by`.
 
-    `also` names the action's argument for a second staff member. That argument can be None. One query locks
-    the roles of both people, because with two queries, two actions could deadlock. The action raises
-    RoleEnded as `lock_roles` does.
+    `by` is the staff member who does the action. If the action has an argument with a second staff member or
+    None, `also` is the name of this argument. One query locks the roles of both people, because two actions
+    with two queries each could deadlock. The decorated action raises RoleEnded, as `lock_roles` does.
     """
     if action is None:
         return lambda decorated: staff_action(decorated, also=also)
@@ -41,7 +41,8 @@ def lock_roles(*people):
     """Lock the roles of these staff members until the transaction ends.
 
     Raises RoleEnded if a person has no role, or if a role has ended or changed after `person.roles` was read.
-    Call this function before you lock other rows, so that it can't deadlock with code that ends a role.
+    Call this function before you lock other rows, because otherwise it could deadlock with code that ends a
+    role.
     """
     known = known_roles(*people)
     locked = set(_locked_roles(people=[person.pk for person in people]))
@@ -49,13 +50,17 @@ def lock_roles(*people):
         raise RoleEnded
 
 
-def lock_if_staff(person_pk):
-    """Lock the roles of a person until the transaction ends, and return whether they have a role."""
-    return bool(_locked_roles(people=[person_pk]))
+def lock_if_staff(person_pk, *, branch_pk=None):
+    """Lock the roles of a person until the transaction ends, and return whether they have a role.
+
+    If `branch_pk` is set, only a role at this branch counts.
+    """
+    roles = _locked_roles(people=[person_pk])
+    return any(branch_pk in (None, branch) for _person, branch, _role in roles)
 
 
 def known_roles(*people):
-    """Return {(user id, branch id, role)}, read from the attribute `roles` of each person."""
+    """Return a set of (user id, branch id, role), read from the attribute `roles` of each person."""
     return {(person.pk, role.branch_id, role.role) for person in people for role in person.roles}
 
 

@@ -12,8 +12,8 @@ NOBODYS = Q(pk__in=[])
 class Viewer:
     """A person or browser that looks at a patron page.
 
-    `person` is a User or None. `opened_sessions` has primary keys of help sessions. This browser opened some
-    of these sessions by code. Others are children's visits that are shared with the person.
+    `person` is a User or None. `opened_sessions` has primary keys of help sessions: the sessions that this
+    browser opened by code, and the children's visits that are shared with the person.
     `opened_recommendations` has the primary keys of the recommendations in these sessions and in their
     conversations, as a list or a subquery. The middleware in portal.conversations.viewer sets these
     attributes. `has_opened_codes` says whether this browser opened any visit by code, even if the code has
@@ -27,8 +27,16 @@ class Viewer:
 
     @classmethod
     def who_opened(cls, sessions, person):
-        """Return the viewer `person`, who has opened `sessions`. Both can be Slots of a prepared query."""
+        """Return the viewer for this person and these sessions.
+
+        In a prepared query, both arguments are Slots. The values for the Slots are given each time the query
+        runs.
+        """
         return cls(person, sessions)
+
+    def without_codes(self):
+        """Return this viewer without the visits that were opened by code."""
+        return Viewer(self.person)
 
     def __bool__(self):
         return bool(self.person or self.opened_sessions)
@@ -38,9 +46,11 @@ class Viewer:
         return False
 
     def why_closed(self, model, public_id):
-        """Return why this browser's code no longer opens a row of this model: "kept", "ended" or "".
+        """Return why this browser's code no longer opens an object of this model: "kept" or "ended".
 
-        The response is "" if the code still opens the row, and if this browser never opened it by code.
+        "kept" means that somebody has added the visit to an account. "ended" means that the code no longer
+        works. Return "" if the code still opens the object, or if this browser has never opened the object by
+        code.
         """
         return ""
 
@@ -57,11 +67,11 @@ class Viewer:
 
 
 def for_viewers(**fields):
-    """Decorate a function that returns a queryset for a viewer, so that its SQL is compiled only once.
+    """Decorate a function that returns a queryset for a viewer. The SQL is then compiled only once.
 
-    The decorated function takes the viewer and, as keyword arguments, the parameters in `fields`. It must
-    take the current date or time as such a parameter. If the function read the clock, the time would never
-    change, because the query is built only once.
+    The arguments of the decorated function are the viewer and the keyword arguments in `fields`. If the query
+    needs the current date or time, `fields` must contain it. If the function read the clock, the time would
+    never change, because the query is built only once.
     """
 
     def decorate(make):
@@ -75,7 +85,8 @@ def for_viewers(**fields):
 
         @wraps(make)
         def run(viewer, **values):
-            # If `viewer` is Django's lazy object, its __class__ is the viewer's class, but type() isn't.
+            # `viewer` can be one of Django's lazy objects. Then type() returns the class of the lazy object,
+            # but __class__ is the class of the viewer.
             rows = prepared_for(viewer.__class__)
             return rows(
                 person=viewer.person and viewer.person.pk, opened=viewer.opened_sessions or None, **values

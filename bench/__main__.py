@@ -1,8 +1,8 @@
-"""Compare the CPU time of each page with the CPU time of the minimal page, and delivery with smtplib.
+"""Compare the CPU time of each page with the CPU time of the minimal page.
 
-The bench can also compare each page in a large database with the same page in a small database. Milliseconds
-depend on the machine, so the bench reports ratios. Two servers take turns, and each round gives the ratio of
-their CPU times.
+Also compare how long the worker and plain smtplib take to deliver an email. The bench can also compare each
+page in a large database with the same page in a small database. Milliseconds depend on the machine, so the
+bench reports ratios. Two servers take turns, and each round gives the ratio of their CPU times.
 """
 
 import json
@@ -17,12 +17,14 @@ from functools import partial
 from pathlib import Path
 
 from bench.databases import databases
-from bench.server import Deliveries, Jobs, Server, environment
+from bench.server import CheckIns, Deliveries, Jobs, Server, environment
 
 RUNS, ROUNDS, REQUESTS = 3, int(os.environ.get("BENCH_ROUNDS", 8)), 20
 COUNT = RUNS * ROUNDS * REQUESTS
 # The maximum time to deliver an email, as a multiple of the time that smtplib takes.
 EMAIL_BAR = 3
+# The maximum time to write the emails of due check-ins, as a multiple of the time to insert them in bulk.
+CHECK_INS_BAR = 5
 # The maximum CPU time of a page in the large database, as a multiple of its CPU time in a small database.
 GROWTH_BARS, DEFAULT_GROWTH_BAR = {"queue": 1.15}, 1.3
 
@@ -50,7 +52,7 @@ def main(large):
 
 
 def _small(database, folder):
-    """Compare each page with the minimal page, and delivery with smtplib. Return a row for each."""
+    """Compare each page with the minimal page, and the worker with smtplib. Return a row per comparison."""
     with (
         Server(
             database,
@@ -60,14 +62,20 @@ def _small(database, folder):
             application="bench.minimal.wsgi:application",
             settings="bench.minimal.settings",
         ) as minimal,
-        Server(database, portal_url := database.new("portal"), folder, count=COUNT) as portal,
-        Deliveries(portal_url, folder) as deliveries,
+        Server(database, database.new("portal"), folder, count=COUNT) as portal,
+        # These processes have their own databases, because their thousands of rows would slow the pages down.
+        Deliveries(database.new("deliveries"), folder) as deliveries,
+        CheckIns(database.new("check_ins"), folder) as check_ins,
     ):
         bars = {name: page.bar for name, page in portal.browser.pages.items()}
         base = partial(minimal.measure, "minimal")
         pairs = {name: (base, partial(portal.measure, name)) for name in bars}
         pairs["email"] = (partial(deliveries.measure, "smtplib"), partial(deliveries.measure, "worker"))
-        return _measured(pairs, bars | {"email": EMAIL_BAR})
+        pairs["check-ins"] = (
+            partial(check_ins.measure, "inserting"),
+            partial(check_ins.measure, "check-ins"),
+        )
+        return _measured(pairs, bars | {"email": EMAIL_BAR, "check-ins": CHECK_INS_BAR})
 
 
 def _large(database, folder):

@@ -40,7 +40,7 @@ class Sqlite:
         return f"sqlite:///{self.folder}/{name}.sqlite3"
 
     def kept(self, name):
-        """Return (URL of a database that stays for the next run, shell command that deletes the database)."""
+        """Return (URL of a database that the next run can use too, shell command that deletes it)."""
         folder = Path("var/bench-large").absolute()
         folder.mkdir(parents=True, exist_ok=True)
         return f"sqlite:///{folder}/{name}.sqlite3", f"rm -r {folder}"

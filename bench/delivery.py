@@ -1,10 +1,10 @@
 """Measure how long the worker takes to deliver an email, and how long smtplib alone takes for the same email.
 
-smtplib sends ready messages over one connection. The worker also reads each email from the database, builds
-it, and saves that it was delivered.
+smtplib sends finished messages over one connection. The worker also reads each email from the database,
+builds the message, and saves that it was delivered.
 
-For each line "smtplib COUNT" or "worker COUNT" on stdin, send so many emails to the mail server in the
-settings, and print the milliseconds per email by the clock.
+Each line on stdin is "smtplib COUNT" or "worker COUNT". For each line, send COUNT emails to the mail server
+in the settings, and print the milliseconds that an email took.
 """
 
 import json
@@ -15,7 +15,7 @@ import time
 from django.utils import timezone
 
 from accounts.models import Library
-from portal.notifications import actions
+from portal.notifications import writing
 from portal.notifications.delivery import build, connect
 from portal.notifications.models import Notification
 from portal.worker import Worker
@@ -31,7 +31,7 @@ def main():
 
 def _email(number):
     context = {"helper": None, "url": "https://localhost/messages/", "closes_at": None, "closed": False}
-    return actions.notify(
+    return writing.notify(
         "conversations/answer",
         to=f"patron{number}@example.org",
         at=timezone.now(),
@@ -54,7 +54,7 @@ def _by_smtplib(rows):
 
 def _by_worker(rows):
     Notification.objects.all().delete()
-    actions.save_all(rows)
+    writing.save_all(rows)
     worker, started = Worker(), time.perf_counter()
     worker.deliver_due()
     worker.outgoing.close()

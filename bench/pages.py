@@ -24,6 +24,7 @@ from portal.models import LimitCount
 from recommendations.models import Item, QuestionType, Recommendation, Topic
 from tests.factories import (
     BranchFactory,
+    CheckInFactory,
     ConversationFactory,
     HelpSessionFactory,
     LibraryFactory,
@@ -39,6 +40,7 @@ from tests.factories import (
 # The maximum CPU time of each page, as a multiple of the CPU time of the minimal page.
 BARS = {
     "home": 2,
+    "home with check-in": 2,
     "visit": 2.5,
     "conversation": 1.5,
     "conversation poll": 0.7,
@@ -55,11 +57,11 @@ BARS = {
     "item keystroke": 2,
 }
 
-PATRON, STAFF, COORDINATOR, STAFF_ELSEWHERE = (
-    f"bench-{who}@example.org" for who in ("patron", "staff", "coordinator", "elsewhere")
+PATRON, ASKED_PATRON, STAFF, COORDINATOR, STAFF_ELSEWHERE = (
+    f"bench-{who}@example.org" for who in ("patron", "asked", "staff", "coordinator", "elsewhere")
 )
 NAME = "Wilhelmina Quillfeather"
-# Requests change data of this branch only. So a poll for any other branch finds nothing new.
+# The slug of the only branch whose data the requests change. So polls of other branches find nothing new.
 ELSEWHERE = "bench-elsewhere"
 BRANCHES, COLLEAGUES, TOPICS = 10, 60, 20
 WORDS = "I have placed a hold for you and added a kit you can borrow today. " * 3
@@ -76,14 +78,15 @@ def set_up(count):
         _fill()
     # An earlier run may have reached some rate limits, so delete all counts.
     LimitCount.objects.all().delete()
-    patron, staff, coordinator = (
-        _cookies(User.objects.get(email=email)) for email in (PATRON, STAFF, COORDINATOR)
+    patron, asked, staff, coordinator = (
+        _cookies(User.objects.get(email=email)) for email in (PATRON, ASKED_PATRON, STAFF, COORDINATOR)
     )
     conversation = Conversation.objects.get(patron__email=PATRON)
     address = conversation.get_absolute_url()
     at_desk = reverse("desk_conversation", args=[conversation.public_id])
     pages = {
         "home": _get("/", patron),
+        "home with check-in": _get("/", asked),
         "visit": _get(conversation.help_session.get_absolute_url(), patron),
         "conversation": _get(address, patron),
         "conversation poll": _poll(address, patron),
@@ -110,8 +113,8 @@ def set_up(count):
 def library():
     """Return (branches, staff, topics). `staff[n]` works at `branches[n % len(branches)]`.
 
-    The small and the large database have equally many branches, staff and topics, because more of these rows
-    make a page slower.
+    The small and the large database have equally many branches, staff and topics. Otherwise, these rows would
+    also make the pages of the large database slower.
     """
     if not Library.objects.exists():
         branches = [LibraryFactory().default_branch, *BranchFactory.create_batch(BRANCHES - 1)]
@@ -146,6 +149,7 @@ def _fill():
             side, author = (Side.STAFF, staff) if n % 2 else (Side.PATRON, person)
             sent_at = now - datetime.timedelta(hours=40 - n)
             MessageFactory(conversation=conversation, side=side, author=author, body=WORDS, sent_at=sent_at)
+    _ask_about_a_visit(staff, branch)
     saved = SavedListFactory(patron=patron)
     for recommendation in Recommendation.objects.filter(patron=patron):
         SavedItemFactory(saved_list=saved, item=recommendation.item, recommendation=recommendation)
@@ -165,6 +169,14 @@ def _fill():
         index_conversation(conversation)
         for message in conversation.messages.all():
             index_message(message)
+
+
+def _ask_about_a_visit(staff, branch):
+    """Create a patron with 30 visits, whose home page asks about one visit and for consent to ask later."""
+    Library.objects.update(check_ins=True)
+    person = UserFactory(email=ASKED_PATRON)
+    visits = HelpSessionFactory.create_batch(30, patron=person, staff=staff, branch=branch)
+    CheckInFactory(help_session=visits[0])
 
 
 def new_conversations(count, status):
@@ -232,7 +244,7 @@ def _staff_replies(count):
 
 
 def _verdicts(count):
-    """Yield requests that set verdicts on the five items of a visit. Each request changes a verdict."""
+    """Yield requests that set verdicts on the five items of a visit. Each changes the verdict on one item."""
     staff, patron = _staff_elsewhere(), UserFactory(email=_new_address())
     visit = HelpSessionFactory(patron=patron, staff=staff, branch=Branch.objects.get(slug=ELSEWHERE))
     recommendations, cookies = recommend_in(visit, 5), _cookies(patron)
@@ -250,8 +262,8 @@ def _sign_ins(count):
 def _records(count):
     """Yield requests that save a record form with two items. Each request also makes a code for the patron.
 
-    A staff member's session stores the new codes of the last ten minutes. If all requests shared a session,
-    it would grow with each request. So each request has its own session.
+    The browser session of a staff member stores the new codes of the last ten minutes. If all requests shared
+    one session, this session would grow with each request. So each request has its own.
     """
     today, items = Library.current().today(), Item.objects.order_by("pk")[:2]
     chosen = {f"items-{n}-item": item.public_id for n, item in enumerate(items)}

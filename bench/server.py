@@ -32,6 +32,15 @@ def environment(url, folder, settings="portal.settings"):
     }
 
 
+def set_up(env, module, count):
+    """Run `python -m bench.set_up`, and return the pages to measure.
+
+    The process calls `set_up(count)` of `module`, which creates the data for `count` requests of each page.
+    """
+    command = [sys.executable, "-m", "bench.set_up", module, str(count)]
+    return json.loads(subprocess.run(command, env=env, stdout=subprocess.PIPE, check=True).stdout)
+
+
 class Process:
     """A process that is stopped at the end of a `with` block."""
 
@@ -62,8 +71,7 @@ class Server(Process):
         """Start the server. Before that, `module` sets up the database for `count` requests of each page."""
         self.database, self.url = database, url
         env = environment(url, folder, settings)
-        set_up = [sys.executable, "-m", "bench.set_up", module, str(count + WARM_UP)]
-        pages = json.loads(subprocess.run(set_up, env=env, stdout=subprocess.PIPE, check=True).stdout)
+        pages = set_up(env, module, count + WARM_UP)
         listener = socket.create_server(("127.0.0.1", 0))
         port = listener.getsockname()[1]
         self.ready, report = os.pipe()
@@ -130,32 +138,51 @@ class Jobs(Process):
         return json.loads(self.process.stdout.readline())
 
 
-class Deliveries(Process):
-    """A process that delivers emails to a mail server of its own."""
+class Timed(Process):
+    """A process that measures elapsed time, not CPU time. It runs `main` of a module in this package."""
 
-    def __init__(self, url, folder):
-        self.mail_server = subprocess.Popen(
-            [sys.executable, "-m", "bench.mail_server"], stdout=subprocess.PIPE, text=True
-        )
-        port = self.mail_server.stdout.readline().strip()
+    # `measure` multiplies its argument `times` by this number to get the number of emails.
+    factor = 1
+
+    def __init__(self, url, folder, module, **variables):
         self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                "import django; django.setup(); import bench.delivery; bench.delivery.main()",
-            ],
-            env=environment(url, folder) | {"EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": port},
+            [sys.executable, "-c", f"import django; django.setup(); import {module}; {module}.main()"],
+            env=environment(url, folder) | variables,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
+
+    def measure(self, name, times):
+        """Write or deliver some emails, and return the milliseconds per email as (Python, 0)."""
+        print(name, self.factor * times, file=self.process.stdin, flush=True)
+        return json.loads(self.process.stdout.readline()), 0
+
+
+class Deliveries(Timed):
+    """A process that delivers emails to its own mail server."""
+
+    factor = 5
+
+    def __init__(self, url, folder):
+        set_up(environment(url, folder), "bench.pages", 0)
+        self.mail_server = subprocess.Popen(
+            [sys.executable, "-m", "bench.mail_server"], stdout=subprocess.PIPE, text=True
+        )
+        port = self.mail_server.stdout.readline().strip()
+        super().__init__(url, folder, "bench.delivery", EMAIL_HOST="127.0.0.1", EMAIL_PORT=port)
 
     def __exit__(self, *raised):
         super().__exit__(*raised)
         self.mail_server.terminate()
         self.mail_server.wait()
 
-    def measure(self, name, times):
-        """Deliver some emails, and return the milliseconds per email as (Python, 0)."""
-        print(name, 5 * times, file=self.process.stdin, flush=True)
-        return json.loads(self.process.stdout.readline()), 0
+
+class CheckIns(Timed):
+    """A process that sends check-ins."""
+
+    factor = 100
+
+    def __init__(self, url, folder):
+        set_up(environment(url, folder), "bench.pages", 0)
+        super().__init__(url, folder, "bench.check_ins")

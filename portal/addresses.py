@@ -1,7 +1,7 @@
-"""Clean email addresses, so that one mailbox has only one spelling here.
+"""Clean email addresses, so that the portal stores each mailbox in only one spelling.
 
-Limits are counted for an address. Without this, a stranger could write the same address in many ways, and so
-send many codes to one mailbox.
+Rate limits are counted for each address. If one mailbox had many spellings, a stranger could send many codes
+to it.
 """
 
 from django import forms
@@ -15,7 +15,7 @@ INVALID = _("Enter the full email address, such as ana@example.org.")
 def clean_address(text):
     """Return the address in lowercase, with its domain as the email server will read it.
 
-    Raises ValidationError if the text isn't an address, or has a local part that our email can't be sent to:
+    Raises ValidationError if the text isn't an address, or if the part before the @ has one of these:
     - quotes, because "ana"@example.org is the mailbox ana@example.org
     - an encoded word such as =?utf-8?q?ana?=, because Python decodes it when it sends the email
     - characters outside ASCII

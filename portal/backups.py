@@ -2,8 +2,8 @@
 
 The archive contains a copy of the database, the private files and a manifest. The portal can keep running
 during a backup, because the copy of the database is consistent. A restore moves the private files aside and
-replaces the database. On PostgreSQL it makes a copy of the replaced database first. If the restore fails, it
-puts the old database and the old files back.
+replaces the database. On PostgreSQL, the restore first makes a copy of the database that it replaces. If a
+restore fails, the old database and the old files are put back.
 """
 
 import hashlib
@@ -13,11 +13,10 @@ import os
 import secrets
 import shutil
 import sqlite3
-import subprocess
 import tarfile
 import tempfile
 import tomllib
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
@@ -27,13 +26,12 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
-from psycopg.conninfo import make_conninfo
-from psycopg.pq import Conninfo
 
 from accounts.models import Library, User
 from portal import keys
 from portal.checks import other_tables
 from portal.data_folder import DataFolderInUse, lock_data_folder
+from portal.database_copies import BackupError, dump, load
 from portal.notifications.actions import living_worker
 from portal.notifications.models import Heartbeat
 from portal.privacy import erased_list
@@ -44,11 +42,8 @@ WHAT_STOPS = (
     "everyone is signed out, and slips, code cards, account codes, PINs of shared desk computers and "
     "authenticator apps stop working"
 )
+MAX_MANIFEST_BYTES = 16 * 1024 * 1024
 SCRATCH = ".backup-"  # how the name of a temporary folder begins
-
-
-class BackupError(Exception):
-    """A backup or a restore that failed. The text of the exception says why, and what to do next."""
 
 
 def make(target):
@@ -61,14 +56,14 @@ def make(target):
         raise BackupError(
             "The name must end in .tar.gz, so that later backups find the archive and remove it."
         )
-    # Path.exists() would raise an error if the folder is closed to this account.
+    # Path.exists() would raise an error if this account may not open the folder.
     if os.path.exists(target):
         raise BackupError(f"{target} already exists. Choose another name, or delete it first.")
     unfinished = target.with_name(target.name + ".part")
     try:
         with _scratch_next_to(target) as scratch:
             copy = scratch / "database"
-            _dump(copy)
+            dump(copy)
             salt = secrets.token_hex(16)
             manifest = {
                 "format": FORMAT,
@@ -77,7 +72,8 @@ def make(target):
                 "migrations": _applied_migrations(),
                 "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
                 "sha256": _digest(copy),
-                # A restore recognizes the SECRET_KEY with these. The key can't be computed from them.
+                # A restore compares these two values with its own SECRET_KEY. Nobody can compute a SECRET_KEY
+                # from the two values.
                 "key": {"salt": salt, "fingerprint": keys.fingerprint(KEY_PURPOSE, salt)},
             }
             with open(os.open(unfinished, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as stream:
@@ -99,15 +95,15 @@ def make(target):
 
 
 def _without_scratch(member):
-    """Leave out the temporary folder of a restore that was killed."""
+    """Return the tar `member`, or None if it is in the temporary folder of a restore that was killed."""
     return None if member.name.startswith(f"private/{SCRATCH}") else member
 
 
 def restore(source, *, replace=False, other_key=False):
     """Restore the database and the private files from the archive `source`. Return the archive's manifest.
 
-    Raises BackupError if the portal runs, if it already has data and `replace` is False, or if the archive
-    was made with another SECRET_KEY and `other_key` is False.
+    Raises BackupError in three cases: the portal runs, it has data and `replace` is False, or the archive was
+    made with another SECRET_KEY and `other_key` is False.
     """
     with _portal_stopped():
         if not replace and _has_data():
@@ -122,13 +118,13 @@ def restore(source, *, replace=False, other_key=False):
                     "Nothing was changed."
                 )
             with _files_swapped(scratch / "private", old=scratch / "old-private"):
-                _load(scratch / "database")
+                load(scratch / "database")
         _forget_heartbeats()
     return manifest
 
 
 def has_same_key(manifest):
-    """Return whether the backup was made with a present SECRET_KEY, or None if the backup doesn't say."""
+    """Return whether the backup was made with SECRET_KEY or a fallback key, or None if that is unknown."""
     kept = manifest.get("key")
     if not isinstance(kept, dict):
         return None
@@ -137,7 +133,10 @@ def has_same_key(manifest):
 
 @contextmanager
 def _portal_stopped():
-    """Keep the portal stopped on this host. Raises BackupError if it runs here or on another host."""
+    """Prevent the portal from starting on this host.
+
+    Raises BackupError if the portal already runs on this host or on another host.
+    """
     try:
         lock = lock_data_folder("restore")
     except DataFolderInUse as error:
@@ -153,7 +152,28 @@ def _portal_stopped():
                 f"A worker of this portal still runs: {heartbeat.worker} (host and process). "
                 "Stop the portal on every host. If it was killed, wait a minute. Nothing was changed."
             )
+        if hosts := _hosts_of_other_connections():
+            raise BackupError(
+                f"The portal is still connected to the database from {', '.join(hosts)}. Stop the portal on "
+                "every host. Nothing was changed."
+            )
         yield
+
+
+def _hosts_of_other_connections():
+    """Return the hosts from which other processes of the portal are connected to PostgreSQL.
+
+    A web server that runs with --no-worker has no heartbeat, but connects with the same application_name.
+    """
+    if connection.vendor != "postgresql":
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT COALESCE(host(client_addr), 'this machine') FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid() "
+            "AND application_name <> '' AND application_name = current_setting('application_name') ORDER BY 1"
+        )
+        return [host for (host,) in cursor.fetchall()]
 
 
 def _forget_heartbeats():
@@ -234,7 +254,8 @@ def _unpack(source, folder):
     except PermissionError as error:
         raise BackupError(f"This account may not read {error.filename}. Nothing was changed.") from error
     except (tarfile.TarError, EOFError, ValueError, OSError) as error:
-        # An error of the system has a number. A file that is not in gzip format is an OSError without one.
+        # A system error has a number. If a file is not in gzip format, the error is an OSError without a
+        # number.
         if isinstance(error, OSError) and error.errno:
             raise BackupError(
                 f"{source} could not be unpacked in {folder.parent}: {error.strerror}. Nothing was changed."
@@ -249,6 +270,8 @@ def _extract(archive, member, folder, source):
         raise BackupError(
             f"{source} contains a file that no backup has: {member.name!r}. Nothing was changed."
         )
+    if str(path) == "manifest.json" and member.size > MAX_MANIFEST_BYTES:
+        raise ValueError("its manifest is too large")
     (folder / path).parent.mkdir(parents=True, exist_ok=True)
     with open(folder / path, "wb") as stream, archive.extractfile(member) as content:
         shutil.copyfileobj(content, stream)
@@ -280,11 +303,11 @@ def _check(manifest, copy):
 
 @contextmanager
 def _files_swapped(new, *, old):
-    """Replace the private files with those in the folder `new`, and move the others to the folder `old`.
+    """Replace the private files with those in the folder `new`, and move the old files to the folder `old`.
 
-    If the `with` block fails, move all files back. Only the content of the folder moves, because the folder
-    may be a mount, which can't be renamed. The list of erased records stays, because it is newer than the
-    list in the backup.
+    If the `with` block fails, move all files back. Only the content of the folder is moved, because the
+    folder may be a mount, which can't be renamed. The list of erased records is not replaced, because it is
+    newer than the list in the backup.
     """
     old.mkdir()
     moves = []
@@ -300,86 +323,3 @@ def _files_swapped(new, *, old):
         for before, after in reversed(moves):
             os.rename(after, before)
         raise
-
-
-def _dump(copy):
-    if connection.vendor == "sqlite":
-        with closing(sqlite3.connect(_sqlite_file())) as live, closing(sqlite3.connect(copy)) as target:
-            # One step copies all pages at once, so nobody can write to the database in between.
-            live.backup(target)
-    else:
-        _run_postgres("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={copy}")
-
-
-def _load(copy):
-    connection.close()
-    if connection.vendor == "sqlite":
-        with (
-            closing(sqlite3.connect(copy)) as source,
-            closing(sqlite3.connect(_sqlite_file(), timeout=20)) as live,
-        ):
-            if not _is_sound(source):
-                raise BackupError("The database in the backup is damaged. Nothing was changed.")
-            try:
-                source.backup(live)
-            except sqlite3.Error as error:
-                raise BackupError(
-                    f"The database could not be written: {error}. Nothing was changed."
-                ) from error
-    else:
-        before = copy.with_name("before")
-        _dump(before)
-        _drop_tables()
-        try:
-            _pg_restore(copy)
-        except BaseException:
-            _pg_restore(before)
-            raise
-
-
-def _drop_tables():
-    """Drop all tables. A newer version may have tables that the archive, and so pg_restore, doesn't know."""
-    with connection.cursor() as cursor:
-        names = [connection.ops.quote_name(name) for name in connection.introspection.table_names(cursor)]
-        if names:
-            cursor.execute(f"DROP TABLE {', '.join(names)} CASCADE")
-    connection.close()
-
-
-def _pg_restore(copy):
-    _run_postgres(
-        "pg_restore",
-        "--no-owner",
-        "--no-privileges",
-        "--single-transaction",
-        "--exit-on-error",
-        str(copy),
-    )
-
-
-def _is_sound(database):
-    try:
-        return database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    except sqlite3.DatabaseError:
-        return False
-
-
-def _sqlite_file():
-    return str(connection.settings_dict["NAME"])
-
-
-def _run_postgres(program, *options):
-    if not shutil.which(program):
-        raise BackupError(
-            f"{program} was not found. Install PostgreSQL's client programs "
-            "(Debian and Ubuntu: apt-get install postgresql-client)."
-        )
-    given = connection.get_connection_params()
-    # Everybody on the machine can read a command line, so the password is in the environment.
-    environment = os.environ | {"PGPASSWORD": given.get("password", "")}
-    known = {option.keyword.decode() for option in Conninfo.get_defaults()} - {"password"}
-    database = make_conninfo(**{name: value for name, value in given.items() if name in known})
-    command = [program, f"--dbname={database}", *options]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)  # noqa: S603  no shell
-    if done.returncode:
-        raise BackupError(f"{program} failed: {' '.join(done.stderr.split()) or done.returncode}")

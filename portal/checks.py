@@ -1,6 +1,5 @@
 """Find unsafe settings. `manage.py check` and the server's start report each problem with its fix."""
 
-import codecs
 import shlex
 from email.utils import getaddresses
 from urllib.parse import urlsplit
@@ -15,7 +14,8 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils.module_loading import import_string
 
 from portal.data_folder import FIX, make_data_folder, open_paths
-from portal.env import MALFORMED
+from portal.env import MALFORMED, misspelled
+from portal.service_rules import ils_rules, push_rules, reply_rules, sso_rules
 
 MODES = ("production", "development", "demo", "test")
 PER_PROCESS_CACHES = ("locmem.LocMemCache", "dummy.DummyCache")
@@ -47,14 +47,33 @@ def settings_are_safe(app_configs=None, **kwargs):
                 id="afterword.E024",
             )
         )
-    # The web server reports all problems at once, before PortalConfig.ready() looks at the folder.
+    # PortalConfig.ready() also checks the folder, but then reports no other problems. The web server runs the
+    # checks of this module earlier, so that it can report all problems at once.
     if problem := make_data_folder(settings.DATA_DIR):
         errors.append(checks.Error(problem, hint=FIX, id="afterword.E023"))
-    rules = [*_ils_rules(), *_sso_rules(), *([] if settings.LOCAL else _production_rules())]
+    rules = [
+        *ils_rules(),
+        *sso_rules(),
+        *reply_rules(),
+        *push_rules(),
+        *([] if settings.LOCAL else _production_rules()),
+    ]
     errors += [
         checks.Error(problem, hint=fix, id=number) for number, is_broken, problem, fix in rules if is_broken
     ]
     return errors
+
+
+@checks.register(checks.Tags.security)
+def names_of_settings_are_right(app_configs=None, **kwargs):
+    return [
+        checks.Warning(
+            f"The portal has no setting {name}, so it is ignored.",
+            hint=f"If you mean {similar}, correct the name.",
+            id="afterword.W002",
+        )
+        for name, similar in misspelled().items()
+    ]
 
 
 @checks.register(checks.Tags.security)
@@ -71,7 +90,7 @@ def private_paths_are_closed(app_configs=None, **kwargs):
 
 @checks.register(checks.Tags.database)
 def database_stores_every_script(app_configs=None, databases=None, **kwargs):
-    """Report a PostgreSQL database that can't store every name. Only `migrate` runs this check."""
+    """Report a PostgreSQL database whose encoding can't store every name. Only `migrate` runs this check."""
     if not databases or connection.vendor != "postgresql":
         return []
     with connection.cursor() as cursor:
@@ -103,7 +122,7 @@ def database_is_the_portals_own(app_configs=None, databases=None, **kwargs):
 
 
 def other_tables():
-    """Return the tables of another application, if the portal has not yet used this database."""
+    """Return the tables of another application. Return [] if the portal already uses this database."""
     tables = set(connection.introspection.table_names())
     if apps.get_model("accounts", "Library")._meta.db_table in tables:
         return []
@@ -166,14 +185,22 @@ def _production_rules():
         (
             "afterword.E009",
             bool(hosts) and "*" not in hosts and bool(base.hostname) and not _covers(hosts, base.hostname),
-            "ALLOWED_HOSTS does not have the host of BASE_URL, so links in emails would lead to an error.",
-            f"Add {base.hostname} to ALLOWED_HOSTS.",
+            f"ALLOWED_HOSTS is {','.join(hosts)!r}. It does not have the host of BASE_URL, so links in "
+            "emails would lead to an error.",
+            f"Add {base.hostname} to ALLOWED_HOSTS, without https:// and without a port.",
         ),
         (
             "afterword.E025",
             settings.MAIL_SERVER["use_tls"] and settings.MAIL_SERVER["use_ssl"],
             "EMAIL_USE_TLS and EMAIL_USE_SSL are both set, so no email could be sent.",
             "Keep EMAIL_USE_TLS for STARTTLS (usually port 587), or EMAIL_USE_SSL for TLS at once (465).",
+        ),
+        (
+            "afterword.E036",
+            bool(settings.MAIL_SERVER["username"]) != bool(settings.MAIL_SERVER["password"]),
+            "Only one of EMAIL_HOST_USER and EMAIL_HOST_PASSWORD is set, so the portal would not sign in to "
+            "the mail server.",
+            "Set both, or remove both if the mail server wants no login.",
         ),
         (
             "afterword.E027",
@@ -189,108 +216,6 @@ def _production_rules():
             f"{backend_problem}.",
             "Install its package and write the full name of its class, such as "
             "anymail.backends.postmark.EmailBackend. Or remove it to send over SMTP.",
-        ),
-    ]
-
-
-def _ils_rules():
-    """Return the rules that the settings of the ILS must follow. If ILS is empty, no rule is broken."""
-    kind, given = settings.ILS, settings.ILS_SETTINGS
-    koha = urlsplit(given.get("url", "")) if kind == "koha" else None
-    return [
-        (
-            "afterword.E011",
-            kind not in ("", "sip2", "koha") and not (kind == "demo" and (settings.LOCAL or settings.DEMO)),
-            f"ILS is {kind!r}.",
-            "Set it to sip2 or koha. Without it, patrons can't sign in with a library card.",
-        ),
-        (
-            "afterword.E012",
-            kind == "sip2" and not given["host"],
-            "SIP2_HOST is missing.",
-            "Set it to the host name of the ILS's SIP2 server, such as sip.library.example.",
-        ),
-        (
-            "afterword.E013",
-            kind == "sip2" and not _is_charset(given["charset"]),
-            f"SIP2_CHARSET is {given.get('charset')!r}, which Python does not know.",
-            "Set it to the character set of the ILS: cp850, utf-8 or latin-1.",
-        ),
-        (
-            "afterword.E014",
-            kind == "sip2"
-            and not all(
-                len(given[name]) == 2 for name in ("id_field", "group_field", "branch_field", "expires_field")
-            ),
-            "SIP2_ID_FIELD, SIP2_GROUP_FIELD, SIP2_BRANCH_FIELD or SIP2_EXPIRES_FIELD is not two letters.",
-            "Set it to two letters, such as AA, or remove it.",
-        ),
-        (
-            "afterword.E015",
-            koha is not None
-            and (
-                koha.scheme not in ("https", "http")
-                or not koha.hostname
-                or (koha.scheme == "http" and not settings.LOCAL)
-            ),
-            f"KOHA_URL is {given.get('url')!r}, not an https address, so PINs could be read on the way.",
-            "Set it to the https address of Koha, such as https://staff.koha.example, without /api.",
-        ),
-        (
-            "afterword.E016",
-            kind == "koha"
-            and not (given["user"] and given["password"])
-            and not (given["client_id"] and given["client_secret"]),
-            "The portal has no Koha account.",
-            "Set KOHA_USER and KOHA_PASSWORD, or KOHA_CLIENT_ID and KOHA_CLIENT_SECRET.",
-        ),
-        (
-            "afterword.E017",
-            bool(kind) and not 1 <= settings.ILS_TIMEOUT <= 20,
-            f"ILS_TIMEOUT is {settings.ILS_TIMEOUT}.",
-            "Set it to the seconds that a sign-in may wait for the ILS, from 1 to 20, or remove it.",
-        ),
-    ]
-
-
-def _sso_rules():
-    """Return the rules that the settings of single sign-on must follow."""
-    given = settings.SSO
-    issuer = urlsplit(given["issuer"])
-    return [
-        (
-            "afterword.E018",
-            not given["issuer"] and any(given[name] for name in ("name", "client_id", "client_secret")),
-            "SSO_ISSUER is missing.",
-            "Set it to the issuer of the OpenID Connect provider, such as https://login.campus.example. "
-            "If you don't use single sign-on, remove every variable that begins with SSO_.",
-        ),
-        (
-            "afterword.E019",
-            bool(given["issuer"]) and not _is_issuer(issuer, given["issuer"]),
-            f"SSO_ISSUER is {given['issuer']!r}, not an https address of at most 200 characters. "
-            "Without https, an attacker could forge who signs in.",
-            "Set it to the issuer as the provider writes it, without /.well-known/openid-configuration "
-            "and without a question mark.",
-        ),
-        (
-            "afterword.E020",
-            bool(given["issuer"]) and not (given["client_id"] and given["client_secret"]),
-            "SSO_CLIENT_ID or SSO_CLIENT_SECRET is missing, so the provider would not know the portal.",
-            "Register the portal there as a confidential client, with this redirect address: "
-            f"{settings.BASE_URL}/sign-in/single-sign-on/answer/. Set both variables to what you get.",
-        ),
-        (
-            "afterword.E021",
-            bool(given["issuer"]) and not 1 <= len(given["name"]) <= 40,
-            "SSO_NAME is missing, or longer than 40 letters.",
-            "Set it to the name that people know, such as Campus account. The sign-in button shows it.",
-        ),
-        (
-            "afterword.E022",
-            "openid" not in given["scopes"],
-            "SSO_SCOPES does not have openid, so the provider would not say who signs in.",
-            "Set it to: openid profile email. Or remove it to use these three.",
         ),
     ]
 
@@ -314,26 +239,6 @@ def _backend_problem(name):
     except Exception as error:
         return str(error) or type(error).__name__
     return "" if isinstance(backend, type) else "it is not a class"
-
-
-def _is_issuer(parts, text):
-    secure = parts.scheme == "https" or (parts.scheme == "http" and settings.LOCAL)
-    return (
-        secure
-        and bool(parts.hostname)
-        and not parts.query
-        and not parts.fragment
-        and "/.well-known/" not in text
-        and len(text) <= 200
-    )
-
-
-def _is_charset(name):
-    try:
-        # Python also has codecs such as rot13, which are not character sets.
-        return bool(codecs.lookup(name)._is_text_encoding)
-    except LookupError:
-        return False
 
 
 def _secret_key():

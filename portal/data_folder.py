@@ -1,7 +1,7 @@
-"""Make the data folder, lock it, and keep what it contains private.
+"""Make the data folder, lock it, and keep its contents private.
 
 The folder has the database file, the private files and the collected static files. Only the account that runs
-the portal may read the first two, because other accounts of the machine have no business with them.
+the portal may read the database file and the private files.
 """
 
 import fcntl
@@ -15,9 +15,10 @@ from django.conf import settings
 FIX = (
     "Create the folder and let the user that runs the portal write to it, or set DATA_DIR to another folder."
 )
-# What the group and everybody else may not have. The data folder may be entered: a proxy may serve static/.
+# The permission bits that other accounts must not have. With NOTHING, they can do nothing. With ONLY_ENTER,
+# they can only enter a folder. The data folder has ONLY_ENTER, because a proxy may serve static/ in it.
 NOTHING, ONLY_ENTER = 0o077, 0o066
-# What a process does while it has locked the data folder.
+# {purpose of a lock: beginning of the error that another process gets}
 PURPOSES = {"run": "The portal already runs with", "restore": "A backup is being restored into"}
 
 
@@ -28,14 +29,14 @@ def make_data_folder(folder):
     """
     with suppress(OSError):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Path.is_dir() would raise an error if a parent folder is closed to this user.
+    # Path.is_dir() would raise an error if this user may not open a parent folder.
     if os.path.isdir(folder) and os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         return ""
     return f"The data folder {folder} can't be made, or this user can't write to it."
 
 
 class DataFolderInUse(Exception):
-    """Another process has locked the data folder. The text says what it does."""
+    """Another process has locked the data folder. The text of the exception says what that process does."""
 
 
 def lock_data_folder(purpose):
@@ -72,7 +73,10 @@ def open_paths():
 
 
 def close_open_paths(*, verbosity=1, stdout=None, **kwargs):
-    """Close the private paths that this account owns. This is a receiver of Django's post_migrate signal."""
+    """Remove other accounts' permissions for private paths of this account.
+
+    This is a receiver of post_migrate.
+    """
     for path, mode in open_paths().items():
         with suppress(PermissionError):
             path.chmod(mode)
@@ -81,9 +85,9 @@ def close_open_paths(*, verbosity=1, stdout=None, **kwargs):
 
 
 def _private_paths():
-    """Return {path: the permissions that nobody else may have}.
+    """Return {path: the permission bits that other accounts must not have}.
 
-    What lies in a closed folder is closed too, so the files in these folders are left out.
+    Files inside a private folder are left out, because other accounts can't reach them.
     """
     paths = {settings.DATA_DIR: ONLY_ENTER}
     paths |= dict.fromkeys((settings.DATA_DIR / "private", settings.MAIL_FOLDER), NOTHING)

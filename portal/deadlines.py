@@ -1,4 +1,7 @@
-"""Compare a deadline with the time after a wait, not with the time when the request came."""
+"""Let actions compare a deadline with the current time instead of the time of the request.
+
+The time of the request can be seconds old, because an action may have waited for a lock.
+"""
 
 from functools import wraps
 
@@ -6,13 +9,13 @@ from django.utils import timezone
 
 
 def compares_deadlines(action):
-    """Decorate an action to get the argument `now`, a function that returns the time.
+    """Decorate an action so that it gets the argument `now`, a function that returns the current time.
 
     An action can wait for seconds: on PostgreSQL for a locked row, on SQLite for its transaction to begin. So
-    `at` may be older than the rows that it is compared with. now() is `at` plus the time since the call. Call
-    now() after the lock. Callers don't pass it.
+    rows can be newer than `at`. now() is `at` plus the time since the call. The action must call now() after
+    it has locked rows. Callers don't pass `now`.
 
-    This decorator comes first, because the decorators below it begin the transaction.
+    Put this decorator first, because the decorators below it begin the transaction.
     """
 
     @wraps(action)

@@ -1,15 +1,34 @@
 """Read settings from environment variables. docs/operations.md says what each variable means."""
 
 import os
+from difflib import get_close_matches
+from urllib.parse import unquote, urlsplit
 
 import dj_database_url
 
-# The variables that can't be read: {name: what to write instead}. portal/checks.py reports them.
+# Variables that can't be read: {name: what to write instead}. portal/checks.py reports them.
 MALFORMED: dict[str, str] = {}
+# The variables that the settings have read.
+KNOWN: set[str] = set()
+# Two names that are this similar, from 0 to 1, can be typing mistakes for each other. With this value,
+# EMAIL_PASSWORD is similar to EMAIL_HOST_PASSWORD, and TEST_DATABASE_URL isn't similar to DATABASE_URL.
+MIN_SIMILARITY = 0.84
 
 
 def env(name, default=""):
+    KNOWN.add(name)
     return os.environ.get(name, default)
+
+
+def misspelled():
+    """Return {unknown variable: the variable that it probably should be}.
+
+    Leave out a variable if the similar one is set, because then nothing is missing.
+    """
+    missing = sorted(KNOWN - set(os.environ))
+    unknown = sorted(set(os.environ) - KNOWN)
+    similar = {name: get_close_matches(name, missing, n=1, cutoff=MIN_SIMILARITY) for name in unknown}
+    return {name: names[0] for name, names in similar.items() if names}
 
 
 def env_list(name, default=""):
@@ -43,7 +62,7 @@ def env_pairs(name):
 
 
 def env_flag(name, *, default=False):
-    """Return the variable as True or False. Return the default if it is missing, empty or something else."""
+    """Return the variable as True or False. Return the default if the variable has another value."""
     value = env(name).lower()
     if value in {"1", "true", "yes", "on"}:
         return True
@@ -55,9 +74,9 @@ def env_flag(name, *, default=False):
 
 
 def env_database(name, default):
-    """Return the database of the variable's URL as Django's DATABASES has it.
+    """Return the database in the variable's URL, as a value for Django's DATABASES.
 
-    If the URL can't be read, nothing can connect to the database that is returned.
+    If the URL can't be read, return a database to which nothing can connect.
     """
     try:
         database = dj_database_url.parse(env(name) or default)
@@ -70,3 +89,34 @@ def env_database(name, default):
         )
         return {"ENGINE": "django.db.backends.dummy"}
     return database
+
+
+def env_mailbox(name, *, password=""):
+    """Return the mailbox in the variable's URL as {"host", "port", "tls", "user", "password", "folder"}.
+
+    "tls" is "at_once" for imaps:// and "starttls" for imap://. `password` is used if the URL has none. Return
+    {} if the variable is empty or can't be read.
+    """
+    if not env(name):
+        return {}
+    try:
+        url = urlsplit(env(name))
+        port = url.port or {"imaps": 993, "imap": 143}[url.scheme]
+        mailbox = {
+            "host": url.hostname or "",
+            "port": port,
+            "tls": "at_once" if url.scheme == "imaps" else "starttls",
+            "user": unquote(url.username or ""),
+            "password": unquote(url.password or "") or password,
+            "folder": unquote(url.path.strip("/")) or "INBOX",
+        }
+    except (ValueError, KeyError):
+        mailbox = {}
+    if not mailbox or not (mailbox["host"] and mailbox["user"] and mailbox["password"]):
+        MALFORMED[name] = (
+            "an address such as imaps://user:password@imap.library.example/INBOX, or leave the password out "
+            "and set IMAP_PASSWORD. In the user, the password and the folder, write special characters as "
+            "%23 (#), %2F (/), %3A (:), %3F (?) or %40 (@)"
+        )
+        return {}
+    return mailbox

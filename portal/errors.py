@@ -3,12 +3,15 @@
 import errno
 import logging
 import sys
+from urllib.parse import urlsplit
 
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from portal.limits import TooOften
@@ -16,6 +19,9 @@ from portal.security_log import note
 from portal.styles import page_style
 
 RETRY_AFTER_SECONDS = 30
+# The beginnings of the paths to which only signed-in people can send forms. Paths of other patron pages are
+# missing, because a browser that has opened a visit with a code can send the forms of these pages.
+ONLY_SIGNED_IN = ("/desk/", "/me/", "/lists/", "/messages/", "/sessions/")
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +39,9 @@ def one_or_404(rows):
 def bad_request(request, exception=None):
     if isinstance(exception, RequestDataTooBig):
         return _page_without_library(request, "errors/413.html", 413)
+    if isinstance(exception, SessionInterrupted):
+        # Another request ended the sign-in while this request was running.
+        return _page_without_library(request, "errors/sign_in_ended.html", 403)
     return _page_without_library(request, "errors/400.html", 400)
 
 
@@ -43,7 +52,22 @@ def permission_denied(request, exception=None):
 
 def csrf_failure(request, reason=""):
     note(request, "not_from_here")
-    return render(request, "errors/csrf.html", {"back_to": request.path_info}, status=403)
+    if request.path_info.startswith(ONLY_SIGNED_IN) and not request.viewer:
+        return signed_out(request)
+    return render(request, "errors/csrf.html", {"back_to": page_it_came_from(request)}, status=403)
+
+
+def signed_out(request):
+    """Return the page for a person who sent a form after their sign-in ended."""
+    return render(request, "errors/signed_out.html", {"back_to": page_it_came_from(request)}, status=403)
+
+
+def page_it_came_from(request):
+    """Return the path of the page that sent the request, or "/" if the path isn't known."""
+    referer = request.headers.get("Referer", "")
+    if url_has_allowed_host_and_scheme(referer, allowed_hosts={request.get_host()}):
+        return urlsplit(referer).path or "/"
+    return "/"
 
 
 def page_not_found(request, exception=None):
@@ -56,7 +80,7 @@ def page_not_found(request, exception=None):
 def too_many_requests(request, exception=None):
     """Return a 429 response. If the exception is a TooOften, say when the person can try again.
 
-    A script gets this sentence alone, as plain text that it can show on its page.
+    If a script sent the request, return only this sentence as plain text. The script shows it on the page.
     """
     words = exception.words if isinstance(exception, TooOften) else ""
     if words and "text/html" not in request.headers.get("Accept", ""):
@@ -87,7 +111,10 @@ class TooOftenMiddleware:
 
 
 def server_error(request):
-    """Return a 503 page if the database or the disk is the cause. These faults end without a new release."""
+    """Return a 500 page, or a 503 page if the database or the disk is the cause.
+
+    The status 503 says that the problem can end without a change of the code.
+    """
     error = sys.exception()
     is_full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
     if is_full or isinstance(error, (OperationalError, InterfaceError)):

@@ -18,9 +18,9 @@ PICTURE_FORMATS = ("JPEG", "PNG", "WEBP")
 PDF_MAGIC = b"%PDF-"
 START_OF_SCAN = b"\xff\xda"
 
-# The size is checked before decoding, because a small file can contain a very large picture. A JPEG may have
-# more pixels, because it can be decoded at half its size or less. The cameras of phones have up to 50 million
-# pixels.
+# The largest pictures that are decoded, in pixels. The size is checked before decoding, because a small file
+# can contain a very large picture. The limit for a JPEG is higher, because a JPEG can be decoded at half its
+# size or less. The cameras of phones have up to 50 million pixels.
 MAX_PIXELS = 25_000_000
 MAX_JPEG_PIXELS = 64_000_000
 # The limit for a picture's pixels times its scans. A progressive JPEG can have many scans. Even a scan of
@@ -32,11 +32,20 @@ MAX_KEPT_PIXELS = 7_000_000
 MAX_KEPT_SIDE = 16_000  # the longest side that WebP allows
 MAX_PNG_BYTES = 2 * 1024 * 1024
 
-PREVIEW_SIDE = 480  # in pixels; pages show a preview at half this size, so that it is sharp on a phone
-PREVIEW_RATIO = 3  # the preview of a longer or wider picture shows only the beginning of the picture
+# In pixels. Pages show a preview at half this size, so that it is sharp on a phone.
+PREVIEW_SIDE = 480
+# The longer side of a preview is at most three times its shorter side. If a picture is longer or wider than
+# that, its preview shows only the beginning of the picture.
+PREVIEW_RATIO = 3
 MAX_PREVIEW_BYTES = 40_000
 
-# Decoding briefly needs a hundred megabytes of memory, so each process decodes only one picture at a time.
+# A page first shows a soft copy of a preview, until the person touches the page. Two of them and the page
+# itself are smaller than 35 KiB together.
+SOFT_SIDE = 96  # in pixels
+MAX_SOFT_BYTES = 800
+
+# With this lock, each process decodes only one picture at a time, because decoding briefly needs a hundred
+# megabytes of memory.
 DECODE_LOCK = threading.Lock()
 
 
@@ -100,15 +109,18 @@ def usable(file):
     with DECODE_LOCK, _open_picture(file) as image:
         kind = image.format
         drawn = _upright(image)
-    content = _encoded(drawn, kind, **ENCODER_OPTIONS[kind])
-    # A large PNG is usually a pasted photograph, which is much smaller as a WebP.
-    if kind == "PNG" and len(content) > MAX_PNG_BYTES:
+    try:
+        content = _encoded(drawn, kind, **ENCODER_OPTIONS[kind])
+    except LargePng:
+        # A large PNG is usually a pasted photograph, which is much smaller as a WebP.
         kind = "WEBP"
         content = _encoded(drawn, kind, **ENCODER_OPTIONS[kind])
     return Usable(content, kind.lower(), _preview(drawn), drawn.width, drawn.height)
 
 
-ENCODER_OPTIONS = {"JPEG": {"quality": 85}, "PNG": {}, "WEBP": {"quality": 85}}
+# The options for Pillow's encoders. WebP methods above 2 take twice as long, but the files are hardly
+# smaller.
+ENCODER_OPTIONS = {"JPEG": {"quality": 85}, "PNG": {}, "WEBP": {"quality": 85, "method": 2}}
 
 
 def preview_size(width, height):
@@ -155,7 +167,7 @@ def _has_too_many_pixels(image, scans):
 
 
 def _upright(image):
-    """Return the first frame: upright, small enough to keep, in 8 bits and without metadata."""
+    """Return the image's first frame, upright, small enough to keep, in 8 bits and without metadata."""
     width, height = image.size
     shrink = min(1, (MAX_KEPT_PIXELS / (width * height)) ** 0.5, MAX_KEPT_SIDE / max(width, height))
     size = max(1, int(width * shrink)), max(1, int(height * shrink))
@@ -193,21 +205,43 @@ def _transpose(image):
 
 
 def _preview(drawn):
-    """Return the preview as a WebP of at most MAX_PREVIEW_BYTES.
-
-    If even the lowest quality is larger than that, return the lowest quality.
-    """
+    """Return the preview as a WebP of about MAX_PREVIEW_BYTES."""
     width, height = drawn.size
     shown = drawn.crop((0, 0, min(width, height * PREVIEW_RATIO), min(height, width * PREVIEW_RATIO)))
     shown = shown.resize(preview_size(width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    for quality in (76, 60, 44, 28):
-        encoded = _encoded(shown, "WEBP", quality=quality)
-        if len(encoded) <= MAX_PREVIEW_BYTES:
+    return _encoded_within(MAX_PREVIEW_BYTES, shown, qualities=(76, 60, 44, 28))
+
+
+def soft_copy(preview):
+    """Return a small copy of a preview as a WebP of about MAX_SOFT_BYTES. `preview` is an open file."""
+    with Image.open(preview, formats=["WEBP"]) as drawn:
+        drawn.thumbnail((SOFT_SIDE, SOFT_SIDE))
+        return _encoded_within(MAX_SOFT_BYTES, drawn, qualities=(40, 30, 20, 10, 1))
+
+
+def _encoded_within(most, drawn, *, qualities):
+    """Return a WebP of at most `most` bytes, or one of the lowest quality. The best quality is the first."""
+    for quality in qualities:
+        encoded = _encoded(drawn, "WEBP", quality=quality)
+        if len(encoded) <= most:
             break
     return encoded
 
 
+class LargePng(Exception):
+    """The PNG would have more than MAX_PNG_BYTES."""
+
+
+class _PngBuffer(io.BytesIO):
+    """A buffer that stops the encoder of a large PNG. Encoding the whole PNG would take seconds."""
+
+    def write(self, data):
+        if self.tell() + len(data) > MAX_PNG_BYTES:
+            raise LargePng
+        return super().write(data)
+
+
 def _encoded(image, kind, **options):
-    out = io.BytesIO()
+    out = _PngBuffer() if kind == "PNG" else io.BytesIO()
     image.save(out, kind, **options)
     return out.getvalue()

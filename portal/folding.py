@@ -10,7 +10,7 @@ import unicodedata
 WORD_MAX = 80
 
 APOSTROPHES = "'`´‘’‛ʹʻʼʽˈ′＇׳״"
-# Unicode doesn't decompose these letters. The values are what people type if their keyboard lacks the letter.
+# {letter that Unicode doesn't decompose: what people type if their keyboard lacks the letter}
 PLAIN_LETTERS = {
     "ł": "l",
     "ø": "o",
@@ -29,16 +29,17 @@ PLAIN_LETTERS = {
 }
 FOLDED_LETTERS = str.maketrans(PLAIN_LETTERS)
 NO_APOSTROPHES = str.maketrans("", "", APOSTROPHES)
-# In scripts before this code point, such as Latin and Arabic, people often leave out accents and vowel marks.
-# In scripts from this code point on, marks are vowels that belong to the word.
+# From this code point on, marks are vowels that belong to the word. Scripts with lower code points, such as
+# Latin and Arabic, have accents and vowel marks that people often leave out.
 FIRST_SCRIPT_THAT_NEEDS_ITS_MARKS = 0x0780
-# Thai, Lao, Burmese, Khmer, kana and Han are written without spaces, so each letter is treated as a word.
+# A letter of a script that is written without spaces: Thai, Lao, Burmese, Khmer, kana or Han. Each such
+# letter is treated as a word.
 WITHOUT_SPACES = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
-# A word ends at an ASCII character that is neither a letter nor a digit. The FTS5 tokenizer "ascii" has the
-# same rule.
+# A word. It ends at an ASCII character that is neither a letter nor a digit, as in the FTS5 tokenizer
+# "ascii".
 WORD = re.compile(r"[^\x00-/:-@\[-`{-\x7f]+")
 PLUS = re.compile(r"(?<=[a-z0-9])\++(?![a-z0-9])")
 SHARP = re.compile(r"(?<![^\W_])([a-z])#")
@@ -62,6 +63,14 @@ def fold(text):
         text = unicodedata.normalize("NFC", "".join(_letters(text)))
     text = SHARP.sub(r"\1sharp", PLUS.sub(lambda signs: "plus" * len(signs.group()), text))
     return " ".join(word[:WORD_MAX] for word in WORD.findall(text))
+
+
+def after_elisions(text):
+    """Return the words that follow an elision, such as "étranger" in "L'étranger".
+
+    People search for such a title with and without the elision.
+    """
+    return re.findall(rf"(?<=\w[{APOSTROPHES}])\w{{3,}}", text)
 
 
 def _letters(text):

@@ -51,6 +51,11 @@ def content_security_policy(style_source=""):
     return "; ".join(f"{directive} {sources}" for directive, sources in policy.items())
 
 
+def is_prefetch(request):
+    """Return whether a browser fetches the page in advance, before the person has opened it."""
+    return "prefetch" in request.headers.get("Sec-Purpose", request.headers.get("Purpose", ""))
+
+
 class SecurityHeadersMiddleware:
     """Add strict security headers to each response. If the view has already set a header, don't change it."""
 
@@ -73,9 +78,10 @@ class SecurityHeadersMiddleware:
         headers.setdefault("Referrer-Policy", settings.SECURE_REFERRER_POLICY)
         headers.setdefault("Cache-Control", "no-store")
         if response.status_code >= 400:
-            # Scripts show the text of an error only if the portal wrote it, not a proxy.
+            # Our scripts show the text of an error response only if the response has this header. The error
+            # responses of a proxy don't have it.
             headers["X-From-Portal"] = "1"
-        if response.status_code >= 400 or request.path_info.startswith("/c/"):
+        if response.status_code >= 400 or request.path_info.startswith(("/c/", "/how/", "/shared/")):
             headers.setdefault("X-Robots-Tag", "noindex")
         return response
 

@@ -1,7 +1,7 @@
 """Respond to health checks with JSON and the status 200 or 503.
 
-/healthz says whether the process runs. /readyz says whether the portal can do its work. It names the parts
-only to the machine itself and to callers with HEALTH_TOKEN.
+/healthz says whether the process runs. /readyz says whether the portal can do its work. Only requests from
+the machine itself, and requests with HEALTH_TOKEN, get the result for each part of the portal.
 """
 
 import tempfile
@@ -12,20 +12,21 @@ from django.core.cache import cache
 from django.db import Error as AnyDatabaseError
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Min
+from django.db.models import Min, Q
 from django.db.models.functions import Coalesce
 from django.http import JsonResponse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from portal.notifications.actions import ADDRESS_OFF, living_worker, take_turn
+from portal.notifications.actions import ADDRESS_OFF, MAILBOX, living_worker, take_turn
 from portal.notifications.models import Heartbeat, Notification
 
 WRITE_EVERY = timedelta(seconds=30)
 BYTES_WRITTEN = 64 * 1024
-# Headers in which a proxy says that it forwards the request of somebody else.
+# The headers that a proxy adds when it forwards somebody else's request.
 FORWARDING_HEADERS = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
 EMAIL_LATE_AFTER = timedelta(minutes=15)
+MAILBOX_LATE_AFTER = timedelta(minutes=15)
 EMAIL_DIED_WITHIN = timedelta(hours=1)
 FIRST_TRY = Coalesce("decided_at", "created_at")
 
@@ -33,7 +34,7 @@ FIRST_TRY = Coalesce("decided_at", "created_at")
 class HealthMiddleware:
     """The middleware that responds to /healthz and /readyz before all later middleware.
 
-    Later middleware would refuse a health check, because it has no valid host, no HTTPS and no session.
+    Later middleware would refuse a health check, because health checks have no valid host, HTTPS or session.
     """
 
     def __init__(self, get_response):
@@ -53,7 +54,7 @@ class HealthMiddleware:
 
 
 def _may_see_details(request):
-    """Return whether the request has the token, or comes from this machine and from no proxy on it."""
+    """Return whether the request has the token, or comes from this machine without a proxy."""
     if settings.HEALTH_TOKEN:
         expected = f"Bearer {settings.HEALTH_TOKEN}"
         if constant_time_compare(request.headers.get("Authorization", ""), expected):
@@ -65,7 +66,7 @@ def _may_see_details(request):
 def readiness(*, at):
     """Return {part: "ok" or the problem} for each part that the portal needs, such as the database."""
     try:
-        # An open connection may not have noticed yet that the database is gone.
+        # An open connection may not have noticed yet that the database is unreachable.
         if not connection.in_atomic_block:
             connection.close()
         with connection.cursor() as cursor:
@@ -80,6 +81,8 @@ def readiness(*, at):
         "worker": _worker,
         "outbox": _outbox,
     }
+    if settings.IMAP:
+        checks["mailbox"] = _mailbox
     for part, check in checks.items():
         try:
             report[part] = check(at)
@@ -120,18 +123,31 @@ def _disk(at):
 def _worker(at):
     if living_worker(at=at):
         return "ok"
-    last = Heartbeat.objects.order_by("-beat_at").values_list("beat_at", flat=True).first()
+    beats = Heartbeat.objects.exclude(worker=MAILBOX).order_by("-beat_at")
+    last = beats.values_list("beat_at", flat=True).first()
     if last is None:
         return "never seen"
     return f"silent for {_seconds(at - last)} s" if last < at else "silent since the clock was set back"
 
 
-def _outbox(at):
-    """Look for emails that should have left. If others were delivered lately, one address is the cause.
+def _mailbox(at):
+    """Return "ok", or a problem if no worker has been able to read the mailbox lately."""
+    read_at = Heartbeat.objects.filter(worker=MAILBOX).values_list("beat_at", flat=True).first()
+    if read_at is None:
+        return "not read within a day"
+    # A time far in the future comes from a clock that was fast and has been set back.
+    is_recent = abs(at - read_at) < MAILBOX_LATE_AFTER
+    return "ok" if is_recent else f"last read at {read_at:%Y-%m-%d %H:%M} UTC"
 
-    A failed email counts from its creation, because each failed try moves `due_at`. A failed notice counts
-    from the time when the worker decided to send it. A notice that was withheld because the address is off
-    is no failure of the portal.
+
+def _outbox(at):
+    """Return "ok", or a problem if emails are late or were given up.
+
+    Return "ok" if other emails were delivered lately, because the problem is then a single address.
+
+    The wait of a failed email counts from its creation, because each failed attempt changes `due_at`. The
+    wait of a notice counts from the time when the worker decided to send the notice. Notices to an address
+    that the portal has turned off are not a problem, because they are given up on purpose.
     """
     rows = Notification.objects.order_by()
     waiting = rows.filter(state=Notification.State.WAITING)
@@ -140,9 +156,9 @@ def _outbox(at):
         waiting.filter(attempts__gt=0).aggregate(first=Min(FIRST_TRY))["first"] or at,
     )
     dead = rows.filter(state=Notification.State.DEAD, died_at__gt=at - EMAIL_DIED_WITHIN).exclude(
-        last_error=ADDRESS_OFF
+        Q(last_error=ADDRESS_OFF) | Q(way=Notification.Way.PUSH)
     )
-    delivered = rows.filter(state=Notification.State.DELIVERED)
+    delivered = rows.filter(state=Notification.State.DELIVERED).exclude(way=Notification.Way.PUSH)
     if (
         at - oldest >= EMAIL_LATE_AFTER
         and not delivered.filter(delivered_at__gt=at - EMAIL_LATE_AFTER).exists()

@@ -16,14 +16,14 @@ def render_page(request, template, context=None, *, partial="", status=200):
 
 
 def announce(response, words):
-    """Let screen readers announce these words when htmx gets the response. Return the response."""
+    """Make screen readers announce these words when htmx receives the response. Return the response."""
     return trigger_client_event(response, "announce", words)
 
 
 def back_to(request, otherwise):
     """Return the path in the form's field `back`, or `otherwise` if it is not a path of this portal.
 
-    A button to undo something has no fields. So its address can have `back` as a parameter.
+    An undo button has no form fields. So the URL may have the parameter `back` instead.
     """
     back = request.POST.get("back") or request.GET.get("back", "")
     if back.startswith("/") and url_has_allowed_host_and_scheme(back, allowed_hosts=None):

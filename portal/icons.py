@@ -1,4 +1,4 @@
-"""The icons. They are drawn as strokes on a grid of 24 by 24. An icon always has text next to it."""
+"""The icons of the pages, drawn as strokes on a grid of 24 by 24. An icon always has text next to it."""
 
 ICONS = {
     "home": '<path d="M4 11 12 4l8 7v8a1 1 0 0 1-1 1H5a1 1 0 0 1-1-1z"/><path d="M10 20v-6h4v6"/>',
@@ -64,8 +64,13 @@ ICONS = {
     "trash": '<path d="M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13M10.5 11v5.5M13.5 11v5.5"/>',
     "clip": '<path d="m8.5 12.5 6-6a2.75 2.75 0 0 1 4 4l-7.75 7.75a4.5 4.5 0 0 1-6.4-6.4L11 5.25"/>',
     "camera": '<path d="M4.5 7.5H8l1.5-2.5h5L16 7.5h3.5v11h-15z"/><circle cx="12" cy="12.75" r="3.25"/>',
+    "share": (
+        '<circle cx="6" cy="12" r="2.5"/><circle cx="17.5" cy="5.75" r="2.5"/>'
+        '<circle cx="17.5" cy="18.25" r="2.5"/><path d="m8.2 10.8 7.1-3.8M8.2 13.2l7.1 3.8"/>'
+    ),
+    "copy": '<rect x="8.5" y="8.5" width="11.5" height="12" rx="2"/><path d="M5 15.5H4V4h11.5v1"/>',
     "outside": '<path d="M13 4.5h6.5V11M19 5l-8 8M16.5 14v5.5h-12v-12H10"/>',
 }
 
-# These icons point in the direction of reading, so they are mirrored in right-to-left languages.
+# The icons that point in the direction of reading. They are mirrored in right-to-left languages.
 FLIPPED = {"forward", "back", "leave", "send", "undo", "outside", "queue"}

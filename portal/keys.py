@@ -1,4 +1,4 @@
-"""Hash and encrypt values with keys that are derived from SECRET_KEY. Each purpose has its own derived key.
+"""Make tokens, and hash and encrypt values. Each purpose has its own key, which is derived from SECRET_KEY.
 
 Values that were made with a key in SECRET_KEY_FALLBACKS stay valid. So the codes of patrons and the
 authenticator apps of staff still work after a library changes its SECRET_KEY.
@@ -7,9 +7,27 @@ authenticator apps of staff still work after a library changes its SECRET_KEY.
 import base64
 import hashlib
 import hmac
+import re
+import secrets
 
 from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
+
+TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
+
+
+def new_token():
+    """Return a random token for a link. It has 128 bits, in 22 characters."""
+    return secrets.token_urlsafe(16)
+
+
+def token_in(text):
+    """Return the token at the beginning of `text`, or "" if there is none.
+
+    Some mail programs add characters to the end of a link, such as a period or a bracket. Ignore them.
+    """
+    match = TOKEN.match(text)
+    return match[0] if match else ""
 
 
 def fingerprint(purpose, text):

@@ -20,103 +20,15 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
+from portal.limit_table import BY, LIMITS
 from portal.models import LimitCount
 from portal.security_log import note
 from portal.times import time_of_day
 
-BY = ("person", "network", "target")
-SECONDS = {"m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
-
-
-@dataclass(frozen=True)
-class Limit:
-    """A limit for one kind of action: how often it is allowed for each person, network address and target.
-
-    In `person`, `network` and `target`, "3/m, 8/h" means three per minute and eight per hour, and "" means no
-    limit. docs/security.md has a table of all limits. `what` is the name of the action in that table, and
-    `target_is` is the name of the target.
-    """
-
-    what: str
-    person: str = ""
-    network: str = ""
-    target: str = ""
-    target_is: str = ""
-
-    def rates(self, by):
-        """Return the rates for `by` as [(number of actions, seconds)]. `by` is one of BY."""
-        pairs = (rate.strip().split("/") for rate in getattr(self, by).split(",") if rate)
-        return [(int(amount), int(duration[:-1] or 1) * SECONDS[duration[-1]]) for amount, duration in pairs]
-
-
-LIMITS = {
-    # Signing in. Known and unknown addresses have the same limit, because the code for an unknown address
-    # starts an account.
-    "mailed_code": Limit(
-        "codes by email: to sign in, to start an account, to confirm an address",
-        "20/h, 40/d",
-        "30/m, 600/h",
-        "3/m, 8/h",
-        "the address",
-    ),
-    "mailed_code_try": Limit(
-        "tries of a code from an email", network="200/10m", target="5/10m", target_is="the code"
-    ),
-    # An ILS locks a card after a few wrong PINs, so this limit must be lower than the limit of the ILS.
-    "card_sign_in": Limit(
-        "card and PIN, before the ILS is asked",
-        "",
-        "30/m, 300/h",
-        "5/15m, 20/d",
-        "the card",
-    ),
-    "passkey": Limit("sign-ins with a passkey", "60/h", "60/m, 600/h"),
-    "single_sign_on": Limit("sign-ins with single sign-on", "20/h", "30/m, 600/h"),
-    "address_change": Limit("changes of an email address that wait a week; each sends an email", "5/d"),
-    "record_of_a_device": Limit("accounts made for one device only, to keep a visit", network="60/h"),
-    # Codes of visits have 43 bits, so nobody can guess one in thirty tries. If there are many wrong codes in
-    # the whole library, an attacker is guessing from many addresses. In that case, browsers that are not
-    # signed in and have opened no visit get fewer tries. They keep some tries, because otherwise the attacker
-    # could shut out every patron.
-    "visit_code": Limit("wrong codes of visits and accounts", "10/10m", "30/10m"),
-    "visit_code_of_all": Limit(
-        "wrong codes in the whole library; after that, the next limit applies too",
-        target="300/10m",
-        target_is="the library",
-    ),
-    "visit_code_of_stranger": Limit(
-        "wrong codes from browsers that are not signed in and opened no visit", network="3/10m"
-    ),
-    # The limits for what patrons write. Nobody types fast enough to reach the limit for messages.
-    "question": Limit("new questions", "20/d", "200/d", "20/d", "the visit, if nobody keeps it"),
-    "unsent_question": Limit(
-        "questions that wait in a new browser until an address is confirmed", network="200/d"
-    ),
-    "unsent_text": Limit(
-        "texts that wait in a browser until somebody signs in, because the author was signed out",
-        network="60/10m, 600/d",
-    ),
-    "message": Limit(
-        "messages from patrons", "300/h", "3000/h", "300/h", "the conversation, if nobody keeps the visit"
-    ),
-    "file": Limit(
-        "pictures and PDFs", "120/h", "1000/h", "120/h", "the conversation, if nobody keeps the visit"
-    ),
-    # The desk. These limits are far higher than a shift needs, but too low for guessing a code or for reading
-    # the records of all patrons.
-    "code_at_desk": Limit("codes of slips and code cards that staff type", "60/10m"),
-    "look_up": Limit(
-        "patrons looked up by a whole card number or address; adding a patron counts too", "60/h"
-    ),
-    "look_up_by_name": Limit("patrons looked up by letters of their name", "20/h"),
-    "hand_over_by_mail": Limit("visits handed over by email", "60/h", "", "5/h", "the address"),
-    "test_email": Limit("emails with which a coordinator tries the email server", "20/h"),
-    "invitation": Limit("invitations to work at a desk", "60/h", "", "5/h", "the address"),
-}
-# A time that is later than now by more than this was counted by a clock that was fast. It doesn't count. The
-# clocks of two machines may differ by less.
+# By how many seconds the clocks of two machines may differ. A counted time that is further in the future
+# comes from a fast clock, and is ignored.
 CLOCK_TOLERANCE = 60
-# A count is kept for at most this time.
+# The longest time for which a count is kept.
 KEPT_FOR = datetime.timedelta(
     seconds=max(seconds for limit in LIMITS.values() for by in BY for _most, seconds in limit.rates(by))
 )
@@ -152,6 +64,11 @@ class TooOften(Exception):
                 "You've sent a lot of messages in a short time. Your message stays here. You can "
                 "send it %(when)s or later. If it can't wait, ask at any desk."
             )
+        elif self.what.startswith("call"):
+            words = _(
+                "You've asked for several calls today, so this wasn't saved. You can ask again %(when)s or "
+                "later. If it can't wait, write to us or ask at any desk."
+            )
         else:
             words = _(
                 "You've asked a lot of new questions today. Your question stays here. You can send "
@@ -180,28 +97,27 @@ def count(request, what, *, target="", names_nobody=False):
     """Count one action for the person, the network address and the target. Raises TooOften.
 
     `what` is the key of the action in LIMITS. If `names_nobody` is True, nothing is counted for the person.
-    Use `names_nobody` for a text without a name, because a time that is stored for the person would reveal
-    the author of the text.
+    Use `names_nobody` for a text without a name, because a count with a time would reveal who wrote the text.
     """
-    rates = {
-        key: LIMITS[what].rates(by)
-        for by, key in _keys(request, what, target=target, names_nobody=names_nobody)
-    }
-    with transaction.atomic():
-        rows, now = _lock(rates), time.time()
-        until = max((_until(row.moments, rates[row.key], now) for row in rows), default=now)
-        if until <= now:
-            for row in rows:
-                longest = max(seconds for _most, seconds in rates[row.key])
-                row.moments = [now, *(moment for moment in row.moments if moment > now - longest)]
-                row.expires_at = datetime.datetime.fromtimestamp(now + longest, datetime.UTC)
-            _save(rows)
-            return Counted(list(rates), now)
+    done, until = _count(what, _keys(request, what, target=target, names_nobody=names_nobody))
+    if done:
+        return done
     note(request, "too_often", what=what)
     # TooOftenMiddleware reads this attribute to set the status and the Retry-After header. The exception
     # alone would not be enough, because the view may catch it.
-    request.too_often = TooOften(what, datetime.datetime.fromtimestamp(until, datetime.UTC))
+    request.too_often = TooOften(what, until)
     raise request.too_often
+
+
+def count_by_email(what, person):
+    """Count one action of a person who has sent an email. Raises TooOften.
+
+    Such an action has no network address.
+    """
+    done, until = _count(what, _keys_of(what, {"person": person.pk}))
+    if not done:
+        raise TooOften(what, until)
+    return done
 
 
 def counted(request, form, field, what, **options):
@@ -235,7 +151,7 @@ def count_written(request, what, about=None):
 class CodeTry:
     """One try of a visit code or an account code. Raises TooOften if no try is left.
 
-    The try is counted before the code is looked up, so simultaneous tries are all counted. `was_right`
+    The try is counted before the code is looked up, so that simultaneous tries are all counted. `was_right`
     removes the try from the count. `is_known` is True if the browser is signed in or has opened a visit.
     """
 
@@ -262,12 +178,12 @@ class CodeTry:
             count(self.request, "visit_code_of_all", target=self.LIBRARY)
 
 
-def is_used_up(request, what, *, target):
-    """Return whether the limit for this target is reached. Nothing is counted."""
+def is_used_up(request, what, *, target=""):
+    """Return whether a limit of this action is reached. Nothing is counted."""
     now = time.time()
-    [key] = [key for by, key in _keys(request, what, target=target) if by == "target"]
-    row = LimitCount.objects.filter(pk=key).first()
-    return row is not None and _until(row.moments, LIMITS[what].rates("target"), now) > now
+    rates = {key: LIMITS[what].rates(by) for by, key in _keys(request, what, target=target)}
+    rows = LimitCount.objects.filter(pk__in=rates)
+    return any(_until(row.moments, rates[row.key], now) > now for row in rows)
 
 
 def in_words(moment):
@@ -288,6 +204,25 @@ def in_words(moment):
 def forget_counts(*, at):
     """Delete the counts that no limit needs any more. The worker runs this job."""
     LimitCount.objects.filter(expires_at__lt=at).delete()
+
+
+def _count(what, keys):
+    """Count an action, and return (Counted, None). If a limit is reached, return (None, end of the wait).
+
+    `keys` is [(by, key)].
+    """
+    rates = {key: LIMITS[what].rates(by) for by, key in keys}
+    with transaction.atomic():
+        rows, now = _lock(rates), time.time()
+        until = max((_until(row.moments, rates[row.key], now) for row in rows), default=now)
+        if until > now:
+            return None, datetime.datetime.fromtimestamp(until, datetime.UTC)
+        for row in rows:
+            longest = max(seconds for _most, seconds in rates[row.key])
+            row.moments = [now, *(moment for moment in row.moments if moment > now - longest)]
+            row.expires_at = datetime.datetime.fromtimestamp(now + longest, datetime.UTC)
+        _save(rows)
+    return Counted(list(rates), now), None
 
 
 def _until(moments, rates, now):
@@ -312,6 +247,11 @@ def _keys(request, what, *, target, names_nobody=False):
     values = {"network": _network(request), "target": target}
     if request.user.is_authenticated and not names_nobody:
         values["person"] = request.user.pk
+    return _keys_of(what, values)
+
+
+def _keys_of(what, values):
+    """Return [(by, key)] for `values`, which is {by: value}. Leave out each `by` without a value."""
     counted_by = [(by, values.get(by)) for by in BY if getattr(LIMITS[what], by)]
     return [(by, f"{what}:{by}:{_mark(f'{by}:{value}')}") for by, value in counted_by if value]
 
@@ -333,7 +273,7 @@ def _mark(text):
     return salted_hmac("portal.limits", text, algorithm="sha256").hexdigest()[:32]
 
 
-# This statement inserts the missing rows, locks all rows and returns them. No queryset can do all of that in
+# The statement that inserts missing rows, locks all rows and returns them. No queryset can do all of that in
 # one statement, and speed matters because every message is counted. A row that already exists is locked by
 # setting its key to itself. The keys are sorted, because two transactions that lock the same rows in
 # different orders would deadlock.

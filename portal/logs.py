@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 request_id = contextvars.ContextVar("request_id", default="")
 
 SECRETS = [
-    # The row or query that PostgreSQL quotes in an error can contain what a patron wrote.
+    # If PostgreSQL quotes a row or query in an error, the quote can contain what a patron wrote.
     (
         re.compile(
             r"(?ms)^(LINE \d+|DETAIL|CONTEXT):.*?(?=\n\n(?:The above exception was|During handling of)|\Z)"
@@ -18,8 +18,11 @@ SECRETS = [
     ),
     # A claim code. It may have spaces or hyphens between its digits.
     (re.compile(r"(?<!\d)\d{4}(?:\D{0,3}\d{3}){3}(?!\d)"), "…"),
-    # The text after /c/ in a path. A person typed this text as a claim code.
-    (re.compile(r"(?i)/c/[^\s?\"'][^?\"'\n]*"), "/c/…"),
+    # The end of a path, if it is a secret: a code that a person typed, or the token of a link in an email.
+    (
+        re.compile(r"(?i)/(c|how|shared|invitation|not-me|unsubscribe)/[^\s?\"'][^?\"'\n]*"),
+        r"/\1/…",
+    ),
     # A query string.
     (re.compile(r"\?[^\s\"']*=[^\s\"']*"), "?…"),
     # A token. The pattern excludes the ids of rows and requests, because these ids help to find an error.
@@ -40,7 +43,7 @@ def redacted(text):
 
 
 class WarningWithoutTrace(logging.Filter):
-    """Turn the line of a refused request into a warning without a traceback. Our code has no fault."""
+    """Log a refused request as a warning without a traceback, because our code has no fault."""
 
     def filter(self, record):
         record.levelno, record.levelname = logging.WARNING, "WARNING"

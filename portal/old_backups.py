@@ -11,7 +11,7 @@ from django.conf import settings
 def remove_old(new, *, at):
     """Delete the archives next to `new` that are older than settings.BACKUPS_KEPT, and return their paths.
 
-    A file that is not an archive from `make` stays. The archive `new` always stays, even if the clock was
+    Only archives from `backups.make` are deleted. The archive `new` is never deleted, even if the clock was
     wrong during its backup.
     """
     archives = sorted(Path(new).absolute().parent.glob("*.tar.gz"))
@@ -29,7 +29,7 @@ def _is_older(path, moment):
 
 
 def _made_at(path):
-    """Return when this archive was made, or None if the file is not an archive from `make`."""
+    """Return when this archive was made, or None if the file is not an archive from `backups.make`."""
     try:
         with tarfile.open(path, "r:gz") as archive:
             first = archive.next()

@@ -4,17 +4,17 @@ Django takes longer to compile a queryset with a few joins than the database tak
 a dozen such querysets would spend most of its time compiling. See docs/decisions/0009.
 """
 
-import copy
+import threading
 from collections import namedtuple
 from functools import cache, lru_cache, wraps
 
 from django.core.exceptions import EmptyResultSet
-from django.db import DEFAULT_DB_ALIAS, connection, connections
-from django.db.models import Expression
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
+from django.db.models import Expression, prefetch_related_objects
 from django.db.models.sql.compiler import SQLCompiler
 
-# The SQL is cached by the lengths of the arguments. If an argument is not a list, its length is NONE for the
-# value None, and ONE for any other value.
+# The "lengths" of arguments that are not lists: NONE for the value None, and ONE for any other value. The SQL
+# is cached by the lengths of its arguments.
 ONE, NONE = -1, -2
 # A parameter of the cached SQL. `name` is the name of an argument. If the argument is a list, `number` is an
 # index in the list. Otherwise `number` is 0.
@@ -24,8 +24,8 @@ Place = namedtuple("Place", "name number")
 def prepared(**fields):
     """Decorate a function that returns a queryset. Each call then runs cached SQL and returns a list of rows.
 
-    `fields` maps each argument to a model field. The field converts the values of the argument for the
-    database. All arguments are passed by name. An argument for an `__in` lookup is a list.
+    `fields` maps each argument to a model field, which converts the values of the argument for the database.
+    All arguments are passed by name. An argument for an `__in` lookup is a list.
 
     The decorated function runs only if the SQL isn't cached yet. The SQL depends on the lengths of the lists
     and on which arguments are None. The decorated function gets a `Slot` in place of each value that isn't
@@ -40,19 +40,24 @@ def prepared(**fields):
                 name: None if length == NONE else Slot(name, fields[name], length) for name, length in lengths
             }
             queryset = make(**slots)
-            return queryset, CachedCompiler(queryset.query)
+            return queryset, CachedCompiler(queryset.query, _places(lengths))
 
         @wraps(make)
         def run(**values):
-            queryset, compiler = compiled(tuple((name, _length(value)) for name, value in values.items()))
+            queryset, compiler = compiled(tuple([(name, _length(value)) for name, value in values.items()]))
             # The compiler is shared by all threads, but each thread has its own connection.
             connection = connections[DEFAULT_DB_ALIAS]
-            params = {
-                Place(name, number): fields[name].get_db_prep_value(part, connection)
-                for name, value in values.items()
-                for number, part in enumerate(value if isinstance(value, list) else [value])
-            }
-            return list(compiler.rows(queryset, connection, params))
+            arguments = []
+            for name, value in values.items():
+                convert = fields[name].get_db_prep_value
+                parts = value if isinstance(value, list) else [value]
+                arguments += [convert(part, connection) for part in parts]
+            compiler.set_call(connection, arguments)
+            # Evaluating a copy of the queryset does the same, but copying takes longer than most SQL.
+            rows = list(queryset._iterable_class(queryset))
+            if queryset._prefetch_related_lookups:
+                prefetch_related_objects(rows, *queryset._prefetch_related_lookups)
+            return rows
 
         return run
 
@@ -63,6 +68,11 @@ def _length(value):
     if value is None:
         return NONE
     return len(value) if isinstance(value, list) else ONE
+
+
+def _places(lengths):
+    """Return the Place of each converted argument of a call, in the order in which `run` converts them."""
+    return [Place(name, number) for name, length in lengths for number in range(length if length >= 0 else 1)]
 
 
 class Slot(Expression):
@@ -83,11 +93,14 @@ class CachedCompiler(SQLCompiler):
     """A compiler that compiles its query once and then returns the same SQL with the values of each call.
 
     Django's iterables execute the SQL and build the objects. They ask the query for a compiler, call its
-    methods `as_sql` and `get_converters`, and read the attributes that `as_sql` has set. No other class of
-    ours depends on these details of Django.
+    methods `as_sql`, `get_converters` and `has_composite_fields`, and read the attributes that `as_sql` has
+    set. No other class of ours depends on these details of Django.
     """
 
-    def __init__(self, query):
+    def __init__(self, query, places):
+        """Compile the query. `places` has the Place of each argument that `set_call` gets."""
+        # All threads share the compiler. Each thread has its own connection and parameters.
+        self.call = threading.local()
         super().__init__(query, connection, DEFAULT_DB_ALIAS)
         try:
             self.sql, params = super().as_sql()
@@ -95,24 +108,42 @@ class CachedCompiler(SQLCompiler):
             # The query can't match anything, for example because a list is empty.
             self.sql, params = "", ()
         # Django doesn't compile the parameters of a RawSQL, so a Slot can still be among them.
-        self.places = [Place(param.name, 0) if isinstance(param, Slot) else param for param in params]
-        self.converters = super().get_converters([column for column, *_ in self.select[: self.col_count]])
-        self.params = ()
+        self.params = [Place(param.name, 0) if isinstance(param, Slot) else param for param in params]
+        number_of = {place: number for number, place in enumerate(places)}
+        # (index of a parameter, number of the argument that replaces the parameter)
+        self.filled = [
+            (index, number_of[param]) for index, param in enumerate(self.params) if isinstance(param, Place)
+        ]
+        columns = [column for column, *_ in self.select[: self.col_count]]
+        self.converters = super().get_converters(columns)
+        self.has_composite = super().has_composite_fields(columns)
+        # Each call makes a new queryset, which would copy its query. Copying takes longer than most SQL.
+        query.chain = lambda *args, **kwargs: query
+        query.get_compiler = lambda *args, **kwargs: self
 
-    def rows(self, queryset, connection, params):
-        """Return a copy of the queryset that runs the cached SQL with `params`, {Place: value}."""
-        compiler = copy.copy(self)
-        compiler.connection = connection
-        compiler.params = tuple([params[p] if isinstance(p, Place) else p for p in self.places])
-        queryset = queryset.all()
-        queryset.query.get_compiler = lambda *args, **kwargs: compiler
-        return queryset
+    @property
+    def connection(self):
+        return self.call.connection
+
+    @connection.setter
+    def connection(self, connection):
+        self.call.connection = connection
+
+    def set_call(self, connection, arguments):
+        """Set the connection and the converted arguments for the next run of the SQL in this thread."""
+        params = self.params.copy()
+        for index, number in self.filled:
+            params[index] = arguments[number]
+        self.call.connection, self.call.params = connection, tuple(params)
 
     def as_sql(self, with_limits=True, with_col_aliases=False):
-        return self.sql, self.params
+        return self.sql, self.call.params
 
     def get_converters(self, expressions):
         return self.converters
+
+    def has_composite_fields(self, expressions):
+        return self.has_composite
 
 
 def insert(row):
@@ -133,3 +164,46 @@ def _insertion(model):
     columns, values = ", ".join(quoted(field.column) for field in fields), ", ".join(["%s"] * len(fields))
     table, key = quoted(model._meta.db_table), quoted(model._meta.pk.column)
     return fields, f"INSERT INTO {table} ({columns}) VALUES ({values}) RETURNING {key}"  # noqa: S608  names only
+
+
+def update(row):
+    """Save all columns of a row that exists, as `row.save()` does, but without signals."""
+    fields = [field for field in row._meta.local_concrete_fields if not field.primary_key]
+    changes = {field.name: field.pre_save(row, add=False) for field in fields}
+    if not update_rows(type(row), changes, pk=row.pk):
+        raise DatabaseError("The row does not exist.")
+
+
+def update_rows(model, changes, **where):
+    """Do what `model.objects.filter(**where).update(**changes)` does, and return how many rows changed.
+
+    `changes` and `where` map names of fields to values. Other lookups and expressions are not possible.
+    """
+    conditions = tuple([(name, value is None) for name, value in where.items()])
+    fields, sql = _change(model, tuple(changes), conditions)
+    values = [*changes.values(), *[value for value in where.values() if value is not None]]
+    pairs = zip(fields, values, strict=True)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [field.get_db_prep_save(value, connection) for field, value in pairs])
+        return cursor.rowcount
+
+
+@lru_cache(maxsize=200)
+def _change(model, changed, conditions):
+    """Return (fields of the parameters, SQL). `conditions` are pairs of (name, whether it must be NULL)."""
+    fields, quoted = [], connection.ops.quote_name
+
+    def column(name, *, has_value=True):
+        field = model._meta.pk if name == "pk" else model._meta.get_field(name)
+        if has_value:
+            fields.append(field)
+        return quoted(field.column)
+
+    changes = ", ".join([f"{column(name)} = %s" for name in changed])
+    where = " AND ".join(
+        [
+            f"{column(name, has_value=False)} IS NULL" if is_null else f"{column(name)} = %s"
+            for name, is_null in conditions
+        ]
+    )
+    return fields, f"UPDATE {quoted(model._meta.db_table)} SET {changes} WHERE {where}"  # noqa: S608  names only

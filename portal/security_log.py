@@ -1,8 +1,8 @@
 """Log sign-ins, refused requests and reached rate limits, one line per event.
 
-A line names nobody. `person` and `network` are HMACs with a salt that changes every day (UTC). So a reader
-can see which lines of a day belong to the same person or address. But nobody can find out later who the
-person was. The audit trail (accounts/audit.py) has the changes by staff.
+A line names nobody. `person` and `network` are HMACs with a salt that changes every day (UTC). So the log
+shows which lines of a day belong to the same person or address. But nobody can find out later who the person
+was. The audit trail (accounts/audit.py) has the changes by staff.
 """
 
 import datetime

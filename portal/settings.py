@@ -11,11 +11,11 @@ import django
 from django.core.files.storage import FileSystemStorage
 from django.utils.translation import gettext_lazy as _
 
-from portal.env import env, env_database, env_flag, env_list, env_number, env_pairs, env_port
+from portal.env import env, env_database, env_flag, env_list, env_mailbox, env_number, env_pairs, env_port
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = BASE_DIR / (env("DATA_DIR") or "var")
-# The privacy page promises that backups are kept only for this time. `manage.py backup` deletes older ones.
+# How long backups are kept, as the privacy page promises. `manage.py backup` deletes older backups.
 BACKUPS_KEPT = timedelta(days=env_number("BACKUPS_KEPT_DAYS", 30, least=1))
 
 MODE = env("AFTERWORD_MODE", "production")
@@ -54,6 +54,8 @@ INSTALLED_APPS = [
     "portal.helpsessions",
     "portal.lists",
     "portal.conversations",
+    "portal.checkins",
+    "portal.incoming",
     "portal.imports",
     "portal.privacy",
     "portal.home",
@@ -65,10 +67,10 @@ if DEMO:
 TEMPLATE_LOADERS = [
     (
         "django.template.loaders.cached.Loader",
-        ["django.template.loaders.filesystem.Loader", "django.template.loaders.app_directories.Loader"],
+        ["portal.template_loader.Loader", "django.template.loaders.app_directories.Loader"],
     )
 ]
-TEMPLATE_TAGS = ["portal.templatetags.portal"]
+TEMPLATE_TAGS = ["portal.templatetags.portal", "portal.templatetags.fixed"]
 if django.VERSION < (6, 0):
     # Django has template partials since version 6.0. In older versions, the package template_partials adds
     # the same tags and the same syntax "page.html#part".
@@ -94,6 +96,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "accounts.sign_in.kept_devices.KeptDeviceMiddleware",
     "portal.conversations.viewer.ViewerMiddleware",
     "accounts.staff.desk_lock.SharedDeskMiddleware",
     "accounts.middleware.SecondFactorMiddleware",
@@ -104,13 +107,12 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "portal.urls"
 # The portal is always at the root of its host. Some web servers take SCRIPT_NAME from a header of the
-# request, so Django must not believe it.
+# request, so Django must ignore it.
 FORCE_SCRIPT_NAME = ""
 WSGI_APPLICATION = "portal.wsgi.application"
 
-# Django renders each form field with a template. Jinja2 compiles these templates to Python, so rendering the
-# record form takes a third less time.
-FORM_RENDERER = "django.forms.renderers.Jinja2"
+# Our renderer needs no template for most form fields, so the record form takes an eighth less time.
+FORM_RENDERER = "portal.form_renderer.FormRenderer"
 
 TEMPLATES = [
     {
@@ -148,10 +150,15 @@ else:
     # JIT compilation only helps queries that run for seconds, and ours are shorter. DATABASE_URL can turn it
     # on.
     OPTIONS.setdefault("options", "-c jit=off")
+    # By default, connecting to a server that doesn't answer takes two minutes. Meanwhile, pages and health
+    # checks would wait.
+    OPTIONS.setdefault("connect_timeout", 5)
+    # `restore` finds other processes of the portal by this name.
+    OPTIONS.setdefault("application_name", "afterword")
     if env_flag("PREPARED_STATEMENTS", default=True):
         # Prepared statements save planning time (docs/decisions/0002-sqlite-by-default.md). With a threshold
         # of 0, `migrate` fails. Some migrations send several commands at once, and PostgreSQL can't prepare
-        # those.
+        # such commands.
         OPTIONS.setdefault("server_side_binding", True)
         OPTIONS.setdefault("prepare_threshold", 5)
 DATABASES["default"]["CONN_MAX_AGE"] = None
@@ -193,9 +200,8 @@ ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_EMAIL_NOTIFICATIONS = False
 ACCOUNT_PRESERVE_USERNAME_CASING = False
 ALLAUTH_TRUSTED_PROXY_COUNT = env_number("TRUSTED_PROXY_COUNT", 0)
-# Creating a person for an unknown address takes longer than finding the person of a known address: 1 ms, or
-# 30 ms on a busy machine. Every response takes this many seconds, or a multiple of it, so that strangers
-# can't measure the difference.
+# Every response of the sign-in page takes this many seconds or a multiple. So strangers can't measure whether
+# an address is known. Creating a person for an unknown address takes 1 ms longer, or 30 ms on a busy machine.
 SIGN_IN_SECONDS = 0.25
 MFA_ADAPTER = "accounts.adapter.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
@@ -207,7 +213,7 @@ USERSESSIONS_TRACK_ACTIVITY = False
 # The library's own system (accounts/ils/), for sign-in with library card and PIN. If ILS is empty, the
 # sign-in page does not mention cards.
 ILS = env("ILS", "demo" if DEMO else "")
-# All requests to the ILS for one sign-in may take this many seconds together.
+# The time limit, in seconds, for all requests to the ILS during one sign-in.
 ILS_TIMEOUT = env_number("ILS_TIMEOUT", 6)
 ILS_BRANCHES = env_pairs("ILS_BRANCHES")
 ILS_SETTINGS = {
@@ -287,7 +293,12 @@ if not LOCAL:
     if ALLAUTH_TRUSTED_PROXY_COUNT:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
-SILENCED_SYSTEM_CHECKS = ["security.W002"]  # portal.headers sends X-Frame-Options
+SILENCED_SYSTEM_CHECKS = [
+    "security.W009",  # afterword.E002 says the same, and how to make a key
+    "security.W020",  # afterword.E006 says the same
+    "security.W002",  # portal.headers sends X-Frame-Options
+    "templates.W003",  # portal/templatetags/i18n.py replaces Django's module, on purpose
+]
 
 # The maximum sizes of request bodies, including files. 6 MB is enough for the library's logo (5 MB), and 11
 # MB for one attachment (10 MB). Without JavaScript, all attachments arrive together with the message.
@@ -329,8 +340,8 @@ MAIL_SERVER = {
     "use_ssl": env_flag("EMAIL_USE_SSL"),
     "timeout": 20,
 }
-# If the portal sends an email, the mailer "default" saves it as a row in the outbox. The worker then sends
-# that email with the mailer "delivery".
+# The mailer "default" saves each email as a row in the outbox. The worker then sends the email with the
+# mailer "delivery".
 MAILERS: dict = {
     "default": {"BACKEND": "portal.notifications.outbox.EmailBackend"},
     "delivery": {
@@ -351,6 +362,27 @@ if django.VERSION < (6, 1):
     EMAIL_TIMEOUT = MAIL_SERVER["timeout"]
 DEFAULT_FROM_EMAIL = env("MAIL_FROM", "library@localhost" if LOCAL else "")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
+# The address to which people answer emails. For example, "reply@library.example", or "@reply.library.example"
+# if the portal gets the emails to all addresses of that domain. If it is empty, people can't answer by email.
+REPLY_ADDRESS = env("REPLY_ADDRESS", "reply@library.example.org" if MODE == "demo" else "").strip()
+# The mailbox that the worker reads. If it is empty, the mail server must pass each email to `manage.py
+# receive_mail`.
+IMAP = env_mailbox("IMAP_URL", password=env("IMAP_PASSWORD"))
+
+# The key for push messages, which `manage.py push_keys` makes. Without a key, no page mentions push messages.
+PUSH_PRIVATE_KEY = env("PUSH_PRIVATE_KEY").strip()
+DEMO_PUSH_KEY_FILE = DATA_DIR / "demo-push-key"  # build_demo makes this key
+if DEMO and not PUSH_PRIVATE_KEY and DEMO_PUSH_KEY_FILE.exists():
+    PUSH_PRIVATE_KEY = DEMO_PUSH_KEY_FILE.read_text().strip()
+# Where the push services can reach the library: an https address, or "mailto:" and an email address.
+PUSH_SUBJECT = env("PUSH_SUBJECT", "mailto:library@example.org" if MODE == "demo" else BASE_URL).strip()
+# The push services of Google, Mozilla, Apple and Microsoft. Every browser uses one of them.
+PUSH_HOSTS = env_list(
+    "PUSH_HOSTS",
+    "fcm.googleapis.com,updates.push.services.mozilla.com,*.push.apple.com,*.notify.windows.com",
+)
+# Whether push messages may go to a server on this machine. Only tests need this.
+PUSH_LOCAL = env_flag("PUSH_LOCAL")
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("es", _("Spanish"))]
@@ -375,8 +407,9 @@ STORAGES = {
         },
     },
     "staticfiles": {
-        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage",
-        # The list of all static files lies beside their folder, because everything in it is served.
+        "BACKEND": "portal.static_files.StaticFiles",
+        # The list of all static files is stored beside their folder, because everything in the folder is
+        # public.
         "OPTIONS": {"manifest_storage": FileSystemStorage(DATA_DIR, file_permissions_mode=0o644)},
     },
 }
@@ -394,7 +427,7 @@ LOGGING = {
         "django": {"handlers": [], "propagate": True},
         # Scanners send requests with wrong hosts, which would fill the log with tracebacks.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
-        # A form with too much data is no fault of the portal.
+        # A form with too much data is not an error of the portal.
         **{
             f"django.security.{name}": {"filters": ["warning_without_trace"]}
             for name in ("RequestDataTooBig", "TooManyFieldsSent", "TooManyFilesSent")

@@ -13,8 +13,10 @@ from functools import lru_cache
 from django.conf import settings
 
 STYLE_SHEET = settings.BASE_DIR / "static" / "css" / "portal.css"
-# The part of the style sheet that only pages with messages or files need.
+# This part of the style sheet is only for pages with messages, files or the form "Find something to read".
 MESSAGES = re.compile(r"/\* Messages: .*?/\* End of messages \*/", re.DOTALL)
+# This part is only for Home and for pages with facts.
+EXTRAS = re.compile(r"/\* Extras: .*?/\* End of extras \*/", re.DOTALL)
 DEFAULT_ACCENT = "#0b5d4d"
 
 # `ground` is the color of the page, and `surface` is the color of boxes (see portal.css). The accent color
@@ -29,23 +31,24 @@ PAGE_TRANSITION = "@media (prefers-reduced-motion: no-preference) { @view-transi
 MIN_CONTRAST = 4.6  # WCAG AA requires a contrast ratio of 4.5.
 
 
-def page_style(accent_color=DEFAULT_ACCENT, *, whole=True, messages=False):
+def page_style(accent_color=DEFAULT_ACCENT, *, whole=True, messages=False, extras=False):
     """Return (css, source): the style of a page, and the "'sha256-…'" that allows this style in the CSP.
 
     If `whole` is False, the CSS has only the accent color. Use this for a page that loads the style sheet as
-    a file. `messages` adds the styles of messages and files.
+    a file. `messages` and `extras` add these parts of the style sheet.
     """
     # The cache key contains the time of the last edit, so that developers see an edit after a reload.
     edited = STYLE_SHEET.stat().st_mtime_ns if settings.DEBUG else 0
-    return _page_style(accent_color, whole, messages, edited)
+    return _page_style(accent_color, whole, messages, extras, edited)
 
 
 @lru_cache(maxsize=16)
-def _page_style(accent_color, whole, messages, _edited):
+def _page_style(accent_color, whole, messages, extras, _edited):
     css = minified(accent_block(accent_color) + PAGE_TRANSITION)
     if whole:
         sheet = STYLE_SHEET.read_text("utf-8")
-        css = minified(sheet if messages else MESSAGES.sub("", sheet)) + css
+        sheet = sheet if messages else MESSAGES.sub("", sheet)
+        css = minified(sheet if extras else EXTRAS.sub("", sheet)) + css
     return css, source_of(css)
 
 

@@ -6,9 +6,12 @@ All text is plain text. Cleaning removes characters that are invisible or make o
 - bidi embeddings, overrides and isolates, which can reverse the text after them
 - piles of combining marks, which cover the lines above
 
-The direction marks of right-to-left writing (LRM, RLM, ALM) stay. The joiners of Persian and emoji stay too.
+The direction marks of right-to-left writing (LRM, RLM, ALM) are kept, and so are the joiners of Persian and
+emoji.
 """
 
+import csv
+import io
 import json
 import re
 import unicodedata
@@ -22,16 +25,23 @@ BIDI_CONTROLS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 INVISIBLE = re.compile(
     f"[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f{BIDI_CONTROLS}\ufeff\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]"
 )
-# Hebrew with cantillation and stacked Tibetan need up to six marks on one letter.
+# Spaces and characters without a shape, such as the zero-width space, the blank braille pattern and the
+# fillers of Hangul. A text that has nothing else looks empty.
+BLANK = re.compile(
+    r"[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u206f\u2800\u3164"
+    r"\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]+"
+)
+# The most combining marks on one letter. Hebrew with cantillation and stacked Tibetan need up to six.
 MAX_COMBINING_MARKS = 6
 MANY_LINE_ENDS = re.compile(r"\n{4,}")
 ELLIPSIS = "…"
-# Years near the limits of datetime are refused, because converting them to another time zone fails.
+# The years that `parse_moment` accepts. It refuses years near the limits of datetime, because converting them
+# to another time zone fails.
 YEARS = range(2000, 9000)
 
 
 def clean(text, *, max_length=None, multiline=False):
-    """Return text that is safe to keep and to show.
+    """Return text that is safe to keep and to show. Return "" if the text has no visible character.
 
     Text that is longer than `max_length` is cut and ends in an ellipsis.
     """
@@ -41,9 +51,10 @@ def clean(text, *, max_length=None, multiline=False):
     if multiline:
         text = "\n".join(line.rstrip() for line in text.split("\n"))
         text = MANY_LINE_ENDS.sub("\n\n\n", text).strip("\n")
-        text = "" if text.isspace() else text
     else:
         text = " ".join(text.split())
+    if BLANK.fullmatch(text):
+        return ""
     if max_length is not None and len(text) > max_length:
         text = text[: max_length - len(ELLIPSIS)].rstrip() + ELLIPSIS
     return text
@@ -67,13 +78,14 @@ def printable(text):
     )
 
 
-# If a cell begins with one of these characters, a spreadsheet treats the cell as a formula. The last four
-# characters are the full-width forms of the first four.
-FORMULA_PREFIXES = "=+-@\uff1d\uff0b\uff0d\uff20"
+# The characters with which a formula begins in a spreadsheet. In some spreadsheets, a formula can also begin
+# with a full-width or small variant of these characters.
+FORMULA_PREFIXES = set("=+-@")
 
 
-# In many languages, spreadsheets split a CSV file at semicolons. Then they don't see that a comma begins a
-# quoted cell, and read its line breaks as new rows.
+# The characters at which a spreadsheet may split a cell. In many languages, spreadsheets split a CSV file at
+# semicolons. Such a spreadsheet doesn't recognize a quoted cell after a comma. It begins a new row at each
+# line break in the cell.
 CELL_ENDS = re.compile(r"([;\t\r\n])")
 
 
@@ -81,7 +93,8 @@ def spreadsheet_cell(value):
     """Return the value as the text of a CSV cell.
 
     Text that a spreadsheet would run as a formula gets an apostrophe in front. Spreadsheets skip spaces and
-    invisible characters before a formula. If a spreadsheet would split the cell, each part is treated so.
+    invisible characters before a formula. If a spreadsheet would split the cell, each part that would run as
+    a formula gets an apostrophe.
     """
     text = "" if value is None else str(value)
     if not text or isinstance(value, (int, float)):
@@ -91,11 +104,23 @@ def spreadsheet_cell(value):
 
 
 def _without_formula(text):
-    # A quotation mark may begin a part of a cell, and spreadsheets read what follows.
+    # Spreadsheets drop a quotation mark at the beginning, and treat the rest as a formula.
     first = next(
         (letter for letter in text if unicodedata.category(letter)[0] not in "ZC" and letter != '"'), ""
     )
-    return f"'{text}" if first and first in FORMULA_PREFIXES else text
+    return f"'{text}" if unicodedata.normalize("NFKC", first) in FORMULA_PREFIXES else text
+
+
+def csv_file(columns, rows):
+    """Return a CSV file for spreadsheets as bytes: UTF-8 with a byte order mark, and no formulas.
+
+    `columns` are the names of the columns. Each row is a list of values.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(columns)
+    writer.writerows([spreadsheet_cell(value) for value in row] for row in rows)
+    return out.getvalue().encode("utf-8-sig")
 
 
 def uuid_or_none(text):
@@ -158,7 +183,7 @@ PAYMENT_CARD = re.compile(r"(?<!\d)[2-6]\d(?:[ -]?\d){12,17}(?!\d)", re.ASCII)
 def looks_like_secret_number(text):
     """Return whether the text seems to contain a US social security number or a payment card number.
 
-    A form warns the staff member about such a number before the text is saved.
+    Staff should not save such a number by mistake, so a form warns about it before saving.
     """
     text = unicodedata.normalize("NFKC", str(text))
     return bool(SOCIAL_SECURITY.search(text)) or any(

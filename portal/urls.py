@@ -8,16 +8,20 @@ handler404 = "portal.errors.page_not_found"
 handler429 = "portal.errors.too_many_requests"
 handler500 = "portal.errors.server_error"
 
-# portal.health.HealthMiddleware responds to /healthz and /readyz before these patterns are read.
+# portal.health.HealthMiddleware responds to /healthz and /readyz before these patterns are read. The desk's
+# URLs come first, because open desk pages poll the server all the time. Django tries the patterns in order,
+# so each pattern before the matching one costs time.
 urlpatterns = [
+    path("desk/", include("portal.desk.urls")),
     path("", include("portal.home.urls")),
     path("", include("portal.helpsessions.urls")),
     path("", include("portal.conversations.urls")),
+    path("", include("portal.checkins.urls")),
+    path("", include("portal.incoming.urls")),
     path("", include("portal.lists.urls")),
     path("", include("portal.privacy.urls")),
     path("", include("portal.notifications.urls")),
     path("", include("accounts.urls")),
-    path("desk/", include("portal.desk.urls")),
 ]
 if settings.DEMO:
     urlpatterns.append(path("demo/", include("portal.demo.urls")))

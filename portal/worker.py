@@ -21,27 +21,39 @@ import accounts.sign_in.authenticator_apps
 import accounts.sign_in.email_addresses
 import accounts.staff.invitations
 import accounts.staff.shared_desks
+import portal.checkins.ending
+import portal.checkins.sending
 import portal.conversations.answer_emails
 import portal.conversations.attachments
+import portal.conversations.call_backs
 import portal.conversations.drafts
 import portal.conversations.jobs
 import portal.conversations.pending_questions
 import portal.conversations.search
 import portal.helpsessions.account_codes
 import portal.helpsessions.handover
+import portal.incoming.forgetting
+import portal.incoming.originals
+import portal.incoming.readers
 import portal.limits
-import portal.lists.actions
+import portal.lists.links
+import portal.privacy.call_numbers
 import portal.privacy.erased_list
 import portal.privacy.exports
 import portal.privacy.retention
 import portal.privacy.unfinished_corrections
 import portal.privacy.unmerging
+import portal.sent_forms
 from accounts.models import Library
 from portal.conversations import staff_notices
+from portal.incoming import mailbox
 from portal.notifications import actions as outbox
 from portal.notifications import bounces, delivery, settling
 from portal.notifications.facts import Sources
 from portal.notifications.models import Notification
+from portal.notifications.push import delivery as push
+from portal.notifications.push import subscriptions as push_subscriptions
+from portal.notifications.push.keys import is_set_up as push_is_set_up
 
 log = logging.getLogger("portal.worker")
 
@@ -49,7 +61,9 @@ EVERY_HOUR = timedelta(hours=1)
 EVERY_DAY = timedelta(days=1)
 HEARTBEAT_SECONDS = 8
 ROUND_SECONDS = 1
+PUSH_HOST_PAUSE_SECONDS = 60  # how long to send nothing to an unreachable push service
 EMAIL_RETRY_SECONDS = 15  # how long to wait if the email server could not be reached
+FETCH_EVERY = timedelta(seconds=20)  # how often one of the workers reads the mailbox
 
 
 def clear_expired_sign_ins(*, at):
@@ -79,31 +93,36 @@ def refresh_statistics(*, at):
 
 
 def vacuum(*, at):
-    """Free the space of deleted and changed rows in PostgreSQL, so that new rows overwrite what was erased.
+    """Free the space of deleted and changed rows in PostgreSQL, so that new rows overwrite erased data.
 
-    PostgreSQL's own autovacuum waits until a fifth of a table has changed. SQLite overwrites deleted rows
-    itself, because portal/settings.py turns on secure_delete.
+    PostgreSQL's own autovacuum waits until a fifth of a table has changed. SQLite itself overwrites deleted
+    rows, because portal/settings.py turns on secure_delete.
     """
-    # PostgreSQL refuses VACUUM inside a transaction. Only tests run this job in one.
+    # PostgreSQL refuses VACUUM inside a transaction. Only tests call this function inside a transaction.
     if connection.vendor == "postgresql" and not connection.in_atomic_block:
         with connection.cursor() as cursor:
             cursor.execute("VACUUM")
 
 
 def write_staff_notices(*, at):
-    """Write the emails to staff about what has happened."""
+    """Write the emails that tell staff about new questions, replies, mentions and other events."""
     settling.write_staff_notices(at=at, sources=SOURCES)
 
 
 # The repeated jobs as (function, interval). The database stores the time of each job's next run under the
-# name of the function, so each name must be unique. A renamed function runs once too early.
+# name of the function, so each name must be unique. If a function is renamed, its job runs once too early.
 JOBS = [
     (portal.conversations.jobs.wake_snoozed, timedelta(minutes=1)),
     (portal.conversations.jobs.close_after_silence, timedelta(minutes=10)),
     (portal.conversations.jobs.release_untouched, timedelta(minutes=10)),
+    (portal.conversations.call_backs.expire_calls, timedelta(minutes=1)),
+    (portal.privacy.call_numbers.forget_call_numbers, timedelta(minutes=1)),
     (staff_notices.announce_due_promises, timedelta(minutes=5)),
     (write_staff_notices, timedelta(seconds=5)),
+    (portal.checkins.sending.send_due_check_ins, timedelta(minutes=5)),
+    (portal.checkins.ending.end_check_ins, EVERY_HOUR),
     (accounts.sign_in.authenticator_apps.seal_anew, EVERY_DAY),
+    (portal.lists.links.seal_links_anew, EVERY_DAY),
     (portal.conversations.drafts.forget_old_drafts, EVERY_HOUR),
     (portal.conversations.pending_questions.forget_pending_questions, EVERY_DAY),
     (portal.conversations.search.renew_names, EVERY_HOUR),
@@ -111,7 +130,6 @@ JOBS = [
     (portal.conversations.attachments.forget_unsent_attachments, EVERY_HOUR),
     (portal.conversations.attachments.forget_stray_files, EVERY_DAY),
     (portal.helpsessions.handover.end_expired_codes, EVERY_HOUR),
-    (portal.lists.actions.forget_removed_items, EVERY_HOUR),
     (portal.privacy.retention.forget_what_is_due, timedelta(minutes=5)),
     (portal.helpsessions.account_codes.forget_account_codes, EVERY_HOUR),
     (accounts.sign_in.email_addresses.change_due_addresses, timedelta(minutes=10)),
@@ -125,8 +143,17 @@ JOBS = [
     (portal.privacy.exports.build_exports, timedelta(seconds=2)),
     (portal.privacy.exports.forget_old_exports, EVERY_HOUR),
     (portal.privacy.exports.forget_stray_exports, EVERY_HOUR),
+    (outbox.correct_times_of_a_fast_clock, timedelta(minutes=10)),
     (outbox.forget_old_notifications, EVERY_HOUR),
     (bounces.forget_failing_addresses, EVERY_HOUR),
+    (push.email_instead, timedelta(seconds=10)),
+    (push.correct_times_of_messages, timedelta(minutes=10)),
+    (push_subscriptions.forget_subscriptions, EVERY_HOUR),
+    (portal.incoming.forgetting.forget_dropped_emails, EVERY_DAY),
+    (portal.incoming.readers.forget_former_readers, EVERY_HOUR),
+    (portal.incoming.originals.forget_stray_originals, EVERY_DAY),
+    (portal.sent_forms.forget_sent_forms, EVERY_HOUR),
+    (portal.sent_forms.forget_removals, EVERY_HOUR),
     (portal.limits.forget_counts, EVERY_HOUR),
     (clear_expired_sign_ins, EVERY_HOUR),
     (clear_expired_cache, EVERY_HOUR),
@@ -134,9 +161,10 @@ JOBS = [
     (vacuum, EVERY_DAY),
 ]
 
-# What the outbox needs to know about notices, see Sources.
+# The functions that say which notices are still needed, and who gets them. See Sources.
 SOURCES = Sources(
     unsettled={
+        "checkins/check_in": portal.checkins.sending.still_wanted,
         "conversations/answer": portal.conversations.answer_emails.unread,
         "conversations/new": staff_notices.waiting,
         "conversations/reply": staff_notices.waiting,
@@ -148,13 +176,15 @@ SOURCES = Sources(
         "conversations/reply": staff_notices.assignee,
         "conversations/promise_due": staff_notices.staff_or_assignee,
     },
+    count_unread=portal.conversations.answer_emails.count_unread,
 )
 
 
 class Worker:
     """One worker process, with a heartbeat that /readyz reads.
 
-    Work that waits for other servers has a thread of its own, so a slow server delays nothing else.
+    Each kind of work that waits for another server has a thread of its own, so a slow server delays only that
+    work.
     """
 
     def __init__(self):
@@ -163,7 +193,9 @@ class Worker:
         self.outgoing = delivery.Outgoing()
         # No email is sent before this monotonic time, because the email server could not be reached.
         self.next_email_at = 0.0
-        # The monotonic time of the last step of each kind of work, by the name of its function.
+        # {host of a push service that was unreachable: monotonic time before which it gets no messages}
+        self.push_pauses: dict[str, float] = {}
+        # {name of a function: monotonic time at which the function last made progress}
         self.progress: dict[str, float] = {}
 
     def run(self):
@@ -171,11 +203,17 @@ class Worker:
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
         threading.Thread(target=self._send_heartbeats, daemon=True).start()
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="email") as pool:
-            email = pool.submit(self._repeat, self.deliver_due)
+        work = [
+            self.deliver_due,
+            *([self.fetch_emails] if settings.IMAP else []),
+            *([self.push_due] if push_is_set_up() else []),
+        ]
+        with ThreadPoolExecutor(max_workers=len(work), thread_name_prefix="network") as pool:
+            threads = [pool.submit(self._repeat, function) for function in work]
             self._repeat(self.run_jobs)
-        # If a bug has ended the thread, end the process too. It is then started again.
-        email.result()
+        # If a bug has ended a thread, end the process too. The process is then started again.
+        for thread in threads:
+            thread.result()
         self._ignoring_database_errors(outbox.remove_heartbeat, self.name)
 
     def round(self):
@@ -183,19 +221,21 @@ class Worker:
         self._beat()
         self.deliver_due()
         self.outgoing.close()
+        self.push_due()
         self.run_jobs()
 
     def deliver_due(self):
-        """Send all emails that are due now, and close the connection if there were none for some seconds."""
+        """Send all emails that are due now. If there were none for some seconds, close the connection."""
         ahead: list[Notification] = []
         library = None
-        while not self.stopping and time.monotonic() >= self.next_email_at:
-            self._note_progress(self.deliver_due)
-            notification = outbox.take_next(at=timezone.now(), ahead=ahead)
-            if notification is None:
-                break
-            library = library or Library.current()
-            self._deliver(notification, library)
+        with outbox.without_waiting_for_the_disk():
+            while not self.stopping and time.monotonic() >= self.next_email_at:
+                self._note_progress(self.deliver_due)
+                notification = outbox.take_next(at=timezone.now(), ahead=ahead)
+                if notification is None:
+                    break
+                library = library or Library.current()
+                self._deliver(notification, library)
         self.outgoing.close_if_idle()
 
     def _deliver(self, notification, library):
@@ -223,6 +263,49 @@ class Worker:
             outbox.mark_failed(notification, at=timezone.now(), error=type(error).__name__)
         else:
             outbox.mark_delivered(notification, at=timezone.now())
+
+    def push_due(self):
+        """Send all push messages that are due now. A push service that hangs delays only its own messages."""
+        while not self.stopping and push_is_set_up():
+            self._note_progress(self.push_due)
+            now = time.monotonic()
+            paused = [host for host, until in self.push_pauses.items() if until > now]
+            message = push.take_next(at=timezone.now(), but_hosts=paused)
+            if message is None:
+                break
+            self._push(message)
+
+    def _push(self, message):
+        at = timezone.now()
+        if message.notice_id:
+            decision = settling.decide_about_push(message.notice, at=at, sources=SOURCES)
+            if decision.drop:
+                push.drop(message)
+                return
+            if decision.until:
+                push.let_wait(message, until=decision.until)
+                return
+        subscription = message.subscription
+        badge = SOURCES.count_unread(subscription.person, subscription.about)
+        if host := push.deliver(message, badge=badge, at=at):
+            self.push_pauses[host] = time.monotonic() + PUSH_HOST_PAUSE_SECONDS
+
+    def fetch_emails(self):
+        """Receive the emails in the mailbox, if it is this worker's turn."""
+        if not outbox.take_turn("fetch_emails", at=timezone.now(), every=FETCH_EVERY):
+            return
+        try:
+            mailbox.fetch_emails(
+                stops=lambda: self.stopping, note_progress=lambda: self._note_progress(self.fetch_emails)
+            )
+        except mailbox.MailboxAway as error:
+            log.warning("the mailbox can't be read, waiting: %s", error)
+        except DatabaseError:
+            raise
+        except Exception:
+            log.exception("an email could not be taken in, and will be tried again")
+        else:
+            outbox.beat(outbox.MAILBOX, at=timezone.now())
 
     def run_jobs(self):
         """Run all jobs that are due now."""
@@ -267,9 +350,10 @@ class Worker:
         self.progress[work.__name__] = time.monotonic()
 
     def _send_heartbeats(self):
-        """Send heartbeats until the worker stops. Send none while one kind of work makes no progress.
+        """Send heartbeats until the worker stops. Pause while one kind of work makes no progress.
 
-        This runs in its own thread, so that heartbeats go on while the worker waits for a slow email server.
+        This runs in its own thread, so that heartbeats are sent even while the worker waits for a slow email
+        server.
         """
         while not self.stopping:
             oldest = time.monotonic() - outbox.LEASE.total_seconds()

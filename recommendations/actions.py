@@ -5,6 +5,7 @@ Each change of an item also updates the search index.
 
 from django.db import transaction
 
+from portal.sent_forms import MARGIN, ChangedMeanwhile
 from recommendations import search
 from recommendations.models import Holding, Item, Recommendation
 
@@ -13,50 +14,89 @@ class UnknownVerdict(ValueError):
     """The verdict is not in Recommendation.Verdict, or the reason is not in Recommendation.Why."""
 
 
-@transaction.atomic
-def record_verdict(recommendation, *, verdict, why=None, comment=None, at, locked=None):
+def record_verdict(
+    recommendation, *, verdict, why=None, comment=None, at, locked=None, by_link=False, tapped_at=None
+):
     """Save the patron's verdict, and return the updated `recommendation`. Raises UnknownVerdict.
 
-    `locked` is the locked row of `recommendation`, if the caller has locked the row already.
+    `tapped_at` is the time of the tap, if the verdict waited on a phone until `at`. Raises ChangedMeanwhile
+    if the patron has changed the verdict, the reason or the comment after the tap.
+
+    `locked` is the locked row of `recommendation`, if the caller has already locked it. `by_link` is true if
+    the verdict came through the link in an email, from a signed-out person.
 
     An empty `verdict` withdraws the verdict, and also deletes the reason and the comment.
 
-    If `why` is None, the saved reason stays. But a different verdict deletes the saved reason, because the
-    reason explained the old verdict. If `comment` is None, the saved comment stays. So a second tap on the
-    same verdict loses nothing.
+    If `comment` is None, the saved comment is kept. If `why` is None, the saved reason is kept too, so a
+    second tap on the same verdict loses nothing. If the verdict changes, the saved reason is deleted, because
+    it explained the old verdict.
     """
     if verdict not in ("", *Recommendation.Verdict.values):
         raise UnknownVerdict(verdict)
     if why and why not in Recommendation.Why.values:
         raise UnknownVerdict(why)
-    locked = locked or Recommendation.objects.select_for_update().get(pk=recommendation.pk)
-    if not verdict:
-        why = comment = ""
-    elif why is None:
-        why = locked.why if verdict == locked.verdict else ""
-    recommendation.verdict = verdict
-    recommendation.why = why
-    recommendation.comment = locked.comment if comment is None else comment
-    recommendation.decided_at = at if verdict else None
-    recommendation.save(update_fields=["verdict", "why", "comment", "decided_at"])
+    # If this block fails, the caller's transaction fails too, so the block needs no savepoint.
+    with transaction.atomic(savepoint=False):
+        locked = locked or Recommendation.objects.select_for_update().get(pk=recommendation.pk)
+        answer = {"verdict": verdict, "why": why, "comment": comment}
+        if repeats(locked, tapped_at=tapped_at, **answer):
+            return recommendation
+        if tapped_at and _is_later(locked, tapped_at):
+            raise ChangedMeanwhile
+        if not verdict:
+            why = comment = ""
+        elif why is None:
+            why = locked.why if verdict == locked.verdict else ""
+        recommendation.verdict = verdict
+        recommendation.why = why
+        recommendation.comment = locked.comment if comment is None else comment
+        recommendation.decided_at = at if verdict else None
+        recommendation.answered_at = max(tapped_at, locked.answered_at or tapped_at) if tapped_at else at
+        recommendation.by_link = by_link and bool(verdict)
+        recommendation.save(
+            update_fields=["verdict", "why", "comment", "decided_at", "answered_at", "by_link"]
+        )
     return recommendation
 
 
-@transaction.atomic
-def mark_as_helped(recommendations, *, at):
-    """Save the verdict "helped" on those of the recommendations that the patron is still asked about.
+def repeats(locked, *, tapped_at, **answer):
+    """Return whether a verdict that waited on a phone only repeats the saved verdict.
 
-    All verdicts get the same time, by which `unmark_as_helped` finds them.
+    `answer` has the keys `verdict`, `why` and `comment`. A value that is None isn't compared. If the patron
+    tapped after the saved verdict, return False. `tapped_at` is None if the verdict has not waited.
+    """
+    answered_at = locked.answered_at or locked.decided_at
+    if tapped_at is None or answered_at is None or tapped_at > answered_at + MARGIN:
+        return False
+    return all(value is None or value == getattr(locked, name) for name, value in answer.items())
+
+
+def _is_later(locked, tapped_at):
+    """Return whether the saved verdict is newer than the tap."""
+    answered_at = locked.answered_at or locked.decided_at
+    return bool(answered_at) and answered_at > tapped_at + MARGIN
+
+
+@transaction.atomic
+def mark_as_helped(recommendations, *, at, by_link=False, tapped_at=None):
+    """Save the verdict "helped" on each of these recommendations that is starred and has no verdict.
+
+    All these verdicts get the same time, by which `unmark_as_helped` finds the verdicts. `by_link` and
+    `tapped_at` are the same as in `record_verdict`. If a recommendation was made after the tap, or its
+    verdict was withdrawn after the tap, it stays without a verdict.
     """
     for row in _locked(recommendations).undecided():
-        record_verdict(row, verdict=Recommendation.Verdict.HELPED, at=at, locked=row)
+        is_newer = tapped_at and (row.recommended_at > tapped_at + MARGIN or _is_later(row, tapped_at))
+        if not is_newer:
+            verdict = {"verdict": Recommendation.Verdict.HELPED, "by_link": by_link, "tapped_at": tapped_at}
+            record_verdict(row, at=at, locked=row, **verdict)
 
 
 @transaction.atomic
 def unmark_as_helped(recommendations, *, marked_at):
     """Withdraw the verdicts that `mark_as_helped` saved at this time, and return their number.
 
-    A verdict that the patron has changed since then has another time, so it stays.
+    If the patron has changed a verdict since then, the verdict has another time and is not withdrawn.
     """
     rows = _locked(recommendations).filter(verdict=Recommendation.Verdict.HELPED, decided_at=marked_at)
     for row in rows:

@@ -8,7 +8,7 @@ from .models import Holding, Item, Recommendation
 
 @dataclass(frozen=True)
 class ChosenItem:
-    """One row of the form, in which staff choose an item from the search or describe a new item.
+    """An item that staff chose in the form, either from the search or by describing a new item.
 
     If `item` is None, the fields from `kind` to `is_fiction` describe the new item.
     """
@@ -46,7 +46,7 @@ def recommend_chosen(chosen, *, by, at, branch, topic, question_type, patron=Non
 
 
 def _add(row, *, at, branch):
-    """Add the item that staff typed in the row, and return it."""
+    """Add the new item that staff described in the form, and return the item."""
     item = add_item(
         at=at,
         kind=row.kind,

@@ -7,33 +7,32 @@ Code that changes an item must call `index`, because no trigger updates the sear
 triggers, because SQLite silently loses a table's triggers when a migration alters the table.
 """
 
-import re
 from typing import NamedTuple
 
 from django.db import connection, transaction
 from stdnum import isbn
 
-from portal.folding import APOSTROPHES, WORD_MAX, fold
+from portal.folding import WORD_MAX, after_elisions, fold
 from recommendations.holdings import fetch_holdings
 from recommendations.models import Holding, Item, SearchEntry
 
-# A search uses only this many words of the query.
+# A search uses at most this many words of the query.
 WORDS_ASKED = 12
 REST_MAX = 4000
-# At most this many matches are ranked. A separate query finds exact titles, so that a search never misses
-# them.
+# The maximum number of matches that a search ranks. A separate query finds exact titles, so that a search
+# never misses an exact title.
 CANDIDATES = 300
-# The fields of an item by which the desk finds a visit or a conversation that has the item.
+# The fields of an item by which the desk finds the visits and conversations with this item.
 DESK_SEARCH_FIELDS = ["title", "creators", "original_title", "original_creators"]
 
 
 def find_items(query, *, limit=10, branch=None):
     """Return a list of the items that contain every word of `query`. The best matches come first.
 
-    The last word may be incomplete. Items with exactly this title, ISBN or call number come first. Items with
-    all the words in the title follow, and then items with all the words in the title and the creators. All
-    other items come last. In each of these groups, items with a holding at `branch` come first. The holdings
-    of each item and their branches are prefetched.
+    The last word may be incomplete. The items are in four groups, in this order: items whose title, ISBN or
+    call number equals the query, items with all words in the title, items with all words in the title and the
+    creators, other items. In each of these groups, items with a holding at `branch` come first. Each item has
+    its `places`.
     """
     folded = fold(str(query)[:400])
     words = folded.split()[:WORDS_ASKED]
@@ -143,8 +142,8 @@ def entry_for(item, call_numbers):
         item.original_title,
         item.original_creators,
         item.search_words,
-        *_after_elisions(item.title),
-        *_after_elisions(item.creators),
+        *after_elisions(item.title),
+        *after_elisions(item.creators),
     ]
     rest = [
         *isbns,
@@ -162,14 +161,6 @@ def entry_for(item, call_numbers):
         names=fold(" ".join(names)),
         rest=fold(" ".join(rest))[:REST_MAX].rstrip(),
     )
-
-
-def _after_elisions(text):
-    """Return the words that follow an elision, such as "étranger" in "L'étranger".
-
-    People search for such a title with and without the elision.
-    """
-    return re.findall(rf"(?<=\w[{APOSTROPHES}])\w{{3,}}", text)
 
 
 def rebuild():

@@ -1,6 +1,10 @@
 """Change the library's list of topics."""
 
+import re
+
 from django.db import transaction
+
+from portal.folding import fold
 
 from .models import Topic, TopicName
 
@@ -9,6 +13,7 @@ STARTING = [
     ("Government and law", {"es": "Gobierno y leyes"}),
     ("Health", {"es": "Salud"}),
     ("Housing", {"es": "Vivienda"}),
+    ("Immigration", {"es": "Inmigración"}),
     ("Jobs", {"es": "Empleo"}),
     ("Learning English", {"es": "Aprender inglés"}),
     ("Local history", {"es": "Historia local"}),
@@ -16,10 +21,22 @@ STARTING = [
     ("Music and film", {"es": "Música y cine"}),
     ("Reading", {"es": "Lectura"}),
     ("Research", {"es": "Investigación"}),
+    ("Safety and abuse", {"es": "Seguridad y maltrato"}),
     ("School", {"es": "Escuela"}),
     ("Small business", {"es": "Pequeños negocios"}),
     ("Technology", {"es": "Tecnología"}),
 ]
+# The beginnings of words in the names of private topics: health, law, immigration, housing, money and abuse.
+# Nobody should be asked about such a topic by email, because others may read the email. The words are English
+# and Spanish, without accents.
+SENSITIVE = re.compile(
+    r"\b(health|medic|illness|disease|mental|addict|pregnan|disab|hiv\b|sexual|gender|lgbt|laws?\b|lawyer"
+    r"|legal|court|crime|crimin|prison|police|divorce|custody|immigra|asylum|refugee|citizen|visas?\b|deport|housing"
+    r"|evict|rent(s|al|ing|ers)?\b|homeless|tenan|money|debt|financ|tax(es)?\b|benefits|bankrupt|poverty|abus"
+    r"|violen|safety|victim|salud|enferm|adicci|embaraz|discap|genero|ley(es)?\b|tribunal|carcel|policia"
+    r"|custodia|inmigra|migra|asilo|refugi|ciudadania|vivienda|desaloj|alquiler|renta\b|dinero|deuda|finanz"
+    r"|impuesto|maltrat|segurid|victima)"
+)
 
 
 class NameTaken(Exception):
@@ -30,33 +47,40 @@ class NameTaken(Exception):
 def add_starting_topics():
     """Add the topics in STARTING that the library doesn't have yet."""
     for name, names in STARTING:
-        topic, is_new = Topic.objects.get_or_create(name=name)
+        flags = {"never_by_message": sounds_sensitive(name)}
+        topic, is_new = Topic.objects.get_or_create(name=name, defaults=flags)
         if is_new:
             _save_names(topic, names)
 
 
+def sounds_sensitive(*names):
+    """Return whether a topic with these names is probably private, so that no email should mention it."""
+    return any(SENSITIVE.search(fold(name)) for name in names)
+
+
 @transaction.atomic
-def add_topic(*, name, names):
-    """Add a topic and return the topic. Raises NameTaken.
+def add_topic(*, name, names, never_by_message=False):
+    """Add a topic and return it. Raises NameTaken.
 
     `names` is {language: name} for the other languages. An empty name means that the topic has no name in
-    that language.
+    that language. If `never_by_message` is true, the library sends no check-in by email about a visit with
+    this topic.
     """
     _check_free(name)
-    topic = Topic.objects.create(name=name)
+    topic = Topic.objects.create(name=name, never_by_message=never_by_message)
     _save_names(topic, names)
     return topic
 
 
 @transaction.atomic
-def rename_topic(topic, *, name, names):
-    """Change the names of a topic. Raises NameTaken.
+def change_topic(topic, *, name, names, never_by_message=False):
+    """Change a topic. Raises NameTaken.
 
-    Past help sessions show the new names too. `names` has the same form as in add_topic.
+    Past help sessions show the new names too. The arguments are the same as for `add_topic`.
     """
     _check_free(name, but=topic)
-    topic.name = name
-    topic.save(update_fields=["name"])
+    topic.name, topic.never_by_message = name, never_by_message
+    topic.save(update_fields=["name", "never_by_message"])
     _save_names(topic, names)
 
 

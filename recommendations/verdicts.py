@@ -38,12 +38,13 @@ NOT_GOTTEN = {
     **dict.fromkeys((Kind.COURSE, Kind.EVENT), _("could not go")),
     **dict.fromkeys(ONLINE, _("could not open it")),
 }
-# What somebody who wants to read is asked about other things than books and films.
+# {kind: the words about an item of this kind}, for a patron who wanted something to read. For a kind that
+# isn't in this dict, the words are FOR_ENJOYMENT.
 WORDS_FOR_READERS = {
     Kind.PERSON: FOR_INFORMATION,
     **dict.fromkeys((Kind.COURSE, Kind.EVENT), FOR_AN_EVENT),
 }
-# People read, watch or attend these from the beginning to the end, so they can stop before the end.
+# The kinds of item that have a beginning and an end. People can stop such an item before the end.
 HAS_AN_END = {
     *(Kind.BOOK, Kind.AUDIOBOOK, Kind.SOUND, Kind.SCORE, Kind.VIDEO, Kind.SERIAL, Kind.ARTICLE, Kind.COURSE),
 }
@@ -73,8 +74,8 @@ def label_for(recommendation):
 def reasons_for(recommendation):
     """Return (value, label) for each reason that the patron can give for the verdict.
 
-    The reasons fit the verdict and the kind of item: a person can't be checked out. A reason that the patron
-    has given already is among them.
+    The reasons fit the verdict and the kind of item. For example, a person can't be checked out. The reason
+    that the patron has already given is included.
     """
     if recommendation.verdict == Verdict.COULD_NOT_GET_IT:
         reasons = _reasons_not_gotten(recommendation.item)
@@ -90,8 +91,8 @@ def reasons_for(recommendation):
 def _words_for(recommendation):
     """Return FOR_INFORMATION, FOR_ENJOYMENT or FOR_AN_EVENT.
 
-    Patrons who wanted something to read are asked whether they liked it. So are patrons who came for a
-    certain novel, film or piece of music. They are asked whether a person helped them.
+    Patrons who wanted something to read, or a certain novel, film or piece of music, are asked whether they
+    liked the item. If the item is a person, patrons are asked whether the person helped.
     """
     if recommendation.question_type == QuestionType.READERS_ADVISORY:
         return WORDS_FOR_READERS.get(recommendation.item.kind, FOR_ENJOYMENT)

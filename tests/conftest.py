@@ -29,26 +29,29 @@ from tests.factories import LibraryFactory, StaffFactory, UserFactory
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Give each worker consecutive tests, so that most workers build the shared data of a module only once.
+    """Give each test process consecutive tests, so that most processes build a module's data only once.
 
-    A worker that is done takes tests from another worker.
+    A process that is done takes tests from another process.
     """
     return WorkStealingScheduling(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark tests as `one_database` if `make test` need not repeat them on PostgreSQL.
+    """Add the marker `one_database` to the tests that `make test` runs on only one database.
 
-    These are tests without a database, and tests of pages. The sweeps in tests/architecture open every page
-    on both databases.
+    The other tests run on PostgreSQL too: races, tests that are marked `sql`, and the sweeps in
+    tests/architecture, which open every page. `make test-long` runs every test on PostgreSQL.
     """
     for item in items:
+        fixtures = set(item.fixturenames)
+        marker = item.get_closest_marker("django_db")
         is_case = issubclass(getattr(item, "cls", None) or object, SimpleTestCase)
-        uses_database = {"db", "transactional_db", "live_server"} & set(item.fixturenames)
-        has_database = is_case or uses_database or item.get_closest_marker("django_db")
-        is_page = "client" in item.fixturenames and "architecture" not in item.path.parts
-        if not has_database or is_page:
+        has_database = is_case or marker or {"db", "transactional_db", "live_server"} & fixtures
+        is_race = marker and marker.kwargs.get("transaction")
+        is_sweep = "architecture" in item.path.parts
+        is_sql = item.get_closest_marker("sql") and not {"client", "sign_in", "show_code"} & fixtures
+        if not has_database or not (is_race or is_sweep or is_sql):
             item.add_marker("one_database")
 
 
@@ -98,7 +101,7 @@ def migrated(request):
 
 @pytest.fixture(scope="session")
 def django_db_keepdb():
-    """Let Django use the copied SQLite file, which it would otherwise delete and build again."""
+    """Make Django use the copied SQLite file. Otherwise, Django would delete the file and build it again."""
     return connection.vendor == "sqlite"
 
 
@@ -189,7 +192,7 @@ def sign_in():
         session[LAST_USED_ON] = Library.current().today().isoformat()
         if second_factor and user.is_staff:
             session[SECOND_FACTOR] = timezone.now().isoformat()
-            # Without it, the first request would record the use of the desk.
+            # Without this time, the first request would record the use of the desk.
             session[DESK_USE_WRITTEN_AT] = time.time()
         session.save()
         return client

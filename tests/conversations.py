@@ -1,4 +1,4 @@
-"""Let patrons and staff write to each other in tests, through the actions that the pages call."""
+"""Write messages of patrons and staff in tests, through the actions that the pages call."""
 
 import uuid
 
@@ -29,5 +29,5 @@ def say(conversation, by, side="staff", *, at=None, body="Hello", **kwargs):
 
 
 def now_of(conversation):
-    """Return the conversation as it is now, without what this object has cached."""
+    """Return the conversation as it is in the database now, without cached values."""
     return Conversation.objects.get(pk=conversation.pk)

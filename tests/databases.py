@@ -29,7 +29,7 @@ LOCK = 20261127
 
 
 def fingerprint():
-    """Return a hash of all migrations and of the settings that shape tables."""
+    """Return a hash of all migrations and of the settings that decide which tables are created."""
     made_of = hashlib.sha256(f"{django.__version__} {settings.INSTALLED_APPS} {settings.CACHES}".encode())
     for config in apps.get_app_configs():
         for file in sorted(Path(config.path).glob("migrations/*.py")):
@@ -84,9 +84,10 @@ def postgres_template(url):
 def locked_server(url):
     """Connect to the server of `url`.
 
-    Other test runs can't build or remove template databases until the connection closes.
+    Other test runs can't build or remove template databases until the connection closes. All runs connect to the
+    same database, because PostgreSQL's advisory locks hold only within one database.
     """
-    with psycopg.connect(url, autocommit=True) as server:
+    with psycopg.connect(another_database(url, "postgres"), autocommit=True) as server:
         server.execute("SELECT pg_advisory_lock(%s)", [LOCK])
         yield server
 
@@ -100,7 +101,7 @@ def another_database(url, name):
 
 
 def migrate(**variables):
-    """Create all tables in a database. `variables` are the environment variables that set its location."""
+    """Create all tables in the database that the environment variables in `variables` name."""
     ours = ("DATABASE_URL", "DJANGO_SETTINGS_MODULE")
     environment = {name: value for name, value in os.environ.items() if name not in ours}
     environment |= {"AFTERWORD_MODE": "test", **variables}

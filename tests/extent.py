@@ -2,6 +2,8 @@
 
 import os
 
+import pytest
+
 LONG = os.environ.get("TEST_LONG") == "1"
 
 
@@ -11,3 +13,8 @@ def times(usual, long):
     On SQLite, `make test-long` runs only tests that are marked `long` or `only_long`.
     """
     return long if LONG else usual
+
+
+def rarely(*values):
+    """Return parameters that a test gets only in `make test-long`, because they rarely find an error."""
+    return pytest.param(*values, marks=pytest.mark.only_long)

@@ -2,15 +2,20 @@
 
 import datetime
 import io
+import random
 import uuid
+from urllib.parse import urlsplit
 
 import factory
+from allauth.usersessions.models import UserSession
 from cryptography.hazmat.primitives.asymmetric import ec
+from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from factory.django import DjangoModelFactory
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFilter
 
 from accounts.models import (
     Absence,
@@ -23,23 +28,31 @@ from accounts.models import (
     User,
     private_storage,
 )
+from portal.checkins import links
+from portal.checkins.models import CheckIn
 from portal.conversations.attachments import add, checked
 from portal.conversations.models import (
     Attachment,
+    CallBack,
     Conversation,
     Draft,
+    Event,
     Message,
     MessageRecommendation,
     ReplyTemplate,
 )
 from portal.helpsessions import codes
 from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote, SessionRecommendation
+from portal.incoming.models import IncomingEmail
 from portal.lists.models import SavedItem, SavedList
-from portal.notifications.models import Notification
+from portal.notifications.models import Notification, PushSubscription
+from portal.notifications.push.keys import key_id
+from portal.notifications.push.subscriptions import endpoint_hash
 from portal.privacy.models import Erasure, Export
 from recommendations.actions import add_item
 from recommendations.models import Item, QuestionType, Recommendation, Topic
 from tests.passkey_device import attested
+from tests.push_device import PushDevice
 
 
 class BranchFactory(DjangoModelFactory):
@@ -115,7 +128,7 @@ class InvitationFactory(DjangoModelFactory):
 
 
 class PasskeyFactory(DjangoModelFactory):
-    """A passkey whose private key is lost. For one that can sign in, use tests.passkey_device.Device."""
+    """A passkey without its private key. To sign in with a passkey, use tests.passkey_device.Device."""
 
     class Meta:
         model = Passkey
@@ -210,6 +223,27 @@ class SessionNoteFactory(DjangoModelFactory):
     written_at = factory.LazyFunction(timezone.now)
 
 
+class CheckInFactory(DjangoModelFactory):
+    """A planned check-in, due today."""
+
+    class Meta:
+        model = CheckIn
+
+    help_session = factory.SubFactory(HelpSessionFactory)
+    due_on = factory.LazyFunction(lambda: timezone.now().date())
+    created_at = factory.SelfAttribute("help_session.created_at")
+
+
+def ask_by_email(help_session, *, at=None, **fields):
+    """Create a check-in that was emailed at `at`. Return (the check-in, the path of the link in the email)."""
+    at = at or timezone.now()
+    sent = {"status": "asked", "asked": help_session.patron, "asked_by": help_session.staff, "asked_at": at}
+    check_in = CheckInFactory.build(help_session=help_session, created_at=at, **sent | fields)
+    token = links.new_link(check_in, at=at)
+    check_in.save()
+    return check_in, links.url_of(token).removeprefix(settings.BASE_URL)
+
+
 class RecommendationFactory(DjangoModelFactory):
     """A recommendation with the patron, staff and branch of `help_session`, or of a new help session.
 
@@ -290,6 +324,30 @@ class ConversationFactory(DjangoModelFactory):
     assigned_at = factory.LazyAttribute(lambda c: c.opened_at if getattr(c, "assignee", None) else None)
 
 
+class CallBackFactory(DjangoModelFactory):
+    """A phone number for an open call. Creating the row also makes its conversation wait for the call."""
+
+    class Meta:
+        model = CallBack
+        skip_postgeneration_save = True
+
+    conversation = factory.SubFactory(ConversationFactory)
+    by = factory.SelfAttribute("conversation.patron")
+    number = "414-555-0134"
+    ask_for = "Ada Lovelace"
+    asked_at = factory.LazyAttribute(lambda call: call.conversation.opened_at)
+
+    @factory.post_generation
+    def wait(call, create, extracted, **kwargs):
+        """Add the event, and store since when the conversation waits for the call."""
+        conversation, at = call.conversation, call.asked_at
+        Event.objects.create(
+            conversation=conversation, kind="call_asked", side="patron", by=call.by, at=at, shown_from=at
+        )
+        conversation.call_since = at
+        conversation.save(update_fields=["call_since"])
+
+
 class MessageFactory(DjangoModelFactory):
     """A message. Creating it also sets `last_message_at` of its conversation."""
 
@@ -324,10 +382,22 @@ def picture_file(name="shelf.jpg", *, size=(120, 80), kind="JPEG", color="#2b587
     return SimpleUploadedFile(name, out.getvalue())
 
 
-def photograph(name="photo.jpg", *, size=(1600, 1200)):
-    """Return an uploaded picture that takes as many bytes as a photograph, and more than a drawing."""
+def photograph(name="photo.jpg", *, size=(960, 720), seed=1):
+    """Return an uploaded picture with shapes and grain. It and its preview have as many bytes as a photograph."""
+    chance, (width, height) = random.Random(seed), size
+    picture = Image.merge("RGB", [Image.linear_gradient("L").resize(size)] * 3)
+    draw = ImageDraw.Draw(picture)
+    for _ in range(30):
+        x, y = chance.randrange(width), chance.randrange(height)
+        across, down = chance.randrange(8, max(size) // 8), chance.randrange(8, max(size) // 8)
+        color = tuple(chance.randrange(40, 220) for _channel in "RGB")
+        draw.ellipse((x - across, y - down, x + across, y + down), fill=color)
+    picture = picture.filter(ImageFilter.GaussianBlur(2))
+    # The grain is about as coarse as a pixel of the preview. Finer grain would not reach the preview.
+    columns, rows = (max(1, side * 480 // max(size)) for side in size)
+    grain = Image.frombytes("L", (columns, rows), chance.randbytes(columns * rows)).resize(size)
     out = io.BytesIO()
-    Image.effect_noise(size, 60).convert("RGB").save(out, "JPEG", quality=80)
+    Image.blend(picture, Image.merge("RGB", [grain] * 3), 0.1).save(out, "JPEG", quality=90)
     return SimpleUploadedFile(name, out.getvalue())
 
 
@@ -356,12 +426,37 @@ def attach_to(message, *files, alt=""):
     return attachment
 
 
+RAW_EMAIL = b"From: Sam <sam@example.org>\r\nSubject: Re: The library has answered\r\n\r\nStill no luck.\r\n"
+
+
+class IncomingEmailFactory(DjangoModelFactory):
+    """An email that was not matched, because its sender's address isn't the patron's.
+
+    If `message` is set, the email was matched, and the message was made from it.
+    """
+
+    class Meta:
+        model = IncomingEmail
+
+    came_at = factory.LazyFunction(timezone.now)
+    message_id_hmac = factory.Sequence("{:064x}".format)
+    message = None
+    reason = factory.LazyAttribute(lambda o: "" if o.message else "other_sender")
+    sender = "sam.at.work@example.net"
+    subject = "Re: The library has answered"
+    text = factory.LazyAttribute(lambda o: "" if o.message else "Still no luck.")
+    person = factory.LazyAttribute(lambda o: o.message and o.message.author)
+    file = factory.LazyFunction(lambda: ContentFile(RAW_EMAIL, name="emails/original.eml"))
+    size = len(RAW_EMAIL)
+
+
 class SavedListFactory(DjangoModelFactory):
     class Meta:
         model = SavedList
 
     patron = factory.SubFactory(UserFactory)
     made_at = factory.LazyFunction(timezone.now)
+    used_at = factory.SelfAttribute("made_at")
 
 
 class SavedItemFactory(DjangoModelFactory):
@@ -370,6 +465,7 @@ class SavedItemFactory(DjangoModelFactory):
 
     saved_list = factory.SubFactory(SavedListFactory)
     item = factory.SubFactory(ItemFactory)
+    position = factory.Sequence(lambda number: -number)
     saved_at = factory.LazyFunction(timezone.now)
 
 
@@ -433,3 +529,40 @@ class NotificationFactory(DjangoModelFactory):
     message_id = factory.Sequence(lambda n: f"<{n}@library.example>")
     created_at = factory.LazyFunction(timezone.now)
     due_at = factory.SelfAttribute("created_at")
+
+
+def sign_in_row(person):
+    """Create a session for the person as a sign-in does, and return its UserSession."""
+    session = SessionStore()
+    session.create()
+    return UserSession.objects.create(
+        user=person, session_key=session.session_key, ip="127.0.0.1", user_agent="Firefox on Android"
+    )
+
+
+class PushSubscriptionFactory(DjangoModelFactory):
+    """The push subscription of a person's device.
+
+    If `about` and `ends_at` are set, it is the subscription of a browser that opened a visit with a code.
+    `device_keys` is a PushDevice.
+    """
+
+    class Meta:
+        model = PushSubscription
+
+    class Params:
+        device_keys = factory.LazyFunction(PushDevice)
+
+    person = factory.LazyAttribute(lambda row: None if row.about else UserFactory())
+    sign_in = factory.LazyAttribute(lambda row: row.person and sign_in_row(row.person))
+    about = ""
+    endpoint = factory.LazyAttribute(lambda row: row.device_keys.endpoint)
+    endpoint_hash = factory.LazyAttribute(lambda row: endpoint_hash(row.endpoint))
+    host = factory.LazyAttribute(lambda row: urlsplit(row.endpoint).hostname)
+    p256dh = factory.LazyAttribute(lambda row: row.device_keys.p256dh)
+    auth = factory.LazyAttribute(lambda row: row.device_keys.auth)
+    key_id = factory.LazyFunction(key_id)
+    language = "en"
+    device = "Firefox on Android"
+    created_at = factory.LazyFunction(timezone.now)
+    checked_at = factory.LazyFunction(timezone.now)

@@ -8,14 +8,14 @@ FILES = "django.core.mail.backends.filebased.EmailBackend"
 
 
 def use_outbox(settings):
-    """Let Django write emails to the portal's outbox. By default, tests write them to `mail.outbox`."""
+    """Make Django write emails to the portal's outbox. By default, tests write them to `mail.outbox`."""
     settings.MAILERS = {**settings.MAILERS, "default": {"BACKEND": OUTBOX}}
     if django.VERSION < (6, 1):
         settings.EMAIL_BACKEND = OUTBOX
 
 
 def deliver_by(settings, backend, **options):
-    """Let the worker send emails through `backend`. Earlier `options` for the same backend stay set."""
+    """Make the worker send emails through `backend`. Earlier `options` for the same backend are kept."""
     now = settings.MAILERS["delivery"]
     kept = now.get("OPTIONS", {}) if now["BACKEND"] == backend else {}
     settings.MAILERS = {**settings.MAILERS, "delivery": {"BACKEND": backend, "OPTIONS": {**kept, **options}}}

@@ -1,4 +1,4 @@
-"""Compare the words that the desk searches with the names of all people."""
+"""Check that the rows of NameWord, in which the desk searches for people, match the names of all people."""
 
 from accounts.models import NameWord, User
 from accounts.models.names import words_and_endings

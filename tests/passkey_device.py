@@ -1,4 +1,4 @@
-"""Simulate a device that creates passkeys and signs in with them. An attacker may use it too."""
+"""Simulate a device that creates passkeys and signs in with them. It can also send wrong values."""
 
 import hashlib
 import json

@@ -5,7 +5,7 @@ import traceback
 
 from django.db import connections
 
-# Seconds that a process waits for the others.
+# The seconds that a process waits for the other processes.
 MAX_WAIT = 60
 
 
@@ -29,8 +29,8 @@ def rounds(works, count, *, before=lambda number: number, after, refusals=()):
 
     In each round, the test's process calls `data = before(number)` with the number of the round. Each other
     process calls its `work(data)`. Finally, the test's process calls `after(data, outcomes)`. An outcome is
-    what `work` returned, or the class name of its exception. The traceback is printed unless this class name
-    is in `refusals`.
+    what `work` returned, or the class name of its exception. The tracebacks of the exceptions named in
+    `refusals` are not printed.
 
     All rounds use the same processes, so a hundred rounds take little longer than one.
     """

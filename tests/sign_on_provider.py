@@ -1,7 +1,7 @@
 """Run an OpenID Connect provider (django-oauth-toolkit) in its own process.
 
 Start it with `python tests/sign_on_provider.py`. Its sign-in page asks for the person's claims and trusts
-them. The provider follows the standard unless a test asks for a `lie`.
+them. If a test asks for a `lie`, the provider breaks the standard.
 """
 
 import base64

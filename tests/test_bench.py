@@ -4,6 +4,7 @@ from django.test import Client
 from bench import pages
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
 @pytest.mark.one_database
 def test_each_benchmark_request_gets_the_expected_status_code(db):

@@ -1,11 +1,20 @@
 """Test how .ci/guide.py reads the documents, and that it fails if a command fails."""
 
 import importlib.util
+import re
 
 import pytest
 from django.conf import settings
+from django.urls import reverse
+
+from tests.architecture.routes import PUBLIC, routes
 
 pytestmark = pytest.mark.one_database
+# The names of the URLs that contain a code or a token that gives access.
+WITH_A_KEY = {
+    *("open_code_link", "how_it_went", "invitation", "stop_address", "unsubscribe"),
+    *("shared_list", "copy_shared_list"),
+}
 
 TEXT = """\
 Install:
@@ -40,47 +49,96 @@ def guide():
 @pytest.fixture
 def run(guide, tmp_path):
     (tmp_path / "clone").mkdir()
-    return guide.Run(tmp_path, "", {})
+    run = guide.Run(tmp_path, "", {})
+    yield run
+    if run.server is not None:
+        run.server.kill()
+        run.server.wait()
 
 
-def test_commands_are_read_from_the_blocks_as_they_are_written(guide):
+def test_guide_runner_reads_the_commands_from_the_code_blocks(guide):
     assert guide.to_run(TEXT) == ["one && two   # a comment", 'shell -c "first\n    second"', "three"]
 
 
-def test_readme_and_guide_start_the_portal(guide):
+def test_readme_and_operations_guide_each_contain_the_command_that_starts_the_portal(guide):
     for text in guide.documents().values():
         assert any(command.split("#")[0].strip().endswith("manage.py run") for command in guide.to_run(text))
 
 
-def test_every_skipped_block_is_still_in_the_guide(guide):
+def test_every_code_block_listed_as_skipped_is_in_the_guide(guide):
     found = guide.blocks(guide.documents()["operations.md"])
     assert [words for words in guide.SKIPPED if not any(block.startswith(words) for block in found)] == []
 
 
 @pytest.mark.parametrize("command", ["false", "false && true", "true && false", "(exit 3)   # a comment"])
-def test_failed_command_ends_the_script_and_is_named(guide, run, command):
+def test_guide_runner_stops_at_a_failed_command_and_names_the_command(guide, run, command):
     with pytest.raises(guide.Failed) as failure:
         run.step(command)
     assert f"    {command}\n" in str(failure.value)
 
 
-def test_exported_variables_are_known_to_later_commands(run):
+def test_guide_runner_passes_exported_variables_to_later_commands(run):
     run.step("export NAME='two words'")
     assert run.bash('echo "$NAME"') == (0, "two words\n")
 
 
-def test_commands_get_the_printed_key_and_the_answers(run):
+def test_guide_runner_fills_in_the_printed_key_and_answers_prompts(run):
     run.step("echo token_urlsafe made-key")
     assert run.filled_in("export SECRET_KEY=… BASE_URL=x") == "export SECRET_KEY=made-key BASE_URL=x"
     assert run.bash('test -t 0 && read -r name && echo "$name"') == (0, "Example Library\n")
 
 
-def test_unknown_example_in_a_command_is_an_error(guide, run):
+def test_guide_runner_fails_at_a_placeholder_without_a_value(guide, run):
     with pytest.raises(guide.Failed, match="does not know what to write for …"):
         run.step("manage.py end_sign_ins --of …")
 
 
-def test_portal_that_does_not_answer_is_an_error(guide, run, monkeypatch):
+def test_guide_runner_fails_if_the_portal_does_not_answer(guide, run, monkeypatch):
     monkeypatch.setattr(guide, "SECONDS_TO_START", 1)
     with pytest.raises(guide.Failed, match="does not answer at /sign-in/"):
         run.step("python manage.py run")
+
+
+def test_systemd_unit_for_backups_has_the_limits_of_the_portals_unit_and_may_write_backups(guide):
+    units = dict(guide.UNIT.findall(guide.documents()["operations.md"]))
+    portal, backup = (
+        [line.strip() for line in units[name].splitlines() if "=" in line and "#" not in line]
+        for name in ("afterword.service", "afterword-backup.service")
+    )
+    limits = portal[portal.index("ProtectSystem=strict") : portal.index("WantedBy=multi-user.target")]
+    folders = "ReadWritePaths=/srv/afterword/var"
+    assert len(limits) > 20
+    assert backup[backup.index("ProtectSystem=strict") :] == [
+        f"{folders} /backups" if line == folders else line for line in limits
+    ]
+
+
+def test_log_of_the_proxy_contains_no_code_and_no_token_from_an_address(guide):
+    """Read the configuration of nginx in the guide. A code or token in an address is a key."""
+    [block] = [block for block in guide.blocks(guide.documents()["operations.md"]) if "map $uri" in block]
+    key = re.compile(re.search(r"~\*(\S+)", block)[1].replace("(?<", "(?P<"), re.IGNORECASE)
+    assert block.count("access_log ") == block.count("server {") == 2
+    assert block.count("without_codes;") == block.count("access_log ")
+    secret = "abcDEF_hiJKLmnoPQRst-1"
+    paths = {name: reverse(name, args=[secret]) for name in WITH_A_KEY}
+
+    logged = {
+        name: f"/{found['door']}/..." if (found := key.match(path)) else path for name, path in paths.items()
+    }
+
+    assert logged == {
+        "open_code_link": "/c/...",
+        "how_it_went": "/how/...",
+        "shared_list": "/shared/...",
+        "copy_shared_list": "/shared/...",
+        "invitation": "/invitation/...",
+        "stop_address": "/not-me/...",
+        "unsubscribe": "/unsubscribe/...",
+    }
+    assert key.match("/HOW/abc")
+    assert not key.match("/how-to/")
+
+
+def test_every_public_address_with_a_code_or_token_is_tested():
+    with_text = {route.name for route in routes() if "<str:" in route.path}
+    assert with_text & set(PUBLIC) == WITH_A_KEY

@@ -14,7 +14,7 @@ class OpenByPinForm(forms.Form):
 
     In a valid form, `wrong` is the number of wrong PINs that were entered since the last right PIN. In an
     invalid form, `blocked` says whether the PIN is blocked on this computer. `closed` says whether the
-    computer is closed.
+    computer accepts no PINs anymore.
     """
 
     pin = DigitsField(label=_("PIN"), error_messages={"required": _("Enter your PIN.")})

@@ -16,9 +16,9 @@ CODE_ATTRS = {
 
 
 def count_or_refuse(count, *args):
-    """Call `count`, which counts an action. Raise a ValidationError if the action's rate limit is reached.
+    """Call the function `count`, which counts one attempt towards its rate limit.
 
-    The error says when the person can try again.
+    Raise a ValidationError if the limit is reached. The error says when the person can try again.
     """
     try:
         count(*args)

@@ -15,7 +15,7 @@ NOT_ACCEPTED = _("That passkey didn't work. Try again, or use a code instead.")
 class CredentialField(forms.CharField):
     """A hidden field for the browser's passkey credential. static/js/passkeys.js fills in this field.
 
-    The value is what the credential's JSON contains.
+    The cleaned value is the parsed JSON of the credential.
     """
 
     def __init__(self):

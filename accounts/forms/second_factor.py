@@ -1,16 +1,22 @@
 """The forms for codes of an authenticator app."""
 
+import logging
+
 from allauth.core import context
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base.forms import ReauthenticateForm
 from allauth.mfa.totp.forms import ActivateTOTPForm
+from cryptography.fernet import InvalidToken
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from accounts.sign_in.authenticator_apps import OTHER_KEY
 from portal.once import claim
 from portal.security_log import note
 
 from .fields import CODE_ATTRS, digits
+
+log = logging.getLogger(__name__)
 
 # A used code is remembered for this many seconds. No code is valid for longer.
 USED_CODE_SECONDS = 120
@@ -37,6 +43,15 @@ class SecondFactorForm(ReauthenticateForm):
         except forms.ValidationError:
             note(context.request, "refused", what="second_factor")
             raise
+        except InvalidToken:
+            # The secret of the app is encrypted with a key that the settings no longer have.
+            log.error(OTHER_KEY)
+            raise forms.ValidationError(
+                _(
+                    "We can't check the codes of your app, because the server has a new key. Tell the person "
+                    "who runs the portal."
+                )
+            ) from None
         return code
 
 
@@ -60,8 +75,7 @@ class SetUpAppForm(ActivateTOTPForm):
 def refuse_reused_code(user, code):
     """Raise a ValidationError if this person has used `code` before.
 
-    allauth remembers a used code for only 30 seconds. That is not enough, because our clock tolerance makes a
-    code valid for 90 seconds.
+    allauth also refuses a used code, but it doesn't remember the code with which an app was set up.
     """
     if not claim("second_factor", user.pk, code, seconds=USED_CODE_SECONDS):
         raise get_adapter().validation_error("incorrect_code")

@@ -17,7 +17,7 @@ class BorrowedForm(forms.Form):
 
 
 class AddressForm(forms.Form):
-    """The form for an email address that gets a code.
+    """The form for the email address to which a code is sent.
 
     Each validation of this form counts towards the limit on emailed codes.
     """

@@ -17,8 +17,8 @@ MAX_ID_LENGTH = 100
 class Patron:
     """A patron as the ILS describes them. Unknown values are empty.
 
-    `ils_id` stays the same when the card is replaced. `home_branch` is the ILS's own code or name of the
-    patron's home branch.
+    `ils_id` stays the same when the card is replaced. `home_branch` is the code or the name that the
+    ILS has for the patron's home branch.
     """
 
     ils_id: str
@@ -61,7 +61,7 @@ class Misconfigured(IlsError):
 
 
 def ignore(card):
-    """Count no try."""
+    """Do nothing. This is the default for the argument `count` of `check`."""
 
 
 class Ils(Protocol):
@@ -71,8 +71,9 @@ class Ils(Protocol):
     def check(self, card: str, pin: str, *, today: datetime.date, count=ignore) -> Patron:
         """Return the patron if the ILS confirms that the card is valid and the PIN is right.
 
-        Raises an IlsError otherwise. If `card` is an alias, such as a user name, `count` is called with the
-        card number of its patron, even if the PIN is wrong. Tries with an alias are thus tries of the card.
+        Raises an IlsError otherwise. `card` can be an alias, such as a user name. Then `count` is called with
+        the patron's card number, even if the PIN is wrong. So attempts with an alias count as attempts with
+        the card.
         """
 
     def examine(self, card: str = "", pin: str = "", *, today: datetime.date):
@@ -103,7 +104,7 @@ def normalized(card):
 
 
 def is_alias(typed, card):
-    """Return whether the patron typed something else than `card`, the card number that the ILS has."""
+    """Return whether the patron typed something other than `card`, the card number in the ILS."""
     return bool(card) and normalized(typed) != normalized(card)
 
 
@@ -112,10 +113,11 @@ def require_valid_card(patron, *, blocked, today):
 
     Call this function only after the ILS has accepted the PIN.
     """
-    if not patron.ils_id.isprintable() or len(patron.ils_id) > MAX_ID_LENGTH:
+    is_blank = not patron.ils_id.strip()
+    if is_blank or not patron.ils_id.isprintable() or len(patron.ils_id) > MAX_ID_LENGTH:
         raise Misconfigured(
             "The ILS gives this patron an id that the portal can't use: "
-            "it is too long, or has characters that can't be printed."
+            "it is empty, too long, or has characters that can't be printed."
         )
     if patron.expires_on and patron.expires_on < today:
         raise Expired("the card has expired")

@@ -12,12 +12,12 @@ from .base import IlsError, Misconfigured, Unavailable
 
 # The SIP2 standard allows this many attempts for one message.
 MAX_ATTEMPTS = 3
-# Even the response about a patron with a thousand loans is smaller than this.
+# The maximum size of a response. Even the response about a patron with a thousand loans is smaller.
 MAX_ANSWER_BYTES = 64 * 1024
 
 
 class Lost(Unavailable):
-    """The ILS closed the connection before it responded to a message.
+    """The ILS closed the connection without responding to a message.
 
     If the connection had been idle, the caller should send the message over a new connection.
     """
@@ -71,8 +71,9 @@ class Connection:
                 self._send(outgoing, deadline)
                 line = self._receive_line(deadline)
             except Unavailable:
-                # A server without error detection may not know the request to repeat. Some servers end a line
-                # with a line feed alone.
+                # A server without error detection sends no checksum, and may ignore our request to repeat the
+                # response. In this case, raise the error that names this cause. Some servers end a line with
+                # a line feed alone. Then the response is still in the buffer.
                 self._require_checksum(self.buffer if self.buffer.endswith(b"\n") else line)
                 raise
             try:
@@ -126,6 +127,9 @@ class Connection:
             if len(self.buffer) > MAX_ANSWER_BYTES:
                 raise Unavailable("The ILS sends an answer that is too long.")
             try:
+                # Stop at the deadline, even if the ILS sends padding without end.
+                if time.monotonic() > deadline:
+                    raise TimeoutError
                 self.socket.settimeout(left_until(deadline))
                 received = self.socket.recv(4096)
             except TimeoutError:

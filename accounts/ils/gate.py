@@ -1,17 +1,20 @@
-"""Keep an ILS that doesn't answer from holding the web server's threads, so that other pages stay quick."""
+"""Stop asking an ILS that doesn't answer, so that sign-ins don't occupy all threads of the web server."""
 
 import threading
 import time
 
 from .base import Unavailable, ignore
 
-MAX_WAITING = 2  # sign-ins of one process that may wait for the ILS at the same time
+MAX_WAITING = 2  # At most this many sign-ins of one process wait for the ILS at the same time.
 SLOW_SECONDS = 1.0
 PAUSE_SECONDS = 10.0
 
 
 class Gate:
-    """Lets a few sign-ins at a time ask the ILS, and none for some seconds after it failed to answer."""
+    """A limit on how many sign-ins ask the ILS at the same time.
+
+    After the ILS has failed to answer, no sign-in asks it for some seconds.
+    """
 
     def __init__(self):
         self.places = threading.BoundedSemaphore(MAX_WAITING)
@@ -20,8 +23,9 @@ class Gate:
     def check(self, ils, card, pin, *, today, count=ignore):
         """Return what `ils.check` returns.
 
-        Raises Unavailable at once, without asking the ILS, if too many sign-ins wait for it already, or if it
-        has just failed. A failure that takes less than SLOW_SECONDS holds nobody up, so it closes nothing.
+        In two cases, raises Unavailable without asking the ILS: too many sign-ins already wait for the ILS,
+        or the ILS has just failed to answer. A failure that takes less than SLOW_SECONDS doesn't count,
+        because it blocks no thread for long.
         """
         if time.monotonic() < self.closed_until:
             raise Unavailable("The ILS has just failed to answer, so it is not asked for some seconds.")

@@ -14,6 +14,7 @@ import threading
 import time
 from urllib.parse import quote, urlencode, urlsplit
 
+from accounts.slow_servers import end_at
 from portal.text import parse_json
 
 from .base import (
@@ -126,7 +127,8 @@ class Koha:
     def _card_numbers(self, typed, deadline):
         """Return the card numbers of the patrons whose card number or user name was typed.
 
-        Koha accepts both at its password check, but a refusal doesn't say whose they are.
+        Koha's password check accepts a card number or a user name. If Koha refuses the password, its response
+        doesn't name the patron, so a separate request looks up the card number.
         """
         # Koha combines the members of a list with OR.
         query = json.dumps([{"cardnumber": typed}, {"userid": typed}])
@@ -139,8 +141,8 @@ class Koha:
     def _ask(self, method, path, deadline, body=None, *, kind=dict):
         """Send one request, and return the status and the JSON of the response.
 
-        If the JSON is not of the type `kind`, an empty `kind` is returned in its place.
-        Raises an IlsError if Koha is unavailable or refuses the portal's own account.
+        If the JSON is not of the type `kind`, return an empty value of this type instead. Raises an IlsError
+        if Koha is unavailable or refuses the portal's own account.
         """
         status, answer = self._send_authorized(method, path, deadline, body)
         if status == 401 and self.client_id:
@@ -198,20 +200,24 @@ class Koha:
             )
         with self.lock:
             self.token = answer["access_token"]
-            self.token_until = time.monotonic() + max(float(answer.get("expires_in") or 0) - 60, 0)
+            self.token_until = time.monotonic() + max(_seconds(answer.get("expires_in")) - 60, 0)
             return self.token
 
     def _send(self, method, path, deadline, body, headers):
-        connection = self._connection(deadline)
+        connection, timer = self._connection(deadline), None
         try:
+            connection.connect()
+            timer = end_at(deadline, connection.sock)
             connection.request(method, self.url.path + path, body, headers)
             connection.sock.settimeout(_left(deadline))
             response = connection.getresponse()
             text = b""
             while chunk := response.read1(8192):
                 text += chunk
-                if len(text) > MAX_ANSWER_BYTES or time.monotonic() > deadline:
+                if len(text) > MAX_ANSWER_BYTES:
                     raise TimeoutError
+            if time.monotonic() > deadline:
+                raise TimeoutError
             return response.status, parse_json(text) if text else None
         except ssl.SSLCertVerificationError as error:
             raise Misconfigured(
@@ -226,13 +232,19 @@ class Koha:
             ) from None
         except socket.gaierror:
             raise Unavailable(f"No machine is called {self.url.hostname}. Is KOHA_URL right?") from None
-        except OSError as error:
-            raise Unavailable(f"{self.url.hostname} can't be reached: {error.strerror or error}.") from None
-        except (http.client.HTTPException, ValueError):
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            if time.monotonic() > deadline:
+                raise Unavailable(f"{self.url.hostname} does not answer in time.") from None
+            if isinstance(error, OSError):
+                raise Unavailable(
+                    f"{self.url.hostname} can't be reached: {error.strerror or error}."
+                ) from None
             raise Unavailable(
                 f"{self.url.hostname} does not answer with the JSON of Koha's REST API."
             ) from None
         finally:
+            if timer:
+                timer.cancel()
             connection.close()
 
     def _connection(self, deadline):
@@ -248,6 +260,14 @@ def _left(deadline):
     The result is never 0, because a socket with the timeout 0 would not wait at all.
     """
     return max(deadline - time.monotonic(), 0.001)
+
+
+def _seconds(value):
+    """Return a number of seconds from Koha's response, at most a day. Return 0 if `value` isn't a number."""
+    try:
+        return min(float(value), 24 * 60 * 60)
+    except (TypeError, ValueError, OverflowError):
+        return 0
 
 
 def _day(text):

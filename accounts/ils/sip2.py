@@ -27,12 +27,12 @@ from .sip2_messages import field
 
 log = logging.getLogger(__name__)
 
-# Many servers close an idle connection after a minute.
+# A connection that was idle for longer is not used again, because many servers close it after a minute.
 MAX_IDLE_SECONDS = 50
-# Four connections are enough for a process with four threads, because each thread uses one at a time.
+# At most this many idle connections stay open. A process has four threads, and each uses one at a time.
 MAX_IDLE_CONNECTIONS = 4
-# The number of the flag "card reported lost" in a patron's status. The portal ignores the other flags, such
-# as those about loans and fees.
+# The number of the flag "card reported lost" in a patron's status. The portal ignores all other flags, such
+# as the flags about loans and fees.
 CARD_LOST = 5
 # The index of the patron information message in the list of messages that the ILS supports.
 PATRON_INFORMATION = 7
@@ -144,7 +144,7 @@ class Sip2:
     def _patron_in(self, answer, card, today):
         """Return the Patron whom the response describes.
 
-        Raises an IlsError unless the fields BL (valid card) and CQ (right PIN) are both "Y".
+        Raises an IlsError if the field BL (valid card) or the field CQ (right PIN) is not "Y".
         """
         if answer.code != "64":
             raise Misconfigured(
@@ -161,8 +161,8 @@ class Sip2:
             raise WrongCardOrPin("the ILS does not say that the PIN is right")
         expires_on = _day(fields.get(self.expires_field, ""))
         if not valid:
-            # Some systems say that the PIN is right even if the card is unknown. They then send no patron's
-            # name.
+            # Some systems say that the PIN is right even if the card is unknown. The response then has no
+            # name of a patron.
             if not fields.get("AE", "").strip():
                 raise WrongCardOrPin("the ILS does not say that the card is valid")
             raise (
@@ -182,10 +182,11 @@ class Sip2:
         return require_valid_card(patron, blocked=answer.statuses[CARD_LOST] == "Y", today=today)
 
     def _require_alias_allowed(self):
-        """Raise WrongCardOrPin for an answer about another card number than the one that was asked for.
+        """Raise WrongCardOrPin if the response may belong to the request of another patron.
 
-        Error detection numbers each request and its answer. Without it, the answer may belong to another
-        request, and so to another patron.
+        The response has another card number than the request. If patrons may use an alias of their card
+        number, accept the response. Otherwise log a warning. With error detection, a request and its response
+        have the same sequence number, so accept the response. Without error detection, raise WrongCardOrPin.
         """
         if self.card_aliases:
             return

@@ -18,7 +18,7 @@ FIXED_LENGTHS = {"94": 1, "98": 34, "64": 14 + 3 + 18 + 6 * 4}
 
 
 class Damaged(Exception):
-    """The checksum or the number of a message is wrong or missing."""
+    """The checksum or the sequence number of a message is wrong or missing."""
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """Replace the table of changes that can be undone with a table of changes that are pending.
+    """Replace the table of address changes that can be undone.
 
-    The old rows are deleted, because their changes have already been made.
+    The new table has the address changes that are pending. The rows of the old table are deleted, because
+    their changes have already been made.
     """
 
     dependencies = [

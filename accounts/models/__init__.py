@@ -4,7 +4,7 @@ from .audit import AuditEvent, LookingReason
 from .library import Branch, ClosedDay, Library, OpeningHours, private_storage
 from .names import NameWord
 from .people import Consent, RefusedPost, User
-from .sign_in import AddressChange, LibraryCard, Passkey
+from .sign_in import AddressChange, KeptDevice, LibraryCard, Passkey
 from .staff import Absence, DeskPin, Invitation, InvitedRole, PinTries, SharedDesk, StaffRole
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "DeskPin",
     "Invitation",
     "InvitedRole",
+    "KeptDevice",
     "Library",
     "LibraryCard",
     "LookingReason",

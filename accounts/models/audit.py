@@ -9,7 +9,7 @@ from .people import User
 
 class AuditEventQuerySet(models.QuerySet):
     def looks_at(self, person):
-        """Return events in which another person looked up this patron, or opened or changed their data."""
+        """Return the events in which another person looked up a patron, or opened or changed their record."""
         events = self.filter(patron=person, action__in=[*AuditEvent.LOOKS, *AuditEvent.CHANGES])
         # A merge of two records writes one event about each record. The patron sees only the event about
         # their own record.
@@ -23,11 +23,12 @@ class AuditEvent(models.Model):
     accounts.audit.record creates events. An event never changes afterward.
     """
 
-    LOOKS = ("opened", "opened_by_code", "looked_up")
+    LOOKS = ("opened", "opened_by_code", "looked_up", "saw_number")
     CHANGES = (
         *("made_account_code", "removed_passkey", "merged_people", "unmerged_people"),
         *("made_childs_record", "ended_childs_record", "ended_sharing", "took_out"),
-        *("removed_patron", "corrected"),
+        *("removed_patron", "corrected", "added_email"),
+        *("chose_check_ins", "stopped_check_ins", "noted_death", "undid_death"),
     )
 
     class Where(models.TextChoices):
@@ -68,9 +69,9 @@ class AuditEvent(models.Model):
 
 
 class LookingReason(models.Model):
-    """A reason for looking up a patron who had no visit or conversation at the staff member's desk.
+    """Why a staff member looked up a patron who had no visit or conversation at the staff member's desk.
 
-    The staff member gave this reason. Patrons never see it.
+    Patrons never see this reason.
     """
 
     event = models.OneToOneField(

@@ -95,10 +95,22 @@ class Library(models.Model):
         blank=True,
         help_text="the ILS patron groups whose cards belong to children, one per line",
     )
+    children_may_share_lists = models.BooleanField(
+        default=False, help_text="whether children can make links that show their lists, without a name"
+    )
+    check_ins = models.BooleanField(
+        default=False, help_text="whether staff ask patrons later how their visits turned out"
+    )
+    check_ins_of_children = models.BooleanField(
+        default=False, help_text="whether a child with a confirmed address is asked by email"
+    )
     first_week_hidden_at = models.DateTimeField(
         null=True, blank=True, help_text="when a coordinator hid the list of first steps"
     )
     backed_up_at = models.DateTimeField(null=True, blank=True, help_text="when the last backup was made")
+    email_tried_at = models.DateTimeField(
+        null=True, blank=True, help_text="when a test email was last delivered"
+    )
 
     class Meta:
         constraints = [
@@ -140,7 +152,7 @@ class BranchQuerySet(models.QuerySet):
     def at_desk_of(self, coordinator):
         """Return the branches whose staff this coordinator manages.
 
-        Coordinators manage the branches that they coordinate, and the branches without an active coordinator.
+        These are the branches that they coordinate, and the branches without an active coordinator.
         """
         has_coordinator = Q(staff_roles__role="coordinator", staff_roles__user__is_active=True)
         coordinated = self.model.objects.filter(has_coordinator)
@@ -152,12 +164,19 @@ class Branch(models.Model):
     """One location of the library."""
 
     class SendButton(models.TextChoices):
-        """The main button below an answer. Staff can also press it with Ctrl and Enter."""
+        """The main button below the text field of an answer. Staff can also press it with Ctrl and Enter."""
 
         SEND = "send", _("Send")
         TAKE = "take", _("Send and take")
         CLOSE = "close", _("Send and close")
         NEXT = "next", _("Send and next")
+
+    class Tone(models.TextChoices):
+        """The tone of the portal's text for a check-in. The helper can change the text."""
+
+        WARM = "warm", _("warm")
+        PLAIN = "plain", _("plain")
+        BRIEF = "brief", _("brief")
 
     name = models.CharField(_("name"), max_length=120, unique=True)
     slug = models.SlugField(max_length=60, unique=True)
@@ -172,6 +191,15 @@ class Branch(models.Model):
     back_to_writer = models.BooleanField(
         default=False,
         help_text="whether an answered conversation that nobody took comes back to the writer of the answer",
+    )
+    call_tries = models.PositiveSmallIntegerField(
+        default=3,
+        validators=[MinValueValidator(1), MaxValueValidator(20)],
+        help_text="after how many calls without an answer staff give up",
+    )
+    check_in_tone = models.CharField(max_length=8, choices=Tone, default=Tone.WARM)
+    check_ins_unreviewed = models.BooleanField(
+        default=False, help_text="whether check-ins that nobody reviewed go out, in the branch's name"
     )
     covered_by = models.ForeignKey(
         "self",
@@ -199,6 +227,9 @@ class Branch(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(send_button__in=["send", "take", "close", "next"]), name="known_send_button"
+            ),
+            models.CheckConstraint(
+                condition=Q(check_in_tone__in=["warm", "plain", "brief"]), name="known_tone"
             ),
             models.CheckConstraint(
                 condition=Q(covered_by__isnull=True) | ~Q(covered_by=models.F("id")),

@@ -1,6 +1,6 @@
 """The words of people's names, by which the desk finds a person.
 
-WordQuerySet also serves other models that store the folded words of a row.
+Other models that store folded words also use WordQuerySet.
 """
 
 from django.conf import settings
@@ -12,13 +12,14 @@ LAST_CHARACTER = "\U0010ffff"
 
 
 class WordQuerySet(models.QuerySet):
-    """Rows with a field `word`, which contains one folded word."""
+    """Rows with a field `word`, which contains one folded word: in lowercase and without accents."""
 
     def beginning_with(self, letters):
         """Return the words that begin with these letters, which must be folded.
 
-        Both databases read these words from an index. SQLite uses an index for a range but not for LIKE.
-        PostgreSQL uses this index only for LIKE, because a range depends on the language of the database.
+        SQLite can use the index on `word` for a range, but not for LIKE. PostgreSQL can use it only for LIKE,
+        because the order of words in a range depends on the language of the database. So each database gets
+        its own condition.
         """
         if connection.vendor == "sqlite":
             return self.filter(word__gte=letters, word__lt=letters + LAST_CHARACTER)
@@ -37,7 +38,7 @@ class NameWordQuerySet(WordQuerySet):
 
 
 def words_and_endings(name):
-    """Return the set of all words of the name, folded, and of all their endings.
+    """Return a set with the folded words of the name, and with all endings of these words.
 
     "O'Sullivan" gives "osullivan", "sullivan", "ullivan" and so on. Any part of a word is the beginning of
     the word or of one of its endings.
@@ -48,7 +49,7 @@ def words_and_endings(name):
 class NameWord(models.Model):
     """A word of a person's name, folded, or an ending of such a word.
 
-    User.save() keeps the words in step with the name. Code that changes names in another way calls `index`.
+    User.save() updates the words when the name changes. Code that changes names in another way calls `index`.
     """
 
     person = models.ForeignKey(

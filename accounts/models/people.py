@@ -38,6 +38,14 @@ class User(AbstractBaseUser):
         UNTIL = "until", _("until a date")
         NOTHING = "nothing", _("don't keep anything")
 
+    class CheckIns(models.TextChoices):
+        """How the library may ask this person later how a visit turned out."""
+
+        EMAIL = "email", _("by email")
+        PUSH = "push", _("on this phone")
+        PAGES = "pages", _("only on the library's web pages")
+        NONE = "none", _("don't ask")
+
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     email = models.EmailField(_("email"), null=True, blank=True, unique=True)
     name = models.CharField(_("name"), max_length=80, blank=True)
@@ -61,6 +69,20 @@ class User(AbstractBaseUser):
         default=False,
         help_text="a child's visit is or was shared with them; if not, pages skip that query",
     )
+    check_ins = models.CharField(
+        max_length=8, choices=CheckIns, blank=True, default="", help_text="blank if they have never chosen"
+    )
+    check_in_titles = models.BooleanField(
+        default=False, help_text="whether emails about check-ins, and their links, may name items"
+    )
+    check_in_sent_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="when the last email about a check-in was written; there is at most one a week",
+    )
+    died_at = models.DateTimeField(
+        null=True, blank=True, help_text="when staff noted that the person has died, so nobody writes to them"
+    )
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
@@ -82,6 +104,10 @@ class User(AbstractBaseUser):
             ),
             models.CheckConstraint(
                 condition=Q(child_since__isnull=True) | ~Q(name__contains=" "), name="no_surname_of_a_child"
+            ),
+            models.CheckConstraint(
+                condition=Q(check_ins__in=["", "email", "push", "pages", "none"]),
+                name="known_choice_of_check_ins",
             ),
         ]
 
@@ -107,7 +133,7 @@ class User(AbstractBaseUser):
 
     @cached_property
     def roles(self):
-        # A branch that covers for several branches has several rows.
+        # If the branch of a role covers for several branches, `_role_rows` has several rows for this role.
         return list({role.pk: role for role in self._role_rows}.values())
 
     @cached_property
@@ -121,9 +147,9 @@ class User(AbstractBaseUser):
 
     @cached_property
     def covered_branch_ids(self):
-        """Return the primary keys of other branches for which this person's branches cover now.
+        """Return the primary keys of the branches that this person's branches currently cover for.
 
-        See accounts/staff/attendance.py.
+        Branches where the person works are left out. See accounts/staff/attendance.py.
         """
         covered = {role.covered_id for role in self._role_rows} - {None, *self.desk_branch_ids}
         return sorted(covered)
@@ -159,8 +185,9 @@ class User(AbstractBaseUser):
 def _roles(person, at):
     """Return the roles of the person.
 
-    Each role has `covered_id`, which is a branch that the role's branch covers at the time `at`, or None. A
-    role has one row for each such branch.
+    Each role has the attribute `covered_id`: the key of a branch for which the role's branch covers at the
+    time `at`, or None. If the role's branch covers for several branches, the role is in the result once for
+    each of them.
     """
     roles = User._meta.get_field("staff_roles").related_model.objects
     covered = FilteredRelation("branch__covers", condition=Q(branch__covers__unattended_from__lte=at))
@@ -174,6 +201,10 @@ class Consent(models.Model):
     class Purpose(models.TextChoices):
         KEEP_SESSION = "keep_session", _("keep a visit in my library account")
         REMEMBER = "remember", _("how long the library keeps my visits")
+        CHECK_INS = "check_ins", _("whether and how the library may ask about my visits")
+        CHECK_IN_TITLES = "check_in_titles", _("titles in the emails that ask about a visit")
+        QUOTE = "quote", _("share my words with the person who helped me")
+        PUSH = "push", _("messages on my phone")
 
     person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="consents")
     purpose = models.CharField(max_length=30, choices=Purpose)
@@ -203,30 +234,39 @@ class RefusedPostQuerySet(models.QuerySet):
         return self._current(at).filter(person=person, browser="")
 
     def left_in(self, browser, *, person, at):
-        """Return the refused forms that this person finds again in this browser, newest first.
+        """Return the refused forms that this browser shows to this person, newest first.
 
         These are the person's own forms, and forms that were sent while nobody was signed in.
         """
         return self.waiting_in(browser, at=at).filter(Q(person=person) | Q(person=None))
 
     def waiting_in(self, browser, *, at):
-        """Return all refused forms that wait in this browser, newest first. Show nobody what is in them."""
+        """Return all refused forms that wait in this browser, newest first.
+
+        The caller must not show what these forms contain.
+        """
         return self._current(at).filter(browser=browser)
 
     def _current(self, at):
-        return self.filter(refused_at__gt=at - RefusedPost.KEPT_FOR).order_by("-refused_at", "-pk")
+        rows = self.filter(refused_at__gt=at - RefusedPost.KEPT_FOR, discarded_at=None)
+        return rows.order_by("-refused_at", "-pk")
 
 
 class RefusedPost(models.Model):
     """A form that was refused because the sign-in or the form had expired.
 
-    Without `browser`, the page /kept/ shows the form, and `path` is the address to which the form is sent.
-    With `browser`, the form waits for somebody who signs in with that browser. The page at `path` then shows
-    the text again. A form with `at_once` has no text. The view at `path` does what its button said.
+    If `browser` is empty, the author finds the form on the page /kept/, and can send the form to `path`
+    again.
+
+    If `browser` is set, the form waits until somebody signs in with that browser. The page at `path` then
+    shows the text again. If `at_once` is also true, the form is only a button without text. Then the view at
+    `path` does what the button asks for.
     """
 
     KEPT_FOR = timedelta(minutes=30)
-    # `fields` has this name if the form had files. The files themselves aren't saved.
+    # The time in which the person can undo deleting the form.
+    UNDO_FOR = timedelta(minutes=5)
+    # If the form had files, `fields` has this key. The files themselves aren't saved.
     CHOSE_FILES = "chose_files"
     # The fields in which staff type text. The name of a field in a formset ends with one of these names.
     TEXT_FIELDS = {
@@ -245,7 +285,7 @@ class RefusedPost(models.Model):
     }
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    # None if nobody was signed in, and it isn't known who was signed in last.
+    # None if nobody was signed in and the last signed-in person is unknown.
     person = models.ForeignKey(User, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
     # An HMAC of the token in the browser's cookie.
     browser = models.CharField(max_length=64, blank=True, default="", db_index=True)
@@ -253,6 +293,8 @@ class RefusedPost(models.Model):
     path = models.CharField(max_length=300)
     fields = models.JSONField()
     refused_at = models.DateTimeField(db_index=True)
+    # When the person deleted the form. From then on, no page shows the form.
+    discarded_at = models.DateTimeField(null=True, blank=True)
 
     objects = RefusedPostQuerySet.as_manager()
 
@@ -268,7 +310,7 @@ class RefusedPost(models.Model):
 
     @property
     def pairs(self):
-        """Return (name, value) for each value of the form."""
+        """Return (name of the field, value) for each value of the form."""
         return [(name, value) for name, values in self.fields.items() for value in values]
 
     @property
@@ -278,7 +320,7 @@ class RefusedPost(models.Model):
 
     @property
     def words(self):
-        """Return the longest text of the form, so that the author can recognize the form, or ""."""
+        """Return the longest text of the form, by which the author can recognize the form, or ""."""
         return max(self.texts, key=len, default="")
 
     @property
@@ -288,5 +330,5 @@ class RefusedPost(models.Model):
 
     @property
     def typed(self):
-        """Return {name: value} of the form. If a field has several values, the last one counts."""
+        """Return {name of a field: its value}. If a field has several values, use the last one."""
         return {name: values[-1] for name, values in self.fields.items() if values}

@@ -1,4 +1,4 @@
-"""The models for library cards, passkeys, and pending changes of an email address."""
+"""The models for library cards, passkeys, kept devices, and pending changes of an email address."""
 
 import uuid
 from datetime import timedelta
@@ -43,7 +43,7 @@ class LibraryCard(models.Model):
 class AddressChange(models.Model):
     """A change of a person's email address that takes effect after a week.
 
-    The person has entered a code sent to the new address, but none sent to the old address. So the old
+    The person has entered a code sent to the new address, but no code sent to the old address. So the old
     address gets an email with a link that stops the change. Only a hash of the link's token is stored.
     """
 
@@ -97,3 +97,31 @@ class Passkey(models.Model):
 
     def __str__(self):
         return self.name
+
+
+class KeptDeviceQuerySet(models.QuerySet):
+    def belonging_to(self, viewer):
+        """Return the kept devices of the viewer's own sign-ins. A viewer by code has none."""
+        return self.filter(sign_in__user=viewer.person, sign_in__user__isnull=False)
+
+
+class KeptDevice(models.Model):
+    """A device on which a person has chosen to keep their pages, so that they can read the pages offline.
+
+    The choice belongs to a sign-in, and ends when the sign-in ends. To end the choice earlier, delete the
+    row. The device deletes its pages when it next connects to the portal, or after KEPT_FOR.
+    """
+
+    KEPT_FOR = timedelta(days=7)
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    sign_in = models.OneToOneField(
+        "usersessions.UserSession", on_delete=models.CASCADE, related_name="kept_device"
+    )
+    added_at = models.DateTimeField()
+    reached_at = models.DateTimeField(help_text="when the device last asked which pages it may keep")
+
+    objects = KeptDeviceQuerySet.as_manager()
+
+    def __str__(self):
+        return f"of sign-in {self.sign_in_id}"

@@ -47,13 +47,16 @@ class StaffRole(models.Model):
 
 class InvitationQuerySet(models.QuerySet):
     def at_desk_of(self, coordinator):
-        """Return the invitations that name only branches whose staff this coordinator manages."""
+        """Return the invitations to branches whose staff this coordinator manages.
+
+        Leave out an invitation that also names any other branch.
+        """
         elsewhere = InvitedRole.objects.exclude(branch__in=Branch.objects.at_desk_of(coordinator))
         return self.exclude(roles__in=elsewhere)
 
 
 class Invitation(models.Model):
-    """An invitation to work at a desk. The row is deleted when the invitation is accepted or withdrawn.
+    """An invitation to work at a desk. It is deleted when it is accepted or withdrawn.
 
     Only a hash of the link's token is stored. After the link expires, a coordinator can still send the
     invitation again. The invitation is deleted KEPT_FOR after it was last sent.
@@ -170,7 +173,7 @@ class SharedDeskQuerySet(models.QuerySet):
     def unlocked(self, at):
         """Return the computers that accept PINs at `at`.
 
-        A computer accepts no PINs if the person who unlocked it no longer works at its branch.
+        A computer accepts no PINs after the person who unlocked it has left the computer's branch.
         """
         works_there = StaffRole.objects.filter(
             user=models.OuterRef("unlocked_by"), branch=models.OuterRef("branch")
@@ -213,7 +216,7 @@ class SharedDesk(models.Model):
 class DeskPin(models.Model):
     """The PIN with which a staff member signs in on a shared desk computer.
 
-    It works only while the computer is unlocked for the day. See accounts/sign_in/desk_pins.py.
+    The PIN works only while the computer is unlocked for the day. See accounts/sign_in/desk_pins.py.
     """
 
     person = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="desk_pin")

@@ -38,7 +38,7 @@ def is_childrens_group(library, group):
 def make_childs_record(person, *, by, at):
     """Turn the record into a child's record, and delete the surname. Raises WorksAtADesk.
 
-    Visits that are too old for a child's record are deleted a day later.
+    A day after this change, retention deletes the visits that are too old for a child's record.
     """
     person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     if person.staff_roles.exists():

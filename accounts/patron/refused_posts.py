@@ -10,7 +10,8 @@ from portal.text import clean
 
 from ..models import RefusedPost
 
-# The limit for one person on all devices, and for one browser.
+# At most this many refused forms of one person are saved. The same limit applies to the forms of unknown
+# authors in one browser.
 MAX_SAVED = 20
 
 
@@ -36,27 +37,55 @@ def save_refused_post(person, *, path, fields, at, browser="", at_once=False):
 
 
 def claim_refused_post(post):
-    """Delete the refused form, and return whether this call deleted it. Only one of several calls can."""
+    """Delete the refused form, and return whether this call deleted it.
+
+    Only one of several simultaneous calls returns True.
+    """
     return bool(RefusedPost.objects.filter(pk=post.pk).delete()[0])
 
 
 def drop_refused_post(person, public_id, *, browser=""):
-    """Delete a refused form, because its author sent it again or discarded it."""
+    """Delete a refused form, because the author has sent the form again."""
+    _theirs(person, browser).filter(public_id=public_id).delete()
+
+
+def discard_refused_post(person, public_id, *, at, browser=""):
+    """Hide a refused form from its author, and return for how long the author can undo this.
+
+    The result is a timedelta, or None if there is no such form. `restore_refused_post` shows the form again.
+    """
+    post = _theirs(person, browser).filter(public_id=public_id, discarded_at=None).first()
+    if post is None or not RefusedPost.objects.filter(pk=post.pk).update(discarded_at=at):
+        return None
+    return min(RefusedPost.UNDO_FOR, post.refused_at + RefusedPost.KEPT_FOR - at)
+
+
+def restore_refused_post(person, public_id, *, at, browser=""):
+    """Undo `discard_refused_post`. Return False if it is too late."""
+    rows = _theirs(person, browser).filter(public_id=public_id, refused_at__gt=at - RefusedPost.KEPT_FOR)
+    return bool(rows.filter(discarded_at__gt=at - RefusedPost.UNDO_FOR).update(discarded_at=None))
+
+
+def _theirs(person, browser):
+    """Return the person's refused forms, and the forms that wait in the browser until somebody signs in."""
     theirs = Q(person=person)
     if browser:
         theirs |= Q(person=None, browser=browser)
-    RefusedPost.objects.filter(theirs, public_id=public_id).delete()
+    return RefusedPost.objects.filter(theirs)
 
 
 def drop_refused_posts_in(browser):
-    """Delete all refused forms that wait in this browser, because the person signs out or leaves."""
+    """Delete all refused forms that wait in this browser.
+
+    Call this function when the person signs out or removes visits from the browser.
+    """
     RefusedPost.objects.filter(browser=browser).delete()
 
 
 def forget_about(public_ids):
-    """Delete all refused forms that name one of these rows, in the address or in a field.
+    """Delete all refused forms whose URL or fields contain one of these public ids.
 
-    Refused forms are deleted after 30 minutes, so there are only a few to look through.
+    Refused forms are deleted after 30 minutes, so there are only a few to search.
     """
     names = {str(public_id) for public_id in public_ids}
     about = [
@@ -68,5 +97,6 @@ def forget_about(public_ids):
 
 
 def forget_refused_posts(*, at):
-    """Delete refused forms that are older than KEPT_FOR. The worker calls this function."""
-    RefusedPost.objects.filter(refused_at__lte=at - RefusedPost.KEPT_FOR).delete()
+    """Delete refused forms that can no longer be sent or restored. The worker calls this function."""
+    is_old = Q(refused_at__lte=at - RefusedPost.KEPT_FOR)
+    RefusedPost.objects.filter(is_old | Q(discarded_at__lte=at - RefusedPost.UNDO_FOR)).delete()

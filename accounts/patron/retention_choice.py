@@ -1,8 +1,8 @@
 """Let people choose how long the library keeps their visits and conversations.
 
 A choice takes effect a day after a person made it, so that the person can undo the choice. Nothing is deleted
-before the time that the library promised to the person. Visits with a child, and all visits on a child's
-record, are kept for at most 90 days, even if the person chose a longer time.
+earlier than the library promised. Visits with a child are kept for at most 90 days, even if the person chose
+a longer time. The same applies to all visits on a child's record.
 """
 
 from datetime import datetime, time, timedelta
@@ -16,8 +16,8 @@ from .. import audit
 from ..models import Consent, Library, User
 
 Remember = User.Remember
-# This period applies to visits that nobody has kept, and to quiet visits. It also applies to visits that a
-# person keeps after they have chosen "don't keep anything".
+# This period applies to quiet visits, and to visits that nobody has added to an account. It also applies to
+# visits that a person adds after they have chosen "don't keep anything".
 SHORT_PERIOD = timedelta(days=30)
 # This period applies to people who have never made a choice.
 DEFAULT_PERIOD = timedelta(days=365)
@@ -33,11 +33,12 @@ CHILDS_CHOICES = (Remember.DAYS_30, Remember.DAYS_90, Remember.NOTHING)
 
 
 def ends_at(person, kept_at, *, library, remember=None, until=None, chosen_at=None, with_child=False):
-    """Return when a visit or conversation that the person kept at `kept_at` is due for deletion.
+    """Return when a visit or conversation is due for deletion.
 
-    If `remember` is None, the person's saved choice applies. To preview another choice, pass it as
-    `remember`, `until` and `chosen_at`. `with_child` is true for a visit with a child, and for a conversation
-    about such a visit. `due` expresses the same rule as a query.
+    `kept_at` is the time since which the person has had the visit or conversation. If `remember` is None, the
+    person's saved choice applies. To preview another choice, pass it as `remember`, `until` and `chosen_at`.
+    `with_child` is true for a visit with a child, and for a conversation about such a visit. `due` expresses
+    the same rule as a query.
     """
     if remember is None:
         remember, until, chosen_at = person.remember, person.remember_until, person.remember_chosen_at
@@ -68,8 +69,8 @@ def chosen_by(person):
 def due(field, *, at, whose="patron"):
     """Return the condition for rows that are due for deletion at `at`.
 
-    `field` is the name of the column with the time at which the person kept the row. `whose` is the name of
-    the foreign key to the person. `childs_due` finds the visits with a child that are due earlier.
+    `field` is the name of the model field that says since when the person has had the row. `whose` is the
+    name of the foreign key to the person. Visits with a child can be due earlier: `childs_due` finds them.
     """
     library = Library.current()
     its_day = TruncDate(field, tzinfo=library.zone)

@@ -23,6 +23,7 @@ from portal.security_log import note
 
 from ..allauth_internals import get_authentication_records, perform_login, record_authentication
 from ..models import User
+from ..sessions import browser_given_up
 from ..staff.attendance import record_attendance
 from .desk_pins import BY_PIN, reset_pin_tries
 from .unsent import own_text_for_closed_page
@@ -37,7 +38,7 @@ OTHER_RECORD = "other_record"
 LAST_PERSON = settings.COOKIE_PREFIX + "last_person"
 # The second factor lasts for a working day. The sign-in itself lasts much longer.
 SECOND_FACTOR_LASTS = timedelta(hours=12)
-# The page that asks people to reauthenticate shows this duration.
+# A reauthentication is valid for this time. The page that asks people to reauthenticate shows this duration.
 REAUTHENTICATION_LASTS = timedelta(minutes=15)
 
 
@@ -53,13 +54,14 @@ def sign_in(request, user, *, by, borrowed=False):
 
 
 def set_borrowed(request, borrowed):
-    """Note in the session whether the person is about to sign in on a borrowed device.
+    """Store in the session whether the person is about to sign in on a borrowed device.
 
     A sign-in on a borrowed device ends when the browser closes, or after BORROWED_DEVICE_HOURS. The browser
-    stores no draft, and no cookie with the person's id.
+    stores neither drafts nor a cookie with the person's id.
     """
     if borrowed:
         request.session[BORROWED] = True
+        browser_given_up.send(sender=None, session=request.session)
     else:
         request.session.pop(BORROWED, None)
 
@@ -76,13 +78,13 @@ def session_expiry(request):
 def last_person_id(request):
     """Return the public id of the person who was last signed in with this browser.
 
-    Return an empty string if nobody has signed in with it yet, or if that person has signed out.
+    Return an empty string if nobody has signed in with this browser yet, or if that person has signed out.
     """
     return request.get_signed_cookie(LAST_PERSON, default="")
 
 
 def record_second_factor(request, *, at):
-    """Note that the staff member has passed the second factor in this sign-in, and is in today.
+    """Record that the staff member has passed the second factor in this sign-in, and is at work today.
 
     The second factor also unblocks their PIN. If they signed in by PIN, the sign-in is no longer limited to
     the desk.
@@ -106,7 +108,7 @@ def renew_session(request):
 
 
 def record_reauthentication(request):
-    """Note that the person has just reauthenticated.
+    """Record that the person has just reauthenticated.
 
     The reauthentication is valid in this session for REAUTHENTICATION_LASTS.
     """
@@ -116,7 +118,7 @@ def record_reauthentication(request):
 
 
 def record_verified_address(request, email):
-    """Note that the person has just entered a code that was sent to this address.
+    """Record that the person has just entered a code that was sent to this address.
 
     The address counts as verified in this session for REAUTHENTICATION_LASTS.
     """
@@ -150,7 +152,7 @@ def recently_authenticated(request):
     """Return whether the person signed in or reauthenticated at most REAUTHENTICATION_LASTS ago.
 
     For staff, a sign-in by library card doesn't count. Staff who authenticated recently may set up a second
-    factor, and a card's PIN of four digits is too weak for that.
+    factor. A library card's PIN of four digits is too weak for that.
     """
     methods = {"code"} if request.user.is_staff else {"code", "card"}
     at_sign_in = [
@@ -167,7 +169,7 @@ def _is_recent(at):
 
 
 def remember_other_record(request, person):
-    """Save in the session that the signed-in person has another record, `person`.
+    """Save in the session that `person` is another record of the signed-in person.
 
     Call this function after the signed-in person has entered a code that was sent to the address of `person`.
     """
@@ -254,10 +256,12 @@ def sign_in_to_open(model=None, *, named_in="", opens_at=""):
     response to a GET is the same whether the object doesn't exist or belongs to somebody else. After signing
     in, the person sees the page or a 404.
 
-    `model` is the model of the object in the URL, or of the object that the form's field `named_in` names.
-    A refused form is saved for its author only if the object belongs to the author. Without a model, the form
-    isn't saved. `opens_at` is the id of the part of the page that the person sees first after signing in. The
-    browser doesn't send the fragment of a link, so it would be lost on the way.
+    `model` is the model of the object whose public id is in the URL, or in the form's field `named_in`. A
+    refused form is saved for its author only if the object belongs to the author. Without a model, the form
+    isn't saved.
+
+    `opens_at` is the id of an element of the page. After signing in, the person sees this element first. The
+    browser doesn't send the fragment of a link, so the view must give the id.
     """
 
     def decorate(view):
@@ -279,6 +283,15 @@ def sign_in_to_open(model=None, *, named_in="", opens_at=""):
         return guarded
 
     return decorate
+
+
+def leaves_session_alone(view):
+    """Mark a view that must not change the browser's session, not even to store the day of the last use.
+
+    On a shared desk computer, a request to such a view doesn't count as use of the computer.
+    """
+    view.leaves_session_alone = view.background_request = True
+    return view
 
 
 def reauthentication_required(view):

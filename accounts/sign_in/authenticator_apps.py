@@ -1,6 +1,7 @@
-"""Encrypt the secrets of authenticator apps again after the server's key has changed."""
+"""Handle a change of the key that encrypts the secrets of authenticator apps."""
 
 from allauth.mfa.models import Authenticator
+from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.db import transaction
 
@@ -8,12 +9,18 @@ from portal import keys
 
 # portal.keys derives the encryption key from this name, so the name never changes.
 SEALED_FOR = "accounts.second-factor"
+# What to do if the settings no longer have the key with which the secrets were encrypted.
+OTHER_KEY = (
+    "The authenticator apps of staff were set up with another SECRET_KEY, so their codes don't work. If the "
+    "key was changed by mistake, set the earlier one again. If not, see “Change the key” in "
+    "docs/operations.md."
+)
 
 
 def seal_anew(*, at):
     """Encrypt every secret with the current key. The worker calls this function.
 
-    There is nothing to do if SECRET_KEY_FALLBACKS lists no old keys.
+    If SECRET_KEY_FALLBACKS lists no old keys, do nothing.
     """
     if not settings.SECRET_KEY_FALLBACKS:
         return
@@ -28,3 +35,20 @@ def seal_anew(*, at):
                 }
                 authenticator.data |= sealed
                 authenticator.save(update_fields=["data"])
+
+
+def is_key_missing():
+    """Return whether the settings lack the key with which the newest secret was encrypted.
+
+    A secret belongs to an authenticator app or to a list of recovery codes.
+    """
+    newest = Authenticator.objects.order_by("-pk").first()
+    if newest is None:
+        return False
+    seal = keys.seal(SEALED_FOR)
+    try:
+        for name in {"secret", "seed"} & set(newest.data):
+            seal.decrypt(newest.data[name])
+    except InvalidToken:
+        return True
+    return False

@@ -15,7 +15,7 @@ CODE_PAGE = "account_confirm_login_code"
 def has_code_page(name):
     """Mark a view whose page has a code page of its own.
 
-    `name` is the name of the code page's URL. It has the same arguments as the view's own URL.
+    `name` is the name of the code page's URL. The code page has the same arguments as the view.
     """
 
     def decorate(view):

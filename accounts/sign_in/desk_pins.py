@@ -15,13 +15,14 @@ from portal import keys
 from .. import audit
 from ..models import DeskPin, Library, PinTries, SharedDesk, User
 from .security_mails import mail_security_notice
+from .sign_ins import end_sign_in_elsewhere
 
 MIN_LENGTH, MAX_LENGTH = 4, 6
 # After this many wrong PINs for one person on one computer, the PIN is blocked on that computer. The PIN
 # works there again when the person has used their second factor.
 MAX_WRONG_PER_PERSON = 5
-# After this many wrong PINs on one computer, no matter whose, the computer is closed. A staff member has to
-# unlock it again.
+# After this many wrong PINs on one computer, for all people together, the computer is closed. Then a staff
+# member has to unlock the computer again.
 MAX_WRONG_PER_COMPUTER = 20
 # After this many wrong PINs for one person, on all computers together, the PIN is blocked on every computer.
 # Without this limit, a colleague could unlock a computer again and again to get more tries.
@@ -164,11 +165,11 @@ def _end_sign_ins(person, *, keep=""):
     }
     for session in Session.objects.filter(session_key__in=signed_in):
         if session.get_decoded().get(BY_PIN):
-            signed_in[session.session_key].end()
+            end_sign_in_elsewhere(signed_in[session.session_key])
 
 
 def _is_right(person, pin):
-    """Return whether the PIN is right. If its hash was made with an old server key, replace the hash."""
+    """Return whether the PIN is right. If the stored hash was made with an old server key, replace it."""
     present, *older = keys.fingerprints(PURPOSE, _salted(person, pin))
     if check_password(present, person.desk_pin.pin_hash):
         return True
@@ -181,8 +182,8 @@ def _is_right(person, pin):
 def _peppered(person, pin):
     """Return a fingerprint of the PIN, made with the server's key.
 
-    Without a key, somebody with a copy of the database could try all 10,000 PINs of four digits in an hour,
-    even if the hash is slow.
+    The key protects the PINs if somebody copies the database. Without a key, a thief could try all 10,000
+    PINs of four digits in an hour, even if the hash is slow.
     """
     return keys.fingerprint(PURPOSE, _salted(person, pin))
 

@@ -1,11 +1,11 @@
-"""Give both requests of a double tap the same response, if the first one has replaced the session.
+"""Give both requests of a double tap the same response, if the first request has replaced the session.
 
 Without JavaScript, a double tap on "Sign in" sends the same form twice. The browser drops the first response
-together with its cookies, so it would never learn the new key of its session. Here it gets that response
-again. The person is still signed in only once, in one session.
+together with its cookies, so the browser would never get the new session key. With this module, the second
+request gets the first response too. The person is still signed in only once, in one session.
 
-The second request must have the same session cookie, address and fields as the first. The fields include the
-code and the form token, so only the browser that sent the first request can send it again.
+The second request must have the same session cookie, URL and fields as the first. The fields include the code
+and the form token, so only the same browser can send the request again.
 """
 
 import time
@@ -26,7 +26,7 @@ UNFINISHED = "unfinished"
 
 
 def claim(request, what, *secrets, seconds):
-    """Return whether this request may use a code. See portal.once.claim."""
+    """Return whether this request may use the code. portal.once.claim explains the arguments."""
     if not _is_form_of_session(request):
         return once.claim(what, *secrets, seconds=seconds)
     name = _name(_fingerprint(request))
@@ -39,6 +39,26 @@ def claim(request, what, *secrets, seconds):
     return False
 
 
+def begin(request):
+    """Record that this request checks a code. Return False if an identical request had the right code.
+
+    If an identical request is running, wait for it. If the identical request had the right code, the
+    middleware returns the response of that request for this request too.
+    """
+    if not _is_form_of_session(request):
+        return True
+    if cache.add(_name(_fingerprint(request)), UNFINISHED, KEPT_SECONDS):
+        return True
+    request.is_second_of_double_tap = True
+    return _wait_for_first(request) is None
+
+
+def give_up(request):
+    """Record that the code was wrong, so that an identical request doesn't wait. See `begin`."""
+    if _is_form_of_session(request):
+        cache.delete(_name(_fingerprint(request)))
+
+
 def first_response(request):
     """Return the response of an identical request that has replaced the browser's session, or None.
 
@@ -46,14 +66,15 @@ def first_response(request):
     """
     if not _is_form_of_session(request):
         return None
-    request.session.keys()  # This loads the session. Afterward, an ended session has no key.
+    request.session.keys()  # This loads the session. If the session has ended, it now has no key.
     return _wait_for_first(request) if request.session.session_key is None else None
 
 
 def save_or_replace(request, response):
-    """Save the response if this request has replaced the session. The session must have been saved.
+    """Save the response if this request has replaced the session.
 
-    If an identical request came first, return the response of that request. Otherwise return `response`.
+    Call this function after the session was saved. If an identical request came first, return the response of
+    that request. Otherwise return `response`.
     """
     if not _is_form_of_session(request) or response.status_code >= 400:
         return response
@@ -81,7 +102,7 @@ def _save(request, response):
 
 
 def _wait_for_first(request):
-    """Return a copy of the first response, or None. Wait for it if the first request is not finished."""
+    """Wait until the first request is finished. Return a copy of its response, or None."""
     fingerprint, deadline = _fingerprint(request), time.monotonic() + MAX_WAIT_SECONDS
     while (saved := cache.get(_name(fingerprint))) == UNFINISHED:
         if time.monotonic() > deadline:
@@ -100,13 +121,16 @@ def _wait_for_first(request):
 
 
 def _fingerprint(request):
-    """Return a secret that only identical requests have in common."""
+    """Return a secret text that is the same for identical requests, and different for all other requests."""
     parts = [request.COOKIES[settings.SESSION_COOKIE_NAME], request.get_full_path(), request.POST.urlencode()]
     return salted_hmac("accounts.double_tap", "\n".join(parts), algorithm="sha256").hexdigest()
 
 
 def _name(fingerprint):
-    """Return the key of the cache row. It must not reveal the fingerprint, which encrypts the row."""
+    """Return the key of the cache entry.
+
+    The key must not reveal the fingerprint, because the fingerprint encrypts the entry.
+    """
     return f"double_tap:{keys.fingerprint('double_tap', fingerprint)}"
 
 

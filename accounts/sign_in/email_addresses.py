@@ -6,8 +6,8 @@ never confirmed, the new address replaces it at once. Otherwise there are two wa
 - The person also enters a code that was sent to the old address. Then the change happens at once.
 - The person waits a week. The old address gets an email with a link that stops the change.
 
-While a change is pending, no page and no email shows the new address, because another person may read the
-old mailbox.
+While a change is pending, pages and emails hide the new address, because another person may read the old
+mailbox.
 """
 
 import hashlib
@@ -54,7 +54,7 @@ class NotByWaiting(Exception):
 
     There are three possible reasons:
     - The person is staff. A coordinator has to invite their new address.
-    - The person has no confirmed address, so the change needs no wait.
+    - The person has no confirmed address, so the change can happen at once.
     - The new address is already the person's address.
     """
 
@@ -93,7 +93,7 @@ def _unverified(person, email):
 
 
 def reauthentication_address(person):
-    """Return the address to which a code for reauthentication goes, or an empty string.
+    """Return the address for codes with which the person reauthenticates, or an empty string.
 
     A patron's address must be confirmed. For staff, an unconfirmed address is enough, because a coordinator
     entered it.
@@ -199,8 +199,8 @@ def stop_change(token, *, at):
     """Stop a change that the account's owner probably didn't start. Return the owner.
 
     The person who started the change may still be signed in, so every device is signed out. Passkeys and
-    single sign-on accounts that were added since the change was started are removed. An email tells the new
-    address about the stop, because the owner may have started the change after all. Raises UnknownChange.
+    single sign-on accounts that were added since the change was started are removed. The new address gets an
+    email, because the owner may have started the change after all. Raises UnknownChange.
     """
     list(User.objects.select_for_update().filter(pk=change_with_token(token).pk))
     # Look up the change again, because it may have ended while we waited for the lock.
@@ -223,7 +223,7 @@ def change_due_addresses(*, at):
             _change_if_due(key, at)
         except IntegrityError:
             # Someone is signing in with the new address right now. If they don't confirm the address, a later
-            # run makes the change.
+            # run of this job makes the change.
             log.info("an address changes at the next turn")
 
 
@@ -284,9 +284,8 @@ def _change(person, email, at):
 def _cancel_pending_change(person, *, new_address=""):
     """Cancel the person's pending change, and return whether there was one.
 
-    An email goes to the address in the canceled change. It warns the account's owner if somebody else
-    canceled the change. No email is sent if that address is `new_address`, because the person still wants
-    that address.
+    The address of the canceled change gets an email, in case somebody other than the account's owner canceled
+    the change. Send no email if this address is `new_address`, because the person still wants to use it.
     """
     change = pending_address_change(person)
     if change is None:

@@ -87,11 +87,10 @@ def count_attempt(request, process):
 
 
 def claim_code(process):
-    """Return whether this request may use the right code.
+    """Return whether this request is the first with the right code. Only the first may use it.
 
-    Of several requests that have entered the code at the same moment, only one may. The others must not write
-    to the session, because the first request may have replaced the session. If they are identical to the
-    first one, as in a double tap, the browser gets the first one's response instead of theirs.
+    Later requests must not write to the session, because the first request may have replaced the session. If
+    a later request is identical to the first, as in a double tap, the browser gets the response of the first.
     """
     seconds = 2 * app_settings.LOGIN_BY_CODE_TIMEOUT
     return claim(process.request, "mailed_code", _sent_code(process), seconds=seconds)

@@ -6,6 +6,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from portal import limits
+from portal.prepared import prepared
 from portal.text import clean
 
 from .. import audit
@@ -25,8 +26,13 @@ def count_attempt(request, card):
 
 
 def cards_exist():
-    """Return whether patrons can have library cards here: an ILS is set, or was set before."""
-    return bool(settings.ILS) or LibraryCard.objects.exists()
+    """Return whether the portal has or once had an ILS, so that patrons can have library cards."""
+    return bool(settings.ILS or _any_card())
+
+
+@prepared()
+def _any_card():
+    return LibraryCard.objects.order_by().values_list("pk")[:1]
 
 
 class OnPaperOnly(Exception):
@@ -47,7 +53,7 @@ def person_with_card(patron, *, at, language):
     _update_childs_record(card, is_childs=is_childs, at=at)
     card.barcode = clean(patron.barcode, max_length=60)
     card.patron_group = clean(patron.group, max_length=80)
-    card.home_branch = branch_called(patron.home_branch)
+    card.home_branch = branch_called(clean(patron.home_branch, max_length=120))
     card.seen_at = at
     card.save()
     # In the ILS, a child's record usually has a parent's address. So the portal doesn't offer that address.
@@ -82,8 +88,8 @@ def _new_card(patron, *, at, language, is_childs):
 def _update_childs_record(card, *, is_childs, at):
     """Make or end a child's record if the ILS has moved the card into or out of a children's group.
 
-    A child's record doesn't end if the card was never in a children's group, because staff made that record a
-    child's record.
+    If the card was never in a children's group, staff have made the record a child's record. Then it remains
+    one.
     """
     person = card.person
     if is_childs and not person.is_child and not person.is_staff:

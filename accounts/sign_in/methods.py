@@ -26,8 +26,8 @@ def other_methods():
 def first_method(request):
     """Return the sign-in method that this device used last, because the page offers this method first.
 
-    Return an empty string if the page should ask for an email address. That is so on a new device, or if the
-    person has asked for an emailed code.
+    Return an empty string if the page should ask for an email address. This is the case on a new device, or
+    if the person has asked for an emailed code.
     """
     method = request.COOKIES.get(METHOD_COOKIE, "")
     available = {PASSKEY: True, CARD: library_ils() is not None, SIGN_ON: bool(sign_on_name())}

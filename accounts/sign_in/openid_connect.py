@@ -17,11 +17,13 @@ from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from django.conf import settings
+from django.contrib.sessions.backends.base import UpdateError
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare, get_random_string
 
 from portal.addresses import clean_address
+from portal.once import claim
 from portal.text import clean
 
 # The purposes for which people are sent to the provider. The values are in sessions, so they never change.
@@ -41,11 +43,22 @@ SIGNING_ALGORITHMS = [
 ]
 # Our clock and the provider's clock may differ by this many seconds.
 CLOCK_TOLERANCE = 60
+# allauth forgets an AuthRequest after ten minutes.
+USED_STATE_SECONDS = 20 * 60
 # The maximum length of SocialAccount.uid.
 MAX_SUBJECT_LENGTH = 191
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 # The exceptions that reading a malformed response can raise.
-MALFORMED = (OAuth2Error, jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
+MALFORMED = (
+    OAuth2Error,
+    jwt.PyJWTError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    RecursionError,
+    OverflowError,
+)
 
 
 class Unavailable(Exception):
@@ -127,7 +140,14 @@ def pop_auth_request(request):
     """
     try:
         state = _Adapter(request).get_provider().unstash_redirect_state(request, request.GET.get("state", ""))
+        is_first = claim("single_sign_on", state["nonce"], seconds=USED_STATE_SECONDS)
     except PermissionDenied:
+        return None
+    except UpdateError:
+        is_first = False
+    if not is_first:
+        # The same response has arrived twice at once. The other request replaces the session.
+        request.session.modified = False
         return None
     return AuthRequest(
         purpose=state["process"],
@@ -168,7 +188,7 @@ def identity(request, auth_request):
 
 
 def authenticated_again(identity, auth_request):
-    """Return whether the person authenticated at the provider after we sent them there.
+    """Return whether the person authenticated at the provider after the portal sent them to the provider.
 
     If not, the provider may have used a session that was still open.
     """
@@ -226,7 +246,7 @@ class _Adapter(OpenIDConnectOAuth2Adapter):
         )
 
     def read_id_token(self, id_token: str, *, nonce: str) -> dict[str, Any]:
-        """Return the claims of the ID token. Raises InvalidResponse, or one of MALFORMED."""
+        """Return the claims of the ID token. Raises InvalidResponse, or an exception in MALFORMED."""
         key_id = jwt.get_unverified_header(id_token).get("kid")
         keys = jwt.PyJWKSet.from_dict(self._get_json(self.openid_config["jwks_uri"])).keys
         matching = [key for key in keys if key.key_id == key_id] if key_id else keys

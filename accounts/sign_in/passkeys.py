@@ -251,14 +251,14 @@ def remove_lost(passkey, *, by, at):
 def _require_no_numbers(answer):
     """Raise a ValueError if a value of the response is a number.
 
-    fido2 would make a text of that many bytes, so one request could fill the memory.
+    fido2 would allocate as many bytes as the number says, so one request could fill the memory.
     """
     if any(isinstance(value, (int, float)) for value in [*answer.values(), *answer["response"].values()]):
         raise ValueError("a number")
 
 
 def _is_on_this_device(answer):
-    """Return whether the passkey is part of this device, and not on a phone or a key next to it."""
+    """Return whether the passkey is stored on this device, and not on a separate phone or security key."""
     return answer.get("authenticatorAttachment") == "platform"
 
 
@@ -272,8 +272,9 @@ def _pop_challenge(session, *, to_add_for=None):
     """Remove the challenge from the session and return it.
 
     `to_add_for` is the public id of the person who adds a passkey, or None for authentication. Raises
-    NotAccepted if the session has no challenge for this purpose, if the challenge has expired, or if another
-    request has taken it. The session is then not changed, because that request may have replaced it.
+    NotAccepted if the session has no challenge for this purpose, or if the challenge has expired. Also raises
+    NotAccepted if another request has taken the challenge. In this case, the session is not changed, because
+    the other request may have replaced the session.
     """
     state = session.get(STATE)
     if not state:

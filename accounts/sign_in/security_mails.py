@@ -1,6 +1,6 @@
 """Email people when one of their sign-in methods changes.
 
-The email warns the owner of the account about a change that somebody else has made.
+The email warns the owner of the account in case somebody else has made the change.
 """
 
 from allauth.account.adapter import get_adapter

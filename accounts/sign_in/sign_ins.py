@@ -5,9 +5,12 @@ from datetime import date
 
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
+from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
+
+from ..sessions import SessionStore, browser_given_up
 
 # request.session[SHARED_DESK] is the primary key of the shared desk computer.
 SHARED_DESK = "shared_desk"
@@ -45,9 +48,11 @@ def devices(person, *, here):
     The function adds attributes to each UserSession. `device` is a name for the device. `is_shared` says
     whether the device is a shared desk computer. `is_here` says whether it is the current device.
     `last_used_on` is a date. `began` is the day of the sign-in, or its time if another sign-in has the same
-    day and the same device name. `mark` identifies the UserSession in forms.
+    day and the same device name. `mark` identifies the UserSession in forms. `keeps` is the KeptDevice, or
+    None if the device keeps no pages.
     """
-    signed_in = list(UserSession.objects.filter(user=person).order_by("-created_at", "-pk"))
+    rows = UserSession.objects.filter(user=person).select_related("kept_device")
+    signed_in = list(rows.order_by("-created_at", "-pk"))
     keys = [sign_in.session_key for sign_in in signed_in]
     live = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
     data = {session.session_key: session.get_decoded() for session in live}
@@ -60,6 +65,7 @@ def devices(person, *, here):
         sign_in.is_shared = SHARED_DESK in data[sign_in.session_key]
         sign_in.last_used_on = date.fromisoformat(last_used) if last_used else sign_in.began
         sign_in.is_here = sign_in.session_key == here
+        sign_in.keeps = getattr(sign_in, "kept_device", None)
         if alike[sign_in.device, sign_in.began] > 1:
             sign_in.began = sign_in.created_at
         mark = salted_hmac("accounts.sign_ins", sign_in.session_key, algorithm="sha256")
@@ -79,13 +85,19 @@ def device(user_agent):
     return browser or system or _("an unknown browser")
 
 
+@transaction.atomic
 def end_sign_in(session_key):
     """Remove this session from the person's list of sign-ins. The caller also has to flush the session."""
-    UserSession.objects.filter(session_key=session_key).delete()
+    sign_ins = UserSession.objects.filter(session_key=session_key)
+    _lock(sign_ins)
+    sign_ins.delete()
 
 
+@transaction.atomic
 def end_sign_in_elsewhere(signed_in):
     """Sign the person out on another device. The device notices at its next request."""
+    _lock(UserSession.objects.filter(pk=signed_in.pk))
+    browser_given_up.send(sender=None, session=SessionStore(signed_in.session_key))
     signed_in.end()
 
 
@@ -96,7 +108,7 @@ def end_all_sign_ins(person, *, keep=""):
     """
     ending = UserSession.objects.filter(user=person).exclude(session_key=keep)
     for signed_in in ending:
-        signed_in.end()
+        end_sign_in_elsewhere(signed_in)
     return len(ending)
 
 
@@ -105,5 +117,14 @@ def end_every_session():
 
     Return the number of sessions that ended.
     """
-    UserSession.objects.all().delete()
+    for session in Session.objects.iterator():
+        browser_given_up.send(sender=None, session=session.get_decoded())
+    with transaction.atomic():
+        _lock(UserSession.objects.all())
+        UserSession.objects.all().delete()
     return Session.objects.all().delete()[0]
+
+
+def _lock(sign_ins):
+    """Lock these sign-ins, so that no KeptDevice can be added while the sign-ins are deleted."""
+    list(sign_ins.select_for_update().order_by("pk").values_list("pk"))

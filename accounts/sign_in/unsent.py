@@ -1,8 +1,9 @@
-"""Give people back what they typed or pressed before they had to sign in.
+"""Show a text again, or repeat the press of a button, after the person had to sign in first.
 
-The middleware in accounts.refused_post_middleware saves a form that was refused. A signed cookie ties the
-form to the browser for 30 minutes. After somebody signs in there, the form's own page shows the text again,
-or the view does what the person asked for. The page's own scope decides whether this person may open it.
+The middleware in accounts.refused_post_middleware saves the refused form. A signed cookie ties the form to
+the browser for 30 minutes. After somebody signs in with this browser, the page of the form shows the text
+again. If the form was only a button, the view of the form runs. In both cases, the view still checks what
+this person may do.
 """
 
 import secrets
@@ -23,10 +24,10 @@ UNSENT = settings.COOKIE_PREFIX + "unsent"
 
 
 def shows_unsent_text(page=""):
-    """Mark a view whose form can wait for a person who signs in. The page with the form then shows the text.
+    """Mark a view whose refused form is saved until somebody signs in. Then the form's page shows the text.
 
-    `page` is the name of this page's URL. It has the same arguments as the view's own URL. By default, the
-    view itself shows the form.
+    `page` is the name of the form page's URL, which has the same arguments as the view's URL. If `page` is
+    "", the view itself shows the form.
     """
 
     def decorate(view):
@@ -37,11 +38,11 @@ def shows_unsent_text(page=""):
 
 
 def done_after_sign_in(view):
-    """Let a view do what a refused POST asked for, when somebody has signed in and comes back to its URL.
+    """Decorate a view so that it handles a refused POST after somebody has signed in.
 
-    Use this decorator for buttons without text, such as *Save*. Each refused form is used once. The view
-    itself decides whether the signed-in person may do it. It sets `request.done` to words that say what it
-    has done. The next page shows these words at its top.
+    Use this for forms that are only a button, such as *Save*. Each refused form is used once. The view
+    decides whether the signed-in person may do what the button asks for. The view sets `request.done` to a
+    text that says what was done. The next page shows this text at the top.
     """
 
     @wraps(view)
@@ -69,10 +70,10 @@ def done_after_sign_in(view):
 
 
 def unsent_form(request, *paths):
-    """Return the newest RefusedPost with text for this page that the signed-in person may see, or None.
+    """Return the newest RefusedPost of this page with a text that the signed-in person may see, or None.
 
-    `paths` are the page's addresses. By default, the page is the requested one. A browser in which nothing
-    waits costs no query.
+    `paths` are the page's URLs. The default is the requested page. If no form waits in the browser, no query
+    runs.
     """
     return _waiting(request, paths or [request.get_full_path()]).filter(at_once=False).first()
 
@@ -80,7 +81,7 @@ def unsent_form(request, *paths):
 def waiting_form(request, path):
     """Return the newest RefusedPost that waits in this browser for the page with this address, or None.
 
-    Nobody has to be signed in, so never show what the form contains.
+    The caller must never show what the form contains, because perhaps nobody is signed in.
     """
     browser = browser_of(request)
     if not browser:
@@ -89,9 +90,9 @@ def waiting_form(request, path):
 
 
 def own_text_for_closed_page(request):
-    """Return a 404 page with the text that the signed-in person wrote on the requested page, or None.
+    """Return a 404 page with the text that the signed-in person wrote on this page, or None.
 
-    Use it if the person may no longer open the page. A text by an unknown author isn't shown.
+    Use this function if the person may no longer open the page. It ignores a text by an unknown author.
     """
     post = _waiting(request, [request.get_full_path()]).filter(person=request.user, at_once=False).first()
     words = post and words_of(post.typed)
@@ -101,19 +102,19 @@ def own_text_for_closed_page(request):
 
 
 def words_of(typed):
-    """Return the text among the values of a form, or ""."""
+    """Return the text that the person typed into the form, or "". `typed` has the values of the form."""
     return next((typed[name] for name in ("body", "comment", "words", "name") if typed.get(name)), "")
 
 
 def drop_unsent_forms(request, response):
-    """Delete what waits in this browser, because the person signs out or leaves."""
+    """Delete the forms that wait in this browser, because the person signs out or removes visits from it."""
     if browser := browser_of(request):
         refused_posts.drop_refused_posts_in(browser)
         response.delete_cookie(UNSENT, samesite="Lax")
 
 
 def browser_of(request):
-    """Return the value of RefusedPost.browser for this browser, or "" if nothing waits in it."""
+    """Return the value of RefusedPost.browser for this browser, or "" if no form waits in this browser."""
     token = _token_of(request)
     return mark_of(token) if token else ""
 
@@ -154,7 +155,7 @@ def _waiting(request, paths):
 
 
 def as_query(fields):
-    """Return the fields of a refused form as a QueryDict, such as request.POST is."""
+    """Return the fields of a refused form as a QueryDict, like request.POST."""
     query = QueryDict(mutable=True)
     for name, values in fields.items():
         query.setlist(name, values)

@@ -18,12 +18,14 @@ TITLES = {
     "verdict": TO_SEE_VISIT,
     "ask_about_session": TO_SEE_VISIT,
     "ask_about_item": TO_SEE_VISIT,
+    "share_words": _("Sign in to share a few words"),
     "saved": _("Sign in to see your lists"),
+    "me": _("Sign in to see your account"),
     "send_question": _("Sign in to send your question"),
     "send_reading": _("Sign in to send your request"),
     "kept": _("Sign in to send what you wrote"),
 }
-# The titles if a text waits in this browser for the page.
+# The titles of the sign-in page if the person typed a text while signed out. The keys are names of URLs.
 UNSENT_TITLES = {
     "conversation": _("Sign in to send your message"),
     "ask": TO_SEND_QUESTION,
@@ -33,7 +35,7 @@ UNSENT_TITLES = {
     "verdict": _("Sign in to save your comment"),
     "me": _("Sign in to save your name"),
 }
-# The titles if a pressed button waits for its page.
+# The titles of the sign-in page if the person pressed a button while signed out. The keys are names of URLs.
 PRESSED_TITLES = {
     "verdict": TO_SAVE_ANSWER,
     "session_outcome": TO_SAVE_ANSWER,
@@ -43,12 +45,12 @@ PRESSED_TITLES = {
 
 
 def wanted_page(request):
-    """Return what the sign-in page says about the page that the person tried to open.
+    """Return a dict for the sign-in page about the page that the person tried to open.
 
-    `next` is the path of that page. It is empty if the person opened the sign-in page itself. `wanted` is the
-    title. It is empty for pages without a title of their own, too. `unsent` is the RefusedPost with what the
-    person typed or pressed there, if it waits in this browser. A browser in which nothing waits costs no
-    query, and all other browsers cost one.
+    `next` is the path of that page, or "" if the person opened the sign-in page itself. `wanted` is the
+    title, or "" if the page has no title of its own. `unsent` is the RefusedPost with the text or button from
+    that page, or None if no such form waits in this browser. The function makes one query if any form waits
+    in this browser, and none otherwise.
     """
     path = safe_next(request)
     try:

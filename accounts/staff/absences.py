@@ -28,10 +28,10 @@ def away_on(day):
 
 
 def clashes_of(absence):
-    """Return two lists of other absences that overlap `absence` and leave somebody without cover.
+    """Return two lists of absences that overlap `absence` and leave somebody without cover.
 
-    The first list has absences of the colleague who covers for the absent person. The second list has
-    absences of colleagues for whom the absent person was going to cover.
+    The first list has the absences of the colleague who covers for the absent person. The second list has the
+    absences of the colleagues for whom the absent person covers.
     """
     same_days = Absence.objects.filter(
         first_day__lte=absence.last_day, last_day__gte=absence.first_day
@@ -64,7 +64,7 @@ def remove_absence(absence, *, by, at):
 
 
 def stop_covering(person, *, branch, at):
-    """Stop the person from covering for colleagues at `branch`, because they no longer work there.
+    """Stop the person from covering for colleagues at `branch`, where the person no longer works.
 
     The person still covers for a colleague who works with them at another branch. A person without any role
     covers for nobody, and their own present and future absences are deleted.

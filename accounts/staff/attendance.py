@@ -1,10 +1,11 @@
-"""Record on which days a branch is staffed, so that another branch covers for it while nobody is in.
+"""Record on which days staff are at a branch. When nobody is at a branch, another branch covers for it.
 
-Somebody is in if they open the desk: they pass the second factor, or enter their PIN at a shared desk
-computer. Everybody does that at least every twelve hours, so no other request needs to write.
+A staff member counts as present if they open the desk: they pass the second factor, or enter their PIN at a
+shared desk computer. They do this at least every twelve hours, so no other request needs to be recorded.
 
-`Branch.unattended_from` is the end of the first opening day after the last day on which somebody was in. From
-then on, staff of `Branch.covered_by` see the branch's conversations, until somebody opens the desk again.
+`Branch.unattended_from` is the end of the first opening day after the last day on which a staff member was
+present. From then on, staff of `Branch.covered_by` see the branch's conversations. This ends when a staff
+member of the branch opens the desk again.
 """
 
 from django.db.models import Q
@@ -14,7 +15,7 @@ from ..models import Branch, Library
 
 
 def record_attendance(person, *, at):
-    """Record that somebody is in at the person's branches today. This writes once a day for each branch."""
+    """Record that the person works at their branches today. Write at most once a day for each branch."""
     today = Library.current().today(at)
     branches = [role.branch for role in person.roles if role.branch.last_seen_on != today]
     for branch in sorted(branches, key=lambda branch: branch.pk):
@@ -26,7 +27,7 @@ def record_attendance(person, *, at):
 def renew_unattended_from(branch, *, at):
     """Calculate `unattended_from` again, because the opening hours, closed days or cover have changed.
 
-    A branch where nobody has ever been in counts as if somebody were in today.
+    If no staff member has ever opened the desk of the branch, calculate as if somebody had opened it today.
     """
     seen_on = branch.last_seen_on or Library.current().today(at)
     branch.unattended_from = end_of_next_opening_day(branch, seen_on)

@@ -19,6 +19,7 @@ from accounts.sign_in import sign_ins
 from accounts.sign_in.sign_ins import SHARED_DESK
 from portal.security_log import note
 
+from ..sessions import browser_given_up
 from ..sign_in.access import last_person_id, redirect_to_second_factor, set_borrowed, signed_in_by_pin
 from .shared_desks import desk_with
 
@@ -26,11 +27,11 @@ DESK_TOKEN = settings.COOKIE_PREFIX + "shared_desk"
 # request.session[USED_AT] is the time of the last use, in seconds. It is written at most once a minute.
 USED_AT = "used_at"
 WRITE_INTERVAL = 60
-# The time in USED_AT can be earlier than the last use, so the server locks the computer this many seconds
-# late. The script static/js/lock.js locks the page on time.
+# The server locks the computer this many seconds late, because USED_AT can be older than the last use. The
+# script static/js/lock.js locks the page on time.
 LATE = 90
-# After a sign-in by PIN, a staff member can open only paths with these prefixes. They can't open the pages
-# that they have as a patron.
+# After a sign-in by PIN, a staff member can open only paths with these prefixes. They can't open their own
+# pages as a patron.
 OPENS_BY_PIN = (
     "/desk/",
     "/kept/",
@@ -41,6 +42,8 @@ OPENS_BY_PIN = (
     "/sign-out/",
     "/language/",
     "/logo/",
+    "/icons/",
+    "/manifest.",
     "/sw.js",
     "/offline/",
 )
@@ -111,7 +114,7 @@ def shared_desk_here(request):
 def is_locked(request):
     """Return whether this browser has the cookie of a shared computer, and nobody is signed in.
 
-    The shared computer may be closed by now. Only the page that asks for the PIN checks this.
+    The library may no longer have this shared computer. The page that asks for the PIN checks this.
     """
     return DESK_TOKEN in request.COOKIES and not request.user.is_authenticated
 
@@ -132,6 +135,7 @@ def unlock_here(request, response, desk, token):
 
 
 def start_desk_session(request, desk):
+    browser_given_up.send(sender=None, session=request.session)
     request.session[SHARED_DESK] = desk.pk
     request.session[USED_AT] = time.time()
 

@@ -41,7 +41,7 @@ class NotTheirs(Exception):
 
 @staff_action
 def invite(*, name, email, language, at_branches, by, at):
-    """Email the person a link with which they can accept the roles in `at_branches`, {branch: role}.
+    """Email the person a link with which they can accept roles. `at_branches` is {branch: role}.
 
     Return the link, which can't be shown again later. Raises AlreadyInvited and RoleEnded.
     """
@@ -102,9 +102,9 @@ def accept(token, *, person, at, now, here=""):
 
     A person who already coordinates a branch remains its coordinator.
 
-    If this is the person's first role, they are signed out everywhere. Only the session with the key `here`
-    stays signed in. The person made the other sign-ins as a patron, perhaps with a PIN of four digits. Such a
-    sign-in is too weak to set up a second factor.
+    If this is the person's first role, every sign-in ends except the one whose session has the key `here`.
+    The person made the other sign-ins as a patron, perhaps with a PIN of four digits. Such a sign-in is too
+    weak to set up a second factor.
     """
     own_roles = roles.lock_for_role_change(person)
     # Lock the person too, so that their address can't change before this transaction ends.

@@ -1,6 +1,6 @@
 """Give and end staff roles.
 
-When staff leave, portal/conversations/departures.py also releases their conversations.
+When a staff member leaves, portal/conversations/departures.py also unassigns their conversations.
 """
 
 from allauth.mfa.models import Authenticator
@@ -55,10 +55,10 @@ def save_role(person, own_roles, *, branch, role, by, at):
 
 @transaction.atomic
 def end_role(person, *, branch, by, at):
-    """End the person's role at `branch`. They remain a patron.
+    """End the person's role at `branch`. The person remains a patron.
 
-    If it was their last role, they are signed out everywhere, and their authenticator app and PIN are
-    deleted. Views call portal.conversations.departures.end_role instead, which also releases the person's
+    If this was the person's last role, sign the person out everywhere, and delete the authenticator app and
+    the PIN. Views call portal.conversations.departures.end_role instead, which also releases the person's
     conversations.
 
     Raises LastCoordinator, and RoleEnded if `by` has lost a role.
@@ -80,8 +80,8 @@ def end_role(person, *, branch, by, at):
 def forget_second_factor(person, *, by, at):
     """Remove the authenticator app, passkeys and PIN of a staff member who has lost their phone.
 
-    The lost phone may be signed in, so the person is also signed out everywhere, unless `by` is the person.
-    The person can sign in with an emailed code, and set up a new second factor.
+    The lost phone may be signed in. So if `by` is another person, the staff member is also signed out
+    everywhere. Afterward, the staff member can sign in with an emailed code, and set up a new second factor.
     """
     Authenticator.objects.filter(user=person).delete()
     person.passkeys.all().delete()

@@ -16,7 +16,7 @@ from portal.prepared import prepared
 from .. import audit
 from ..models import Library, SharedDesk
 
-# A computer that is unlocked at 7 in the morning has to be unlocked again after 11 at night.
+# The longest time for which a computer stays unlocked: from 7 in the morning until 11 at night, for example.
 LASTS = datetime.timedelta(hours=16)
 
 
@@ -41,7 +41,7 @@ def unlock(*, branch, name, by, at):
 
 @transaction.atomic
 def close(desk, *, by, at):
-    """Close the computer, so that PINs no longer work on it. A person signed in on it is signed out."""
+    """Close the computer, so that PINs no longer work on it. A person who is signed in is signed out."""
     if SharedDesk.objects.filter(pk=desk.pk, closed_at=None).update(closed_at=at):
         audit.record("closed_shared_desk", desk, by=by, at=at)
 

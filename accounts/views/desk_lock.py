@@ -63,7 +63,7 @@ def locked(request):
 
 @require_POST
 def lock(request):
-    """Sign the staff member out of the shared computer. The server has saved their drafts."""
+    """Sign the staff member out of the shared computer. Their drafts are already saved on the server."""
     if request.shared_desk is None and not desk_lock.is_locked(request):
         return redirect("home")
     return desk_lock.lock(request, going_to=safe_next(request))
@@ -94,10 +94,10 @@ def _let_in(request, person, *, wrong):
 
 
 def _where_they_were(request, person):
-    """Return the first page after the person signs in.
+    """Return the URL of the first page after the person signs in.
 
-    If the person has saved forms, return the page that lists these forms. Otherwise return the person's own
-    last page. If neither exists, return the desk, or the home page for a person who is not staff.
+    This is the page that lists the person's refused forms, if there are any. Otherwise it is the person's own
+    last page, if it is known. Otherwise it is the desk, or the home page for a person who is not staff.
     """
     if RefusedPost.objects.offered_to(person, at=timezone.now()).exists():
         return reverse("kept")

@@ -78,7 +78,7 @@ def stop_address(request, token):
         if request.method == "POST":
             email_addresses.stop_change(token, at=timezone.now())
             if request.user == change.person:
-                # `stop_change` has ended this request's session. Django can't save an ended session, so
+                # `stop_change` has deleted this request's session. Django can't save a deleted session, so
                 # sign the person out.
                 logout(request)
     except email_addresses.UnknownChange:
@@ -133,8 +133,8 @@ def _ask_code(request, process):
 def _ask_old(request, new):
     """Ask for a code sent to the old address, or let the change wait a week.
 
-    If there is no confirmed old address, or if the person has just verified it with a code, show only a
-    button that changes the address.
+    In two cases, show only a button that changes the address: no old address is confirmed, or the person has
+    just entered a code that was sent to the old address.
     """
     old = email_addresses.confirmed_address(request.user)
     if old in ("", *recently_verified_addresses(request)):

@@ -22,9 +22,9 @@ from portal.security_log import note
 def invitation(request, token):
     """Show the invitation with one button. What the button does depends on who is signed in.
 
-    - If the person has confirmed the invited address, it accepts the invitation.
-    - If the person is signed in with another account, it signs them out.
-    - If nobody is signed in, it sends a code to the invited address.
+    - If the person has confirmed the invited address, the button accepts the invitation.
+    - If the person is signed in with another account, the button signs them out.
+    - If nobody is signed in, the button sends a code to the invited address.
     """
     try:
         invited = invitations.invitation_with(token, at=timezone.now())

@@ -1,5 +1,6 @@
 """The page Me, on which people see and change their name, sign-in methods and devices."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.shortcuts import redirect, render
@@ -12,7 +13,7 @@ from accounts.ils.configured import library_ils
 from accounts.languages import languages
 from accounts.models import Passkey
 from accounts.patron import people
-from accounts.sign_in import email_addresses, library_cards, sign_ins
+from accounts.sign_in import email_addresses, kept_devices, library_cards, sign_ins
 from accounts.sign_in.access import is_borrowed
 from accounts.sign_in.passkeys import tell_apart
 from accounts.sign_in.single_sign_on import linked_accounts, sign_on_name
@@ -56,6 +57,8 @@ def me(request):
         "card": card,
         "passkeys": passkeys,
         "borrowed": is_borrowed(request),
+        "may_keep": kept_devices.may_keep(request),
+        "has_push": bool(settings.PUSH_PRIVATE_KEY),
     }
     context |= {"address_waits": waits, "unsent": unsent}
     if form and sign_on_name():

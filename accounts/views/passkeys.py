@@ -90,7 +90,10 @@ def verify_posted_passkey(request, *, among):
 
 
 def _note_passkey_here(request, passkey, verified):
-    """Remember a passkey of this device in the session. `verified` is a NewPasskey or a UsedPasskey."""
+    """Store the passkey's id in the session if the passkey is stored on this device itself.
+
+    `verified` is a NewPasskey or a UsedPasskey.
+    """
     if verified.is_on_this_device:
         request.session[PASSKEY_HERE] = str(passkey.public_id)
 
@@ -190,7 +193,7 @@ def offer_passkey(request):
 
 
 def is_worth_offering(request):
-    """Return True if this device can store a passkey and nobody has chosen "never" on it.
+    """Return whether this device can store a passkey and nobody has chosen "never" on it.
 
     A script fills in the field `passkeys_here` of the sign-in form if the device can store a passkey.
     """

@@ -78,7 +78,7 @@ def _other_methods(person):
 
 
 def ask_for_code(request, *, purpose, email, then, page):
-    """Let the person enter a code that is sent to `email`. After the right code, return `then()`.
+    """Ask for a code that is sent to `email`. Return `then()` if the person has entered the right code.
 
     Otherwise return `page(form)`. If no code was sent yet, `form` is None, and the page shows a button that
     sends a code.
@@ -109,7 +109,8 @@ def ask_for_code(request, *, purpose, email, then, page):
 def redirect_after_used_code(request, going_to):
     """Redirect to the page `going_to`, because another request has used the code at the same moment.
 
-    That may be the first tap of a double tap. Then the page opens. Otherwise it asks for a new code.
+    If the other request was the first tap of a double tap, the page `going_to` opens. Otherwise, that page
+    asks for a new code.
     """
     messages.info(request, _("That code was already used. If you are asked for a code again, get a new one."))
     return redirect(going_to)

@@ -1,11 +1,18 @@
 """The page with a staff member's refused forms, and the view that deletes any refused form.
 
-A form was refused because the sign-in or the form had expired. A patron finds the text in the form itself.
+The forms were refused because the sign-in or the form had expired. Patrons find a refused text on the page of
+its form instead.
 """
 
+from urllib.parse import urlencode
+
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from accounts.models import RefusedPost
@@ -38,6 +45,20 @@ def kept(request):
 @login_required
 @require_POST
 def discard_kept(request, public_id):
-    """Delete a refused form, and go back to the page that showed it."""
-    refused_posts.drop_refused_post(request.user, public_id, browser=browser_of(request))
-    return redirect(safe_next(request) or "kept")
+    """Delete a refused form, or restore it if the URL has `?undo=1`. Then show the page with the form."""
+    page, browser, at = safe_next(request) or reverse("kept"), browser_of(request), timezone.now()
+    if request.GET.get("undo"):
+        if not refused_posts.restore_refused_post(request.user, public_id, browser=browser, at=at):
+            messages.warning(request, _("This can't be undone anymore."))
+        return redirect(page)
+    left = refused_posts.discard_refused_post(request.user, public_id, browser=browser, at=at)
+    if left is not None:
+        minutes = max(int(left.total_seconds() // 60), 1)
+        words = ngettext(
+            "Deleted. You can undo this for a minute.",
+            "Deleted. You can undo this for %(minutes)s minutes.",
+            minutes,
+        ) % {"minutes": minutes}
+        undo = f"{reverse('discard_kept', args=[public_id])}?{urlencode({'undo': 1, 'next': page})}"
+        messages.success(request, words, extra_tags=f"undo={undo}")
+    return redirect(page)

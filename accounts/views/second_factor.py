@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from accounts import audit
 from accounts.allauth_internals import activate_totp, deactivate_totp, generate_recovery_codes
 from accounts.forms.second_factor import SecondFactorForm, SetUpAppForm
+from accounts.sign_in import double_tap
 from accounts.sign_in.access import (
     behind_second_factor,
     has_shown_second_factor,
@@ -88,9 +89,13 @@ def _ask(request, app, has_passkey):
         form, passed = verify_posted_passkey(request, among=request.user.passkeys)
     else:
         form = SecondFactorForm(request.POST or None, user=request.user) if app else None
+        if not double_tap.begin(request):
+            return redirect(safe_next(request) or "desk")
         passed = form and form.is_valid()
         if passed:
             form.save()
+        else:
+            double_tap.give_up(request)
     if passed:
         record_second_factor(request, at=timezone.now())
         return redirect(safe_next(request) or "desk")

@@ -22,7 +22,7 @@ from accounts.allauth_internals import LoginCodeVerificationProcess
 from accounts.forms.sign_in import CodeForm, SignInForm
 from accounts.languages import languages
 from accounts.patron import people
-from accounts.sign_in import sign_ins
+from accounts.sign_in import kept_devices, sign_ins
 from accounts.sign_in.access import LAST_PERSON, safe_next, set_borrowed
 from accounts.sign_in.code_page import code_page_for
 from accounts.sign_in.emailed_codes import claim_code, count_code, sent_too_often
@@ -46,8 +46,8 @@ def sign_in(request):
     """
     began = time.monotonic()
     if request.user.is_authenticated:
-        # If a passkey was sent twice by a double tap, the second request has left a notice that it was
-        # refused. Remove the notice, because the first request has signed the person in.
+        # After a double tap, the second request has left a notice that the passkey was refused. Remove the
+        # notice, because the first request has signed the person in.
         list(messages.get_messages(request))
         return redirect(safe_next(request) or "home")
     form = SignInForm(request.POST or None, request=request)
@@ -108,8 +108,8 @@ def enter_code(request):
 def code_page(request, *, next_page, template="accounts/enter_code.html", context=None, then=None):
     """Ask for the emailed code, sign the person in, and open `next_page`.
 
-    A page that does its next step at once has its own template and context. It also has `then`, a function
-    without arguments that returns the response after the person has signed in.
+    A page with its own code page passes its own template and context. It also passes `then`, a function
+    without arguments. `then` returns the response after the person has signed in.
     """
     if request.user.is_authenticated:
         return redirect(next_page or "home")
@@ -150,7 +150,7 @@ def code_page(request, *, next_page, template="accounts/enter_code.html", contex
 
 
 def _first_page(request, person):
-    """Return the first page after sign-in. This page either offers a passkey or is the home page."""
+    """Return the URL of the first page after sign-in: the offer of a passkey, or the home page."""
     offers = request.session.pop(OFFERS_PASSKEY, False) and not person.passkeys.exists()
     return reverse("offer_passkey" if offers else "home")
 
@@ -178,10 +178,11 @@ def _resend(request, process):
 def sign_out(request):
     """Sign the person out, close visits that were opened by code, and delete the browser's cached pages.
 
-    On a shared desk computer, the browser's cookies stay. One of them marks the computer as unlocked.
+    On a shared desk computer, the cookies stay, so that the next staff member can unlock it with their PIN.
     """
     note(request, "signed_out")
     desk = request.shared_desk
+    kept_devices.end_here(request)
     sign_ins.end_sign_in(request.session.session_key)
     logout(request)
     request.session.flush()

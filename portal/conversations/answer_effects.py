@@ -1,7 +1,8 @@
-"""What an answer can also do: take the conversation, count it, and make it come back to the writer later.
+"""Apply and undo the effects of an answer: take the conversation, count it, or return it to the writer later.
 
-Each effect is a DeskEvent that names the answer. If the answer is taken back, its effects are undone. Except
-for `lock_comes_back_to`, the functions need the conversation's lock. The caller saves the conversation.
+Each effect adds a DeskEvent that is linked to the answer. Taking back the answer undoes its effects.
+Lock the conversation before you call a function of this module, except for `lock_comes_back_to`. Save the
+conversation afterward.
 """
 
 from accounts.staff_actions import lock_if_staff
@@ -19,9 +20,9 @@ def take_with(message):
 
 
 def count_with(message, contact):
-    """Count the conversation as a contact, unless it is counted already.
+    """Count the conversation as a contact, if it isn't counted yet.
 
-    `contact` has further arguments for helpsessions.actions.record.
+    `contact` is a dict with further arguments for helpsessions.actions.record.
     """
     conversation, by, at = message.conversation, message.author, message.sent_at
     if conversation.logged_as_id is None:
@@ -50,7 +51,7 @@ def lock_comes_back_to(conversation):
 
 
 def return_to_writer(conversation, person, *, at):
-    """Assign the conversation to the person in `comes_back_to`, unless it has an assignee.
+    """Assign the conversation to the person in `comes_back_to`, if nobody is assigned.
 
     Call this when the patron has written. `person` is the result of `lock_comes_back_to`. If the person is
     away today, the conversation comes back to its branch.
@@ -68,9 +69,9 @@ def return_to_writer(conversation, person, *, at):
 
 
 def undo_effects(message, *, at):
-    """Undo what the answer did to the conversation. Call this before the answer is deleted.
+    """Undo the effects of an answer. Call this before the answer is deleted.
 
-    If a colleague has changed the assignee since, the assignee stays.
+    If a colleague has changed the assignee after the answer, the new assignee stays.
     """
     conversation = message.conversation
     events = list(DeskEvent.objects.filter(message=message).select_related("was").order_by("pk"))
@@ -81,7 +82,7 @@ def undo_effects(message, *, at):
         conversation.assignee = was
         conversation.assigned_at = _assigned_at(conversation, was, changes[-1].at) if was else None
     contact = conversation.logged_as if any(event.kind == Kind.LOGGED for event in events) else None
-    # After a merge, the conversation can have the contact of another answer.
+    # After a merge, `logged_as` can be a contact that another answer recorded.
     is_own = contact is not None and contact.created_at == message.sent_at
     if is_own and helpsessions.undo_record(contact, by=message.author, at=at):
         conversation.logged_as = None

@@ -1,40 +1,79 @@
-"""Write and withdraw the emails that tell patrons about an answer, and find out which are still unread."""
+"""Write and withdraw the notices that tell patrons about an answer, and find notices about unread answers."""
 
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db.models import BigAutoField, Max, Q
+from django.db.models import BigAutoField, Exists, Max, OuterRef, Q
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.sign_in.email_addresses import confirmed_address
-from portal.notifications.actions import notify, withdraw
+from portal.helpsessions import push
 from portal.notifications.models import Notification
+from portal.notifications.push.subscriptions import has_browsers, who_has_devices
+from portal.notifications.writing import notify, withdraw
 from portal.prepared import prepared
 from portal.text import uuid_or_none
 
 from .models import Conversation, Message, Participation, Side
+from .reply_addresses import address_for
 from .staff_notices import about
 
 Status = Conversation.Status
 
 
-def announce(message, conversation, at):
-    """Queue the emails about an answer.
+def mail_id_of(message, conversation, *, at):
+    """Return the Message-ID of the patron's notice about an answer, or "" if nobody gets a notice."""
+    if not (_recipients(conversation) or _is_for_browsers(conversation, at)):
+        return ""
+    return f"<{message.public_id}@{urlsplit(settings.BASE_URL).hostname or 'localhost'}>"
 
-    The patron gets an email, and so does the adult who shares the visit. An email to an unconfirmed address
-    only says that there is an answer, because staff may have mistyped the address.
 
-    Returns the Message-ID of the patron's email, or "" if nobody gets an email.
+def _recipients(conversation):
+    """Return the patron and the adult of a shared visit.
+
+    Leave out people who have neither an email address nor a device.
     """
     session = conversation.help_session
-    people = (conversation.patron, session and session.shared_with)
-    recipients = [person for person in people if person and person.email]
-    if not recipients or (session and session.quiet):
-        return ""
-    mail_id = f"<{message.public_id}@{urlsplit(settings.BASE_URL).hostname or 'localhost'}>"
-    earlier = _mail_ids(conversation=conversation.pk)
+    if session and session.quiet:
+        return []
+    people = [person for person in (conversation.patron, session and session.shared_with) if person]
+    with_devices = who_has_devices([person for person in people if not person.email])
+    return [person for person in people if person.email or person.pk in with_devices]
+
+
+def _is_for_browsers(conversation, at):
+    """Return whether browsers get the notice about an answer, instead of people.
+
+    This is the case if the visit is in no account, and a browser that opened the visit by code gets push
+    messages.
+    """
+    session = conversation.help_session
+    if session is None or session.quiet or conversation.patron or session.shared_with:
+        return False
+    return has_browsers(push.about(session), at=at)
+
+
+def announce(message, conversation, *, at, library):
+    """Queue the notices about an answer. `message.mail_id` must be the result of `mail_id_of`.
+
+    The patron gets an email. If an adult shares the visit with a child, the adult also gets an email. An
+    email to an unconfirmed address only says that there is an answer, because staff may have mistyped the
+    address. The other emails have a reply address, if the library has set one up.
+
+    People without an email address get the notice on their devices. If the visit is in no account, the
+    browsers that opened it by code get the notice.
+    """
+    if not message.mail_id:
+        return
+    recipients = _recipients(conversation)
+    if not recipients:
+        _tell_browsers(message, conversation, at)
+        return
+    earlier = _earlier_mail_ids(conversation=conversation.pk, message=message.pk)
     for person in recipients:
         own_id = str if person.pk == conversation.patron_id else _for_adult
+        reply_to = ""
         context = {
             "helper": None,
             "url": settings.BASE_URL + reverse("home"),
@@ -42,40 +81,77 @@ def announce(message, conversation, at):
             "closed": False,
             "branch": conversation.branch,
         }
-        if confirmed_address(person):
+        if not person.email:
+            # The person has no address, and gets the notice on a device on which they are signed in.
+            context["url"] = _url(conversation)
+        elif confirmed_address(person):
             context |= {
                 "helper": message.author,
-                "url": f"{settings.BASE_URL}{conversation.get_absolute_url()}#latest",
+                "url": _url(conversation),
                 "closes_at": conversation.closes_at,
                 "closed": conversation.status == Status.CLOSED,
             }
+            reply_to = address_for(conversation, person, at=at)
         notify(
             "conversations/answer",
-            to=person.email,
+            to=person.email or "",
             at=at,
             due_at=message.shown_from,
             recipient=person,
             language=person.language or message.language,
             context=context,
-            message_id=own_id(mail_id),
+            message_id=own_id(message.mail_id),
             about=about(conversation),
             url=context["url"],
             references=[own_id(earlier_id) for earlier_id in earlier],
+            reply_to=reply_to,
+            library=library,
         )
-    return mail_id
 
 
-@prepared(conversation=BigAutoField())
-def _mail_ids(conversation):
-    announced = Message.objects.filter(conversation=conversation).exclude(mail_id="")
+def _tell_browsers(message, conversation, at):
+    """Queue a notice to the browsers that opened the visit by code."""
+    notice = notify(
+        "conversations/answer",
+        to="",
+        at=at,
+        due_at=message.shown_from,
+        language=conversation.help_session.language or message.language,
+        context={
+            "helper": None,
+            "url": _url(conversation),
+            "closes_at": None,
+            "closed": False,
+            "branch": conversation.branch,
+        },
+        message_id=message.mail_id,
+        about=about(conversation),
+        url=_url(conversation),
+        save=False,
+    )
+    # A push message shows only the subject, so the text is not stored.
+    notice.browsers_about, notice.text, notice.html = push.about(conversation.help_session), "", ""
+    notice.save(force_insert=True)
+
+
+def _url(conversation):
+    return f"{settings.BASE_URL}{conversation.get_absolute_url()}#latest"
+
+
+@prepared(conversation=BigAutoField(), message=BigAutoField())
+def _earlier_mail_ids(conversation, message):
+    announced = Message.objects.filter(conversation=conversation).exclude(mail_id="").exclude(pk=message)
     return announced.order_by("sent_at", "pk").values_list("mail_id", flat=True)
 
 
 def unread(rows, person, at):
-    """Return the emails of these rows about answers that the person can see now and has not read.
+    """Return {primary key of a notice: whether its answer is the first unread answer of the conversation}.
 
-    The result is {primary key of a row: whether the person has read all earlier answers}. What any viewer by
-    code has read counts as read, as in ConversationQuerySet.unread_by. The rows are all for this person.
+    `rows` are Notification rows about answers, and all of them are for `person`. A notice isn't in the dict
+    if the person can't see its answer yet, or has read the answer.
+
+    If `person` is None, the notices are for browsers that opened a visit by code. If any viewer by code has
+    read an answer, the answer counts as read, as in ConversationQuerySet.unread_by.
     """
     row_of = {_public_id(row): row.pk for row in rows}
     messages = Message.objects.filter(public_id__in=row_of.keys() - {None}).select_related(
@@ -102,19 +178,46 @@ def unread(rows, person, at):
 
 def _may_read(conversation, person):
     session = conversation.help_session
+    if person is None:
+        is_nobodys = session and not session.quiet and not conversation.patron_id and not session.keepers
+        return bool(is_nobodys and session.claim_codes.live(timezone.now()).exists())
     readers = {conversation.patron_id, session.shared_with_id if session else None}
     return person.pk in readers and not (session and session.quiet)
 
 
 def _public_id(row):
-    """Return the public id of the message that the email is about, or None."""
+    """Return the public id of the message that the notice is about, or None."""
     return uuid_or_none(row.message_id.removeprefix("<").removeprefix("shared.").partition("@")[0])
+
+
+def count_unread(person, about_visit=""):
+    """Return the number of conversations with an answer that the person has not read.
+
+    If `person` is None, count for a viewer by code. The conversations are then about the visit with the key
+    `about_visit`.
+
+    Don't use `last_message_at` here, because the worker may push an answer a moment before it updates that
+    field.
+    """
+    if person:
+        theirs = Q(patron=person) | Q(help_session__shared_with=person)
+    else:
+        theirs = Q(help_session__public_id=uuid_or_none(about_visit.removeprefix(push.VISIT)))
+    read = Participation.objects.filter(
+        Q(person=person) | Q(person=None),
+        conversation=OuterRef("conversation"),
+        side=Side.PATRON,
+        read_until__gte=OuterRef("shown_from"),
+    )
+    answers = Message.objects.shown(timezone.now()).filter(conversation=OuterRef("pk"), side=Side.STAFF)
+    return Conversation.objects.not_merged().filter(theirs, Exists(answers.filter(~Exists(read)))).count()
 
 
 def withdraw_announcement(mail_id):
     """Withdraw the patron's email with this Message-ID, and the adult's email about the same answer.
 
-    Return whether no such email is left. An email that a worker has begun to send can't be withdrawn.
+    Return True if both emails are withdrawn. Return False if a worker has already begun to send one of them,
+    because such an email can't be withdrawn.
     """
     mail_ids = [mail_id, _for_adult(mail_id)]
     withdraw(mail_ids)

@@ -20,16 +20,17 @@ from portal import files
 from portal.text import clean
 from portal.uploads import MAX_FILE_BYTES, MAX_FILES
 
-from .changes import lock_conversation, save, writer_in
+from .changes import Erased, lock_conversation, save, writer_in
 from .models import Attachment, Draft, Side
 
 MEGABYTE = 1024 * 1024
 MAX_BYTES_PER_PATRON = 200 * MEGABYTE
-# The total size of the files that people without an account can add to one conversation.
+# The total size of the files that all viewers by code can add to one conversation.
 MAX_BYTES_BY_CODE = 50 * MEGABYTE
 MAX_BYTES_PER_STAFF = 2000 * MEGABYTE
 UNSENT_FOR = datetime.timedelta(days=1)
-# A file is written before its row is saved, so a file younger than this may still get a row.
+# A stored file without a row is deleted when it is older than this. A younger file may still get its row,
+# because the portal writes a file before it saves the row.
 STRAY_FOR = datetime.timedelta(hours=1)
 NAME_MAX_LENGTH = 100
 ALT_MAX_LENGTH = 300
@@ -59,14 +60,12 @@ class NotAdded(Exception):
             "too_large": _("This file is larger than %(size)s MB. Send a smaller copy or a link."),
             "too_many_dots": _("This picture is too large to open. Send a smaller copy or a screenshot."),
             "damaged": _("This picture is damaged and can't be opened. Try again, or send a screenshot."),
-            "unknown": _(
-                "You can only send pictures (JPEG, PNG, WebP) and PDFs. You could send a screenshot."
-            ),
+            "unknown": _("You can only send pictures (JPEG, PNG, WebP) and PDFs. Try a screenshot instead."),
             "too_often": _(
                 "You sent a lot of files in a short time. Send this file in an hour, or bring it to "
                 "the library."
             ),
-            "too_many": _("A message can have up to %(files)s files. Send this one with your next message."),
+            "too_many": _("A message can have up to %(files)s files. Send this file with your next message."),
             "used_up": _(
                 "You have used all your space for files. Send a link, or bring the file to the library."
             ),
@@ -78,6 +77,7 @@ class NotAdded(Exception):
                 "The library can't store files right now. Your text is safe. "
                 "Send it without the file, or try again later."
             ),
+            "no_answer": _("The patron wants no answer, so you can't send files."),
             "sent": _(
                 "The message was already sent from another page. "
                 "Reload this page to add the file to your next message."
@@ -141,7 +141,10 @@ def add(conversation, *, by, side, client_token, at, name, usable, is_sent=False
 
 
 def add_each(conversation, *, uploads, **where):
-    """Add each upload as `add` does. Return ([Attachment], [NotAdded]). Raises Erased."""
+    """Add each upload with `add`. Return ([added attachments], [a NotAdded for each other file]).
+
+    Raises Erased.
+    """
     accepted, refused = checked(uploads)
     added = []
     for name, usable in accepted:
@@ -206,7 +209,8 @@ def forget_stray_files(*, at):
 def attachments_of(messages, *, unsent=None):
     """Return {primary key of a message: [its attachments]}, with one query.
 
-    `unsent` is a queryset of attachments without a message. They are returned under the key None.
+    `unsent` is a queryset of attachments without a message. The result has these attachments under the key
+    None.
     """
     wanted = Attachment.objects.filter(message__in=[message.pk for message in messages])
     attachments: dict[int | None, list[Attachment]] = {}
@@ -233,9 +237,11 @@ def _add_row(attachment, conversation, by, is_sent):
     If the composer has the same file already, return the row of that file. Locks the person and the
     conversation, so that no other request adds a file while the sizes are summed.
     """
-    if by is not None:
-        User.objects.select_for_update(no_key=True).get(pk=by.pk)
+    if by is not None and not User.objects.select_for_update(no_key=True).filter(pk=by.pk):
+        raise Erased
     conversation = lock_conversation(conversation, attachment.added_at)
+    if attachment.side == Side.STAFF and conversation.wants_no_answer:
+        raise NotAdded(attachment.name, "no_answer")
     by = writer_in(conversation, by, attachment.side)
     attachment.conversation, attachment.added_by = conversation, by
     in_it = Attachment.objects.filter(

@@ -24,13 +24,11 @@ SALT = "portal.conversations.bulk"
 
 @dataclass
 class Done:
-    """The result of a bulk action: the conversations that were changed, and those that were not.
+    """The result of a bulk action: the changed conversations, and three lists of the unchanged conversations.
 
-    The unchanged conversations are in three lists. `taken` has those that are assigned to someone else.
-    `moved` has those that have changed since the page was made. `unfit` has those that are closed, or that
-    belong to a branch where the new assignee doesn't work.
-
-    The field `undo` is the key for the function `undo`, or "" if nothing can be undone.
+    `taken` has conversations that are assigned to someone else. `moved` has conversations that have changed
+    since the page was loaded. `unfit` has closed conversations, and conversations of a branch at which the
+    new assignee doesn't work. `undo` is the key for the function `undo`, or "" if nothing can be undone.
     """
 
     changed: list = field(default_factory=list)
@@ -44,9 +42,8 @@ class Done:
 def close_many(seen, *, by, at):
     """Close the conversations.
 
-    `seen` is {conversation: desk_version}. The version is that of the page on which the staff member chose
-    the conversation. A conversation with a newer version stays open, because the staff member hasn't seen
-    what changed.
+    `seen` is {conversation: its desk_version on the page where the staff member selected it}. A conversation
+    with a newer version stays open, because the staff member hasn't seen what changed.
     """
     done = Done()
     for conversation in _as_seen(seen, done):
@@ -154,7 +151,7 @@ def _as_seen(seen, done):
 def _with_key(done, by):
     """Store the key for the function `undo` in `done.undo`, and return `done`.
 
-    The key lists only the conversations that the action really changed.
+    The key lists only the conversations that were changed.
     """
     versions = {conversation.pk: conversation.desk_version for conversation in done.changed}
     now = Conversation.objects.filter(pk__in=versions).values_list("pk", "desk_version", "changed_at")

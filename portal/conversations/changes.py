@@ -1,19 +1,20 @@
 """Functions that all changes to a conversation share: locking, saving, events, pending answers."""
 
 import datetime
+from functools import cache
 
 from django.db.models import BigAutoField, F, Max, Min
 
 from accounts.models import Library
-from portal.prepared import prepared
+from portal.prepared import prepared, update
 
-from .models import BranchQueue, Conversation, Event, Message, Side
+from .models import BranchQueue, CallBack, Conversation, Event, Message, Side
 from .promises import promise_for, set_promise
 
 PATRON, STAFF = Side.PATRON, Side.STAFF
 Status, Then = Conversation.Status, Message.Then
-# No request waits longer than this to lock a row. So a stored time that is further in the future comes from a
-# wrong clock, and is ignored.
+# The longest time for which a request waits to lock a row. A stored time that is further in the future comes
+# from a wrong clock and is ignored.
 LOCK_WAIT_MAX = datetime.timedelta(minutes=1)
 
 
@@ -22,7 +23,7 @@ class Erased(Exception):
 
 
 def lock_conversation(conversation, at):
-    """Return the conversation as it is now, with its row locked until the transaction ends.
+    """Lock the conversation until the transaction ends, and return its current state.
 
     If the conversation was merged, return the conversation that it was merged into. Raises Erased.
 
@@ -30,7 +31,7 @@ def lock_conversation(conversation, at):
     """
     # The query has no join. If PostgreSQL has to wait for the lock, it joins rows as they were before the
     # wait. So a join would miss a conversation that was transferred to another branch during the wait.
-    known, rows = conversation, _row(pk=conversation.merged_into_id or conversation.pk)
+    known, rows = conversation, _locked(Conversation)(pk=conversation.merged_into_id or conversation.pk)
     if not rows:  # The retention job has deleted the conversation.
         raise Erased
     [conversation] = rows
@@ -44,9 +45,15 @@ def lock_conversation(conversation, at):
     return conversation
 
 
-@prepared(pk=BigAutoField())
-def _row(pk):
-    return Conversation.objects.select_for_update(no_key=True).filter(pk=pk)
+@cache
+def _locked(model):
+    """Return a prepared query that locks the row with the primary key `pk`."""
+
+    @prepared(pk=BigAutoField())
+    def rows(pk):
+        return model.objects.select_for_update(no_key=True).filter(pk=pk)
+
+    return rows
 
 
 def _reuse_related(known, conversation):
@@ -65,8 +72,8 @@ def _reuse_related(known, conversation):
 def moment_of_change(conversation, at):
     """Return the time of the next change of this conversation. The caller must have locked the row.
 
-    Usually, the time is `at`. But another request may have made a later change while this request waited for
-    the lock. Then the time is just after that change.
+    Usually, the time is `at`. While this request waited for the lock, another request may have made a later
+    change. The time is then just after that change.
     """
     if conversation.changed_at is None or not at <= conversation.changed_at < at + LOCK_WAIT_MAX:
         return at
@@ -74,14 +81,14 @@ def moment_of_change(conversation, at):
 
 
 def lock_owned(row):
-    """Lock the row of a help session or recommendation, and return the row as it is now.
+    """Lock the row of a help session or recommendation, and return its current state.
 
-    Raises Erased if the row was deleted, or if it has lost its patron, after the caller read the row.
+    Raises Erased if the row was deleted or has lost its patron since the caller read the row.
     """
-    now = type(row).objects.select_for_update(no_key=True).filter(pk=row.pk).first()
-    if now is None or (row.patron_id is not None and now.patron_id is None):
+    now = _locked(type(row))(pk=row.pk)
+    if not now or (row.patron_id is not None and now[0].patron_id is None):
         raise Erased
-    return now
+    return now[0]
 
 
 def lock_recommendations(recommendations):
@@ -97,19 +104,22 @@ def lock_recommendations(recommendations):
     )
 
 
-def enter(conversation, state, *, seen_by_patron=False):
+def enter(conversation, state, *, seen_by_patron=False, undone_at=None, library=None):
     """Set the conversation's fields to this state.
 
     The fields include the time when the library promised to answer and the time when the conversation closes.
     While an answer is pending, the patron sees the status from before the answer. But if `seen_by_patron` is
-    true, the patron made this change, so they see the new status at once.
+    true, the patron made this change, and sees the new status at once.
+
+    If the change undoes an action, `undone_at` is the time of that action. If the undone action ended a call,
+    the phone number is shown again. Pass the `library` to save a query.
     """
     if state.waiting_since != conversation.waiting_since:
         set_promise(conversation, promise_for(conversation, state.waiting_since), state.waiting_since)
     if state.status != Status.WAITING_FOR_PATRON:
         conversation.closes_at = None
     elif (conversation.status, conversation.queued_at) != (state.status, state.turned_at):
-        days = Library.current().closes_after_days
+        days = (library or Library.current()).closes_after_days
         conversation.closes_at = state.turned_at + datetime.timedelta(days=days) if days else None
     conversation.status, conversation.reason, conversation.queued_at = (
         state.status,
@@ -117,6 +127,9 @@ def enter(conversation, state, *, seen_by_patron=False):
         state.turned_at,
     )
     conversation.waiting_since, conversation.snoozed_until = state.waiting_since, state.snoozed_until
+    if state.call_since != conversation.call_since:
+        conversation.call_since = state.call_since
+        _hide_or_restore_number(conversation, undone_at)
     conversation.at_desk_from = state.at_desk_from or conversation.at_desk_from
     conversation.comes_back_to_id = state.comes_back_to
     conversation.closed_at = state.turned_at if state.status == Status.CLOSED else None
@@ -126,13 +139,27 @@ def enter(conversation, state, *, seen_by_patron=False):
         conversation.patron_status = state.status
 
 
+def _hide_or_restore_number(conversation, undone_at):
+    """Hide the phone number if the call has ended, or show the number that the undone action hid.
+
+    The time of the undone action tells which number that action hid. A number that was replaced or removed
+    before stays hidden, because it was hidden at another time.
+    """
+    numbers = CallBack.objects.filter(conversation=conversation)
+    if conversation.call_since is None:
+        numbers.filter(done_at=None).update(done_at=conversation.changed_at)
+    elif undone_at is not None and not numbers.filter(done_at=None).exists():
+        hidden = numbers.filter(done_at=undone_at).order_by("-pk").values_list("pk", flat=True)[:1]
+        numbers.filter(pk__in=list(hidden)).update(done_at=None)
+
+
 def save(conversation, *, shows_at=None):
     """Save a changed conversation and notify the open pages at the desk.
 
     `shows_at` is the time when the queue shows the change. None means now.
     """
     conversation.desk_version += 1
-    conversation.save()
+    update(conversation)
     raise_queue(conversation.branch_id, shows_at=shows_at)
 
 
@@ -153,9 +180,9 @@ def raise_queue(branch_id, *, shows_at=None):
 def writer_in(conversation, person, side):
     """Return the person to store as the writer, or None for a viewer by code.
 
-    A patron is stored as the writer only if the conversation is in their account, or if its visit is shared
-    with them. Any other patron is a viewer by code, even while signed in. Their name must not be linked to
-    the visit.
+    A patron is stored as the writer in two cases: the conversation is in their account, or its visit is
+    shared with them. Any other patron counts as a viewer by code, even while signed in. The name of a viewer
+    by code must not be linked to the visit.
     """
     if side == STAFF or person is None:
         return person
@@ -182,8 +209,8 @@ def add_event(conversation, kind, side, by, at, *, message=None):
 def add_reopened_event(conversation, message, by):
     """Add the event that says that `message` reopened the conversation.
 
-    While answers are pending, the patron may not know yet that the conversation was closed. If so, the patron
-    sees this event when the last pending answer is shown.
+    If answers are pending, the patron may not know yet that the conversation was closed. In this case, the
+    patron sees the event together with the last pending answer.
     """
     shown_from = message.shown_from
     if message.side == PATRON and conversation.status_at(message.sent_at) != Status.CLOSED:

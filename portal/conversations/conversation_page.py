@@ -1,7 +1,7 @@
 """Load the messages and events for a patron's conversation page.
 
 The functions use only what the patron may see at the time `at`, so a pending answer leaves no trace. Messages
-and events are sorted by the time when they were first shown, so new ones always come last.
+and events are sorted by the time when they were first shown, so the newest is always last.
 """
 
 import datetime
@@ -42,20 +42,20 @@ from .models import (
     Side,
 )
 
-# A page shows SHOWN_MIN messages. If more messages are unread, the page shows up to SHOWN_MAX.
+# How many messages a page shows. If more than SHOWN_MIN messages are unread, the page shows up to SHOWN_MAX.
 SHOWN_MIN = 8
 SHOWN_MAX = 40
-# A page hides earlier messages behind a link only if there are more than this many. A link to fewer messages
-# is not worth a tap.
+# If at most this many messages are older than those on the page, the page shows them too. A link to so few
+# messages is not worth a tap.
 HIDDEN_MIN = 3
-# One tap on "Show earlier messages" adds this many messages.
+# How many messages one tap on "Show earlier messages" adds.
 PAGE_SIZE = 50
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 COLUMNS = [
     *("public_id", "patron", "branch", "assignee", "merged_into", "subject", "version", "last_message_at"),
     *("status", "waiting_since", "promised_at", "closes_at", "pending_from", "patron_status"),
-    *("last_promise_at", "last_promise_since"),
+    *("last_promise_at", "last_promise_since", "wants_no_answer", "call_since", "reason"),
     *("help_session__public_id", "help_session__quiet", "help_session__question"),
     *("help_session__happened_on", "help_session__with_child", "help_session__shared_with"),
 ]
@@ -75,13 +75,19 @@ class ShownMessage:
     author_id: int | None
     author_name: str | None
     writer_erased: bool
+    # A Message.ByEmail, or "" if the message was written on a page.
+    by_email: str
+    # The files of the email that were not stored. See Message.left_out.
+    left_out: list
     by: str = ""
     heading: str = ""
     files: list | None = None
     given: list = ()
     event: str = ""
-    # False only in a shared visit, for a message by the other person (the child or the adult).
+    # False if the other person of a shared visit (the child or the adult) wrote the message.
     is_mine: bool = True
+    # The URL of the original email, or "" if the viewer didn't send this email.
+    original: str = ""
 
 
 @dataclass
@@ -92,8 +98,9 @@ class MessageRange:
     number of all messages in the conversation. If `after` is set, the open page already has everything up to
     that time.
 
-    `goes_on` is the last day of the range if the open page begins with the same day, and otherwise None. The
-    range and the open page both have a heading for that day, so the open page must remove its own.
+    An open page adds a range of earlier messages above its first message. If the range ends on the day of
+    that message, `goes_on` is this day. The page must then remove its own heading for the day, because the
+    range has one. In all other cases, `goes_on` is None.
     """
 
     messages: list[ShownMessage]
@@ -107,7 +114,10 @@ class MessageRange:
 
     @cached_property
     def days(self):
-        """Return [(day, messages and events)]. The day is None if the open page already has its heading."""
+        """Return [(day, messages and events)].
+
+        The day is None if the open page already has a heading for that day.
+        """
         entries = [((m.shown_from, m.sent_at, 1, m.pk), m) for m in self.messages]
         for event in self.events:
             order = 0 if event.kind == Event.Kind.REOPENED else 2
@@ -148,8 +158,8 @@ class MessageRange:
 def for_page(viewer, public_id, at, today):
     """Return a list with the conversation, or an empty list if the viewer may not open it.
 
-    The annotations say whether the conversation has drafts, events, items and files. The page skips the
-    queries that would find none.
+    The annotations say whether the conversation has drafts, events, calls, items and files. The page runs no
+    query for anything that the conversation doesn't have.
     """
     shown = Message.objects.filter(conversation=OuterRef("pk")).shown(at)
     shown_count = shown.values("conversation").annotate(count=Count("pk")).values("count")
@@ -165,6 +175,7 @@ def for_page(viewer, public_id, at, today):
             message_count=Coalesce(Subquery(shown_count), 0),
             has_drafts=Exists(drafts),
             has_events=Exists(Event.objects.filter(conversation=OuterRef("pk"))),
+            has_calls=Exists(Event.objects.filter(conversation=OuterRef("pk"), kind__in=Event.CALLS)),
             has_items=Exists(recommended),
             has_files=Exists(files.filter(Q(message__isnull=False) | Q(side=Side.PATRON))),
             anyone_is_away=Exists(Absence.objects.on(today)),
@@ -173,7 +184,10 @@ def for_page(viewer, public_id, at, today):
 
 
 def read_until(conversation, person):
-    """Return the time up to which this person has read, or None. `person` is None for a viewer by code."""
+    """Return the time up to which this person has read the conversation, or None.
+
+    `person` is None for a viewer by code.
+    """
     rows = Participation.objects.filter(
         Q(person=person) | Q(person=None),
         conversation=conversation,
@@ -210,8 +224,8 @@ def latest_messages(conversation, at, *, unread_since=None):
 def messages_around(conversation, at, public_id, *, back=SHOWN_MIN):
     """Return a MessageRange around the message `public_id`.
 
-    The range has up to `back` messages before this message. From this message on, it has up to SHOWN_MAX
-    messages. If there is no such message, return the latest messages.
+    The range begins up to `back` messages before this message. From this message on, the range has up to
+    SHOWN_MAX messages. If there is no such message, return the latest messages.
     """
     position = _position(conversation, at, public_id)
     if position is None:
@@ -235,8 +249,8 @@ def messages_around(conversation, at, public_id, *, back=SHOWN_MIN):
 def messages_before(conversation, at, public_id):
     """Return up to PAGE_SIZE messages before the message `public_id`.
 
-    The message `public_id` is the first one on the open page. Return None if there is no message with this
-    id, or no message before it.
+    The message `public_id` is the first message on the open page. Return None if there is no message with
+    this id, or no message before it.
     """
     position = _position(conversation, at, public_id)
     if position is None:
@@ -269,7 +283,7 @@ def messages_since(conversation, at, shown_until):
         return None
     newer = _shown_messages(conversation.pk, at).filter(shown_from__gt=after)
     messages = _fetch(newer.order_by("shown_from", "pk")[: SHOWN_MAX + 1])
-    events = list(conversation.events.filter(shown_from__gt=after, shown_from__lte=at))
+    events = list(conversation.events.filter(shown_from__gt=after, shown_from__lte=at).select_related("by"))
     if (
         len(messages) > SHOWN_MAX
         or count + len(messages) != conversation.message_count
@@ -296,6 +310,8 @@ def _shown_messages(conversation, at):
             "author",
             "author__name",
             "writer_erased",
+            "by_email",
+            "left_out",
         )
     )
 
@@ -338,7 +354,7 @@ def _with_events(part, conversation, at, until=None):
     """
     if not conversation.has_events:
         return part
-    events = conversation.events.filter(shown_from__lte=at)
+    events = conversation.events.filter(shown_from__lte=at).select_related("by")
     if part.earlier and part.messages:
         events = events.filter(shown_from__gte=part.messages[0].shown_from)
     if until is not None:

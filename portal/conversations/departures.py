@@ -1,4 +1,4 @@
-"""End a staff member's role. Their conversations are unassigned, and their staff drafts are deleted."""
+"""End a staff member's role, unassign their conversations, and delete the drafts that they wrote as staff."""
 
 from dataclasses import dataclass
 
@@ -28,7 +28,7 @@ class Ends:
 
 
 def what_ends(person, *, branch):
-    """Return what would end if this person no longer worked at `branch`."""
+    """Return an Ends with what the person would lose if their role at `branch` ended."""
     is_last = not StaffRole.objects.filter(user=person).exclude(branch=branch).exists()
     only_there = None if is_last else branch
     conversations, unfinished = _taken(person, only_there), _unfinished(person, only_there)
@@ -61,7 +61,8 @@ def end_role(person, *, branch, by, at):
             conversation__in=within_reach
         )
     )
-    Draft.objects.filter(side=Side.STAFF, person=person).exclude(conversation__in=within_reach).delete()
+    begun = Draft.with_discarded.filter(side=Side.STAFF, person=person)
+    begun.exclude(conversation__in=within_reach).delete()
     Participation.objects.filter(side=Side.STAFF, person=person).exclude(
         conversation__in=within_reach
     ).delete()
@@ -71,7 +72,7 @@ def end_role(person, *, branch, by, at):
 
 
 def _taken(person, branch):
-    """Return the conversations at `branch` that are assigned to the person. None means all branches.
+    """Return the conversations assigned to the person at `branch`, or at every branch if `branch` is None.
 
     Closed conversations are included, because the patron may write in them again.
     """

@@ -20,7 +20,8 @@ from recommendations.models import Recommendation
 from . import search, staff_notices, states
 from .answer_emails import withdraw_announcement
 from .changes import STAFF, enter, lock_conversation, lock_recommendations, raise_queue, save
-from .models import Attachment, Conversation, DeskEvent, Event, ReadersForm
+from .erased_signal import conversation_erased
+from .models import Attachment, CallBack, Conversation, DeskEvent, Draft, Event, ReadersForm
 
 Kind, Status = DeskEvent.Kind, Conversation.Status
 
@@ -31,7 +32,10 @@ TURNS = {Kind.SNOOZED, Kind.WOKEN, Kind.CLOSED}
 
 
 class AlreadyTaken(Exception):
-    """Someone else changed the assignee first. `assignee` is the new assignee, or None."""
+    """Someone else changed the assignee first.
+
+    `assignee` is the new assignee, or None if nobody is assigned.
+    """
 
     def __init__(self, assignee):
         self.assignee = assignee
@@ -42,7 +46,7 @@ class NotOpen(Exception):
 
 
 class CannotUndo(Exception):
-    """The action is too old to be undone, or something has happened in the conversation since then."""
+    """The action is too old to be undone, or something has happened in the conversation after the action."""
 
 
 class AlreadyLogged(Exception):
@@ -82,9 +86,10 @@ def assign(conversation, *, to, by, at, was):
 
 
 def _lock_at_its_branch(conversation, at):
-    """Lock the conversation and return it. Raises AlreadyTaken if it has just been transferred.
+    """Lock the conversation and return it.
 
-    The staff member could open it at the branch where it was.
+    Raises AlreadyTaken if the conversation has just been transferred to another branch, where the staff
+    member may not be able to open it.
     """
     seen, conversation = conversation, lock_conversation(conversation, at)
     if seen.pk == conversation.pk and seen.branch_id != conversation.branch_id:
@@ -97,8 +102,9 @@ def transfer(conversation, *, branch, by, at, was):
     """Transfer the conversation to another branch, remove its assignee, and return the conversation.
 
     The time when the library promised to answer doesn't change. `was` is the assignee that the staff member
-    saw. Raises AlreadyTaken if the conversation now has another assignee. The attribute `transferred_from` is
-    the primary key of the branch that it came from, or None if it was at `branch` already.
+    saw. Raises AlreadyTaken if the conversation now has another assignee. The returned conversation has the
+    attribute `transferred_from`: the primary key of the previous branch, or None if the conversation already
+    was at `branch`.
     """
     conversation = lock_conversation(conversation, at)
     conversation.transferred_from = None
@@ -163,7 +169,7 @@ def can_be_undone(conversation, *, by):
     desk_events = conversation.desk_events.filter(
         by=by, at=conversation.changed_at, kind__in=ASSIGNMENTS | TURNS, message=None
     )
-    return desk_events.exists() or _closings(conversation, by, conversation.changed_at).exists()
+    return desk_events.exists() or _own_events(conversation, by, conversation.changed_at).exists()
 
 
 @compares_deadlines
@@ -171,24 +177,28 @@ def can_be_undone(conversation, *, by):
 def undo(conversation, *, done_at, by, at, now):
     """Undo an action of the staff member `by`, and return the conversation. Raises CannotUndo.
 
-    `done_at` is the `changed_at` of the conversation after the action. If the action was an assignment,
-    assign the conversation to the previous assignee. If the action snoozed, woke or closed the conversation,
-    delete the event of the action.
+    `done_at` is the value of the conversation's `changed_at` just after the action. If the action was an
+    assignment, assign the conversation to the previous assignee. If the action snoozed, woke or closed the
+    conversation, or was about a call, delete the events of the action.
     """
     conversation = lock_conversation(conversation, at)
-    # An event of an answer is undone when the answer is taken back.
+    # Skip events that an answer caused. These events are undone when the answer is taken back.
     done = conversation.desk_events.filter(by=by, at=done_at, message=None).order_by("pk").last()
-    closing = _closings(conversation, by, done_at).first()
-    if now() - done_at > UNDO_WITHIN or (done is None and closing is None):
+    events = list(_own_events(conversation, by, done_at))
+    if now() - done_at > UNDO_WITHIN or (done is None and not events):
         raise CannotUndo
     if done is not None and done.kind in ASSIGNMENTS:
         return _undo_assignment(conversation, done, by=by)
     if (done is not None and done.kind not in TURNS) or _something_happened(conversation, since=done_at):
         raise CannotUndo
-    if closing is not None and closing.shown_from <= conversation.changed_at:
+    if events and events[0].shown_from <= conversation.changed_at:
         conversation.version += 1
-    (done or closing).delete()
-    enter(conversation, states.replay(conversation))
+    for event in [done] if done is not None else events:
+        event.delete()
+    if any(event.kind == Event.Kind.CALL_ASKED for event in events) and _is_empty(conversation):
+        # The conversation began with this call, so the patron no longer sees the conversation.
+        conversation.last_message_at = None
+    enter(conversation, states.replay(conversation), undone_at=done_at)
     save(conversation)
     return conversation
 
@@ -200,8 +210,14 @@ def _undo_assignment(conversation, done, *, by):
     return change_assignee(conversation, Kind.ASSIGNED if to else Kind.UNASSIGNED, to=to, by=by)
 
 
-def _closings(conversation, by, at):
-    return conversation.events.filter(by=by, at=at, kind=Event.Kind.CLOSED, side=STAFF, message=None)
+def _is_empty(conversation):
+    return not (conversation.messages.exists() or conversation.events.exists())
+
+
+def _own_events(conversation, by, at):
+    """Return the events of kind CLOSED or CALLS that this staff member added at the time `at`."""
+    kinds = [Event.Kind.CLOSED, *Event.CALLS]
+    return conversation.events.filter(by=by, at=at, kind__in=kinds, side=STAFF, message=None)
 
 
 def _something_happened(conversation, *, since):
@@ -217,7 +233,7 @@ def _something_happened(conversation, *, since):
 def log_as_contact(conversation, *, by, at, token, **contact):
     """Count the conversation as a contact in the statistics, and return the new help session.
 
-    `contact` has further arguments for helpsessions.actions.record. The session has no patron, and only the
+    All other arguments are passed to helpsessions.actions.record. The session has no patron, and only the
     desk sees it. Raises AlreadyLogged, Erased.
     """
     conversation = lock_conversation(conversation, at)
@@ -244,8 +260,8 @@ def decline_to_count(conversation, *, by, at):
 def erase(conversation, *, by, at):
     """Remove all texts, files and names from the conversation. An erasure can't be undone.
 
-    The texts of help sessions that log the conversation are removed too. The conversation's row stays, so
-    that the statistics count the conversation.
+    Also remove the texts of the help sessions that count the conversation as a contact. The conversation's
+    row stays, so that the statistics count the conversation.
     """
     recommendations = Recommendation.objects.filter(
         messagerecommendation__message__conversation=conversation.merged_into_id or conversation.pk
@@ -266,9 +282,10 @@ def erase(conversation, *, by, at):
 
 
 def _erase_contacts(conversation):
-    """Remove all texts from the help sessions that log this conversation or a conversation merged into it.
+    """Remove all texts from the contacts of this conversation and of conversations that were merged into it.
 
-    Also empty the unfinished forms that log one of these conversations.
+    A contact is a help session that counts a conversation. If staff have begun a form for a contact and not
+    saved it, empty the form.
     """
     erased = list(Conversation.objects.filter(Q(pk=conversation.pk) | Q(merged_into=conversation)))
     for contact in HelpSession.objects.filter(pk__in=[row.logged_as_id for row in erased]):
@@ -287,10 +304,12 @@ def _delete_rows(conversation):
     conversation.events.all().delete()
     conversation.desk_events.all().delete()
     conversation.attachments.all().delete()
-    conversation.drafts.all().delete()
+    Draft.with_discarded.filter(conversation=conversation).delete()
+    CallBack.objects.filter(conversation=conversation).delete()
     conversation.participations.all().delete()
     conversation.merged.all().delete()
     ReadersForm.objects.filter(conversation=conversation).delete()
+    conversation_erased.send(Conversation, conversation=conversation)
 
 
 def _clear(conversation, at):
@@ -298,17 +317,18 @@ def _clear(conversation, at):
     conversation.recommendation = conversation.logged_as = None
     conversation.assignee = conversation.assigned_at = conversation.comes_back_to = None
     conversation.count_question = ""
+    conversation.is_about_outcome = conversation.wants_no_answer = False
     conversation.last_message_at = conversation.pending_from = None
     conversation.subject, conversation.patron_status = "", ""
     conversation.waiting_since = conversation.promised_at = None
     conversation.last_promise_at = conversation.last_promise_since = None
-    conversation.snoozed_until = conversation.closes_at = None
+    conversation.snoozed_until = conversation.closes_at = conversation.call_since = None
     conversation.status, conversation.closed_at, conversation.queued_at = Status.ERASED, at, at
     conversation.version += 1
 
 
 def require_free(conversation, person, at):
-    """Raise AlreadyTaken if the conversation has an assignee, unless that is the person or is away today."""
+    """Raise AlreadyTaken if somebody other than `person` is assigned and is not away today."""
     assignee = conversation.assignee
     if assignee is not None and assignee != person and not is_away(assignee, at):
         raise AlreadyTaken(assignee)
@@ -319,7 +339,7 @@ def is_away(person, at):
 
 
 def is_last_change(conversation, event):
-    """Return whether the conversation still has the assignee that it got with this DeskEvent."""
+    """Return whether this DeskEvent made the latest change of the assignee."""
     later = conversation.desk_events.filter(kind__in=CHANGES_OF_ASSIGNEE, at__gt=event.at)
     return conversation.assignee_id == event.to_id and not later.exists()
 

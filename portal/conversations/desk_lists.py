@@ -20,10 +20,15 @@ from django.db.models.expressions import RawSQL
 from .draft_answers import CONVERSATIONS_WITH_DRAFT, SUM_OF_DRAFTS
 from .models import BranchQueue, Conversation, ConversationWords
 
-# Counting a list stops at 100, because the tabs of the queue show every number above 99 as "99+".
+# The number at which counting a list stops. The tabs of the queue show every number above 99 as "99+".
 COUNTED = 100
 TABLE, QUEUES = Conversation._meta.db_table, BranchQueue._meta.db_table
 Status = Conversation.Status
+# The filter for conversations about an item or a visit that didn't help, or that helped only in part. The
+# index failed_rows has the same condition.
+FAILED = "failed"
+FAILED_REASONS = ("did_not_help", "could_not_get_it", "found_nothing", "found_part")
+HAS_FAILED = "reason IN ({})".format(", ".join(f"'{reason}'" for reason in FAILED_REASONS))
 
 
 @dataclass(frozen=True)
@@ -41,9 +46,9 @@ class Desk:
 class Filters:
     """The filters of a list.
 
-    `words` is a result of search.look_up. `drafts_of` is the primary key of a person. If it is set, the list
-    has only conversations with a draft answer of this person. If `listed_after` is set, the list leaves out
-    all conversations that came into it at that time or earlier.
+    `reason` is a Conversation.Reason or FAILED. `words` is a result of search.look_up. `drafts_of` is the
+    primary key of a person. If it is set, the list has only conversations with a draft answer of this person.
+    If `listed_after` is set, the list has only conversations that came into the list after that time.
     """
 
     branch: int | None = None
@@ -77,77 +82,29 @@ LISTS = {
 OPEN = ", ".join(f"'{status.value}'" for status in Conversation.OPEN)
 # All conversations that a staff member can see at the desk.
 EVERYTHING = DeskList((*Conversation.OPEN, Status.CLOSED))
-# This condition matches conversations that contain one word of the search. It is used for words that
-# search.py calls common.
-HOLDS = (
+# The condition for conversations that contain one word of the search. It is used for words that search.py
+# calls common.
+HAS_WORD = (
     f"EXISTS (SELECT 1 FROM {ConversationWords._meta.db_table} AS w "
     f"WHERE w.conversation_id = {TABLE}.id AND (w.words LIKE %s OR w.words LIKE %s))"
 )
 NO_KEYS = "SELECT 0 AS id WHERE 1 = 0"
-# PostgreSQL doesn't know the value of a subquery while it plans a statement. So it uses one plan for all
-# pages, and doesn't plan the long statement again for each page.
+# A parameter inside a subquery. While PostgreSQL plans a statement, it doesn't know the value of a subquery.
+# So it uses the same plan for each page, and doesn't plan the long statement again.
 VALUE = "(SELECT %s)"
-# This WITH clause lists the conversations that search.look_up found. One parameter has all their primary
-# keys, so the SQL is the same for each search.
+# The WITH clause that lists the conversations that search.look_up found. One parameter contains all their
+# primary keys, so the SQL is the same for each search.
 FOUND = {
     "postgresql": "WITH found (id) AS (SELECT unnest(%s::bigint[])) ",
     "sqlite": "WITH found (id) AS (SELECT value FROM json_each(%s)) ",
 }
-EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-
-
-@dataclass(frozen=True)
-class Place:
-    """The position of a conversation in a list.
-
-    The position stays valid if the conversation leaves the list. `turn` is the index of the conversation's
-    status in the `statuses` of the list. `value` is the value of the field that the list's `column` names.
-    """
-
-    turn: int
-    value: datetime.datetime | datetime.date
-    pk: int
-
-    @classmethod
-    def of(cls, conversation, desk_list):
-        """Return the position of the conversation in `desk_list`, which must contain the conversation."""
-        return cls(
-            desk_list.statuses.index(conversation.status),
-            getattr(conversation, desk_list.column),
-            conversation.id,
-        )
-
-    @classmethod
-    def read(cls, text, desk_list):
-        """Parse the text that __str__ made, and return the position. Return None if the text isn't valid."""
-        try:
-            turn, value, pk = (int(part) for part in text.split("."))
-            moment = EPOCH + datetime.timedelta(microseconds=value)
-            if turn < 0 or not 0 <= pk < 2**63:
-                return None
-            return cls(turn, moment.date() if desk_list.column == "snoozed_until" else moment, pk)
-        except (ValueError, OverflowError):
-            return None
-
-    def __str__(self):
-        value = self.value
-        if not isinstance(value, datetime.datetime):
-            value = datetime.datetime.combine(value, datetime.time(), datetime.UTC)
-        return f"{self.turn}.{(value - EPOCH) // datetime.timedelta(microseconds=1)}.{self.pk}"
-
-    def key(self, desk_list):
-        """Return a key function for `sorted` that sorts positions as this list does."""
-        value = self.value
-        if desk_list.latest_first:
-            return self.turn, EPOCH - value, -self.pk
-        return self.turn, value, self.pk
 
 
 def in_list(rows, desk, desk_list, filters, *, at, size, beyond=None, values=()):
-    """Return the next rows of the list after the position `beyond`, at most `size`. They are not sorted.
+    """Return at most `size` rows of the list after the position `beyond`, in no particular order.
 
-    `beyond` is a Place. If it is None, return the first rows of the list. The argument `rows` is the query
-    that compiled() has returned. `values` are the parameters of its columns.
+    `rows` is the result of compiled(). `values` are the SQL parameters of the columns in `rows`. `beyond` is
+    a Place. If it is None, return the first rows of the list.
     """
     compiler, sql = rows
     keys, params = _page(desk, desk_list, filters, at=at, size=size, beyond=beyond, backwards=False)
@@ -163,13 +120,18 @@ def compiled(rows):
     """
     compiler = rows.filter(pk__in=RawSQL(NO_KEYS, [])).query.get_compiler(connection=connection)
     sql, _params = compiler.as_sql()
+    if connection.vendor == "postgresql":
+        # PostgreSQL finds a good order for at most eight tables. A page of the queue joins nine. So with IN,
+        # PostgreSQL would join all conversations and then choose 26 of them, which takes more than twice as
+        # long as reading the keys first.
+        sql = sql.replace(f"IN ({NO_KEYS})", f"= ANY(ARRAY({NO_KEYS}))")
     return compiler, sql
 
 
 def following(desk, desk_list, filters, *, at, place, size):
     """Return an unordered queryset of the next conversations after `place`, at most `size`.
 
-    If `place` is None, they are the first ones of the list.
+    If `place` is None, return the first conversations of the list.
     """
     sql, params = _page(desk, desk_list, filters, at=at, size=size, beyond=place, backwards=False)
     return Conversation.objects.filter(pk__in=RawSQL(sql, params))
@@ -192,12 +154,14 @@ def around(desk, desk_list, filters, *, at, place):
 def counted(desk, lists, filters, *, at, person, exact=(), beside=()):
     """Count the conversations in several lists, with one query.
 
-    Returns ([count of each list], the state of the queues, [exact counts], [other numbers]). No count of a
-    list is above COUNTED. The state is the result of `state_of_queues`.
+    Returns ([count of each list], the state of the queues, [exact counts], [results of further queries]). The
+    state is the result of `state_of_queues`.
 
     `lists` is [(DeskList, time)]. If the time is not None, only conversations that came into the list after
-    this time are counted. `exact` is [(DeskList, Filters without `words`)]. `beside` is [(SQL query,
-    parameters)]. Each of these queries returns one of the other numbers.
+    this time are counted. Each of these counts stops at COUNTED.
+
+    `exact` is [(DeskList, Filters without `words`)]. These lists are counted to the end. `beside` is [(SQL,
+    parameters)] of the further queries. Each of them returns one number.
     """
     parts, values = [], []
     for desk_list, listed_after in lists:
@@ -231,7 +195,8 @@ def counted(desk, lists, filters, *, at, person, exact=(), beside=()):
 def _exactly(desk, desk_list, filters, at):
     """Return (SQL that counts all conversations of the list, its parameters).
 
-    A UNION of all of them would take four times as long, so the SQL adds up arms that don't overlap.
+    The SQL adds up the counts of SELECT statements that don't overlap. Counting a UNION of them would take
+    four times as long.
     """
     arms = [(where, params) for _turn, where, params in _arms(desk, desk_list, filters, at, disjoint=True)]
     sql = " + ".join(f"(SELECT COUNT(*) FROM {TABLE} WHERE {where})" for where, _params in arms)
@@ -239,11 +204,11 @@ def _exactly(desk, desk_list, filters, at):
 
 
 def state_of_queues(branches, *, person, at):
-    """Return a text that changes when the person's open queue page must change.
+    """Return a text that changes whenever the person's open queue page is out of date.
 
-    It changes with each conversation of these branches, and of other branches where the person has an open
-    conversation. It also changes with the set of the person's draft answers. One minute after a verdict, the
-    text changes too, because then the desk sees the verdict.
+    The text changes when something changes in a conversation of these branches, or of another branch where
+    the person has an open conversation. It also changes when the person begins, sends or discards a draft
+    answer. The text changes again one minute after a verdict, when the desk sees the verdict.
     """
     sql, values = _state(branches, person, at)
     with connection.cursor() as cursor:
@@ -299,7 +264,7 @@ def _page(desk, desk_list, filters, *, at, size, beyond, backwards):
 def _arms(desk, desk_list, filters, at, *, disjoint=False):
     """Yield (index of the status, condition, parameters of the condition) for each SELECT of the UNION.
 
-    If `disjoint` is true, no conversation matches two of the conditions.
+    If `disjoint` is true, the conditions exclude each other, so no conversation is counted twice.
     """
     narrower, values = _narrower(filters)
     for turn, status in enumerate(desk_list.statuses):
@@ -337,10 +302,11 @@ def _arms(desk, desk_list, filters, at, *, disjoint=False):
 
 
 def _among_found(desk, desk_list, filters, condition, params):
-    """Return (condition, parameters) for the conversations in the list that the search or the drafts name.
+    """Return (condition, parameters) for a list that is filtered by rare words or by drafts.
 
-    The search finds few conversations, and a person has few drafts. So the database begins with these
-    conversations. The unary plus in the SQL stops SQLite from using an index on the branch or the assignee.
+    The search for rare words finds few conversations, and a person has few drafts. So the database begins
+    with these conversations. The unary plus in the SQL stops SQLite from using an index on the branch or the
+    assignee.
     """
     named, values = [], []
     if _has_rare_words(filters):
@@ -368,10 +334,14 @@ def _narrower(filters):
     sql, values = "", []
     if filters.topic is not None:
         sql, values = f"{sql} AND topic_id = %s", [*values, filters.topic]
-    if filters.reason:
+    if filters.reason == FAILED:
+        sql = f"{sql} AND {HAS_FAILED}"
+    elif filters.reason == Conversation.Reason.CALL:
+        sql = f"{sql} AND (reason = '{Conversation.Reason.CALL.value}' OR call_since IS NOT NULL)"
+    elif filters.reason:
         sql, values = f"{sql} AND reason = %s", [*values, filters.reason]
     for word in filters.words[1] if filters.words is not None else ():
-        sql, values = f"{sql} AND {HOLDS}", [*values, f"{word}%", f"% {word}%"]
+        sql, values = f"{sql} AND {HAS_WORD}", [*values, f"{word}%", f"% {word}%"]
     return sql, values
 
 

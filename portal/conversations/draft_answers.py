@@ -1,8 +1,8 @@
 # ruff: noqa: S608 (the SQL contains only names of tables, and no user input)
-"""Drafts of staff: SQL for the answers that are begun and not sent yet, and drafts that are out of reach.
+"""SQL to find a staff member's unsent answers, and drafts in conversations that they can no longer open.
 
-A draft answer has a text, or at least one recommended item. The only parameter of each statement is the
-primary key of the staff member. Drafts have an index on the person, so no statement reads other drafts.
+A draft answer has a text or at least one recommended item. Each statement filters by the primary key of the
+staff member. Drafts have an index on the person, so no statement reads other people's drafts.
 """
 
 from django.db.models import Exists, OuterRef
@@ -11,24 +11,24 @@ from .models import Attachment, Conversation, Draft, Side
 
 DRAFTS = f"{Draft._meta.db_table} AS draft"
 IS_ANSWER = (
-    "draft.person_id = %s AND draft.side = 'staff' AND draft.kind = 'reply' "
+    "draft.person_id = %s AND draft.side = 'staff' AND draft.kind = 'reply' AND draft.discarded_at IS NULL "
     "AND (draft.body <> '' OR CAST(draft.typed AS text) LIKE '%%\"items-0-%%')"
 )
 CONVERSATIONS_WITH_DRAFT = f"SELECT draft.conversation_id FROM {DRAFTS} WHERE {IS_ANSWER}"
-# The sum changes when the person begins, sends or discards an answer.
+# The SQL of a number that changes when the person begins, sends or discards an answer.
 SUM_OF_DRAFTS = f"SELECT COALESCE(SUM(draft.id), 0) FROM {DRAFTS} WHERE {IS_ANSWER}"
-# A column of a query of conversations.
+# The SQL of a column that says whether a conversation has a draft answer of the person.
 HAS_DRAFT = (
     f"EXISTS ({CONVERSATIONS_WITH_DRAFT} AND draft.conversation_id = {Conversation._meta.db_table}.id)"
 )
-# A note has only a text.
+# The SQL of the condition that a draft has a text or, if it is an answer, at least one item.
 IS_BEGUN = "(draft.body <> '' OR (draft.kind = 'reply' AND CAST(draft.typed AS text) LIKE '%%\"items-0-%%'))"
 
 
 def count_out_of_reach(branches, people, person):
-    """Return (SQL, parameters) that count the drafts of `drafts_out_of_reach`.
+    """Return (SQL, parameters) to count the drafts that `drafts_out_of_reach` returns.
 
-    `branches` and `people` are those whose conversations the person sees.
+    The person can open the conversations of these `branches`, and those assigned to these `people`.
     """
     places = [
         f"conversation.{column} IN ({', '.join(['%s'] * len(keys))})"
@@ -39,7 +39,7 @@ def count_out_of_reach(branches, people, person):
     return (
         f"SELECT COUNT(*) FROM {DRAFTS} JOIN {Conversation._meta.db_table} AS conversation "
         f"ON conversation.id = draft.conversation_id WHERE draft.person_id = %s AND draft.side = 'staff' "
-        f"AND {IS_BEGUN} AND ({within_reach}) IS NOT TRUE",
+        f"AND draft.discarded_at IS NULL AND {IS_BEGUN} AND ({within_reach}) IS NOT TRUE",
         [person, *branches, *people],
     )
 
@@ -47,7 +47,8 @@ def count_out_of_reach(branches, people, person):
 def drafts_out_of_reach(person):
     """Return the staff member's drafts in conversations that they can no longer open, newest first.
 
-    A colleague has transferred the conversation, or their branch no longer covers for another one.
+    For example, a colleague has transferred the conversation, or the person's branch no longer covers for the
+    branch of the conversation.
     """
     within_reach = Conversation.objects.at_desk_of(person).filter(pk=OuterRef("conversation"))
     drafts = Draft.objects.filter(~Exists(within_reach), person=person, side=Side.STAFF)
@@ -56,7 +57,10 @@ def drafts_out_of_reach(person):
 
 
 def writers_who_lose_access(conversation, branch):
-    """Return the people with a draft here who couldn't open the conversation if it were at this branch."""
+    """Return the staff members who would lose access to their unsent text or files in the conversation.
+
+    They would lose access if the conversation moved to `branch`.
+    """
     drafts = conversation.drafts.filter(side=Side.STAFF, person__is_active=True).select_related("person")
     writers = {draft.person for draft in drafts if draft.is_begun}
     files = Attachment.objects.filter(conversation=conversation, side=Side.STAFF, message=None)

@@ -7,7 +7,7 @@ import datetime
 import uuid
 
 from django.db import transaction
-from django.db.models import BigAutoField, CharField
+from django.db.models import BigAutoField, CharField, Q
 
 from accounts.models import User
 from accounts.staff_actions import lock_roles
@@ -16,9 +16,11 @@ from portal.text import clean, uuid_or_none
 
 from .models import Attachment, Conversation, ConversationNote, Draft, Message, Side
 
-# put_back sets the `sequence` of a draft to the number of seconds since this time.
+# `put_back` stores the number of seconds since this time as the `sequence` of a draft.
 NUMBERED_FROM = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 KEPT_FOR = datetime.timedelta(days=30)
+# How long `restore` can undo `discard_for_now`.
+UNDO_FOR = datetime.timedelta(minutes=5)
 
 
 class NewerDraft(Exception):
@@ -29,7 +31,7 @@ class NewerDraft(Exception):
 
 
 class AlreadySent(Exception):
-    """The message was sent before its draft could be saved, so the draft was not saved."""
+    """The text was not saved, because its message was already sent or because nobody may send the message."""
 
 
 def draft_of(conversation, *, person, side, kind):
@@ -38,7 +40,10 @@ def draft_of(conversation, *, person, side, kind):
 
 
 def drafts_of(conversation, *, person, side, kinds):
-    """Return {kind: draft} with one query. The value is an unsaved draft if no draft of the kind exists."""
+    """Return the person's drafts as {kind: draft}, with one query.
+
+    The value is an unsaved draft if no draft of the kind exists.
+    """
     rows = _kept(
         conversation=conversation and conversation.pk,
         person=person and person.pk,
@@ -58,7 +63,8 @@ def _kept(conversation, person, side, kinds):
 def with_unsent_text(draft, unsent):
     """Return (text, token) for a composer that shows unsent text. `unsent` is from accounts.sign_in.unsent.
 
-    The unsent text is newer than the draft. If the draft has a different text, return both texts.
+    The unsent text is newer than the draft. If the draft has a different text, the returned text contains
+    both.
     """
     text = unsent.typed.get("body", "")
     if draft.body and not text.startswith(draft.body):
@@ -73,13 +79,15 @@ def save_draft(
 ):
     """Save what was typed, if `sequence` is higher than that of the saved draft.
 
-    Saving a draft locks the same row as sending a message. So a draft is refused if its message was already
-    sent, and the sent text doesn't appear in a new composer. Raises NewerDraft, AlreadySent, and RoleEnded
-    for staff.
+    Saving a draft locks the same row as sending a message. So if the message is sent at the same moment, the
+    draft is refused, and the sent text doesn't appear in the composer again. Raises NewerDraft, AlreadySent,
+    and RoleEnded for staff.
     """
     if side == Side.STAFF:
         lock_roles(person)
     conversation = _conversation_locked(conversation) if conversation else None
+    if side == Side.STAFF and kind == Draft.Kind.REPLY and conversation.wants_no_answer:
+        raise AlreadySent
     if conversation is None:
         User.objects.select_for_update(no_key=True).get(pk=person.pk)
         is_sent = Message.objects.filter(conversation__patron=person, client_token=client_token).exists()
@@ -91,7 +99,7 @@ def save_draft(
     key = {"conversation": conversation, "person": person, "side": side, "kind": kind}
     kept = Draft.objects.filter(**key).first()
     if kept and (kept.sequence, kept.client_token, kept.body) == (sequence, client_token, body):
-        # The browser has sent the same save twice.
+        # The browser has posted the same draft twice.
         return
     if kept and kept.sequence >= sequence:
         raise NewerDraft(kept)
@@ -108,7 +116,7 @@ def save_draft(
 
 
 def _cleaned(typed):
-    """Return the typed fields without NUL, which no database accepts even in JSON."""
+    """Return the typed fields without NUL characters, because databases refuse these even in JSON."""
     return {clean(name): clean(value, multiline=True) for name, value in typed.items()}
 
 
@@ -173,8 +181,8 @@ def forget(conversation, *, person, side, kind, up_to=None, body=""):
     """Delete the person's draft after its text was sent or discarded.
 
     `up_to` is the sequence of the last draft that the page loaded or saved. A draft with a higher sequence
-    comes from another tab. Such a draft is kept and gets a new token, unless its text is the sent text
-    `body`. If `up_to` is None, the draft is deleted in any case.
+    was saved in another tab. Keep this draft with a new token if its text differs from the sent text `body`.
+    If `up_to` is None, always delete the draft.
     """
     for draft in _kept(conversation=conversation.pk, person=person and person.pk, side=side, kinds=[kind]):
         if up_to is None or draft.sequence <= up_to or draft.body == body:
@@ -208,6 +216,32 @@ def keep_both(conversation, *, person, side, kind, client_token, sequence, body,
         save_draft(conversation, client_token=uuid.uuid4(), sequence=sequence, **words)
 
 
+def discard_for_now(draft, *, at):
+    """Delete the draft and keep its files for now, so that `restore` can undo the deletion."""
+    Draft.objects.filter(pk=draft.pk).update(discarded_at=at)
+
+
+@transaction.atomic
+def restore(person, *, client_token, at):
+    """Undo `discard_for_now`. Return False if it is too late.
+
+    If the person has begun another draft in the same place, add the text to that draft.
+    """
+    discarded = Draft.with_discarded.select_for_update().filter(
+        person=person, client_token=client_token, discarded_at__gt=at - UNDO_FOR
+    )
+    draft = discarded.first()
+    if draft is None:
+        return False
+    place = {"conversation": draft.conversation, "person": person, "side": draft.side, "kind": draft.kind}
+    if another := Draft.objects.select_for_update().filter(**place).first():
+        append(draft, to=another)
+        draft.delete()
+    else:
+        discarded.update(discarded_at=None)
+    return True
+
+
 @transaction.atomic
 def discard(conversation, *, person, side, kind, client_token):
     """Delete the person's draft and its unsent files."""
@@ -221,5 +255,5 @@ def discard(conversation, *, person, side, kind, client_token):
 
 
 def forget_old_drafts(*, at):
-    """Delete drafts older than KEPT_FOR."""
-    Draft.objects.filter(saved_at__lt=at - KEPT_FOR).delete()
+    """Delete drafts older than KEPT_FOR, and deleted drafts that can no longer be restored."""
+    Draft.with_discarded.filter(Q(saved_at__lt=at - KEPT_FOR) | Q(discarded_at__lte=at - UNDO_FOR)).delete()

@@ -1,4 +1,4 @@
-"""Forms for questions, messages, drafts, files and verdicts."""
+"""Forms for questions, messages, drafts, files, and answers about items and visits."""
 
 import uuid
 
@@ -6,8 +6,12 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Branch
+from portal.helpsessions.models import HelpSession
+from portal.phone_numbers import clean_number
 from portal.text import TextField
 from recommendations.models import Recommendation, Topic, topic_names
+
+from .call_backs import Caller
 
 MESSAGE_MAX_LENGTH = 5000
 COMMENT_MAX_LENGTH = 1000
@@ -15,7 +19,7 @@ SEQUENCE_MAX = 1_000_000_000
 
 
 class MessageForm(forms.Form):
-    """A message and the token of its composer. The token prevents saving the same message twice."""
+    """A form for a message. The token of the composer prevents saving the same message twice."""
 
     body = TextField(
         label=_("Your message"),
@@ -40,7 +44,7 @@ class MessageForm(forms.Form):
 
 
 class ComposerForm(MessageForm):
-    """A message in a conversation.
+    """A form for a message in a conversation.
 
     `sequence` is the number of the last draft that the page loaded or saved.
     """
@@ -51,9 +55,9 @@ class ComposerForm(MessageForm):
 
 
 class DraftForm(forms.Form):
-    """Text that a person is typing.
+    """A form that saves a text while a person is typing.
 
-    The text may be longer than a message can be, because that limit is only checked on sending.
+    The text may be longer than a message, because the length of a message is checked when it is sent.
     """
 
     body = TextField(max_length=4 * MESSAGE_MAX_LENGTH, multiline=True, required=False)
@@ -64,8 +68,7 @@ class DraftForm(forms.Form):
 class AboutForm(forms.Form):
     """A form in which a person chooses what the question is about: one of `visits`, or something new.
 
-    `visits` are the visits that were opened by code in this browser. If `visits` is empty, the form has no
-    fields.
+    `visits` are the visits that this browser opened by code. If there are none, the form has no fields.
     """
 
     NEW = "new"
@@ -82,9 +85,7 @@ class AboutForm(forms.Form):
         if not self.visits:
             del self.fields["about"]
             return
-        something_new = (
-            _("Something else") if person else _("Something else. Send the answer to my email address")
-        )
+        something_new = _("Something else") if person else _("Something else (answer by email)")
         self.fields["about"].choices = [
             *((key, visit.title) for key, visit in self.visits.items()),
             (self.NEW, something_new),
@@ -98,7 +99,7 @@ class AboutForm(forms.Form):
 
 
 class AskForm(AboutForm, ComposerForm):
-    """A question to the library. Only the text is required."""
+    """A form for a question to the library. Only the text is required."""
 
     topic = forms.ModelChoiceField(
         label=_("Topic"),
@@ -123,8 +124,98 @@ class AskForm(AboutForm, ComposerForm):
         self.fields["body"].widget.attrs["rows"] = 5
 
 
+class CallForm(forms.Form):
+    """A form to ask for a call. A patron uses it, or staff use it for a patron.
+
+    The patron chooses what the call is about: one of `visits`, or something new if `may_be_new` is true. If
+    `asks_about` is false, the form has no text field "What is it about?".
+
+    If `is_private` is true, the browser doesn't store the number, so it can't offer the number to the next
+    person at the device.
+    """
+
+    NEW = AboutForm.NEW
+
+    about = forms.ChoiceField(
+        label=_("What is the call about?"),
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Choose what the call is about.")},
+    )
+    call_number = TextField(
+        label=_("Phone number"),
+        max_length=60,
+        help_text=_(
+            "Include the area code. For a number in another country, begin with + and the country code."
+        ),
+        widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel"}),
+        error_messages={"required": _("Enter the number that we should call.")},
+    )
+    ask_for = TextField(
+        label=_("Whom should we ask for?"),
+        max_length=80,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+    )
+    may_leave_message = forms.TypedChoiceField(
+        label=_("May we leave a message?"),
+        help_text=_("The message is only: “The library called.”"),
+        choices=[("no", _("No")), ("yes", _("Yes"))],
+        initial="no",
+        coerce=lambda value: value == "yes",
+        widget=forms.RadioSelect,
+    )
+    body = TextField(
+        label=_("What is it about?"),
+        max_length=MESSAGE_MAX_LENGTH,
+        multiline=True,
+        required=False,
+        help_text=_("We read this before we call."),
+    )
+    client_token = forms.UUIDField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args, visits=(), may_be_new=False, asks_about=True, is_private=False, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.visits = {str(visit.public_id): visit for visit in visits}
+        choices = [(key, visit.title) for key, visit in self.visits.items()]
+        choices += [(self.NEW, _("Something else"))] if may_be_new else []
+        self.fields["about"].choices = choices
+        self.fields["about"].initial = choices[-1 if may_be_new else 0][0] if choices else None
+        if len(choices) < 2:
+            del self.fields["about"]
+        self.fields["body"].widget.attrs["rows"] = 3
+        if not asks_about:
+            del self.fields["body"]
+        if is_private:
+            for name in ("call_number", "ask_for"):
+                self.fields[name].widget.attrs["autocomplete"] = "off"
+
+    @property
+    def visit(self):
+        """Return the visit that the call is about, or None if the call is about something new."""
+        if "about" in self.fields:
+            return self.visits.get(self.cleaned_data.get("about"))
+        return next(iter(self.visits.values()), None)
+
+    @property
+    def caller(self):
+        """Return a Caller with the values of the valid form."""
+        typed = self.cleaned_data
+        return Caller(typed["call_number"], typed["ask_for"], typed["may_leave_message"])
+
+    def clean_call_number(self):
+        number = clean_number(self.cleaned_data["call_number"])
+        if not number:
+            raise forms.ValidationError(
+                _("This isn't a phone number that we can call. Enter it in digits, such as 414-555-0134.")
+            )
+        return number
+
+    def clean_client_token(self):
+        return self.cleaned_data["client_token"] or uuid.uuid4()
+
+
 class AttachForm(forms.Form):
-    """An upload to a composer, or the removal of one of its files."""
+    """A form that uploads files to a composer, or removes a file from it."""
 
     client_token = forms.UUIDField()
     # In JavaScript, a field with the name "remove" would hide the form's method remove(), which htmx calls.
@@ -145,7 +236,7 @@ class AttachForm(forms.Form):
 class VerdictForm(forms.Form):
     """A form for a verdict.
 
-    If `why` or `comment` was not sent, its cleaned value is None, so that the saved value isn't deleted.
+    If `why` or `comment` was not posted, its cleaned value is None, and the saved value is kept.
     """
 
     verdict = forms.ChoiceField(choices=[("", ""), *Recommendation.Verdict.choices], required=False)
@@ -167,3 +258,14 @@ class VerdictForm(forms.Form):
             if name not in self.data:
                 self.cleaned_data[name] = None
         return self.cleaned_data
+
+
+class OutcomeForm(forms.Form):
+    """A form for the patron's answers to the questions about a visit."""
+
+    found = forms.ChoiceField(choices=HelpSession.Found.choices, required=False)
+    satisfaction = forms.ChoiceField(choices=HelpSession.Satisfaction.choices, required=False)
+
+    def answers(self):
+        """Return {name of the question: answer}. Questions without an answer are left out."""
+        return {name: value for name, value in self.cleaned_data.items() if value}

@@ -16,7 +16,7 @@ from .models import Conversation, Event, Message
 def show_pending_answers(*, at):
     """Update conversations with answers whose undo window is over.
 
-    The conversations then move up in the patron's list, and the patron sees that they are unread.
+    The conversations move up in the patron's list, and are shown as unread.
     """
     for conversation in Conversation.objects.filter(pending_from__lte=at)[:200]:
         with transaction.atomic():
@@ -59,21 +59,28 @@ def close_after_silence(*, at):
 
 
 def release_untouched(*, at):
-    """Unassign conversations whose assignee has written nothing for `released_after_days` days.
+    """Unassign conversations that have waited for the same assignee for `released_after_days` days.
 
-    A conversation is unassigned only if it had this assignee and waited for staff on all those days.
+    If the assignee has written or called within these days, the conversation keeps its assignee.
     """
     days = Library.current().released_after_days
     before = at - datetime.timedelta(days=days)
     written_since = Message.objects.filter(
         conversation=OuterRef("pk"), author=OuterRef("assignee"), side=STAFF, sent_at__gt=before
     )
-    untouched = Q(
-        status=Status.WAITING_FOR_STAFF,
-        assigned_at__lte=before,
-        waiting_since__lte=before,
-        assignee__isnull=False,
-    ) & ~Exists(written_since)
+    called_since = Event.objects.filter(
+        conversation=OuterRef("pk"), by=OuterRef("assignee"), kind__in=Event.CALLS, at__gt=before
+    )
+    untouched = (
+        Q(
+            status=Status.WAITING_FOR_STAFF,
+            assigned_at__lte=before,
+            waiting_since__lte=before,
+            assignee__isnull=False,
+        )
+        & ~Exists(written_since)
+        & ~Exists(called_since)
+    )
 
     def release(conversation):
         if Conversation.objects.filter(untouched, pk=conversation.pk).exists():

@@ -12,7 +12,10 @@ from .models import Attachment, Conversation, Draft, Participation
 
 @transaction.atomic
 def keep(help_session, *, by, at, wording, language, read_by=None):
-    """Keep the session as helpsessions.keeping.keep does, and move its conversations to the same account."""
+    """Keep the session in an account, and move its conversations to the same account.
+
+    The arguments and exceptions are those of helpsessions.keeping.keep.
+    """
     help_session = keeping.keep(
         help_session, by=by, at=at, wording=wording, language=language, read_by=read_by
     )
@@ -29,8 +32,8 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
         search.index_conversation(conversation)
     recommendations.update(patron=by)
     for model in (Participation, Draft):
-        # The row of viewers by code has no person. Give this row to the person `by`, unless they already have
-        # a row for the conversation.
+        # For each conversation, all viewers by code share one row without a person. Give this row to `by`, if
+        # `by` has no row for the conversation yet.
         own = model.objects.filter(person=by, side=PATRON, conversation__isnull=False).values_list(
             "conversation", flat=True
         )

@@ -11,6 +11,7 @@ from . import drafts, search, states
 from .changes import STAFF, enter, lock_conversation, raise_queue
 from .models import (
     Attachment,
+    CallBack,
     Conversation,
     ConversationNote,
     DeskEvent,
@@ -27,9 +28,10 @@ Status = Conversation.Status
 
 
 class CannotMerge(Exception):
-    """The conversations can't be merged, because different people may read them.
+    """The conversations can't be merged.
 
-    The conversations have different patrons, or at least one is about a quiet or shared visit.
+    One reason is that different people may read the two conversations, because the patrons differ or a visit
+    is quiet or shared. The other reason is that the patron wants no answer in the remaining conversation.
     """
 
 
@@ -37,14 +39,15 @@ class CannotMerge(Exception):
 def merge(conversation, *, into, by, at):
     """Move everything from `conversation` to the conversation `into`. Return `into`.
 
-    The address of `conversation` redirects to `into`. If either conversation was unanswered, `into` is
+    The URL of `conversation` then redirects to `into`. If either conversation was unanswered, `into` is
     unanswered. If either was unread, `into` is unread. Raises CannotMerge, Erased, RoleEnded.
     """
     locked = {}
-    # The rows are sorted, so that two merges can't deadlock.
+    # Lock the rows in one order, so that two merges can't deadlock.
     for row in sorted([conversation, into], key=lambda row: row.pk):
-        # Don't lock a row that has already been merged. Another request may lock such a row first and its
-        # `merged_into` second, even if it has the smaller key. The two requests could then deadlock.
+        # Don't lock a conversation that was already merged. Other requests lock it first, and then the
+        # conversation that it was merged into, even if that one has the lower key. They could deadlock with
+        # this request.
         row.refresh_from_db(fields=["merged_into"])
         locked[row.pk] = None if row.merged_into_id else lock_conversation(row, at)
     if conversation.merged_into_id == into.pk:
@@ -65,11 +68,13 @@ def merge(conversation, *, into, by, at):
         at=at,
         shown_from=max(_shown_last(row, at) for row in both),
         waiting_since=waiting_since,
+        call_since=_earliest(row.call_since for row in both),
     )
     into.patron_status = _as_the_patron_knows(conversation, into, at)
     into.pending_from = _earliest(row.pending_from for row in both)
     into.last_message_at = max(filter(None, [row.last_message_at for row in both]), default=None)
     _move_words(conversation, into)
+    _move_numbers(conversation, into)
     into.logged_as = into.logged_as or conversation.logged_as
     into.count_question = into.count_question or conversation.count_question
     if into.assignee is None and conversation.assignee is not None:
@@ -104,8 +109,8 @@ def _close_merged(conversation, into):
 
 
 def may_merge(conversation, into):
-    """Return whether exactly the same people may read both conversations."""
-    if conversation.pk == into.pk:
+    """Return whether exactly the same people may read both conversations, and staff may write in `into`."""
+    if conversation.pk == into.pk or into.wants_no_answer:
         return False
     if conversation.help_session_id is not None and conversation.help_session_id == into.help_session_id:
         return True
@@ -115,13 +120,18 @@ def may_merge(conversation, into):
 
 
 def _has_other_readers(conversation):
-    """Return whether the visit is quiet or shared, so that people other than its patron may read it."""
+    """Return whether the visit is quiet or shared.
+
+    If the visit is quiet or shared, people other than its patron may read the conversation.
+    """
     session = conversation.help_session
     return bool(session) and (session.quiet or session.is_shared)
 
 
 def mergeable(conversation):
-    """Return the conversations that may be merged with this one, in either direction."""
+    """Return the conversations that may be merged into this one."""
+    if conversation.wants_no_answer:
+        return Conversation.objects.none()
     other_readers = Q(help_session__quiet=True) | Q(help_session__with_child=Library.Children.SHARED)
     same_person = Q(patron=conversation.patron_id, patron__isnull=False) & ~other_readers
     if _has_other_readers(conversation):
@@ -136,7 +146,7 @@ def mergeable(conversation):
 
 
 def _as_the_patron_knows(conversation, into, at):
-    """Return the status that the patron sees for the merged conversation while an answer is pending.
+    """Return the `patron_status` of the merged conversation: the status that the patron sees for now.
 
     Return "" if neither conversation has a pending answer.
     """
@@ -151,7 +161,7 @@ def _as_the_patron_knows(conversation, into, at):
 
 
 def _shown_last(conversation, at):
-    """Return the time at which the patron will see all messages, or `at` if they see all already."""
+    """Return the time from which the patron sees all messages, or `at` if none is hidden now."""
     last = conversation.messages.order_by("-shown_from").values_list("shown_from", flat=True).first()
     return max(at, last or at)
 
@@ -189,7 +199,7 @@ def _keep_unread(conversation, into):
 
 def _move_words(conversation, into):
     for model in (Message, ConversationNote):
-        # A token is only unique within its conversation.
+        # Both conversations can have a row with the same token. Tokens are unique only within a conversation.
         clashing = model.objects.filter(
             conversation=conversation,
             client_token__in=model.objects.filter(conversation=into).values("client_token"),
@@ -202,6 +212,20 @@ def _move_words(conversation, into):
     for model in (Message, ConversationNote, Attachment, Event, DeskEvent):
         model.objects.filter(conversation=conversation).update(conversation=into)
     _move_readers_form(conversation, into)
+
+
+def _move_numbers(conversation, into):
+    """Move the phone numbers to the conversation `into`.
+
+    If both conversations wait for a call, staff call only the number that was given last. The earlier number
+    is hidden, and later deleted.
+    """
+    numbers = CallBack.objects.filter(conversation__in=[conversation, into])
+    is_open = numbers.filter(done_at=None).order_by("-asked_at", "-pk")
+    for replaced in is_open[1:]:
+        replaced.done_at = into.changed_at
+        replaced.save(update_fields=["done_at"])
+    numbers.update(conversation=into)
 
 
 def _move_readers_form(conversation, into):

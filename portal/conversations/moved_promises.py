@@ -49,16 +49,16 @@ class Move:
 
 @dataclass
 class Moves:
-    """The promises that move, and the numbers of promises that stay.
+    """The promises that move, and the numbers of promises that don't move.
 
-    `overdue` counts the promises that have passed already. `too_early` counts the promises that would move to
+    `overdue` counts the promises that have already passed. `too_early` counts the promises that would move to
     a time in the past.
     """
 
     moved: list[Move] = field(default_factory=list)
     overdue: int = 0
     too_early: int = 0
-    # The number of people who were emailed. In a preview, the number of people who could be.
+    # The number of patrons who were told, by email or on a device. In a preview, how many would be told.
     emails: int = 0
 
     def by_day(self):
@@ -67,10 +67,11 @@ class Moves:
 
 
 def moved_promise(promised, before, after, at):
-    """Return the time to which a promise moves if the calendar `before` is replaced by `after`.
+    """Return the time to which a promise moves if the calendar `after` replaces the calendar `before`.
 
-    The same number of opening hours is left as before. If the branch now promises more or fewer hours, the
-    difference is added. Return `promised` if the promise stays. Return None if the new time has passed.
+    The number of opening hours until the promised time doesn't change. If the branch now promises more or
+    fewer hours, the difference is added or subtracted. Return `promised` if the promise doesn't move. Return
+    None if the new time is in the past.
     """
     left = before.open_time(at, promised)
     longer = datetime.timedelta(hours=after.promise_hours - before.promise_hours)
@@ -82,13 +83,13 @@ def moved_promise(promised, before, after, at):
 
 
 def preview(branch, calendar, *, at):
-    """Return the Moves that replacing the calendar of `branch` by `calendar` would cause."""
+    """Return the Moves that would follow if `calendar` replaced the calendar of `branch`."""
     before, moves = Calendar.of(branch), Moves()
     if before == calendar:
         return moves
     for row in _promised(branch).select_related("patron", "help_session__shared_with").order_by("pk"):
         _add(moves, row, before, calendar, at)
-    moves.emails = len(promise_emails.recipients(moves.moved))
+    moves.emails = promise_emails.count(moves.moved, at=at)
     return moves
 
 
@@ -98,10 +99,11 @@ def change_calendar(branch, save, *, seen, email, by, at, now):
     """Change the calendar of the branch, move its promises, and return the Moves.
 
     `save(branch, by=by, at=at)` saves the change. `seen` is the fingerprint of the calendar that the
-    coordinator saw. If `email` is true, email each patron whose promised day changes. Raises CalendarChanged,
+    coordinator saw. If `email` is true, tell each patron whose promised day changes. Raises CalendarChanged,
     RoleEnded.
     """
-    # A new question refers to the key of the branch. no_key lets patrons ask while this transaction runs.
+    # Patrons can ask questions while this transaction runs, because no_key doesn't block new rows with a
+    # foreign key to the branch.
     branch = Branch.objects.select_for_update(no_key=True).get(pk=branch.pk)
     before = Calendar.of(branch)
     if before.fingerprint() != seen:
@@ -148,7 +150,7 @@ def _locked_batches(conversations):
 
 
 def _add(moves, row, before, after, at):
-    """Add the conversation's promise to `moves`. Return the Move, or None if the promise stays."""
+    """Add the conversation's promise to `moves`. Return the Move, or None if the promise doesn't move."""
     if row.promised_at <= at:
         moves.overdue += 1
         return None
@@ -166,7 +168,8 @@ def _add(moves, row, before, after, at):
 def _move(rows, moves, before, after, *, by, at):
     """Move the promises of these locked conversations.
 
-    `at` is the time after the wait for the lock, because a promise may have passed meanwhile.
+    `at` is the time after the rows were locked. While this request waited for the locks, the time of a
+    promise may have passed.
     """
     changed, events = [], []
     for row in rows:

@@ -10,14 +10,14 @@ from django.utils import timezone
 
 from accounts.models import Absence, Library, User
 from accounts.staff_actions import staff_action
-from portal.notifications.actions import notify
+from portal.notifications.writing import notify
 
 from . import drafts
 from .changes import lock_conversation, save
 from .models import Conversation, ConversationNote, Draft, NoteMention, Side
 from .staff_notices import about, desk_url
 
-# This matches an @ that is not part of an email address.
+# Matches an @ that is not part of an email address.
 AT = re.compile(r"(?<![\w@.])@(?=\w)")
 NAME = re.compile(r"[\w'’.-]*\w")
 MENTIONS_MAX = 20
@@ -50,8 +50,8 @@ def write_note(conversation, *, by, at, body, client_token):
 def may_be_mentioned(conversation):
     """Return the colleagues who can open the conversation.
 
-    They work at the branch of the conversation, or at the branch that covers for it now. The assignee and the
-    assignee's cover of today can open it too.
+    These are the staff of the conversation's branch, and of the branch that covers for it now. The assignee
+    and the colleague who covers for the assignee today can also open the conversation.
     """
     covers = (
         Absence.objects.on(Library.current().today()).filter(person=conversation.assignee_id).values("cover")

@@ -2,13 +2,15 @@
 
 import re
 
+from django.db.models import BigAutoField
 from django.utils.text import Truncator
 from django.utils.translation import gettext
 
 from portal.helpsessions.models import SessionRecommendation
+from portal.prepared import prepared
 
 from . import search
-from .models import Conversation, MessageRecommendation
+from .models import Conversation
 
 Status = Conversation.Status
 FIRST_QUESTION = re.compile(r".{15,}?\?(?=\s)")
@@ -30,21 +32,28 @@ def conversation_of(recommendation):
     If the item was recommended in an answer, return the answer's conversation. Otherwise return the
     conversation that a question or a verdict about the recommendation began.
     """
-    link = (
-        MessageRecommendation.objects.select_related("message__conversation__help_session")
-        .filter(recommendation=recommendation)
-        .first()
-    )
-    if link is not None:
-        return link.message.conversation
-    return Conversation.objects.select_related("help_session").filter(recommendation=recommendation).first()
+    key = recommendation.pk
+    rows = _that_recommends(recommendation=key) or _begun_about(recommendation=key)
+    return rows[0] if rows else None
 
 
-def begin(at, *, help_session, recommendation, patron, branch, topic, subject):
+@prepared(recommendation=BigAutoField())
+def _that_recommends(recommendation):
+    rows = Conversation.objects.filter(messages__recommendation_links__recommendation=recommendation)
+    return rows.select_related("help_session").order_by("pk")[:1]
+
+
+@prepared(recommendation=BigAutoField())
+def _begun_about(recommendation):
+    rows = Conversation.objects.filter(recommendation=recommendation)
+    return rows.select_related("help_session").order_by("pk")[:1]
+
+
+def begin(at, *, help_session, recommendation, patron, branch, topic, subject, **fields):
     """Create a conversation without a message.
 
-    The new conversation is closed. The caller must add the first message or verdict at once, which puts the
-    conversation into the queue.
+    The new conversation is closed. The caller must at once add what puts it into the queue: a message, a
+    verdict, a call or an outcome of the visit. `fields` are values of further columns.
     """
     conversation = Conversation.objects.create(
         help_session=help_session,
@@ -59,6 +68,7 @@ def begin(at, *, help_session, recommendation, patron, branch, topic, subject):
         at_desk_from=at,
         closed_at=at,
         queued_at=at,
+        **fields,
     )
     search.index_conversation(conversation)
     return conversation
@@ -70,8 +80,8 @@ def subject_for(body, help_session, recommendation, readers_form):
         return gettext("Something to read")
     if recommendation is not None:
         return str(recommendation.item)
-    # Only the first conversation about a visit gets the visit's title as its subject. Later ones get the
-    # beginning of the question instead, because otherwise nobody could tell the conversations apart.
+    # Only the first conversation about a visit gets the visit's title as its subject. Later conversations get
+    # the beginning of the question instead. Otherwise all of them would have the same subject.
     if help_session is not None and (
         help_session.quiet or not help_session.conversations.filter(recommendation=None).exists()
     ):

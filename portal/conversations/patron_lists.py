@@ -1,6 +1,6 @@
 """Read the open conversations and the last messages that patron pages list.
 
-Both functions use only what the patron may see at the time `at`. A pending answer changes nothing.
+Both functions use only what the patron may see at the time `at`, so they ignore pending answers.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,11 @@ from accounts.viewer import for_viewers
 
 from .models import Conversation, Message, Side
 
-# The home page shows this many open conversations, and a link if there are more.
+# How many open conversations the home page shows. If there are more, it also shows a link to all.
 ROWS_SHOWN = 5
 LAST_WORDS_LENGTH = 90
-# Repeated whitespace is removed after reading, so this reads more characters than the page shows.
+# How many characters of a message are read from the database. This is more than the page shows, because
+# repeated whitespace is removed after reading.
 READ_LENGTH = 300
 
 
@@ -31,7 +32,7 @@ class LastWords:
 
 @for_viewers(at=DateTimeField(), unread=BigAutoField())
 def read_open_conversations(viewer, at, unread):
-    """Return the latest conversations that are open for the viewer, except those in `unread`.
+    """Return the latest conversations that the viewer sees as open, except those in `unread`.
 
     `unread` has primary keys of conversations, or is None.
     """
@@ -50,7 +51,7 @@ def read_open_conversations(viewer, at, unread):
 def add_last_words(conversations, viewer, at):
     """Set `last_words` on each conversation, with one query for all of them.
 
-    It is a LastWords, or None if the visit is quiet or nothing was written.
+    `last_words` is a LastWords, or None if the visit is quiet or the conversation has no message.
     """
     not_quiet = [
         conversation.pk

@@ -1,8 +1,8 @@
 """Questions that people wrote before they signed in. The browser session stores them for a day.
 
-A session stores at most one question and one readers' form. Both are short, because the forms limit the
-length of their texts. A session that was begun for a question expires together with the question. The worker
-removes old questions from any other session.
+A browser session stores at most one question and one readers' form. Both are short, because the forms limit
+the length of their texts. If a browser session was begun only to store a question, it ends when the question
+expires. The worker removes expired questions from all other browser sessions.
 """
 
 import datetime
@@ -14,21 +14,23 @@ from django.utils import timezone
 
 from portal import limits
 
-# The Django session stores {kind: {"client_token", "kept_at", …}} under this key.
+# The key under which the Django session stores {kind: {"client_token", "kept_at", …}}.
 KEY = "unsent"
 QUESTION, READING = "question", "reading"
-# The session stores the one that was deleted last, with its kind, so that the deletion can be undone.
+# The key under which the browser session stores the question that was deleted last. `restore` can undo the
+# deletion.
 DISCARDED = "discarded"
 KEPT_FOR = datetime.timedelta(days=1)
-# If the worker runs at least once in this time, it removes every question that is older than KEPT_FOR.
+# How far back the worker looks for browser sessions with expired questions. If the worker is never stopped
+# for longer than this, it removes every expired question.
 LOOKED_BACK = datetime.timedelta(days=7)
 
 
 def get(request, kind):
     """Return the stored question or readers' form, or None.
 
-    Each time the text is stored, `client_token` changes. So a page that shows an older text can't send a
-    newer text that the person doesn't see.
+    Each time the text is stored, it gets a new `client_token`. So the button on an old page can't send a
+    newer text, which the old page doesn't show.
     """
     kept = request.session.get(KEY, {}).get(kind)
     if kept is None or timezone.now() - datetime.datetime.fromisoformat(kept["kept_at"]) < KEPT_FOR:
@@ -48,7 +50,7 @@ def keep(request, kind, **words):
     kept = {**words, "client_token": str(uuid.uuid4()), "kept_at": timezone.now().isoformat()}
     request.session[KEY] = {**request.session.get(KEY, {}), kind: kept}
     if not request.viewer:
-        # Signing in or opening a visit by code sets a new expiry.
+        # Signing in, or opening a visit by code, gives the browser session a new expiry.
         request.session.set_expiry(KEPT_FOR)
 
 
@@ -62,7 +64,7 @@ def forget(request, *kinds):
 
 
 def discard(request, kind):
-    """Remove the stored question so that `restore` can undo this. Return whether there was one."""
+    """Remove the stored question in a way that `restore` can undo. Return whether a question was stored."""
     kept = get(request, kind)
     forget(request, kind)
     if kept is not None:
@@ -71,9 +73,9 @@ def discard(request, kind):
 
 
 def restore(request):
-    """Undo the last `discard`, and return the kind of the question. Return None if it is too late.
+    """Undo the last `discard`, and return the kind of the question.
 
-    It is too late if the person has begun another question of this kind.
+    Return None if it is too late: the question has expired, or another question of this kind is stored.
     """
     discarded = request.session.pop(DISCARDED, None)
     if discarded is None or get(request, discarded["kind"]) is not None:
@@ -83,10 +85,10 @@ def restore(request):
 
 
 def forget_pending_questions(*, at):
-    """Remove the questions in each browser session that was last saved more than KEPT_FOR ago.
+    """Remove the expired questions from browser sessions. The worker runs this job.
 
-    Skip each session that was last saved more than KEPT_FOR + LOOKED_BACK ago, because an earlier run has
-    checked it.
+    A browser session is checked if it was last saved more than KEPT_FOR ago. If it was last saved more than
+    KEPT_FOR + LOOKED_BACK ago, it is skipped, because an earlier run has checked it.
     """
     a_day_ago = at + datetime.timedelta(seconds=settings.SESSION_COOKIE_AGE) - KEPT_FOR
     for row in Session.objects.filter(expire_date__range=(a_day_ago - LOOKED_BACK, a_day_ago)).iterator():

@@ -1,4 +1,4 @@
-"""Record and return which staff members are looking at a conversation or writing in it.
+"""Record and return which staff members have a conversation open, and which of them are writing.
 
 Each staff member has one Participation row per conversation. When their open page polls, the row is updated.
 """
@@ -13,8 +13,9 @@ from portal.prepared import prepared
 from .models import Participation, Side
 
 WRITTEN_EVERY = datetime.timedelta(seconds=10)
-# A page polls at least every 8 seconds, and a poll updates the row if it is 10 seconds old. So the row of an
-# open page is at most 18 seconds old.
+# A staff member counts as present for this long after the last update of their row. A page polls at least
+# every 8 seconds, and a poll updates a row that is 10 seconds old. So the row of an open page is at most 18
+# seconds old.
 HERE = datetime.timedelta(seconds=20)
 
 
@@ -35,7 +36,7 @@ class Around:
 
 
 def look(conversation, *, person, at):
-    """Return which staff members have the page open now, and the Participation of `person`, as an Around."""
+    """Return an Around: the staff members who have the page open now, and the Participation of `person`."""
     rows = _rows(conversation=conversation.pk, person=person.pk, since=at - HERE)
     own = next((row for row in rows if row.person_id == person.pk), None)
     return Around(own, [(row.person, _is_writing(row, at)) for row in rows if row is not own])
@@ -51,7 +52,7 @@ def _rows(conversation, person, since):
 
 
 def come(conversation, *, person, at, writing=False, read_until=None, around=None):
-    """Record that this staff member has the conversation open, whether they write, and how far they read.
+    """Record that this staff member has the conversation open, whether they write, and what they have read.
 
     If nothing has changed, write to the database only once in WRITTEN_EVERY. `around` is the result of
     `look`, or None if the caller has not called `look`.

@@ -1,4 +1,4 @@
-"""Write the emails to patrons whose promised day has moved."""
+"""Write the emails and messages to patrons whose promised day has moved."""
 
 from collections import defaultdict
 
@@ -8,35 +8,78 @@ from django.urls import reverse
 
 from accounts.models import Library
 from accounts.sign_in.email_addresses import confirmed_addresses
-from portal.notifications.actions import notify, save_all
+from portal.helpsessions import push
 from portal.notifications.models import Notification
+from portal.notifications.push.subscriptions import which_have_browsers, who_has_devices
+from portal.notifications.writing import notify, save_all
+
+from .models import Conversation
 
 KIND = "conversations/promise_moved"
-# A database allows only so many values in one query.
+# For how many conversations one query loads related rows. Databases limit the number of values in a query.
 BATCH = 200
 
 
 def recipients(moved):
-    """Return [(person, confirmed address, moves)] for the patrons who now read a different day.
+    """Return [(person, confirmed address, moves)] for the patrons whose page now shows another promised day.
 
-    Nobody is emailed about a quiet visit, or about a verdict without a message, because that page shows no
-    promise. Nobody is emailed while an answer is pending, because the answer has its own email.
+    If the person gets notices only on a device, the address is "".
     """
     own = defaultdict(list)
     for move in moved:
-        conversation, session = move.conversation, move.conversation.help_session
-        hidden = conversation.last_message_at is None or conversation.pending_from is not None
-        if move.changes_the_day and not hidden and not (session and session.quiet):
-            for person in {conversation.patron, session and session.shared_with} - {None}:
+        if _is_shown(move):
+            for person in _people(move.conversation):
                 own[person].append(move)
     addresses = confirmed_addresses(own)
+    with_devices = who_has_devices([person for person in own if not person.email])
     return [
-        (person, addresses[person.pk], moves) for person, moves in own.items() if addresses.get(person.pk)
+        (person, addresses.get(person.pk, ""), moves)
+        for person, moves in own.items()
+        if addresses.get(person.pk) or person.pk in with_devices
     ]
 
 
+def browsers(moved, *, at):
+    """Return [(visit, moves)] for visits that are in no account.
+
+    A browser opened such a visit by code and gets messages about it.
+    """
+    own = defaultdict(list)
+    for move in moved:
+        if move.conversation.help_session and not _people(move.conversation) and _is_shown(move):
+            own[move.conversation.help_session].append(move)
+    told = which_have_browsers([push.about(visit) for visit in own], at=at)
+    return [(visit, moves) for visit, moves in own.items() if push.about(visit) in told]
+
+
+def count(moved, *, at):
+    """Return how many patrons `write` would tell. A visit that is in no account counts as one patron."""
+    return len(recipients(moved)) + len(browsers(moved, at=at))
+
+
+def _is_shown(move):
+    """Return whether the page of the conversation shows another promised day than before.
+
+    The page shows no promise in three cases: the visit is quiet, the conversation has no message, or the
+    patron wants no answer. Return False also if the conversation has a pending answer, because the patron
+    will get a notice about the answer.
+    """
+    conversation, session = move.conversation, move.conversation.help_session
+    hidden = (
+        conversation.last_message_at is None
+        or conversation.pending_from is not None
+        or conversation.wants_no_answer
+    )
+    return move.changes_the_day and not hidden and not (session and session.quiet)
+
+
+def _people(conversation):
+    session = conversation.help_session
+    return {conversation.patron, session and session.shared_with} - {None}
+
+
 def write(moved, *, at):
-    """Write one email to each patron whose promised day changed. Return the number of emails."""
+    """Tell each patron whose promised day changed, by email or on their devices. Return how many are told."""
     for first in range(0, len(moved), BATCH):
         prefetch_related_objects(
             [move.conversation for move in moved[first : first + BATCH]],
@@ -44,7 +87,8 @@ def write(moved, *, at):
             "patron",
             "help_session__shared_with",
         )
-    library, emails = Library.current(), recipients(moved)
+    library, emails, visits = Library.current(), recipients(moved), browsers(moved, at=at)
+    save_all(_for_browsers(visit, own, library, at) for visit, own in visits)
     save_all(
         notify(
             KIND,
@@ -54,11 +98,32 @@ def write(moved, *, at):
             language=person.language,
             library=library,
             context=_email_context(own),
+            url=_email_context(own)["url"],
             save=False,
         )
         for person, address, own in emails
     )
-    return len(emails)
+    return len(emails) + len(visits)
+
+
+def _for_browsers(visit, own, library, at):
+    context = _email_context(own)
+    if len(own) > 1:
+        context["url"] = settings.BASE_URL + visit.get_absolute_url()
+    notice = notify(
+        KIND,
+        to="",
+        at=at,
+        language=visit.language,
+        library=library,
+        context=context,
+        about=push.about(visit),
+        url=context["url"],
+        save=False,
+    )
+    # A push message contains only the subject.
+    notice.browsers_about, notice.text, notice.html = push.about(visit), "", ""
+    return notice
 
 
 def delete(person, conversations):
@@ -72,12 +137,17 @@ def delete(person, conversations):
 
 
 def _email_context(own):
-    """Return the email's context. If several promises moved, it has no day, and links to the list."""
-    branch = own[0].conversation.branch
+    """Return the context of the email's template.
+
+    If several promises of this person moved, the context has no day, and its URL is that of the list of
+    conversations.
+    """
+    conversation = own[0].conversation
+    context = {"branch": conversation.branch, "day": None}
     if len(own) > 1:
-        return {"url": settings.BASE_URL + reverse("conversations"), "day": None, "branch": branch}
-    return {
-        "url": settings.BASE_URL + own[0].conversation.get_absolute_url(),
+        return context | {"url": settings.BASE_URL + reverse("conversations")}
+    return context | {
+        "url": settings.BASE_URL + conversation.get_absolute_url(),
         "day": own[0].days[1],
-        "branch": branch,
+        "is_call": conversation.reason == Conversation.Reason.CALL,
     }

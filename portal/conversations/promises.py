@@ -6,8 +6,8 @@ from accounts.hours import promised_at
 def promise_for(conversation, waiting_since):
     """Return when the library promises to answer a patron who has waited since `waiting_since`.
 
-    Return None if `waiting_since` is None. If the last promise was made for the same wait, it still counts,
-    even if another branch made it or the opening hours have changed.
+    Return None if `waiting_since` is None. If the last promise was made for the same `waiting_since`, return
+    that promise, even if another branch made it or the opening hours have changed since.
     """
     if waiting_since is None:
         return None

@@ -1,7 +1,7 @@
 """The form *Find me something to read*: its questions, and the message that is made from it.
 
-Each question is a step with a page of its own. A dict `answers` has what a patron fills in. It is
-{name of the step: {name of the form field: what was typed or chosen}}.
+Each question is a step with a page of its own. A dict `answers` contains what the patron has filled in so
+far: {name of the step: {name of the form field: value}}.
 """
 
 import json
@@ -127,7 +127,7 @@ def first_missing(kept):
 
 
 def to_hidden(answers):
-    """Return the answers as the value of a hidden field, so that they survive the end of the session."""
+    """Return the answers as the value of a hidden field, in case the browser session ends."""
     return json.dumps(answers)
 
 

@@ -1,7 +1,7 @@
 """Reply templates. Coordinators write the templates, and staff choose one while they write an answer.
 
-A template can contain the placeholders `{patron}`, `{item}` and `{me}`. A placeholder can have a default that
-is used if there is no value: `{patron|neighbor}` becomes "neighbor" if the patron has no name.
+A template can contain the placeholders `{patron}`, `{item}` and `{me}`. A placeholder can have a default:
+`{patron|neighbor}` becomes "neighbor" if the patron has no name.
 """
 
 import re
@@ -22,7 +22,8 @@ from .models import Message, ReplyTemplate, Side
 
 PATRON, ITEM, ME = "patron", "item", "me"
 PLACE = re.compile(r"\{(patron|item|me)(?:\|([^{}\n]*))?\}")
-IN_BRACES = re.compile(r"\{([^{}\n]*)\}")
+# Matches words in curly brackets, and a placeholder whose closing bracket is missing on its line.
+IN_BRACES = re.compile(r"\{[^{}\n]*\}|\{(?:patron|item|me)\b[^{}\n]*")
 
 NAME = r"\{patron\}"
 ALONE_ON_ITS_LINE = re.compile(rf"^{NAME}[^\w\n]*(?:\n+|\Z)", re.M)
@@ -31,6 +32,9 @@ WITHIN_THE_SENTENCE = re.compile(rf"[,،]?[ \t]*{NAME}")
 SENTENCE_BEGINS_AFTER = re.compile(r"(?:\A|\n|[.!?…]\s+)[¡¿“«\"]?\Z")
 
 TEMPLATES_MAX = 200
+# The maximum number of placeholders in a template. In the list of templates, all placeholders are filled in,
+# and the title of an item can have 400 characters. So the list could become very large.
+PLACES_MAX = 30
 
 
 class NameTaken(Exception):
@@ -64,7 +68,8 @@ def add_template(*, by, at, **fields):
 def add_starter_templates(chosen, *, by, at):
     """Add starter templates for all branches, and return how many were added.
 
-    `chosen` is a list of Starter. A template whose name is taken in its language is left out.
+    `chosen` is a list of Starter. A starter template is left out if another template has the same name and
+    language.
     """
     added = 0
     for starter in chosen:
@@ -94,8 +99,17 @@ def remove_template(template, *, by, at):
 
 
 def unknown_places(body):
-    """Return the words in curly brackets that are not placeholders, so that the form can show an error."""
-    return [match[0] for match in IN_BRACES.finditer(body) if not PLACE.fullmatch(match[0])]
+    """Return the words in curly brackets that are not placeholders, so that the form can show an error.
+
+    The list also has placeholders with too many brackets and placeholders without a closing bracket, because
+    a patron would see these brackets.
+    """
+    return [match[0] for match in IN_BRACES.finditer(PLACE.sub("…", body))]
+
+
+def count_places(body):
+    """Return the number of placeholders in the text."""
+    return len(PLACE.findall(body))
 
 
 def fill_in(body, *, patron="", item="", me="", language="en"):
@@ -172,8 +186,8 @@ def language_of(conversation):
 def _item_of(conversation):
     """Return the title of the item that the conversation is about.
 
-    If it isn't about an item, return the title of the first item that was recommended in the visit or in an
-    answer. If there is no such item, return "".
+    If the conversation isn't about an item, return the title of the first item that was recommended in the
+    visit or in an answer. If there is no such item, return "".
     """
     if conversation.recommendation is not None:
         return conversation.recommendation.item.title

@@ -20,11 +20,11 @@ from recommendations.search import DESK_SEARCH_FIELDS, WORDS_ASKED
 
 from .models import Conversation, ConversationWords, Message, MessageRecommendation
 
-# A word that is in more rows than this is a common word.
+# A word is common if more rows than this contain it.
 COMMON_FROM = 5000
 TEXT_MAX_LENGTH = 400
 
-# On SQLite, conversations_text is the FTS5 table that indexes the rows of ConversationWords.
+# The query on SQLite. The FTS5 table conversations_text indexes the rows of ConversationWords.
 ON_SQLITE = (
     "SELECT words.conversation_id FROM conversations_text "
     "JOIN conversations_conversationwords AS words ON words.id = conversations_text.rowid "
@@ -41,8 +41,8 @@ ADD_ROW = (
 ADD = "INSERT INTO conversations_text (rowid, words) VALUES (%s, %s)"
 REMOVE = "INSERT INTO conversations_text (conversations_text, rowid, words) VALUES ('delete', %s, %s)"
 MERGE = "INSERT INTO conversations_text (conversations_text, rank) VALUES ('merge', %s)"
-# FTS5 merges this many pages of its index (about 2 MB) in one transaction. Other requests can write between
-# two of these transactions.
+# How many database pages of the index FTS5 merges in one transaction. These pages have about 2 MB. Other
+# requests can write between two of these transactions.
 PAGES = 500
 REBUILD = "INSERT INTO conversations_text (conversations_text) VALUES ('rebuild')"
 
@@ -50,9 +50,9 @@ REBUILD = "INSERT INTO conversations_text (conversations_text) VALUES ('rebuild'
 def look_up(text):
     """Return (ids, common) for desk_lists.Filters.
 
-    `ids` has the primary keys of the conversations that contain all rare words. It is None if there is no
-    rare word. `common` has the common words that the SQL of desk_lists must check. A word also matches longer
-    words that begin with it.
+    `ids` has the primary keys of the conversations that contain all rare words. If there is no rare word,
+    `ids` is None. `common` has the common words that the SQL of desk_lists must check. A word also matches
+    longer words that begin with it.
     """
     ids, common = None, []
     for word in _asked(text):
@@ -73,7 +73,10 @@ def look_up(text):
 
 
 def _asked(text):
-    """Return the folded words of the search. Leave out a word if a longer word begins with it."""
+    """Return the words of the search, without case and accents.
+
+    A word is left out if another word begins with it.
+    """
     words = sorted(
         set(fold(str(text)[:TEXT_MAX_LENGTH]).split()[:WORDS_ASKED]), key=lambda word: (-len(word), word)
     )
@@ -87,7 +90,7 @@ def _asked(text):
 def _contains(word):
     """Return a condition for rows with a word that begins with `word`.
 
-    `word` needs no escaping, because folded words contain neither % nor _.
+    `word` needs no escaping, because `fold` removes % and _ from the words of a search.
     """
     return Q(words__startswith=word) | Q(words__contains=f" {word}")
 

@@ -1,7 +1,7 @@
 """Notices to staff: a new conversation at their branch, a patron's answer, a promise that is due, a mention.
 
-The actions only write that something happened. When the worker takes the row, the functions here say who gets
-the notice, and whether there still is something to tell.
+An action only saves a StaffNotice, which says what happened. When the worker processes this row, functions of
+this module return who gets the notice, and which notices still apply.
 """
 
 import datetime
@@ -12,8 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Absence, Branch, Library, User
-from portal.notifications.actions import announce
 from portal.notifications.models import StaffNotice
+from portal.notifications.writing import announce
 
 from .models import Conversation, NoteMention
 
@@ -23,7 +23,7 @@ Status = Conversation.Status
 
 
 def announce_new(conversation, *, at, due_at=None):
-    """Tell the staff of the branch about a new conversation. Each branch hears of it once."""
+    """Tell the staff of the branch about a new conversation, once for each branch and conversation."""
     mark = f"new.{conversation.branch_id}"
     announce([_notice(NEW, conversation, at=at, due_at=due_at, mark=mark)])
 
@@ -34,8 +34,8 @@ def announce_reply(conversation, *, at):
 
 
 def announce_due_promises(*, at):
-    """Tell staff once about each promise that is due within two hours. The worker runs this job."""
-    # The branches are in the condition so that the index desk_lists finds the conversations.
+    """Tell staff once about each promise that is due within ANNOUNCED_BEFORE. The worker runs this job."""
+    # The condition lists the branches, because otherwise the database can't use the index desk_lists.
     due = Conversation.objects.filter(
         branch__in=list(Branch.objects.values_list("pk", flat=True)),
         status=Status.WAITING_FOR_STAFF,
@@ -46,7 +46,7 @@ def announce_due_promises(*, at):
 
 
 def about(conversation):
-    """Return the key of a conversation in the outbox."""
+    """Return the key that identifies the conversation in the outbox."""
     return f"conversation:{conversation.public_id}"
 
 
@@ -57,7 +57,7 @@ def desk_url(conversation):
 def staff_or_assignee(notice, at):
     """Return the assignee of the conversation. If nobody is assigned, return the staff of its branch.
 
-    If another branch covers for the branch now, its staff get the notice too.
+    If another branch covers for this branch now, the staff of the other branch get the notice too.
     """
     conversation = _conversation_of(notice)
     if conversation is None:
@@ -75,12 +75,12 @@ def assignee(notice, at):
 
 
 def waiting(rows, person, at):
-    """Return the rows whose conversation waits for this person or for anybody at their desk."""
+    """Return {primary key: True} for the notices whose conversation still waits, see `_waiting`."""
     return dict.fromkeys((row.pk for row, _conversation in _waiting(rows, person, at)), True)
 
 
 def due(rows, person, at):
-    """Return the rows whose conversation waits for this person, with a promise that is due soon."""
+    """Return {primary key: True} for the notices whose conversation waits for an answer that is due soon."""
     return {
         row.pk: True
         for row, conversation in _waiting(rows, person, at)
@@ -89,7 +89,7 @@ def due(rows, person, at):
 
 
 def unseen(rows, person, at):
-    """Return the rows about notes in which a mention of this person is unseen."""
+    """Return {primary key: True} for the notices about a mention that this person hasn't seen yet."""
     with timezone.override(Library.current().zone):
         mentions = NoteMention.objects.filter(
             person=person,
@@ -102,7 +102,11 @@ def unseen(rows, person, at):
 
 
 def _waiting(rows, person, at):
-    """Return (row, conversation) for the rows whose conversation waits, and isn't somebody else's."""
+    """Return [(notice, conversation)] for the notices whose conversation waits for the library.
+
+    The conversation must be assigned to this person, to a colleague for whom this person covers, or to
+    nobody.
+    """
     library = Library.current()
     covered = Absence.objects.on(library.today(at)).filter(cover=person).values_list("person", flat=True)
     own = {None, person.pk, *covered}
@@ -119,7 +123,7 @@ def _waiting(rows, person, at):
 
 
 def _notice(kind, conversation, *, at, due_at=None, mark=""):
-    """Return a notice that is not saved yet. Of several with the same `mark`, only the first is saved."""
+    """Return an unsaved notice. If a notice with the same `mark` exists, this one will not be saved."""
     return StaffNotice(
         kind=kind,
         about=about(conversation),

@@ -1,30 +1,42 @@
 """The rules for whose turn it is in a conversation.
 
 Each function gets a State and what happened, and returns the next State. The functions change nothing else.
-Actions call them when something happens. `replay` calls them again for everything that has happened in a
+Actions call the functions when something happens. `replay` calls them again for the whole history of a
 conversation, for example after an action was undone or two conversations were merged.
 """
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
+from portal.helpsessions.models import HelpSession
+
 from .models import Conversation, DeskEvent, Event, Message, Side
 
-# The desk doesn't see a verdict until this time is over, so that a patron can correct a mistaken tap.
+# How long a verdict or the outcome of a visit is hidden from the desk, so that a patron can correct a
+# mistaken tap.
 GRACE = timedelta(minutes=1)
 
 Status, Reason, Then = Conversation.Status, Conversation.Reason, Message.Then
+# The answers to "Did you find what you needed?" that put the conversation into the queue: {answer: reason}.
+REASONS = {
+    HelpSession.Found.NO.value: Reason.FOUND_NOTHING.value,
+    HelpSession.Found.PART.value: Reason.FOUND_PART.value,
+}
 
 
 @dataclass(frozen=True)
 class State:
     """Whose turn it is in a conversation, and since what time.
 
-    `waiting_since` is the time of the first unanswered message or verdict, even while the conversation is
-    snoozed. `turned_at` is the time when the conversation began to wait, or was answered, snoozed or closed.
+    `waiting_since` is the time since which the library owes an answer or a call, or None. A snooze doesn't
+    change this time. If an answered conversation was snoozed, this time is the end of the snooze. `turned_at`
+    is the time when the conversation began to wait, or was answered, snoozed or closed.
 
-    `comes_back_to` is the primary key of the person who is assigned when the patron writes next, if nobody is
-    assigned then. None means that the conversation comes back to its branch.
+    `comes_back_to` is the primary key of the person who is assigned when the patron writes next, if nobody
+    else is assigned by then. None means that the conversation comes back to its branch.
+
+    `call_since` is the time at which the patron asked for the open call, or None. If the conversation waits
+    only for the call, the reason is CALL.
     """
 
     status: str
@@ -34,6 +46,7 @@ class State:
     at_desk_from: datetime | None = None
     snoozed_until: date | None = None
     comes_back_to: int | None = None
+    call_since: datetime | None = None
 
 
 def nothing_yet(at):
@@ -44,36 +57,89 @@ def nothing_yet(at):
 def patron_wrote(state, at, reason=Reason.ASKED):
     """Return the state after a message from the patron. The conversation waits for the library now.
 
-    If the conversation was waiting for the library already, its position in the queue and its reason don't
-    change.
+    If the conversation was waiting for the library already, its position in the queue doesn't change. If the
+    conversation was waiting only for a call, its reason changes.
     """
     state = replace(state, comes_back_to=None)
-    return _wait_for_staff(state, at, at_desk_from=at, reason=state.reason if state.waiting_since else reason)
+    return _wait_for_staff(state, at, at_desk_from=at, reason=state.reason if _waits(state) else reason)
 
 
-def item_failed(state, at, verdict):
-    """Return the state after a verdict that an item didn't help, or that the patron couldn't get the item.
+def help_failed(state, at, reason):
+    """Return the state after a patron said that an item or the whole visit didn't help.
 
-    The conversation waits for the library, and the verdict becomes the conversation's reason. The desk sees
-    the verdict only after GRACE.
+    `reason` is the verdict on the item or one of REASONS. The conversation waits for the library. The desk
+    sees the conversation only after GRACE.
     """
-    return _wait_for_staff(state, at, at_desk_from=at + GRACE, reason=verdict)
+    return _wait_for_staff(state, at, at_desk_from=at + GRACE, reason=reason)
 
 
 def staff_answered(state, at, then, comes_back_to):
     """Return the state after an answer by staff.
 
-    `then` is the Message.Then that the writer chose. `comes_back_to` is the same as in State. An answer with
-    Then.OURS leaves the conversation with the library, so it never comes back.
+    `then` is the writer's choice of what happens next. If it is Then.OURS, it is still the library's turn,
+    and `comes_back_to` is ignored. Otherwise `comes_back_to` is saved in the new State. If it is Then.TURN
+    while a call is open, the conversation still waits for the call.
     """
     state = replace(state, comes_back_to=None if then == Then.OURS else comes_back_to)
     if then == Then.CLOSE:
         return closed(state, at)
+    if then == Then.TURN and state.call_since is not None:
+        return _only_the_call(state)
     if then == Then.TURN:
         return State(Status.WAITING_FOR_PATRON, state.reason, turned_at=at, comes_back_to=state.comes_back_to)
     if state.status in {Status.WAITING_FOR_STAFF, Status.SNOOZED}:
         return state
-    return _wait_for_staff(state, at, at_desk_from=at, reason=state.reason)
+    # If the last reason was a call, the call has ended. So the conversation doesn't wait for the call now.
+    reason = Reason.ASKED if state.reason == Reason.CALL else state.reason
+    return _wait_for_staff(state, at, at_desk_from=at, reason=reason)
+
+
+def call_asked(state, at):
+    """Return the state after a call was requested, by the patron or by staff for the patron."""
+    if state.call_since is not None:
+        return state
+    reason = state.reason if _waits(state) else Reason.CALL
+    return _wait_for_staff(replace(state, call_since=at), at, at_desk_from=at, reason=reason)
+
+
+def call_tried(state, _at):
+    """Return the state after a call that nobody answered. The conversation still waits for a call."""
+    return state
+
+
+def call_spoken(state, at):
+    """Return the state after staff spoke with the patron. It is the patron's turn, as after an answer."""
+    if state.call_since is None:
+        return state
+    return State(Status.WAITING_FOR_PATRON, state.reason, turned_at=at, comes_back_to=state.comes_back_to)
+
+
+def call_given_up(state, at):
+    """Return the state after staff gave up the call.
+
+    The conversation still waits if a message has no answer.
+    """
+    return _without_call(state, at, Status.WAITING_FOR_PATRON)
+
+
+def call_canceled(state, at):
+    """Return the state after the patron canceled the call.
+
+    The conversation still waits if a message has no answer.
+    """
+    return _without_call(state, at, Status.CLOSED)
+
+
+def call_expired(state, at):
+    """Return the state after the number was deleted because nobody had called in time.
+
+    The conversation still waits for the library, so that staff write to the patron. A snoozed conversation
+    is put back into the queue.
+    """
+    state = replace(state, call_since=None)
+    if state.status == Status.SNOOZED:
+        return _wait_for_staff(state, at, at_desk_from=at, reason=state.reason)
+    return state
 
 
 def snoozed(state, at, until):
@@ -83,8 +149,8 @@ def snoozed(state, at, until):
 def woken(state, at):
     """Return the state after snoozing has ended. The conversation is in the queue again.
 
-    If something is unanswered, the conversation gets the same position in the queue as before. Otherwise it
-    goes to the end of the queue.
+    If something is unanswered, the conversation gets the same position in the queue as before. Otherwise its
+    position is the end of the queue.
     """
     return _wait_for_staff(
         state, at, at_desk_from=at, reason=state.reason if state.waiting_since else Reason.CAME_BACK
@@ -100,25 +166,56 @@ def transferred(state, _at):
     return replace(state, comes_back_to=None)
 
 
-def merged(state, at, waiting_since):
+def merged(state, at, waiting_since, call_since=None):
     """Return the state after another conversation was merged into this one.
 
-    `waiting_since` is the time of the first unanswered message in either conversation, or None if there is
-    none.
+    `waiting_since` is the time of the first unanswered message in either conversation, or None. `call_since`
+    is the time at which the first open call was requested, or None.
     """
-    if waiting_since is None:
+    if waiting_since is None and call_since is None:
         return state
-    since = min(filter(None, [state.waiting_since, waiting_since]))
-    return _wait_for_staff(replace(state, waiting_since=since), at, at_desk_from=at, reason=state.reason)
+    since = min(filter(None, [state.waiting_since, waiting_since, call_since]))
+    reason = state.reason
+    if waiting_since is None:
+        reason = Reason.CALL
+    elif reason == Reason.CALL:
+        reason = Reason.ASKED
+    state = replace(state, waiting_since=since, call_since=call_since)
+    return _wait_for_staff(state, at, at_desk_from=at, reason=reason)
 
 
 def unanswered_in(conversation, at):
     """Return the time since which a conversation waits for the library, or None.
 
-    This is called before a merge. A snoozed conversation counts as waiting, so that it comes back into the
-    queue after the merge.
+    Actions call this function before a merge. A snoozed conversation counts as waiting, so that it is put
+    back into the queue after the merge. A conversation that waits only for a call doesn't count.
     """
+    if conversation.call_since is not None and conversation.reason == Reason.CALL:
+        return None
     return conversation.waiting_since or (at if conversation.status == Status.SNOOZED else None)
+
+
+def _waits(state):
+    """Return whether the conversation waits for something other than a call."""
+    return state.waiting_since is not None and state.reason != Reason.CALL
+
+
+def _only_the_call(state):
+    """Return the state of a conversation that now waits only for its open call, even if it was snoozed."""
+    turned_at = state.turned_at if state.status == Status.SNOOZED else state.call_since
+    return replace(state, reason=Reason.CALL, waiting_since=state.call_since, turned_at=turned_at)
+
+
+def _without_call(state, at, status):
+    """Return the state after the open call has ended.
+
+    If the conversation waits for nothing else, its status becomes `status`.
+    """
+    if state.call_since is None:
+        return state
+    if _waits(state):
+        return replace(state, call_since=None)
+    return State(status, state.reason, turned_at=at, comes_back_to=state.comes_back_to)
 
 
 def _wait_for_staff(state, at, *, at_desk_from, reason):
@@ -132,6 +229,7 @@ def _wait_for_staff(state, at, *, at_desk_from, reason):
         waiting_since=since,
         at_desk_from=at_desk_from,
         comes_back_to=state.comes_back_to,
+        call_since=state.call_since,
     )
 
 
@@ -145,13 +243,29 @@ def state_of(conversation):
         at_desk_from=conversation.at_desk_from,
         snoozed_until=conversation.snoozed_until,
         comes_back_to=conversation.comes_back_to_id,
+        call_since=conversation.call_since,
     )
 
 
-def replay(conversation, *, shown_at=None):
-    """Return the state that follows from the conversation's messages, events and current verdicts.
+# {kind of an event: the function that returns the state after this event}
+CHANGES = {
+    Event.Kind.CLOSED.value: closed,
+    Event.Kind.CLOSED_BY_ITSELF.value: closed,
+    Event.Kind.CALL_ASKED.value: call_asked,
+    Event.Kind.CALL_TRIED.value: call_tried,
+    Event.Kind.CALL_SPOKEN.value: call_spoken,
+    Event.Kind.CALL_GIVEN_UP.value: call_given_up,
+    Event.Kind.CALL_CANCELED.value: call_canceled,
+    Event.Kind.CALL_EXPIRED.value: call_expired,
+}
 
-    If `shown_at` is a time, leave out everything that the patron can't see yet at this time.
+
+def replay(conversation, *, shown_at=None):
+    """Return the state that follows from the messages, events, verdicts and outcomes of a conversation.
+
+    An outcome is the patron's answer to "Did you find what you needed?" about a visit. Only the current
+    verdicts and outcomes count. If `shown_at` is a time, leave out everything that the patron can't see yet
+    at this time.
     """
     state = nothing_yet(conversation.opened_at)
     for at, _order, change, arguments in sorted(
@@ -162,7 +276,7 @@ def replay(conversation, *, shown_at=None):
 
 
 def _history(conversation, shown_at):
-    """Yield (time, order, function, arguments) for each message, verdict and event.
+    """Yield (time, order, function, arguments) for each message, event, verdict and outcome.
 
     `replay` calls each function with the state, the time and the arguments. If two entries have the same
     time, the entry with the lower order comes first.
@@ -174,13 +288,16 @@ def _history(conversation, shown_at):
         .filter(verdict__in=[Reason.DID_NOT_HELP, Reason.COULD_NOT_GET_IT])
         .values_list("decided_at", "verdict")
     ):
-        yield at, 0, item_failed, (verdict,)
-    for at in conversation.events.filter(
-        kind__in=[Event.Kind.CLOSED, Event.Kind.CLOSED_BY_ITSELF], **shown
-    ).values_list("at", flat=True):
-        yield at, 2, closed, ()
-    for at, since in conversation.events.filter(kind=Event.Kind.MERGED).values_list("at", "waiting_since"):
-        yield at, 5, merged, (since,)
+        yield at, 0, help_failed, (verdict,)
+    for at, found in (
+        conversation.sessions_with_outcome().filter(found__in=REASONS).values_list("found_at", "found")
+    ):
+        yield at, 0, help_failed, (REASONS[found],)
+    for at, kind in conversation.events.filter(kind__in=CHANGES, **shown).values_list("at", "kind"):
+        yield at, 2, CHANGES[kind], ()
+    merges = conversation.events.filter(kind=Event.Kind.MERGED)
+    for at, *since in merges.values_list("at", "waiting_since", "call_since"):
+        yield at, 5, merged, since
     for at, kind, until in conversation.desk_events.values_list("at", "kind", "until"):
         if kind == DeskEvent.Kind.SNOOZED:
             yield at, 3, snoozed, (until,)

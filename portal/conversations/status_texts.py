@@ -11,8 +11,9 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Absence, Library
 from portal.templatetags.portal import day_in_a_sentence
+from portal.times import are_days_absolute
 
-from . import states
+from . import call_texts, states
 from .models import Conversation, Side
 from .promises import promise_for
 
@@ -33,6 +34,10 @@ def status_for_patron(conversation, at):
 
 def status_text(conversation, at):
     """Return a short text about the status, for a list of conversations."""
+    if conversation.wants_no_answer and status_for_patron(conversation, at) == Status.WAITING_FOR_STAFF:
+        return _("You didn't want an answer")
+    if call_texts.call_since(conversation, at) is not None:
+        return _("We'll call you")
     return {
         Status.WAITING_FOR_STAFF: _("Waiting for the library"),
         Status.WAITING_FOR_PATRON: _("The library answered"),
@@ -42,14 +47,19 @@ def status_text(conversation, at):
 
 def status_sentences(conversation, at):
     """Return a list of sentences about the status, for the conversation's page."""
-    status = status_for_patron(conversation, at)
+    status, call_since = status_for_patron(conversation, at), call_texts.call_since(conversation, at)
+    if call_since is not None:
+        return [call_texts.open_call_sentence(conversation, call_since, at)]
+    ended_call = [text] if (text := call_texts.ended_call_sentence(conversation, at)) else []
     if status == Status.CLOSED:
-        return [closed_text()]
+        return [*ended_call, closed_text()]
+    if status == Status.WAITING_FOR_STAFF and conversation.wants_no_answer:
+        return [_("Thank you. We've told the library, and nobody will write to you about this.")]
     if status == Status.WAITING_FOR_STAFF:
         promise = _promise(conversation, at)
-        return [_("Waiting for the library."), promise] if promise else [_("Waiting for the library.")]
+        return [*ended_call, *filter(None, [_("Waiting for the library."), promise])]
     closes = closes_at(conversation, at)
-    return [_("The library answered."), closing_text(closes)] if closes else [_("The library answered.")]
+    return [*(ended_call or [_("The library answered.")]), *([closing_text(closes)] if closes else [])]
 
 
 def _promise(conversation, at):
@@ -64,9 +74,9 @@ def _promise(conversation, at):
     if promised < at:
         return _("Our answer is taking longer than we promised. We have not forgotten you.")
     days = (timezone.localdate(promised) - timezone.localdate(at)).days
-    if days == 0:
+    if days == 0 and not are_days_absolute():
         return _("You can expect an answer today.")
-    if days == 1:
+    if days == 1 and not are_days_absolute():
         return _("You can expect an answer by tomorrow.")
     return _("You can expect an answer by %(day)s.") % {
         "day": day_in_a_sentence(timezone.localdate(promised))
@@ -97,7 +107,7 @@ def closed_text():
 
 
 def away_text(conversation, messages, at):
-    """Return a sentence that says that the assignee is away today, or "" if the page needs none.
+    """Return a sentence that says that the assignee is away today, or "" if no sentence is needed.
 
     If nobody is assigned, the sentence is about the staff member who answered last.
     """

@@ -1,6 +1,7 @@
 """Undo a transfer, also for a staff member who can't open the conversation at its new branch.
 
-The scope of the desk doesn't help here. Instead, a signed key names the transfer and the staff member.
+The desk's scope doesn't contain such a conversation. So a signed key identifies the transfer and the staff
+member.
 """
 
 from django.core import signing
@@ -20,7 +21,8 @@ SALT = "portal.conversations.transfers"
 def undo_key(conversation, *, user):
     """Return the key with which `user` can undo the transfer that they have just made.
 
-    `conversation` must be the object that the transfer returned. Return "" if it didn't change the branch.
+    `conversation` must be the object that `transfer` returned. Return "" if the transfer has not changed the
+    branch.
     """
     if conversation.transferred_from is None:
         return ""
@@ -36,10 +38,10 @@ def undo_key(conversation, *, user):
 @compares_deadlines
 @staff_action
 def undo(key, *, by, at, now):
-    """Return the conversation to the branch and the assignee that it had before a transfer.
+    """Undo a transfer: restore the branch and the assignee, and return the conversation.
 
-    Raises CannotUndo if the key is wrong, too old or somebody else's, if anything has happened in the
-    conversation since, or if somebody else has begun to write in it.
+    Raises CannotUndo if the key is wrong, too old or for another person. Also raises CannotUndo if anything
+    has happened in the conversation since the transfer, or if a colleague has saved a draft since then.
     """
     try:
         kept = signing.loads(key, salt=SALT, max_age=UNDO_WITHIN)
@@ -69,13 +71,16 @@ def undo(key, *, by, at, now):
     enter(conversation, states.replay(conversation))
     conversation.desk_version += 1
     conversation.save()
-    # The branches are sorted, so that this can't deadlock with a transfer in the opposite direction.
+    # The branches are sorted, so that an undo can't deadlock with a transfer in the opposite direction.
     for branch_id in branches:
         raise_queue(branch_id)
     return conversation
 
 
 def _somebody_writes(conversation, transfer):
-    """Return whether somebody else has saved a draft since the transfer. Undoing it could hide their text."""
+    """Return whether a colleague has saved a draft since the transfer.
+
+    The colleague might not be able to see the draft after the undo.
+    """
     drafts = conversation.drafts.filter(side=Side.STAFF, saved_at__gt=transfer.at)
     return drafts.exclude(person=transfer.by).exists()

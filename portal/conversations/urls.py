@@ -1,10 +1,22 @@
 from django.urls import path
 
-from .views import asking, attachments, code_pages, conversations, discarding, keeping, reading, verdicts
+from .views import (
+    asking,
+    attachments,
+    calling,
+    code_pages,
+    conversations,
+    discarding,
+    keeping,
+    outcomes,
+    reading,
+    verdicts,
+)
 
 urlpatterns = [
     path("ask/", asking.ask, name="ask"),
     path("ask/draft/", asking.ask_draft, name="ask_draft"),
+    path("ask/call/", calling.ask_for_call, name="ask_for_call"),
     path("ask/send/", asking.send_question, name="send_question"),
     path("ask/send/code/", code_pages.send_question_code, name="send_question_code"),
     path("ask/discard/", discarding.discard_question, name="discard_question"),
@@ -21,9 +33,16 @@ urlpatterns = [
     path("messages/<uuid:public_id>/attach/", attachments.attach, name="attach"),
     path("messages/<uuid:public_id>/files/<uuid:file_id>/", attachments.attachment, name="attachment"),
     path("messages/<uuid:public_id>/close/", conversations.close_conversation, name="close_conversation"),
+    path("messages/<uuid:public_id>/call/", calling.call_in_conversation, name="call_in_conversation"),
+    path("messages/<uuid:public_id>/call/cancel/", calling.cancel_call, name="cancel_call"),
+    path("messages/<uuid:public_id>/call/restore/", calling.restore_call, name="restore_call"),
+    path("sessions/<uuid:public_id>/call/", calling.call_about_session, name="call_about_session"),
     path("sessions/<uuid:public_id>/ask/", asking.ask_about_session, name="ask_about_session"),
     path("sessions/<uuid:public_id>/keep/", keeping.keep_session, name="keep_session"),
     path("sessions/<uuid:public_id>/keep/code/", keeping.keep_session_code, name="keep_session_code"),
+    path("sessions/<uuid:public_id>/outcome/", outcomes.session_outcome, name="session_outcome"),
+    path("sessions/<uuid:public_id>/wish/", outcomes.wish_about_session, name="wish_about_session"),
     path("recommendations/<uuid:public_id>/verdict/", verdicts.verdict, name="verdict"),
+    path("recommendations/<uuid:public_id>/wish/", outcomes.wish_about_item, name="wish_about_item"),
     path("recommendations/<uuid:public_id>/ask/", asking.ask_about_item, name="ask_about_item"),
 ]

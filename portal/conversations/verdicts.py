@@ -1,36 +1,63 @@
-"""Record a patron's verdict on an item. If the item failed, open a conversation about it at the desk.
+"""Record a patron's verdict on an item. If the item failed, put a conversation into the desk's queue.
 
 An item failed if it didn't help, or if the patron couldn't get it.
 """
 
 from django.db import transaction
 
-from recommendations.actions import record_verdict
+from portal.helpsessions.answer_signal import patron_answered
+from portal.helpsessions.models import HelpSession
+from portal.helpsessions.on_duty import helper_on_duty
+from recommendations.actions import record_verdict, repeats
 from recommendations.verdicts import NEEDS_FOLLOW_UP
 
-from . import staff_notices, states
-from .changes import Erased, enter, lock_conversation, lock_owned, save
+from . import states
+from .changes import Erased, lock_conversation, lock_owned
 from .models import Conversation
 from .opening import begin, conversation_of, session_of
+from .outcomes import enter_answer
 
 Status = Conversation.Status
 
 
 @transaction.atomic
-def take_verdict(recommendation, *, verdict, why, comment, by, at):
+def take_verdict(recommendation, *, verdict, why, comment, by, at, by_link=False, tapped_at=None):
     """Record the patron's verdict and return the recommendation.
 
-    If the item failed, the conversation about the recommendation goes into the desk's queue. If no such
-    conversation exists, begin one without a message. The patron doesn't see it until someone writes in it. If
-    the patron changes the verdict later, the conversation leaves the queue again.
+    `by_link` and `tapped_at` are arguments for record_verdict, which raises ChangedMeanwhile. If a phone
+    sends the same verdict again, nothing changes.
+
+    If the item failed, the conversation about the recommendation is put into the desk's queue. If there is no
+    such conversation yet, begin one without a message, and assign it to the helper of the visit. The patron
+    doesn't see the new conversation until someone writes a message there. If the patron changes the verdict
+    later, the conversation leaves the queue again.
 
     Raises Erased if the visit or the answer that contains the recommendation was erased after the caller read
     the recommendation.
     """
+    answer = {"verdict": verdict, "why": why, "comment": comment, "by_link": by_link, "tapped_at": tapped_at}
+    recommendation = _take(recommendation, at=at, **answer)
+    if verdict:
+        visits = HelpSession.objects.filter(recommendation_links__recommendation=recommendation)
+        patron_answered.send(HelpSession, visits=visits, at=at)
+    return recommendation
+
+
+def _take(recommendation, *, verdict, at, **answer):
+    helper = None
+    if verdict in NEEDS_FOLLOW_UP and conversation_of(recommendation) is None:
+        help_session = session_of(recommendation)
+        helper = helper_on_duty(help_session, at=at) if help_session else None
+    if verdict in NEEDS_FOLLOW_UP:
+        # The verdict may begin a conversation about the visit, so lock the visit. Lock it before its items,
+        # because erasing and forgetting use the same order. Another order could cause a deadlock.
+        visits = HelpSession.objects.filter(recommendation_links__recommendation=recommendation)
+        list(visits.select_for_update(no_key=True, of=("self",)).values_list("pk", flat=True))
     before = lock_owned(recommendation)
-    recommendation = record_verdict(
-        recommendation, verdict=verdict, why=why, comment=comment, at=at, locked=before
-    )
+    typed = {name: answer[name] for name in ("why", "comment", "tapped_at")}
+    if repeats(before, verdict=verdict, **typed):
+        return recommendation
+    recommendation = record_verdict(recommendation, verdict=verdict, at=at, locked=before, **answer)
     conversation = conversation_of(recommendation)
     if conversation is None and before.patron_id is None and session_of(recommendation) is None:
         raise Erased
@@ -41,23 +68,19 @@ def take_verdict(recommendation, *, verdict, why, comment, by, at):
         except Erased:
             return recommendation
     elif verdict in NEEDS_FOLLOW_UP:
-        conversation = _begin_about(recommendation, at)
+        conversation = _begin_about(recommendation, helper, at)
     else:
         return recommendation
     _date_verdict(recommendation, before, conversation)
     if verdict in NEEDS_FOLLOW_UP and before.verdict not in NEEDS_FOLLOW_UP:
-        state = states.item_failed(states.state_of(conversation), recommendation.decided_at, verdict)
+        state = states.help_failed(states.state_of(conversation), recommendation.decided_at, verdict)
     else:
         state = states.replay(conversation)
-    enter(conversation, state, seen_by_patron=state.status == Status.WAITING_FOR_STAFF)
-    conversation.version += 1
-    if is_new:
-        staff_notices.announce_new(conversation, at=at, due_at=conversation.at_desk_from)
-    save(conversation, shows_at=conversation.at_desk_from)
+    enter_answer(conversation, state, is_new=is_new, at=at)
     return recommendation
 
 
-def _begin_about(recommendation, at):
+def _begin_about(recommendation, helper, at):
     help_session = session_of(recommendation)
     conversation = begin(
         at,
@@ -67,16 +90,18 @@ def _begin_about(recommendation, at):
         branch=(help_session or recommendation).branch,
         topic=recommendation.topic,
         subject=str(recommendation.item),
+        assignee=helper,
+        assigned_at=at if helper else None,
     )
     conversation.changed_at = at
     return conversation
 
 
 def _date_verdict(recommendation, before, conversation):
-    """Set the time of the verdict to the time of this change.
+    """Set the time of the verdict to the time of this change, or to the time of the earlier verdict.
 
-    But if the earlier verdict and the new verdict count as one complaint, keep the time of the earlier
-    verdict. They count as one if both say that the item failed and staff haven't answered in between.
+    The earlier time is kept if both verdicts count as one complaint: both say that the item failed, and staff
+    haven't answered in between.
     """
     is_unanswered = (
         conversation.status == Status.WAITING_FOR_STAFF

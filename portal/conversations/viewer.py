@@ -1,6 +1,6 @@
 """The viewer of the current request, and the middleware that sets request.viewer. See accounts.viewer."""
 
-from django.db.models import Q
+from django.db.models import BigAutoField, Q
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject, cached_property
 
@@ -9,19 +9,19 @@ from portal.helpsessions.models import ClaimCode, HelpSession, SessionRecommenda
 
 from .models import Conversation, MessageRecommendation
 
-# {model: the lookup from a claim code to the rows of its visit}.
+# {name of a model: the lookup path from a ClaimCode to the rows of this model that the code opens}
 ROWS_OF_CODE = {
     "HelpSession": "help_session",
     "Conversation": "help_session__conversations",
     "Recommendation": "help_session__recommendation_links__recommendation",
 }
 
-# Under this key the Django session stores the primary keys of the claim codes that this browser has opened.
+# The key in the Django session for the primary keys of the claim codes that this browser has opened.
 OPENED_CODES = "opened_codes"
 
 
 class BrowserViewer(Viewer):
-    """A viewer who may also open the visits that this browser has opened by code."""
+    """A viewer who may also open visits by code. The Django session stores these visits."""
 
     def __init__(self, person, opened_code_ids):
         self.person = person
@@ -34,11 +34,15 @@ class BrowserViewer(Viewer):
         viewer.opened_sessions = sessions
         return viewer
 
+    def without_codes(self):
+        return BrowserViewer(self.person, [])
+
     @cached_property
     def opened_sessions(self):
-        """Return the primary keys of the help sessions that this viewer may open besides their own.
+        """Return the primary keys of the sessions outside the viewer's account that the viewer may open.
 
-        This browser opened such a session by a code that still works, or a child shares it with the viewer.
+        The browser has opened such a session by a code that still works, or a child shares the session with
+        the viewer.
         """
         if not self.person or not self.person.has_shared_visits:
             return self.opened_by_code
@@ -70,7 +74,10 @@ class BrowserViewer(Viewer):
         return "ended" if found else ""
 
     def lost_visit(self, public_id):
-        """Return the visit that this browser opened by code before somebody else kept it, or None."""
+        """Return the visit that this browser opened by code, if somebody else has kept it since.
+
+        Otherwise return None.
+        """
         if not self._opened_code_ids:
             return None
         return HelpSession.objects.filter(
@@ -99,19 +106,27 @@ class BrowserViewer(Viewer):
         )
 
     def session_of(self, recommendation):
-        """Return the help session of the recommendation. Return None if this viewer may not open the session.
+        """Return the help session of the recommendation, or None if this viewer may not open the session.
 
-        The help session of a recommendation in a message is the help session of the conversation.
+        If the recommendation is in a message, return the help session of the message's conversation.
         """
-        recommended_here = Q(recommendation_links__recommendation=recommendation) | Q(
-            conversations__messages__recommendation_links__recommendation=recommendation
-        )
-        return HelpSession.objects.belonging_to(self).filter(recommended_here).first()
+        return next(iter(_session_of(self, recommendation=recommendation.pk)), None)
 
     @cached_property
     def unread(self):
         """Return the primary keys of the conversations with messages that this viewer has not seen."""
         return set(_unread(self))
+
+
+@for_viewers(recommendation=BigAutoField())
+def _session_of(viewer, recommendation):
+    in_visits = SessionRecommendation.objects.filter(recommendation=recommendation)
+    in_answers = MessageRecommendation.objects.filter(recommendation=recommendation)
+    # Use subqueries, because joins would read all messages of all visits of the person.
+    is_here = Q(pk__in=in_visits.values("help_session")) | Q(
+        pk__in=in_answers.values("message__conversation__help_session")
+    )
+    return HelpSession.objects.belonging_to(viewer).filter(is_here).order_by("pk")[:1]
 
 
 @for_viewers()
@@ -131,9 +146,13 @@ class ViewerMiddleware:
 
 
 def set_viewer(request):
-    """Set request.viewer. Call this function again after the person signs in during the request."""
+    """Set request.viewer. Call this function again after the person signs in during the request.
+
+    A page that a browser keeps for reading offline shows no visit that was opened by code.
+    """
     request.viewer = SimpleLazyObject(
         lambda: BrowserViewer(
-            request.user if request.user.is_authenticated else None, request.session.get(OPENED_CODES, [])
+            request.user if request.user.is_authenticated else None,
+            [] if request.kept_at else request.session.get(OPENED_CODES, []),
         )
     )

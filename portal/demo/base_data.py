@@ -12,7 +12,7 @@ from accounts.sign_in.library_cards import person_with_card
 from accounts.staff import absences, invitations, roles
 from portal.conversations import reply_templates
 from recommendations.actions import add_item, place_item
-from recommendations.topics import add_topic
+from recommendations.topics import add_topic, sounds_sensitive
 
 from . import library as demo
 from .items.books import BOOKS, FICTION, ORIGINALS
@@ -56,7 +56,9 @@ def _add_library(builder, at):
     )
     accounts.library.hide_first_week(Library.current(), hidden=True, by=rosa, at=at)
     for key, (name, spanish) in demo.TOPICS.items():
-        builder.topics[key] = add_topic(name=name, names={"es": spanish})
+        builder.topics[key] = add_topic(
+            name=name, names={"es": spanish}, never_by_message=sounds_sensitive(name)
+        )
 
 
 def _add_branches(builder, at):

@@ -15,14 +15,18 @@ from portal.notifications.models import Notification
 from portal.privacy import retention
 
 from . import library as demo
+from . import lists
 from .base_data import add_base_data
 from .calendar import Calendar
+from .check_ins import plan_check_ins
 from .conversations import Conversations
+from .emails import send_emails
+from .outcomes import settle_outcomes
 from .scenarios.asked import QUESTIONS
 from .visits import Visits
 
 NIGHTS = 95  # the build runs the worker's jobs for this many days, from before the first visit until today
-EMAILS_STILL_TO_SEND = 6  # the latest emails, which the worker delivers to the demo's mailbox when it starts
+EMAILS_STILL_TO_SEND = 6  # The worker delivers this many of the latest emails when it starts.
 CODES_FILE = settings.DATA_DIR / "demo-codes.json"
 
 
@@ -69,15 +73,19 @@ class Builder:
         while self._steps:
             at, _number, step = heapq.heappop(self._steps)
             step(at)
+        lists.make(self)
         jobs.show_pending_answers(at=self.now)
         retention.forget(at=self.now)
+        plan_check_ins(at=self.now)
+        settle_outcomes(at=self.now)
+        send_emails(at=self.now)
         self.codes["blank"] = self.visits.code_cards[-1]
         _mark_old_emails_delivered()
 
     def schedule(self, at, step):
         """Schedule a call of `step(at)`. A step may schedule other steps.
 
-        The latest time that a step can have is 90 seconds ago. If `at` is later, the step gets this time.
+        If `at` is in the future or less than 90 seconds ago, the step happens 90 seconds before the build.
         """
         at = min(at, self.now - datetime.timedelta(seconds=90))
         heapq.heappush(self._steps, (at, next(self._counter), step))

@@ -12,7 +12,7 @@ class Calendar:
         self.today = now.astimezone(zone).date()
 
     def moment(self, branch, days_ago, hour):
-        """Return a past time near `hour` on that day, or on an earlier day if the branch was closed."""
+        """Return a past time near `hour`, `days_ago` days ago or earlier, at which the branch was open."""
         day = self.today - datetime.timedelta(days=days_ago)
         while True:
             hours = self._hours(branch, day)
@@ -34,7 +34,7 @@ class Calendar:
         return self._at(day, hours[0]) + datetime.timedelta(minutes=25)
 
     def _hours(self, branch, day):
-        """Return (opening hour, closing hour) of the branch on that day, or None if it is closed all day."""
+        """Return (opening hour, closing hour) of the branch on that day, or None on a closed day."""
         branch = self.branches[branch]
         if (day - self.today).days in branch.closed:
             return None

@@ -1,4 +1,4 @@
-"""Create the demo's conversations: send their messages, and do what patrons and staff do with them."""
+"""Create the demo's conversations, with the messages and the actions of patrons and staff."""
 
 import datetime
 import uuid
@@ -10,7 +10,7 @@ from django.utils.translation import override
 from accounts import audit
 from accounts.models import AuditEvent
 from portal.conversations import actions as conversations
-from portal.conversations import attachments, desk_actions, drafts, merging, notes, presence
+from portal.conversations import attachments, call_backs, desk_actions, drafts, merging, notes, presence
 from portal.conversations.models import Conversation, Draft, Side
 from portal.conversations.readers_form import fields_of, message_of
 from portal.desk.access_log import patrons_of
@@ -19,7 +19,7 @@ from .pictures import FILES
 from .story import DemoMessage
 
 SIX_HOURS = datetime.timedelta(hours=6)
-# Staff open a conversation this long before they answer it or do something else with it.
+# The time between opening a conversation and answering it, or doing something else with it.
 READING_TIME = datetime.timedelta(minutes=3)
 
 
@@ -182,6 +182,13 @@ class _Exchange:
                 desk_actions.erase(conversation, by=by, at=at)
             case "note":
                 notes.write_note(conversation, by=by, at=at, body=action.text, client_token=token)
+            case "call":
+                caller = call_backs.Caller(action.text, action.to)
+                call_backs.ask_in(conversation, caller, by=by, at=at, client_token=token)
+            case "cancel_call":
+                call_backs.cancel(conversation, by=by, at=at)
+            case "called":
+                call_backs.record_outcome(conversation, action.text, by=by, at=at)
             case "draft":
                 drafts.save_draft(
                     conversation,

@@ -1,6 +1,6 @@
-"""Classes that describe a visit in the demo and what happens after it.
+"""Classes that describe a visit in the demo and what happens after the visit.
 
-The folder scenarios/ contains their instances. build.py uses these to create the demo's rows.
+The folder scenarios/ contains the instances, from which build.py creates the demo's rows.
 """
 
 from dataclasses import dataclass
@@ -52,6 +52,9 @@ class DemoAction:
     - "merge": `to` is the name of the conversation that stays
     - "snooze": `until` is a number of days from today
     - "note" or "draft": `text` is what the staff member writes
+    - "call": the patron asks for a call. `text` is the phone number, and `to` is whom to ask for
+    - "cancel_call": the patron cancels the call
+    - "called": a staff member has called. `text` is one of call_backs.OUTCOMES
     """
 
     days: float

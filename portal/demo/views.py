@@ -10,8 +10,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
 from accounts.sign_in.access import record_second_factor, sign_in
-from portal.desk.slips import qr_svg
 from portal.helpsessions import codes
+from portal.printing import qr_svg
 
 from . import build, library, mailbox, people
 

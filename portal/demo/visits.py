@@ -7,7 +7,7 @@ from django.conf import settings
 
 import portal.lists.actions
 from accounts.models import Library
-from portal.conversations import keeping, verdicts
+from portal.conversations import keeping, outcomes, verdicts
 from portal.helpsessions import actions as helpsessions
 from portal.helpsessions import handover, unfinished
 from recommendations.chosen_items import ChosenItem
@@ -67,7 +67,8 @@ class Visits:
             for recommendation in visit.recommendations
         ]
         chosen = self.builder.random.sample(candidates, NOT_TRIED_YET)
-        # The set contains the id() of each recommendation, because two different ones can be equal.
+        # The set contains the id() of each recommendation, because two different recommendations
+        # can be equal.
         self.not_tried = {id(recommendation) for recommendation in chosen}
 
     def chosen_items(self, recommendations):
@@ -194,6 +195,10 @@ def _keep(help_session, person, at):
 
 
 def _answer_outcome(help_session, visit, at):
-    helpsessions.answer_outcome(
-        help_session, at=at, found=visit.found or None, satisfaction=visit.satisfaction or None
+    outcomes.take_outcome(
+        help_session,
+        by=help_session.patron,
+        at=at,
+        found=visit.found or None,
+        satisfaction=visit.satisfaction or None,
     )

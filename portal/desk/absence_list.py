@@ -18,7 +18,7 @@ def absences_context(request):
     for absence in coming:
         absence.mine, absence.is_now = absence.person_id == request.user.pk, absence.first_day <= today
         absence.may_change = absence.mine or request.user.is_coordinator
-        absence.covers_away = [other for other in coming if _is_of_cover(other, absence)]
+        absence.covers_away = [other for other in coming if _is_absence_of_cover(other, absence)]
     past = Absence.objects.at_desk_of(request.user).filter(last_day__lt=today)
     past = past.select_related("person", "cover").order_by("-last_day", "-pk")
     return {
@@ -28,14 +28,14 @@ def absences_context(request):
     }
 
 
-def _is_of_cover(other, absence):
-    """Return whether `other` overlaps `absence` and belongs to the colleague who covers `absence`."""
+def _is_absence_of_cover(other, absence):
+    """Return whether `other` is an absence of the covering colleague on some of the days of `absence`."""
     overlaps = other.first_day <= absence.last_day and other.last_day >= absence.first_day
     return other.person_id == absence.cover_id and overlaps
 
 
 def days_in_words(absence):
-    """Return the days of an absence as words for the middle of a sentence."""
+    """Return the days of an absence in words, for the middle of a sentence."""
     first, last = day_in_a_sentence(absence.first_day), day_in_a_sentence(absence.last_day)
     if absence.first_day == absence.last_day:
         return pgettext("a day away", "on %(day)s") % {"day": first}

@@ -1,7 +1,7 @@
-"""Functions that write lines of the access log.
+"""Functions that write the access log.
 
-A line says which staff member opened a patron's visit, conversation or record, and when. It also says from
-which page of the desk the staff member came. Patrons can read the lines about themselves.
+A line of the log says that a staff member opened a patron's visit, conversation or record. The line also says
+when, and from which page of the desk. Patrons can read the lines about themselves.
 """
 
 import datetime
@@ -15,7 +15,7 @@ from accounts.models import AuditEvent
 from portal.desk import shown_today
 from portal.prepared import prepared
 
-# A staff member who keeps a conversation's page open gets a new log entry after this time.
+# While a page stays open, its polls add a new line to the log only after this time.
 LOGGED_FOR = datetime.timedelta(hours=12)
 
 Where = AuditEvent.Where
@@ -23,6 +23,7 @@ Where = AuditEvent.Where
 PLACES = {
     **dict.fromkeys(["desk", "desk_bulk"], Where.QUEUE),
     **dict.fromkeys(["desk_sessions", "open_by_patrons_code"], Where.SESSIONS),
+    **dict.fromkeys(["desk_check_ins", "check_ins_of_tomorrow"], Where.SESSIONS),
     **dict.fromkeys(["desk_session", "slip"], Where.SESSION),
     "desk_conversation": Where.CONVERSATION,
     **dict.fromkeys(["patrons", "patrons_by_name", "patron_record"], Where.PEOPLE),
@@ -32,9 +33,9 @@ PLACES = {
 def log_opened(request, conversation, *, at, where=None):
     """Record that the staff member opened the conversation.
 
-    `where` is the page of the desk that the staff member came from. If `where` is None, `came_from` finds
-    the page. A staff member who covers for the conversation's branch is recorded even if the conversation is
-    in nobody's account.
+    `where` is the page of the desk that the staff member came from. If `where` is None, `came_from` finds the
+    page. If the conversation is in nobody's account, record this only if the staff member covers for the
+    branch.
     """
     patrons = patrons_of(conversation, conversation.help_session)
     if _is_covering(request, conversation):
@@ -46,10 +47,12 @@ def log_opened(request, conversation, *, at, where=None):
 
 
 def log_reading(request, conversation, *, at):
-    """Log that the staff member opened the conversation, unless this was logged within LOGGED_FOR.
+    """Log that the staff member opened the conversation.
 
-    A poll can also show messages, and a browser can send a poll without having opened the page. So the view
-    for polls must call this function too.
+    If this was logged less than LOGGED_FOR ago, do nothing.
+
+    The view for polls must call this function, because a poll can return messages. A browser can send a poll
+    without having opened the page.
     """
     since = at - LOGGED_FOR
     has_patron = patrons_of(conversation, conversation.help_session)
@@ -60,6 +63,20 @@ def log_reading(request, conversation, *, at):
         is_logged = not _is_covering(request, conversation) or _opened_for_nobody(**opened)
     if not is_logged:
         log_opened(request, conversation, at=at)
+
+
+def log_number_seen(request, conversation, *, at):
+    """Record that the staff member saw the phone number of the open call.
+
+    If this was recorded already, do nothing.
+    """
+    since = max(at - LOGGED_FOR, conversation.call_since)
+    seen = AuditEvent.objects.filter(
+        action="saw_number", by=request.user, subject=str(conversation.public_id), at__gte=since
+    )
+    if not seen.exists():
+        for person in patrons_of(conversation, conversation.help_session) or [None]:
+            audit.record("saw_number", conversation, by=request.user, patron=person, at=at)
 
 
 def _is_covering(request, conversation):
@@ -88,8 +105,8 @@ def _opened(by, subject, since):
 def log_session_opened(request, help_session, *, at):
     """Record that the staff member opened the help session.
 
-    Staff also open sessions of other branches, if a conversation that they see under cover is about them.
-    This is recorded even if nobody keeps the session.
+    If a conversation is about the help session, staff of a covering branch can open the session too. Record
+    such an opening even if the help session is in nobody's account.
     """
     patrons, where = patrons_of(help_session, help_session), came_from(request, help_session.pk)
     is_own = (
@@ -101,10 +118,22 @@ def log_session_opened(request, help_session, *, at):
         audit.record("opened", help_session, by=request.user, patron=person, at=at, where=where)
 
 
+def log_sessions_read(request, help_sessions, *, at):
+    """Record that the staff member opened these sessions.
+
+    Skip each session whose opening was recorded less than LOGGED_FOR ago.
+    """
+    subjects = {str(each.public_id): each for each in help_sessions}
+    opened = AuditEvent.objects.filter(action="opened", by=request.user, at__gt=at - LOGGED_FOR)
+    known = set(opened.filter(subject__in=subjects).values_list("subject", flat=True)) if subjects else set()
+    for subject in subjects.keys() - known:
+        log_session_opened(request, subjects[subject], at=at)
+
+
 def log_opened_by_code(request, help_session, *, at):
     """Record that a patron showed the code of a visit at the desk.
 
-    If nobody keeps the visit, the audit event names no patron.
+    If the visit is in nobody's account, the patron of the audit event is None.
     """
     for person in patrons_of(help_session, help_session) or [None]:
         audit.record("opened_by_code", help_session, by=request.user, patron=person, at=at, where=Where.CODE)
@@ -124,7 +153,7 @@ def log_session_search(request, *, results, at):
 
 
 def log_record_opened(request, person, *, at, reason=""):
-    """Record that the staff member opened a person's record, with a reason if they gave one."""
+    """Record that the staff member opened a person's record. `reason` is the staff member's reason, or ""."""
     audit.record(
         "opened",
         person,

@@ -1,10 +1,10 @@
-"""The branch and the service point that a posted form belongs to."""
+"""Functions that find the branch and the service point for a request."""
 
 from .params import number_or_none
 
 
 def branch_for(request):
-    """Return the branch that the request names, if the staff member works there.
+    """Return the branch whose primary key is in the request, if the staff member works at this branch.
 
     Otherwise return the staff member's first branch.
     """
@@ -16,7 +16,7 @@ def branch_for(request):
 def service_point(request, branch):
     """Return the name of the shared desk computer that the request came from.
 
-    Return "" if it came from another computer, or if the shared computer is at another branch.
+    Return "" for all other computers, and for a shared computer at a different branch.
     """
     desk = request.shared_desk
     return desk.name if desk and desk.branch_id == branch.pk else ""

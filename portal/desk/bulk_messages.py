@@ -3,7 +3,7 @@
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-# A message says why conversations were not changed. For each reason, it names at most this many of them.
+# For each reason, a message lists at most this many of the conversations that were not changed.
 MAX_NAMED = 3
 
 
@@ -41,8 +41,8 @@ def _quoted(conversation):
 def undone_words(count, left):
     """Return the message that appears after an undo.
 
-    `count` is how many conversations were restored. `left` is how many were not restored, because they had
-    changed in the meantime.
+    `count` is how many conversations were restored. `left` is how many were not restored, because somebody
+    had changed them in the meantime.
     """
     sentences = []
     if count:

@@ -1,14 +1,17 @@
 """Combine two corrections of a help session that two staff members made at the same time.
 
-A correction is {name of a field: text}. Its value "items" is a list of rows. A row is {name: text}.
+A correction is a dict of fields, {name of a field: its text}. Only the value of "items" is a list of rows.
+Each row is one item of the session, as {name of a field: its text}.
 """
 
 
 def combine(was, mine, theirs):
-    """Return (the combined correction, the names of fields that both changed differently).
+    """Combine two corrections of the same values.
 
-    `was` is what both started from. `theirs` is saved already. If both changed a field differently, the
-    combined correction has the value of `mine`.
+    `was` contains the values that both staff members started from. `mine` is the unsaved correction, and
+    `theirs` the colleague's saved correction. Return (the combined correction, the names of the fields that
+    both staff members changed to different values). For these fields, the combined correction has the value
+    of `mine`.
     """
     combined, both = {}, []
     for name, now in theirs.items():
@@ -28,7 +31,10 @@ def _combine_value(was, mine, theirs):
 
 
 def _combine_items(was, mine, theirs):
-    """Return (rows, whether both changed the same row differently). The order is that of `mine`."""
+    """Combine two lists of item rows, in the order of `mine`.
+
+    Return (rows, whether both staff members changed the same row to different values).
+    """
     if mine == was or theirs == was:
         return (theirs if mine == was else mine), False
     was_by_item, their_rows = _by_item(was), _by_item(theirs)
@@ -37,7 +43,7 @@ def _combine_items(was, mine, theirs):
         item = row.get("item")
         old, new = was_by_item.get(item), their_rows.get(item)
         if item and old is not None and new is None:
-            # The colleague removed the item. It comes back only if its reason was changed here.
+            # The colleague removed this item. Keep the item only if its row changed in `mine`.
             if row != old:
                 rows.append(row)
                 clash = True

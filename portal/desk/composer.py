@@ -21,7 +21,7 @@ from .sending import must_ask_to_count, offered_buttons, pressed_button
 
 
 def saved_drafts(request, conversation):
-    """Return the staff member's two drafts in this conversation as {kind: draft}: an answer and a note."""
+    """Return the staff member's drafts of an answer and of a note in this conversation, as {kind: draft}."""
     kinds = [Draft.Kind.REPLY, Draft.Kind.NOTE]
     return drafts.drafts_of(conversation, person=request.user, side=Side.STAFF, kinds=kinds)
 
@@ -45,14 +45,14 @@ def composer_context(
 ):
     """Return the context of the composer.
 
-    With a `form`, the composer shows what was posted. Without a `form`, it shows the saved draft. If there is
-    `typed`, it replaces the posted values.
+    If `form` is None, the composer shows the saved draft. Otherwise the composer shows the values in `typed`.
+    If `typed` is None, it shows the posted values.
 
     `latest` is the primary key of the last message on the page. `newer` are the messages that arrived after
-    the page was shown. `taken` says that a colleague has taken the conversation meanwhile. `refused` are the
-    files that could not be added. `asks` names the question that the composer shows: "discard" or
-    "sent_otherwise". `says` is a notice about what was just done. If `alarm` is true, this notice is a
-    warning.
+    the page was shown. `taken` is a text which says that a colleague has taken the conversation meanwhile.
+    `refused` are the files that could not be added. `asks` is the question that the composer shows: "discard"
+    or "sent_otherwise". `says` is a text about the action that the staff member has just done. If `alarm` is
+    true, this text is a warning.
     """
     data = draft.typed if form is None else typed or request.POST
     values = _saved_values(draft) if form is None else _posted_values(data)
@@ -78,6 +78,8 @@ def composer_context(
             "taken": taken,
             "asks": asks,
             "says": says,
+            # A draft that comes back gets the focus. A text that was only kept doesn't.
+            "says_gets_focus": typed is not None or not values["body"],
             "alarm": alarm,
         },
         "templates": templates,
@@ -92,7 +94,7 @@ def composer_context(
 def readable_until(conversation, *, library, at):
     """Return the last day on which the patron could read the conversation if it were closed now.
 
-    Return None if it is in nobody's library account.
+    Return None if the conversation is in nobody's library account.
     """
     patron, session = conversation.patron, conversation.help_session
     if patron is None:
@@ -133,7 +135,7 @@ def _language_for(conversation):
 
 
 def put_text_back(request, typed, public_id):
-    """Save the text of a refused answer or note as a draft, and return the address of the conversation."""
+    """Save the text of a refused answer or note as a draft, and return the URL of the conversation's page."""
     conversation = conversation_at_desk(request, public_id, "patron")
     if conversation.status == Conversation.Status.ERASED:
         return ""
@@ -143,10 +145,12 @@ def put_text_back(request, typed, public_id):
 
 
 def save_typed(request, conversation, at, *, data=None):
-    """Save the posted text as a draft of the staff member, and return whether there was any.
+    """Save the posted text and items as a draft of the staff member.
 
-    The draft gets the next sequence number, so that it counts as the newest draft. `data` is the form, or
-    None for the posted one.
+    Return whether there was a text or an item to save.
+
+    The draft gets the next sequence number, so that it counts as the newest draft. `data` contains the values
+    of the composer. If `data` is None, use request.POST.
     """
     data = request.POST if data is None else data
     sequence = (number_or_none(data.get("sequence")) or 0) + 1

@@ -15,8 +15,9 @@ from .given_items import given_in
 def timeline_context(request, conversation, timeline, around, at, *, since=None):
     """Return the context of the timeline, and of the line that says which colleagues have the page open.
 
-    Also set the files and the recommended items on each message. `around` is what `presence.look` returned.
-    If there is a `since`, screen readers announce what other people did after that time.
+    Also set `files` and `given` on each message. `given` contains the message's recommendations. `around` is
+    the result of `presence.look`. If `since` is a time, screen readers announce what other people have done
+    after that time.
     """
     messages = [entry for entry in timeline.entries if entry.shape == "message"]
     by_message, given_before = given_in(conversation, timeline)
@@ -42,7 +43,11 @@ def timeline_context(request, conversation, timeline, around, at, *, since=None)
 
 
 def state_of_page(conversation, around):
-    """Return a text that changes if the conversation changes, or if colleagues open its page or leave it."""
+    """Return a text that tells whether an open page is out of date.
+
+    The text changes if the conversation changes. It also changes if a colleague opens or leaves the page, or
+    starts or stops writing.
+    """
     here = ",".join(f"{person.pk}{'w' if writing else ''}" for person, writing in around.others)
     return f"{conversation.desk_version}-{zlib.crc32(here.encode()):x}"
 
@@ -68,7 +73,7 @@ def _files_of(request, conversation, messages):
     """Return {primary key of a message: its files}.
 
     Also set `conversation.unsent_files` to the files that the staff member added but has not sent yet. One
-    query finds all of these files. If the conversation has no files, no query runs.
+    query finds all of these files. Skip the query if the conversation has no files.
     """
     files = {}
     if conversation.has_files:

@@ -1,4 +1,4 @@
-"""Functions that find a conversation, if the staff member may open it."""
+"""Functions that find a conversation which the staff member may open, or raise Http404."""
 
 from django.db.models import BigAutoField, DateField, Exists, OuterRef, Subquery, UUIDField
 
@@ -23,14 +23,15 @@ KEY = BigAutoField()
 def conversation_for_page(request, public_id):
     """Return the conversation with everything that its page needs.
 
-    If it was merged, return the conversation into which it was merged.
+    If it was merged into another conversation, return that one.
     """
     conversation = one_or_404(_for_page(public_id=public_id, **_scope(request)))
     if conversation.merged_into_id:
         return conversation_for_page(request, conversation.merged_into.public_id)
     session = conversation.help_session
     if session and session.branch_id == conversation.branch_id:
-        # The query doesn't load the branch of the visit. It is usually the branch of the conversation.
+        # The query doesn't load the visit's branch, because most visits have the same branch as the
+        # conversation.
         session.branch = conversation.branch
     return conversation
 

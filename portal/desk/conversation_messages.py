@@ -18,31 +18,35 @@ def assigned_words(conversation):
 
 
 def taken_words(conversation, assignee, at):
-    """Return the message for an action that failed because a colleague changed the assignee first.
+    """Return a text for a staff member whose action failed because a colleague changed the assignee first.
 
-    The message says who made the change. `assignee` is the new assignee, or None if nobody is assigned now.
+    The text says who made the change, if the portal knows it. `assignee` is the new assignee, or None if
+    nobody is assigned now.
     """
     assigned_at = Conversation.objects.get(pk=conversation.pk).assigned_at
     if assignee is None or assigned_at is None:
-        return _("Nobody is assigned any more. Nothing was changed. Check the conversation and try again.")
+        return _(
+            "Nobody is assigned anymore, so your change was not made. Check the conversation and try again."
+        )
     change = conversation.desk_events.filter(to=assignee, at=assigned_at).select_related("by").last()
     names = {"name": assignee.display_name, "time": waited(assigned_at)}
     is_new = at - assigned_at < A_MOMENT
     if change is None or change.by is None:
-        # The conversation got this assignee in a merge, or the colleague's record was erased.
-        words = _("This conversation is now assigned to %(name)s. Nothing was changed.")
+        # No event says who assigned the conversation. Either a merge set the assignee, or the record of the
+        # colleague who assigned the conversation was erased.
+        words = _("This conversation is now assigned to %(name)s, so your change was not made.")
     elif change.by == assignee:
         words = (
-            _("%(name)s took this conversation a moment ago. Nothing was changed.")
+            _("%(name)s took this conversation a moment ago, so your change was not made.")
             if is_new
-            else _("%(name)s took this conversation %(time)s ago. Nothing was changed.")
+            else _("%(name)s took this conversation %(time)s ago, so your change was not made.")
         )
     else:
         names["by"] = change.by.display_name
         words = (
-            _("%(by)s assigned this conversation to %(name)s a moment ago. Nothing was changed.")
+            _("%(by)s assigned this conversation to %(name)s a moment ago, so your change was not made.")
             if is_new
-            else _("%(by)s assigned this conversation to %(name)s %(time)s ago. Nothing was changed.")
+            else _("%(by)s assigned this conversation to %(name)s %(time)s ago, so your change was not made.")
         )
     return words % names
 

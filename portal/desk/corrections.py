@@ -7,14 +7,14 @@ from portal.helpsessions.models import HelpSession
 from portal.privacy.corrected_fields import LABELS
 from portal.privacy.models import Correction
 
-# Sessions with these statuses have a page at the desk. Nobody can correct a replaced session.
+# Help sessions with these statuses have a page at the desk. Only the recorded ones can be corrected.
 HAVE_A_PAGE = [HelpSession.Status.RECORDED, HelpSession.Status.REPLACED]
 
 
 def sessions_to_correct(user):
     """Return the recorded sessions that this staff member may correct.
 
-    These are the sessions that they recorded, and those of the branches that they coordinate.
+    Staff may correct the sessions that they recorded. Coordinators may also correct those of their branches.
     """
     own = Q(staff=user) | Q(branch__in=_coordinated(user))
     return HelpSession.objects.at_desk_of(user).recorded().filter(own)
@@ -28,13 +28,19 @@ def session_to_correct(request, public_id):
 
 
 def may_correct(user, help_session):
-    """Return whether `sessions_to_correct` has the session, without a query."""
+    """Return whether this staff member may correct the session.
+
+    Apply the same rule as `sessions_to_correct`, but without a query.
+    """
     is_own = help_session.staff_id == user.pk or help_session.branch_id in _coordinated(user)
     return help_session.status == HelpSession.Status.RECORDED and is_own
 
 
 def history_of(help_session, since=0):
-    """Return the corrections from number `since` on, each with `field_labels`."""
+    """Return the corrections of a help session, except the first `since` ones.
+
+    Also set `field_labels` on each correction: the labels of the fields that the correction changed.
+    """
     corrections = list(Correction.objects.filter(help_session=help_session).select_related("by"))[since:]
     for correction in corrections:
         correction.field_labels = [LABELS.get(name, name) for name in correction.fields]

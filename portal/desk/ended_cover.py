@@ -1,7 +1,8 @@
 """Find a conversation that a staff member opened while their branch covered for another one.
 
-When cover ends, the conversation leaves their scope. The access log says that they opened it, so they learn
-nothing new if a page tells them why it is gone. What they typed is not lost.
+When the cover ends, the staff member can no longer open the conversation. If the access log shows that the
+staff member opened it before, the portal says that the cover has ended. It also saves what the staff member
+has typed.
 """
 
 from accounts.models import AuditEvent
@@ -11,7 +12,7 @@ from .conversation_lookup import can_open
 
 
 def opened_under_cover(request, public_id):
-    """Return the conversation if cover ended after the staff member opened it, or None."""
+    """Return the conversation if cover has ended since the staff member opened it, or else None."""
     opened = AuditEvent.objects.filter(
         action="opened", by=request.user, subject=str(public_id), where=AuditEvent.Where.COVER
     )

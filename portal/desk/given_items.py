@@ -14,18 +14,17 @@ from recommendations.verdicts import label_for
 
 KEY = BigAutoField()
 FIELDS = (
-    *("reason", "starred", "verdict", "question_type", "why", "comment", "decided_at"),
+    *("reason", "starred", "verdict", "question_type", "why", "comment", "decided_at", "by_link"),
     *("item__title", "item__creators", "item__kind", "item__is_fiction", "item__year", "item__url"),
     *("item__original_title", "item__original_creators", "item__original_lang"),
 )
 
 
 def given_in(conversation, timeline):
-    """Return ({primary key of a message: its recommendations}, recommendations made before the conversation).
+    """Return ({primary key of a message: its recommendations}, [earlier recommendations]).
 
-    The list has the recommendations of the conversation's help session, and the recommendation that the
-    conversation is about. Recommendations from other occasions are left out. One query loads the dict and the
-    list.
+    The earlier recommendations are those of the conversation's help session, and the recommendation that the
+    conversation is about. One query loads everything.
     """
     session = conversation.help_session_id or 0
     rows = _given(
@@ -77,5 +76,5 @@ def _given(conversation, since, session, own):
         .only(*FIELDS)
         .with_places()
         .annotate(message_id=F("messagerecommendation__message"), place=place)
-        .order_by("place", "pk", "stands_at")
+        .order_by("place", "pk", "place_branch")
     )

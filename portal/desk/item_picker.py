@@ -7,10 +7,12 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.core.validators import URLValidator
+from django.db.models import UUIDField
 from django.utils.functional import cached_property
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from portal.prepared import prepared
 from portal.text import TextField, clean, uuid_or_none
 from recommendations.chosen_items import ChosenItem
 from recommendations.holdings import fetch_holdings
@@ -23,7 +25,7 @@ WHOLE_URL = _("Enter the full address, beginning with https://")
 
 
 class WebURLField(forms.URLField):
-    """A field for a web address. The field adds https:// if it is missing."""
+    """A field for a web address. If the address has no scheme, the field adds https://."""
 
     default_validators = [URLValidator(schemes=["http", "https"], message=WHOLE_URL)]
     default_error_messages = {"invalid": WHOLE_URL}
@@ -35,8 +37,8 @@ class WebURLField(forms.URLField):
 class ItemRow(forms.Form):
     """One chosen item.
 
-    If the item is in the catalog, the field `item` has its public id. If the item was typed by hand, `title`
-    and other fields have its values instead.
+    If the item is in the catalog, the field `item` contains the public id. If staff typed the item by hand,
+    `title` and other fields contain what staff typed.
     """
 
     item = forms.UUIDField(required=False, widget=forms.HiddenInput)
@@ -65,8 +67,7 @@ class BaseItemRows(forms.BaseFormSet):
         ids = [
             public_id for public_id in (uuid_or_none(row["item"].value()) for row in self.forms) if public_id
         ]
-        items = Item.objects.filter(public_id__in=ids) if ids else []
-        return {item.public_id: item for item in items}
+        return {item.public_id: item for item in _items(public_ids=ids)} if ids else {}
 
     def shown(self):
         """Return [(row, Item)]. If staff typed the item by hand, the Item is not saved."""
@@ -95,6 +96,11 @@ class BaseItemRows(forms.BaseFormSet):
             )
             for row in self.forms
         ]
+
+
+@prepared(public_ids=UUIDField())
+def _items(public_ids):
+    return Item.objects.filter(public_id__in=public_ids)
 
 
 ItemRows = forms.formset_factory(
@@ -131,7 +137,7 @@ class ItemPicker:
         self.keeps_by_hand_open = str(data.get("by-hand", "")) == "open"
         self._data = data
         self._checked = None
-        # The page focuses the reason of this row.
+        # The number of the row whose reason field gets the focus, or None.
         self.new_row = None
         self.focuses_by_hand = False
 
@@ -145,8 +151,9 @@ class ItemPicker:
     def change(self, action):
         """Pick a found item, remove a row or add the typed item, depending on the pressed button.
 
-        `action` names the button: pick-<public id>, remove-<row number>, up-<row number>, by_hand, add_item
-        or find. With find, nothing changes, because the page shows the items that match the query.
+        `action` is the name of the button: pick-<public id>, remove-<row number>, up-<row number>, by_hand,
+        add_item or find. The button `find` changes no row. After it, the page shows the items that match the
+        query.
         """
         name, _sep, value = action.partition("-")
         if name == "remove" and value.isdecimal() and len(value) < 5 and int(value) < len(self.rows):
@@ -180,7 +187,7 @@ class ItemPicker:
         """
         if self.begun and not self.take_written():
             return False
-        self._checked = ItemRows({**self.fields(), "items-INITIAL_FORMS": "0"}, prefix="items")
+        self._checked = ItemRows({**self._fields_of_rows(), "items-INITIAL_FORMS": "0"}, prefix="items")
         return self._checked.is_valid()
 
     def chosen(self):
@@ -193,12 +200,16 @@ class ItemPicker:
 
     def fields(self):
         """Return {name: value} for the form fields of the picker, so that a draft can save their values."""
+        written = {f"new-{name}": str(self.written[name].value() or "") for name in self.written.fields}
+        return self._fields_of_rows() | written
+
+    def _fields_of_rows(self):
         fields = {"items-TOTAL_FORMS": str(len(self.rows))}
         for number, row in enumerate(self.rows):
             fields |= {
                 f"items-{number}-{name}": str(value) for name, value in row.items() if value not in (None, "")
             }
-        return fields | {f"new-{name}": str(self.written[name].value() or "") for name in self.written.fields}
+        return fields
 
     @property
     def is_untouched(self):
@@ -206,17 +217,17 @@ class ItemPicker:
 
     @property
     def is_by_hand_open(self):
-        """Return whether the page shows the fields for an item that is typed by hand."""
+        """Return whether the page shows the fields for an item that staff type by hand."""
         return self.begun or self.keeps_by_hand_open
 
     @property
     def focuses_search(self):
-        """Return whether a new picker puts the focus into the search field, and not into another field."""
+        """Return whether the search field gets the focus when htmx replaces the picker."""
         return self.new_row is None and not self.written.errors and not self.focuses_by_hand
 
     @property
     def for_url(self):
-        """Return the query of a URL that shows the picker in the same state, or ""."""
+        """Return the query of a URL that shows the picker with this search and these open fields, or ""."""
         state = {"q": self.query, "by-hand": "open" if self.keeps_by_hand_open else ""}
         query = urlencode({name: value for name, value in state.items() if value})
         return f"?{query}" if query else ""
@@ -231,7 +242,7 @@ class ItemPicker:
         self.query = ""
 
     def _begin_by_hand(self):
-        """Open the fields for an item that is typed by hand. The words of the search become its title."""
+        """Open the fields for an item that is typed by hand. Copy the words of the search into the title."""
         self.written.initial["title"] = self.written.initial.get("title") or self.query
         self.written.fields["kind"].widget.attrs["autofocus"] = True
         self.query, self.keeps_by_hand_open, self.focuses_by_hand = "", True, True
@@ -245,7 +256,8 @@ class ItemPicker:
 def fields_of(recommendations, *, and_then=None):
     """Return {name: value} for an item picker that contains the items of these recommendations.
 
-    `and_then` is {name: value} of another item picker. Its items come after those of the recommendations.
+    `and_then` is {name: value} of another item picker. The items of that picker come after those of the
+    recommendations.
     """
     rows = [
         {

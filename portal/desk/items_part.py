@@ -28,10 +28,10 @@ def search_context(picker, branch):
 
 
 def untouched_items(picker, items_url):
-    """Return the rendered item picker if it is untouched, and otherwise "".
+    """Return the HTML of an empty item picker. If the picker is not empty, return "".
 
-    Most pages show an untouched item picker, so its HTML is cached. Without the cache, rendering the picker
-    took a sixth of the time of a conversation's page.
+    Most pages show an empty item picker, so this HTML is cached. Without the cache, rendering the picker took
+    a sixth of the time of a conversation's page.
     """
     if not picker.is_untouched:
         return ""

@@ -34,9 +34,9 @@ def language_name(code):
 
 @cache
 def language_options(chosen):
-    """Return the rendered options of a select of languages.
+    """Return the HTML of the options of a select of languages. `chosen` is the code of the selected language.
 
-    The options are the same on every page, because each name is in the language that it names.
+    The HTML is cached. The language of the page doesn't change it, because each name is in its own language.
     """
     marks = (
         (code, mark_safe(" selected") if code == chosen else "", name) for code, name in language_choices()

@@ -2,5 +2,5 @@
 
 
 def number_or_none(text):
-    """Return the text as a whole number, or None if it isn't a whole number from 0 to 999,999,999."""
+    """Return the whole number in the text if it is from 0 to 999,999,999. Otherwise return None."""
     return int(text) if text and text.isdecimal() and len(text) < 10 else None

@@ -1,8 +1,8 @@
 """The patron's history, which the desk shows next to a conversation.
 
-The history consists of the patron's other conversations, and of items recommended on other occasions. When
-patrons keep a visit in their account, they agree that staff see their history. So there is no history if the
-conversation is in nobody's account, or is about a quiet session.
+The history contains the patron's other conversations, and the items recommended on other occasions. Patrons
+who keep a visit in their account agree that staff see their history. So the history is empty in two cases:
+the conversation is in nobody's account, or it is about a quiet session.
 """
 
 from django.db.models import BigAutoField, Q

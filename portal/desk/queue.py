@@ -1,5 +1,5 @@
 # ruff: noqa: S608 (the SQL contains only names of tables and states, and no user input)
-"""The queue of the desk. This module counts its lists, and returns one page of the list that a URL names."""
+"""Count the conversations in the lists of the queue, and return one page of the list that a URL requests."""
 
 from collections import namedtuple
 from dataclasses import asdict, dataclass
@@ -17,14 +17,15 @@ from accounts.models import Absence, User
 from portal.conversations.desk_lists import (
     COUNTED,
     EVERYTHING,
+    FAILED,
     LISTS,
     Desk,
     Filters,
-    Place,
     compiled,
     counted,
     in_list,
 )
+from portal.conversations.desk_places import Place
 from portal.conversations.draft_answers import HAS_DRAFT, count_out_of_reach
 from portal.conversations.models import Conversation, NoteMention
 from portal.conversations.search import look_up
@@ -48,15 +49,18 @@ COLUMNS = [
     *("id", "public_id", "subject", "status", "reason", "topic_id", "branch__name"),
     *("patron_id", "patron__name", "assignee_id", "assignee__name"),
     *("waiting_since", "promised_at", "snoozed_until", "closes_at", "queued_at", "desk_version"),
+    *("wants_no_answer", "call_since", "help_session__staff__name"),
     *("recommendation__item__title", "recommendation__why", "recommendation__comment", "latest", "has_draft"),
 ]
 Row = namedtuple("Row", COLUMNS)
-# The last message: "p" or "s" for its side (patron or staff), then the beginning of its text. This is raw
-# SQL, because a Django expression would have parameters and `compiled` can't pass them.
+# Select the last message as one text: "p" or "s" for its side (patron or staff), then the beginning of the
+# message. This is raw SQL, because `compiled` can't pass the parameters of a Django expression.
 LATEST = """SELECT substr(message.side, 1, 1) || substr(message.body, 1, 160)
     FROM conversations_message AS message
     WHERE message.conversation_id = conversations_conversation.id
     ORDER BY message.sent_at DESC, message.id DESC LIMIT 1"""
+# The valid values of the URL parameter `reason`.
+REASONS = {FAILED, *Conversation.Reason.values}
 # These queries count a staff member's unfinished sessions, tallies and unseen mentions. `counted` joins these
 # queries and the counts of the lists into one query.
 SESSIONS = f"SELECT COUNT(*) FROM {HelpSession._meta.db_table} WHERE staff_id = %s AND status ="
@@ -77,6 +81,7 @@ class QueueQuery:
     branch: str = ""
     # The primary key of a topic.
     topic: str = ""
+    # A Conversation.Reason, or FAILED for all conversations in which a patron said that the help failed.
     reason: str = ""
     # The text of a search.
     q: str = ""
@@ -91,7 +96,7 @@ class QueueQuery:
             tab=params.get("tab") if params.get("tab") in TABS else FIRST,
             branch=next((slug for slug in branches_of(user) if slug == params.get("branch")), ""),
             topic=topic if topic.isascii() and topic.isdigit() and len(topic) < 18 else "",
-            reason=params.get("reason") if params.get("reason") in Conversation.Reason.values else "",
+            reason=params.get("reason") if params.get("reason") in REASONS else "",
             q=clean(params.get("q", ""), max_length=200),
             drafts="1" if params.get("drafts") == "1" else "",
         )
@@ -133,15 +138,14 @@ class QueueQuery:
 
 
 def branches_of(user):
-    """Return {slug: branch} for the person's branches, and for the branches that these cover for now."""
+    """Return {slug: branch} for the user's branches, and for the branches for which the user covers now."""
     return {branch.slug: branch for branch in [*(role.branch for role in user.roles), *user.covered_branches]}
 
 
 def desk_today(request, at):
-    """Return (the staff member's Desk today, {person who is away: (cover, name of the cover)}).
+    """Return (the staff member's Desk today, {primary key of a person who is away: cover}).
 
-    The cover is the colleague who takes over while the person is away. The person and the cover are primary
-    keys. If nobody covers, the pair is (None, None).
+    A cover is (primary key, name) of the colleague who takes over while the person is away, or (None, None).
     """
     absences = _absences(day=request.library.today(at))
     away = {person: (cover, name) for person, cover, name in absences}
@@ -208,26 +212,26 @@ class Counts:
     lists: dict
     # How many conversations entered the shown list after the page was opened.
     new: int
-    # The result of `state_of_queues` before the rows were read.
+    # The result of `state_of_queues`, computed before the rows are read.
     state: str
-    # How many conversations need an answer, with any filters and search text.
+    # How many conversations need an answer. This number ignores the filters and the search text.
     waiting: int
     # How many conversations have a draft answer of this staff member.
     drafts: int
-    # Unseen mentions of this staff member in notes.
+    # The number of notes that mention this staff member and that they have not seen.
     mentions: int
-    # Unfinished help sessions of this staff member.
+    # The number of this staff member's unfinished help sessions.
     unfinished: int
-    # Contacts that this staff member tallied today.
+    # The number of contacts that this staff member tallied today.
     tallied: int
-    # Drafts of this staff member in conversations that they can no longer open.
+    # The number of this staff member's drafts in conversations that they can no longer open.
     out_of_reach: int
 
 
 def counts(request, asked, filters, today, *, at, since=None):
     """Return the Counts of the page with one query.
 
-    When an open page polls, `since` is the time at which that page was shown.
+    If the request is a poll, `since` is the time at which the open page was shown.
     """
     desk, _away = today
     user, day = request.user.pk, connection.ops.adapt_datefield_value(request.library.today(at))
@@ -251,6 +255,13 @@ def counts(request, asked, filters, today, *, at, since=None):
         *exact,
         *others,
     )
+
+
+def count_waiting(desk, user, *, at):
+    """Return how many conversations need an answer, as `Counts.waiting` does. It takes one query."""
+    exact = [(LISTS[FIRST], Filters())]
+    _numbers, _state, [waiting], _others = counted(desk, [], Filters(), at=at, person=user.pk, exact=exact)
+    return waiting
 
 
 def count_in_words(count):

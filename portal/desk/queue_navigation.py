@@ -5,16 +5,17 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from django.urls import reverse
 from django.utils import timezone
 
-from portal.conversations.desk_lists import Place, around, following
+from portal.conversations.desk_lists import around, following
+from portal.conversations.desk_places import Place
 
 from .queue import TABS, QueueQuery, desk_today
 
 
 def neighbors(request, conversation):
-    """Return the context of desk/queue_nav.html, or None if the URL has no `queue`.
+    """Return the context of desk/queue_nav.html, or None if the URL has no parameter `queue`.
 
-    In the page's URL, `queue` is the query string of the list from which the staff member came. `place` says
-    where the conversation was in the list.
+    The parameter `queue` is the query string of the list from which the staff member came. The parameter
+    `place` says where the conversation was in that list.
     """
     if "queue" not in request.GET:
         return None
@@ -40,10 +41,10 @@ def _neighbor_links(request, conversation, asked, place):
 
 
 def next_after(request, conversation):
-    """Return (the URL of the next conversation in the list, the URL of the list).
+    """Return (the URL of the next conversation, the URL of the queue list that contains it).
 
-    It is the list that the staff member came from, or else "Needs an answer". The first URL is "" if there is
-    no next conversation.
+    The list is the one from which the staff member came. If the URL of the page has no parameter `queue`, the
+    list is "Needs an answer". If the list has no next conversation, the first URL is "".
     """
     params, at = _params_of_page(request), timezone.now()
     asked = QueueQuery.read(dict(parse_qsl(params.get("queue", ""))), request.user)
@@ -70,13 +71,17 @@ def conversation_url(request, conversation):
 
 
 def undo_answer_url(request, message):
-    """Return the URL that takes the answer back and then shows its conversation in the same list again."""
+    """Return the URL of the button that takes back the answer `message`.
+
+    The URL keeps the parameters `queue` and `place`. So the next page, too, links to the same queue list and
+    to the next and previous conversations in that list.
+    """
     url = reverse("desk_take_back", args=[message.conversation.public_id])
     return f"{url}?{urlencode({'message': message.public_id, **_params_of_page(request)})}"
 
 
 def _params_of_page(request):
-    """Return `queue` and `place` from the URL of the request, or of the conversation's page it came from."""
+    """Return `queue` and `place` from the URL of this request, or of the page that sent the request."""
     query = request.GET.urlencode()
     if "queue" not in request.GET:
         page = urlsplit(request.META.get("HTTP_REFERER", ""))

@@ -14,6 +14,7 @@ from django.utils.text import capfirst
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
+from portal.conversations.desk_lists import FAILED
 from portal.conversations.models import Conversation
 
 from . import queue
@@ -25,7 +26,8 @@ from .widgets import LongSelect
 def lists_context(request, asked, topics, at, *, opened_at=None):
     """Return the context of the tabs with their counts, and of the rows.
 
-    When an open page polls, `opened_at` is the time at which that page was shown. Otherwise it is None.
+    If the request is a poll, `opened_at` is the time at which the open page was shown. Otherwise `opened_at`
+    is None.
     """
     filters, today = asked.filters(request.user), queue.desk_today(request, at)
     # Read the counts first. If a row changes before the rows are read, the next poll reports the change.
@@ -69,7 +71,7 @@ def lists_context(request, asked, topics, at, *, opened_at=None):
 
 
 def _title(asked, waiting):
-    """Return the title for the tab of the browser. It begins with the number of waiting conversations."""
+    """Return the title of the page. The title begins with the number of waiting conversations."""
     number = f"({waiting}) " if waiting else ""
     return f"{number}{queue.TABS[asked.tab]} · {_('Queue')}"
 
@@ -80,7 +82,7 @@ def _poll_url(request, asked, state, opened_at):
 
 
 def filters_context(request, asked, topics):
-    """Return the rendered controls that filter the lists. A control that would offer no choice is ""."""
+    """Return the HTML of each control that filters the lists, or "" if there is nothing to choose from."""
     branches = [(slug, branch.name) for slug, branch in queue.branches_of(request.user).items()]
     offered = [
         (pk, str(topic)) for pk, topic in topics.items() if topic.retired_at is None or str(pk) == asked.topic
@@ -97,7 +99,8 @@ def filters_context(request, asked, topics):
 @lru_cache(maxsize=100)
 def _reasons(chosen, _language):
     reasons = [(reason.value, capfirst(reason.label)) for reason in Conversation.Reason]
-    return _select("reason", chosen, [("", _("All reasons")), *reasons])
+    failed = (FAILED, _("Not helped"))
+    return _select("reason", chosen, [("", _("All reasons")), failed, *reasons])
 
 
 def _select(name, chosen, choices, id=""):
@@ -116,13 +119,16 @@ def bulk_context(request, at):
 
 
 def empty_list_context(asked):
-    """Return the texts of an empty list. They say what will appear in the list, and link to the next task."""
+    """Return the texts that an empty list shows.
+
+    The texts say what will appear in the list, and suggest what to do next, with a link.
+    """
     texts = {
         "needs": (
             _("Nobody is waiting"),
             _(
                 "Conversations appear here when a patron writes. They also appear when a patron says "
-                "that an item didn't help, or couldn't get the item. The longest wait comes first."
+                "that an item didn't help, or that they couldn't get it. The longest wait comes first."
             ),
         ),
         "mine": (

@@ -11,6 +11,7 @@ from django.utils.text import capfirst
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from portal.conversations.desk_lists import FAILED_REASONS
 from portal.conversations.models import Conversation
 from portal.icons import ICONS
 from portal.templatetags.portal import waited, when
@@ -18,8 +19,8 @@ from recommendations.models import Recommendation
 
 # A row shows at most this many characters of the last message.
 MAX_WORDS = 120
-SHAPES = ["alert", "message", "clock", "person"]
-FAILED = {Conversation.Reason.DID_NOT_HELP, Conversation.Reason.COULD_NOT_GET_IT}
+SHAPES = ["alert", "message", "clock", "person", "phone"]
+FAILED = set(FAILED_REASONS)
 Status = Conversation.Status
 # RowRenderer escapes every value before it is inserted.
 ROW = (
@@ -57,6 +58,7 @@ class RowRenderer:
         self.promised = _("Promised by %(time)s")
         self.waiting = _("Waiting %(time)s")
         self.by_code, self.nameless = escape(_("someone with a code")), escape(_("a patron"))
+        self.helped, self.no_answer = _("Helped by %(name)s"), escape(_("No answer wanted"))
         self.clock, self.person = _shape("clock"), _shape("person")
         self.draft = f'<span class="tag draft">{escape(_("Draft"))}</span> '
         self.desk = reverse("desk")
@@ -64,10 +66,12 @@ class RowRenderer:
     def render(self, row, link):
         """Return the HTML of a `portal.desk.queue.Row`.
 
-        The HTML links to the conversation. `link` is the query string of the link, escaped for HTML.
+        The row contains a link to the conversation. `link` is the query string of this link, escaped for
+        HTML.
         """
         is_waiting = row.status == Status.WAITING_FOR_STAFF
-        is_overdue = is_waiting and row.promised_at is not None and row.promised_at <= self.at
+        is_promised = row.promised_at is not None and not row.wants_no_answer
+        is_overdue = is_waiting and is_promised and row.promised_at <= self.at
         words = self._words(row)
         return ROW.format(
             id=row.public_id,
@@ -78,10 +82,16 @@ class RowRenderer:
             draft=self.draft if row.has_draft else "",
             words=f' <p class="said" dir="auto">{escape(words)}</p>' if words else "",
             meta=self._meta(row),
-            tag=self.tags[row.reason] if is_waiting else "",
+            tag=self._tags(row, is_waiting),
             whose=self._assignee(row) if row.assignee_id else "",
             wait=self._wait(row, is_overdue),
         )
+
+    def _tags(self, row, is_waiting):
+        """Return the HTML of two tags: for an open call, and for the reason why the conversation waits."""
+        waits_for_call = row.call_since is not None and row.reason != Conversation.Reason.CALL
+        call = self.tags[Conversation.Reason.CALL.value] if waits_for_call else ""
+        return call + (self.tags[row.reason] if is_waiting else "")
 
     def _meta(self, row):
         if not row.patron_id:
@@ -96,6 +106,10 @@ class RowRenderer:
         title = row.recommendation__item__title
         if title and title != row.subject:
             parts.append(f"<bdi>{escape(title)}</bdi>")
+        if row.reason in FAILED and row.help_session__staff__name:
+            parts.append(escape(self.helped % {"name": row.help_session__staff__name}))
+        if row.wants_no_answer:
+            parts.append(self.no_answer)
         return " · ".join(parts)
 
     def _words(self, row):
@@ -143,8 +157,8 @@ class RowRenderer:
                     f'<strong class="late">{self.clock}{self.overdue}</strong>'
                     f'<span class="waited"> · {words}</span>'
                 )
-            if row.promised_at:
-                # A narrow row shows only the beginning of this text.
+            if row.promised_at and not row.wants_no_answer:
+                # The promise comes first, because a narrow row shows only the beginning of this text.
                 promised = self.promised % {"time": self._when(row.promised_at)}
                 words = f'<span class="promised">{promised} · </span>{words}'
             return words
@@ -171,6 +185,7 @@ def _tags(_language):
     tags = {Conversation.Reason.ASKED.value: ""}
     for reason in set(Conversation.Reason) - {Conversation.Reason.ASKED}:
         css, shape = ("tag warn", "alert") if reason in FAILED else ("tag", "message")
+        shape = "phone" if reason == Conversation.Reason.CALL else shape
         tags[reason.value] = (
             f'<span class="{css}">{_shape(shape)}{escape(str(capfirst(reason.label)))}</span> '
         )
@@ -178,7 +193,7 @@ def _tags(_language):
 
 
 def _last_message(row):
-    """Return the beginning of the last message. Leave out its first words if they are also the subject."""
+    """Return the beginning of the last message. Leave out the subject if the message begins with it."""
     side, words = row.latest[0], " ".join(row.latest[1:].split())
     start = row.subject.removesuffix("…")
     if start and words.startswith(start):
@@ -204,10 +219,10 @@ def _cut(words):
 
 
 def _waited(since, at):
-    """Return the same text as the template filter `waited`, but from a cache, because the filter is slow.
+    """Return the same text as the template filter `waited`. The filter is slow, so the texts are cached.
 
-    Rows that have waited for the same number of minutes share a cache entry. The text of a wait of more than
-    four weeks changes only once a day. So for these rows an entry is used for an hour, and not for a minute.
+    Rows that have waited for the same number of minutes share a cached text. After four weeks, the text
+    changes only once a day, so it is cached for an hour.
     """
     minutes, language = int((at - since).total_seconds()) // 60, get_language()
     if minutes < 1:

@@ -1,7 +1,7 @@
-"""The patron whom staff name in the field “For” of the form that records a help session.
+"""The patron whom staff enter in the field “For” of the record form.
 
-If the patron has an account, staff read the consent aloud, and the visit goes into the account. If an email
-address belongs to no account, it gets an email with a code, as on the page of the slip.
+If the patron has an account, staff read the consent aloud, and the visit is saved in the account. If no
+account has the email address that staff typed, the portal sends a code to this address.
 """
 
 from dataclasses import dataclass
@@ -11,11 +11,12 @@ from django.utils.translation import gettext as _
 
 from accounts.ils.configured import library_ils
 from accounts.models import AuditEvent, Library, User
+from accounts.patron import check_ins
 from portal import keys, limits
 from portal.desk.access_log import log_looked_up
 from portal.desk.people import find
 from portal.desk.people.namesakes import words_if_namesake
-from portal.desk.people.record_page import consent
+from portal.desk.people.record_page import consent, missing_address
 from portal.helpsessions.models import HelpSession
 
 
@@ -23,10 +24,13 @@ from portal.helpsessions.models import HelpSession
 class Recipient:
     """The patron who gets the visit.
 
-    If `person` is None, the visit goes to the email address `address`, which no account has confirmed. If
-    not, staff read `sentences` to the person, in `language`. `part` is "child" or "adult" if the two can
-    share the visit. `may_be_an_adult` is true if only a child may keep the visit, and the person's record
-    doesn't say that the person is a child.
+    If `person` is None, a link to the visit is sent to `address`, an email address that no account has
+    confirmed.
+
+    Otherwise, staff read the `sentences` to the person. `language` is the language of these sentences. If a
+    child and an adult can share the visit, `part` says which of them the person is: "child" or "adult".
+    `may_be_an_adult` is true if only a child may keep the visit, but the person's record is not a child's
+    record.
     """
 
     person: User | None = None
@@ -35,6 +39,12 @@ class Recipient:
     language: str = ""
     part: str = ""
     may_be_an_adult: bool = False
+    # Staff read this question aloud: may the library ask later how visits turned out? `answer` is the
+    # patron's answer. Both are empty if staff don't ask this question.
+    question: tuple = ()
+    answer: str = ""
+    # A sentence that says why the library can't ask this person by email yet, or "".
+    missing_address: str = ""
 
     @property
     def wording(self):
@@ -52,14 +62,18 @@ class Recipient:
     def fingerprint(self):
         """Return a fingerprint of what the page shows about this patron.
 
-        The form posts it again. So nobody can record a consent to words that the page didn't show.
+        The form posts this fingerprint. So staff can only record a consent to words that the page has shown.
         """
-        shown = f"{self.person.public_id}\n{self.wording}" if self.person else self.address
+        shown = (
+            "\n".join([str(self.person.public_id), self.wording, *self.question])
+            if self.person
+            else self.address
+        )
         return keys.fingerprint("shown about a recipient", shown)
 
     @property
     def saved_notice(self):
-        """Return the notice for staff after the visit was recorded."""
+        """Return the message after saving: in whose account the visit is, or to whom its link is sent."""
         if self.person is None:
             return _("We're sending the link to %(address)s.") % {"address": self.address}
         words = _("The visit is now in the account of %(name)s.")
@@ -70,23 +84,25 @@ class Recipient:
         return words % {"name": self.person.display_name}
 
     def may_be_emailed(self, request, form):
-        """Count an email to this address. If the limit is reached, add an error to the form and return False.
+        """Count the email to this address toward the limit, and return True.
 
-        Return True for a person with an account, because they get no email.
+        If the limit is reached, add an error to the form and return False. If the recipient has an account,
+        return True without counting, because no email is sent.
         """
         return self.person is not None or limits.counted(
             request, form, "for_whom", "hand_over_by_mail", target=self.address
         )
 
     def check_shown(self, form):
-        """Add an error if the page hasn't shown this patron yet, or if the patron hasn't agreed."""
+        """Add an error to the form if the page has not shown this patron, or if the patron has not agreed."""
         was_shown = form.was_shown == self.fingerprint
         if not was_shown:
-            # The patron hasn't agreed to the words that the page shows now.
+            # The patron can't have agreed to the words that the page shows now, so clear the boxes.
             form.data = form.data.copy()
             form.data.pop("agreed", None)
+            form.data.pop("check_ins", None)
         if self.person is None and not was_shown:
-            words = _("Check this address with the patron, then save again. It will get an email.")
+            words = _("Check this address with the patron, then save again. We will email this address.")
             form.add_error("for_whom", words)
         elif self.person and not (was_shown and form.has_agreed):
             words = _(
@@ -97,7 +113,7 @@ class Recipient:
 
 
 def checked_recipient(request, form):
-    """Return the Recipient whom a posted form names, or None.
+    """Return the Recipient whom staff entered in a posted form, or None.
 
     Add an error to the form if nobody is found, or if the form can't be saved for this patron yet.
     """
@@ -107,6 +123,7 @@ def checked_recipient(request, form):
     recipient = find_recipient(request, form)
     if recipient is None:
         return None
+    form.follow_language_of(recipient.person)
     recipient.check_shown(form)
     if recipient.person is None and request.POST.get("action") == "save_only":
         words = _(
@@ -118,11 +135,11 @@ def checked_recipient(request, form):
 
 
 def find_recipient(request, form):
-    """Return the Recipient whom a checked form names, or None. Add an error to the form if nobody is found.
+    """Return the Recipient whom staff entered in a checked form, or None.
 
-    Only a whole card number or a confirmed email address finds a person. Each search counts toward a limit,
-    and the access log of the person has it. If the staff member found the person today already, the search
-    is neither counted nor logged again.
+    Add an error to the form if nobody is found. Only a full card number or a confirmed email address finds a
+    person. The search counts toward a limit, and the access log records the look-up. If the staff member has
+    already found the person today, skip both.
     """
     typed = form.for_whom
     if not typed:
@@ -136,6 +153,10 @@ def find_recipient(request, form):
             find.remember(request, [person])
     if person is None:
         return _without_account(form, typed)
+    if person.died_at:
+        words = _("This patron has died. Check whom you are helping, or leave this field empty.")
+        form.add_error("for_whom", words)
+        return None
     if not _can_sign_in(person):
         words = _(
             "This patron can't sign in, so they couldn't open the visit in their account. Leave this field "
@@ -145,12 +166,20 @@ def find_recipient(request, form):
         return None
     visit = HelpSession(with_child=form.cleaned_data.get("with_child", ""))
     sentences, language = consent(request, person, visit, is_new=True)
+    asks = check_ins.is_asked(person, request.library) and (person.is_child or not visit.with_child)
+    form.fields["check_ins"].choices = [
+        *check_ins.choices_for(person, request.library, aloud=True),
+        ("", _("I didn't ask")),
+    ]
     return Recipient(
         person=person,
         sentences=tuple(sentences),
         language=language,
         part=("child" if person.is_child else "adult") if visit.is_shared else "",
         may_be_an_adult=visit.with_child == Library.Children.OWN and not person.is_child,
+        question=tuple(check_ins.text_to_read(person, request.library)[0]) if asks else (),
+        missing_address=missing_address(person, request.library) if asks else "",
+        answer=form.check_ins if asks else "",
     )
 
 

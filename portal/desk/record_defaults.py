@@ -2,10 +2,11 @@
 
 import uuid
 
-from django.db.models import Exists, OuterRef
+from django.db.models import BigAutoField, DateField, Exists, OuterRef
 
 from portal.conversations.models import Conversation, Side
 from portal.helpsessions.models import HelpSession
+from portal.prepared import prepared
 from recommendations.models import QuestionType
 
 # The longest question that the record form accepts.
@@ -13,14 +14,14 @@ MAX_QUESTION = 4000
 
 
 def defaults(user, library, at, *, shared_desk=None):
-    """Return initial values with the current date and hour.
+    """Return the initial values of the record form, with the current date and hour.
 
-    The mode and branch are those of the user's latest session of this day. Nothing else is copied, because
-    staff could overlook a wrong value. On a shared desk computer, the branch is the computer's, if the user
-    works there.
+    Copy only the mode and the branch from the user's latest session of this day. Staff could overlook a wrong
+    value in other fields. On a shared desk computer, use the branch of the computer if the user works at that
+    branch.
     """
     now = at.astimezone(library.zone)
-    latest = _latest_session(user, now.date()) or {}
+    latest = next(iter(_latest_session(user=user.pk, day=now.date())), {})
     branch_ids = [shared_desk.branch_id if shared_desk else None, latest.get("branch"), *user.desk_branch_ids]
     return {
         "token": uuid.uuid4(),
@@ -34,19 +35,21 @@ def defaults(user, library, at, *, shared_desk=None):
     }
 
 
+@prepared(user=BigAutoField(), day=DateField())
 def _latest_session(user, day):
-    """Return the mode and branch of the user's latest session of this day, or None.
+    """Return the mode and branch of the user's latest session of this day, in a list.
 
-    Contacts that were logged from a conversation are left out, because they have the values of the
+    Leave out contacts that were logged from a conversation. Their mode and branch come from that
     conversation.
     """
     logged = Conversation.objects.filter(logged_as=OuterRef("pk"))
-    own = HelpSession.objects.at_desk_of(user).recorded().filter(staff=user, happened_on=day)
-    return own.exclude(Exists(logged)).latest_first().values("mode", "branch").first()
+    # Staff may open every session that they recorded (see `at_desk_of`), so this query needs no scope.
+    own = HelpSession.objects.recorded().filter(staff=user, happened_on=day, forgotten_on=None)
+    return own.exclude(Exists(logged)).latest_first().values("mode", "branch")[:1]
 
 
 def defaults_for_contact(conversation, user):
-    """Return initial values for logging a conversation as a contact, without the patron's name."""
+    """Return the initial values, except the patron, of the form that logs a conversation as a contact."""
     session = conversation.help_session
     question = conversation.messages.filter(side=Side.PATRON).in_order().first()
     initial = {
@@ -68,7 +71,7 @@ def defaults_for_contact(conversation, user):
 def contact_of(conversation, user, library, at, *, shared_desk=None):
     """Return the arguments for helpsessions.actions.record that count the conversation as a contact.
 
-    They are the values that the record form would offer for this conversation.
+    The arguments have the values that the form for this contact would show at first.
     """
     values = defaults(user, library, at, shared_desk=shared_desk) | defaults_for_contact(conversation, user)
     session = conversation.help_session
@@ -92,7 +95,7 @@ def contact_of(conversation, user, library, at, *, shared_desk=None):
 def _is_a_childs(conversation):
     """Return whether the conversation is about a visit with a child, or its patron is a child.
 
-    The words of a child are not searched, and the contact repeats them.
+    The contact repeats words from the conversation. The search must not find the words of a child.
     """
     session, patron = conversation.help_session, conversation.patron
     return bool((session and session.with_child) or (patron and patron.is_child))

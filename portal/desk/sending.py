@@ -6,7 +6,7 @@ from accounts.models import Branch
 from portal.conversations.models import Conversation, Message
 
 SEND, TAKE, CLOSE, NEXT, COUNT = "send", "send_take", "send_close", "send_next", "send_count"
-# In the order of their keys: Alt and 1, Alt and 2, and so on.
+# The buttons in the order of their keyboard shortcuts: Alt+1, Alt+2 and so on.
 SEND_BUTTONS = [SEND, TAKE, CLOSE, NEXT, COUNT]
 MAIN_BUTTONS = {
     Branch.SendButton.SEND: SEND,
@@ -17,10 +17,10 @@ MAIN_BUTTONS = {
 
 
 def offered_buttons(conversation, user):
-    """Return ((name of the button, digit of its key), ...). The first is the branch's main button.
+    """Return ((name of the button, digit of its key), ...). The branch's main button comes first.
 
-    A button is left out if it would change nothing: nobody can take what is taken, or count it twice. The
-    conversation must have the annotations of `away_columns`.
+    Leave TAKE out if the conversation is assigned to the user, or to a colleague who is not away. Leave COUNT
+    out if the conversation is already counted. The conversation must have the annotations of `away_columns`.
     """
     offered = [SEND, CLOSE, NEXT]
     assignee = conversation.assignee
@@ -36,19 +36,23 @@ def offered_buttons(conversation, user):
 def pressed_button(data):
     """Return the name of the button that sent the answer.
 
-    After a warning, staff press `send_anyway`. Then the field `how` names the button that they pressed first.
+    After a warning, staff press `send_anyway`. Then the field `how` contains the name of the button that
+    staff pressed before the warning.
     """
     name = data.get("how") if data.get("action") == "send_anyway" else data.get("action")
     return name if name in SEND_BUTTONS else SEND
 
 
 def then_after(name, then):
-    """Return the Message.Then of an answer that was sent with this button."""
+    """Return the Message.Then of an answer that was sent with this button.
+
+    `then` is the choice that staff made in the composer.
+    """
     return Message.Then.CLOSE if name == CLOSE else then
 
 
 def sent_notice(name):
-    """Return the notice after an answer was sent with this button."""
+    """Return the text that staff read after they send an answer with this button."""
     if name == TAKE:
         return _("Sent, and assigned to you.")
     if name == CLOSE:

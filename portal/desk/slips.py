@@ -1,6 +1,6 @@
-"""Codes that were just made, so that staff can print them on slips and cards.
+"""Functions that store new codes, so that staff can print them on slips and code cards.
 
-The database stores only the HMAC of a code, so the code can't be read from it. The staff member's Django
+The database stores only the HMAC of a code, so nobody can read the code there. The staff member's Django
 session stores each new code for ten minutes, encrypted.
 """
 
@@ -8,33 +8,28 @@ import datetime
 import json
 import math
 
-import qrcode
 from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from accounts.models import Library
 from portal import keys
 from portal.desk.people import find
 from portal.helpsessions import codes
+from portal.printing import paragraph_height, qr_svg
 
 KEPT_SECONDS = 600
 # request.session[SEALED] is {name of a list of codes: the encrypted codes}.
 SEALED = "sealed_codes"
-# The characters that fit in a line of a receipt, even in a wide font.
-LINE_LENGTH = 24
-# Millimeters on a receipt.
-LINE_HEIGHT, PARAGRAPH_GAP = 6, 3
-# The name of the list of codes for code cards.
+# The name under which `keep` stores the codes of code cards.
 CARDS = "cards"
 
 
 def keep(session, name, new_codes, *, at):
-    """Store new codes in the Django session under a name.
+    """Store new codes in the Django session under `name`.
 
-    The name is the public id of a help session, CARDS, or a result of `slip_name`.
+    `name` is the public id of a help session, CARDS, or a result of `slip_name`.
     """
     sealed = {
         other: token for other, token in session.get(SEALED, {}).items() if _open(token, at) is not None
@@ -50,19 +45,19 @@ def kept(session, name, *, at):
 
 
 def forget(session, name):
-    """Delete the codes that are stored under a name, and to whom their link was emailed."""
+    """Delete the codes and the masked email address that are stored under this name."""
     names = {str(name), _name_of_email(name)}
     if names & session.get(SEALED, {}).keys():
         session[SEALED] = {other: token for other, token in session[SEALED].items() if other not in names}
 
 
 def keep_sent(session, name, address, *, at):
-    """Store for ten minutes that the link with a code was emailed. Only the masked address is stored."""
+    """Store the time at which the link with a code was emailed, and the masked address, for ten minutes."""
     keep(session, _name_of_email(name), [find.masked(address), at.isoformat()], at=at)
 
 
 def sent(session, name, *, at):
-    """Return {"to": masked address, "at": time} of the last email that `keep_sent` stored, or None."""
+    """Return what `keep_sent` stored last under this name, as {"to": masked address, "at": time}, or None."""
     stored = kept(session, _name_of_email(name), at=at)
     return {"to": stored[0], "at": datetime.datetime.fromisoformat(stored[1])} if stored else None
 
@@ -88,7 +83,7 @@ def base_url():
 
 
 def typed_at():
-    """Return the address of the page where patrons type a code. The address has no scheme."""
+    """Return the URL of the page where patrons type a code. It has no scheme, so that it is easy to type."""
     return (base_url() + reverse("open_code")).partition("://")[2]
 
 
@@ -100,54 +95,29 @@ def link(code):
 def paper_language(help_session):
     """Return the language of a printed slip.
 
-    This is the visit's language, or the library's if the portal isn't translated into the visit's language.
+    If the portal is not translated into the visit's language, return the library's language.
     """
     if help_session.language in dict(settings.LANGUAGES):
         return help_session.language
     return Library.current().language
 
 
-def qr_svg(text, label):
-    """Return a QR code as inline SVG. SVG looks sharp at any size, and the page needs no request for it."""
-    code = qrcode.QRCode(border=2, error_correction=qrcode.ERROR_CORRECT_M)
-    code.add_data(text)
-    rows = code.get_matrix()
-    path = "".join(f"M{x} {y}h1v1h-1z" for y, row in enumerate(rows) for x, dark in enumerate(row) if dark)
-    return format_html(
-        '<svg class="qr" viewBox="0 0 {0} {0}" role="img" aria-label="{1}" shape-rendering="crispEdges">'
-        '<path fill="#fff" d="M0 0h{0}v{0}h-{0}z"/><path fill="#000" d="{2}"/></svg>',
-        len(rows),
-        label,
-        path,
-    )
-
-
 def receipt_height(help_session, recommendations):
     """Return a height in millimeters that is enough for the receipt in any font.
 
-    Only browsers without JavaScript use it. In other browsers, static/js/receipt.js measures the height.
+    Only browsers without JavaScript use this height. In other browsers, static/js/receipt.js measures the
+    receipt.
     """
     texts = [help_session.title]
     if help_session.is_on_paper_only:
         texts += [help_session.question, help_session.summary]
     for recommendation in () if help_session.quiet else recommendations:
         item = recommendation.item
-        names = f"{item.creators} · {item.original_creators} · {item.get_kind_display()}"
+        names = f"{item.creators} · {item.original_creators} · {item.kind_name}"
         texts += [item.title, item.original_title, names, item.url, recommendation.reason]
-        texts += [
-            f"{holding.call_number} {holding.branch}, {holding.location}" for holding in item.holdings.all()
-        ]
+        texts += [f"{place.call_number} {place.branch}, {place.location}" for place in item.places]
     fixed_part = 60 if help_session.is_on_paper_only else 170
-    return fixed_part + math.ceil(sum(_height(text) for text in texts if text))
-
-
-def _height(text):
-    """Return the greatest height in millimeters that this paragraph can have on a receipt."""
-    # Capital letters and the characters of East Asia are wider than other characters.
-    widths = [
-        sum(1.4 if char > "\u2e7f" or char.isupper() else 1 for char in line) for line in text.split("\n")
-    ]
-    return PARAGRAPH_GAP + sum(LINE_HEIGHT * max(1, math.ceil(width / LINE_LENGTH)) for width in widths)
+    return fixed_part + math.ceil(sum(paragraph_height(text) for text in texts if text))
 
 
 def _seal():

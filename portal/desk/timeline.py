@@ -9,24 +9,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 
-from django.db.models import BigAutoField, DateTimeField, TextField, UUIDField, Value
+from django.db.models import BigAutoField, Case, DateTimeField, Q, TextField, UUIDField, Value, When
 from django.db.models.functions import Cast
 from django.utils import timezone
 
-from portal.conversations.models import ConversationNote, DeskEvent, Event, Message, Side
+from portal.conversations.models import Conversation, ConversationNote, DeskEvent, Event, Message, Side
+from portal.helpsessions.models import HelpSession
 from portal.prepared import prepared
 from portal.text import uuid_or_none
 
-from .timeline_entries import desk_event_entry, event_entry, message_entry, note_entry
+from .timeline_entries import desk_event_entry, event_entry, message_entry, note_entry, outcome_entry
 
 MESSAGES_PER_PAGE = 12
-# A page shows all unread and unanswered messages, even more than MESSAGES_PER_PAGE, but at most this many.
+# The page shows MESSAGES_PER_PAGE messages. If more are unread or unanswered, it shows up to this many.
 MAX_UNREAD_ON_PAGE = 60
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 MESSAGE_FIELDS = (
     *("pk", "public_id", "side", "body", "language", "sent_at", "shown_from"),
-    *("author_id", "author__name"),
+    *("author_id", "author__name", "by_link", "by_email", "left_out"),
 )
 MessageRow = namedtuple("MessageRow", MESSAGE_FIELDS)
 LINE_FIELDS = (
@@ -34,7 +35,12 @@ LINE_FIELDS = (
     *("branch", "until", "moved_from", "moved_to", "message_id", "public_id", "body"),
 )
 LineRow = namedtuple("LineRow", LINE_FIELDS)
-ENTRY_FOR = {"note": note_entry, "event": event_entry, "desk event": desk_event_entry}
+ENTRY_FOR = {
+    "note": note_entry,
+    "event": event_entry,
+    "desk event": desk_event_entry,
+    "outcome": outcome_entry,
+}
 
 
 @dataclass(frozen=True)
@@ -42,12 +48,12 @@ class Window:
     """The messages that a page shows: one message of the conversation, and all messages after it."""
 
     messages: list
-    # Primary key of the oldest message of the patron that has no answer yet. None if all have one.
+    # Primary key of the patron's oldest unanswered message, or None.
     unanswered: int | None
-    # Primary key of the first unread message. None if all messages are read.
+    # Primary key of the first unread message, or None.
     unread: int | None
-    # Public id of the first message in `messages`, or "" if there are no earlier messages. The link to
-    # earlier messages sends this id as `start`.
+    # The link to earlier messages sends this value as `start`: the public id of the first message in
+    # `messages`. If there are no earlier messages, the value is "".
     earlier: str
     # The page leaves out events and notes before this time. None if the page shows all of them.
     since: datetime | None
@@ -77,8 +83,8 @@ def build_timeline(conversation, *, user, at, read_until, start=None, since=None
     Messages after the time `read_until` are unread. The timeline includes all messages since the oldest one
     that is unread or unanswered, up to MAX_UNREAD_ON_PAGE.
 
-    `start` is the public id of a message. With `start`, the timeline has this message, some messages before
-    it and all messages after it. With `since`, the timeline has only the entries from that time on.
+    If `start` is the public id of a message, the timeline has this message, some messages before it and all
+    messages after it. If `since` is a time, the timeline has only the entries from that time on.
     """
     if since is None:
         window = _window(conversation, lambda message: _is_unread(message, user, read_until), start)
@@ -104,9 +110,9 @@ def _is_unread(message, user, read_until):
 def _window(conversation, is_unread, start):
     """Return the Window with the last messages of a conversation.
 
-    `start` is the public id of a message, or "". With `start`, the window has that message, some messages
-    before it and all messages after it. Without `start`, the window has the last MESSAGES_PER_PAGE messages,
-    or up to MAX_UNREAD_ON_PAGE if more are unread.
+    If `start` is the public id of a message, the window has that message, some messages before it and all
+    messages after it. Otherwise the window has the last MESSAGES_PER_PAGE messages. If more messages are
+    unread or unanswered, the window has up to MAX_UNREAD_ON_PAGE messages.
     """
     begin = None
     if uuid_or_none(start):
@@ -137,10 +143,10 @@ def _is_unanswered(message, waiting_since):
 
 
 def _newest_messages(conversation, is_needed):
-    """Return (messages, count). The newest message comes first, and the page shows the first `count`.
+    """Return (messages, count). The newest message comes first, and the page shows the first `count` of them.
 
-    If `is_needed` returns true for a message, the page shows the message even after MESSAGES_PER_PAGE newer
-    ones. If the list has more than `count` messages, the page links to earlier messages.
+    `is_needed` is a function that returns true for a message that the page must show, however old it is. If
+    the list has more than `count` messages, the page links to earlier messages.
     """
     messages = _message_rows(_newest(conversation=conversation.pk))
     if len(messages) <= MESSAGES_PER_PAGE or not is_needed(messages[MESSAGES_PER_PAGE]):
@@ -154,7 +160,7 @@ def _newest_messages(conversation, is_needed):
 
 
 def _messages_from(conversation, begin):
-    """Return (messages, count), as `_newest_messages` does.
+    """Return (messages, count). The newest message comes first, and the page shows the first `count` of them.
 
     The page shows all messages since `begin`, and up to MESSAGES_PER_PAGE earlier messages.
     """
@@ -180,7 +186,11 @@ def _newest(conversation):
 
 @prepared(conversation=BigAutoField(), since=DateTimeField())
 def _lines(conversation, since):
-    """Return notes, events and desk events from `since` on, as unsorted rows with the columns LINE_FIELDS."""
+    """Return the notes, events, desk events and outcomes since a time, as unsorted rows with LINE_FIELDS.
+
+    An outcome is the patron's answer to "Did you find what you needed?". Include the outcome only if the
+    conversation is about this answer.
+    """
     here = {"conversation": conversation}
     desk_events = DeskEvent.objects.filter(**here, at__gte=since).order_by()
     events = Event.objects.filter(**here, at__gte=since).order_by()
@@ -188,7 +198,7 @@ def _lines(conversation, since):
     only_desk = "to_id", "to__name", "was_id", "was__name", "branch__name", "until", "moved_from", "moved_to"
     none = [Value(None, output_field=TextField())] * len(only_desk)
     # In a union, PostgreSQL takes the type of each column from the first query. So the first query needs a
-    # UUID in this column, even if it is NULL.
+    # UUID in this column, even if the value is NULL.
     no_public_id, no_text = Cast(None, UUIDField()), Value("")
     desk_events = desk_events.values_list(
         *(Value("desk event"), "pk", "at", "kind", no_text, "by_id", "by__name"),
@@ -202,4 +212,13 @@ def _lines(conversation, since):
         *(Value("note"), "pk", "written_at", no_text, no_text, "author_id", "author__name"),
         *(*none, Value(None, output_field=BigAutoField()), "public_id", "body"),
     )
-    return desk_events.union(events, notes, all=True)
+    own = Q(pk=conversation) | Q(merged_into=conversation)
+    about = Conversation.objects.filter(own, is_about_outcome=True).order_by()
+    outcomes = HelpSession.objects.filter(pk__in=about.values("help_session"), found_at__gte=since).order_by()
+    by_link = Case(When(answered_by_link=True, then=Value("link")), default=no_text)
+    outcomes = outcomes.values_list(
+        *(Value("outcome"), "pk", "found_at", "found", by_link),
+        *(Value(None, output_field=BigAutoField()), Value(None, output_field=TextField()), *none),
+        *(Value(None, output_field=BigAutoField()), no_public_id, no_text),
+    )
+    return desk_events.union(events, notes, outcomes, all=True)

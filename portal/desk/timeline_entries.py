@@ -10,10 +10,11 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from portal.conversations.models import DeskEvent, Event, Message, Side
+from portal.helpsessions.models import HelpSession
 from portal.templatetags.portal import day_in_a_sentence
 
-# Entries with the same time are sorted by these numbers. If a message reopened the conversation, the event
-# of the reopening comes before the message.
+# Entries with the same time are sorted by these ranks. For example, if a message opens a conversation again,
+# the event about this comes before the message.
 BEFORE_MESSAGE, MESSAGE, AFTER_MESSAGE = 0, 1, 2
 
 
@@ -46,8 +47,14 @@ class MessageEntry(Entry):
     language: str
     author: str
     is_own: bool
-    # For how many seconds its writer can still take it back. For colleagues, in how many seconds the patron
-    # sees it. 0 if that time is over.
+    # Whether the message was sent through the link in an email, while nobody was signed in.
+    by_link: bool
+    # A Message.ByEmail, or "" if the message was written on a page.
+    by_email: str
+    # The files that came with the email but were not stored. See Message.left_out.
+    left_out: list
+    # For the writer of an answer, the number of seconds in which the writer can still take the answer back.
+    # For colleagues, the number of seconds until the patron sees the answer. 0 if this time is over.
     seconds_left: int
     # `timeline_context` sets `files` and `given`.
     files: list | None = None
@@ -70,7 +77,8 @@ class EventEntry(Entry):
 
     shape = "event"
 
-    # The anchor of the pending answer that caused this event, or "". The event is deleted with the answer.
+    # The anchor of the pending answer that caused this event, or "". If staff take the answer back, the event
+    # is deleted too.
     answer: str = ""
 
 
@@ -99,6 +107,9 @@ def message_entry(row, user, at):
         language=row.language,
         author=author,
         is_own=is_own,
+        by_link=row.by_link,
+        by_email=row.by_email,
+        left_out=row.left_out,
         seconds_left=max(0, math.ceil((ends_at - at).total_seconds())),
     )
 
@@ -129,6 +140,21 @@ def desk_event_entry(line):
     return _event_entry(line, _desk_event_in_words(line), AFTER_MESSAGE, f"desk-event-{line.pk}")
 
 
+def outcome_entry(line):
+    """Return the entry of the patron's answer to "Did you find what you needed?"."""
+    words = _("The patron answered “Did you find what you needed?”: %(answer)s") % {
+        "answer": HelpSession.Found(line.kind).label
+    }
+    if line.side:
+        words = f"{words} · {by_link_words()}"
+    return _event_entry(line, words, BEFORE_MESSAGE, f"outcome-{line.pk}")
+
+
+def by_link_words():
+    """Return the words beside a message or an outcome that was sent through the link in an email."""
+    return _("by link, not signed in")
+
+
 def _event_entry(line, words, rank, anchor):
     return EventEntry(pk=line.pk, at=line.at, rank=rank, anchor=anchor, news=words, actor_id=line.by_id)
 
@@ -138,6 +164,12 @@ def _event_in_words(event):
         return _("This conversation was opened again")
     if event.kind == Event.Kind.MERGED:
         return _("Another conversation was merged into this one")
+    if event.kind == Event.Kind.EMAIL_ADDED:
+        return _("%(name)s added the patron's email") % {"name": event.by or _("someone")}
+    if event.kind == Event.Kind.OTHER_EMAIL_ADDED:
+        return _("%(name)s added an email from another address") % {"name": event.by or _("someone")}
+    if event.kind in Event.CALLS:
+        return _call_in_words(event)
     if event.kind == Event.Kind.CLOSED_BY_ITSELF:
         return _("Closed automatically, because the patron didn't write again")
     if event.side == Side.PATRON:
@@ -145,10 +177,28 @@ def _event_in_words(event):
     return _("Closed by %(name)s") % {"name": event.by} if event.by else _("Closed by the library")
 
 
-def _desk_event_in_words(event):
-    """Return a text that says what happened.
+def _call_in_words(event):
+    if event.kind == Event.Kind.CALL_ASKED and event.side == Side.PATRON:
+        return _("The patron asked for a call")
+    if event.kind == Event.Kind.CALL_CANCELED:
+        return _("The patron canceled the call")
+    if event.kind == Event.Kind.CALL_EXPIRED and event.side == Side.PATRON:
+        return _("The phone number was deleted, so nobody can call.")
+    if event.kind == Event.Kind.CALL_EXPIRED:
+        return _("Nobody called in time. The phone number was deleted.")
+    words = {
+        Event.Kind.CALL_ASKED: _("%(name)s added a call for the patron"),
+        Event.Kind.CALL_TRIED: _("%(name)s called. No answer."),
+        Event.Kind.CALL_SPOKEN: _("%(name)s spoke with the patron on the phone"),
+        Event.Kind.CALL_GIVEN_UP: _("%(name)s gave up calling"),
+    }[event.kind]
+    return words % {"name": event.by or _("someone")}
 
-    The event of erasing the conversation needs no text, because an erased conversation has no timeline.
+
+def _desk_event_in_words(event):
+    """Return a text that says what happened in this event.
+
+    The event of erasing a conversation needs no text, because an erased conversation has no timeline.
     """
     kind, someone = DeskEvent.Kind, _("someone")
     names = {
@@ -158,7 +208,7 @@ def _desk_event_in_words(event):
         "branch": event.branch,
     }
     by_assignee = event.was_id == event.by_id
-    # Staff who assign a conversation to themselves take it.
+    # If staff assign a conversation to themselves, the text says that they took it.
     is_own = event.by_id is not None and event.to_id == event.by_id
     if event.kind == kind.TAKEN or (event.kind == kind.ASSIGNED and is_own):
         words = (
@@ -196,10 +246,10 @@ def _desk_event_in_words(event):
             else _("Back in the queue, because the snooze ended")
         )
     elif event.kind == kind.CLOSED:
-        words = _("%(by)s closed this conversation before anyone wrote")
+        words = _("%(by)s closed this conversation. Nobody had written in it.")
     elif event.kind == kind.PROMISE_MOVED:
         words = _("%(by)s changed the days or hours of the branch. The promise moved from %(was)s to %(to)s.")
         names["was"], names["to"] = day_in_a_sentence(event.moved_from), day_in_a_sentence(event.moved_to)
     else:
-        words = _("%(by)s logged this conversation as a contact")
+        words = _("%(by)s counted this conversation as a contact")
     return words % names

@@ -1,6 +1,6 @@
 """The toolbar of a conversation's page.
 
-The toolbar shows the assignee, and has buttons for all actions except answering.
+The toolbar shows the assignee. It has a button for each action on the conversation except answering.
 """
 
 import datetime
@@ -14,11 +14,14 @@ from accounts.staff.absences import away_on
 from portal.conversations import notes
 from portal.conversations.models import Conversation
 
+from .call_back import call_context
+
 
 def away_columns(today):
-    """Return annotations for conversations whose assignee is away today.
+    """Return annotations for a queryset of conversations.
 
-    They are the assignee's last day away, and the name of the colleague who covers.
+    `away_until` is the assignee's last day away, and `cover_name` is the name of the colleague who covers.
+    Both are NULL if the assignee isn't away today.
     """
     absence = Absence.objects.on(today).filter(person=OuterRef("assignee"))
     return {
@@ -28,16 +31,16 @@ def away_columns(today):
 
 
 def toolbar_context(request, conversation, *, draft, is_mentioned=False):
-    """Return the context of desk/conversation_toolbar.html and of desk/note_form.html.
+    """Return the context of desk/conversation_toolbar.html, desk/call_back.html and desk/note_form.html.
 
-    The conversation must have the annotations of `away_columns`. `draft` is the draft of a note.
-    If `is_mentioned` is true, one query records that the staff member has seen the notes with a mention.
-    Otherwise, no query runs.
+    The conversation must have the annotations of `away_columns`. `draft` is the draft of a note. If
+    `is_mentioned` is true, one query records that the staff member has seen the notes that mention them.
     """
     at = timezone.now()
     if is_mentioned:
         notes.see_mentions(conversation, person=request.user, at=at)
-    return {"toolbar": _toolbar(conversation, request.user, request.library.today(at)), "note_draft": draft}
+    toolbar = _toolbar(conversation, request.user, request.library.today(at))
+    return {"toolbar": toolbar, "note_draft": draft, **call_context(request, conversation)}
 
 
 def _toolbar(conversation, user, today):
@@ -55,7 +58,8 @@ def _toolbar(conversation, user, today):
         "snoozed": conversation.status == Conversation.Status.SNOOZED,
         "days": snooze_days(today),
         "first_day": today + datetime.timedelta(days=1),
-        "may_merge": conversation.patron_id is not None or conversation.help_session_id is not None,
+        "may_merge": not conversation.wants_no_answer
+        and (conversation.patron_id is not None or conversation.help_session_id is not None),
         "may_erase": user.is_coordinator,
     }
 
@@ -70,11 +74,11 @@ def snooze_days(today):
 
 
 def assignment_choices(conversation, today):
-    """Return who the conversation can be assigned to, and where it can be transferred.
+    """Return (colleagues, coordinators, branches) that staff can choose in the form "Assign or transfer".
 
-    The result is (colleagues at its branch, coordinators of other branches, other branches). While another
-    branch covers for its branch, that branch's staff are among the colleagues. Each person has `is_away`. It
-    is true if the person is away today.
+    The colleagues work at the conversation's branch, or at a branch that covers for that branch. The
+    coordinators work at other branches. The conversation can be transferred to the `branches`. Also set
+    `is_away` on each person: whether the person is away today.
     """
     branches = conversation.branch_ids_at_desk(timezone.now())
     roles_here = StaffRole.objects.filter(user=OuterRef("pk"), branch__in=branches)

@@ -10,7 +10,8 @@ from portal.conversations.models import Conversation, Message
 from portal.helpsessions.models import HelpSession
 from portal.notifications.models import Notification
 
-# The first tries often fail because a server asks for a little patience.
+# If the worker still tries to send an email, list the email only after this time. Mail servers often refuse
+# the first attempts and ask the worker to try again later.
 LATE_AFTER = timedelta(minutes=15)
 
 TITLES = {
@@ -35,7 +36,7 @@ TITLES = {
 def undelivered_at_desk_of(user, *, at):
     """Return the undelivered emails to people of the branches where this coordinator works.
 
-    Emails to an address that belongs to nobody have no branch, so every coordinator sees them.
+    If an email's address belongs to nobody, the email has no branch. Every coordinator sees such emails.
     """
     person = OuterRef("recipient")
     mine = (
@@ -58,6 +59,6 @@ def can_send_again(email, *, at):
 
 
 def conversation_of(email, user):
-    """Return the conversation with the answer that the email is about, or None."""
+    """Return the conversation with the answer that this email announces to the patron, or None."""
     answers = Message.objects.filter(mail_id=email.message_id.replace("<shared.", "<"))
     return Conversation.objects.at_desk_of(user).filter(pk__in=answers.values("conversation")).first()

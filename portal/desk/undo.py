@@ -8,7 +8,7 @@ from portal.conversations import desk_actions
 
 
 def undo_tag(user, conversation):
-    """Return the message tag that adds an undo button to a message. It is "" if there is nothing to undo."""
+    """Return the tag that adds an undo button to a Django message, or "" if the action can't be undone."""
     if not desk_actions.can_be_undone(conversation, by=user):
         return ""
     query = urlencode({"done": conversation.changed_at.isoformat()})

@@ -1,14 +1,14 @@
 """The tray, which lists the help sessions that a staff member began and has not finished yet."""
 
+from django.db.models import BigAutoField
 from django.utils.translation import gettext as _
 
 from portal.helpsessions.models import HelpSession
+from portal.prepared import prepared
 
 
 def tray(user):
     """Return the unfinished sessions of this staff member, each as a dict for desk/tray_rows.html."""
-    sessions = HelpSession.objects.unfinished().filter(staff=user)
-    rows = sessions.values_list("pk", "public_id", "created_at", "branch__name", "unfinished_form__fields")
     return [
         {
             "pk": pk,
@@ -17,8 +17,14 @@ def tray(user):
             "branch": branch,
             "first_words": _first_words(fields or {}),
         }
-        for pk, public_id, created_at, branch, fields in rows
+        for pk, public_id, created_at, branch, fields in _unfinished(user=user.pk)
     ]
+
+
+@prepared(user=BigAutoField())
+def _unfinished(user):
+    sessions = HelpSession.objects.unfinished().filter(staff=user)
+    return sessions.values_list("pk", "public_id", "created_at", "branch__name", "unfinished_form__fields")
 
 
 def with_first_words(draft):

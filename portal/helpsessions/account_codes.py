@@ -1,8 +1,7 @@
 """Make and use the codes that open a record once.
 
-Staff give such a code to a person without an email address, who signs in with it for the first time. Anyone
-who has the code can open the person's record. So staff can only make a code for a record that nobody has
-opened yet.
+Staff give such a code to a person without an email address, who then signs in for the first time. Anyone who
+has the code can open the record. So staff can only make a code for a record that nobody has opened yet.
 """
 
 import datetime
@@ -25,7 +24,7 @@ class NotForThem(Exception):
 
 
 class CodeEnded(Exception):
-    """The code opens no record. It is wrong, has expired, or was used already."""
+    """The code does not open a record, because it is wrong, has expired or was used already."""
 
 
 @staff_action
@@ -46,8 +45,12 @@ def make_code(person, *, by, at):
 
 
 def may_have_code(person):
-    """Return whether the person may get a code: they have never signed in and have no sign-in method."""
-    new = person.is_active and person.email is None and person.last_login is None
+    """Return whether the person may get a code.
+
+    The record must be active, and the person must not have died. The person must not be staff, must never
+    have signed in, and must have no sign-in method.
+    """
+    new = person.is_active and not (person.died_at or person.email or person.last_login)
     return (
         new
         and not StaffRole.objects.filter(user=person).exists()
@@ -57,7 +60,7 @@ def may_have_code(person):
 
 
 def opens_a_record(code, *, at):
-    """Return whether `use_code` would open a record now."""
+    """Return whether the code opens a person's record at the time `at`. Don't use the code up."""
     account_code = (
         AccountCode.objects.select_related("person")
         .filter(hmac__in=codes.hmacs_of(code), expires_at__gt=at)

@@ -1,14 +1,17 @@
-"""Record or tally help sessions, and save the patron's replies to the questions about a session."""
+"""Record or tally help sessions, and save one verdict on all items of a session at once."""
 
+from django.db import transaction
 from django.db.models import ProtectedError
 
 from accounts import audit
 from accounts.models import Library, User
 from accounts.staff_actions import staff_action
+from recommendations.actions import mark_as_helped
 from recommendations.chosen_items import recommend_chosen
 from recommendations.models import QuestionType
 
-from . import handover, keeping, search
+from . import handover, keeping, push, search
+from .answer_signal import patron_answered
 from .models import HelpSession, SessionNote, SessionRecommendation, UnfinishedForm
 from .unfinished import day_and_hour, get_or_create_session
 
@@ -30,10 +33,9 @@ def record(*, by, at, **fields):
 def record_and_hand_over(*, by, at, to_address="", base_url="", **fields):
     """Record a help session, make a code for its patron, and return (the session, the code).
 
-    If `to_address` is set, email the code to this address. No code is made if the child gets only paper, or
-    if the session was recorded before. The code of a code card is also enough if no email is sent. The code
-    is then None. `fields` are the other arguments of `_record`. Raises QuietSession if a quiet session would
-    be emailed.
+    If `to_address` is set, email the code to this address. The code is None in three cases: the visit is on
+    paper only, the session was recorded before, or a code card is attached and no email is sent. `fields` are
+    the other arguments of `_record`. Raises QuietSession if a quiet session would be emailed.
     """
     if to_address and fields["quiet"]:
         raise keeping.QuietSession
@@ -43,7 +45,9 @@ def record_and_hand_over(*, by, at, to_address="", base_url="", **fields):
     if help_session.is_on_paper_only:
         handover.mark_handed_over_on_paper(help_session, by=by, at=at)
         return help_session, None
-    if not to_address and help_session.claim_codes.live(at).exists():
+    # If staff began this session earlier, the patron may already have a code card for it, and needs no second
+    # code.
+    if not to_address and fields.get("unfinished") and help_session.claim_codes.live(at).exists():
         return help_session, None
     code = handover.make_code(help_session, by=by, at=at)
     if to_address:
@@ -56,8 +60,9 @@ def record_and_keep(*, by, at, person, wording, wording_language, **fields):
     """Record a help session in the account of `person`, who agreed at the desk. Return (session, code).
 
     `wording` is the text that the staff member `by` read to the person, in `wording_language`. If a child and
-    an adult can share the session, the code is for the other one of them. Otherwise it is None. `fields` are
-    the other arguments of `_record`. Raises PatronGone, QuietSession and OnPaperOnly.
+    an adult can share the session, `person` is one of the two, and the code is for the other. Otherwise the
+    code is None. `fields` are the other arguments of `_record`. Raises PatronGone, QuietSession and
+    OnPaperOnly.
     """
     # Lock the person before the session, in the order in which erasing a person locks the rows.
     if not User.objects.select_for_update(no_key=True).filter(pk=person.pk, is_active=True):
@@ -102,8 +107,8 @@ def _record(
 
     `items` are ChosenItems. If the patron is a child, `with_child` is the library's choice from
     Library.Children. `service_point` is a name, or "" if it isn't known. `unfinished` is the session that
-    staff began earlier, or None. `token` is the UUID of the form. If the same token is sent twice, the
-    session is recorded once.
+    staff began earlier, or None. `token` is the UUID of the submitted record form. If the same token is sent
+    twice, the session is recorded once.
     """
     fields = {
         "status": HelpSession.Status.RECORDED,
@@ -151,29 +156,30 @@ def _finish(help_session, fields):
         setattr(help_session, name, value)
     help_session.save()
     if help_session.is_on_paper_only:
-        # Staff may have handed out a code card before they chose paper only. That card's code is revoked.
+        # Staff may have handed out a code card before they chose paper only. Revoke the code of this card.
         help_session.claim_codes.revoke()
     UnfinishedForm.objects.filter(help_session=help_session).delete()
 
 
 @staff_action
 def undo_record(help_session, *, by, at):
-    """Delete a contact that the same staff member recorded without a patron moments ago.
+    """Delete a help session that `by` recorded and that is in no patron's account.
 
-    Return whether it was deleted. A contact under a legal hold stays.
+    Return whether the session was deleted. A session under a legal hold is not deleted.
     """
     try:
         count, _by_model = HelpSession.objects.filter(pk=help_session.pk, staff=by, patron=None).delete()
     except ProtectedError:
         return False
     if count:
+        push.end_for_visits(help_session)
         audit.record("undid_record", help_session, by=by, at=at)
     return bool(count)
 
 
 @staff_action
 def tally(*, by, at, branch, service_point=""):
-    """Count one directional contact, such as "Where is the printer?", and return its row."""
+    """Count one directional question, such as "Where is the printer?", and return its row."""
     return HelpSession.objects.create(
         status=HelpSession.Status.TALLY,
         question_type=QuestionType.DIRECTIONAL,
@@ -195,8 +201,8 @@ def undo_tally(help_session, *, by, at):
 def take_back_tally(*, by, at, count):
     """Delete the latest tally that this staff member made today. Return whether a tally was deleted.
 
-    `count` is the number of tallies that the page showed. If it has changed, nothing is deleted. So a form
-    that is sent twice deletes one tally.
+    `count` is the number of tallies that the page showed. If the number has changed, nothing is deleted. So a
+    form that is sent twice deletes only one tally.
     """
     tallies = list(tallies_of(by, at).select_for_update().order_by("created_at", "pk"))
     if not tallies or len(tallies) != count:
@@ -212,18 +218,16 @@ def tallies_of(person, at):
 
 
 def dismiss(recommendation, *, is_dismissed):
-    """Hide an item that staff removed from its visit, or show it again. Return whether anything changed."""
+    """Hide an item that staff removed from the visit, or show it again. Return whether anything changed."""
     links = SessionRecommendation.objects.filter(recommendation=recommendation, removed_at__isnull=False)
     return bool(links.exclude(is_dismissed=is_dismissed).update(is_dismissed=is_dismissed))
 
 
-def answer_outcome(help_session, *, at, found=None, satisfaction=None):
-    """Save the patron's replies to the questions about the session. A reply that is None isn't changed."""
-    answers = {"found": found, "satisfaction": satisfaction}
-    given = {name: value for name, value in answers.items() if value is not None}
-    HelpSession.objects.filter(pk=help_session.pk).update(answered_at=at, **given)
+@transaction.atomic
+def mark_all_helped(help_session, recommendations, *, at, by_link=False, tapped_at=None):
+    """Save the verdict "helped" on each of these recommendations that is starred and has no verdict.
 
-
-def clear_outcome(help_session):
-    """Clear the patron's replies to the questions about the session."""
-    HelpSession.objects.filter(pk=help_session.pk).update(answered_at=None, found="", satisfaction="")
+    The other arguments are the same as for `mark_as_helped`.
+    """
+    mark_as_helped(recommendations, at=at, by_link=by_link, tapped_at=tapped_at)
+    patron_answered.send(HelpSession, visits=[help_session], at=at)

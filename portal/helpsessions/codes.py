@@ -5,7 +5,7 @@ import unicodedata
 
 from portal import keys
 
-# 13 digits are 43 bits, which can't be guessed within the rate limits.
+# The number of digits of a code. 13 digits are 43 bits, which can't be guessed within the rate limits.
 LENGTH = 13
 GROUPS = (4, 3, 3, 3)
 
@@ -15,7 +15,7 @@ def new_code():
     return "".join(secrets.choice("0123456789") for _ in range(LENGTH))
 
 
-def normalise(text):
+def normalize(text):
     """Return the 13 digits of the code that a person typed or scanned.
 
     Returns "" if there are not exactly 13 digits. All other characters are ignored. Digits of other scripts,
@@ -40,7 +40,7 @@ def hmac_of(code):
 
 
 def hmacs_of(code):
-    """Return all HMACs that may be stored for this code.
+    """Return all HMACs that the database may have for this code.
 
     There is one HMAC for the current key of the server, and one for each earlier key.
     """

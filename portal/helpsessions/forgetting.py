@@ -1,16 +1,19 @@
-"""Forget help sessions. The row of a session stays for the statistics, without personal data."""
+"""Forget help sessions. The row of a session is kept for the statistics, without personal data."""
 
 import datetime
 import uuid
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Coalesce
 
 from accounts.models import LibraryCard
+from accounts.patron import retention_choice
 from recommendations.models import Recommendation
 
+from . import push
 from .models import ClaimCode, HelpSession, SessionNote, SessionWord, UnfinishedForm
 
-# These times are replaced by the hour of the session, because an exact time could reveal the patron.
+# `forget` replaces these times with the hour of the session, because an exact time could reveal the patron.
 ROUNDED = ["created_at", "handed_over_at", "kept_at", "answered_at"]
 CHANGED = [
     "public_id",
@@ -25,8 +28,48 @@ CHANGED = [
     "corrected_on",
     "answered_within",
     "patron_group",
+    "check_ins",
+    "found_at",
+    "satisfaction_at",
+    "would_return_at",
     *ROUNDED,
 ]
+
+
+def over(at):
+    """Return the help sessions whose retention period is over at the time `at`.
+
+    The rules are in accounts/patron/retention_choice.py. The worker forgets such a session during the next
+    night. If the session has an open conversation or a legal hold, it is kept longer.
+    """
+    no_code = ~Exists(ClaimCode.objects.live(at).filter(help_session=OuterRef("pk")))
+    not_kept = Q(patron=None, shared_with=None, created_at__lte=at - retention_choice.SHORT_PERIOD) & no_code
+    childs_limit = retention_choice.childs_due("became_theirs_at", at=at)
+    kept = retention_choice.due("became_theirs_at", at=at) | ~Q(with_child="") & childs_limit
+    kept_by_the_adult_alone = Q(patron=None) & adults_time_is_over(at) & no_code
+    became_theirs_at = Coalesce("kept_at", "created_at")
+    return HelpSession.objects.alias(became_theirs_at=became_theirs_at).filter(
+        not_kept | kept | kept_by_the_adult_alone
+    )
+
+
+def adults_time_is_over(at):
+    """Return the condition that the adult's retention period for a shared visit is over."""
+    adult = {"at": at, "whose": "shared_with"}
+    return retention_choice.due("shared_at", **adult) | retention_choice.childs_due("shared_at", **adult)
+
+
+def ends_at(help_session, library):
+    """Return when the retention period of a kept session ends.
+
+    `over` expresses the same rule as a query.
+    """
+    return retention_choice.ends_at(
+        help_session.patron,
+        help_session.kept_at or help_session.created_at,
+        library=library,
+        with_child=bool(help_session.with_child),
+    )
 
 
 def forget(sessions, *, on, zone):
@@ -39,6 +82,8 @@ def forget(sessions, *, on, zone):
 
     `on` is the current day. `zone` is the time zone of the library.
     """
+    # End the subscriptions first. They are found by the public ids of the sessions, which change below.
+    push.end_for_visits(*sessions)
     groups = dict(
         LibraryCard.objects.filter(person__in=[session.patron_id for session in sessions])
         .order_by("seen_at", "pk")
@@ -54,6 +99,8 @@ def forget(sessions, *, on, zone):
         session.patron, session.staff, session.corrected_on = None, None, None
         session.question, session.summary = "", ""
         session.shared_with, session.shared_at, session.is_the_childs_alone = None, None, False
+        session.found_at = session.satisfaction_at = session.would_return_at = None
+        session.check_ins = ""
     HelpSession.objects.bulk_update(sessions, CHANGED)
     SessionNote.objects.filter(help_session__in=sessions).delete()
     SessionWord.objects.filter(help_session__in=sessions).delete()
@@ -65,7 +112,7 @@ def forget(sessions, *, on, zone):
 
 
 def _delete_what_is_not_counted(sessions):
-    """Delete the items that staff removed from these sessions, and the sessions that others replaced."""
+    """Delete the recommendations that staff removed from these sessions, and delete the replaced sessions."""
     replaced = HelpSession.objects.filter(
         pk__in=[session.pk for session in sessions], status=HelpSession.Status.REPLACED
     )
@@ -77,7 +124,10 @@ def _delete_what_is_not_counted(sessions):
 
 
 def forget_words(help_session):
-    """Remove all texts from the session, its recommendations and its note. The session itself stays."""
+    """Remove all texts from the session, its recommendations and its note.
+
+    The session itself is not deleted.
+    """
     HelpSession.objects.filter(pk=help_session.pk).update(question="", summary="")
     Recommendation.objects.filter(sessionrecommendation__help_session=help_session).update(
         reason="", comment=""
@@ -89,7 +139,7 @@ def forget_words(help_session):
 def _within(passed):
     """Return the AnsweredWithin value for the time `passed` between the visit and the patron's reply.
 
-    These values are so coarse that nobody can recognize a session by them.
+    Each value is so coarse that nobody can recognize a session by it.
     """
     steps = {
         1: HelpSession.AnsweredWithin.DAY,

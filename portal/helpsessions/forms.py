@@ -1,15 +1,14 @@
-"""Forms for the code of a visit and for the questions about the visit."""
+"""The HTML form for the code of a visit."""
 
 from django import forms
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from . import codes
-from .models import HelpSession
 
 
 class CodeForm(forms.Form):
-    """The form for the code from a printed slip or from a code card."""
+    """The form in which a person types the code from a printed slip or a code card."""
 
     code = forms.CharField(
         label=_("Code from the library"),
@@ -31,21 +30,10 @@ class CodeForm(forms.Form):
 
     def clean_code(self):
         typed = self.cleaned_data["code"]
-        code = codes.normalise(typed)
+        code = codes.normalize(typed)
         if not code:
             digits = sum(char.isdecimal() for char in typed)
             raise forms.ValidationError(
                 _now("A code has 13 digits. You entered %(digits)s.") % {"digits": digits}
             )
         return code
-
-
-class OutcomeForm(forms.Form):
-    """The form for the patron's replies to "Did you find what you needed?" and "How was the help?"."""
-
-    found = forms.ChoiceField(choices=HelpSession.Found.choices, required=False)
-    satisfaction = forms.ChoiceField(choices=HelpSession.Satisfaction.choices, required=False)
-
-    def answers(self):
-        """Return {name of the question: reply}. Questions without a reply are left out."""
-        return {name: value for name, value in self.cleaned_data.items() if value}

@@ -6,16 +6,17 @@ import re
 from accounts import audit
 from accounts.staff_actions import staff_action
 from portal.deadlines import compares_deadlines
-from portal.notifications.actions import notify
 from portal.notifications.models import Notification
+from portal.notifications.writing import notify
+from portal.prepared import insert, update_rows
 
-from . import codes
+from . import codes, push
 from .keeping import AlreadyKept, Forgotten, OnPaperOnly, QuietSession
 from .models import KEPT_BY_CODE_FOR_DAYS, ClaimCode, HelpSession
 
 CODE_LIFE = datetime.timedelta(days=KEPT_BY_CODE_FOR_DAYS)
 CODE_CARD_LIFE = datetime.timedelta(days=365)
-# An expired code is deleted after this time. Until then, a patron who types it reads why it doesn't work.
+# How long an expired code is kept. A patron who types the code in this time reads why it doesn't work.
 FORGET_ENDED_CODES_AFTER = datetime.timedelta(days=60)
 
 
@@ -24,7 +25,7 @@ class UnknownCodeCard(Exception):
 
 
 class CodeCardAlreadyAttached(Exception):
-    """The code card is attached to another session already, was revoked, or has expired."""
+    """The code card can't be attached. It is attached to a session already, was revoked, or has expired."""
 
 
 class CodeUnknown(Exception):
@@ -32,7 +33,7 @@ class CodeUnknown(Exception):
 
 
 class CodeKept(Exception):
-    """The code stopped working because the session was kept in an account. `help_session` is the session."""
+    """The code doesn't work, because the session is kept in an account. `help_session` is the session."""
 
     def __init__(self, help_session):
         self.help_session = help_session
@@ -79,14 +80,16 @@ def make_code(help_session, *, by, at):
     The caller must have locked the session and checked that the session can get a code.
     """
     code = codes.new_code()
-    ClaimCode.objects.create(
-        hmac=codes.hmac_of(code),
-        state=ClaimCode.State.LIVE,
-        help_session=help_session,
-        branch_id=help_session.branch_id,
-        made_by=by,
-        made_at=at,
-        expires_at=at + CODE_LIFE,
+    insert(
+        ClaimCode(
+            hmac=codes.hmac_of(code),
+            state=ClaimCode.State.LIVE,
+            help_session=help_session,
+            branch_id=help_session.branch_id,
+            made_by=by,
+            made_at=at,
+            expires_at=at + CODE_LIFE,
+        )
     )
     mark_handed_over(help_session, at)
     audit.record("handed_over", help_session, by=by, at=at)
@@ -94,7 +97,11 @@ def make_code(help_session, *, by, at):
 
 
 def email_code(help_session, code, *, to_address, at, base_url):
-    """Send an email with a link that opens the session. The email says nothing about the question."""
+    """Send an email with a link that opens the session.
+
+    The email says nothing about the question. The address is deleted after the email was sent, or
+    after the last attempt failed.
+    """
     notify(
         "helpsessions/hand_over",
         to=to_address,
@@ -107,6 +114,7 @@ def email_code(help_session, code, *, to_address, at, base_url):
             "branch": help_session.branch,
         },
         blank=True,
+        remove=True,
         ends_at=at + CODE_LIFE,
     )
 
@@ -147,7 +155,7 @@ def attach_code_card(help_session, *, code, by, at, now):
     Raises UnknownCodeCard, CodeCardAlreadyAttached, Forgotten, OnPaperOnly and AlreadyKept.
     """
     help_session = _lock_if_open(help_session)
-    card = ClaimCode.objects.filter(hmac__in=codes.hmacs_of(codes.normalise(code))).first()
+    card = ClaimCode.objects.filter(hmac__in=codes.hmacs_of(codes.normalize(code))).first()
     if card is None:
         raise UnknownCodeCard
     attached = ClaimCode.objects.filter(pk=card.pk, state=ClaimCode.State.BLANK, expires_at__gt=now()).update(
@@ -178,8 +186,8 @@ def withdraw_emails(help_session):
 def _lock_if_open(help_session):
     """Lock the session's row and return the session, if the session can get a new code.
 
-    Raises AlreadyKept if nobody else can keep the session. Also raises Forgotten and OnPaperOnly. A session
-    that staff have deleted or replaced counts as forgotten.
+    Raises AlreadyKept if everybody who can keep the session has kept it. Also raises Forgotten and
+    OnPaperOnly. A session that staff have deleted or replaced counts as forgotten.
     """
     help_session = HelpSession.objects.select_for_update(of=("self",)).filter(pk=help_session.pk).first()
     if (
@@ -197,13 +205,14 @@ def _lock_if_open(help_session):
 
 def mark_handed_over(help_session, at):
     """Save when the patron first got the session, for the statistics."""
-    HelpSession.objects.filter(pk=help_session.pk, handed_over_at__isnull=True).update(handed_over_at=at)
+    update_rows(HelpSession, {"handed_over_at": at}, pk=help_session.pk, handed_over_at=None)
 
 
 @staff_action
 def revoke_codes(help_session, *, by, at):
     """Revoke all codes that open the session, and return how many codes were revoked."""
     revoked = help_session.claim_codes.revoke()
+    push.end_for_visits(help_session)
     audit.record("revoked_codes", help_session, by=by, patron=help_session.patron, at=at)
     return revoked
 
@@ -214,7 +223,7 @@ def open_by_code(code, *, at):
     Otherwise raises CodeUnknown, CodeKept, CodeExpired, CodeRevoked, CodeForgotten or CodeCardNotReady. The
     pages for these errors must reveal nothing about the session.
     """
-    digits = codes.normalise(code)
+    digits = codes.normalize(code)
     claim = (
         ClaimCode.objects.select_related("help_session").filter(hmac__in=codes.hmacs_of(digits)).first()
         if digits

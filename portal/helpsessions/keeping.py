@@ -6,11 +6,12 @@ from accounts import audit
 from accounts.models import Consent, User
 from recommendations.models import Recommendation
 
+from . import push
 from .models import ClaimCode, HelpSession
 
 
 class AlreadyKept(Exception):
-    """The session is in someone's account already, so nobody else can keep it or get a code for it."""
+    """The session is already in someone's account, so nobody else can keep it or get a code for it."""
 
 
 class Forgotten(AlreadyKept):
@@ -30,7 +31,7 @@ class OnPaperOnly(Exception):
 
 @transaction.atomic
 def keep(help_session, *, by, at, wording, language, read_by=None):
-    """Keep the session in the account of the person `by`, and return it. Also record the person's consent.
+    """Keep the session in the account of the person `by`, and return the session. Record the consent.
 
     `wording` is the text that the person agreed to. `read_by` is the staff member who read this text to them
     at the desk, or None.
@@ -45,7 +46,7 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
         User.objects.filter(pk=by.pk).update(has_shared_visits=True)
         by.has_shared_visits = True
     help_session = HelpSession.objects.select_for_update(no_key=True).filter(pk=help_session.pk).first()
-    # Staff may have deleted the session, or may have replaced it for the right patron.
+    # Staff may have deleted the session, or may have replaced it by a new session for the right patron.
     exists = help_session is not None and help_session.status == HelpSession.Status.RECORDED
     if not exists or help_session.forgotten_on:
         raise Forgotten
@@ -66,6 +67,7 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
         help_session.patron, help_session.kept_at = by, at
         Recommendation.objects.filter(sessionrecommendation__help_session=help_session).update(patron=by)
     help_session.save(update_fields=["patron", "kept_at", "shared_with", "shared_at"])
+    push.end_for_visits(help_session)
     if help_session.is_fully_kept:
         help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.KEPT)
     Consent.objects.create(

@@ -5,15 +5,24 @@ import uuid
 from django.utils.translation import gettext as _
 
 from recommendations.models import Item, Recommendation
-from recommendations.verdicts import NEEDS_FOLLOW_UP, ONLINE, choices_for, label_for, reasons_for
+from recommendations.saved_as import saved_as
+from recommendations.verdicts import NEEDS_FOLLOW_UP, NOT_GOTTEN, ONLINE, choices_for, label_for, reasons_for
 
 Verdict, Kind = Recommendation.Verdict, Item.Kind
-# A visit has the button "The unanswered items helped" if at least this many of its items have no verdict.
+# The button "Mark the unanswered items as helpful" appears if at least this many items of a visit have no
+# verdict.
 ALL_HELPED_FROM = 2
 
 
 def recommendation_panels(
-    recommendations, viewer, conversations=None, *, quiet=False, may_save=True, saved=None
+    recommendations,
+    viewer,
+    conversations=None,
+    *,
+    quiet=False,
+    may_save=True,
+    declined=frozenset(),
+    may_get=False,
 ):
     """Return the recommendations with the attributes that their panels show.
 
@@ -21,12 +30,14 @@ def recommendation_panels(
     viewer may open. If `quiet` is true, the panels don't name the staff member, and the patron can't save the
     items.
 
-    `saved` is {primary key of an item: public id of the SavedItem}. If it is None, it is looked up.
+    `declined` has the primary keys of recommendations that did not help and about which the patron wants no
+    answer. If `may_get` is true, items such as books have the button "I've got it" until the patron gives a
+    verdict.
     """
     recommendations = list(recommendations)
     may_save = may_save and not quiet
-    if saved is None:
-        saved = _saved(recommendations, viewer) if may_save else {}
+    items = {recommendation.item_id for recommendation in recommendations}
+    saved = saved_as(viewer.person, items) if may_save else {}
     for recommendation in recommendations:
         conversation = (conversations or {}).get(recommendation.pk)
         recommendation.choices = choices_for(recommendation)
@@ -43,6 +54,13 @@ def recommendation_panels(
             if recommendation.verdict in NEEDS_FOLLOW_UP and not recommendation.asked_since
             else ""
         )
+        recommendation.has_declined = recommendation.pk in declined and not recommendation.asked_since
+        recommendation.may_get = (
+            may_get
+            and not quiet
+            and recommendation.item.kind not in NOT_GOTTEN
+            and recommendation.verdict in ("", Verdict.NOT_TRIED)
+        )
         recommendation.token = uuid.uuid4()
         recommendation.quiet = quiet
         recommendation.may_save = may_save
@@ -51,7 +69,7 @@ def recommendation_panels(
 
 
 def count_at_once(undecided):
-    """Return how many items the button "The unanswered items helped" marks, or 0 if there is no such button.
+    """Return how many items the button "Mark the unanswered items as helpful" marks, or 0 for no button.
 
     `undecided` is the number of items that the patron is asked about and that have no verdict.
     """
@@ -59,9 +77,9 @@ def count_at_once(undecided):
 
 
 def removed_panels(recommendations):
-    """Return the items that staff removed from the visit after the patron had said something about them.
+    """Return the recommendations that have a verdict but were removed from the visit by staff.
 
-    Items that the patron has dismissed are left out.
+    Recommendations that the patron has dismissed are left out.
     """
     removed = [
         recommendation
@@ -74,7 +92,7 @@ def removed_panels(recommendations):
 
 
 def first_line(recommendation):
-    """Return a suggested first message to staff, if the patron couldn't get the item or it didn't help.
+    """Return the message that the page suggests if the item didn't help or the patron couldn't get it.
 
     Return "" for other verdicts.
     """
@@ -90,15 +108,3 @@ def first_line(recommendation):
     if kind in ONLINE:
         return _("I couldn't open “%(title)s”. Is there another way, or something similar?") % title
     return _("I couldn't get “%(title)s”. Is there another way to get it, or something similar?") % title
-
-
-def _saved(recommendations, viewer):
-    """Return {primary key of an item: public id of the viewer's SavedItem}."""
-    if not viewer.person or not recommendations:
-        return {}
-    items = [recommendation.item_id for recommendation in recommendations]
-    return dict(
-        viewer.person.saved_lists.filter(
-            saved_items__item__in=items, saved_items__removed_at=None
-        ).values_list("saved_items__item", "saved_items__public_id")
-    )

@@ -1,9 +1,9 @@
 """The desk's search for help sessions by their words.
 
 The words of the question, of the summary, and of the items' titles and creators are stored in rows of
-SessionWord, also in the original script of the items. Private notes and patrons' names are not searched.
-Quiet sessions and sessions with a child have no rows, so words never find them. Code that changes the texts
-of a session must call `index`.
+SessionWord. Titles and creators in their original script are stored too. Private notes and patrons' names are
+not searched. Quiet sessions and sessions with a child have no rows, so the search never finds them. Code that
+changes the texts of a session must call `index`.
 """
 
 from django.db import transaction
@@ -34,7 +34,7 @@ def add_words(help_session, *, items):
 
 
 def with_words(sessions, text):
-    """Return the sessions that have all words of the text. A word also matches longer words."""
+    """Return the sessions that have all words of the text. A word may be the beginning of a longer word."""
     for word in fold(text).split()[:WORDS_ASKED]:
         found = SessionWord.objects.beginning_with(word).values("help_session")
         sessions = sessions.filter(pk__in=found)
@@ -42,7 +42,10 @@ def with_words(sessions, text):
 
 
 def rebuild():
-    """Store the words of all sessions again. After every thousand, yield how many are done so far."""
+    """Store the words of all sessions again.
+
+    After every thousand sessions, yield how many are done so far.
+    """
     done, last = 0, 0
     while keys := list(
         HelpSession.objects.recorded().filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:1000]

@@ -2,11 +2,13 @@
 
 import uuid
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.db.models import BigAutoField, UUIDField
 
 from accounts import audit
 from accounts.models import Library
 from accounts.staff_actions import staff_action
+from portal.prepared import insert, prepared
 from portal.text import clean
 
 from .models import HelpSession, UnfinishedForm
@@ -31,9 +33,24 @@ def get_or_create_session(token, *, by, at, **fields):
 
     The session may exist already, because another request may have sent the same form.
     """
-    sessions = HelpSession.objects.select_for_update()
-    defaults = {"created_at": at, **fields}
-    return sessions.get_or_create(public_id=token or uuid.uuid4(), staff=by, defaults=defaults)
+    token = token or uuid.uuid4()
+    if known := _lock(token=token, staff=by.pk):
+        return known[0], False
+    help_session = HelpSession(public_id=token, staff=by, created_at=at, **fields)
+    try:
+        with transaction.atomic():
+            insert(help_session)
+    except IntegrityError:
+        # Another request may just have saved the same form.
+        if known := _lock(token=token, staff=by.pk):
+            return known[0], False
+        raise
+    return help_session, True
+
+
+@prepared(token=UUIDField(), staff=BigAutoField())
+def _lock(token, staff):
+    return HelpSession.objects.select_for_update().filter(public_id=token, staff=staff)
 
 
 def day_and_hour(at):

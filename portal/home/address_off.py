@@ -1,8 +1,9 @@
-"""Tell people at sign-in that notices to their email address are off."""
+"""Tell people at sign-in that the library sends no notices to their email address, because it is off."""
 
 from portal.notifications import bounces
 
-# Pages show components/address_off.html while this key of the session has the person's address.
+# The session key that stores the person's email address while notices to it are off. Pages then show
+# components/address_off.html.
 ADDRESS_OFF = "address_off"
 
 

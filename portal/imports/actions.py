@@ -4,28 +4,53 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 
 from portal.imports.records import FIELDS, Fault
 from recommendations import search
 from recommendations.models import Holding, Item
 
 BATCH = 500
+# The maximum number of tries for a batch. A try fails if another import has just added some of the items.
+ATTEMPTS_MAX = 20
+# PostgreSQL's error code for a deadlock.
+DEADLOCK = "40P01"
+
+
+@dataclass
+class Faults:
+    """The number of faults, and the first faults.
+
+    `most` is the maximum number of faults to store. With None, all are stored, which needs much memory if a
+    wrong file has millions of faults.
+    """
+
+    most: int | None = None
+    count: int = 0
+    first: list = field(default_factory=list)
+
+    def add(self, number, reason):
+        self.count += 1
+        if self.most is None or len(self.first) < self.most:
+            self.first.append(Fault(number, reason))
+
+    def __len__(self):
+        return self.count
 
 
 @dataclass
 class Tally:
     """The result of an import so far.
 
-    `isbns` counts the records for each value of isbns.Repair. `remarks` has a Fault for each record that was
-    imported although something is wrong with it.
+    `isbns` counts the records for each value of isbns.Repair. `remarks` are about records that were imported
+    although something is wrong with them.
     """
 
+    faults: Faults
+    remarks: Faults
     added: int = 0
     changed: int = 0
     unchanged: int = 0
-    faults: list = field(default_factory=list)
-    remarks: list = field(default_factory=list)
     isbns: Counter = field(default_factory=Counter)
 
     @property
@@ -37,14 +62,15 @@ class Tally:
         return self.read + len(self.faults)
 
 
-def import_records(records, *, source, branch, at, dry_run=False):
+def import_records(records, *, source, branch, at, dry_run=False, faults_kept=None):
     """Add or change an item for each record. Yield the Tally after each batch.
 
     Each batch is one transaction. A record belongs to the item that has the same key and the same `source`.
     If two records of a file have the same key, the second record is a fault. If `branch` is set, the call
-    numbers of the records replace the call numbers that the items have at this branch.
+    numbers of the records replace the call numbers that the items have at this branch. `faults_kept` is the
+    maximum number of faults that the Tally stores, or None for all faults.
     """
-    tally = Tally()
+    tally = Tally(Faults(faults_kept), Faults(faults_kept))
     # {hash of a record's key: number of the record}. Hashes need less memory than keys if the file is long.
     seen: dict[int, int] = {}
     records = iter(records)
@@ -52,21 +78,32 @@ def import_records(records, *, source, branch, at, dry_run=False):
         good = []
         for record in batch:
             if isinstance(record, Fault):
-                tally.faults.append(record)
+                tally.faults.add(record.number, record.reason)
             elif (first := seen.setdefault(hash(record.key), record.number)) != record.number:
-                tally.faults.append(Fault(record.number, f"it has the same identifier as record {first}"))
+                tally.faults.add(record.number, f"it has the same identifier as record {first}")
             else:
                 good.append(record)
-                tally.isbns[record.isbn] += 1
+                tally.isbns[record.isbn_repair] += 1
                 if record.remark:
-                    tally.remarks.append(Fault(record.number, record.remark))
-        try:
-            _import_batch(good, source, branch, at, dry_run, tally)
-        except IntegrityError:
-            # Another import has just added some of these items. Try again: this time, these items are found
-            # and compared, and not added a second time.
-            _import_batch(good, source, branch, at, dry_run, tally)
+                    tally.remarks.add(record.number, record.remark)
+        _import_or_try_again(good, source, branch, at, dry_run, tally)
         yield tally
+
+
+def _import_or_try_again(*batch):
+    """Import the batch.
+
+    If another import has just added some of these items, try again. The second try finds and compares these
+    items, instead of adding them twice.
+    """
+    for attempts_left in reversed(range(ATTEMPTS_MAX)):
+        try:
+            return _import_batch(*batch)
+        except (IntegrityError, OperationalError) as error:
+            is_deadlock = getattr(error.__cause__, "sqlstate", "") == DEADLOCK
+            if not attempts_left or not (isinstance(error, IntegrityError) or is_deadlock):
+                raise
+    raise AssertionError
 
 
 @transaction.atomic

@@ -1,6 +1,6 @@
 """Find out from the texts of a catalog record whether a title is fiction: a novel, stories, a comic or poems.
 
-A wrong guess changes only the words in which patrons are asked about the item.
+A wrong guess only changes the words with which patrons are asked about the item.
 """
 
 import re
@@ -13,7 +13,7 @@ FICTION = re.compile(
 )
 NOT_FICTION = re.compile(r"\b(nonfiction|non fiction|no ficcion)\b")
 YES = {"1", "x", "y", "yes", "true", "si", "s"}
-# Many libraries shelve fiction under FIC, as in "J FIC LOWRY" and "[Fic]".
+# The shelf for fiction in a call number, which many libraries call FIC, as in "J FIC LOWRY" and "[Fic]".
 SHELF = re.compile(r"\bfic\b")
 
 
@@ -27,8 +27,8 @@ def says_yes(text):
     return fold(text) in YES
 
 
-def stands_with_fiction(call_numbers):
-    """Return whether one of these call numbers belongs to a shelf of fiction."""
+def has_fiction_shelf(call_numbers):
+    """Return whether one of these call numbers belongs to a shelf with fiction."""
     return any(SHELF.search(fold(number)) for number in call_numbers)
 
 

@@ -1,10 +1,10 @@
-"""Recognize the format of a catalog file, or what a wrong file is, by its first bytes."""
+"""Recognize the format of a catalog file by its first bytes. If the file is not a catalog, say what it is."""
 
 import re
 
 from portal.imports.records import Unreadable
 
-# Enough bytes for the names of the first files in an archive.
+# How many bytes at the beginning of a file are read. In a zip archive, they include the first file names.
 SEEN = 64 * 1024
 
 UNPACK = "Unpack it, and import the file that it contains."
@@ -31,7 +31,7 @@ WRONG = {
     b"MM\x00*": PICTURE,
     b"%PDF-": ("a PDF document", EXPORT),
 }
-# {beginning of a text in another format, in small letters: (what the file is, what to do)}
+# {pattern for the beginning of a file in another text format, in small letters: (what it is, what to do)}
 OTHER_TEXTS = {
     r"=ldr ": ("MarcEdit's text format", "Compile it to MARC (.mrc) with MarcEdit, and import that file."),
     r"\d{9} (?:ldr|fmt|\d{3})": ("Aleph's sequential format", EXPORT),
@@ -41,19 +41,19 @@ OTHER_TEXTS = {
     r"%0 ": ("an EndNote file", EXPORT),
 }
 BINARY = "a binary file, or UTF-16 text without a byte order mark", EXPORT
-# A zip archive whose first files have such names is a spreadsheet of Excel or LibreOffice.
+# The file names at the beginning of a zip archive that is a spreadsheet of Excel or LibreOffice.
 IN_SPREADSHEETS = re.compile(
     rb"PK\x03\x04.{26}\[Content_Types\]\.xml|xl/|opendocument\.spreadsheet", re.DOTALL
 )
 IN_OTHER_DOCUMENTS = re.compile(rb"word/|ppt/")
-# Binary MARC also contains the bytes 1B and 1D to 1F.
+# The control characters that no catalog file contains. Binary MARC contains 1B and 1D to 1F.
 CONTROL_CHARACTERS = re.compile(rb"[\x00-\x08\x0e-\x19\x1c]")
 
 
-def kind_of(file, *, told=None):
+def kind_of(file, *, chosen=None):
     """Return "marc", "marcxml" or "csv", and go back to the start of the file. Raises Unreadable.
 
-    `told` is the kind that the person who imports the file has named, if any.
+    `chosen` is the kind from the option --format of the import, or None.
     """
     start = file.read(SEEN)
     file.seek(0)
@@ -61,16 +61,16 @@ def kind_of(file, *, told=None):
         raise Unreadable("The file is empty. Export the catalog again.")
     if found := _wrong(start):
         raise Unreadable("The file is {}. {}".format(*found))
-    if told in {None, "csv"} and _is_binary(start):
+    if chosen in {None, "csv"} and _is_binary(start):
         raise Unreadable("The file is {}. {}".format(*BINARY))
-    return told or _guess(start)
+    return chosen or _guess(start)
 
 
 def _guess(start):
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith((b"<", b"\xff\xfe<", b"\xfe\xff\x00<")):
         return "marcxml"
-    # A binary record contains these three bytes, even if its leader is damaged.
+    # A binary MARC record contains these three bytes, even if its leader is damaged.
     is_marc = re.match(rb"\d{5}[a-z ]{3}", text) or all(byte in start for byte in (b"\x1d", b"\x1e", b"\x1f"))
     return "marc" if is_marc else "csv"
 

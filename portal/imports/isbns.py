@@ -5,17 +5,19 @@ repaired number is accepted if its check digit is right.
 """
 
 import re
+import unicodedata
 from enum import StrEnum
 
 from stdnum import isbn
 from stdnum.exceptions import ValidationError
 
 ROUNDED = re.compile(r"9[.,]7([89]?\d*)[eE]\+?12")
-FIRST_NUMBER = re.compile(r"[\s:='\"]*([0-9][0-9\s‐-―-]*[0-9xX]|[0-9])")
+FIRST_NUMBER = re.compile(r"[\s:='\"]*([0-9][0-9\s‐-―−-]*[0-9xX]|[0-9])")
 # An ISBN anywhere in a text, such as in "ISBN13: 9780306406157" or "[0306406152]".
-NUMBER = re.compile(r"(?<!\d)(?:97[89][\s‐-―-]?)?(?:\d[\s‐-―-]?){9}[\dXx](?!\w)", re.ASCII)
-# An ISBN-10 that lost its leading zeros must have at least this many digits left. If it had fewer, its check
-# digit could be right by chance.
+NUMBER = re.compile(r"(?<!\d)(?:97[89][\s‐-―−-]?)?(?:\d[\s‐-―−-]?){9}[\dXx](?!\w)", re.ASCII)
+SOFT_HYPHEN = "\u00ad"
+# An ISBN-10 that lost its leading zeros must have at least this many digits left. With fewer digits, the
+# check digit could be right by chance.
 MIN_DIGITS = 6
 
 
@@ -32,11 +34,14 @@ def read(text):
     """Return (ISBN-13 or "", Repair) for this text.
 
     Words around the number are ignored, as in "0306406152 (pbk.)". MARC field 020 often has such words. If
-    the text has several numbers, the first valid one counts.
+    the text has several numbers, return the first valid number.
     """
     text = str(text).strip()
     if not text:
         return "", Repair.ABSENT
+    if not text.isascii():
+        # The digits may be of another script, or full-width.
+        text = "".join(str(unicodedata.decimal(one, one)) for one in text if one != SOFT_HYPHEN)
     number, repair = _read_first(text)
     if number:
         return number, repair
@@ -47,7 +52,7 @@ def read(text):
 
 
 def forms(number):
-    """Return the ISBN-13 and, if it has one, its ISBN-10."""
+    """Return a list of the ISBN-13 and, if there is one, the ISBN-10 of the same book."""
     return [number, isbn.to_isbn10(number)] if number.startswith("978") else [number]
 
 

@@ -1,6 +1,6 @@
-"""The classes that the readers of all file formats use.
+"""The classes that the modules in readers/ use for all file formats.
 
-A reader yields a Record whose text fits into the fields of Item, or a Fault.
+The functions that read a file yield Faults, and Records whose texts fit into the fields of Item.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ TEXTS = (
     "search_words",
 )
 FIELDS = (*TEXTS, "original_lang", "is_fiction")
-# The fields that hold long texts.
+# The maximum length of the fields for long texts, in characters.
 LONG_TEXT_MAX = 4000
 # mypy thinks that the length can be None.
 KEY_MAX: int = Item._meta.get_field("source_key").max_length  # type: ignore[assignment]
@@ -63,22 +63,22 @@ class Fault:
 class Record:
     """One record of a file.
 
-    `number` counts from 1. `values` has the value of each of FIELDS, such as the text of the ISBN. `isbn`
-    is an isbns.Repair, which says whether the ISBN was repaired. `remark` says what is wrong with the record,
-    if it is imported nevertheless.
+    `number` counts from 1. `values` has the value of each of FIELDS. `isbn_repair` is one of
+    isbns.Repair: whether the record has an ISBN, and whether the ISBN had to be repaired. `remark` says what
+    is wrong with a record that is imported nevertheless.
     """
 
     number: int
     key: str
     values: dict
     call_numbers: tuple = ()
-    isbn: str = ""
+    isbn_repair: str = ""
     remark: str = ""
 
 
 @dataclass
 class Draft:
-    """What a reader has found for a record, before the texts are cleaned and checked.
+    """The contents of a record before the texts are cleaned and checked.
 
     `languages` has the codes of the languages that the record names.
     """
@@ -87,7 +87,7 @@ class Draft:
     key: str
     values: dict
     call_numbers: list = field(default_factory=list)
-    isbn: str = ""
+    isbn_repair: str = ""
     languages: list = field(default_factory=list)
     remark: str = ""
 
@@ -110,7 +110,7 @@ class Draft:
             _short_key(clean(self.key)),
             values,
             tuple(number for number in call_numbers if number),
-            self.isbn,
+            self.isbn_repair,
             self.remark,
         )
 

@@ -2,8 +2,8 @@
 
 import unicodedata
 
-# {first word in the Unicode names of a script's letters: (ISO 15924 code of the script, languages)}
-# The languages are {BCP 47 tag of a language in this script: codes of this language in catalog records}.
+# {first word in the Unicode names of a script's letters: (ISO 15924 code of the script, languages)}.
+# `languages` is {BCP 47 tag of a language in this script: the language's codes in catalog records}.
 SCRIPTS = {
     "ARABIC": (
         "Arab",
@@ -86,10 +86,10 @@ SCRIPTS = {
 def lang_of(text, codes):
     """Return the BCP 47 tag of a text in its original script, such as "he" or "und-Hebr".
 
-    Return "" if the script is unknown, or if the text has scripts that no language has together. `codes` are
-    the languages that the record names, such as "heb" or "zh-TW". The first one that is written in the script
-    of the text counts, because the record of a translation also names the language of the translation. Latin
-    letters don't count, because titles in all scripts contain some.
+    Return "" if the script is unknown, or if no language has all scripts of the text. `codes` are the
+    languages that the record names, such as "heb" or "zh-TW". Use the first language that is written in the
+    script of the text, because the record of a translation names several languages. Ignore Latin letters,
+    because titles in all scripts contain some.
     """
     names = {
         unicodedata.name(letter, "").partition(" ")[0]

@@ -1,7 +1,7 @@
-"""Find the year of publication in the calendar that the portal uses.
+"""Find the year of publication in the Gregorian calendar.
 
-Many libraries copy a year of another calendar from the book, and add the usual year in brackets:
-"2021 [1964]" for a book from Nepal, "5724 [1964]" for one in Hebrew.
+Many libraries copy a year of another calendar from the book, and add the Gregorian year in brackets: "2021
+[1964]" for a book from Nepal, "5724 [1964]" for a book in Hebrew.
 """
 
 import re
@@ -11,33 +11,33 @@ from django.utils import timezone
 
 FIRST_YEAR = 1000
 YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
-# What cataloging rules put around the usual year: brackets, or "i.e." or "=" before it. Brackets after a dash
-# have the last year, as in "1998-[2003]".
+# The Gregorian or corrected year, which catalogers put in brackets, or after "i.e." or "=". Brackets after a
+# dash, as in "1998-[2003]", contain the last year and don't match.
 CONVERTED = re.compile(r"(?:(?<![-–—])(?<![-–—]\s)[\[(〔（［]|\bi\.\s?e\.|=)([^\])〕）］]*)")
-# Brackets may also contain a year of copyright or of a later printing.
+# Signs that a year in brackets is the year of copyright or of a later printing, not of publication.
 NOT_PUBLISHED = re.compile(r"[©℗]|\b[cp]\d{4}|print|copyright|reimpr", re.IGNORECASE)
-# A decade that is known, and a year that isn't, such as "196-" or "19--".
+# A year of which only the decade or the century is known, such as "196-" or "19--".
 UNKNOWN_YEAR = re.compile(r"\b(?:1\d|20)\d?[-–?]")
-# A year that is marked as one of another calendar, such as "1384 H", "A.H. 1384" or "2021 B.S.".
+# A year that is marked as a year of another calendar, such as "1384 H", "A.H. 1384" or "2021 B.S.".
 CALENDAR = r"(?:A\.?\s?[HM]|B\.?\s?[ES]|V\.?\s?S|H|هـ?|[Ss]h|[Hh]ijri|[Ss]a[ṃm]vat|[ŚS]aka)(?!\w)\.?"
 OTHER_CALENDAR = re.compile(rf"\d{{4}}\s?{CALENDAR}|(?<!\w){CALENDAR}\s?\d{{4}}")
 
 
 def find_year(texts, fixed=""):
-    """Return (year, fault). The year is "" if no year is known. The fault is "" if there is none.
+    """Return (year, fault). Either is "" if there is none.
 
-    `texts` are the dates of publication as people read them, the best first. `fixed` is the first date in the
-    coded field 008.
+    `texts` are the dates of publication as text, the best first. `fixed` is the first date in the coded field
+    008.
 
-    The order is: a year in brackets, the coded year, other years. A year after next year belongs to another
-    calendar or is a typing error, so it never counts.
+    Prefer a year in brackets, then the coded year, then other years. Ignore years later than next year,
+    because they belong to another calendar or are typing errors.
     """
     texts = [unicodedata.normalize("NFC", text) for text in texts if re.search(r"\d", text)]
     texts = [OTHER_CALENDAR.sub("", text) for text in texts]
     coded = [int(fixed)] if re.fullmatch(r"\d{4}", fixed) else []
     bracketed, is_vague = _converted(texts[0]) if texts else ([], False)
     plain = [] if is_vague else [year for text in texts for year in _years(text)]
-    # The coded year decides between two years in brackets, such as "[1963 or 1964]".
+    # The coded year decides between two years in brackets, as in "[1963 or 1964]".
     found = [year for year in coded if year in bracketed] + bracketed + coded + plain
     latest = timezone.localdate().year + 1
     year = next((year for year in found if FIRST_YEAR <= year <= latest), None)
@@ -47,7 +47,7 @@ def find_year(texts, fixed=""):
 
 
 def _converted(text):
-    """Return (the years in brackets, whether the brackets only say the decade)."""
+    """Return (the years in brackets, whether the brackets name only the decade)."""
     inside = [
         match.group(1) for match in CONVERTED.finditer(text) if not NOT_PUBLISHED.search(match.group(1))
     ]

@@ -1,51 +1,130 @@
-"""Save items in a patron's list, remove items from it, and put removed items back."""
+"""Save items in a patron's list, remove items from it, and restore removed items."""
 
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Q
 
 from portal.deadlines import compares_deadlines
+from portal.sent_forms import MARGIN, ChangedMeanwhile, check_not_removed, remember_removals
 
-from .models import SavedItem, SavedList
+from .locks import lock_lists
+from .models import MAX_ITEMS, RESTORE_FOR, SavedItem, SavedList
 
-# A removed item can be put back for this long. Then it is deleted.
-UNDO_REMOVAL_FOR = timedelta(days=1)
+
+class ListFull(Exception):
+    """The list has MAX_ITEMS items already. `saved_list` is the list."""
+
+    def __init__(self, saved_list):
+        self.saved_list = saved_list
 
 
 @compares_deadlines
 @transaction.atomic
-def save(item, *, patron, at, now, recommendation=None, saved_list=None):
-    """Save the item in a list of the patron, and return the SavedItem.
+def save(item, *, patron, at, now, recommendation=None, saved_list=None, tapped_at=None):
+    """Save the item in a list of the patron, and return the SavedItem. Raises ListFull.
 
-    Without `saved_list`, the item is saved in the patron's first list, which is created if necessary. If the
-    patron has just removed the item from the list, it gets its old place in the list back.
+    If `saved_list` is None, the item is saved in the list that the patron used last. An item that is in
+    another list already stays there, and nothing changes. If the patron has no list, the first one is
+    created.
+
+    If the patron has removed the item and can still restore it, the item gets its old place back.
+    `tapped_at` is the same as in `restore`. Raises ChangedMeanwhile and TooOld.
     """
+    lock_lists(patron)
+    same = SavedItem.objects.filter(item=item, saved_list__patron=patron).select_related("saved_list")
+    if saved_list is not None:
+        same = same.filter(saved_list=saved_list)
+    if saved := same.in_lists().latest_first().first():
+        return saved
+    if removed := same.restorable(now()).order_by("-removed_at", "-pk").first():
+        restore(removed, at=at, tapped_at=tapped_at)
+        return removed
+    if tapped_at:
+        _check_not_removed(same, patron, item, tapped_at=tapped_at, now=now())
     if saved_list is None:
-        saved_list, _ = SavedList.objects.get_or_create(patron=patron, name="", defaults={"made_at": at})
-    _removed_for_good(now()).filter(saved_list=saved_list, item=item).delete()
-    saved, _ = SavedItem.objects.get_or_create(
-        saved_list=saved_list, item=item, defaults={"saved_at": at, "recommendation": recommendation}
+        saved_list = _last_used(patron) or SavedList.objects.create(patron=patron, made_at=at, used_at=at)
+    if saved_list.saved_items.in_lists().count() >= MAX_ITEMS:
+        raise ListFull(saved_list)
+    SavedList.objects.filter(pk=saved_list.pk).update(used_at=at)
+    return SavedItem.objects.create(
+        saved_list=saved_list,
+        item=item,
+        position=saved_list.top_position(),
+        saved_at=at,
+        recommendation=recommendation,
     )
-    if saved.removed_at is not None:
-        restore(saved)
-    return saved
 
 
-def remove(saved_item, *, at):
-    """Remove the item from its list. `restore` can undo this for UNDO_REMOVAL_FOR."""
-    SavedItem.objects.filter(pk=saved_item.pk, removed_at=None).update(removed_at=at)
+def _check_not_removed(same, patron, item, *, tapped_at, now):
+    """Raise ChangedMeanwhile if the patron has removed the item for good after the tap. Raises TooOld.
+
+    `same` are the rows of this item. Rows that were removed for good stay until the next night.
+    """
+    if same.filter(changed_at__gt=tapped_at + MARGIN).exists():
+        raise ChangedMeanwhile
+    check_not_removed(_removal_key(patron, item), tapped_at=tapped_at, now=now)
 
 
-def restore(saved_item):
-    """Put a removed item back into its list, with everything that belonged to it."""
-    SavedItem.objects.filter(pk=saved_item.pk).update(removed_at=None)
+def remember_deleted(rows):
+    """Store for which items these removed rows were, before they are deleted. See `check_not_removed`."""
+    rows = rows.filter(item__isnull=False).select_related("saved_list__patron", "item")
+    # An item can have been removed from several lists. The latest removal counts, so it must come last.
+    removals = sorted((row.changed_at or row.removed_at, row.pk, row) for row in rows)
+    remember_removals({_removal_key(row.saved_list.patron, row.item): at for at, _pk, row in removals})
+
+
+def _removal_key(patron, item):
+    return f"saved item {patron.public_id} {item.public_id}"
+
+
+def _last_used(patron):
+    return SavedList.objects.filter(patron=patron, removed_at=None).last_used_first().first()
+
+
+def remove(saved_item, *, at, tapped_at=None):
+    """Remove the item from its list. `restore` can undo this for RESTORE_FOR.
+
+    `tapped_at` is the time of the tap, if the form waited on a phone until `at`. Raises ChangedMeanwhile if
+    the patron has restored the item after the tap.
+    """
+    in_list = SavedItem.objects.filter(pk=saved_item.pk, removed_at=None)
+    _change(in_list, removed_at=at, at=at, tapped_at=tapped_at)
+    saved_item.removed_at = saved_item.removed_at or at
+
+
+@transaction.atomic
+def restore(saved_item, *, at, tapped_at=None):
+    """Put a removed item back into its list, with everything that belonged to it.
+
+    If the patron has added the same item to the list meanwhile, nothing changes.
+
+    `tapped_at` is the time of the tap, if the form waited on a phone until `at`. Raises ChangedMeanwhile if
+    the patron has removed the item after the tap.
+    """
+    lock_lists(saved_item.saved_list.patron)
+    same = SavedItem.objects.filter(
+        saved_list=saved_item.saved_list, item__isnull=False, item=saved_item.item
+    )
+    if not same.in_lists().exists():
+        removed = SavedItem.objects.filter(pk=saved_item.pk, removed_at__isnull=False)
+        _change(removed, removed_at=None, at=at, tapped_at=tapped_at)
     saved_item.removed_at = None
 
 
-def forget_removed_items(*, at):
-    """Delete the items that were removed at least UNDO_REMOVAL_FOR ago. The worker runs this job."""
-    return _removed_for_good(at).delete()[0]
+def delete_now(saved_item, *, at):
+    """End the time in which the removed item can be restored.
+
+    The item is then on no page, and retention deletes the row in the next night. If the patron is under a
+    legal hold, the row stays until the hold is lifted.
+    """
+    removed = SavedItem.objects.filter(pk=saved_item.pk, removed_at__isnull=False)
+    removed.update(removed_at=at - RESTORE_FOR - timedelta(days=1), changed_at=at)
 
 
-def _removed_for_good(at):
-    return SavedItem.objects.filter(removed_at__lte=at - UNDO_REMOVAL_FOR)
+def _change(rows, *, removed_at, at, tapped_at):
+    """Change the rows. If the patron has changed them after `tapped_at`, raise ChangedMeanwhile instead."""
+    older = rows.filter(Q(changed_at=None) | Q(changed_at__lte=tapped_at + MARGIN)) if tapped_at else rows
+    changed = older.update(removed_at=removed_at, changed_at=tapped_at or at)
+    if tapped_at and not changed and rows.exists():
+        raise ChangedMeanwhile

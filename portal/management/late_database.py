@@ -1,4 +1,4 @@
-"""Wait for a database server that starts later than the portal, as after a power failure."""
+"""Wait for a database server that starts later than the portal, for example after a power failure."""
 
 import time
 
@@ -12,7 +12,7 @@ PAUSE_SECONDS = 5
 
 
 def wait_for_database(write):
-    """Return once the database answers. Call `write` with one line for each failed try.
+    """Wait until the database answers. Call `write` with one line for each failed attempt.
 
     Raises CommandError after WAIT_SECONDS.
     """
@@ -24,13 +24,13 @@ def wait_for_database(write):
             return
         except OperationalError as error:
             if connection.vendor == "sqlite":
-                # A file doesn't get better by waiting.
+                # Waiting doesn't help if the database is a file.
                 raise CommandError(database_problem(error)) from error
-            reason = " ".join(str(error).split())
+            reason = " ".join(str(error).split()).rstrip(".?")
         if time.monotonic() + PAUSE_SECONDS > deadline:
             raise CommandError(
-                f"The database did not answer for {WAIT_SECONDS} seconds: {reason} "
+                f"The database did not answer for {WAIT_SECONDS} seconds: {reason}. "
                 "Start it, or correct DATABASE_URL."
             )
-        write(f"The database does not answer yet: {reason} Trying again in {PAUSE_SECONDS} seconds.")
+        write(f"The database does not answer yet: {reason}. Trying again in {PAUSE_SECONDS} seconds.")
         time.sleep(PAUSE_SECONDS)

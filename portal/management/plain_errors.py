@@ -1,4 +1,4 @@
-"""Say in one sentence why a command failed, if the cause is a disk or the database and not the code."""
+"""If a command fails because of the disk or the database, explain the problem in one sentence."""
 
 import errno
 
@@ -12,7 +12,10 @@ NO_PERMISSION = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def in_one_sentence(error):
-    """Return what is wrong and what to do, or "" if only the traceback can tell."""
+    """Return a sentence that says what is wrong and what to do.
+
+    Return "" if the error has nothing to do with the disk or the database.
+    """
     where = f": {error.filename}" if getattr(error, "filename", None) else ""
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         return f"The disk is full{where}. Make room, and run the command again."
@@ -37,7 +40,10 @@ def database_problem(error):
 
 
 def run_plainly(execute, arguments):
-    """Run a management command. If its error has a sentence, exit with it, unless `--traceback` is given."""
+    """Run a management command. If `in_one_sentence` explains its error, exit with the sentence.
+
+    With `--traceback`, show the traceback instead of the sentence.
+    """
     try:
         execute(arguments)
     except CommandError:

@@ -31,7 +31,8 @@ from django.db.backends.signals import connection_created
 from portal.management import web_server
 
 SECONDS_TO_FINISH = web_server.SECONDS_TO_FINISH + 5
-# A process is started again at most this many times in a row. The count starts again after a minute.
+# How many times in a row a process that died is replaced. After a process has run for a minute, the count is
+# 0 again.
 MAX_RESTARTS = 5
 WORKER = "portal.worker"
 
@@ -75,13 +76,14 @@ def main():
 def _load(options):
     """Load everything that the processes need, and return one Role for each process."""
     django.setup()
-    # portal/wsgi.py excludes from garbage collection what is loaded, so it comes last.
+    # Load portal/wsgi.py last, because it excludes from garbage collection everything that is loaded already.
     if options.worker:
         importlib.import_module(WORKER)
     module, name = options.application.split(":")
     application = getattr(importlib.import_module(module), name)
     if apps.is_installed("portal"):
         _check_preparations()
+        _print_start_notes()
 
     def serve():
         listener = socket.socket(fileno=options.listener)
@@ -101,8 +103,11 @@ def _load(options):
 
 
 def _check_preparations():
-    """Raise CommandError if a step of the installation was left out. Every page would be an error."""
-    # The import needs loaded apps.
+    """Raise CommandError if a step of the installation is missing.
+
+    Without this step, every page would fail.
+    """
+    # This import works only after Django has loaded the apps.
     from portal.backups import newer_migrations, unapplied_migrations
 
     if unapplied_migrations():
@@ -121,15 +126,23 @@ def _check_preparations():
         raise CommandError("The static files are missing. Run first: manage.py collectstatic --noinput")
 
 
+def _print_start_notes():
+    # This import works only after Django has loaded the apps.
+    from portal.management.start_notes import start_notes
+
+    for line in start_notes():
+        print(line, file=sys.stderr, flush=True)
+
+
 def _report_ready(pipe):
     if pipe is not None:
-        # If this process was started again later, nobody reads the report.
+        # After a restart of this process, nobody reads the pipe.
         with suppress(BrokenPipeError):
             os.write(pipe, b".")
 
 
 class Processes:
-    """The processes that this process forked, by their ids."""
+    """The processes that this process has forked. `running` maps their ids to each Child."""
 
     def __init__(self, roles, listener):
         self.roles, self.listener = roles, listener
@@ -167,7 +180,7 @@ class Processes:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
 
     def _watch(self):
-        """Start processes again if they die. Raises CommandError if one dies too often."""
+        """Replace each process that dies. Raises CommandError if a process dies too often."""
         while not self.stopping and os.getppid() == self.parent:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid:
@@ -193,8 +206,9 @@ class Processes:
         self._start(child.role)
 
     def _end(self):
-        """Let the processes finish, and kill those that take too long."""
-        # While any process has the socket, clients can connect. Nobody would accept their connections.
+        """Let the processes finish. Kill those that take too long."""
+        # Close the socket. While any process has it open, clients can connect, but nobody would accept their
+        # connections.
         os.close(self.listener)
         for pid in self.running:
             os.kill(pid, signal.SIGTERM)
@@ -210,7 +224,10 @@ class Processes:
 
 
 def refuse_threads():
-    """Raise CommandError if there are threads. A lock that one of them holds would stay locked in a fork."""
+    """Raise CommandError if there are threads.
+
+    A lock that a thread holds would be locked forever in a fork.
+    """
     if threads := [thread.name for thread in threading.enumerate()][1:]:
         raise CommandError(f"Loading the portal started threads, so it can't be forked: {', '.join(threads)}")
 
@@ -228,7 +245,7 @@ def _run_forked(role, signals):
         opened = set()
         connection_created.connect(lambda connection, **_: opened.add(connection), weak=False)
         role.run()
-        # The last process that closes its connections also empties SQLite's write-ahead log.
+        # When the last process closes its connections, SQLite also empties its write-ahead log.
         for used in opened:
             used.inc_thread_sharing()
             used.close()
@@ -242,7 +259,7 @@ def _run_forked(role, signals):
 
 
 def _end_with(parent):
-    """Stop this process as soon as its parent has died."""
+    """Stop this process as soon as its parent process has died."""
     while os.getppid() == parent:
         time.sleep(1)
     os.kill(os.getpid(), signal.SIGTERM)

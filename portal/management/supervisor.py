@@ -1,7 +1,7 @@
 """Run the portal's processes, and replace them without a gap when SIGUSR2 arrives.
 
 The supervisor holds the listening socket. It never loads the portal, so it needs little memory and has no old
-code after a reload. `manage.py run` becomes this process.
+code after a reload. The process of `manage.py run` becomes the supervisor.
 """
 
 import argparse
@@ -15,7 +15,8 @@ import time
 from typing import NamedTuple
 
 SECONDS_TO_START = 120
-SECONDS_TO_FINISH = 35  # a little more than the processes have
+# How long the supervisor waits before it kills the processes. The limit in processes.py is a little shorter.
+SECONDS_TO_FINISH = 35
 
 
 class Portal(NamedTuple):
@@ -88,7 +89,7 @@ class Supervisor:
         return Portal(process, ready)
 
     def _is_ready(self, portal):
-        """Wait until all web servers of the portal accept connections, and return whether they do."""
+        """Wait until all web servers of the portal accept connections, and return whether all do."""
         reports, deadline = 0, time.monotonic() + SECONDS_TO_START
         while reports < self.workers and not self.stop_signals and portal.process.poll() is None:
             if time.monotonic() > deadline:

@@ -1,8 +1,8 @@
-"""Serve a WSGI application so that slow clients hold up nobody.
+"""Serve a WSGI application so that slow clients don't block other requests.
 
-Waitress receives requests and sends responses in one loop that never blocks. A request gets a thread when all
-of it has arrived. Waitress has no deadline for a request that arrives slowly, keeps no connection open while
-it stops, and stores any body, so this module adds these. It uses internals of waitress, which
+Waitress receives requests and sends responses in one loop that never blocks. A thread gets a request only
+when the request is complete. This module adds what waitress lacks: deadlines for slow requests, a stop that
+lets clients finish, and limits for the bodies that are stored. It uses internals of waitress, which
 tests/portal/test_web_server.py tests.
 """
 
@@ -18,21 +18,30 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.receiver import FixedStreamReceiver
 from waitress.server import TcpWSGIServer
+from waitress.task import ThreadedTaskDispatcher
 from waitress.utilities import BadRequest
 
 from portal.headers import is_too_large
+from portal.management.frames import call_with_room
 
-SECONDS_TO_FINISH = 25  # when the server is stopped, requests have this long to arrive and to be answered
+# How long requests may take to arrive and to be answered after the server has begun to stop.
+SECONDS_TO_FINISH = 25
 SECONDS_FOR_HEADERS = 10
-SECONDS_FOR_BODY = 30  # and one more for each 100 KB that have arrived
+# How long a body may take to arrive: 30 seconds, and one more second for each 100 KB that have arrived.
+SECONDS_FOR_BODY = 30
 BYTES_PER_SECOND = 100_000
-SECONDS_WITHOUT_PROGRESS = 30  # a client that takes nothing of its response for this long is gone
-# A stopping server keeps unused connections open for this long. The client may be sending a request already.
+# A connection is closed if the client reads nothing of the response for this many seconds.
+SECONDS_WITHOUT_PROGRESS = 30
+# How long unused connections stay open while the server stops. A client may already be sending a request.
 SECONDS_TO_LINGER = 2
 MAX_BODY_BYTES = 51 * 1024 * 1024  # the limits of the portal's settings are lower
 MAX_HEADER_BYTES = 64 * 1024
-# Each connection may have a file for its request and one for its response. Most systems allow 1,024.
+# The most connections at the same time. Each may have three open files: a socket, a file for its request and
+# a file for its response. Most systems allow a process 1,024 open files.
 MAX_CONNECTIONS = 300
+# How many connections must stay free. If fewer are free, close the connections that have waited longest for
+# the headers of a request.
+FREE_CONNECTIONS = 50
 
 
 def serve(application, listener, *, threads, access_log=False, ready=lambda: None):
@@ -63,8 +72,12 @@ class Request(HTTPRequestParser):
             # Django ignores such a body, and it could hide a second request from the proxy.
             self.body_rcv, self.error = None, LengthRequired("The body needs a Content-Length.")
         elif self.content_length > self.adj.inbuf_overflow and is_too_large(self.path, self.content_length):
-            # The application refuses this body without reading it, so it must not fill the disk.
+            # The application refuses this request without reading the body, so the body must not fill the
+            # disk.
             self.body_rcv = FixedStreamReceiver(self.content_length, NoBuffer())
+        if self.body_rcv is None or self.content_length >= self.adj.max_request_body_size:
+            # Waitress would ask for the body with "100 Continue", and then wait for it forever.
+            self.expect_continue = False
 
 
 class LengthRequired(BadRequest):
@@ -73,7 +86,7 @@ class LengthRequired(BadRequest):
 
 
 class NoBuffer:
-    """A buffer that forgets what it gets."""
+    """A buffer that discards what it gets."""
 
     def __len__(self):
         return 0
@@ -109,8 +122,13 @@ class Channel(HTTPChannel):
             self.requests[0].headers["CONNECTION"] = "close"
         super().service()
 
+    def waits_for_headers(self):
+        """Return whether the connection waits for headers. A part of the headers may have arrived."""
+        begun = self.request and self.request.headers_finished
+        return not (begun or self.requests or self.total_outbufs_len)
+
     def is_overdue(self, now):
-        """Return whether the client had enough time for what it sends or receives at the moment."""
+        """Return whether the deadline for the current request or response has passed."""
         request = self.request
         if self.total_outbufs_len:
             return now > self.sent_at + SECONDS_WITHOUT_PROGRESS
@@ -124,8 +142,15 @@ class Channel(HTTPChannel):
         return now > self.sent_at + SECONDS_FOR_HEADERS
 
 
+class Threads(ThreadedTaskDispatcher):
+    """The threads that run the application."""
+
+    def handler_thread(self, thread_no):
+        call_with_room(super().handler_thread, thread_no)
+
+
 class Server(TcpWSGIServer):
-    """A server on a socket that listens already. Several processes can share the socket."""
+    """A server on a socket that is already listening. Several processes can share the socket."""
 
     channel_class = Channel
     stopping_since = 0.0
@@ -137,12 +162,22 @@ class Server(TcpWSGIServer):
             connection_limit=MAX_CONNECTIONS,
             max_request_header_size=MAX_HEADER_BYTES,
             max_request_body_size=MAX_BODY_BYTES,
-            # Django reads these headers, and only if a setting says that a proxy sends them.
+            # Django reads these headers only if a setting says that a proxy sends them.
             clear_untrusted_proxy_headers=False,
             log_socket_errors=False,
         )
         where = (listener.family, listener.type, listener.proto, listener.getsockname())
-        super().__init__(application, {}, _sock=listener, adj=options, bind_socket=False, sockinfo=where)
+        dispatcher = Threads()
+        dispatcher.set_thread_count(threads)
+        super().__init__(
+            application,
+            {},
+            _sock=listener,
+            dispatcher=dispatcher,
+            adj=options,
+            bind_socket=False,
+            sockinfo=where,
+        )
         self.stop_wanted = False
 
     def stop(self):
@@ -159,10 +194,11 @@ class Server(TcpWSGIServer):
             if time.time() >= next_check:
                 next_check = time.time() + 1
                 self.close_overdue(time.time())
+            self.make_room()
         self.task_dispatcher.shutdown(timeout=1)
 
     def stop_accepting(self):
-        """Accept the connections that are waiting already, and close the socket."""
+        """Accept the connections that are already waiting, and close the socket."""
         self.stopping_since = time.time()
         for _ in range(socket.SOMAXCONN):
             count = len(self.active_channels)
@@ -177,8 +213,16 @@ class Server(TcpWSGIServer):
             if channel.is_overdue(now):
                 channel.handle_close()
 
+    def make_room(self):
+        """If few connections are free, close idle connections, so that new clients don't have to wait."""
+        too_many = len(self.active_channels) - (MAX_CONNECTIONS - FREE_CONNECTIONS)
+        if too_many > 0:
+            idle = [channel for channel in self.active_channels.values() if channel.waits_for_headers()]
+            for channel in sorted(idle, key=lambda channel: channel.sent_at)[:too_many]:
+                channel.handle_close()
+
     def maintenance(self, now):
-        """Do nothing, because close_overdue replaces the deadlines of waitress."""
+        """Do nothing, because `close_overdue` replaces the deadlines of waitress."""
 
     def _has_finished(self):
         if not self.stopping_since:
@@ -187,7 +231,7 @@ class Server(TcpWSGIServer):
 
 
 def _without_bodies_for_head(application):
-    """Return the application without the bodies of its responses to HEAD, which waitress would send."""
+    """Wrap the application so that responses to HEAD have no body. Waitress would send the body."""
 
     def without_bodies(environ, start_response):
         response = application(environ, start_response)
@@ -201,7 +245,7 @@ def _without_bodies_for_head(application):
 
 
 def _with_access_log(application):
-    """Return the application, which then prints one line for each request."""
+    """Wrap the application so that it prints one line for each request."""
 
     def logged(environ, start_response):
         def start(status, headers, *error):

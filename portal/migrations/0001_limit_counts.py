@@ -1,6 +1,6 @@
-"""Create the table of the rate limits, and move the counts there that Django's cache table holds.
+"""Create the table of the rate limits, and move the counts from Django's cache table to the new table.
 
-`portal/limits.py` kept them there with a key of the cache, and the moments as plain text.
+In earlier versions, portal/limits.py stored the counts in the cache.
 """
 
 import datetime
@@ -67,7 +67,7 @@ def _cache_table(connection):
 
 
 def _aware(moment):
-    """SQLite returns the time as Django's cache wrote it, in UTC without a time zone."""
+    """Return the time with the time zone UTC. SQLite returns the time without a time zone."""
     return moment if timezone.is_aware(moment) else moment.replace(tzinfo=datetime.UTC)
 
 

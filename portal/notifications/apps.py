@@ -3,3 +3,8 @@ from django.apps import AppConfig
 
 class NotificationsConfig(AppConfig):
     name = "portal.notifications"
+
+    def ready(self):
+        # This import connects a signal receiver that ends a browser's push subscriptions when somebody signs
+        # out.
+        from .push import browser  # noqa: F401

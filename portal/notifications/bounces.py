@@ -1,28 +1,40 @@
-"""Turn an email address off after two hard failures, and on again if the person asks for it.
+"""Turn an email address off after two hard failures, and on again if its owner wants notices.
 
-Notices are not sent to an address that is off. Other emails, such as codes and security notices, still are.
+Notices are not sent to an address that is off. Other emails are still sent, such as codes and security
+notices.
 """
 
 from datetime import timedelta
+from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from accounts.models import User
+from portal import signed_addresses
 
-from .models import FailingAddress
+from .models import FailingAddress, Notification
 
-# Two failures on one day may come from a mail server that was set up wrongly for some hours.
+PURPOSE = "envelope of an email"
+# The first half of a public id is enough, because the address in the envelope is signed.
+ID_BYTES = 8
+RETURNED = "The mail server took the email, and reported later that it did not arrive:"
+# Status codes of class 5 that don't count, because they are not about the recipient's address. Decision 19
+# says why. 5.7 is about the sender: the server doesn't accept our emails. 5.2.2 is a full mailbox.
+NOT_ABOUT_ADDRESS = ("5.7.", "5.2.2")
+
+# The least time between two failures that turn an address off. Failures on one day may come from a mail
+# server that was set up wrongly for some hours.
 APART = timedelta(days=1)
-# A failure counts for this time.
+# A failure that is older than this no longer counts.
 COUNTS_FOR = timedelta(days=30)
 
 
 @transaction.atomic
 def note_hard_failure(person_id, email, *, at):
-    """Count a hard failure of this person's address: the mail server refused it for good.
+    """Count a hard failure of this person's address: the mail server refused the address permanently.
 
-    The second one turns the address off, if it comes a day later or more.
+    A second failure turns the address off, if it comes at least a day later.
     """
     # Lock the person, because two workers may count at once, and the person may be erased.
     person = User.objects.select_for_update().filter(pk=person_id, email__iexact=email).first()
@@ -42,17 +54,67 @@ def note_hard_failure(person_id, email, *, at):
     row.save()
 
 
+def is_about_address(status):
+    """Return whether an error of class 5 counts as a hard failure of the address.
+
+    `status` is the enhanced status code, such as "5.1.1", or a text that begins with it. An error without
+    such a code counts.
+    """
+    return not status.startswith(NOT_ABOUT_ADDRESS)
+
+
 def is_off(person):
     """Return whether notices to this person's address are off."""
     return FailingAddress.objects.off().filter(person=person, email=person.email).exists()
 
 
 def try_again(person):
-    """Turn the person's address on again. The failures so far no longer count."""
+    """Turn the person's address on again. Earlier failures no longer count."""
     FailingAddress.objects.filter(person=person).delete()
 
 
 def forget_failing_addresses(*, at):
-    """Delete failures that no longer count, and those of earlier addresses. This is a job of the worker."""
+    """Delete failures that are too old, and failures of a person's earlier addresses. A job of the worker."""
     FailingAddress.objects.filter(off_at=None, failed_at__lt=at - COUNTS_FOR).delete()
     FailingAddress.objects.exclude(email=F("person__email")).delete()
+
+
+def envelope_for(notification):
+    """Return the envelope's sender for an email. If delivery fails, mail servers report to this address.
+
+    Return "" if no reply address is configured.
+    """
+    return signed_addresses.sign(PURPOSE, notification.public_id.bytes[:ID_BYTES])
+
+
+def email_of_report(address):
+    """Return the row of the email whose envelope had this address as its sender, or None."""
+    content = signed_addresses.read(PURPOSE, address)
+    if content is None or len(content) != ID_BYTES:
+        return None
+    rest = 16 - ID_BYTES
+    first, last = UUID(bytes=content + b"\0" * rest), UUID(bytes=content + b"\xff" * rest)
+    return Notification.objects.filter(public_id__range=(first, last)).first()
+
+
+@transaction.atomic
+def note_report(address, *, status, at):
+    """Count a report that an email did not arrive, and return whether it was counted.
+
+    `address` is the address to which the report was sent. `status` is the report's status code, such as
+    "5.1.1". A report counts only if its status is of class 5 and if `envelope_for` made the address. Each
+    email counts once.
+    """
+    email = email_of_report(address)
+    if email is None or not status.startswith("5."):
+        return False
+    # The report can arrive before the worker has marked the email as delivered. This update ends the
+    # worker's lease, so the worker can't change the row afterward.
+    is_sent = Q(state=Notification.State.DELIVERED) | Q(state=Notification.State.WAITING, leased_until__gt=at)
+    returned = {"state": Notification.State.DEAD, "delivered_at": None, "leased_until": None, "died_at": at}
+    sent = Notification.objects.filter(is_sent, pk=email.pk)
+    if not sent.update(**returned, **email.emptied(), last_error=f"{RETURNED} {status}"):
+        return False
+    if email.recipient_id and is_about_address(status):
+        note_hard_failure(email.recipient_id, email.to_address, at=at)
+    return True

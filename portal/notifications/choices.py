@@ -1,4 +1,4 @@
-"""What people choose about notices: read it, save it, and set the library's defaults."""
+"""Read and save what people choose about notices, and set the library's defaults."""
 
 from django.db import transaction
 from django.db.models import Q
@@ -9,6 +9,7 @@ from accounts.staff_actions import staff_action
 
 from .kinds import KINDS, NONE, Choice
 from .models import NoticeChoice, NoticeTimes
+from .push.subscriptions import devices_of
 
 
 class Choices:
@@ -22,7 +23,10 @@ class Choices:
         }
 
     def own(self, kind, branch=None):
-        """Return what the person chose for this kind, at this branch or everywhere. None means nothing."""
+        """Return what the person chose for this kind at this branch, or at every branch if `branch` is None.
+
+        Return None if the person has not chosen.
+        """
         return self._own.get((True, kind, branch))
 
     def default(self, kind):
@@ -30,17 +34,17 @@ class Choices:
         return self._own.get((False, kind, None)) or KINDS[kind].default
 
     def of(self, kind, branch=None):
-        """Return the choice that counts: for the branch, else for every branch, else the default."""
+        """Return the choice for the branch, or else for every branch, or else the library's default."""
         return self.own(kind, branch) or self.own(kind) or self.default(kind)
 
 
 @transaction.atomic
 def choose(person, chosen, times):
-    """Save the person's choices, and when they want emails.
+    """Save the person's choices, and the times at which they want emails.
 
     `chosen` is {(kind, primary key of a branch or None): Choice}. A choice that equals the library's default
-    gets no row, so a later change of the default still reaches the person. The choice None removes the
-    person's row. `times` is {field of NoticeTimes: value}.
+    is not stored, so a later change of the default also applies to the person. If the choice is None, the
+    person's row is deleted. `times` is {field of NoticeTimes: value}.
     """
     User.objects.select_for_update(no_key=True).get(pk=person.pk)
     before = Choices(person)
@@ -54,7 +58,7 @@ def choose(person, chosen, times):
 
 @staff_action
 def set_defaults(chosen, *, library, by, at):
-    """Save the library's defaults. `chosen` is {(kind, None): Choice}."""
+    """Save the library's defaults. `chosen` is {(kind, None): Choice}. The default can't be push."""
     for (kind, _branch), choice in chosen.items():
         _save(choice, person=None, kind=kind, branch_id=None)
     audit.record("changed_library", library, by=by, at=at)
@@ -62,11 +66,17 @@ def set_defaults(chosen, *, library, by, at):
 
 @transaction.atomic
 def turn_off(person, kinds):
-    """Choose no email for these kinds, at every branch."""
+    """Turn off these kinds of notices for the person, at every branch."""
     User.objects.select_for_update(no_key=True).get(pk=person.pk)
     NoticeChoice.objects.filter(person=person, kind__in=kinds).exclude(branch=None).delete()
     for kind in kinds:
         _save(NONE, person=person, kind=kind, branch_id=None)
+
+
+def is_emailed_instead(person, *, at):
+    """Return whether the person chose push but has no device, and therefore gets emails."""
+    chose_push = NoticeChoice.objects.filter(person=person, channel=NoticeChoice.Channel.PUSH)
+    return chose_push.exists() and not devices_of(person, at=at).exists()
 
 
 def _save(choice, **whose):

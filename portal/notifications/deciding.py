@@ -9,35 +9,40 @@ from zoneinfo import ZoneInfo
 
 from .kinds import Channel, Choice, Rhythm
 
-# While something is unread, one email about it is enough in this time.
+# While an answer or message is unread, the person gets at most one email in this time.
 QUIET_PERIOD = datetime.timedelta(minutes=30)
 HOUR = datetime.timedelta(hours=1)
 DAY = datetime.timedelta(days=1)
-# A person who used the desk in this time sees there what waits.
-AT_DESK = datetime.timedelta(minutes=10)
-# When the email of the day comes if the branch lists no opening hours.
+# The stored time of a staff member's last use of the desk can be earlier than the last use by this time.
+USE_STORED_EVERY = datetime.timedelta(minutes=1)
+# How long a staff member counts as using the desk: for ten minutes after the last request. Pages of the desk
+# show what waits.
+AT_DESK = datetime.timedelta(minutes=10) + USE_STORED_EVERY
+# The time of the daily email if the branch lists no opening hours.
 USUAL_OPENING = datetime.time(9)
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything that matters for one notice. None means that there is no such time."""
+    """All facts on which the decision about one notice depends. If a time is None, there is no such time."""
 
     choice: Choice
     written_at: datetime.datetime
-    # Whether there still is something to tell: the answer is unread, the conversation still waits.
+    # Whether there is still a reason for the notice, such as an unread answer or a waiting conversation.
     is_wanted: bool = True
-    # Whether the person has read everything that came before.
+    # Whether the person has read all earlier messages in the conversation that this notice is about.
     has_caught_up: bool = True
-    # Whether an email server refused this notice when it was sent before.
+    # Whether an email server refused this notice in an earlier attempt.
     is_retry: bool = False
-    # When the last email about the same thing was sent, and when the last email with any notice was sent.
+    # The time of the last email about the same thing.
     told_at: datetime.datetime | None = None
+    # The time of the last email with any notice.
     emailed_at: datetime.datetime | None = None
-    # When the email of the day is due that has this notice.
+    # When the daily email with this notice is due.
     daily_at: datetime.datetime | None = None
-    # The end of the person's quiet hours, and the next opening of a branch that is closed now.
+    # The end of the person's quiet hours, if they have begun.
     quiet_until: datetime.datetime | None = None
+    # The next opening of the branch, if it is closed now.
     opens_at: datetime.datetime | None = None
     # When the person last used the desk.
     at_desk_at: datetime.datetime | None = None
@@ -64,11 +69,12 @@ def decide(facts, at):
     uses_desk = facts.at_desk_at is not None and abs(at - facts.at_desk_at) < AT_DESK
     if not facts.is_wanted or facts.choice.channel == Channel.NONE:
         return DROP
-    if facts.is_retry:
-        return SEND
     if uses_desk and facts.at_desk_at >= facts.written_at:
         return DROP
-    times = [facts.quiet_until, facts.opens_at, _by_rhythm(facts)]
+    times = [facts.quiet_until, facts.opens_at]
+    # The facts already count a refused notice as sent. It must not wait because of itself.
+    if not facts.is_retry:
+        times.append(_by_rhythm(facts))
     if uses_desk:
         times.append(facts.at_desk_at + AT_DESK)
     until = max((time for time in times if time is not None), default=at)
@@ -76,7 +82,7 @@ def decide(facts, at):
 
 
 def _by_rhythm(facts):
-    """Return before which time the person wants no further email, or None."""
+    """Return the time before which the person should get no further email, or None."""
     match facts.choice.rhythm:
         case Rhythm.HOURLY:
             return facts.emailed_at and facts.emailed_at + HOUR
@@ -86,9 +92,9 @@ def _by_rhythm(facts):
 
 
 def end_of_quiet_hours(at, *, begin, end, zone):
-    """Return when the quiet hours end in which the time `at` is, or None if it isn't in them.
+    """Return the end of the quiet hours that contain the time `at`, or None if no quiet hours contain it.
 
-    `begin` and `end` are times of day in `zone`. If they are the same, there are no quiet hours.
+    `begin` and `end` are times of day in `zone`. If `begin` and `end` are equal, there are no quiet hours.
     """
     local = at.astimezone(zone)
     now = local.time().replace(fold=0)
@@ -100,10 +106,10 @@ def end_of_quiet_hours(at, *, begin, end, zone):
 
 
 def next_daily_email(written_at, *, daily_at, zone, calendar):
-    """Return when the email of the day is due that has a notice written at `written_at`.
+    """Return when the daily email with a notice written at `written_at` is due.
 
-    `daily_at` is a time of day in `zone`. If it is None, the email comes when the branch with this Calendar
-    opens. If the branch lists no opening hours, it comes at USUAL_OPENING.
+    `daily_at` is a time of day in `zone`. If `daily_at` is None, the email is due when the branch with this
+    Calendar opens. If the branch lists no opening hours, the email is due at USUAL_OPENING.
     """
     if daily_at is None and calendar is not None and calendar.week:
         return _first_after(written_at, _opening_of_each_day(written_at, calendar))
@@ -120,13 +126,13 @@ def next_opening(at, calendar):
 
 
 def _moment(day, time, zone: ZoneInfo, fold=0):
-    """Return a local time in UTC. Times that a change of the clocks skips or repeats work, too."""
+    """Return a local time in UTC, even if a change of the clocks skips or repeats the local time."""
     local = datetime.datetime.combine(day, time.replace(fold=fold), zone)
     return local.astimezone(datetime.UTC)
 
 
 def _opening_of_each_day(since, calendar):
-    """Yield the first opening of each day. A branch can open twice a day."""
+    """Yield the first opening of each day, because a branch can open twice a day."""
     last = None
     for opens, _closes in calendar.openings(since):
         day = opens.astimezone(calendar.zone).date()

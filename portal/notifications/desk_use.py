@@ -1,21 +1,21 @@
-"""Record when staff last used the desk, so that they get no emails meanwhile."""
+"""Record when each staff member last used the desk. Nobody gets emails while using the desk."""
 
 import time
-from datetime import timedelta
 
 from django.utils import timezone
 
+from .deciding import USE_STORED_EVERY
 from .models import DeskUse
 
-# The session holds the time of the last write in seconds, so a request needs no query to find it.
+# The browser session stores the time of the last write under this key, in seconds. So a request needs no
+# query to find out this time.
 WRITTEN_AT = "desk_use_written_at"
-WRITE_INTERVAL = timedelta(minutes=5)
 
 
 class DeskUseMiddleware:
-    """Record the use of the desk at most once in WRITE_INTERVAL for each sign-in.
+    """Record the use of the desk at most once in USE_STORED_EVERY for each sign-in.
 
-    Calls that scripts make by themselves don't count, because a page can stay open while nobody is there.
+    Requests by a script don't count, because an open page sends them even if nobody uses the computer.
     """
 
     def __init__(self, get_response):
@@ -29,7 +29,7 @@ class DeskUseMiddleware:
             request.path_info.startswith("/desk/")
             and request.user.is_authenticated
             and not getattr(view, "background_request", False)
-            and abs(time.time() - request.session.get(WRITTEN_AT, 0)) >= WRITE_INTERVAL.total_seconds()
+            and abs(time.time() - request.session.get(WRITTEN_AT, 0)) >= USE_STORED_EVERY.total_seconds()
             and request.user.is_staff
         ):
             request.session[WRITTEN_AT] = time.time()

@@ -1,43 +1,54 @@
 """Gather the facts about the notices of one person, for `deciding.decide`."""
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from accounts.hours import Calendar
-from accounts.models import Branch, Library
+from accounts.models import Branch, Library, User
 
 from .choices import Choices
 from .deciding import HOUR, Facts, end_of_quiet_hours, next_daily_email, next_opening
-from .kinds import DIGESTS, KINDS, kinds_for
+from .kinds import CHOICES, DIGESTS, KINDS, NONE, Channel, kinds_for
 from .models import DeskUse, NoticeTimes, Notification
+from .push.subscriptions import devices_of
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What only the apps above the outbox know about their notices. The worker passes it.
+    """Functions of the apps in higher layers, which answer questions about their notices.
 
-    Both attributes are {kind: function}. A function in `recipients` returns the people who get a StaffNotice.
-    It is called with (notice, at).
+    `recipients` and `unsettled` are {kind: function}. A function in `recipients` is called with (notice, at)
+    and returns the people who get a StaffNotice.
 
-    A function in `unsettled` returns the rows that still have something to tell, as {primary key: whether the
-    person has read everything that came before}. It is called with (rows, person, at). A kind without such a
-    function always has something to tell.
+    A function in `unsettled` is called with (rows, person, at). It returns {primary key of a row: whether the
+    person has read everything before this row}, and leaves out rows that no longer apply. If a kind has no
+    such function, its rows always apply. If the rows are for browsers that opened a visit by code, the person
+    is None.
+
+    `count_unread` is called with (person, about), and returns the number for the badge of the app. For a
+    browser that opened the visit `about` by code, the person is None.
     """
 
     recipients: dict = field(default_factory=dict)
     unsettled: dict = field(default_factory=dict)
+    count_unread: Callable = lambda person, about: 0
 
 
 def facts_about(rows, person, at, sources):
-    """Return {primary key: Facts} of these rows, which are all for staff or all for patrons.
+    """Return {primary key: Facts} for these rows. The rows must all be for staff or all for patrons.
 
     The number of queries depends on the number of kinds, and not on the number of rows.
     """
-    library, choices = Library.current(), Choices(person)
+    library, choices, devices = Library.current(), Choices(person), Devices(person, at)
     for_staff = KINDS[rows[0].kind].for_staff
     times = NoticeTimes.objects.filter(person=person).first() or NoticeTimes(person=person)
     zone = times.zone or library.zone
-    branch_of = {row.pk: row.branch_id if for_staff else library.default_branch_id for row in rows}
+    when_open = {row.pk: KINDS[row.kind].when_open for row in rows}
+    branch_of = {
+        row.pk: row.branch_id if for_staff or when_open[row.pk] else library.default_branch_id for row in rows
+    }
     calendars = _calendars(set(branch_of.values()))
     used = DeskUse.objects.filter(person=person).first() if for_staff else None
     told_at = _emails(person, for_staff, at)
@@ -47,12 +58,13 @@ def facts_about(rows, person, at, sources):
         quiet_until = end_of_quiet_hours(at, begin=times.quiet_from, end=times.quiet_until, zone=zone)
     facts = {}
     for row in rows:
+        choice = _choice_of(row, person, choices, devices)
         calendar = calendars.get(branch_of[row.pk])
-        waits_for_opening = for_staff and calendar and not times.when_closed
+        waits_for_opening = calendar and (when_open[row.pk] or for_staff and not times.when_closed)
         facts[row.pk] = Facts(
-            choices.of(row.kind, row.branch_id),
+            choice,
             row.created_at,
-            is_wanted=person.is_active and bool(person.email) and row.pk in unsettled,
+            is_wanted=may_be_written_to(person, choice) and row.pk in unsettled,
             has_caught_up=unsettled.get(row.pk, True),
             is_retry=row.decided_at is not None,
             told_at=told_at.get((row.kind, row.about)) if row.about else None,
@@ -65,6 +77,67 @@ def facts_about(rows, person, at, sources):
     return facts
 
 
+def facts_for_browsers(rows, at, sources):
+    """Return {primary key: Facts} for rows to the browsers that opened one visit by code.
+
+    All rows are about the same thing.
+    """
+    earlier = Notification.objects.filter(
+        recipient=None,
+        browsers_about=rows[0].browsers_about,
+        kind=rows[0].kind,
+        about=rows[0].about,
+        decided_at__gt=at - HOUR,
+        decided_at__lt=at + HOUR,
+    )
+    told_at = earlier.order_by("-decided_at").values_list("decided_at", flat=True).first()
+    unsettled = _unsettled(rows, None, at, sources)
+    return {
+        row.pk: Facts(
+            CHOICES["push"],
+            row.created_at,
+            is_wanted=row.pk in unsettled,
+            has_caught_up=unsettled.get(row.pk, True),
+            told_at=told_at,
+        )
+        for row in rows
+    }
+
+
+class Devices:
+    """The devices of one person that get push messages. The query runs only when `all` is read."""
+
+    def __init__(self, person, at):
+        self.person, self.at = person, at
+
+    @cached_property
+    def all(self):
+        return list(devices_of(self.person, at=self.at))
+
+
+def _choice_of(row, person, choices, devices):
+    """Return the Choice that says how to send this notice.
+
+    A check-in is sent only in the way to which the person agreed.
+    """
+    if not KINDS[row.kind].is_chosen_apart:
+        return _by_a_way_that_works(choices.of(row.kind, row.branch_id), row, person, devices)
+    if person.check_ins == User.CheckIns.PUSH:
+        return CHOICES["push"] if devices.all else NONE
+    return choices.of(row.kind, row.branch_id)
+
+
+def _by_a_way_that_works(choice, row, person, devices):
+    """Return the choice. If its channel can't reach the person, change it from push to email, or back."""
+    failed_before = row.way == Notification.Way.EMAIL_INSTEAD
+    if choice.channel == Channel.PUSH and (failed_before or not devices.all):
+        return replace(choice, channel=Channel.EMAIL)
+    has_address = bool(person.email) and not getattr(row, "address_off", False)
+    if choice.channel == Channel.EMAIL and not (has_address or failed_before) and devices.all:
+        return replace(choice, channel=Channel.PUSH)
+    return choice
+
+
 def _calendars(branch_ids):
     """Return {primary key of a branch: its Calendar}."""
     branches = Branch.objects.filter(pk__in=branch_ids - {None})
@@ -74,7 +147,7 @@ def _calendars(branch_ids):
 
 
 def _emails(person, for_staff, at):
-    """Return {(kind, about): the time of the last email} of the last hour.
+    """Return {(kind, about): the time of the last email} for the emails of the last hour.
 
     A time more than an hour in the future comes from a clock that was fast and has been set back.
     """
@@ -99,3 +172,12 @@ def _unsettled(rows, person, at, sources):
         find = sources.unsettled.get(kind)
         unsettled |= find(same, person, at) if find else {row.pk: True for row in same}
     return unsettled
+
+
+def may_be_written_to(person, choice=None):
+    """Return whether notices can be sent to the person.
+
+    The person must be active and alive. They need an email address for each choice except push.
+    """
+    is_pushed = choice is not None and choice.channel == Channel.PUSH
+    return person.is_active and person.died_at is None and bool(is_pushed or person.email)

@@ -16,9 +16,13 @@ CHOICE_LABELS = {
     "at_once": _("Email at once"),
     "hourly": _("At most one email an hour"),
     "daily": _("One email a day"),
+    "push": _("On my phone, at once"),
+    "push_hourly": _("On my phone, at most once an hour"),
     "none": _("No email"),
 }
-LIKE_EVERYWHERE = _("As at every branch")
+WITHOUT_PUSH = {value: label for value, label in CHOICE_LABELS.items() if not value.startswith("push")}
+WITH_PUSH = CHOICE_LABELS | {"none": _("No email, and nothing on my phone")}
+LIKE_EVERYWHERE = _("Same as at every branch")
 
 
 def initial_choices(choices, kinds, branches=()):
@@ -32,7 +36,7 @@ def initial_choices(choices, kinds, branches=()):
 
 
 def initial_times(times):
-    """Return the initial values of a NoticesForm for this NoticeTimes, or for None."""
+    """Return the initial values of a NoticesForm. `times` is the person's NoticeTimes or None."""
     if times is None:
         return {}
     daily_at = times.daily_at and times.daily_at.isoformat("minutes")
@@ -47,28 +51,30 @@ def field_name(kind, branch=None):
 def _value(choice):
     if choice is None:
         return ""
-    return "none" if choice.channel == NONE.channel else choice.rhythm
+    if choice.channel == NONE.channel:
+        return "none"
+    return next(value for value, offered in CHOICES.items() if offered == choice)
 
 
 class KindsForm(forms.Form):
-    """One field for each kind of notice, and one more for each kind at each of the `branches`.
+    """A form with a field for each kind of notice, and for each kind at each of the `branches`.
 
-    The field of a branch can be left at "As at every branch". Then its value is None.
+    The field of a branch can have the choice "Same as at every branch", whose value is None. If `push` is
+    true, the fields also offer messages on the person's phone.
     """
 
-    def __init__(self, *args, kinds, branches=(), **kwargs):
+    def __init__(self, *args, kinds, branches=(), push=False, **kwargs):
         super().__init__(*args, **kwargs)
         self.places = [(kind, branch) for branch in [None, *branches] for kind in kinds]
+        offered = list((WITH_PUSH if push else WITHOUT_PUSH).items())
         for kind, branch in self.places:
-            choices = (
-                CHOICE_LABELS.items() if branch is None else [("", LIKE_EVERYWHERE), *CHOICE_LABELS.items()]
-            )
+            choices = offered if branch is None else [("", LIKE_EVERYWHERE), *offered]
             self.fields[field_name(kind, branch)] = forms.ChoiceField(
-                label=kind.label, choices=list(choices), required=branch is None
+                label=kind.label, choices=choices, required=branch is None
             )
 
     def at(self, branch=None):
-        """Return the fields for this branch, or those for every branch."""
+        """Return the fields for this branch. If `branch` is None, return the fields for every branch."""
         return [self[field_name(kind, where)] for kind, where in self.places if where == branch]
 
     def chosen(self):
@@ -80,15 +86,15 @@ class KindsForm(forms.Form):
 
 
 class NoticesForm(KindsForm):
-    """What a person chooses: for each kind how it comes, and when they want emails.
+    """The form for a person's choices: how each kind of notice is sent, and when the person wants emails.
 
-    These are the hour of the email of the day, quiet hours, and the time zone of both.
+    The times are the hour of the daily email, the quiet hours, and the time zone of both.
     """
 
     TIMES = ["daily_at", "quiet_from", "quiet_until", "time_zone", "when_closed"]
 
     daily_at = forms.TypedChoiceField(
-        label=_("When the email of the day comes"),
+        label=_("When the daily email comes"),
         required=False,
         coerce=time.fromisoformat,
         empty_value=None,
@@ -148,7 +154,7 @@ class NoticesForm(KindsForm):
         if end is None and begin is not None and "quiet_until" in cleaned:
             self.add_error("quiet_until", _("Enter when your quiet hours end, or leave both times blank."))
         if begin is not None and begin == end:
-            self.add_error("quiet_until", _("Enter a time other than the beginning."))
+            self.add_error("quiet_until", _("Enter another time than under “Quiet from”."))
         return cleaned
 
 

@@ -1,7 +1,7 @@
-"""The kinds of notices: what each is about, what people read about it, and when it comes by default.
+"""The kinds of notices: what each is about, what people read about it, and how it is sent by default.
 
-Emails of other kinds, such as codes, security notices, invitations and copies that are ready, are no notices.
-Nobody can turn them off, and they always go at once, even to an address that is off.
+Some emails are not notices, such as codes, security notices, invitations and copies that are ready. Nobody
+can turn these emails off. They are always sent at once, even to an address that is off.
 """
 
 from collections.abc import Callable
@@ -18,34 +18,44 @@ Channel, Rhythm = NoticeChoice.Channel, NoticeChoice.Rhythm
 
 @dataclass(frozen=True)
 class Choice:
-    """How a notice reaches a person, and how often at most."""
+    """How a notice reaches a person, and how often it may be sent."""
 
     channel: str
     rhythm: str
 
 
-# The choices that a page offers, by their value in a form.
+# {value of a form field: Choice}. A page offers push only to people who have a device. There is no daily
+# push, because a message on a phone should be about something new.
 CHOICES = {rhythm.value: Choice(Channel.EMAIL, rhythm.value) for rhythm in Rhythm} | {
-    "none": Choice(Channel.NONE, Rhythm.AT_ONCE)
+    "push": Choice(Channel.PUSH, Rhythm.AT_ONCE),
+    "push_hourly": Choice(Channel.PUSH, Rhythm.HOURLY),
+    "none": Choice(Channel.NONE, Rhythm.AT_ONCE),
 }
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of notice. Its key is the `kind` of its rows in the outbox."""
+    """One kind of notice. Rows of the outbox have its key in `kind`."""
 
     key: str
-    # What the person reads when they choose: "An answer from the library".
+    # The name of the kind on the page where people choose, such as "The library has answered you".
     label: Promise
-    # A sentence that says why the email came.
+    # A sentence that tells the person why they got the email.
     why: Promise
-    # Returns the line of a digest about `count` notices.
+    # A function that takes a number of notices and returns the line about them in a digest.
     line: Callable[[int], str]
     default: Choice
-    # The name of the URL of the page to which a line about several notices leads.
+    # The URL name of the page to which a line of a digest links if the line is about several things.
     list_page: str = "conversations"
     # Whether people get this notice because they work at a desk.
     for_staff: bool = False
+    # The URL name of the page on which people choose whether they get this notice.
+    change_page: str = "notices"
+    # Whether people choose this notice only on its `change_page`, apart from the other kinds. Such a notice
+    # is sent only in the way to which the person agreed.
+    is_chosen_apart: bool = False
+    # Whether the notice waits until the branch of its row is open.
+    when_open: bool = False
 
 
 AT_ONCE, HOURLY, NONE = CHOICES["at_once"], CHOICES["hourly"], CHOICES["none"]
@@ -58,8 +68,8 @@ KINDS = {
             "conversations/answer",
             _("The library has answered you"),
             _(
-                "You're getting this email because you wrote to the library. To protect your privacy, it "
-                "doesn't say what the answer is about."
+                "You're getting this email because you wrote to the library. To protect your privacy, this "
+                "email doesn't say what the answer is about."
             ),
             lambda count: ngettext(
                 "The library has answered in %(count)d conversation.",
@@ -70,14 +80,14 @@ KINDS = {
         ),
         Kind(
             "conversations/promise_moved",
-            _("An answer comes on a different day"),
+            _("The library will answer on a different day"),
             _(
-                "You're getting this email because you wrote to the library. To protect your privacy, it "
-                "doesn't say what you wrote about."
+                "You're getting this email because you wrote to the library. To protect your privacy, this "
+                "email doesn't say what you wrote about."
             ),
             lambda count: ngettext(
-                "You can expect %(count)d answer on a different day.",
-                "You can expect %(count)d answers on different days.",
+                "The library will answer %(count)d conversation on a different day.",
+                "The library will answer %(count)d conversations on different days.",
                 count,
             ),
             AT_ONCE,
@@ -87,7 +97,7 @@ KINDS = {
             _("The library has corrected a visit"),
             _(
                 "You're getting this email because the visit is in your library account. To protect your "
-                "privacy, it doesn't say what the visit is about."
+                "privacy, this email doesn't say what the visit is about."
             ),
             lambda count: ngettext(
                 "The library has corrected %(count)d visit.",
@@ -96,6 +106,24 @@ KINDS = {
             ),
             AT_ONCE,
             list_page="help_sessions",
+        ),
+        Kind(
+            "checkins/check_in",
+            _("How a visit turned out"),
+            _(
+                "You're getting this email because you agreed that the library may ask you how things turned "
+                "out."
+            ),
+            lambda count: ngettext(
+                "The library would like to know how %(count)d visit turned out.",
+                "The library would like to know how %(count)d visits turned out.",
+                count,
+            ),
+            AT_ONCE,
+            list_page="help_sessions",
+            change_page="check_ins",
+            is_chosen_apart=True,
+            when_open=True,
         ),
         Kind(
             "conversations/new",
@@ -108,11 +136,12 @@ KINDS = {
             ),
             HOURLY,
             list_page="desk",
+            change_page="desk_notices",
             for_staff=True,
         ),
         Kind(
             "conversations/reply",
-            _("An answer in a conversation that is assigned to you"),
+            _("A patron's message in a conversation that is assigned to you"),
             AT_THE_DESK,
             lambda count: ngettext(
                 "%(count)d of your conversations at %(branch)s has a new message.",
@@ -121,6 +150,7 @@ KINDS = {
             ),
             HOURLY,
             list_page="desk",
+            change_page="desk_notices",
             for_staff=True,
         ),
         Kind(
@@ -134,6 +164,7 @@ KINDS = {
             ),
             HOURLY,
             list_page="desk",
+            change_page="desk_notices",
             for_staff=True,
         ),
         Kind(
@@ -150,13 +181,14 @@ KINDS = {
             ),
             HOURLY,
             list_page="desk",
+            change_page="desk_notices",
             for_staff=True,
         ),
     ]
 }
-# The emails that replace several notices, by `Kind.for_staff`.
+# {Kind.for_staff: the kind of the email that replaces several notices}.
 DIGESTS = {False: "notifications/digest", True: "notifications/desk_digest"}
-# Why an email with notices of several kinds came.
+# {Kind.for_staff: the sentence that tells the person why they got a digest}.
 WHY_DIGEST = {
     False: _("You're getting this email because you chose to get several notices in one email."),
     True: AT_THE_DESK,
@@ -164,10 +196,15 @@ WHY_DIGEST = {
 
 
 def is_notice(kind):
-    """Return whether emails of this kind are notices: of a kind in KINDS, or a digest of them."""
+    """Return whether an email of this kind is a notice: the kind is in KINDS or is a digest."""
     return kind in KINDS or kind in DIGESTS.values()
 
 
 def kinds_for(*, staff):
     """Return the kinds of notices for staff, or the kinds for patrons."""
     return [kind for kind in KINDS.values() if kind.for_staff == staff]
+
+
+def kinds_to_choose(*, staff):
+    """Return the kinds that the page of notices offers to staff, or to patrons."""
+    return [kind for kind in kinds_for(staff=staff) if not kind.is_chosen_apart]

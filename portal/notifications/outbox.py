@@ -8,12 +8,13 @@ from django.utils import timezone, translation
 
 from accounts.models import User
 
-from . import actions
+from . import writing
 
-# The text of an email with the header BLANK is deleted after delivery. An email with the header SECONDS is
-# sent within this number of seconds or not at all. Both headers are for this backend and are not sent.
+# If an email has the header BLANK, its text is deleted after delivery. If an email has the header SECONDS, it
+# is sent within this number of seconds or not at all. This backend reads the two headers, and never sends
+# them.
 BLANK, SECONDS = "X-Afterword-Blank", "X-Afterword-Seconds"
-# The backend does not store these headers in the row. delivery.build writes most of them again.
+# The backend does not store these headers in the row. delivery.build adds most of them to the email again.
 OWN_HEADERS = {"subject", "from", "to", "cc", "bcc", "date", "message-id", BLANK.lower(), SECONDS.lower()}
 
 
@@ -36,7 +37,7 @@ class EmailBackend(BaseEmailBackend):
         for number, address in enumerate(message.recipients()):
             recipient = User.objects.filter(email__iexact=address).first()
             blank = BLANK.lower() in by_lower_name
-            actions.write(
+            writing.write(
                 kind="account/mail",
                 to=address,
                 at=at,
@@ -47,7 +48,7 @@ class EmailBackend(BaseEmailBackend):
                 html=html,
                 headers={name: value for name, value in headers.items() if name.lower() not in OWN_HEADERS},
                 blank=blank,
-                # Nobody has an account with this address, so the address must not stay stored after sending.
+                # Nobody has an account with this address, so delete the address after sending.
                 remove=blank and recipient is None,
                 ends_at=at + timedelta(seconds=int(seconds)) if seconds else None,
                 message_id=by_lower_name.get("message-id", "") if number == 0 else "",

@@ -1,11 +1,11 @@
-"""Settle what happens with a notice that a worker has taken: it is sent, waits, or is deleted.
+"""Settle what happens to a notice that a worker has taken: send it, let it wait, or delete it.
 
-One email can replace several notices. Then the rows of the others are deleted. The person's row is locked
-meanwhile, so two workers never send two emails for the same notices.
+If one email replaces several notices, the rows of the other notices are deleted. The row of the person is
+locked meanwhile, so two workers never send two emails for the same notices.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.conf import settings
 from django.db import transaction
@@ -14,12 +14,15 @@ from django.urls import reverse
 
 from accounts.models import Absence, Branch, Library, User
 
-from .actions import change_url, new_message_id, notify, save_all
-from .deciding import decide
-from .facts import facts_about
-from .kinds import DIGESTS, KINDS, WHY_DIGEST, Kind, Rhythm, is_notice, kinds_for
+from .actions import ADDRESS_OFF, mark_failed
+from .deciding import DROP, SEND, Decision, decide
+from .facts import facts_about, facts_for_browsers, may_be_written_to
+from .kinds import DIGESTS, KINDS, WHY_DIGEST, Channel, Kind, Rhythm, is_notice, kinds_for
 from .models import Notification, StaffNotice
+from .push.delivery import devices_for, hand_over
+from .push.subscriptions import who_has_devices
 from .unsubscribing import unsubscribe_headers
+from .writing import change_url, new_message_id, notify, save_all
 
 WAITING = Notification.State.WAITING
 
@@ -28,44 +31,144 @@ def write_staff_notices(*, at, sources):
     """Write one row of the outbox for each person who gets a StaffNotice that is due."""
     for notice in StaffNotice.objects.filter(written_at=None, due_at__lte=at).order_by("due_at", "pk")[:200]:
         with transaction.atomic():
-            # Only the first of several workers gets past this line.
+            # If several workers process this notice, only the first one finds it with written_at=None.
             if StaffNotice.objects.filter(pk=notice.pk, written_at=None).update(written_at=at):
                 _write_to_each(sources.recipients[notice.kind](notice, at), notice, at)
 
 
 def settle(row, *, at, sources):
-    """Return the email to send now for a row that this worker has taken. Return None if there is none.
+    """Return the email to send now for a row that this worker has taken, or None if no email is sent now.
 
-    The email is this row, a later row about the same thing, or a new row with a digest. It has the lease of
-    this row. `sources` is the worker's `facts.Sources`.
+    The email is this row, a later row about the same thing, or a new row with a digest. The returned email
+    gets the lease of the taken row. If the notice is sent to devices instead, return None. `sources` is the
+    worker's `facts.Sources`.
     """
+    if row.browsers_about:
+        return _settle_for_browsers(row, at, sources)
     if row.recipient_id is None or not is_notice(row.kind):
         return row
-    if row.kind not in KINDS:
-        return _digest_again(row)
     with transaction.atomic():
-        return _settle(row, at, sources)
+        return _settle(row, at, sources) if row.kind in KINDS else _digest_again(row, at, sources)
 
 
-def _digest_again(row):
-    """Return a digest that a server refused before. Delete it if the person may not get it any more."""
-    person = User.objects.filter(pk=row.recipient_id, is_active=True).first()
-    if person is None or not person.email or (row.kind == DIGESTS[True] and not person.is_staff):
-        Notification.objects.filter(pk=row.pk).delete()
+def decide_about_push(notice, *, at, sources):
+    """Return the Decision about a message that a worker has taken and would send to one device.
+
+    The message is about `notice`, which is None if it was deleted. Since the notice was handed over to the
+    devices, the person may have read the answer or turned the notice off, or staff may have taken the answer
+    back. During quiet hours a message waits, because a message makes a noise.
+    """
+    if notice is None:
+        return DROP
+    if notice.browsers_about:
+        facts = facts_for_browsers([notice], at, sources)
+    else:
+        person = User.objects.filter(pk=notice.recipient_id).first()
+        rows = [notice] if notice.kind in KINDS else _notices_of(notice)
+        facts = facts_about(rows, person, at, sources) if person and rows else {}
+    # The facts already count this notice as sent. Ignore the times of the last notice and the last email, or
+    # the notice would wait because of itself.
+    now = [
+        decide(replace(fact, is_retry=False, told_at=None, emailed_at=None), at) for fact in facts.values()
+    ]
+    if any(decision.send for decision in now):
+        return SEND
+    waits = [decision.until for decision in now if decision.until]
+    return Decision(until=min(waits)) if waits else DROP
+
+
+@transaction.atomic
+def _settle_for_browsers(row, at, sources):
+    """Hand over the notice to the browsers that opened the visit by code, let it wait, or delete it."""
+    others = Q(kind=row.kind, about=row.about, due_at__lte=at, decided_at=None) & ~Q(pk=row.pk)
+    taken = Q(pk=row.pk, leased_until=row.leased_until, decided_at=row.decided_at)
+    same = Notification.objects.filter(taken | others, browsers_about=row.browsers_about, state=WAITING)
+    rows = list(same.select_for_update(of=["self"]).order_by("created_at", "pk"))
+    if row not in rows:
+        return
+    decision = decide(facts_for_browsers(rows, at, sources)[row.pk], at)
+    devices = devices_for(row, at=at) if decision.send else []
+    if decision.until:
+        _let_wait(row, until=decision.until)
+    elif not devices:
+        row.delete()
+    else:
+        # The messages have the same text, so one message replaces them all.
+        Notification.objects.filter(pk__in=[each.pk for each in rows if each != row]).delete()
+        Notification.objects.filter(pk=row.pk).update(decided_at=at)
+        hand_over(row, devices, at=at)
+
+
+def _digest_again(digest, at, sources):
+    """Return a digest that a server refused before, without the notices that no longer apply.
+
+    Delete the digest if no notice is left, or if the person may no longer get it.
+    """
+    person = User.objects.filter(pk=digest.recipient_id, is_active=True).first()
+    if (
+        person is None
+        or not may_be_written_to(person)
+        or (digest.kind == DIGESTS[True] and not person.is_staff)
+    ):
+        Notification.objects.filter(pk=digest.pk).delete()
         return None
-    row.to_address = person.email
-    # Somebody may have erased the person, with the row.
-    is_there = Notification.objects.filter(pk=row.pk).update(to_address=row.to_address)
-    return row if is_there else None
+    rows = _notices_of(digest)
+    facts = facts_about(rows, person, at, sources) if rows else {}
+    decisions = {row.pk: decide(facts[row.pk], at) for row in rows}
+    wanted = [row for row in rows if not decisions[row.pk].drop]
+    if rows and not wanted:
+        Notification.objects.filter(pk=digest.pk).delete()
+        return None
+    if wanted and not any(decisions[row.pk].send for row in wanted):
+        _let_wait(digest, until=min(decisions[row.pk].until for row in wanted))
+        return None
+    changed = {"to_address": person.email}
+    if wanted and (len(wanted) < len(digest.replaces) or digest.to_address != person.email):
+        changed |= _written_again(digest, person, wanted, at)
+    for name, value in changed.items():
+        setattr(digest, name, value)
+    # The person may have been erased meanwhile, together with the digest.
+    is_there = Notification.objects.filter(pk=digest.pk).update(**changed)
+    if not is_there:
+        return None
+    if digest.address_off and (devices := devices_for(digest, at=at)):
+        hand_over(digest, devices, at=at)
+        return None
+    return _unless_address_is_off(digest, digest, at)
+
+
+def _notices_of(digest):
+    """Return the notices that a digest replaced, as rows that are not saved."""
+    branches = Branch.objects.in_bulk({notice["branch"] for notice in digest.replaces} - {None})
+    return [
+        Notification(
+            pk=number,
+            recipient_id=digest.recipient_id,
+            to_address=digest.to_address,
+            created_at=digest.created_at,
+            decided_at=digest.decided_at,
+            **notice | {"branch": branches.get(notice["branch"])},
+        )
+        for number, notice in enumerate(digest.replaces, 1)
+        if notice["kind"] in KINDS
+    ]
+
+
+def _written_again(digest, person, rows, at):
+    """Write the digest again with only these notices, and return {changed field: value}."""
+    new = _digest(person, rows, at)
+    changed = {name: getattr(new, name) for name in ("language", "subject", "text", "html", "replaces")}
+    kinds = sorted({row.kind for row in rows})
+    return changed | {"headers": digest.headers | unsubscribe_headers(person, kinds)}
 
 
 def _settle(row, at, sources):
     person = User.objects.select_for_update(no_key=True).filter(pk=row.recipient_id).first()
-    # The person may have been erased just now, with the row.
+    # The person may just have been erased, together with the row.
     rows = _due(person, row, at) if person else []
     taken = next((due for due in rows if due.pk == row.pk), None)
     if taken is None:
-        # Another worker has just replaced it by another email.
+        # Another worker has just put this notice into another email.
         return None
     absence = _absence(person, at) if KINDS[row.kind].for_staff else None
     if absence:
@@ -74,20 +177,37 @@ def _settle(row, at, sources):
     facts = facts_about(rows, person, at, sources)
     decision = decide(facts[taken.pk], at)
     if decision.send:
-        return _email(person, taken, _replaced(taken, rows, facts, at), facts[taken.pk].choice, at)
-    if decision.drop:
+        choice = facts[taken.pk].choice
+        email = _email(person, taken, _replaced(taken, rows, facts, at), choice, at)
+        if choice.channel != Channel.PUSH:
+            return _unless_address_is_off(email, taken, at)
+        hand_over(email, devices_for(email, at=at), at=at)
+    elif decision.drop:
         taken.delete()
     else:
         _let_wait(taken, until=decision.until)
     return None
 
 
+def _unless_address_is_off(email, taken, at):
+    """Return the email. If the person's address is off, give the email up and return None.
+
+    `take_next` has checked the address, unless the person seemed to have a device.
+    """
+    if not taken.address_off:
+        return email
+    mark_failed(email, at=at, error=ADDRESS_OFF, permanent=True)
+    return None
+
+
 def _write_to_each(people, notice, at):
+    people = list(people)
+    with_devices = who_has_devices([person for person in people if not person.email])
     save_all(
         Notification(
             kind=notice.kind,
             recipient=person,
-            to_address=person.email,
+            to_address=person.email or "",
             about=notice.about,
             branch_id=notice.branch_id,
             url=notice.url,
@@ -96,22 +216,22 @@ def _write_to_each(people, notice, at):
             message_id=new_message_id(),
         )
         for person in people
-        if person.email
+        if person.email or person.pk in with_devices
     )
 
 
 def _due(person, row, at):
-    """Return the taken row, and the other notices to this person that are due and not decided yet.
+    """Return the taken row, and the person's other notices that are due and not decided yet.
 
-    Notices to a staff member and notices to the same person as a patron never share an email. The taken row
-    is missing if another worker has decided about it since this worker took it.
+    A person's notices as staff and notices as a patron never share an email. If another worker has decided
+    about the taken row meanwhile, the result doesn't contain this row.
     """
     kinds = [kind.key for kind in kinds_for(staff=KINDS[row.kind].for_staff)]
     taken = Q(pk=row.pk, leased_until=row.leased_until, decided_at=row.decided_at)
     others = Q(kind__in=kinds, due_at__lte=at, decided_at=None) & ~Q(pk=row.pk)
     rows = Notification.objects.filter(taken | others, recipient=person, state=WAITING)
-    # Lock the rows, so that nobody can withdraw one after this worker has decided to send it.
-    rows = rows.select_for_update(of=["self"])
+    # Lock the rows, so that nobody can withdraw a notice after this worker has decided to send it.
+    rows = rows.select_for_update(of=["self"]).with_address_off()
     return list(rows.select_related("branch").order_by("created_at", "pk"))
 
 
@@ -121,29 +241,35 @@ def _absence(person, at):
 
 
 def _give_to_cover(row, absence, at):
-    """Give the notice to the colleague who covers. Delete it if nobody covers, or if they are away too."""
+    """Send the notice to the colleague who covers for an absent colleague.
+
+    Delete the notice if nobody covers, or if the cover is away too.
+    """
     cover = absence.cover
-    if cover is None or not cover.email or _absence(cover, at):
+    can_be_told = cover is not None and bool(cover.email or who_has_devices([cover]))
+    if not can_be_told or _absence(cover, at):
         row.delete()
         return
-    Notification.objects.filter(pk=row.pk).update(recipient=cover, to_address=cover.email)
+    Notification.objects.filter(pk=row.pk).update(recipient=cover, to_address=cover.email or "")
     _let_wait(row, until=at)
 
 
 def _let_wait(row, *, until):
-    """Let any worker take the row again at the time `until`. Nobody has tried to send it yet."""
-    Notification.objects.filter(pk=row.pk).update(due_at=until, leased_until=None, attempts=0)
+    """Let any worker take the row again at the time `until`. The attempt to send it isn't counted."""
+    Notification.objects.filter(pk=row.pk).update(due_at=until, leased_until=None, attempts=row.attempts - 1)
 
 
 def _replaced(taken, rows, facts, at):
-    """Return the rows that one email replaces, the oldest first. The taken row is one of them.
+    """Return the notices that one email replaces, the oldest first. The taken row is one of them.
 
-    They are all notices of a digest, or the notices about one thing to a person who gets them at once.
+    For a person who gets digests, return all notices of the digest. For a person who gets notices at once,
+    return the notices about the same thing as the taken row.
     """
 
     def group(row):
-        if facts[row.pk].choice.rhythm != Rhythm.AT_ONCE:
-            return "digest"
+        choice = facts[row.pk].choice
+        if choice.rhythm != Rhythm.AT_ONCE:
+            return f"digest by {choice.channel}"
         return (row.kind, row.about) if row.about else row.pk
 
     if taken.decided_at:
@@ -153,15 +279,16 @@ def _replaced(taken, rows, facts, at):
 
 
 def _email(person, taken, rows, choice, at):
-    """Return the email that replaces these rows, and delete the other rows."""
-    # The text of a row may name a staff member. It was written for the address that the person had then. A
-    # new address may be unconfirmed, so it gets a digest, which names nobody and no conversation.
-    is_own_text = rows[-1].text and rows[-1].to_address == person.email
+    """Return one email for all these rows: the last row or a digest. Delete the rows that it replaces."""
+    # The text of a row may name a staff member, so it is sent only to the address for which it was written. A
+    # new address may be unconfirmed, so the person gets a digest there. A digest to a new address names
+    # nobody and no conversation.
+    is_own_text = rows[-1].text and rows[-1].to_address == (person.email or "")
     one_thing = len({_thing(row) for row in rows}) == 1
     email = rows[-1] if is_own_text and one_thing else _digest(person, rows, at)
-    if choice.rhythm != Rhythm.AT_ONCE:
+    if choice.rhythm != Rhythm.AT_ONCE or email.kind in DIGESTS.values():
         email.headers |= unsubscribe_headers(person, sorted({row.kind for row in rows}))
-    email.to_address = person.email
+    email.to_address = person.email or ""
     email.decided_at = email.decided_at or at
     email.leased_until, email.attempts = taken.leased_until, taken.attempts
     email.save()
@@ -170,15 +297,18 @@ def _email(person, taken, rows, choice, at):
 
 
 def _thing(row):
-    """Return what the row is about. A row that is about nothing else in the outbox is alone."""
+    """Return a key that is the same for all rows about the same thing.
+
+    A row without `about` has a key of its own.
+    """
     return (row.kind, row.about) if row.about else row.pk
 
 
 def _digest(person, rows, at):
-    """Return a new row, not saved yet, with one line for each kind and branch."""
+    """Return an unsaved row with a digest. The digest has one line for each kind and branch."""
     groups = defaultdict(list)
     for row in rows:
-        if row.to_address != person.email:
+        if row.to_address != (person.email or ""):
             row.url = ""
         groups[row.kind, row.branch].append(row)
     lines = [
@@ -188,19 +318,32 @@ def _digest(person, rows, at):
         if key == kind.key
     ]
     for_staff = lines[0].kind.for_staff
-    return notify(
+    digest = notify(
         DIGESTS[for_staff],
-        to=person.email,
+        to=person.email or "",
         at=at,
         recipient=person,
         language=person.language,
+        # A push message has one link, so it leads to the page on which everything is listed.
+        url=lines[0].url if len(lines) == 1 else settings.BASE_URL + reverse("desk" if for_staff else "home"),
         context={
             "lines": lines,
             "why": lines[0].kind.why if len({line.kind for line in lines}) == 1 else WHY_DIGEST[for_staff],
-            "change_url": change_url(for_staff=for_staff),
+            "change_url": change_url("desk_notices" if for_staff else "notices"),
         },
         save=False,
     )
+    digest.replaces = [
+        {
+            "kind": row.kind,
+            "branch": row.branch_id,
+            "about": row.about,
+            "message_id": row.message_id,
+            "url": row.url,
+        }
+        for row in rows
+    ]
+    return digest
 
 
 @dataclass(frozen=True)
@@ -218,7 +361,10 @@ class Line:
 
     @property
     def url(self):
-        """Return the address of what the line is about, or of the list with all of it."""
+        """Return the URL of the thing that this line is about.
+
+        If the line is about several things, return the URL of a list of them.
+        """
         own = {row.url for row in self.rows}
         if len(own) == 1 and "" not in own:
             return own.pop()

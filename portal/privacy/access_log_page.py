@@ -35,9 +35,9 @@ class Look:
 def who_looked(person, *, zone, before=""):
     """Return ([Look], earliest day) for one page of the log, with the newest Look first.
 
-    To get the next page, pass the earliest day as `before`, which can also be text from a URL. On the last
-    page, the earliest day is None. A page contains whole days in the library's time zone `zone`. The function
-    always makes four queries.
+    To get the next page, pass the earliest day as `before`. The day can also be text from a URL. On the last
+    page, the earliest day is None. A page contains whole days, in the library's time zone `zone`. The
+    function always makes four queries.
     """
     events = AuditEvent.objects.looks_at(person).annotate(day=TruncDate("at", tzinfo=zone))
     if day := _day(before):
@@ -117,6 +117,10 @@ def _sentence(row, title):
         words = _("{who} looked you up") if row["action"] == "looked_up" else _("{who} opened your record")
     elif row["subject_type"] == "notification":
         words = _("{who} looked up why an email didn't reach you")
+    elif row["subject_type"] == "incomingemail":
+        words = _("{who} opened an email that could be yours")
+    elif row["action"] == "saw_number":
+        words = _("{who} saw the phone number at which you asked us to call you")
     elif row["subject_type"] == "conversation":
         words = (
             _("{who} opened your conversation about “{title}”")
@@ -127,7 +131,7 @@ def _sentence(row, title):
         words = (
             _("{who} opened your visit “{title}”")
             if title
-            else _("{who} opened a visit of yours that no longer exists")
+            else _("{who} opened a visit of yours that has been deleted since")
         )
     who = row["by__name"] or _("A staff member")
     return format_html(
@@ -147,6 +151,11 @@ def _change_in_words(action):
         "ended_childs_record": _("{who} recorded that your account is no longer a child's account"),
         "ended_sharing": _("{who} ended the sharing of a child's visit with you"),
         "corrected": _("{who} corrected one of your visits"),
+        "added_email": _("{who} added an email to one of your conversations"),
         "removed_patron": _("{who} removed a visit from your library account, because it wasn't yours"),
         "took_out": _("{who} removed a child's visit from your library account"),
+        "chose_check_ins": _("{who} recorded whether the library may ask you how things turned out"),
+        "stopped_check_ins": _("{who} recorded that the library must not ask you how things turned out"),
+        "noted_death": _("{who} noted that the person with this library account has died"),
+        "undid_death": _("{who} removed the note that the person with this library account has died"),
     }[action]

@@ -1,8 +1,8 @@
 """The tables of an export, one for each model that the policy marks as exported.
 
 An export contains the person's own rows and what the library has shown to the person. It never contains
-notes, the desk's work, an answer in its undo window, or rows of other people. It can't contain quiet sessions
-either, because a quiet session names nobody.
+notes, the desk's work, an answer in its undo window, or rows of other people. It also contains no quiet
+sessions, because a quiet session names nobody.
 """
 
 from functools import reduce

@@ -6,7 +6,7 @@ from accounts.models import Library
 from portal.helpsessions.models import HelpSession
 from recommendations.models import QuestionType
 
-# The columns of HelpSession that the record form fills in.
+# The columns of HelpSession that the record form sets.
 COLUMNS = (
     *("question", "summary", "quiet", "with_child", "mode", "question_type", "topic", "read_level"),
     *("minutes", "people", "language", "happened_on", "hour", "branch"),
@@ -38,7 +38,7 @@ CHOICES = {
     "mode": HelpSession.Mode.choices,
     "question_type": QuestionType.choices,
 }
-# A change of these fields is a change of what the patron may have read.
+# The fields whose correction can change what the patron reads.
 PATRON_READS = {
     "question",
     "summary",
@@ -53,12 +53,12 @@ PATRON_READS = {
 
 
 def links_of(help_session):
-    """Return the links to the items of the help session, in order. Items that staff removed are left out."""
+    """Return the SessionRecommendations of the help session, in order, without items that staff removed."""
     return list(help_session.recommendation_links.not_removed().select_related("recommendation__item"))
 
 
 def values_of(help_session):
-    """Return {name of a field: value} for all fields in LABELS. The values can be compared."""
+    """Return {name of a field: value} for all fields in LABELS. changed_fields compares two such results."""
     links = links_of(help_session)
     rows = [link.recommendation for link in links]
     people = [help_session.patron, help_session.shared_with]
@@ -76,7 +76,8 @@ def values_of(help_session):
 def changed_fields(before, after):
     """Return the names of the fields that differ, in the order of LABELS.
 
-    For items that are new or were removed, only "items" is returned, and not also their order or reasons.
+    "items" means that items were added or removed. The other fields about items ("item_order", "reasons" and
+    "starred") compare only the items that are in both `before` and `after`.
     """
     both = before["items"].keys() & after["items"].keys()
 
@@ -93,7 +94,7 @@ def changed_fields(before, after):
 
 
 def in_words(values, names):
-    """Return {name: text} for these fields, as they are kept under a legal hold."""
+    """Return {name: text} for these fields. A legal hold keeps these texts."""
     words = {}
     for name in names:
         value = values[name]

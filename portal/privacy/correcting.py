@@ -1,14 +1,16 @@
 """Correct a recorded help session: its fields, its items and its private note.
 
-This module belongs to `privacy`, because it reads legal holds and deletes what is left of a patron when a
-session becomes quiet. docs/decisions/0015-records-can-be-corrected.md has the reasons.
+This module belongs to `privacy`, because it reads legal holds. If the session becomes quiet, this module also
+deletes everything else that links a patron with the session. docs/decisions/0015-records-can-be-corrected.md
+has the reasons.
 """
 
 from accounts import audit
 from accounts.models import Library
 from accounts.staff_actions import staff_action
+from portal.checkins import planning
 from portal.conversations.models import Conversation
-from portal.helpsessions import search
+from portal.helpsessions import push, search
 from portal.helpsessions.models import HelpSession, SessionNote, SessionRecommendation
 from recommendations.chosen_items import recommend_chosen
 from recommendations.models import Recommendation
@@ -25,16 +27,16 @@ class CorrectedMeanwhile(Exception):
 
 
 class InAnAccount(Exception):
-    """People keep the visit who couldn't keep it with the new value of `with_child`."""
+    """An account that has the visit doesn't allow the new value of `with_child`. Nothing was saved."""
 
 
 @staff_action
 def correct(help_session, *, by, at, version, items, note, email=False, **columns):
-    """Change the help session to these values, and return (names of the changed fields, whether emailed).
+    """Change the help session, and return (names of the changed fields, whether emails were written).
 
     `columns` has a value for each name in corrected_fields.COLUMNS. `items` are ChosenItems in order.
     `version` is the number of corrections that the session had when the form was shown. If `email` is true
-    and the people who keep the visit can read what changed, they get an email. Raises Gone,
+    and patrons can see the change, the people who keep the visit get an email. Raises Gone,
     CorrectedMeanwhile and InAnAccount.
     """
     help_session, conversations = lock_session(help_session)
@@ -53,6 +55,7 @@ def correct(help_session, *, by, at, version, items, note, email=False, **column
     help_session.save()
     if help_session.is_on_paper_only:
         help_session.claim_codes.revoke()
+        push.end_for_visits(help_session)
     _save_items(help_session, items, is_held=is_held, by=by, at=at)
     _save_note(help_session, note, by=by, at=at)
     help_session = HelpSession.objects.get(pk=help_session.pk)
@@ -60,6 +63,7 @@ def correct(help_session, *, by, at, version, items, note, email=False, **column
     if not changed:
         return [], False
     search.index(help_session)
+    planning.replan(help_session, at=at, changed=changed)
     Correction.objects.create(
         help_session=help_session,
         by=by,
@@ -78,7 +82,7 @@ def correct(help_session, *, by, at, version, items, note, email=False, **column
 
 
 def _check_child(help_session, columns):
-    """Raise InAnAccount if the people who keep the visit forbid the new value of `with_child`."""
+    """Raise InAnAccount if an account that has the visit doesn't allow the new value of `with_child`."""
     with_child = columns["with_child"]
     if columns["quiet"] or with_child == help_session.with_child:
         return
@@ -92,7 +96,7 @@ def _check_child(help_session, columns):
 
 
 def _save_items(help_session, items, *, is_held, by, at):
-    """Save the items in this order. An item that the session already has keeps its recommendation."""
+    """Save the items in this order. If the session already has an item, keep the item's recommendation."""
     links = {}
     for link in help_session.recommendation_links.select_related("recommendation").order_by("-removed_at"):
         links[link.recommendation.item_id] = link
@@ -127,8 +131,8 @@ def _save_items(help_session, items, *, is_held, by, at):
 def _remove_item(link, *, is_held, at):
     """Remove an item from the session.
 
-    Its recommendation stays if it has a verdict or a conversation, or if the session is under a legal hold.
-    The patron still sees a verdict, and nothing else.
+    If the recommendation has a verdict or a conversation, or if the session is under a legal hold, keep the
+    recommendation. The patron then sees only their verdict. In all other cases, delete the recommendation.
     """
     recommendation = link.recommendation
     is_discussed = Conversation.objects.filter(recommendation=recommendation).exists()
@@ -137,7 +141,7 @@ def _remove_item(link, *, is_held, at):
         return
     link.removed_at, link.is_dismissed = at, not recommendation.verdict
     link.save(update_fields=["removed_at", "is_dismissed"])
-    # Nobody asks about an item without a star.
+    # Patrons aren't asked about an item without a star.
     recommendation.reason, recommendation.starred = "", False
     recommendation.save(update_fields=["reason", "starred"])
 

@@ -1,28 +1,32 @@
-"""Email the people who keep a visit that staff have corrected it."""
+"""Tell people by email that staff have corrected a visit in their account."""
 
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
 from accounts.sign_in.email_addresses import confirmed_address
-from portal.notifications.actions import notify
 from portal.notifications.models import Notification
+from portal.notifications.push.subscriptions import who_has_devices
+from portal.notifications.writing import notify
 
 from .models import Correction
 
 
 def recipients(help_session):
-    """Return {person: address} for the people who can be emailed.
+    """Return {person: address} for the people who can be told about a correction.
 
-    An unconfirmed address gets no email, because staff may have mistyped it.
+    A person with an unconfirmed address gets no email, because staff may have mistyped the address. If a
+    person has no address but gets push messages, the address in the result is "".
     """
     addresses = {person: confirmed_address(person) for person in help_session.keepers}
-    return {person: address for person, address in addresses.items() if address}
+    with_devices = who_has_devices([person for person in addresses if not person.email])
+    return {person: address for person, address in addresses.items() if address or person.pk in with_devices}
 
 
 def send(help_session, *, version, at):
-    """Write the emails about correction number `version`, and return whether anybody gets one."""
+    """Write the emails about correction number `version`. Return whether any were written."""
     people = recipients(help_session)
+    url = f"{settings.BASE_URL}{help_session.get_absolute_url()}"
     for person, address in people.items():
         notify(
             "privacy/corrected",
@@ -30,10 +34,8 @@ def send(help_session, *, version, at):
             at=at,
             recipient=person,
             language=person.language or help_session.language,
-            context={
-                "url": f"{settings.BASE_URL}{help_session.get_absolute_url()}",
-                "branch": help_session.branch,
-            },
+            context={"url": url, "branch": help_session.branch},
+            url=url,
             message_id=_message_id(help_session, person, version),
         )
     return bool(people)

@@ -1,4 +1,4 @@
-"""Delete a help session that staff recorded by mistake, if no patron has a part in it."""
+"""Delete a help session that staff recorded by mistake, unless a patron has already used the visit."""
 
 from django.db import models, transaction
 from django.utils.translation import gettext_lazy as _
@@ -7,7 +7,7 @@ from accounts import audit
 from accounts.staff_actions import staff_action
 from portal.conversations.changes import Erased, lock_conversation, save
 from portal.conversations.models import Conversation
-from portal.helpsessions import handover
+from portal.helpsessions import handover, push
 from portal.helpsessions.models import ClaimCode
 from recommendations.models import Recommendation
 
@@ -27,7 +27,7 @@ class Why(models.TextChoices):
 
 
 class MustStay(Exception):
-    """A patron has a part in the help session. `why` is the Why."""
+    """The help session can't be deleted, because a patron has used the visit. `why` is a member of Why."""
 
     def __init__(self, why):
         self.why = why
@@ -35,7 +35,9 @@ class MustStay(Exception):
 
 @staff_action
 def delete_session(help_session, *, by, at):
-    """Delete the help session with its items, note, codes and history. Items in patrons' lists stay there.
+    """Delete the help session with its items, note, codes and history.
+
+    Items in patrons' lists are not deleted.
 
     Raises Gone, MustStay and HeldByLaw.
     """
@@ -57,12 +59,13 @@ def _delete_session(help_session, by, at):
     for contact in Conversation.objects.filter(logged_as=help_session).order_by("branch", "pk"):
         _uncount(contact, at)
     handover.withdraw_emails(help_session)
+    push.end_for_visits(help_session)
     Recommendation.objects.filter(sessionrecommendation__help_session=help_session).delete()
-    # The page for such a code says that the visit was deleted.
+    # Keep the code itself, so that its page can say that the visit was deleted.
     ClaimCode.objects.filter(help_session=help_session).update(
         state=ClaimCode.State.FORGOTTEN, help_session=None, made_by=None
     )
-    erased_list.remember(help_session)
+    erased_list.remember(erased_list.HELP_SESSION, help_session.public_id)
     audit.record("deleted", help_session, by=by, at=at)
     help_session.delete()
 
@@ -70,7 +73,7 @@ def _delete_session(help_session, by, at):
 def why_it_must_stay(help_session):
     """Return why the help session can't be deleted, as a Why, or None if it can be deleted.
 
-    A legal hold is not checked here.
+    This function doesn't check legal holds.
     """
     corrections = Correction.objects.filter(help_session=help_session).values_list("fields", flat=True)
     was_kept = any("patron" in fields for fields in corrections)
@@ -85,7 +88,7 @@ def why_it_must_stay(help_session):
 
 
 def _uncount(conversation, at):
-    """Let staff log the conversation as a contact again."""
+    """Record that the conversation is no longer counted as a contact, so that staff can count it again."""
     try:
         conversation = lock_conversation(conversation, at)
     except Erased:

@@ -1,14 +1,18 @@
-"""Remember which records were erased. A backup that was made before still contains them.
+"""Remember which records were erased, because older backups still contain these records.
 
-After a restore, `manage.py erase_again` erases them again. The list is a folder in the private files. It has
-an empty file for each erased record, named after the record's kind and public id, so it says nothing about a
-person. A restore keeps the list (portal/backups.py).
+After a restore, `manage.py erase_again` erases the records again. The list is a folder in the private files,
+with an empty file for each erased record. The name of the file is the record's kind and public id, so the
+list says nothing about a person. A restore doesn't replace the list (portal/backups.py).
+
+The visits and conversations of an erased person are on the list too. In the backup, they may not belong to
+the person yet.
 """
 
 import uuid
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -21,44 +25,43 @@ from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
 
 FOLDER = "erased"
-KINDS = {User: "person", Conversation: "conversation", HelpSession: "help_session"}
-# A backup can be a day older than BACKUPS_KEPT, because the next backup deletes it.
+PERSON, CONVERSATION = "person", "conversation"
+# HELP_SESSION is a help session that staff deleted. VISIT is a help session that was erased with its patron,
+# so that only a count remains.
+HELP_SESSION, VISIT = "help_session", "visit"
+# How long a record stays on the list. A backup can be a day older than BACKUPS_KEPT, because only the next
+# backup deletes it.
 KEPT_FOR = settings.BACKUPS_KEPT + timedelta(days=2)
 
 
-def remember(record):
-    """Add the record to the list when the transaction commits. A full disk doesn't prevent an erasure."""
-    name = f"{FOLDER}/{KINDS[type(record)]}-{record.public_id}"
-    transaction.on_commit(lambda: _write(name), robust=True)
+def remember(kind, *public_ids):
+    """Add records to the list when the transaction commits. A full disk doesn't prevent an erasure."""
+    names = [f"{FOLDER}/{kind}-{public_id}" for public_id in public_ids]
+    transaction.on_commit(lambda: _write(names), robust=True)
 
 
 def erase_again(*, at):
     """Erase each record of the list that a restored backup has brought back.
 
-    Return (Counter of the erased records of each kind, [what could not be erased, and what to do]).
+    Return (Counter of the erased records of each kind, a list of what could not be erased and what to do).
     """
-    # These modules call `remember`.
-    from . import deleting, erasure, holds, session_lock
+    # Import these modules inside the function, because they import this module.
+    from . import deleting, erasure, holds, retention, session_lock
 
     def erase_person(person):
         erasure.erase(person, language=person.language or Library.current().language, at=at)
 
-    def erase_conversation(conversation):
-        holds.erase_conversation_again(conversation, at=at)
-
-    def delete_session(help_session):
-        deleting.delete_session_again(help_session, at=at)
-
-    actions: dict[Any, Callable] = {
-        User: erase_person,
-        Conversation: erase_conversation,
-        HelpSession: delete_session,
+    actions: dict[str, tuple[Any, Callable]] = {
+        PERSON: (User, erase_person),
+        CONVERSATION: (Conversation, partial(holds.erase_conversation_again, at=at)),
+        HELP_SESSION: (HelpSession, partial(deleting.delete_session_again, at=at)),
+        VISIT: (HelpSession, partial(retention.forget_session_again, at=at)),
     }
     erased: Counter[str] = Counter()
     problems = []
-    for model, erase in actions.items():
-        for record in model.objects.filter(public_id__in=_remembered(KINDS[model])).order_by("pk"):
-            name = f"{KINDS[model]} {record.public_id}"
+    for kind, (model, erase) in actions.items():
+        for record in model.objects.filter(public_id__in=_remembered(kind)).order_by("pk"):
+            name = f"{kind} {record.public_id}"
             try:
                 erase(record)
             except erasure.WorksAtADesk:
@@ -68,25 +71,27 @@ def erase_again(*, at):
             except deleting.MustStay as error:
                 problems.append(f"{name}: it must stay. {error.why.label}")
             except (Erased, erasure.AlreadyErased, session_lock.Gone):
-                # The row of an erased conversation stays. Or someone else has just erased the record.
+                # There are two reasons for this error. An erased conversation keeps its row, so this loop
+                # finds the conversation again. Or someone else has just erased the record.
                 continue
             else:
-                erased[KINDS[model]] += 1
+                erased[kind] += 1
     return erased, problems
 
 
 def forget_erased(*, at):
-    """Remove from the list what no backup contains any more. This is a job of the worker."""
+    """Remove records from the list if no backup contains them any more. The worker runs this job."""
     for name in _names():
         path = f"{FOLDER}/{name}"
         if private_storage().get_modified_time(path) < at - KEPT_FOR:
             private_storage().delete(path)
 
 
-def _write(name):
-    # The age of the file counts from the latest erasure.
-    private_storage().delete(name)
-    private_storage().save(name, ContentFile(b""))
+def _write(names):
+    for name in names:
+        # Write the file anew, because its age must count from the latest erasure.
+        private_storage().delete(name)
+        private_storage().save(name, ContentFile(b""))
 
 
 def _remembered(kind):

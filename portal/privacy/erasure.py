@@ -1,9 +1,8 @@
-"""Erase a person in one transaction, and create a receipt. Only counts that name nobody remain."""
+"""Erase a person in one transaction, and create a receipt that doesn't name the person."""
 
 import logging
 
 from allauth.account.models import EmailAddress
-from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Exists, OuterRef, Q
@@ -12,13 +11,16 @@ from django.utils import translation
 
 from accounts.models import AddressChange, AuditEvent, Invitation, Library, User
 from accounts.sign_in.email_addresses import confirmed_address
+from accounts.sign_in.sign_ins import end_all_sign_ins
+from portal.checkins.models import CheckIn, SharedWords
 from portal.conversations import desk_actions
 from portal.conversations.changes import lock_recommendations
 from portal.conversations.models import Attachment, Conversation, Message, Side
 from portal.helpsessions import forgetting
 from portal.helpsessions.models import ClaimCode, HelpSession
-from portal.notifications.actions import notify
+from portal.incoming.models import IncomingEmail
 from portal.notifications.models import Notification
+from portal.notifications.writing import notify
 from recommendations.models import Recommendation
 
 from . import contents, erased_list, exports, sharing
@@ -40,7 +42,7 @@ class AlreadyErased(Exception):
 
 
 class Merged(Exception):
-    """Another transaction has just merged the person's record into another one, so nothing was erased."""
+    """The person's record has just been merged into another record, so nothing was erased."""
 
 
 class WorksAtADesk(Exception):
@@ -48,9 +50,9 @@ class WorksAtADesk(Exception):
 
 
 def preview(person, *, at):
-    """Count the rows that an erasure would delete, and the rows that it would leave in a child's visits.
+    """Count the rows that an erasure would delete, and the rows that would stay in a child's visits.
 
-    Returns {kind: number}, without kinds that have no rows. An answer in its undo window is not counted.
+    Return {kind: number} for the kinds that have rows. An answer in its undo window is not counted.
     """
     conversations = _conversations(person, at)
     rows = {
@@ -73,7 +75,7 @@ def preview(person, *, at):
 
 
 def kept_alone(person, at):
-    """Return the condition for children's visits that only this adult keeps and that no code opens.
+    """Return the condition for children's visits that only this adult has and that no code opens.
 
     These visits are erased together with the adult. All other children's visits stay.
     """
@@ -84,10 +86,10 @@ def kept_alone(person, at):
 def erase(person, *, language, at):
     """Erase the person in one transaction and return the receipt.
 
-    Raises AlreadyErased, Merged, WorksAtADesk, HeldByLaw. If the person saves something on another device at
-    the same moment, it is either erased too or refused. If another transaction adds a row that points to the
-    person, the erasure is tried again. Files are deleted after the commit. If deleting a file fails, the
-    worker tries again later.
+    Raises AlreadyErased, Merged, WorksAtADesk and HeldByLaw. If the person saves something on another device
+    at the same moment, the new data is either erased too or refused. If another transaction adds a row that
+    points to the person, this function tries again. Files are deleted after the commit. If deleting a file
+    fails, the worker tries again later.
     """
     for attempts_left in reversed(range(ATTEMPTS_MAX)):
         try:
@@ -109,6 +111,7 @@ def _erase(person, *, language, at):
     if held(person):
         raise HeldByLaw
     counts = preview(person, at=at)
+    _remember(person, sessions, conversations)
     # Simultaneous erasures must update the queues of branches in the same order. Otherwise they can deadlock.
     for conversation in sorted(conversations, key=lambda row: (row.branch_id, row.pk)):
         desk_actions.erase(conversation, by=person, at=at)
@@ -116,22 +119,25 @@ def _erase(person, *, language, at):
     forget_recommendations(Recommendation.objects.filter(pk__in=recommendations), library.zone)
     Correction.objects.filter(help_session__in=sessions).delete()
     UnfinishedCorrection.objects.filter(help_session__in=sessions).delete()
+    CheckIn.objects.filter(help_session__in=sessions).delete()
+    SharedWords.objects.filter(help_session__in=sessions).delete()
     forgetting.forget(sessions, on=library.today(at), zone=library.zone)
     for shared in HelpSession.objects.filter(shared_with=person).order_by("pk"):
         sharing.stop_keeping(shared, by=person, at=at)
     _delete_unsent_attachments(person)
-    # Messages in a child's visit stay. `writer_erased` stops others from claiming the messages as their own.
+    # Messages that the person wrote in a child's visit are not deleted. `writer_erased` says that the author
+    # is gone. So no page or export shows such a message as the message of another person.
     _written_by(person).update(writer_erased=True)
     for email in _addresses(person):
         Invitation.objects.filter(email__iexact=email).delete()
     _emails(person).delete()
-    for sign_in in UserSession.objects.filter(user=person):
-        sign_in.end()
+    IncomingEmail.objects.filter(Q(person=person) | Q(sender__in=_addresses(person))).delete()
+    end_all_sign_ins(person)
     AuditEvent.objects.filter(subject=str(person.public_id)).update(subject="")
     files = [name for name in Export.objects.filter(person=person).values_list("file", flat=True) if name]
     transaction.on_commit(lambda: exports.remove_files(files))
-    erased_list.remember(person)
-    # The database deletes what belongs to the person alone: lists, drafts, consents, addresses, exports.
+    # The database also deletes the rows that belong only to the person: lists, drafts, consents, addresses,
+    # exports.
     person.delete()
     erasure = Erasure.objects.create(erased_at=at, language=language, counts=counts)
     if address:
@@ -140,9 +146,9 @@ def _erase(person, *, language, at):
 
 
 def _lock(person, at):
-    """Lock the person and their rows, in the order in which all other actions lock them.
+    """Lock the person and their rows, in the same order as all other actions.
 
-    Returns the person, their help sessions, the primary keys of their recommendations, and their
+    Return the person, their help sessions, the primary keys of their recommendations, and their
     conversations. Raises AlreadyErased and Merged.
     """
     locked = User.objects.select_for_update(no_key=True).filter(pk=person.pk).first()
@@ -171,9 +177,22 @@ def _lock(person, at):
 
 
 def _was_merged(person):
-    """Return whether a record that no longer exists was merged into one that does."""
+    """Return whether the person's record was merged into another record that still exists."""
     merges = AuditEvent.objects.filter(subject_type="user", subject=str(person.public_id))
     return merges.filter(action="merged_people", patron__isnull=False).exists()
+
+
+def _remember(person, sessions, conversations):
+    """Add to the erased list: the person, the merged records, the sessions and the conversations."""
+    merges = AuditEvent.objects.filter(action="merged_people", subject_type="user", patron=person)
+    merged = set(merges.exclude(subject="").values_list("subject", flat=True))
+    # If a merge was undone, the other record exists and isn't erased.
+    existing = {
+        str(found) for found in User.objects.filter(public_id__in=merged).values_list("public_id", flat=True)
+    }
+    erased_list.remember(erased_list.PERSON, person.public_id, *(merged - existing))
+    erased_list.remember(erased_list.VISIT, *(session.public_id for session in sessions))
+    erased_list.remember(erased_list.CONVERSATION, *(row.public_id for row in conversations))
 
 
 def _delete_unsent_attachments(person):
@@ -187,8 +206,8 @@ def _delete_unsent_attachments(person):
 def _send_receipt(erasure, address):
     """Email the receipt.
 
-    The email's row in the outbox is the last row that contains the person's address. It is deleted after
-    sending.
+    This email in the outbox is the last row that contains the person's address. The worker deletes the email
+    after sending it.
     """
     with translation.override(erasure.language):
         goes = in_words(erasure.counts)

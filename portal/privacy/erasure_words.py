@@ -1,6 +1,6 @@
-"""Say in words what an erasure deletes and what it leaves.
+"""Texts that say what an erasure deletes and what it doesn't delete.
 
-The page that asks for confirmation shows these texts, and so does the receipt.
+The page that asks for confirmation and the receipt show these texts.
 """
 
 from django.utils.translation import gettext as _
@@ -35,7 +35,7 @@ def in_words(counts):
 
 
 def stays_in_words(counts):
-    """Return a text for each kind of row that stays in a child's visit without the person's name."""
+    """Return a text for each kind of row that a child's visit keeps without the person's name."""
     return [_line(kind, counts[kind]) for kind in KEPT_KINDS if kind in counts]
 
 

@@ -3,9 +3,7 @@
 The copy is never emailed. The email only says that the copy is ready.
 """
 
-import csv
 import datetime
-import io
 import json
 import logging
 import os
@@ -24,11 +22,11 @@ from django.utils import timezone, translation
 from accounts import audit
 from accounts.models import Library, User, private_storage
 from accounts.sign_in.email_addresses import confirmed_address
-from portal.notifications.actions import notify
-from portal.text import spreadsheet_cell
+from portal.notifications.writing import notify
+from portal.text import csv_file
 
 from . import contents
-from .export_tables.conversations import attachments, path_of
+from .export_tables.conversations import attachments, incoming_emails, path_of, path_of_email
 from .models import Export
 
 FORMAT = "afterword-export"
@@ -37,12 +35,12 @@ FORMAT = "afterword-export"
 VERSION = 2
 FOLDER = "exports"
 LEASE = datetime.timedelta(minutes=5)
-# A person who already has an export can ask for another one after this time.
+# How long a person must wait after an export became ready before they can ask for another export.
 AGAIN_AFTER = datetime.timedelta(hours=1)
 ATTEMPTS_MAX = 3
 RETRY_AFTER = datetime.timedelta(minutes=1)
-# A worker writes a file before it saves the file's name in the row. So a file without a row is deleted only
-# after this time.
+# How old a file without a row must be before it is deleted. A newer file may still get a row, because a
+# worker writes the file before it saves the file's name.
 STRAY_AFTER = datetime.timedelta(hours=1)
 CHUNK = 256 * 1024
 
@@ -81,7 +79,7 @@ def downloaded(export, *, at):
 
 
 def forget_all_of(person):
-    """Delete the person's exports. They may contain a visit that staff have removed from the account."""
+    """Delete the person's exports, which may contain a visit that staff have removed from the account."""
     _forget(Export.objects.filter(person=person))
 
 
@@ -97,6 +95,9 @@ def build_exports(*, at):
             log.info("an export was abandoned: its person was erased, or another worker has it")
         except DatabaseError:
             raise
+        except OSError as error:
+            log.error("an export could not be written, and is tried again in a minute: %s", error)
+            _fail(export, at=timezone.now())
         except Exception:
             log.exception("an export could not be built")
             _fail(export, at=timezone.now())
@@ -112,7 +113,7 @@ def forget_old_exports(*, at):
 
 
 def forget_stray_exports(*, at):
-    """Delete files without a row. A full disk or a killed worker leaves such files behind."""
+    """Delete files without a row. A full disk or a killed worker can leave such files behind."""
     storage = private_storage()
     names = [f"{FOLDER}/{name}" for name in storage.listdir(FOLDER)[1]] if storage.exists(FOLDER) else []
     old = [name for name in names if storage.get_modified_time(name) < at - STRAY_AFTER]
@@ -146,24 +147,29 @@ def _take(at):
 
 
 def _build(export):
-    """Write the file, then mark the export as ready. Raises Gone."""
-    name = ""
+    """Write the file, then mark the export as ready. Raises Gone.
+
+    If anything fails, delete the file, because a full disk can leave a part of it. Each attempt uses a new
+    file name, so a worker never deletes another worker's file.
+    """
+    name = f"{FOLDER}/{export.public_id}-{export.attempts}.zip"
     try:
         with tempfile.TemporaryFile() as file:
             _write(export, file)
             size = file.tell()
             file.seek(0)
-            name = private_storage().save(f"{FOLDER}/{export.public_id}.zip", File(file))
+            name = private_storage().save(name, File(file))
         _finish(export, name=name, size=size, at=timezone.now())
     except BaseException:
-        remove_files([name] if name else [])
+        remove_files([name])
         raise
 
 
 def _write(export, file):
-    """Write the archive: README.txt, data.json, one CSV file for each table, and the attachments."""
+    """Write the archive: README.txt, data.json, one CSV file for each table, attachments and emails."""
     person, at, library = export.person, timezone.now(), Library.current()
-    files = list(attachments(person, at))
+    files = [(path_of(file), file.file, file.added_at) for file in attachments(person, at)]
+    files += [(path_of_email(row), row.file, row.came_at) for row in incoming_emails(person) if row.file]
     total = len(contents.TABLES) + len(files)
     rows = {}
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -180,19 +186,15 @@ def _write(export, file):
         }
         archive.writestr("data.json", json.dumps({**about, **rows}, ensure_ascii=False, indent=1))
         archive.writestr("README.txt", _readme(export, rows, library, at))
-        for done, attachment in enumerate(files, start=len(contents.TABLES)):
+        for done, file in enumerate(files, start=len(contents.TABLES)):
             _progress(export, done=done, total=total)
-            _add_file(archive, attachment)
+            _add_file(archive, *file)
         _progress(export, done=total, total=total)
 
 
 def as_csv(columns, rows):
-    """Return the rows as a CSV file for spreadsheets: UTF-8 with a byte order mark, and no formulas."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(columns)
-    writer.writerows([spreadsheet_cell(row[name]) for name in columns] for row in rows)
-    return out.getvalue().encode("utf-8-sig")
+    """Return the rows, which are dicts, as a CSV file for spreadsheets."""
+    return csv_file(columns, ([row[name] for name in columns] for row in rows))
 
 
 def _readme(export, rows, library, at):
@@ -210,14 +212,14 @@ def _readme(export, rows, library, at):
         return readme.render(Context(context, autoescape=False)).strip() + "\n"
 
 
-def _add_file(archive, attachment):
-    """Add the attachment's file without compressing it again. A missing file is logged and left out."""
+def _add_file(archive, path, file, at):
+    """Add a stored file without compressing it again. A missing file is logged and left out."""
     try:
-        source = attachment.file.open("rb")
+        source = file.open("rb")
     except FileNotFoundError:
-        log.error("the file of attachment %s is missing", attachment.public_id)
+        log.error("the file %s is missing", path)
         return
-    entry = zipfile.ZipInfo(path_of(attachment), attachment.added_at.timetuple()[:6])
+    entry = zipfile.ZipInfo(path, at.timetuple()[:6])
     with source, archive.open(entry, "w") as target:
         while chunk := source.read(CHUNK):
             target.write(chunk)

@@ -6,15 +6,18 @@ after the other.
 """
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from accounts import audit
 from accounts.models import User
 from accounts.staff_actions import staff_action
+from portal.checkins.models import CheckIn
 from portal.conversations import desk_actions
 from portal.conversations.changes import lock_recommendations
-from portal.conversations.models import Conversation
+from portal.conversations.models import CallBack, Conversation
 from portal.helpsessions.models import HelpSession
+from portal.incoming.desk_actions import delete as delete_incoming_email
+from portal.incoming.models import IncomingEmail
 from portal.text import uuid_or_none
 from recommendations.models import Recommendation
 
@@ -27,7 +30,7 @@ NOTHING = Q(pk__in=[])
 
 
 class HeldByLaw(Exception):
-    """A row can't be deleted, because a legal hold covers that row or a row that belongs to it."""
+    """A row can't be deleted, because a legal hold covers the row or another row that belongs to it."""
 
 
 class Gone(Exception):
@@ -66,16 +69,38 @@ def lift(legal_hold, *, by, at):
 
 
 def forget_old_words():
-    """Delete the old words of corrected help sessions that no legal hold covers."""
+    """Delete data that was kept only because of legal holds that were lifted.
+
+    A hold keeps the text from before a correction. If a help session became quiet, a hold also keeps:
+    - its original emails
+    - the words of its check-ins
+    - the names of the people whom staff should ask for on the phone
+
+    A hold keeps phone numbers too, but another job deletes the numbers.
+    """
     unheld = HelpSession.objects.exclude(held_sessions())
+    quiet = unheld.filter(quiet=True).values("pk")
+    in_messages = Q(message__conversation__help_session__in=quiet)
+    IncomingEmail.objects.filter(in_messages | Q(conversation__help_session__in=quiet)).delete()
+    # A viewer by code can give a name after the help session became quiet. Such a name is not deleted.
+    became_quiet = Correction.objects.filter(
+        help_session=OuterRef("conversation__help_session"),
+        help_session__in=unheld,
+        at__gte=OuterRef("asked_at"),
+        old_words__quiet=str(False),
+    )
+    CallBack.objects.exclude(ask_for="").filter(Exists(became_quiet)).update(ask_for="")
     Correction.objects.exclude(old_words={}).filter(help_session__in=unheld).update(old_words={})
+    of_quiet = CheckIn.objects.filter(help_session__in=unheld.filter(quiet=True))
+    of_quiet.exclude(words="", reason="").update(words="", reason="")
 
 
 def copy_holds(owner, record, *, at):
-    """Copy each hold on `owner` to `record`, a visit.
+    """Copy each hold on `owner` to the visit `record`.
 
-    `owner` is a person who loses the visit, or another visit that loses a conversation to it. The visit stays
-    held until the hold on `owner` is lifted. The caller must lock the visit.
+    `owner` is the person from whose account the visit is removed. Or `owner` is another visit, whose
+    conversation moves to this visit. The copies end when the hold on `owner` is lifted. The caller must lock
+    the visit.
     """
     # If another transaction is lifting a hold, this lock waits until that transaction ends.
     for legal_hold in (
@@ -122,8 +147,20 @@ def _erase_conversation(conversation, by, at):
     lock_rows(conversations)
     if held(conversation):
         raise HeldByLaw
-    erased_list.remember(conversation)
+    erased_list.remember(erased_list.CONVERSATION, conversation.public_id)
     return desk_actions.erase(conversation, by=by, at=at)
+
+
+@staff_action
+def delete_email(email, *, by, at):
+    """Delete an email that was not matched, with its original. Raises HeldByLaw."""
+    for record in filter(None, [email.person, email.conversation]):
+        _lock_all_of(record)
+    if Conversation.objects.filter(held_conversations(), pk=email.conversation_id).exists() or (
+        LegalHold.objects.filter(person__isnull=False, person=email.person_id).exists()
+    ):
+        raise HeldByLaw
+    delete_incoming_email(email, by=by, at=at)
 
 
 # The functions below find out which rows are covered by holds.
@@ -132,8 +169,8 @@ def _erase_conversation(conversation, by, at):
 def held(record):
     """Return whether a hold forbids deleting this person, help session or conversation.
 
-    A hold on something that belongs to the record counts too. For example, if a visit is held, its patron
-    can't be deleted.
+    A hold on a row that belongs to the record also counts. For example, if a visit is held, its patron can't
+    be deleted.
     """
     if isinstance(record, User):
         return (
@@ -184,9 +221,9 @@ def held_conversations():
 
 
 def held_events():
-    """Return the condition for audit events about a held person, help session or conversation.
+    """Return the condition for audit events about people, help sessions or conversations under a hold.
 
-    The subject of an event is a public id as text. So this function first reads the public ids of the held
+    The subject of an event is a public id as text. So this function first reads the public ids of these
     records.
     """
     held_people = _held("person")
@@ -199,14 +236,14 @@ def held_events():
 
 
 def conversations_of(person):
-    """Return the conversations that are erased with this person, or in which the person may be writing."""
+    """Return the conversations that are erased with this person or in which the person may be writing."""
     return Conversation.objects.filter(Q(patron=person) | Q(help_session__shared_with=person))
 
 
 def contacts_of(conversations):
     """Return the help sessions that the desk logged for these conversations.
 
-    Such a help session repeats texts of the conversation. Erasing the conversation erases these texts, too.
+    Such a help session contains texts from its conversation, which are erased together with the conversation.
     """
     return HelpSession.objects.filter(pk__in=conversations.exclude(logged_as=None).values("logged_as"))
 
@@ -223,7 +260,7 @@ def _conversations_held():
 
 
 def _is_anything_held():
-    """Return whether there is any hold. Most libraries have none, and then the conditions need no subqueries.
+    """Return whether there is any hold. If there is none, the conditions need no subqueries.
 
     With 100,000 conversations, the subqueries take a third of a second.
     """
@@ -261,7 +298,7 @@ def lock_subjects(events):
 
 
 def _lock_all_of(record):
-    """Lock the record, and every row that belongs to the record and could be deleted."""
+    """Lock the record and the rows that would be deleted with the record."""
     sessions = conversations = Q(pk__in=[])
     if isinstance(record, User):
         lock_rows(User.objects.filter(pk=record.pk))

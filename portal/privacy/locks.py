@@ -21,7 +21,7 @@ def lock_person_rows(person, *others):
     """Lock `person` and `others`, and then the visits, recommendations and conversations of `person`.
 
     Visits and conversations that `person` shares with a child are included. Code that saves a reply or a
-    verdict, or adds a visit to an account, locks rows in the same order.
+    verdict, or adds a visit to an account, locks rows in this order too.
     """
     lock_rows(User.objects.filter(pk__in=[person.pk, *(other.pk for other in others)]))
     lock_rows(HelpSession.objects.filter(Q(patron=person) | Q(shared_with=person)))

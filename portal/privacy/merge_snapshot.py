@@ -10,21 +10,26 @@ from django.apps import apps
 from accounts.models import User
 from portal.conversations.models import Attachment, Draft, Participation
 from portal.helpsessions.models import HelpSession
-from portal.lists.models import SavedItem
+from portal.lists.models import ListLink, SavedItem, SavedList
 
 from .merging import MERGED_BY, references
 
-# The rows of these models are not restored, because the person can easily make new ones. For example, they
-# sign in again, set a new PIN or ask for a new copy. The search index of names is built anew from the name.
+# The models whose rows are not restored when a merge is undone, because the person can easily make new ones.
+# For example, they can sign in again, set a new PIN or ask for a new export. The rows for the search by name
+# are built again from the names.
 NOT_RESTORED = {
     "usersessions.UserSession",
     "privacy.Export",
     "privacy.UnfinishedCorrection",
     "accounts.DeskPin",
+    "notifications.PushSubscription",
     "accounts.NameWord",
     "accounts.PinTries",
     "accounts.SharedDesk",
 }
+# The snapshot stores links to lists without their tokens. If the patron ends a link after the merge, nothing
+# may contain its token. A merge deletes no link, so undoing the merge needs no token.
+WITHOUT_SECRETS = {"token_hmac": None, "token_sealed": ""}
 
 
 def as_json(row):
@@ -53,13 +58,13 @@ def value_of(model, column, value):
 
 
 def current(label, columns):
-    """Return a queryset with the row as it is now. It is empty if the row was deleted."""
+    """Return a queryset with the current state of the stored row. It is empty if the row was deleted."""
     model = apps.get_model(label)
     return model._base_manager.filter(pk=columns[model._meta.pk.attname])
 
 
 def moved_keys(going):
-    """Return [label, field, primary keys] for the rows that a merge simply moves to the other record."""
+    """Return [label, field, primary keys] for the rows that a merge moves without any other change."""
     moved = []
     for model, field in references():
         if (model._meta.label, field) not in MERGED_BY:
@@ -71,8 +76,8 @@ def moved_keys(going):
 def own_rows(going):
     """Return [label, field, row] for the rows of the record `going` that a merge can't simply move.
 
-    The merge may delete such a row, or combine it with a row of the other person. The items of a list come
-    after the list.
+    The merge may delete such a row, or combine it with a row of the other person. The items and links of a
+    list come after the list.
     """
     rows = []
     for model, field in references():
@@ -80,11 +85,14 @@ def own_rows(going):
             found = model._base_manager.filter(**{field: going}).order_by("pk")
             rows += [[model._meta.label, field, as_json(row)] for row in found]
     items = SavedItem.objects.filter(saved_list__patron=going).order_by("pk")
-    return rows + [[SavedItem._meta.label, "", as_json(row)] for row in items]
+    links = ListLink.objects.filter(saved_list__patron=going).order_by("pk")
+    rows += [[SavedItem._meta.label, "", as_json(row)] for row in items]
+    rows += [[ListLink._meta.label, "", as_json(row) | WITHOUT_SECRETS] for row in links]
+    return rows
 
 
 def rows_to_compare(going, into):
-    """Return the rows that a merge may change but doesn't delete. Call this before the merge."""
+    """Return the rows that a merge may change but not delete. Call this function before the merge."""
     drafts = Draft.objects.filter(person=going)
     both = [going, into]
     return [
@@ -92,6 +100,9 @@ def rows_to_compare(going, into):
         *HelpSession.objects.filter(patron__in=both, shared_with__in=both),
         *Participation.objects.filter(person=into),
         *Draft.objects.filter(person=into),
+        # A merge can change the name of a list.
+        *SavedList.objects.filter(patron=going),
+        *SavedItem.objects.filter(saved_list__patron=into),
         *Attachment.objects.filter(client_token__in=drafts.values("client_token"), message=None),
     ]
 

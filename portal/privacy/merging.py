@@ -1,22 +1,28 @@
 """Merge two records of the same person. For example, one has the library card, the other an email address.
 
-The person has proven to the caller that both records are theirs, or a staff member vouches for that.
+First, the person must prove that both records are theirs, or a staff member must confirm it.
 """
 
 from dataclasses import dataclass
 
 from allauth.account.models import EmailAddress
 from django.db import transaction
-from django.db.models import F, ForeignObjectRel
+from django.db.models import F, ForeignObjectRel, Max, Min
+from django.utils import timezone
 
 from accounts import audit
 from accounts.models import AddressChange, User
+from accounts.patron.check_ins import more_private
 from accounts.sign_in.sign_ins import end_all_sign_ins
+from portal.checkins.models import CheckIn
 from portal.conversations import drafts, search
 from portal.conversations.changes import raise_queue
 from portal.conversations.models import Conversation, Draft, NoteMention, Participation
 from portal.helpsessions.models import HelpSession
+from portal.lists.links import working_links
 from portal.lists.models import SavedItem, SavedList
+from portal.lists.own_lists import numbered
+from portal.lists.own_words import combine
 from portal.notifications.models import NoticeChoice, NoticeTimes
 
 from .locks import lock_person_rows
@@ -25,8 +31,8 @@ from .locks import lock_person_rows
 class CannotMerge(Exception):
     """The two records can't be merged now.
 
-    Either `may_merge_people` returns False, or a change of the email address is pending for the record
-    `going`. The owner of the old address may want to stop this change.
+    Either `may_merge_people` returns False, or a change of the email address of the record `going` is
+    pending. After a merge, the owner of the old address could not stop that change.
     """
 
 
@@ -43,11 +49,11 @@ class Moving:
 
 
 def may_merge_people(going, into):
-    """Return whether the record `going` may end and become part of `into`.
+    """Return whether the record `going` may be merged into `into`.
 
-    Staff records never end. A child's record is never merged with an adult's record. Otherwise a parent with
-    the child's device could take over all of the child's data. If a child has grown up, staff first record
-    that the account is no longer a child's.
+    A staff record can't be merged into another record. A child's record is never merged with an adult's
+    record, because a parent with the child's device could take over all of the child's data. If a child has
+    grown up, staff first turn the child's record into an ordinary record.
     """
     return (
         going.pk != into.pk
@@ -72,9 +78,9 @@ def what_moves(going):
 def merge_people(going, into, *, by, at):
     """Move everything from the record `going` to the record `into`. Delete `going`, and return `into`.
 
-    The name and the email address of `going` move only if `into` has none. The sign-ins of `going` end on all
-    devices. Two audit events, one about each record, name `into` as the patron. Only the module `unmerging`
-    can undo the merge. Raises CannotMerge.
+    The name and the email address of `going` move only if `into` has none. The person of `going` is signed
+    out on all devices. Two audit events, one about each record, name `into` as the patron. Only the module
+    `unmerging` can undo the merge. Raises CannotMerge.
     """
     lock_person_rows(going, into)
     # select_for_update() stops other transactions from adding rows that point to these two people.
@@ -112,7 +118,7 @@ def references():
 
 
 def _end_sharing_between(going, into):
-    """Stop sharing the visits that one of the two records shares with the other."""
+    """End the sharing of each visit that belongs to one of the two records and is shared with the other."""
     both = [going, into]
     shared = HelpSession.objects.filter(patron__in=both, shared_with__in=both)
     shared.update(shared_with=None, shared_at=None)
@@ -147,7 +153,13 @@ def _take_name_and_address(going, into):
         for name in choice:
             setattr(into, name, getattr(going, name))
     into.has_shared_visits = into.has_shared_visits or going.has_shared_visits
-    into.save(update_fields=["name", "language", "email", "has_shared_visits", *choice])
+    into.check_ins = more_private(into.check_ins, going.check_ins)
+    into.check_in_titles = into.check_in_titles and going.check_in_titles
+    into.died_at = into.died_at or going.died_at
+    sent = [time for time in (into.check_in_sent_at, going.check_in_sent_at) if time]
+    into.check_in_sent_at = max(sent, default=None)
+    check_ins = ["check_ins", "check_in_titles", "died_at", "check_in_sent_at"]
+    into.save(update_fields=["name", "language", "email", "has_shared_visits", *choice, *check_ins])
 
 
 # Each function below merges the rows of one foreign key. `model` and `field` name the foreign key.
@@ -158,7 +170,7 @@ def _move(going, into, model, field):
 
 
 def _leave_to_end(going, into, model, field):
-    """Leave the rows as they are. They are deleted together with the record `going`."""
+    """Don't move the rows. They are deleted together with the record `going`."""
 
 
 def _end_sign_ins(going, into, model, field):
@@ -194,18 +206,46 @@ def _merge_drafts(going, into, model, field):
 def _merge_lists(going, into, model, field):
     """Move saved lists to the record `into`.
 
-    If that record has a list with the same name, move only the missing items to that list.
+    If that record has a list with the same name, move only the missing items to that list. Removed lists move
+    as they are.
+
+    A list with a working link is never combined with another list, because the link would then show titles
+    that its preview didn't. Such a list gets a number after its name.
     """
+    at = timezone.now()
+    shared = {link.saved_list_id for each in (going, into) for link in working_links(each, at)}
     for saved_list in SavedList.objects.filter(patron=going):
-        own = SavedList.objects.filter(patron=into, name=saved_list.name).first()
-        if own is None:
+        own = SavedList.objects.filter(patron=into, name=saved_list.name, removed_at=None).first()
+        if own is not None and not saved_list.removed_at and shared & {own.pk, saved_list.pk}:
+            # The other lists of `going` count too, because they keep their names.
+            others = SavedList.objects.filter(patron__in=[going, into], removed_at=None)
+            saved_list.name = numbered(saved_list.title, {each.title.casefold() for each in others})
+            saved_list.patron = into
+            saved_list.save(update_fields=["name", "patron"])
+        elif own is None or saved_list.removed_at:
             saved_list.patron = into
             saved_list.save(update_fields=["patron"])
         else:
-            # An item that one of the two has removed must not replace the item in the other list.
-            removed = own.saved_items.filter(removed_at__isnull=False)
-            removed.filter(item__in=saved_list.saved_items.values("item")).delete()
-            saved_list.saved_items.exclude(item__in=own.saved_items.values("item")).update(saved_list=own)
+            _merge_saved_items(saved_list, own)
+
+
+def _merge_saved_items(saved_list, own):
+    """Move items to the end of the list `own`.
+
+    If an item is in both lists, combine the patron's words about it.
+    """
+    in_own = {saved.item_id: saved for saved in own.saved_items.in_lists().filter(item__isnull=False)}
+    in_both = saved_list.saved_items.in_lists().filter(item__in=list(in_own))
+    for saved in in_both:
+        combine(saved, into=in_own[saved.item_id])
+    moving = saved_list.saved_items.exclude(pk__in=[saved.pk for saved in in_both])
+    last, first = (
+        rows.aggregate(each=each("position"))["each"] or 0
+        for rows, each in ((own.saved_items, Max), (moving, Min))
+    )
+    moving.update(saved_list=own, position=F("position") + last + 1 - first)
+    # A list with a working link is never combined, so these links have ended.
+    saved_list.links.update(saved_list=own)
 
 
 def _move_passkeys(going, into, model, field):
@@ -223,7 +263,7 @@ def _move_mentions(going, into, model, field):
 
 
 def _move_notice_choices(going, into, model, field):
-    """Move the choices of notices, except those that the record `into` has made itself."""
+    """Move each choice about a kind of notice, unless the record `into` has a choice for that kind."""
     own = NoticeChoice.objects.filter(person=into).values("kind")
     NoticeChoice.objects.filter(person=going).exclude(kind__in=own).update(person=into)
 
@@ -233,13 +273,18 @@ def _move_notice_times(going, into, model, field):
         NoticeTimes.objects.filter(person=going).update(person=into)
 
 
-# The foreign keys whose rows can't all move. Either a person can have only one such row, or the rows are
-# deleted with the record `going`.
+def _end_links(going, into, model, field):
+    """Move the check-ins. Links that were sent to the address of the record `going` stop working."""
+    CheckIn.objects.filter(asked=going).update(asked=into, token_hmac=None)
+
+
+# The foreign keys whose rows can't simply be moved, each with the function that handles its rows.
 MERGED_BY = {
     # If the record `into` gets the address, _take_name_and_address has already moved the row.
     ("account.EmailAddress", "user"): _leave_to_end,
     # No row exists at this point, because merge_people refuses a record with a pending change of address.
     ("accounts.AddressChange", "person"): _leave_to_end,
+    ("incoming.EmailReader", "person"): _leave_to_end,
     ("notifications.FailingAddress", "person"): _leave_to_end,
     ("accounts.Absence", "person"): _leave_to_end,
     ("accounts.Absence", "cover"): _leave_to_end,
@@ -251,6 +296,7 @@ MERGED_BY = {
     ("accounts.NameWord", "person"): _leave_to_end,
     ("accounts.Passkey", "person"): _move_passkeys,
     ("accounts.StaffRole", "user"): _leave_to_end,
+    ("checkins.CheckIn", "asked"): _end_links,
     ("conversations.Draft", "person"): _merge_drafts,
     ("conversations.NoteMention", "person"): _move_mentions,
     ("conversations.Participation", "person"): _merge_participations,
@@ -263,5 +309,7 @@ MERGED_BY = {
     ("notifications.DeskUse", "person"): _leave_to_end,
     ("notifications.NoticeChoice", "person"): _move_notice_choices,
     ("notifications.NoticeTimes", "person"): _move_notice_times,
+    # The sign-ins of the record `going` end, and so do its push subscriptions.
+    ("notifications.PushSubscription", "person"): _leave_to_end,
     ("usersessions.UserSession", "user"): _end_sign_ins,
 }

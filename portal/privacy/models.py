@@ -15,8 +15,8 @@ from portal.helpsessions.models import HelpSession
 class LegalHold(models.Model):
     """A ban on deleting one person, help session or conversation, until a coordinator lifts the hold.
 
-    Until then, the hold has a foreign key to the held row, so the database refuses to delete the row. A
-    lifted hold has no foreign key to the row. It has only the row's public id, in `name`.
+    A hold has a foreign key to the held row, so the database refuses to delete the row. When the hold is
+    lifted, the key is removed, and only the row's public id remains in `name`.
     """
 
     class Kind(models.TextChoices):
@@ -90,14 +90,14 @@ class LegalHold(models.Model):
 
     @property
     def record(self):
-        """Return the held record, or None after the hold was lifted."""
+        """Return the record under the hold, or None after the hold was lifted."""
         return getattr(self, self.kind)
 
 
 class Correction(models.Model):
     """A correction of a help session: which fields a staff member changed, and when.
 
-    The old words are kept only while the help session is under a legal hold.
+    The text from before the correction is kept only while the help session is under a legal hold.
     """
 
     help_session = models.ForeignKey(HelpSession, on_delete=models.CASCADE, related_name="corrections")
@@ -118,7 +118,7 @@ class Correction(models.Model):
 
 
 class UnfinishedCorrection(models.Model):
-    """What a staff member typed to correct a help session and has not saved yet. Only they see the text."""
+    """What a staff member typed to correct a help session and has not saved yet. Only this person sees it."""
 
     help_session = models.ForeignKey(HelpSession, on_delete=models.CASCADE, related_name="+")
     by = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
@@ -173,7 +173,7 @@ class ExportQuerySet(models.QuerySet):
 
 
 class Export(models.Model):
-    """A copy of a person's data, which they asked for and can download for seven days."""
+    """A copy of a person's data. The person asked for the copy and can download it for seven days."""
 
     KEPT_FOR = datetime.timedelta(days=7)
 
@@ -239,7 +239,7 @@ class Export(models.Model):
 
 
 class Erasure(models.Model):
-    """The receipt of an erasure: its time and the number of rows of each kind. It doesn't name the person."""
+    """The receipt of an erasure: when it was, and how many rows of each kind. It doesn't name the person."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     erased_at = models.DateTimeField()

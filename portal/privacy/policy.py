@@ -1,8 +1,8 @@
-"""Policy lines that say, for each model, what the library keeps, for how long and why.
+"""The privacy policy. For each model, a line says what the library keeps, for how long and why.
 
 The privacy page and a table in docs/privacy.md are made from these lines. A test fails if a model has no
-line, or if a line names a job that the worker doesn't run. The test also fails if the words of a line contain
-a number of days, because the numbers must come from `Line.periods`.
+line, or if a line names a job that the worker doesn't run. Another test fails if someone writes a number of
+days into the text of a line, because the numbers must come from `Line.periods`.
 """
 
 from .policy_lines import account, conversations, desk, devices, library, visits

@@ -1,4 +1,4 @@
-"""Each night, delete the rows that are due, or reduce them to counts. The worker does this in batches.
+"""Each night, delete the rows that are due or reduce them to counts, in batches. The worker does this.
 
 A row is due when its retention period is over. When a help session is due, its conversations are deleted, and
 the session keeps only the values for statistics. A session is not due while one of its conversations is open.
@@ -12,17 +12,21 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
-from django.db.models.functions import Coalesce
 
-from accounts.models import AuditEvent, Library
+from accounts.models import AuditEvent, Library, User
 from accounts.patron import retention_choice
+from portal.checkins.models import CheckIn, SharedWords
 from portal.conversations import search
 from portal.conversations.changes import lock_recommendations
 from portal.conversations.models import Attachment, Conversation, MessageRecommendation
 from portal.conversations.models.conversations import kept_back
 from portal.helpsessions import forgetting
-from portal.helpsessions.models import ClaimCode, HelpSession, SessionRecommendation, UnfinishedForm
-from portal.lists.models import SavedItem
+from portal.helpsessions.models import HelpSession, SessionRecommendation, UnfinishedForm
+from portal.incoming.forgetting import NOT_MATCHED_FOR
+from portal.incoming.models import IncomingEmail
+from portal.lists.actions import remember_deleted
+from portal.lists.links import ENDED_KEPT_FOR
+from portal.lists.models import ListLink, SavedItem, SavedList, restorable_since
 from recommendations.models import Recommendation
 
 from . import holds, sharing
@@ -31,9 +35,10 @@ from .models import Correction, LegalHold, UnfinishedCorrection
 
 BATCH = 50
 EVENTS_PER_BATCH = 1000
-# The hours of the night in which nobody works at a desk.
+# The hours in which the worker forgets rows, because nobody works at a desk then.
 NIGHT = range(1, 6)
-# After this time, the worker interrupts retention to send emails that are due.
+# After this many seconds of forgetting rows, the worker does its other jobs. It forgets more rows in its next
+# round.
 SECONDS_A_TURN = 20
 UNFINISHED_FOR = timedelta(days=30)
 EVENTS_FOR = timedelta(days=730)
@@ -54,6 +59,10 @@ class Due:
     unfinished_forms: int
     events: int
     lifted_holds: int
+    emails_not_matched: int
+    removed_items: int
+    removed_lists: int
+    ended_links: int
 
 
 def forget_what_is_due(*, at):
@@ -79,8 +88,12 @@ def forget(*, at, seconds=None):
         (due_unfinished, _forget_some_unfinished, BATCH),
         (due_events, _forget_some_events, EVENTS_PER_BATCH),
         (due_holds, _forget_some_holds, BATCH),
+        (due_emails, _forget_some_emails, BATCH),
+        (due_removed_items, _forget_some_removed_items, EVENTS_PER_BATCH),
+        (due_removed_lists, _forget_some_removed_lists, BATCH),
+        (due_links, _forget_some_links, EVENTS_PER_BATCH),
     ):
-        # This query reads the whole table, so it runs once and not for each batch.
+        # This query reads the whole table, so it runs only once, and not for each batch.
         keys = list(find(at).order_by("pk").values_list("pk", flat=True))
         for first in range(0, len(keys), size):
             done += forget_some(keys[first : first + size], at)
@@ -103,6 +116,10 @@ def due(*, at):
         unfinished_forms=due_unfinished(at).count(),
         events=due_events(at).count(),
         lifted_holds=due_holds(at).count(),
+        emails_not_matched=due_emails(at).count(),
+        removed_items=due_removed_items(at).count(),
+        removed_lists=due_removed_lists(at).count(),
+        ended_links=due_links(at).count(),
     )
 
 
@@ -114,21 +131,12 @@ def due_sessions(at):
 
     Tallies are included, because a tally names the staff member who made it and has the exact time.
     """
-    no_code = ~Exists(ClaimCode.objects.live(at).filter(help_session=OuterRef("pk")))
-    not_kept = Q(patron=None, shared_with=None, created_at__lte=at - retention_choice.SHORT_PERIOD) & no_code
-    childs_limit = retention_choice.childs_due("became_theirs_at", at=at)
-    kept = retention_choice.due("became_theirs_at", at=at) | ~Q(with_child="") & childs_limit
-    kept_by_the_adult_alone = Q(patron=None) & _adults_time_is_over(at) & no_code
     unread = Conversation.objects.filter(
         kept_back(at) | kept_back(at, "merged_into__"), help_session=OuterRef("pk")
     )
     return (
-        HelpSession.objects.alias(became_theirs_at=Coalesce("kept_at", "created_at"))
-        .filter(
-            not_kept | kept | kept_by_the_adult_alone,
-            forgotten_on=None,
-            status__in=[Status.RECORDED, Status.TALLY, Status.REPLACED],
-        )
+        forgetting.over(at)
+        .filter(forgotten_on=None, status__in=[Status.RECORDED, Status.TALLY, Status.REPLACED])
         .exclude(Exists(unread))
         .exclude(holds.held_sessions())
     )
@@ -138,16 +146,11 @@ def due_sharing(at):
     """Return the children's visits whose sharing must end, because the adult's retention period is over."""
     # SQLite uses the index of `shared_with` for a range, but not for IS NOT NULL.
     shared = HelpSession.objects.filter(patron__isnull=False, shared_with__gt=0)
-    return shared.filter(_adults_time_is_over(at)).exclude(holds.held_sessions())
-
-
-def _adults_time_is_over(at):
-    adult = {"at": at, "whose": "shared_with"}
-    return retention_choice.due("shared_at", **adult) | retention_choice.childs_due("shared_at", **adult)
+    return shared.filter(forgetting.adults_time_is_over(at)).exclude(holds.held_sessions())
 
 
 def due_conversations(at):
-    """Return the conversations that are about no help session and whose retention period is over.
+    """Return the conversations that aren't about a help session and whose retention period is over.
 
     A merged conversation is left out, because it is deleted with the conversation into which it was merged.
     """
@@ -165,14 +168,14 @@ def due_conversations(at):
 
 
 def due_unfinished(at):
-    """Return the UnfinishedForms that staff last saved at least 30 days ago."""
+    """Return the UnfinishedForms that were last saved at least UNFINISHED_FOR ago."""
     return UnfinishedForm.objects.filter(saved_at__lte=at - UNFINISHED_FOR).exclude(
         help_session__in=HelpSession.objects.filter(holds.held_sessions())
     )
 
 
 def due_events(at):
-    """Return the audit events that are older than EVENTS_FOR. Events about a held record are left out."""
+    """Return the audit events that are older than EVENTS_FOR. Events about records under a hold stay."""
     return AuditEvent.objects.filter(at__lte=at - EVENTS_FOR).exclude(holds.held_events())
 
 
@@ -181,8 +184,39 @@ def due_holds(at):
     return LegalHold.objects.filter(lifted_at__lte=at - EVENTS_FOR)
 
 
-# Each function below forgets one batch of rows, and returns their number. It locks the rows with the primary
-# keys `keys`. Then it skips rows that are no longer due, because a row may have changed before the lock.
+def due_emails(at):
+    """Return the emails that were not matched and that are old enough to be deleted."""
+    return (
+        IncomingEmail.objects.filter(message=None, came_at__lte=at - NOT_MATCHED_FOR)
+        .exclude(conversation__in=Conversation.objects.filter(holds.held_conversations()))
+        .exclude(person__in=_held_people())
+    )
+
+
+def due_removed_items(at):
+    """Return the items that patrons removed from their lists so long ago that nobody can restore them."""
+    removed = SavedItem.objects.filter(removed_at__lt=restorable_since(at))
+    return removed.exclude(saved_list__patron__in=_held_people())
+
+
+def due_removed_lists(at):
+    """Return the lists that patrons removed so long ago that nobody can restore them."""
+    removed = SavedList.objects.filter(removed_at__lt=restorable_since(at))
+    return removed.exclude(patron__in=_held_people())
+
+
+def due_links(at):
+    """Return the links to lists that ended at least ENDED_KEPT_FOR ago."""
+    return ListLink.objects.ended_before(at - ENDED_KEPT_FOR).exclude(saved_list__patron__in=_held_people())
+
+
+def _held_people():
+    return LegalHold.objects.filter(person__isnull=False).values("person")
+
+
+# Each function below forgets one batch of rows, and returns their number. The function locks the rows with
+# the primary keys `keys`. Then it skips the rows that are no longer due, because a row may have changed
+# before it was locked.
 
 
 @transaction.atomic
@@ -196,21 +230,41 @@ def _end_some_sharing(keys, at):
 
 @transaction.atomic
 def _forget_some_sessions(keys, at):
+    sessions, conversations = _lock_sessions(keys)
+    still_due = set(due_sessions(at).filter(pk__in=keys).values_list("pk", flat=True))
+    sessions = [session for session in sessions if session.pk in still_due]
+    conversations = [row for row in conversations if row.help_session_id in still_due]
+    _forget_sessions(sessions, conversations, at)
+    return len(sessions)
+
+
+@transaction.atomic
+def forget_session_again(help_session, *, at):
+    """Forget a visit that a restored backup brought back. Raises HeldByLaw."""
+    sessions, conversations = _lock_sessions([help_session.pk])
+    if holds.held(help_session):
+        raise holds.HeldByLaw
+    _forget_sessions(sessions, conversations, at)
+
+
+def _lock_sessions(keys):
     sessions = list(HelpSession.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
     lock_recommendations(_recommendations(keys, Conversation.objects.filter(help_session__in=keys)))
     conversations = list(
         Conversation.objects.select_for_update().filter(help_session__in=keys).order_by("pk")
     )
-    still_due = set(due_sessions(at).filter(pk__in=keys).values_list("pk", flat=True))
-    sessions = [session for session in sessions if session.pk in still_due]
-    conversations = [row for row in conversations if row.help_session_id in still_due]
+    return sessions, conversations
+
+
+def _forget_sessions(sessions, conversations, at):
     library = Library.current()
     forget_recommendations(_recommendations(sessions, conversations), library.zone)
     _remove(conversations)
     Correction.objects.filter(help_session__in=sessions).delete()
     UnfinishedCorrection.objects.filter(help_session__in=sessions).delete()
+    CheckIn.objects.filter(help_session__in=sessions).delete()
+    SharedWords.objects.filter(help_session__in=sessions).delete()
     forgetting.forget(sessions, on=library.today(at), zone=library.zone)
-    return len(sessions)
 
 
 @transaction.atomic
@@ -226,7 +280,10 @@ def _forget_some_conversations(keys, at):
 
 @transaction.atomic
 def _forget_some_unfinished(keys, at):
-    """Delete the saved forms of unfinished sessions. The sessions stay in the tray, for staff to finish."""
+    """Delete the saved text of unfinished sessions.
+
+    The sessions themselves stay in the list of unfinished sessions, so that staff can finish them.
+    """
     lock_rows(HelpSession.objects.filter(pk__in=keys))
     return due_unfinished(at).filter(pk__in=keys).delete()[0]
 
@@ -241,10 +298,39 @@ def _forget_some_holds(keys, at):
     return due_holds(at).filter(pk__in=keys).delete()[0]
 
 
+@transaction.atomic
+def _forget_some_emails(keys, at):
+    return due_emails(at).filter(pk__in=keys).delete()[0]
+
+
+@transaction.atomic
+def _forget_some_removed_items(keys, at):
+    patrons = SavedItem.objects.filter(pk__in=keys).values("saved_list__patron")
+    lock_rows(User.objects.filter(pk__in=patrons))
+    removed = due_removed_items(at).filter(pk__in=keys)
+    remember_deleted(removed)
+    return removed.delete()[0]
+
+
+@transaction.atomic
+def _forget_some_removed_lists(keys, at):
+    lock_rows(User.objects.filter(pk__in=SavedList.objects.filter(pk__in=keys).values("patron")))
+    removed = due_removed_lists(at).filter(pk__in=keys)
+    remember_deleted(SavedItem.objects.filter(saved_list__in=removed, removed_at__isnull=False))
+    return removed.delete()[0]
+
+
+@transaction.atomic
+def _forget_some_links(keys, at):
+    patrons = ListLink.objects.filter(pk__in=keys).values("saved_list__patron")
+    lock_rows(User.objects.filter(pk__in=patrons))
+    return due_links(at).filter(pk__in=keys).delete()[0]
+
+
 def _recommendations(sessions, conversations):
     in_sessions = SessionRecommendation.objects.filter(help_session__in=sessions)
     in_conversations = MessageRecommendation.objects.filter(message__conversation__in=conversations)
-    # This is a union, because a condition with OR would read every recommendation.
+    # With OR instead of a union, the database would read every recommendation.
     return Recommendation.objects.filter(
         pk__in=in_sessions.order_by()
         .values("recommendation")
@@ -263,10 +349,10 @@ def forget_recommendations(recommendations, zone):
         row.patron = row.recommended_by = None
         row.recommended_at = _start_of_day(row.recommended_at, zone)
         row.decided_at = row.decided_at and _start_of_day(row.decided_at, zone)
+        row.answered_at = row.got_at = None
     SavedItem.objects.filter(recommendation__in=rows).update(recommendation=None)
-    Recommendation.objects.bulk_update(
-        rows, ["reason", "comment", "patron", "recommended_by", "recommended_at", "decided_at"]
-    )
+    emptied = ["reason", "comment", "patron", "recommended_by", "answered_at", "got_at"]
+    Recommendation.objects.bulk_update(rows, [*emptied, "recommended_at", "decided_at"])
 
 
 def _start_of_day(moment, zone):

@@ -17,7 +17,7 @@ from .policy_lines.line import in_words
 
 
 def effect(person, *, remember, until, at):
-    """Return sentences that say what the choice deletes and when, and until when the patron can undo it."""
+    """Return sentences for the patron: what the choice deletes, when, and until when it can be undone."""
     choice = {"remember": remember, "until": until, "chosen_at": at, "library": Library.current()}
     begins = at + retention_choice.UNDO_FOR
     from_then = {"day": _day(begins)}
@@ -60,7 +60,7 @@ def effect(person, *, remember, until, at):
 
 
 def next_to_go(person, library):
-    """Return the next day on which a visit of the person will be forgotten, or None if there is no visit."""
+    """Return the next day on which a visit of the person will be forgotten, or None if no visit will be."""
     visits, _waiting = _visits(person, timezone.now())
     ends = [
         retention_choice.ends_at(person, kept_at, library=library, with_child=bool(with_child))
@@ -86,13 +86,13 @@ def _rule(remember, until):
         return text % {"day": whole_day(until), "days": in_words(DEFAULT_PERIOD)}
     if remember == Remember.NOTHING:
         text = _(
-            "Everything saved so far will be deleted. After that, a visit stays only if you add it to your "
-            "account, for %(days)s."
+            "Everything saved so far will be deleted. After that, we keep only the visits that you "
+            "add to your account, each for %(days)s."
         )
         return text % {"days": in_words(SHORT_PERIOD)}
     text = _(
-        "A visit is deleted %(days)s after you add it to your account. A conversation about no visit is "
-        "deleted %(days)s after it is closed."
+        "A visit is deleted %(days)s after you add it to your account. A conversation that isn't about a "
+        "visit is deleted %(days)s after it is closed."
     )
     return text % {"days": in_words(retention_choice.PERIODS[remember])}
 
@@ -100,9 +100,9 @@ def _rule(remember, until):
 def _visits(person, at):
     """Return ([(time, kind)], number of waiting visits).
 
-    A waiting visit has a conversation that is open or has a new message, so it can't be forgotten yet. The
-    list has one pair for each other visit. At `time` the visit came into the person's account. `kind` is its
-    value of `with_child`.
+    A waiting visit has a conversation that is open or has a new message, so the visit can't be forgotten yet.
+    The list has one pair for every visit that isn't waiting. `time` is when the person got the visit in their
+    account. `kind` is the visit's `with_child`.
     """
     visits = HelpSession.objects.filter(patron=person).annotate(
         became_theirs_at=Coalesce("kept_at", "created_at")

@@ -17,12 +17,13 @@ class Gone(Exception):
 
 
 def lock_session(help_session):
-    """Lock a recorded help session with its items, its conversations and the contacts counted for them.
+    """Lock a recorded help session, its items and its conversations.
 
-    Return (the help session as it is now, its `conversations_of`). Raises Gone.
+    Also lock the help sessions that the desk logged for the conversations. Return (the help session in its
+    current state, its conversations as in `conversations_of`). Raises Gone.
     """
-    # With `no_key`, others can add rows that point to the session. Otherwise this transaction and a verdict
-    # that begins a conversation could wait for each other.
+    # With `no_key`, other transactions can add rows that point to the session. Without `no_key`, this
+    # transaction could deadlock with a transaction that saves a verdict and begins a conversation.
     rows = HelpSession.objects.select_for_update(no_key=True).recorded()
     help_session = rows.filter(pk=help_session.pk, forgotten_on=None).first()
     if help_session is None:
@@ -35,9 +36,10 @@ def lock_session(help_session):
 
 
 def conversations_of(help_session):
-    """Return the conversations about the help session, and the conversations that were merged with these.
+    """Return the conversations about the help session, and the conversations merged with them.
 
-    A message doesn't say from which conversation it came. So every merged conversation counts as a whole.
+    A merged conversation is included with all its messages, even if some are about something else. After a
+    merge, a message doesn't say from which conversation it came.
     """
     about = Conversation.objects.filter(help_session=help_session)
     with_messages = about.annotate(root=Coalesce("merged_into", "pk")).values("root")
@@ -45,7 +47,7 @@ def conversations_of(help_session):
 
 
 def merged_messages_of(help_session):
-    """Return how many messages are in conversations that were merged with one about another subject."""
+    """Count all messages of each merged conversation that is only partly about the help session."""
     others = conversations_of(help_session).exclude(help_session=help_session)
     with_messages = others.annotate(root=Coalesce("merged_into", "pk")).values("root")
     return Message.objects.filter(conversation__in=with_messages).count()

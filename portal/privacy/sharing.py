@@ -1,8 +1,8 @@
 """Remove a child's visit from the account of the child or of the adult who shares it.
 
-This module belongs to `privacy`, because it copies legal holds. If a hold on a person covers the visit, the
-visit stays held after it leaves the person's account. A hold never stops people from giving up a visit, and
-people don't learn of the hold (decision 14).
+This module belongs to `privacy`, because it copies legal holds. If a person is under a hold, the hold still
+covers the visit after its removal from the person's account. A hold never prevents the removal, and people
+don't learn of the hold (decision 14).
 """
 
 from django.db import transaction
@@ -10,15 +10,17 @@ from django.db.models import Q
 
 from accounts import audit
 from accounts.staff_actions import staff_action
+from portal.checkins import planning
 from portal.conversations import search
 from portal.conversations.answer_emails import withdraw_announcements_to
 from portal.conversations.changes import lock_recommendations
-from portal.conversations.models import Conversation
+from portal.conversations.models import CallBack, Conversation
+from portal.helpsessions import push
 from portal.helpsessions.models import HelpSession
 from portal.lists.models import SavedItem
 from recommendations.models import Recommendation
 
-from . import exports, holds
+from . import call_numbers, exports, holds
 from .locks import lock_rows
 
 
@@ -58,12 +60,14 @@ def keep_alone(help_session, *, by, at):
 
 @staff_action
 def take_out(help_session, person, *, by, at):
-    """Let staff remove the visit from this person's account. Return whether the account had the visit.
+    """Let staff remove the visit from this person's account. Return whether it was in the account.
 
-    Staff remove the adult if the child asks for this. Anyone with the slip can claim to be the child, so
-    staff also remove an impostor. An impostor keeps nothing of the visit except what they wrote. If the
-    impostor chose that no adult may share the visit, the choice is reversed. After any removal, no code opens
-    the visit.
+    Staff remove the adult if the child asks for this. Staff can also remove an impostor, because anyone with
+    the slip can claim to be the child. The impostor's account keeps only what the impostor wrote. If the
+    impostor chose that no adult may share the visit, this choice is undone.
+
+    After any removal, no code opens the visit. Phone numbers that were entered without signing in are
+    deleted, because the impostor may have entered them.
     """
     help_session = _locked(help_session)
     if person.pk not in (help_session.patron_id, help_session.shared_with_id):
@@ -77,10 +81,13 @@ def take_out(help_session, person, *, by, at):
         help_session.is_the_childs_alone = False
         help_session.save(update_fields=["is_the_childs_alone"])
         help_session.claim_codes.revoke()
+        push.end_for_visits(help_session)
         exports.forget_all_of(person)
         if not holds.held(person):
             SavedItem.objects.filter(saved_list__patron=person, recommendation__in=recommendations).delete()
         audit.record("took_out", help_session, by=by, patron=person, at=at)
+    # This needs no lock of its own, because _detach has locked the conversations.
+    call_numbers.remove(CallBack.objects.filter(by=None, conversation__help_session=help_session), at=at)
     return True
 
 
@@ -88,8 +95,8 @@ def take_out(help_session, person, *, by, at):
 def end_sharing(help_session, *, at):
     """Remove the visit from the adult's account.
 
-    This happens when the adult's retention period is over. It also happens when undoing a merge restores a
-    sharing that the child had ended. The caller must lock the visit first.
+    The worker calls this when the adult's retention period is over. `unmerge` calls it if undoing a merge has
+    restored a sharing that the child had ended. The caller must lock the visit first.
     """
     _end_adults_part(help_session, at=at)
     audit.record("ended_sharing", help_session, by=None, at=at)
@@ -115,6 +122,7 @@ def _end_childs_part(help_session, *, at):
     recommendations = Recommendation.objects.filter(pk__in=keys)
     lock_recommendations(recommendations)
     _detach(help_session, help_session.patron, at=at)
+    planning.let_go(help_session, at=at)
     help_session.patron = None
     help_session.save(update_fields=["patron"])
     recommendations.update(patron=None)
@@ -125,12 +133,17 @@ def _end_childs_part(help_session, *, at):
 
 
 def _detach(help_session, person, *, at):
-    """Copy the person's legal holds to the visit. Withdraw unsent emails to the person about the visit."""
+    """Copy the person's legal holds to the visit, and delete the phone number that the person gave.
+
+    Also withdraw unsent emails to the person about the visit.
+    """
     conversations = Conversation.objects.filter(help_session=help_session)
-    # If an answer is being sent now, wait until its emails are saved. Otherwise they would not be withdrawn.
+    # If another transaction is sending an answer, wait until that transaction ends. Then its emails can be
+    # withdrawn too.
     lock_rows(conversations)
     holds.copy_holds(person, help_session, at=at)
     withdraw_announcements_to(person, conversations)
+    call_numbers.remove(CallBack.objects.filter(by=person, conversation__in=conversations), at=at)
 
 
 def _leave_to_the_child(help_session):
@@ -138,3 +151,4 @@ def _leave_to_the_child(help_session):
         help_session.is_the_childs_alone = True
         help_session.save(update_fields=["is_the_childs_alone"])
     help_session.claim_codes.revoke()
+    push.end_for_visits(help_session)

@@ -1,6 +1,6 @@
-"""Keep what staff typed in a correction that they have not saved yet.
+"""Store what staff typed in a correction that they have not saved yet.
 
-Only fields with new values are kept, so the other words of the help session aren't stored twice.
+Only changed fields are stored, so the other texts of the help session are not stored twice.
 """
 
 import datetime
@@ -16,10 +16,12 @@ KEPT_FOR = datetime.timedelta(days=1)
 
 @staff_action
 def keep(help_session, *, by, at, version, fields):
-    """Keep these fields, and forget what the staff member typed before. Without fields, keep nothing.
+    """Replace the staff member's unfinished correction. If `fields` is empty, only delete it.
 
-    `fields` has a text for each changed field, and "items" is a list of {name: text}. `version` is the number
-    of corrections that the staff member has seen. Nothing happens if the session can't be corrected any more.
+    `fields` is {name of a changed field: its text}. The field "items" has a list instead of a text, with
+    {name of an item's field: its text} for each item. `version` is the number of corrections that the staff
+    member has seen. Do nothing if the help session can no longer be
+    corrected.
     """
     sessions = HelpSession.objects.select_for_update(no_key=True).recorded()
     if not sessions.filter(pk=help_session.pk, forgotten_on=None).exists():
@@ -43,7 +45,7 @@ def of_others(help_session, person, *, at):
 
 
 def forget_unfinished_corrections(*, at):
-    """Delete what is older than KEPT_FOR. The worker runs this job."""
+    """Delete unfinished corrections older than KEPT_FOR. The worker runs this job."""
     UnfinishedCorrection.objects.filter(saved_at__lte=at - KEPT_FOR).delete()
 
 

@@ -1,35 +1,51 @@
-"""Remove the link between a help session and the people who keep it.
+"""Remove the links between a help session and the people who have it in their accounts.
 
 `make_quiet` removes every link, because a quiet session must not be linked to a name. `unlink_wrong_patron`
-removes what would still give a wrong patron access. What the wrong patron wrote stays at the desk.
+removes only what gives a wrong patron access. The desk still sees what the wrong patron wrote.
 """
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import translation
 
 from accounts.models import AuditEvent, Consent, Library, User
 from accounts.patron import refused_posts
+from portal.checkins.models import CheckIn, SharedWords
 from portal.conversations import promise_emails, search
 from portal.conversations.answer_emails import delete_announcements, withdraw_announcements_to
 from portal.conversations.changes import raise_queue
-from portal.conversations.models import Attachment, Conversation, Draft, Event, Message, Participation, Side
-from portal.helpsessions import handover
+from portal.conversations.models import (
+    Attachment,
+    CallBack,
+    Conversation,
+    Draft,
+    Event,
+    Message,
+    Participation,
+    Side,
+)
+from portal.helpsessions import handover, push
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.helpsessions.search import index as index_session
+from portal.incoming.models import IncomingEmail
 from portal.lists.models import SavedItem
 
-from . import correction_emails, exports, holds
+from . import call_numbers, correction_emails, exports, holds
 from .session_lock import recommendations_of
 
 
 def make_quiet(help_session, conversations, *, is_held, at):
-    """Remove all names from a session that becomes quiet. The caller locks the rows and saves the session.
+    """Remove all names from a help session that becomes quiet.
 
-    Emails, list entries, drafts and refused forms are deleted. Each person's access log still says that
-    staff opened a visit, but not which one. If the visit is under a legal hold (`is_held`), consents and
-    events stay.
+    The caller locks the rows and saves the help session. Emails in both directions, list entries, drafts and
+    refused forms are deleted. The access logs of the people still say that staff opened a visit, but not
+    which visit.
+
+    If the visit is under a legal hold (`is_held`), these are not deleted:
+    - consents, audit events, original emails and the words of the visit's check-ins
+    - the phone numbers of calls that are over
+    - the names of the people whom staff should ask for on the phone
     """
     recommendations = recommendations_of(help_session)
     _end_access(help_session, conversations, recommendations, at=at)
@@ -46,18 +62,31 @@ def make_quiet(help_session, conversations, *, is_held, at):
     Message.objects.filter(conversation__in=conversations, side=Side.PATRON).update(author=None)
     Attachment.objects.filter(conversation__in=conversations, side=Side.PATRON).update(added_by=None)
     Event.objects.filter(conversation__in=conversations, side=Side.PATRON).update(by=None)
+    numbers = CallBack.objects.filter(conversation__in=conversations)
+    numbers.update(by=None)
     Participation.objects.filter(
         conversation__in=conversations, side=Side.PATRON, person__isnull=False
     ).delete()
-    if not is_held:
+    originals = IncomingEmail.objects.filter(
+        Q(message__conversation__in=conversations) | Q(conversation__in=conversations)
+    )
+    if is_held:
+        originals.update(person=None)
+    else:
+        originals.delete()
         subjects = [help_session.public_id, *conversations.values_list("public_id", flat=True)]
-        Consent.objects.filter(subject__in=subjects, purpose=Consent.Purpose.KEEP_SESSION).delete()
+        purposes = [Consent.Purpose.KEEP_SESSION, Consent.Purpose.QUOTE]
+        Consent.objects.filter(subject__in=subjects, purpose__in=purposes).delete()
         AuditEvent.objects.filter(patron__isnull=False, subject__in=map(str, subjects)).update(subject="")
+        # Staff wrote these texts for the patron, and may have named the patron in them.
+        CheckIn.objects.filter(help_session=help_session).update(words="", reason="")
+        call_numbers.remove(numbers.filter(done_at__isnull=False), at=at)
+        numbers.update(ask_for="")
     language = help_session.language if help_session.language in dict(settings.LANGUAGES) else None
     with translation.override(language or Library.current().language):
         conversations.filter(recommendation=None).update(subject=help_session.title)
     for contact in holds.contacts_of(conversations).filter(quiet=False, patron=None):
-        # The contact repeats the patron's words.
+        # The session that was recorded for the conversation contains the patron's words too.
         contact.quiet = True
         contact.save(update_fields=["quiet"])
         index_session(contact)
@@ -65,21 +94,24 @@ def make_quiet(help_session, conversations, *, is_held, at):
 
 
 def unlink_wrong_patron(help_session, conversations, *, at):
-    """End all access of the patron, and of an adult who shares the visit.
+    """End all access to the visit for the patron, and for an adult who shares the visit.
 
-    The caller locks the rows and saves the session.
+    The caller locks the rows and saves the help session.
     """
     recommendations = recommendations_of(help_session)
     _end_access(help_session, conversations, recommendations, at=at)
+    call_numbers.remove(CallBack.objects.filter(conversation__in=conversations), at=at)
     help_session.patron = help_session.shared_with = help_session.shared_at = None
     help_session.is_the_childs_alone = False
     _renew(conversations)
 
 
 def _end_access(help_session, conversations, recommendations, *, at):
-    """Delete what the visit's keepers have of it: emails, copies, list entries and drafts.
+    """End the access of the people who have the visit in their account.
 
-    If a legal hold covers a person, it now covers the visit too, and the entries in their lists stay.
+    Delete their emails, exports, list entries and drafts about the visit. Revoke the codes with which they
+    added the visit. If one of them is under a legal hold, the hold now covers the visit too, and the list
+    entries of this person are not deleted.
     """
     _take_merged(help_session, conversations, at=at)
     for person in help_session.keepers:
@@ -89,6 +121,7 @@ def _end_access(help_session, conversations, recommendations, *, at):
         correction_emails.delete(help_session, person)
         exports.forget_all_of(person)
     handover.withdraw_emails(help_session)
+    push.end_for_visits(help_session)
     saved = SavedItem.objects.filter(recommendation__in=recommendations)
     owners = User.objects.filter(pk__in=saved.values("saved_list__patron"))
     saved.exclude(saved_list__patron__in=[owner.pk for owner in owners if holds.held(owner)]).delete()
@@ -102,14 +135,17 @@ def _end_access(help_session, conversations, recommendations, *, at):
     unsent.delete()
     recommendations.update(patron=None)
     conversations.update(patron=None)
-    # The page about a code in the state KEPT would say that the visit is in an account.
+    SharedWords.objects.filter(help_session=help_session).delete()
+    if not holds.held(help_session):
+        IncomingEmail.objects.filter(conversation__in=conversations).delete()
+    # Revoke these codes. The page about a code in the state KEPT would say that the visit is in an account.
     help_session.claim_codes.filter(state=ClaimCode.State.KEPT).update(state=ClaimCode.State.REVOKED)
 
 
 def _take_merged(help_session, conversations, *, at):
-    """Let conversations that were merged with one about the visit belong to the visit from now on.
+    """Move conversations to the visit if they were merged with a conversation about the visit.
 
-    If a legal hold covers a visit to which they belonged, it now covers this visit too.
+    If such a conversation was about another visit under a legal hold, the hold now covers this visit too.
     """
     others = conversations.exclude(help_session=help_session)
     for other in HelpSession.objects.filter(conversations__in=others).distinct():

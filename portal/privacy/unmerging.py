@@ -1,7 +1,7 @@
-"""Undo a merge of two records within a day. Each row returns to the record to which it belonged.
+"""Undo a merge of two records within a day. Each row goes back to the record to which it belonged before.
 
-merge_snapshot.py stores the affected rows before the merge. A conversation returns to its earlier record with
-everything that was added to the conversation after the merge.
+merge_snapshot.py stores the affected rows before the merge. A conversation goes back to its earlier record
+with everything that was added to the conversation after the merge.
 """
 
 import datetime
@@ -12,17 +12,28 @@ from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.apps import apps
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, Q
 
 from accounts import audit
-from accounts.models import AddressChange, AuditEvent, LookingReason, NameWord, User
+from accounts.models import AddressChange, AuditEvent, Consent, LookingReason, NameWord, User
+from accounts.sign_in.sign_ins import end_sign_in_elsewhere
 from accounts.staff_actions import lock_roles, staff_action
+from portal.checkins.models import CheckIn
 from portal.conversations import search
 from portal.conversations.changes import raise_queue
-from portal.conversations.models import Attachment, Conversation, Draft, Message, Participation, Side
+from portal.conversations.models import (
+    Attachment,
+    CallBack,
+    Conversation,
+    Draft,
+    Message,
+    Participation,
+    Side,
+)
 from portal.deadlines import compares_deadlines
 from portal.helpsessions.models import HelpSession
-from portal.lists.models import SavedItem
+from portal.incoming.models import IncomingEmail
+from portal.lists.models import ListLink, SavedItem
 from recommendations.models import Recommendation
 
 from . import holds, sharing
@@ -31,34 +42,39 @@ from .locks import lock_person_rows
 from .merging import CannotMerge, merge_people
 from .models import LegalHold, MergedRecords
 
+# The choices about check-ins, from the one that allows the library least to the one that allows most. ""
+# means that the person hasn't chosen.
+LESS_FIRST = ("none", "pages", "", "push", "email")
 CAN_BE_UNMERGED_FOR = datetime.timedelta(hours=24)
 
 
 class CannotUnmerge(Exception):
-    """The merge was too long ago or is already undone, or the record that stayed no longer exists."""
+    """The merge was too long ago or is already undone, or the record `into` no longer exists."""
 
 
 @transaction.atomic
 def merge_for_a_day(going, into, *, by, at, proven=False):
     """Merge the records so that the merge can be undone for a day, and return the MergedRecords.
 
-    If `proven` is True, `by` has proven that both records are theirs. Otherwise `by` is a staff member. Staff
-    can't merge a patron's record with their own, because the merge would show them the patron's data without
-    an entry in the access log. Raises CannotMerge.
+    If `proven` is true, `by` is the patron, who has proven that both records are theirs. If not, `by` is a
+    staff member. Staff can't merge a patron's record with their own, because they could then see the patron's
+    data without an entry in the access log. Raises CannotMerge.
     """
     if by.pk in (going.pk, into.pk) and not proven:
         raise CannotMerge
     if not proven:
         lock_roles(by)
     lock_person_rows(going, into)
-    list(User.objects.select_for_update().filter(pk__in=[going.pk, into.pk]).order_by("pk"))
-    going = User.objects.filter(pk=going.pk).first() or going
+    locked = User.objects.select_for_update().filter(pk__in=[going.pk, into.pk]).order_by("pk")
+    people = {person.pk: person for person in locked}
+    going, into = people.get(going.pk, going), people.get(into.pk, into)
     rows_to_compare = snapshot.rows_to_compare(going, into)
     before = {
         "person": snapshot.as_json(going),
         "moved": snapshot.moved_keys(going),
         "rows": snapshot.own_rows(going),
         "address": snapshot.email_of(into),
+        "check_ins": into.check_ins,
     }
     into = merge_people(going, into, by=by, at=at)
     before["melted"] = snapshot.changes_of(rows_to_compare)
@@ -71,7 +87,7 @@ def merge_for_a_day(going, into, *, by, at, proven=False):
 @compares_deadlines
 @staff_action
 def unmerge(merged, *, by, at, now):
-    """Undo the merge and return the person whose record had ended. Raises CannotUnmerge."""
+    """Undo the merge and return the person whose record was deleted. Raises CannotUnmerge."""
     merged = _lock(merged, now)
     into, before, since = merged.into, merged.before, merged.merged_at
     _undo_changes(before["melted"])
@@ -88,7 +104,9 @@ def unmerge(merged, *, by, at, now):
     _move_new_rows([*conversations, *_conversations_shared_with(person, into)], person, into)
     _move_access_log(before, person, into, since=since)
     _copy_new_holds(person, into, since=since, at=at)
+    _copy_new_wishes(person, into, since=since, own=before.get("check_ins", ""))
     _end_new_access(into, since=since)
+    _end_new_links(person, into, since=since, at=at)
     shared = HelpSession.objects.filter(shared_with=OuterRef("pk"))
     people = User.objects.filter(pk__in=[into.pk, person.pk])
     people.update(has_shared_visits=Exists(shared))
@@ -116,7 +134,7 @@ def forget_merged_records(*, at):
 
 
 def _lock(merged, now):
-    """Lock the record that stayed. Return the MergedRecords row as it is now. Raises CannotUnmerge."""
+    """Lock the record `into`. Return the current MergedRecords row. Raises CannotUnmerge."""
     lock_person_rows(merged.into)
     list(User.objects.select_for_update().filter(pk=merged.into_id))
     rows = MergedRecords.objects.select_for_update(of=("self",)).select_related("into")
@@ -145,10 +163,10 @@ def _undo_changes(changes):
 
 
 def _restore_email(into, before, *, since):
-    """Restore the email address of the record `into`. If it had none before the merge, remove its address.
+    """Restore the email address of the record `into`. If it had none before the merge, remove the address.
 
-    The current address may belong to the other person. If the address stayed, that person could sign in to
-    the record `into`.
+    The current address may belong to the other person. With this address, that person could sign in to the
+    record `into`.
     """
     if snapshot.email_of(into)[0] == before["address"][0]:
         return
@@ -181,12 +199,17 @@ def _move_back(label, field, row, person, into):
     now = snapshot.current(label, row)
     if label == SavedItem._meta.label:
         on_another_list = now.filter(saved_list__patron=into).exclude(saved_list=row["saved_list_id"])
-        on_another_list.update(saved_list=row["saved_list_id"])
+        on_another_list.update(saved_list=row["saved_list_id"], position=row["position"])
+    elif label == ListLink._meta.label:
+        now.filter(saved_list__patron=into).update(saved_list=row["saved_list_id"])
     elif label == EmailAddress._meta.label and person.email is None:
         return
     elif label == EmailAddress._meta.label and not now.exists():
         # A change of address after the merge has deleted this row.
         _restore_row(label, row)
+    elif label == CheckIn._meta.label:
+        # The merge ended this link, because it was sent to this person's address. Restore the link.
+        now.filter(asked=into).update(asked=person, token_hmac=row["token_hmac"])
     else:
         now.filter(**{field: into}).update(**{field: person})
 
@@ -197,8 +220,8 @@ def _restore_row(label, columns):
     Insert nothing if the row needs another row that no longer exists, or if it conflicts with a newer row.
     """
     row = snapshot.from_json(apps.get_model(label), columns)
-    # Check here that the targets of the foreign keys exist. The database would only check this at the commit,
-    # and would roll back the whole transaction if a target were missing.
+    # Check that the targets of the foreign keys exist. The database checks the targets only at the commit,
+    # and rolls back the whole transaction if one is missing.
     for field in row._meta.concrete_fields:
         if field.is_relation and getattr(row, field.attname) is not None and not _exists(field, row):
             if not field.null:
@@ -245,12 +268,15 @@ def _conversations_shared_with(person, into):
 def _move_new_rows(conversations, person, into):
     """Move the new rows of these conversations to the person.
 
-    These are the messages, attachments, recommendations, reading positions and drafts that were added after
-    the merge.
+    These are the messages, attachments, emails, phone numbers, recommendations, reading positions and drafts
+    that were added after the merge.
     """
     in_conversations = {"conversation__in": conversations}
     Message.objects.filter(**in_conversations, side=Side.PATRON, author=into).update(author=person)
     Attachment.objects.filter(**in_conversations, side=Side.PATRON, added_by=into).update(added_by=person)
+    in_messages = Q(message__conversation__in=conversations)
+    IncomingEmail.objects.filter(in_messages | Q(**in_conversations), person=into).update(person=person)
+    CallBack.objects.filter(**in_conversations, by=into).update(by=person)
     Recommendation.objects.filter(
         messagerecommendation__message__conversation__in=conversations, patron=into
     ).update(patron=person)
@@ -282,26 +308,61 @@ def _move_access_log(before, person, into, *, since):
 def _copy_new_holds(person, into, *, since, at):
     """Copy newer holds from the record `into` to the restored record.
 
-    A hold is newer if it was set after the merge. The coordinator may have meant either of the two people.
+    A hold is newer if it was set after the merge. Both records then have the hold, because the coordinator
+    may have meant either person.
     """
     rows = LegalHold.objects.select_for_update(no_key=True).filter(person=into, set_at__gt=since)
     for legal_hold in rows.order_by("pk"):
         holds.copy_hold(legal_hold, person, at=at)
 
 
+def _copy_new_wishes(person, into, *, since, own):
+    """Copy a newer choice about check-ins, and a newer record of a death, to both records.
+
+    Newer means after the merge. Either person may have made the choice. So each record gets the choice that
+    allows less: the new choice, or the record's choice from before the merge. `own` is the earlier choice of
+    the record `into`.
+    """
+    # The old values were restored only in the database. The object `into` doesn't have them, so read the row
+    # again.
+    now = User.objects.get(pk=into.pk)
+    said = Consent.objects.filter(person=into, purpose=Consent.Purpose.CHECK_INS, given_at__gt=since).first()
+    if said:
+        choice, titles = now.check_ins, now.check_in_titles
+        for record, before in ((now, own), (person, person.check_ins)):
+            record.check_ins = min(before, choice, key=LESS_FIRST.index)
+            record.check_in_titles = record.check_in_titles and titles and record.check_ins == "email"
+        if person.check_ins == choice:
+            said.pk, said.person, said.subject = None, person, person.public_id
+            said.save(force_insert=True)
+    if now.died_at and now.died_at > since:
+        person.died_at = person.died_at or now.died_at
+    for record in (now, person):
+        record.save(update_fields=["check_ins", "check_in_titles", "died_at"])
+
+
 def _end_new_access(into, *, since):
     """Delete what was added after the merge and could open the record `into`.
 
     These are sign-ins, passkeys, single sign-on accounts and pending changes of address. The person with the
-    other record may have added them, and must no longer be able to open the record `into`. Earlier sign-ins
-    stay, because the owner of `into` may have no other way to sign in.
+    other record may have added them. This person must no longer be able to open the record `into`. Earlier
+    sign-ins are not deleted, because the owner of `into` may have no other way to sign in.
     """
     for sign_in in UserSession.objects.filter(user=into, created_at__gt=since):
-        sign_in.end()
+        end_sign_in_elsewhere(sign_in)
     added = AuditEvent.objects.filter(action="added_passkey", patron=into, at__gt=since)
     into.passkeys.filter(public_id__in=list(added.values_list("subject", flat=True))).delete()
     SocialAccount.objects.filter(user=into, date_joined__gt=since).delete()
     AddressChange.objects.filter(person=into, begun_at__gt=since).delete()
+
+
+def _end_new_links(person, into, *, since, at):
+    """End the links to lists that were made after the merge, and delete their addresses.
+
+    Either person may have made them. A person must no longer be able to open a list of the other person.
+    """
+    links = ListLink.objects.filter(saved_list__patron__in=[person, into], made_at__gt=since, ended_at=None)
+    links.filter(ends_at__gt=at).update(ends_at=at, token_hmac=None, token_sealed="")
 
 
 def _refresh_conversations(conversations):

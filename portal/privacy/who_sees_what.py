@@ -10,7 +10,7 @@ from .policy_lines.line import Group
 
 
 class Role(Enum):
-    """A kind of person who may see data. The value is the heading of a column in the table."""
+    """A kind of person who may see data. The value is the heading of the role's column in the table."""
 
     PERSON = "the person it is about"
     CODE = "a viewer by code"
@@ -32,28 +32,43 @@ SEEN_BY = {
         Role.SERVER: "yes",
     },
     Group.MESSAGES: {
-        Role.PERSON: "yes; those about a child's shared visit also the adult",
+        Role.PERSON: "yes; those about a child's shared visit also the adult; the original of an email only "
+        "its sender",
         Role.CODE: "those about that visit, until it is added to an account or the code expires",
-        Role.STAFF: "yes, if they are sent; each opening is recorded for the patron",
+        Role.STAFF: "yes, if they are sent; each opening is recorded for the patron; the phone number for a "
+        "call only if they took the conversation, which is recorded too",
         Role.ELSEWHERE: "those assigned to them or to a colleague they cover for; those of an unattended "
         "branch that their branch covers; others for a day, if the patron shows them the code",
-        Role.COORDINATOR: "as staff of their branches",
+        Role.COORDINATOR: "as staff of their branches; also emails that belong to no conversation for "
+        "certain, which the staff that they name see too",
         Role.SERVER: "yes",
     },
-    Group.LISTS: {Role.PERSON: "yes", Role.SERVER: "yes"},
+    Group.LISTS: {
+        Role.PERSON: "yes; everybody who has a link to a list sees its titles, and sees the notes and a name "
+        "only if the person chose this",
+        Role.SERVER: "yes; the addresses of links are encrypted with the server's key",
+    },
     Group.PERSON: {
         Role.PERSON: "yes",
-        Role.STAFF: "the name, and a masked address; between people of one name also the end of the card "
-        "number and the month they joined; address and language in a record they open, which is recorded for "
-        "the patron",
+        Role.STAFF: "the name, and a masked address; on the record form also the language, after typing a "
+        "whole card number or address; between people of one name also the end of the card "
+        "number and the month they joined; in a record they open, which is recorded for the patron, also the "
+        "address, the language, and whether the library may ask how visits turned out",
         Role.ELSEWHERE: "the same, after finding the person by a whole address or card number, or giving a "
         "reason",
         Role.COORDINATOR: "as staff",
         Role.SERVER: "yes",
     },
-    Group.DEVICES: {Role.PERSON: "yes", Role.SERVER: "yes"},
+    Group.DEVICES: {
+        Role.PERSON: "yes",
+        Role.COORDINATOR: "in a record they open, the names of passkeys and the days of adding and last use, "
+        "to remove a lost one",
+        Role.SERVER: "yes",
+    },
     Group.EMAILS: {
         Role.PERSON: "in their own mailbox",
+        Role.COORDINATOR: "of emails that didn't arrive, to people of their branches or to unknown people: "
+        "the kind, the reason and a masked address; each opening is recorded",
         Role.SERVER: "yes; the text is deleted after sending if it held a code or a link",
     },
     Group.DESK: {

@@ -1,7 +1,8 @@
-"""Remove a wrong patron from a visit, and make a new visit for the right one (decision 15)."""
+"""Remove a wrong patron from a visit, and make a new visit for the right patron (decision 15)."""
 
 from accounts import audit
 from accounts.staff_actions import staff_action
+from portal.checkins import planning
 from portal.conversations import actions as conversations_actions
 from portal.conversations.models import Conversation, Side
 from portal.helpsessions import handover, search
@@ -15,7 +16,7 @@ from .session_lock import lock_session
 
 
 class NotThePatron(Exception):
-    """The person is not the visit's patron any more."""
+    """The person is no longer the visit's patron."""
 
 
 @staff_action
@@ -23,8 +24,8 @@ def remove_wrong_patron(help_session, person, *, by, at):
     """Remove the visit from the account of a wrong patron, and return (a new visit, its code).
 
     The patron and an adult who shares the visit lose all access to it. The new visit has what staff recorded,
-    without the answers, verdicts and conversations of the wrong patron. The old visit isn't counted any more,
-    and stays at the desk until its time is over. Raises Gone and NotThePatron.
+    but no answers, verdicts or conversations of the wrong patron. The old visit is no longer counted. The
+    desk can see the old visit until its retention period is over. Raises Gone and NotThePatron.
     """
     help_session, conversations = lock_session(help_session)
     if help_session.patron_id != person.pk:
@@ -36,10 +37,13 @@ def remove_wrong_patron(help_session, person, *, by, at):
     search.index(help_session)
     help_session.claim_codes.revoke()
     UnfinishedCorrection.objects.filter(help_session=help_session).delete()
-    # Nobody can read an answer any more, so the conversations must not wait in the queue.
+    # No patron can open these conversations now, so close them.
     open_ones = conversations.filter(status__in=Conversation.OPEN, merged_into=None)
     for conversation in open_ones.order_by("branch", "pk"):
         conversations_actions.close(conversation, by=by, side=Side.STAFF, at=at)
+    wish = planning.chosen_by_staff(help_session, at=at)
+    planning.end_all(help_session, at=at)
+    planning.plan(new, at=at, wish=wish)
     audit.record("removed_patron", help_session, by=by, patron=person, at=at)
     audit.record("recorded", new, by=by, at=at)
     return new, handover.make_code(new, by=by, at=at)

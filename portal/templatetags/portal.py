@@ -1,4 +1,4 @@
-"""Template tags and filters for icons, covers, times, plain text and the style sheet.
+"""Template tags and filters for covers, times, plain text and the style sheet.
 
 All templates can use them without loading this module.
 """
@@ -6,40 +6,71 @@ All templates can use them without loading this module.
 import datetime
 import re
 from functools import lru_cache
-from urllib.parse import quote
 
 from django import template
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.html import escape, format_html
+from django.utils.html import conditional_escape, escape, format_html
 from django.utils.safestring import mark_safe
 from django.utils.text import Truncator, capfirst
 from django.utils.timesince import timesince
 from django.utils.translation import get_language, gettext, ngettext, pgettext
 
-from portal import styles
+from portal import app_icons, styles
+from portal.catalog_links import catalog_link
 from portal.icons import FLIPPED, ICONS
 from portal.phone_numbers import with_phone_links
-from portal.times import time_of_day
+from portal.printing import qr_svg
+from portal.times import are_days_absolute, time_of_day
 
 register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def page_style(context, whole=True, messages=False):
+def page_style(context, whole=True, messages=False, extras=False):
     """Return the <style> element of the page, and store its hash on the request.
 
     The content security policy needs that hash. See portal.styles.page_style() for the arguments.
     """
     library = context.get("library")
     accent = library.accent_color if library else styles.DEFAULT_ACCENT
-    css, source = styles.page_style(accent, whole=whole, messages=messages)
+    css, source = styles.page_style(accent, whole=whole, messages=messages, extras=extras)
     if request := context.get("request"):
         request.style_source = source
     return mark_safe(f"<style>{css}</style>")
 
 
 @register.simple_tag
+def theme_colors():
+    """Return the <meta> elements that make the bar of the browser the same color as the page header."""
+    return mark_safe(
+        "".join(
+            f'<meta name="theme-color" content="{theme["surface"]}" media="(prefers-color-scheme: {name})">'
+            for name, theme in (("light", styles.LIGHT), ("dark", styles.DARK))
+        )
+    )
+
+
+@register.simple_tag
+def icon_version(library):
+    """Return the version in the URLs of the library's icons."""
+    return app_icons.icon_version(library.name, library.accent_color)
+
+
+@register.simple_tag(takes_context=True)
+def receipt_page(context, height):
+    """Return a <style> element that sets the size of a receipt's page. `height` is in millimeters.
+
+    Also store the hash of its CSS on the request, so that the content security policy allows this element.
+    """
+    css = f"@page receipt {{ size: 80mm {height:d}mm; margin: 0; }}"
+    context["request"].style_source += f" {styles.source_of(css)}"
+    return mark_safe(f'<style id="receipt-page">{css}</style>')
+
+
+register.simple_tag(qr_svg, name="qr_code")
+
+
 def icon(name):
     """Return an icon from portal/icons.py. Screen readers skip the icon, because there is text next to it."""
     flips = " flips" if name in FLIPPED else ""
@@ -64,11 +95,17 @@ KIND_ICONS = {
 
 @register.simple_tag
 def cover(item):
-    """Draw a cover from the item's title and author. The same item always gets the same cover.
+    """Render a cover with the item's title and author. The same item always gets the same cover.
 
     Screen readers skip the cover, because the title and author are next to it.
     """
     return _cover(item.title, item.creators, item.kind, item.public_id.int)
+
+
+def _size_of_letters(title):
+    """Return a class for smaller letters if the longest word of the title is too long for a cover."""
+    longest = max(map(len, re.split(r"[\s-]", title)))
+    return " longest" if longest > 12 else " long" if longest > 9 else ""
 
 
 @lru_cache(maxsize=5000)
@@ -77,9 +114,10 @@ def _cover(title, creators, kind, number):
     creator = Truncator(re.split(r"[;|]", creators)[0].strip()).chars(36)
     shape = icon(KIND_ICONS[kind]) if kind in KIND_ICONS else ""
     return format_html(
-        '<span class="cover h{} p{}" aria-hidden="true"><span><b>{}</b>{}<small>{}</small></span></span>',
+        '<span class="cover h{} p{}{}" aria-hidden="true"><span><b>{}</b>{}<small>{}</small></span></span>',
         number % 8,
         number // 8 % 4,
+        _size_of_letters(title),
         title,
         shape,
         creator,
@@ -88,7 +126,7 @@ def _cover(title, creators, kind, number):
 
 @register.simple_tag
 def in_original_script(item, text):
-    """Return a text that the item has in its original script, with the language of this script."""
+    """Return a title or name in its original script, as HTML that says its language."""
     return format_html('<span lang="{}" dir="auto">{}</span>', item.original_lang, text)
 
 
@@ -96,15 +134,16 @@ def in_original_script(item, text):
 def when(moment):
     """Return a <time> for a date or a datetime, in the library's time zone.
 
-    The text is "today 2:02 p.m.", "yesterday" or "Tue, Nov 3". It contains the year only if it isn't this
-    year.
+    Examples of the text are "today 2:02 p.m.", "yesterday" and "Tue, Nov 3". A date in another year has the
+    year too. Pages that are kept for reading offline show a date instead of "today" and "yesterday".
     """
     if not moment:
         return ""
     has_time = isinstance(moment, datetime.datetime)
     local = timezone.localtime(moment) if has_time and timezone.is_aware(moment) else moment
     language = get_language()
-    words = _day_in_words(local.date() if has_time else local, timezone.localdate(), language, has_time)
+    day = local.date() if has_time else local
+    words = _day_in_words(day, timezone.localdate(), language, has_time, are_days_absolute())
     if has_time:
         words = f"{words} {time_of_day(local.hour, local.minute)}"
     iso = local.isoformat(timespec="minutes") if has_time else local
@@ -116,10 +155,10 @@ def when(moment):
 
 
 @lru_cache(maxsize=2000)
-def _day_in_words(day, today, _language, before_time):
-    if day == today:
+def _day_in_words(day, today, _language, before_time, is_absolute):
+    if not is_absolute and day == today:
         return gettext("today")
-    if day == today - datetime.timedelta(days=1):
+    if not is_absolute and day == today - datetime.timedelta(days=1):
         return gettext("yesterday")
     if day.year == today.year:
         words = date_format(day, pgettext("format of a day in this year", "D, M j"))
@@ -153,32 +192,42 @@ def full_hour(hour):
 
 
 @register.simple_tag
-def choice_buttons(name, choices, chosen, of=""):
+def choice_buttons(name, choices, chosen, of="", needs_push=""):
     """Return a submit button named `name` for each choice. The button for `chosen` has aria-pressed="true".
 
     If a page shows the same choices several times, pass a different value of `of` each time. Otherwise,
-    several buttons would have the same id.
+    several buttons would have the same id. The choice `needs_push` is hidden until js/app.js has found that
+    the browser can get push messages.
     """
     buttons = []
     for value, label in choices:
-        pressed, label = value == chosen, str(label)
-        button_id = f"{value}-{of}" if of else f"{name}-{value}"
-        buttons.append(
-            f'<button class="choice" name="{name}" value="{escape(value)}" id="{escape(button_id)}" '
-            f'aria-pressed="{"true" if pressed else "false"}">'
-            f"{icon('check')}{escape(capfirst(label))}</button>"
-        )
+        start, end = _choice(name, value, str(label), value == chosen, value == needs_push)
+        buttons += [start, escape(f"{value}-{of}" if of else f"{name}-{value}"), end]
     return mark_safe("".join(buttons))
 
 
+# The result is cached, because a page with many items has the same few buttons for each item.
+@lru_cache(maxsize=1000)
+def _choice(name, value, label, is_pressed, needs_push):
+    """Return a button as two parts: before its id, and after it."""
+    pressed, words = "true" if is_pressed else "false", escape(capfirst(label))
+    late = " hidden data-needs-push" if needs_push and not is_pressed else ""
+    return (
+        f'<button class="choice"{late} name="{name}" value="{escape(value)}" id="',
+        f'" aria-pressed="{pressed}">{icon("check")}{words}</button>',
+    )
+
+
 LINK = re.compile(r"https?://[^\s<>\"']+", re.IGNORECASE)
+EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 
 
 @register.filter
 def waited(moment, at=None):
     """Return how long ago `moment` was, in words.
 
-    Unlike Django's timesince, it counts in seconds, beginning with 1, if less than a minute has passed.
+    For less than a minute, return the number of seconds, at least 1, because Django's timesince would
+    return "0 minutes".
     """
     seconds = max(int(((at or timezone.now()) - moment).total_seconds()), 1)
     if seconds < 60:
@@ -230,23 +279,19 @@ def _linked(text, between_links):
 @register.simple_tag(takes_context=True)
 def catalog_url(context, item):
     """Return the item's own link. If it has none, return its link in the library's catalog, or ""."""
-    if item.url:
-        return item.url if item.url.startswith(("https://", "http://")) else ""
-    library = context.get("library")
-    url = library.catalog_link if library else ""
-    values = {"{isbn}": item.isbn, "{title}": item.title, "{number}": item.source_key}
-    has_values = all(value for placeholder, value in values.items() if placeholder in url)
-    if not url.startswith("https://") or not has_values:
-        return ""
-    for placeholder, value in values.items():
-        url = url.replace(placeholder, quote(value, safe=""))
-    return url
+    return catalog_link(item, context.get("library"))
 
 
 @register.filter
 def address(text):
     """Return an email address as HTML. If it doesn't fit on one line, it breaks before an @ or a period."""
     return mark_safe(re.sub("(?=[@.])", "<wbr>", escape(text)))
+
+
+@register.filter
+def with_addresses(text):
+    """Return the text as HTML. Email addresses in it can break as with the filter `address`."""
+    return mark_safe(EMAIL.sub(lambda found: address(found[0]), conditional_escape(text)))
 
 
 @register.filter
@@ -264,6 +309,16 @@ def first_choice_id(field):
     return field.id_for_label or f"{field.auto_id}_0"
 
 
+@register.filter
+def key(values, name):
+    """Return the value of this key, or None.
+
+    Use this filter for a key that is usually missing, such as a key of a session. Django's dot would also
+    look for an attribute and an index of that name, which takes ten times as long.
+    """
+    return values.get(name) if values else None
+
+
 class CaptureNode(template.Node):
     def __init__(self, nodelist, name):
         self.nodelist, self.name = nodelist, name
@@ -277,34 +332,9 @@ class CaptureNode(template.Node):
 def capture(parser, token):
     """Save rendered content in a variable: {% capture tab %}{% block tab %}{% endblock %}{% endcapture %}.
 
-    With this tag, a base template can read what a page has written in a block.
+    With this tag, a base template can check what a page has written in a block.
     """
     _, name = token.split_contents()
     nodelist = parser.parse(("endcapture",))
     parser.delete_first_token()
     return CaptureNode(nodelist, name)
-
-
-class FixedNode(template.Node):
-    def __init__(self, nodelist, values):
-        self.nodelist, self.values, self.rendered = nodelist, values, {}
-
-    def render(self, context):
-        key = (get_language(), *(value.resolve(context) for value in self.values))
-        if key not in self.rendered:
-            self.rendered[key] = self.nodelist.render(context)
-        return self.rendered[key]
-
-
-@register.tag
-def fixed(parser, token):
-    """Render content once and reuse it for everyone: {% fixed tab is_coordinator %}…{% endfixed %}.
-
-    The content may depend only on the language and on the variables that are named in the tag. It must never
-    depend on the person. Each variable may have only a few different values, because each result stays in
-    memory.
-    """
-    _, *values = token.split_contents()
-    nodelist = parser.parse(("endfixed",))
-    parser.delete_first_token()
-    return FixedNode(nodelist, [parser.compile_filter(value) for value in values])

@@ -22,8 +22,8 @@
   });
   document.addEventListener("announce", event => announce(event.detail.value));
 
-  // A pressed button is disabled at once and soon says that its request is being sent. It returns with the response, with
-  // an error, or after `SLOW` if nothing came. A button with data-again can be pressed again meanwhile.
+  // A pressed button is disabled at once, and soon says that its request is being sent. The button becomes usable again
+  // after a response, an error, or the time `SLOW`. A button with data-again is not disabled.
   const WORDS_AFTER = 50, ANNOUNCED_AFTER = 1000, SLOW = 30000, STAYS = 2000;  // milliseconds
   const pressed = new Map();  // button: what must be restored when the response is there
   const isUnfocused = () => [null, document.body].includes(document.activeElement);
@@ -38,7 +38,7 @@
     button.setAttribute("aria-busy", "true");
     const showWords = () => {
       if (!isButton) return;
-      // The button keeps its size, so nothing around it moves.
+      // Keep the size of the button, so that nothing around it moves.
       Object.assign(button.style, { minInlineSize: `${button.offsetWidth}px`, minBlockSize: `${button.offsetHeight}px` });
       state.content = [...button.childNodes];
       button.replaceChildren(words);
@@ -55,18 +55,17 @@
     delete state.form?.dataset.sent;
     if (state.content) {
       button.replaceChildren(...state.content);
-      // htmx would copy even an empty attribute, which the content security policy forbids. Chromium only removes an
-      // attribute that has been read.
+      // The content security policy forbids even an empty style attribute. Chromium removes this attribute only if it was read.
       if (button.hasAttribute("style")) button.removeAttribute("style");
     }
     // A disabled button loses the focus.
     if (state.focused && isUnfocused()) button.focus({ preventScroll: true });
   };
-  // Safari doesn't focus a button that is clicked, so the focus could not stay there.
+  // Safari doesn't focus a clicked button, so give it the focus here.
   document.addEventListener("click", event => {
     if (event.isTrusted && isUnfocused()) event.target.closest("button")?.focus({ preventScroll: true });
   }, true);
-  // Other scripts use these events if they send a request themselves.
+  // Scripts that send a request themselves dispatch these events on the pressed button.
   document.addEventListener("busy", event => showBusy(event.target));
   document.addEventListener("ready", event => showReady(event.target));
 
@@ -77,19 +76,22 @@
     if (!button) return;
     senders.set(xhr, button);
     showBusy(button, { whole: elt !== button });
+    // A poll would replace the button.
+    const part = document.querySelector("[data-poll]");
+    if (part) htmx.trigger(part, "htmx:abort");
     xhr.addEventListener("loadend", () => {
-      // After these headers, another page is loading.
+      // With one of these headers, the browser is loading another page, so the button stays disabled.
       if (!xhr.getResponseHeader("HX-Redirect") && !xhr.getResponseHeader("HX-Refresh")) showReady(button);
     });
   });
-  // Before the swap, the button gets the focus back, so htmx can move the focus to the new button with the same id.
+  // Before the swap, the button gets the focus back. Then htmx moves the focus to the new button with this id.
   let swapped;  // the button whose response is being swapped in, if it has the focus
   document.addEventListener("htmx:beforeSwap", event => {
     const button = senders.get(event.detail.xhr);
     showReady(button);
     swapped = button && document.activeElement === button && button;
   });
-  // If there is no such button, and no message took the focus, the new part of the page gets it.
+  // If the swap removed the focused button and nothing else has the focus, focus the new part of the page.
   document.addEventListener("htmx:afterSettle", event => {
     const part = document.getElementById(event.detail.target?.id) || event.detail.elt;
     if (!swapped || swapped.isConnected || !isUnfocused() || !part.isConnected) return;
@@ -97,7 +99,7 @@
     part.focus({ preventScroll: true });
   });
 
-  // A failed request shows a notice next to the control. A poll shows nothing, because it tries again later.
+  // A failed request shows a notice next to the control. A poll tries again instead.
   const BESIDE = ".choices, .send, .row, .toolbar, .tools, .finish, p";
   const showFailure = (event, words, html) => {
     const control = senders.get(event.detail.xhr) || event.detail.elt;
@@ -112,8 +114,7 @@
     announce(notice.textContent);
   };
   document.addEventListener("htmx:sendError", event => showFailure(event, document.body.dataset.offline));
-  // The body of a 429 says when the person can try again. The body of a 401 has links that lead on. A proxy's pages are
-  // never shown.
+  // The body of a 429 says when to try again, and that of a 401 has links. A proxy's pages are never shown.
   document.addEventListener("htmx:responseError", event => {
     const { xhr } = event.detail, { status } = xhr, body = xhr.getResponseHeader("X-From-Portal") && xhr.responseText;
     const { failed, refused } = document.body.dataset;
@@ -123,8 +124,7 @@
     if (!event.detail.requestConfig?.elt.dataset.poll) document.getElementById("failed")?.remove();
   });
 
-  // The script for attachments is loaded with the first interaction, so a page that is only read needs less data.
-  // Files that were chosen before it is loaded are still in the form fields.
+  // The script for attachments is loaded at the first interaction. Files that were chosen before that stay in the form.
   const files = document.getElementById("attach-words"), interactions = ["pointerdown", "focusin", "keydown", "dragenter", "change"];
   const loadFiles = () => {
     for (const type of interactions) removeEventListener(type, loadFiles);
@@ -132,23 +132,37 @@
   };
   if (files) for (const type of interactions) addEventListener(type, loadFiles);
 
-  // Pictures are loaded only after the page, and only those in view. Until then, a gray area has their size.
+  // Pictures are loaded after the page, and only those in view. Before the first interaction, they are the last few, and
+  // only soft copies.
+  const FEW = 2;
+  let soft = 0, isTouched = false;
+  const sharpen = event => {
+    // Browsers send a pointermove without movement when the page moves under a mouse that rests.
+    if (isTouched || (event.type === "pointermove" && !event.movementX && !event.movementY)) return;
+    isTouched = true;
+    for (const picture of document.querySelectorAll("a.late > img")) picture.src = picture.src.replace("size=soft", "size=small");
+    pictures.disconnect();
+    watchPictures();
+  };
   const pictures = new IntersectionObserver(seen => {
-    for (const { target, isIntersecting } of seen) {
-      if (!isIntersecting) continue;
+    for (const { target, isIntersecting } of seen.reverse()) {
+      if (!isIntersecting || (!isTouched && ++soft > FEW)) continue;
       pictures.unobserve(target);
-      target.innerHTML = target.querySelector("noscript").innerHTML;
+      const html = target.querySelector("noscript").innerHTML;
+      target.innerHTML = isTouched ? html : html.replace("size=small", "size=soft");
     }
   });
   const watchPictures = () => { for (const late of document.querySelectorAll(".late:has(> noscript)")) pictures.observe(late); };
-  // Before the timer ends, the page scrolls to its newest message.
-  if (files) addEventListener("load", () => setTimeout(() => {
-    watchPictures();
-    new MutationObserver(watchPictures).observe(document.body, { childList: true, subtree: true });
-  }, 300));
+  if (files) {
+    for (const type of [...interactions, "pointermove", "wheel"]) addEventListener(type, sharpen, { passive: true });
+    // The timer lets the page scroll to its newest message first, so only pictures near that message are loaded.
+    addEventListener("load", () => setTimeout(() => {
+      watchPictures();
+      new MutationObserver(watchPictures).observe(document.body, { childList: true, subtree: true });
+    }, 300));
+  }
 
-  // A form is sent only once, even after a double tap. The server also ignores the second request. If no page comes, the
-  // person sees a message, and can send the form again.
+  // A form is sent only once, even after a double tap. If no page comes, the person can send it again.
   const TEXT = "textarea, input:not([type=hidden], [type=checkbox], [type=radio], [type=file])";
   document.addEventListener("submit", event => {
     const form = event.target, button = event.submitter;
@@ -193,18 +207,18 @@
   });
   document.addEventListener("click", event => event.target.closest("#arrived a")?.remove());
 
-  // When the person signs out or leaves, the drafts that drafts.js has stored in this browser are deleted. After
-  // signing out, this tab stores nothing more. A storage event tells the other open tabs, which do the same.
+  // Signing out or leaving deletes the drafts in this browser. After signing out, this tab stores no more drafts, and a
+  // storage event tells the other tabs to store none.
   document.addEventListener("submit", event => {
-    if (!event.target.matches("[action$='/sign-out/'], [action$='/leave/']")) return;
+    if (!event.target.matches("[action$='/sign-out/'], [action^='/leave/']")) return;
     try { for (const key of Object.keys(localStorage)) if (key.startsWith("draft ")) localStorage.removeItem(key); } catch {}
-    if (event.target.matches("[action$='/leave/']")) return;
+    if (event.target.matches("[action^='/leave/']")) return;
     document.documentElement.dataset.signedOut = "";
     try { localStorage.setItem("signed-out", "1"); localStorage.removeItem("signed-out"); } catch {}
   });
   addEventListener("storage", event => { if (event.key === "signed-out") document.documentElement.dataset.signedOut = ""; });
-  // A page that the person goes back to may still have pressed buttons. Even if Firefox loads the page again, it
-  // remembers that a button was disabled. The server never disables a button.
+  // After going back, buttons may still be disabled. Firefox remembers them even after a reload. The server never
+  // disables a button.
   addEventListener("pageshow", event => {
     if (!event.persisted && pressed.size) return;
     for (const button of [...pressed.keys()]) showReady(button);
@@ -212,8 +226,8 @@
     for (const button of document.querySelectorAll("button:disabled")) button.disabled = false;
   });
 
-  // The tab bar must not cover a part of a button or of a row, because a tap on that part would open a tab. So while the
-  // page rests, a strip above the bar hides the visible part too.
+  // If the tab bar covered only a part of a button or row, a tap on that part would open a tab. So while the page doesn't
+  // scroll, a strip above the bar hides the rest of such a button or row.
   const dock = document.querySelector(".dock"), TARGETS = "main :is(a[href], button, input:not([type=hidden]), select, textarea, summary)";
   let resting;
   const hideCutTargets = () => {
@@ -234,8 +248,8 @@
     for (const type of ["htmx:afterSettle", "toggle", "input", "focusin"]) document.addEventListener(type, rest, { capture: true });
   }
 
-  // <section data-poll="/news/?since=7" data-every="20"> is replaced by the response of its URL, every 20 seconds
-  // while the page is visible. While nothing is new (204), it polls less and less often.
+  // <section data-poll="/news/" data-every="20"> is replaced by the response of its URL every 20 seconds while the page
+  // is visible. While nothing is new (204), it polls less often.
   let unchanged = 0, timer;
   const schedulePoll = () => {
     const part = document.querySelector("[data-poll]");
@@ -244,7 +258,7 @@
   const poll = async () => {
     clearTimeout(timer);
     const part = document.querySelector("[data-poll]");
-    if (part && document.visibilityState === "visible") {
+    if (part && document.visibilityState === "visible" && !pressed.size) {
       unchanged += 1;
       await window.htmx?.ajax("GET", part.dataset.poll, { source: part, target: part, swap: "outerHTML" }).catch(() => {});
     }
@@ -252,8 +266,17 @@
   };
   document.addEventListener("htmx:afterSwap", () => { unchanged = 0; });
   document.addEventListener("visibilitychange", () => { unchanged = 0; poll(); });
+  // A choice that needs messages on this phone is shown only if this browser can get them.
+  if ("PushManager" in window && window.Notification?.permission !== "denied")
+    for (const choice of document.querySelectorAll("[data-needs-push]")) choice.hidden = false;
+
+  // The service worker compares the browser's subscription with the server's. The app's icon shows the unread answers.
+  const tellWorker = ({ active }) => {
+    const tabs = document.querySelector(".tabs"), unread = tabs ? parseInt(tabs.querySelector(".badge")?.textContent) || 0 : null;
+    active?.postMessage({ subscription: document.body.dataset.push || "", unread });
+  };
   addEventListener("load", () => {
     schedulePoll();
-    navigator.serviceWorker?.register("/sw.js").catch(() => {});
+    navigator.serviceWorker?.register("/sw.js").then(tellWorker).catch(() => {});
   });
 })();

@@ -3,7 +3,7 @@
 // after the other while the person writes. The message waits until they are uploaded. Without this file, the form
 // sends the files with the message.
 (() => {
-  const MAX_PIXELS = 7e6;  // the server keeps no more
+  const MAX_PIXELS = 7e6;  // the server stores no picture with more pixels
   const MIN_BYTES_TO_SHRINK = 1.5e6;
   const waiting = [];
   let sending = null, waitingForm = null, failed = false;
@@ -154,7 +154,7 @@
     data.append("client_token", form.elements.client_token.value);
     data.append(field.name, field.value);
     const headers = { "X-CSRFToken": form.elements.csrfmiddlewaretoken.value, "HX-Request": "true" };
-    fetch(container().dataset.attach, { method: "POST", headers, body: data, keepalive: leaving }).catch(() => {});  // the message also sends it
+    fetch(container().dataset.attach, { method: "POST", headers, body: data, keepalive: leaving }).catch(() => {});  // the description is also sent with the message
   };
   document.addEventListener("input", event => {
     const field = event.target;
@@ -182,7 +182,8 @@
     if (event.key === "Enter" && event.target.matches("[data-attach] input")) event.preventDefault();
   });
 
-  // A pasted picture is uploaded. If the clipboard has text too, as from a word processor, the text is pasted.
+  // Upload a pasted picture. If the clipboard has text too, as from a word processor, upload nothing: the browser
+  // pastes the text.
   document.addEventListener("paste", event => {
     const files = event.clipboardData?.files;
     if (!files?.length || event.clipboardData.types.includes("text/plain") || container()?.closest("form") !== event.target.closest?.("form")) return;

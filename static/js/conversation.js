@@ -17,7 +17,7 @@
     const restore = keepPosition();
     byId("at").value = answer.dataset.at;
     conversation.dataset.state = answer.dataset.state;
-    // After an answer, no message needs one. If the answer is taken back, the message needs it again.
+    // An answer hides the mark at the message that needs an answer. Taking the answer back shows the mark again.
     const mark = byId("needs-answer");
     if (mark) mark.hidden = !("waiting" in answer.dataset);
     const fresh = answer.querySelector("ol");
@@ -53,17 +53,18 @@
       window.htmx?.process(entry);
       if (!entry.matches(".day")) entry.classList.add("fresh");
     }
-    // A pending answer that is no longer there was taken back, and so was what it did besides.
+    // A pending answer that is missing in the response was taken back. Also remove the entries that the answer caused.
     for (const pending of list.querySelectorAll("[data-pending]")) {
       if (received.has(pending.id)) continue;
       for (const caused of list.querySelectorAll(`[data-answer="${pending.id}"]`)) caused.remove();
       pending.remove();
     }
-    if (list.lastElementChild?.matches(".day")) list.lastElementChild.remove();  // the day has no entry any more
+    if (list.lastElementChild?.matches(".day")) list.lastElementChild.remove();  // no entries of this day are left
     if (list.children.length) byId("no-word")?.remove();
   };
 
-  // Returns a function that moves the focused element, or else the first visible entry, back to where it is now.
+  // Returns a function that undoes a shift of the page: it scrolls the focused element back to its place on the screen.
+  // If no visible element has the focus, it does this for the first visible entry.
   const keepPosition = () => {
     const isVisible = element => { const box = element.getBoundingClientRect(); return box.bottom > 0 && box.top < innerHeight; };
     const focused = document.activeElement;
@@ -81,6 +82,11 @@
     clearTimeout(timer);
     if (document.visibilityState === "visible") timer = setTimeout(poll, Math.min(MIN_INTERVAL * 1.15 ** unchanged, MAX_INTERVAL));
   };
+  // Opens the next page only when the person pauses typing. Otherwise the next letters would be shortcuts on that page.
+  const leave = (go, until = performance.now() + WRITING) => {
+    const wait = Math.min(typedAt + 1500, until) - performance.now();
+    wait > 0 ? setTimeout(leave, wait, go, until) : go();
+  };
   const isCovered = entry => entry && entry.getBoundingClientRect().bottom > byId("here").getBoundingClientRect().top;
   const poll = async () => {
     clearTimeout(timer);
@@ -90,21 +96,22 @@
     if (reportedWriting) query.set("writing", "1");
     try {
       const answer = await fetch(`${conversation.dataset.news}?${query}`, { headers: { "HX-Request": "true", "HX-Current-URL": location.href } });
-      if (answer.headers.has("HX-Redirect")) return location.replace(answer.headers.get("HX-Redirect"));
+      if (answer.headers.has("HX-Redirect")) return leave(() => location.replace(answer.headers.get("HX-Redirect")));
       // After a sign-out, or when staff may no longer open the conversation, the page must not stay visible. But
       // text that is being typed must not be lost.
       const isTyping = [...document.querySelectorAll("textarea")].some(field => field.value.trim());
-      if (answer.status === 404 || (answer.status === 401 && !isTyping)) return location.reload();
+      if (answer.status === 404 || (answer.status === 401 && !isTyping)) return leave(() => location.reload());
       if (answer.status === 401) byId("signed-out").hidden = false;
       unchanged = answer.status === 204 ? unchanged + 1 : 0;
       const html = answer.status === 200 && !answer.redirected ? await answer.text() : "";
-      // After a swap meanwhile, the page is newer than this response.
-      if (html && swapsBefore === swaps) {
+      // If htmx has swapped a part since the request, the page is newer than this response, so ignore the response.
+      // Also ignore it while a form is being sent, because it would replace the form.
+      if (html && swapsBefore === swaps && !document.querySelector("[aria-busy=true]")) {
         const part = document.createRange().createContextualFragment(html).querySelector("[data-state], [data-gone]");
         const news = part?.dataset.announce;
         if (news) document.dispatchEvent(new CustomEvent("announce", { detail: { value: news } }));
         if (part) update(part);
-        // The open composer may cover what arrived, so it is also said above the composer.
+        // The open composer may cover the new entries, so a line above the composer also announces them.
         if (news && isCovered(list.lastElementChild)) byId("here").textContent = news;
       }
     } catch {}  // the next poll tries again
@@ -124,7 +131,7 @@
     if (!reportedWriting) reportedWriting = true, poll();  // so that colleagues know it at once
   });
 
-  // A swapped composer brings news too.
+  // The response with which htmx swaps the composer also contains new entries.
   const onSwap = () => {
     const arrived = byId("arrived");
     if (!arrived?.children.length) return;
@@ -177,20 +184,23 @@
   conversation.dataset.state = byId("arrived").dataset.state;
   startCountdowns();
 
-  // Opening at the message that needs an answer, or else at the first unread or the last entry. The composer is in view
-  // in any case. Only the page scrolls. The focus stays where it is, so a screen reader reads the page from its beginning,
-  // or from the mark if the address leads to it.
+  // The page opens at the message that needs an answer, or else at the first unread entry, or else at the last entry. The
+  // composer is always in view. The focus doesn't move, so a screen reader begins at the top of the page, or at the element
+  // that the address names.
   const opensAt = conversation.dataset.opensAt, answering = document.querySelector(".answering");
   const target = opensAt === "end" ? list.lastElementChild : byId(opensAt);
+  // If staff took an answer back on another page, the address names the composer, and the composer has the focus.
+  const focusedFirst = location.hash === "#id_body" ? byId("id_body") : document.body;
   const showTarget = () => {
-    if (!target || (location.hash && location.hash !== `#${opensAt}`) || document.activeElement !== document.body) return;
+    if (!target || !["", "#id_body", `#${opensAt}`].includes(location.hash)) return;
+    if (![document.body, focusedFirst].includes(document.activeElement)) return;
     scrollTo({ top: 0, behavior: "instant" });
     const bar = byId("toolbar"), isAbove = getComputedStyle(bar).order === "0";
-    const start = target.getBoundingClientRect().top - (isAbove ? bar.offsetHeight : 0) - 16;
+    const top = target.getBoundingClientRect().top - (isAbove ? bar.offsetHeight : 0) - 16;
     const hidden = list.lastElementChild.getBoundingClientRect().bottom + 8 - answering.getBoundingClientRect().top;
-    // If everything from the target on fits above the composer, the page scrolls no further than needed. So the subject
-    // of a short conversation stays in view, and so does the answer before.
-    scrollTo({ top: Math.max(0, Math.min(start, hidden)), behavior: "instant" });
+    // If the target and all entries after it fit above the composer, scroll only until the last entry is visible. Then
+    // the subject of a short conversation and the answer before the target stay in view.
+    scrollTo({ top: Math.max(0, Math.min(top, hidden)), behavior: "instant" });
   };
   // Scrolls the page until the composer no longer hides the end of the element.
   const keepAboveComposer = (element, most = Infinity) => {
@@ -201,12 +211,14 @@
   // Until the page is loaded, the browser may still scroll to the element that the address names.
   addEventListener("load", showTarget, { once: true });
 
-  // The composer is low until it is used, so that the messages have more space.
-  // Between pressing and clicking it stays low, so that the click does not miss a button that would move.
+  // The composer is low until staff use it, so that the messages have more space. It grows only after a click is complete.
+  // If it grew when the mouse button is pressed, its buttons would move, and the click would miss them.
   const use = () => {
     if (answering.classList.contains("used")) return;
     answering.classList.add("used");
-    // The used composer is higher. It must not hide the message that is being answered.
+    // When the field gets the focus, the browser may scroll inside the low composer. Undo this, so that the label is visible.
+    requestAnimationFrame(() => { if (document.activeElement === byId("id_body")) byId("reply-form").scrollTop = 0; });
+    // The composer is higher now. Scroll the page, so that the composer doesn't hide the message that needs an answer.
     const mark = byId("needs-answer"), bar = byId("toolbar");
     if (!mark || mark.hidden) return;
     const above = getComputedStyle(bar).order === "0" ? bar.offsetHeight : 0;

@@ -18,6 +18,19 @@
     });
   }
 
+  // The title of the tab begins with the number of conversations that need an answer, also while the tab is in the
+  // background. After a sign-out, the server redirects, and the page stops asking.
+  const showWaiting = async () => {
+    const response = await fetch(document.body.dataset.waiting, { redirect: "manual" }).catch(() => null);
+    if (response?.type === "opaqueredirect" || response?.status === 404) return clearInterval(everyMinute);
+    if (!response?.ok) return;
+    const count = await response.text(), title = document.title.replace(/^\(\d+\) /, "");
+    document.title = count === "0" ? title : `(${count}) ${title}`;
+  };
+  // The title of a page with errors begins with "Error:".
+  const everyMinute = document.getElementById("error-summary") ? 0 : setInterval(showWaiting, 60000);
+  if (everyMinute) setTimeout(showWaiting, 2000);
+
   document.addEventListener("click", async event => {
     const button = event.target.closest("[data-print], [data-copy]");
     if (!button) return;
@@ -46,6 +59,9 @@
       answer.setSelectionRange(answer.value.length, answer.value.length);
     }
   });
+
+  // If a field already contains text when the page opens, put the caret after the text.
+  for (const field of document.querySelectorAll("textarea[autofocus], #id_body")) field.setSelectionRange(field.value.length, field.value.length);
 
   document.addEventListener("keydown", event => {
     if (event.isComposing) return;
@@ -141,7 +157,8 @@
     }
   }
 
-  // After an item that was typed by hand, staff type the next one. After others, they search again.
+  // Returns the field that follows the reason of an item. After an item that staff typed by hand, it is the title of the
+  // next such item. After an item from the catalog, it is the search field.
   const fieldAfter = reason => reason.dataset.reason && document.querySelector(".by-hand[open] [name=new-title]") || document.getElementById("q");
   function addByHand() {
     const title = document.getElementById("id_new-title");
@@ -205,12 +222,28 @@
     for (const type of ["input", "change"]) preview.closest("form").addEventListener(type, showTitle);
   }
 
-  // The field “For” finds the patron when staff leave it or press Enter, as a scanner of library cards does. After
-  // Enter, the focus moves to the consent.
+  // The result of these search fields appears below the field. If the bar with the main buttons covers the result, the
+  // page scrolls. The field itself stays in view.
+  const bar = document.querySelector(".save-bar");
+  const finders = { found: "q", recipient: "id_for_whom" };
+  document.addEventListener("htmx:afterSettle", event => {
+    const field = bar && document.getElementById(finders[event.target.id]);
+    if (!field) return;
+    const end = getComputedStyle(bar).position === "sticky" ? bar.getBoundingClientRect().top : innerHeight;
+    const covered = event.target.getBoundingClientRect().bottom + 8 - end;
+    const room = field.getBoundingClientRect().top - 8;
+    if (covered > 0 && room > 0) scrollBy({ top: Math.min(covered, room), behavior: "instant" });
+  });
+
+  // The field “For” finds the patron when staff leave it, press Enter as a card scanner does, or pause after a whole
+  // number or address. After Enter, the focus moves to the consent.
+  let paused, isPause;
   const who = document.querySelector("[data-look-up]");
-  const { quiet, with_child: withChild } = who ? who.form.elements : {};
+  const { quiet, with_child: withChild, language } = who ? who.form.elements : {};
   const asked = () => `${who.value.trim()} ${withChild.checked}`;
-  const lookUp = () => {
+  const lookUp = pause => {
+    clearTimeout(paused);  // after Enter, a look-up by a pause would stop the focus from moving to the consent
+    isPause = pause;
     if (who.disabled || who.dataset.asked === asked()) return;
     who.dataset.asked = asked();
     htmx.trigger(who, "look-up");
@@ -221,9 +254,25 @@
     const disable = () => { who.disabled = quiet.checked; };
     disable();
     quiet.addEventListener("change", disable);
-    for (const field of [who, withChild]) field.addEventListener("change", lookUp);
+    for (const field of [who, withChild]) field.addEventListener("change", () => lookUp());
+    who.addEventListener("input", () => {
+      clearTimeout(paused);
+      if (/@\S+\.\S\S|^[\d\s-]{6,}$/.test(who.value)) paused = setTimeout(lookUp, 1200, true);
+    });
     for (const type of ["htmx:sendError", "htmx:responseError"]) who.addEventListener(type, () => { who.dataset.asked = ""; });
-    document.getElementById("recipient").addEventListener("htmx:afterSettle", focusConsent);
+    document.getElementById("recipient").addEventListener("htmx:afterSettle", () => { if (!isPause) focusConsent(); });
+
+    // The patron's language becomes the default, unless staff chose a language, also while the patron was looked up.
+    let isLanguageChosen = false;
+    const followLanguage = () => {
+      const ours = who.form.elements.default_language;
+      if (isLanguageChosen) ours.value = "";
+      if (!ours.value || language.value === ours.value) return;
+      language.value = ours.value;
+      language.dispatchEvent(new Event("input", { bubbles: true }));
+    };
+    language.addEventListener("change", () => { isLanguageChosen = true; followLanguage(); });
+    document.getElementById("recipient").addEventListener("htmx:afterSwap", followLanguage);
   }
 
   // Saves an unfinished form before lock.js locks this computer.

@@ -1,10 +1,8 @@
-// Saves drafts on the server, for each <form data-draft="/url/"> with the hidden inputs client_token and sequence. The
-// sequence is the number of the last saved draft, or 0. A draft is saved after a pause, and when the person leaves the
-// field or the page. The server refuses a number that is not the highest, so an old tab never replaces newer text.
-// In the form, [data-draft-state data-kept= data-failed= data-refused=] says whether the draft is saved, and
-// [data-draft-newer] that there is newer text. If the person is signed out, the server's response may have HTML for the
-// first line, with links that lead on. With data-draft-local (only on a patron's own device), the browser stores a copy
-// while the server can't be reached.
+// Saves drafts on the server, for each <form data-draft="/url/"> with the hidden inputs client_token and sequence (the
+// number of the last saved draft, or 0). A draft is saved after a pause, and when the person leaves the field or page. The
+// server refuses a number that is not the highest, so an old tab never replaces newer text. [data-draft-state] says whether
+// the draft is saved, and [data-draft-newer] that there is newer text. With data-draft-local (only on a patron's own
+// device), the browser stores a copy while the server can't be reached.
 (() => {
   const PAUSE = 1500, RETRY = 15000;  // milliseconds
   const known = new WeakMap();  // form: {saved, trying, tried, timer, stopped, sent, maybeSent, over}
@@ -27,8 +25,8 @@
     if (notice && what) notice.hidden = what === "kept";
   };
 
-  // The copy in the browser. Some browsers store nothing, as in a private window, and that is fine. If several people
-  // of one browser write at one URL, data-draft-local says who, so nobody sees the text of another person.
+  // The copy of a draft in the browser's storage. Errors are ignored, because some browsers store nothing in a private
+  // window. The key contains data-draft-local, which names the person. So nobody who uses the same browser sees the copy.
   const key = form => ["draft", form.dataset.draftLocal, form.dataset.draft].filter(Boolean).join(" ");
   const keepCopy = form => {
     if (!("draftLocal" in form.dataset) || "signedOut" in document.documentElement.dataset) return;
@@ -46,7 +44,7 @@
   const start = form => {
     if (known.has(form)) return;
     const field = form.elements.body, copy = copyOf(form);
-    // The draft brings the text back. So the browser must not, with the number and the token of an older draft.
+    // This file restores the text itself. The browser's own way would also restore an older number and token.
     form.autocomplete = "off";
     known.set(form, { saved: String(fieldsOf(form)), tried: 0 });
     if (copy?.sent && !field.value) {
@@ -74,7 +72,7 @@
     if (draft.over || !form.isConnected || text === draft.saved || text === draft.trying) return;
     if (draft.stopped) return keepCopy(form);
     if (!leaving && (draft.trying !== undefined || draft.sent !== undefined)) return soon(form);
-    const number = +form.elements.sequence.value + (draft.trying === undefined ? 1 : 2);  // higher than that of a request under way
+    const number = +form.elements.sequence.value + (draft.trying === undefined ? 1 : 2);  // higher than the number of a request that has no response yet
     draft.trying = text;
     draft.tried = number;
     typed.set("sequence", number);
@@ -100,10 +98,11 @@
       say(form, form.elements.body.value && "kept");
     } else if (status === 409) {
       draft.stopped = true;
-      draft.tried = 0;  // the number belongs to the newer text, which sending this text must not delete
+      draft.tried = 0;  // another tab saved newer text with this number, and sending this text must not delete it
       keepCopy(form);
       showNewer(form, body);
     } else if (status === 410) {
+      if (draft.sent !== undefined) return;  // the message was sent from here
       // The message was sent from another tab. The text here is a new message, with the token in the response.
       draft.stopped = !body;
       draft.saved = undefined;
@@ -115,7 +114,7 @@
       }
     } else {
       keepCopy(form);
-      say(form, status === 401 ? "refused" : "failed", status === 401 && body);
+      say(form, status === 401 ? "refused" : form.elements.body.value && "failed", status === 401 && body);
       return soon(form, RETRY);
     }
     if (String(fieldsOf(form)) !== draft.saved && !draft.stopped) soon(form);
@@ -173,7 +172,7 @@
     }
   });
 
-  // The person deletes text that waited for them to sign in. The browser's copy of it goes too.
+  // If the person deletes text that waited until they signed in, delete the browser's copy of the text too.
   document.addEventListener("submit", event => {
     if (!event.target.matches("[data-discards-draft]")) return;
     for (const form of draftForms()) {
@@ -182,7 +181,14 @@
     }
   });
 
-  // When the message is sent, the server deletes its draft up to the highest number that was used.
+  // waiting.js has stored the text, so the copy here is no longer needed.
+  document.addEventListener("waits", event => {
+    dropCopy(event.target);
+    say(event.target, "");
+    soon(event.target, 0);
+  });
+
+  // A sent message contains the highest number that was used, so that the server deletes all its drafts up to this number.
   document.addEventListener("submit", event => {
     const form = formOf(event.target), draft = form && known.get(form);
     if (!draft) return;

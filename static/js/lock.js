@@ -8,7 +8,7 @@
   const load = name => { try { return +localStorage.getItem(name) || 0; } catch { return 0; } };
 
   const form = document.getElementById("lock-form");
-  // Only the page that asks for a PIN has no lock form. It makes all other tabs leave their pages too.
+  // Only the page that asks for a PIN has no lock form. When it opens, all other tabs open it too.
   if (!form) {
     try { sessionStorage.clear(); } catch {}
     return store(LOCKED, Date.now());
@@ -19,8 +19,8 @@
   store(USED, usedAt);
 
   const onUse = event => {
-    // The warning goes away by its button, by a key or by a click elsewhere. Moving the pointer is not enough, or the
-    // warning would vanish before a person can click it.
+    // The button of the warning, a key, or a click elsewhere hides the warning. Moving the pointer doesn't, because then
+    // the warning would disappear before a person can click its button.
     if (!warning.hidden && (event.type === "pointermove" || (event.type !== "click" && warning.contains(event.target)))) return;
     const now = Date.now();
     if (leaving || now - Math.max(usedAt, load(USED)) >= after) return check();  // it is too late, so the computer locks
@@ -44,7 +44,7 @@
     document.documentElement.classList.add("covered");
   };
   const go = url => { coverPage(); location.replace(url); };
-  // A saved form has another address than the empty form, and its person comes back to what they typed.
+  // Saving an unfinished form changes the address of the page. After unlocking, the same person returns to that address.
   const openedAs = location.pathname;
   const rememberPage = () => { if (form.elements.next && location.pathname !== openedAs) form.elements.next.value = location.pathname; };
   const goToLockedPage = () => {

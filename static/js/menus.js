@@ -32,7 +32,7 @@
     }
   });
 
-  // Between pressing and clicking nothing closes. Otherwise the page could move, and the click would miss its target.
+  // While the mouse button is down, no menu closes. Otherwise the page could move, and the click would miss its target.
   let isPressed = false;
   for (const type of ["pointerdown", "click", "keydown"]) addEventListener(type, () => { isPressed = type === "pointerdown"; }, true);
   const closeOthers = event => {

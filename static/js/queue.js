@@ -133,7 +133,7 @@
       const update = fresh.get(row.dataset.conversation);
       if (update && box(update).value === box(row).value) {
         row.querySelector(".wait").replaceWith(update.querySelector(".wait"));
-        // A draft that was begun or sent in another tab is no change of the conversation.
+        // The conversation has not changed, but the staff member may have begun or sent a draft in another tab.
         row.querySelector(".draft")?.remove();
         row.querySelector(".grow").prepend(...update.querySelectorAll(".draft"));
         row.classList.toggle("overdue", update.classList.contains("overdue"));

@@ -1,4 +1,4 @@
-"""Check absences of staff, their covers, and the release of conversations to the queue."""
+"""Check absences of staff, the colleagues who cover, and the release of conversations to the queue."""
 
 import datetime
 import uuid
@@ -49,7 +49,7 @@ def test_absences_on_adjacent_days_and_absences_of_colleagues_are_allowed(staff,
     assert Absence.objects.count() == 4
 
 
-def test_changed_absence_may_overlap_its_previous_days_but_no_other_absence(staff, colleague):
+def test_changed_absence_may_overlap_its_own_earlier_days_but_not_another_absence(staff, colleague):
     absence, later = add_absence(staff, 2, 6), add_absence(staff, 10, 12)
     absences.change_absence(absence, **days(3, 9), cover=colleague, by=staff, at=NOW)
     with pytest.raises(absences.Overlaps):
@@ -67,7 +67,7 @@ def test_changed_absence_may_overlap_its_previous_days_but_no_other_absence(staf
 
 
 @pytest.mark.parametrize(("day", "is_away"), [(1, False), (2, True), (4, True), (6, True), (7, False)])
-def test_first_and_last_day_of_an_absence_count_as_away(
+def test_staff_member_is_away_on_the_first_and_last_day_of_an_absence(
     staff, colleague, day, is_away, django_assert_num_queries
 ):
     absence = add_absence(staff, 2, 6, cover=colleague)
@@ -78,7 +78,7 @@ def test_first_and_last_day_of_an_absence_count_as_away(
     assert names == ({staff.pk: ("Rosa Lindqvist", "Maribel Santos")} if is_away else {})
 
 
-def test_absence_of_a_staff_member_clashes_with_the_absence_of_their_cover(staff, colleague):
+def test_overlapping_absences_of_a_person_and_their_cover_are_found(staff, colleague):
     first = add_absence(staff, 2, 6, cover=colleague)
     assert absences.clashes_of(first) == ([], [])
     second = add_absence(colleague, 6, 9)
@@ -91,7 +91,7 @@ def test_staff_member_cannot_cover_their_own_absence(staff):
         add_absence(staff, 2, 6, cover=staff)
 
 
-def test_staff_member_who_leaves_a_branch_no_longer_covers_colleagues_at_that_branch(
+def test_staff_member_who_leaves_a_branch_no_longer_covers_colleagues_there(
     staff, coordinator, branch, colleague
 ):
     elsewhere = BranchFactory()
@@ -155,7 +155,7 @@ def test_absence_begins_and_ends_at_midnight_in_the_librarys_time_zone(
     )
 
 
-def test_cover_sees_conversations_of_the_absent_colleague_only_during_the_absence(
+def test_covering_colleague_sees_the_absent_colleagues_conversations_only_during_the_absence(
     conversation, staff, library, time_machine
 ):
     time_machine.move_to(NOW)
@@ -207,13 +207,13 @@ def test_library_can_turn_off_the_release_of_conversations_to_the_queue(library,
 
 @pytest.mark.parametrize(
     ("who", "ago", "released"),
-    [("holder", hours(50), False), ("holder", hours(80), True), ("colleague", hours(50), True)],
+    [("assignee", hours(50), False), ("assignee", hours(80), True), ("colleague", hours(50), True)],
 )
-def test_interim_answer_by_the_assignee_delays_the_release_of_a_conversation_to_the_queue(
+def test_release_to_the_queue_is_delayed_if_the_assignee_writes_an_interim_answer(
     library, branch, staff, colleague, who, ago, released
 ):
     conversation = ConversationFactory(branch=branch, assignee=staff, opened_at=NOW - hours(100))
-    writer = staff if who == "holder" else colleague
+    writer = staff if who == "assignee" else colleague
     actions.reply(
         conversation,
         by=writer,

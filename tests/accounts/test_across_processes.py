@@ -29,12 +29,12 @@ from accounts.sign_in.library_cards import person_with_card
 from accounts.staff import absences, invitations, roles, shared_desks
 from portal import limits
 from portal.helpsessions import actions as helpsessions
-from portal.limits import LIMITS, Limit
+from portal.limit_table import LIMITS, Limit
 from tests.extent import times
 from tests.factories import BranchFactory, LibraryFactory, StaffFactory, UserFactory
-from tests.processes import at_once
+from tests.processes import at_once, rounds
 
-ROUNDS, PROCESSES = times(4, 10), 8
+ROUNDS, PROCESSES = times(4, 50), 8
 
 pytestmark = [
     pytest.mark.long,
@@ -63,28 +63,41 @@ def request(user=None):
     return request
 
 
-def show(user, code):
-    def work():
-        with context.request_context(request(user)):
-            return SecondFactorForm({"code": code}, user=user).is_valid()
-
-    return work
+def show(data):
+    """Enter a code of the second factor, and return whether the code was right."""
+    user, code = data
+    with context.request_context(request(user)):
+        return SecondFactorForm({"code": code}, user=user).is_valid()
 
 
 def test_authenticator_app_code_works_only_once_across_processes(rosa, settings):
     settings.ACCOUNT_RATE_LIMITS = {"login_failed": "100/m/key"}
-    secret = generate_totp_secret()
-    TOTP.activate(rosa, secret)
-    code = format_hotp_value(hotp_value(secret, int(time.time()) // 30))
-    assert at_once(*[show(rosa, code)] * PROCESSES).count(True) == 1
+
+    def code_of_new_app(_number):
+        secret, user = generate_totp_secret(), StaffFactory(branch=rosa.roles[0].branch)
+        TOTP.activate(user, secret)
+        return user, format_hotp_value(hotp_value(secret, int(time.time()) // 30))
+
+    def check(_data, outcomes):
+        assert sorted(outcomes) == [False] * (PROCESSES - 1) + [True]
+
+    rounds([show] * PROCESSES, ROUNDS, before=code_of_new_app, after=check)
 
 
 def test_recovery_code_works_only_once_across_processes(rosa, settings):
     settings.ACCOUNT_RATE_LIMITS = {"login_failed": "100/m/key"}
-    TOTP.activate(rosa, generate_totp_secret())
-    code = RecoveryCodes.activate(rosa).get_unused_codes()[0]
-    assert at_once(*[show(rosa, code)] * PROCESSES).count(True) == 1
-    assert len(Authenticator.objects.get(user=rosa, type="recovery_codes").wrap().get_unused_codes()) == 9
+
+    def new_recovery_code(_number):
+        user = StaffFactory(branch=rosa.roles[0].branch)
+        TOTP.activate(user, generate_totp_secret())
+        return user, RecoveryCodes.activate(user).get_unused_codes()[0]
+
+    def check(data, outcomes):
+        assert sorted(outcomes) == [False] * (PROCESSES - 1) + [True]
+        left = Authenticator.objects.get(user=data[0], type="recovery_codes").wrap().get_unused_codes()
+        assert len(left) == 9
+
+    rounds([show] * PROCESSES, ROUNDS, before=new_recovery_code, after=check)
 
 
 def test_email_code_attempts_are_counted_across_processes():
@@ -127,51 +140,62 @@ def test_new_questions_are_counted_across_processes(rosa):
 
 
 def test_simultaneous_sign_ins_with_one_address_create_one_person(rosa):
-    people = at_once(*[lambda: person_with_address("new@example.org", at=timezone.now()).pk] * PROCESSES)
-    assert len(set(people)) == 1
-    assert User.objects.filter(email="new@example.org").count() == 1
+    def check(number, people):
+        assert len(set(people)) == 1
+        assert User.objects.filter(email=f"new{number}@example.org").count() == 1
+
+    def sign_in(number):
+        return person_with_address(f"new{number}@example.org", at=timezone.now()).pk
+
+    rounds([sign_in] * PROCESSES, ROUNDS, after=check)
 
 
 def test_simultaneous_sign_ins_with_one_card_create_one_person(rosa):
-    for number in range(ROUNDS):
-        patron = Patron(ils_id=f"ils-{number}", barcode="20001001", name="Sam", email="sam@example.org")
-        people = at_once(
-            *[lambda patron=patron: person_with_card(patron, at=timezone.now(), language="en").pk] * PROCESSES
-        )
+    def new_card(number):
+        return Patron(ils_id=f"ils-{number}", barcode="20001001", name="Sam", email="sam@example.org")
+
+    def sign_in(patron):
+        return person_with_card(patron, at=timezone.now(), language="en").pk
+
+    def check(patron, people):
         assert len(set(people)) == 1
         assert User.objects.filter(library_cards__ils_id=patron.ils_id).count() == 1
-    # Rosa is the only person without a card, so no sign-in has created another one.
+
+    rounds([sign_in] * PROCESSES, ROUNDS, before=new_card, after=check)
+    # Only Rosa has no card. So every sign-in that created a person has also saved the card.
     assert User.objects.filter(library_cards=None).count() == 1
 
 
+def identity(subject, number):
+    """Return what the provider says about a person. People with the same number have the same address."""
+    email = f"ana{number}@college.example"
+    return openid_connect.Identity(subject, "Ana", email, email_is_proven=True, shown_at=0)
+
+
 def test_simultaneous_single_sign_ons_of_one_person_create_one_record(rosa):
-    for number in range(ROUNDS):
-        who = openid_connect.Identity(
-            str(number), "Ana", f"ana{number}@college.example", email_is_proven=True, shown_at=0
-        )
-        people = at_once(
-            *[lambda who=who: single_sign_on.new_person(who, at=timezone.now(), language="en").pk] * PROCESSES
-        )
+    def sign_in(who):
+        return single_sign_on.new_person(who, at=timezone.now(), language="en").pk
+
+    def check(who, people):
         assert len(set(people)) == 1
         assert User.objects.filter(email=who.email).count() == 1
+
+    rounds([sign_in] * PROCESSES, ROUNDS, before=lambda number: identity(str(number), number), after=check)
     assert User.objects.count() == ROUNDS + 1
 
 
-def test_two_simultaneous_single_sign_ons_cannot_get_the_same_email_address(rosa):
-    for number in range(ROUNDS):
-        known = [
-            openid_connect.Identity(
-                f"{number}-{which}", "Ana", f"ana{number}@college.example", email_is_proven=True, shown_at=0
-            )
-            for which in range(2)
-        ]
-        outcomes = at_once(
-            *[
-                lambda who=who: single_sign_on.new_person(who, at=timezone.now(), language="en").email
-                for who in known
-            ]
+def test_two_people_cannot_get_the_same_email_address_by_simultaneous_single_sign_on(rosa):
+    def sign_in(subject):
+        return lambda number: (
+            single_sign_on.new_person(
+                identity(f"{number}-{subject}", number), at=timezone.now(), language="en"
+            ).email
         )
-        assert sorted(outcomes) == ["AddressTaken", f"ana{number}@college.example"]
+
+    def check(number, outcomes):
+        assert sorted(outcomes) == ["AddressTaken", identity("", number).email]
+
+    rounds([sign_in("one"), sign_in("other")], ROUNDS, after=check, refusals={"AddressTaken"})
     assert User.objects.count() == ROUNDS + 1
 
 
@@ -186,7 +210,7 @@ def test_library_card_attempts_are_counted_across_processes(rosa):
 
 @pytest.mark.parametrize("by", ["person", "network", "target"])
 def test_every_limit_is_counted_across_processes(by, rosa, monkeypatch):
-    """All processes share one count. Refused and undone attempts don't count."""
+    """Count the attempts of all processes together. Refused and undone attempts don't count."""
     monkeypatch.setitem(LIMITS, "thing", Limit("a thing", **{by: "9/h"}))
 
     def do(number):
@@ -196,7 +220,7 @@ def test_every_limit_is_counted_across_processes(by, rosa, monkeypatch):
         return "undone" if number % 2 else "done"
 
     outcomes = []
-    # In a round, attempts that are undone later can take the last places.
+    # In a single round, attempts that are undone later can use up the limit, so run several rounds.
     for _round in range(20):
         outcomes += at_once(*[partial(do, number) for number in range(PROCESSES)])
     assert outcomes.count("done") == 9
@@ -253,8 +277,8 @@ def test_wrong_desk_pins_on_a_computer_are_counted_across_processes(rosa, pin_ch
 @pytest.mark.parametrize(
     ("ended_by", "refusal"), [("themselves", "LastCoordinator"), ("each other", "RoleEnded")]
 )
-def test_one_coordinator_remains_if_two_coordinators_leave_at_once(ended_by, refusal, rosa):
-    for _round in range(5):
+def test_branch_still_has_a_coordinator_if_two_coordinators_leave_at_once(ended_by, refusal, rosa):
+    for _round in range(ROUNDS):
         StaffRole.objects.all().delete()
         branch = BranchFactory()
         one, other = (StaffFactory(branch=branch, branch__role="coordinator") for _number in range(2))
@@ -297,7 +321,7 @@ def count_contacts(staff, branch):
         helpsessions.tally(by=staff, at=timezone.now(), branch=branch)
 
 
-def test_accepting_an_invitation_does_not_deadlock_with_actions_of_its_sender(rosa):
+def test_accepting_an_invitation_does_not_deadlock_with_actions_of_the_sender(rosa):
     """Give the sender two roles, because each action of the sender locks both roles."""
     desk, coordinated = BranchFactory(), BranchFactory()
     sender = StaffFactory(branch=desk)
@@ -326,8 +350,10 @@ def be_away(person, number):
 
 
 def test_only_one_of_several_overlapping_absences_is_saved(rosa):
-    for _round in range(ROUNDS):
-        Absence.objects.all().delete()
-        outcomes = at_once(*[partial(be_away, rosa, number) for number in range(PROCESSES)])
+    def check(_number, outcomes):
         assert outcomes.count("Overlaps") == PROCESSES - 1
         assert Absence.objects.get().first_day in outcomes
+        Absence.objects.all().delete()
+
+    works = [lambda _data, number=number: be_away(rosa, number) for number in range(PROCESSES)]
+    rounds(works, ROUNDS, after=check, refusals={"Overlaps"})

@@ -1,4 +1,4 @@
-"""Check on which days a branch counts as staffed, and from when another branch covers for it."""
+"""Check on which days a branch counts as staffed, and when another branch begins to cover for it."""
 
 import datetime
 from zoneinfo import ZoneInfo
@@ -19,7 +19,7 @@ from tests.accounts.test_second_factor import app_code, sign_in_by_code
 from tests.accounts.test_shared_desk import DANIEL, open_by_pin
 from tests.factories import BranchFactory, StaffFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sql, pytest.mark.django_db]
 
 CHICAGO = ZoneInfo("America/Chicago")
 WEEK = [(weekday, datetime.time(9), datetime.time(17)) for weekday in range(5)]
@@ -63,14 +63,14 @@ def covered(person, at):
         ("2026-11-25", "2026-11-27 17:00"),
     ],
 )
-def test_branch_is_unattended_after_the_next_opening_day(hill, coordinator, day, end):
+def test_branch_without_staff_is_unattended_when_the_next_opening_day_ends(hill, coordinator, day, end):
     actions.add_closed_day(
         hill, day=datetime.date(2026, 11, 26), reason="", by=coordinator, at=timezone.now()
     )
     assert end_of_next_opening_day(hill, datetime.date.fromisoformat(day)) == chicago(end)
 
 
-def test_opening_day_with_a_break_ends_with_its_last_hour(hill, coordinator):
+def test_opening_day_with_a_break_ends_at_its_last_closing_time(hill, coordinator):
     week = [(2, datetime.time(9), datetime.time(12)), (2, datetime.time(15), datetime.time(19))]
     actions.change_hours(hill, week=week, by=coordinator, at=timezone.now())
     assert end_of_next_opening_day(hill, datetime.date(2026, 11, 24)) == chicago("2026-11-25 19:00")
@@ -80,14 +80,14 @@ def test_every_day_of_a_branch_without_opening_hours_is_an_opening_day(branch):
     assert end_of_next_opening_day(branch, datetime.date(2026, 11, 24)) == chicago("2026-11-26 00:00")
 
 
-def test_staff_of_the_covering_branch_see_the_branch_after_one_opening_day_without_staff(hill, hilda, staff):
+def test_branch_is_covered_after_one_opening_day_without_its_own_staff(hill, hilda, staff):
     record_attendance(hilda, at=chicago("2026-11-25 08:00"))
     elsewhere = StaffFactory()
     assert now_of(hill).last_seen_on == datetime.date(2026, 11, 25)
     assert covered(staff, "2026-11-26 16:59") == []
     assert covered(staff, "2026-11-26 17:00") == [hill.pk]
     assert covered(elsewhere, "2026-11-26 17:00") == []
-    # Somebody comes in, so covering ends at once.
+    # Hilda, who works at Hill, opens the desk. From then on, nobody covers for Hill.
     record_attendance(User.objects.get(pk=hilda.pk), at=chicago("2026-11-27 09:00"))
     assert covered(staff, "2026-11-27 09:00") == []
     # The weekend doesn't count.
@@ -95,13 +95,15 @@ def test_staff_of_the_covering_branch_see_the_branch_after_one_opening_day_witho
     assert covered(staff, "2026-11-30 17:00") == [hill.pk]
 
 
-def test_branch_where_nobody_has_ever_been_in_is_covered_after_the_next_opening_day(hill, staff):
+def test_branch_whose_staff_never_opened_the_desk_is_covered_after_an_opening_day(hill, staff):
     assert covered(staff, "2026-11-26 16:59") == []
     assert covered(staff, "2026-11-26 17:00") == [hill.pk]
 
 
-def test_cover_is_not_passed_on(hill, hilda, branch, staff, coordinator):
-    """Hill is covered by Harbour Main, and Harbour Main by Hill, and Hill covers for a third branch."""
+def test_if_branch_a_covers_for_b_and_b_for_c_then_a_does_not_cover_for_c(
+    hill, hilda, branch, staff, coordinator
+):
+    """Harbour Main covers for Hill. Hill covers for Harbour Main and for a third branch."""
     third = BranchFactory()
     at = chicago("2026-11-25 12:00")
     actions.change_branch(branch, by=coordinator, at=at, covered_by=hill)
@@ -111,7 +113,7 @@ def test_cover_is_not_passed_on(hill, hilda, branch, staff, coordinator):
     assert covered(hilda, later) == sorted([branch.pk, third.pk])
 
 
-def test_person_who_works_at_a_branch_does_not_cover_for_it(hill, staff):
+def test_staff_member_does_not_cover_for_a_branch_where_they_work(hill, staff):
     staff.staff_roles.create(branch=hill)
     person = User.objects.get(pk=staff.pk)
     with time_machine.travel(chicago("2026-12-10 12:00"), tick=False):
@@ -119,7 +121,9 @@ def test_person_who_works_at_a_branch_does_not_cover_for_it(hill, staff):
         assert sorted(person.queue_branch_ids) == sorted(person.desk_branch_ids)
 
 
-def test_roles_are_listed_once_if_a_branch_covers_for_several(hill, branch, staff, coordinator):
+def test_staff_role_is_listed_once_if_its_branch_covers_for_several_branches(
+    hill, branch, staff, coordinator
+):
     other = BranchFactory()
     actions.change_branch(other, by=coordinator, at=chicago("2026-11-25 12:00"), covered_by=branch)
     with time_machine.travel(chicago("2026-12-10 12:00"), tick=False):
@@ -133,7 +137,7 @@ def test_branch_cannot_cover_for_itself(branch):
         Branch.objects.filter(pk=branch.pk).update(covered_by=branch)
 
 
-def test_change_of_hours_and_closed_days_moves_the_start_of_covering(hill, hilda, coordinator):
+def test_start_of_cover_moves_when_opening_hours_or_closed_days_change(hill, hilda, coordinator):
     record_attendance(hilda, at=chicago("2026-11-24 08:00"))
     at = chicago("2026-11-25 12:00")
     assert now_of(hill).unattended_from == chicago("2026-11-25 17:00")
@@ -146,17 +150,17 @@ def test_change_of_hours_and_closed_days_moves_the_start_of_covering(hill, hilda
     assert now_of(hill).unattended_from == chicago("2026-11-25 20:00")
 
 
-def test_attendance_is_saved_once_a_day(hilda, hill, django_assert_num_queries):
+def test_attendance_of_a_branch_is_saved_at_most_once_a_day(hilda, hill, django_assert_num_queries):
     at = chicago("2026-11-25 08:00")
     record_attendance(User.objects.get(pk=hilda.pk), at=at)
     person = User.objects.get(pk=hilda.pk)
     assert person.roles[0].branch.last_seen_on == at.date()
-    # One query reads the library.
+    # The only query reads the library. Nothing is written a second time on this day.
     with django_assert_num_queries(1):
         record_attendance(person, at=at + datetime.timedelta(hours=9))
 
 
-def test_late_request_of_yesterday_does_not_replace_todays_attendance(hilda, hill):
+def test_attendance_that_is_saved_a_day_late_does_not_replace_todays_attendance(hilda, hill):
     stale = User.objects.get(pk=hilda.pk)
     assert stale.roles
     record_attendance(User.objects.get(pk=hilda.pk), at=chicago("2026-11-26 00:01"))
@@ -164,7 +168,7 @@ def test_late_request_of_yesterday_does_not_replace_todays_attendance(hilda, hil
     assert now_of(hill).last_seen_on == datetime.date(2026, 11, 26)
 
 
-def test_second_factor_records_that_staff_are_in(hill, hilda, staff, branch):
+def test_attendance_is_recorded_when_staff_enter_their_second_factor(hill, hilda, staff, branch):
     BranchFactory(name="Elsewhere")
     with time_machine.travel(chicago("2026-12-10 12:00"), tick=False):
         browser = Client()
@@ -177,7 +181,9 @@ def test_second_factor_records_that_staff_are_in(hill, hilda, staff, branch):
     assert days == {"Hill": datetime.date(2026, 12, 10), "Harbour Main": None, "Elsewhere": None}
 
 
-def test_pin_at_a_shared_computer_records_that_staff_are_in(client, hill, hilda, sign_in, settings):
+def test_attendance_is_recorded_when_staff_enter_their_pin_at_a_shared_computer(
+    client, hill, hilda, sign_in, settings
+):
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     with time_machine.travel(chicago("2026-12-10 12:00"), tick=False):
         desk_pins.set_pin(hilda, pin=DANIEL, at=timezone.now())
@@ -189,6 +195,6 @@ def test_pin_at_a_shared_computer_records_that_staff_are_in(client, hill, hilda,
     assert now_of(hill).last_seen_on == datetime.date(2026, 12, 10)
 
 
-def test_patron_who_signs_in_is_not_counted_as_staff_who_are_in(hill, patron):
+def test_no_attendance_is_recorded_when_a_patron_signs_in(hill, patron):
     record_attendance(patron, at=chicago("2026-12-10 12:00"))
     assert now_of(hill).last_seen_on is None

@@ -1,4 +1,4 @@
-"""Check that a sign-in on a borrowed device ends by itself and leaves nothing in the browser."""
+"""Check that a sign-in on a borrowed device expires, and that the browser stores nothing about the person."""
 
 import re
 
@@ -66,7 +66,7 @@ def test_every_page_on_a_borrowed_device_has_a_sign_out_button(client, way, patr
     assert not any('id="header-sign-out"' in own.get(page).content.decode() for page in pages)
 
 
-def test_page_me_says_where_to_add_a_passkey(client, patron):
+def test_account_page_on_a_borrowed_device_says_where_to_add_a_passkey(client, patron):
     by_code(client, borrowed="on")
     assert "You can add a passkey on your own device." in text(client.get(reverse("me")))
     client.post(reverse("sign_out"))
@@ -104,7 +104,7 @@ def test_borrowed_device_gets_no_cookie_that_identifies_the_last_patron(client, 
 
 
 @WAYS
-def test_refused_form_is_not_saved_if_the_sign_in_on_a_borrowed_device_ended(
+def test_refused_form_on_a_borrowed_device_is_not_saved_after_the_sign_in_ended(
     client, way, patron, staff, sign_in
 ):
     sign_in(client, staff)

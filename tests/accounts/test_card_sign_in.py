@@ -14,9 +14,10 @@ from django.utils import timezone
 
 from accounts.forms import library_cards as forms
 from accounts.ils import fake
-from accounts.ils.base import Misconfigured, Unavailable
+from accounts.ils.base import Misconfigured, Patron, Unavailable
 from accounts.ils.koha import Koha
 from accounts.models import AuditEvent, LibraryCard, RefusedPost, User
+from accounts.sign_in.library_cards import person_with_card
 from portal.conversations.viewer import OPENED_CODES
 from portal.helpsessions.models import HelpSession
 from portal.privacy.merging import merge_people
@@ -225,7 +226,7 @@ class Clock:
 
 
 @pytest.mark.parametrize(("wait", "taken"), [(0, 1), (0.1, 1), (0.49, 1), (0.6, 2)])
-def test_refused_card_sign_in_hides_how_long_the_ils_took(client, ils, monkeypatch, wait, taken):
+def test_refusal_of_a_card_does_not_reveal_how_long_the_ils_took(client, ils, monkeypatch, wait, taken):
     clock = Clock()
     monkeypatch.setattr(forms, "time", clock)
     monkeypatch.setattr(forms, "REFUSAL_INTERVAL", 0.5)
@@ -287,7 +288,7 @@ def test_card_sign_in_is_blocked_after_five_wrong_pins(ils, settings):
     assert person_in(client)
 
 
-def test_spellings_of_a_card_number_share_one_attempt_limit(ils):
+def test_attempts_with_other_spellings_of_a_card_number_count_toward_one_limit(ils):
     written = [
         KNOWN.card,
         "２０００１００１",
@@ -302,7 +303,7 @@ def test_spellings_of_a_card_number_share_one_attempt_limit(ils):
     assert len(ils.asked) == 5
 
 
-def test_tries_with_a_user_name_count_as_tries_of_the_card(monkeypatch):
+def test_attempts_with_a_user_name_count_toward_the_limit_of_the_card(monkeypatch):
     sam = Card("20001001", "right", "41", "sam")
     with KohaServer([sam]).running() as url:
         koha = Koha(url=url, user=LOGIN, password=PASSWORD)
@@ -318,7 +319,7 @@ def test_tries_with_a_user_name_count_as_tries_of_the_card(monkeypatch):
 
 
 @pytest.mark.slow
-def test_network_address_can_try_only_thirty_cards(ils):
+def test_number_of_different_cards_per_ip_address_is_limited_to_thirty(ils):
     for number in range(40):
         Client().post(reverse("card_sign_in"), {"card": f"3000{number}", "pin": "1234"})
     assert len(ils.asked) == 30
@@ -355,7 +356,7 @@ def test_card_sign_in_page_is_404_without_an_ils(client, settings):
     assert reverse("card_sign_in") not in words(client.get(reverse("sign_in")))
 
 
-def test_card_fields_show_the_number_keyboard_unless_cards_have_letters(client, ils):
+def test_card_field_opens_the_number_keyboard_if_card_numbers_contain_only_digits(client, ils):
     page = words(client.get(reverse("card_sign_in")))
     assert page.count('inputmode="numeric"') == 2
     assert ('autocomplete="username"' in page, 'autocomplete="current-password"' in page) == (True, True)
@@ -363,7 +364,7 @@ def test_card_fields_show_the_number_keyboard_unless_cards_have_letters(client, 
     assert 'inputmode="numeric"' not in words(client.get(reverse("card_sign_in")))
 
 
-def test_patron_returns_to_the_requested_page_after_signing_in_by_card(client):
+def test_patron_is_redirected_to_the_requested_page_after_signing_in_by_card(client):
     assert 'href="/sign-in/card/?next=%2Flists%2F"' in words(client.get("/sign-in/?next=/lists/"))
     assert sign_in(client, next="/lists/")["Location"] == "/lists/"
     assert client.get("/sign-in/card/?next=/lists/")["Location"] == "/lists/"
@@ -373,7 +374,7 @@ def test_card_sign_in_never_redirects_to_another_site(client):
     assert sign_in(client, next="https://evil.example/")["Location"] == "/"
 
 
-def test_card_sign_in_renews_the_session_key_without_closing_opened_visits(client):
+def test_card_sign_in_renews_the_session_key_and_keeps_visits_opened_by_code(client):
     session = client.session
     session[OPENED_CODES] = [7]
     session.save()
@@ -406,7 +407,7 @@ def test_adding_an_address_to_a_card_account_requires_the_pin(client, ils, monke
     for module in ("views.reauthenticate", "sign_in.single_sign_on"):
         monkeypatch.setattr(f"accounts.{module}.library_ils", lambda: ils)
     sign_in(client)
-    # The sign-in counts as proof of the PIN.
+    # The patron has just signed in with the PIN, so this page doesn't ask for the PIN again.
     assert client.get(reverse("add_address")).status_code == 200
     session = client.session
     session["account_authentication_methods"] = []
@@ -452,3 +453,12 @@ def test_account_page_shows_only_the_last_digits_of_the_card(client):
     assert KNOWN.card not in page
     assert "you can't sign in again" not in page
     assert "Only this device" not in page
+
+
+@pytest.mark.parametrize("text", ["MAIN\0", "MA\ud800IN", "x" * 100_000])
+@pytest.mark.parametrize("field", ["barcode", "name", "email", "group", "home_branch"])
+@pytest.mark.django_db
+def test_patron_can_sign_in_even_if_the_ils_sends_unusual_text(library, field, text):
+    patron = Patron(ils_id="1", barcode="2", name="Sam", email="", group="", home_branch="", expires_on=None)
+    person = person_with_card(replace(patron, **{field: text}), at=timezone.now(), language="en")
+    assert person.pk

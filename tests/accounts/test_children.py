@@ -1,4 +1,4 @@
-"""Check records of children, which hold only a first name."""
+"""Check records of children, which contain only a first name."""
 
 from dataclasses import replace
 
@@ -58,7 +58,7 @@ def test_patron_groups_listed_by_the_library_count_as_childrens_groups(library, 
     assert children.is_childrens_group(library, group) is is_childs
 
 
-def test_no_patron_group_is_for_children_by_default(library):
+def test_no_patron_group_counts_as_a_childrens_group_by_default(library):
     library.childrens_groups = "\n  \n"
     assert not children.is_childrens_group(library, "")
 
@@ -90,7 +90,7 @@ def test_new_patron_group_turns_an_adults_record_into_a_childs_record_and_back(l
     ]
 
 
-def test_childs_record_made_by_staff_stays_after_a_card_sign_in_with_an_adult_group(library, staff):
+def test_card_sign_in_with_an_adult_group_does_not_change_a_childs_record_made_by_staff(library, staff):
     person = sign_in_by_card(replace(JANE, group="Adult"))
     children.make_childs_record(person, by=staff, at=timezone.now())
     assert sign_in_by_card(replace(JANE, group="Adult")).is_child
@@ -138,7 +138,7 @@ def test_paper_only_library_says_at_card_sign_in_that_children_get_help_on_paper
     assert not User.objects.exists()
 
 
-def test_database_refuses_a_second_word_in_a_childs_name(library):
+def test_database_refuses_a_childs_name_of_two_words(library):
     child = ChildFactory()
     with pytest.raises(IntegrityError), transaction.atomic():
         User.objects.filter(pk=child.pk).update(name="Mia Doe")

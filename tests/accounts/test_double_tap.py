@@ -1,4 +1,4 @@
-"""Check both requests of a double tap without JavaScript: the browser keeps only the cookies of the second."""
+"""Test a double tap without JavaScript. The browser keeps only the cookies of the second response."""
 
 import datetime
 from urllib.parse import urlencode
@@ -38,12 +38,12 @@ def key_of(browser):
 
 @pytest.fixture
 def fields(client, patron):
-    """The fields of the code page in `client`, with the right code."""
+    """Return the fields of the code page in `client`, with the right code."""
     ask_for_code(client, patron.email)
     return {"code": mailed_code(patron.email), "next": "/visits/"}
 
 
-def test_double_tap_on_sign_in_signs_in_once_whichever_response_the_browser_keeps(client, patron, fields):
+def test_double_tap_on_sign_in_makes_one_session(client, patron, fields):
     second, *answers = double_tap(client, CODE_PAGE, fields)
     assert [answer["Location"] for answer in answers] == ["/visits/", "/visits/"]
     assert signed_in_as(second) == str(patron.pk)
@@ -52,20 +52,20 @@ def test_double_tap_on_sign_in_signs_in_once_whichever_response_the_browser_keep
     assert "already used" not in second.get("/").content.decode()
 
 
-def test_second_response_has_the_cookies_of_the_first(client, fields):
+def test_both_responses_to_a_double_tap_have_the_same_cookies(client, fields):
     _second, *answers = double_tap(client, CODE_PAGE, fields)
     first, second = ({name: str(cookie) for name, cookie in answer.cookies.items()} for answer in answers)
     assert second == first
     assert "last_person" in first
 
 
-def test_double_tap_on_a_borrowed_device_ends_with_the_browser(client, patron):
+def test_session_cookie_after_a_double_tap_on_a_borrowed_device_has_no_expiry_date(client, patron):
     ask_for_code(client, patron.email, borrowed="on")
     _second, _first, answer = double_tap(client, CODE_PAGE, {"code": mailed_code(patron.email)})
     assert answer.cookies["sessionid"]["max-age"] == ""
 
 
-def test_another_browser_cannot_repeat_the_sign_in(client, fields):
+def test_form_sent_again_from_another_browser_signs_nobody_in(client, fields):
     post(client, CODE_PAGE, fields)
     other = Client()
     ask_for_code(other, "other@example.org")
@@ -75,7 +75,7 @@ def test_another_browser_cannot_repeat_the_sign_in(client, fields):
 
 
 @pytest.mark.parametrize("change", [{"code": "000000"}, {"next": "/"}, {"csrfmiddlewaretoken": "x"}])
-def test_another_form_of_the_old_session_is_not_the_second_of_a_double_tap(client, fields, change):
+def test_form_that_differs_from_the_first_tap_signs_nobody_in(client, fields, change):
     old = copy_of(client)
     post(client, CODE_PAGE, fields)
     answer = post(old, CODE_PAGE, fields | change)
@@ -83,7 +83,7 @@ def test_another_form_of_the_old_session_is_not_the_second_of_a_double_tap(clien
     assert not signed_in_as(old)
 
 
-def test_double_tap_signs_nobody_in_after_sign_out(client, fields):
+def test_second_tap_after_signing_out_signs_nobody_in(client, fields):
     old = copy_of(client)
     post(client, CODE_PAGE, fields)
     client.post(reverse("sign_out"))
@@ -91,7 +91,7 @@ def test_double_tap_signs_nobody_in_after_sign_out(client, fields):
     assert not signed_in_as(old)
 
 
-def test_double_tap_signs_nobody_in_after_fifteen_seconds(client, patron):
+def test_second_tap_after_more_than_fifteen_seconds_signs_nobody_in(client, patron):
     with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
         ask_for_code(client, patron.email)
         old, fields = copy_of(client), {"code": mailed_code(patron.email)}
@@ -100,7 +100,7 @@ def test_double_tap_signs_nobody_in_after_fifteen_seconds(client, patron):
         assert post(old, CODE_PAGE, fields)["Location"].startswith("/sign-in/")
 
 
-def test_saved_response_can_be_read_only_by_who_sends_the_same_form(client, patron, fields):
+def test_saved_response_contains_no_readable_session_key_or_person_id(client, patron, fields):
     post(client, CODE_PAGE, fields)
     with connection.cursor() as cursor:
         cursor.execute("SELECT cache_key, value FROM cache")
@@ -110,7 +110,7 @@ def test_saved_response_can_be_read_only_by_who_sends_the_same_form(client, patr
     assert str(patron.public_id) not in rows
 
 
-def test_double_tap_on_a_code_that_reauthenticates_stays_signed_in(client, patron, sign_in):
+def test_patron_is_still_signed_in_after_a_double_tap_on_a_reauthentication_code(client, patron, sign_in):
     sign_in(client, patron)
     address = reverse("reauthenticate")
     client.post(address, {"send": "1"})
@@ -119,7 +119,7 @@ def test_double_tap_on_a_code_that_reauthenticates_stays_signed_in(client, patro
     assert REAUTHENTICATED_AT in second.session
 
 
-def test_double_tap_on_the_code_of_a_visit_keeps_the_sign_in(client, patron, sign_in):
+def test_patron_is_still_signed_in_after_a_double_tap_on_a_visit_code(client, patron, sign_in):
     code = code_for(HelpSessionFactory())
     sign_in(client, patron)
     second, *answers = double_tap(client, reverse("open_code"), {"code": code})

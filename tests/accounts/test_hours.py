@@ -84,12 +84,12 @@ def test_branch_is_open_only_during_its_hours(nine_to_five):
         (24, "We usually answer within 3 days, not counting days when we're closed."),
     ],
 )
-def test_promise_text_uses_opening_days_if_the_branch_has_opening_hours(nine_to_five, hours, words):
+def test_promise_is_stated_in_opening_days_if_the_branch_has_opening_hours(nine_to_five, hours, words):
     nine_to_five.promise_hours = hours
     assert promise_in_words(nine_to_five) == words
 
 
-def test_promise_text_uses_calendar_days_if_the_branch_has_no_opening_hours(branch):
+def test_promise_is_stated_in_calendar_days_if_the_branch_has_no_opening_hours(branch):
     branch.promise_hours = 24
     assert promise_in_words(branch) == "We usually answer within a day."
 
@@ -109,7 +109,7 @@ class PromiseProperties(TestCase):
         minutes=st.integers(0, 400 * 24 * 60),
         zone=st.sampled_from(["America/Chicago", "Europe/Madrid", "Australia/Lord_Howe", "UTC"]),
     )
-    def test_opening_hours_until_the_promised_time_add_up_to_the_promise(
+    def test_opening_hours_until_the_promised_time_equal_the_promised_hours(
         self, week, closed, hours, minutes, zone
     ):
         week = [(day, start, end) for day, start, end in week if end > start]

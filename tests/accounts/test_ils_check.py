@@ -98,7 +98,7 @@ def test_ils_check_notices_missing_error_detection(check):
 @pytest.mark.parametrize(
     "end", [b"", b"\n"], ids=["ignores the request to repeat", "ends lines with a line feed"]
 )
-def test_ils_check_notices_missing_error_detection_of_an_incomplete_server(check, end):
+def test_ils_check_notices_missing_error_detection_if_resend_requests_are_ignored(check, end):
     one = server()
 
     def fault(number, line, answer):
@@ -151,7 +151,8 @@ def test_ils_check_warns_if_patrons_are_identified_by_card_number(check):
 def test_ils_check_notices_an_unknown_home_branch(check):
     lines = check(server(), card=ZOE.card)
     assert [line for line in warnings_in(lines) if "ILS_BRANCHES" in line and "XYZ" in line]
-    assert lines[-1] == "To look at: 2."  # the other is the connection, which is not encrypted
+    # The second warning says that the connection is not encrypted.
+    assert lines[-1] == "To look at: 2."
 
 
 @pytest.mark.parametrize(
@@ -196,7 +197,7 @@ def test_ils_check_reports_the_missing_setting_if_no_ils_is_configured(settings)
 
 
 @pytest.mark.parametrize("allowed", [True, False])
-def test_ils_check_says_how_to_allow_other_numbers_and_user_names(check, allowed):
+def test_ils_check_says_how_to_allow_card_aliases(check, allowed):
     one = server()
     one.fault = lambda number, line, answer: answer.replace(b"AA" + SAM.card.encode(), b"AA7531")
     lines = check(one, card=SAM.card, error_detection=False, card_aliases=allowed)

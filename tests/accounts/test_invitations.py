@@ -85,7 +85,7 @@ def works_at(email):
     )
 
 
-# Inviting.
+# Inviting a person.
 
 
 def test_coordinator_invites_a_person_to_several_branches(desk, coordinator, branch):
@@ -123,9 +123,7 @@ def test_coordinator_invites_a_person_to_several_branches(desk, coordinator, bra
     assert shown not in desk.get(reverse("invite")).content.decode()
 
 
-def test_invitation_email_uses_the_invited_patrons_language_and_is_emptied_after_delivery(
-    branch, coordinator
-):
+def test_invitation_email_is_in_the_recipients_language_and_emptied_after_delivery(branch, coordinator):
     UserFactory(email="noor@example.org", language="es")
     invite(branch, coordinator)
     (mail,) = mails()
@@ -146,7 +144,7 @@ def test_invitation_email_uses_the_invited_patrons_language_and_is_emptied_after
         ({"at_hill": "staff", "email": "kim@example.org"}, "This address already has an invitation"),
     ],
 )
-def test_invalid_invitation_shows_the_error_beside_the_field(desk, staff, branch, coordinator, typed, words):
+def test_error_in_a_new_invitation_is_shown_beside_its_field(desk, staff, branch, coordinator, typed, words):
     roles.give_role(
         staff,
         branch=StaffRole.objects.get(branch__slug="hill").branch,
@@ -177,7 +175,9 @@ def test_withdrawn_invitation_cannot_be_opened(desk, link):
     assert AuditEvent.objects.filter(action="withdrew_invitation").exists()
 
 
-def test_coordinator_cannot_withdraw_an_invitation_to_a_branch_they_do_not_manage(desk, branch, coordinator):
+def test_coordinator_cannot_withdraw_an_invitation_to_a_branch_that_they_do_not_manage(
+    desk, branch, coordinator
+):
     far = StaffRole.objects.get(branch__slug="faraway")
     invitation = InvitationFactory(name="Kim Elsewhere", invited_by=far.user, branch=branch)
     invitation.roles.create(branch=far.branch, role="staff")
@@ -187,7 +187,7 @@ def test_coordinator_cannot_withdraw_an_invitation_to_a_branch_they_do_not_manag
 
 
 @pytest.mark.parametrize("count", [1, 30])
-def test_staff_page_needs_no_extra_queries_for_more_invitations(
+def test_staff_page_runs_the_same_number_of_queries_for_any_number_of_invitations(
     desk, branch, coordinator, count, django_assert_num_queries
 ):
     for _number in range(count):
@@ -204,7 +204,7 @@ def test_expired_invitations_are_deleted_after_a_month(branch):
     assert list(Invitation.objects.all()) == [kept]
 
 
-# Accepting.
+# Accepting an invitation.
 
 
 @pytest.mark.slow
@@ -221,7 +221,7 @@ def test_invited_person_can_accept_and_then_open_the_desk_with_a_second_factor(l
         accepted = browser.post(link)
         assert accepted["Location"] == "/desk/"
         assert works_at("noor@example.org") == [(branch.slug, "staff")]
-        # The desk is closed until the second factor is set up.
+        # The desk doesn't open until the second factor is set up.
         door = browser.get(reverse("desk"))["Location"]
         assert door == "/second-factor/?next=%2Fdesk%2F"
         secret = re.search(r"<code dir=\"ltr\">([A-Z2-7 ]+)</code>", browser.get(door).content.decode())[
@@ -281,9 +281,7 @@ def test_person_with_an_unverified_address_cannot_accept_an_invitation(link, sig
 @pytest.mark.parametrize(
     "why", ["run out", "withdrawn", "accepted", "unknown", "its sender left", "its branch is closed"]
 )
-def test_unusable_invitation_link_reveals_no_names_or_addresses(
-    link, why, branch, coordinator, staff, sign_in
-):
+def test_unusable_invitation_link_shows_no_names_or_addresses(link, why, branch, coordinator, staff, sign_in):
     noor = UserFactory(email="noor@example.org", name="Noor")
     if why == "run out":
         Invitation.objects.update(sent_at=timezone.now() - datetime.timedelta(days=7, seconds=1))
@@ -310,7 +308,9 @@ def test_unusable_invitation_link_reveals_no_names_or_addresses(
         )
 
 
-def test_invitation_loses_branches_that_its_coordinator_no_longer_manages(desk, branch, coordinator, staff):
+def test_invitation_gives_no_role_at_branches_that_its_coordinator_no_longer_manages(
+    desk, branch, coordinator, staff
+):
     StaffRole.objects.filter(user=staff).update(role="coordinator")
     invitation = InvitationFactory(invited_by=coordinator, branch=branch)
     invitation.roles.create(
@@ -377,7 +377,7 @@ def test_person_whose_address_changed_cannot_accept_an_invitation_to_the_old_add
     assert works_at("other@example.org") == []
 
 
-def test_joining_another_branch_keeps_the_role_and_passkeys_and_sign_ins(
+def test_staff_member_who_joins_another_branch_keeps_earlier_roles_and_passkeys_and_sign_ins(
     branch, coordinator, noor, sign_in, devices
 ):
     hill = BranchFactory(name="Hill", slug="hill")

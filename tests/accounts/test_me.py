@@ -44,7 +44,7 @@ def test_message_says_whether_a_name_is_saved(client, patron, sign_in, name, sai
     assert said in text(page)
 
 
-def test_too_long_name_is_an_error_and_remains_in_the_form(client, patron, sign_in):
+def test_name_that_is_too_long_is_refused_and_shown_again(client, patron, sign_in):
     page = sign_in(client, patron).post(reverse("me"), {"name": "x" * 81}).content.decode()
     assert "x" * 81 in page
     assert "Error:" in page
@@ -56,7 +56,7 @@ def test_account_page_shows_visitors_how_to_sign_in_or_open_a_visit(client, libr
     assert reverse("open_code") in page
 
 
-def test_language_is_saved_on_the_device_and_for_the_patron(client, patron, sign_in):
+def test_chosen_language_is_saved_on_the_device_and_for_the_patron(client, patron, sign_in):
     assert client.post(reverse("set_language"), {"language": "es", "next": "/me/"}).status_code == 302
     assert client.get(reverse("home")).headers["Content-Language"] == "es"
     sign_in(client, patron).post(reverse("set_language"), {"language": "es"})
@@ -92,7 +92,7 @@ def test_wrong_code_adds_no_address(device):
     assert device.person.email is None
 
 
-def test_patron_must_verify_an_address_to_learn_that_another_account_uses_it(device, patron):
+def test_patron_learns_that_another_account_uses_an_address_only_after_verifying_the_address(device, patron):
     asked = device.post(reverse("add_address"), {"email": patron.email}, follow=True).content.decode()
     assert "another library account" not in asked
     proved = device.post(reverse("add_address"), {"code": mailed_code(patron.email)})
@@ -101,7 +101,7 @@ def test_patron_must_verify_an_address_to_learn_that_another_account_uses_it(dev
     assert device.person.email is None
 
 
-def test_unfinished_sign_in_does_not_reserve_the_address(device):
+def test_patron_can_add_an_address_from_an_unfinished_sign_in(device):
     ask_for_code(Client(), "noor@example.org")
     device.post(reverse("add_address"), {"email": "noor@example.org"})
     device.post(reverse("add_address"), {"code": mailed_code("noor@example.org")})
@@ -191,24 +191,24 @@ def devices_on(browser):
 @pytest.mark.slow
 def test_patron_can_sign_out_one_other_device(patron):
     here, phone, tablet = (signed_in_browser(patron, system) for system in ("Windows", "Android", "iPad"))
-    elses = signed_in_browser(UserFactory(), "Linux")
+    strangers_browser = signed_in_browser(UserFactory(), "Linux")
     marks = devices_on(here)
     # The current device comes first.
     assert list(marks)[0] == "Chrome on Windows"
     here.post(reverse("sign_out_elsewhere"), {"device": marks["Chrome on Android"]})
     # This view never signs out the current device.
     here.post(reverse("sign_out_elsewhere"), {"device": marks["Chrome on Windows"]})
-    here.post(reverse("sign_out_elsewhere"), {"device": devices_on(elses)["Chrome on Linux"]})
+    here.post(reverse("sign_out_elsewhere"), {"device": devices_on(strangers_browser)["Chrome on Linux"]})
     here.post(reverse("sign_out_elsewhere"), {"device": "x"})
     signed_in = [
         browser.get(reverse("me")).wsgi_request.user.is_authenticated
-        for browser in (here, phone, tablet, elses)
+        for browser in (here, phone, tablet, strangers_browser)
     ]
     assert signed_in == [True, False, True, True]
 
 
 @pytest.mark.slow
-def test_devices_with_one_name_are_told_apart_by_the_day_or_time_of_the_sign_in(patron):
+def test_devices_with_the_same_name_are_listed_with_the_day_or_time_of_sign_in(patron):
     def lines(browser):
         page = browser.get(reverse("me")).content.decode()
         section = page.partition('id="devices-title"')[2].partition("</ul>")[0]

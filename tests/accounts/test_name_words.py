@@ -17,7 +17,7 @@ from portal.privacy import erasure, merging, unmerging
 from tests.factories import UserFactory
 from tests.name_words import check_name_words
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sql, pytest.mark.django_db]
 
 
 def words_of(person):
@@ -32,13 +32,13 @@ def zoe(library):
     return UserFactory(name="Zoë Ångström", email="zoe@example.org")
 
 
-def test_words_of_a_name_are_folded_and_stored_once(library):
+def test_words_of_a_name_are_stored_in_lowercase_without_accents_and_only_once(library):
     assert words_of(UserFactory(name="Łucja O’Brien-Łucja")) == ["lucja", "obrien"]
     assert words_of(UserFactory(name="李小龍")) == ["小", "李", "龍"]
     assert words_of(UserFactory(name="")) == []
 
 
-def test_every_ending_of_a_word_is_stored_so_that_any_part_of_a_name_is_found(library):
+def test_every_part_of_a_name_after_an_apostrophe_or_space_is_stored(library):
     person = UserFactory(name="Bo O'Ray")
     stored = NameWord.objects.filter(person=person).values_list("word", flat=True)
     assert sorted(stored) == ["ay", "bo", "o", "oray", "ray", "y"]
@@ -63,13 +63,13 @@ def change_name(person):
 
 
 @pytest.mark.parametrize("rename", [save, save_only_the_name, update_or_create, change_name])
-def test_changing_a_name_changes_its_words(zoe, rename):
+def test_stored_words_change_when_a_person_is_renamed(zoe, rename):
     rename(zoe)
     assert words_of(zoe) == ["lindgren", "zoe"]
     check_name_words()
 
 
-def test_saving_only_other_columns_of_a_person_does_not_rewrite_the_name_words(
+def test_saving_other_columns_of_a_person_does_not_write_the_words_of_the_name(
     zoe, django_assert_num_queries
 ):
     zoe.language = "es"
@@ -77,14 +77,14 @@ def test_saving_only_other_columns_of_a_person_does_not_rewrite_the_name_words(
         zoe.save(update_fields=["language"])
 
 
-def test_change_of_the_name_of_a_deleted_person_is_ignored(zoe):
+def test_renaming_a_deleted_person_stores_no_words_of_the_name(zoe):
     gone = User.objects.get(pk=zoe.pk)
     zoe.delete()
     people.change_name(gone, name="Zoë Lindgren")
     check_name_words()
 
 
-def test_words_are_saved_for_every_way_of_creating_a_person(library, coordinator):
+def test_words_of_a_name_are_stored_for_every_way_of_creating_a_person(library, coordinator):
     at = timezone.now()
     identity = Identity("1", "Ana Ruiz", "ana@example.org", email_is_proven=True, shown_at=0)
     created = {
@@ -103,7 +103,7 @@ def test_words_are_saved_for_every_way_of_creating_a_person(library, coordinator
     check_name_words()
 
 
-def test_first_coordinator_has_the_words_of_their_name(db):
+def test_words_of_the_first_coordinators_name_are_stored(db):
     accounts.library.set_up(
         at=timezone.now(),
         name="Harbor",
@@ -116,7 +116,7 @@ def test_first_coordinator_has_the_words_of_their_name(db):
     assert words_of(User.objects.get()) == ["lindqvist", "rosa"]
 
 
-def test_accepting_an_invitation_saves_the_words_of_the_new_name(branch, coordinator):
+def test_words_of_a_new_name_are_stored_when_an_invitation_is_accepted(branch, coordinator):
     at = timezone.now()
     person = UserFactory(name="", email="noor@example.org")
     person.emailaddress_set.create(email=person.email, primary=True, verified=True)
@@ -132,7 +132,7 @@ def test_accepting_an_invitation_saves_the_words_of_the_new_name(branch, coordin
     assert words_of(person) == ["bakker", "noor"]
 
 
-def test_surname_is_no_longer_found_after_a_record_becomes_a_childs_record(zoe, coordinator):
+def test_words_of_the_surname_are_deleted_when_a_record_becomes_a_childs_record(zoe, coordinator):
     children.make_childs_record(zoe, by=coordinator, at=timezone.now())
     assert words_of(zoe) == ["zoe"]
     people.change_name(User.objects.get(pk=zoe.pk), name="Mia Park")
@@ -140,7 +140,7 @@ def test_surname_is_no_longer_found_after_a_record_becomes_a_childs_record(zoe, 
 
 
 @pytest.mark.parametrize(("own_name", "words"), [("", ["angstrom", "zoe"]), ("Sam", ["sam"])])
-def test_merged_record_has_the_words_of_the_name_that_stays(zoe, own_name, words):
+def test_merged_record_has_only_the_words_of_the_remaining_name(zoe, own_name, words):
     into = UserFactory(name=own_name)
     merging.merge_people(zoe, into, by=into, at=timezone.now())
     assert words_of(into) == words
@@ -148,7 +148,7 @@ def test_merged_record_has_the_words_of_the_name_that_stays(zoe, own_name, words
 
 
 @pytest.mark.parametrize("own_name", ["", "Sam"])
-def test_unmerged_records_have_their_own_words_again(zoe, coordinator, own_name):
+def test_unmerged_records_have_the_words_of_their_own_names_again(zoe, coordinator, own_name):
     into, at = UserFactory(name=own_name), timezone.now()
     merged = unmerging.merge_for_a_day(zoe, into, by=coordinator, at=at)
     person = unmerging.unmerge(merged, by=coordinator, at=at + datetime.timedelta(hours=1))
@@ -156,7 +156,7 @@ def test_unmerged_records_have_their_own_words_again(zoe, coordinator, own_name)
     check_name_words()
 
 
-def test_no_words_of_an_erased_person_remain(zoe, coordinator):
+def test_words_of_an_erased_persons_name_are_deleted(zoe, coordinator):
     erasure.erase(zoe, language="en", at=timezone.now())
     assert not NameWord.objects.exclude(person=coordinator).exists()
     check_name_words()

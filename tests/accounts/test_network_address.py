@@ -1,10 +1,10 @@
-"""Check that attempts are counted by the address that the library's proxies report."""
+"""Check that attempts are counted by the network address that the library's proxies report."""
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
-from portal.limits import LIMITS, Limit
+from portal.limit_table import LIMITS, Limit
 
 pytestmark = pytest.mark.django_db
 
@@ -37,17 +37,17 @@ def test_forwarded_header_is_ignored_without_a_proxy():
     assert limited_at(lambda number: f"203.0.113.{number}") == LIMIT
 
 
-def test_forged_entry_in_the_forwarded_header_does_not_evade_the_limit(settings):
+def test_client_cannot_avoid_a_limit_with_a_forged_forwarded_header(settings):
     settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
     assert limited_at(lambda number: f"198.51.100.{number}, 203.0.113.7") == LIMIT
 
 
-def test_each_address_behind_a_proxy_has_its_own_limit(settings):
+def test_each_client_address_behind_a_proxy_has_its_own_limit(settings):
     settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
     assert limited_at(lambda number: f"203.0.113.{number}", REMOTE_ADDR="10.0.0.1") is None
 
 
-def test_ipv6_network_counts_as_one_address(settings):
+def test_addresses_of_one_ipv6_network_share_a_limit(settings):
     settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
     assert limited_at(lambda number: f"2001:db8:1:2::{number + 1:x}") == LIMIT
 

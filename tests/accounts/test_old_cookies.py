@@ -39,7 +39,7 @@ def signed_in(client, patron):
     return client
 
 
-def test_session_key_from_before_the_sign_in_stops_working(signed_in):
+def test_session_key_from_before_sign_in_does_not_work_after_sign_in(signed_in):
     assert (opens(signed_in.before), opens(key_of(signed_in))) == (False, True)
 
 
@@ -91,18 +91,18 @@ def end_all_by_command(browser, person):
         end_all_by_command,
     ],
 )
-def test_session_key_stops_working_when_the_sign_in_ends(signed_in, patron, end):
+def test_session_key_does_not_work_after_the_sign_in_ends(signed_in, patron, end):
     old = key_of(signed_in)
     assert opens(old)
     end(signed_in, patron)
     assert not opens(old)
 
 
-@pytest.mark.parametrize("gains", ["a proof", "the desk"])
-def test_session_key_is_renewed_by_reauthentication_and_second_factor(client, staff, sign_in, rf, gains):
+@pytest.mark.parametrize("by", ["reauthentication", "second factor"])
+def test_session_key_is_renewed_by_reauthentication_and_second_factor(client, staff, sign_in, rf, by):
     sign_in(client, staff, second_factor=False)
     old = key_of(client)
-    if gains == "a proof":
+    if by == "reauthentication":
         client.post(reverse("reauthenticate"), {"send": "1"})
         client.post(reverse("reauthenticate"), {"code": mailed_code(staff.email)})
     else:

@@ -22,7 +22,7 @@ from accounts.patron import people
 from accounts.sign_in import passkeys
 from accounts.staff import roles
 from accounts.views.passkeys import NO_OFFER
-from portal.limits import LIMITS, Limit
+from portal.limit_table import LIMITS, Limit
 from portal.privacy.merging import merge_people
 from tests.accounts.test_sign_in import ask_for_code, enter, mailed_code, signed_in_as
 from tests.factories import PasskeyFactory, UserFactory
@@ -116,11 +116,11 @@ def passkeys_id(passkey):
 
 
 LIES = {
-    "without finger, face or PIN": {"verified": False},
+    "without user verification": {"verified": False},
     "for another site": {"origin": "https://evil.example"},
     "for another port": {"origin": "http://testserver:8001"},
     "for another host": {"host": "evil.example"},
-    "to another question": {"challenge": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},
+    "another challenge": {"challenge": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},
 }
 
 
@@ -139,7 +139,7 @@ def test_passkey_registration_with_a_wrong_field_creates_no_passkey(client, patr
         {"key": ec.generate_private_key(ec.SECP256R1())},
         {"handle": b"1"},
     ],
-    ids=[*LIES, "as if it were made", "by another key", "as somebody else"],
+    ids=[*LIES, "type of a registration", "signed by another key", "handle of another user"],
 )
 def test_passkey_response_with_a_wrong_field_or_signature_is_refused_at_sign_in(own, device, lie):
     stranger = Client()
@@ -198,7 +198,7 @@ def test_patron_with_a_deactivated_account_cannot_sign_in_with_a_passkey(own, de
 
 
 def test_existing_passkey_cannot_be_registered_by_another_person(own, device, sign_in, monkeypatch):
-    """Let a hostile device claim a credential id that another person already has."""
+    """Make a hostile device claim a credential id that another person already has."""
     browser = Client()
     prove(sign_in(browser, UserFactory()))
     asked = browser.post(ADD_OPTIONS).json()
@@ -213,6 +213,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
@@ -231,7 +232,7 @@ json_values = st.recursive(
     ),
     value=json_values,
 )
-def test_malformed_passkey_response_never_causes_an_unexpected_error(own, device, part, value):
+def test_malformed_passkey_response_at_sign_in_is_refused_without_a_server_error(own, device, part, value):
     session = SessionStore()
     answer = device.show(
         json.loads(json.dumps(passkeys.authentication_options(session, origin=ORIGIN), default=dict))
@@ -254,7 +255,7 @@ def test_malformed_passkey_response_never_causes_an_unexpected_error(own, device
     noise=st.binary(max_size=40),
     part=st.sampled_from(["clientDataJSON", "attestationObject"]),
 )
-def test_damaged_passkey_registration_never_causes_an_unexpected_error(patron, device, cut, noise, part):
+def test_damaged_passkey_registration_is_refused_without_a_server_error(patron, device, cut, noise, part):
     session = SessionStore()
     answer = device.make(
         json.loads(json.dumps(passkeys.registration_options(session, patron, origin=ORIGIN), default=dict))
@@ -266,7 +267,7 @@ def test_damaged_passkey_registration_never_causes_an_unexpected_error(patron, d
 
 
 @pytest.mark.parametrize("part", ["clientDataJSON", "authenticatorData", "signature", "userHandle"])
-def test_number_in_a_passkey_response_does_not_fill_the_memory(own, device, part):
+def test_huge_number_in_a_passkey_response_is_refused_without_using_memory(own, device, part):
     session = SessionStore()
     asked = passkeys.authentication_options(session, origin=ORIGIN)
     answer = device.show(json.loads(json.dumps(asked, default=dict)))
@@ -279,13 +280,13 @@ MALFORMED = ["", "no json", "[]", '"x"', "{", "1e999", "null", "[" * 100_000, '{
 
 
 @pytest.mark.parametrize("body", MALFORMED)
-def test_malformed_passkey_response_redirects_to_the_sign_in_page(client, library, body):
+def test_malformed_passkey_response_at_sign_in_redirects_to_the_sign_in_page(client, library, body):
     client.post(OPTIONS)
     assert client.post(BY_PASSKEY, {"credential": body})["Location"] == "/sign-in/"
 
 
 @pytest.mark.parametrize("body", MALFORMED)
-def test_malformed_passkey_response_shows_the_page_again(client, sign_in, body):
+def test_malformed_passkey_response_from_an_account_page_shows_that_page_again(client, sign_in, body):
     prove(sign_in(client, UserFactory()))
     for name in ("add_passkey", "reauthenticate"):
         assert client.post(reverse(name), {"credential": body, "name": "x"}).status_code == 200
@@ -305,7 +306,7 @@ def test_number_of_passkeys_per_person_is_limited(client, patron, sign_in, devic
 # The account page.
 
 
-def test_account_page_lists_only_own_passkeys_and_their_last_use(client, own, device):
+def test_account_page_lists_only_the_patrons_passkeys_and_their_last_use(client, own, device):
     PasskeyFactory(name="Somebody else's key")
     show(Client(), device)
     page = client.get(reverse("me")).content.decode()
@@ -394,9 +395,7 @@ def test_no_passkey_is_offered_if_the_device_lacks_support_or_the_patron_request
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("answer", "again"), [("later", "/me/passkeys/offer/"), ("never", "/")])
-def test_passkey_is_offered_again_after_choosing_later_but_not_after_choosing_never(
-    client, patron, answer, again
-):
+def test_passkey_is_offered_again_after_the_choice_later_but_not_after_never(client, patron, answer, again):
     sign_in_by_code(client, patron.email, passkeys_here="1")
     assert client.post("/me/passkeys/offer/", {"answer": answer})["Location"] == "/"
     no = client.cookies.get(NO_OFFER)
@@ -501,7 +500,10 @@ def test_staff_with_a_passkey_can_also_set_up_an_authenticator_app(staff, device
 
 
 def test_merging_a_patron_into_a_staff_record_deletes_the_patrons_passkeys(staff, library):
-    """Prevent a thief who reads the staff member's email from adding a passkey by a merge."""
+    """Otherwise, a thief who reads the staff member's email could merge their own record into that of the staff.
+
+    The thief's passkey would then open the desk.
+    """
     thief = people.person_without_address(at=timezone.now(), language="en")
     PasskeyFactory(person=thief)
     merge_people(thief, staff, by=staff, at=timezone.now())
@@ -530,9 +532,7 @@ def passkeys_on(page):
     return [" ".join(line.split()) for line in lines]
 
 
-def test_passkeys_are_told_apart_by_the_day_they_were_added_and_on_one_day_by_the_time(
-    client, patron, sign_in
-):
+def test_each_passkey_is_listed_with_the_day_or_time_of_adding(client, patron, sign_in):
     with time_machine.travel("2026-05-03 18:00:00Z", tick=False) as clock:
         PasskeyFactory(person=patron, added_on=timezone.localdate(), added_at=timezone.now())
         PasskeyFactory(added_on=timezone.localdate(), added_at=timezone.now())
@@ -557,7 +557,7 @@ def test_passkeys_are_told_apart_by_the_day_they_were_added_and_on_one_day_by_th
 @pytest.mark.parametrize(
     ("attachment", "is_here"), [("platform", True), ("cross-platform", False), (None, False)]
 )
-def test_passkey_of_this_device_is_marked(client, patron, sign_in, attachment, is_here):
+def test_passkey_list_marks_the_passkey_of_the_current_device(client, patron, sign_in, attachment, is_here):
     PasskeyFactory(person=patron)
     device = Device(ORIGIN, attachment=attachment)
     prove(sign_in(client, patron))
@@ -567,7 +567,7 @@ def test_passkey_of_this_device_is_marked(client, patron, sign_in, attachment, i
     show(phone, device)
     lines = passkeys_on(phone.get("/me/").content.decode())
     assert [("this device" in line) for line in lines] == [False, is_here]
-    # A browser in which nobody has used the passkey doesn't know where it is.
+    # The passkey was never used in this browser, so the browser doesn't know on which device the passkey is.
     other = Client()
     sign_in(other, patron)
     assert "this device" not in "".join(passkeys_on(other.get("/me/").content.decode()))

@@ -26,7 +26,7 @@ def guarded(request):
 
 
 def opens(client):
-    """Open a page that requires reauthentication. Return its text, or the URL that it redirects to."""
+    """Open a page that requires reauthentication. Return the page's text, or the URL of the redirect."""
     request = RequestFactory().get("/me/export/?all=1")
     request.session = SessionStore(client.session.session_key)
     request.user = client.get(reverse("me")).wsgi_request.user
@@ -49,14 +49,16 @@ def test_sign_in_code_counts_as_reauthentication_for_15_minutes(client, patron, 
     assert opens(client) == "/me/prove/?next=%2Fme%2Fexport%2F%3Fall%3D1"
 
 
-def test_reauthentication_by_a_clock_that_was_fast_does_not_count_after_it_is_set_back(client, patron, clock):
+def test_reauthentication_dated_in_the_future_by_a_fast_clock_does_not_count(client, patron, clock):
     ask_for_code(client, patron.email)
     client.post(reverse("account_confirm_login_code"), {"code": mailed_code(patron.email)})
     clock.shift(-24 * 60 * 60)
     assert opens(client) == "/me/prove/?next=%2Fme%2Fexport%2F%3Fall%3D1"
 
 
-def test_patron_returns_to_the_requested_page_after_reauthenticating_by_code(client, patron, sign_in, clock):
+def test_patron_is_redirected_to_the_requested_page_after_reauthenticating_by_code(
+    client, patron, sign_in, clock
+):
     sign_in(client, patron)
     key = client.session.session_key
     page = client.get(REAUTHENTICATE).content.decode()
@@ -93,7 +95,7 @@ def test_patron_without_an_address_reauthenticates_with_a_button(client, library
 
 
 def test_patron_with_an_unverified_address_reauthenticates_with_a_button(client, patron, sign_in):
-    """Send no code to an address that staff typed, because it may be a stranger's."""
+    """Send no code to an address that staff typed, because the address may belong to a stranger."""
     EmailAddress.objects.create(user=patron, email=patron.email, primary=True, verified=False)
     sign_in(client, patron)
     assert "this is my device" in client.get(REAUTHENTICATE).content.decode()
@@ -124,7 +126,7 @@ def test_patron_cannot_reauthenticate_with_a_code_sent_to_another_person(client,
     assert opens(client).startswith("/me/prove/")
 
 
-def test_visitor_is_sent_to_sign_in_instead_of_reauthentication(library):
+def test_visitor_is_redirected_to_sign_in_instead_of_reauthentication(library):
     request = RequestFactory().get("/me/export/")
     request.user, request.session = AnonymousUser(), SessionStore()
     assert guarded(request)["Location"] == "/sign-in/?next=/me/export/"

@@ -1,5 +1,5 @@
 import uuid
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 import time_machine
@@ -54,14 +54,16 @@ def test_refused_form_is_saved_and_shown_to_its_author_after_sign_in(expired_bro
 
 
 @pytest.mark.parametrize("has_file", [True, False])
-def test_page_kept_asks_for_files_again_only_if_a_file_was_chosen(expired_browser, staff, sign_in, has_file):
+def test_page_of_saved_forms_asks_for_files_again_only_if_a_file_was_chosen(
+    expired_browser, staff, sign_in, has_file
+):
     file = {"logo": SimpleUploadedFile("logo.png", b"picture")} if has_file else {}
     expired_browser.post(reverse("library_settings"), {"name": "Bay Library", **file}, **OURS)
     page = sign_in(expired_browser, staff).get("/kept/")
     assert ("add them again" in text(page)) is has_file
 
 
-def test_refused_choice_of_a_patron_leads_back_to_its_page(client, patron, sign_in):
+def test_sign_in_after_a_refused_choice_leads_back_to_the_page_with_the_choice(client, patron, sign_in):
     sign_in(client, patron).get(reverse("me"))
     client.session.flush()
     page = reverse("remember")
@@ -73,7 +75,7 @@ def test_refused_choice_of_a_patron_leads_back_to_its_page(client, patron, sign_
     assert patron.remember != "90"
 
 
-def test_sign_in_page_does_not_say_that_a_button_of_the_page_me_was_saved(client, patron, sign_in):
+def test_sign_in_page_says_that_a_button_of_the_account_page_had_no_effect(client, patron, sign_in):
     sign_in(client, patron).get(reverse("me"))
     client.session.flush()
     headers = OURS["headers"] | {"referer": f"http://testserver{reverse('me')}"}
@@ -86,14 +88,14 @@ def test_sign_in_page_does_not_say_that_a_button_of_the_page_me_was_saved(client
 
 @pytest.fixture
 def visit(patron, staff, branch):
-    """Return a visit of the patron and its conversation."""
+    """Return (visit, conversation). The visit is in the patron's account."""
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     return session, MessageFactory(conversation__help_session=session).conversation
 
 
 @pytest.fixture
 def visit_by_code(staff, branch):
-    """Return a visit that is in nobody's account, its conversation, and its code."""
+    """Return (visit, conversation, code of the visit). The visit is in nobody's account."""
     session = HelpSessionFactory(staff=staff, branch=branch)
     return session, MessageFactory(conversation__help_session=session).conversation, code_for(session)
 
@@ -117,11 +119,11 @@ def test_reply_of_a_patron_whose_session_has_ended_is_saved_for_the_patron(clien
     page = visit[1].get_absolute_url()
     assert reply(client, visit[1])["Location"] == f"/sign-in/?next={page.replace('/', '%2F')}"
     assert (RefusedPost.objects.get().person, RefusedPost.objects.get().path) == (patron, page)
-    # The page /kept/ doesn't show it, because the patron finds it in the conversation.
+    # The page /kept/ doesn't show the reply, because the conversation's page does.
     assert sign_in(client, patron).get("/kept/").status_code == 302
 
 
-def test_reply_after_the_code_was_revoked_is_shown_again_and_not_saved(visit_by_code, staff, show_code):
+def test_reply_is_shown_again_and_not_saved_after_the_visit_code_was_revoked(visit_by_code, staff, show_code):
     session, conversation, code = visit_by_code
     browser = show_code(Client(), code)
     handover.revoke_codes(session, by=staff, at=timezone.now())
@@ -130,7 +132,7 @@ def test_reply_after_the_code_was_revoked_is_shown_again_and_not_saved(visit_by_
 
 
 @pytest.mark.parametrize("name", ["ask", "send_question"])
-def test_question_with_an_expired_csrf_token_from_an_unknown_browser_waits_for_the_page_ask(library, name):
+def test_question_of_a_signed_out_person_with_an_expired_csrf_token_is_saved(library, name):
     browser = Client(enforce_csrf_checks=True)
     assert shows_text_again(browser.post(reverse(name), {"body": "Is it on Thursday?"}, **OURS))
     assert (RefusedPost.objects.get().person, RefusedPost.objects.get().path) == (None, "/ask/")
@@ -143,7 +145,7 @@ def test_text_that_another_site_sends_is_not_shown(visit):
 
 
 @pytest.mark.parametrize("check_csrf", [True, False])
-def test_desk_form_sent_after_signing_out_in_another_tab_shows_its_text_again(staff, sign_in, check_csrf):
+def test_text_of_a_desk_form_is_shown_again_after_signing_out_in_another_tab(staff, sign_in, check_csrf):
     browser = sign_in(Client(), staff)
     browser.get(reverse("me"))
     browser.post(reverse("sign_out"))
@@ -154,7 +156,35 @@ def test_desk_form_sent_after_signing_out_in_another_tab_shows_its_text_again(st
     assert not RefusedPost.objects.exists()
 
 
-def test_shared_desk_computer_shows_no_text_of_the_desk_again(visit):
+@pytest.mark.parametrize("check_csrf", [True, False])
+def test_desk_button_pressed_after_signing_out_in_another_tab_leads_back_to_its_page(
+    staff, sign_in, visit, check_csrf
+):
+    browser = sign_in(Client(), staff)
+    browser.get(reverse("me"))
+    browser.post(reverse("sign_out"))
+    browser.handler.enforce_csrf_checks = check_csrf
+    page = reverse("desk_conversation", args=[visit[1].public_id])
+    headers = OURS["headers"] | {"referer": f"http://testserver{page}?before=1"}
+    answer = browser.post(reverse("desk_take", args=[visit[1].public_id]), headers=headers)
+    assert answer.status_code == 403
+    assert "You signed out in another tab, or your sign-in has ended." in text(answer)
+    assert f'href="/sign-in/?next={quote(page, safe="")}"' in answer.content.decode()
+    visit[1].refresh_from_db()
+    assert visit[1].assignee is None
+
+
+def test_error_page_for_a_form_that_was_open_too_long_links_back_to_the_form(patron, sign_in):
+    browser = sign_in(Client(enforce_csrf_checks=True), patron)
+    page = reverse("remember")
+    answer = browser.post(page, headers=OURS["headers"] | {"referer": f"http://testserver{page}"})
+    assert "This page was open for too long" in text(answer)
+    assert f'href="{page}"' in answer.content.decode()
+    elsewhere = browser.post(page, headers=OURS["headers"] | {"referer": "https://evil.example/a"})
+    assert "evil.example" not in elsewhere.content.decode()
+
+
+def test_shared_desk_computer_does_not_show_the_text_of_a_refused_desk_form(visit):
     browser = Client(enforce_csrf_checks=True)
     browser.cookies[DESK_TOKEN] = "token"
     url = reverse("desk_reply", args=[visit[1].public_id])
@@ -162,7 +192,7 @@ def test_shared_desk_computer_shows_no_text_of_the_desk_again(visit):
     assert "Is it on Thursday?" not in page.content.decode()
 
 
-def test_page_keeps_the_text_itself_if_htmx_sent_it_about_a_visit_opened_by_code(visit_by_code):
+def test_notice_about_a_refused_htmx_reply_says_that_the_text_is_still_in_the_form(visit_by_code):
     response = reply(Client(), visit_by_code[1], **{"HX-Request": "true"})
     assert response.status_code == 401
     assert text(response).split(" Enter a code ")[0].strip() == (
@@ -173,7 +203,7 @@ def test_page_keeps_the_text_itself_if_htmx_sent_it_about_a_visit_opened_by_code
 
 
 @pytest.mark.parametrize("session_has_ended", [True, False])
-def test_reply_of_a_viewer_by_code_is_not_saved_for_the_person_who_was_signed_in_before(
+def test_reply_of_a_viewer_by_code_is_not_saved_for_the_previously_signed_in_person(
     client, patron, staff, sign_in, show_code, visit_by_code, session_has_ended
 ):
     sign_in(client, patron)
@@ -191,7 +221,7 @@ def test_reply_of_a_viewer_by_code_is_not_saved_for_the_person_who_was_signed_in
     assert not RefusedPost.objects.exists()
 
 
-def test_text_about_a_quiet_visit_is_not_saved_for_the_person_who_opened_the_visit(
+def test_text_about_a_quiet_visit_is_not_saved_for_the_previously_signed_in_person(
     client, patron, staff, branch, sign_in, show_code
 ):
     quiet = QuietSessionFactory(staff=staff, branch=branch)
@@ -204,7 +234,7 @@ def test_text_about_a_quiet_visit_is_not_saved_for_the_person_who_opened_the_vis
     assert not RefusedPost.objects.exists()
 
 
-def test_reply_sent_after_leaving_the_visit_in_another_tab_is_not_saved(
+def test_reply_is_not_saved_if_the_visit_was_closed_in_another_tab(
     client, patron, sign_in, show_code, visit_by_code
 ):
     sign_in(client, patron)
@@ -218,7 +248,7 @@ def test_reply_sent_after_leaving_the_visit_in_another_tab_is_not_saved(
     assert not RefusedPost.objects.exists()
 
 
-def test_shared_desk_computer_shows_no_text_again(visit):
+def test_shared_desk_computer_does_not_show_the_text_of_a_refused_reply(visit):
     browser = Client()
     browser.cookies[DESK_TOKEN] = "token"
     assert not shows_text_again(reply(browser, visit[1]))
@@ -233,7 +263,7 @@ def test_refused_form_is_saved_without_null_characters(expired_browser):
     assert RefusedPost.objects.get().fields == {"summary": ["ab"], "items-": ["x"]}
 
 
-def test_refused_form_is_shown_to_its_author_only(expired_browser, patron, sign_in):
+def test_refused_form_is_shown_only_to_its_author(expired_browser, patron, sign_in):
     expired_browser.post(reverse("record"), {"summary": "private"}, **OURS)
     response = sign_in(expired_browser, patron).get("/kept/")
     assert response.status_code == 302
@@ -263,7 +293,7 @@ def test_refused_form_of_a_visitor_is_not_saved(client, library):
     assert not RefusedPost.objects.exists()
 
 
-def test_refused_form_with_a_forged_cookie_is_not_saved(client, staff):
+def test_refused_form_of_a_browser_with_a_forged_cookie_is_not_saved(client, staff):
     client.cookies["last_person"] = f"{staff.public_id}:forged"
     client.post(reverse("record"), {"summary": "hello"}, **OURS)
     assert not RefusedPost.objects.exists()
@@ -295,7 +325,7 @@ def test_cross_site_form_is_refused_and_not_saved(patron, sign_in):
     assert not RefusedPost.objects.exists()
 
 
-def test_form_refused_for_lack_of_a_second_factor_is_saved(client, staff, sign_in):
+def test_form_refused_because_the_second_factor_is_missing_is_saved(client, staff, sign_in):
     sign_in(client, staff, second_factor=False)
     response = client.post(reverse("record"), {"summary": "typed before lunch"}, **OURS)
     assert response["Location"] == "/second-factor/?next=%2Fkept%2F"
@@ -355,8 +385,11 @@ def test_refused_form_can_be_discarded(client, patron, sign_in):
     kept = refused_posts.save_refused_post(
         patron, path="/me/", fields={"name": ["Samuel"]}, at=timezone.now()
     )
-    sign_in(client, patron).post(reverse("discard_kept", args=[kept.public_id]))
-    assert not RefusedPost.objects.exists()
+    page = sign_in(client, patron).post(reverse("discard_kept", args=[kept.public_id]), follow=True)
+    assert "Deleted. You can undo this for 5 minutes." in text(page)
+    assert client.get("/kept/").status_code == 302
+    undone = client.post(f"{reverse('discard_kept', args=[kept.public_id])}?undo=1", follow=True)
+    assert "Samuel" in text(undone)
 
 
 def test_refused_form_is_deleted_after_30_minutes(client, patron, sign_in):
@@ -368,7 +401,7 @@ def test_refused_form_is_deleted_after_30_minutes(client, patron, sign_in):
     assert not RefusedPost.objects.exists()
 
 
-def test_each_person_has_a_limited_number_of_saved_refused_posts(patron):
+def test_number_of_saved_refused_forms_per_person_is_limited(patron):
     for number in range(25):
         refused_posts.save_refused_post(
             patron, path="/me/", fields={"name": [str(number)]}, at=timezone.now()

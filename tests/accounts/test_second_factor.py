@@ -2,13 +2,16 @@ import re
 
 import pytest
 import time_machine
+from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.sign_in.authenticator_apps import OTHER_KEY
 from accounts.staff import roles
+from portal.management.start_notes import start_notes
 from tests.accounts.test_double_tap import double_tap
 from tests.accounts.test_sign_in import ask_for_code, mailed_code
 
@@ -116,6 +119,20 @@ def test_recovery_code_works_once(client, secret, staff):
         assert at_the_desk(browser) is expected
 
 
+def test_app_code_after_a_change_of_the_secret_key_is_refused_with_advice(
+    client, secret, staff, clock, settings, caplog
+):
+    clock.shift(60)
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another key " * 6, []
+    other = Client()
+    sign_in_by_code(other, staff.email)
+    page = other.post(reverse("second_factor"), {"code": app_code(secret)})
+    assert page.status_code == 200
+    assert "because the server has a new key. Tell the person who runs the portal." in page.content.decode()
+    assert "set up with another SECRET_KEY" in caplog.text
+    assert not at_the_desk(other)
+
+
 def test_five_wrong_app_codes_block_the_desk_for_five_minutes(client, secret, staff, clock):
     clock.shift(300)
     other = Client()
@@ -152,16 +169,14 @@ def test_thirty_wrong_app_codes_block_the_desk_for_a_day(secret, staff, clock):
     assert at_the_desk(other)
 
 
-def test_second_factor_expires_after_a_working_day_but_the_sign_in_continues(client, secret, clock):
+def test_second_factor_expires_after_a_working_day_but_the_sign_in_does_not(client, secret, clock):
     clock.shift(13 * 3600)
     assert not at_the_desk(client)
     assert client.get(reverse("me")).status_code == 200
     assert "Open the desk" in client.get(reverse("second_factor")).content.decode()
 
 
-def test_staff_with_an_old_sign_in_must_reauthenticate_to_set_up_an_authenticator_app(
-    client, staff, sign_in, clock
-):
+def test_staff_must_have_signed_in_recently_to_set_up_an_authenticator_app(client, staff, sign_in, clock):
     sign_in(client, staff, second_factor=False)
     response = client.get(reverse("second_factor"))
     assert response["Location"] == "/me/prove/?next=%2Fsecond-factor%2F"
@@ -198,6 +213,22 @@ def test_coordinator_can_reset_the_second_factor_of_a_colleague_who_lost_a_phone
     assert not Authenticator.objects.filter(user=staff).exists()
     # All devices are signed out, in case another person has found the lost phone.
     assert client.get(reverse("desk"))["Location"].startswith(reverse("sign_in"))
+
+
+def test_portal_starts_with_a_line_about_apps_that_were_set_up_with_another_key(staff, settings):
+    assert start_notes() == []
+    app = Authenticator(type=Authenticator.Type.TOTP, user=staff)
+    app.data = {"secret": get_adapter().encrypt("the secret of the app")}
+    app.save()
+    assert start_notes() == []
+    earlier, settings.SECRET_KEY = settings.SECRET_KEY, "another key " * 6
+    assert start_notes() == [f"LOOK  {OTHER_KEY}"]
+    settings.SECRET_KEY_FALLBACKS = [earlier]
+    assert start_notes() == []
+
+
+def test_portal_without_a_library_starts_with_a_line_that_names_the_next_command(db):
+    assert start_notes() == ["LOOK  No library is set up yet. Run: manage.py setup_library"]
 
 
 def test_second_factor_pages_are_404_for_patrons(client, patron, sign_in):

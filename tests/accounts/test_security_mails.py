@@ -43,7 +43,7 @@ def test_adding_and_removing_a_passkey_sends_security_emails(client, patron, sig
     assert mail.blanked
 
 
-@pytest.mark.parametrize("address", ["none", "unproven"])
+@pytest.mark.parametrize("address", ["none", "unverified"])
 def test_unverified_address_gets_no_security_email(client, patron, sign_in, address):
     prove(sign_in(client, patron))
     if address == "none":

@@ -56,7 +56,7 @@ def test_setup_library_with_an_invalid_option_creates_nothing(option, value, say
     assert not Branch.objects.exists()
 
 
-def test_setup_library_before_all_migrations_says_to_run_migrate():
+def test_setup_library_on_an_unmigrated_database_says_to_run_migrate():
     last = MigrationRecorder.Migration.objects.filter(app="recommendations").order_by("name").last()
     last.delete()
     with pytest.raises(CommandError, match="manage.py migrate"):

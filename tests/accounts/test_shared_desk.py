@@ -1,7 +1,7 @@
 """Check shared desk computers.
 
-Staff unlock a computer for a day, and open the computer by PIN. Locking a computer ends one person's turn.
-Closing a computer ends its use for everybody.
+Staff unlock a computer for a day, and then sign in on it by PIN. Locking a computer signs one person out.
+Closing a computer ends the use of PINs on it.
 """
 
 import datetime
@@ -193,7 +193,7 @@ def test_any_coordinator_can_close_a_desk_computer_at_a_branch_without_a_coordin
         assert answer.status_code == status
 
 
-def test_staff_member_can_close_the_desk_computer_they_are_using(computer, daniel):
+def test_staff_member_can_close_the_desk_computer_that_they_use(computer, daniel):
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
     computer.post(reverse("close_desk_computer", args=[SharedDesk.objects.get().public_id]))
@@ -201,7 +201,7 @@ def test_staff_member_can_close_the_desk_computer_they_are_using(computer, danie
     assert not at_desk(computer)
 
 
-def test_desk_computer_closes_when_the_staff_member_who_unlocked_it_leaves_the_branch(
+def test_desk_computer_is_closed_when_the_person_who_unlocked_it_loses_the_role(
     computer, rosa, daniel, coordinator, branch
 ):
     computer.post(reverse("lock"))
@@ -210,7 +210,7 @@ def test_desk_computer_closes_when_the_staff_member_who_unlocked_it_leaves_the_b
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_desk_computer_list_needs_no_extra_queries_for_more_computers(
+def test_desk_computer_list_runs_the_same_number_of_queries_for_any_number_of_computers(
     client, coordinator, sign_in, branch, rows, django_assert_num_queries
 ):
     for number in range(rows):
@@ -313,7 +313,7 @@ def test_new_pin_ends_desk_sessions_opened_with_the_old_pin(computer, daniel, si
     assert open_by_pin(computer, daniel, "590274").status_code == 302
 
 
-def test_removed_pin_opens_no_desk_computer(computer, daniel, sign_in):
+def test_removed_pin_does_not_open_a_desk_computer(computer, daniel, sign_in):
     sign_in(Client(), daniel).post(reverse("desk_pin"), {"remove": "1"})
     computer.post(reverse("lock"))
     assert str(daniel.public_id) not in computer.get(reverse("locked")).content.decode()
@@ -348,7 +348,7 @@ def test_desk_shows_the_name_of_the_staff_member_who_entered_a_pin(computer, ros
     open_by_pin(computer, daniel, DANIEL)
     assert who_is_there(computer) == "Daniel Osei"
     assert computer.session.session_key != key
-    # The earlier cookie no longer works.
+    # Rosa's session no longer exists, so a copy of her cookie doesn't work either.
     assert not Client().session.exists(key)
 
 
@@ -390,7 +390,7 @@ def test_session_opened_by_pin_ends_when_used_in_another_browser(computer, danie
 
 
 def address(route):
-    """Return a URL of the route with made-up ids. Access is refused before any object is looked up."""
+    """Return a URL of the route, with invented ids. No object is looked up, because access is refused first."""
     return reverse(
         route.name, args=[uuid.uuid4() if name.endswith("_id") else "abc" for name in route.converters]
     )
@@ -408,7 +408,7 @@ OUTSIDE_THE_DESK = {
     "locked",
     "sign_out",
 }
-OUTSIDE_THE_DESK |= {"set_language", "logo", "service_worker", "offline"}
+OUTSIDE_THE_DESK |= {"set_language", "logo", "app_icon", "manifest", "service_worker", "offline"}
 
 
 def test_session_opened_by_pin_ends_when_used_on_another_desk_computer(computer, rosa, daniel, branch):
@@ -421,9 +421,9 @@ def test_session_opened_by_pin_ends_when_used_on_another_desk_computer(computer,
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["get", "post"])
-@pytest.mark.parametrize(("script_name", "believed"), [("", False), ("/desk", False), ("/desk", True)])
+@pytest.mark.parametrize(("script_name", "django_uses_it"), [("", False), ("/desk", False), ("/desk", True)])
 def test_pin_opens_desk_pages_but_no_account_or_coordinator_pages(
-    computer, coordinator, method, script_name, believed, settings
+    computer, coordinator, method, script_name, django_uses_it, settings
 ):
     """Even a coordinator who signed in by PIN may not open library-wide settings or account pages.
 
@@ -433,7 +433,7 @@ def test_pin_opens_desk_pages_but_no_account_or_coordinator_pages(
     desk_pins.set_pin(coordinator, pin=DANIEL, at=timezone.now())
     computer.post(reverse("lock"))
     open_by_pin(computer, coordinator, DANIEL)
-    if believed:
+    if django_uses_it:
         settings.FORCE_SCRIPT_NAME = None
     computer.defaults["SCRIPT_NAME"] = script_name
     asked = set()
@@ -498,7 +498,7 @@ def test_entering_a_pin_closes_visits_opened_on_the_locked_computer(computer, da
     assert OPENED_CODES not in computer.session
 
 
-def test_desk_computer_is_locked_even_if_the_person_signed_in_by_email_code(computer, daniel, clock):
+def test_unused_desk_computer_locks_even_if_the_person_signed_in_by_email_code(computer, daniel, clock):
     computer.post(reverse("lock"))
     sign_in_by_code(computer, daniel.email)
     assert computer.get(reverse("me")).status_code == 200
@@ -513,7 +513,7 @@ def test_staff_member_who_left_the_branch_or_was_deactivated_cannot_use_the_desk
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
     if how == "role":
-        # Daniel still works at another branch.
+        # Daniel leaves the branch of the computer, but he is still staff at another branch.
         roles.give_role(daniel, branch=BranchFactory(), role="staff", by=coordinator, at=timezone.now())
         roles.end_role(daniel, branch=branch, by=coordinator, at=timezone.now())
     else:
@@ -561,7 +561,7 @@ def test_second_factor_resets_the_count_of_wrong_pins(computer, daniel, sign_in)
 
 
 @pytest.mark.slow
-def test_right_pin_reports_earlier_wrong_pins_and_resets_their_count(computer, daniel):
+def test_right_pin_shows_the_number_of_earlier_wrong_pins_and_resets_the_count(computer, daniel):
     computer.post(reverse("lock"))
     wrong(computer, daniel, 3)
     open_by_pin(computer, daniel, DANIEL)
@@ -589,7 +589,7 @@ def test_twenty_wrong_pins_close_the_desk_computer(computer, rosa, daniel, branc
 def test_unlocking_more_computers_does_not_allow_more_guesses_at_a_colleagues_pin(
     client, rosa, daniel, branch, sign_in
 ):
-    """Let Rosa unlock several computers and guess Daniel's PIN on each."""
+    """Make Rosa unlock several computers and guess Daniel's PIN on each."""
     sign_in(client, rosa)
     tried = 0
     for _number in range(6):
@@ -609,7 +609,7 @@ def test_unlocking_more_computers_does_not_allow_more_guesses_at_a_colleagues_pi
     assert open_by_pin(fresh, daniel, DANIEL).status_code == 302
 
 
-# Locking.
+# Locking a computer.
 
 
 def test_desk_computer_is_locked_if_nobody_uses_it(computer, rosa, library, clock):
@@ -623,12 +623,12 @@ def test_desk_computer_is_locked_if_nobody_uses_it(computer, rosa, library, cloc
     assert not at_desk(computer)
 
 
-def test_desk_computer_is_locked_if_its_clock_was_fast_and_is_set_back(computer, clock):
+def test_desk_computer_is_locked_after_a_fast_clock_is_set_back(computer, clock):
     clock.shift(-24 * 60 * 60)
     assert not at_desk(computer)
 
 
-def test_background_requests_do_not_keep_a_desk_computer_unlocked(computer, rosa, branch, clock):
+def test_desk_computer_is_locked_even_if_background_requests_arrive(computer, rosa, branch, clock):
     conversation = MessageFactory(
         conversation=ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=rosa))
     ).conversation
@@ -645,7 +645,7 @@ def test_background_requests_do_not_keep_a_desk_computer_unlocked(computer, rosa
     assert not at_desk(computer)
 
 
-def test_typing_and_reading_keep_a_desk_computer_unlocked(computer, clock):
+def test_desk_computer_is_not_locked_while_a_person_types_or_reads(computer, clock):
     for _time in range(20):
         clock.shift(60)
         assert computer.post(reverse("desk_used")).status_code == 204
@@ -666,14 +666,23 @@ def test_only_the_expected_views_count_as_background_requests():
     asked = {route.name for route in routes() if getattr(route.view, "background_request", False)}
     assert asked == {
         "desk_queue_news",
+        "desk_waiting",
+        "phone_here",
+        "renew_phone",
         "desk_news",
         "desk_leave",
         # A page that was opened before the portal was updated polls this old URL. The URL redirects to a new
         # URL, whose view decides whether the poll counts as use.
         "desk_old_address",
         "conversation_news",
+        # Opening the link in a check-in email changes nothing, not even the browser's session.
+        "how_it_went",
         "service_worker",
         "offline",
+        "manifest",
+        "app_icon",
+        "kept_pages",
+        "who_sends",
     }
 
 
@@ -686,7 +695,7 @@ def test_poll_on_a_locked_computer_redirects_to_the_lock_page(computer, rosa, cl
         assert answer["HX-Redirect"] == f"/locked/?next=%2Fdesk%2Fconversations%2F7%2F&whose={rosa.public_id}"
 
 
-def test_pin_returns_the_last_person_to_their_page_but_sends_colleagues_to_the_queue(computer, rosa, daniel):
+def test_pin_leads_the_last_person_to_their_page_and_a_colleague_to_the_queue(computer, rosa, daniel):
     locked = computer.post(reverse("lock"), {"next": "/desk/cards/"})["Location"]
     page = computer.get(locked).content.decode()
     fields = dict(re.findall(r'<input type="hidden" name="(who|whose|next)" value="(.*?)">', page))
@@ -747,7 +756,7 @@ def conversation(rosa, branch):
 
 
 def refuse(computer, clock, name, conversation=None, **fields):
-    """Post the form to the computer, which has locked itself."""
+    """Post the form to the computer after it has locked itself."""
     clock.shift(3600)
     url = reverse(name, args=[conversation.public_id] if conversation else [])
     computer.post(url, fields, headers={**OURS, "hx-request": "true"})
@@ -756,7 +765,7 @@ def refuse(computer, clock, name, conversation=None, **fields):
 @pytest.mark.parametrize(
     ("name", "kind", "field"), [("desk_reply", "reply", "id_body"), ("desk_note", "note", "note-body")]
 )
-def test_unlocking_by_pin_returns_to_the_conversation_with_the_text_that_was_refused(
+def test_unlocking_by_pin_leads_to_the_conversation_with_the_refused_text(
     computer, rosa, conversation, clock, name, kind, field
 ):
     fields = {"client_token": str(uuid.uuid4()), "sequence": "3", "language": "en"}
@@ -772,14 +781,14 @@ def test_unlocking_by_pin_returns_to_the_conversation_with_the_text_that_was_ref
     assert not RefusedPost.objects.exists()
 
 
-def test_unlocking_by_pin_shows_a_form_that_its_page_cannot_take_back(
+def test_pin_leads_to_the_page_of_saved_forms_if_no_other_page_can_show_the_form(
     computer, rosa, conversation, clock, branch
 ):
     refuse(computer, clock, "desk_snooze", conversation, until="2026-12-24")
     assert open_by_pin(computer, rosa, ROSA)["Location"] == "/kept/"
     assert "You pressed “Snooze”." in computer.get("/kept/").content.decode()
     RefusedPost.objects.all().delete()
-    # With two forms, or a patron's card number, the person chooses on the page /kept/.
+    # The page /kept/ also opens if two forms are saved, or if the form has a patron's card number.
     refuse(computer, clock, "record", question="Lost?")
     headers = {**OURS, "hx-request": "true"}
     computer.post(reverse("record"), {"question": "Found?"}, headers=headers)
@@ -828,7 +837,7 @@ def test_form_opened_by_one_staff_member_is_not_saved_for_the_next_staff_member(
     assert not RefusedPost.objects.exists()
 
 
-def test_desk_computer_can_be_opened_by_pin_after_a_person_signs_out(computer, daniel):
+def test_desk_computer_can_be_opened_by_pin_after_a_staff_member_signs_out(computer, daniel):
     response = computer.post(reverse("sign_out"))
     assert response["Location"] == "/locked/"
     open_by_pin(computer, daniel, DANIEL)
@@ -847,7 +856,7 @@ def test_locking_an_ordinary_computer_does_nothing(client, patron, sign_in):
 # Work is recorded under the name of the staff member who did it.
 
 
-def test_work_of_two_staff_on_one_computer_is_recorded_under_the_right_names(
+def test_work_of_two_staff_members_on_one_computer_is_recorded_under_the_right_names(
     computer, rosa, daniel, patron, branch
 ):
     conversation = MessageFactory(
@@ -872,7 +881,7 @@ def test_work_of_two_staff_on_one_computer_is_recorded_under_the_right_names(
     computer.post(reverse("lock"), {"next": address})
     open_by_pin(computer, daniel, DANIEL)
     daniels = work("From Daniel")
-    # Drafts are private.
+    # Daniel doesn't see Rosa's draft.
     assert "From Rosa, begun" not in computer.get(address).content.decode()
     computer.post(reverse("desk_reply", args=[conversation.public_id]), daniels)
     computer.post(reverse("lock"), {"next": address})
@@ -894,7 +903,7 @@ def test_work_of_two_staff_on_one_computer_is_recorded_under_the_right_names(
 # Query counts.
 
 
-def test_page_runs_one_more_query_on_a_desk_computer(
+def test_desk_page_runs_one_more_query_on_a_shared_computer(
     client, rosa, daniel, branch, sign_in, django_assert_num_queries
 ):
     sign_in(client, rosa).get(reverse("code_cards"))

@@ -87,7 +87,8 @@ def test_sign_in_responds_identically_to_known_and_unknown_addresses(library, pa
         asked = ask_for_code(client, email)
         page = client.get(asked["Location"])
         mail = Notification.objects.get(to_address=email)
-        same = re.sub(r'value="\w{64}"|nonce="\w+"', "", page.content.decode()).replace(email, "ADDRESS")
+        page = page.content.decode().replace("<wbr>", "")
+        same = re.sub(r'value="\w{64}"|nonce="\w+"', "", page).replace(email, "ADDRESS")
         return (
             asked.status_code,
             asked["Location"],
@@ -134,14 +135,14 @@ def test_sign_in_responds_equally_fast_to_known_and_unknown_addresses(
     "spelling",
     ["sam@example.org\u200b", "sam@ＥＸＡＭＰＬＥ.org", "SAM@Example.org", "sam@exa\u00admple.org"],
 )
-def test_limit_of_codes_counts_each_spelling_of_an_address_as_the_same(client, patron, spelling):
+def test_other_spellings_of_an_address_count_toward_the_same_limit_of_codes(client, patron, spelling):
     for _number in range(3):
         ask_for_code(client, patron.email)
     assert ask_for_code(Client(), spelling).status_code == 429
 
 
 @pytest.mark.parametrize("typed", ["=?utf-8?q?sam?=@example.org", '"sam"@example.org'])
-def test_address_in_a_code_of_its_own_is_refused(client, patron, typed):
+def test_email_address_in_an_encoded_form_is_refused(client, patron, typed):
     page = ask_for_code(client, typed)
     assert "Enter the full email address" in page.content.decode()
     assert not Notification.objects.exists()
@@ -177,7 +178,7 @@ def test_sign_in_code_works_once(client, patron):
     assert not signed_in_as(client)
 
 
-def test_code_that_was_already_used_leads_to_a_page_that_says_what_to_do(client, patron):
+def test_used_sign_in_code_leads_to_a_page_that_says_what_to_do(client, patron):
     ask_for_code(client, patron.email)
     stale = copy_of(client)
     fields = {"code": mailed_code(patron.email), "next": "/visits/"}
@@ -196,7 +197,7 @@ def test_sign_in_code_expires_after_ten_minutes(client, patron):
     assert not signed_in_as(client)
 
 
-def test_five_wrong_codes_end_the_sign_in(client, patron):
+def test_sign_in_must_be_restarted_after_five_wrong_codes(client, patron):
     ask_for_code(client, patron.email)
     right = mailed_code(patron.email)
     wrong = "000000" if right != "000000" else "000001"
@@ -276,7 +277,7 @@ def test_sign_in_redirects_only_to_the_portals_pages(client, patron, going_to, e
     assert client.get(reverse("sign_in"), {"next": going_to})["Location"] == ends_at
 
 
-def test_sign_in_renews_the_session_key_without_closing_opened_visits(client, patron):
+def test_sign_in_renews_the_session_key_and_keeps_visits_opened_by_code(client, patron):
     session = client.session
     session[OPENED_CODES] = [7]
     session.save()

@@ -1,4 +1,4 @@
-"""Check which sign-in method a device is offered first."""
+"""Check which sign-in method the sign-in page offers first on a device."""
 
 import re
 
@@ -51,7 +51,7 @@ def test_sign_in_page_shows_passkeys_first_if_the_device_last_used_a_passkey():
     page = device("passkey").get(reverse("sign_in")).content.decode()
     assert page.index('id="use-passkey"') < page.index('id="send-code"')
     # On a device that supports passkeys, passkeys.js hides the email form.
-    assert re.search(r'<form [^>]*action="/sign-in/"[^>]* data-without-passkeys>', page)
+    assert re.search(r'<form [^>]*action="/sign-in/"[^>]*\sdata-without-passkeys>', page)
     assert page.count('id="use-passkey"') == 1
 
 

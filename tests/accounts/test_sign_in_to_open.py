@@ -51,7 +51,7 @@ def by_other_code(branch, staff, show_code):
 
 @pytest.fixture
 def author_of_unsent_text(conversation):
-    """Return a signed-out browser in which a reply waits, for another conversation."""
+    """Return a signed-out browser that has an unsent reply to another conversation."""
     browser = Client(headers={"sec-fetch-site": "same-origin"})
     other = ConversationFactory(help_session=conversation.help_session)
     browser.post(
@@ -69,10 +69,10 @@ def author_of_unsent_text(conversation):
         ("question", "Sign in to see your visit"),
         ("verdict", "Sign in to see your visit"),
         ("list", "Sign in to see your lists"),
-        ("account", "Sign in"),
+        ("account", "Sign in to see your account"),
     ],
 )
-def test_signed_out_person_is_asked_to_sign_in_under_a_fitting_title(client, addresses, what, title):
+def test_title_of_the_sign_in_page_says_what_the_person_wanted_to_open(client, addresses, what, title):
     response = client.get(addresses[what])
     part = "%23latest" if what == "conversation" else ""
     assert (response.status_code, response["Location"]) == (302, f"/sign-in/?next={addresses[what]}{part}")
@@ -84,7 +84,7 @@ def test_signed_out_person_is_asked_to_sign_in_under_a_fitting_title(client, add
 def test_sign_in_page_says_what_to_do_with_a_slip_or_an_expired_code(client, addresses):
     page = client.get(addresses["conversation"], follow=True)
     assert "Have a slip? Type its code . You don't need to sign in." in text(page)
-    assert "Code ended? Ask at any desk." in text(page)
+    assert "Code doesn't work? Ask at any desk." in text(page)
     assert f'href="{reverse("open_code")}"' in page.content.decode()
 
 
@@ -113,13 +113,13 @@ def test_response_to_a_signed_out_person_does_not_reveal_whether_the_page_exists
     assert answer(f"/sign-in/?next={address}") == answer(f"/sign-in/?next={missing}")
 
 
-def test_page_that_this_browser_opened_by_code_needs_no_sign_in(client, show_code, staff, branch):
+def test_viewer_by_code_can_open_the_visit_without_signing_in(client, show_code, staff, branch):
     session = HelpSessionFactory(staff=staff, branch=branch)
     show_code(client, code_for(session))
     assert client.get(session.get_absolute_url()).status_code == 200
 
 
-def test_signed_in_person_gets_404_for_a_page_of_somebody_else(client, addresses, sign_in):
+def test_signed_in_person_gets_404_for_another_persons_page(client, addresses, sign_in):
     sign_in(client, UserFactory())
     assert [client.get(addresses[page]).status_code for page in ("conversation", "visit")] == [404, 404]
 
@@ -128,7 +128,7 @@ def test_signed_in_person_gets_404_for_a_page_of_somebody_else(client, addresses
     ("what", "query", "part"),
     [("conversation", "", "#latest"), ("conversation", "?message=x", ""), ("visit", "", "")],
 )
-def test_person_is_at_the_wanted_part_of_the_page_after_signing_in(
+def test_person_is_redirected_to_the_requested_part_of_the_page_after_signing_in(
     client, addresses, what, query, part, patron, sign_in
 ):
     sign_in_page = client.get(addresses[what] + query)["Location"]
@@ -139,7 +139,7 @@ def test_person_is_at_the_wanted_part_of_the_page_after_signing_in(
     assert [client.get(page)["Location"] for page in (sign_in_page, code_page)] == [wanted, wanted]
 
 
-def test_viewer_by_code_can_open_the_list_and_account_pages(by_other_code):
+def test_viewer_by_code_can_open_the_saved_list_and_the_account_page(by_other_code):
     assert by_other_code.get(reverse("saved")).status_code == 200
     assert by_other_code.get(reverse("me")).status_code == 200
 
@@ -157,7 +157,7 @@ KEPT, ENDED = "This visit was added to a library account", "The code of this vis
     [("kept", KEPT), ("revoked", ENDED), ("expired", ENDED), ("live", ""), ("never opened", "")],
 )
 @pytest.mark.parametrize("what", ["conversation", "visit", "question", "verdict", "keep"])
-def test_sign_in_page_says_why_the_code_of_this_browser_no_longer_opens_the_page(
+def test_sign_in_page_says_why_the_visit_code_no_longer_opens_the_page(
     client, what, state, reason, session, addresses, show_code, by_other_code
 ):
     browser = by_other_code

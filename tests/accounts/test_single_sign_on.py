@@ -172,6 +172,7 @@ def test_forged_or_expired_id_token_is_refused(lie, reason, client, provider, ca
         {"nonce": None},
         {"exp": "soon"},
         {"auth_time": "then"},
+        {"auth_time": 10**400},
         {"aud": ["another"]},
     ],
 )
@@ -185,9 +186,7 @@ def test_id_token_with_malformed_claims_is_refused(claims, client, provider):
     ("made_for", "signs_in"),
     [({"azp": "afterword"}, True), ({"azp": "another"}, False), ({"azp": ""}, False), ({}, False)],
 )
-def test_id_token_for_several_audiences_must_say_that_it_is_for_the_portal(
-    client, provider, made_for, signs_in
-):
+def test_id_token_for_several_audiences_must_name_the_portal(client, provider, made_for, signs_in):
     claims = {"aud": ["afterword", "another"], **made_for}
     sign_in(client, provider, claims=claims, **ANA)
     assert (person_in(client) is not None) is signs_in
@@ -222,7 +221,7 @@ def test_sign_on_response_after_ten_minutes_is_refused(client, provider, later):
     assert person_in(client) is None
 
 
-def test_made_up_authorization_code_is_refused(client, provider):
+def test_forged_authorization_code_is_refused(client, provider):
     address = provider.visit(begin(client), **ANA).removeprefix("http://testserver")
     assert client.get(re.sub("code=[^&]+", "code=made-up", address))["Location"] == "/sign-in/single-sign-on/"
     assert person_in(client) is None
@@ -263,7 +262,7 @@ def test_sign_in_page_offers_email_codes_while_the_provider_is_down(client, prov
     assert person_in(client) is None
 
 
-def test_provider_that_fails_after_the_redirect_is_reported_as_down(client, provider, monkeypatch):
+def test_patron_reads_that_the_provider_is_down_if_it_fails_after_the_redirect(client, provider, monkeypatch):
     address = provider.visit(begin(client), **ANA).removeprefix("http://testserver")
 
     def fail(*args, **kwargs):
@@ -290,7 +289,7 @@ def test_single_sign_on_does_not_open_an_existing_account_with_the_same_address(
     assert person_in(client) is None
     page = client.get(response["Location"])
     assert "You already have an account" in page.content.decode()
-    assert ANA["email"] in page.content.decode()
+    assert ANA["email"] in page.content.decode().replace("<wbr>", "")
     assert 'href="/sign-in/?way=code&amp;next=%2Fme%2F"' in page.content.decode()
     # Submitting the page does not create a second account.
     assert client.post(response["Location"]).status_code == 200
@@ -298,7 +297,7 @@ def test_single_sign_on_does_not_open_an_existing_account_with_the_same_address(
     assert SocialAccount.objects.count() == 0
 
 
-def test_unfinished_sign_in_by_code_does_not_block_single_sign_on_with_that_address(client, provider):
+def test_unfinished_sign_in_by_code_does_not_block_single_sign_on_with_the_same_address(client, provider):
     client.post(reverse("sign_in"), {"email": ANA["email"]})
     other = Client()
     sign_in(other, provider, **ANA)
@@ -358,7 +357,7 @@ def test_patron_without_an_address_can_use_single_sign_on(client, provider):
     assert (person_in(client).name, person_in(client).email) == ("", None)
 
 
-def test_first_time_page_of_single_sign_on_expires_after_ten_minutes(client, provider, later):
+def test_welcome_page_of_a_first_single_sign_on_expires_after_ten_minutes(client, provider, later):
     assert client.get("/sign-in/single-sign-on/first-time/")["Location"] == "/sign-in/single-sign-on/"
     sign_in(client, provider, **ANA | {"email_verified": False})
     later(601)
@@ -400,7 +399,7 @@ def test_single_sign_on_does_not_open_the_desk(client, provider, staff):
     assert client.get(reverse("add_passkey"))["Location"].startswith("/me/prove/")
 
 
-# Connecting and disconnecting.
+# Connecting and disconnecting single sign-on.
 
 
 def prove(client):
@@ -444,7 +443,7 @@ def test_sign_on_account_of_another_patron_cannot_be_connected(client, provider,
     assert not SocialAccount.objects.filter(user=patron).exists()
 
 
-def test_sign_on_response_is_refused_if_another_person_signed_in_before_it_arrived(
+def test_sign_on_response_is_refused_if_another_person_has_signed_in_meanwhile(
     client, provider, patron, as_patron, sign_in_as
 ):
     prove(client)
@@ -550,7 +549,7 @@ def test_single_sign_on_reauthenticates_a_patron_but_does_not_verify_their_addre
     assert (REAUTHENTICATED_AT in client.session, VERIFIED_AT in client.session) == (True, False)
 
 
-def test_old_session_at_the_provider_does_not_count_as_reauthentication(client, provider):
+def test_patron_with_an_old_session_at_the_provider_is_not_reauthenticated(client, provider):
     sign_in(client, provider, sub="4711", claims={"auth_time": 1_000_000_000})
     assert person_in(client)
     assert REAUTHENTICATED_AT not in client.session
@@ -568,7 +567,7 @@ def test_merging_records_moves_the_sign_on_account_to_the_remaining_record(provi
     assert account.user == patron
 
 
-def test_unmerged_records_keep_only_their_own_sign_on_accounts(provider, patron, coordinator):
+def test_each_record_has_only_its_own_sign_on_accounts_after_a_merge_is_undone(provider, patron, coordinator):
     other = UserFactory()
     account, own = connect_account(other, provider), connect_account(patron, provider, sub="1")
     joined = unmerging.merge_for_a_day(other, patron, by=coordinator, at=timezone.now())
@@ -662,6 +661,7 @@ def test_sso_check_reports_a_working_provider(provider, settings):
     ]
 
 
+@pytest.mark.only_long
 @pytest.mark.parametrize(
     ("other", "words"),
     [

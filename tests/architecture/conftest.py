@@ -5,8 +5,15 @@ import pytest
 from django.test import Client
 
 from accounts.sign_in.access import REAUTHENTICATED_AT
+from tests.push_device import PRIVATE_KEY
 
 from . import world as worlds
+
+
+@pytest.fixture(autouse=True)
+def _push_is_set_up(settings):
+    """Set up push messages, so that the pages about them exist."""
+    settings.PUSH_PRIVATE_KEY = PRIVATE_KEY
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ def failures(routes, method, check, *, browser):
     """Run `check(client, route)` for every route, and return a line for each route that failed.
 
     Each request has its own savepoint, and a new client with the cookies of `browser`. Each request also has
-    a SCRIPT_NAME, because some web servers take it from a header. It must change nothing.
+    a SCRIPT_NAME, which must change nothing. Some web servers take the SCRIPT_NAME from a header.
     """
     found = []
     for route in routes:

@@ -8,13 +8,14 @@ from django.utils.translation import _trans
 
 from portal import times
 from portal.desk import items_part, queue_page, queue_rows
-from portal.desk.templatetags import desk
+from portal.templatetags import fixed
 from portal.templatetags import portal as tags
+from recommendations import models as items
 
 SHOWN_ATTRIBUTES = {"alt", "aria-label", "placeholder", "title"}
-# The tag <code> contains a command or the answer of a server, which nobody translates.
+# The tags whose content is never translated. <code> contains a command or the response of a server.
 UNREAD = {"script", "style", "code"}
-# A translated text may contain these tags. Every other tag ends the text before it.
+# The tags that a translated text may contain. Every other tag ends the text before it.
 INLINE = {"b", "bdi", "strong", "time"}
 MARKED = re.compile("⟦[^⟦⟧]*⟧")
 WORD = re.compile(r"[^\W\d_]{2,}")
@@ -23,7 +24,7 @@ WORD = re.compile(r"[^\W\d_]{2,}")
 CACHED_FUNCTIONS = [
     (tags, "_day_in_words"),
     (times, "_in_words"),
-    (desk, "_kind"),
+    (items, "_kind_name"),
     (items_part, "_untouched"),
     (queue_page, "_reasons"),
     (queue_rows, "_tags"),
@@ -42,8 +43,9 @@ def mark_translations(monkeypatch):
         monkeypatch.setattr(_trans, name, marked(getattr(_trans, name)), raising=False)
     for module, name in CACHED_FUNCTIONS:
         monkeypatch.setattr(module, name, getattr(module, name).__wrapped__)
-    # The template tag `fixed` reuses text. An earlier test may have rendered the text without marks.
-    monkeypatch.setattr(tags.FixedNode, "render", lambda node, context: node.nodelist.render(context))
+    # The tags in portal/templatetags/fixed.py reuse rendered texts. Texts from earlier tests may have no
+    # marks.
+    monkeypatch.setattr(fixed.FixedNode, "text", lambda node, context: node.nodelist.render(context))
 
 
 def plain_literals(html, data_texts=()):
@@ -73,17 +75,22 @@ def plain_literals(html, data_texts=()):
 class _PageTexts(HTMLParser):
     def __init__(self):
         super().__init__()
-        self.texts, self.unread = [""], 0
+        self.texts, self.unread, self.as_it_is = [""], 0, ""
 
     def handle_starttag(self, tag, attrs):
         self.unread += tag in UNREAD
         attrs = dict(attrs)
+        # Texts in a language of their own, such as citations. Such elements have none with the same tag inside.
+        if attrs.get("translate") == "no":
+            self.unread, self.as_it_is = self.unread + 1, tag
         shown = SHOWN_ATTRIBUTES | ({"value"} if tag == "input" and attrs.get("type") == "submit" else set())
         self.texts[-1:-1] = [value for name, value in attrs.items() if name in shown and value]
         self._end_text(tag)
 
     def handle_endtag(self, tag):
         self.unread -= tag in UNREAD
+        if tag == self.as_it_is:
+            self.unread, self.as_it_is = self.unread - 1, ""
         self._end_text(tag)
 
     def handle_data(self, data):

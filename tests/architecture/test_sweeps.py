@@ -29,14 +29,18 @@ MAY_CHANGE = {
     "accounts.AuditEvent",
     "conversations.Participation",
     "conversations.NoteMention",
-    # The portal counts each attempt to enter a code. If the code is right, the attempt no longer counts.
+    # The portal counts each attempt to enter a code. If the code is right, the portal removes the attempt
+    # from the count.
     "portal.LimitCount",
-    # Staff get no emails about the desk while they use it, so the portal records when they last did.
+    # The portal records when staff last used the desk, because staff get no notices while they use the desk.
     "notifications.DeskUse",
     "sessions.Session",
 }
 # {name of a URL that accepts a POST without a CSRF token: the reason}
-WITHOUT_CSRF = {"unsubscribe": "a mail program sends the POST (RFC 8058), and the signed token gives access"}
+WITHOUT_CSRF = {
+    "unsubscribe": "a mail program sends the POST (RFC 8058), and the signed token gives access",
+    "how_it_went": "the random token in the address gives access, and no other site knows it",
+}
 UNDONE_ALREADY = {
     "undo_tally": "undoing a missing tally is not an error, so it reveals nothing about a stranger's"
 }
@@ -48,7 +52,7 @@ STRANGERS = [
     "staff elsewhere without second factor",
     "coordinator elsewhere",
 ]
-# A browser that opened another visit by its code counts as signed out.
+# The visitors without a sign-in. One of them has opened another visit by its code.
 SIGNED_OUT = {"nobody", "holder of another code"}
 METHODS = ["get", "post"]
 NOT_THIS_METHOD = 405
@@ -73,7 +77,7 @@ def _stranger(who, client, world, sign_in, show_code):
 
 
 def rows():
-    """Return the rows of all models except those in MAY_CHANGE. SQL is much faster here than the ORM."""
+    """Return the rows of all models except those in MAY_CHANGE. SQL is much faster than the ORM."""
     found = {}
     with connection.cursor() as cursor:
         for model in apps.get_models():
@@ -194,7 +198,7 @@ def test_person_with_a_deactivated_account_is_signed_out_at_once(world, sign_in)
     )
 
 
-# A viewer by code may open objects of these kinds.
+# The kinds of objects that a viewer by code may open.
 BY_CODE = {"session", "recommendation", "conversation", "item"}
 
 
@@ -274,7 +278,7 @@ def test_every_response_has_the_security_headers(for_staff, world, owner):
         assert headers["X-Frame-Options"] == "DENY"
         assert headers["Referrer-Policy"] in {"same-origin", "no-referrer"}
         assert headers["Permissions-Policy"]
-        assert "no-store" in headers["Cache-Control"] or route.name == "logo"
+        assert "no-store" in headers["Cache-Control"] or route.name in {"logo", "manifest", "app_icon"}
         assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
         assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
         for_other_origins = [name for name in headers if name.lower().startswith("access-control-")]
@@ -294,7 +298,7 @@ def test_every_response_has_the_security_headers(for_staff, world, owner):
 @pytest.mark.only_long
 @pytest.mark.parametrize("method", ["put", "patch", "delete"])
 @both_owners
-def test_put_patch_and_delete_change_nothing(for_staff, method, world, owner):
+def test_put_and_patch_and_delete_requests_change_nothing(for_staff, method, world, owner):
     signed_in = owner(for_staff)
     before = rows()
 
@@ -331,7 +335,7 @@ def test_post_without_a_csrf_token_is_refused(for_staff, world, owner):
 # A test of `sweep` itself.
 
 
-def test_check_of_all_urls_lists_every_failure_and_rolls_back_each_request(world):
+def test_sweep_lists_every_failure_and_rolls_back_each_request(world):
     seen = []
 
     def check(browser, route):

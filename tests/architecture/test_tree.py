@@ -21,7 +21,7 @@ STATIC = sorted(
 )
 FORBIDDEN = {"services", "selectors", "utils", "helpers", "managers", "signals", "mixins"}
 MAX_LINE_LENGTH = 110
-# Django's tags can't contain a newline.
+# A line that has only one tag. It may be too long, because Django's tags can't contain a line break.
 LONE_TAG = re.compile(r"\s*\{%(?:(?!%\}).)*%\}")
 REQUIREMENTS = {"requirements.txt": "5.2", "requirements-dev.txt": "5.2", "requirements-newest.txt": "6.1"}
 FLOORS = {"django": (5, 2, 19), "django-allauth": (65, 21, 1), "django-htmx": (1, 29)}
@@ -108,7 +108,7 @@ def is_static_file_used(file):
 
 
 def is_filled_init(path):
-    """Return whether an __init__.py has code. Packages of models are allowed to list their models there."""
+    """Return whether this is an __init__.py with code. In packages named "models", code is allowed."""
     return path.name == "__init__.py" and path.parent.name != "models" and bool(path.read_text())
 
 
@@ -131,7 +131,7 @@ def version(text):
 
 
 @pytest.mark.parametrize("package", FLOORS)
-def test_dependencies_exclude_releases_with_known_security_holes(package):
+def test_dependencies_exclude_releases_with_known_vulnerabilities(package):
     stated = " ".join(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"])
     floor = re.search(rf"(?:^| ){package}(?:\[[\w,]+\])?>=([\d.]+)", stated)
     pin = re.search(rf"^{package}(?:\[[\w,]+\])?==([\d.]+)", (ROOT / "requirements.txt").read_text(), re.M)
@@ -140,7 +140,7 @@ def test_dependencies_exclude_releases_with_known_security_holes(package):
     assert version(pin[1]) >= FLOORS[package], fix
 
 
-def test_pinned_packages_have_hashes_and_no_urls():
+def test_pinned_packages_have_hashes_and_are_not_urls():
     for name in REQUIREMENTS:
         text = (ROOT / name).read_text()
         unsafe = [
@@ -158,7 +158,7 @@ def test_requirements_file_pins_one_django_version(name):
     assert pins == [(REQUIREMENTS[name], "")]
 
 
-def test_newest_requirements_file_changes_only_django_and_allauth():
+def test_newest_requirements_differ_only_in_django_and_allauth():
     """Other packages keep their versions, so that only Django or allauth can break `make test-newest`."""
     supported, newest = (
         dict(re.findall(r"^([\w-]+)(==\S+)", (ROOT / name).read_text(), re.M))
@@ -169,7 +169,7 @@ def test_newest_requirements_file_changes_only_django_and_allauth():
     assert changed <= {"django", "django-allauth"}
 
 
-# Tests of the guards themselves.
+# Tests of the checks in this file.
 
 
 def test_guard_finds_an_unused_template():

@@ -23,7 +23,7 @@ WRITES = {
     "bulk_create",
     "bulk_update",
 }
-# Views may change these objects, because they are not database rows.
+# The objects that views may change, because they are not rows of the database.
 NOT_ROWS = (
     "request.session",
     "cache",
@@ -35,7 +35,7 @@ WRITES_FOR_A_REASON = {
     ("accounts/views/second_factor.py", "form.save()"): "allauth's form sets up the authenticator app"
 }
 STAFF_AWAY_FROM_THE_DESK = {"change_second_factor": "the second factor is needed before the desk opens"}
-SCOPES = {"belonging_to", "at_desk_of"}
+SCOPES = {"belonging_to", "at_desk_of", "not_matched_for", "added_by"}
 ROUTES = routes()
 VIEW_FILES = sorted(
     path
@@ -107,7 +107,7 @@ def test_desk_views_are_for_staff_only():
     )
 
 
-def test_views_outside_the_desk_are_not_restricted_to_staff():
+def test_only_desk_views_are_restricted_to_staff():
     fail_if_any(
         [
             route
@@ -134,7 +134,7 @@ def test_every_url_in_the_access_rules_exists():
     )
 
 
-# Tests of the guards themselves.
+# Tests of the checks in this file.
 
 
 def test_guard_finds_a_view_that_writes_to_the_database():

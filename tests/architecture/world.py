@@ -11,15 +11,20 @@ from accounts.models import RefusedPost
 from accounts.staff import shared_desks
 from portal.conversations.notes import write_note
 from portal.helpsessions.models import HelpSession
+from portal.incoming.models import EmailReader
+from portal.lists.links import address_of, make_link
 from portal.notifications.unsubscribing import unsubscribe_url
 from portal.privacy import holds
 from tests.factories import (
     AbsenceFactory,
     BranchFactory,
+    CallBackFactory,
+    CheckInFactory,
     ConversationFactory,
     ErasureFactory,
     ExportFactory,
     HelpSessionFactory,
+    IncomingEmailFactory,
     InvitationFactory,
     LibraryFactory,
     MessageFactory,
@@ -30,6 +35,7 @@ from tests.factories import (
     SharedSessionFactory,
     StaffFactory,
     UserFactory,
+    ask_by_email,
     attach_to,
     code_for,
     recommend_in,
@@ -60,12 +66,15 @@ def build_for(branch, patron, staff, coordinator):
     conversation = ConversationFactory(help_session=session)
     attachment = attach_to(MessageFactory(conversation=conversation))
     MessageFactory(conversation=conversation, side="staff", author=staff)
-    MessageFactory(
-        conversation=ConversationFactory(
-            help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron),
-            subject="Another matter",
-        )
+    emailed = MessageFactory(conversation=conversation, author=patron, by_email="own")
+    IncomingEmailFactory(message=emailed)
+    added = MessageFactory(conversation=conversation, author=patron, by_email="added")
+    other_conversation = ConversationFactory(
+        help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron),
+        subject="Another matter",
     )
+    MessageFactory(conversation=other_conversation)
+    CallBackFactory(conversation=other_conversation)
     write_note(
         conversation,
         by=coordinator,
@@ -79,17 +88,27 @@ def build_for(branch, patron, staff, coordinator):
     )
     recommendation_by_code = recommend_in(by_code)[0]
     MessageFactory(conversation=ConversationFactory(help_session=by_code))
+    # Coordinators name the staff who see emails that were not matched.
+    EmailReader.objects.create(person=staff, named_by=coordinator, named_at=timezone.now())
     # This patron shares another visit, but may open none of the objects above.
     other_patron = UserFactory(name="Somebody Else", email="else@example.org")
     SharedSessionFactory(branch=branch, staff=staff, patron=patron, shared_with=other_patron)
+    saved_item = SavedItemFactory(saved_list__patron=patron, item=recommendation.item)
+    list_link = make_link(saved_item.saved_list, with_notes=True, at=timezone.now())
     return SimpleNamespace(
         session=session,
         recommendation=recommendation,
         conversation=conversation,
         shared_desk=shared_desks.unlock(branch=branch, name="Front desk", by=staff, at=timezone.now())[0],
         attachment=attachment,
+        emailed=emailed,
+        added=IncomingEmailFactory(message=added, added_by=staff, added_at=timezone.now()),
+        not_matched=IncomingEmailFactory(conversation=conversation, person=patron),
         item=recommendation.item,
-        saved_item=SavedItemFactory(saved_list__patron=patron, item=recommendation.item),
+        saved_item=saved_item,
+        saved_list=saved_item.saved_list,
+        list_link=list_link,
+        list_link_path=address_of(list_link).removeprefix(settings.BASE_URL),
         refused_post=RefusedPost.objects.create(
             person=patron,
             path="/messages/",
@@ -109,7 +128,9 @@ def build_for(branch, patron, staff, coordinator):
             by=coordinator,
             at=timezone.now(),
         ),
+        check_in_path=ask_by_email(HelpSessionFactory(branch=branch, staff=staff, patron=patron))[1],
         email=NotificationFactory(recipient=patron, dead=True),
+        check_in=CheckInFactory(help_session=session),
         branch=branch,
         reply_template=ReplyTemplateFactory(body="We have put it aside for you."),
         absence=AbsenceFactory(person=staff, cover=coordinator),
@@ -140,8 +161,18 @@ def address(route, world):
         return reverse(route.name)
     if route.name in {"stop_address", "invitation"}:
         return reverse(route.name, args=["0123456789abcdef0123456789abcdef01234567"])
+    if route.name == "manifest":
+        return reverse("manifest", args=["en"])
+    if route.name == "app_icon":
+        return reverse("app_icon", args=["0", "192"])
     if route.name == "unsubscribe":
         return unsubscribe_url(world.patron, ["conversations/answer"]).removeprefix(settings.BASE_URL)
+    if route.name == "how_it_went":
+        return world.check_in_path
+    if route.name == "shared_list":
+        return world.list_link_path
+    if route.name == "copy_shared_list":
+        return f"{world.list_link_path}copy/"
     if route.name == "desk_old_address":
         return reverse(route.name, args=[f"{world.conversation.public_id}/"])
     if route.name == "open_code_link":

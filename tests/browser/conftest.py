@@ -1,16 +1,24 @@
 """Fixtures for browsers on a phone and at the desk, and for the emails that the portal sends."""
 
+import datetime
 import os
+import random
 import re
 import shutil
+import time
 
 import pytest
 from django.core import mail
 from django.core.cache import cache
+from django.core.servers.basehttp import WSGIServer
+from django.http import HttpResponse
 from playwright.sync_api import expect
 
+from portal.conversations.models import Message
+from portal.home.views import offline
 from portal.worker import Worker
 from tests.mailers import use_outbox
+from tests.push_device import PRIVATE_KEY
 
 # Playwright runs an event loop in the test thread, so Django would refuse queries as asynchronous.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
@@ -57,13 +65,15 @@ PHONE = {
 }
 DESK = {"viewport": {"width": 1280, "height": 800}}
 LOCALES = {"en": "en-US", "es": "es-ES"}
-# In milliseconds. The time is long, so that no test fails because the machine is busy.
-TIMEOUT = 15_000
+# How long a test waits for a page, in milliseconds. No test should fail because the machine is busy.
+TIMEOUT = 30_000
 expect.set_options(timeout=TIMEOUT)
-# Some tests provoke errors on purpose: refused requests, a missing network, and a server that answers 503.
+# The errors that some tests provoke: refused requests, a missing network, and a server that answers 503.
 EXPECTED_ERRORS = re.compile(
     "Failed to load resource: (the server responded with a status of (4|503)|net::ERR_(INTERNET_DISCONNECTED|FAILED))"
     "|htmx:(afterRequest|sendError)|Response Status Error Code (401|429|503)"
+    # If a letter is typed during a search, htmx aborts the search, starts another one and logs this error.
+    "|htmx:sendAbort"
     # A browser that is offline looks for a newer service worker, and logs this error.
     "|An unknown error occurred when fetching the script"
 )
@@ -90,11 +100,46 @@ def base_url():
     """Override Playwright's fixture with None, because each test has its own server."""
 
 
+@pytest.fixture(scope="session", autouse=True)
+def slow_server():
+    """Delay each request and each response by up to SLOW_SERVER milliseconds, if this variable is set.
+
+    A test that doesn't wait for a page then fails, also on a fast machine.
+    """
+    seconds = int(os.environ.get("SLOW_SERVER", "0")) / 1000
+    set_app = WSGIServer.set_app
+
+    def set_slow_app(server, app):
+        def slow(environ, start_response):
+            time.sleep(random.uniform(0, seconds))
+            response = app(environ, start_response)
+            time.sleep(random.uniform(0, seconds))
+            return response
+
+        set_app(server, slow)
+
+    with pytest.MonkeyPatch.context() as patch:
+        if seconds:
+            patch.setattr(WSGIServer, "set_app", set_slow_app)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def long_undo_window(monkeypatch):
+    """Let staff take back an answer for five minutes.
+
+    On a busy machine, more than the usual 15 seconds can pass between sending an answer and the next key.
+    """
+    monkeypatch.setattr(Message, "UNDO_WINDOW", datetime.timedelta(minutes=5))
+
+
 @pytest.fixture
 def site(live_server, settings):
     """Run the portal as in production: emails go through the outbox, and links lead to this server."""
     use_outbox(settings)
     settings.BASE_URL = live_server.url
+    settings.REPLY_ADDRESS = "reply@library.example"
+    settings.PUSH_PRIVATE_KEY = PRIVATE_KEY
     cache.clear()
     return live_server.url
 
@@ -104,21 +149,18 @@ def opened(new_context, site):
     """Return opened(device, language=, javascript=, …), which opens a page in a new browser.
 
     The test fails if a browser logs an error, or sends a request to a host other than `site` and `provider`.
-    Browsers prefer reduced motion, because animated page changes took a fifth of the time. Pass `motion=True`
-    to allow motion.
+    Browsers prefer reduced motion, because animated page changes took a fifth of the time of all tests. Pass
+    `motion=True` to allow motion.
     """
     complaints, ours = [], [site, "data:", "blob:"]
 
+    def complain(text):
+        if not EXPECTED_ERRORS.match(text):
+            complaints.append(text)
+
     def watch(page):
-        page.on(
-            "console",
-            lambda line: (
-                line.type in {"error", "warning"}
-                and not EXPECTED_ERRORS.match(line.text)
-                and complaints.append(line.text)
-            ),
-        )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda line: line.type in {"error", "warning"} and complain(line.text))
+        page.on("pageerror", lambda error: complain(str(error)))
         page.on(
             "request",
             lambda request: (
@@ -168,7 +210,7 @@ def post(site):
 def show(sign_in, show_code, client, site):
     """Return show(page, person=None, codes=()), which signs in `person` and opens the visits of `codes`.
 
-    The function `show` only sets cookies in the browser. The browser loads no page.
+    This sets cookies in the browser of `page`, but loads no page.
     """
 
     def show(page, person=None, *, codes=()):
@@ -183,3 +225,20 @@ def show(sign_in, show_code, client, site):
         return page
 
     return show
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    """Return serve(script), after which the server returns this script at /sw.js.
+
+    serve(None) lets the server return its own script again.
+    """
+    real, scripts = offline.render, [None]
+
+    def render(request, template, *args, **kwargs):
+        if template == "home/sw.js" and scripts[-1] is not None:
+            return HttpResponse(scripts[-1], content_type="text/javascript")
+        return real(request, template, *args, **kwargs)
+
+    monkeypatch.setattr(offline, "render", render)
+    return scripts.append

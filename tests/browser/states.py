@@ -6,6 +6,7 @@ import time
 import uuid
 from dataclasses import dataclass, field
 
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
@@ -14,23 +15,40 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.ils import fake
-from accounts.models import AddressChange, AuditEvent, Library, LibraryCard, StaffRole, User
+from accounts.models import (
+    AddressChange,
+    AuditEvent,
+    Library,
+    LibraryCard,
+    OpeningHours,
+    StaffRole,
+    User,
+)
 from accounts.patron.people import person_added_at_desk
 from accounts.patron.refused_posts import save_refused_post
 from accounts.sign_in import desk_pins
+from accounts.sign_in.access import BORROWED
 from accounts.sign_in.emailed_codes import EmailedCode
+from accounts.sign_in.kept_devices import KEEPS_PAGE
 from accounts.sign_in.library_cards import person_with_card
 from accounts.sign_in.unsent import UNSENT, mark_of
 from accounts.staff import shared_desks
 from accounts.views.single_sign_on import FIRST_TIME
+from portal.checkins.models import CheckIn
+from portal.checkins.quotes import share_words
 from portal.conversations import actions as conversations
-from portal.conversations import drafts, verdicts
+from portal.conversations import call_backs, desk_actions, drafts, outcomes, verdicts
 from portal.conversations.models import Conversation, Event, Message, Participation
 from portal.conversations.starter_templates import STARTERS
 from portal.helpsessions.account_codes import make_code as make_account_code
 from portal.helpsessions.models import ClaimCode, SessionRecommendation
 from portal.home.address_off import ADDRESS_OFF
+from portal.incoming.models import IncomingEmail
 from portal.lists.actions import save
+from portal.lists.links import address_of, make_link
+from portal.lists.own_words import add_title as add_by_patron
+from portal.notifications.models import NoticeChoice, PushSubscription
+from portal.notifications.push.browser import PUSH
 from portal.notifications.unsubscribing import unsubscribe_url
 from portal.privacy import holds, sharing, unmerging
 from portal.privacy.models import Correction, UnfinishedCorrection
@@ -39,22 +57,28 @@ from recommendations.models import Holding, QuestionType, Topic
 from tests.factories import (
     AbsenceFactory,
     BranchFactory,
+    CheckInFactory,
     ChildFactory,
     ConversationFactory,
     ErasureFactory,
     ExportFactory,
     HelpSessionFactory,
+    IncomingEmailFactory,
     InvitationFactory,
     ItemFactory,
     MessageFactory,
     NotificationFactory,
     PasskeyFactory,
+    PushSubscriptionFactory,
     QuietSessionFactory,
     ReplyTemplateFactory,
+    SavedItemFactory,
+    SavedListFactory,
     SessionNoteFactory,
     SharedSessionFactory,
     StaffFactory,
     UserFactory,
+    ask_by_email,
     attach_to,
     code_for,
     pdf_file,
@@ -63,6 +87,7 @@ from tests.factories import (
     recommend_in,
     recommend_in_message,
 )
+from tests.push_device import PushDevice
 
 HOSTILE = (
     "<img src=x onerror=alert(1)> {{7*7}} <script>alert(2)</script> javascript:alert(3) http://evil.example/?a=\"b'c "
@@ -76,6 +101,7 @@ class Words:
 
     library: str = "Harbour Library"
     branch: str = "Harbour Main"
+    address: str = "1 Harbour Square, Harbourtown"
     name: str = "Sam Okafor"
     helper: str = "Rosa Lindqvist"
     question: str = "How do I start a balcony compost bin without it smelling? My neighbour sits next to it."
@@ -97,6 +123,7 @@ class Words:
         short = {
             "library": 120,
             "branch": 120,
+            "address": 200,
             "name": 80,
             "helper": 80,
             "call_number": 80,
@@ -134,6 +161,80 @@ def wrong_time_zone(page):
     page.wait_for_selector("#error-summary")
 
 
+def show_phone(state):
+    """Return a function that puts the page into a state that depends on push, which the headless shell lacks."""
+
+    def do(page):
+        page.evaluate(
+            """state => {
+                document.getElementById("before").hidden = ["denied", "ios"].includes(state);
+                for (const part of document.querySelectorAll("[data-when]")) part.hidden = part.dataset.when !== state;
+                // The page adapts the strip above the tab bar to what is shown now.
+                dispatchEvent(new Event("resize"));
+            }""",
+            state,
+        )
+
+    return do
+
+
+def refused_subscription(page):
+    """Show the page after the browser sent a subscription at a push service that is not in PUSH_HOSTS."""
+    device = PushDevice(f"https://push.example.org/{'x' * 100}")
+    page.evaluate(
+        """keys => {
+            const form = document.getElementById("turn-on");
+            for (const [name, value] of Object.entries(keys)) form.elements[name].value = value;
+            form.submit();
+        }""",
+        device.keys,
+    )
+    page.locator("#error-summary").wait_for(state="attached")
+    show_phone("ready")(page)
+
+
+def on_borrowed_device(page):
+    put_into_session(page, {BORROWED: True})
+    page.reload()
+    remove_from_session(page, BORROWED)
+
+
+def with_phones(page):
+    """Show the page as it is for a person who gets messages in this browser and in two others."""
+    person = User.objects.get(pk=session_of(page)[SESSION_KEY])
+    here, *_others = PushSubscriptionFactory.create_batch(3, person=person)
+    put_into_session(page, {PUSH: {"": str(here.public_id)}})
+    # A service worker would set the badge of the app, and the headless shell crashes then.
+    page.evaluate("navigator.serviceWorker.ready.then(found => found.unregister())")
+    page.reload()
+    page.locator("#try").wait_for()
+    # In all other states, the browser gets no messages.
+    remove_from_session(page, PUSH)
+    PushSubscription.objects.filter(person=person).delete()
+
+
+def with_choice_of_phone(page):
+    person = User.objects.get(pk=session_of(page)[SESSION_KEY])
+    NoticeChoice.objects.update_or_create(
+        person=person,
+        kind="conversations/answer",
+        branch=None,
+        defaults={"channel": "push", "rhythm": "at_once"},
+    )
+    page.reload()
+    page.locator("#no-phone").wait_for()
+
+
+def without_address(page):
+    """Show the page as it is for a staff member without an email address."""
+    person = User.objects.filter(pk=session_of(page)[SESSION_KEY])
+    email = person.get().email
+    person.update(email=None)
+    page.reload()
+    page.locator("#no-address").wait_for()
+    person.update(email=email)
+
+
 def address_off(page):
     """Show the page as it is after a sign-in by a person whose address is off."""
     person = User.objects.get(pk=session_of(page)[SESSION_KEY])
@@ -143,7 +244,7 @@ def address_off(page):
 
 
 def press(button, then):
-    """Return a function that presses the first such button, and waits for what replaces it."""
+    """Return a function that presses the first matching button, and waits for the element that replaces it."""
 
     def do(page):
         page.locator(button).first.click()
@@ -161,6 +262,139 @@ def unsave(page):
     page.locator("button[id^=undo-]").first.wait_for()
 
 
+def write_note(words):
+    def do(page):
+        page.locator("#id_note").fill(words.message)
+        page.locator("#save-note").click()
+        page.locator("#saved").wait_for()
+
+    return do
+
+
+def add_title(words):
+    def do(page):
+        page.locator("#id_title").fill(words.title)
+        page.locator("#id_creators").fill(words.name)
+        page.locator("#add").click()
+        page.locator("#saved").wait_for()
+
+    return do
+
+
+def with_lists(words, patron):
+    """Return a function that gives the patron more lists, and reloads the page."""
+
+    def do(page):
+        full = SavedListFactory(patron=patron, name=words.question[:80])
+        SavedItemFactory(saved_list=full, item__title=words.title)
+        SavedListFactory(patron=patron, name="Empty")
+        page.reload()
+        page.locator("#lists").wait_for()
+
+    return do
+
+
+def open_list(page):
+    page.locator("#lists a").nth(1).click()
+    page.locator("#saved").wait_for()
+
+
+def search_for(words):
+    """Return a function that searches on the page, and waits for the heading of what was found."""
+
+    def do(page):
+        page.locator("#id_words").fill(words)
+        page.locator("#search button").click()
+        page.locator("#found").wait_for()
+
+    return do
+
+
+def search_long_list(words, patron):
+    """Return a function that opens a list of 30 titles and searches in it."""
+
+    def do(page):
+        long = SavedListFactory(patron=patron, name="Long")
+        for number in range(30):
+            note = words.comment if number % 10 == 0 else ""
+            SavedItemFactory(saved_list=long, item__title=f"{words.title[:380]} {number}", note=note)
+        page.goto(f"{page.url}{long.public_id}/")
+        search_for(words.comment[:20])(page)
+
+    return do
+
+
+def search_for_too_little(page):
+    page.locator("#id_words").fill("%")
+    page.locator("#find").click()
+    page.locator("#error-summary").wait_for()
+
+
+def print_empty_list(page):
+    page.get_by_role("link", name="Empty").click()
+    page.goto(f"{page.url}print/")
+    page.locator("main .empty").wait_for()
+
+
+def change_list(page):
+    open_list(page)
+    page.locator("#change-list").click()
+    page.locator("#rename-list").wait_for()
+
+
+def remove_list(page):
+    change_list(page)
+    page.locator("#remove-list").click()
+    page.locator("#undo-1").wait_for()
+
+
+def move_down(page):
+    with page.expect_response(lambda response: response.request.method == "POST"):
+        page.locator("button[id^=down-]").first.click()
+    page.locator("[aria-busy=true]").wait_for(state="hidden")
+
+
+def long_name_of_link(page):
+    page.locator("#id_name").evaluate("field => field.removeAttribute('maxlength')")
+    page.locator("#id_name").fill("x" * 81)
+    page.locator("#preview").click()
+    page.locator("#error-summary").wait_for()
+
+
+def preview_link(words):
+    """Return a function that opens the preview of a link with notes and a name."""
+
+    def do(page):
+        page.locator("#id_with_notes").check()
+        page.locator("#id_name").fill(words.name[:80])
+        page.locator("#preview").click()
+        page.locator("#make-link").wait_for()
+
+    return do
+
+
+def make_link_to_list(words):
+    """Return a function that makes a link after its preview."""
+
+    def do(page):
+        preview_link(words)(page)
+        page.locator("#make-link").click()
+        page.locator("#end-link").wait_for()
+
+    return do
+
+
+def email_list(page):
+    page.locator("#send-list").click()
+    page.locator("#notices p").wait_for()
+
+
+def name_taken(page):
+    page.locator("#id_name").fill("Empty")
+    page.locator("#make-list").click()
+    page.locator("#error-summary").wait_for()
+
+
 def mark_all(page):
     # Only items without a verdict are marked.
     while page.locator(".item-card button[id^=clear-]").count():
@@ -169,6 +403,48 @@ def mark_all(page):
         page.reload()
     page.locator("#all-helped").click()
     page.locator("#all-marked").wait_for()
+
+
+def keep_pages(page):
+    session = session_of(page)
+    UserSession.objects.get_or_create(
+        session_key=session.session_key, defaults={"user_id": session[SESSION_KEY], "ip": "127.0.0.1"}
+    )
+    page.click("#keep-pages")
+    page.wait_for_selector("#end-kept")
+
+
+def as_kept(page):
+    """Show the page as the browser keeps it for reading offline."""
+    page.set_extra_http_headers({KEEPS_PAGE: "1"})
+    page.goto(page.url)
+    page.set_extra_http_headers({})
+
+
+# Puts rows into the store of waiting forms on this phone.
+STORE_WAITING = """async rows => {
+    const database = await openKept(), transaction = database.transaction("waiting", "readwrite");
+    for (const row of rows) transaction.objectStore("waiting").put(row);
+    await new Promise(done => { transaction.oncomplete = done; });
+    database.close();
+}"""
+
+
+def let_wait(page, *rows):
+    """Store the forms `rows` as waiting in this browser, and block the request that sending them needs."""
+    page.route("**/waiting/", lambda route: route.abort())
+    writer = page.locator("body").get_attribute("data-writer")
+    common = {"writer": writer, "fields": [], "page": "/", "at": time.time() * 1000}
+    page.evaluate(
+        STORE_WAITING, [common | {"token": f"t{n}", "number": n} | row for n, row in enumerate(rows)]
+    )
+    page.reload()
+    page.locator("[data-waiting=form]").first.wait_for()
+
+
+def ask_before_signing_out(page):
+    page.locator("#sign-out").click()
+    page.locator("[data-waiting=leaving]").wait_for()
 
 
 def session_of(page):
@@ -186,6 +462,48 @@ def put_into_session(page, values):
     session.save()
 
 
+def remove_from_session(page, name):
+    session = session_of(page)
+    del session[name]
+    session.save()
+
+
+def write_by_link(page):
+    page.locator("#id_body").fill("It rained all week.")
+    page.locator("#send").click()
+    page.locator("#saved").wait_for()
+
+
+def wish_by_link(wish):
+    """Return a function that answers "No" on the page of a check-in's link.
+
+    The function then answers whether the library should write to the patron.
+    """
+
+    def do(page):
+        page.locator("#found-no").click()
+        page.locator(f"#wish-{wish}").click()
+        page.locator("#wish-saved").wait_for()
+
+    return do
+
+
+def day_by_link(button="#ask-later", words=None):
+    """Return a function that opens "Ask me later" on the page of a check-in's link, and presses `button`.
+
+    If `words` is given, the function first types `words` into the date field.
+    """
+
+    def do(page):
+        page.locator("#later summary").click()
+        if words is not None:
+            page.locator("#id_day").fill(words)
+        page.locator(button).click()
+        page.locator("#done, #error-summary").first.wait_for()
+
+    return do
+
+
 def build(branch, staff, patron, words):
     """Build rows of every kind for `patron`, and visits that are opened by code."""
     now = timezone.now()
@@ -198,6 +516,17 @@ def build(branch, staff, patron, words):
     ):
         thing.name = name
         thing.save()
+    branch.phone, branch.address = "(414) 555-0134", words.address
+    branch.save()
+    OpeningHours.objects.bulk_create(
+        OpeningHours(branch=branch, weekday=day, opens=opens, closes=closes)
+        for day in range(7)
+        for opens, closes in (
+            (datetime.time(0), datetime.time(13)),
+            (datetime.time(14, 30), datetime.time(23, 59)),
+        )
+    )
+    Library.objects.update(check_ins=True, check_ins_of_children=True)
     topic = Topic.objects.create(name=words.topic)
 
     def session(**more):
@@ -265,13 +594,29 @@ def build(branch, staff, patron, words):
     SessionNoteFactory(help_session=kept, body=words.message, author=staff)
     ExportFactory(person=patron)
     for item in items:
-        save(item.item, patron=patron, at=now, recommendation=item)
+        saved = save(item.item, patron=patron, at=now, recommendation=item)
     waiting = conversation(kept, answered=False)
     answered = conversation(kept, status=Conversation.Status.WAITING_FOR_PATRON)
     for said in answered.messages.all():
         attach_to(said, photograph(f"{words.message}.jpg", size=(900, 600)), alt=words.message)
         attach_to(said, photograph(size=(60, 2000)), photograph(), pdf_file(f"{words.message}.pdf"))
     closed = conversation(kept, status=Conversation.Status.CLOSED)
+    caller = call_backs.Caller("+1 414-555-0134 ext. 4071", words.name[:80], may_leave_message=True)
+
+    def with_call(help_session, **fields):
+        found = conversation(help_session, answered=False)
+        fields = {"by": help_session.patron, "at": timezone.now(), "client_token": uuid.uuid4()} | fields
+        return call_backs.ask_in(found, caller, **fields)
+
+    called_by = session(patron=UserFactory(name=words.name), kept_at=now)
+    open_call, my_call, tried_call = with_call(kept), with_call(called_by), with_call(called_by)
+    given_up_call = with_call(kept)
+    # Load the person again as another object, because the cached roles of `staff` change below.
+    who_calls = type(staff).objects.get(pk=staff.pk)
+    for taken in (my_call, tried_call, given_up_call):
+        desk_actions.take(taken, by=who_calls, at=timezone.now())
+    call_backs.record_outcome(tried_call, "no_answer", by=who_calls, at=timezone.now())
+    call_backs.record_outcome(given_up_call, "give_up", by=who_calls, at=timezone.now())
     conversations.close(answered_twin := conversation(kept), by=patron, side="patron", at=timezone.now())
     uncounted = conversation(kept, status=Conversation.Status.CLOSED)
     Conversation.objects.filter(pk=uncounted.pk).update(count_question="asked")
@@ -310,6 +655,9 @@ def build(branch, staff, patron, words):
     code_for(nobodys)
 
     by_code = session()
+    moved = session(
+        patron=patron, kept_at=now, branch=BranchFactory(name=f"3 {words.branch[:110]}", closed_at=now)
+    )
     code_items = given(by_code, 3)
     verdicts.take_verdict(code_items[0], verdict="did_not_help", why="", comment="", by=None, at=now)
     long = conversation(kept, status=Conversation.Status.WAITING_FOR_PATRON, answered=False)
@@ -336,6 +684,21 @@ def build(branch, staff, patron, words):
         conversation=closed, kind=Event.Kind.CLOSED_BY_ITSELF, side="staff", at=now, shown_from=now
     )
     Event.objects.create(conversation=closed, kind=Event.Kind.MERGED, side="staff", at=now, shown_from=now)
+    emailed = conversation(kept, status=Conversation.Status.WAITING_FOR_PATRON)
+    quoted = "\n".join(f"> {line}" for line in words.message.split("\n"))
+    own_email = MessageFactory(
+        conversation=emailed,
+        author=patron,
+        by_email="own",
+        body=f"{words.message}\n{quoted}\n{words.comment}",
+        left_out=[[f"{words.title[:80]}.docx", "unknown"], ["film.mov", "too_large"]],
+    )
+    IncomingEmailFactory(message=own_email)
+    added = MessageFactory(conversation=emailed, author=patron, by_email="added", body=words.message)
+    Event.objects.create(
+        **{"conversation": emailed, "message": added, "kind": Event.Kind.OTHER_EMAIL_ADDED},
+        **{"side": "staff", "by": staff, "at": now, "shown_from": now},
+    )
     code_conversation = conversation(by_code, status=Conversation.Status.WAITING_FOR_PATRON)
     quiet = QuietSessionFactory(branch=branch, staff=staff, summary=words.summary)
     given(quiet, 1)
@@ -429,6 +792,8 @@ def build(branch, staff, patron, words):
         )
         page.locator("#id_question").fill(f"{words.question} {words.message}")
         page.locator("#save").click()
+        page.locator("#error-summary").wait_for()
+        page.wait_for_load_state()
         if page.locator("input[name=warned]").count():
             page.locator("#save").click()
         page.locator("#error-summary dl").wait_for()
@@ -523,6 +888,11 @@ def build(branch, staff, patron, words):
         page.locator("#id_body").blur()
         page.locator("#keep-this").wait_for()
 
+    def wrong_number(page):
+        page.locator("#id_call_number").fill(words.name[:50])
+        page.locator("#send").click()
+        page.locator("#error-summary").wait_for()
+
     def ask_for_code(page, address="new@example.org"):
         page.locator("#id_email").fill(address)
         page.locator("#send-code").click()
@@ -556,7 +926,7 @@ def build(branch, staff, patron, words):
         page.locator("#send-code").wait_for()
 
     def unsent(path, **fields):
-        """Return a function that opens the page `path`, on which text waits."""
+        """Return a function that opens the page `path`, which shows unsent text."""
         waiting_fields = {name: [value] for name, value in fields.items()}
 
         def do(page):
@@ -569,6 +939,52 @@ def build(branch, staff, patron, words):
             page.locator("#unsent").wait_for()
 
         return do
+
+    def discarded(path, **fields):
+        """Return a function that deletes the unsent text on the page `path`. The page then offers undo."""
+
+        def do(page):
+            unsent(path, **fields)(page)
+            page.locator("#discard-unsent").click()
+            page.locator("#undo-1").wait_for()
+
+        return do
+
+    wait = [
+        {
+            "kind": "message",
+            "address": f"{conversation_urls['answered']}reply/",
+            "about": words.question,
+            "text": words.message,
+            "withoutFiles": True,
+            "refused": "failed",
+            "triedAt": time.time() * 1000,
+        },
+        {
+            "kind": "message",
+            "address": f"{conversation_urls['answered']}reply/",
+            "about": words.question,
+            "text": words.message,
+        },
+        {
+            "kind": "visit",
+            "address": f"{at['kept']}outcome/",
+            "about": words.title,
+            "text": words.question,
+        },
+        {
+            "kind": "answer",
+            "address": verdict(items[0]),
+            "about": words.title,
+            "text": words.comment,
+            "refused": 409,
+            "words": words.message,
+        },
+        {"kind": "save", "address": "/lists/save/1/", "about": words.title, "text": "", "refused": "old"},
+    ]
+
+    def wait_for_waiting(page):
+        page.locator("[data-waiting=form]").first.wait_for()
 
     def wrong_code(page):
         ask_for_code(page)
@@ -625,13 +1041,16 @@ def build(branch, staff, patron, words):
         page.locator("#waiting-title").wait_for()
 
     def answer_all(page):
-        for fill in (
+        fills = (
             lambda: page.locator("#id_words").fill(words.title),
             lambda: page.locator("[value=funny]").check(),
             lambda: page.locator("#id_words").fill(words.reason[:400]),
             lambda: page.locator("[value=me]").check(),
             lambda: page.locator("[value=paper]").check(),
-        ):
+        )
+        for number, fill in enumerate(fills, start=1):
+            # Several questions have the same fields.
+            page.locator(f"main progress[value='{number}']").wait_for()
             fill()
             page.locator("#next").click()
         page.locator("#change-loved").wait_for()
@@ -668,7 +1087,7 @@ def build(branch, staff, patron, words):
         )
     transferred.branch = BranchFactory(name=f"2 {words.branch[:110]}")
     transferred.save()
-    # Only a coordinator sees the settings.
+    # Make the staff member a coordinator, because nobody else sees the settings.
     StaffRole.objects.filter(user=staff).update(role=StaffRole.Role.COORDINATOR)
     invited = "89abcdef0123456789abcdef0123456789abcdef"
     InvitationFactory(
@@ -694,10 +1113,36 @@ def build(branch, staff, patron, words):
     holds.hold(let_go.shared_with, reason=words.reason, by=staff, at=now)
     sharing.stop_keeping(let_go, by=let_go.shared_with, at=now)
 
+    asks = [
+        session(patron=UserFactory(), kept_at=now),
+        session(patron=UserFactory(check_in_titles=True), kept_at=now, summary=""),
+        session(patron=patron, kept_at=now, summary=""),
+        session(patron=UserFactory(check_ins="push"), kept_at=now),
+    ]
+    how, how_titles, how_signed_in, how_by_push = [ask_by_email(visit)[1] for visit in asks]
+    for visit in asks[1:3]:
+        given(visit, 3)
     unsubscribe_path = unsubscribe_url(patron, ["conversations/answer"]).removeprefix(settings.BASE_URL)
+    unsubscribe_check_ins = unsubscribe_url(patron, ["checkins/check_in"]).removeprefix(settings.BASE_URL)
     undelivered = NotificationFactory(recipient=patron, dead=True)
     Message.objects.filter(conversation__patron=patron, side="staff").update(mail_id=undelivered.message_id)
     NotificationFactory(recipient=None, kind="account/mail", dead=True)
+
+    unmatched = IncomingEmailFactory(
+        **{"conversation": waiting, "person": patron, "subject": words.question[:200]},
+        text=f"{quoted}\n{words.message}",
+    )
+    unknown = IncomingEmailFactory(
+        reason="no_address", sender=f"{'long.' * 12}name@example.net", text=words.message, subject=""
+    )
+    IncomingEmail.objects.create(came_at=now, reason="erased")
+
+    def open_delete(page):
+        page.locator("#delete-email > summary").click()
+
+    def delete_all(page):
+        IncomingEmail.objects.filter(message=None).delete()
+        page.reload()
 
     def pick_template(page):
         page.locator("#templates").click()
@@ -714,6 +1159,68 @@ def build(branch, staff, patron, words):
     shared_desks.unlock(branch=branch, name=words.branch[:60], by=staff, at=now)
     desk_pins.set_pin(staff, pin="4071", at=now)
 
+    tomorrow = library.today() + datetime.timedelta(days=1)
+    # This person has a name of their own, because a search at the desk lists at most eight people with one
+    # name.
+    asked_by_email = UserFactory(name="Ana Ruiz", check_ins="email", check_in_titles=True)
+
+    def check_in(by=staff, due_on=tomorrow, **fields):
+        about = session(staff=by, patron=asked_by_email)
+        given(about, 2)
+        return CheckInFactory(help_session=about, due_on=due_on, reason=words.reason[:120], **fields)
+
+    told_about = session(staff=staff, patron=asked_by_email)
+    given(told_about, 1)
+    an_hour_ago = now - datetime.timedelta(hours=1)
+    outcomes.take_outcome(told_about, by=asked_by_email, at=an_hour_ago, found="part", by_link=True)
+    told = outcomes.wish_for_answer(
+        told_about,
+        wanted=False,
+        by=asked_by_email,
+        at=an_hour_ago,
+        language="en",
+        body=words.message,
+        by_link=True,
+    )
+    thanked = session(staff=staff, patron=asked_by_email)
+    share_words(
+        thanked, person=asked_by_email, words=words.message[:500], wording="Yes.", language="en", at=now
+    )
+    HelpSessionFactory.create_batch(
+        7,
+        staff=staff,
+        branch=branch,
+        found="all",
+        happened_on=tomorrow - datetime.timedelta(days=100),
+        created_at=now - datetime.timedelta(days=100),
+    )
+
+    planned = check_in()
+    check_in(reviewed_at=now, reviewed_by=staff, words=words.message)
+    check_in(by=away)
+    check_in(due_on=tomorrow + datetime.timedelta(days=5), set_by="patron")
+    check_in(due_on=library.today())
+    sent = check_in(status="asked", asked_at=now, asked_by=staff, asked=patron, words=words.message)
+
+    def share_and_return(page):
+        page.locator("#id_words").fill(words.message[:500])
+        page.locator("#share-words").click()
+        page.locator("#outcome").wait_for()
+        page.goto(f"{at['plain']}words/")
+
+    def save_old_words(page):
+        CheckIn.objects.filter(pk=planned.pk).update(words=f"{words.comment} {uuid.uuid4()}")
+        page.locator("#save-words").click()
+        page.locator("#error-summary").wait_for()
+
+    def open_day(page):
+        page.locator("#another-day").click()
+
+    def suggest_check_in(page):
+        page.locator("#id_question").fill(words.question)
+        page.locator("#suggested q").wait_for()
+        page.locator("#ask-on-summary").click()
+
     known = person_added_at_desk(name=words.name, email="", language="en", by=staff, at=now)
     session(patron=known)
     account_code = make_account_code(
@@ -724,12 +1231,23 @@ def build(branch, staff, patron, words):
         page.locator("#make-code").click()
         page.locator("#code").wait_for()
 
+    def ask_at_the_desk(page):
+        page.locator("#ask-aloud > summary").click()
+        page.locator("#check_ins-pages").wait_for()
+
+    def note_death(page):
+        page.locator("#has-died > summary").click()
+        page.locator("#died").click()
+        page.locator("#undo-death").wait_for()
+
     def by_name(page):
-        page.locator("#id_letters").fill(words.name[:6])
+        page.locator("#id_letters").fill("Zwick")
         page.locator("#id_reason").fill(words.message[:300])
         page.locator("#look-up-name").click()
         page.locator("#found-title").wait_for()
 
+    # The search refuses a name that more than eight people have.
+    UserFactory(name=f"{words.name} Zwick")
     cardholder = UserFactory(name=words.name)
     LibraryCard.objects.create(person=cardholder, ils_id="7777", barcode="2123400007777", seen_at=now)
 
@@ -760,7 +1278,8 @@ def build(branch, staff, patron, words):
 
     def open_tray(page):
         page.locator("#id_question").fill(words.question)
-        page.locator("#later").click()
+        with page.expect_navigation():
+            page.locator("#later").click()
         page.locator("#tray > summary").click()
 
     def by_address(page):
@@ -768,9 +1287,39 @@ def build(branch, staff, patron, words):
         page.locator("#look-up").click()
         page.locator("#open-record").wait_for()
 
+    list_link = make_link(saved.saved_list, with_notes=True, name=words.name[:80], at=now)
+    # This list is another patron's, so the other states of lists don't show it.
+    others = SavedListFactory(patron=UserFactory(), name=words.title[:80])
+    SavedItemFactory(saved_list=others, item__title=words.title, note=words.message[:500])
+    add_by_patron(others, title=words.title, creators=words.name, at=now)
+    shared_list, empty_list = (
+        address_of(make_link(each, with_notes=True, name=words.name[:80], at=now)).removeprefix(
+            settings.BASE_URL
+        )
+        for each in (others, SavedListFactory(patron=others.patron, name="Empty"))
+    )
+
     pages = {
         "nobody": [
             State("welcome", "/", main=True),
+            State("how", how, main=True),
+            State("how-titles", how_titles),
+            State("how-by-push", how_by_push, lambda page: page.locator("#later summary").click()),
+            State("how-ended", "/how/x/"),
+            State("how-yes", how, press("#found-all", "#saved")),
+            State("how-no", how, press("#found-no", "#wish-yes")),
+            State("how-written", how, write_by_link),
+            State("how-no-words", how, press("#send", "#error-summary")),
+            State("how-wish", how, wish_by_link("yes")),
+            State("how-no-wish", how, wish_by_link("no")),
+            State("how-no-day", how, day_by_link(words="")),
+            State("how-later", how, day_by_link()),
+            State("how-left-out", how, day_by_link(button="#leave-out")),
+            State("how-item-failed", how_titles, press("[id^=did_not_help]", "[id^=wish-]")),
+            State("how-all-helped", how_titles, press("#all-helped", "#all-marked")),
+            State("shared-list", shared_list),
+            State("shared-list-empty", empty_list),
+            State("shared-list-ended", "/shared/x/"),
             State("code", "/c/"),
             State("code-missing", "/c/", empty("code", "#open")),
             State("code-unknown", "/c/1234567890123/"),
@@ -798,6 +1347,7 @@ def build(branch, staff, patron, words):
             State("erased", f"/privacy/erased/{ErasureFactory().public_id}/"),
             State("ask", "/ask/"),
             State("ask-new-nothing", "/ask/", empty()),
+            State("call-ways", "/ask/call/"),
             State("ask-where", "/ask/", write_question),
             State("ask-where-wrong-address", "/ask/", ask_with_wrong_address),
             State("ask-another", "/ask/", write_another),
@@ -821,10 +1371,16 @@ def build(branch, staff, patron, words):
             State("session", at["by_code"], main=True),
             State("verdict", verdict(code_items[0]), main=True),
             State("ask-about-session", f"{at['by_code']}ask/"),
+            State("call-about-session", f"{at['by_code']}call/"),
+            State("call-wrong-number", f"{at['by_code']}call/", wrong_number),
+            State("call-from-ask", "/ask/call/"),
             State("ask-nothing", f"{at['by_code']}ask/", empty()),
+            State("code-share-titles", f"{at['by_code']}share/"),
             State("ask-about-item", f"/recommendations/{code_items[1].public_id}/ask/"),
             State("code-ask", "/ask/"),
             State("code-conversation", code_conversation.get_absolute_url()),
+            State("code-phone", f"{at['by_code']}phone/", show_phone("ready")),
+            State("code-phone-ios", f"{at['by_code']}phone/", show_phone("ios")),
             State("keep", f"{at['by_code']}keep/"),
             State("keep-and-save", f"{at['by_code']}keep/?save={code_items[0].public_id}"),
             State(
@@ -832,12 +1388,21 @@ def build(branch, staff, patron, words):
                 f"{at['by_code']}keep/?save={code_items[0].public_id}",
                 lambda page: ask_for_code(page, "keeps@example.org"),
             ),
+            State("keep-and-ask", f"{at['by_code']}keep/?check_ins=email"),
+            State("keep-and-ask-by-push", f"{at['by_code']}keep/?check_ins=push"),
             State("code-list", "/lists/"),
+            State("code-search", "/search/", search_for("compost")),
             State("code-me", "/me/"),
             State("code-privacy", "/privacy/"),
             State("code-outcome", at["by_code"], press("#found-all", "#clear-outcome")),
+            State("code-outcome-no", at["by_code"], press("#found-no", "#wish-visit")),
+            State(
+                "code-outcome-told", at["by_code"], press("#tell-visit", "#outcome:not(:has(#tell-visit))")
+            ),
             State("code-outcome-cleared", at["by_code"], press("#clear-outcome", "#outcome [autofocus]")),
-            # The code ends here, so this state is the last one.
+            State("code-home-chosen", "/", press("#check_ins-pages", "#undo-1")),
+            State("code-session-left-out", at["by_code"], press("#leave-out", "#ask-about-it")),
+            # This state clears the cookies that open the visit, so it must be the last one.
             State("code-message-not-sent", code_conversation.get_absolute_url(), send_after_the_code),
         ],
         "holder of a quiet code": [
@@ -865,6 +1430,7 @@ def build(branch, staff, patron, words):
             State("child-conversation", childs_conversation.get_absolute_url()),
             State("child-privacy", "/privacy/"),
             State("child-me", "/me/"),
+            State("child-check-ins", "/me/check-ins/"),
         ],
         "patron": [
             State("home", "/", main=True),
@@ -884,6 +1450,13 @@ def build(branch, staff, patron, words):
                 State(f"conversation-{name}", conversation_urls[name])
                 for name in ("waiting", "closed", "sorted")
             ],
+            State("conversation-call", open_call.get_absolute_url()),
+            State("conversation-call-given-up", given_up_call.get_absolute_url()),
+            State(
+                "conversation-call-canceled", open_call.get_absolute_url(), press("#cancel-call", "#undo-1")
+            ),
+            State("call-in-conversation", f"{conversation_urls['answered']}call/"),
+            State("call-change", f"{open_call.get_absolute_url()}call/"),
             State("conversation-long", long.get_absolute_url()),
             State("conversation-long-read", long.get_absolute_url()),
             State("conversation-earlier", long.get_absolute_url(), earlier),
@@ -891,12 +1464,21 @@ def build(branch, staff, patron, words):
                 "conversation-around", f"{long.get_absolute_url()}?message={long.messages.first().public_id}"
             ),
             State("conversation-newer-draft", conversation_urls["sorted"], newer_draft),
+            State("conversation-emailed", emailed.get_absolute_url()),
             State("conversation-attached", conversation_urls["waiting"], add_files),
             State("reply-nothing", conversation_urls["answered"], empty()),
             State("patron-ask", "/ask/"),
             State("patron-read-answers", "/find-something-to-read/", answer_all),
             State("patron-read-change", "/find-something-to-read/?step=mood&then=check"),
             State("list", "/lists/"),
+            State("search", "/search/"),
+            State("search-found", "/search/", search_for(words.title[:20])),
+            State("search-nothing", "/search/", search_for("volcano zebra")),
+            State("search-error", "/search/", search_for_too_little),
+            State("session-of-old-branch", moved.get_absolute_url()),
+            State("share-saved", f"/lists/share/{saved.public_id}/"),
+            State("share-titles", f"{at['kept']}share/"),
+            State("share-titles-words", f"{at['kept']}share/?words=1"),
             State("me", "/me/"),
             State("privacy", "/privacy/"),
             State("who-looked", "/privacy/who-looked/"),
@@ -908,7 +1490,21 @@ def build(branch, staff, patron, words):
             State("remember-effect", "/privacy/remember/?remember=30"),
             State("notices", "/me/emails/"),
             State("notices-error", "/me/emails/", wrong_time_zone),
+            State("notices-phone-lost", "/me/emails/", with_choice_of_phone),
+            State("phone", "/me/phone/"),
+            State("phone-ready", "/me/phone/", show_phone("ready")),
+            *[
+                State(f"phone-{state}", "/me/phone/", show_phone(state))
+                for state in ("dismissed", "failed", "denied", "ios")
+            ],
+            State("phone-refused", "/me/phone/", refused_subscription),
+            State("phone-borrowed", "/me/phone/", on_borrowed_device),
+            State("phone-on", "/me/phone/", with_phones),
+            State("check-ins", "/me/check-ins/"),
+            State("how-signed-in", how_signed_in),
+            State("how-signed-in-yes", how_signed_in, press("#found-all", "#saved")),
             State("unsubscribe", unsubscribe_path),
+            State("unsubscribe-check-ins", unsubscribe_check_ins),
             State("unsubscribe-unknown", "/unsubscribe/unknown/"),
             State("stop-address", f"/not-me/{stop}/"),
             State("stop-address-unknown", "/not-me/0123456789abcdef0123456789abcdef01234567/"),
@@ -920,6 +1516,7 @@ def build(branch, staff, patron, words):
                 unsent(conversation_urls["waiting"], body=words.message),
             ),
             State("ask-unsent", "/ask/", unsent("/ask/", body=words.message)),
+            State("ask-unsent-deleted", "/ask/", discarded("/ask/", body=words.message)),
             State("me-unsent", "/me/", unsent("/me/", name=words.name)),
             State(
                 "verdict-unsent",
@@ -932,7 +1529,56 @@ def build(branch, staff, patron, words):
                 unsent("/find-something-to-read/?step=mood", words="calm", chosen="funny"),
             ),
             # These states change what the states above show.
+            State("saved-title", f"/lists/titles/{saved.public_id}/"),
+            State(
+                "saved-title-done",
+                f"/lists/titles/{saved.public_id}/",
+                press("#reading-done", "#reading-done[value='']"),
+            ),
+            State("saved-title-note", f"/lists/titles/{saved.public_id}/", write_note(words)),
+            State("add-title", f"/lists/{saved.saved_list.public_id}/add/"),
+            State("add-title-error", f"/lists/{saved.saved_list.public_id}/add/", empty("title", "#add")),
+            State("list-added", f"/lists/{saved.saved_list.public_id}/add/", add_title(words)),
             State("list-removed", "/lists/", press("button[id^=remove-]", "button[id^=restore-]")),
+            State("removed-titles", "/lists/removed/"),
+            State("lists", "/lists/", with_lists(words, patron)),
+            State("list-of-several", "/lists/", open_list),
+            State("list-change", "/lists/", change_list),
+            State("saved-title-with-lists", f"/lists/titles/{saved.public_id}/"),
+            State("list-order", f"/lists/{saved.saved_list.public_id}/order/"),
+            State("list-ordered", f"/lists/{saved.saved_list.public_id}/order/", move_down),
+            State("list-options", f"/lists/{saved.saved_list.public_id}/options/"),
+            State("share-list", f"/lists/{saved.saved_list.public_id}/share/"),
+            State(
+                "share-list-error",
+                f"/lists/{saved.saved_list.public_id}/share/",
+                long_name_of_link,
+            ),
+            State("share-list-preview", f"/lists/{saved.saved_list.public_id}/share/", preview_link(words)),
+            State("list-link", list_link.get_absolute_url()),
+            State("list-link-made", f"/lists/{saved.saved_list.public_id}/share/", make_link_to_list(words)),
+            State("list-link-ended", list_link.get_absolute_url(), press("#end-link", "#notices p")),
+            State("list-link-that-ended", list_link.get_absolute_url()),
+            State("copy-list", f"{shared_list}copy/"),
+            State("copy-list-error", f"{shared_list}copy/", empty("name", "#copy-titles")),
+            State("copy-list-copied", f"{shared_list}copy/", press("#copy-titles", "#notices p")),
+            State("list-print", f"/lists/{saved.saved_list.public_id}/print/"),
+            State(
+                "list-print-receipt",
+                f"/lists/{saved.saved_list.public_id}/print/?paper=receipt&covers=on&with_notes=on&large=on",
+            ),
+            State("list-print-empty", "/lists/", print_empty_list),
+            State("list-email", f"/lists/{saved.saved_list.public_id}/email/"),
+            State("list-emailed", f"/lists/{saved.saved_list.public_id}/email/", email_list),
+            State("list-cite", f"/lists/{saved.saved_list.public_id}/cite/"),
+            State("list-cite-mla-es", f"/lists/{saved.saved_list.public_id}/cite/?style=mla&in=es"),
+            State("title-cite", f"/lists/titles/{saved.public_id}/cite/"),
+            State("list-name-taken", "/lists/new/", name_taken),
+            State("choose-lists", f"/lists/choose/{items[0].public_id}/"),
+            State("session-with-lists", at["kept"]),
+            State("removed-list", "/lists/", remove_list),
+            State("removed-lists", "/lists/removed/"),
+            State("removed-deleted", "/lists/removed/", press("button[id^=delete-]", "#notices p")),
             State("session-unsaved", at["kept"], unsave),
             State(
                 "session-cleared",
@@ -940,7 +1586,36 @@ def build(branch, staff, patron, words):
                 press(".item-card button[id^=clear-]", ".item-card [autofocus]"),
             ),
             State("session-all-helped", at["kept"], mark_all),
+            State("check-ins-email", "/me/check-ins/", press("#check_ins-email", "#show-titles")),
+            State("check-ins-titles", "/me/check-ins/", press("#show-titles", "#hide-titles")),
+            State("session-left-out", at["kept"], press("#leave-out", "#ask-about-it")),
+            State("session-got-it", at["plain"], press("[id^=got-]", "[id^=got-][name=undo]")),
+            State("session-item-failed", at["plain"], press("[id^=did_not_help]", "[id^=tell-]")),
+            State("session-item-told", at["plain"], press("[id^=tell-]", "[id^=wish-]")),
+            State("session-found", at["plain"], press("#found-all", "#share-words")),
+            State("share-words", f"{at['plain']}words/"),
+            State("share-words-nothing", f"{at['plain']}words/", empty("words", "#share-words")),
+            State("share-words-shared", f"{at['plain']}words/", share_and_return),
             State("unsubscribe-done", unsubscribe_path, press("#unsubscribe", "main:not(:has(form))")),
+            State(
+                "unsubscribe-check-ins-done",
+                unsubscribe_check_ins,
+                press("#unsubscribe", "main:not(:has(form))"),
+            ),
+            State("keep-pages", "/me/offline/"),
+            # From here on, the browser keeps the pages.
+            State("keep-pages-on", "/me/offline/", keep_pages),
+            State("me-keeps", "/me/"),
+            State("session-keeps", at["kept"]),
+            State("conversation-keeps", conversation_urls["answered"]),
+            State("home-as-of", "/", as_kept),
+            State("session-as-of", at["kept"], as_kept),
+            # From here on, the browser has forms that wait.
+            State("list-searched", "/lists/", search_long_list(words, patron)),
+            State("conversation-waits", conversation_urls["answered"], lambda page: let_wait(page, *wait)),
+            State("session-waits", at["kept"], wait_for_waiting),
+            State("home-waits", "/", wait_for_waiting),
+            State("me-asks-about-waiting", "/me/", ask_before_signing_out),
             # From here on, every page says that the address is off.
             State("home-address-off", "/", address_off),
         ],
@@ -949,7 +1624,11 @@ def build(branch, staff, patron, words):
             State("new-sessions", "/sessions/"),
             State("new-messages", "/messages/"),
             State("new-list", "/lists/"),
+            State("new-search", "/search/"),
+            State("new-removed-titles", "/lists/removed/"),
+            State("new-list-form", "/lists/new/"),
             State("new-me", "/me/"),
+            State("new-check-ins", "/me/check-ins/", press("#check_ins-email", "#check-ins-address")),
             State("add-address", "/me/address/"),
             State("new-who-looked", "/privacy/who-looked/"),
             State("new-prove", "/me/prove/"),
@@ -968,6 +1647,14 @@ def build(branch, staff, patron, words):
             State("card-add-address", "/me/address/"),
             State("card-prove", "/me/prove/"),
         ],
+        "asked by email": [
+            State("home-check-in-due", "/"),
+            State(
+                "home-check-in-later",
+                "/",
+                lambda page: page.locator("[aria-labelledby=due-title] summary").click(),
+            ),
+        ],
         "leaver": [
             State("prove-by-code-or-card", "/me/prove/?next=/me/address/"),
             State("prove-by-card", "/me/prove/?by=card&next=/me/address/"),
@@ -980,13 +1667,24 @@ def build(branch, staff, patron, words):
     }
     desk = [
         State("desk-queue", "/desk/"),
+        State("desk-own-pages", "/desk/", lambda page: page.locator("#to-own-pages").click()),
         State("desk-queue-drafts", "/desk/?drafts=1"),
+        State("desk-queue-failed", "/desk/?reason=failed"),
+        State("desk-made-possible", "/desk/made-possible/"),
         State("desk-record", "/desk/record/"),
         State(
             "desk-record-error",
             "/desk/record/",
             lambda page: (page.locator("#save").click(), page.locator("#error-summary").wait_for()),
         ),
+        State("desk-record-check-in", "/desk/record/", suggest_check_in),
+        State("desk-check-ins", "/desk/check-ins/"),
+        State("desk-check-ins-tomorrow", "/desk/check-ins/tomorrow/"),
+        State("desk-check-in", f"/desk/check-ins/{planned.public_id}/"),
+        State("desk-check-in-sent", f"/desk/check-ins/{sent.public_id}/"),
+        State("desk-check-in-meanwhile", f"/desk/check-ins/{planned.public_id}/", save_old_words),
+        State("desk-check-in-of-visit", f"/desk/sessions/{planned.help_session.public_id}/", open_day),
+        State("desk-check-in-on-slip", f"/desk/sessions/{planned.help_session.public_id}/slip/"),
         State("desk-record-for", "/desk/record/", record_for("2123400007777", "#id_agreed")),
         State("desk-record-for-address", "/desk/record/", record_for("new@example.org", ".notice")),
         State("desk-record-for-nobody", "/desk/record/", record_for("999", ".field-error")),
@@ -1000,8 +1698,19 @@ def build(branch, staff, patron, words):
             f"/desk/conversations/{waiting.public_id}/",
             lambda page: page.locator("#more summary").click(),
         ),
+        State("desk-conversation-call", f"/desk/conversations/{open_call.public_id}/"),
+        State("desk-conversation-my-call", f"/desk/conversations/{my_call.public_id}/"),
+        State("desk-conversation-call-tried", f"/desk/conversations/{tried_call.public_id}/"),
+        State(
+            "desk-conversation-called",
+            f"/desk/conversations/{my_call.public_id}/",
+            press("#call-spoken", "#undo-1"),
+        ),
+        State("desk-call", f"/desk/conversations/{waiting.public_id}/call/"),
+        State("desk-call-change", f"/desk/conversations/{tried_call.public_id}/call/"),
         State("desk-conversation-snooze", f"/desk/conversations/{waiting.public_id}/", snooze_menu),
         State("desk-conversation-assign", f"/desk/conversations/{waiting.public_id}/", assign_menu),
+        State("desk-conversation-told", f"/desk/conversations/{told.public_id}/"),
         State("desk-conversation-error", f"/desk/conversations/{long.public_id}/", empty()),
         State("desk-conversation-stopped", f"/desk/conversations/{long.public_id}/", stopped),
         State("desk-conversation-taken", f"/desk/conversations/{waiting.public_id}/", taken),
@@ -1038,6 +1747,7 @@ def build(branch, staff, patron, words):
             for part, who in (("child", shared.patron), ("adult", patron))
         ],
         State("desk-children", "/desk/settings/children/"),
+        State("desk-check-in-settings", "/desk/settings/check-ins/"),
         State("desk-cards", "/desk/cards/"),
         State("desk-people", "/desk/people/"),
         State("desk-person-reason", "/desk/people/", by_address),
@@ -1047,6 +1757,13 @@ def build(branch, staff, patron, words):
         State("desk-person-keep", f"/desk/people/{patron.public_id}/?session={by_code.public_id}"),
         State("desk-person-add", "/desk/people/new/"),
         State("desk-person-code", f"/desk/people/{known.public_id}/", make_code),
+        State("desk-person-asked", f"/desk/people/{known.public_id}/", ask_at_the_desk),
+        State(
+            "desk-person-stopped",
+            f"/desk/people/{known.public_id}/",
+            press("#stop-check-ins", "#check-ins-title ~ p:last-child"),
+        ),
+        State("desk-person-died", f"/desk/people/{known.public_id}/", note_death),
         State("desk-join", f"/desk/people/{patron.public_id}/merge/"),
         State("desk-join-preview", f"/desk/people/{patron.public_id}/merge/?with={far.public_id}"),
         State("desk-look-ups", "/desk/people/look-ups/"),
@@ -1057,6 +1774,10 @@ def build(branch, staff, patron, words):
         State("desk-first-week-backup", "/desk/settings/first-week/backup/"),
         State("desk-emails", "/desk/settings/emails/"),
         State("desk-email", f"/desk/settings/emails/{undelivered.public_id}/"),
+        State("desk-conversation-emailed", f"/desk/conversations/{emailed.public_id}/"),
+        State("desk-not-matched", "/desk/not-matched/"),
+        State("desk-not-matched-email", f"/desk/not-matched/{unmatched.public_id}/"),
+        State("desk-not-matched-unknown", f"/desk/not-matched/{unknown.public_id}/", open_delete),
         State("desk-starters", "/desk/settings/templates/starters/"),
         State("desk-starters-error", "/desk/settings/templates/starters/", choose_no_starter),
         State("desk-library", "/desk/settings/library/"),
@@ -1077,6 +1798,7 @@ def build(branch, staff, patron, words):
         State("desk-computers-error", "/desk/computers/", empty("name", "#unlock-desk")),
         State("desk-pin-error", "/desk/pin/", empty("pin", "#set-pin")),
         State("desk-notices", "/desk/notices/"),
+        State("desk-notices-no-address", "/desk/notices/", without_address),
         State("desk-absences", "/desk/absences/"),
         State("desk-absences-error", "/desk/absences/", empty("first_day", "#save-absence")),
         State("desk-absence", f"/desk/absences/{absence.public_id}/"),
@@ -1084,12 +1806,14 @@ def build(branch, staff, patron, words):
         State("desk-template", f"/desk/settings/templates/{template.public_id}/"),
         State("desk-template-remove", f"/desk/settings/templates/{template.public_id}/remove/"),
         State("desk-template-picker", f"/desk/conversations/{waiting.public_id}/", pick_template),
+        State("desk-not-matched-empty", "/desk/not-matched/", delete_all),
         # From here on, every page says that the address is off.
         State("desk-address-off", "/desk/", address_off),
     ]
     people = {
         "patron": patron,
         "child": child,
+        "asked by email": asked_by_email,
         "new patron": UserFactory(name="", email=None, joined_at=now),
         "leaver": leaver,
     }

@@ -1,11 +1,53 @@
 """Do steps that several tests share. Steps find elements by URL, id or name, never by visible words."""
 
 import re
+import time
+from contextlib import contextmanager
 
 from django.core import mail
 from playwright.sync_api import expect
 
 from tests.accounts.test_second_factor import app_code
+
+from .conftest import TIMEOUT
+
+
+def eventually(page, read, wanted):
+    """Wait until `read()` returns `wanted`.
+
+    Use this function for values that `expect` can't read, such as database rows, or a list that browser events
+    fill. The browser continues to run during the wait.
+    """
+    end = time.monotonic() + TIMEOUT / 1000
+    while (found := read()) != wanted and time.monotonic() < end:
+        page.wait_for_timeout(50)
+    assert found == wanted, f"{found!r} is not {wanted!r}"
+
+
+@contextmanager
+def answered(page):
+    """Wait at the end of the block until the server has answered each request that the page sent in the block.
+
+    Use it before an assertion that nothing has changed. Otherwise, the test would not see a wrong change that
+    comes late.
+    """
+    unanswered = set()
+    page.on("request", lambda request: unanswered.add(request))
+    page.on("requestfinished", lambda request: unanswered.discard(request))
+    page.on("requestfailed", lambda request: unanswered.discard(request))
+    yield
+    # Events of requests that the page has already sent arrive before this result.
+    page.evaluate("1")
+    eventually(page, lambda: unanswered, set())
+
+
+def pause_clock(page):
+    """Stop the clock of the page, which is installed already.
+
+    From then on, only `page.clock.run_for()` and `fast_forward()` run timers, however slow the machine is.
+    """
+    # The clock can only be stopped at a later time. A minute leaves enough time for the two calls.
+    page.clock.pause_at(page.evaluate("Date.now() / 1000 + 60"))
 
 
 def sign_in(page, address, post):
@@ -22,7 +64,10 @@ def enter_code(page, address, post):
 
 
 def newest_code(address, post):
-    """Deliver the due emails and return the newest code. Codes go first, so other emails can be newer."""
+    """Deliver the due emails and return the newest code.
+
+    Emails with codes are delivered first, so the newest email may have no code.
+    """
     post(address)
     bodies = (message.body for message in reversed(mail.outbox) if message.to == [address])
     return next(found[0] for body in bodies if (found := re.search(r"^\d{6}$", body, re.MULTILINE)))
@@ -56,5 +101,5 @@ def say(page, title, verdict):
 
 
 def latest(page):
-    """Return the bubble of the last message on the page."""
+    """Return the locator of the last message on the page."""
     return page.locator(".message .bubble").last

@@ -17,7 +17,7 @@ LINES = """element => {
 
 
 @pytest.mark.parametrize(("path", "place"), [("/privacy/", "dd bdi[dir=ltr]"), ("/me/", "strong[dir=ltr]")])
-def test_email_address_is_broken_only_between_its_parts(patron, phone, show, path, place):
+def test_long_email_address_wraps_only_between_its_parts(patron, phone, show, path, place):
     page = show(phone(), patron)
     for address in ("sam@example.org", "somebody.with.a.long.name@library.school.example.org"):
         patron.email = address

@@ -1,4 +1,4 @@
-"""Test that what people typed or pressed before they had to sign in is not lost."""
+"""Test that typed text and pressed buttons are not lost if people have to sign in first."""
 
 import re
 
@@ -12,12 +12,13 @@ from portal.conversations.models import Message
 from portal.helpsessions.keeping import keep
 from portal.lists.models import SavedItem
 from recommendations.models import Recommendation
+from tests.extent import rarely
 from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, code_for, recommend_in
 
 from .bars import problems
 from .steps import card, latest, sign_in
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.only_long, pytest.mark.browser, pytest.mark.long]
 
 WORDS = "Is it on Thursday?"
 BOTH = pytest.mark.parametrize(
@@ -54,12 +55,12 @@ def end_session(page, how):
 
 
 def has_no_problems(page, javascript):
-    # Without JavaScript, a test can't measure the page.
+    # Without JavaScript, `problems` can't run its scripts in the page.
     return not javascript or problems(page) == []
 
 
 def go_to_sign_in(page, javascript):
-    """Go to the sign-in page, from the page that shows the text if there is one."""
+    """Go to the sign-in page. If a page with the unsent text is shown first, use its button."""
     expect(page.locator("#not-sent, #id_email").first).to_be_visible()
     if page.locator("#not-sent").count():
         expect(page.locator("#not-sent")).to_have_value(WORDS)
@@ -68,9 +69,18 @@ def go_to_sign_in(page, javascript):
     expect(page).to_have_url(re.compile("/sign-in/"))
 
 
-@BOTH
-@pytest.mark.parametrize("how", ["cookies deleted", "session expired", "signed out in another tab"])
-def test_reply_of_an_ended_session_is_in_the_composer_after_sign_in(
+@pytest.mark.parametrize(
+    ("language", "javascript", "how"),
+    [
+        ("en", True, "cookies deleted"),
+        ("en", True, "signed out in another tab"),
+        ("es", False, "session expired"),
+        rarely("en", True, "session expired"),
+        rarely("es", False, "cookies deleted"),
+        rarely("es", False, "signed out in another tab"),
+    ],
+)
+def test_unsent_reply_is_in_the_composer_after_signing_in_again(
     conversation, patron, phone, show, post, language, javascript, how
 ):
     page = show(phone(language=language, javascript=javascript), patron)
@@ -81,7 +91,7 @@ def test_reply_of_an_ended_session_is_in_the_composer_after_sign_in(
     page.locator("#send").tap()
     go_to_sign_in(page, javascript)
     sign_in(page, patron.email, post)
-    expect(page).to_have_url(re.compile(conversation.get_absolute_url()))
+    expect(page).to_have_url(re.compile(rf":\d+{conversation.get_absolute_url()}"))
     expect(page.locator("#id_body")).to_have_value(WORDS)
     expect(page.locator("#unsent")).to_be_visible()
     assert has_no_problems(page, javascript)
@@ -92,9 +102,16 @@ def test_reply_of_an_ended_session_is_in_the_composer_after_sign_in(
     assert (Message.objects.filter(body=WORDS).count(), RefusedPost.objects.count()) == (1, 0)
 
 
-@BOTH
-@pytest.mark.parametrize("how", ["cookies deleted", "session expired"])
-def test_follow_up_of_an_ended_session_is_in_the_form_after_sign_in(
+@pytest.mark.parametrize(
+    ("language", "javascript", "how"),
+    [
+        ("en", True, "session expired"),
+        ("es", False, "cookies deleted"),
+        rarely("en", True, "cookies deleted"),
+        rarely("es", False, "session expired"),
+    ],
+)
+def test_unsent_follow_up_question_is_in_the_form_after_signing_in_again(
     kept, patron, phone, show, post, language, javascript, how
 ):
     page = show(phone(language=language, javascript=javascript), patron)
@@ -124,13 +141,11 @@ def test_unsent_reply_can_be_deleted(conversation, patron, phone, show, post, la
     page.locator("#discard-unsent").tap()
     expect(page.locator("#unsent")).to_have_count(0)
     expect(page.locator("#id_body")).to_have_value("")
-    assert not RefusedPost.objects.exists()
+    assert not RefusedPost.objects.filter(discarded_at=None).exists()
 
 
 @BOTH
-def test_name_of_an_ended_session_is_in_the_form_after_sign_in(
-    patron, phone, show, post, language, javascript
-):
+def test_unsaved_name_is_in_the_form_after_signing_in_again(patron, phone, show, post, language, javascript):
     page = show(phone(language=language, javascript=javascript), patron)
     page.goto("/me/")
     page.locator("#id_name").fill("Samuel Okafor")
@@ -144,7 +159,7 @@ def test_name_of_an_ended_session_is_in_the_form_after_sign_in(
 
 
 @BOTH
-def test_verdict_of_an_ended_session_is_given_after_sign_in(
+def test_verdict_tapped_after_the_sign_in_expired_is_saved_after_signing_in_again(
     kept, patron, phone, show, post, language, javascript
 ):
     [recommendation] = recommend_in(kept, 1)
@@ -156,7 +171,7 @@ def test_verdict_of_an_ended_session_is_given_after_sign_in(
     button.tap()
     expect(page).to_have_url(re.compile("/sign-in/"))
     sign_in(page, patron.email, post)
-    expect(page).to_have_url(re.compile(f"{kept.get_absolute_url()}$"))
+    expect(page).to_have_url(re.compile(rf":\d+{kept.get_absolute_url()}$"))
     notice = page.locator("#notices .notice")
     expect(notice).to_contain_text(recommendation.item.title)
     expect(notice).to_be_in_viewport()
@@ -167,7 +182,7 @@ def test_verdict_of_an_ended_session_is_given_after_sign_in(
 
 
 @BOTH
-def test_text_is_shown_with_the_reason_if_someone_else_kept_the_visit_meanwhile(
+def test_unsent_text_is_shown_with_the_reason_if_someone_else_kept_the_visit_meanwhile(
     session, patron, phone, language, javascript
 ):
     page = phone(language=language, javascript=javascript)
@@ -182,7 +197,7 @@ def test_text_is_shown_with_the_reason_if_someone_else_kept_the_visit_meanwhile(
 
 
 @BOTH
-def test_visit_is_kept_by_email_in_three_taps_and_the_item_is_saved(
+def test_patron_keeps_a_visit_by_email_and_saves_an_item_in_three_taps(
     session, phone, post, language, javascript
 ):
     [recommendation] = recommend_in(session, 1)
@@ -194,7 +209,7 @@ def test_visit_is_kept_by_email_in_three_taps_and_the_item_is_saved(
     expect(page).to_have_url(re.compile(r"/keep/\?save="))
     expect(page.locator("main")).to_contain_text(f"“{title}”" if language == "en" else title)
     assert has_no_problems(page, javascript)
-    # The second tap asks for the code. The third sends it, and agrees to what the page says.
+    # The second tap asks for a code by email. The third tap submits the typed code and the consent.
     sign_in(page, "sam@example.org", post)
     expect(page).to_have_url(re.compile(f"{session.get_absolute_url()}#rec-"))
     expect(page.locator("#notices .notice")).to_contain_text(title)

@@ -1,4 +1,4 @@
-"""Test changing the email address with both mailboxes or after a week, and stopping the change."""
+"""Test a change of the email address: with codes from both mailboxes, or after a week, or stopped in time."""
 
 import re
 
@@ -9,14 +9,15 @@ from playwright.sync_api import expect
 from accounts.ils import fake
 from accounts.models import AddressChange, LibraryCard, User
 from accounts.sign_in.email_addresses import change_due_addresses
+from tests.extent import rarely
 
 from .steps import newest_code, sign_in
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.only_long, pytest.mark.browser]
 NEW, CARD = "new@example.org", fake.CARDS[0]
 
 
-@pytest.fixture(params=[True, False], ids=["with JavaScript", "without JavaScript"])
+@pytest.fixture(params=[rarely(True), False], ids=["with JavaScript", "without JavaScript"])
 def page(request, phone, patron, branch):
     """Give the patron a library card, and return a browser page on a phone."""
     LibraryCard.objects.create(person=patron, ils_id=CARD.ils_id, barcode=CARD.card, seen_at=timezone.now())
@@ -78,7 +79,7 @@ def test_patron_without_the_old_mailbox_waits_a_week_for_the_address_change(page
     assert "/me/" in post(NEW).body
 
 
-def test_link_in_the_old_mailbox_stops_the_email_address_change(page, patron, post, phone):
+def test_patron_can_stop_an_address_change_with_the_link_in_the_old_mailbox(page, patron, post, phone):
     sign_in_by_card(page)
     enter_new_address(page, post)
     page.locator("#wait-a-week").tap()

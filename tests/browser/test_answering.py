@@ -15,6 +15,8 @@ from tests.factories import HelpSessionFactory
 
 from .bars import problems
 from .conftest import DESK, PHONE
+from .steps import answered, eventually
+from .test_opening_a_conversation import check_readable
 
 pytestmark = pytest.mark.browser
 
@@ -59,7 +61,7 @@ def answer_by_key(page, words, key):
     page.keyboard.press(key)
 
 
-def test_ten_conversations_are_answered_one_after_the_other_by_keyboard(ten, staff, opened, show):
+def test_staff_member_answers_ten_conversations_in_a_row_by_keyboard(ten, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto("/desk/")
     page.keyboard.press("j")
@@ -74,6 +76,7 @@ def test_ten_conversations_are_answered_one_after_the_other_by_keyboard(ten, sta
         (now_of(conversation).status, conversation.messages.in_order().last().body) for conversation in ten
     ] == [("waiting_for_patron", f"Answer number {number}") for number in range(10)]
     # The last answer can still be taken back, also by keyboard.
+    page.wait_for_load_state()
     page.keyboard.press("z")
     expect(page.locator("h1")).to_have_text("Question number 9")
     expect(page.locator("#id_body")).to_have_value("Answer number 9")
@@ -81,7 +84,36 @@ def test_ten_conversations_are_answered_one_after_the_other_by_keyboard(ten, sta
     assert now_of(ten[9]).status == "waiting_for_staff"
 
 
-def test_undo_that_comes_too_late_still_leads_to_the_composer(ten, staff, opened, show):
+def test_question_is_in_view_after_staff_take_back_its_answer_from_the_next_page(
+    ten, staff, patron, opened, show
+):
+    for number in range(12):
+        actions.reply(
+            now_of(ten[0]),
+            by=patron,
+            side="patron",
+            at=timezone.now() - datetime.timedelta(hours=18),
+            body=f"Part {number} of the question.\n\nIt has several lines.",
+            language="en",
+            client_token=uuid.uuid4(),
+        )
+    page = show(opened(DESK), staff)
+    page.goto(path(ten[0]) + "?queue=tab%3Dneeds")
+    answer_by_key(page, "Answer", "Alt+4")
+    expect(page.locator("#notices")).to_contain_text("Question number 0")
+    page.wait_for_load_state()
+    page.keyboard.press("z")
+    expect(page.locator("h1")).to_have_text("Question number 0")
+    expect(page.locator("#id_body")).to_be_focused()
+    page.wait_for_load_state()
+    expect(page.locator("#needs-answer")).to_be_in_viewport()
+    expect(page.locator("#entries .bubble").first).to_be_in_viewport()
+    check_readable(page, page.locator("#entries .bubble").first)
+    page.keyboard.type(" to this")
+    expect(page.locator("#id_body")).to_have_value("Answer to this")
+
+
+def test_composer_gets_the_focus_even_if_undo_is_pressed_too_late(ten, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto("/desk/")
     page.keyboard.press("j")
@@ -89,6 +121,7 @@ def test_undo_that_comes_too_late_still_leads_to_the_composer(ten, staff, opened
     expect(page.locator("h1")).to_have_text("Question number 0")
     answer_by_key(page, "Answer number 0", "Alt+4")
     expect(page.locator("h1")).to_have_text("Question number 1")
+    page.wait_for_load_state()
     Message.objects.filter(side="staff").update(shown_from=timezone.now())
     page.keyboard.press("z")
     expect(page.locator("h1")).to_have_text("Question number 0")
@@ -96,7 +129,7 @@ def test_undo_that_comes_too_late_still_leads_to_the_composer(ten, staff, opened
     expect(page.locator("#id_body")).to_be_focused()
 
 
-def test_everything_that_sends_an_answer_is_in_view_while_it_is_written(conversation, staff, opened, show):
+def test_all_send_buttons_are_in_view_while_an_answer_is_written(conversation, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto(path(conversation))
     page.locator("#id_body").click()
@@ -113,6 +146,7 @@ def test_everything_that_sends_an_answer_is_in_view_while_it_is_written(conversa
         expect(page.locator(f"#{name}")).to_be_in_viewport(ratio=1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("key", "status", "is_taken", "is_counted"),
     [
@@ -122,7 +156,7 @@ def test_everything_that_sends_an_answer_is_in_view_while_it_is_written(conversa
         ("Alt+5", "waiting_for_patron", False, True),
     ],
 )
-def test_each_key_sends_and_one_key_takes_it_all_back(
+def test_each_way_to_send_an_answer_has_a_key_and_one_key_takes_the_answer_back(
     conversation, staff, opened, show, key, status, is_taken, is_counted
 ):
     page = show(opened(DESK), staff)
@@ -138,7 +172,26 @@ def test_each_key_sends_and_one_key_takes_it_all_back(
     assert (row.status, row.assignee, row.logged_as) == ("waiting_for_staff", None, None)
 
 
-def test_ctrl_and_enter_press_the_button_that_the_branch_chose(conversation, branch, staff, opened, show):
+def test_answer_is_taken_back_even_if_the_page_polls_meanwhile(conversation, staff, opened, show):
+    page, held = show(opened(DESK), staff), []
+    page.goto(path(conversation))
+    answer_by_key(page, "On the second floor.", "Alt+1")
+    expect(page.locator("#composer-says")).to_be_focused()
+    page.route("**/take-back/", lambda route: held.append((route, route.fetch())))
+    page.keyboard.press("z")
+    eventually(page, lambda: len(held), 1)
+    with page.expect_response("**/news/**") as news:
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    news.value.finished()
+    page.wait_for_timeout(100)
+    [(route, response)] = held
+    route.fulfill(response=response)
+    expect(page.locator("#id_body")).to_have_value("On the second floor.")
+    expect(page.locator("#entries .pending-answer")).to_have_count(0)
+    expect(page.locator("#needs-answer")).to_be_visible()
+
+
+def test_ctrl_and_enter_press_the_main_send_button(conversation, branch, staff, opened, show):
     Branch.objects.filter(pk=branch.pk).update(send_button="close")
     page = show(opened(DESK), staff)
     page.goto(path(conversation))
@@ -147,7 +200,7 @@ def test_ctrl_and_enter_press_the_button_that_the_branch_chose(conversation, bra
     assert now_of(conversation).status == "closed"
 
 
-def test_key_of_an_answer_does_not_send_while_a_note_is_written(conversation, staff, opened, show):
+def test_send_key_does_nothing_while_a_note_is_written(conversation, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto(path(conversation))
     page.keyboard.press("r")
@@ -155,13 +208,17 @@ def test_key_of_an_answer_does_not_send_while_a_note_is_written(conversation, st
     page.locator("#note-body").evaluate("field => field.closest('details').open = true")
     page.locator("#note-body").focus()
     page.keyboard.type("Half a note")
-    page.keyboard.press("Alt+3")
+    with answered(page):
+        page.keyboard.press("Alt+3")
     expect(page.locator("#note-body")).to_have_value("Half a note")
     assert now_of(conversation).messages.count() == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("javascript", [True, False])
-def test_closing_asks_once_whether_it_was_a_contact(conversation, staff, opened, show, javascript):
+def test_staff_are_asked_once_whether_a_closed_conversation_counts_as_a_contact(
+    conversation, staff, opened, show, javascript
+):
     page = show(opened(PHONE, javascript=javascript), staff)
     page.goto(path(conversation))
     page.locator("#id_body").fill("On the second floor.")
@@ -178,7 +235,7 @@ def test_closing_asks_once_whether_it_was_a_contact(conversation, staff, opened,
     assert (row.status, row.logged_as, row.count_question) == ("closed", None, "declined")
 
 
-def test_contact_is_counted_with_one_tap_after_closing(conversation, staff, opened, show):
+def test_staff_count_a_closed_conversation_as_a_contact_with_one_tap(conversation, staff, opened, show):
     page = show(opened(PHONE), staff)
     page.goto(path(conversation))
     page.locator("#more > summary").click()
@@ -188,9 +245,7 @@ def test_contact_is_counted_with_one_tap_after_closing(conversation, staff, open
     assert now_of(conversation).logged_as.question == "Where is it?"
 
 
-def test_contact_is_counted_with_a_key_below_the_message_that_the_answer_was_sent(
-    conversation, staff, opened, show
-):
+def test_staff_count_an_answered_conversation_as_a_contact_by_keyboard(conversation, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto(path(conversation))
     answer_by_key(page, "On the second floor.", "Alt+3")
@@ -209,6 +264,19 @@ def test_contact_is_counted_with_a_key_below_the_message_that_the_answer_was_sen
     expect(listed).to_be_hidden()
 
 
+def test_focus_moves_to_the_message_after_counting_a_conversation_with_a_draft(
+    conversation, staff, opened, show
+):
+    page = show(opened(DESK), staff)
+    page.goto(path(conversation))
+    answer_by_key(page, "On the second floor.", "Alt+3")
+    page.locator("#id_body").fill("And it is open today.")
+    page.locator("#count-yes").click()
+    expect(page.locator("#count-question")).to_have_count(0)
+    expect(page.locator("#composer-says")).to_be_focused()
+    expect(page.locator("#id_body")).to_have_value("And it is open today.")
+
+
 @pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk", "phone"])
 def test_sent_answer_and_its_undo_button_are_above_the_composer(conversation, staff, opened, show, screen):
     page = show(opened(screen), staff)
@@ -219,18 +287,21 @@ def test_sent_answer_and_its_undo_button_are_above_the_composer(conversation, st
         const { left, right, bottom } = undo.getBoundingClientRect();
         return undo.contains(document.elementFromPoint((left + right) / 2, bottom - 4));
     }"""
-    assert page.locator("#entries .pending-answer button").evaluate(is_uncovered)
+    undo = page.locator("#entries .pending-answer button")
+    # The page scrolls to the answer a little later than it moves the focus.
+    eventually(page, lambda: undo.evaluate(is_uncovered), True)
 
 
-def test_what_an_answer_did_leaves_the_open_page_with_the_answer(conversation, staff, opened, show):
+def test_taking_back_an_answer_removes_its_effects_from_the_open_page(conversation, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto(path(conversation))
-    for key, words in [("Alt+2", "took this conversation"), ("Alt+3", "Closed by"), ("Alt+5", "logged")]:
+    for key, words in [("Alt+2", "took this conversation"), ("Alt+3", "Closed by"), ("Alt+5", "counted")]:
         answer_by_key(page, "On the second floor.", key)
         expect(page.locator("#entries .event", has_text=words)).to_have_count(1)
         page.keyboard.press("z")
         expect(page.locator("#id_body")).to_have_value("On the second floor.")
         expect(page.locator("#entries .event", has_text=words)).to_have_count(0)
         expect(page.locator("#entries > :last-child")).to_have_class("message theirs")
+        expect(page.locator("#id_body")).to_be_focused()
         page.locator("#id_body").fill("")
         page.evaluate("document.activeElement.blur()")

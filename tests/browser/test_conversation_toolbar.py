@@ -13,13 +13,14 @@ from tests.factories import HelpSessionFactory, StaffFactory
 
 from .bars import problems
 from .conftest import DESK, PHONE
+from .steps import answered, pause_clock
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.only_long, pytest.mark.browser]
 
 
 @pytest.fixture
 def conversation(branch, staff, patron):
-    """Return a conversation so long that it does not open at the top of its page."""
+    """Return a long conversation. Its page opens at a message, so the top of the page is out of view."""
     session = HelpSessionFactory(branch=branch, staff=staff, patron=patron)
     at = timezone.now() - datetime.timedelta(hours=9)
     conversation = actions.ask(
@@ -47,24 +48,30 @@ def path(conversation):
     return f"/desk/conversations/{conversation.public_id}/"
 
 
-def test_staff_member_who_takes_a_conversation_too_late_sees_who_took_it(
+def test_staff_member_who_takes_a_conversation_too_late_sees_who_has_taken_it(
     conversation, staff, omar, opened, show
 ):
     first, second = show(opened(DESK), staff), show(opened(PHONE), omar)
+    second.clock.install()
     for page in (first, second):
         page.goto(path(conversation))
         expect(page.locator("#take")).to_be_visible()
+    # If the second page polled now, its button would disappear.
+    with answered(second):
+        pause_clock(second)
     first.keyboard.press("m")
     expect(first.locator("#notices")).to_contain_text("Assigned to you.")
     second.locator("#take").click()
     expect(second.locator("#notices")).to_contain_text(
-        "Rosa Lindqvist took this conversation a moment ago. Nothing was changed."
+        "Rosa Lindqvist took this conversation a moment ago, so your change was not made."
     )
     assert Conversation.objects.get().assignee == staff
+    second.clock.resume()
     first.reload()
     expect(second.locator("#whose .name")).to_have_text("Rosa Lindqvist")
 
 
+@pytest.mark.long
 def test_undo_button_is_visible_in_the_middle_of_a_long_conversation(conversation, staff, opened, show):
     for device in (DESK, PHONE):
         page = show(opened(device), staff)
@@ -76,6 +83,7 @@ def test_undo_button_is_visible_in_the_middle_of_a_long_conversation(conversatio
         page.locator("#snooze > summary").click()
         page.locator("#until-1").click()
         expect(page.locator("#notices")).to_contain_text("Snoozed until")
+        page.wait_for_load_state()
         assert page.evaluate("scrollY") > 200
         expect(page.get_by_role("button", name="Undo")).to_be_in_viewport()
         page.get_by_role("button", name="Undo").click()
@@ -83,6 +91,7 @@ def test_undo_button_is_visible_in_the_middle_of_a_long_conversation(conversatio
         assert Conversation.objects.get().status == "waiting_for_staff"
 
 
+@pytest.mark.long
 def test_staff_member_mentions_a_colleague_in_a_note_by_keyboard(conversation, staff, omar, opened, show):
     page = show(opened(DESK), staff)
     page.goto(path(conversation))
@@ -117,26 +126,32 @@ def test_conversation_toolbar_works_without_javascript(conversation, staff, omar
     page = show(opened(PHONE, javascript=False), staff)
     page.goto(path(conversation))
     page.locator("#take").click()
+    expect(page.locator("#take")).to_have_count(0)
     assert Conversation.objects.get().assignee == staff
     page.locator("#whose > summary").click()
     page.locator("#assign a").click()
     page.locator("#id_to").select_option(label="Omar Haddad")
     page.locator("#assign-now").click()
+    expect(page.locator("#whose .name")).to_have_text("Omar Haddad")
     assert Conversation.objects.get().assignee == omar
     page.locator("#snooze > summary").click()
     page.locator("#until-2").click()
     page.locator("#wake").click()
+    expect(page.locator("#wake")).to_have_count(0)
     page.locator("#write-note > summary").click()
     page.locator("#note-body").fill("@Omar it is yours")
     page.locator("#save-note").click()
+    expect(page.locator(".note-entry")).to_contain_text("it is yours")
     assert ConversationNote.objects.get().mentions.get().person == omar
     page.locator("#more > summary").click()
     page.locator("#close-now").click()
+    expect(page.locator("#notices")).to_contain_text("Conversation closed.")
     page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#notices")).to_contain_text("Your last change was undone.")
     assert Conversation.objects.get().status == "waiting_for_staff"
 
 
-def test_notice_of_a_saved_note_goes_away_when_the_person_types_again(conversation, staff, opened, show):
+def test_notice_about_a_saved_note_disappears_when_the_person_types_again(conversation, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto(path(conversation))
     page.keyboard.press("n")

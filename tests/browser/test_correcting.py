@@ -1,7 +1,7 @@
 """Test correcting a help session with the keyboard only, and without JavaScript."""
 
 import datetime
-import time
+import re
 
 import pytest
 from django.utils import timezone
@@ -11,9 +11,9 @@ from portal.helpsessions.models import HelpSession
 from tests.factories import HelpSessionFactory, ItemFactory, recommend_in
 
 from .conftest import DESK, PHONE
+from .steps import eventually
 
-pytestmark = pytest.mark.browser
-MAX_SECONDS = 15
+pytestmark = [pytest.mark.only_long, pytest.mark.browser]
 REASONS = "fields => fields.map(field => field.value)"
 
 
@@ -26,31 +26,50 @@ def visit(branch, staff):
     return visit
 
 
-def test_record_is_corrected_with_the_keyboard_within_15_seconds(branch, staff, visit, opened, show):
+def test_visit_is_corrected_by_keyboard_with_four_keystrokes_on_two_pages(branch, staff, visit, opened, show):
+    """Check the keystrokes, so that a visit can be corrected within 15 seconds.
+
+    Besides the words, staff press four keys and move to the item search. One page is the form, the other is
+    the corrected visit.
+    """
     ItemFactory(title="Worms at Work")
     page = show(opened(DESK), staff)
     page.goto(f"/desk/sessions/{visit.public_id}/")
-    started = time.monotonic()
+    loads = []
+    page.on("load", lambda _page: loads.append(page.url))
     page.keyboard.press("c")
     expect(page.locator("#id_question")).to_be_focused()
+    # Text that is typed before the scripts are loaded starts no search.
+    page.wait_for_load_state()
     page.keyboard.press("Control+A")
     page.keyboard.type("How do I keep a worm bin?")
     page.locator("#q").focus()
     page.keyboard.type("worms")
-    expect(page.locator(".found-item")).to_have_count(1)
-    page.keyboard.press("Enter")
+    # The results for the first letters can arrive earlier. Enter would pick none of those.
+    expect(page.locator("[data-query=worms] .found-item")).to_have_count(1)
+    # A second Enter would move the focus out of the reason again.
     page.keyboard.press("Enter")
     expect(page.locator("#id_items-2-reason")).to_be_focused()
     page.keyboard.type("for balconies")
     page.keyboard.press("Control+Enter")
     expect(page.locator("h1")).to_have_text("How do I keep a worm bin?")
-    assert time.monotonic() - started < MAX_SECONDS
+    eventually(page, lambda: len(loads), 2)
     assert HelpSession.objects.get().question == "How do I keep a worm bin?"
     titles = [link.recommendation.item.title for link in visit.recommendation_links.all()]
     assert titles[2] == "Worms at Work"
 
 
-def test_moved_item_keeps_the_focus_and_what_was_typed(branch, staff, visit, opened, show):
+def test_text_typed_in_the_correction_form_comes_after_the_recorded_question(
+    branch, staff, visit, opened, show
+):
+    page = show(opened(DESK), staff)
+    page.goto(f"/desk/sessions/{visit.public_id}/correct/")
+    expect(page.locator("#id_question")).to_be_focused()
+    page.keyboard.type(" Today?")
+    expect(page.locator("#id_question")).to_have_value(f"{visit.question} Today?")
+
+
+def test_item_that_is_moved_keeps_the_focus_and_its_typed_reason(branch, staff, visit, opened, show):
     page = show(opened(DESK), staff)
     page.goto(f"/desk/sessions/{visit.public_id}/correct/")
     before = [link.recommendation.item.title for link in visit.recommendation_links.all()]
@@ -63,19 +82,22 @@ def test_moved_item_keeps_the_focus_and_what_was_typed(branch, staff, visit, ope
     assert [link.recommendation.item.title for link in visit.recommendation_links.all()] == before[::-1]
 
 
-def test_typed_correction_comes_back_after_the_browser_was_closed(branch, staff, visit, opened, show):
+def test_unsaved_correction_is_in_the_form_again_after_the_browser_was_closed(
+    branch, staff, visit, opened, show
+):
     recommend_in(visit, reason="a third reason")
     page = opened(DESK)
     page.clock.install()
     show(page, staff)
     page.goto(f"/desk/sessions/{visit.public_id}/correct/")
-    page.locator("#id_question").fill("Typed")
+    # The clock of the page also runs by itself, so the form may be saved before the test moves the clock.
     with page.expect_response("**/correct/draft/"):
+        page.locator("#id_question").fill("Typed")
         page.clock.run_for(2000)
-    expect(page.locator("#kept")).to_contain_text("Kept at")
-    page.locator("#up-1").click()
-    expect(page.locator("#id_items-0-reason")).to_have_value("a third reason")
+    expect(page.locator("#kept")).to_contain_text("stored your text at")
     with page.expect_response("**/correct/draft/"):
+        page.locator("#up-1").click()
+        expect(page.locator("#id_items-0-reason")).to_have_value("a third reason")
         page.clock.run_for(2000)
     moved = page.locator("[data-reason]").evaluate_all(REASONS)
     page.close()
@@ -92,18 +114,20 @@ def test_typed_correction_comes_back_after_the_browser_was_closed(branch, staff,
 
 
 @pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk computer", "phone"])
-def test_record_is_corrected_and_deleted_without_javascript(branch, staff, visit, opened, show, screen):
+def test_visit_can_be_corrected_and_deleted_without_javascript(branch, staff, visit, opened, show, screen):
     page = show(opened(screen, javascript=False), staff)
     page.goto(f"/desk/sessions/{visit.public_id}/")
     page.locator("#correct").click()
     page.locator("#id_summary").fill("A better summary")
     page.locator("#remove-0").click()
+    expect(page.locator("#remove-1")).to_have_count(0)
     expect(page.locator("#id_summary")).to_have_value("A better summary")
     page.locator("#save").click()
     page.wait_for_url(f"**/desk/sessions/{visit.public_id}/")
     expect(page.locator("main")).to_contain_text("A better summary")
     assert visit.recommendation_links.count() == 1
     page.locator("main").locator("#delete").click()
+    expect(page).to_have_url(re.compile("/delete/$"))
     page.locator("#delete").click()
     page.wait_for_url("**/desk/sessions/")
     assert not HelpSession.objects.exists()

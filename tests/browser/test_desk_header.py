@@ -1,20 +1,43 @@
 """Test the header of the desk in a browser."""
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.factories import StaffFactory
 
-pytestmark = pytest.mark.browser
+from .conftest import PHONE
 
-# As long as a name can be, once with words and once without.
+pytestmark = [pytest.mark.only_long, pytest.mark.browser]
+
+# Two names of the largest possible length, one with several words and one with a single word.
 LONG_NAMES = [("Maximiliana Wolfeschlegelsteinhausen " * 3)[:80].strip(), "W" * 80]
 
 
 @pytest.mark.parametrize("name", LONG_NAMES, ids=["words", "one word"])
-def test_long_name_leaves_the_header_in_one_line(desk_computer, show, branch, name):
+def test_desk_header_has_one_line_even_with_a_long_name(desk_computer, show, branch, name):
     page = desk_computer()
     heights = {}
     for person in (StaffFactory(name="Ana", branch=branch), StaffFactory(name=name, branch=branch)):
         show(page, person).goto("/desk/")
         heights[person.name] = page.locator("header.top").bounding_box()["height"]
     assert heights[name] == heights["Ana"]
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_staff_member_on_a_phone_reaches_their_own_pages_from_the_queue(
+    library, staff, opened, show, javascript
+):
+    library.check_ins = True
+    library.save()
+    page = show(opened(PHONE, javascript=javascript), staff)
+    for name, address in [
+        ("My check-ins", "/desk/check-ins/"),
+        ("What you made possible", "/desk/made-possible/"),
+    ]:
+        page.goto("/desk/")
+        page.locator("#to-own-pages").tap()
+        link = page.locator("#own-pages").get_by_role("link", name=name)
+        expect(link).to_be_in_viewport()
+        link.tap()
+        expect(page).to_have_url(address)
+        expect(page.locator("h1")).to_have_text(name)

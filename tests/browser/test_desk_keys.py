@@ -14,6 +14,7 @@ from portal.helpsessions.models import HelpSession
 from tests.factories import StaffFactory, UserFactory
 
 from .conftest import DESK
+from .steps import answered
 
 pytestmark = pytest.mark.browser
 
@@ -61,7 +62,7 @@ def is_inside(page, menu):
 
 
 @pytest.mark.parametrize(("key", "menu"), [("s", "#snooze"), ("a", "#whose")])
-def test_key_moves_focus_into_the_menu_and_tab_stays_there_until_escape(page, key, menu):
+def test_focus_stays_in_a_menu_opened_by_key_until_escape_is_pressed(page, key, menu):
     page.keyboard.press(key)
     expect(page.locator(f"{menu} > summary + *")).to_be_visible()
     expect(page.locator(f"{menu} > summary + * :focus")).to_have_count(1)
@@ -79,16 +80,17 @@ def test_key_moves_focus_into_the_menu_and_tab_stays_there_until_escape(page, ke
     page.keyboard.press("Escape")
     expect(page.locator(f"{menu} > summary")).to_be_focused()
     expect(page.locator(f"{menu} > summary + *")).to_be_hidden()
-    # Tab leaves a closed menu.
+    # After Escape, Tab moves the focus out of the menu.
     page.keyboard.press("Tab")
     assert not is_inside(page, menu)
 
 
-def test_letters_do_nothing_in_an_open_menu(page):
+def test_shortcut_letters_have_no_effect_while_a_menu_is_open(page):
     page.keyboard.press("s")
     expect(page.locator("#until-1")).to_be_focused()
-    for key in "emansj?":
-        page.keyboard.press(key)
+    with answered(page):
+        for key in "emansj?":
+            page.keyboard.press(key)
     expect(page.locator("#until-1")).to_be_focused()
     expect(page.locator("h1")).to_have_text("Question 0")
     assert Conversation.objects.filter(status="waiting_for_staff", assignee=None).count() == 3
@@ -112,9 +114,10 @@ def test_conversation_is_assigned_by_keyboard(page):
     assert Conversation.objects.get(subject="Question 0").assignee.name == "Omar Haddad"
 
 
-def test_take_close_note_recommend_and_next_have_keys(page, staff):
+def test_main_actions_of_a_conversation_work_by_key(page, staff):
     page.keyboard.press("m")
     expect(page.locator("#notices")).to_contain_text("Assigned to you.")
+    page.wait_for_load_state()
     page.keyboard.press("n")
     expect(page.locator("#note-body")).to_be_focused()
     page.keyboard.press("Escape")
@@ -126,11 +129,12 @@ def test_take_close_note_recommend_and_next_have_keys(page, staff):
     expect(page.locator("#notices")).to_contain_text("Conversation closed.")
     closed = Conversation.objects.get(subject="Question 0")
     assert (closed.status, closed.assignee) == ("closed", staff)
+    page.wait_for_load_state()
     page.keyboard.press("j")
     expect(page.locator("h1")).to_have_text("Question 1")
 
 
-def test_queue_selects_the_conversation_that_was_read_last(page):
+def test_queue_highlights_the_conversation_that_staff_opened_last(page):
     page.keyboard.press("j")
     expect(page.locator("h1")).to_have_text("Question 1")
     page.wait_for_load_state()
@@ -142,8 +146,8 @@ def test_queue_selects_the_conversation_that_was_read_last(page):
     expect(page.locator(".queue .current a")).to_have_text("Question 0")
 
 
-def test_list_of_keys_names_each_key_that_works_on_the_page_and_no_other(page, conversations):
-    both = ["Enter", "↓", "↓", "?"]
+def test_shortcut_list_of_a_conversation_has_exactly_the_keys_that_work(page, conversations):
+    both = ["Enter", "↓", "↓", "v", "?"]
     assert listed(page) == ["Ctrl", "r", "Alt", "m", "a", "s", "e", "n", "i", "/", "j", "u", "Esc", *both]
     page.keyboard.press("?")
     page.keyboard.press("m")
@@ -154,50 +158,66 @@ def test_list_of_keys_names_each_key_that_works_on_the_page_and_no_other(page, c
     expect(page.locator("#notices")).to_contain_text("Conversation closed.")
     # The desk asks whether the closed conversation was a contact.
     assert listed(page) == ["Ctrl", "r", "Alt", "a", "n", "i", "/", "c", "z", "j", "u", "Esc", *both]
-    # Opened from elsewhere, the conversation has no next one.
+    # A conversation that was not opened from the queue has no next conversation.
     page.goto(f"/desk/conversations/{conversations[2].public_id}/")
     assert listed(page) == ["Ctrl", "r", "Alt", "m", "a", "s", "e", "n", "i", "/", "u", "Esc", *both]
 
 
-def test_list_of_keys_names_the_key_that_takes_an_answer_back_while_it_works(page):
+def test_shortcut_list_has_the_take_back_key_only_during_the_undo_window(page):
     page.locator("#id_body").fill("It is upstairs")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#entries .pending-answer button")).to_be_visible()
     assert "z" in listed(page)
 
 
-def test_each_listed_letter_of_a_conversation_has_exactly_one_control(page):
+def test_each_key_listed_for_a_conversation_belongs_to_exactly_one_control(page):
     letters = [key for key in listed(page) if re.fullmatch("[a-z/]", key)]
     for letter in letters:
         assert page.locator(f'[data-key="{letter}"]').count() == 1, letter
         assert page.locator(f'[data-key="{letter}"] kbd').first.text_content() == letter
 
 
-def test_list_of_keys_of_the_queue_has_only_those_that_work_there(conversations, staff, opened, show):
+def test_shortcut_list_of_the_queue_has_exactly_the_keys_of_the_queue(conversations, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto("/desk/")
-    assert listed(page) == ["j", "Enter", "x", "e", "m", "a", "s", "Esc", "1", "/", "t", "?"]
+    assert listed(page) == ["j", "Enter", "x", "e", "m", "a", "s", "Esc", "1", "/", "v", "t", "?"]
     page.goto("/desk/?tab=snoozed")
-    assert listed(page) == ["1", "/", "t", "?"]
+    assert listed(page) == ["Esc", "1", "/", "v", "t", "?"]
 
 
-def test_list_of_keys_of_the_record_form_has_only_those_that_work_there(branch, staff, opened, show):
+def test_key_v_opens_the_record_form_from_the_queue_and_from_a_conversation(page):
+    page.keyboard.press("u")
+    page.wait_for_url("**/desk/")
+    page.wait_for_load_state()
+    page.keyboard.press("v")
+    page.wait_for_url("**/desk/record/")
+    page.go_back()
+    page.wait_for_load_state()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/desk/conversations/**")
+    page.wait_for_load_state()
+    page.keyboard.press("v")
+    page.wait_for_url("**/desk/record/")
+
+
+def test_shortcut_list_of_the_record_form_has_exactly_the_keys_of_the_form(branch, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto("/desk/record/")
     page.locator("h1").click()
     assert listed(page) == ["Ctrl", "Enter", "Enter", "↓", "↓", "Enter", "t", "?"]
 
 
-def test_z_undoes_a_tally_and_never_an_older_change(conversations, staff, opened, show):
+def test_key_z_undoes_the_latest_tally_but_no_older_change(conversations, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto("/desk/")
     page.keyboard.press("j")
     page.keyboard.press("e")
     expect(page.locator("#notices")).to_contain_text("1 conversation closed.")
     expect(page.locator("#undo-1 kbd")).to_have_text("z")
+    page.wait_for_load_state()
     page.keyboard.press("t")
     expect(page.locator("#undo-tally kbd")).to_have_text("z")
-    # The key moved to the newer change. The older one still has its button.
+    # The key z now undoes the newer change. The older change still has its button.
     expect(page.locator("#undo-1")).to_be_visible()
     expect(page.locator("#undo-1 kbd")).to_have_count(0)
     assert "z" in listed(page)
@@ -214,9 +234,10 @@ def test_z_undoes_a_tally_and_never_an_older_change(conversations, staff, opened
     assert Conversation.objects.filter(status="closed").count() == 0
 
 
-def test_z_takes_back_the_newer_answer_and_never_undoes_what_was_done_before_it(page, staff):
+def test_key_z_takes_back_the_latest_answer_but_undoes_no_older_change(page, staff):
     page.keyboard.press("m")
     expect(page.locator("#notices")).to_contain_text("Assigned to you.")
+    page.wait_for_load_state()
     page.locator("#id_body").fill("It is upstairs")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#entries .pending-answer button")).to_be_visible()
@@ -224,6 +245,7 @@ def test_z_takes_back_the_newer_answer_and_never_undoes_what_was_done_before_it(
     expect(page.locator("#id_body")).to_have_value("It is upstairs")
     expect(page.locator("#entries .pending-answer button")).to_have_count(0)
     page.locator("h1").click()
-    page.keyboard.press("z")
+    with answered(page):
+        page.keyboard.press("z")
     expect(page.locator("#undo-1")).to_be_visible()
     assert Conversation.objects.get(subject="Question 0").assignee == staff

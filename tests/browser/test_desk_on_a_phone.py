@@ -14,8 +14,9 @@ from tests.factories import StaffFactory, UserFactory
 
 from .bars import problems
 from .conftest import DESK, PHONE
+from .steps import answered
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.only_long, pytest.mark.browser]
 
 LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
 
@@ -57,14 +58,19 @@ def row(page, subject):
     return page.locator(".queue > li").filter(has=page.get_by_role("link", name=subject, exact=True))
 
 
+def links(page):
+    return page.locator(".queue .cover-all")
+
+
 def subjects(page):
-    return page.locator(".queue .cover-all").all_inner_texts()
+    return links(page).all_inner_texts()
 
 
 def focused(page):
     return page.evaluate("document.activeElement.textContent")
 
 
+@pytest.mark.long
 def test_queue_works_by_touch_on_a_phone(queue, staff, opened, show):
     page = show(opened(PHONE), staff)
     page.goto("/desk/")
@@ -75,19 +81,19 @@ def test_queue_works_by_touch_on_a_phone(queue, staff, opened, show):
 
     row(page, "Question 0").locator(".pick").tap()
     row(page, "Question 2").locator(".pick").tap()
+    expect(page.locator("#chosen")).to_have_text(re.compile("2$"))
+    expect(page.locator(".queue-tabs")).to_be_hidden()
     bar = page.locator(".bulk").bounding_box()
     assert bar["y"] + bar["height"] >= 739
-    expect(page.locator(".queue-tabs")).to_be_hidden()
-    expect(page.locator("#chosen")).to_have_text(re.compile("2$"))
     assert problems(page) == []
 
     page.locator("#bulk-snooze").tap()
     page.locator("#snooze-1").tap()
     expect(page.locator("#notices")).to_contain_text("2")
-    assert subjects(page) == ["Question 1", "Question 3", "Question 4", LONG]
+    expect(links(page)).to_have_text(["Question 1", "Question 3", "Question 4", LONG])
     page.locator("#undo-1").tap()
     expect(row(page, "Question 0")).to_be_visible()
-    assert len(subjects(page)) == 6
+    expect(links(page)).to_have_count(6)
     row(page, "Question 4").locator(".pick").tap()
     page.locator("#bulk-close").tap()
     expect(page.locator("#undo-1")).to_be_in_viewport()
@@ -99,12 +105,13 @@ def test_queue_works_by_touch_on_a_phone(queue, staff, opened, show):
     assert problems(page) == []
 
 
-def test_staff_member_on_a_phone_can_answer_and_go_straight_to_the_next_conversation(
-    queue, staff, opened, show
-):
+def test_staff_member_on_a_phone_can_answer_and_open_the_next_conversation(queue, staff, opened, show):
     page = show(opened(PHONE), staff)
     page.goto("/desk/")
     row(page, "Question 2").locator(".cover-all").tap()
+    expect(page.locator("h1")).to_have_text("Question 2")
+    # Wait for the scripts. Without them, sending the answer would load the page again.
+    page.wait_for_load_state()
     page.locator("#id_body").fill("On the second floor.")
     page.locator("#reply-form [data-main]").tap()
     expect(page.locator("#conversation")).to_contain_text("On the second floor.")
@@ -137,12 +144,15 @@ def test_queue_works_by_keyboard(queue, staff, opened, show):
     # If no row is selected, the key "e" applies to the current row.
     keys.press("e")
     expect(page.locator("#notices")).to_contain_text("1")
-    assert "Question 2" not in subjects(page)
     # The next row becomes the current row.
-    assert page.locator(".current .cover-all").inner_text() == "Question 3"
+    expect(page.locator(".current .cover-all")).to_have_text("Question 3")
+    assert "Question 2" not in subjects(page)
+    # A key does nothing until the scripts are loaded.
+    page.wait_for_load_state()
     keys.press("j")
     keys.press("m")
     expect(row(page, "Question 4").locator(".yours")).to_be_visible()
+    page.wait_for_load_state()
 
     keys.press("s")
     expect(page.locator("#snooze-1")).to_be_focused()
@@ -151,9 +161,11 @@ def test_queue_works_by_keyboard(queue, staff, opened, show):
 
     keys.press("2")
     expect(page).to_have_url(re.compile(r"\?tab=mine$"))
-    assert subjects(page) == ["Question 4"]
+    expect(links(page)).to_have_text(["Question 4"])
+    page.wait_for_load_state()
     keys.press("1")
     expect(page).to_have_url(re.compile(r"/desk/$"))
+    page.wait_for_load_state()
 
     keys.press("/")
     expect(page.locator("#queue-search")).to_be_focused()
@@ -163,11 +175,14 @@ def test_queue_works_by_keyboard(queue, staff, opened, show):
     page.locator("#queue-search").fill("floor")
     keys.press("Enter")
     expect(page).to_have_url(re.compile(r"/desk/\?q=floor$"))
+    page.wait_for_load_state()
     keys.press("j")
     keys.press("Enter")
     expect(page.locator("h1")).to_have_text("Question 0")
+    page.wait_for_load_state()
     keys.press("j")
     expect(page.locator("h1")).to_have_text("Question 1")
+    page.wait_for_load_state()
     keys.press("u")
     expect(page).to_have_url(re.compile(r"/desk/\?q=floor$"))
 
@@ -178,9 +193,10 @@ def test_single_letter_shortcuts_can_be_switched_off(queue, staff, opened, show)
     page.keyboard.press("?")
     page.locator("#use-keys").uncheck()
     page.reload()
-    page.keyboard.press("j")
-    page.keyboard.press("2")
-    page.keyboard.press("?")
+    with answered(page):
+        page.keyboard.press("j")
+        page.keyboard.press("2")
+        page.keyboard.press("?")
     assert (
         focused(page) in subjects(page),
         page.locator("#keys").get_attribute("open"),
@@ -195,7 +211,7 @@ def test_single_letter_shortcuts_can_be_switched_off(queue, staff, opened, show)
     assert focused(page) == subjects(page)[1]
 
 
-def test_bulk_shortcut_does_nothing_without_a_selection(queue, staff, opened, show):
+def test_shortcut_for_selected_conversations_does_nothing_if_none_is_selected(queue, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto("/desk/")
     expect(page.locator("#bulk-close")).to_be_hidden()
@@ -274,5 +290,6 @@ def test_hidden_queue_page_does_not_poll(queue, staff, opened, show):
     asked = []
     page.on("request", lambda request: "queue/news" in request.url and asked.append(request.url))
     page.evaluate("Object.defineProperty(document, 'visibilityState', {value: 'hidden'})")
-    page.clock.run_for(60_000)
+    with answered(page):
+        page.clock.run_for(60_000)
     assert asked == []

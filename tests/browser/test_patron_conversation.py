@@ -1,18 +1,19 @@
-"""Test a conversation that stays open on a phone: new messages don't move it, and hidden pages don't poll."""
+"""Test an open conversation on a phone: new messages don't move the page, and hidden pages don't poll."""
 
 import datetime
 import re
 import uuid
+from contextlib import suppress
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 
 from portal.conversations import actions, jobs
 from portal.conversations.models import Conversation, Message, Participation
 from tests.factories import HelpSessionFactory
 
-from .steps import latest
+from .steps import answered, eventually, latest, pause_clock
 
 pytestmark = pytest.mark.browser
 
@@ -82,7 +83,7 @@ def test_new_answer_does_not_move_the_page_or_change_the_typed_text(page, conver
     answer(conversation, staff)
     page.evaluate(POLL)
     expect(latest(page)).to_have_text("Yes, on Thursday.")
-    assert message.evaluate(TOP) == before
+    eventually(page, lambda: message.evaluate(TOP), before)
     expect(page.locator("#id_body")).to_have_value("And wh")
     expect(page.locator("#id_body")).to_be_focused()
     expect(page.locator("#announce")).to_have_text("Rosa Lindqvist replied")
@@ -108,27 +109,32 @@ def test_each_of_several_new_answers_appears_once_on_the_open_page(page, convers
 
 
 def test_hidden_conversation_page_does_not_poll(page):
+    page.wait_for_load_state("networkidle")
     asked = []
     # Ignore the browser's own request for the favicon.
     page.on("request", lambda request: request.resource_type != "other" and asked.append(request.url))
     page.clock.install()
     page.evaluate(HIDE)
-    page.clock.run_for(600_000)
+    with answered(page):
+        page.clock.run_for(600_000)
     assert asked == []
 
 
-def test_conversation_page_polls_every_20_seconds_and_then_less_often(phone, show, patron, conversation):
-    page, asked, answered = show(phone(), patron), [], []
+def test_conversation_page_polls_every_20_seconds_at_first_and_less_often_later(
+    phone, show, patron, conversation
+):
+    page, asked, finished = show(phone(), patron), [], set()
     page.clock.install()
     page.goto(conversation.get_absolute_url())
     page.on("request", lambda request: "/news/" in request.url and asked.append(request))
-    page.on("requestfinished", lambda request: answered.append(request))
+    page.on("requestfinished", lambda request: finished.add(request))
+    pause_clock(page)
+    eventually(page, lambda: set(asked) <= finished, True)
     for minutes, most in ((1, 3), (9, 16)):
         asked.clear()
         for _seconds in range(minutes * 60 // 5):
             page.clock.run_for(5_000)
-            while not set(asked) <= set(answered):
-                page.wait_for_timeout(5)
+            eventually(page, lambda: set(asked) <= finished, True)
         assert 1 <= len(asked) <= most
 
 
@@ -138,7 +144,7 @@ def test_loading_earlier_messages_does_not_move_the_page(page):
     before = first.evaluate(TOP)
     page.locator("#show-earlier").tap()
     expect(page.locator(".message")).to_have_count(30)
-    assert abs(first.evaluate(TOP) - before) < 2
+    eventually(page, lambda: abs(first.evaluate(TOP) - before) < 2, True)
     days = page.locator(".day[id]").evaluate_all("days => days.map(day => day.id)")
     assert len(days) == len(set(days))
     expect(page.locator("#show-earlier")).to_have_count(0)
@@ -167,6 +173,50 @@ def test_patron_closes_a_conversation_and_reopens_it_by_writing(page, conversati
     expect(latest(page)).to_have_text("Not quite")
     expect(page.locator("#sorted")).to_have_count(1)
     assert Conversation.objects.get().status == "waiting_for_staff"
+
+
+def test_conversation_cannot_be_closed_before_the_response_to_a_reply_arrives(page, conversation):
+    answers = []
+    page.route("**/reply/", lambda route: answers.append((route, route.fetch())))
+    page.locator("#id_body").fill("Thanks, I found it")
+    page.locator("#send").tap()
+    while not answers:
+        page.wait_for_timeout(20)
+    # If the button worked, the response to the reply would arrive last, and would show the reply twice.
+    expect(page.locator("#sorted")).to_be_disabled()
+    [(route, answer)] = answers
+    route.fulfill(response=answer)
+    expect(page.locator("#id_body")).to_have_value("")
+    page.locator("#sorted").tap()
+    expect(page.locator(".message .bubble", has_text="Thanks, I found it")).to_have_count(1)
+    expect(page.locator("#sorted")).to_have_count(0)
+    assert Conversation.objects.get().status == "closed"
+
+
+@pytest.mark.parametrize("late", ["poll", "close"])
+def test_conversation_is_closed_on_the_page_even_if_the_page_polls_meanwhile(page, conversation, staff, late):
+    """Let the response to the poll or to the button come last. The poll brings a new answer."""
+    held = {}
+    page.route("**/news/**", lambda route: held.update(poll=(route, route.fetch())))
+    page.route("**/close/", lambda route: held.update(close=(route, route.fetch())))
+
+    def respond(name):
+        eventually(page, lambda: name in held, True)
+        route, response = held[name]
+        with suppress(Error):  # the page no longer waits for this response
+            route.fulfill(response=response)
+        page.wait_for_timeout(200)
+
+    answer(conversation, staff)
+    page.evaluate(POLL)
+    eventually(page, lambda: "poll" in held, True)
+    page.locator("#sorted").tap()
+    for name in ["close", "poll"] if late == "poll" else ["poll", "close"]:
+        respond(name)
+    expect(page.locator(".message .bubble", has_text="Yes, on Thursday.")).to_have_count(1)
+    expect(page.locator("li.event").last).to_be_visible()
+    expect(page.locator("#sorted")).to_have_count(0)
+    assert Conversation.objects.get().status == "closed"
 
 
 def test_earlier_messages_and_message_links_work_without_javascript(phone, show, patron, conversation):

@@ -1,4 +1,4 @@
-"""Test how many rows of the queue fit on a screen, and what the tab of the browser says."""
+"""Test how many rows of the queue fit on a screen, and the title of the browser tab."""
 
 import datetime
 import uuid
@@ -7,29 +7,32 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from accounts.models import StaffRole
 from portal.conversations import actions, desk_actions, drafts, notes
 from portal.conversations.models import Conversation
+from tests.extent import rarely
 from tests.factories import BranchFactory, HelpSessionFactory, StaffFactory, TopicFactory, UserFactory
 
 from . import bars
 from .bars import problems, sizes
 from .conftest import DESK, PHONE
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.only_long, pytest.mark.browser]
 
 LONG_SUBJECT = "Where do I find zoning maps and building permits of the harbor district from before the war"
 LONG_NAME = "Wilhelmina Alexandrina Quillfeather-Featherstonehaugh"
-# Rows that are wholly visible: they end above the bars at the bottom of the screen.
+# Return the number of rows that are wholly visible. Such a row ends above the bars at the bottom of the
+# screen.
 ROWS_IN_VIEW = """() => {
     const bars = [...document.querySelectorAll('.queue-tabs, .bulk')].filter(bar => bar.checkVisibility() && getComputedStyle(bar).position !== 'static');
     const end = Math.min(innerHeight, ...bars.map(bar => bar.getBoundingClientRect().top));
     return [...document.querySelectorAll('.queue > li')].filter(row => row.getBoundingClientRect().bottom <= end).length;
 }"""
-# The lines of the menu in the header.
+# Return the number of lines of the menu in the header.
 MENU_LINES = (
     "new Set([...document.querySelectorAll('.desk-tabs a')].map(tab => tab.getBoundingClientRect().top)).size"
 )
-# A row with two lines of text is at most this high, in pixels.
+# The maximum height of a row with two lines of text, in pixels.
 TWO_LINES = 56
 HEIGHT = "Math.max(...[...document.querySelectorAll('.queue > li')].map(row => row.offsetHeight))"
 
@@ -64,9 +67,12 @@ def full_queue(branch, staff):
     return conversations
 
 
-@pytest.mark.parametrize(("screen", "rows"), [(DESK, 12), (PHONE, 6)], ids=["desk", "phone"])
-@pytest.mark.parametrize("language", ["en", "es"])
-def test_queue_shows_rows_of_two_lines_without_scrolling(
+@pytest.mark.parametrize(
+    ("screen", "rows", "language"),
+    [(DESK, 12, "es"), (PHONE, 6, "es"), rarely(DESK, 12, "en"), rarely(PHONE, 6, "en")],
+    ids=["desk-es", "phone-es", "desk-en", "phone-en"],
+)
+def test_enough_two_line_rows_of_the_queue_fit_on_the_screen(
     full_queue, staff, opened, show, screen, rows, language
 ):
     staff.language = language
@@ -80,9 +86,15 @@ def test_queue_shows_rows_of_two_lines_without_scrolling(
     assert page.evaluate(MENU_LINES) == 1
 
 
-@pytest.mark.parametrize("language", ["en", "es"])
-@pytest.mark.parametrize("font", [None, bars.WIDE_FONT], ids=["own font", "wide font"])
-def test_coordinator_on_a_phone_has_one_line_of_menu_and_six_rows(
+@pytest.mark.parametrize(
+    ("language", "font"),
+    [
+        ("es", bars.WIDE_FONT),
+        *(rarely(*other) for other in [("es", None), ("en", bars.WIDE_FONT), ("en", None)]),
+    ],
+    ids=["es-wide font", "es-own font", "en-wide font", "en-own font"],
+)
+def test_coordinator_on_a_phone_sees_a_one_line_menu_and_six_rows_of_the_queue(
     full_queue, staff, opened, show, language, font
 ):
     staff.staff_roles.update(role="coordinator")
@@ -92,7 +104,7 @@ def test_coordinator_on_a_phone_has_one_line_of_menu_and_six_rows(
     page.goto("/desk/")
     if font:
         page.evaluate(bars.FONT, font)
-    assert page.locator(".desk-tabs a").count() == 6
+    expect(page.locator(".desk-tabs a")).to_have_count(6)
     assert page.evaluate(MENU_LINES) == 1
     assert page.evaluate(ROWS_IN_VIEW) >= 6
     page.goto("/desk/settings/")
@@ -101,7 +113,7 @@ def test_coordinator_on_a_phone_has_one_line_of_menu_and_six_rows(
 
 
 @pytest.mark.parametrize(("screen", "rows"), [(DESK, 12), (PHONE, 6)], ids=["desk", "phone"])
-def test_queue_shows_as_many_rows_in_a_wide_font(full_queue, staff, opened, show, screen, rows):
+def test_queue_shows_the_same_number_of_rows_in_a_wide_font(full_queue, staff, opened, show, screen, rows):
     page = show(opened(screen), staff)
     page.goto("/desk/")
     page.evaluate(bars.FONT, bars.WIDE_FONT)
@@ -109,7 +121,7 @@ def test_queue_shows_as_many_rows_in_a_wide_font(full_queue, staff, opened, show
     assert page.evaluate(HEIGHT) <= TWO_LINES
 
 
-def test_current_row_and_its_buttons_leave_twelve_rows_in_view(full_queue, staff, opened, show):
+def test_queue_has_twelve_rows_in_view_while_a_row_is_selected(full_queue, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto("/desk/")
     page.keyboard.press("j")
@@ -117,8 +129,30 @@ def test_current_row_and_its_buttons_leave_twelve_rows_in_view(full_queue, staff
     assert page.evaluate(ROWS_IN_VIEW) >= 12
 
 
+@pytest.mark.parametrize("language", ["es", rarely("en")])
+@pytest.mark.parametrize(("screen", "rows"), [(DESK, 12), (PHONE, 6)], ids=["desk", "phone"])
+def test_queue_of_a_library_with_check_ins_shows_no_fewer_rows_after_a_tally(
+    full_queue, library, staff, opened, show, screen, rows, language
+):
+    library.check_ins = True
+    library.save()
+    staff.language = language
+    staff.save()
+    page = show(opened(screen, language=language), staff)
+    page.goto("/desk/")
+    page.locator("#tally-button").click()
+    expect(page.locator("#undo-tally")).to_be_visible()
+    assert page.evaluate(ROWS_IN_VIEW) >= rows
+    page.reload()
+    expect(page.locator("#take-back-tally")).to_be_visible()
+    assert page.evaluate(ROWS_IN_VIEW) >= rows
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk", "phone"])
-def test_chip_says_for_which_branch_staff_cover_and_since_when(full_queue, staff, opened, show, screen):
+def test_chip_above_the_queue_says_which_branch_is_covered_and_since_when(
+    full_queue, staff, opened, show, screen
+):
     page = show(opened(screen), staff)
     page.goto("/desk/")
     page.locator("#cover > summary").click()
@@ -127,8 +161,9 @@ def test_chip_says_for_which_branch_staff_cover_and_since_when(full_queue, staff
     assert problems(page) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk", "phone"])
-def test_chips_open_lists_and_filter_the_queue(full_queue, staff, opened, show, screen):
+def test_chips_above_the_queue_open_lists_and_filter_rows(full_queue, staff, opened, show, screen):
     page = show(opened(screen), staff)
     page.goto("/desk/")
     page.locator("#mentions > summary").click()
@@ -148,7 +183,9 @@ def test_chips_open_lists_and_filter_the_queue(full_queue, staff, opened, show, 
     expect(page.locator(".queue > li")).to_have_count(25)
 
 
-def test_title_of_the_browser_tab_follows_the_number_that_waits(full_queue, branch, staff, opened, show):
+def test_title_of_the_browser_tab_shows_the_current_number_of_waiting_conversations(
+    full_queue, branch, staff, opened, show
+):
     page = show(opened(DESK), staff)
     page.clock.install()
     page.goto("/desk/?tab=done")
@@ -167,7 +204,7 @@ def test_title_of_the_browser_tab_follows_the_number_that_waits(full_queue, bran
     expect(page).to_have_title("(29) Done · Queue · Harbour Library")
 
 
-def test_draft_of_another_tab_appears_in_an_open_queue(full_queue, staff, opened, show):
+def test_draft_begun_in_another_tab_appears_in_an_open_queue(full_queue, staff, opened, show):
     page = show(opened(DESK), staff)
     page.clock.install()
     page.goto("/desk/")
@@ -186,3 +223,28 @@ def test_draft_of_another_tab_appears_in_an_open_queue(full_queue, staff, opened
     page.clock.run_for(6000)
     expect(row.locator(".draft")).to_be_visible()
     expect(row.locator(".cover-all")).to_be_focused()
+
+
+# Find selects that are narrower than the text that they show.
+CUT = """() => [...document.querySelectorAll('select')].filter(select => select.checkVisibility()).filter(select => {
+    const copy = select.cloneNode(true);
+    copy.style.cssText = 'position: absolute; inline-size: auto; max-inline-size: none';
+    [...copy.options].filter(option => !option.selected).forEach(option => option.remove());
+    select.after(copy);
+    const needed = copy.offsetWidth;
+    copy.remove();
+    return select.offsetWidth + 1 < needed;
+}).map(select => select.name)"""
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("width", [1280, 900, 360])
+def test_filters_of_the_queue_show_their_whole_text(branch, staff, opened, show, width, language):
+    staff.language = language
+    staff.save()
+    StaffRole.objects.create(user=staff, branch=BranchFactory())
+    TopicFactory()
+    page = show(opened({"viewport": {"width": width, "height": 800}}, language=language), staff)
+    page.goto("/desk/?drafts=1")
+    expect(page.locator(".filters select:visible")).to_have_count(3)
+    assert page.evaluate(CUT) == []

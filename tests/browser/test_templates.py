@@ -5,7 +5,9 @@ from playwright.sync_api import expect
 
 from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, ReplyTemplateFactory
 
-pytestmark = pytest.mark.browser
+from .steps import answered
+
+pytestmark = [pytest.mark.only_long, pytest.mark.browser]
 
 
 @pytest.fixture
@@ -48,7 +50,8 @@ def test_typing_a_slash_lists_templates_and_the_enter_key_inserts_the_selected_t
     )
     page.keyboard.type("good")
     expect(offered(page)).to_have_text(["Closing"])
-    page.keyboard.press("Enter")
+    with answered(page):
+        page.keyboard.press("Enter")
     expect(answer).to_have_value("Good morning and/or evening. Goodbye, Sam Okafor.")
     expect(page.locator("#template-list")).to_be_hidden()
     # The caret is at the end of the template.

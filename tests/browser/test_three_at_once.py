@@ -16,7 +16,9 @@ from portal.conversations import actions
 from portal.conversations.models import Conversation, Draft, Message
 from tests.factories import ConversationFactory, HelpSessionFactory, ItemFactory, MessageFactory, StaffFactory
 
-pytestmark = pytest.mark.browser
+from .steps import answered, pause_clock
+
+pytestmark = [pytest.mark.only_long, pytest.mark.browser]
 
 # After this many milliseconds, an open page of the desk or of a patron has certainly polled.
 POLL, PATRONS_POLL = 9_000, 21_000
@@ -58,8 +60,11 @@ def patrons_phone(phone, show, conversation, patron):
 
 
 def poll(page, milliseconds=POLL):
-    with page.expect_response(re.compile("/news/")):
+    with page.expect_response(re.compile("/news/")) as news:
         page.clock.fast_forward(milliseconds)
+    news.value.finished()
+    # The page shows new messages and events shortly after the response has arrived.
+    page.evaluate("new Promise(done => setTimeout(done, 100))")
 
 
 def write(page, words):
@@ -74,7 +79,7 @@ def wait_until_saved(page):
 
 def end_undo_window(conversation):
     """Move the times of the answers into the past, so that their undo window is over."""
-    back = datetime.timedelta(seconds=20)
+    back = Message.UNDO_WINDOW + datetime.timedelta(seconds=5)
     Message.objects.filter(conversation=conversation, side="staff").update(
         sent_at=F("sent_at") - back, shown_from=F("shown_from") - back
     )
@@ -83,7 +88,7 @@ def end_undo_window(conversation):
     )
 
 
-def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
+def test_no_text_is_lost_if_two_colleagues_and_a_patron_write_in_one_conversation(
     at_desk, patrons_phone, conversation, staff, omar, patron
 ):
     rosas, omars = at_desk(staff), at_desk(omar)
@@ -92,11 +97,13 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
     # that she is writing.
     poll(rosas)
     expect(rosas.locator("#here")).to_contain_text("Omar Haddad")
+    expect(omars.locator("#here")).to_contain_text("Rosa Lindqvist")
     looking = omars.locator("#here").inner_text()
-    assert "Rosa Lindqvist" in looking
-    # As soon as Rosa types, her page reports this to the server. It doesn't wait for its next poll.
-    with rosas.expect_response(re.compile("/news/.*writing=1"), timeout=3000):
+    # As soon as Rosa types, her page tells the server. Her next poll can't come, because her clock is stopped.
+    pause_clock(rosas)
+    with rosas.expect_response(re.compile("/news/.*writing=1")):
         write(rosas, "It is the cyan cartridge.")
+    rosas.clock.resume()
     poll(omars)
     expect(omars.locator("#here")).not_to_have_text(looking)
     expect(omars.locator("#here")).to_contain_text("Rosa Lindqvist")
@@ -106,10 +113,14 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
         wait_until_saved(page)
 
     # Both Rosa and Omar press "Take". Rosa gets the conversation. Omar sees her name. Both keep their text.
+    # Omar's page doesn't poll meanwhile, because that would remove his button.
+    with answered(omars):
+        pause_clock(omars)
     rosas.locator("#take").click()
     expect(rosas.locator("#take")).to_have_count(0)
     omars.locator("#take").click()
     expect(omars.locator("#notices")).to_contain_text("Rosa Lindqvist")
+    omars.clock.resume()
     conversation.refresh_from_db()
     assert conversation.assignee == staff
     expect(rosas.locator("#id_body")).to_have_value("It is the cyan cartridge.")
@@ -153,7 +164,7 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
     end_undo_window(conversation)
     poll(patrons_phone, PATRONS_POLL)
     expect(patrons_phone.locator(".message.theirs .bubble")).to_have_text("It is the cyan cartridge.")
-    rosas.clock.fast_forward(16_000)
+    rosas.clock.fast_forward(Message.UNDO_WINDOW // datetime.timedelta(milliseconds=1) + 1000)
     expect(rosas.locator("#entries .pending-answer")).to_have_count(0)
 
     # When Omar leaves, his page tells the server, and Rosa sees at once that he is gone. But if the last poll of
@@ -167,7 +178,9 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
     expect(rosas.locator("#here")).to_have_text("")
 
 
-def test_message_that_arrives_behind_the_composer_is_mentioned_above_it(at_desk, staff, patron, conversation):
+def test_new_message_hidden_by_the_composer_is_announced_above_the_composer(
+    at_desk, staff, patron, conversation
+):
     at = timezone.now() - datetime.timedelta(minutes=5)
     MessageFactory.create_batch(6, conversation=conversation, body="Green again.\n\n" * 4, sent_at=at)
     page = at_desk(staff)
@@ -195,8 +208,9 @@ def test_hidden_desk_conversation_page_does_not_poll(at_desk, staff):
     page.evaluate(
         "Object.defineProperty(document, 'visibilityState', { get: () => 'hidden', configurable: true })"
     )
-    page.clock.fast_forward(60_000)
-    page.clock.fast_forward(60_000)
+    with answered(page):
+        page.clock.fast_forward(60_000)
+        page.clock.fast_forward(60_000)
     assert asked == []
     with page.expect_response(re.compile("/news/")):
         page.evaluate(
@@ -204,7 +218,7 @@ def test_hidden_desk_conversation_page_does_not_poll(at_desk, staff):
         )
 
 
-def test_answer_with_an_item_is_taken_back_by_keyboard(at_desk, staff, branch, conversation):
+def test_staff_member_takes_back_an_answer_with_an_item_by_keyboard(at_desk, staff, branch, conversation):
     ItemFactory(title="Printers, explained", branch=branch)
     page = at_desk(staff)
     page.keyboard.press("r")
@@ -214,7 +228,9 @@ def test_answer_with_an_item_is_taken_back_by_keyboard(at_desk, staff, branch, c
     expect(page.locator("#q")).to_be_focused()
     page.keyboard.type("Printers")
     page.clock.run_for(300)
-    expect(page.locator(".found-item")).to_have_count(1)
+    # Wait for the results of the whole word before pressing ArrowDown. Otherwise they could replace the result
+    # that has the focus.
+    expect(page.locator("[data-query=Printers] .found-item")).to_have_count(1)
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     page.locator("[data-reason]").press_sequentially("it explains the colors")

@@ -31,7 +31,7 @@ def session(branch, staff):
 @pytest.mark.parametrize(
     ("language", "javascript"), [("en", True), ("es", False)], ids=["en", "es without JavaScript"]
 )
-def test_signed_out_patron_reaches_the_answer_through_the_sign_in_page(
+def test_signed_out_patron_opens_the_answer_after_signing_in(
     session, patron, phone, post, language, javascript
 ):
     conversation = ConversationFactory(help_session=session, patron=patron)
@@ -95,7 +95,7 @@ def test_two_taps_on_send_create_one_message(javascript, session, phone):
     assert sorted(Message.objects.values_list("body", flat=True)) == ["Once", "Twice"]
 
 
-def test_desk_form_survives_a_reload_and_an_expired_sign_in(staff, desk_computer, post):
+def test_desk_form_is_restored_after_a_reload_or_an_expired_sign_in(staff, desk_computer, post):
     desk = desk_computer()
     secret = sign_in_with_second_factor(desk, staff, post)
 

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 VOID = {"area", "br", "col", "hr", "img", "input", "link", "meta", "path", "circle", "rect", "ellipse"}
 NEW_EACH_TIME = re.compile(r'(name="(?:csrfmiddlewaretoken|client_token)" value=)"[^"]*"')
-SWAP_ONLY = re.compile(r' (?:hx-swap-oob|data-announce)="[^"]*"')
+SWAP_ONLY = re.compile(r'\s(?:hx-swap-oob|data-announce)="[^"]*"')
 
 
 def asks_to_sign_in(response):
@@ -60,7 +60,7 @@ def part(response, element_id):
     finder.feed(response.content.decode())
     assert finder.found, f"no #{element_id} in the page"
     html = SWAP_ONLY.sub("", NEW_EACH_TIME.sub(r'\1""', "".join(finder.parts)))
-    return re.sub(r"\s+", " ", html)
+    return re.sub(r" >", ">", re.sub(r"\s+", " ", html))
 
 
 def heading(response):
@@ -71,7 +71,8 @@ def heading(response):
 def text(response):
     """Return the text of the page without tags, in one line."""
     html = re.sub(r"(?s)<style.*?</style>|<script.*?</script>", "", response.content.decode())
-    html = re.sub(r"<[^>]+>", " ", html)
+    # A word can continue after a <wbr>.
+    html = re.sub(r"<[^>]+>", " ", html.replace("<wbr>", ""))
     return re.sub(r"\s+", " ", html)
 
 

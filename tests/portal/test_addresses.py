@@ -45,5 +45,5 @@ def test_address_that_would_reach_another_mailbox_is_refused(typed):
         AddressField().clean(typed)
 
 
-def test_empty_address_stays_empty():
+def test_empty_address_is_accepted_as_empty():
     assert AddressField(required=False).clean("  ") == ""

@@ -27,6 +27,7 @@ from tests import databases
 ON_POSTGRES = "postgresql" in settings.DATABASES["default"]["ENGINE"]
 # The mark django_db creates the test database. Each SeparatePortal copies this database.
 pytestmark = [
+    pytest.mark.sql,
     pytest.mark.slow,
     pytest.mark.django_db,
     pytest.mark.skipif(ON_POSTGRES and not shutil.which("pg_dump"), reason="pg_dump is not installed"),
@@ -152,8 +153,9 @@ def test_backup_archive_is_readable_only_by_its_owner_and_has_a_manifest(archive
     assert list(archive.parent.iterdir()) == [archive]
 
 
+@pytest.mark.only_long
 @pytest.mark.one_database
-def test_restore_overwrites_existing_data_only_with_the_replace_option(old, archive):
+def test_restore_replaces_existing_data_only_with_the_replace_option(old, archive):
     old.run("from accounts.models import Library; Library.objects.update(name='Changed since')")
     (old.private / "later.txt").write_text("x")
     assert "--replace" in old.manage("restore", str(archive), status=1)
@@ -163,6 +165,7 @@ def test_restore_overwrites_existing_data_only_with_the_replace_option(old, arch
     assert not (old.private / "later.txt").exists()
 
 
+@pytest.mark.only_long
 def test_person_erased_after_the_backup_is_erased_again_after_the_restore(old, tmp_path):
     old.run("from accounts.models import User; User.objects.create(email='sam@example.org', name='Sam')")
     old.manage("backup", str(tmp_path / "c.tar.gz"))
@@ -181,8 +184,8 @@ erasure.erase(User.objects.get(), language="en", at=timezone.now())
     assert old.manage("erase_again") == again.format(0)
 
 
-def test_restore_writes_the_private_files_to_a_disk_that_hosts_share(old, archive, tmp_path):
-    """The folder may be a link or a mount, so its content is replaced and the folder itself stays."""
+def test_restore_writes_private_files_to_a_disk_shared_by_several_hosts(old, archive, tmp_path):
+    """The folder may be a link or a mount, so restore replaces its content and not the folder itself."""
     shared = tmp_path / "shared"
     old.private.rename(shared)
     old.private.symlink_to(shared)
@@ -195,7 +198,7 @@ def test_restore_writes_the_private_files_to_a_disk_that_hosts_share(old, archiv
     assert {path.name for path in shared.iterdir()} == files
 
 
-def test_backup_leaves_out_what_a_killed_restore_left(old, tmp_path):
+def test_backup_does_not_contain_temporary_files_of_a_killed_restore(old, tmp_path):
     (old.private / ".backup-killed").mkdir()
     (old.private / ".backup-killed" / "old-private").write_text("x")
     old.manage("backup", str(tmp_path / "later.tar.gz"))
@@ -203,6 +206,7 @@ def test_backup_leaves_out_what_a_killed_restore_left(old, tmp_path):
         assert [name for name in opened.getnames() if "killed" in name] == []
 
 
+@pytest.mark.only_long
 def test_restore_removes_the_tables_of_a_newer_version(old, archive):
     """The newer version may have tables that refer to tables of the archive."""
     old.run("""
@@ -219,6 +223,7 @@ cursor.execute("INSERT INTO later VALUES (1, NULL)")
     )
 
 
+@pytest.mark.only_long
 def test_restore_is_refused_while_the_portal_runs_in_the_same_folder(old, archive):
     with (old.folder / "run.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -238,9 +243,7 @@ beat("web2:123", at=timezone.now())
 """
 
 
-def test_restore_is_refused_while_a_worker_runs_and_forgets_the_workers_of_the_backup(
-    old, tmp_path, new_portal
-):
+def test_only_a_worker_that_still_runs_prevents_a_restore(old, tmp_path, new_portal):
     old.run(HEARTBEAT)
     old.manage("backup", str(tmp_path / "c.tar.gz"))
     assert old.manage("restore", str(tmp_path / "c.tar.gz"), "--replace", status=1) == (
@@ -252,8 +255,21 @@ def test_restore_is_refused_while_a_worker_runs_and_forgets_the_workers_of_the_b
     assert "Restored the state of" in new.manage("restore", str(tmp_path / "c.tar.gz"), "--replace")
 
 
+@pytest.mark.skipif(not ON_POSTGRES, reason="SQLite has no server")
+def test_restore_is_refused_while_a_web_server_without_a_worker_is_connected(old, archive):
+    with psycopg.connect(old.environment["DATABASE_URL"], application_name="afterword"):
+        assert old.manage("restore", str(archive), "--replace", status=1) == (
+            "CommandError: The portal is still connected to the database from 127.0.0.1. Stop the portal on "
+            "every host. Nothing was changed."
+        )
+    with psycopg.connect(old.environment["DATABASE_URL"], application_name="psql"):
+        pass
+    assert "Restored the state of" in old.manage("restore", str(archive), "--replace")
+
+
+@pytest.mark.only_long
 @pytest.mark.one_database
-def test_restore_says_what_another_secret_key_means(old, tmp_path):
+def test_restore_with_another_secret_key_needs_an_option_and_says_what_will_not_work(old, tmp_path):
     old.environment["SECRET_KEY"] = "the first key"
     old.manage("backup", str(tmp_path / "c.tar.gz"))
     old.environment["SECRET_KEY"] = "the second key"
@@ -269,7 +285,7 @@ def test_restore_says_what_another_secret_key_means(old, tmp_path):
 
 
 @pytest.mark.one_database
-def test_restore_of_a_backup_that_does_not_say_its_secret_key_warns(old, archive):
+def test_restore_warns_if_the_secret_key_of_the_backup_is_unknown(old, archive):
     with tarfile.open(archive) as opened:
         manifest = json.load(opened.extractfile("manifest.json"))
     del manifest["key"]
@@ -278,13 +294,14 @@ def test_restore_of_a_backup_that_does_not_say_its_secret_key_warns(old, archive
     assert "doesn't say with which SECRET_KEY it was made. If it was not the present one, everyone" in said
 
 
-def test_database_of_another_application_is_left_alone(tmp_path, archive, request):
+@pytest.mark.only_long
+def test_restore_refuses_a_database_of_another_application(tmp_path, archive, request):
     other = SeparatePortal(tmp_path / "other")
     request.addfinalizer(other.end)
     other.run("""
 from django.db import connection
-from portal.backups import _drop_tables
-_drop_tables() if connection.vendor == "postgresql" else None
+from portal.database_copies import drop_tables
+drop_tables() if connection.vendor == "postgresql" else None
 connection.cursor().execute("CREATE TABLE payroll (id integer)")
 """)
     belongs = "The database belongs to another application: it has the table payroll."
@@ -301,6 +318,14 @@ def test_backup_never_overwrites_an_existing_file(old, archive):
     before = archive.read_bytes()
     assert "already exists" in old.manage("backup", str(archive), status=1)
     assert archive.read_bytes() == before
+
+
+@pytest.mark.one_database
+def test_restore_refuses_an_archive_with_a_huge_manifest(old, archive):
+    bomb = changed(archive, name="manifest.json", content=b" " * (17 * 1024 * 1024))
+    said = old.manage("restore", str(bomb), "--replace", status=1)
+    assert "is not a complete backup: its manifest is too large. Nothing was changed." in said
+    assert "Traceback" not in said
 
 
 def changed(archive, *, name, content):
@@ -345,7 +370,7 @@ def test_invalid_backup_is_refused_and_changes_nothing(old, archive):
 
 
 @pytest.mark.skipif(not ON_POSTGRES, reason="SQLite is copied only after the archive was checked")
-def test_restore_that_fails_puts_the_database_and_the_files_back(old, archive):
+def test_failed_restore_leaves_the_database_and_the_files_unchanged(old, archive):
     rubbish = b"PGDMP rubbish"
     with tarfile.open(archive) as opened:
         manifest = json.load(opened.extractfile("manifest.json"))
@@ -356,7 +381,8 @@ def test_restore_that_fails_puts_the_database_and_the_files_back(old, archive):
     assert old.run(NAME_AND_LOGO) == "Harbour Library b'a picture'"
 
 
-def test_backup_during_writes_is_consistent(old, new_portal, tmp_path):
+@pytest.mark.only_long
+def test_backup_made_during_writes_is_consistent(old, new_portal, tmp_path):
     """Add pairs of branches, one transaction per pair. Check that the backup contains only whole pairs."""
     writer = """
 import itertools, sys
@@ -388,27 +414,29 @@ for n in itertools.count():
     assert int(lefts) > 0
 
 
-def test_missing_pg_dump_error_says_how_to_install_it(monkeypatch, tmp_path):
-    from portal import backups
+def test_error_about_missing_pg_dump_says_how_to_install_pg_dump(monkeypatch, tmp_path):
+    from portal import database_copies
 
-    monkeypatch.setattr(backups.shutil, "which", lambda program: None)
-    with pytest.raises(backups.BackupError, match="apt-get install postgresql-client"):
-        backups._run_postgres("pg_dump")
+    monkeypatch.setattr(database_copies.shutil, "which", lambda program: None)
+    with pytest.raises(database_copies.BackupError, match="apt-get install postgresql-client"):
+        database_copies._run_postgres("pg_dump")
 
 
-def test_backup_on_a_full_disk_is_one_sentence_and_leaves_nothing_behind(old, tmp_path):
+def test_backup_on_a_full_disk_fails_with_one_sentence_and_leaves_no_files(old, tmp_path):
     folder = tmp_path / "backups"
-    # No file may grow larger than this, as on a disk that is nearly full.
+    # Let no file grow larger than 16 KB. A nearly full disk has the same effect.
     limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({16 * 1024}, {16 * 1024}))"
     program = f"{limit}; from django.core.management import call_command; call_command('backup', '{folder}/a.tar.gz')"
     last_line = old.manage("shell", "--no-imports", "-c", program, status=1).splitlines()[-1]
-    said = "pg_dump failed: " if ON_POSTGRES else f"The backup could not be written to {folder}/a.tar.gz: "
-    assert said in last_line
+    too_large = "pg_dump was stopped, because a file became larger than this account may write."
+    assert (
+        too_large if ON_POSTGRES else f"The backup could not be written to {folder}/a.tar.gz: "
+    ) in last_line
     assert list(folder.iterdir()) == []
 
 
 @pytest.mark.skipif(not ON_POSTGRES, reason="SQLite has no server")
-def test_unreachable_database_is_one_sentence(old, archive, tmp_path):
+def test_backup_and_restore_fail_with_one_sentence_if_the_database_is_unreachable(old, archive, tmp_path):
     old.environment["DATABASE_URL"] = "postgres://postgres@127.0.0.1:1/test"
     said = old.manage("backup", str(tmp_path / "c.tar.gz"), status=1)
     assert said.startswith("CommandError: pg_dump failed: pg_dump: error: connection to server")
@@ -417,9 +445,9 @@ def test_unreachable_database_is_one_sentence(old, archive, tmp_path):
     assert "Traceback" not in said
 
 
-def test_options_of_the_database_url_reach_pg_dump(monkeypatch):
+def test_options_of_the_database_url_are_passed_to_pg_dump(monkeypatch):
     """Check that sslmode, certificates and search paths are used, and that no password is on the command line."""
-    from portal import backups
+    from portal import database_copies
 
     url = "postgres://sam:zqxpassword@db.example:6543/help?sslmode=verify-full&sslrootcert=/ca.pem&options=-c%20jit%3Don"
     other = DatabaseWrapper(dj_database_url.parse(url) | {"TIME_ZONE": None})
@@ -429,10 +457,10 @@ def test_options_of_the_database_url_reach_pg_dump(monkeypatch):
         ran.append((command, env["PGPASSWORD"]))
         return subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setattr(backups, "connection", other)
-    monkeypatch.setattr(backups.subprocess, "run", run)
-    monkeypatch.setattr(backups.shutil, "which", lambda program: program)
-    backups._run_postgres("pg_dump", "--format=custom")
+    monkeypatch.setattr(database_copies, "connection", other)
+    monkeypatch.setattr(database_copies.subprocess, "run", run)
+    monkeypatch.setattr(database_copies.shutil, "which", lambda program: program)
+    database_copies._run_postgres("pg_dump", "--format=custom")
     [([program, database, option], password)] = ran
     assert (program, option, password) == ("pg_dump", "--format=custom", "zqxpassword")
     assert conninfo_to_dict(database.removeprefix("--dbname=")) == {
@@ -447,7 +475,7 @@ def test_options_of_the_database_url_reach_pg_dump(monkeypatch):
     }
 
 
-def test_backup_and_restore_in_a_closed_folder_are_one_sentence(monkeypatch, tmp_path):
+def test_backup_and_restore_fail_with_one_sentence_in_a_folder_without_permission(monkeypatch, tmp_path):
     from portal import backups
 
     refused = PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/root/a.tar.gz")
@@ -459,7 +487,7 @@ def test_backup_and_restore_in_a_closed_folder_are_one_sentence(monkeypatch, tmp
         backups._unpack("/root/a.tar.gz", tmp_path)
 
 
-def test_backup_needs_the_name_by_which_later_backups_find_and_remove_it(tmp_path):
+def test_backup_refuses_a_file_name_that_does_not_end_in_tar_gz(tmp_path):
     from portal import backups
 
     with pytest.raises(backups.BackupError, match=r"must end in \.tar\.gz"):
@@ -467,7 +495,7 @@ def test_backup_needs_the_name_by_which_later_backups_find_and_remove_it(tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_restore_on_a_full_disk_does_not_blame_the_archive(monkeypatch, tmp_path):
+def test_restore_on_a_full_disk_says_that_the_disk_is_full(monkeypatch, tmp_path):
     from portal import backups
 
     source = tmp_path / "whole.tar.gz"

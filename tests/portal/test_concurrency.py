@@ -1,17 +1,21 @@
 """Check actions that several processes do at the same time.
 
-The tests run on PostgreSQL only, because SQLite allows one writer at a time and so hides races. A test fails
-if its action doesn't lock rows, unless a unique constraint protects the data.
+The tests run on PostgreSQL only, because SQLite allows one writer at a time and so hides races. If an action
+doesn't lock rows, and no unique constraint protects the data, the test of the action fails.
 """
 
 import datetime
+import ipaddress
 import random
+import time
 import uuid
 from functools import partial
 
 import pytest
 from django.db import connection
 from django.db.models import Max, Min, Sum
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts import library
@@ -27,6 +31,7 @@ from portal.conversations import (
     moved_promises,
     notes,
     states,
+    taking_back,
     verdicts,
 )
 from portal.conversations.models import (
@@ -42,8 +47,12 @@ from portal.conversations.models import (
 from portal.helpsessions import actions as helpsessions
 from portal.helpsessions import handover
 from portal.helpsessions.models import ClaimCode, HelpSession
-from portal.lists.actions import save
-from portal.lists.models import SavedItem
+from portal.lists.actions import remove, restore, save
+from portal.lists.links import address_of, end_link, make_link
+from portal.lists.models import MAX_LINKS, ListLink, SavedItem
+from portal.lists.ordering import place
+from portal.lists.own_lists import NameTaken, make_list
+from portal.lists.own_words import add_title
 from portal.notifications.models import Notification
 from recommendations.chosen_items import ChosenItem
 from recommendations.models import Recommendation
@@ -54,6 +63,7 @@ from tests.factories import (
     HelpSessionFactory,
     ItemFactory,
     LibraryFactory,
+    SavedListFactory,
     SharedSessionFactory,
     StaffFactory,
     UserFactory,
@@ -61,10 +71,10 @@ from tests.factories import (
     recommend_in,
 )
 from tests.opening_hours import open_on_weekdays
-from tests.processes import at_once, rounds
+from tests.processes import rounds
 
-ROUNDS, PROCESSES = times(4, 10), 8
-# The tests of actions on a conversation run more rounds.
+ROUNDS, PROCESSES = times(4, 50), 8
+# The number of rounds of tests of actions on a conversation. They run more rounds than other tests.
 CONVERSATION_ROUNDS = times(5, 100)
 
 pytestmark = [
@@ -237,7 +247,7 @@ def test_only_one_of_eight_simultaneous_assignments_of_a_conversation_succeeds(s
     assert DeskEvent.objects.filter(kind="assigned").count() == CONVERSATION_ROUNDS
 
 
-def test_draft_saved_on_eight_devices_keeps_the_newest_version(session):
+def test_draft_saved_on_eight_devices_at_once_has_the_newest_version(session):
     conversation, token = ask(session), uuid.uuid4()
 
     def keep(number):
@@ -270,7 +280,7 @@ def test_draft_saved_on_eight_devices_keeps_the_newest_version(session):
     )
 
 
-def test_draft_saved_while_its_answer_is_sent_does_not_reappear(session):
+def test_no_draft_is_left_if_devices_save_the_draft_while_its_answer_is_sent(session):
     conversation = ask(session)
 
     def keep(number):
@@ -303,7 +313,7 @@ def test_draft_saved_while_its_answer_is_sent_does_not_reappear(session):
     )
 
 
-# After this time, the undo window of every answer is over.
+# A time after which the undo window of every answer is over.
 AFTER_UNDO_WINDOW = datetime.timedelta(minutes=5)
 
 
@@ -351,7 +361,7 @@ def as_written(conversation):
 
 
 def test_conversation_row_matches_its_history_after_simultaneous_actions(session):
-    """Let a patron and staff members act at the same time.
+    """Make a patron and staff members act at the same time.
 
     After each round, the row must match the history, and the counters must match the number of actions.
     """
@@ -374,7 +384,9 @@ def test_conversation_row_matches_its_history_after_simultaneous_actions(session
         done(lambda _: say(conversation, people[0], "staff", then="turn")),
         done(lambda _: say(conversation, people[1], "staff", then="close")),
         done(
-            lambda data: actions.take_back(Message.objects.get(pk=data[0]), by=people[2], at=timezone.now())
+            lambda data: taking_back.take_back(
+                Message.objects.get(pk=data[0]), by=people[2], at=timezone.now()
+            )
         ),
         done(lambda _: actions.close(conversation, by=session.patron, side="patron", at=timezone.now())),
         done(
@@ -447,7 +459,7 @@ def test_conversation_row_matches_its_history_after_simultaneous_actions(session
     assert conversation.last_message_at == conversation.messages.aggregate(latest=Max("shown_from"))["latest"]
 
 
-def test_conversations_merged_during_replies_lose_no_message(session):
+def test_no_message_is_lost_if_conversations_are_merged_during_replies(session):
     """Merge in both directions at once. One direction wins, and every message remains."""
 
     def reply(which, side):
@@ -569,7 +581,7 @@ def test_simultaneous_conversation_actions_do_not_deadlock(session):
     rounds(works, CONVERSATION_ROUNDS, before=prepare, after=check, refusals={"Erased"})
 
 
-def test_three_coordinators_who_close_a_day_at_once_move_each_promise_once(session):
+def test_each_promise_moves_once_if_three_coordinators_close_the_same_day_at_once(session):
     """Close a day while staff answer, patrons write and conversations are merged and transferred."""
     branch, staff = session.branch, session.staff
     other = BranchFactory()
@@ -647,52 +659,56 @@ def test_three_coordinators_who_close_a_day_at_once_move_each_promise_once(sessi
 
 
 def test_verdict_given_eight_times_at_once_creates_one_conversation(session):
-    for round_, recommendation in enumerate(recommend_in(session, ROUNDS), start=1):
-        choices = ["did_not_help", "could_not_get_it"] * (PROCESSES // 2)
-        at_once(
-            *[
-                lambda verdict=verdict, recommendation=recommendation: (
-                    verdicts.take_verdict(
-                        recommendation, verdict=verdict, why="", comment="", by=None, at=timezone.now()
-                    ).pk
-                )
-                for verdict in choices
-            ]
+    recommendations = recommend_in(session, ROUNDS)
+
+    def give(verdict):
+        return lambda recommendation: (
+            verdicts.take_verdict(
+                recommendation, verdict=verdict, why="", comment="", by=None, at=timezone.now()
+            ).pk
         )
-        assert Conversation.objects.count() == round_
+
+    def check(recommendation, _outcomes):
         conversation = Conversation.objects.get(recommendation=recommendation)
         assert conversation.reason == Recommendation.objects.get(pk=recommendation.pk).verdict
+
+    works = [give(verdict) for verdict in ["did_not_help", "could_not_get_it"] * (PROCESSES // 2)]
+    rounds(works, ROUNDS, before=recommendations.__getitem__, after=check)
+    assert Conversation.objects.count() == ROUNDS
+
+
+def keep_for(person):
+    """Return a function that keeps a visit for this person, and returns the visit's primary key."""
+    return lambda visit: (
+        keeping.keep(visit, by=person, at=timezone.now(), wording="yes", language="en") and visit.pk
+    )
 
 
 def test_only_one_of_eight_simultaneous_attempts_to_keep_a_visit_succeeds(session):
     people = UserFactory.create_batch(PROCESSES)
-    for round_ in range(1, ROUNDS + 1):
-        unkept = HelpSessionFactory(branch=session.branch)
-        outcomes = at_once(
-            *[
-                lambda person=person, unkept=unkept: (
-                    keeping.keep(unkept, by=person, at=timezone.now(), wording="yes", language="en").patron_id
-                )
-                for person in people
-            ]
-        )
-        assert outcomes.count("AlreadyKept") == PROCESSES - 1
-        assert Consent.objects.count() == round_
+
+    def check(visit, outcomes):
+        assert sorted(map(str, outcomes)) == sorted([str(visit.pk)] + ["AlreadyKept"] * (PROCESSES - 1))
+
+    rounds(
+        [keep_for(person) for person in people],
+        ROUNDS,
+        before=lambda _: HelpSessionFactory(branch=session.branch),
+        after=check,
+        refusals={"AlreadyKept"},
+    )
+    assert Consent.objects.count() == ROUNDS
 
 
 def test_only_one_child_and_one_adult_can_keep_a_shared_visit(session):
     children, adults = ChildFactory.create_batch(PROCESSES // 2), UserFactory.create_batch(PROCESSES // 2)
-    for _round in range(3):
+
+    def prepare(_number):
         shared = SharedSessionFactory(branch=session.branch)
         code_for(shared)
-        outcomes = at_once(
-            *[
-                lambda person=person, shared=shared: (
-                    keeping.keep(shared, by=person, at=timezone.now(), wording="yes", language="en").pk
-                )
-                for person in [*children, *adults]
-            ]
-        )
+        return shared
+
+    def check(shared, outcomes):
         assert sorted(map(str, outcomes)) == sorted([str(shared.pk)] * 2 + ["AlreadyKept"] * (PROCESSES - 2))
         shared.refresh_from_db()
         assert (shared.patron in children, shared.shared_with in adults, shared.claim_codes.get().state) == (
@@ -701,22 +717,31 @@ def test_only_one_child_and_one_adult_can_keep_a_shared_visit(session):
             "kept",
         )
 
+    works = [keep_for(person) for person in [*children, *adults]]
+    rounds(works, ROUNDS, before=prepare, after=check, refusals={"AlreadyKept"})
 
-def test_code_card_attached_to_eight_visits_at_once_belongs_to_only_one_visit(session):
+
+def test_code_card_attached_to_eight_visits_at_once_opens_only_one_visit(session):
     sessions = HelpSessionFactory.create_batch(PROCESSES, branch=session.branch, staff=session.staff)
-    for code in handover.print_code_cards(
+    codes = handover.print_code_cards(
         by=session.staff, at=timezone.now(), branch=session.branch, count=ROUNDS
-    ):
-        outcomes = at_once(
-            *[
-                lambda target=target, code=code: (
-                    handover.attach_code_card(target, code=code, by=session.staff, at=timezone.now())
-                    or "attached"
-                )
-                for target in sessions
-            ]
+    )
+
+    def attach_to(visit):
+        return lambda code: (
+            handover.attach_code_card(visit, code=code, by=session.staff, at=timezone.now()) or "attached"
         )
+
+    def check(_code, outcomes):
         assert sorted(outcomes) == ["CodeCardAlreadyAttached"] * (PROCESSES - 1) + ["attached"]
+
+    rounds(
+        [attach_to(visit) for visit in sessions],
+        ROUNDS,
+        before=list(codes).__getitem__,
+        after=check,
+        refusals={"CodeCardAlreadyAttached"},
+    )
     assert ClaimCode.objects.filter(state="live").count() == ROUNDS
 
 
@@ -744,19 +769,116 @@ def test_help_session_form_sent_eight_times_at_once_creates_one_help_session_and
         )
         return help_session.pk, code
 
-    before = HelpSession.objects.count()
-    for round_ in range(1, ROUNDS + 1):
-        token = uuid.uuid4()
-        outcomes = at_once(*[lambda token=token: record(token)] * PROCESSES)
+    def check(_token, outcomes):
         assert len({key for key, _code in outcomes}) == 1
         assert sum(code is not None for _key, code in outcomes) == 1
-        assert HelpSession.objects.count() == before + round_
-        assert ClaimCode.objects.count() == round_
-        assert Recommendation.objects.count() == round_
+
+    before = HelpSession.objects.count()
+    rounds([record] * PROCESSES, ROUNDS, before=lambda _: uuid.uuid4(), after=check)
+    assert HelpSession.objects.count() == before + ROUNDS
+    assert ClaimCode.objects.count() == Recommendation.objects.count() == ROUNDS
+
+
+def test_list_ordered_in_eight_tabs_at_once_loses_and_doubles_nothing(session):
+    saved_list = SavedListFactory(patron=session.patron)
+    for title in "ABCDEFGH":
+        add_title(saved_list, title=title, at=timezone.now())
+    titles = list(saved_list.saved_items.values_list("pk", flat=True))
+
+    def move(number):
+        def work(_token):
+            moved, other = (
+                SavedItem.objects.select_related("saved_list__patron").get(pk=titles[n % PROCESSES])
+                for n in (number, number + 3)
+            )
+            place(moved, before=other)
+            remove(moved, at=timezone.now())
+            restore(moved, at=timezone.now())
+            return number
+
+        return work
+
+    def check(_token, outcomes):
+        assert set(outcomes) == set(range(PROCESSES))
+        rows = saved_list.saved_items.in_lists().in_order()
+        assert set(rows.values_list("pk", flat=True)) == set(titles)
+        assert len(set(rows.values_list("position", flat=True))) == PROCESSES
+
+    rounds([move(number) for number in range(PROCESSES)], ROUNDS, before=lambda _: None, after=check)
+
+
+def test_lists_made_eight_times_at_once_have_one_name_and_stay_below_the_limit(session):
+    def make(name):
+        try:
+            return make_list(session.patron, name=name, at=timezone.now()).pk
+        except NameTaken:
+            return None
+
+    def check(_name, outcomes):
+        assert sum(outcome is not None for outcome in outcomes) == 1
+
+    rounds([make] * PROCESSES, ROUNDS, before=lambda _: str(uuid.uuid4()), after=check)
+
+
+def test_links_made_eight_times_at_once_stay_at_the_limit(session):
+    saved_list = SavedListFactory(patron=session.patron)
+    for _ in range(MAX_LINKS - 1):
+        make_link(saved_list, with_notes=False, at=timezone.now())
+
+    def make(_token):
+        return make_link(saved_list, with_notes=False, at=timezone.now()).pk
+
+    def check(_token, outcomes):
+        made = [outcome for outcome in outcomes if outcome != "TooManyLinks"]
+        assert len(made) == 1
+        end_link(ListLink.objects.get(pk=made[0]), at=timezone.now())
+
+    rounds([make] * PROCESSES, ROUNDS, before=lambda _: None, after=check, refusals={"TooManyLinks"})
+
+
+def test_no_visitor_sees_a_list_after_the_response_to_ending_its_link(session):
+    saved_list = SavedListFactory(patron=session.patron)
+    add_title(saved_list, title="Snow country", at=timezone.now())
+    patron = Client()
+    patron.force_login(session.patron)
+    shown = []
+
+    def open_it(link):
+        """Open the address until the link has ended. Return [(time before the request, whether it showed)]."""
+        visitor, address, seen = Client(), address_of(link), []
+        while not seen or seen[-1][1]:
+            began = time.monotonic()
+            # Each visitor has another network address, so no limit is reached.
+            page = visitor.get(address, REMOTE_ADDR=str(ipaddress.IPv4Address(random.getrandbits(32))))
+            seen.append((began, b"Snow country" in page.content))
+        return seen
+
+    def end_it(link):
+        time.sleep(random.random() / 5)
+        patron.post(reverse("end_list_link", args=[link.public_id]))
+        return time.monotonic()
+
+    def check(_link, outcomes):
+        ended, *visitors = outcomes
+        late = [began for seen in visitors for began, showed in seen if showed and began >= ended]
+        assert late == []
+        shown.extend(showed for seen in visitors for _began, showed in seen)
+
+    rounds(
+        [end_it, *[open_it] * (PROCESSES - 1)],
+        ROUNDS,
+        before=lambda _: make_link(saved_list, with_notes=False, at=timezone.now()),
+        after=check,
+    )
+    # In some rounds, the link ends before anybody opens it.
+    assert any(shown)
 
 
 def test_item_saved_eight_times_at_once_is_saved_once(session):
-    for round_ in range(1, ROUNDS + 1):
-        item = ItemFactory()
-        at_once(*[lambda item=item: save(item, patron=session.patron, at=timezone.now()).pk] * PROCESSES)
-        assert SavedItem.objects.count() == round_
+    def save_it(item):
+        return save(item, patron=session.patron, at=timezone.now()).pk
+
+    def check(item, _outcomes):
+        assert SavedItem.objects.filter(item=item).count() == 1
+
+    rounds([save_it] * PROCESSES, ROUNDS, before=lambda _: ItemFactory(), after=check)

@@ -18,10 +18,11 @@ from accounts.hours import Calendar
 from accounts.models import Invitation
 from accounts.patron.people import person_added_at_desk
 from accounts.staff import invitations
-from portal.conversations import actions, bulk, desk_actions, moved_promises
+from portal.conversations import bulk, desk_actions, moved_promises, taking_back
 from portal.deadlines import compares_deadlines
 from portal.helpsessions import account_codes, handover
-from portal.lists.actions import UNDO_REMOVAL_FOR, remove, save
+from portal.lists.actions import remove, save
+from portal.lists.models import RESTORE_FOR
 from portal.privacy import unmerging
 from tests.conversations import ask, now_of, say
 from tests.factories import HelpSessionFactory, ItemFactory, UserFactory
@@ -73,29 +74,31 @@ def _waiting(clock, wait, for_query):
         yield
 
 
-def test_now_is_at_plus_the_time_since_the_call(clock):
+def test_current_time_of_an_action_is_its_start_time_plus_the_time_since_the_call(clock):
     @compares_deadlines
     def action(*, at, now):
         clock.shift(3)
         return now() - at
 
-    # A test may pass a time that isn't the clock's.
+    # `at` doesn't have to be the time of the clock.
     assert action(at=NOW - datetime.timedelta(days=400)) == datetime.timedelta(seconds=3)
 
 
 @both_ways
-def test_answer_is_not_taken_back_in_the_last_second_before_the_patron_sees_it(
+def test_answer_cannot_be_taken_back_if_the_undo_window_ends_during_the_request(
     outcome, patron, staff, branch, waits
 ):
     conversation = ask(patron, branch=branch)
     answer = say(conversation, staff)
     last_second = answer.shown_from - datetime.timedelta(seconds=1)
-    ended = outcome(last_second, waits, partial(actions.take_back, answer, by=staff))
+    ended = outcome(last_second, waits, partial(taking_back.take_back, answer, by=staff))
     assert (ended == "TooLate", conversation.messages.filter(side="staff").exists()) == (waits, waits)
 
 
 @both_ways
-def test_change_is_not_undone_after_ten_minutes(outcome, patron, staff, branch, waits):
+def test_change_cannot_be_undone_if_the_time_for_undo_ends_during_the_request(
+    outcome, patron, staff, branch, waits
+):
     conversation = ask(patron, branch=branch)
     taken = desk_actions.take(conversation, by=staff, at=NOW)
     undo = partial(desk_actions.undo, conversation, done_at=taken.changed_at, by=staff)
@@ -104,7 +107,9 @@ def test_change_is_not_undone_after_ten_minutes(outcome, patron, staff, branch, 
 
 
 @both_ways
-def test_change_of_many_conversations_is_not_undone_after_ten_minutes(outcome, patron, staff, branch, waits):
+def test_bulk_change_cannot_be_undone_if_the_time_for_undo_ends_during_the_request(
+    outcome, patron, staff, branch, waits
+):
     asked = [now_of(ask(patron, branch=branch)) for _ in range(2)]
     done = bulk.take_many({row: row.desk_version for row in asked}, by=staff, at=NOW)
     ended = outcome(
@@ -117,7 +122,7 @@ def test_change_of_many_conversations_is_not_undone_after_ten_minutes(outcome, p
 
 
 @both_ways
-def test_expired_code_card_is_not_attached_to_a_visit(outcome, staff, branch, waits):
+def test_code_card_that_expires_during_the_request_is_not_attached_to_a_visit(outcome, staff, branch, waits):
     [code] = handover.print_code_cards(by=staff, at=NOW, branch=branch, count=1)
     session = HelpSessionFactory(branch=branch, staff=staff)
     attach = partial(handover.attach_code_card, session, code=code, by=staff)
@@ -126,7 +131,7 @@ def test_expired_code_card_is_not_attached_to_a_visit(outcome, staff, branch, wa
 
 
 @both_ways
-def test_expired_account_code_opens_no_record(outcome, staff, waits):
+def test_account_code_that_expires_during_the_request_opens_no_record(outcome, staff, waits):
     pike = person_added_at_desk(name="Old Mr Pike", email="", language="en", by=staff, at=NOW)
     code = account_codes.make_code(pike, by=staff, at=NOW)
     ended = outcome(NOW + account_codes.LIFE, waits, partial(account_codes.use_code, code))
@@ -134,7 +139,7 @@ def test_expired_account_code_opens_no_record(outcome, staff, waits):
 
 
 @both_ways
-def test_expired_invitation_gives_no_role(outcome, coordinator, branch, waits):
+def test_invitation_that_expires_during_the_request_gives_no_role(outcome, coordinator, branch, waits):
     noor = UserFactory(email="noor@example.org")
     noor.emailaddress_set.update_or_create(email=noor.email, defaults={"verified": True, "primary": True})
     link = invitations.invite(
@@ -146,7 +151,7 @@ def test_expired_invitation_gives_no_role(outcome, coordinator, branch, waits):
 
 
 @both_ways
-def test_merge_of_two_records_is_not_undone_after_a_day(outcome, staff, waits):
+def test_records_cannot_be_unmerged_if_the_day_ends_during_the_request(outcome, staff, waits):
     going, into = UserFactory(name="Sam"), UserFactory(name="Sam Okafor")
     merged = unmerging.merge_for_a_day(going, into, by=staff, at=NOW)
     ended = outcome(NOW + unmerging.CAN_BE_UNMERGED_FOR, waits, partial(unmerging.unmerge, merged, by=staff))
@@ -154,7 +159,9 @@ def test_merge_of_two_records_is_not_undone_after_a_day(outcome, staff, waits):
 
 
 @both_ways
-def test_overdue_promise_does_not_move(outcome, patron, coordinator, branch, waits):
+def test_promise_that_becomes_overdue_during_the_request_is_not_moved(
+    outcome, patron, coordinator, branch, waits
+):
     branch.promise_hours = 8
     branch.save()
     open_on_weekdays(branch)
@@ -173,9 +180,13 @@ def test_overdue_promise_does_not_move(outcome, patron, coordinator, branch, wai
 
 
 @both_ways
-def test_item_removed_a_day_ago_is_saved_as_a_new_row(outcome, patron, waits):
+def test_saving_a_removed_item_creates_a_new_row_if_its_last_day_ends_during_the_request(
+    outcome, library, patron, waits
+):
     item = ItemFactory()
     saved = save(item, patron=patron, at=NOW)
     remove(saved, at=NOW)
-    again = outcome(NOW + UNDO_REMOVAL_FOR, waits, partial(save, item, patron=patron))
+    day = library.today(NOW) + RESTORE_FOR + datetime.timedelta(days=1)
+    midnight = datetime.datetime.combine(day, datetime.time.min, tzinfo=library.zone)
+    again = outcome(midnight, waits, partial(save, item, patron=patron))
     assert (again.pk == saved.pk) is not waits

@@ -1,8 +1,10 @@
 import errno
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
+from django.http import HttpResponse
 from django.test import Client
 from django.urls import path
 
@@ -34,8 +36,16 @@ def forbidden(request):
     raise PermissionDenied
 
 
+def interrupted(request):
+    """Write to the session while another request ends it."""
+    Session.objects.all().delete()
+    request.session["word"] = "xyzzy"
+    return HttpResponse()
+
+
 urlpatterns = [
     path("broken/", broken),
+    path("interrupted/", interrupted),
     path("failing/<part>/", failing),
     path("malformed/", malformed),
     path("forbidden/", forbidden),
@@ -120,14 +130,22 @@ def test_csrf_error_page_explains_that_the_form_was_open_too_long(visitor):
     assert "This page was open for too long" in response.content.decode()
 
 
-def test_request_for_an_unknown_host_is_refused_without_logging_the_host(visitor, caplog):
+def test_error_page_says_that_the_sign_in_ended_during_the_request(visitor, patron, sign_in):
+    sign_in(visitor, patron)
+    response = visitor.get("/interrupted/")
+    assert response.status_code == 403
+    assert "<h1>Your sign-in has ended</h1>" in response.content.decode()
+    assert 'href="/sign-in/"' in response.content.decode()
+
+
+def test_request_for_an_unknown_host_is_refused_and_the_host_is_not_logged(visitor, caplog):
     response = visitor.get("/", headers={"host": "evil.example"})
     assert response.status_code == 400
     assert "evil.example" not in response.content.decode()
     assert "evil.example" not in caplog.text
 
 
-def test_error_page_without_a_database_needs_no_database(visitor, monkeypatch):
+def test_error_page_is_shown_if_the_database_is_unreachable(visitor, monkeypatch):
     def away(*args, **kwargs):
         raise OperationalError("the database is away")
 
@@ -139,7 +157,7 @@ def test_error_page_without_a_database_needs_no_database(visitor, monkeypatch):
 
 
 @pytest.mark.parametrize("part", FAULTS)
-def test_missing_database_or_full_disk_tells_people_to_try_again_soon(visitor, part):
+def test_error_page_about_a_missing_database_or_full_disk_says_to_try_again_soon(visitor, part):
     response = visitor.get(f"/failing/{part}/")
     assert (response.status_code, response["Retry-After"]) == (503, "30")
     assert "<h1>The portal can't be used right now</h1>" in response.content.decode()

@@ -10,7 +10,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from portal import files
-from tests.factories import pdf_file, picture_file
+from tests.factories import pdf_file, photograph, picture_file
 
 LOCATION = Image.Exif()
 # This EXIF orientation says that a viewer must turn the picture to the right by 90 degrees.
@@ -126,19 +126,43 @@ def test_long_screenshot_keeps_its_width_and_is_previewed_from_the_top():
 
 
 @pytest.mark.slow
-def test_preview_of_a_noisy_picture_stays_within_the_size_limit():
+def test_preview_of_a_noisy_picture_is_smaller_than_the_size_limit():
     assert len(files.usable(noise(1600, 1200, "JPEG", quality=95)).preview) <= files.MAX_PREVIEW_BYTES
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("size", [(960, 720), (720, 960)])
+def test_soft_copy_of_a_photograph_is_smaller_than_the_size_limit(size):
+    preview = files.usable(photograph(size=size)).preview
+    assert 10_000 < len(preview) < 26_000
+    soft = files.soft_copy(io.BytesIO(preview))
+    assert len(soft) <= files.MAX_SOFT_BYTES
+    assert max(Image.open(io.BytesIO(soft)).size) == files.SOFT_SIDE
+
+
 def test_photo_pasted_as_png_is_stored_as_webp():
     found, image = kept(noise(1500, 1000, "PNG"))
     assert (found.extension, image.format) == ("webp", "WEBP")
     assert len(found.content) < 2_000_000
 
 
+def test_encoding_of_a_large_png_stops_when_the_size_limit_is_reached(monkeypatch):
+    """Encoding the whole picture would take seconds, and nobody needs the result."""
+    written, write = [], files._PngBuffer.write
+
+    def count(buffer, data):
+        written.append(len(data))
+        return write(buffer, data)
+
+    monkeypatch.setattr(files._PngBuffer, "write", count)
+    monkeypatch.setattr(files, "MAX_PNG_BYTES", 200_000)
+    picture = noise(600, 400, "PNG")
+    assert files.usable(picture).extension == "webp"
+    assert sum(written) < 400_000 < picture.size
+
+
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 5000), (5000, 1), (3, 60_000), (481, 480)])
-def test_preview_of_a_tiny_or_narrow_picture_has_the_size_that_preview_size_returns(width, height):
+def test_preview_of_a_tiny_or_narrow_picture_has_the_computed_size(width, height):
     found, image = kept(picture_file(size=(width, height)))
     assert Image.open(io.BytesIO(found.preview)).size == files.preview_size(*image.size)
 
@@ -176,7 +200,7 @@ def test_unusable_file_is_refused_with_a_reason(file, reason):
 
 
 @pytest.mark.slow
-def test_png_with_a_decompression_bomb_is_refused():
+def test_png_that_decompresses_to_a_huge_picture_is_refused():
     info = PngInfo()
     info.add_text("bomb", "0" * 80_000_000, zip=True)
     bomb = picture_file(kind="PNG", pnginfo=info)
@@ -200,7 +224,7 @@ def test_randomly_damaged_picture_raises_no_unexpected_error():
             assert error.reason in {"damaged", "unknown", "too_many_dots"}  # noqa: PT017  Most damaged pictures raise no error.
 
 
-def test_phone_photo_with_a_second_picture_is_accepted():
+def test_phone_photo_that_contains_a_second_picture_is_accepted():
     out = io.BytesIO()
     second = Image.new("RGB", (60, 40), "blue")
     Image.new("RGB", (300, 200), "red").save(out, "MPO", save_all=True, append_images=[second])

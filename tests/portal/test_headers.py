@@ -69,13 +69,21 @@ TOKEN = "kX9zPq2mWv7Rt4Ls8Ny3Bd6Hf1Jg5Tc0"
         (f"Not Found: /c/{CODE}/", "Not Found: /c/…"),
         ("/c/1234%20567%20890%20123/", "/c/…"),
         ("/c/1234 567 890 123/", "/c/…"),
-        ("/C/1234.567.890.12/", "/c/…"),
+        ("/C/1234.567.890.12/", "/C/…"),
         (f"GET /c/{CODE}/?x=1 HTTP/1.1", "GET /c/…?… HTTP/1.1"),
         (
             f"code {CODE} or 1234 567 890 123 or 1234-567-890-123 or 1234 · 567 · 890 · 123",
             "code … or … or … or …",
         ),
-        (f"/lists/shared/{TOKEN}/", "/lists/shared/…/"),
+        # This token has no digit, like one random token in forty.
+        ("Not Found: /how/abcDEFghiJKLmnoPQRstuv/", "Not Found: /how/…"),
+        ("Not Found: /shared/abcDEFghiJKLmnoPQRstuv/copy/", "Not Found: /shared/…"),
+        ("/HOW/abcDEFghiJKLmnoPQRstuv", "/HOW/…"),
+        ("/invitation/abcDEFghiJKLmnoPQRstuv/", "/invitation/…"),
+        ("/not-me/abcDEFghiJKLmnoPQRstuv/", "/not-me/…"),
+        ("/unsubscribe/.abcDEFghiJKLmnoPQRstuv:tCdEfg:abcDEFghiJKLmnoPQRstuv/", "/unsubscribe/…"),
+        ("POST /how/abcDEF_hiJKLmnoPQRst-/?x=1 HTTP/1.1", "POST /how/…?… HTTP/1.1"),
+        (f"/lists/other/{TOKEN}/", "/lists/other/…/"),
         ("GET /desk/?q=jane&page=2 HTTP/1.1", "GET /desk/?… HTTP/1.1"),
         (
             "/sessions/9f1b6d2e-0f0a-4c7e-9d43-0c55d0f7a111/",

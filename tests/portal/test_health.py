@@ -7,12 +7,13 @@ from django.conf import settings
 from django.db import OperationalError, connection
 
 from portal.health import readiness
+from portal.notifications import actions as outbox
 from portal.notifications.actions import ADDRESS_OFF
 from portal.notifications.models import Heartbeat, Notification
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sql, pytest.mark.django_db]
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_readiness_check_reports_a_worker_without_a_recent_heartbeat():
     assert readiness(at=NOW)["worker"] == "silent for 60 s"
 
 
-def test_dead_worker_does_not_look_alive_after_the_clock_was_set_back(beating):
+def test_readiness_check_reports_a_dead_worker_even_after_the_clock_is_set_back(beating):
     an_hour_earlier = NOW - timedelta(hours=1)
     assert readiness(at=an_hour_earlier)["worker"] == "silent since the clock was set back"
     Heartbeat.objects.create(worker="two", beat_at=an_hour_earlier)
@@ -74,7 +75,7 @@ def test_readiness_check_reports_a_database_that_cannot_be_written(beating, monk
     assert readiness(at=NOW)["disk"] == "the database can't be written: database or disk is full"
 
 
-def test_readiness_check_writes_to_the_disk_once_in_thirty_seconds(beating, monkeypatch):
+def test_readiness_check_writes_to_the_disk_at_most_every_thirty_seconds(beating, monkeypatch):
     written = []
 
     def temporary_file(dir):
@@ -87,18 +88,18 @@ def test_readiness_check_writes_to_the_disk_once_in_thirty_seconds(beating, monk
     assert written == [settings.DATA_DIR] * 2
 
 
-def test_readiness_check_reports_email_that_nobody_tries_to_send(beating):
+def test_readiness_check_reports_an_email_that_no_worker_has_tried_to_send(beating):
     mail(NOW - timedelta(minutes=15))
     assert readiness(at=NOW)["outbox"] == "an email has waited for 900 s"
 
 
-def test_readiness_check_reports_email_that_the_server_puts_off_again_and_again(beating):
+def test_readiness_check_reports_an_email_that_the_server_has_deferred_often(beating):
     """Each try moves `due_at`, so only the age of the email shows the fault."""
     mail(NOW + timedelta(hours=12), created_at=NOW - timedelta(minutes=15), attempts=4)
     assert readiness(at=NOW)["outbox"] == "an email has waited for 900 s"
 
 
-def test_readiness_check_reports_emails_that_were_given_up_within_an_hour(beating):
+def test_readiness_check_reports_emails_that_were_given_up_in_the_last_hour(beating):
     for minutes in (1, 59):
         mail(NOW - timedelta(hours=2), state="dead", died_at=NOW - timedelta(minutes=minutes))
     assert readiness(at=NOW)["outbox"] == "emails given up within an hour: 2"
@@ -112,7 +113,7 @@ def test_readiness_check_reports_emails_that_were_given_up_within_an_hour(beatin
     ],
     ids=["a full mailbox", "a wrong address"],
 )
-def test_one_bad_address_is_no_fault_while_other_emails_are_delivered(beating, fields, minutes):
+def test_readiness_check_ignores_one_failed_email_if_others_are_delivered(beating, fields, minutes):
     mail(**fields)
     assert readiness(at=NOW)["outbox"] != "ok"
     mail(state="delivered", delivered_at=NOW - timedelta(minutes=minutes))
@@ -121,7 +122,7 @@ def test_one_bad_address_is_no_fault_while_other_emails_are_delivered(beating, f
     assert readiness(at=NOW)["outbox"] == "ok"
 
 
-def test_notice_that_was_withheld_because_the_address_is_off_is_no_fault(beating):
+def test_readiness_check_ignores_notices_to_an_address_that_was_turned_off(beating):
     mail(state="dead", died_at=NOW, last_error=ADDRESS_OFF)
     assert readiness(at=NOW)["outbox"] == "ok"
 
@@ -153,7 +154,7 @@ def test_readiness_url_returns_503_until_the_first_worker_heartbeat(client, time
         ("203.0.113.7", {"authorization": "zqx"}, False),
     ],
 )
-def test_details_of_the_readiness_check_need_the_token_or_this_machine(
+def test_readiness_check_shows_details_only_with_the_token_or_on_this_machine(
     client, settings, address, headers, shown
 ):
     settings.HEALTH_TOKEN = "zqx"
@@ -163,13 +164,13 @@ def test_details_of_the_readiness_check_need_the_token_or_this_machine(
     assert shown or response.json() == {"status": "not ready"}
 
 
-def test_empty_token_shows_nobody_the_details(client, settings):
+def test_details_of_the_readiness_check_are_hidden_if_the_token_is_empty(client, settings):
     settings.HEALTH_TOKEN = ""
     response = client.get("/readyz", headers={"authorization": "Bearer "}, REMOTE_ADDR="203.0.113.7")
     assert response.json() == {"status": "not ready"}
 
 
-def test_process_without_a_database_is_alive_but_not_ready(client, monkeypatch):
+def test_process_without_a_database_passes_the_health_check_but_is_not_ready(client, monkeypatch):
     def away(*args, **kwargs):
         raise OperationalError("password=hunter2")
 
@@ -181,7 +182,33 @@ def test_process_without_a_database_is_alive_but_not_ready(client, monkeypatch):
     assert response.json() == {"status": "not ready", "database": "unreachable"}
 
 
+@pytest.mark.django_db(transaction=True)
+def test_readiness_check_opens_a_new_connection_to_the_database():
+    """An open connection may not have noticed yet that the database is unreachable."""
+    connection.ensure_connection()
+    before = connection.connection
+    assert readiness(at=NOW)["database"] == "ok"
+    assert connection.connection is not before
+
+
 def test_health_check_accepts_any_host_name_and_plain_http(client, settings, django_assert_num_queries):
     settings.SECURE_SSL_REDIRECT = True
     with django_assert_num_queries(0):
         assert client.get("/healthz", headers={"host": "10.0.0.7"}).status_code == 200
+
+
+def test_readiness_check_reports_a_mailbox_that_no_worker_could_read(beating, settings):
+    assert "mailbox" not in readiness(at=NOW)
+    settings.IMAP = {"host": "imap.library.example"}
+    assert readiness(at=NOW)["mailbox"] == "not read within a day"
+    outbox.beat(outbox.MAILBOX, at=NOW - timedelta(minutes=14))
+    assert readiness(at=NOW)["mailbox"] == "ok"
+    outbox.beat(outbox.MAILBOX, at=NOW - timedelta(minutes=15))
+    assert readiness(at=NOW)["mailbox"] == f"last read at {NOW - timedelta(minutes=15):%Y-%m-%d %H:%M} UTC"
+    outbox.beat(outbox.MAILBOX, at=NOW + timedelta(hours=1))
+    assert readiness(at=NOW)["mailbox"].startswith("last read at")
+
+
+def test_reading_the_mailbox_does_not_count_as_a_heartbeat_of_a_worker(settings):
+    outbox.beat(outbox.MAILBOX, at=NOW)
+    assert readiness(at=NOW)["worker"] == "never seen"

@@ -1,4 +1,4 @@
-"""Check template partials. Django 6.0 has them, and a package adds them to Django 5.2."""
+"""Check template partials. Django 6.0 has partials, and the package template_partials adds them to 5.2."""
 
 import django
 import pytest
@@ -34,7 +34,7 @@ def render(settings, tmp_path):
 ROW = "<b>&lt;a&gt;</b>"
 
 
-def test_htmx_request_gets_only_the_named_partial(render):
+def test_htmx_response_contains_only_the_named_partial(render):
     assert render(htmx=True, partial="rows") == (ROW, 200)
 
 
@@ -42,7 +42,7 @@ def test_browser_without_htmx_gets_the_whole_page(render):
     assert render(htmx=False, partial="rows", status=422) == (f"before {ROW} between {ROW}", 422)
 
 
-def test_htmx_request_gets_an_invalid_form_with_status_200(render):
+def test_htmx_response_with_an_invalid_form_has_status_200(render):
     assert render(htmx=True, partial="rows", status=422) == (ROW, 200)
 
 

@@ -37,9 +37,7 @@ def change_key(settings):
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_patron_stays_signed_in_only_if_the_old_secret_key_becomes_a_fallback(
-    client, patron, sign_in, change_key, known
-):
+def test_secret_key_change_without_a_fallback_signs_patrons_out(client, patron, sign_in, change_key, known):
     sign_in(client, patron)
     change_key(known=known)
     assert client.get(reverse("me")).wsgi_request.user.is_authenticated == known

@@ -20,7 +20,8 @@ from django.utils import timezone, translation
 
 from accounts.models import Library
 from portal import limits
-from portal.limits import LIMITS, Limit, TooOften, count, in_words, is_used_up
+from portal.limit_table import LIMITS, Limit
+from portal.limits import TooOften, count, in_words, is_used_up
 from portal.models import LimitCount
 from tests.factories import (
     ConversationFactory,
@@ -32,7 +33,7 @@ from tests.factories import (
     picture_file,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sql, pytest.mark.django_db]
 
 NOON = datetime.datetime(2026, 11, 26, 12, 0, tzinfo=datetime.UTC)
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "security.md"
@@ -79,7 +80,7 @@ def test_attempts_are_counted_separately_per_person_network_and_target(set_limit
     count(request(dan, "192.0.2.2"), "thing", target="y")
 
 
-def test_ipv4_addresses_written_as_ipv6_do_not_share_a_limit(set_limit):
+def test_each_ipv4_address_written_as_ipv6_has_its_own_limit(set_limit):
     set_limit("thing", network="1/h")
     count(request(address="::ffff:192.0.2.1"), "thing")
     refused(request(address="192.0.2.1"), "thing")
@@ -106,7 +107,7 @@ def test_attempt_is_allowed_again_after_its_count_is_undone(set_limit):
     refused(request(), "thing")
 
 
-def test_limit_ends_when_the_oldest_attempt_leaves_the_time_window(set_limit, at):
+def test_attempt_is_allowed_when_the_oldest_attempt_is_older_than_the_time_window(set_limit, at):
     set_limit("thing", person="2/10m, 3/h")
     ana = UserFactory()
     for minute in (0, 3):
@@ -116,7 +117,7 @@ def test_limit_ends_when_the_oldest_attempt_leaves_the_time_window(set_limit, at
     assert refused(request(ana), "thing").until == NOON + datetime.timedelta(minutes=10)
     at(NOON + datetime.timedelta(minutes=10, seconds=1))
     count(request(ana), "thing")
-    # Both limits are reached, for ten minutes and for an hour. The error names the one that ends later.
+    # Two limits are reached, one for ten minutes and one for an hour. The error names the end of the longer wait.
     error = refused(request(ana), "thing")
     assert error.until == NOON + datetime.timedelta(hours=1)
     assert error.seconds == 50 * 60 - 1
@@ -130,7 +131,7 @@ def test_checking_a_limit_does_not_count_as_an_attempt(set_limit):
     assert not is_used_up(request(), "thing", target="y")
 
 
-def test_attempt_counted_anonymously_does_not_count_toward_the_patrons_limit(set_limit):
+def test_attempt_without_a_name_is_not_counted_for_the_signed_in_patron(set_limit):
     set_limit("thing", person="1/h", network="9/h", target="9/h")
     ana = UserFactory()
     for _ in range(3):
@@ -233,7 +234,7 @@ def test_patron_can_send_more_than_thirty_messages_in_a_row(client, patron, conv
     assert conversation.messages.count() == 32
 
 
-def test_message_over_the_limit_is_not_sent_but_remains_in_the_form(
+def test_message_over_the_limit_is_not_sent_and_shown_again_in_the_form(
     client, patron, conversation, sign_in, set_limit
 ):
     set_limit("message", person="3/h")
@@ -358,7 +359,7 @@ def test_every_limit_has_valid_rates(what):
 # Tests of how counted attempts are stored and deleted.
 
 
-def test_keys_of_counted_attempts_contain_no_ip_address_and_no_email_and_no_person_id(set_limit):
+def test_keys_of_counted_attempts_contain_no_ip_address_or_email_or_person_id(set_limit):
     set_limit("thing", person="9/h", network="9/h", target="9/h")
     ana = UserFactory(email="ana@example.org")
     count(request(ana), "thing", target=ana.email)
@@ -367,7 +368,7 @@ def test_keys_of_counted_attempts_contain_no_ip_address_and_no_email_and_no_pers
     assert [key for key in keys for word in ("192.0.2.1", ana.email, str(ana.public_id)) if word in key] == []
 
 
-def test_counted_attempts_are_deleted_when_no_limit_needs_them(set_limit, at):
+def test_counted_attempts_are_deleted_when_they_are_older_than_every_time_window(set_limit, at):
     set_limit("short", network="9/m")
     set_limit("long", network="9/h, 9/m")
     at(NOON)
@@ -434,7 +435,7 @@ def keys_in_cache():
         return [key for [key] in cursor.fetchall()]
 
 
-@pytest.mark.slow
+@pytest.mark.only_long
 @pytest.mark.django_db(transaction=True)
 def test_upgrade_keeps_counted_attempts_from_the_cache_table(set_limit, at, add_counts_table):
     set_limit("thing", target="2/h")
@@ -454,9 +455,9 @@ def test_upgrade_keeps_counted_attempts_from_the_cache_table(set_limit, at, add_
     )
 
 
-@pytest.mark.slow
+@pytest.mark.only_long
 @pytest.mark.django_db(transaction=True)
-def test_counted_attempts_return_to_the_cache_table_if_the_migration_is_undone(
+def test_counted_attempts_are_in_the_cache_table_again_if_the_migration_is_undone(
     set_limit, at, add_counts_table
 ):
     set_limit("thing", target="2/h")
@@ -472,7 +473,7 @@ def test_counted_attempts_return_to_the_cache_table_if_the_migration_is_undone(
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.only_long
 @pytest.mark.django_db(transaction=True)
 def test_database_without_a_cache_table_can_be_migrated(add_counts_table):
     with connection.cursor() as cursor:
@@ -485,7 +486,7 @@ def test_database_without_a_cache_table_can_be_migrated(add_counts_table):
             cursor.execute("ALTER TABLE away RENAME TO cache")
 
 
-def test_actions_counted_by_a_clock_that_was_fast_do_not_count_after_it_is_set_back(set_limit, at):
+def test_attempts_dated_in_the_future_by_a_fast_clock_are_not_counted(set_limit, at):
     set_limit("question", network="2/h")
     at(NOON + datetime.timedelta(days=365))
     for _ in range(2):

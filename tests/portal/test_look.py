@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from portal import styles
 from portal.icons import FLIPPED, ICONS
-from portal.templatetags.portal import catalog_url, cover, icon, plain, undo_url, when
+from portal.templatetags.portal import catalog_url, cover, icon, plain, undo_url, when, with_addresses
 
 COLORS = st.integers(0, 0xFFFFFF).map("#{:06x}".format)
 
@@ -48,7 +48,7 @@ def test_text_is_readable_on_the_tinted_background(color, theme_and_ink):
     assert styles.contrast(styles.accent_colors(color, theme)["soft"], ink) >= 4.5
 
 
-def test_style_sheet_and_contrast_calculation_use_the_same_background_colors():
+def test_contrast_calculation_uses_the_background_colors_of_the_style_sheet():
     css = styles.STYLE_SHEET.read_text("utf-8")
     for theme in (styles.LIGHT, styles.DARK):
         assert f"--ground: {theme['ground']};\n" in css
@@ -73,7 +73,7 @@ def test_hash_in_the_content_security_policy_matches_the_page_style():
     assert "<" not in css
 
 
-@pytest.mark.parametrize(("messages", "most"), [(True, 5_500), (False, 4_900)])
+@pytest.mark.parametrize(("messages", "most"), [(True, 5_600), (False, 4_900)])
 def test_compressed_style_sheet_is_small(messages, most):
     css, _ = styles.page_style(messages=messages)
     assert len(gzip.compress(css.encode(), 6)) <= most
@@ -81,7 +81,7 @@ def test_compressed_style_sheet_is_small(messages, most):
 
 def test_every_patron_page_with_messages_or_files_has_their_styles():
     [part] = styles.MESSAGES.findall(styles.STYLE_SHEET.read_text("utf-8"))
-    # Other parts of the style sheet say how these look by themselves.
+    # Other parts of the style sheet have the styles of these classes.
     elsewhere = {
         "icon",
         "meta",
@@ -90,6 +90,8 @@ def test_every_patron_page_with_messages_or_files_has_their_styles():
         "grow",
         "new",
         "add",
+        "field",
+        "option",
         "over",
         "late",
         "photo",
@@ -97,19 +99,25 @@ def test_every_patron_page_with_messages_or_files_has_their_styles():
     }
     names = set(re.findall(r"[.]([a-z][a-z-]*)", re.sub(r"/[*].*?[*]/", "", part))) - elsewhere
     uses = re.compile(
-        rf'\bclass="[^"]*(?<![\w-])({"|".join(names)})(?![\w-])|data-draft-state|data-draft-newer'
+        rf'\bclass="[^"]*(?<![\w-])({"|".join(names)})(?![\w-])|data-draft-state|data-draft-newer|type="file"|<progress'
     )
     folder = settings.BASE_DIR / "templates"
 
     def source_of(name):
-        """Return the template's text with that of the templates it includes."""
+        """Return the text of the template, followed by the texts of the templates that it includes."""
         text = (folder / name).read_text("utf-8")
         return text + "".join(map(source_of, re.findall(r'{% include "([^"]+)"', text)))
 
     pages = [path.relative_to(folder).as_posix() for path in folder.rglob("*.html")]
     pages = [page for page in pages if '{% extends "base.html" %}' in (folder / page).read_text("utf-8")]
     wanted = {page for page in pages if uses.search(source_of(page)) and page != "desk/base.html"}
-    assert wanted == {"conversations/ask_new.html", "conversations/conversation.html"}
+    assert wanted == {
+        "conversations/ask.html",
+        "conversations/ask_new.html",
+        "conversations/conversation.html",
+        "conversations/read_step.html",
+        "privacy/export.html",
+    }
     assert {page for page in pages if "page_style messages=True" in source_of(page)} == wanted
 
 
@@ -145,7 +153,7 @@ class Tags(html.parser.HTMLParser):
         st.from_regex(r"(https?://[\"'<>a-z()&;. ]{0,20}){1,4}"),
     )
 )
-def test_typed_text_never_becomes_markup(text):
+def test_html_in_typed_text_is_escaped(text):
     parser = Tags()
     parser.feed(plain(text))
     for tag, attributes in parser.seen:
@@ -170,6 +178,26 @@ def test_typed_text_never_becomes_markup(text):
 )
 def test_typed_text_keeps_its_lines_and_links(text, shown):
     assert plain(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("such as ana@example.org.", "such as ana|@example|.org."),
+        ("A.B+c@mail.example.org, me@x.org", "A|.B+c|@mail|.example|.org, me|@x|.org"),
+        ("<b>'&ana@example.org</b>", "&lt;b&gt;&#x27;&amp;ana|@example|.org&lt;/b&gt;"),
+        ("Version 3.5 costs $4.00 @ the desk.", "Version 3.5 costs $4.00 @ the desk."),
+    ],
+)
+def test_email_address_in_a_sentence_can_break_before_an_at_sign_or_a_period(text, shown):
+    assert with_addresses(text) == shown.replace("|", "<wbr>")
+
+
+def test_plain_text_templates_do_not_use_the_filters_that_add_tags_to_addresses():
+    using = [
+        path for path in (settings.BASE_DIR / "templates").rglob("*.txt") if "address" in path.read_text()
+    ]
+    assert [path.name for path in using if re.search(r"\|(with_)?address(es)?\b", path.read_text())] == []
 
 
 @pytest.mark.parametrize(
@@ -241,11 +269,19 @@ def test_item_links_only_to_its_own_address_or_the_catalog(link, facts, address)
     assert catalog_url({"library": SimpleNamespace(catalog_link=link)}, item(**facts)) == address
 
 
-def test_generated_cover_of_an_item_escapes_the_title_and_is_always_the_same():
+def test_generated_cover_of_an_item_is_always_the_same_and_escapes_the_title():
     first, again = cover(item(title="<b>Bold</b>")), cover(item(title="<b>Bold</b>"))
     assert first == again
     assert "&lt;b&gt;Bold&lt;/b&gt;" in first
     assert 'aria-hidden="true"' in first
+
+
+@pytest.mark.parametrize(
+    ("title", "size"),
+    [("Compost City", ""), ("Practical Composting", " long"), ("Straßenbahnhaltestelle", " longest")],
+)
+def test_cover_of_a_title_with_a_long_word_has_smaller_letters(title, size):
+    assert re.search(rf'class="cover h\d p\d{size}"', cover(item(title=title)))
 
 
 @pytest.mark.parametrize("name", sorted(ICONS))
@@ -259,7 +295,7 @@ def test_undo_url_is_read_from_the_tags_of_a_django_message():
     assert undo_url(SimpleNamespace(extra_tags="")) == ""
 
 
-def test_server_error_template_needs_no_context():
+def test_server_error_template_can_be_rendered_without_a_context():
     page = render_to_string("errors/500.html")
     assert "<h1>Something went wrong</h1>" in page
     assert styles.page_style()[0] in page

@@ -50,7 +50,7 @@ def po(tree):
 
 
 def translate(tree, changes=()):
-    """Translate every text as "¡" + text. `changes` overrides this with {text: (translation, flags)}."""
+    """Translate every text as "¡" + text. `changes` is {text: (translation, flags)} for the exceptions."""
     changes = dict(changes)
     texts = messages.read(tree / "locale", "es")
     for message in texts:
@@ -70,7 +70,7 @@ def problems(tree):
     return messages.problems_in(tree, tree / "locale", "es")
 
 
-def test_translatable_texts_in_code_and_templates_are_all_collected(tree):
+def test_every_translatable_text_in_code_and_templates_is_collected(tree):
     assert {(message.id, message.context) for message in messages.collect(tree) if message.id} == FOUND
 
 
@@ -121,7 +121,7 @@ def test_singular_translation_may_omit_the_number(tree):
     assert problems(tree) == []
 
 
-def test_text_added_or_removed_since_the_last_collection_is_reported(tree):
+def test_text_added_or_removed_after_the_last_collection_is_reported(tree):
     translate(tree)
     (tree / "portal/module.py").write_text(MODULE.replace('"Hello")', '"Good day")'))
     assert problems(tree) == ["es: not collected yet: 'Good day'", "es: no longer used: 'Hello'"]

@@ -30,7 +30,7 @@ from tests.factories import (
         ("Llame al 911.", "911"),
     ],
 )
-def test_phone_number_becomes_a_link_that_calls_it(text, number):
+def test_phone_number_becomes_a_link_that_starts_a_call(text, number):
     html = with_phone_links(text)
     assert html.count("<a ") == 1
     assert f'<a href="tel:{number}">' in html
@@ -51,7 +51,7 @@ def test_phone_number_becomes_a_link_that_calls_it(text, number):
         "https://example.org/555-0199",
     ],
 )
-def test_other_numbers_stay_text(text):
+def test_number_that_is_not_a_phone_number_does_not_become_a_link(text):
     assert "<a" not in with_phone_links(text)
 
 
@@ -69,9 +69,7 @@ def test_text_of_patrons_has_no_links_for_phone_numbers():
 
 
 @pytest.mark.django_db
-def test_pages_link_the_phone_numbers_of_the_library_and_not_those_of_patrons(
-    branch, staff, show_code, client
-):
+def test_pages_have_links_only_for_phone_numbers_of_the_library(branch, staff, show_code, client):
     session = QuietSessionFactory(
         branch=branch, staff=staff, question="Her number is 555-0111", summary="Call 555-0122."
     )

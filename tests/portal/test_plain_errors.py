@@ -61,7 +61,9 @@ def system_error(number, *where):
         ),
     ],
 )
-def test_error_of_a_disk_or_a_database_is_one_sentence(monkeypatch, databases, error, sentence):
+def test_command_that_fails_because_of_a_disk_or_database_prints_one_sentence(
+    monkeypatch, databases, error, sentence
+):
     monkeypatch.setattr(plain_errors, "settings", SimpleNamespace(DATABASES=databases))
     with pytest.raises(SystemExit) as ended:
         run_plainly(fail_with(error), ["manage.py", "migrate"])
@@ -71,11 +73,11 @@ def test_error_of_a_disk_or_a_database_is_one_sentence(monkeypatch, databases, e
 @pytest.mark.parametrize(
     "error", [KeyError("x"), ProgrammingError("x"), CommandError("x"), system_error(errno.EIO)]
 )
-def test_other_error_is_not_hidden(error):
+def test_command_that_fails_for_another_reason_raises_its_error(error):
     with pytest.raises(type(error)):
         run_plainly(fail_with(error), ["manage.py", "migrate"])
 
 
-def test_traceback_is_shown_if_it_is_wanted():
+def test_command_with_the_traceback_option_raises_its_error():
     with pytest.raises(OperationalError):
         run_plainly(fail_with(OperationalError("x")), ["manage.py", "migrate", "--traceback"])

@@ -2,7 +2,7 @@ import threading
 import uuid
 
 import pytest
-from django.db import connection, models
+from django.db import DatabaseError, connection, models
 from django.db.models import F, OuterRef, Q, Subquery
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
@@ -10,8 +10,10 @@ from django.utils import timezone
 from accounts.models import Branch, RefusedPost, StaffRole, User
 from accounts.viewer import Viewer, for_viewers
 from portal.helpsessions.models import HelpSession
-from portal.prepared import CachedCompiler, insert, prepared
+from portal.prepared import CachedCompiler, insert, prepared, update, update_rows
 from tests.factories import BranchFactory, HelpSessionFactory, StaffFactory, UserFactory
+
+pytestmark = pytest.mark.sql
 
 KEY = models.BigAutoField()
 NAME = models.CharField()
@@ -73,7 +75,7 @@ def _everything_in(row):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_prepared_query_returns_what_the_queryset_returns(two, shape, django_assert_num_queries):
+def test_prepared_query_returns_the_same_rows_as_its_queryset(two, shape, django_assert_num_queries):
     """Compare the rows and related objects with those of the queryset, and count queries.
 
     If this test fails after an upgrade of Django, querysets no longer use a compiler in the way that
@@ -96,7 +98,9 @@ def test_prepared_query_is_compiled_once(two, monkeypatch):
     compiled, called = [], []
     init = CachedCompiler.__init__
     monkeypatch.setattr(
-        CachedCompiler, "__init__", lambda self, query: (compiled.append(query), init(self, query))[1]
+        CachedCompiler,
+        "__init__",
+        lambda self, query, *rest: (compiled.append(query), init(self, query, *rest))[1],
     )
 
     @prepared(pk=KEY)
@@ -149,7 +153,7 @@ def test_prepared_query_with_a_none_argument_finds_null_values(staff, patron):
     assert people(email=None, name="Nobody") == []
 
 
-def test_prepared_query_with_an_impossible_condition_runs_no_sql(two, django_assert_num_queries):
+def test_prepared_query_with_a_condition_that_is_never_true_runs_no_sql(two, django_assert_num_queries):
     none = prepared(name=NAME)(lambda name: User.objects.filter(Q(pk__in=[]), name=name))
     with django_assert_num_queries(0):
         assert none(name="Ada") == []
@@ -193,8 +197,53 @@ def test_prepared_insert_stores_the_same_row_as_save(patron, staff, django_asser
 
 
 @pytest.mark.django_db
+def test_prepared_update_saves_every_column_of_one_row_and_changes_no_other_row(
+    patron, staff, django_assert_num_queries
+):
+    now = timezone.now()
+    row, other = (
+        RefusedPost.objects.create(person=patron, path="/", fields={}, refused_at=now) for _ in range(2)
+    )
+    row.person, row.path, row.fields = staff, "/me/", {"body": ["50 % of “it”, or 'less'"]}
+    with django_assert_num_queries(1):
+        update(row)
+    for saved in (row, other):
+        assert RefusedPost.objects.filter(pk=saved.pk).values().get() == {
+            field.attname: getattr(saved, field.attname) for field in RefusedPost._meta.concrete_fields
+        }
+
+
+@pytest.mark.django_db
+def test_prepared_update_of_a_deleted_row_fails(patron):
+    row = RefusedPost.objects.create(person=patron, path="/", fields={}, refused_at=timezone.now())
+    RefusedPost.objects.all().delete()
+    with pytest.raises(DatabaseError):
+        update(row)
+    assert not RefusedPost.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("handed_over_at", [None, timezone.now()], ids=["null", "value"])
+def test_prepared_update_changes_only_rows_that_meet_all_conditions(branch, patron, handed_over_at):
+    now = timezone.now()
+    visits = {
+        (owner, at): HelpSessionFactory(branch=branch, patron=owner, handed_over_at=at)
+        for owner in (None, patron)
+        for at in (None, handed_over_at or now)
+    }
+    where = {"patron": patron.pk, "handed_over_at": handed_over_at}
+    changes = {"summary": "100 %", "handed_over_at": None}
+    assert update_rows(HelpSession, changes, **where) == 1
+    changed = visits[patron, handed_over_at]
+    assert list(HelpSession.objects.filter(summary="100 %")) == [changed]
+    changed.refresh_from_db()
+    assert changed.handed_over_at is None
+    assert update_rows(HelpSession, changes, pk=0) == 0
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("who", ["person", "code", "both", "nobody"])
-def test_prepared_query_returns_only_what_the_viewer_may_open(who, patron, branch):
+def test_prepared_query_returns_only_objects_that_the_viewer_may_open(who, patron, branch):
     """Run the same prepared query for one kind of viewer after another."""
     mine, opened, strangers = (
         HelpSessionFactory(patron=patron, branch=branch),

@@ -81,6 +81,7 @@ def seen(collected, tmp_path_factory):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.only_long
 def test_production_cookies_are_secure_and_limited_to_one_host(seen):
     names = ("csrftoken", "sessionid", "last_person", "language", "notices", "no_passkey_offer")
     assert seen["signed_in"] == 302
@@ -107,6 +108,6 @@ def test_form_from_another_site_is_refused(seen):
     assert seen["another site's form"] == 403
 
 
-def test_production_requires_the_second_factor_and_has_no_demo(seen):
+def test_production_requires_a_second_factor_and_has_no_demo_pages(seen):
     assert seen["desk"] == "/second-factor/?next=%2Fdesk%2F"
     assert (seen["demo"], seen["become"]) == (404, 404)

@@ -112,7 +112,7 @@ def test_refused_form_from_another_site_is_logged(library, log_lines):
     assert events(log_lines()) == [("WARNING", "not_from_here", "")]
 
 
-def test_log_pseudonym_of_a_person_changes_every_day(client, patron, sign_in, log_lines):
+def test_pseudonym_of_a_person_in_the_security_log_changes_every_day(client, patron, sign_in, log_lines):
     conversation = reverse(
         "conversation",
         args=[ConversationFactory(help_session=HelpSessionFactory(patron=UserFactory())).public_id],
@@ -130,7 +130,7 @@ def test_log_pseudonym_of_a_person_changes_every_day(client, patron, sign_in, lo
     assert len({mine[1], theirs[1], tomorrow[1]}) == 3
 
 
-def test_key_of_the_daily_log_pseudonyms_is_deleted_the_next_day(client, patron, log_lines):
+def test_salt_of_the_pseudonyms_in_the_security_log_is_deleted_the_next_day(client, patron, log_lines):
     words = []
     with time_machine.travel("2026-11-25 12:00:00Z", tick=False) as clock:
         for _day in range(2):
@@ -167,7 +167,7 @@ def test_security_log_contains_no_typed_text_or_names(client, patron, log_lines)
         assert secret not in json.dumps(lines)
 
 
-def test_log_entry_cannot_be_split_into_two_lines(client, library, log_lines, caplog):
+def test_line_break_in_logged_text_does_not_start_a_new_log_line(client, library, log_lines, caplog):
     caplog.set_level(logging.INFO, logger="portal.requests")
     client.get("/no%0a{%22level%22: %22INFO%22}/")
     [record] = [record for record in caplog.records if record.name == "portal.requests"]

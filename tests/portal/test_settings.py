@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
-from portal import checks, env
+from portal import checks, env, service_rules
 from portal.checks import refuse_unsafe_settings, settings_are_safe
 from portal.notifications.delivery import connect
 
@@ -24,6 +24,8 @@ SAFE = {
     "ALLOWED_HOSTS": "help.library.example",
     "MAIL_FROM": "Example Library <help@library.example>",
 }
+
+PUSH = {"PUSH_PRIVATE_KEY": "q1dXpw3UpT5VOmu_cf_v6ih07Aems3njxI-JWgLcM94"}
 
 CLIENT = {"SSO_CLIENT_ID": "afterword", "SSO_CLIENT_SECRET": "x", "SSO_NAME": "Campus account"}
 
@@ -49,7 +51,8 @@ def read_settings(**variables):
 
 def errors_of(**variables):
     """Return the errors that `manage.py check` would report, without starting a process."""
-    with mock.patch.object(checks, "settings", SimpleNamespace(**read_settings(**variables))):
+    given = SimpleNamespace(**read_settings(**variables))
+    with mock.patch.object(checks, "settings", given), mock.patch.object(service_rules, "settings", given):
         return settings_are_safe()
 
 
@@ -74,7 +77,7 @@ def test_safe_settings_pass_the_deployment_check_without_a_warning():
 
 
 @pytest.mark.slow
-def test_first_command_makes_a_data_folder_that_only_its_owner_can_read(tmp_path):
+def test_first_command_creates_a_data_folder_that_only_its_owner_can_read(tmp_path):
     folder = tmp_path / "lib" / "afterword"
     done = manage("migrate", "sessions", DATA_DIR=str(folder), **SAFE)
     assert (done.returncode, done.stderr) == (0, "")
@@ -84,7 +87,7 @@ def test_first_command_makes_a_data_folder_that_only_its_owner_can_read(tmp_path
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["check", "migrate"])
-def test_data_folder_that_cannot_be_made_is_reported_with_its_path(tmp_path, command):
+def test_command_reports_the_path_of_a_data_folder_that_cannot_be_created(tmp_path, command):
     (tmp_path / "file").touch()
     folder = tmp_path / "file" / "afterword"
     done = manage(command, DATA_DIR=str(folder), **SAFE)
@@ -96,7 +99,7 @@ def test_data_folder_that_cannot_be_made_is_reported_with_its_path(tmp_path, com
     )
 
 
-def test_start_of_the_web_server_reports_a_data_folder_that_cannot_be_made(tmp_path):
+def test_web_server_reports_a_data_folder_that_cannot_be_created(tmp_path):
     (tmp_path / "file").touch()
     [error] = errors_of(DATA_DIR=str(tmp_path / "file" / "afterword"), **SAFE)
     assert error.id == "afterword.E023"
@@ -117,6 +120,7 @@ def test_start_of_the_web_server_reports_a_data_folder_that_cannot_be_made(tmp_p
         ({"ALLOWED_HOSTS": "*"}, "E006", "host names"),
         ({"MAIL_FROM": ""}, "E008", "help@library.example"),
         ({"ALLOWED_HOSTS": "other.example"}, "E009", "Add help.library.example"),
+        ({"ALLOWED_HOSTS": "https://help.library.example"}, "E009", "without https:// and without a port"),
         ({"TRUSTED_PROXY_COUNT": "one"}, "E010", "TRUSTED_PROXY_COUNT"),
         ({"SQLITE_SYNCHRONOUS": "off; DROP"}, "E024", "full or normal"),
         ({"EMAIL_PORT": "99999"}, "E010", "a whole number from 1 to 65535"),
@@ -126,6 +130,32 @@ def test_start_of_the_web_server_reports_a_data_folder_that_cannot_be_made(tmp_p
         ({"DATABASE_URL": "afterword"}, "E010", "postgres://user:password@host"),
         ({"DATABASE_URL": "postgres://afterword:p#ss@127.0.0.1/afterword"}, "E010", "%23"),
         ({"EMAIL_USE_TLS": "1", "EMAIL_USE_SSL": "1"}, "E025", "Keep EMAIL_USE_TLS"),
+        ({"EMAIL_HOST_USER": "afterword"}, "E036", "remove both"),
+        ({"EMAIL_HOST_PASSWORD": "a password"}, "E036", "remove both"),
+        ({"REPLY_ADDRESS": "nonsense"}, "E030", "@reply.library.example"),
+        ({"REPLY_ADDRESS": "Reply <reply@library.example>"}, "E030", "at most 21 letters"),
+        ({"REPLY_ADDRESS": "a-local-part-of-22-abc@library.example"}, "E030", "at most 21 letters"),
+        ({"REPLY_ADDRESS": "reply+x@library.example"}, "E030", "at most 21 letters"),
+        ({"IMAP_URL": "imaps://a:b@imap.library.example"}, "E031", "Set REPLY_ADDRESS"),
+        ({"PUSH_PRIVATE_KEY": "nonsense"}, "E032", "manage.py push_keys"),
+        ({"PUSH_PRIVATE_KEY": "é"}, "E032", "manage.py push_keys"),
+        ({"PUSH_PRIVATE_KEY": "A" * 43}, "E032", "manage.py push_keys"),
+        ({"PUSH_PRIVATE_KEY": f'"{PUSH["PUSH_PRIVATE_KEY"]}"'}, "E032", "manage.py push_keys"),
+        ({**PUSH, "PUSH_SUBJECT": "help@library.example"}, "E033", "mailto:help@library.example"),
+        ({**PUSH, "PUSH_SUBJECT": "mailto:help@localhost"}, "E033", "mailto:help@library.example"),
+        ({**PUSH, "PUSH_SUBJECT": "mailto: help@library.example"}, "E033", "mailto:help@library.example"),
+        ({**PUSH, "PUSH_SUBJECT": "https://localhost"}, "E033", "https://help.library.example"),
+        ({**PUSH, "PUSH_SUBJECT": "https://10.0.0.1"}, "E033", "https://help.library.example"),
+        ({**PUSH, "PUSH_SUBJECT": "http://help.library.example"}, "E033", "https://help.library.example"),
+        ({**PUSH, "PUSH_SUBJECT": "https://help.library.example/x"}, "E033", "https://help.library.example"),
+        ({**PUSH, "PUSH_HOSTS": ","}, "E034", "separated by commas"),
+        ({"PUSH_HOSTS": "https://fcm.googleapis.com/"}, "E034", "*.push.apple.com"),
+        ({"PUSH_HOSTS": "*"}, "E034", "*.push.apple.com"),
+        ({"PUSH_LOCAL": "1"}, "E035", "Remove PUSH_LOCAL"),
+        ({"IMAP_URL": "https://a:b@imap.library.example"}, "E010", "imaps://"),
+        ({"IMAP_URL": "imaps://a@imap.library.example"}, "E010", "IMAP_PASSWORD"),
+        ({"IMAP_URL": "imaps://a:b@imap.library.example:x"}, "E010", "imaps://"),
+        ({"IMAP_URL": "nonsense"}, "E010", "imaps://"),
         ({"MAIL_FROM": "nonsense"}, "E027", "'Example Library <help@library.example>'"),
         ({"MAIL_FROM": "Harbour, Main <help@library.example>"}, "E027", "in double quotes"),
         (
@@ -196,6 +226,39 @@ def test_unsafe_setting_is_reported_with_instructions_to_fix_it(unsafe, number, 
 
 
 @pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("EMAIL_HOST_PASWORD", "EMAIL_HOST_PASSWORD"),
+        ("EMAIL_PASSWORD", "EMAIL_HOST_PASSWORD"),
+        ("BACKUP_KEPT_DAYS", "BACKUPS_KEPT_DAYS"),
+        ("TRUSTED_PROXYS_COUNT", "TRUSTED_PROXY_COUNT"),
+        ("DATABASE_URI", "DATABASE_URL"),
+    ],
+)
+def test_misspelled_variable_is_a_warning_that_names_the_right_one(typed, meant):
+    read_settings(**SAFE)
+    with mock.patch.dict(os.environ, SAFE | {typed: "1"}, clear=True):
+        [warning] = checks.names_of_settings_are_right()
+    assert warning.id == "afterword.W002"
+    assert warning.msg == f"The portal has no setting {typed}, so it is ignored."
+    assert warning.hint == f"If you mean {meant}, correct the name."
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"PATH": "/bin", "HOME": "/", "LANG": "C", "LOGNAME": "afterword", "INVOCATION_ID": "1"},
+        {"TEST_DATABASE_URL": "postgres://postgres@127.0.0.1/test", "SMTP_HOST": "mail.library.example"},
+        {"DATABASE_URL": "postgres://afterword@127.0.0.1/afterword", "DATABASE_URI": "of another program"},
+    ],
+)
+def test_variables_of_other_programs_cause_no_warning(variables):
+    read_settings(**SAFE)
+    with mock.patch.dict(os.environ, SAFE | variables, clear=True):
+        assert checks.names_of_settings_are_right() == []
+
+
+@pytest.mark.parametrize(
     "sender",
     ["help@library.example", '"Harbour, Main" <help@library.example>', "Café <café@library.example>"],
 )
@@ -248,7 +311,7 @@ def test_check_command_without_settings_assumes_production_mode_and_fails():
     "backend",
     ["django.core.cache.backends.locmem.LocMemCache", "django.core.cache.backends.dummy.DummyCache"],
 )
-def test_cache_that_processes_do_not_share_is_reported_as_an_error(settings, backend):
+def test_cache_that_is_not_shared_by_processes_is_an_error(settings, backend):
     settings.LOCAL = False
     settings.CACHES = {"default": {"BACKEND": backend}}
     assert "afterword.E007" in [error.id for error in settings_are_safe()]
@@ -261,9 +324,19 @@ def test_server_does_not_start_with_unsafe_settings(settings):
     assert "Remove DEBUG" in str(refused.value)
 
 
+def test_only_the_demo_uses_the_push_key_in_its_data_folder(tmp_path):
+    (tmp_path / "demo-push-key").write_text(PUSH["PUSH_PRIVATE_KEY"])
+    folder = {"DATA_DIR": str(tmp_path)}
+    assert read_settings(AFTERWORD_MODE="demo", **folder)["PUSH_PRIVATE_KEY"] == PUSH["PUSH_PRIVATE_KEY"]
+    assert read_settings(AFTERWORD_MODE="demo", PUSH_PRIVATE_KEY="own", **folder)["PUSH_PRIVATE_KEY"] == "own"
+    assert read_settings(AFTERWORD_MODE="development", **folder)["PUSH_PRIVATE_KEY"] == ""
+    assert read_settings(**SAFE, **folder)["PUSH_PRIVATE_KEY"] == ""
+    assert errors_of(AFTERWORD_MODE="demo", **folder) == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["development", "demo", "test"])
-def test_modes_other_than_production_need_no_settings(mode):
+def test_development_and_demo_mode_need_no_settings(mode):
     assert manage("check", AFTERWORD_MODE=mode).returncode == 0
 
 
@@ -289,7 +362,7 @@ print(client.get("/static/x", secure=True)["Strict-Transport-Security"])
 @pytest.mark.parametrize(
     ("typed", "used"), [("1", True), ("On", True), ("0", False), ("no", False), ("", True), (None, True)]
 )
-def test_flag_that_is_empty_or_missing_has_its_default(typed, used):
+def test_flag_in_an_empty_or_missing_variable_has_its_default_value(typed, used):
     env.MALFORMED.clear()
     with mock.patch.dict(os.environ, {} if typed is None else {"FLAG": typed}, clear=True):
         assert env.env_flag("FLAG", default=True) is used
@@ -297,7 +370,7 @@ def test_flag_that_is_empty_or_missing_has_its_default(typed, used):
 
 
 @pytest.mark.slow
-def test_check_command_reports_a_database_url_that_it_cannot_read():
+def test_check_command_reports_an_invalid_database_url():
     done = manage("check", **SAFE, DATABASE_URL="mysql://afterword:hidden@127.0.0.1/afterword")
     assert done.returncode == 1
     assert "afterword.E010" in done.stderr
@@ -305,7 +378,7 @@ def test_check_command_reports_a_database_url_that_it_cannot_read():
     assert "hidden" not in done.stderr
 
 
-def test_relative_data_folder_lies_in_the_folder_of_the_code():
+def test_relative_data_folder_is_inside_the_folder_of_the_code():
     assert read_settings(DATA_DIR="var/demo", **SAFE)["DATA_DIR"] == settings.BASE_DIR / "var" / "demo"
 
 
@@ -345,6 +418,15 @@ def test_options_in_the_database_url_override_the_default_options(url, options):
     assert read["DATABASES"]["default"]["OPTIONS"]["options"] == options
 
 
+@pytest.mark.parametrize(
+    ("url", "seconds"), [("postgres://host/name", 5), ("postgres://host/name?connect_timeout=20", 20)]
+)
+def test_connection_to_a_silent_postgresql_server_fails_after_a_few_seconds(url, seconds):
+    """By default, each page and each health check would wait for two minutes."""
+    read = read_settings(DATABASE_URL=url, **SAFE)
+    assert read["DATABASES"]["default"]["OPTIONS"]["connect_timeout"] == seconds
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("variable", "options"), [({}, "True 5"), ({"PREPARED_STATEMENTS": "off"}, "None None")]
@@ -374,3 +456,32 @@ def test_postgresql_prepares_a_frequent_statement():
             cursor.execute("SELECT %s::int + 1000", [number])
         cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE %s", ["%+ 1000"])
         assert cursor.fetchone() == (1,)
+
+
+def test_settings_of_the_mailbox_are_read_from_the_imap_url():
+    url = "imaps://reply%40library.example:a%3Ab%2F@imap.library.example/Answers%20here"
+    assert read_settings(IMAP_URL=url)["IMAP"] == {
+        "host": "imap.library.example",
+        "port": 993,
+        "tls": "at_once",
+        "user": "reply@library.example",
+        "password": "a:b/",
+        "folder": "Answers here",
+    }
+
+
+def test_password_of_the_mailbox_can_be_in_a_variable_of_its_own():
+    mailbox = read_settings(IMAP_URL="imap://reply@imap.library.example", IMAP_PASSWORD="a:b/")["IMAP"]
+    assert (mailbox["password"], mailbox["port"], mailbox["tls"], mailbox["folder"]) == (
+        "a:b/",
+        143,
+        "starttls",
+        "INBOX",
+    )
+
+
+@pytest.mark.parametrize(
+    "address", ["reply@library.example", "@reply.library.example", "antworten.24_7-x@x.example"]
+)
+def test_reply_address_that_can_contain_a_token_is_accepted(address):
+    assert errors_of(**SAFE | {"REPLY_ADDRESS": address}) == []

@@ -27,22 +27,26 @@ from portal.text import (
         ("👩\u200d👩\u200d👧", "👩\u200d👩\u200d👧"),
         ("שלום\u200f!", "שלום\u200f!"),
         ("<b>&amp;</b>", "<b>&amp;</b>"),
+        # A zero-width space, a soft hyphen, a blank braille pattern, a Hangul filler and a tag look empty.
+        *((blank, "") for blank in ("\u200b", "\u00ad \u200d", "\u2800", "\u3164\u200f", "\U000e0041\ufe0f")),
+        ("a\u200bb", "a\u200bb"),
     ],
 )
-def test_single_line_text_loses_control_characters_and_extra_spaces(given_text, kept):
+def test_cleaned_single_line_text_has_no_control_characters_and_no_extra_spaces(given_text, kept):
     assert clean(given_text) == kept
 
 
-def test_line_endings_are_unified():
+def test_cleaned_text_has_only_one_kind_of_line_ending():
     assert clean("a\r\nb\rc\u2028d\x85e  \n\n\n\n\n\nf\n", multiline=True) == "a\nb\nc\nd\ne\n\n\nf"
 
 
-def test_indent_of_the_first_line_is_preserved():
+def test_cleaned_text_keeps_the_indentation_of_the_first_line():
     assert clean("\n  indented\n", multiline=True) == "  indented"
     assert clean(" \n \t\n", multiline=True) == ""
+    assert clean("\u200b\n\u2800\n", multiline=True) == ""
 
 
-def test_stacked_combining_marks_are_limited():
+def test_cleaned_text_has_a_limited_number_of_combining_marks_per_letter():
     piled = "Z" + "\u0334\u0335\u0336" * 200 + "algo"
     assert clean(piled).count("\u0334") <= MAX_COMBINING_MARKS
     assert clean(piled).endswith("algo")
@@ -121,10 +125,10 @@ def test_valid_uuid_text_becomes_a_uuid():
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"a":' * 100_000, "9" * 5000])
-def test_json_that_is_broken_too_deep_or_too_large_is_refused(text):
+def test_json_that_is_invalid_or_too_deep_or_too_large_is_refused(text):
     with pytest.raises(ValueError):
         parse_json(text)
 
 
-def test_json_is_read():
+def test_valid_json_is_parsed():
     assert parse_json('{"a": [1]}') == {"a": [1]}

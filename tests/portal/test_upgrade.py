@@ -154,7 +154,7 @@ def before(old_models):
 
 
 def merged_before(staff):
-    """Return a snapshot of a record that was merged today, as version 0.1 stored it to undo the merge."""
+    """Return the snapshot of a record that was merged today, in the format of version 0.1."""
     person = {
         "id": staff.pk + 100,
         "public_id": str(uuid.uuid4()),
@@ -202,7 +202,7 @@ def sign_in_before(patron):
     return session.session_key
 
 
-def test_data_of_the_old_version_survives_the_upgrade(before, client):
+def test_data_of_the_old_version_is_complete_after_the_upgrade(before, client):
     patron_key = before["patron"].pk
     upgrade()
     patron, library = User.objects.get(pk=patron_key), Library.objects.get()

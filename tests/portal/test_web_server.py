@@ -1,6 +1,7 @@
-"""Check the deadlines and limits that portal/management/web_server.py adds to waitress, and how it stops.
+"""Check the deadlines, limits and shutdown that portal/management/web_server.py adds to waitress.
 
-The module uses internals of waitress. If these tests pass with a newer release, raise the ceiling in pyproject.toml.
+That module uses internals of waitress. If these tests pass with a newer waitress, raise its highest allowed
+version in pyproject.toml.
 """
 
 import contextlib
@@ -30,7 +31,7 @@ def get(method="GET"):
 
 
 def length_of_body(environ, start_response):
-    """Respond with the announced length of the body, and with the length of what arrived."""
+    """Respond with the announced length of the body, and with the length of the body that arrived."""
     body = f"{environ.get('CONTENT_LENGTH', '')} {len(environ['wsgi.input'].read())}".encode()
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
@@ -38,7 +39,7 @@ def length_of_body(environ, start_response):
 
 @contextlib.contextmanager
 def running(application=length_of_body, threads=1):
-    """Run a server without its loop, so that the test decides when it does what."""
+    """Run a server without its loop. The test decides when the server reads, writes and closes connections."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = Server(web_server._without_bodies_for_head(application), listener, threads)
     try:
@@ -103,14 +104,14 @@ def assert_ends(server, since, seconds):
     assert channels(server) == []
 
 
-def test_client_has_ten_seconds_for_the_headers():
+def test_client_is_disconnected_if_the_headers_take_more_than_ten_seconds():
     with running() as server, connected(server) as client:
         channel = send(server, client, HALF_HEADERS)
         assert_ends(server, channel.creation_time, 10)
         assert client.recv(1) == b""
 
 
-def test_headers_that_arrive_one_byte_at_a_time_get_no_more_time():
+def test_client_that_sends_headers_byte_by_byte_is_disconnected_after_ten_seconds():
     with running() as server, connected(server) as client:
         opened = send(server, client, HALF_HEADERS).creation_time
         for _ in range(5):
@@ -118,7 +119,7 @@ def test_headers_that_arrive_one_byte_at_a_time_get_no_more_time():
         assert_ends(server, opened, 10)
 
 
-def test_connection_that_is_open_for_the_next_request_ends_after_ten_seconds():
+def test_idle_connection_is_closed_ten_seconds_after_the_last_response():
     with running() as server, connected(server) as client:
         client.sendall(get())
         assert answer(server, client).startswith(b"HTTP/1.1 200")
@@ -127,13 +128,13 @@ def test_connection_that_is_open_for_the_next_request_ends_after_ten_seconds():
         assert_ends(server, channel.sent_at, 10)
 
 
-def test_client_has_thirty_seconds_for_a_body():
+def test_client_is_disconnected_if_a_small_body_takes_more_than_thirty_seconds():
     with running() as server, connected(server) as client:
         channel = send(server, client, post(1000) + b"half")
         assert_ends(server, channel.request.headers_at, 30)
 
 
-def test_each_100_kb_of_a_body_give_one_more_second():
+def test_client_has_one_more_second_for_each_100_kb_of_a_body():
     with running() as server, connected(server) as client:
         channel = send(server, client, post(400_000))
         client.sendall(b"x" * 200_000)
@@ -141,7 +142,7 @@ def test_each_100_kb_of_a_body_give_one_more_second():
         assert_ends(server, channel.request.headers_at, 32)
 
 
-def test_client_that_takes_nothing_of_its_response_for_thirty_seconds_is_disconnected():
+def test_client_that_reads_none_of_the_response_for_thirty_seconds_is_disconnected():
     def large(environ, start_response):
         start_response("200 OK", [("Content-Length", str(40 * MEGABYTE))])
         return [b"x" * 40 * MEGABYTE]
@@ -153,7 +154,7 @@ def test_client_that_takes_nothing_of_its_response_for_thirty_seconds_is_disconn
         assert_ends(server, channel.sent_at, 30)
 
 
-def test_request_that_the_application_works_on_has_no_deadline():
+def test_connection_is_not_closed_while_the_application_works_on_the_request():
     done = threading.Event()
 
     def slow(environ, start_response):
@@ -169,7 +170,7 @@ def test_request_that_the_application_works_on_has_no_deadline():
         assert answer(server, client).startswith(b"HTTP/1.1 200")
 
 
-def test_half_sent_requests_hold_no_thread():
+def test_incomplete_requests_occupy_no_thread():
     with running(threads=1) as server, contextlib.ExitStack() as stack:
         for number in range(20):
             client = stack.enter_context(connected(server))
@@ -203,7 +204,7 @@ def test_response_to_a_head_request_has_no_body():
     ],
 )
 @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
-def test_request_whose_end_is_unclear_is_refused(version, lengths, status):
+def test_request_with_ambiguous_length_headers_is_refused(version, lengths, status):
     if version == b"1.0" and status[:3] == b"501":
         status = b"411 Length Required"
     with running() as server, connected(server) as client:
@@ -213,7 +214,59 @@ def test_request_whose_end_is_unclear_is_refused(version, lengths, status):
         until(server, lambda: not channels(server))
 
 
-def test_body_that_is_too_large_for_its_url_is_received_but_not_stored():
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [(b"GET / HTTP/1.1", b"200 OK"), (b"POST / HTTP/1.1\r\nContent-Length: 99999999999", b"413 Request")],
+)
+def test_refused_request_that_expects_100_continue_is_answered_at_once(request_line, status):
+    with running() as server, connected(server) as client:
+        client.sendall(request_line + b"\r\nHost: localhost\r\nExpect: 100-continue\r\n\r\n")
+        assert answer(server, client).startswith(b"HTTP/1.1 " + status)
+
+
+def test_request_that_expects_100_continue_gets_100_continue_before_its_body():
+    with running() as server, connected(server) as client:
+        headers = post(4).replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n")
+        send(server, client, headers)
+        assert client.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(b"body")
+        assert answer(server, client).endswith(b"4 4")
+
+
+def test_longest_idle_connections_are_closed_when_few_connections_are_free(monkeypatch):
+    monkeypatch.setattr(web_server, "MAX_CONNECTIONS", 10)
+    monkeypatch.setattr(web_server, "FREE_CONNECTIONS", 6)
+    with running() as server, contextlib.ExitStack() as stack:
+        half_body = stack.enter_context(connected(server))
+        half_body.sendall(post(1000) + b"half")
+        until(server, lambda: channels(server)[0].request)
+        idle = [stack.enter_context(connected(server)) for _ in range(3)]
+        idle[0].sendall(HALF_HEADERS)
+        server.make_room()
+        assert len(channels(server)) == 4
+        newest = [stack.enter_context(connected(server)) for _ in range(2)]
+        server.make_room()
+        left = {channel.addr for channel in channels(server)}
+        assert left == {client.getsockname() for client in (half_body, idle[2], *newest)}
+
+
+def test_server_with_the_maximum_of_idle_connections_answers_a_new_client(monkeypatch):
+    monkeypatch.setattr(web_server, "MAX_CONNECTIONS", 20)
+    monkeypatch.setattr(web_server, "FREE_CONNECTIONS", 5)
+    with contextlib.ExitStack() as stack, running() as server:
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        address = ("127.0.0.1", int(server.effective_port))
+        for _ in range(60):
+            stack.enter_context(socket.create_connection(address, timeout=10))
+        client = stack.enter_context(socket.create_connection(address, timeout=5))
+        client.sendall(get())
+        assert client.recv(65536).startswith(b"HTTP/1.1 200")
+        server.stop()
+        thread.join(10)
+
+
+def test_body_that_is_too_large_for_its_url_is_read_but_not_stored():
     length = settings.MAX_BODY_BYTES + 1
     for path, stored in (("/me/", 0), (reverse("ask"), length)):
         with running() as server, connected(server) as client:
@@ -229,7 +282,7 @@ def test_body_that_is_too_large_for_its_url_is_received_but_not_stored():
             assert channel.connected
 
 
-def test_stopping_server_answers_waiting_and_half_sent_requests_and_then_ends():
+def test_stopping_server_answers_waiting_and_incomplete_requests_before_it_stops():
     with running() as server, connected(server) as half:
         half.sendall(post(4) + b"ha")
         until(server, lambda: channels(server)[0].request)
@@ -247,7 +300,7 @@ def test_stopping_server_answers_waiting_and_half_sent_requests_and_then_ends():
         until(server, server._has_finished)
 
 
-def test_stopping_server_keeps_an_unused_connection_for_two_seconds():
+def test_stopping_server_closes_an_unused_connection_after_two_seconds():
     with running() as server, connected(server):
         server.stop_accepting()
         assert not server._has_finished()
@@ -256,7 +309,7 @@ def test_stopping_server_keeps_an_unused_connection_for_two_seconds():
 
 
 def test_only_the_web_server_imports_waitress():
-    # Folders whose names begin with a period are virtual environments and the like.
+    # Folders whose names begin with a period contain other packages, for example in a virtual environment.
     modules = [*settings.BASE_DIR.glob("[a-z]*/**/*.py"), settings.BASE_DIR / "manage.py"]
     importing = {
         str(module.relative_to(settings.BASE_DIR))

@@ -1,4 +1,4 @@
-"""Check the worker's loop and repeated jobs. tests/portal/notifications/ checks delivery."""
+"""Check the worker's loop and repeated jobs. tests/portal/notifications/ checks the delivery of emails."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from portal import worker
 from portal.conversations.models import Message
-from portal.notifications import actions
+from portal.notifications import actions, writing
 from portal.notifications.models import Heartbeat, Notification, RepeatedJob
 from portal.worker import EVERY_HOUR, Worker
 from tests.factories import ConversationFactory, MessageFactory
@@ -46,7 +46,7 @@ def test_hourly_job_runs_once_an_hour_across_workers(ran, time_machine):
 
 
 @pytest.mark.django_db
-def test_jobs_run_again_after_a_clock_that_was_fast_is_set_back(ran, time_machine):
+def test_jobs_run_after_a_fast_clock_is_set_back(ran, time_machine):
     fast = AT + timedelta(days=365)
     for at in (fast, AT, AT + timedelta(minutes=59), AT + timedelta(hours=1)):
         time_machine.move_to(at, tick=False)
@@ -87,7 +87,7 @@ def test_only_one_of_eight_workers_runs_a_repeated_job(known):
         assert sorted(pool.map(take, range(8))) == [False] * 7 + [True]
 
 
-def test_no_two_repeated_jobs_share_a_name():
+def test_every_repeated_job_has_its_own_name():
     names = [job.__name__ for job, _interval in worker.JOBS]
     shared = {name for name in names if names.count(name) > 1}
     assert shared == set(), (
@@ -104,10 +104,10 @@ def test_worker_jobs_run_without_errors_on_an_empty_database():
 
 
 @pytest.mark.django_db
-def test_delivered_email_is_deleted_after_30_days_and_failed_email_after_90():
+def test_delivered_emails_are_deleted_after_30_days_and_failed_emails_after_90_days():
     def mail(state, age):
         sent_at = AT - timedelta(days=age)
-        row = actions.write(
+        row = writing.write(
             kind="test/mail",
             to="a@example.org",
             at=sent_at,
@@ -132,7 +132,7 @@ def test_delivered_email_is_deleted_after_30_days_and_failed_email_after_90():
 
 
 @pytest.mark.django_db
-def test_expired_sign_ins_are_deleted():
+def test_expired_sessions_are_deleted():
     Session.objects.create(session_key="old", session_data="x", expire_date=AT - timedelta(days=1))
     Session.objects.create(session_key="new", session_data="x", expire_date=AT + timedelta(days=1))
     worker.clear_expired_sign_ins(at=AT)
@@ -162,7 +162,7 @@ def test_worker_writes_a_heartbeat_and_old_heartbeats_are_deleted(ran, time_mach
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("hanging", ["deliver_due", "run_jobs"])
-def test_worker_writes_no_heartbeat_while_its_jobs_or_its_emails_hang(hanging, ran, monkeypatch):
+def test_worker_writes_no_heartbeat_while_jobs_or_deliveries_hang(hanging, ran, monkeypatch):
     one = Worker()
     one.round()
     Heartbeat.objects.all().delete()
@@ -193,7 +193,7 @@ def test_worker_continues_after_a_database_outage(work, monkeypatch, caplog):
     assert caplog.text.count("the database can't be reached") == 2
 
 
-def test_worker_ends_with_an_error_if_a_bug_ends_its_deliveries(monkeypatch):
+def test_worker_stops_with_an_error_if_delivering_emails_raises_an_exception(monkeypatch):
     """The supervisor then starts a new worker."""
     one = Worker()
 
@@ -224,7 +224,7 @@ def files_containing(word):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite overwrites deleted rows itself")
-def test_erased_words_leave_the_files_of_postgresql():
+def test_erased_words_are_not_in_the_files_of_postgresql():
     """Check that later messages overwrite erased words, after the nightly VACUUM has freed their space."""
     word = "zqxsecretworms"
     conversation = ConversationFactory()

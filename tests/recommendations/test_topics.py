@@ -26,7 +26,7 @@ def names_of(topic):
 
 
 @pytest.mark.django_db
-def test_topic_shows_its_translated_name_or_else_its_default_name():
+def test_topic_has_its_default_name_if_no_translation_exists():
     jobs = topics.add_topic(name="Jobs", names={"es": "Empleo", "de": "Arbeit"})
     law = topics.add_topic(name="Law", names={"es": ""})
     for language, shown in {"en": "Jobs", "es": "Empleo", "de": "Arbeit", "fr": "Jobs"}.items():
@@ -37,13 +37,13 @@ def test_topic_shows_its_translated_name_or_else_its_default_name():
 @pytest.mark.django_db
 def test_renaming_a_topic_changes_only_the_given_languages():
     jobs = topics.add_topic(name="Jobs", names={"es": "Empleo", "de": "Arbeit", "fr": "Emploi"})
-    topics.rename_topic(jobs, name="Work", names={"es": "Trabajo", "de": "", "pt": "Trabalho"})
+    topics.change_topic(jobs, name="Work", names={"es": "Trabajo", "de": "", "pt": "Trabalho"})
     assert Topic.objects.get().name == "Work"
     assert names_of(jobs) == {"es": "Trabajo", "fr": "Emploi", "pt": "Trabalho"}
 
 
 @pytest.mark.django_db
-def test_starting_topics_are_added_with_spanish_names_and_leave_existing_topics_unchanged():
+def test_starting_topics_are_added_with_spanish_names_and_existing_topics_do_not_change():
     own = topics.add_topic(name="Health", names={"es": "Bienestar"})
     topics.add_starting_topics()
     topics.add_starting_topics()
@@ -104,7 +104,8 @@ def test_spanish_page_reads_all_topic_names_in_one_query(
     client.get(url)
     with django_assert_num_queries(queries):
         shown = client.get(url).content.decode()
-    # The page of figures shows a topic only if enough patrons gave feedback. Here too few did.
+    # The page of figures shows a topic only if enough patrons gave feedback. In this test, too few patrons
+    # did.
     if name != "figures":
         assert f"Tema {rows - 1:02}" in shown
 
@@ -129,17 +130,17 @@ def migrate_to(name):
 
 @pytest.mark.only_long
 @pytest.mark.django_db(transaction=True)
-def test_migration_moves_spanish_topic_names_to_their_own_table_and_back(before_topic_names):
+def test_migration_of_spanish_topic_names_can_be_undone(before_topic_names):
     old = migrate_to("0002_text_index").get_model("recommendations", "Topic")
     for name, name_es in [("Jobs", "Empleo"), ("Health", "Salud"), ("Law", "")]:
         old.objects.create(name=name, name_es=name_es)
-    migrate_to("0003_topic_names")
-    assert {topic.name: names_of(topic) for topic in Topic.objects.all()} == {
+    then = migrate_to("0003_topic_names").get_model("recommendations", "Topic")
+    assert {topic.name: names_of(topic) for topic in then.objects.all()} == {
         "Jobs": {"es": "Empleo"},
         "Health": {"es": "Salud"},
         "Law": {},
     }
-    TopicName.objects.create(topic=Topic.objects.get(name="Law"), language="de", name="Recht")
+    TopicName.objects.create(topic_id=then.objects.get(name="Law").pk, language="de", name="Recht")
     old = migrate_to("0002_text_index").get_model("recommendations", "Topic")
     assert dict(old.objects.values_list("name", "name_es")) == {
         "Jobs": "Empleo",

@@ -27,7 +27,7 @@ def recommendation(branch, staff):
     return recommendation
 
 
-def test_recommendation_stores_who_made_it_and_where_and_when(recommendation, staff, branch):
+def test_recommendation_stores_the_staff_member_and_the_branch_and_the_time(recommendation, staff, branch):
     recommendation.refresh_from_db()
     assert (recommendation.recommended_by, recommendation.branch, recommendation.recommended_at) == (
         staff,
@@ -99,14 +99,14 @@ def labels(recommendation):
         ({"kind": "score"}, "known_item", FOR_INFORMATION),
         ({"kind": "book"}, "known_item", FOR_INFORMATION),
         ({"kind": "map"}, "known_item", FOR_INFORMATION),
-        # Someone who writes a paper about a novel wants to know something.
+        # A patron who writes a paper about a novel is asked whether it helped, not whether they liked it.
         ({"kind": "book", "is_fiction": True}, "reference", FOR_INFORMATION),
         ({"kind": "video"}, "reference", FOR_INFORMATION),
         ({"kind": "sound"}, "reference", FOR_INFORMATION),
         ({"kind": "book"}, "readers_advisory", FOR_ENJOYMENT),
     ],
 )
-def test_novel_film_or_music_found_as_known_item_is_asked_about_in_the_words_for_reading(
+def test_verdict_words_depend_on_the_question_type_and_the_kind_of_item(
     recommendation, item, question_type, words
 ):
     recommendation.item = ItemFactory(**item)
@@ -132,7 +132,7 @@ def test_novel_film_or_music_found_as_known_item_is_asked_about_in_the_words_for
         ("database", "could not open it", "I couldn't open “It”. Is there another way,"),
     ],
 )
-def test_words_about_an_item_that_was_not_gotten_fit_its_kind(
+def test_wording_of_could_not_get_it_fits_the_kind_of_item(
     recommendation, kind, words, message, question_type
 ):
     recommendation.item = ItemFactory(kind=kind, title="It")
@@ -153,7 +153,7 @@ def test_words_about_an_item_that_was_not_gotten_fit_its_kind(
         ("person", ["helped", "partly", "did not help", "could not talk to them", "not tried yet"]),
     ],
 )
-def test_verdict_words_of_a_reading_visit_fit_an_event_and_a_person(recommendation, kind, words):
+def test_verdict_words_of_a_readers_advisory_visit_fit_an_event_or_a_person(recommendation, kind, words):
     recommendation.item = ItemFactory(kind=kind)
     recommendation.question_type = "readers_advisory"
     assert labels(recommendation) == words
@@ -194,7 +194,7 @@ TOO_FAR = ["too hard", "too basic", "off topic"]
         ({"kind": "other"}, ["checked out"], TOO_FAR),
     ],
 )
-def test_offered_reasons_fit_the_kind_of_item(recommendation, item, not_gotten, not_helpful):
+def test_offered_reasons_for_a_verdict_fit_the_kind_of_item(recommendation, item, not_gotten, not_helpful):
     recommendation.item = ItemFactory(**item)
     for verdict, reasons in (
         ("could_not_get_it", [*not_gotten, "another reason"]),
@@ -208,19 +208,19 @@ def test_offered_reasons_fit_the_kind_of_item(recommendation, item, not_gotten, 
         assert [str(label) for _, label in reasons_for(recommendation)] == reasons
 
 
-def test_novel_read_for_pleasure_is_neither_too_basic_nor_off_topic(recommendation):
+def test_reasons_for_a_novel_do_not_include_too_basic_or_off_topic(recommendation):
     recommendation.item = ItemFactory(is_fiction=True)
     recommendation.question_type, recommendation.verdict = QuestionType.KNOWN_ITEM, "did_not_help"
     assert [value for value, _ in reasons_for(recommendation)] == ["too_hard", "stopped", "other"]
 
 
-def test_music_that_the_patron_did_not_like_is_not_too_hard(recommendation):
+def test_reasons_for_music_do_not_include_too_hard(recommendation):
     recommendation.item = ItemFactory(kind="sound")
     recommendation.question_type, recommendation.verdict = QuestionType.KNOWN_ITEM, "did_not_help"
     assert [value for value, _ in reasons_for(recommendation)] == ["stopped", "other"]
 
 
-def test_reason_that_the_patron_chose_earlier_is_still_offered(recommendation):
+def test_reason_that_the_patron_has_chosen_is_always_offered(recommendation):
     recommendation.item = ItemFactory(kind="person")
     recommendation.verdict, recommendation.why = "could_not_get_it", "checked_out"
     assert [value for value, _ in reasons_for(recommendation)] == ["unreachable", "checked_out", "other"]

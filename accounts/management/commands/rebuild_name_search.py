@@ -17,7 +17,10 @@ class Command(BaseCommand):
 
 @transaction.atomic
 def _index_after(pk):
-    """Index the names of the next people after this primary key. Return the last key, or None at the end."""
+    """Index the names of the next PEOPLE_AT_ONCE people, whose primary keys are greater than `pk`.
+
+    Return the last of these primary keys, or None if no people are left.
+    """
     people = list(
         User.objects.select_for_update(no_key=True).filter(pk__gt=pk).order_by("pk")[:PEOPLE_AT_ONCE]
     )

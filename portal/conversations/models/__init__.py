@@ -1,13 +1,15 @@
 """The models for the conversations of patrons with the library."""
 
-from .conversations import BranchQueue, Conversation, Participation, Side, at_desk_of
-from .desk import ConversationNote, ConversationWords, NoteMention, ReplyTemplate
+from .call_backs import CallBack
+from .conversations import Conversation, Participation, Side, at_desk_of
+from .desk import BranchQueue, ConversationNote, ConversationWords, NoteMention, ReplyTemplate
 from .events import DeskEvent, Event
 from .messages import Attachment, Draft, Message, MessageRecommendation, ReadersForm
 
 __all__ = [
     "Attachment",
     "BranchQueue",
+    "CallBack",
     "Conversation",
     "ConversationNote",
     "ConversationWords",

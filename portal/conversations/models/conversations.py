@@ -22,8 +22,8 @@ class ConversationQuerySet(models.QuerySet):
     def belonging_to(self, viewer):
         """Return the conversations that this viewer may open as a patron.
 
-        Conversations without messages are left out. They were opened by a verdict, and only the desk sees
-        them.
+        Conversations without messages are left out. Only the desk sees a conversation that was opened by a
+        verdict or an outcome and has no messages.
         """
         return self.filter(
             viewer.owns("patron", help_session=viewer.opened_sessions), last_message_at__isnull=False
@@ -33,8 +33,8 @@ class ConversationQuerySet(models.QuerySet):
         """Return the conversations that this staff member may open at the desk.
 
         `shown` has the primary keys of the help sessions whose code a patron showed this staff member today.
-        If `covering` is false, conversations that they see only because their branch covers for another one
-        are left out.
+        If `covering` is false, leave out conversations that the staff member sees only because their branch
+        covers for another branch.
         """
         branches = user.queue_branch_ids if covering else user.desk_branch_ids
         return self.filter(at_desk_of(user.pk, branches, shown, timezone.localdate()))
@@ -49,8 +49,8 @@ class ConversationQuerySet(models.QuerySet):
     def unread_by(self, person):
         """Return the conversations with messages that `person` has not read.
 
-        `person` is None for a viewer by code. What any viewer by code has read counts as read for `person`,
-        too, because a signed-in person who opens the visit by code has no Participation row.
+        `person` is None for a viewer by code. Messages that any viewer by code has read also count as read by
+        `person`. A signed-in person who opens a visit by code has no Participation row of their own.
         """
         own_rows = Q(person=None) | Q(person=person) if person else Q(person=None)
         seen = Participation.objects.filter(
@@ -63,10 +63,10 @@ class ConversationQuerySet(models.QuerySet):
 
 
 def kept_back(at, prefix=""):
-    """Return the condition for conversations that are not forgotten yet, even if their visit is due.
+    """Return the condition for conversations that are kept even if their visit should be forgotten.
 
-    They are open, or the patron may not have read a message from the last KEPT_AFTER_LAST_MESSAGE.
-    `prefix` is the path from another model, such as "merged_into__".
+    Such a conversation is open, or its last message is newer than KEPT_AFTER_LAST_MESSAGE, so the patron may
+    not have read this message. `prefix` is the path from another model, such as "merged_into__".
     """
     return Q(**{f"{prefix}status__in": Conversation.OPEN}) | Q(
         **{f"{prefix}last_message_at__gt": at - KEPT_AFTER_LAST_MESSAGE}
@@ -116,14 +116,23 @@ class Conversation(models.Model):
         COULD_NOT_GET_IT = "could_not_get_it", _("could not get the item")
         READERS_ADVISORY = "readers_advisory", _("something to read")
         CAME_BACK = "came_back", _("snooze ended")
+        FOUND_NOTHING = "found_nothing", _("did not find it")
+        FOUND_PART = "found_part", _("found only a part")
+        CALL = "call", _("call back")
 
     class CountQuestion(models.TextChoices):
-        """Whether the desk has asked "Count this as a contact?". If the answer is yes, see `logged_as`."""
+        """Whether the desk has asked "Count this as a contact?", and whether staff have declined.
+
+        If staff have said yes, `logged_as` is the contact.
+        """
 
         ASKED = "asked", _("asked")
         DECLINED = "declined", _("declined")
 
     OPEN = (Status.WAITING_FOR_STAFF, Status.WAITING_FOR_PATRON, Status.SNOOZED)
+
+    # The beginning of the last message, which `patron_lists.add_last_words` sets.
+    last_words = None
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     help_session = models.ForeignKey(
@@ -166,6 +175,13 @@ class Conversation(models.Model):
         related_name="merged",
         help_text="the conversation that has its messages now",
     )
+    is_about_outcome = models.BooleanField(
+        default=False,
+        help_text='the patron\'s answer to "Did you find what you needed?" opened it',
+    )
+    wants_no_answer = models.BooleanField(
+        default=False, help_text="the patron only told the library: staff can close it, but not write in it"
+    )
     subject = models.CharField(max_length=200, blank=True, help_text="blank only after erasing")
     status = models.CharField(max_length=20, choices=Status)
     reason = models.CharField(max_length=20, choices=Reason)
@@ -177,6 +193,9 @@ class Conversation(models.Model):
         null=True,
         blank=True,
         help_text="time of the first unanswered message or verdict; null if all are answered",
+    )
+    call_since = models.DateTimeField(
+        null=True, blank=True, help_text="when the patron asked for a call; null if no call is open"
     )
     promised_at = models.DateTimeField(
         null=True, blank=True, help_text="the time by which the branch promised to answer"
@@ -261,10 +280,24 @@ class Conversation(models.Model):
                 condition=Q(assignee__isnull=True) | Q(assigned_at__isnull=False),
                 name="assigned_has_its_time",
             ),
+            models.CheckConstraint(
+                condition=Q(status__in=["waiting_for_staff", "snoozed"], waiting_since__isnull=False)
+                | Q(call_since__isnull=True),
+                name="a_call_waits_for_staff",
+            ),
             models.UniqueConstraint(
                 fields=["recommendation"],
                 condition=Q(recommendation__isnull=False),
                 name="one_thread_per_recommendation",
+            ),
+            models.UniqueConstraint(
+                fields=["help_session"],
+                condition=Q(is_about_outcome=True),
+                name="one_conversation_about_the_outcome",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_about_outcome=False) | Q(help_session__isnull=False),
+                name="an_outcome_has_its_visit",
             ),
         ]
         indexes = [
@@ -274,6 +307,13 @@ class Conversation(models.Model):
                 name="desk_lists_of_assignee",
                 condition=Q(assignee__isnull=False),
             ),
+            # The queue's filter FAILED in desk_lists.py has the same condition.
+            models.Index(
+                fields=["branch", "status", "queued_at", "id"],
+                name="failed_rows",
+                condition=Q(reason__in=["did_not_help", "could_not_get_it", "found_nothing", "found_part"]),
+            ),
+            models.Index(fields=["call_since"], name="open_calls", condition=Q(call_since__isnull=False)),
             models.Index(fields=["snoozed_until"], name="asleep", condition=Q(status="snoozed")),
             models.Index(
                 fields=["closes_at"], name="closing_by_themselves", condition=Q(closes_at__isnull=False)
@@ -296,7 +336,7 @@ class Conversation(models.Model):
         return self.status in self.OPEN
 
     def branch_ids_at_desk(self, at):
-        """Return the primary keys of its branch, and of the branch that covers for it at this time."""
+        """Return the primary keys of the conversation's branch, and of the branch that covers for it."""
         if self.branch.is_covered(at):
             return [self.branch_id, self.branch.covered_by_id]
         return [self.branch_id]
@@ -304,8 +344,8 @@ class Conversation(models.Model):
     def verdicts(self):
         """Return the recommendations on which the patron can give a verdict in this conversation.
 
-        These are the recommendation that the conversation is about, the recommendations in its answers, and
-        those that conversations were about before they were merged into this one.
+        The conversation is about such a recommendation, or one of its answers contains it. Conversations that
+        were merged into this conversation count as well.
         """
         about = Conversation.objects.filter(
             Q(pk=self.pk) | Q(merged_into=self), recommendation__isnull=False
@@ -313,6 +353,15 @@ class Conversation(models.Model):
         return Recommendation.objects.filter(
             Q(pk__in=about) | Q(messagerecommendation__message__conversation=self)
         )
+
+    def sessions_with_outcome(self):
+        """Return the help sessions whose outcomes this conversation is about.
+
+        An outcome is the patron's answer to "Did you find what you needed?". It opens a conversation with
+        `is_about_outcome`. Conversations that were merged into this one count as well.
+        """
+        about = Conversation.objects.filter(Q(pk=self.pk) | Q(merged_into=self), is_about_outcome=True)
+        return HelpSession.objects.filter(pk__in=about.values("help_session"))
 
     def version_at(self, at):
         """Return the version that the patron may know at the time `at`.
@@ -379,19 +428,3 @@ class Participation(models.Model):
 
     def __str__(self):
         return f"{self.person_id} in {self.conversation_id}"
-
-
-class BranchQueue(models.Model):
-    """The version of a branch's queue. Each change in a conversation raises the version.
-
-    An open page of the queue polls the version, and loads the queue again if the version has changed.
-    """
-
-    branch = models.OneToOneField(Branch, on_delete=models.CASCADE, primary_key=True, related_name="+")
-    version = models.PositiveIntegerField(default=0)
-    next_at = models.DateTimeField(
-        null=True, blank=True, help_text="when the last verdict's minute is over and the desk sees it"
-    )
-
-    def __str__(self):
-        return f"{self.branch_id}: {self.version}"

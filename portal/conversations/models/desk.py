@@ -1,4 +1,4 @@
-"""Models that only the desk uses: private notes, reply templates, and the index of the desk's search."""
+"""Models that only the desk uses: private notes, reply templates, the search index and versions of queues."""
 
 import uuid
 
@@ -110,3 +110,19 @@ class ConversationWords(models.Model):
 
     def __str__(self):
         return self.words[:60]
+
+
+class BranchQueue(models.Model):
+    """The version of a branch's queue. Each change of a conversation at the branch raises the version.
+
+    An open page of the queue polls the version, and loads the queue again if the version has changed.
+    """
+
+    branch = models.OneToOneField(Branch, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    version = models.PositiveIntegerField(default=0)
+    next_at = models.DateTimeField(
+        null=True, blank=True, help_text="when the last verdict's minute is over and the desk sees it"
+    )
+
+    def __str__(self):
+        return f"{self.branch_id}: {self.version}"

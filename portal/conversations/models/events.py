@@ -17,6 +17,14 @@ class Event(models.Model):
         CLOSED_BY_ITSELF = "closed_by_itself", _("closed automatically")
         REOPENED = "reopened", _("reopened")
         MERGED = "joined", _("merged with another conversation")
+        EMAIL_ADDED = "email_added", _("staff added an email of the patron")
+        OTHER_EMAIL_ADDED = "other_email_added", _("staff added an email from another address")
+        CALL_ASKED = "call_asked", _("call requested")
+        CALL_TRIED = "call_tried", _("called without an answer")
+        CALL_SPOKEN = "call_spoken", _("staff spoke with the patron on the phone")
+        CALL_GIVEN_UP = "call_given_up", _("staff stopped calling")
+        CALL_CANCELED = "call_canceled", _("call canceled")
+        CALL_EXPIRED = "call_expired", _("call not made in time")
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="events")
     message = models.ForeignKey(
@@ -37,6 +45,13 @@ class Event(models.Model):
         blank=True,
         help_text="for a merge: the time of the first unanswered message in either conversation",
     )
+    call_since = models.DateTimeField(
+        null=True, blank=True, help_text="for a merge: when the first open call was asked for"
+    )
+
+    # How a call can end. "Expired" means that nobody called in time and the number was deleted.
+    CALL_ENDS = (Kind.CALL_SPOKEN, Kind.CALL_GIVEN_UP, Kind.CALL_CANCELED, Kind.CALL_EXPIRED)
+    CALLS = (Kind.CALL_ASKED, Kind.CALL_TRIED, *CALL_ENDS)
 
     class Meta:
         indexes = [models.Index(fields=["conversation", "at"])]
@@ -58,8 +73,8 @@ class DeskEvent(models.Model):
         SNOOZED = "snoozed", _("snoozed")
         WOKEN = "woken", _("snooze ended")
         CLOSED = "closed", _("closed before anything was written")
-        LOGGED = "logged", _("logged as a contact")
-        PROMISE_MOVED = "rescheduled", _("promised day moved")
+        LOGGED = "logged", _("counted as a contact")
+        PROMISE_MOVED = "rescheduled", _("promised day changed")
         ERASED = "erased", _("erased")
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="desk_events")

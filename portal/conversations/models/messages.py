@@ -33,10 +33,10 @@ class MessageQuerySet(models.QuerySet):
 class Message(models.Model):
     """One message from a patron or from staff. Private notes are in ConversationNote."""
 
-    # During this time the patron doesn't see an answer, and the writer can take it back.
+    # How long an answer is hidden from the patron, so that its writer can take it back.
     UNDO_WINDOW = datetime.timedelta(seconds=15)
-    # Taking an answer back is refused in this last part of the window. Saving the change takes time, and the
-    # clocks of two web servers can differ.
+    # The last part of the undo window, in which an answer can't be taken back. Saving the change takes time,
+    # and the clocks of two web servers can differ.
     UNDO_MARGIN = datetime.timedelta(seconds=1)
 
     Side = Side
@@ -47,6 +47,12 @@ class Message(models.Model):
         TURN = "turn", _("wait for the patron's reply")
         OURS = "ours", _("keep the conversation in the queue, because another answer will follow")
         CLOSE = "close", _("close the conversation")
+
+    class ByEmail(models.TextChoices):
+        """How a message got into the conversation, if it came by email."""
+
+        OWN = "own", _("it came from the patron's confirmed address")
+        ADDED = "added", _("staff added it")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
@@ -66,6 +72,16 @@ class Message(models.Model):
     back_to_writer = models.BooleanField(
         default=False,
         help_text="whether the patron's next message is assigned to the writer, if nobody is assigned then",
+    )
+    by_link = models.BooleanField(
+        default=False, help_text="written with the link in an email, and nobody was signed in"
+    )
+    by_email = models.CharField(
+        max_length=8, choices=ByEmail, blank=True, default="", help_text="blank if it was written on a page"
+    )
+    left_out = models.JSONField(
+        default=list,
+        help_text="files of the email that could not be kept, as [name, reason]; see attachments.NotAdded",
     )
     client_token = models.UUIDField(
         help_text="the composer's token, so that sending it twice makes one message"
@@ -97,7 +113,7 @@ class Message(models.Model):
 
 
 class MessageRecommendation(models.Model):
-    """The link from an answer to a recommendation in it.
+    """The link between an answer and a recommendation that the answer contains.
 
     A recommendation belongs to exactly one message or to exactly one help session.
     """
@@ -139,7 +155,7 @@ class AttachmentQuerySet(models.QuerySet):
 class Attachment(models.Model):
     """A picture or a PDF.
 
-    Before it is sent, it has no message and belongs to the composer that has the same `client_token`.
+    Before the file is sent, it has no message, and belongs to the composer with the same `client_token`.
     """
 
     class Kind(models.TextChoices):
@@ -205,11 +221,20 @@ class Attachment(models.Model):
                 log.error("could not delete the file of an attachment, will try again: %s", error)
 
 
+class DraftManager(models.Manager):
+    """A manager that leaves out drafts that their writer has deleted."""
+
+    def get_queryset(self):
+        return super().get_queryset().filter(discarded_at=None)
+
+
 class Draft(models.Model):
     """Text that a person has typed and not sent.
 
     A draft is only overwritten by a save with a higher `sequence`. So an old tab never overwrites a newer
     draft.
+
+    `objects` leaves out drafts that their writer has deleted and may restore.
     """
 
     class Kind(models.TextChoices):
@@ -245,18 +270,28 @@ class Draft(models.Model):
     )
     sequence = models.PositiveIntegerField()
     saved_at = models.DateTimeField()
+    discarded_at = models.DateTimeField(
+        null=True, blank=True, help_text="when its writer deleted it; it can be restored for five minutes"
+    )
+
+    objects = DraftManager()
+    with_discarded = models.Manager()  # noqa: DJ012  ruff takes it for a field
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["conversation", "person", "side", "kind"], name="one_draft_per_person"
+                fields=["conversation", "person", "side", "kind"],
+                condition=Q(discarded_at__isnull=True),
+                name="one_draft_per_person",
             ),
             models.UniqueConstraint(
-                fields=["conversation", "kind"], condition=Q(person__isnull=True), name="one_draft_by_code"
+                fields=["conversation", "kind"],
+                condition=Q(person__isnull=True, discarded_at__isnull=True),
+                name="one_draft_by_code",
             ),
             models.UniqueConstraint(
                 fields=["person", "kind"],
-                condition=Q(conversation__isnull=True),
+                condition=Q(conversation__isnull=True, discarded_at__isnull=True),
                 name="one_draft_of_a_question",
             ),
             models.CheckConstraint(

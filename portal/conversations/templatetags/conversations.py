@@ -7,12 +7,16 @@ long page.
 from django import template
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.translation import gettext as _
 
-from portal.conversations import status_texts
+from portal.conversations import email_messages, status_texts
 from portal.conversations.models import Side
 from portal.templatetags.portal import library_text, plain, when
 
 register = template.Library()
+
+
+register.filter("email_text", email_messages.text)
 
 
 @register.simple_tag
@@ -23,9 +27,9 @@ def whose_turn(conversation):
 
 @register.simple_tag
 def closing(closes_at, closed):
-    """Return a sentence for an email about an answer: that the conversation is closed, or when it will close.
+    """Return a sentence that says that the conversation is closed, or when it will close automatically.
 
-    Return "" if the conversation is open and won't close automatically.
+    Emails about answers contain this sentence. Return "" if the conversation won't close automatically.
     """
     if closed:
         return status_texts.closed_text()
@@ -38,6 +42,10 @@ def message_opens(message):
 
     The template adds the attachments, and then calls message_closes.
     """
+    if message.by_email:
+        text = email_messages.text(message.body)
+    else:
+        text = plain(message.body) if message.side == Side.PATRON else library_text(message.body)
     return format_html(
         '<li class="message {}" id="message-{}"><h2 class="visually-hidden">{}</h2>'
         '<div class="bubble prose" lang="{}">{}</div>',
@@ -45,7 +53,7 @@ def message_opens(message):
         message.public_id,
         message.heading,
         message.language,
-        plain(message.body) if message.side == Side.PATRON else library_text(message.body),
+        text,
     )
 
 
@@ -53,13 +61,26 @@ def message_opens(message):
 def message_closes(message, address):
     """Return the HTML that ends a message: its writer, its time and the closing tag.
 
-    The time is a link to the message.
+    The time is a link to the message. For a message that came by email, the HTML also names the files that
+    were not stored. The sender of this email also gets a link to the original email.
     """
     return format_html(
-        '<p class="meta">{} · <a href="{}?message={}#message-{}">{}</a></p></li>',
+        '{}<p class="meta">{}{} · <a href="{}?message={}#message-{}">{}</a></p></li>',
+        email_messages.left_out(message.left_out) if message.is_mine else "",
         message.by,
+        _by_email(message),
         address,
         message.public_id,
         message.public_id,
         when(message.shown_from),
     )
+
+
+def _by_email(message):
+    if not message.by_email:
+        return ""
+    mark = email_messages.mark(message.by_email)
+    if not message.original:
+        return format_html(" · {}", mark)
+    words = _("original email")
+    return format_html(' · {} (<a href="{}" download>{}</a>)', mark, message.original, words)

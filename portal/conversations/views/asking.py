@@ -1,11 +1,12 @@
 """The pages where people ask the library about something new, about a visit, or about a recommended item.
 
-The portal sends a question at once if the person is signed in. It also does so if the question is about a
-visit that this browser opened by code. In all other cases, people write the question first, and then sign in
-or type a code. Until then, the browser session stores the question (pending_questions.py).
+The portal sends a question at once in two cases: the person is signed in, or the question is about a visit
+that this browser opened by code. In all other cases, people write the question first, and then sign in or
+type a code. Until then, the browser session stores the question (pending_questions.py).
 
 Signing in alone doesn't send the question, because someone else may have written it on a shared device. The
-person sends it on a page that shows it: with a button, or with the emailed code (code_pages.py).
+person sends the question on a page that shows the question, with a button or with the emailed code
+(code_pages.py).
 """
 
 import uuid
@@ -35,6 +36,7 @@ from portal.conversations.viewer import OPENED_CODES
 from portal.conversations.views import drafting
 from portal.conversations.views.sending import (
     about_form,
+    add_visit_deleted,
     ask_for_code,
     is_ready,
     opened_visits,
@@ -50,7 +52,7 @@ from portal.htmx import render_page
 from portal.limits import TooOften
 from recommendations.models import Recommendation, Topic
 
-# The other fields of the form, which a draft saves with the text.
+# The fields that a draft saves in addition to the text.
 TYPED = ("topic", "branch")
 ASK = {"side": Message.Side.PATRON, "kind": Draft.Kind.ASK}
 
@@ -73,9 +75,9 @@ def ask(request):
 
 
 def _was_about_a_closed_visit(request, form):
-    """Return whether the question was about a visit that this browser may no longer open.
+    """Return whether the question is about a visit that this browser may no longer open.
 
-    Nothing about such a visit is saved. The page shows the question again, and says why.
+    If so, also add an error to the form. The portal may store nothing about such a visit.
     """
     about = request.POST.get("about", AboutForm.NEW)
     if about == AboutForm.NEW or form.visit:
@@ -93,8 +95,8 @@ def _was_about_a_closed_visit(request, form):
 def _keep_until_signed_in(request, form):
     """Store the question in the browser session, and redirect to the page that sends it.
 
-    `none_of` lists the visits that this browser has opened by code so far. The person said that the question
-    is not about any of these visits.
+    `none_of` has the codes that this browser has opened so far. The person chose to ask about none of the
+    visits with these codes.
     """
     typed = form.cleaned_data
     composer, waiting = (
@@ -121,7 +123,7 @@ def _keep_until_signed_in(request, form):
 
 
 def _send_at_once(request, form):
-    """Send the question. If the browser session has stored the same question, delete it there."""
+    """Send the question. If the browser session stores the same question, remove it from the session."""
     typed = form.cleaned_data
     try:
         answer = send(
@@ -133,6 +135,9 @@ def _send_at_once(request, form):
         if form.visit is None:
             _keep_draft(request, typed)
         return too_many(_ask_page, request, form, wait)
+    except actions.Erased:
+        add_visit_deleted(form)
+        return _ask_page(request, form, status=409)
     kept = pending_questions.get(request, pending_questions.QUESTION)
     if kept and kept["composer"] == str(typed["client_token"]):
         pending_questions.forget(request, pending_questions.QUESTION)
@@ -186,7 +191,7 @@ def send_question(request):
     """Show the stored question with a button that sends it. Send it on POST."""
     kept = pending_questions.get(request, pending_questions.QUESTION)
     if request.method == "POST" and kept is None and not request.viewer and "body" in request.POST:
-        # The session that stored the question has ended. The hidden fields have the question too.
+        # The browser session with the stored question has ended, but the hidden fields contain the question.
         return ask(request)
     if request.method == "POST" and (
         kept is None or request.POST.get("client_token") != kept["client_token"]
@@ -203,13 +208,16 @@ def send_question(request):
             answer = send(request, visit=form.visit, **question_of(kept))
         except TooOften as wait:
             return too_many(_send_page, request, form, wait, kept=kept)
+        except actions.Erased:
+            add_visit_deleted(form)
+            return _send_page(request, form, kept=kept, status=409)
         pending_questions.forget(request, pending_questions.QUESTION)
         return answer
     return _send_page(request, form, kept=kept, status=422 if form.errors else 200)
 
 
 def question_of(kept):
-    """Return the stored question as arguments for `send`."""
+    """Return the arguments with which `send` sends the stored question."""
     return {
         "body": kept["body"],
         "client_token": kept["client_token"],
@@ -257,11 +265,10 @@ def ask_about_item(request, public_id):
 
 
 def _begun(request, unsent):
-    """Return the form's initial values.
+    """Return the initial values of the question form.
 
-    They come from `unsent`, the form that was refused before the person signed in. If it is None, they come
-    from the question that the browser session stores. If there is neither, they come from the person's draft
-    on the server.
+    The values come from the first of these that exists: `unsent` (the form that was refused before the person
+    signed in), the question in the browser session, or the person's draft.
     """
     person = request.viewer.person
     begun = {"branch": (person and home_branch_of(person)) or request.library.default_branch_id}

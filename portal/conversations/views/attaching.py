@@ -17,7 +17,7 @@ from portal import limits
 from portal.conversations import actions, attachments
 from portal.conversations.changes import writer_in
 from portal.conversations.models import Attachment, Side
-from portal.files import preview_size
+from portal.files import preview_size, soft_copy
 from portal.limits import TooOften
 from portal.text import clean, uuid_or_none
 from portal.uploads import uploaded
@@ -74,9 +74,9 @@ def take_in(request, conversation, *, by, side, client_token, is_sent=False):
 
 
 def with_words(post, conversation, *, by, side, client_token):
-    """Return the posted fields. If somebody sends files without a text, words about the files are the text.
+    """Return the posted fields. If there are files but no text, add a text about the files.
 
-    Lists, emails, the search and screen readers then have something to show.
+    Lists, emails, the search and screen readers need a text to show.
     """
     if clean(post.get("body", ""), multiline=True):
         return post
@@ -107,8 +107,9 @@ def _counted(request, conversation, name, file, why):
 def change_composer(request, conversation, form, *, by, side, route, keep_typed, back):
     """Add files to a composer or remove a file from it, and return the response.
 
-    If attach.js made the request, the response has the added files as list items. If the browser sent the
-    whole form, `keep_typed()` saves the text as a draft, and the response redirects to `back`.
+    If attach.js made the request, the response has the added files as list items. Without JavaScript, the
+    browser also sends the text. In this case, `keep_typed()` saves the text as a draft, and the response
+    redirects to `back`.
     """
     if not form.is_valid():
         return HttpResponse(status=422)
@@ -131,21 +132,23 @@ def change_composer(request, conversation, form, *, by, side, route, keep_typed,
 
 
 def is_preview(request, attachment):
-    """Return whether the request is for the small copy of a picture."""
-    return bool(attachment.preview) and request.GET.get("size") == "small"
+    """Return whether the request is for a small copy of a picture."""
+    return bool(attachment.preview) and request.GET.get("size") in {"small", "soft"}
 
 
 def served(request, attachment):
-    """Return a response with the file, or with its preview for ?size=small.
+    """Return a response with the file, or with its preview for ?size=small, or a soft copy for ?size=soft.
 
     A PDF is sent as a download, so that the browser doesn't open it on this site and run its scripts.
     """
     file = attachment.preview if is_preview(request, attachment) else attachment.file
     try:
         with file.open("rb") as stream:
-            response = HttpResponse(stream.read(), content_type=TYPES[file.name.rpartition(".")[2]])
+            is_soft = file == attachment.preview and request.GET["size"] == "soft"
+            content = soft_copy(stream) if is_soft else stream.read()
     except FileNotFoundError:
         raise Http404 from None
+    response = HttpResponse(content, content_type=TYPES[file.name.rpartition(".")[2]])
     response.headers["Content-Disposition"] = content_disposition_header(
         attachment.kind == Attachment.Kind.PDF, attachment.name
     )

@@ -58,9 +58,10 @@ def attachment(request, public_id, file_id):
 
 
 def _find(request, public_id):
-    """Return (conversation, person). Files that this viewer adds are stored with `person`, see `writer_in`.
+    """Return (conversation, person). If the conversation was merged, return the remaining conversation.
 
-    If the conversation was merged, return the conversation that it was merged into.
+    `person` is the result of `writer_in`: the person to store as the owner of the files that this viewer
+    adds.
     """
     visible = Conversation.objects.belonging_to(request.viewer)
     conversation = get_object_or_404(visible, public_id=public_id)

@@ -1,6 +1,6 @@
-"""The pages on which a person enters the emailed code. A right code also sends the stored question.
+"""The pages on which a person types the emailed code. The right code also sends the stored question.
 
-The page shows the question. So nobody sends a question that another person wrote on the same device.
+The page shows the question, because another person may have written the question on the same device.
 """
 
 from django.contrib import messages
@@ -19,7 +19,7 @@ from portal.limits import TooOften
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def send_question_code(request):
-    """Ask for the emailed code. A right code sends the question that is stored in the browser session."""
+    """Ask for the emailed code. The right code sends the question that the browser session stores."""
     kept = pending_questions.get(request, pending_questions.QUESTION)
     if kept is None:
         return redirect("send_question")
@@ -35,7 +35,7 @@ def send_question_code(request):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def send_reading_code(request):
-    """Ask for the emailed code. A right code sends the reading request that is stored in the session."""
+    """Ask for the emailed code. The right code sends the reading request that the browser session stores."""
     kept = pending_questions.get(request, pending_questions.READING)
     if readers_form.first_missing(kept):
         return redirect("send_reading")
@@ -51,14 +51,15 @@ def send_reading_code(request):
 
 
 def _page(request, kept, *, words, kind, pages, question):
-    """Show the page, or send the question after a right code.
+    """Show the page. After the right code, send the question.
 
-    `pages` has the names of two pages: where the question is written, and where a button sends it.
+    `pages` has the names of two pages: the page to write the question on, and the page with a button to send
+    it.
     """
     write_page, send_page = pages
 
     def send_now():
-        # The right code has just signed the person in.
+        # The right code has just signed in the person.
         set_viewer(request)
         if request.POST.get("client_token") != kept["client_token"]:
             return sent_elsewhere(request, kept, write_page, send_page)

@@ -16,9 +16,11 @@ from accounts.sign_in.access import sign_in_to_open
 from accounts.sign_in.unsent import browser_of, done_after_sign_in, shows_unsent_text, unsent_form
 from accounts.staff.desk_lock import background_request
 from accounts.viewer import for_viewers
+from accounts.waiting_forms import has_waited, may_wait_on_phone, refuse_quiet, say_refused
 from portal import limits
 from portal.conversations import (
     actions,
+    call_texts,
     changes,
     conversation_page,
     drafts,
@@ -30,8 +32,10 @@ from portal.conversations.forms import ComposerForm, DraftForm
 from portal.conversations.models import Conversation, Draft, Message
 from portal.conversations.views import attaching, drafting
 from portal.errors import one_or_404
+from portal.helpsessions.push import can_subscribe
 from portal.htmx import render_page
 from portal.limits import TooOften
+from portal.notifications.push.browser import offers_push
 from portal.paging import page_of
 
 PATRON = Message.Side.PATRON
@@ -50,10 +54,10 @@ def conversations(request):
 @sign_in_to_open(Conversation, opens_at="latest")
 @require_safe
 def conversation(request, public_id):
-    """Show the latest messages of the conversation, including the unread messages.
+    """Show the latest messages of the conversation, including all unread messages.
 
-    With `?message=`, show the messages around that message. With `?before=`, begin the page some messages
-    before that message. If htmx sends `before`, return only the messages before that message.
+    With `?message=`, show the messages around that message. With `?before=`, begin some messages before that
+    message. If htmx sends `?before=`, return only the messages before that message.
     """
     now, before, around = timezone.now(), request.GET.get("before"), request.GET.get("message")
     conversation = _for_page(request, now, public_id)
@@ -81,8 +85,8 @@ def conversation(request, public_id):
 def conversation_news(request, public_id):
     """Respond to the poll of an open page.
 
-    If nothing has changed, return the status code 204. Otherwise return what was shown after the last poll,
-    and the current status of the conversation.
+    If nothing has changed, return the status code 204. Otherwise return the messages and events that are new
+    since the last poll, and the current status of the conversation.
     """
     now, conversation = timezone.now(), one_or_404(_polled(request.viewer, public_id=public_id))
     if not request.htmx:
@@ -107,6 +111,7 @@ def not_found_if_erased(view):
     return guarded
 
 
+@may_wait_on_phone
 @sign_in_to_open(Conversation)
 @shows_unsent_text("conversation")
 @require_POST
@@ -114,6 +119,8 @@ def not_found_if_erased(view):
 def reply(request, public_id):
     """Add the patron's message. If there is an error, show the composer again with the typed text."""
     conversation = _find(request, public_id)
+    if has_waited(request):
+        refuse_quiet(conversation.help_session)
     form = ComposerForm(request.POST)
     is_valid, token = form.is_valid(), form.cleaned_data.get("client_token")
     composer = {"by": request.viewer.person, "side": PATRON, "client_token": token}
@@ -217,7 +224,7 @@ def _for_writing(viewer, public_id):
     return (
         Conversation.objects.belonging_to(viewer)
         .filter(public_id=public_id)
-        .only("public_id", "patron", "help_session", "merged_into")
+        .select_related("branch", "help_session")
     )
 
 
@@ -239,8 +246,8 @@ def _for_page(request, at, public_id):
 def _unread_since(request, conversation):
     """Return the time up to which the viewer has read the conversation, or None if nothing is unread.
 
-    `viewer.unread` can lack a conversation whose answer was pending until a moment ago. The conversation's
-    `pending_from` is then still set, so look up the time in this case too.
+    If an answer was pending until a moment ago, `viewer.unread` can lack the conversation, because the worker
+    hasn't updated it yet. So also look up the time if `pending_from` is set.
     """
     if conversation.pk not in request.viewer.unread and conversation.pending_from is None:
         return None
@@ -249,6 +256,7 @@ def _unread_since(request, conversation):
 
 def _composer_again(request, conversation, form, refused=()):
     now = timezone.now()
+    say_refused(request, form)
     conversation = _for_page(request, now, conversation.public_id)
     part = conversation_page.latest_messages(conversation, now)
     return _respond(
@@ -282,7 +290,7 @@ def _respond(request, conversation, part, now, *, form=None, refused=(), partial
     composer = _composer(conversation, person, form, unsent)
     files = _files(conversation, person, part, composer)
     page_entries.add_details(part, conversation, request.viewer, files=files, quiet=quiet)
-    # The addresses for attaching, replying and closing all begin with this address.
+    # The URLs for attaching, replying and closing all begin with this URL.
     address = conversation.get_absolute_url()
     arrived = page_entries.arrival_text(part, quiet) if part.after else ""
     context = {
@@ -294,6 +302,8 @@ def _respond(request, conversation, part, now, *, form=None, refused=(), partial
         "version": conversation.version_at(now),
         "closed": status_texts.status_for_patron(conversation, now) == Conversation.Status.CLOSED,
         "state": status_texts.status_sentences(conversation, now),
+        "waits_for_call": call_texts.call_since(conversation, now) is not None,
+        "may_get_messages": not partial and _may_get_messages(request, conversation.help_session),
         "away": "" if quiet else status_texts.away_text(conversation, part.messages, now),
         **composer,
         "unsent": unsent,
@@ -306,23 +316,34 @@ def _respond(request, conversation, part, now, *, form=None, refused=(), partial
     return render_page(request, "conversations/conversation.html", context, partial=partial, status=status)
 
 
+def _may_get_messages(request, help_session):
+    """Return whether the page offers push messages. Signed-in people choose this on the page *Me*."""
+    if help_session is None or help_session.pk not in request.viewer.opened_by_code:
+        return False
+    return offers_push(request) and can_subscribe(help_session)
+
+
 def _mark_read(request, conversation, part, now):
     """Record that the viewer has read the messages on the page.
 
-    If the latest message is among them, this page no longer counts the conversation as unread.
+    Record nothing if a device fetches the page to keep it for reading offline. If the page has the latest
+    message, also remove the conversation from `viewer.unread`, so that the page itself doesn't show it as
+    unread.
     """
-    if request.method != "GET" or not part.messages:
-        return
     is_unread = conversation.pk in request.viewer.unread
+    is_opened = request.method == "GET" and not request.kept_at
+    if not is_opened or not (part.messages or is_unread):
+        return
     if is_unread or conversation.pending_from is not None or part.after is not None:
-        until = part.messages[-1].shown_from
+        # If a conversation began with a request for a call, it may have no message.
+        until = part.messages[-1].shown_from if part.messages else conversation.last_message_at
         actions.mark_read(conversation, person=request.viewer.person, at=now, until=until)
     if not part.later:
         request.viewer.unread.discard(conversation.pk)
 
 
 def _unsent(request, conversation):
-    """Return the patron's unsent reply to this conversation, or to one that was merged into it."""
+    """Return the patron's unsent reply to this conversation or to a conversation that was merged into it."""
     if not browser_of(request):
         return None
     merged = Conversation.objects.belonging_to(request.viewer).filter(merged_into=conversation)
@@ -332,8 +353,8 @@ def _unsent(request, conversation):
 def _composer(conversation, person, form, unsent):
     """Return the context for the composer.
 
-    It shows a form with errors, unsent text, the draft, or nothing.
-    A form with errors keeps its token. So if the corrected form is sent twice, only one message is saved.
+    The composer shows a form with errors, unsent text, the draft, or nothing. A form with errors keeps its
+    token. So if the corrected form is sent twice, only one message is saved.
     """
     if form is not None:
         return {

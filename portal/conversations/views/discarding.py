@@ -1,4 +1,4 @@
-"""Delete a question or a reading request that was not sent, and undo that."""
+"""Delete a question or a reading request that was not sent, and undo the deletion."""
 
 from django.contrib import messages
 from django.shortcuts import redirect
@@ -28,7 +28,7 @@ def restore_discarded(request):
     """Undo the last deletion, and show the page with the button that sends the text."""
     kind = pending_questions.restore(request)
     if kind is None:
-        messages.warning(request, _("This can't be undone any more."))
+        messages.warning(request, _("This can't be undone anymore."))
         return redirect("home")
     return redirect(SEND_PAGES[kind])
 

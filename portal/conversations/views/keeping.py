@@ -1,5 +1,7 @@
 """The page where patrons agree to keep a visit in their library account."""
 
+from contextlib import suppress
+
 from django.contrib import messages
 from django.db import transaction
 from django.http import Http404
@@ -12,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.forms.sign_in import SignInForm
 from accounts.models import User
-from accounts.patron import retention_choice
+from accounts.patron import check_ins, retention_choice
 from accounts.patron.people import person_without_address
 from accounts.sign_in import access
 from accounts.sign_in.code_page import has_code_page
@@ -24,6 +26,7 @@ from portal.conversations.views.sending import ask_for_code
 from portal.helpsessions.keeping import AlreadyKept, QuietSession
 from portal.helpsessions.models import HelpSession
 from portal.lists.actions import save as save_in_list
+from portal.notifications.push.subscriptions import has_device
 from portal.templatetags.portal import whole_day
 from portal.text import uuid_or_none
 from recommendations.models import Recommendation
@@ -35,7 +38,7 @@ CHILD, ADULT = "child", "adult"
 def wording(person, at, library, help_session=None, *, is_new=False):
     """Return the sentences that the patron agrees to. They are saved together with the consent.
 
-    `person` is None if the patron has no account. `is_new` is true while the visit is being recorded. Then
+    `person` is None if the patron has no account. `is_new` is true while staff are recording the visit, when
     there is no slip yet.
     """
     person, with_child = person or User(), bool(help_session and help_session.with_child)
@@ -47,17 +50,21 @@ def wording(person, at, library, help_session=None, *, is_new=False):
     if help_session and help_session.is_shared:
         return _of_the_child(until) if person.is_child else _of_the_adult(until)
     if person.remember == User.Remember.NOTHING:
-        how_long = _("You chose to keep nothing. If you keep this visit anyway, it stays until %(day)s.")
+        how_long = _(
+            "You chose “Don't keep anything”. If you keep this visit anyway, we keep it until %(day)s."
+        )
     elif with_child or person.is_child:
-        how_long = _("It stays until %(day)s. You can choose 30 days under Privacy.")
+        how_long = _("We keep the visit until %(day)s. Under Privacy, you can choose a shorter time.")
     else:
-        how_long = _("It stays until %(day)s. You can choose another time under Privacy.")
+        how_long = _(
+            "We keep the visit until %(day)s. Under Privacy, you can choose how long we keep your visits."
+        )
     return [
         _(
             "The library links this visit to your name: what you asked, what was recommended, and your "
             "messages about it."
         ),
-        _("Staff of this library who help you can see it. Nobody else can."),
+        _("Library staff who help you can see the visit. Nobody else can."),
         how_long % until,
         _("You need no code. You see the visit when you sign in.")
         if is_new
@@ -70,12 +77,12 @@ def _of_the_child(until):
     return [
         _("This visit becomes yours: what you asked, what was found for you, and the messages about it."),
         _(
-            "Library staff who help you can see it. One grown-up who was with you can keep it too. "
-            "They only see this visit."
+            "Library staff who help you can see the visit. One grown-up who was with you can keep it too. "
+            "That grown-up sees only this visit."
         ),
-        _("You can stop sharing it with them at any time."),
-        _("The library deletes it on %(day)s. You can choose an earlier day under Privacy.") % until,
-        _("The code on the slip works until the grown-up keeps the visit too."),
+        _("You can stop sharing the visit at any time."),
+        _("We keep the visit until %(day)s. Under Privacy, you can choose a shorter time.") % until,
+        _("The code on the slip stops working when the grown-up keeps the visit too."),
     ]
 
 
@@ -90,13 +97,13 @@ def _of_the_adult(until):
             "The child sees what you write here, and that an adult wrote it. "
             "The child doesn't see your name or address."
         ),
-        _("Staff of this library who help you can see it."),
+        _("Library staff who help you can see the visit."),
         _(
-            "It stays until %(day)s at the latest. "
-            "It ends earlier for you if the child stops sharing it or keeps it for less time."
+            "You can read the visit until %(day)s. You lose access sooner if the child stops sharing "
+            "the visit or has it deleted."
         )
         % until,
-        _("The code on the slip works until the child keeps the visit too."),
+        _("The code on the slip stops working when the child keeps the visit too."),
     ]
 
 
@@ -107,7 +114,9 @@ def keep_session(request, public_id):
     """Explain on GET what keeping the visit means. Keep the visit in the person's account on POST.
 
     A person without an account can get a new account, which needs no email address. If the patron pressed
-    *Save* on an item, `?save=` names the recommendation. Its item is saved as soon as the visit is kept.
+    *Save* on an item, `?save=` names the recommendation, and its item is saved as soon as the visit is kept.
+    `?check_ins=email` or `push` means that the patron also agrees that the library may ask, by email or on
+    their phone, how things turned out.
     """
     found = HelpSession.objects.belonging_to(request.viewer).filter(public_id=public_id).first()
     if found is None:
@@ -119,7 +128,7 @@ def keep_session(request, public_id):
     if person is not None and person.pk in (found.patron_id, found.shared_with_id):
         if request.method == "POST" and to_save:
             save_in_list(to_save.item, patron=person, at=at, recommendation=to_save)
-        return redirect(_address_after(found, to_save))
+        return redirect(_address_after(request, person, found, to_save))
     keeper = person or _new_person(request, found, at)
     if keeper is not None and _is_taken(found, keeper):
         return _not_kept(request, found)
@@ -128,6 +137,7 @@ def keep_session(request, public_id):
         context = {
             "help_session": found,
             "to_save": to_save,
+            "words_about_check_ins": _words_about_check_ins(request),
             "is_child": keeper is not None and keeper.is_child,
             **({} if person else {"address_form": address_form or SignInForm(request=request)}),
             "form_error": address_form is not None,
@@ -158,7 +168,10 @@ def keep_session(request, public_id):
         return _not_kept(request, found, quiet=True)
     if request.viewer.person is None:
         access.sign_in(request, person, by="device")
-    return redirect(_address_after(found, to_save))
+        if _chosen(request) == User.CheckIns.EMAIL:
+            # The page about check-ins says that the person must first add an email address.
+            return redirect("check_ins")
+    return redirect(_address_after(request, person, found, to_save))
 
 
 @access.sign_in_to_open(HelpSession)
@@ -166,8 +179,9 @@ def keep_session(request, public_id):
 def keep_session_code(request, public_id):
     """Ask for the emailed code and for the patron's consent. A right code keeps the visit.
 
-    The wording depends on the person, who is unknown before the right code. If another wording applies, the
-    person reads it on the page `keep_session`, and keeps the visit there.
+    The wording of the consent depends on the person, and the page knows the person only after the right code.
+    If another wording applies to the person, they read it on the page `keep_session`, and keep the visit
+    there.
     """
     found = HelpSession.objects.belonging_to(request.viewer).filter(public_id=public_id).first()
     if found is None:
@@ -187,21 +201,29 @@ def keep_session_code(request, public_id):
             with transaction.atomic():
                 _keep(request, found, person, at, to_save)
         except (AlreadyKept, QuietSession):
-            # `keep_session` says why the visit can't be kept.
+            # The page `keep_session` tells the person why the visit can't be kept.
             return redirect(keep_page)
-        return redirect(_address_after(found, to_save))
+        return redirect(_address_after(request, person, found, to_save))
 
     return code_page(
         request,
         next_page=keep_page,
         template="conversations/keep_code.html",
-        context={"help_session": found, "wording": shown, "to_save": to_save},
+        context={
+            "help_session": found,
+            "wording": shown,
+            "to_save": to_save,
+            "words_about_check_ins": _words_about_check_ins(request),
+        },
         then=keep_now,
     )
 
 
 def _lost(request, public_id):
-    """Say that somebody else has kept the visit, if this browser had opened it by code before."""
+    """Show a page that says that somebody else has kept the visit.
+
+    Raise Http404 if this browser hadn't opened the visit by code before.
+    """
     lost = request.viewer.lost_visit(public_id)
     if lost is None:
         raise Http404
@@ -233,9 +255,17 @@ def _is_taken(help_session, keeper):
 
 
 def _keep(request, help_session, person, at, to_save):
-    """Keep the visit in the person's account, and save the item that they wanted to save."""
+    """Keep the visit in the person's account.
+
+    If the person asked for this, also save the item, and the choice that allows the library to ask later.
+    """
     words = "\n".join(wording(person, at, request.library, help_session))
     keeping.keep(help_session, by=person, at=at, wording=words, language=get_language())
+    if agreed := "\n".join(_words_about_check_ins(request)):
+        # The library writes to children only if its settings allow this.
+        with suppress(check_ins.NotOffered):
+            choice, language = _chosen(request), get_language()
+            check_ins.choose(person, choice, wording=agreed, language=language, at=at)
     if to_save is None:
         messages.success(request, _("Visit kept. You can find it under Home."))
         return
@@ -243,7 +273,26 @@ def _keep(request, help_session, person, at, to_save):
     messages.success(request, _("Visit kept. “%(title)s” is in your list.") % {"title": to_save.item.title})
 
 
-def _address_after(help_session, to_save):
+def _words_about_check_ins(request):
+    """Return the lines of the consent to check-ins. Return [] if the patron chose neither email nor phone."""
+    choice = _chosen(request)
+    return check_ins.wording_for(choice, None, request.library).splitlines() if choice else []
+
+
+def _chosen(request):
+    """Return how the library may ask later, as the patron chose: "email", "push" or "" for neither."""
+    library, choice = request.library, request.GET.get("check_ins", "")
+    offered = {User.CheckIns.EMAIL: True, User.CheckIns.PUSH: check_ins.offers_push(None, library)}
+    return choice if library.check_ins and offered.get(choice) else ""
+
+
+def _address_after(request, person, help_session, to_save):
+    """Return the URL of the next page: the page of the visit, or the page that turns on messages.
+
+    The second is for a person who chose to be asked on their phone and has no device yet.
+    """
+    if User.CheckIns.PUSH in (_chosen(request), person.check_ins) and not has_device(person):
+        return reverse("phone_messages")
     address = help_session.get_absolute_url()
     return f"{address}#rec-{to_save.public_id}" if to_save else address
 

@@ -1,8 +1,9 @@
 """The pages of the form *Find me something to read*.
 
 Each of the five questions has its own page. The last page shows everything that the person filled in, and has
-a Send button that begins a conversation. The session stores what was filled in (pending_questions.py). So
-nothing is lost if the person goes back, uses another tab or signs in.
+a Send button that begins a conversation. The browser session stores what was filled in
+(pending_questions.py). So nothing is lost if the person returns to an earlier page, uses another tab or signs
+in.
 """
 
 from functools import partial
@@ -15,10 +16,11 @@ from django.views.decorators.http import require_http_methods
 from accounts.hours import promise_in_words
 from accounts.sign_in.code_page import has_code_page
 from accounts.sign_in.unsent import shows_unsent_text, unsent_form
-from portal.conversations import pending_questions, readers_form
+from portal.conversations import actions, pending_questions, readers_form
 from portal.conversations.readers_form import STEPS
 from portal.conversations.views.sending import (
     about_form,
+    add_visit_deleted,
     ask_for_code,
     is_ready,
     opened_visits,
@@ -35,7 +37,7 @@ ORDER = list(STEPS)
 @shows_unsent_text()
 @require_http_methods(["GET", "HEAD", "POST"])
 def find_reading(request):
-    """Show the question with the name `?step=`, or save what the person filled in.
+    """Show the question that `?step=` names, or save what the person filled in.
 
     After saving, redirect to the next question. If the URL has `?then=check`, redirect to the last page.
     """
@@ -80,7 +82,7 @@ def send_reading(request):
     """Show everything that the person filled in, with a Send button. Send the filled-in form on POST."""
     kept = pending_questions.get(request, pending_questions.READING)
     if request.method == "POST" and kept is None and not request.viewer:
-        # The session has ended. The hidden field has the answers.
+        # The browser session has ended, but the hidden field contains the answers.
         answers = readers_form.from_hidden(request.POST.get("answers", ""))
         if answers:
             pending_questions.keep(request, pending_questions.READING, answers=answers)
@@ -101,6 +103,9 @@ def send_reading(request):
             answer = send(request, visit=form.visit, **reading_request_of(kept, request.library))
         except TooOften as wait:
             return too_many(_send_page, request, form, wait, kept=kept)
+        except actions.Erased:
+            add_visit_deleted(form)
+            return _send_page(request, form, kept=kept, status=409)
         pending_questions.forget(request, pending_questions.READING)
         return answer
     return _send_page(request, form, kept=kept, status=422 if form.errors else 200)
@@ -116,7 +121,7 @@ def reading_request_of(kept, library):
 
 
 def _typed_again(form_class, unsent):
-    """Return the initial values of a step's form. `unsent` is the form that was refused."""
+    """Return the initial values of a step's form: what the person typed in the refused form `unsent`."""
     many = {name for name, field in form_class.base_fields.items() if isinstance(field, MultipleChoiceField)}
     return {name: values if name in many else values[-1] for name, values in unsent.fields.items() if values}
 
@@ -158,10 +163,10 @@ def _address(step):
 
 
 def _next_address(step, offset):
-    """Return the address of the page `offset` places after the question `step`.
+    """Return the address of the page that is `offset` pages after the question `step`.
 
-    A negative `offset` goes back, at most to the first question. After the last question comes the form's
-    last page.
+    If `offset` is negative, return the address of an earlier question, or of the first question if there is
+    none before it. The page after the last question is the last page of the form.
     """
     place = ORDER.index(step) + offset
     return _address(ORDER[max(place, 0)]) if place < len(ORDER) else reverse("send_reading")

@@ -4,6 +4,7 @@ import time
 import uuid
 
 from django.contrib import messages
+from django.http import Http404
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
@@ -47,7 +48,7 @@ def about_form(request):
 
 
 def ask_for_code(request, next_page, show_again):
-    """Email a code if the person typed an address on this page, and return a response. Otherwise return None.
+    """If the person typed an address on this page, email a code and return a response. Otherwise return None.
 
     If the address is wrong, `show_again(form)` returns the page with the error.
     """
@@ -55,6 +56,14 @@ def ask_for_code(request, next_page, show_again):
         return None
     began, form = time.monotonic(), SignInForm(request.POST, request=request)
     return send_code_to(request, form, next_page, began=began) if form.is_valid() else show_again(form)
+
+
+def add_visit_deleted(form):
+    """Add an error to the form: the visit was deleted after the page was loaded."""
+    form.add_error(
+        None,
+        _("This visit was just deleted, so your question was not sent. You can send it as a new question."),
+    )
 
 
 def is_ready(request, form):
@@ -69,7 +78,8 @@ def is_ready(request, form):
 def send(request, *, visit, client_token, body, **more):
     """Send the question, and redirect to its conversation. If it was already sent, only redirect.
 
-    `more` has further arguments for actions.ask. Raises limits.TooOften.
+    `more` has further arguments for actions.ask. Raises limits.TooOften, and actions.Erased if the visit was
+    erased meanwhile. If the person was erased, the response is a 404.
     """
     sent = sent_before(request, client_token)
     if sent is not None and not sent.messages.filter(client_token=client_token, body=body).exists():
@@ -81,15 +91,20 @@ def send(request, *, visit, client_token, body, **more):
         if visit is not None:
             # The branch of the visit answers the question, even if the person chose another branch.
             more["branch"] = None
-        sent = actions.ask(
-            by=request.viewer.person,
-            at=timezone.now(),
-            language=get_language(),
-            help_session=visit,
-            body=body,
-            client_token=client_token,
-            **more,
-        )
+        try:
+            sent = actions.ask(
+                by=request.viewer.person,
+                at=timezone.now(),
+                language=get_language(),
+                help_session=visit,
+                body=body,
+                client_token=client_token,
+                **more,
+            )
+        except actions.Erased:
+            if visit is None:
+                raise Http404 from None
+            raise
         take_in_files(request, sent, client_token)
         messages.success(request, _("Sent. The answer will appear here."))
     return redirect(sent)
@@ -98,8 +113,8 @@ def send(request, *, visit, client_token, body, **more):
 def sent_elsewhere(request, kept, begin, review):
     """Redirect to the right page if the question was sent, changed or discarded in another tab.
 
-    `begin` is the name of the page where the question is written. `review` is the name of the page with the
-    button to send it.
+    `begin` is the name of the page on which people write the question. `review` is the name of the page with
+    the button that sends the question.
     """
     token = uuid_or_none(request.POST.get("client_token"))
     sent = sent_before(request, token) if token else None

@@ -1,4 +1,4 @@
-"""Questions that patrons asked without a visit, and what the desk did with these questions.
+"""Questions that aren't about a visit, and what the desk did with these questions.
 
 Most of the questions are in the queue today.
 """
@@ -7,7 +7,7 @@ from ..story import DemoAction, DemoConversation, DemoMessage, DemoQuestion, Dem
 
 
 def ask(hours_ago, patron, branch, topic, question, *actions, language="en", files=()):
-    """Return a DemoQuestion with the patron's one message. `actions` are what staff did after it."""
+    """Return a DemoQuestion with one message by the patron. `actions` are what staff did afterward."""
     return DemoQuestion(
         hours_ago,
         patron,
@@ -31,23 +31,34 @@ WAITING = [
     ask(11, "fern", "central", "reading", "Is there a sequel to Circe? My sister says yes, the shelf says no."),
     ask(14, "imani", "central", "business", "The county asks for a “commissary letter” before I may sell at the market. I have a kitchen. What is a commissary?",
         DemoAction(3 * HOURS, "take", "anneke"), DemoAction(4 * HOURS, "note", "anneke", text="Called the county: they mean a letter from the owner of the kitchen she rents. Form comes by mail to us tomorrow.")),
-    ask(19, "otis", "central", "news", "Page 22 of the Courier was missing Tuesday. Somebody has the crossword at home and I want him to know I know."),
+    ask(19, "otis", "central", "news", "Page 22 of the Courier was missing Tuesday. Somebody has the crossword at home and I want him to know I know.",
+        DemoAction(1 * HOURS, "call", text="414-555-0188", to="Otis"), DemoAction(2 * HOURS, "take", "thomas"), DemoAction(3 * HOURS, "called", "thomas", text="give_up")),
     ask(21, "hannah", "central", "research", "Anneke said to write when the survey data is in. It is in. 1,911 rows, and the codebook says Q17 has values 1 to 5 but mine has a 9.",
         DemoAction(1 * HOURS, "assign", "rosa", "anneke"), DemoAction(6 * HOURS, "draft", "anneke", text="Hannah, the 9 is nearly always “no answer”. Look at the very end of the codebook, there")),
     ask(25, "walter", "northfield", "accessible", "The new version of the talking book app reads every page number aloud. Page one. Page two. I will go mad. Walter",
         DemoAction(2 * HOURS, "take", "thomas")),
     ask(29, "june", "northfield", "accessible", "Dear library, is there any more of the murder club in large print? I have read them all twice and I am ninety. June Arsenault",
+        DemoAction(1 * HOURS, "call", text="414-555-0123", to="Mrs. Arsenault, and speak up"),
         DemoAction(3 * HOURS, "take", "leila"), DemoAction(20 * HOURS, "note", "leila", text="@Thomas Okafor the fourth is on order in large print. Can you put her first on the list? I am not in until Friday.")),
     ask(33, "malik", "central", "comics", "vol 3 of pluto is STILL missing, look. whoever has it i will trade", DemoAction(20 * HOURS, "take", "jun"), files=("shelf.jpg",)),
     ask(38, "andre", "harbor", "tax", "I moved in May. Two states now. Two forms? Or a third one?",
+        DemoAction(1 * HOURS, "call", text="414-555-0159", to="Andre"), DemoAction(1.2 * HOURS, "cancel_call"),
         DemoAction(5 * HOURS, "note", "maribel", text="The tax volunteers sit at Central on Saturdays, so it is theirs."), DemoAction(5.1 * HOURS, "transfer", "maribel", "central")),
-    ask(44, "yolanda", "northfield", "school", "He needs a book about a country “beginning with a vowel” by Thursday and we are on Monday's Ecuador already taken. Easy to read please, he is 10."),
-    ask(49, "siobhan", "central", "health", "The clinic sent Mum a diet sheet with forty things she can't eat. Is there one with what she CAN?", DemoAction(20 * HOURS, "take", "priya")),
+    ask(44, "yolanda", "northfield", "school", "He needs a book about a country “beginning with a vowel” by Thursday and we are on Monday's Ecuador already taken. Easy to read please, he is 10.",
+        DemoAction(2 * HOURS, "call", text="(414) 555-0147", to="Yolanda")),
+    ask(49, "siobhan", "central", "health", "The clinic sent Mum a diet sheet with forty things she can't eat. Is there one with what she CAN?",
+        DemoAction(1 * HOURS, "call", text="+353 1 555 0162", to="Siobhan"), DemoAction(20 * HOURS, "take", "priya"), DemoAction(21 * HOURS, "called", "priya", text="no_answer")),
     ask(58, "ingrid", "central", "reading", "The circle's list is ready, Rosa: see the file. Is the type large enough for the notice board? Ingrid", DemoAction(9 * HOURS, "take", "rosa"), files=("weather-list.pdf",)),
     ask(66, "samuel", "northfield", "reading", "still number 5 on the list for Half of a Yellow Sun. my wife asks every evening now"),
     ask(71, "josephine", "central", "grief", "Is the Monday group open to somebody whose husband is not dead but has forgotten who she is?",
         DemoAction(1 * HOURS, "assign", "rosa", "leila"), DemoAction(2 * HOURS, "note", "rosa", text="Please call the group before you answer. If it is not the right one, they will know which is.")),
-    # Jun took this question but wrote nothing for days. So the worker unassigned the question.
+    ask(90, "harold", "central", "news", "The crossword of Saturday has two 14 down. Please explain, by telephone.",
+        DemoAction(0.1 * HOURS, "call", text="414-555-0171", to="Mr. Pruitt"), DemoAction(5 * HOURS, "take", "rosa"), DemoAction(6 * HOURS, "called", "rosa", text="spoken")),
+    DemoQuestion(80, "ingrid", "central", "reading", DemoConversation((
+        DemoMessage(0, "Can the circle have the small room in January, Rosa? Ingrid"),
+        DemoMessage(0.8, "You can, Ingrid, every second Tuesday from the 12th. Shall I write down six o'clock?", "rosa"),
+    ), actions=(DemoAction(1.9, "call", text="414-555-0195", to="Ingrid"),))),
+    # Jun took this question but wrote nothing for days, so the worker unassigned the question.
     ask(158, "weilin", "central", "research", "The loan request says “unfilled, reason 4”. What is reason 4?", DemoAction(5 * HOURS, "take", "jun")),
 ]  # fmt: skip
 

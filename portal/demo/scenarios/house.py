@@ -1,4 +1,4 @@
-"""A conversation with more than sixty messages. The page collapses most of them. A few are unread."""
+"""A conversation with more than sixty messages. The page collapses most of the messages. A few messages are unread."""
 
 from ..story import DemoAction, DemoConversation, DemoMessage, DemoRecommendation
 

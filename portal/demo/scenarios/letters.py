@@ -143,7 +143,7 @@ LETTERS = [
         (DemoRecommendation("resume-builder", "funciona en el teléfono y en español", "helped", days=1), DemoRecommendation("job-board", "para mandarlo")),
         language="es", patron="ernesto", found="all", satisfaction="very_good",
     ),
-    # A viewer by code asks this question, so it has no name and no email address.
+    # A viewer by code asks this question. Nobody keeps the visit, so the library can't see who asks.
     DemoVisit(
         2, 13, "priya", "central", "reference", "law", 2, 9,
         "How do I change my name, what does it cost",

@@ -3,7 +3,7 @@
 from ..story import DemoConversation, DemoMessage, DemoRecommendation, DemoVisit
 
 LIFE = [
-    # Health
+    # A patron whose mother starts dialysis wants to read about it.
     DemoVisit(
         41,
         9,
@@ -29,7 +29,7 @@ LIFE = [
         found="all",
         satisfaction="very_good",
     ),
-    # Family history
+    # A patron traces a grandmother who immigrated around 1912.
     DemoVisit(
         56,
         13,
@@ -79,7 +79,7 @@ LIFE = [
             ),
         ),
     ),
-    # Safety: quiet visits without a name or an email
+    # These visits about safety are quiet, so they are not linked to a name or an email address.
     DemoVisit(
         4,
         11,
@@ -98,7 +98,7 @@ LIFE = [
         code="live",
         quiet=True,
     ),
-    # Obituary
+    # A patron looks for an obituary from 1987.
     DemoVisit(
         10,
         9,

@@ -3,7 +3,7 @@
 from ..story import DemoConversation, DemoMessage, DemoRecommendation, DemoVisit
 
 READING = [
-    # Novels
+    # A patron wants funny novels that aren't too sad.
     DemoVisit(
         28,
         15,
@@ -56,7 +56,7 @@ READING = [
             ),
         ),
     ),
-    # Audio
+    # A patron who uses a screen reader wants mysteries.
     DemoVisit(
         50,
         10,
@@ -106,7 +106,7 @@ READING = [
             ),
         ),
     ),
-    # Grief
+    # A patron whose sister has died wants books about grief.
     DemoVisit(
         35,
         16,
@@ -132,7 +132,7 @@ READING = [
         found="part",
         satisfaction="very_good",
     ),
-    # Manga
+    # A patron wants a manga series that is finished.
     DemoVisit(
         9,
         16,
@@ -176,7 +176,7 @@ READING = [
             ),
         ),
     ),
-    # Known item
+    # A patron remembers only the plot of a novel.
     DemoVisit(
         6,
         17,

@@ -3,7 +3,7 @@
 from ..story import DemoConversation, DemoMessage, DemoRecommendation, DemoVisit
 
 STUDY = [
-    # Thesis
+    # A student prepares a thesis about working from home.
     DemoVisit(
         46,
         11,
@@ -80,7 +80,7 @@ STUDY = [
         found="still_working",
         satisfaction="very_good",
     ),
-    # School
+    # A fifth grader needs books about people in Denmark who hid others in the war.
     DemoVisit(
         33,
         16,
@@ -137,7 +137,7 @@ STUDY = [
             ),
         ),
     ),
-    # Article
+    # A publisher asks a patron to pay for an article.
     DemoVisit(
         12,
         13,
@@ -184,7 +184,7 @@ STUDY = [
             ),
         ),
     ),
-    # Coding
+    # A patron of 62 wants to learn Python.
     DemoVisit(
         21,
         10,
@@ -233,7 +233,7 @@ STUDY = [
             ),
         ),
     ),
-    # Music
+    # A student writes a paper about rhythm sections.
     DemoVisit(
         39,
         15,
@@ -278,7 +278,7 @@ STUDY = [
             ),
         ),
     ),
-    # Review
+    # A patron has three weeks for a systematic review.
     DemoVisit(
         30,
         10,

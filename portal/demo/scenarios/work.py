@@ -3,7 +3,7 @@
 from ..story import DemoConversation, DemoMessage, DemoRecommendation, DemoVisit
 
 WORK = [
-    # Jobs
+    # A patron without an email address applies for a job.
     DemoVisit(
         24,
         11,
@@ -59,7 +59,7 @@ WORK = [
             ),
         ),
     ),
-    # Citizenship
+    # A patron looks for classes for the citizenship test.
     DemoVisit(
         15,
         12,
@@ -112,7 +112,7 @@ WORK = [
             ),
         ),
     ),
-    # Tax
+    # A driver asks which tax form to use.
     DemoVisit(
         52,
         10,
@@ -138,7 +138,7 @@ WORK = [
         found="all",
         satisfaction="good",
     ),
-    # Business
+    # A dentist wants to open a practice.
     DemoVisit(
         61,
         11,
@@ -178,7 +178,7 @@ WORK = [
             ),
         ),
     ),
-    # Tenant
+    # A landlord has kept a tenant's deposit.
     DemoVisit(
         44,
         14,

@@ -9,9 +9,15 @@ from recommendations.models import QuestionType
 
 from .quarters import Quarter
 
-# Tallied contacts have no question type. They are counted under this name instead.
+# The key for tallied contacts in the counts by question type. A tallied contact has no question type.
 TALLIES = "tally"
-# The visit of a wrong patron is not counted, because another visit replaced it.
+# The questions that patrons are asked about a visit: {field of HelpSession: its choices}.
+QUESTIONS = {
+    "found": HelpSession.Found,
+    "satisfaction": HelpSession.Satisfaction,
+    "would_return": HelpSession.WouldReturn,
+}
+# Sessions with these statuses are not counted. A replaced session has a new session, which is counted.
 NOT_COUNTED = [HelpSession.Status.UNFINISHED, HelpSession.Status.REPLACED]
 
 
@@ -43,18 +49,18 @@ def follow_ups(quarter):
 
 
 def outcomes(quarter):
-    """Count the patrons' ratings by topic, and return two dicts.
+    """Count the patrons' ratings by topic, and return a dict for each question in QUESTIONS.
 
-    The first counts the choices of HelpSession.Found, the second those of HelpSession.Satisfaction. Each dict
-    is {primary key of a topic, or None: (the count of each choice, …)}.
+    Each dict is {primary key of a topic, or None: (the count of each choice, …)}.
     """
-    found, satisfaction = defaultdict(Counter), defaultdict(Counter)
-    answered = _sessions(quarter).recorded().exclude(found="", satisfaction="").order_by()
-    rows = answered.values_list("topic", "found", "satisfaction").annotate(count=Count("pk"))
-    for topic, found_answer, satisfaction_answer, count in rows:
-        found[topic][found_answer] += count
-        satisfaction[topic][satisfaction_answer] += count
-    return _in_order(found, HelpSession.Found), _in_order(satisfaction, HelpSession.Satisfaction)
+    counters: list = [defaultdict(Counter) for _ in QUESTIONS]
+    answered = _sessions(quarter).recorded().exclude(found="", satisfaction="", would_return="").order_by()
+    for topic, *answers, count in answered.values_list("topic", *QUESTIONS).annotate(count=Count("pk")):
+        for counter, answer in zip(counters, answers, strict=True):
+            counter[topic][answer] += count
+    return [
+        _in_order(counter, choices) for counter, choices in zip(counters, QUESTIONS.values(), strict=True)
+    ]
 
 
 def first_quarter():

@@ -1,20 +1,20 @@
 """Functions that pool small counts, so that a page shows only the sum of these counts.
 
-If a page showed that fewer than five people gave the same reply, a colleague could guess who they were. So
-each number on the page is 0 or at least MIN_PEOPLE. The same is true for the total minus the shown rows,
-which a colleague could calculate.
+If a page showed that fewer than five people gave the same reply, a colleague could guess who gave it. So each
+number on the page is 0 or at least MIN_PEOPLE. A colleague could also subtract the shown rows from the total,
+so this difference is 0 or at least MIN_PEOPLE too.
 """
 
 from dataclasses import dataclass
 
-# This is the usual threshold in library statistics. It applies to counts of patrons' replies, but not to
-# counts of staff work.
+# The smallest count of patrons' replies that a page shows. Five is usual in library statistics. Counts of
+# what staff did may be smaller.
 MIN_PEOPLE = 5
 
 
 @dataclass(frozen=True)
 class Pooled:
-    """A table of counts after pooling. All of its numbers may be shown."""
+    """A table of counts after pooling. Every number in it may be shown."""
 
     # The rows that may be shown without pooling, as {key: (count, …)}.
     rows: dict
@@ -26,8 +26,8 @@ class Pooled:
 def pooled(rows):
     """Pool the small counts of these rows, and return a Pooled.
 
-    Return None if not even the total may be shown. `rows` is {key: (count, …)}, and all its tuples must have
-    the same length.
+    Return None if even the total is too small to be shown. `rows` is {key: (count, …)}, and all its tuples
+    must have the same length.
     """
     alone = {key: counts for key, counts in rows.items() if not is_small(counts)}
     others = [counts for key, counts in rows.items() if key not in alone]

@@ -19,7 +19,7 @@ class Quarter:
 
     @classmethod
     def read(cls, text):
-        """Parse a quarter in a URL, such as 2026-3. Return None if the text names no quarter."""
+        """Parse a text from a URL, such as "2026-3". Return None if the text isn't a quarter."""
         match = re.fullmatch(r"(2\d{3})-([1-4])", text, re.ASCII)
         return cls(int(match[1]), int(match[2])) if match else None
 

@@ -3,7 +3,6 @@
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from portal.helpsessions.models import HelpSession
 from recommendations.models import QuestionType, Topic, topic_names
 
 from . import counts
@@ -35,11 +34,13 @@ def outcome_tables(quarter):
     """
     topics = {topic.pk: str(topic) for topic in Topic.objects.prefetch_related(*topic_names())}
     questions = [
-        (_("Did patrons find what they needed?"), HelpSession.Found),
-        (_("How was the help?"), HelpSession.Satisfaction),
+        _("Did patrons find what they needed?"),
+        _("How was the help?"),
+        _("Would patrons come back with another question?"),
     ]
     tables = []
-    for (question, choices), outcomes in zip(questions, counts.outcomes(quarter), strict=True):
+    asked = zip(questions, counts.QUESTIONS.values(), counts.outcomes(quarter), strict=True)
+    for question, choices, outcomes in asked:
         rows = _rows(pooled(outcomes), topics) if outcomes else []
         tables.append(
             {

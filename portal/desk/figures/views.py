@@ -16,11 +16,11 @@ from .tables import contacts_table, outcome_tables
 def figures(request):
     """Show the figures of a quarter.
 
-    If the URL names no quarter, show the last quarter that has ended.
+    If the URL contains no valid quarter, show the last quarter that has ended.
 
-    The replies of patrons appear only when the quarter has ended. Otherwise, a coordinator could find out one
-    patron's reply by comparing the page before and after the reply. A reply that comes after the quarter is
-    counted at once, so a coordinator can still find out a late reply.
+    Patrons' replies appear only after the quarter has ended. Otherwise, a coordinator could find out one
+    patron's reply by comparing the page before and after the reply. A reply that arrives after the end of the
+    quarter is counted at once, so it is not protected in this way.
     """
     now = Quarter.of(request.library.today())
     first = min(counts.first_quarter() or now, now)

@@ -23,7 +23,10 @@ class ColleagueField(forms.ModelChoiceField):
 
 
 class AbsenceForm(forms.Form):
-    """The days on which `person` is away. If `person` is None, a coordinator chooses the person."""
+    """The days on which `person` is away.
+
+    If `person` is None, the form has a field in which a coordinator chooses the person.
+    """
 
     MAX_DAYS = 366
 

@@ -1,4 +1,4 @@
-"""The forms for codes, which patrons get on slips, on code cards and by email."""
+"""The forms for the codes that patrons get on slips, on code cards and by email."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -39,7 +39,7 @@ class CodeForm(forms.Form):
     )
 
     def clean_code(self):
-        code = codes.normalise(self.cleaned_data["code"])
+        code = codes.normalize(self.cleaned_data["code"])
         if not code:
             count = sum(char.isdecimal() for char in self.cleaned_data["code"])
             raise forms.ValidationError(
@@ -54,7 +54,7 @@ class CodeForm(forms.Form):
 
 
 class AddressForm(forms.Form):
-    """The email address to which the link with a code is sent."""
+    """The form for the email address that gets the link with a code."""
 
     address = AddressField(
         label=_("Patron's email address"),

@@ -23,7 +23,8 @@ class AssignForm(forms.Form):
         },
     )
     was = forms.UUIDField(widget=forms.HiddenInput, required=False)
-    # The branch to which staff transfer even though a colleague loses access to an unsent text.
+    # The branch to which staff confirmed the transfer, in the same format as `to`. Staff must confirm the
+    # transfer if a colleague with an unsent text could not open the conversation after the transfer.
     anyway = forms.CharField(required=False)
 
     def __init__(self, *args, colleagues, coordinators, branches, **kwargs):
@@ -56,7 +57,8 @@ class AssignForm(forms.Form):
 class SnoozeForm(forms.Form):
     """The form that snoozes a conversation until a day.
 
-    `until` is one of the days that the page offers, or OTHER. With OTHER, `day` is the day that was typed.
+    `until` is one of the days that the page offers, or OTHER. If it is OTHER, `day` is the day that staff
+    typed.
     """
 
     OTHER = "other"
@@ -96,7 +98,7 @@ class NoteForm(forms.Form):
     """A note on a conversation.
 
     If the note mentions an unknown name, the page warns the staff member before the note is saved. `warned`
-    says that the page has shown this warning.
+    is not empty if the page has shown this warning.
     """
 
     client_token = forms.UUIDField(widget=forms.HiddenInput)

@@ -20,7 +20,7 @@ class CorrectionForm(RecordForm):
     """The record form, filled in with a recorded help session.
 
     `version` is the number of corrections that the staff member has seen. `was` has the values that the page
-    showed. With it, this correction can be combined with one that a colleague made in the meantime.
+    showed. `combine` needs these values if a colleague made a correction in the meantime.
     """
 
     version = forms.IntegerField(widget=forms.HiddenInput, min_value=0, max_value=100_000)
@@ -41,7 +41,7 @@ class CorrectionForm(RecordForm):
             del self.fields[name]
         if not can_email:
             del self.fields["email"]
-        # A session keeps its topic and branch, even if they can't be chosen for a new session.
+        # A session keeps its topic and its branch, even if staff can't choose them for a new session.
         offered = Topic.objects.filter(retired_at=None) | Topic.objects.filter(pk=help_session.topic_id)
         self.fields["topic"].queryset = offered.prefetch_related(*topic_names())
         branches = self.fields["branch"].queryset | Branch.objects.filter(pk=help_session.branch_id)
@@ -50,7 +50,10 @@ class CorrectionForm(RecordForm):
             self.fields["branch"].widget = forms.Select(choices=self.fields["branch"].choices)
 
     def clean_with_child(self):
-        """Return how a child's visit is handed over. A visit that was with a child before keeps its way."""
+        """Return the way in which the library hands over a child's visit.
+
+        If the visit was recorded as a child's, keep the recorded way.
+        """
         if self.cleaned_data["with_child"] and self.help_session.with_child:
             return self.help_session.with_child
         return super().clean_with_child()
@@ -79,7 +82,7 @@ def initial_of(help_session, version, was):
 def as_posted(help_session, rows):
     """Return the values of the help session as the browser would post them: {name: text}.
 
-    `rows` are the rows of an ItemPicker, and become the value "items".
+    `rows` are the rows of an ItemPicker. In the result, these rows are the value of "items".
     """
     posted = {}
     for name, value in initial_of(help_session, 0, None).items():
@@ -89,15 +92,15 @@ def as_posted(help_session, rows):
 
 
 def posted_values(data, rows):
-    """Return the posted values in the same form as `as_posted`."""
+    """Return the posted values in the format that `as_posted` returns."""
     return {**{name: _text(data.get(name, "")) for name in FIELDS}, "items": plain_rows(rows)}
 
 
 def plain_rows(rows):
-    """Return the rows of an ItemPicker with text values only, without empty values."""
+    """Return the rows of an ItemPicker without empty values, and with all other values as text."""
     return [{name: str(value) for name, value in row.items() if value not in (None, "")} for row in rows]
 
 
 def _text(value):
-    """Return the value as text. Browsers change the ends of lines, so they don't count as a difference."""
+    """Return the value as text with uniform line ends, because browsers change the line ends of a text."""
     return "" if value is None else str(value).replace("\r\n", "\n").strip()

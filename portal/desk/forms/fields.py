@@ -1,9 +1,13 @@
 """Form fields that several forms of the desk use."""
 
+from datetime import timedelta
+
 from django import forms
 from django.utils.text import format_lazy
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from portal.checkins.planning import MAX_DAYS
 from portal.desk.languages import language_choices
 from portal.desk.widgets import LongSelect
 
@@ -29,6 +33,24 @@ class DayField(forms.DateField):
         }
         widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
         super().__init__(error_messages=wrong, widget=widget, input_formats=["%Y-%m-%d"], **kwargs)
+
+
+class AskOnField(DayField):
+    """A field for the day on which a check-in asks the patron."""
+
+    def limit(self, today):
+        """Allow only days for which a check-in can be planned. The first of these days is `today`."""
+        self.today = today
+        last = today + timedelta(days=MAX_DAYS)
+        self.widget.attrs |= {"min": today.isoformat(), "max": last.isoformat()}
+
+    def clean(self, value):
+        day = super().clean(value)
+        if day is not None and day < self.today:
+            raise forms.ValidationError(gettext("This day is over. Choose today or a later day."))
+        if day is not None and (day - self.today).days > MAX_DAYS:
+            raise forms.ValidationError(gettext("This day is too far away. Choose a day within half a year."))
+        return day
 
 
 def language_field(label):

@@ -54,7 +54,7 @@ class DraftForm(forms.Form):
 
 
 def composer_extras(data):
-    """Return the posted fields that a draft saves in addition to its text: items and the field `then`."""
+    """Return the posted fields that a draft saves besides its text: the items and the field `then`."""
     return {
         name[:60]: data[name][:20_000]
         for name in list(data)[:500]

@@ -58,7 +58,7 @@ class SessionSearchForm(forms.Form):
         cleaned = super().clean()
         first, last = cleaned.get("first_day"), cleaned.get("last_day")
         if first and last and last < first:
-            self.add_error("last_day", _("This day is before the first day."))
+            self.add_error("last_day", _("This day is before the day in “From”."))
         return cleaned
 
     @property
@@ -76,7 +76,7 @@ class SessionSearchForm(forms.Form):
         return self.is_valid() and any(self.cleaned_data.values())
 
     def narrow(self, sessions):
-        """Return the sessions that match the form.
+        """Return those of the `sessions` that match what staff entered.
 
         Quiet sessions and sessions with a child are found only by their day, because a topic or words could
         reveal what the patron asked.

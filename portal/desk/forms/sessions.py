@@ -8,9 +8,11 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Branch, Library
+from accounts.models import Branch, Library, User
 from accounts.sign_in.library_cards import cards_exist
 from portal.addresses import clean_address
+from portal.checkins.models import CheckIn
+from portal.checkins.planning import Wish
 from portal.desk.widgets import LongSelect
 from portal.helpsessions import codes
 from portal.helpsessions.models import TITLE_LENGTH, HelpSession
@@ -18,10 +20,11 @@ from portal.text import TextField, looks_like_secret_number, uuid_or_none
 from portal.times import time_of_day
 from recommendations.models import QuestionType, Topic, topic_names
 
-from .fields import WholeNumber, language_field
+from .fields import AskOnField, WholeNumber, language_field
 
 MAX_AGE = datetime.timedelta(days=3660)
-# desk.js triggers "look-up" when staff leave the field or press Enter.
+# Attributes of the field “For”, in which staff enter the patron. desk.js triggers "look-up" when staff leave
+# the field or press Enter.
 LOOK_UP_ATTRS = {
     "autocomplete": "off",
     "autocapitalize": "none",
@@ -29,7 +32,7 @@ LOOK_UP_ATTRS = {
     "data-look-up": True,
     "hx-post": reverse_lazy("record_recipient"),
     "hx-trigger": "look-up",
-    "hx-params": "for_whom,quiet,with_child,csrfmiddlewaretoken",
+    "hx-params": "for_whom,quiet,with_child,language,default_language,csrfmiddlewaretoken",
     "hx-target": "#recipient",
     "hx-sync": "this:replace",
 }
@@ -53,10 +56,13 @@ WITH_A_CHILD = {
         "The child gets a printed slip with everything on it. There is no code, no email and no account."
     ),
     Library.Children.SHARED: _(
-        "The child and one adult can keep the visit with the code. It is deleted after at most 90 days."
+        "The child and one adult can add the visit to their accounts with the code. The visit is deleted "
+        "after at most 90 days."
     ),
     Library.Children.OWN: _("Only the child can keep the visit. It is deleted after at most 90 days."),
 }
+
+CHECK_IN_FIELDS = ("no_check_in", "ask_on", "ask_reason")
 
 
 class RecordForm(forms.Form):
@@ -92,10 +98,11 @@ class RecordForm(forms.Form):
         required=False,
         help_text=_("The patron reads this. Don't write card or ID numbers."),
     )
-    mode = forms.ChoiceField(label=_("Mode"), choices=HelpSession.Mode.choices)
+    mode = forms.ChoiceField(label=_("Mode"), choices=HelpSession.Mode.choices, widget=LongSelect)
     question_type = forms.ChoiceField(
         label=_("Question type"),
         choices=QuestionType.choices,
+        widget=LongSelect,
         help_text=_(
             "Directional: where something is, opening hours, how to print. Reference: you searched or "
             "explained."
@@ -112,6 +119,7 @@ class RecordForm(forms.Form):
         label=_("READ level"),
         help_text=_("How much effort it took, by the Reference Effort Assessment Data scale."),
         choices=READ_LEVELS,
+        widget=LongSelect,
         coerce=int,
         empty_value=None,
         required=False,
@@ -119,6 +127,8 @@ class RecordForm(forms.Form):
     minutes = WholeNumber(label=_("Minutes"), min_value=0, max_value=600, required=False)
     people = WholeNumber(label=_("People"), min_value=1, max_value=500)
     language = language_field(_("Language of the patron"))
+    # The language that the page chose by itself. It is empty once staff chose another language.
+    default_language = forms.CharField(required=False, max_length=12, widget=forms.HiddenInput)
     happened_on = forms.DateField(
         label=_("Day"), widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
     )
@@ -140,7 +150,7 @@ class RecordForm(forms.Form):
         ),
     )
     for_whom = TextField(
-        label=_("For: card number or email"),
+        label=_("For: the patron's card number or email"),
         max_length=254,
         required=False,
         help_text=_(
@@ -149,13 +159,29 @@ class RecordForm(forms.Form):
         ),
     )
     agreed = forms.BooleanField(label=_("The patron agrees"), required=False)
-    # Recipient.fingerprint of the patron whom the page showed.
+    check_ins = forms.ChoiceField(
+        label=_("The patron's answer"),
+        choices=User.CheckIns.choices,
+        required=False,
+        widget=forms.RadioSelect,
+    )
+    # The Recipient.fingerprint of the patron whom the page showed.
     shown = forms.CharField(required=False, widget=forms.HiddenInput)
     card = forms.CharField(
         label=_("Code on the code card"),
         max_length=60,
         required=False,
         help_text=_("If the patron took a code card along, type its code here. We won't make another code."),
+    )
+
+    # In these fields, staff choose whether and when a check-in asks the patron how the visit turned out.
+    no_check_in = forms.BooleanField(label=_("Don't ask"), required=False)
+    ask_on = AskOnField(label=_("Ask the patron on"), required=False)
+    ask_reason = TextField(
+        label=_("Reason for this day"),
+        max_length=CheckIn._meta.get_field("reason").max_length,
+        required=False,
+        help_text=_("For example, “when the essay is due”. Only staff see this."),
     )
 
     def __init__(self, *args, user, library, at, has_items=False, **kwargs):
@@ -172,10 +198,19 @@ class RecordForm(forms.Form):
         self.fields["card"].widget.attrs |= {"inputmode": "numeric", "autocomplete": "off"}
         self.fields["for_whom"].widget.attrs |= LOOK_UP_ATTRS
         if not cards_exist():
-            self.fields["for_whom"].label = gettext("For: email")
+            self.fields["for_whom"].label = gettext("For: the patron's email")
             self.fields["for_whom"].help_text = gettext(
                 "The visit goes into the patron's account. Leave this field empty to give the patron a code."
             )
+        if library.check_ins:
+            # Don't call limit() here. It would write today's date into the HTML of the field. The HTML of an
+            # empty form is cached, so it must not contain a date.
+            self.fields["ask_on"].today = self.now.date()
+            # The shortcut needs Alt, because staff press it while they type in a field.
+            self.fields["no_check_in"].widget.attrs["aria-keyshortcuts"] = "Alt+0"
+        else:
+            for name in CHECK_IN_FIELDS:
+                del self.fields[name]
         for name in ("minutes", "people"):
             self.fields[name].widget.attrs["inputmode"] = "numeric"
         if len(user.desk_branch_ids) == 1:
@@ -200,6 +235,15 @@ class RecordForm(forms.Form):
         self.fields["question"].help_text = ""
         self.fields["summary"].label, self.fields["summary"].help_text = gettext("Summary"), ""
 
+    def follow_language_of(self, patron):
+        """Choose the language of `patron`, or the library's if None. Keep a language that staff chose."""
+        self.data = self.data.copy()
+        default = ""
+        if self.data.get("default_language") and self.data.get("language") == self.data["default_language"]:
+            default = (patron and patron.language) or self.library.language
+            self.data["language"] = default
+        self.data["default_language"] = default
+
     def keep_errors_of(self, name):
         """Keep the errors of the field with this name, and remove all other errors."""
         for other in set(self.errors) - {name}:
@@ -216,16 +260,16 @@ class RecordForm(forms.Form):
         return day
 
     def clean_with_child(self):
-        """Return how the library hands over a child's visit, or "" if the visit is not with a child."""
+        """Return the way in which the library hands over a child's visit, or "" if no child was helped."""
         return self.library.children if self.cleaned_data["with_child"] else ""
 
     def clean_card(self):
         card = self.cleaned_data["card"]
-        if card and not codes.normalise(card):
+        if card and not codes.normalize(card):
             raise forms.ValidationError(
                 gettext("The code on a code card has 13 digits. Check what you typed.")
             )
-        return codes.normalise(card)
+        return codes.normalize(card)
 
     def clean_for_whom(self):
         typed = self.cleaned_data["for_whom"]
@@ -234,6 +278,9 @@ class RecordForm(forms.Form):
     def clean(self):
         data = super().clean()
         self._take_recipient(data)
+        if "ask_on" in self.fields:
+            dismissed, day, reason = (data.pop(name, None) for name in CHECK_IN_FIELDS)
+            data["wish"] = Wish(day=day, reason=reason or "", dismissed=bool(dismissed))
         if data.get("happened_on") == self.now.date() and data.get("hour", 0) > self.now.hour:
             self.add_error("hour", gettext("This hour is in the future. Choose an earlier one."))
         if data.get("card") and data.get("with_child") == Library.Children.PAPER and not data.get("quiet"):
@@ -254,13 +301,15 @@ class RecordForm(forms.Form):
         return data
 
     def _take_recipient(self, data):
-        """Move what was entered about the patron from the cleaned data into attributes, and check it.
+        """Move the values about the patron from the cleaned data into attributes, and check these values.
 
-        After this, the cleaned data have only arguments for actions.record.
+        Leave only the arguments for actions.record in the cleaned data.
         """
         self.for_whom = data.pop("for_whom", "")
         self.has_agreed = data.pop("agreed", False)
         self.was_shown = data.pop("shown", "")
+        self.check_ins = data.pop("check_ins", "")
+        data.pop("default_language", None)
         if not self.for_whom:
             return
         error = ""
@@ -276,7 +325,7 @@ class RecordForm(forms.Form):
 
     @property
     def secret_number(self):
-        """Return whether the question or the summary seems to contain a secret number.
+        """Return whether the question or summary seems to contain a secret number.
 
         A secret number is a social security number or the number of a payment card.
         """
@@ -286,7 +335,7 @@ class RecordForm(forms.Form):
 def with_current_names(data):
     """Return the posted fields under their current names.
 
-    A page that was opened before an update may post `thread`, which is named `conversation` now.
+    A page that was opened before an update may post a field `thread`. This field is named `conversation` now.
     """
     if "thread" not in data:
         return data
@@ -296,7 +345,7 @@ def with_current_names(data):
 
 
 # The fields that a draft saves. A draft never has the patron's card number or email address.
-SAVED = set(RecordForm.base_fields) - {"for_whom", "agreed", "shown"}
+SAVED = set(RecordForm.base_fields) - {"for_whom", "agreed", "check_ins", "shown"}
 
 
 def typed_fields(data):
@@ -309,7 +358,7 @@ def typed_fields(data):
 
 
 def has_content(data):
-    """Return whether a posted form has text or items, and not only its initial values."""
+    """Return whether staff entered a text or items in the posted form."""
     typed = typed_fields(data)
     names = ["question", "summary", "note", "card", "new-title", "new-url", "items-0-item", "items-0-title"]
     return any(typed.get(name, "").strip() for name in names)

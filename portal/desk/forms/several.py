@@ -4,9 +4,9 @@ from itertools import chain
 
 
 class SeveralForms:
-    """The forms of one page. The error summary shows their errors as if they were one form.
+    """The forms of one page. The error summary shows the errors of all these forms together.
 
-    No two of the forms may have a field with the same name.
+    Each name of a field may occur in only one of the forms.
     """
 
     def __init__(self, *forms):

@@ -1,4 +1,4 @@
-"""The steps of a new library's first week. The portal finds out by itself which steps are done."""
+"""The steps that a new library takes in its first week. The portal finds out which steps are done."""
 
 from typing import NamedTuple
 
@@ -7,14 +7,13 @@ from django.utils.translation import gettext as _
 
 from accounts.models import AuditEvent, Branch, ClosedDay, Invitation, StaffRole
 from portal.conversations.models import ReplyTemplate
+from portal.notifications.actions import TEST_EMAIL
 from portal.notifications.models import Notification
 from recommendations.models import Item
 
-TEST_EMAIL = "desk/test_email"
-
 
 class Step(NamedTuple):
-    """One step. `hint` says what to do. `url` is the page where coordinators do it."""
+    """One step. `hint` says what to do. `url` leads to the page for this step."""
 
     name: str
     title: str
@@ -41,21 +40,21 @@ def steps(library):
         Step(
             "closed-days",
             _("Closed days"),
-            _("Add the next holidays. We promise no answer on a closed day."),
+            _("Add the next holidays, so that we promise no answer for those days."),
             f"{branch_url}#closed-days",
-            ClosedDay.objects.filter(day__gte=library.today()).exists(),
+            ClosedDay.objects.filter(day__gte=_first_day(library)).exists(),
         ),
         Step(
             "colleague",
             _("First colleague"),
-            _("Invite a person who answers with you."),
+            _("Invite a colleague who also answers patrons."),
             reverse("invite"),
             _somebody_else_is_invited(),
         ),
         Step(
             "logo",
             _("Logo"),
-            _("Add the picture that patrons know."),
+            _("Add the logo that patrons know."),
             f"{reverse('library_settings')}#logo",
             bool(library.logo),
         ),
@@ -78,7 +77,14 @@ def steps(library):
             _("Email"),
             _("Send yourself a test email."),
             reverse("first_week_email"),
-            _email_works(),
+            _email_works(library),
+        ),
+        Step(
+            "check-ins",
+            _("Check-ins"),
+            _("Decide whether you ask patrons later how their visits turned out."),
+            reverse("check_in_settings"),
+            library.check_ins or AuditEvent.objects.filter(action="changed_check_ins").exists(),
         ),
         Step(
             "backup",
@@ -91,7 +97,7 @@ def steps(library):
 
 
 def _hours_hint(unchecked):
-    """Return what to do about opening hours. `unchecked` is the next branch to check, or None."""
+    """Return a hint for the step "hours". `unchecked` is the next branch to check, or None."""
     if unchecked is None:
         return _("The hours of each branch are checked. We promise answers within these hours.")
     return _("Check the hours of %(branch)s, and save them. We promise answers within these hours.") % {
@@ -99,8 +105,14 @@ def _hours_hint(unchecked):
     }
 
 
+def _first_day(library):
+    """Return the day on which the portal was set up, or today if the audit trail no longer knows it."""
+    set_up = AuditEvent.objects.filter(action="set_up").order_by("-at").first()
+    return set_up.at.astimezone(library.zone).date() if set_up else library.today()
+
+
 def _branches_with_saved_hours():
-    """Return the ids of the branches whose hours a coordinator has saved, as strings."""
+    """Return the primary keys, as texts, of the branches whose hours a coordinator has saved."""
     saved = AuditEvent.objects.filter(action="changed_hours", subject_type="branch")
     return set(saved.values_list("subject", flat=True))
 
@@ -110,14 +122,12 @@ def _somebody_else_is_invited():
     return active.count() > 1 or Invitation.objects.exists()
 
 
-def _email_works():
-    """Return whether a test email was delivered, and none failed since then."""
-    sent = Notification.objects.filter(kind=TEST_EMAIL)
-    delivered = sent.filter(state=Notification.State.DELIVERED)
-    failed = sent.exclude(last_error="").order_by("-created_at").first()
-    if failed:
-        delivered = delivered.filter(delivered_at__gt=failed.created_at)
-    return delivered.exists()
+def _email_works(library):
+    """Return whether a test email was delivered and no test email has failed since then."""
+    if library.email_tried_at is None:
+        return False
+    failed = Notification.objects.filter(kind=TEST_EMAIL, created_at__gte=library.email_tried_at)
+    return not failed.exclude(last_error="").exists()
 
 
 def latest_test_email(person):

@@ -1,11 +1,12 @@
 from django.urls import path
 
-from .views import branches, emails, first_week, library, notices, people, reply_templates, topics
+from .views import branches, check_ins, emails, first_week, library, notices, people, reply_templates, topics
 
 urlpatterns = [
     path("", library.settings, name="settings"),
     path("library/", library.library_settings, name="library_settings"),
     path("children/", library.children_settings, name="children_settings"),
+    path("check-ins/", check_ins.check_in_settings, name="check_in_settings"),
     path("branches/new/", branches.add_branch, name="add_branch"),
     path("branches/of/<slug:slug>/", branches.branch_settings, name="branch_settings"),
     path("branches/of/<slug:slug>/closed-day/", branches.restore_closed_day, name="restore_closed_day"),
@@ -39,5 +40,6 @@ urlpatterns = [
     ),
     path("people/<uuid:public_id>/", people.person, name="person"),
     path("people/<uuid:public_id>/end/", people.end_role, name="end_role"),
+    path("people/<uuid:public_id>/emails/", people.email_reader, name="email_reader"),
     path("people/<uuid:public_id>/second-factor/", people.forget_second_factor, name="forget_second_factor"),
 ]

@@ -1,8 +1,8 @@
 """Functions that find one patron without showing others, and that tell which records staff may open.
 
-A full card number or email address finds one person or nobody. Letters of a name find a few people, but only
-if the staff member gives a reason. The access log stores the reason for each person found. The staff member
-can then open the records of these people until the day ends.
+A full card number or email address finds one person or nobody. Letters of a name find a few people, but staff
+must give a reason. The access log stores the reason for each person found. Staff can then open the records of
+these people until the day ends.
 """
 
 from django.db.models import Exists, OuterRef, Q, Subquery
@@ -13,9 +13,9 @@ from portal.conversations.models import Conversation
 from portal.folding import fold
 from portal.helpsessions.models import HelpSession
 
-# request.session[FOUND] has today's date and "people". The value of "people" is {primary key of the person,
-# as text: primary key of the event with the reason, or None}. Once a person is erased, these numbers say
-# nothing. A public id would also be in links and in the server's log.
+# request.session[FOUND] is {"on": day, "people": people}. `people` is {primary key of a person, as text:
+# primary key of the event with the reason, or None}. `people` contains no public ids, because public ids also
+# occur in links and in the server's log. There, a public id could reveal who an erased person was.
 FOUND = "found_today"
 MAX_REMEMBERED = 60
 MIN_LETTERS = 3
@@ -29,12 +29,13 @@ class TooMany(Exception):
 def at_desk_of(user, found=(), *, covering=False):
     """Return the people whose record this staff member may open.
 
-    The attribute `is_near` is true for people with a visit or a conversation that the staff member may open,
-    and not only because their branch covers for another one. All others were found by a search today. `found`
-    has the primary keys of the people found today.
+    `found` contains the primary keys of the people whom the staff member found today. Each person gets the
+    attribute `is_near`. `is_near` is true if the person has a visit or conversation that the staff member may
+    open without covering for another branch.
 
-    If `covering` is true, the result also has the people whom the staff member sees because their branch
-    covers. Their `is_near` is false, so the caller must ask for a reason.
+    If `covering` is true, the result also contains people with visits or conversations at covered branches.
+    Their `is_near` is false if they have none at the staff member's own branches. The caller must then ask
+    for a reason.
     """
     near = _is_near(user, covering=False)
     listed = near | Q(pk__in=list(found))
@@ -53,7 +54,7 @@ def _is_near(user, *, covering):
 def by_identifier(text):
     """Return the person whose full card number or email address is `text`, or None.
 
-    Return None also if two people have had a card with this number.
+    Return None if two people have had a card with this number.
     """
     if "@" in text:
         return _people().filter(email=text.strip().lower()).first()
@@ -63,7 +64,10 @@ def by_identifier(text):
 
 
 def by_card_or_confirmed_email(text):
-    """Return the person whom `by_identifier` finds, or None if an email address isn't confirmed yet."""
+    """Return the person whom `by_identifier` finds.
+
+    Return None if `text` is an email address that the person has not confirmed.
+    """
     person = by_identifier(text)
     if person is None or "@" not in text:
         return person
@@ -74,8 +78,8 @@ def by_name(letters):
     """Return the people whose name matches, each with the `branch` of their last visit.
 
     A name matches if each word in `letters` is part of a word in the name, so "sullivan" finds O'Sullivan.
-    Raises TooMany if too many names match. The query uses the index of NameWord, so it stays fast if there
-    are many people.
+    Raise TooMany if more than MAX_LISTED people match. The query uses the index of NameWord, so it is fast
+    even among many people.
     """
     matches = User.objects.filter(is_active=True)
     for word in set(fold(letters).split()):
@@ -98,7 +102,7 @@ def remember(request, people, *, events=None):
     """Let the staff member open the records of these people until the day ends.
 
     If the staff member gave a reason, `events` is {person: audit event with the reason}. The Django session
-    stores only the primary key of the event. So when the person is erased, no copy of the reason is left.
+    stores only the event's primary key, so no copy of the reason remains when the person is erased.
     """
     before = found(request)
     new = {person.pk: events[person].pk if events else before.get(person.pk) for person in people}
@@ -130,5 +134,5 @@ def masked(email):
 
 
 def _people():
-    """Return all people, except records that consist only of an email address that nobody confirmed."""
+    """Return all active people, except records that consist only of an unconfirmed email address."""
     return User.objects.filter(~Exists(unconfirmed_people(at=None).filter(pk=OuterRef("pk"))), is_active=True)

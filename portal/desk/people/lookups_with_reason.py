@@ -19,9 +19,9 @@ EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 def lookups_page(params):
     """Return the context of desk/people/lookups_with_reason.html, with four queries.
 
-    `params` are the parameters of the URL. `staff` is the public id of a staff member who looked someone up.
-    `person` is the public id of a person who was looked up. Both filter the list. `after` says where the
-    page begins.
+    `params` are the parameters of the URL. Two of them filter the list: `staff` is the public id of a staff
+    member who looked someone up, and `person` is the public id of a person who was looked up. The parameter
+    `after` says where the page begins.
     """
     looks = LookingReason.objects.select_related("event__by", "event__patron").order_by(
         "-event__at", "-event__pk"

@@ -1,7 +1,7 @@
-"""Tell people with the same name apart, by the end of their card number and the month they joined.
+"""Distinguish people with the same name by two details: the end of the card number, and the month of joining.
 
-The pages show a masked email address beside each name anyway. They show this only where two people have the
-same name, so that a patron who sees the screen learns nothing about others.
+These details appear only if two people have the same name. Otherwise, a patron who sees the screen could
+learn something about others. Pages also show a masked email address beside each name.
 """
 
 from collections import Counter
@@ -14,14 +14,14 @@ from django.utils.translation import gettext as _
 from accounts.models import NameWord, User
 from portal.folding import fold
 
-# A name of one short word is the beginning of many others. More than this many are not compared.
+# Compare at most this many names, because many names can begin with a short one-word name.
 MAX_COMPARED = 1000
 
 
 def tell_apart(people, *, shown=lambda person: fold(person.display_name)):
-    """Give each person the attribute `apart`, a text that tells namesakes apart, or "".
+    """Set `apart` on each person: a text that distinguishes the person from namesakes, or "".
 
-    `shown` is a function that returns what the page shows of a person. By default, this is the name.
+    Two people are namesakes if `shown` returns the same value for both. By default, `shown` returns the name.
     """
     counts = Counter(shown(person) for person in people)
     namesakes = [person for person in people if counts[shown(person)] > 1]
@@ -31,7 +31,7 @@ def tell_apart(people, *, shown=lambda person: fold(person.display_name)):
 
 
 def words_if_namesake(person):
-    """Return the text that tells the person apart from somebody of the same name, or "" if nobody has it."""
+    """Return a text that distinguishes the person from namesakes, or "" if nobody has the same name."""
     name = fold(person.name)
     others = User.objects.filter(is_active=True).exclude(pk=person.pk)
     for word in name.split():

@@ -13,7 +13,7 @@ from portal.text import uuid_or_none
 
 
 def posted_visit(request):
-    """Return the visit that the form or the URL names.
+    """Return the visit whose public id is in the posted form or in the URL.
 
     Return None if the staff member can't hand over this visit.
     """
@@ -26,7 +26,7 @@ def posted_visit(request):
 
 
 def visit_to_keep(request):
-    """Return the visit that the form or the URL names, or None if no patron can keep the visit any more."""
+    """Return the visit of `posted_visit`, or None if a patron can't keep this visit in an account."""
     visit = posted_visit(request)
     if visit is None or visit.quiet or visit.is_on_paper_only or visit.is_fully_kept:
         return None

@@ -36,7 +36,7 @@ def absence(request, public_id):
     )
     if "remove" in request.POST:
         actions.remove_absence(found, by=request.user, at=timezone.now())
-        words = _("The days away of %(name)s were removed: %(days)s.")
+        words = _("Removed days away for %(name)s: %(days)s.")
         messages.success(request, words % {"name": found.person.display_name, "days": days_in_words(found)})
         return redirect("absences")
     initial = {"first_day": found.first_day, "last_day": found.last_day, "cover": found.cover_id}
@@ -72,9 +72,10 @@ def _save(request, form, absence):
 
 
 def _warn_of_clashes(request, absence, person):
-    """Warn if the colleague who covers for `person` is away on some of the same days.
+    """Show a warning for each clash of the absence with the absence of a colleague.
 
-    Also warn if `person` is the cover for someone else on some of these days.
+    There is a clash if the colleague who covers for `person` is away on some of the same days. There is also
+    a clash if `person` was going to cover for a colleague on some of these days.
     """
     covers_away, covered = actions.clashes_of(absence)
     for clash in covers_away:

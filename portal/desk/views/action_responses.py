@@ -20,9 +20,10 @@ from portal.desk.undo import undo_tag
 
 
 def unless_gone(view):
-    """Decorate a view so that it redirects if the conversation was erased, or if cover for its branch ended.
+    """Decorate a view so that it redirects if the staff member can no longer open the conversation.
 
-    The redirect leads to the conversation's page, which says that it was erased, or to the queue.
+    If the conversation was erased, redirect to its page, which then says that the conversation was erased. If
+    the staff member's branch no longer covers for the branch of the conversation, redirect to the queue.
     """
 
     @wraps(view)
@@ -41,7 +42,10 @@ def unless_gone(view):
 
 
 def _to_queue(request, conversation):
-    """Save what was typed, and redirect to the queue with a message."""
+    """Save the posted text as a draft, and redirect to the queue.
+
+    A message on the queue's page says that the staff member's branch no longer covers for the other branch.
+    """
     save_typed(request, conversation, timezone.now())
     words = _("Your branch no longer covers %(branch)s.")
     if Draft.objects.filter(conversation=conversation, person=request.user).exists():
@@ -53,7 +57,8 @@ def _to_queue(request, conversation):
 def back_to_conversation(request, conversation, words, *, undo=False, level=messages.INFO):
     """Redirect to the conversation, or to the queue if the staff member can no longer open the conversation.
 
-    The next page shows the text `words`. With `undo`, the page also shows a button that undoes the action.
+    The next page shows the text `words`. If `undo` is true, the next page also has a button that undoes the
+    action.
     """
     tag = undo_tag(request.user, conversation) if undo else ""
     messages.add_message(request, level, words, extra_tags=tag)

@@ -1,4 +1,4 @@
-"""Views for staff: add a file to an answer, remove the file, and open the files of a conversation."""
+"""Views that add files to an answer, remove files, and open the files and emails of a conversation."""
 
 from contextlib import suppress
 
@@ -15,6 +15,9 @@ from portal.conversations.views import attaching
 from portal.desk.access_log import log_opened
 from portal.desk.conversation_lookup import conversation_at_desk
 from portal.desk.forms.replies import composer_extras
+from portal.desk.shown_today import ids
+from portal.incoming.models import IncomingEmail
+from portal.incoming.views.originals import original_response
 
 
 @staff_only
@@ -53,11 +56,25 @@ def desk_attach(request, public_id):
 def desk_attachment(request, public_id, file_id):
     """Return a file of the conversation.
 
-    The access log records that the staff member opened the conversation. A preview adds no line to the log,
-    because opening the page with the preview has already added one.
+    Log that the staff member opened the conversation. Skip this for a preview, because the page with the
+    preview has already logged the opening.
     """
     conversation = conversation_at_desk(request, public_id, "patron")
     attachment = get_object_or_404(conversation.attachments.open_to_staff(request.user), public_id=file_id)
     if not attaching.is_preview(request, attachment):
         log_opened(request, conversation, at=timezone.now())
     return attaching.served(request, attachment)
+
+
+@staff_only
+@require_safe
+def desk_original_email(request, public_id, file_id):
+    """Return the email file from which a message was made. `file_id` is the public id of the message.
+
+    Log that the staff member opened the conversation.
+    """
+    conversation = conversation_at_desk(request, public_id, "patron")
+    emails = IncomingEmail.objects.at_desk_of(request.user, ids(request))
+    email = get_object_or_404(emails, message__public_id=file_id, message__conversation=conversation)
+    log_opened(request, conversation, at=timezone.now())
+    return original_response(email)

@@ -71,7 +71,7 @@ def _assign(request, selected, option, at):
     words = ngettext(
         "%(count)s conversation assigned to {name}.", "%(count)s conversations assigned to {name}.", count
     )
-    # Insert the name last, because a percent sign in the name would break the formatting with %.
+    # Insert the name after formatting with %, because the name can contain a percent sign.
     _report(request, result, (words % {"count": count}).replace("{name}", to.display_name))
 
 
@@ -102,7 +102,7 @@ def desk_undo_bulk(request):
     try:
         count, left = bulk.undo(request.GET.get("key", ""), by=request.user, at=timezone.now())
     except bulk.CannotUndo:
-        messages.error(request, _("This can't be undone any more."))
+        messages.error(request, _("This can't be undone anymore."))
     else:
         level = messages.INFO if count else messages.WARNING
         messages.add_message(request, level, undone_words(count, left))
@@ -110,7 +110,7 @@ def desk_undo_bulk(request):
 
 
 def _report(request, result, words):
-    """Show messages that say how many conversations were changed, which ones were not changed, and why."""
+    """Show how many conversations were changed. Show how many were not changed, and why."""
     if result.changed:
         undo_url = f"{reverse('desk_undo_bulk')}?{urlencode({'key': result.undo})}"
         messages.success(request, words, extra_tags=f"undo={undo_url}" if result.undo else "")
@@ -119,7 +119,7 @@ def _report(request, result, words):
 
 
 def _selected(request):
-    """Return {conversation: its version when the page was shown} for the conversations that were selected."""
+    """Return {selected conversation: its version when the page was shown}."""
     boxes = dict(box.rpartition(".")[::2] for box in request.POST.getlist("conversation")[:MAX_SELECTED])
     versions = {uuid_or_none(public_id): number_or_none(version) for public_id, version in boxes.items()}
     conversations = Conversation.objects.at_desk_of(request.user).filter(

@@ -1,6 +1,7 @@
 """Sheets of code cards.
 
-Staff attach a code card to a help session later. From then on, the code on the code card opens that session.
+A patron gets a code card first. When staff record the help session later, they attach the code card to the
+session. From then on, the code on the card opens the session.
 """
 
 from django.shortcuts import redirect, render
@@ -14,6 +15,7 @@ from portal.desk import slips
 from portal.desk.forms.codes import CodeCardsForm
 from portal.helpsessions import codes, handover
 from portal.htmx import render_page
+from portal.printing import qr_svg
 
 PAPERS = {"a4", "letter"}
 
@@ -21,7 +23,7 @@ PAPERS = {"a4", "letter"}
 @staff_only
 @require_http_methods(["GET", "POST"])
 def code_cards(request):
-    """Make code cards, and show them for ten minutes as a sheet to print."""
+    """Make code cards, and show a sheet with these cards for ten minutes, ready to print."""
     at = timezone.now()
     if request.method == "POST":
         form = CodeCardsForm(request.POST, user=request.user)
@@ -35,9 +37,7 @@ def code_cards(request):
     if paper in PAPERS and made:
         with override(request.library.language):
             label = _("QR code of this card")
-            sheet = [
-                {"grouped": codes.grouped(code), "qr": slips.qr_svg(slips.link(code), label)} for code in made
-            ]
+            sheet = [{"grouped": codes.grouped(code), "qr": qr_svg(slips.link(code), label)} for code in made]
         return render(
             request,
             "desk/sheet.html",

@@ -53,7 +53,7 @@ def _unlock(request):
 @staff_only
 @require_POST
 def close_desk_computer(request, public_id):
-    """Close this or another shared desk computer, so that PINs no longer work on it."""
+    """End the shared use of a desk computer, so that PINs no longer work on that computer."""
     is_here = request.shared_desk and request.shared_desk.public_id == public_id
     desk = request.shared_desk if is_here else get_object_or_404(_unlocked(request.user), public_id=public_id)
     shared_desks.close(desk, by=request.user, at=timezone.now())
@@ -64,7 +64,10 @@ def close_desk_computer(request, public_id):
 @staff_only
 @require_POST
 def desk_used(request):
-    """Keep a shared desk computer unlocked. static/js/lock.js requests this while someone uses it."""
+    """Keep a shared desk computer unlocked.
+
+    While someone uses the computer, static/js/lock.js sends a request to this view.
+    """
     return HttpResponse(status=204)
 
 

@@ -1,7 +1,7 @@
 """Actions that decide who works on a conversation and when: take, assign, transfer, snooze, wake and undo.
 
-Each action has its own form, and redirects to the conversation. The redirect doesn't lose an answer that is
-half written, because the composer saves a draft.
+Each action has its own HTML form, and redirects to the conversation. The composer saves a half-written answer
+as a draft, so that these actions don't lose the answer.
 """
 
 from urllib.parse import urlencode
@@ -69,16 +69,18 @@ def desk_assign(request, public_id):
 
 
 def _loses_a_draft(person, conversation, form):
-    """Return whether somebody has an unsent answer or note here and couldn't open it after this transfer.
+    """Return whether this transfer would take the conversation away from somebody with an unsent text in it.
 
-    If so, add an error to the form. If it is a colleague's, the person can transfer the conversation anyway.
+    If so, add an error to the form. If only colleagues have unsent texts, the staff member can press the
+    button again to confirm the transfer. Return False if the staff member has confirmed.
     """
     branch = form.branches.get(form.cleaned_data["to"])
     writers = writers_who_lose_access(conversation, branch) if branch else []
     if person in writers:
         words = _(
-            "You have an unsent answer or note in this conversation, and can't open it after the transfer. "
-            "Send or discard your answer, and save or delete your note. Then transfer the conversation."
+            "You have an unsent answer or note in this conversation, and can't open the conversation after "
+            "the transfer. Send or discard your answer, and save or delete your note. Then transfer the "
+            "conversation."
         )
     elif writers and form.cleaned_data["anyway"] != form.cleaned_data["to"]:
         names = ", ".join(writer.display_name for writer in writers)
@@ -119,7 +121,7 @@ def _transfer(request, conversation, branch, at):
 
 
 def _taken_first(request, conversation, assignee):
-    """Redirect to the conversation and say that a colleague has changed the assignee first."""
+    """Redirect to the conversation, and say that a colleague has changed the assignee first."""
     words = taken_words(conversation, assignee, timezone.now())
     return back_to_conversation(request, conversation, words, level=messages.WARNING)
 
@@ -160,10 +162,10 @@ def desk_wake(request, public_id):
 @require_POST
 @unless_gone
 def desk_undo(request, public_id):
-    """Undo the action that the staff member did at the time `done`.
+    """Undo one action of the staff member. The posted field `done` has the time of that action.
 
-    If the button is pressed twice, the second request can't undo an earlier action, because `done` doesn't
-    match that action.
+    If staff press the button twice, the second request does nothing, because the action with the time `done`
+    is undone already.
     """
     conversation, done_at = conversation_for_action(request, public_id), parse_moment(request.GET.get("done"))
     if done_at is None:
@@ -179,7 +181,7 @@ def desk_undo(request, public_id):
 @staff_only
 @require_POST
 def desk_undo_transfer(request):
-    """Undo a transfer. The signed key in the URL says which one, and who made it."""
+    """Undo a transfer. The signed key in the URL identifies the transfer and the person who made it."""
     try:
         conversation = transfers.undo(request.GET.get("key", ""), by=request.user, at=timezone.now())
     except desk_actions.CannotUndo:

@@ -1,6 +1,7 @@
 """Responses that show a conversation.
 
-The response is the whole page. If htmx sent the request, the response is only the composer and new entries.
+The response is the whole page. If htmx sent the request, the response has only the composer and the new
+entries of the timeline.
 """
 
 import datetime
@@ -24,16 +25,16 @@ from portal.desk.toolbar import toolbar_context
 from portal.htmx import render_page
 from portal.text import parse_moment
 
-# Each update of an open page also repeats the entries of the minute before the previous update. So the page
-# can remove answers that were taken back, and add messages that were saved late.
+# An update of an open page returns the new entries, and the entries of this long before the previous update.
+# So the page can remove answers that were taken back, and add messages that were saved late.
 POLL_OVERLAP = datetime.timedelta(minutes=1)
 
 
 def show_conversation(request, conversation, *, status=200, **composer):
-    """Return the whole page of the conversation, or only the composer and the new entries for htmx.
+    """Return the whole page of the conversation. For htmx, return only the composer and the new entries.
 
     `composer` are keyword arguments for `composer_context`. If the conversation was erased, return a page
-    that says so.
+    which says that it was erased.
     """
     if conversation.status == Conversation.Status.ERASED:
         erasure = conversation.desk_events.select_related("by").order_by("at").last()
@@ -44,9 +45,9 @@ def show_conversation(request, conversation, *, status=200, **composer):
 
 
 def show_message(request, conversation, words, *, anchor="#id_body", level=messages.INFO):
-    """Show the conversation with its saved draft, and with a message that says what was just done.
+    """Show the conversation with its saved draft. `words` says what the staff member has just done.
 
-    Without htmx, the response is a redirect to the conversation.
+    If htmx didn't send the request, the response is a redirect to the conversation.
     """
     if not request.htmx:
         messages.add_message(request, level, words)
@@ -63,7 +64,7 @@ def redirect_to(request, conversation, anchor=""):
 
 def _whole_page(request, conversation, *, status, **composer):
     at = timezone.now()
-    # This page shows the conversation, so log that the staff member opened it, even after a POST request.
+    # This page shows the conversation, even after a POST request. So log that the staff member opened it.
     log_opened(request, conversation, at=at)
     around = presence.look(conversation, person=request.user, at=at)
     timeline = build_timeline(
@@ -84,9 +85,10 @@ def _whole_page(request, conversation, *, status, **composer):
 
 
 def _opens_at(timeline, around):
-    """Return the id of the element that the page opens at, or "end" for its last entry.
+    """Return the id of the element to which the page scrolls when it opens, or "end" for the last entry.
 
-    Return "" if the page opens at its top: nothing needs an answer, and the person has never opened it.
+    Return "" for the top of the page. The page opens at the top if the staff member opens the conversation
+    for the first time and no message needs an answer.
     """
     if timeline.unanswered:
         return "needs-answer"
@@ -102,8 +104,8 @@ def _composer_and_news(request, conversation, **composer):
     timeline = build_timeline(
         conversation, user=request.user, at=at, read_until=around.read_until, since=since - POLL_OVERLAP
     )
-    # The composer quotes the messages in `newer`, so the staff member reads them even if the timeline is
-    # empty. In this case, too, log that the staff member opened the conversation.
+    # The staff member reads messages if the timeline has entries, or if the composer quotes the messages in
+    # `newer`. In both cases, log that the staff member opened the conversation.
     if timeline.entries or composer.get("newer"):
         log_reading(request, conversation, at=at)
     presence.come(conversation, person=request.user, at=at, read_until=timeline.read_until, around=around)

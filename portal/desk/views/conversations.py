@@ -40,7 +40,7 @@ def desk_news(request, public_id):
 
     Return status 204 if nothing has changed. Otherwise return the new entries of the timeline, and the names
     of the colleagues who have the page open. Also record that this staff member has the page open, and
-    whether they are writing.
+    whether this staff member is writing.
     """
     conversation, at = conversation_for_poll(request, public_id), timezone.now()
     is_writing = "writing" in request.GET
@@ -96,7 +96,7 @@ def desk_leave(request, public_id):
 @staff_only
 @background_request
 def old_address(request, rest):
-    """Redirect a URL of an earlier version of the portal. Emails, bookmarks and open pages have such URLs."""
+    """Redirect a URL of an earlier version of the portal. Emails and bookmarks still contain such URLs."""
     rest = rest.replace("/hand-on/", "/assign/").replace("/join/", "/merge/")
     query = f"?{request.GET.urlencode()}" if request.GET else ""
     return redirect(f"{reverse('desk')}conversations/{rest}{query}", permanent=True, preserve_request=True)

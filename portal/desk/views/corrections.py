@@ -1,4 +1,4 @@
-"""The page that corrects a recorded help session, and what staff typed there without saving it."""
+"""The page that corrects a recorded help session, and the unsaved text that staff typed on it."""
 
 import json
 
@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.sign_in.access import staff_only
+from portal.checkins.drafting import DRAFTED_FROM
 from portal.conversations.models import Conversation
 from portal.desk.access_log import log_session_opened
 from portal.desk.branches import branch_for
@@ -32,7 +33,7 @@ from portal.privacy.correction_emails import recipients
 from portal.privacy.session_lock import Gone, merged_messages_of
 from portal.text import parse_json
 
-# The names of corrected fields that are the value "items" of the form.
+# A correction saves the names of the changed fields. In the form, these three are one value, "items".
 ITEMS = {"items", "item_order", "reasons"}
 
 
@@ -58,7 +59,7 @@ def correct_session(request, public_id):
 @staff_only
 @require_POST
 def correction_draft(request, public_id):
-    """Keep what the staff member has typed, without correcting anything."""
+    """Save the typed values as a draft. The help session itself doesn't change."""
     help_session, at = session_to_correct(request, public_id), timezone.now()
     theirs = as_posted(help_session, _picker_of(help_session).rows)
     was, typed = _was(request, theirs), posted_values(request.POST, ItemPicker(request.POST).rows)
@@ -71,7 +72,7 @@ def correction_draft(request, public_id):
 
 
 def _first_page(request, help_session):
-    """Show the form with the recorded values. What the staff member typed earlier replaces them."""
+    """Show the form with the unsaved correction of the staff member, or else with the recorded values."""
     picker, version = _picker_of(help_session), len(history_of(help_session))
     recorded = as_posted(help_session, picker.rows)
     unfinished = unfinished_corrections.of_person(help_session, request.user, at=timezone.now())
@@ -115,11 +116,11 @@ def _save(request, help_session, picker):
         return _page(request, help_session, form, picker, status=422)
     except Gone:
         raise Http404 from None
-    _report(request, changed, is_emailed, asked=form.cleaned_data.get("email"))
+    _report(request, help_session, changed, is_emailed, asked=form.cleaned_data.get("email"))
     return redirect("desk_session", help_session.public_id)
 
 
-def _report(request, changed, is_emailed, *, asked):
+def _report(request, help_session, changed, is_emailed, *, asked):
     if not changed:
         messages.info(request, _("Nothing was changed."))
     elif is_emailed:
@@ -130,6 +131,11 @@ def _report(request, changed, is_emailed, *, asked):
         )
     else:
         messages.success(request, _("Corrected."))
+    if DRAFTED_FROM.intersection(changed) and help_session.check_ins_made.filter(status="planned").exists():
+        messages.info(
+            request,
+            _("The check-in about this visit has a new draft. Nobody has approved it yet."),
+        )
     if "patron" in changed:
         messages.warning(
             request,
@@ -141,7 +147,7 @@ def _report(request, changed, is_emailed, *, asked):
 
 
 def _change_items(request, help_session, picker, action):
-    """Show the form again with the changed items. Everything else stays as it was typed."""
+    """Show the form again with the changed items and all typed values."""
     picker.change(action)
     if request.htmx:
         context = items_context(picker, branch_for(request), request.path_info)
@@ -154,22 +160,23 @@ def _change_items(request, help_session, picker, action):
 
 
 def _combined(request, help_session, picker):
-    """Show the form with this correction combined with a colleague's. Save nothing."""
+    """Combine this correction with a colleague's. Show the result in the form, but save nothing."""
     corrections = history_of(help_session, since=_version(request))
     now = session_to_correct(request, help_session.public_id)
     theirs = as_posted(now, _picker_of(now).rows)
     mine = posted_values(request.POST, picker.rows)
     combined, both = combine(_was(request, theirs), mine, theirs)
     if combined == theirs:
-        # The same form was sent twice, or a colleague made the same correction.
+        # The same form was posted twice, or a colleague made the same correction.
         return redirect("desk_session", now.public_id)
     return _unsaved_page(request, now, combined, theirs, corrections=corrections, clashes=both, status=409)
 
 
 def _unsaved_page(request, help_session, values, recorded, *, corrections, clashes, status=200, **context):
-    """Show the form with values that aren't saved yet. `recorded` has the values that are.
+    """Show the form with the unsaved `values`. `recorded` contains the saved values.
 
-    `corrections` are those that colleagues made meanwhile. `clashes` names the fields that they changed, too.
+    `corrections` are the corrections that colleagues saved meanwhile. `clashes` contains the names of the
+    fields that both the staff member and a colleague changed.
     """
     log_session_opened(request, help_session, at=timezone.now())
     initial = {
@@ -198,7 +205,7 @@ def _others(request, help_session):
 
 
 def _was(request, theirs):
-    """Return the values that the page showed, or `theirs` if the browser sent something else."""
+    """Return the values that the page showed. If the browser posted something invalid, return `theirs`."""
     try:
         was = parse_json(request.POST.get("was", ""))
     except ValueError:

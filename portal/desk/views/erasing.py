@@ -20,7 +20,7 @@ COUNTED = ("messages", "attachments", "notes", "merged")
 @require_http_methods(["GET", "POST"])
 @unless_gone
 def desk_erase(request, public_id):
-    """Show what will be erased with the conversation. A POST request then erases the conversation."""
+    """Show what will be erased with the conversation. On POST, erase the conversation."""
     conversation = conversation_for_action(request, public_id)
     if held(conversation):
         return _under_legal_hold(request)

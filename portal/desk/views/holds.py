@@ -1,6 +1,7 @@
-"""Legal holds. A coordinator sets a hold on something that the law forbids to delete, and lifts it later.
+"""Views that set, list and lift legal holds.
 
-A hold is on a help session, a conversation or a person. The code calls each of these a record.
+If the law forbids deleting a record, a coordinator sets a hold on it, and lifts the hold later. A record is a
+help session, a conversation or a person.
 """
 
 from django.contrib import messages
@@ -85,7 +86,7 @@ def _hold(request, record):
         except holds.Gone:
             messages.error(
                 request,
-                _("The record was just deleted, so there is nothing left to hold."),
+                _("The record was just deleted, so no hold was set."),
             )
             return redirect("legal_holds")
         messages.info(
@@ -123,7 +124,10 @@ def _openable_records(request):
 @coordinator_only
 @require_safe
 def old_words(request, public_id):
-    """Show the words before each correction of a session. They exist only under a legal hold."""
+    """Show the text that a session had before each correction.
+
+    The database keeps this text only under a legal hold.
+    """
     sessions = HelpSession.objects.at_desk_of(request.user, shown_today.ids(request))
     help_session = get_object_or_404(sessions, public_id=public_id)
     if not holds.held(help_session):

@@ -16,8 +16,9 @@ from recommendations.search import find_items
 def desk_items(request):
     """List the items that match what a staff member has typed so far.
 
-    If the URL has a `conversation`, the list is for an answer in that conversation. If it has `correcting`,
-    the list is for the form that corrects this help session. Otherwise it is for the form that records one.
+    The parameters of the URL say to which page the list belongs. `conversation` is the id of the conversation
+    that the staff member answers. `correcting` is the id of the help session that the staff member corrects.
+    If both are missing, the list belongs to the record form.
     """
     query, conversation = request.GET.get("q", ""), uuid_or_none(request.GET.get("conversation"))
     correcting = uuid_or_none(request.GET.get("correcting"))

@@ -26,8 +26,8 @@ MAX_LISTED = 30
 def desk_merge(request, public_id):
     """Merge another conversation of the patron into this one.
 
-    The first page lists the patron's other conversations. The second page compares the chosen conversation
-    with this one. Then a POST request merges the two.
+    The first page lists the patron's other conversations. After the staff member chooses one of them, the
+    second page compares the two conversations. Then a POST request merges the conversations.
     """
     conversation, at = conversation_for_action(request, public_id), timezone.now()
     mine = Conversation.objects.at_desk_of(request.user, shown_today.ids(request))
@@ -49,7 +49,7 @@ def _merge(request, conversation, other, at):
     try:
         merged = merging.merge(other, into=conversation, by=request.user, at=at)
     except merging.CannotMerge:
-        words = _("These two conversations can't be merged any more. Nothing was changed.")
+        words = _("These two conversations can't be merged anymore. Nothing was changed.")
         return back_to_conversation(request, conversation, words, level=messages.WARNING)
     words = _("Merged. All messages are here now, in order of time.")
     return back_to_conversation(request, merged, words)
@@ -63,9 +63,9 @@ def _chosen(request, others):
 
 
 def _with_summary(conversation):
-    """Return the conversation with the values that desk/merge.html shows.
+    """Set the values that desk/merge.html shows on the conversation, and return the conversation.
 
-    The values are its first message, its last message, and how many messages it has.
+    The values are the first message, the last message, and the number of messages.
     """
     messages_in_order = conversation.messages.in_order().select_related("author")
     conversation.first_said, conversation.last_said = messages_in_order.first(), messages_in_order.last()

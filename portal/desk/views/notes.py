@@ -22,7 +22,7 @@ from .action_responses import unless_gone
 @require_POST
 @unless_gone
 def desk_note(request, public_id):
-    """Save a note. If the note mentions a name that no colleague has, ask whether to save it anyway."""
+    """Save a note. If the note mentions an unknown name, ask whether to save the note anyway."""
     conversation, at = conversation_for_action(request, public_id), timezone.now()
     form = NoteForm(request.POST)
     unknown = notes.unknown_names(form.cleaned_data["body"], conversation) if form.is_valid() else []

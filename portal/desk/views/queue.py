@@ -9,7 +9,9 @@ from accounts.sign_in.access import staff_only
 from accounts.staff.desk_lock import background_request
 from portal.conversations.desk_lists import state_of_queues
 from portal.conversations.notes import unseen_mentions
-from portal.desk.queue import QueueQuery
+from portal.desk.check_ins.rows import to_approve
+from portal.desk.not_matched import count_not_matched
+from portal.desk.queue import QueueQuery, count_waiting, desk_today
 from portal.desk.queue_page import bulk_context, empty_list_context, filters_context, lists_context
 from portal.desk.unfinished import tray
 from portal.htmx import render_page
@@ -36,6 +38,9 @@ def desk(request):
     context["mentions"] = unseen_mentions(request.user) if counts.mentions else []
     context["tray"] = tray(request.user) if counts.unfinished else []
     context["tallied_today"] = counts.tallied
+    if request.library.check_ins:
+        context["check_ins_to_approve"] = to_approve(request)
+    context["not_matched"] = count_not_matched(request.user)
     if not context["rows"]:
         context["empty"] = empty_list_context(asked)
     return render_page(request, "desk/queue.html", context)
@@ -58,6 +63,21 @@ def desk_queue_news(request):
         return HttpResponse(status=204)
     context = lists_context(request, asked, _topics(), at, opened_at=_opened_at(request, at))
     return render_page(request, "desk/queue.html", {**context, "is_news": True}, partial="news")
+
+
+@staff_only
+@background_request
+@require_GET
+def desk_waiting(request):
+    """Return the number of conversations that need an answer, as text.
+
+    A script shows it in the title of each desk page.
+    """
+    at = timezone.now()
+    desk, _away = desk_today(request, at)
+    return HttpResponse(
+        f"{count_waiting(desk, request.user, at=at)}", content_type="text/plain; charset=utf-8"
+    )
 
 
 def _topics():

@@ -11,6 +11,7 @@ from accounts.models import AuditEvent
 from accounts.refused_form import puts_text_back
 from accounts.sign_in.access import staff_only
 from portal import limits
+from portal.checkins import recording
 from portal.conversations import desk_actions
 from portal.conversations.changes import Erased
 from portal.desk import slips
@@ -21,7 +22,7 @@ from portal.desk.item_picker import ItemPicker
 from portal.desk.items_part import items_context
 from portal.desk.recipients import checked_recipient
 from portal.desk.record_defaults import defaults, defaults_for_contact
-from portal.helpsessions import actions, handover
+from portal.helpsessions import handover
 from portal.helpsessions.models import HelpSession
 
 from .recipients import save_for
@@ -52,15 +53,19 @@ def record(request):
 
 
 def _new_form(request):
-    """Show an empty form. If the URL has `conversation`, the form logs that conversation as a contact."""
+    """Show an empty form.
+
+    If the URL has a parameter `conversation`, the form logs that conversation as a contact.
+    """
     initial = defaults(request.user, request.library, timezone.now(), shared_desk=request.shared_desk)
     if "conversation" in request.GET:
         conversation = conversation_to_log(request, request.GET["conversation"])
         if conversation.logged_as_id:
-            messages.info(request, _("This conversation is already logged as a contact."))
+            messages.info(request, _("This conversation is already counted as a contact."))
             return redirect("desk_conversation", conversation.public_id)
         log_opened(request, conversation, at=timezone.now(), where=AuditEvent.Where.RECORD)
         initial |= defaults_for_contact(conversation, request.user)
+    initial["default_language"] = initial["language"]
     return record_page(request, record_form(request, initial=initial), ItemPicker())
 
 
@@ -69,9 +74,9 @@ def _new_form(request):
 
 
 def _save_and_hand_over(request, draft, token):
-    """Record the session, and put it into the account of the named patron or make a code for it.
+    """Record the session. Put the session into the patron's account, or make a code for it.
 
-    Make no code if a child gets paper only, or if the session already has the code of a code card.
+    In two cases, make no code: a child gets paper only, or the session already has the code of a code card.
     """
     fields, recipient, response = _checked_fields(request, draft, token)
     if response is not None:
@@ -79,31 +84,31 @@ def _save_and_hand_over(request, draft, token):
     if recipient is not None:
         return save_for(request, recipient, fields)
     at = timezone.now()
-    help_session, code = actions.record_and_hand_over(by=request.user, at=at, **fields)
+    help_session, code = recording.record_and_hand_over(by=request.user, at=at, **fields)
     if code:
         slips.keep(request.session, help_session.public_id, [code], at=at)
     return redirect("slip", help_session.public_id)
 
 
 def _save_only(request, draft, token):
-    """Record the session, but create no code for the patron.
+    """Record the session without making a code.
 
-    If staff named a patron with an account, put the session into the account.
+    If staff entered a patron with an account, put the session into the account.
     """
     fields, recipient, response = _checked_fields(request, draft, token)
     if response is not None:
         return response
     if recipient is not None:
         return save_for(request, recipient, fields)
-    help_session = actions.record(by=request.user, at=timezone.now(), **fields)
+    help_session = recording.record(by=request.user, at=timezone.now(), **fields)
     return redirect("desk_session", help_session.public_id)
 
 
 def _finish_later(request, draft, token):
     """Save the form as an unfinished session.
 
-    The form can have errors, but not in the code of a code card. That code must be valid, because the card is
-    attached to the session now.
+    Ignore errors in the form, except in the code of a code card. This code must be valid, because the card is
+    attached to the session at once.
     """
     draft = save_draft(request, draft, token)
     form = record_form(request, data=request.POST)
@@ -157,10 +162,10 @@ RECORD_ACTIONS = {"save": _save_and_hand_over, "save_only": _save_only, "later":
 
 
 def _checked_fields(request, draft, token):
-    """Check the form and attach its code card. Return (arguments for actions.record, Recipient, None).
+    """Check the form and attach its code card. Return (arguments for recording.record, Recipient, None).
 
-    The Recipient is None if staff named no patron. If the form has errors or has logged a contact, return
-    (None, None, a response) instead.
+    The Recipient is None if staff entered no patron. In two cases, return (None, None, a response) instead:
+    the form has errors, or it has logged a conversation as a contact.
     """
     picker = ItemPicker(request.POST)
     are_items_valid = picker.check()
@@ -195,6 +200,8 @@ def _checked_fields(request, draft, token):
 
 def _log_as_contact(request, form, picker, draft, token, conversation, fields):
     """Log the conversation as a contact without a patron, and redirect to the conversation."""
+    # A logged contact has no patron, so no check-in is planned.
+    fields.pop("wish", None)
     contact = {**fields, "items": picker.chosen(), "unfinished": draft}
     try:
         desk_actions.log_as_contact(conversation, by=request.user, at=timezone.now(), **contact)
@@ -202,12 +209,12 @@ def _log_as_contact(request, form, picker, draft, token, conversation, fields):
         form.add_error(
             None,
             _(
-                "This conversation was already logged as a contact, or it was erased. Nothing was "
+                "This conversation was already counted as a contact, or it was erased. Nothing was "
                 "recorded. You can discard this form."
             ),
         )
         return record_page(request, form, picker, draft=save_draft(request, draft, token), status=422)
-    messages.success(request, _("Logged as a contact."))
+    messages.success(request, _("Counted as a contact."))
     return redirect("desk_conversation", conversation.public_id)
 
 

@@ -1,5 +1,6 @@
-"""The form that records a help session, and the draft in which the form is saved."""
+"""Functions for the form that records a help session, and for the draft that saves the typed values."""
 
+from django.db.models import UUIDField
 from django.http import Http404
 from django.urls import reverse
 from django.utils import timezone
@@ -7,7 +8,9 @@ from django.utils import timezone
 from portal.conversations.models import Conversation
 from portal.desk import shown_today
 from portal.desk.branches import branch_for
+from portal.desk.check_ins.suggestion import suggestion
 from portal.desk.forms.sessions import (
+    CHECK_IN_FIELDS,
     RecordForm,
     has_content,
     posted_token,
@@ -20,6 +23,7 @@ from portal.desk.unfinished import tray
 from portal.helpsessions import unfinished
 from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page
+from portal.prepared import prepared
 from portal.text import uuid_or_none
 
 Status = HelpSession.Status
@@ -34,7 +38,7 @@ def record_page(request, form, picker, *, draft=None, warned=False, recipient=No
     """Return the page with the form.
 
     If `warned` is true, the page warns that a text seems to contain a secret number. `recipient` is the
-    patron whom staff named, or None.
+    Recipient whom staff entered in “For”, or None.
     """
     conversation = _conversation(request, form["conversation"].value())
     items_url = reverse("record")
@@ -53,6 +57,10 @@ def record_page(request, form, picker, *, draft=None, warned=False, recipient=No
         "secret_number": warned,
         "card_attached": draft is not None and draft.claim_codes.live(timezone.now()).exists(),
         "conversation": conversation,
+        "suggested": form.is_bound
+        and conversation is None
+        and suggestion(form, helper=request.user, branch=branch_for(request), at=timezone.now()),
+        "is_untouched": not form.is_bound and not form.initial.keys() & set(CHECK_IN_FIELDS),
         "tray": [begun for begun in tray(request.user) if draft is None or begun["pk"] != draft.pk],
         **search_context(picker, branch_for(request)),
         **tally_context(request),
@@ -61,16 +69,21 @@ def record_page(request, form, picker, *, draft=None, warned=False, recipient=No
 
 
 def draft_with(request, token):
-    """Return the session that was saved or recorded by the form with this token, or None.
+    """Return the session that the form with this token has saved or recorded before, or None.
 
-    Raises Http404 if the session belongs to someone else, is a tally, or was replaced.
+    Raise Http404 if the session belongs to someone else, is a tally, or was replaced.
     """
-    if not HelpSession.objects.filter(public_id=token).exists():
+    if not _sessions_with(token=token):
         return None
     draft = HelpSession.objects.at_desk_of(request.user).filter(public_id=token).first()
     if draft is None or draft.status not in {Status.UNFINISHED, Status.RECORDED}:
         raise Http404
     return draft
+
+
+@prepared(token=UUIDField())
+def _sessions_with(token):
+    return HelpSession.objects.filter(public_id=token).values_list("pk")
 
 
 def save_draft(request, draft, token, fields=None):
@@ -86,9 +99,10 @@ def save_draft(request, draft, token, fields=None):
 
 
 def put_form_back(request, typed):
-    """Save a refused form as an unfinished session, and return the address of its page.
+    """Save a refused form as an unfinished session, and return the URL of the session's page.
 
-    Return "" if it has no content, or a card number or email address of a patron, which isn't saved.
+    If staff entered no text and no items, save nothing and return "". Do the same if staff entered a patron's
+    card number or email address, or if the session is already recorded.
     """
     typed = with_current_names(typed)
     if not has_content(typed) or typed.get("for_whom", "").strip():

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from accounts.sign_in.access import staff_only
+from portal.checkins.planning import day_of_check_in
 from portal.conversations.models import Conversation
 from portal.desk import slips
 from portal.desk.access_log import log_session_opened
@@ -19,7 +20,10 @@ from portal.privacy.session_lock import Gone, conversations_of, merged_messages_
 @staff_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def remove_patron(request, public_id):
-    """Ask whether to remove a wrong patron from a visit. On POST, do so and show the code of a new visit."""
+    """Ask whether to remove a wrong patron from a visit.
+
+    On POST, remove the patron and show the code of a new visit.
+    """
     help_session = session_to_correct(request, public_id)
     patron = help_session.patron
     if patron is None:
@@ -32,6 +36,7 @@ def remove_patron(request, public_id):
             "person": patron,
             "merged_messages": merged_messages_of(help_session),
             "open_conversations": conversations_of(help_session).filter(status__in=Conversation.OPEN).count(),
+            "asks_on": day_of_check_in(help_session),
         }
         return render(request, "desk/remove_patron.html", context)
     if request.POST.get("who") != str(patron.public_id):
@@ -52,7 +57,7 @@ def remove_patron(request, public_id):
 @staff_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete_session(request, public_id):
-    """Ask whether to delete a session, and say what goes with it. On POST, delete it."""
+    """Ask whether to delete a session, and list what else will be deleted. On POST, delete the session."""
     help_session = session_to_correct(request, public_id)
     why, is_held = deleting.why_it_must_stay(help_session), holds.held(help_session)
     if request.method == "POST":
@@ -75,6 +80,7 @@ def delete_session(request, public_id):
         "why": why and why.label,
         "is_held": is_held,
         "items": help_session.recommendation_links.count(),
+        "asks_on": day_of_check_in(help_session),
         "codes": help_session.claim_codes.live(timezone.now()).count(),
     }
     status = 409 if request.method == "POST" else 200

@@ -1,6 +1,6 @@
 """Views with which staff answer a conversation.
 
-They handle the buttons of the composer, save drafts, take back an answer, and close the conversation.
+The views handle the buttons of the composer, save drafts, take back an answer, and close the conversation.
 """
 
 from django.contrib import messages
@@ -13,7 +13,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.refused_form import puts_text_back
 from accounts.sign_in.access import staff_only
-from portal.conversations import actions, desk_actions, drafts
+from portal.conversations import actions, desk_actions, drafts, taking_back
 from portal.conversations import reply_templates as templates
 from portal.conversations.desk_actions import AlreadyTaken
 from portal.conversations.models import Conversation, Draft, Side
@@ -36,8 +36,8 @@ from .action_responses import unless_gone
 from .conversation_responses import redirect_to, show_conversation, show_message
 
 # The buttons of the item picker post these values as `action`. The public id of an item follows "pick-", and
-# the number of a row follows "remove-".
-ITEM_ACTIONS = ("find", "by_hand", "add_item", "pick-", "remove-")
+# the number of a row follows "remove-" and "up-".
+ITEM_ACTIONS = ("find", "by_hand", "add_item", "pick-", "remove-", "up-")
 
 
 @puts_text_back(put_text_back)
@@ -53,10 +53,10 @@ def desk_reply(request, public_id):
 
 
 def _send(request, conversation, action):
-    """Send the answer. The pressed button says what else to do.
+    """Send the answer. The pressed button says what else to do, such as closing the conversation.
 
     If someone else wrote after the page was shown, ask whether to send the answer anyway. The button
-    `send_anyway` sends it without asking.
+    `send_anyway` sends the answer without asking.
     """
     button, at = pressed_button(request.POST), timezone.now()
     form, picker = ReplyForm(request.POST), ItemPicker(request.POST)
@@ -88,6 +88,10 @@ def _send(request, conversation, action):
     except AlreadyTaken as taken:
         words = taken_words(conversation, taken.assignee, at)
         return show_conversation(request, conversation, form=form, picker=picker, taken=words, status=422)
+    except actions.WantsNoAnswer:
+        # The page shows the typed text again, and says why nobody can send an answer.
+        conversation = conversation_for_page(request, conversation.public_id)
+        return show_conversation(request, conversation, form=form, picker=picker, status=422)
     except actions.Erased:
         return redirect_to(request, conversation)
     if message.body != typed["body"]:
@@ -101,9 +105,9 @@ def _send(request, conversation, action):
 
 
 def _show_next(request, conversation, message):
-    """Redirect to the next conversation, or to the list if there is none.
+    """Redirect to the next conversation, or to the list if there is no next conversation.
 
-    That page has a button that takes the answer back.
+    The page after the redirect has a button that takes the answer back.
     """
     url, list_url = next_after(request, conversation)
     words = _("Sent in “%(conversation)s”.")
@@ -133,7 +137,7 @@ def _count(request, conversation, action):
 
 
 def _decline_to_count(request, conversation, action):
-    """Record that the closed conversation doesn't count as a contact. The desk doesn't ask again."""
+    """Record that the closed conversation was not a contact, so that the page doesn't ask again."""
     try:
         desk_actions.decline_to_count(conversation, by=request.user, at=timezone.now())
     except actions.Erased:
@@ -142,7 +146,7 @@ def _decline_to_count(request, conversation, action):
 
 
 def _show_notice(request, conversation, words):
-    """Show the conversation with this notice. If something is typed in the composer, it stays there."""
+    """Show the conversation with the text `words`. The composer keeps the typed answer."""
     if not request.POST.get("body", "").strip():
         return show_message(request, conversation, words)
     conversation = conversation_for_page(request, conversation.public_id)
@@ -229,7 +233,8 @@ REPLY_ACTIONS = {
 def _add_files_without_script(request, conversation):
     """Add files that were posted with a button other than "Send".
 
-    With JavaScript there are no such files, because the script uploads each file as soon as it is chosen.
+    Only browsers without JavaScript post such files. Other browsers upload each file as soon as staff choose
+    it.
     """
     if request.FILES:
         _add_files(request, conversation)
@@ -250,7 +255,7 @@ def _add_files(request, conversation):
 @staff_only
 @require_POST
 def desk_draft(request, public_id):
-    """Save what is typed in the composer or in the note form, even if cover for the branch has just ended."""
+    """Save the text in the composer or the note form, even if cover for the branch has just ended."""
     try:
         conversation = conversation_for_page(request, public_id)
     except Http404:
@@ -283,13 +288,13 @@ def desk_take_back(request, public_id):
     save_typed(request, conversation, timezone.now())
     try:
         if message is None:
-            raise actions.TooLate
+            raise taking_back.TooLate
         given = Recommendation.objects.filter(messagerecommendation__message=message)
         given = given.select_related("item").order_by("messagerecommendation__position")
         typed = fields_of(given, and_then=composer_extras(request.POST)) | {"then": message.then}
         # Saving the typed text has waited for the conversation's lock, so read the time again.
-        actions.take_back(message, by=request.user, at=timezone.now(), typed=typed)
-    except (actions.TooLate, actions.Erased):
+        taking_back.take_back(message, by=request.user, at=timezone.now(), typed=typed)
+    except (taking_back.TooLate, actions.Erased):
         words = _("It's too late to take this answer back. The patron may have read it.")
         return show_message(request, conversation, words, level=messages.WARNING)
     return show_message(request, conversation, _("Answer taken back. The patron didn't see it."))

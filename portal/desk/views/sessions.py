@@ -11,6 +11,7 @@ from portal import keys, limits
 from portal.conversations.models import Conversation
 from portal.desk import shown_today
 from portal.desk.access_log import log_opened_by_code, log_session_opened, log_session_search
+from portal.desk.check_ins.visit_part import check_in_context
 from portal.desk.corrections import HAVE_A_PAGE, history_of, may_correct
 from portal.desk.forms.codes import CodeForm
 from portal.desk.forms.session_search import SessionSearchForm
@@ -25,9 +26,10 @@ from recommendations.models import topic_names
 
 FILTERS = {"all", "mine", "unfinished"}
 PAGE_SIZE = 30
-# request.session[SEARCHED] is a fingerprint of the last search that was recorded. It has none of the words.
+# request.session[SEARCHED] is the fingerprint of the last search in the access log. Nobody can read the words
+# of the search from this fingerprint.
 SEARCHED = "searched_sessions"
-# Counting the results stops at this number.
+# The results of a search are counted only up to this number.
 MAX_COUNTED = 1000
 
 
@@ -43,8 +45,8 @@ def desk_sessions(request):
 def open_by_patrons_code(request):
     """Open the session whose code a patron shows at the desk.
 
-    The staff member can open this session again until the end of the day. The access log records that the
-    code was shown.
+    Until the end of the day, the staff member can then open this session without the code. The access log
+    records that the patron showed the code.
     """
     form, at = CodeForm(request.POST), timezone.now()
     if form.is_valid() and limits.counted(request, form, "code", "code_at_desk"):
@@ -101,6 +103,8 @@ def desk_session(request, public_id):
         # A replaced session and a logged contact have no patron.
         "shows_codes": help_session.status == HelpSession.Status.RECORDED
         and bool(codes or not help_session.counts_a_conversation),
+        "may_call": help_session.status == HelpSession.Status.RECORDED
+        and not (help_session.is_on_paper_only or help_session.counts_a_conversation),
         "conversations": help_session.conversations.not_merged().order_by("-opened_at", "-pk"),
         "is_mine_to_hand_over": is_own_branch or help_session.staff_id == request.user.pk,
         "may_correct": may_correct(request.user, help_session),
@@ -108,6 +112,7 @@ def desk_session(request, public_id):
         "corrections": corrections,
         "has_old_words": request.user.is_coordinator and any(row.old_words for row in corrections),
         "card_form": CodeForm(),
+        **check_in_context(request, help_session, at=at),
     }
     return render_page(request, "desk/session.html", context)
 
@@ -139,9 +144,10 @@ def _list(request, form, *, status=200):
     if show == "unfinished":
         rows = [with_first_words(draft) for draft in rows]
     for row in rows:
-        # Staff see only the day, branch, and topic or mode of a colleague's session until they open it. The
-        # access log records each opening. A topic could reveal what a quiet patron or a child asked, so it is
-        # hidden. A mode, such as "by phone", can't.
+        # The row of a colleague's session shows only the day, the branch, and the topic or mode of the
+        # session. Staff see more when they open the session. The access log then records the opening. The
+        # topic of a quiet session or a session with a child is hidden, because it could reveal the question.
+        # The mode, such as "by phone", is never hidden.
         row.shows_all = row.staff_id == request.user.pk or show == "unfinished"
         row.shows_topic = not (row.quiet or row.with_child)
     context = {
@@ -159,7 +165,7 @@ def _list(request, form, *, status=200):
 
 
 def _fingerprint(request, search):
-    """Return a text that is the same only for the pages of one search on one day."""
+    """Return a text that identifies a search on one day. All pages of its results have the same text."""
     asked = sorted((name, str(value)) for name, value in search.cleaned_data.items())
     return keys.fingerprint(
         "search of sessions", f"{request.library.today()} {request.GET.get('show', '')} {asked}"

@@ -1,4 +1,4 @@
-"""Views that hand over a session on a slip, by email or on a code card, and that revoke its codes."""
+"""Views that hand over a session on a slip, by email or on a code card, and views that revoke codes."""
 
 from django.contrib import messages
 from django.db.models import Exists, OuterRef
@@ -13,6 +13,7 @@ from portal import limits
 from portal.conversations.models import Conversation
 from portal.desk import slips
 from portal.desk.access_log import log_session_opened
+from portal.desk.check_ins.visit_part import planned_row
 from portal.desk.corrections import may_correct
 from portal.desk.forms.codes import AddressForm, CodeForm
 from portal.desk.given_items import given_at
@@ -34,7 +35,7 @@ def slip(request, public_id):
 @staff_only
 @require_POST
 def hand_over(request, public_id):
-    """Make a new code for a session. If an email address was typed, also email a link with the code."""
+    """Make a new code for a session. If staff entered an email address, also email a link with the code."""
     help_session, at = _session_to_hand_over(request, public_id), timezone.now()
     form = AddressForm(request.POST) if "address" in request.POST else None
     if form is not None and (help_session.quiet or not form.is_valid()):
@@ -47,7 +48,7 @@ def hand_over(request, public_id):
             help_session, by=request.user, at=at, to_address=address, base_url=slips.base_url()
         )
     except (keeping.AlreadyKept, keeping.OnPaperOnly):
-        # This session needs no code. The page of the slip says so.
+        # This session needs no code, and the page of the slip says so.
         return redirect("slip", public_id)
     slips.keep(request.session, public_id, [code], at=at)
     if address:
@@ -70,10 +71,10 @@ def revoke(request, public_id):
 @staff_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def take_out(request, public_id):
-    """Ask whether to take a person out of a child's shared visit.
+    """Ask whether to remove a person from a visit that a child and an adult share.
 
-    A POST request then takes the person out, and revokes the codes of the visit. `who`, in the URL or the
-    form, is the public id of the person.
+    On POST, remove the person and revoke the codes of the visit. The parameter `who` is the public id of the
+    person.
     """
     help_session = get_object_or_404(_sessions(request).select_related("shared_with"), public_id=public_id)
     who = request.POST.get("who") or request.GET.get("who", "")
@@ -133,7 +134,7 @@ def _sessions(request):
 def _session_to_hand_over(request, public_id):
     """Return the session, or raise Http404 if this staff member can't hand it over.
 
-    Sessions that log a conversation as a contact can't be handed over.
+    Nobody can hand over a session that logs a conversation as a contact.
     """
     logged_for = Conversation.objects.filter(logged_as=OuterRef("pk"))
     return get_object_or_404(_sessions(request).exclude(Exists(logged_for)), public_id=public_id)
@@ -156,6 +157,7 @@ def _slip_page(request, help_session, form=None, card_form=None, *, status=200):
         "may_correct": may_correct(request.user, help_session),
         "card_form": card_form or CodeForm(prefix=None),
         "code": code,
+        "planned": planned_row(request, help_session, at=at),
         "sent": slips.sent(request.session, help_session.public_id, at=at),
         **code_context,
     }

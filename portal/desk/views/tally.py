@@ -29,7 +29,7 @@ def tally(request):
 @staff_only
 @require_POST
 def undo_tally(request, public_id):
-    """Remove a tally of this staff member. If the tally was removed before, do nothing."""
+    """Remove a tally of this staff member. If it was already removed, do nothing."""
     own = HelpSession.objects.at_desk_of(request.user).filter(
         staff=request.user, status=HelpSession.Status.TALLY
     )
@@ -44,7 +44,8 @@ def undo_tally(request, public_id):
 def take_back_tally(request):
     """Remove this staff member's latest tally of today.
 
-    The field `count` is the number of tallies on the page. If the number has changed since, do nothing.
+    The field `count` is the number of tallies that the page shows. If the number is different now, do
+    nothing.
     """
     count = number_or_none(request.POST.get("count")) or 0
     taken_back = actions.take_back_tally(by=request.user, at=timezone.now(), count=count)
@@ -52,9 +53,10 @@ def take_back_tally(request):
 
 
 def _response(request, counted, *, taken_back=None):
-    """Show today's tally. If `counted` is a tally, add a button that takes this tally back.
+    """Show how many contacts the staff member tallied today.
 
-    `taken_back` says whether a tally was taken back. It is None if the request didn't ask for that.
+    If `counted` is a tally, add a button that takes this tally back. If the request was to take a tally back,
+    `taken_back` says whether a tally was removed. Otherwise `taken_back` is None.
     """
     is_queue = request.POST.get("from") == "queue"
     if request.htmx:

@@ -9,6 +9,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.sign_in.access import staff_only
+from portal.desk.branches import branch_for
+from portal.desk.check_ins.suggestion import suggestion
 from portal.desk.forms.sessions import posted_token, with_current_names
 from portal.desk.item_picker import ItemPicker
 from portal.desk.unfinished import saved_fields, with_first_words
@@ -40,17 +42,22 @@ def finish_session(request, public_id):
 def autosave(request):
     """Save the form as an unfinished session.
 
-    The browser then shows the URL of that session, so reloading the page shows the saved form.
+    The browser then shows the URL of the unfinished session. So the saved form is there if staff reload the
+    page.
     """
     request.POST = with_current_names(request.POST)
     token = posted_token(request.POST)
     draft = draft_with(request, token)
     if draft is None or draft.status == HelpSession.Status.UNFINISHED:
         draft = save_draft(request, draft, token)
+    form, at = record_form(request, data=request.POST), timezone.now()
     context = {
         "draft": draft,
-        "saved_at": timezone.now(),
-        "secret_number": record_form(request, data=request.POST).secret_number,
+        "saved_at": at,
+        "secret_number": form.secret_number,
+        "suggested": not request.POST.get("conversation")
+        and suggestion(form, helper=request.user, branch=branch_for(request), at=at),
+        "is_autosave": True,
     }
     response = render(request, "desk/record.html#kept", context)
     if draft.status == HelpSession.Status.UNFINISHED:
@@ -61,7 +68,7 @@ def autosave(request):
 @staff_only
 @require_http_methods(["GET", "POST"])
 def discard_session(request, public_id):
-    """Ask whether to discard an unfinished session, then discard it."""
+    """Ask whether to discard an unfinished session. On POST, discard the session."""
     draft = get_object_or_404(
         HelpSession.objects.at_desk_of(request.user).unfinished().select_related("unfinished_form"),
         public_id=public_id,

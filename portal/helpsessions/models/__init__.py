@@ -1,15 +1,8 @@
 """The models for help sessions, and for the codes with which patrons open them."""
 
 from .codes import AccountCode, ClaimCode
-from .sessions import (
-    KEPT_BY_CODE_FOR_DAYS,
-    TITLE_LENGTH,
-    HelpSession,
-    SessionNote,
-    SessionRecommendation,
-    SessionWord,
-    UnfinishedForm,
-)
+from .details import SessionNote, SessionRecommendation, SessionWord, UnfinishedForm
+from .sessions import KEPT_BY_CODE_FOR_DAYS, TITLE_LENGTH, HelpSession
 
 __all__ = [
     "KEPT_BY_CODE_FOR_DAYS",

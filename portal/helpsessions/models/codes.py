@@ -15,7 +15,7 @@ class ClaimCodeQuerySet(models.QuerySet):
         return self.filter(state=ClaimCode.State.LIVE, expires_at__gt=at)
 
     def revoke(self):
-        """Make the live codes stop opening their session, and return how many codes were revoked."""
+        """Revoke the live codes, and return how many codes were revoked."""
         return self.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.REVOKED)
 
 
@@ -64,7 +64,7 @@ class ClaimCode(models.Model):
 class AccountCode(models.Model):
     """A code that opens the record of a person without an email address. The code works once.
 
-    Only its HMAC is stored, see portal.helpsessions.codes.
+    Only the HMAC of the code is stored, see portal.helpsessions.codes.
     """
 
     person = models.OneToOneField(

@@ -1,4 +1,4 @@
-"""Help sessions, and what belongs to a session: its items, note, words and unfinished form."""
+"""Help sessions."""
 
 import uuid
 
@@ -11,10 +11,8 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Branch, Library, User
-from accounts.models.names import WordQuerySet
-from portal.folding import WORD_MAX
 from portal.templatetags.portal import day_in_a_sentence
-from recommendations.models import QuestionType, Recommendation, Topic
+from recommendations.models import QuestionType, Topic
 
 KEPT_BY_CODE_FOR_DAYS = 30
 # The longest title of a session, in characters. The question can be longer.
@@ -38,9 +36,8 @@ class HelpSessionQuerySet(models.QuerySet):
 
         These are the sessions of the staff member's branches, the sessions that the staff member recorded,
         and the sessions in `shown`. `shown` has the primary keys of sessions whose code a patron showed to
-        the staff member today. While the staff member's branch covers for another branch, they may also open
-        the sessions that the other branch's conversations are about, unless `covering` is false. Forgotten
-        sessions are left out.
+        the staff member today. If `covering` is true and the staff member's branch covers for another branch,
+        add the sessions that the other branch's conversations are about. Leave out forgotten sessions.
         """
         mine = Q(branch__in=user.desk_branch_ids) | Q(staff=user) | Q(pk__in=shown)
         if covering and user.covered_branch_ids:
@@ -63,7 +60,7 @@ class HelpSessionQuerySet(models.QuerySet):
 
 
 class HelpSession(models.Model):
-    """One contact in which staff helped a patron. In library statistics, this is a reference transaction.
+    """One occasion on which staff helped a patron. Library statistics call this a reference transaction.
 
     A session with the status TALLY is only counted and has no details.
     """
@@ -72,7 +69,7 @@ class HelpSession(models.Model):
         UNFINISHED = "unfinished", _("not finished yet")
         RECORDED = "recorded", _("recorded")
         TALLY = "tally", _("tally")
-        # A wrong patron had kept this session. Another session replaced it, so figures don't count this one.
+        # The session was in the account of a wrong patron. Statistics count the new session in its place.
         REPLACED = "replaced", _("replaced")
 
     class Mode(models.TextChoices):
@@ -96,6 +93,8 @@ class HelpSession(models.Model):
         NO = "no", _("no")
         STILL_WORKING = "still_working", _("still working on it")
 
+    FOUND_SOMETHING = (Found.ALL, Found.SOMETHING_ELSE)
+
     class Satisfaction(models.TextChoices):
         """The possible replies to the question "How was the help?"."""
 
@@ -104,10 +103,23 @@ class HelpSession(models.Model):
         NOT_SO_GOOD = "not_so_good", _("not so good")
         POOR = "poor", _("poor")
 
-    class AnsweredWithin(models.TextChoices):
-        """How soon after the visit the patron replied to the questions about it.
+    class WouldReturn(models.TextChoices):
+        """The possible replies to the question "Would you come back to us with another question?"."""
 
-        When a session is forgotten, this replaces the exact time in `answered_at`.
+        YES = "yes", _("yes")
+        MAYBE = "maybe", _("maybe")
+        NO = "no", _("no")
+
+    class CheckIns(models.TextChoices):
+        """Whether the library may ask about this visit. This choice overrides the person's own choice."""
+
+        PAGES = "pages", _("only on the library's web pages")
+        NONE = "none", _("don't ask")
+
+    class AnsweredWithin(models.TextChoices):
+        """The time between a visit and the patron's reply to the questions about the visit.
+
+        When a session is forgotten, this value replaces the exact time in `answered_at`.
         """
 
         DAY = "day", _("within a day")
@@ -174,7 +186,21 @@ class HelpSession(models.Model):
     handed_over_at = models.DateTimeField(null=True, blank=True)
     kept_at = models.DateTimeField(null=True, blank=True)
     answered_at = models.DateTimeField(
-        null=True, blank=True, help_text="when the patron last answered `found` or `satisfaction`"
+        null=True, blank=True, help_text="when the patron last answered a question about the visit"
+    )
+    found_at = models.DateTimeField(null=True, blank=True)
+    satisfaction_at = models.DateTimeField(null=True, blank=True)
+    would_return = models.CharField(max_length=8, choices=WouldReturn, blank=True, default="")
+    would_return_at = models.DateTimeField(null=True, blank=True)
+    answered_by_link = models.BooleanField(
+        default=False, help_text="the last answer came from the link in an email, and nobody was signed in"
+    )
+    check_ins = models.CharField(
+        max_length=8,
+        choices=CheckIns,
+        blank=True,
+        default="",
+        help_text="what a viewer chose for this visit; blank if nobody has",
     )
     corrected_on = models.DateField(
         null=True, blank=True, help_text="when staff last changed what the patron may have read"
@@ -228,6 +254,18 @@ class HelpSession(models.Model):
                 condition=Q(shared_with__isnull=True) | Q(with_child="shared", quiet=False),
                 name="shared_with_an_adult_of_a_child",
             ),
+            models.CheckConstraint(
+                condition=Q(check_ins__in=["", "pages", "none"]), name="known_check_ins_of_a_visit"
+            ),
+            models.CheckConstraint(
+                condition=Q(would_return__in=["", "yes", "maybe", "no"]), name="known_would_return"
+            ),
+            models.CheckConstraint(
+                condition=(~Q(found="") | Q(found_at__isnull=True))
+                & (~Q(satisfaction="") | Q(satisfaction_at__isnull=True))
+                & (~Q(would_return="") | Q(would_return_at__isnull=True)),
+                name="only_an_answer_has_its_time",
+            ),
         ]
         indexes = [
             models.Index(fields=["patron", "-happened_on", "-id"]),
@@ -261,7 +299,7 @@ class HelpSession(models.Model):
 
     @property
     def is_shared(self):
-        """Return whether a child and one adult can both keep the session."""
+        """Return whether this is a visit that a child and one adult can both keep."""
         return self.with_child == Library.Children.SHARED and not self.quiet
 
     @property
@@ -276,104 +314,30 @@ class HelpSession(models.Model):
 
     @property
     def title(self):
-        """Return the title for the patron's pages, which is the question.
+        """Return the question as the title for the patron's pages.
 
-        If the session is quiet or has no question, the title has the day instead.
+        If the session is quiet or has no question, return a title with the day.
         """
         if self.quiet or not self.question:
             return _now("Your visit on %(day)s") % {"day": day_in_a_sentence(self.happened_on)}
-        return Truncator(" ".join(self.question.split())).chars(TITLE_LENGTH)
+        words = " ".join(self.question.split())
+        return words if len(words) <= TITLE_LENGTH else Truncator(words).chars(TITLE_LENGTH)
+
+    def may_share_words(self, person):
+        """Return whether this person may share words about the visit with the staff member who helped.
+
+        No words about a quiet visit or a visit with a child are shared.
+        """
+        return (
+            person is not None
+            and self.patron_id == person.pk
+            and self.staff_id is not None
+            and not self.quiet
+            and not self.with_child
+            and not person.is_child
+        )
 
     @property
     def keepers(self):
         """Return the people who keep the session: its patron, and the adult who shares it."""
         return [person for person in (self.patron, self.shared_with) if person]
-
-
-class SessionRecommendationQuerySet(models.QuerySet):
-    def not_removed(self):
-        """Return the links to the items that staff have not removed from their session."""
-        return self.filter(removed_at=None)
-
-
-class SessionRecommendation(models.Model):
-    """The link from a help session to a recommendation in it.
-
-    A recommendation belongs to exactly one help session or to exactly one message.
-    """
-
-    help_session = models.ForeignKey(
-        HelpSession, on_delete=models.CASCADE, related_name="recommendation_links"
-    )
-    recommendation = models.OneToOneField(
-        Recommendation, on_delete=models.CASCADE, related_name="+", related_query_name="sessionrecommendation"
-    )
-    position = models.PositiveSmallIntegerField(default=0)
-    removed_at = models.DateTimeField(
-        null=True, blank=True, help_text="when staff removed the item, if its verdict or conversation stays"
-    )
-    is_dismissed = models.BooleanField(default=False, help_text="the patron no longer sees the removed item")
-
-    objects = SessionRecommendationQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["position", "pk"]
-        indexes = [models.Index(fields=["help_session", "position"])]
-
-    def __str__(self):
-        return f"{self.help_session}: {self.recommendation}"
-
-
-class SessionWord(models.Model):
-    """A folded word of a help session, by which the desk finds the session. See search.py."""
-
-    help_session = models.ForeignKey(HelpSession, on_delete=models.CASCADE, related_name="+", db_index=False)
-    word = models.CharField(max_length=WORD_MAX)
-
-    objects = WordQuerySet.as_manager()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["help_session", "word"], name="one_row_per_word_of_a_session")
-        ]
-        indexes = [
-            # Only these operator classes let PostgreSQL use the index for LIKE. SQLite ignores them.
-            models.Index(
-                fields=["word", "help_session"],
-                opclasses=["varchar_pattern_ops", "int8_ops"],
-                name="sessions_by_word",
-            )
-        ]
-
-    def __str__(self):
-        return f"{self.word}, {self.help_session_id}"
-
-
-class UnfinishedForm(models.Model):
-    """The form of an unfinished session. Its fields are saved as staff typed them, even if they are invalid.
-
-    Patrons never see these fields.
-    """
-
-    help_session = models.OneToOneField(
-        HelpSession, on_delete=models.CASCADE, primary_key=True, related_name="unfinished_form"
-    )
-    fields = models.JSONField(default=dict)
-    saved_at = models.DateTimeField()
-
-    def __str__(self):
-        return f"form of {self.help_session_id}"
-
-
-class SessionNote(models.Model):
-    """The private note of a help session. No patron page, email or export contains it."""
-
-    help_session = models.OneToOneField(
-        HelpSession, on_delete=models.CASCADE, primary_key=True, related_name="note"
-    )
-    body = models.TextField()
-    author = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
-    written_at = models.DateTimeField()
-
-    def __str__(self):
-        return f"note of {self.help_session_id}"

@@ -1,4 +1,4 @@
-from django.db.models import Case, DateTimeField, Q, UUIDField, When
+from django.db.models import BigAutoField, Case, DateTimeField, Exists, OuterRef, Q, UUIDField, When
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -6,10 +6,12 @@ from django.views.decorators.http import require_safe
 
 from accounts.languages import languages
 from accounts.viewer import for_viewers
+from portal.checkins.due import due_check_in, suggested_day
 from portal.conversations.models import Conversation
 from portal.conversations.patron_lists import read_open_conversations
+from portal.helpsessions.check_ins import question_at_home
 from portal.helpsessions.forms import CodeForm
-from portal.helpsessions.models import HelpSession
+from portal.helpsessions.models import HelpSession, SessionRecommendation
 from portal.helpsessions.recommendation_panels import recommendation_panels
 from portal.htmx import render_page
 from portal.lists.models import SavedItem
@@ -27,9 +29,9 @@ def home(request):
     A person who isn't signed in and has opened no visit sees the welcome page. The home page also asks for a
     verdict on one recommendation at a time, beginning with the newest.
 
-    `?said=` names a recommendation on which the viewer has just given a verdict. This recommendation stays on
-    the page, so that the viewer can correct the verdict. The next recommendation follows. htmx gets only the
-    part of the page that asks for verdicts.
+    `?said=` is the public id of a recommendation on which the viewer has just given a verdict. This
+    recommendation stays on the page, so that the viewer can correct the verdict. The next recommendation
+    follows. htmx gets only the part of the page that asks for verdicts.
     """
     viewer = request.viewer
     if not viewer:
@@ -37,17 +39,15 @@ def home(request):
     asked = _asked(viewer, uuid_or_none(request.GET.get("said", "")))
     if request.htmx:
         return render_page(request, "home/home.html", {**asked, "back": reverse("home")}, partial="asked")
-    unread = list(
-        Conversation.objects.belonging_to(viewer)
-        .filter(pk__in=viewer.unread)
-        .select_related("help_session")
-        .latest_first()[:ROWS_SHOWN]
-    )
+    unread = _read_unread(viewer, unread=sorted(viewer.unread)) if viewer.unread else []
     open_conversations = read_open_conversations(
         viewer, at=timezone.now(), unread=sorted(viewer.unread) or None
     )
     sessions = _latest_sessions(viewer)
+    at = timezone.now()
     context = {
+        "check_in": due_check_in(viewer, request.library, at=at),
+        "ask_on": suggested_day(request.library, at=at),
         **asked,
         "unread_conversations": unread,
         "open_conversations": open_conversations[:ROWS_SHOWN],
@@ -55,6 +55,7 @@ def home(request):
         "help_sessions": sessions[:ROWS_SHOWN],
         "more_sessions": len(sessions) > ROWS_SHOWN,
         "saved_items": _latest_saved(viewer),
+        "check_ins": question_at_home(viewer, request.library, sessions),
         "back": reverse("home"),
     }
     return render(request, "home/home.html", context)
@@ -84,7 +85,7 @@ def _asked(viewer, said):
 def _to_be_asked(viewer, said, at):
     rows = (
         Recommendation.objects.belonging_to(viewer, at)
-        .filter(Q(verdict="") | Q(public_id=said), starred=True)
+        .filter(Q(verdict="") | Q(public_id=said), ~Exists(_visits_with_a_child(viewer)), starred=True)
         .exclude(sessionrecommendation__help_session__quiet=True)
         .exclude(messagerecommendation__message__conversation__help_session__quiet=True)
         .select_related("item", "recommended_by")
@@ -93,13 +94,34 @@ def _to_be_asked(viewer, said, at):
     return rows.order_by(*said_first, "-recommended_at", "pk")[:3]
 
 
+def _visits_with_a_child(viewer):
+    """Return a recommendation's links to visits with a child about which Home doesn't ask this viewer.
+
+    Only a signed-in child is asked about their own visit. The adult and a viewer by code can still give a
+    verdict on the visit's page.
+    """
+    links = SessionRecommendation.objects.filter(recommendation=OuterRef("pk"))
+    links = links.exclude(help_session__with_child="")
+    if viewer.person is None:
+        return links
+    return links.exclude(help_session__patron=viewer.person, help_session__patron__child_since__isnull=False)
+
+
+@for_viewers(unread=BigAutoField())
+def _read_unread(viewer, unread):
+    rows = Conversation.objects.belonging_to(viewer).filter(pk__in=unread)
+    return rows.select_related("help_session").latest_first()[:ROWS_SHOWN]
+
+
 @for_viewers()
 def _latest_sessions(viewer):
-    return (
-        HelpSession.objects.belonging_to(viewer)
-        .select_related("branch", "staff")
-        .latest_first()[: ROWS_SHOWN + 1]
+    shown = HelpSession.objects.only(
+        *("public_id", "question", "quiet", "happened_on", "branch__name", "staff__name"),
+        # The page needs these fields for the question whether the library may send check-ins.
+        *("patron", "with_child", "forgotten_on", "check_ins"),
     )
+    rows = shown.belonging_to(viewer).select_related("branch", "staff")
+    return rows.latest_first()[: ROWS_SHOWN + 1]
 
 
 @for_viewers()

@@ -1,9 +1,12 @@
+import hashlib
+
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from accounts.staff.desk_lock import background_request
-from portal.styles import page_style
 
 
 @background_request
@@ -22,12 +25,17 @@ def service_worker(request):
     """Return the script of the service worker.
 
     The URL of the script is at the root of the site, so that the service worker covers every page. The script
-    contains the version of the style sheet and the language of the person. If one of them changes, the script
-    is a new one, and the browser stores the offline page again.
+    contains a hash of the offline page and the language of the person. If either changes, the script changes
+    too, and the browser stores the offline page again.
     """
+    page = hashlib.sha256(render_to_string("errors/offline.html", request=request).encode()).hexdigest()
     return render(
         request,
         "home/sw.js",
-        {"version": f"{page_style(request.library.accent_color)[1]} {get_language()}"},
+        {
+            "version": f"{page[:16]} {get_language()}",
+            # The text of a notification if the service worker can't read the push message.
+            "unreadable": _("There is something new from the library."),
+        },
         content_type="text/javascript; charset=utf-8",
     )

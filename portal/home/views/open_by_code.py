@@ -11,13 +11,14 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.languages import languages
-from accounts.sign_in import access
+from accounts.sign_in import access, kept_devices
 from accounts.sign_in.access import renew_session, safe_next
 from accounts.sign_in.unsent import drop_unsent_forms
 from accounts.staff.desk_lock import shared_desk_here
 from portal.conversations import pending_questions
 from portal.conversations.viewer import OPENED_CODES
-from portal.helpsessions import account_codes, codes
+from portal.headers import is_prefetch
+from portal.helpsessions import account_codes, codes, push
 from portal.helpsessions.forms import CodeForm
 from portal.helpsessions.handover import (
     CodeCardNotReady,
@@ -30,6 +31,7 @@ from portal.helpsessions.handover import (
 )
 from portal.helpsessions.models import ClaimCode
 from portal.limits import CodeTry, TooOften
+from portal.notifications.push import browser
 from portal.security_log import note
 from portal.text import uuid_or_none
 
@@ -52,7 +54,7 @@ TITLES = {
     "not_ready": gettext_lazy("Your visit isn't ready yet"),
     "too_many": gettext_lazy("Too many wrong codes"),
 }
-# After these refusals, the person compares the code with the slip, or enters it again later.
+# After these refusals, the page shows the typed code, so that the person can compare it or try again later.
 SHOWS_THE_CODE = {"unknown", "not_ready"}
 
 
@@ -83,7 +85,7 @@ def open_code_link(request, code):
     """
     if request.method == "HEAD":
         return HttpResponse()
-    if "prefetch" in request.headers.get("Sec-Purpose", request.headers.get("Purpose", "")):
+    if is_prefetch(request):
         # A browser doesn't reuse a prefetched error. It sends a new request when the person opens the link.
         return HttpResponse(status=503)
     form = CodeForm({"code": code})
@@ -116,10 +118,11 @@ def open_account(request):
 
 @require_POST
 def leave(request):
-    """Remove the visits that were opened by code, or only the visit that the form names.
+    """Remove the visits opened by code from this browser. If `session` was posted, remove only this visit.
 
-    Unsent questions of this browser are deleted too. If the form names no visit, the browser then goes to the
-    library's catalog, so that the next person sees no page of the portal.
+    Also delete the unsent questions in this browser, and end its push messages about these visits. If no
+    `session` was posted, the browser also stops keeping pages, and opens the library's catalog. So the next
+    person sees no page of the portal.
     """
     ids = request.session.get(OPENED_CODES, [])
     codes = ClaimCode.objects.filter(pk__in=ids)
@@ -129,14 +132,18 @@ def leave(request):
             if uuid_or_none(named)
             else codes.none()
         )
-    removed = set(codes.values_list("pk", flat=True))
+    found = list(codes.select_related("help_session"))
+    removed = {code.pk for code in found}
     if removed:
+        browser.end_here(request, {push.about(code.help_session) for code in found if code.help_session})
         request.session[OPENED_CODES] = [pk for pk in ids if pk not in removed]
         if named:
             messages.success(
                 request, _("The visit is removed from this device. You can open it again with its code.")
             )
     pending_questions.forget(request, pending_questions.QUESTION, pending_questions.READING)
+    if not named:
+        kept_devices.end_here(request)
     outside = _catalog(request.library)
     if not outside or named:
         response = redirect("home")
@@ -151,7 +158,7 @@ def leave(request):
 
 
 def _open(request, code):
-    """Open the visit that belongs to the code, in this browser, and redirect to the visit.
+    """Open the visit of this code in the browser, and redirect to the visit.
 
     If the code doesn't work, show the reason without revealing the visit.
     """
@@ -170,7 +177,7 @@ def _open(request, code):
         tries.was_wrong()
         return _refused(request, "unknown", status=404, code=code)
     except tuple(REFUSALS) as why:
-        # The code exists, so this request does not count as a guess.
+        # The code exists, so don't count this request as a wrong code.
         tries.was_right()
         if isinstance(why, CodeKept) and _keeps(request.viewer.person, why.help_session):
             return redirect(why.help_session)
@@ -178,7 +185,7 @@ def _open(request, code):
         return _refused(request, refusal, status=status, code=code)
     tries.was_right()
     if claim.pk not in request.session.get(OPENED_CODES, []):
-        # Change the session key, because anyone who knows the old key could read the visit too.
+        # Change the browser's session key, because anyone who knows the old key could read the visit too.
         renew_session(request)
     opened = [pk for pk in request.session.get(OPENED_CODES, []) if pk != claim.pk]
     request.session[OPENED_CODES] = [*opened, claim.pk][-CODES_PER_BROWSER_MAX:]

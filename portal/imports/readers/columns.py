@@ -1,4 +1,4 @@
-"""Recognize the columns of a table, and the words in its column for the kind of item."""
+"""Recognize the columns of a table, and the words in the column for the kind of item."""
 
 import re
 
@@ -61,7 +61,7 @@ GUESSES = {field: [fold(name) for name in names.split(",")] for field, names in 
 
 KINDS = {fold(word): kind for kind, label in Item.Kind.choices for word in (kind, str(label))}
 # Words in the name of a kind, as `fold` returns them. The first match counts, so "audiobook on CD" is an
-# audiobook, and a "video game" is no video.
+# AUDIOBOOK, and "video game" is OTHER, not VIDEO.
 KIND_WORDS = {
     Item.Kind.OTHER: r"cd roms?|(?:video|board|card)?games?|videogames?|juegos?|kits?|toys?|puzzles?"
     r"|instruments?|tools?|equipment|things?|objects?|realia|software|laptops?|hotspots?",
@@ -80,7 +80,7 @@ KIND_WORDS = {
 
 
 def kind_of(text):
-    """Return the Item.Kind for the words that a table uses for it. It is a book if no word is known."""
+    """Return the Item.Kind for the text in the column for the kind. Return BOOK if no word is known."""
     folded = fold(text)
     matching = (kind for kind, words in KIND_WORDS.items() if re.search(rf"\b(?:{words})\b", folded))
     return KINDS.get(folded) or next(matching, Item.Kind.BOOK)

@@ -6,6 +6,8 @@ lost.
 """
 
 import codecs
+import contextlib
+import io
 import logging
 import re
 import warnings
@@ -15,12 +17,13 @@ import pymarc
 from pymarc import marc8_mapping
 
 from portal.imports.readers.marc_fields import DELETED, draft
-from portal.imports.records import Fault, Unreadable
+from portal.imports.records import Fault, Refused, Unreadable
 
 BLOCK = 256 * 1024
 RECORD_MAX = 1024 * 1024
-# The length of a record has five digits.
+# The maximum length of a record in bytes, because MARC writes the length with five digits.
 LENGTH_MAX = 99_999
+NOT_VALID = "it has bytes that are not valid in its encoding"
 END_OF_RECORD = b"\x1d"
 # Bytes between records: line ends, padding, the end of a DOS file, and the byte order mark of UTF-8.
 BETWEEN = b"\r\n \x00\x1a" + codecs.BOM_UTF8
@@ -29,17 +32,20 @@ RECORD_ENDS = re.compile(rb"</(?:[\w.-]+:)?record\s*>")
 UTF_16 = re.compile(rb"\sencoding\s*=\s*[\"']utf-?16[\"']", re.IGNORECASE)
 # A prefix of an element or of an attribute.
 PREFIX = re.compile(rb"(?:</|\s(?!xmlns:|xml:)(?=[\w.-]+:[\w.-]+=))([A-Za-z_][\w.-]*):")
-# The first elements of files that may have no record: MARCXML, OAI-PMH and SRU.
+# The names of first elements that are accepted even if the file has no record: MARCXML, OAI-PMH and SRU.
 MARCXML_WRAPPERS = {"collection", "OAI-PMH", "searchRetrieveResponse"}
-COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
-FIRST_ELEMENT = re.compile(rb"<([^\s<>/?!]{1,80})")
+ELEMENT_OR_COMMENT = re.compile(rb"<(?:!--|([^\s<>/?!]{1,80}))")
 DECLARATION = re.compile(rb"\s*(<\?xml[^>]*\?>)")
 
 # MARC-8 may have Cyrillic, Hebrew, Arabic and Greek letters in either half of its code table. pymarc only
-# knows the lower half, and would leave out the letters of the upper half.
-for charset in b"N23S":
+# knows one half, and would leave out the letters of the other half.
+for charset in b"NQ234S":
     letters = marc8_mapping.CODESETS[charset]
-    letters.update({code | 0x80: letter for code, letter in list(letters.items())})
+    letters.update({code ^ 0x80: letter for code, letter in list(letters.items())})
+# The escape sequence before East Asian letters in the upper half, which pymarc can't read.
+UPPER_EAST_ASIAN = re.compile(rb"\x1b\$[)-]")
+# Bytes that are letters in Windows-1252 and nothing in MARC-8.
+ONLY_IN_WINDOWS_1252 = re.compile(rb"[\xc9-\xdf\xfc\xfd\xff]")
 
 # This hides the warning that pymarc logs for each missing indicator.
 logging.getLogger("pymarc").setLevel(logging.ERROR)
@@ -73,10 +79,10 @@ def _chunks(file):
 
 
 def _pieces(chunk):
-    """Return [chunk], or [cut-off record, whole record] if the chunk consists of these two.
+    """Return [chunk], or [cut-off record, whole record] if the chunk has both.
 
     A record begins with a leader, and a leader begins with the length of the record. So the whole record
-    begins at the leader whose length reaches exactly to the end of the chunk.
+    begins at the leader whose length ends exactly at the end of the chunk.
     """
     if _length(chunk) != len(chunk):
         for leader in re.finditer(rb"(?=\d{5}.{5}22.{8}45)", chunk[1:], re.DOTALL):
@@ -97,21 +103,23 @@ def _read_piece(piece, number):
         return Fault(
             number, f"it is {len(piece)} bytes long, and MARC allows {LENGTH_MAX}. Export it as MARCXML"
         )
+    if piece.startswith(b"00000"):
+        # Some programs don't fill in the length.
+        piece = b"%05d" % len(piece) + piece[5:]
     if _length(piece) != len(piece):
         stated = piece[:5].decode("ascii", "replace")
         return Fault(number, f"it says it is {stated!r} bytes long and is {len(piece)}")
+    if UPPER_EAST_ASIAN.search(piece):
+        return Fault(number, NOT_VALID)
     try:
         if _is_shifted(piece):
             return Fault(number, "its directory doesn't lead to its fields. Export it again")
         if b"\x1b" in piece:
             # Only MARC-8 has escape sequences, even if the leader says UTF-8.
             piece = piece[:9] + b" " + piece[10:]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            record = pymarc.Record(piece, force_utf8=_is_utf8(piece), hide_utf8_warnings=True)
-        return draft(record, number, piece).finished()
+        return draft(_from_piece(piece), number, piece).finished()
     except UnicodeDecodeError:
-        return Fault(number, "it has bytes that are not valid in its encoding")
+        return Fault(number, NOT_VALID)
     except (ValueError, pymarc.exceptions.PymarcException):
         return Fault(number, "the numbers in its leader or directory are damaged")
     except Exception as error:
@@ -120,12 +128,17 @@ def _read_piece(piece, number):
 
 
 def _is_shifted(piece):
-    """Return whether an entry of the directory leads to another field, or not to the beginning of a field.
+    """Return whether an entry of the directory points to a wrong field, or not to the beginning of a field.
 
     A field begins after a terminator. A control field (001 to 009) has no subfields, but every other field
     has some, or is empty. Fields of a local system, such as FMT, may have any form.
+
+    If all entries together are longer than the record, some of them overlap. Reading overlapping entries
+    could take all the memory, because the same text would be read thousands of times.
     """
     base = int(piece[12:17])
+    if sum(int(piece[entry + 3 : entry + 7]) for entry in range(24, base - 1, 12)) > len(piece):
+        return True
     for entry in range(24, base - 1, 12):
         begin = base + int(piece[entry + 7 : entry + 12])
         field = piece[begin : begin + int(piece[entry + 3 : entry + 7])]
@@ -134,6 +147,25 @@ def _is_shifted(piece):
         if piece[begin - 1 : begin] != b"\x1e" or ((b"\x1f" in field) == is_control and not is_free):
             return True
     return False
+
+
+def _from_piece(piece):
+    if _is_windows_1252(piece):
+        return pymarc.Record(piece, file_encoding="cp1252")
+    # pymarc writes some messages about MARC-8 to the terminal.
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        return pymarc.Record(piece, force_utf8=_is_utf8(piece), hide_utf8_warnings=True)
+
+
+def _is_windows_1252(piece):
+    """Return whether a record says that it is in MARC-8, but has letters that only Windows-1252 has."""
+    return (
+        piece[9:10] != b"a"
+        and b"\x1b" not in piece
+        and bool(ONLY_IN_WINDOWS_1252.search(piece))
+        and not _is_utf8(piece)
+    )
 
 
 def _is_utf8(piece):
@@ -155,7 +187,8 @@ def read_xml(file):
     Unreadable if the XML is not MARCXML.
     """
     number, rest, declaration, first_element = 0, b"", b"", ""
-    # OAI-PMH and SRU have an element <record> around each record. This counts those that have no end yet.
+    # In OAI-PMH and SRU, each record is inside another element <record>. `around` is the number of outer
+    # elements that have not ended.
     around = 0
     if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         file = codecs.EncodedFile(file, "utf-8", "utf-16")
@@ -164,7 +197,7 @@ def read_xml(file):
         if not rest and not number:
             rest = block.removeprefix(b"\xef\xbb\xbf")
             match = DECLARATION.match(rest)
-            # The text is in UTF-8 now, and some systems say UTF-16 without meaning it.
+            # The text has been converted to UTF-8. Some systems declare UTF-16 by mistake.
             declaration = UTF_16.sub(b"", match.group(1)) if match else b""
             first_element = _first_element(rest)
         else:
@@ -173,7 +206,7 @@ def read_xml(file):
             chunk, rest = rest[: end.end()], rest[end.end() :]
             begins = list(RECORD_BEGINS.finditer(chunk))
             for cut_off, following in zip(begins, begins[1:], strict=False):
-                # An element around another record has no leader.
+                # An outer element <record> has no leader.
                 if b"leader" in chunk[cut_off.start() : following.start()]:
                     number += 1
                     yield Fault(number, "it has no end")
@@ -200,8 +233,15 @@ def read_xml(file):
 
 def _first_element(text):
     """Return the name of the first element of this XML, or "" if there is none."""
-    match = FIRST_ELEMENT.search(COMMENT.sub(b"", text))
-    return match.group(1).decode(errors="replace") if match else ""
+    place = 0
+    while match := ELEMENT_OR_COMMENT.search(text, place):
+        if match.group(1):
+            return match.group(1).decode(errors="replace")
+        end = text.find(b"-->", match.end())
+        if end < 0:
+            break
+        place = end + len(b"-->")
+    return ""
 
 
 def _not_marcxml(first_element):
@@ -231,12 +271,19 @@ def _from_element(element):
     record = pymarc.Record()
     for child in element:
         name = child.tag.rpartition("}")[2]
+        if name in {"controlfield", "datafield"} and not child.get("tag"):
+            raise Refused(f"it has a <{name}> without a tag. Export it again")
         if name == "leader":
-            record.leader = pymarc.Leader((child.text or "").ljust(24)[:24])
+            record.leader = pymarc.Leader(_leader(child.text or ""))
         elif name == "controlfield":
             record.add_field(pymarc.Field(tag=child.get("tag"), data=child.text or ""))
         elif name == "datafield":
             indicators = pymarc.Indicators(child.get("ind1", " "), child.get("ind2", " "))
-            subfields = [pymarc.Subfield(part.get("code", ""), part.text or "") for part in child]
+            subfields = [pymarc.Subfield(part.get("code", ""), "".join(part.itertext())) for part in child]
             record.add_field(pymarc.Field(tag=child.get("tag"), indicators=indicators, subfields=subfields))
     return record
+
+
+def _leader(text):
+    """Return the leader with 24 characters. Remove spaces around the text only if the text is too long."""
+    return (text.strip() if len(text) > 24 else text).ljust(24)[:24]

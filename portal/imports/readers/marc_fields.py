@@ -23,15 +23,15 @@ OTHER_RECORDS = {
 }
 
 NAMES = {"100": "abc", "110": "ab", "111": "ae", "700": "abc", "710": "ab", "711": "ae", "720": "a"}
-# Companies that only sell or send the item, such as Kanopy, are not its creators.
+# The roles of companies that only sell or send the item, such as Kanopy. They are not creators of the item.
 SELLERS = {"distributor", "dst", "publisher", "pbl", "bookseller", "bsl"}
 # mypy thinks that the length can be None.
 CREATORS_MAX: int = Item._meta.get_field("creators").max_length  # type: ignore[assignment]
-# A number such as "(Sirsi) AAY-1602" belongs into field 035. As a title or name, it shows that the entries of
-# the record's directory have moved to other fields.
+# A number such as "(Sirsi) AAY-1602" belongs in field 035. If a title or name has such a number, the entries
+# of the record's directory point to wrong fields.
 CONTROL_NUMBER = re.compile(r"\([A-Za-z][\w-]+\)\s*[\w./:-]*\d{3}[\w./:-]*")
 
-# The field for series was 440 until 2008. Field 830 has the same series in another form.
+# The fields for series. Field 440 was used until 2008. Field 830 has the same series in another form.
 SERIES = ("490", "440", "830")
 NO_PUBLISHER = re.compile(
     r"^\W*s\.\s?n\b|not identified|no identificad|non identifié|nicht ermittelbar", re.IGNORECASE
@@ -52,7 +52,7 @@ def draft(record, number, raw):
         raise Refused("it is a UNIMARC record. Export MARC 21, MARCXML (MARC 21) or CSV")
     isbn, repair = isbns.best_of(_each(record, "020", "a"))
     fixed = record.get_fields("008")
-    fixed = fixed[0].data if fixed else ""
+    fixed = (fixed[0].data or "") if fixed else ""
     imprint = sorted(record.get_fields("264"), key=lambda field: field.indicator2 != "1") + record.get_fields(
         "260"
     )
@@ -69,7 +69,7 @@ def draft(record, number, raw):
     return Draft(
         number=number,
         key=_key(record, raw),
-        isbn=repair,
+        isbn_repair=repair,
         call_numbers=call_numbers,
         languages=languages,
         remark=remark,
@@ -101,7 +101,7 @@ def draft(record, number, raw):
 
 
 def _key(record, raw):
-    """Return a key made of the record's number and the code of the library that gave the number.
+    """Return a key made of the record's number and the code of the library that assigned the number.
 
     If the record has no number, return a hash of the record.
     """
@@ -113,8 +113,14 @@ def _key(record, raw):
 
 
 def _is_unimarc(record):
-    """Return whether the title is in field 200, as in UNIMARC. In MARC 21, nothing is."""
-    return bool(record.get_fields("200")) and not record.get_fields("245", "880")
+    """Return whether the title is in field 200, as in UNIMARC. MARC 21 has no field 200.
+
+    In UNIMARC, field 100 begins with a date and a letter. In MARC 21, it has a name.
+    """
+    if not record.get_fields("200"):
+        return False
+    has_coded_data = any(re.match(r"\d{8}[a-z ]", text) for text in _each(record, "100", "a"))
+    return has_coded_data or not record.get_fields("245", "880")
 
 
 def _each(record, tag, code):
@@ -164,7 +170,7 @@ def _numbers(record, isbn):
 
 
 def _fitting(names):
-    """Return (as many names as fit into a field for creators, the other names)."""
+    """Return (the first names that fit into the field for creators, the other names)."""
     fitting: list[str] = []
     others: list[str] = []
     for name in names:
@@ -174,7 +180,10 @@ def _fitting(names):
 
 
 def _languages(record, fixed):
-    """Return the codes of the record's languages. Old records write them together, as in "engheb"."""
+    """Return the codes of the record's languages.
+
+    Old records write several codes together, as in "engheb".
+    """
     coded = "".join(_each(record, "041", "a") + _each(record, "041", "h"))
     return [fixed[35:38], *(coded[start : start + 3] for start in range(0, len(coded), 3))]
 
@@ -190,15 +199,15 @@ def _is_fiction(record, fixed, call_numbers):
         (is_book and fixed[33:34] in FICTION_IN_TEXT)
         or (is_recording and bool(FICTION_IN_RECORDING & set(fixed[30:32])))
         or fiction.names_fiction(genres)
-        or fiction.stands_with_fiction(call_numbers)
+        or fiction.has_fiction_shelf(call_numbers)
     )
 
 
 def _call_numbers(record):
     """Return the call numbers in field 852.
 
-    If there are none, return the first classification that the record has. The order is Library of Congress,
-    local, Dewey, local Dewey.
+    If there are none, return the record's first classification in this order: Library of Congress, local,
+    Dewey, local Dewey.
     """
     call_numbers = [text_of(field, "hijkm") for field in record.get_fields("852")]
     if any(call_numbers):
@@ -212,8 +221,8 @@ def _call_numbers(record):
 
 
 def _link(record):
-    # If the second indicator is 2, the link leads to a related resource. Subfield 3 names a part of the
-    # title, such as the cover. Such links are tried last.
+    # Some links are tried last: links to a related resource (the second indicator is 2), and links to a part
+    # of the title, such as the cover (subfield 3 names the part).
     fields = sorted(record.get_fields("856"), key=lambda field: (field.indicator2 == "2", "3" in field))
     urls = [url.strip() for field in fields for url in field.get_subfields("u") if url]
     return next((url for url in urls if url.lower().startswith("http")), "")

@@ -14,7 +14,7 @@ KINDS = {
     "i": Item.Kind.AUDIOBOOK,
     "j": Item.Kind.SOUND,
 }
-# Continuing resources that are no journals, by 008/21.
+# The kinds of continuing resources that aren't journals, by their code in 008/21.
 CONTINUING = {"d": Item.Kind.DATABASE, "w": Item.Kind.WEB_PAGE}
 # {code or term of the content in field 336: kind}
 CONTENTS = {
@@ -34,7 +34,7 @@ def kind_of(record, fixed):
     """Return the Item.Kind of the record. `fixed` is the text of field 008."""
     type_of_record, level = record.leader[6].lower(), record.leader[7]
     if type_of_record == "m" and fixed[26:27] == "d":
-        # A computer file that is a document is an e-book.
+        # A computer file that is a single document is an e-book.
         return Item.Kind.BOOK
     if type_of_record in "at" and level == "s":
         return Item.Kind.SERIAL
@@ -43,7 +43,7 @@ def kind_of(record, fixed):
     if type_of_record == "a" and level == "i":
         return CONTINUING.get(fixed[21:22], Item.Kind.BOOK)
     if type_of_record == "a" and (content := _only_content(record)) in CONTENTS:
-        # Templates for new records begin with "a", and some cataloger forgot to change it.
+        # "a" is the default in templates for new records, and catalogers forget to change it.
         return CONTENTS[content]
     return KINDS.get(type_of_record, Item.Kind.OTHER)
 

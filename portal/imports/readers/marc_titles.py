@@ -5,16 +5,17 @@ import re
 from portal.folding import fold
 from portal.imports.records import unescaped
 
-# {tag: subfields}. A record without a field 245 has its title in one of the others.
+# {tag: subfields}. If a record has no field 245, its title is in one of the other fields.
 TITLES = {"245": "abknp", "240": "amnpr", "130": "amnpr", "730": "amnpr", "740": "anp"}
 # Other titles that people search for, such as the title on the cover.
 VARIANTS = {"246": "abnp"}
-# Cataloging rules end a subfield with punctuation if another subfield follows.
+# The characters that are removed from the end of a text. Cataloging rules end a subfield with punctuation if
+# another subfield follows.
 END = " \t\r\n\u00a0\u3000/:;,=／：；，、＝،؛"
 PUNCTUATION = tuple(":;=,./：；＝，。،؛")
-# Many catalogs leave this punctuation out.
+# The punctuation before each subfield. It is added if the catalog leaves it out.
 BEFORE = {"b": " :", "n": ".", "p": "."}
-# Some systems mark an article that sorting skips, as in "<<The>> end" or "¬The ¬end".
+# Some systems mark a leading article, because sorting ignores it, as in "<<The>> end" or "¬The ¬end".
 SKIPPED_ARTICLE = re.compile(r"<<([^<>]*)>>|¬([^¬]*)¬")
 
 
@@ -54,10 +55,10 @@ def repeated(field):
 
 
 def _with_originals(record, tag, codes, vernacular):
-    """Return (texts of the fields with this tag, texts of the fields 880 that repeat them in another script).
+    """Return (texts of the fields with this tag, the same texts in their original script).
 
-    `vernacular` has all fields 880. The original of the first text comes first. Both fields have the same
-    number in subfield 6.
+    `vernacular` has all fields 880, which contain the originals. The second list begins with the original of
+    the first text. A field and its original have the same number in subfield 6.
     """
     fields = [field for field in record.get_fields(tag) if _title(field, codes)]
     originals = [field for field in vernacular if repeated(field) == tag]
@@ -77,7 +78,8 @@ def _title(field, codes):
     for code, value in field.subfields:
         value = (value or "").strip()
         if code == "h":
-            # The punctuation before the next part follows the medium, as in "$h[sound recording] :$b".
+            # In some records, the punctuation before the next part follows the medium: "$h[sound recording]
+            # :$b".
             has_space = value[-2:-1] == " "
             mark = value[-1 - has_space :] if value.endswith(PUNCTUATION) else ""
         elif code in codes and value:

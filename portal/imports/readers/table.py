@@ -3,6 +3,7 @@
 import codecs
 import csv
 import hashlib
+import inspect
 import io
 import re
 from itertools import chain
@@ -14,12 +15,17 @@ from portal.imports.records import TEXTS, Draft, Fault, Unreadable
 from portal.imports.years import find_year
 from portal.text import clean
 
-# If a line has as many of one as of another, the first one counts, because texts have more commas.
+# The possible delimiters. If two are equally frequent in a line, the first of them in this text is used. The
+# comma is last, because texts contain commas.
 DELIMITERS = "\t;|,"
-# What databases, spreadsheets and programs write into a cell without a value.
+# The maximum length of a line, in characters. A file with a longer line is no table, and reading the line
+# could take all the memory.
+LINE_MAX = 1024 * 1024
+# Databases, spreadsheets and programs write these texts into a cell without a value.
 EMPTY = {"NULL", "null", "(null)", "\\N", "nan", "NaN", "N/A", "#N/A", "#REF!", "#NAME?", "#VALUE!"}
 TOTAL = re.compile(r"(?:grand total|total|totals|summe|gesamt)\b[\s:=]*[\d.,]*$", re.IGNORECASE)
-# What spreadsheets make of titles such as "9/11" and "March 5".
+NO_PARTNER = "a quotation mark has no partner, so rows after it may be missing"
+# The dates into which spreadsheets turn titles such as "9/11" and "March 5".
 DATE = re.compile(r"\d{1,2}-[^\W\d_]{3}(?:-\d{2,4})?|[^\W\d_]{3}-\d{2}|\d{4}-\d\d-\d\d 00:00:00")
 
 
@@ -29,21 +35,36 @@ def read_table(file, *, mapping):
     Raises Unreadable if `mapping` has an unknown field or column, or if no column is the title.
     """
     text = io.TextIOWrapper(file, encoding=_encoding(file), errors="windows letters", newline="")
+    lines = _lines(text)
     try:
-        first, delimiter = _first_line(text)
-        yield from _read_rows(csv.reader(chain([first], text), delimiter=delimiter), mapping)
+        first, delimiter = _first_line(lines)
+        yield from _read_rows(csv.reader(chain([first], lines), delimiter=delimiter), lines, mapping)
     finally:
         # Don't let the wrapper close the file, because the caller closes it.
-        text.detach()
+        if not file.closed:
+            text.detach()
 
 
-def _first_line(text):
+def _lines(text):
+    """Yield the lines of the file. Raises Unreadable if a line is too long."""
+    number = 0
+    while line := text.readline(LINE_MAX):
+        number += 1
+        if len(line) == LINE_MAX and not line.endswith(("\r", "\n")):
+            raise Unreadable(
+                f"Line {number} has more than {LINE_MAX} characters. Save the table as CSV, with one record "
+                "in each line."
+            )
+        yield line
+
+
+def _first_line(lines):
     """Return the first line that has a name of a column, and the delimiter.
 
-    Excel may have written "sep=;" into a line before.
+    Excel may have written a line "sep=;" before it.
     """
     delimiter = ""
-    for line in text:
+    for line in lines:
         if named := re.fullmatch(r"sep=(.)\s*", line):
             delimiter = named.group(1)
         elif line.strip(DELIMITERS + " \t\r\n"):
@@ -51,7 +72,8 @@ def _first_line(text):
     return "", ","
 
 
-def _read_rows(rows, mapping):
+def _read_rows(rows, lines, mapping):
+    """Yield the Records and Faults of the rows. `lines` is the generator from which `rows` reads."""
     header = [clean(name, max_length=80) for name in _next(rows, 0) or []]
     columns = _columns(header, mapping)
     number = 0
@@ -60,8 +82,13 @@ def _read_rows(rows, mapping):
         if isinstance(row, list) and not any(cell.strip() for cell in row):
             continue
         number += 1
-        if is_tabbed and isinstance(row, list) and any("\t" in cell and "\n" in cell for cell in row):
-            row = Fault(number, "a quotation mark has no partner, so rows after it may be missing")
+        # If the last cell has no closing quotation mark, the CSV reader asks for lines after the end of the
+        # file. Then the generator `lines` is closed.
+        is_open = inspect.getgeneratorstate(lines) == inspect.GEN_CLOSED
+        if isinstance(row, list) and (
+            is_open or (is_tabbed and any("\t" in cell and "\n" in cell for cell in row))
+        ):
+            row = Fault(number, NO_PARTNER)
         yield row if isinstance(row, Fault) else _read_row(row, number, header, columns)
 
 
@@ -72,6 +99,11 @@ def _next(rows, number):
     except csv.Error as error:
         if not number:
             raise Unreadable(f"The first line is not a line of column names: {error}.") from error
+        if "field limit" in str(error):
+            most = csv.field_size_limit()
+            return Fault(
+                number, f"a cell has more than {most} characters. A quotation mark may have no partner"
+            )
         return Fault(number, str(error))
 
 
@@ -112,7 +144,8 @@ def _columns(header, mapping):
         matches = [by_name[guess] for guess in guesses if guess in by_name]
         positions.setdefault(field, matches if field == "isbn" else matches[:1])
         if field == "title":
-            # Without a title a record can't be imported, so an empty cell of the named column isn't the end.
+            # A record without a title can't be imported. If the cell in the named column is empty, the title
+            # is read from the column that is usual for titles.
             positions[field] += [position for position in matches[:1] if position not in positions[field]]
     if not positions["title"]:
         raise Unreadable(f"No column is the title. Name one with --map title=COLUMN. {known}")
@@ -144,14 +177,14 @@ def _read_row(row, number, header, columns):
     values["is_fiction"] = (
         fiction.says_yes(first["fiction"])
         or fiction.names_fiction([first["genre"]])
-        or fiction.stands_with_fiction([first["call_number"]])
+        or fiction.has_fiction_shelf([first["call_number"]])
     )
     return Draft(
         number=number,
         key=_key(first["id"], values),
         values=values,
         call_numbers=[first["call_number"]],
-        isbn=repair,
+        isbn_repair=repair,
         languages=re.split(r"\W+", first["language"]),
         remark=remark,
     ).finished()
@@ -160,7 +193,7 @@ def _read_row(row, number, header, columns):
 def _unwrapped(cell):
     """Return the text of the cell.
 
-    Some systems write ="0306406152", so that a spreadsheet keeps the zeros.
+    Some systems write ="0306406152", so that a spreadsheet doesn't drop the zero at the beginning.
     """
     cell = cell.strip()
     if cell in EMPTY:
@@ -177,7 +210,7 @@ def _year(text):
 
 
 def _key(identifier, values):
-    """Return a key for the record: its identifier, or its ISBN, or else a hash of its title and creators."""
+    """Return a key for the record: its identifier, else its ISBN, else a hash of its title and creators."""
     if identifier:
         return f"id:{identifier}"
     if values["isbn"]:

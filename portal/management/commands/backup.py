@@ -33,7 +33,8 @@ class Command(BaseCommand):
         try:
             record_backup(at=timezone.now())
         except DatabaseError:
-            # Before an upgrade, the backup is made with the new code, but the database is not migrated yet.
+            # During an upgrade, the new code makes a backup before the database is migrated. The table for
+            # the backup's time may not exist yet.
             self.stderr.write("The settings pages can't show this backup until you run: manage.py migrate")
         if keep_old:
             return

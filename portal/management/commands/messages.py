@@ -18,7 +18,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation.template import templatize
 
-# {name of a function: positions of the texts in its arguments}, in Babel's format. "c" marks a context.
+# {name of a function: positions of the texts in its arguments}, in Babel's format. "c" means that the
+# argument is a context and not a text.
 FUNCTIONS = {
     "gettext": None,
     "gettext_lazy": None,

@@ -34,14 +34,15 @@ class Command(BaseCommand):
         parser.add_argument(
             "--access-log",
             action="store_true",
-            help="also write the web server's access log, which contains claim codes",
+            help="also write the web server's access log, which contains claim codes and secret links",
         )
 
     def handle(self, *, host, port, workers, threads, no_worker, access_log, **options):
         for name, number in (("workers", workers), ("threads", threads)):
             if number < 1:
                 raise CommandError(f"--{name} {number} is too small. Use 1 or more, such as --{name} 2.")
-        # Until the supervisor can reload, the signal must not end this process.
+        # Ignore this signal until the supervisor has installed its handler. By default, the signal ends the
+        # process.
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)
         lock = _lock()
         wait_for_database(self.stderr.write)
@@ -54,18 +55,21 @@ class Command(BaseCommand):
         portal += ["--access-log"] if access_log else []
         supervisor = [sys.executable, "-m", "portal.management.supervisor"]
         supervisor += [f"--listener={listener.fileno()}", f"--workers={workers}"]
-        supervisor += [f"--welcome={self._welcome(host, address)}", "--", *portal]
+        supervisor += [f"--welcome={self._welcome(host, port, address)}", "--", *portal]
         os.environ.update(_environment(host, address))
         os.chdir(settings.BASE_DIR)
         for file in (lock, listener):
             os.set_inheritable(file.fileno(), True)
         sys.stdout.flush()
-        # The supervisor replaces this process and all that it has loaded. The lock stays until it ends.
+        # The supervisor replaces this process and everything that it has loaded. The lock is held until the
+        # supervisor ends.
         os.execv(sys.executable, supervisor)  # noqa: S606 (no shell)
 
-    def _welcome(self, host, address):
+    def _welcome(self, host, port, address):
         """Return the text that says where the portal is."""
         lines = ["", f"  {address}/"]
+        if not settings.LOCAL:
+            lines.append(f"  Your proxy reaches it at http://{_bind(host, port)}")
         if host in EVERY_ADDRESS and settings.LOCAL:
             lines += ["  To open it on a phone in the same network:", self._qr_code(f"{address}/")]
         if settings.DEMO:
@@ -86,7 +90,7 @@ class Command(BaseCommand):
 
 
 def _lock():
-    """Return an open file that locks the data folder. Raises CommandError if it is in use."""
+    """Return an open file that locks the data folder. Raises CommandError if the folder is in use."""
     try:
         return lock_data_folder("run")
     except DataFolderInUse as error:

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 def set_times_of_death(apps, schema_editor):
-    """An email is given up about three days after it was written."""
+    """Use the time of writing, because an email is given up at most about three days later."""
     Notification = apps.get_model("notifications", "Notification")
     Notification.objects.filter(state="dead").update(died_at=models.F("created_at"))
 

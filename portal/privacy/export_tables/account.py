@@ -11,6 +11,7 @@ from accounts.models import (
     Consent,
     Invitation,
     InvitedRole,
+    KeptDevice,
     LibraryCard,
     Passkey,
     StaffRole,
@@ -33,7 +34,11 @@ TABLES = {
             "last_sign_in_at": "last_login",
             "remember": "remember",
             "remember_until": "remember_until",
+            "check_ins": "check_ins",
+            "check_ins_show_titles": "check_in_titles",
+            "last_check_in_email_at": "check_in_sent_at",
             "child_since": "child_since",
+            "noted_as_dead_at": "died_at",
         },
     ),
     "email_addresses": Table(
@@ -98,7 +103,17 @@ TABLES = {
         lambda person, at: UserSession.objects.filter(user=person).order_by("created_at", "pk"),
         {"began_at": "created_at", "network_address": "ip", "browser": "user_agent"},
     ),
-    # The new address is left out. A person who can read the old mailbox could have requested this export, and
+    "kept_devices": Table(
+        "accounts.KeptDevice",
+        _("the devices that keep your pages for reading offline"),
+        lambda person, at: (
+            KeptDevice.objects.filter(sign_in__user=person)
+            .select_related("sign_in")
+            .order_by("added_at", "pk")
+        ),
+        {"browser": "sign_in.user_agent", "kept_since": "added_at", "last_reached_at": "reached_at"},
+    ),
+    # Leave the new address out. Somebody who can read the old mailbox could have requested this export, and
     # must not learn the new address.
     "address_changes": Table(
         "accounts.AddressChange",

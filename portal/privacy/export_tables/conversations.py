@@ -1,12 +1,13 @@
 """The export tables about conversations."""
 
-from django.db.models import BooleanField, Case, Q, Value, When
+from django.db.models import BooleanField, Case, Exists, OuterRef, Q, Value, When
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Library
 from accounts.viewer import Viewer
 from portal.conversations.models import (
     Attachment,
+    CallBack,
     Conversation,
     Draft,
     Event,
@@ -16,10 +17,11 @@ from portal.conversations.models import (
     ReadersForm,
     Side,
 )
+from portal.incoming.models import IncomingEmail
 
 from .table import Table, name_of
 
-# {value of `is_own`: text}. With these texts an export names the writer of a row, if the writer is not staff.
+# {value of `is_own`: text}. The text says who wrote the row, if the writer is not staff.
 FROM = {
     True: "you",
     False: "someone else with access to this visit",
@@ -41,18 +43,47 @@ def path_of(attachment):
     return f"attachments/{attachment.public_id}.{attachment.file.name.rpartition('.')[2]}"
 
 
+def incoming_emails(person):
+    """Return the person's own emails to the library, without emails from other addresses."""
+    return IncomingEmail.objects.sent_by(person).select_related("message").order_by("came_at", "pk")
+
+
+def path_of_email(email):
+    """Return the file name of the original email in the archive."""
+    return f"emails/{email.public_id}.eml"
+
+
 def _conversations(person):
     return Conversation.objects.belonging_to(Viewer(person))
+
+
+def _own_numbers(person):
+    """Return the phone numbers that the person gave.
+
+    A number has no name if a viewer by code or staff entered it. Such a number counts as the person's own
+    only while the call is open, and only if it was entered after the person added the visit to their account.
+    Before that, anyone with the slip can enter a number. In a shared visit, a number without a name is never
+    exported.
+    """
+    unnamed = Q(by=None, done_at=None, conversation__patron=person)
+    shared = Q(conversation__help_session__with_child=Library.Children.SHARED)
+    # A merge moves the number. So check every visit about which the number may have been given.
+    kept_later = Conversation.objects.filter(
+        Q(pk=OuterRef("conversation")) | Q(merged_into=OuterRef("conversation")),
+        Q(help_session__kept_at=None) | Q(help_session__kept_at__gt=OuterRef("asked_at")),
+        help_session__isnull=False,
+    )
+    return CallBack.objects.filter(Q(by=person) | unnamed & ~shared & ~Exists(kept_later))
 
 
 def _messages(person, at):
     """Return the messages in the person's conversations, and all other messages that the person wrote.
 
-    The other messages can be about a child's visit that the person no longer shares.
+    These other messages can be about a child's visit that the person no longer shares.
     """
     in_theirs = Message.objects.filter(conversation__in=_conversations(person)).order_by().values("pk")
     written = Message.objects.filter(side=Side.PATRON, author=person).order_by().values("pk")
-    # This is a union, because a condition with OR would read every message.
+    # With OR instead of a union, the database would read every message.
     return Message.objects.shown(at).filter(pk__in=in_theirs.union(written))
 
 
@@ -93,6 +124,8 @@ TABLES = {
             "topic": "topic.name",
             "opened_at": "opened_at",
             "status": lambda row, at: row.status_at(at),
+            "is_about_the_outcome": "is_about_outcome",
+            "wants_no_answer": "wants_no_answer",
             "merged_into": "merged_into.public_id",
         },
     ),
@@ -113,6 +146,9 @@ TABLES = {
             "text": "body",
             "language": "language",
             "sent_at": "sent_at",
+            "by_link": "by_link",
+            "by_email": "by_email",
+            "files_left_out": lambda row, at: ", ".join(name for name, _why in row.left_out),
         },
     ),
     "message_recommendations": Table(
@@ -127,7 +163,7 @@ TABLES = {
     ),
     "events": Table(
         "conversations.Event",
-        _("when a conversation was closed and reopened"),
+        _("when a conversation was closed and reopened, and how calls went"),
         lambda person, at: (
             Event.objects.filter(conversation__in=_conversations(person), shown_from__lte=at)
             .annotate(is_own=_is_own(person, "by"))
@@ -156,6 +192,33 @@ TABLES = {
             "bytes": "size",
             "added_at": "added_at",
             "file": lambda row, at: path_of(row),
+        },
+    ),
+    "incoming_emails": Table(
+        "incoming.IncomingEmail",
+        _("the emails that you sent to the library, which are in the folder “emails”"),
+        lambda person, at: incoming_emails(person),
+        {
+            "id": "public_id",
+            "message": "message.public_id",
+            "from": "sender",
+            "subject": "subject",
+            "came_at": "came_at",
+            "bytes": "size",
+            "file": lambda row, at: path_of_email(row) if row.file else "",
+        },
+    ),
+    "calls": Table(
+        "conversations.CallBack",
+        _("the phone numbers at which you asked us to call you"),
+        lambda person, at: _own_numbers(person).select_related("conversation").order_by("asked_at", "pk"),
+        {
+            "conversation": "conversation.public_id",
+            "number": "number",
+            "ask_for": "ask_for",
+            "may_leave_message": "may_leave_message",
+            "asked_at": "asked_at",
+            "done_at": "done_at",
         },
     ),
     "readers_forms": Table(

@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from portal.notifications.kinds import DIGESTS, kinds_for
-from portal.notifications.models import NoticeChoice, NoticeTimes, Notification
+from portal.notifications.models import NoticeChoice, NoticeTimes, Notification, PushSubscription
 
 from .table import Table
 
@@ -21,9 +21,21 @@ def _emails(person, at):
 
 
 TABLES = {
+    "devices_for_messages": Table(
+        "notifications.PushSubscription",
+        _("the devices that get messages"),
+        lambda person, at: PushSubscription.objects.filter(person=person).order_by("created_at", "pk"),
+        {
+            "device": "device",
+            "push_service": "host",
+            "language": "language",
+            "turned_on_at": "created_at",
+            "last_seen_at": "checked_at",
+        },
+    ),
     "notice_choices": Table(
         "notifications.NoticeChoice",
-        _("which notices you want by email"),
+        _("which notices you want"),
         lambda person, at: NoticeChoice.objects.filter(person=person).select_related("branch").order_by("pk"),
         {
             "kind": "kind",
@@ -34,7 +46,7 @@ TABLES = {
     ),
     "notice_times": Table(
         "notifications.NoticeTimes",
-        _("when you want them"),
+        _("when you want notices"),
         lambda person, at: NoticeTimes.objects.filter(person=person),
         {
             "quiet_from": "quiet_from",
@@ -49,9 +61,10 @@ TABLES = {
         _("the emails sent to you"),
         _emails,
         {
+            "way": "way",
             "to": "to_address",
             "subject": "subject",
-            # The text is left out if it contained a code, or a link that signs in or opens a visit.
+            # The text is left out if it contained a code, a list, or a link that signs in or opens a visit.
             "text": lambda row, at: "" if row.blanked else row.text,
             "language": "language",
             "state": "state",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Table:
-    """A table in a person's export. It has rows of one model.
+    """A table in a person's export, with the rows of one model.
 
     `rows(person, at)` returns the rows as a queryset. `columns` is {name: source}. A source is a path of
     attributes, or a function that is called with (row, at). docs/export.md explains each column.

@@ -3,6 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from accounts.viewer import Viewer
+from portal.checkins.models import CheckIn, SharedWords
 from portal.helpsessions.models import HelpSession, SessionRecommendation
 from recommendations.models import Recommendation
 
@@ -35,13 +36,50 @@ TABLES = {
             "summary": "summary",
             "found": "found",
             "help_was": "satisfaction",
+            "would_come_back": "would_return",
             "answered_at": "answered_at",
+            "found_at": "found_at",
+            "help_was_at": "satisfaction_at",
+            "would_come_back_at": "would_return_at",
+            "answered_by_link": "answered_by_link",
+            "check_ins": "check_ins",
             "handed_over_at": "handed_over_at",
             "kept_at": "kept_at",
             "with_child": "with_child",
             "shared_at": "shared_at",
             "corrected_on": "corrected_on",
         },
+    ),
+    "check_ins": Table(
+        "checkins.CheckIn",
+        _("when we asked, or will ask, how your visits turned out"),
+        lambda person, at: (
+            CheckIn.objects.filter(help_session__in=HelpSession.objects.filter(patron=person))
+            .select_related("help_session", "asked_by")
+            .order_by("due_on", "pk")
+        ),
+        {
+            "visit": "help_session.public_id",
+            "status": "status",
+            "day": "due_on",
+            "day_set_by": "set_by",
+            "words": lambda row, at: row.words if row.asked_at else "",
+            "asked_at": "asked_at",
+            "asked_by": lambda row, at: name_of(row.asked_by),
+            "link_ends_at": "link_ends_at",
+            "answered_at": "answered_at",
+            "ended_at": "ended_at",
+        },
+    ),
+    "shared_words": Table(
+        "checkins.SharedWords",
+        _("words that you share with the staff member who helped you"),
+        lambda person, at: (
+            SharedWords.objects.filter(help_session__patron=person)
+            .select_related("help_session")
+            .order_by("shared_at", "pk")
+        ),
+        {"visit": "help_session.public_id", "words": "words", "shared_at": "shared_at"},
     ),
     "recommendations": Table(
         "recommendations.Recommendation",
@@ -71,6 +109,8 @@ TABLES = {
             "why": "why",
             "comment": "comment",
             "decided_at": "decided_at",
+            "by_link": "by_link",
+            "got_at": "got_at",
         },
     ),
     "visit_recommendations": Table(

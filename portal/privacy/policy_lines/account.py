@@ -10,7 +10,10 @@ from .line import Group, Line
 
 LINES = {
     "accounts.User": Line(
-        _("your name, email address and language, if you gave them (only the first name of a child)"),
+        _(
+            "your name (a child's first name only), email address and language, if you gave them, and "
+            "whether we may ask you later how visits turned out"
+        ),
         _(
             "Kept until you erase your account, or for {0} if you never confirm the email address "
             "that you gave."
@@ -58,8 +61,8 @@ LINES = {
             "the ID of your campus or city account, if you sign in with it, and nothing else from "
             "that account"
         ),
-        _("Kept until you disconnect your campus or city account, or erase your library account."),
-        _("to recognize you when you sign in with your campus or city account"),
+        _("Kept until you disconnect it, or erase your library account."),
+        _("to recognize you when you sign in with it"),
         Group.PERSON,
         exported=True,
         ends_with="accounts.User",
@@ -93,7 +96,7 @@ LINES = {
             "Kept for {0} after you asked for the change. Then the new address replaces the old "
             "one, unless the change was stopped."
         ),
-        _("so that the owner of the old address has time to stop the change"),
+        _("so that the owner of the old address can stop the change"),
         Group.PERSON,
         (AddressChange.WAITS,),
         exported=True,

@@ -3,9 +3,12 @@
 from django.utils.translation import gettext_lazy as _
 
 from accounts.patron.retention_choice import DEFAULT_PERIOD, SHORT_PERIOD
-from portal.conversations import attachments, drafts
+from portal.conversations import attachments, call_backs, drafts
+from portal.incoming.forgetting import COUNTS_FOR as EMAIL_COUNTS_FOR
+from portal.incoming.forgetting import NOT_MATCHED_FOR
 from portal.notifications.actions import KEEP_DEAD, KEEP_DELIVERED
 from portal.notifications.bounces import COUNTS_FOR
+from portal.notifications.push.delivery import KEPT_FOR
 
 from .line import Group, Line
 
@@ -47,7 +50,7 @@ LINES = {
         ends_with="conversations.Message",
     ),
     "conversations.Event": Line(
-        "when a conversation was closed and reopened, and who did it",
+        "when a conversation was closed and reopened, who did it, when a call was asked for, and how it went",
         "Kept until the conversation is deleted.",
         "to show what happened",
         Group.PARTS,
@@ -82,6 +85,22 @@ LINES = {
         ended_by="forget_unsent_attachments",
         ends_with="conversations.Conversation",
     ),
+    "conversations.CallBack": Line(
+        _(
+            "the phone number at which you asked us to call you, whom we ask for, and whether we may leave a "
+            "message"
+        ),
+        _(
+            "Kept until we have called you or the conversation is closed, but at most for {0} after "
+            "the promised time ({1} for a quiet visit)."
+        ),
+        _("to call you"),
+        Group.MESSAGES,
+        (call_backs.KEPT_FOR, call_backs.KEPT_FOR_QUIET),
+        exported=True,
+        ended_by="forget_call_numbers",
+        ends_with="conversations.Conversation",
+    ),
     "conversations.ReadersForm": Line(
         _("your answers in “Find me something to read”"),
         _("Kept until the conversation is deleted."),
@@ -90,8 +109,36 @@ LINES = {
         exported=True,
         ends_with="conversations.Conversation",
     ),
+    "incoming.IncomingEmail": Line(
+        _("the emails with which you answer the library"),
+        _("Kept until the conversation is deleted. An email that matches no conversation is kept for {0}."),
+        _("to answer you"),
+        Group.MESSAGES,
+        (NOT_MATCHED_FOR,),
+        exported=True,
+        ended_by="forget_what_is_due",
+        ends_with="conversations.Message",
+    ),
+    "incoming.DroppedEmails": Line(
+        "how many emails of each kind came on a day and were dropped, such as automatic answers",
+        "Kept for {0}.",
+        "to find out why an email did not arrive",
+        Group.LIBRARY,
+        (EMAIL_COUNTS_FOR,),
+        ended_by="forget_dropped_emails",
+    ),
+    "incoming.EmailReader": Line(
+        "which staff may see the emails that belong to no conversation for certain",
+        "Kept until a coordinator ends it.",
+        "to show these emails to few people",
+        Group.STAFF,
+        ends_with="accounts.User",
+    ),
     "notifications.Notification": Line(
-        _("the emails sent to you (if an email has a code or a link, its text is deleted after sending)"),
+        _(
+            "the emails sent to you (the text of an email with a code, a link or a list is deleted after "
+            "sending)"
+        ),
         _("An email is kept for {0} after it was sent. An email that couldn't be sent is kept for {1}."),
         _("to send emails, and to find out why an email didn't arrive"),
         Group.EMAILS,
@@ -99,9 +146,21 @@ LINES = {
         exported=True,
         ended_by="forget_old_notifications",
     ),
+    "notifications.PushMessage": Line(
+        "a message that waits to be sent to a device: the words of an email's subject, and a link",
+        "Kept until the push service has taken the message, for {0} at most.",
+        "to send it",
+        Group.PARTS,
+        (KEPT_FOR,),
+        ended_by="email_instead",
+        ends_with="notifications.PushSubscription",
+    ),
     "notifications.FailingAddress": Line(
-        _("that a mail server refused emails to your address, and since when we send no notices to it"),
-        _("Kept for {0} if it happened once. Otherwise until you try the address again or change it."),
+        _("that a mail server refused emails to your address, and when we stopped sending notices there"),
+        _(
+            "Kept for {0} after one refused email. After a second one, kept until you try the address"
+            " again or change it."
+        ),
         _("so that we don't write to an address that doesn't exist"),
         Group.EMAILS,
         (COUNTS_FOR,),
@@ -109,7 +168,7 @@ LINES = {
         ends_with="accounts.User",
     ),
     "notifications.NoticeChoice": Line(
-        _("which notices you want by email, and whether at once or together"),
+        _("which notices you want by email or on your devices, and whether at once or together"),
         _("Kept until you erase your account."),
         _("to send you only what you want"),
         Group.EMAILS,

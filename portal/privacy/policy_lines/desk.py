@@ -67,7 +67,10 @@ LINES = {
         ends_with="helpsessions.HelpSession",
     ),
     "privacy.Correction": Line(
-        _("what staff corrected in a visit, and when; under a legal hold, also the old words"),
+        _(
+            "what staff corrected in a visit, and when (during a legal hold, also the text before "
+            "the correction)"
+        ),
         _("Kept until the visit is deleted."),
         _("so that staff know what changed"),
         Group.DESK,
@@ -172,7 +175,7 @@ LINES = {
         ended_by="forget_old_notifications",
     ),
     "notifications.DeskUse": Line(
-        "when a staff member last used the desk, correct to five minutes",
+        "when a staff member last used the desk, correct to the minute",
         "Only the last time is kept, for {0} at most.",
         "so that nobody gets emails about the desk while they use it",
         Group.STAFF,

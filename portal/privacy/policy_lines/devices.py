@@ -9,19 +9,21 @@ from accounts.models import RefusedPost
 from portal import limits
 from portal.conversations import pending_questions
 from portal.helpsessions import account_codes
+from portal.models import Removal, SentForm
+from portal.notifications.push import subscriptions
 
 from .line import Group, Line
 
 LINES = {
     "accounts.RefusedPost": Line(
         _(
-            "a form that you couldn't send because your sign-in had expired. It has no name if you were "
-            "signed out."
+            "a form that wasn't sent because your sign-in had expired, without your name if we couldn't "
+            "tell who you were"
         ),
-        _("Kept for {0}, or until you send it or sign out."),
+        _("Kept for {0}, or until you send it or sign out. If you delete it, you can undo that for {1}."),
         _("so that you don't have to type your text again"),
         Group.DEVICES,
-        (RefusedPost.KEPT_FOR,),
+        (RefusedPost.KEPT_FOR, RefusedPost.UNDO_FOR),
         ended_by="forget_refused_posts",
         ends_with="accounts.User",
     ),
@@ -48,13 +50,41 @@ LINES = {
         exported=True,
         ends_with="accounts.User",
     ),
+    "accounts.KeptDevice": Line(
+        _(
+            "which devices keep your pages for reading offline, since when, and when each last connected to "
+            "the library"
+        ),
+        _("Kept until you stop keeping pages on the device or sign out there."),
+        _("so that you can delete the pages from another device"),
+        Group.DEVICES,
+        exported=True,
+        ends_with="usersessions.UserSession",
+    ),
     "portal.LimitCount": Line(
         _("how often you did something that we limit, such as asking for a code, but not your name"),
-        _("Kept until the limit ends, for {0} at most."),
+        _("Kept for {0} at most."),
         _("so that nobody can guess codes or flood the library"),
         Group.DEVICES,
         (limits.KEPT_FOR,),
         ended_by="forget_counts",
+    ),
+    "portal.SentForm": Line(
+        "that a form arrived which a phone may send again, but neither whose it is nor what is in it",
+        "Kept for {0}.",
+        "so that nothing is saved twice",
+        Group.PARTS,
+        (SentForm.KEPT_FOR,),
+        ended_by="forget_sent_forms",
+    ),
+    "portal.Removal": Line(
+        "that a patron removed an item of a list, an answer or an “I've got it”, "
+        "but neither who nor which one",
+        "Kept for {0}.",
+        "so that a phone that was offline doesn't bring it back",
+        Group.PARTS,
+        (Removal.KEPT_FOR,),
+        ended_by="forget_removals",
     ),
     "accounts.Passkey": Line(
         _("your passkeys: their names, their public keys, when you added them, and when you last used them"),
@@ -62,6 +92,19 @@ LINES = {
         _("so that you can sign in without a code"),
         Group.DEVICES,
         exported=True,
+        ends_with="accounts.User",
+    ),
+    "notifications.PushSubscription": Line(
+        _("the address at Apple, Google, Mozilla or Microsoft to which we send messages for your device"),
+        _(
+            "Kept until you turn messages off, until you sign out or the code ends, or for {0} after you "
+            "last used the device."
+        ),
+        _("to tell you about answers on that device"),
+        Group.DEVICES,
+        (subscriptions.KEPT_UNCHECKED,),
+        exported=True,
+        ended_by="forget_subscriptions",
         ends_with="accounts.User",
     ),
     "helpsessions.AccountCode": Line(

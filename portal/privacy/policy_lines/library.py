@@ -41,6 +41,12 @@ LINES = {
         "to sort help sessions",
         Group.LIBRARY,
     ),
+    "checkins.CheckInRule": Line(
+        "after how many days the library asks how a visit turned out",
+        "Kept until a coordinator changes it.",
+        "to ask at the right time",
+        Group.LIBRARY,
+    ),
     "recommendations.TopicName": Line(
         "names of topics in other languages",
         "Kept until a coordinator changes them.",
@@ -70,9 +76,9 @@ LINES = {
         Group.LIBRARY,
     ),
     "notifications.Heartbeat": Line(
-        "when a worker last reported that it runs",
+        "when a worker last reported that it runs, and when the mailbox was last read",
         "Kept for {0} without another report.",
-        "to notice a worker that has stopped",
+        "to notice a worker that has stopped, or a mailbox that can't be read",
         Group.LIBRARY,
         (timedelta(days=1),),
         ended_by="forget_old_notifications",

@@ -27,7 +27,7 @@ class Group(Enum):
 class Line:
     """A policy line: what the library keeps in the rows of one model, until when, and why.
 
-    `keeps` and `why` are parts of a sentence, and `until` has whole sentences.
+    `keeps` and `why` are parts of a sentence, and `until` consists of whole sentences.
 
     The values in `periods` replace `{0}` and `{1}` in `until`. The code that deletes the rows uses the same
     values.
@@ -40,8 +40,8 @@ class Line:
     periods: tuple[timedelta, ...] = ()
     # Whether the rows are in the person's export.
     exported: bool = False
-    # The worker's job that deletes the rows. It is "" if a person deletes the rows, or if they are deleted
-    # together with another row.
+    # The worker's job that deletes the rows. It is "" if a person deletes them, or if each row is deleted
+    # together with a row of another model.
     ended_by: str = ""
     # If each row is deleted together with a row of another model, this is the name of the other model.
     ends_with: str = ""

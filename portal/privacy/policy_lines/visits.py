@@ -5,7 +5,8 @@ from django.utils.translation import gettext_lazy as _
 from accounts.patron.retention_choice import CHILD_PERIOD, DEFAULT_PERIOD, SHORT_PERIOD
 from portal.conversations.models.conversations import KEPT_AFTER_LAST_MESSAGE
 from portal.helpsessions.handover import CODE_LIFE, FORGET_ENDED_CODES_AFTER
-from portal.lists.actions import UNDO_REMOVAL_FOR
+from portal.lists.links import ENDED_KEPT_FOR
+from portal.lists.models import RESTORE_FOR
 
 from .line import Group, Line
 
@@ -20,8 +21,8 @@ LINES = {
             "Kept for {0} after you add the visit to your account, or as long as you choose. A "
             "child's visit is kept for {2} at most. A quiet visit, or a visit in no account, is "
             "kept for {1}. A visit isn't deleted while a conversation about it is open, or for {3} "
-            "after its last message. After a visit is deleted, we only count the kind of help, the "
-            "branch, the day and the hour."
+            "after the last message in the conversation. After a visit is deleted, we only count the "
+            "kind of help, the branch, the day and the hour."
         ),
         _("so that we can continue where you left off"),
         Group.VISITS,
@@ -52,6 +53,22 @@ LINES = {
         (CODE_LIFE, FORGET_ENDED_CODES_AFTER),
         ended_by="end_expired_codes",
     ),
+    "checkins.CheckIn": Line(
+        _("the day on which we ask how a visit turned out, the reason, and when we asked"),
+        _("Kept until the visit is deleted."),
+        _("so that we ask only once, and can help if your answer is no"),
+        Group.VISITS,
+        exported=True,
+        ends_with="helpsessions.HelpSession",
+    ),
+    "checkins.SharedWords": Line(
+        _("words that you share with the staff member who helped you"),
+        _("Kept until you take the words back or the visit is deleted."),
+        _("to thank the person who helped"),
+        Group.VISITS,
+        exported=True,
+        ends_with="helpsessions.HelpSession",
+    ),
     "recommendations.Recommendation": Line(
         _("an item we recommended to you, the reason, and what you said about it"),
         _(
@@ -65,20 +82,32 @@ LINES = {
     ),
     "lists.SavedList": Line(
         _("your lists"),
-        _("Kept until you delete the lists."),
-        _("because you made the lists"),
+        _("Kept until you remove them. You can restore them for {0}, or delete them at once."),
+        _("because you made them"),
         Group.LISTS,
+        (RESTORE_FOR,),
         exported=True,
+        ended_by="forget_what_is_due",
         ends_with="accounts.User",
     ),
     "lists.SavedItem": Line(
-        _("the items on your lists"),
-        _("Kept until you remove the items. For {0} after that, you can undo it."),
-        _("because you saved the items"),
+        _("the items on your lists, titles that you typed, your notes, and how far you are"),
+        _("Kept until you remove them. You can restore them for {0}, or delete them at once."),
+        _("because you saved them"),
         Group.LISTS,
-        (UNDO_REMOVAL_FOR,),
+        (RESTORE_FOR,),
         exported=True,
-        ended_by="forget_removed_items",
+        ended_by="forget_what_is_due",
+        ends_with="lists.SavedList",
+    ),
+    "lists.ListLink": Line(
+        _("the links to your lists, encrypted, and your name in them, but not who opens them"),
+        _("Kept for {0} after they end."),
+        _("because you made them"),
+        Group.LISTS,
+        (ENDED_KEPT_FOR,),
+        exported=True,
+        ended_by="forget_what_is_due",
         ends_with="lists.SavedList",
     ),
 }

@@ -17,7 +17,7 @@ from portal.privacy.models import Erasure
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def erase(request):
-    """Show what an erasure deletes and leaves. A POST erases the person and redirects to the receipt."""
+    """Show what an erasure deletes and keeps. A POST erases the person and redirects to the receipt."""
     if request.method == "POST":
         if not recently_authenticated(request):
             return redirect_to_reauthenticate(request)
@@ -26,7 +26,7 @@ def erase(request):
         except erasure.AlreadyErased:
             return _sign_out(request, redirect("signed_out"))
         except erasure.Merged:
-            # The merge has ended this sign-in too.
+            # The merge has also ended this sign-in.
             return _sign_out(request, render(request, "privacy/not_erased.html", status=409))
         except erasure.WorksAtADesk:
             return _page(request, status=409)

@@ -1,4 +1,6 @@
-"""Let a person ask for a copy of their data, follow its progress and download it."""
+"""Let a person ask for a copy of their data, see whether the copy is ready, and download the copy."""
+
+from itertools import chain
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse, StreamingHttpResponse
@@ -56,11 +58,15 @@ def export_file(request, public_id):
     )
     if not recently_authenticated(request):
         return redirect("export")
-    if not export.file.storage.exists(export.file.name):
-        raise Http404
+    chunks = _chunks(export.file)
+    try:
+        # Open the file now, because an open file can still be read after somebody deletes it.
+        first = next(chunks, b"")
+    except FileNotFoundError:
+        raise Http404 from None
     if request.method == "GET":
         exports.downloaded(export, at=timezone.now())
-    response = StreamingHttpResponse(_chunks(export.file), content_type="application/zip")
+    response = StreamingHttpResponse(chain([first], chunks), content_type="application/zip")
     response.headers["Content-Disposition"] = content_disposition_header(
         True, f"{request.library.today(export.ready_at):%Y-%m-%d}.zip"
     )
@@ -72,6 +78,6 @@ def export_file(request, public_id):
 
 
 def _chunks(file):
-    """Yield the file in pieces. The file is opened only when the first piece is read."""
+    """Yield the file in pieces. The file is opened when the first piece is read."""
     with file.open("rb") as stream:
         yield from stream.chunks(exports.CHUNK)

@@ -19,7 +19,7 @@ from accounts.sign_in.access import (
     sign_in,
 )
 from accounts.sign_in.email_addresses import confirmed_address
-from portal.notifications.actions import notify
+from portal.notifications.writing import notify
 from portal.privacy import unmerging
 from portal.privacy.merging import CannotMerge, may_merge_people, what_moves
 
@@ -28,7 +28,7 @@ HOURS = int(unmerging.CAN_BE_UNMERGED_FOR.total_seconds() // 3600)
 
 @reauthentication_required
 def merge_records(request):
-    """Show what a merge would move. A POST merges the records."""
+    """Show what a merge would move. On POST, merge the records."""
     other = other_record(request)
     if other is None:
         return redirect("me")
@@ -64,9 +64,9 @@ def merge_records(request):
 
 
 def _going_and_into(person, other):
-    """Return (the record that ends, the record that stays), or (None, None) if neither may end.
+    """Return (record to merge, record to keep), or (None, None) if neither may be merged into the other.
 
-    If possible, the record with the confirmed address stays.
+    If possible, the record with the confirmed address is kept.
     """
     for going, into in ((person, other), (other, person)):
         if may_merge_people(going, into):
@@ -76,10 +76,10 @@ def _going_and_into(person, other):
 
 @transaction.atomic
 def _merge(going, into, *, by, at):
-    """Merge the records, and send an email to the address of the record that ends.
+    """Merge the records, and send a warning to the address of the record that was deleted.
 
-    The email is a warning, because someone who briefly had the device may have made this merge to take over
-    the account. The desk can undo the merge for a day.
+    Someone who briefly had the device may have made this merge to take over the account. The desk can undo
+    the merge for a day.
     """
     ends, language = confirmed_address(going), going.language or get_language()
     unmerging.merge_for_a_day(going, into, by=by, at=at, proven=True)

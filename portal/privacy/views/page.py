@@ -17,7 +17,7 @@ LOOKS_SHOWN = 5
 
 @require_safe
 def privacy(request):
-    """Show the privacy page to anyone. Patrons and viewers by code also see what applies to their visits."""
+    """Show the privacy page. Patrons and viewers by code also see the rules for their own visits."""
     context = {"groups": lines_for_patrons(), "backups_kept": in_words(settings.BACKUPS_KEPT)}
     person = request.viewer.person
     if request.viewer:

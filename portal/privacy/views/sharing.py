@@ -1,4 +1,4 @@
-"""Let the child or the adult give up a shared visit, and let the child end the sharing."""
+"""Let the child or the adult remove a shared visit from their account, and let the child end the sharing."""
 
 from django.contrib import messages
 from django.http import Http404
@@ -28,7 +28,7 @@ def stop_keeping(request, public_id):
 @sign_in_to_open(HelpSession)
 @require_POST
 def stop_sharing(request, public_id):
-    """Remove the visit from the adult's account, because the child asks for that."""
+    """Remove the visit from the adult's account, at the child's request."""
     visit = get_object_or_404(_shared(request), public_id=public_id, patron=request.viewer.person)
     sharing.keep_alone(visit, by=request.viewer.person, at=timezone.now())
     messages.success(request, _("Only you and the library staff who help you can see this visit now."))
@@ -36,6 +36,6 @@ def stop_sharing(request, public_id):
 
 
 def _shared(request):
-    """Return the shared visits of a signed-in viewer. A viewer by code has no visits in an account."""
+    """Return the shared visits of a signed-in viewer. Return none for a viewer by code."""
     own = HelpSession.objects.belonging_to(request.viewer).filter(with_child=Library.Children.SHARED)
     return own if request.viewer.person else own.none()

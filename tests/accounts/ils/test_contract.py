@@ -111,6 +111,6 @@ def test_ils_errors_contain_neither_card_number_nor_pin(ils):
         assert not [typed for typed in (card, pin) if typed in words]
 
 
-def test_examining_a_working_ils_warns_only_of_missing_encryption(ils):
+def test_examining_a_working_ils_warns_only_about_missing_encryption(ils):
     wrong = [words for well, words in ils.examine(SAM.card, SAM.pin, today=TODAY) if not well]
     assert [words for words in wrong if "not encrypted" not in words] == []

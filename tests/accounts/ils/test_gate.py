@@ -1,4 +1,4 @@
-"""Check that an ILS that doesn't answer holds up only a few sign-ins, and no other page."""
+"""Check that an ILS that doesn't answer delays only a few sign-ins, and no other request."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +11,7 @@ from accounts.ils.gate import MAX_WAITING, PAUSE_SECONDS, SLOW_SECONDS, Gate
 
 
 class Ils:
-    """An ILS that counts how often it is asked, and does what `answer` says."""
+    """An ILS that counts its requests, and calls `answer` for each of them."""
 
     def __init__(self, answer):
         self.answer, self.asked = answer, 0
@@ -32,7 +32,7 @@ def ask(gate, ils):
     return gate.check(ils, "1234", "0000", today=None)
 
 
-def test_third_sign_in_hears_at_once_that_cards_cannot_be_checked():
+def test_third_simultaneous_sign_in_is_refused_without_waiting_if_the_ils_is_slow():
     asked, released = threading.Semaphore(0), threading.Event()
 
     def silent():
@@ -56,7 +56,7 @@ def test_third_sign_in_hears_at_once_that_cards_cannot_be_checked():
     assert ask(gate, ils) == "a patron"
 
 
-def test_ils_that_timed_out_is_not_asked_for_some_seconds(clock):
+def test_ils_is_not_asked_for_some_seconds_after_a_timeout(clock):
     def time_out():
         clock[0] += SLOW_SECONDS
         raise Unavailable("The ILS does not answer in time.")
@@ -74,7 +74,7 @@ def test_ils_that_timed_out_is_not_asked_for_some_seconds(clock):
 
 
 @pytest.mark.parametrize("error", [Unavailable("refuses the connection"), WrongCardOrPin("wrong")])
-def test_quick_failure_and_wrong_card_close_nothing(clock, error):
+def test_ils_is_asked_again_after_a_quick_failure_or_a_wrong_card(clock, error):
     def fail():
         raise error
 
@@ -85,7 +85,7 @@ def test_quick_failure_and_wrong_card_close_nothing(clock, error):
     assert ils.asked == MAX_WAITING + 1
 
 
-def test_slow_refusal_of_a_card_closes_nothing(clock):
+def test_ils_is_asked_again_after_it_refused_a_card_slowly(clock):
     def refuse_slowly():
         clock[0] += SLOW_SECONDS
         raise WrongCardOrPin("wrong")

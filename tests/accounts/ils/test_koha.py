@@ -62,7 +62,7 @@ def test_koha_adapter_validates_the_password_before_reading_the_patron(ils, serv
 
 
 @pytest.mark.parametrize("pin", [SAM.pin, "wrong"])
-def test_koha_counts_a_try_with_a_user_name_for_its_card(ils, pin):
+def test_attempt_with_a_koha_user_name_counts_toward_the_limit_of_the_card(ils, pin):
     counted = []
     for typed in (SAM.card, f" {SAM.card}", SAM.name, "nobody"):
         with suppress(WrongCardOrPin):
@@ -70,7 +70,7 @@ def test_koha_counts_a_try_with_a_user_name_for_its_card(ils, pin):
     assert counted == [SAM.card]
 
 
-def test_refused_count_hides_whether_the_password_was_right(ils):
+def test_attempt_over_the_limit_does_not_reveal_whether_the_password_was_right(ils):
     def refuse(card):
         raise PermissionError
 
@@ -167,6 +167,43 @@ def test_koha_response_that_arrives_byte_by_byte_times_out(ils, server):
     with pytest.raises(Unavailable, match="in time"):
         signed_in(ils)
     assert time.monotonic() - began < 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("beginning", "words"),
+    [
+        (b"HTTP/1.1 201 Created\r\nX-Slow: ", b"a"),
+        (b"HTTP/1.1 201 ", b"a"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    ],
+    ids=["header", "status line", "interim responses"],
+)
+def test_koha_response_whose_headers_never_end_times_out(ils, server, beginning, words):
+    def dribble(handler):
+        handler.wfile.write(beginning)
+        for _number in range(40):
+            handler.wfile.write(words)
+            time.sleep(0.1)
+        return True
+
+    server.fault, ils.timeout = dribble, 0.3
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match="in time"):
+        signed_in(ils)
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    ["soon", [1], {"a": 1}, 10**400, None, -5, "1e999"],
+    ids=["word", "list", "object", "huge", "null", "negative", "infinite"],
+)
+def test_koha_token_with_an_invalid_lifetime_causes_no_unexpected_error(url, server, seconds):
+    token = {"access_token": "of the test", "expires_in": seconds}
+    server.fault = lambda handler: "token" in handler.path and says(200, json.dumps(token).encode())(handler)
+    with pytest.raises(Misconfigured, match="KOHA_CLIENT_ID"):
+        signed_in(Koha(url=url, client_id="afterword", client_secret="secret"))
 
 
 def test_rejected_koha_login_is_a_configuration_error(url):

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.staff_actions import RoleEnded
 from accounts.viewer import Viewer
-from portal.conversations import actions, desk_actions, drafts, jobs, keeping, states, verdicts
+from portal.conversations import actions, desk_actions, drafts, jobs, keeping, states, taking_back, verdicts
 from portal.conversations.models import Attachment, Conversation, Draft, Event, Message, Participation
 from portal.notifications.actions import take_next
 from portal.notifications.models import Notification
@@ -163,7 +163,7 @@ def test_answer_emails_contain_no_words_of_the_conversation_and_share_one_email_
     assert first.message_id in str(second.headers)
 
 
-def test_answer_sends_no_email_if_the_visit_is_quiet_or_has_no_patron(staff, branch):
+def test_answer_is_not_emailed_if_the_visit_is_quiet_or_has_no_patron(staff, branch):
     for session in (HelpSessionFactory(branch=branch), QuietSessionFactory(branch=branch)):
         say(ask(session, None), staff, STAFF)
     assert not Notification.objects.exists()
@@ -190,7 +190,7 @@ def test_closing_and_reopening_by_the_patron_are_recorded_as_events(session, pat
 
 
 @pytest.mark.parametrize("verdict", ["did_not_help", "could_not_get_it"])
-def test_bad_verdict_reaches_the_desk_after_a_minute_and_shows_the_patron_no_conversation(
+def test_bad_verdict_starts_a_conversation_that_only_staff_see_and_only_after_a_minute(
     recommendation, patron, verdict
 ):
     judge(recommendation, verdict, by=patron)
@@ -212,7 +212,7 @@ def test_bad_verdict_reaches_the_desk_after_a_minute_and_shows_the_patron_no_con
 
 
 @pytest.mark.parametrize("verdict", ["helped", "partly", "not_tried", ""])
-def test_verdict_that_needs_no_answer_opens_no_conversation(recommendation, verdict):
+def test_good_or_neutral_verdict_opens_no_conversation(recommendation, verdict):
     judge(recommendation, verdict)
     assert not Conversation.objects.exists()
 
@@ -241,7 +241,7 @@ def test_correcting_a_verdict_keeps_the_closing_time_of_an_already_closed_conver
     assert (conversation.status, conversation.closed_at) == ("closed", NOW + hour)
 
 
-def test_correcting_a_verdict_leaves_the_patrons_own_question_waiting(recommendation, patron):
+def test_correcting_a_verdict_does_not_close_a_conversation_with_the_patrons_question(recommendation, patron):
     judge(recommendation, "did_not_help", by=patron)
     actions.ask(
         by=patron,
@@ -344,11 +344,11 @@ def test_viewer_by_code_can_see_only_conversations_of_the_opened_visit(session, 
     assert other not in Conversation.objects.belonging_to(viewer)
 
 
-def test_conversation_is_unread_if_an_answer_appeared_since_the_patron_looked(session, patron, staff):
+def test_conversation_is_unread_if_an_answer_appeared_after_the_patron_last_read(session, patron, staff):
     unread = lambda: list(Conversation.objects.unread_by(patron))  # noqa: E731
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + minute)
-    # The patron looks during the undo window.
+    # The patron opens the conversation during the undo window.
     actions.mark_read(conversation, person=patron, at=NOW + minute)
     assert unread() == []
     jobs.show_pending_answers(at=NOW + minute + Message.UNDO_WINDOW)
@@ -357,7 +357,7 @@ def test_conversation_is_unread_if_an_answer_appeared_since_the_patron_looked(se
     assert unread() == []
 
 
-def test_patrons_message_does_not_mark_a_pending_answer_as_read(session, patron, staff):
+def test_writing_a_message_does_not_mark_a_pending_answer_as_read(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + minute)
     say(conversation, patron, PATRON, at=NOW + minute + 5 * second)
@@ -402,7 +402,7 @@ def test_answer_and_its_effects_appear_only_after_the_undo_window(
 
 
 @pytest.mark.parametrize("with_the_worker", [True, False])
-def test_each_of_two_quick_answers_appears_after_its_own_undo_window(session, patron, staff, with_the_worker):
+def test_each_of_two_answers_appears_after_its_own_undo_window(session, patron, staff, with_the_worker):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, body="first", at=NOW + minute)
     say(conversation, staff, STAFF, body="second", at=NOW + minute + 10 * second, then="close")
@@ -421,7 +421,7 @@ def test_each_of_two_quick_answers_appears_after_its_own_undo_window(session, pa
     ]
 
 
-def test_patrons_message_after_the_undo_window_clears_the_pending_state_of_an_answer(session, patron, staff):
+def test_answer_is_no_longer_pending_if_the_patron_writes_after_the_undo_window(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + minute)
     say(conversation, patron, PATRON, at=NOW + hour)
@@ -439,7 +439,7 @@ def test_patrons_message_after_the_undo_window_clears_the_pending_state_of_an_an
     )
 
 
-def test_answer_with_more_to_come_does_not_move_the_conversation_in_the_queue(session, patron, staff):
+def test_conversation_stays_in_the_queue_if_staff_say_that_another_answer_will_follow(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + hour, then="ours")
     conversation.refresh_from_db()
@@ -455,7 +455,9 @@ def test_answer_with_more_to_come_does_not_move_the_conversation_in_the_queue(se
     assert (conversation.status, conversation.waiting_since) == ("waiting_for_staff", NOW + 3 * hour)
 
 
-def test_answer_by_a_colleague_changes_neither_assignee_nor_branch(session, patron, staff, coordinator):
+def test_answer_by_a_colleague_does_not_change_the_assignee_or_the_branch(
+    session, patron, staff, coordinator
+):
     conversation = ask(session, patron)
     desk_actions.take(conversation, by=coordinator, at=NOW + minute)
     say(conversation, staff, STAFF, at=NOW + hour)
@@ -509,7 +511,7 @@ def test_patron_can_close_a_conversation_that_a_pending_answer_closed(session, p
         2,
         "closed",
     )
-    actions.take_back(message, by=staff, at=NOW + minute + 6 * second)
+    taking_back.take_back(message, by=staff, at=NOW + minute + 6 * second)
     assert patron_view(conversation, NOW + minute + 6 * second) == (
         ["It is checked out"],
         ["closed"],
@@ -538,13 +540,46 @@ def test_closing_by_a_colleague_is_hidden_from_the_patron_while_an_answer_is_pen
         "closed",
     )
     # If staff take the answer back, the patron sees at once that the conversation is closed.
-    actions.take_back(message, by=staff, at=NOW + minute + 13 * second)
+    taking_back.take_back(message, by=staff, at=NOW + minute + 13 * second)
     assert patron_view(conversation, NOW + minute + 13 * second) == (
         ["It is checked out"],
         ["closed"],
         2,
         "closed",
     )
+
+
+def test_patron_sees_closing_and_reopening_as_soon_as_the_pending_answer_is_taken_back(
+    session, patron, staff, coordinator
+):
+    conversation = ask(session, patron)
+    message = say(conversation, staff, STAFF, at=NOW + minute)
+    actions.close(conversation, by=coordinator, side=STAFF, at=NOW + minute + second)
+    say(conversation, patron, PATRON, body="one thing more", at=NOW + minute + 2 * second)
+    words = ["It is checked out", "one thing more"]
+    assert patron_view(conversation, NOW + minute + 2 * second) == (words, [], 2, "waiting_for_staff")
+    taking_back.take_back(message, by=staff, at=NOW + minute + 3 * second)
+    events = ["closed", "reopened"]
+    assert patron_view(conversation, NOW + minute + 3 * second) == (words, events, 3, "waiting_for_staff")
+    assert patron_view(conversation, NOW + hour) == (words, events, 3, "waiting_for_staff")
+
+
+def test_reopening_appears_with_the_remaining_pending_answer_after_another_answer_is_taken_back(
+    session, patron, staff, coordinator
+):
+    conversation, at = ask(session, patron), [NOW + minute + count * second for count in range(6)]
+    say(conversation, staff, STAFF, body="first", at=at[0], then="close")
+    say(conversation, patron, PATRON, body="one thing more", at=at[1])
+    second_answer = say(conversation, coordinator, STAFF, body="second", at=at[2])
+    actions.close(conversation, by=staff, side=STAFF, at=at[3])
+    say(conversation, patron, PATRON, body="and another", at=at[4])
+    taking_back.take_back(second_answer, by=coordinator, at=at[5])
+    words = ["It is checked out", "one thing more", "and another"]
+    assert patron_view(conversation, at[5]) == (words, [], 3, "waiting_for_staff")
+    seen, events, version, status = patron_view(conversation, at[0] + 15 * second)
+    assert (sorted(seen), version, status) == (sorted([*words, "first"]), 4, "waiting_for_staff")
+    assert sorted(events) == ["closed", "closed", "reopened", "reopened"]
+    assert patron_view(conversation, NOW + hour) == (seen, events, version, status)
 
 
 # Tests of taking an answer back.
@@ -571,7 +606,7 @@ def test_taking_back_an_answer_restores_the_conversation_and_the_draft(session, 
         size=3,
         added_at=NOW,
     )
-    actions.take_back(message, by=staff, at=NOW + hour + 13 * second, typed={"item-0": "1"})
+    taking_back.take_back(message, by=staff, at=NOW + hour + 13 * second, typed={"item-0": "1"})
     assert patron_view(conversation, NOW + 2 * hour) == before
     assert Conversation.objects.values(*COLUMNS).get() == was
     assert (
@@ -595,19 +630,19 @@ def test_taking_back_an_answer_restores_the_conversation_and_the_draft(session, 
 
 
 @pytest.mark.parametrize(("who", "seconds"), [("staff", 14), ("coordinator", 5), ("patron", 5)])
-def test_only_the_author_can_take_back_an_answer_within_the_undo_window(
+def test_answer_cannot_be_taken_back_by_another_person_or_after_the_undo_window(
     session, patron, staff, coordinator, who, seconds
 ):
     conversation = ask(session, patron)
     message = say(conversation, staff, STAFF, at=NOW + minute)
     person = {"staff": staff, "coordinator": coordinator, "patron": patron}[who]
-    with pytest.raises(RoleEnded if who == "patron" else actions.TooLate):
-        actions.take_back(message, by=person, at=NOW + minute + seconds * second)
+    with pytest.raises(RoleEnded if who == "patron" else taking_back.TooLate):
+        taking_back.take_back(message, by=person, at=NOW + minute + seconds * second)
     assert (conversation.messages.count(), Draft.objects.count(), Notification.objects.count()) == (2, 0, 1)
 
 
 @pytest.mark.parametrize("seen_as", ["page", "email"])
-def test_answer_that_a_server_with_a_fast_clock_has_shown_cannot_be_taken_back(
+def test_staff_cannot_take_back_an_answer_that_a_server_with_a_fast_clock_has_shown(
     session, patron, staff, seen_as
 ):
     conversation = ask(session, patron)
@@ -616,16 +651,16 @@ def test_answer_that_a_server_with_a_fast_clock_has_shown_cannot_be_taken_back(
         actions.mark_read(conversation, person=patron, at=message.shown_from)
     else:
         assert take_next(at=message.shown_from).message_id == message.mail_id
-    with pytest.raises(actions.TooLate):
-        actions.take_back(message, by=staff, at=NOW + minute + 5 * second)
+    with pytest.raises(taking_back.TooLate):
+        taking_back.take_back(message, by=staff, at=NOW + minute + 5 * second)
     assert (conversation.messages.count(), Draft.objects.count(), Notification.objects.count()) == (2, 0, 1)
 
 
 def test_answer_cannot_be_taken_back_twice(session, patron, staff):
     message = say(ask(session, patron), staff, STAFF, at=NOW + minute)
-    actions.take_back(message, by=staff, at=NOW + minute + second)
-    with pytest.raises(actions.TooLate):
-        actions.take_back(message, by=staff, at=NOW + minute + 2 * second)
+    taking_back.take_back(message, by=staff, at=NOW + minute + second)
+    with pytest.raises(taking_back.TooLate):
+        taking_back.take_back(message, by=staff, at=NOW + minute + 2 * second)
     assert Draft.objects.get().body == "Try this"
 
 
@@ -635,7 +670,7 @@ def test_taking_back_an_answer_restores_the_original_waiting_time(session, patro
     say(conversation, patron, PATRON, at=NOW + hour + 3 * second)
     conversation.refresh_from_db()
     assert conversation.waiting_since == NOW + hour + 3 * second
-    actions.take_back(message, by=staff, at=NOW + hour + 5 * second)
+    taking_back.take_back(message, by=staff, at=NOW + hour + 5 * second)
     conversation.refresh_from_db()
     assert (conversation.status, conversation.waiting_since, conversation.queued_at) == (
         "waiting_for_staff",
@@ -648,7 +683,7 @@ def test_one_of_two_pending_answers_can_be_taken_back(session, patron, staff, co
     conversation = ask(session, patron)
     first = say(conversation, staff, STAFF, body="first", at=NOW + minute)
     say(conversation, coordinator, STAFF, body="second", at=NOW + minute + 5 * second, then="ours")
-    actions.take_back(first, by=staff, at=NOW + minute + 10 * second)
+    taking_back.take_back(first, by=staff, at=NOW + minute + 10 * second)
     conversation.refresh_from_db()
     assert (conversation.pending_from, conversation.status, conversation.waiting_since) == (
         NOW + minute + 20 * second,
@@ -659,7 +694,7 @@ def test_one_of_two_pending_answers_can_be_taken_back(session, patron, staff, co
     assert patron_view(conversation, NOW + minute + 20 * second)[0] == ["It is checked out", "second"]
 
 
-def test_newer_draft_and_its_files_are_added_to_an_answer_taken_back(session, patron, staff):
+def test_taking_back_an_answer_combines_the_answer_with_a_newer_draft_and_its_files(session, patron, staff):
     conversation, begun = ask(session, patron), uuid.uuid4()
     message = say(conversation, staff, STAFF, body="Come at five.", at=NOW + minute)
     drafts.save_draft(
@@ -683,19 +718,19 @@ def test_newer_draft_and_its_files_are_added_to_an_answer_taken_back(session, pa
         size=3,
         added_at=NOW + minute,
     )
-    actions.take_back(message, by=staff, at=NOW + minute + 2 * second)
+    taking_back.take_back(message, by=staff, at=NOW + minute + 2 * second)
     draft = Draft.objects.get()
     assert (draft.body, draft.client_token) == ("Come at five.\n\nAnd bring", message.client_token)
     assert Attachment.objects.get().client_token == draft.client_token
 
 
-def test_taking_back_the_only_answer_to_a_verdict_hides_the_conversation_from_patrons(
+def test_patron_sees_no_conversation_after_the_only_answer_to_a_verdict_is_taken_back(
     recommendation, patron, staff
 ):
     judge(recommendation, "did_not_help", by=patron)
     conversation = Conversation.objects.get()
     message = say(conversation, staff, STAFF, at=NOW + hour)
-    actions.take_back(message, by=staff, at=NOW + hour + second)
+    taking_back.take_back(message, by=staff, at=NOW + hour + second)
     conversation.refresh_from_db()
     assert (
         conversation.status,
@@ -724,7 +759,7 @@ def test_erased_conversation_refuses_every_change(session, patron, staff):
         lambda: say(conversation, patron, PATRON, at=NOW + hour),
         lambda: say(conversation, staff, STAFF, at=NOW + hour),
         lambda: actions.close(conversation, by=patron, side=PATRON, at=NOW + hour),
-        lambda: actions.take_back(message, by=staff, at=NOW + minute + 2 * second),
+        lambda: taking_back.take_back(message, by=staff, at=NOW + minute + 2 * second),
         lambda: desk_actions.take(conversation, by=staff, at=NOW + hour),
         lambda: desk_actions.erase(conversation, by=staff, at=NOW + hour),
     ):
@@ -744,7 +779,9 @@ def test_erased_conversation_refuses_every_change(session, patron, staff):
 # Tests of messages whose times are out of order.
 
 
-def test_message_that_waited_for_a_lock_comes_after_messages_saved_during_the_wait(session, patron, staff):
+def test_message_that_waited_for_a_lock_is_listed_after_messages_saved_during_the_wait(
+    session, patron, staff
+):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + hour)
     # The patron sent this message a second before the answer, but the message had to wait for the lock.
@@ -755,7 +792,7 @@ def test_message_that_waited_for_a_lock_comes_after_messages_saved_during_the_wa
     assert states.replay(conversation) == states.state_of(conversation)
 
 
-def test_message_is_shown_at_once_even_if_the_previous_message_has_a_future_time(session, patron, staff):
+def test_new_message_is_shown_at_once_even_if_the_previous_message_has_a_future_time(session, patron, staff):
     conversation = ask(session, patron, at=NOW + hour)
     say(conversation, patron, PATRON, body="right again", at=NOW)
     assert [message.body for message in conversation.messages.shown(NOW)] == ["right again"]

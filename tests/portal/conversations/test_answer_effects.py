@@ -1,4 +1,4 @@
-"""Test answers that also take, close or count a conversation, and conversations that come back."""
+"""Test the effects of an answer: it can take, close or count the conversation, or make it come back later."""
 
 import datetime
 import uuid
@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from accounts.models import AuditEvent, StaffRole
-from portal.conversations import actions, desk_actions, states
+from portal.conversations import actions, desk_actions, states, taking_back
 from portal.conversations.models import DeskEvent
 from portal.helpsessions.models import HelpSession
 from tests.conversations import ask, now_of, say
@@ -54,10 +54,10 @@ def desk_events(conversation):
     return list(conversation.desk_events.order_by("at", "pk").values_list("kind", "to__name", "was__name"))
 
 
-# Take
+# Tests of sending an answer and taking the conversation.
 
 
-def test_answer_that_takes_assigns_the_conversation_to_its_writer(conversation, staff):
+def test_send_and_take_button_assigns_the_conversation_to_the_writer(conversation, staff):
     message = say(conversation, staff, at=NOON + SECOND, take=True)
     row = now_of(conversation)
     assert (row.assignee, row.assigned_at, row.status) == (staff, NOON + SECOND, "waiting_for_patron")
@@ -65,15 +65,17 @@ def test_answer_that_takes_assigns_the_conversation_to_its_writer(conversation, 
     assert row.desk_events.get().message == message
 
 
-def test_answer_that_takes_an_own_conversation_adds_no_event(conversation, staff):
+def test_send_and_take_button_adds_no_event_if_the_writer_is_already_assigned(conversation, staff):
     desk_actions.take(conversation, by=staff, at=NOON)
     message = say(conversation, staff, at=NOON + SECOND, take=True)
-    actions.take_back(message, by=staff, at=NOON + 2 * SECOND)
+    taking_back.take_back(message, by=staff, at=NOON + 2 * SECOND)
     row = now_of(conversation)
     assert (row.assignee, desk_events(row)) == (staff, [("taken", staff.name, None)])
 
 
-def test_answer_that_takes_is_not_saved_if_a_colleague_took_the_conversation(conversation, staff, jun):
+def test_send_and_take_button_sends_no_answer_if_a_colleague_has_taken_the_conversation(
+    conversation, staff, jun
+):
     desk_actions.take(conversation, by=jun, at=NOON + SECOND)
     with pytest.raises(desk_actions.AlreadyTaken) as taken:
         say(conversation, staff, at=NOON + 2 * SECOND, take=True)
@@ -82,28 +84,28 @@ def test_answer_that_takes_is_not_saved_if_a_colleague_took_the_conversation(con
     assert (row.assignee, row.status, row.messages.count()) == (jun, "waiting_for_staff", 1)
 
 
-def test_taking_back_an_answer_gives_the_conversation_back_to_its_assignee_who_is_away(
+def test_taking_back_an_answer_that_took_the_conversation_restores_an_absent_assignee(
     conversation, staff, jun, library
 ):
     desk_actions.take(conversation, by=jun, at=NOON + SECOND)
     AbsenceFactory(person=jun, first_day=NOON.date(), last_day=NOON.date())
     message = say(conversation, staff, at=NOON + 2 * SECOND, take=True)
     assert now_of(conversation).assignee == staff
-    actions.take_back(message, by=staff, at=NOON + 3 * SECOND)
+    taking_back.take_back(message, by=staff, at=NOON + 3 * SECOND)
     row = now_of(conversation)
     assert (row.assignee, row.assigned_at) == (jun, NOON + SECOND)
     assert (row.status, row.waiting_since) == ("waiting_for_staff", NOON)
     assert desk_events(row) == [("taken", "Jun", None)]
 
 
-def test_taking_back_an_answer_keeps_a_later_assignment(conversation, staff, jun):
+def test_taking_back_an_answer_that_took_the_conversation_keeps_a_later_assignment(conversation, staff, jun):
     message = say(conversation, staff, at=NOON + SECOND, take=True)
     desk_actions.assign(conversation, to=jun, by=staff, at=NOON + 2 * SECOND, was=staff)
-    actions.take_back(message, by=staff, at=NOON + 3 * SECOND)
+    taking_back.take_back(message, by=staff, at=NOON + 3 * SECOND)
     assert now_of(conversation).assignee == jun
 
 
-def test_undo_button_of_the_desk_does_not_undo_what_an_answer_did(conversation, staff):
+def test_undo_button_of_the_toolbar_does_not_undo_an_assignment_made_by_an_answer(conversation, staff):
     message = say(conversation, staff, at=NOON + SECOND, take=True)
     row = now_of(conversation)
     assert not desk_actions.can_be_undone(row, by=staff)
@@ -112,21 +114,23 @@ def test_undo_button_of_the_desk_does_not_undo_what_an_answer_did(conversation, 
     assert now_of(conversation).assignee == staff
 
 
-# Close
+# Tests of sending an answer and closing the conversation.
 
 
-def test_taking_back_an_answer_that_closed_opens_the_conversation_again(conversation, staff):
+def test_taking_back_an_answer_that_closed_the_conversation_reopens_the_conversation(conversation, staff):
     message = say(conversation, staff, at=NOON + SECOND, then="close")
     assert now_of(conversation).status == "closed"
-    actions.take_back(message, by=staff, at=NOON + 2 * SECOND)
+    taking_back.take_back(message, by=staff, at=NOON + 2 * SECOND)
     row = now_of(conversation)
     assert (row.status, row.waiting_since, row.events.count()) == ("waiting_for_staff", NOON, 0)
 
 
-# Count
+# Tests of sending an answer and counting the conversation as a contact.
 
 
-def test_answer_that_counts_records_one_contact_without_the_patron(conversation, staff, branch):
+def test_send_and_count_button_used_for_two_answers_records_one_contact_and_no_patron(
+    conversation, staff, branch
+):
     say(conversation, staff, at=NOON + SECOND, contact=CONTACT | {"branch": branch, "token": uuid.uuid4()})
     say(
         conversation,
@@ -146,29 +150,29 @@ def test_answer_that_counts_records_one_contact_without_the_patron(conversation,
     assert desk_events(row) == [("logged", None, None)]
 
 
-def test_taking_back_an_answer_that_counted_deletes_the_contact(conversation, staff, branch):
+def test_taking_back_an_answer_that_counted_the_conversation_deletes_the_contact(conversation, staff, branch):
     contact = CONTACT | {"branch": branch, "token": uuid.uuid4()}
     message = say(conversation, staff, at=NOON + SECOND, contact=contact)
-    actions.take_back(message, by=staff, at=NOON + 2 * SECOND)
+    taking_back.take_back(message, by=staff, at=NOON + 2 * SECOND)
     row = now_of(conversation)
     assert (row.logged_as, desk_events(row)) == (None, [])
     assert HelpSession.objects.get() == row.help_session
     assert AuditEvent.objects.filter(action="undid_record", by=staff).count() == 1
 
 
-def test_taking_back_a_second_answer_keeps_the_contact(conversation, staff, branch):
+def test_taking_back_a_later_answer_keeps_the_contact_of_the_earlier_answer(conversation, staff, branch):
     contact = CONTACT | {"branch": branch, "token": uuid.uuid4()}
     say(conversation, staff, at=NOON + SECOND, contact=contact)
     second = say(conversation, staff, at=NOON + 2 * SECOND, contact=contact | {"token": uuid.uuid4()})
-    actions.take_back(second, by=staff, at=NOON + 3 * SECOND)
+    taking_back.take_back(second, by=staff, at=NOON + 3 * SECOND)
     assert now_of(conversation).logged_as.public_id == contact["token"]
 
 
-# The question "Count this as a contact?"
+# Tests of the question "Count this as a contact?".
 
 
 @pytest.mark.parametrize("how", ["answer", "close"])
-def test_closing_asks_whether_the_conversation_is_a_contact(conversation, staff, how):
+def test_staff_who_close_a_conversation_are_asked_whether_to_count_it_as_a_contact(conversation, staff, how):
     if how == "answer":
         say(conversation, staff, at=NOON + SECOND, then="close")
     else:
@@ -176,7 +180,7 @@ def test_closing_asks_whether_the_conversation_is_a_contact(conversation, staff,
     assert now_of(conversation).count_question == "asked"
 
 
-def test_closing_does_not_ask_again_after_staff_said_no(conversation, staff, patron):
+def test_staff_who_declined_to_count_a_conversation_are_not_asked_again(conversation, staff, patron):
     actions.close(conversation, by=staff, side="staff", at=NOON + SECOND)
     desk_actions.decline_to_count(conversation, by=staff, at=NOON + 2 * SECOND)
     say(conversation, patron, "patron", at=NOON + 3 * SECOND)
@@ -184,30 +188,32 @@ def test_closing_does_not_ask_again_after_staff_said_no(conversation, staff, pat
     assert now_of(conversation).count_question == "declined"
 
 
-def test_closing_a_counted_conversation_does_not_ask(conversation, staff, branch):
+def test_staff_who_close_a_counted_conversation_are_not_asked_whether_to_count_it(
+    conversation, staff, branch
+):
     contact = CONTACT | {"branch": branch, "token": uuid.uuid4()}
     say(conversation, staff, at=NOON + SECOND, then="close", contact=contact)
     assert now_of(conversation).count_question == ""
 
 
-def test_desk_is_not_asked_about_a_contact_if_the_patron_closes_the_conversation(conversation, patron):
+def test_staff_are_not_asked_whether_to_count_a_conversation_that_the_patron_closed(conversation, patron):
     actions.close(conversation, by=patron, side="patron", at=NOON + SECOND)
     assert now_of(conversation).count_question == ""
 
 
-# Come back to the writer or to the branch
+# Tests of conversations that come back to the writer of the answer or to the branch.
 
 
-def test_answered_conversation_comes_back_to_the_branch_unless_the_branch_says_otherwise(
-    conversation, staff, patron
-):
+def test_answered_conversation_comes_back_to_the_branch_by_default(conversation, staff, patron):
     say(conversation, staff, at=NOON + SECOND)
     say(conversation, patron, "patron", at=NOON + DAY)
     assert (now_of(conversation).assignee, desk_events(conversation)) == (None, [])
 
 
 @pytest.mark.parametrize("then", ["turn", "close"])
-def test_answered_conversation_comes_back_to_the_writer(conversation, staff, jun, patron, branch, then):
+def test_answered_conversation_comes_back_to_the_writer_if_the_branch_has_this_setting(
+    conversation, staff, jun, patron, branch, then
+):
     set_back_to_writer(branch)
     say(conversation, staff, at=NOON + SECOND)
     answer = say(conversation, jun, at=NOON + 2 * SECOND, then=then)
@@ -219,7 +225,9 @@ def test_answered_conversation_comes_back_to_the_writer(conversation, staff, jun
     assert row.desk_events.get().message == answer
 
 
-def test_conversation_that_somebody_took_stays_with_them(conversation, staff, jun, patron, branch):
+def test_conversation_taken_by_a_colleague_does_not_come_back_to_the_writer(
+    conversation, staff, jun, patron, branch
+):
     set_back_to_writer(branch)
     say(conversation, jun, at=NOON + SECOND)
     desk_actions.take(conversation, by=staff, at=NOON + 2 * SECOND)
@@ -227,7 +235,9 @@ def test_conversation_that_somebody_took_stays_with_them(conversation, staff, ju
     assert now_of(conversation).assignee == staff
 
 
-def test_later_change_of_the_setting_does_not_change_earlier_answers(conversation, staff, patron, branch):
+def test_changed_come_back_setting_of_the_branch_applies_only_to_later_answers(
+    conversation, staff, patron, branch
+):
     set_back_to_writer(branch)
     say(conversation, staff, at=NOON + SECOND)
     set_back_to_writer(branch, to_writer=False)
@@ -238,7 +248,7 @@ def test_later_change_of_the_setting_does_not_change_earlier_answers(conversatio
 
 
 @pytest.mark.parametrize("why", ["left", "away", "inactive", "transferred", "kept in the queue"])
-def test_conversation_comes_back_to_the_branch_if_the_writer_cannot_answer(
+def test_conversation_comes_back_to_the_branch_if_it_cannot_come_back_to_the_writer(
     conversation, staff, jun, patron, branch, library, why
 ):
     set_back_to_writer(branch)
@@ -256,14 +266,14 @@ def test_conversation_comes_back_to_the_branch_if_the_writer_cannot_answer(
     assert (row.assignee, row.comes_back_to, row.status) == (None, None, "waiting_for_staff")
 
 
-def test_conversation_leaves_the_writer_again_if_they_take_back_the_answer(
+def test_taking_back_an_answer_unassigns_a_conversation_that_came_back_to_the_writer(
     conversation, staff, patron, branch
 ):
     set_back_to_writer(branch)
     answer = say(conversation, staff, at=NOON + SECOND)
     say(conversation, patron, "patron", at=NOON + 2 * SECOND)
     assert now_of(conversation).assignee == staff
-    actions.take_back(answer, by=staff, at=NOON + 3 * SECOND)
+    taking_back.take_back(answer, by=staff, at=NOON + 3 * SECOND)
     row = now_of(conversation)
     assert (row.assignee, row.waiting_since, DeskEvent.objects.count()) == (None, NOON, 0)
     assert states.replay(row) == states.state_of(row)

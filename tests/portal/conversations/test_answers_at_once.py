@@ -1,4 +1,4 @@
-"""Check answers that also take or count a conversation, and conversations that come back, in several processes.
+"""Test what happens if several processes send an answer, take it back or reply to it at the same moment.
 
 The tests run on PostgreSQL only, because SQLite allows one writer at a time and so hides races.
 """
@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import Branch, User
-from portal.conversations import actions, departures, desk_actions, states
+from portal.conversations import departures, desk_actions, states, taking_back
 from portal.conversations.models import Conversation, DeskEvent, Draft, Message
 from portal.helpsessions.models import HelpSession
 from tests import conversations
@@ -48,7 +48,7 @@ def say(conversation, by, side="staff", **kwargs):
     return conversations.say(conversation, by, side, **kwargs).pk
 
 
-def test_one_of_eight_staff_members_who_send_and_take_at_once_succeeds(session):
+def test_only_one_of_eight_simultaneous_send_and_take_requests_succeeds(session):
     people = StaffFactory.create_batch(PROCESSES, branch=session.branch)
 
     def check(conversation, outcomes):
@@ -67,7 +67,7 @@ def test_one_of_eight_staff_members_who_send_and_take_at_once_succeeds(session):
     )
 
 
-def test_send_and_take_does_not_overtake_a_colleague_who_takes_at_once(session):
+def test_only_one_of_simultaneous_take_and_send_and_take_requests_succeeds(session):
     first, second = StaffFactory.create_batch(2, branch=session.branch)
 
     def take(conversation):
@@ -89,7 +89,7 @@ def test_send_and_take_does_not_overtake_a_colleague_who_takes_at_once(session):
     )
 
 
-def test_conversation_counted_by_eight_answers_at_once_is_one_contact(session):
+def test_eight_simultaneous_send_and_count_requests_record_one_contact(session):
     people = StaffFactory.create_batch(PROCESSES, branch=session.branch)
 
     def count(person):
@@ -107,7 +107,7 @@ def test_conversation_counted_by_eight_answers_at_once_is_one_contact(session):
 
 
 @pytest.mark.parametrize("effect", ["comes back", "take", "close", "count"])
-def test_answer_taken_back_while_the_patron_writes_leaves_no_trace(session, effect):
+def test_answer_taken_back_while_the_patron_replies_has_no_effect(session, effect):
     contact = CONTACT | {"branch": session.branch}
 
     def answer(_number):
@@ -122,7 +122,7 @@ def test_answer_taken_back_while_the_patron_writes_leaves_no_trace(session, effe
 
     def take_back(made):
         message = Message.objects.select_related("conversation").get(pk=made[1])
-        return actions.take_back(message, by=session.staff, at=timezone.now()).pk
+        return taking_back.take_back(message, by=session.staff, at=timezone.now()).pk
 
     def check(made, outcomes):
         conversation = Conversation.objects.get(pk=made[0].pk)
@@ -148,7 +148,7 @@ def test_answer_taken_back_while_the_patron_writes_leaves_no_trace(session, effe
     rounds([write, take_back, write], ROUNDS, before=answer, after=check)
 
 
-def test_conversation_never_comes_back_to_somebody_whose_role_ends_at_once(session):
+def test_conversation_does_not_come_back_to_a_writer_whose_role_is_ending(session):
     coordinator = StaffFactory(branch=session.branch, branch__role="coordinator")
 
     def answer(_number):

@@ -13,7 +13,7 @@ from accounts.models import LibraryCard
 from portal.conversations import actions, pending_questions, readers_form
 from portal.conversations.models import Conversation, Draft, Message, ReadersForm
 from portal.helpsessions.models import ClaimCode
-from portal.limits import LIMITS, Limit
+from portal.limit_table import LIMITS, Limit
 from portal.models import LimitCount
 from recommendations.chosen_items import ChosenItem
 from recommendations.models import QuestionType
@@ -77,7 +77,7 @@ def sign_in_by_email(client, address):
 # Tests of signed-in patrons.
 
 
-def test_patron_who_asks_sees_the_new_conversation(me, patron, branch):
+def test_patron_who_asks_a_question_sees_the_new_conversation(me, patron, branch):
     answer = me.post(ASK, typed(), follow=True)
     conversation = Conversation.objects.get()
     assert answer.redirect_chain == [(conversation.get_absolute_url(), 302)]
@@ -167,7 +167,7 @@ def test_form_submitted_again_with_different_text_sends_a_second_question(me):
     )
 
 
-def test_empty_question_is_a_form_error_and_keeps_the_token(me):
+def test_form_with_an_empty_question_shows_an_error_and_keeps_its_token(me):
     fields = typed(body="  ")
     answer = me.post(ASK, fields)
     assert answer.status_code == 422
@@ -226,7 +226,7 @@ def test_question_is_sent_even_if_a_file_is_refused(me):
     assert "I live on the fourth floor." in page
 
 
-def test_anonymous_visitor_reads_that_files_were_not_saved(client):
+def test_page_tells_an_anonymous_visitor_that_files_were_not_saved(client):
     page = text(client.post(ASK, typed(files=[picture_file()]), follow=True))
     assert "Your files were not saved. Add them after you have sent the question." in page
 
@@ -240,7 +240,7 @@ def test_pictures_are_sent_with_a_question_about_a_visit(client, visit, show_cod
 # Tests of anonymous visitors.
 
 
-def test_anonymous_visitors_question_is_sent_only_after_they_confirm_an_email_address(client, branch):
+def test_question_of_an_anonymous_visitor_is_sent_after_confirming_an_email_address(client, branch):
     assert client.post(ASK, typed()).url == SEND
     page = text(client.get(SEND))
     for words in [
@@ -284,7 +284,7 @@ def test_topic_and_branch_are_kept_with_the_unsent_question(client):
 
 
 @pytest.mark.parametrize("kind", ["question", "reading"])
-def test_wrong_email_address_is_marked_on_the_page_that_asks_for_it(client, kind):
+def test_invalid_email_address_is_an_error_on_the_page_where_it_was_entered(client, kind):
     if kind == "question":
         client.post(ASK, typed())
     else:
@@ -304,7 +304,7 @@ def test_wrong_email_address_is_marked_on_the_page_that_asks_for_it(client, kind
     assert mail.outbox[-1].to == ["new@example.org"]
 
 
-def test_unsent_question_survives_a_wrong_sign_in_code_and_an_invalid_email(client):
+def test_unsent_question_is_kept_after_a_wrong_sign_in_code_and_an_invalid_email(client):
     client.post(ASK, typed())
     assert client.post(reverse("sign_in"), {"email": "nobody", "next": SEND}).status_code == 200
     client.post(reverse("sign_in"), {"email": "new@example.org", "next": SEND})
@@ -324,7 +324,7 @@ def test_unsent_question_can_be_changed(client):
     assert Message.objects.get().body == "Shorter"
 
 
-def test_question_sent_from_one_tab_cannot_be_sent_again_from_a_stale_tab(client):
+def test_outdated_tab_cannot_send_a_question_that_was_already_sent(client):
     client.post(ASK, typed())
     sign_in_by_email(client, "new@example.org")
     stale = token_on(client.get(SEND))
@@ -335,7 +335,7 @@ def test_question_sent_from_one_tab_cannot_be_sent_again_from_a_stale_tab(client
         assert client.post(SEND, {"client_token": token}).url == ASK
 
 
-def test_tab_that_shows_the_old_text_cannot_send_the_changed_question(client, visit, show_code):
+def test_outdated_tab_cannot_send_a_question_that_was_changed_in_another_tab(client, visit, show_code):
     client.post(ASK, typed())
     client.post(reverse("open_code"), {"code": code_for(visit)})
     stale = token_on(client.get(SEND))
@@ -345,7 +345,7 @@ def test_tab_that_shows_the_old_text_cannot_send_the_changed_question(client, vi
     assert Message.objects.count() == 0
 
 
-def test_visitor_must_confirm_before_a_new_question_replaces_an_unsent_question(client):
+def test_visitor_must_confirm_that_a_new_question_replaces_an_unsent_question(client):
     client.post(ASK, typed())
     second = typed("Where do I park?")
     answer = client.post(ASK, second)
@@ -360,7 +360,7 @@ def test_visitor_must_confirm_before_a_new_question_replaces_an_unsent_question(
     assert "Where do I park?" in text(client.get(SEND))
 
 
-def test_pressing_send_in_two_tabs_sends_one_question(client):
+def test_question_is_sent_once_if_the_send_button_is_pressed_in_two_tabs(client):
     client.post(ASK, typed())
     sign_in_by_email(client, "new@example.org")
     token = token_on(client.get(SEND))
@@ -404,7 +404,7 @@ def test_worker_deletes_an_expired_unsent_question_from_a_session_that_is_still_
 
 
 @pytest.mark.parametrize("how", ["by mail", "by code"])
-def test_short_session_of_an_unsent_question_is_extended_by_sign_in_or_visit_code(
+def test_session_with_an_unsent_question_lasts_longer_after_sign_in_or_opening_a_visit(
     client, visit, how, settings
 ):
     client.post(ASK, typed())
@@ -436,12 +436,12 @@ def test_discarding_an_unsent_text_can_be_undone_once(client, kind):
     assert pending_questions.KEY not in client.session
     assert client.post(reverse("restore_discarded")).url == send
     assert client.session[pending_questions.KEY] == before
-    assert "This can&#x27;t be undone any more." in text(
+    assert "This can&#x27;t be undone anymore." in text(
         client.post(reverse("restore_discarded"), follow=True)
     )
 
 
-def test_question_deleted_before_another_one_was_begun_does_not_replace_it(client):
+def test_undoing_the_deletion_of_a_question_does_not_overwrite_a_newer_question(client):
     client.post(ASK, typed("The first question"))
     client.post(reverse("discard_question"))
     client.post(ASK, typed("The second question"))
@@ -449,7 +449,7 @@ def test_question_deleted_before_another_one_was_begun_does_not_replace_it(clien
     assert "The second question" in text(client.get(SEND))
 
 
-def test_deleted_question_is_forgotten_after_a_day(client, visit, show_code):
+def test_deleted_question_is_removed_from_the_session_after_a_day(client, visit, show_code):
     show_code(client, code_for(visit))
     client.post(ASK, typed(about="new"))
     client.post(reverse("discard_question"))
@@ -552,7 +552,7 @@ def test_viewer_by_code_cannot_choose_a_strangers_visit(client, visit, branch, s
     assert Conversation.objects.count() == 0
 
 
-def test_question_is_kept_unsent_if_the_visit_code_is_revoked(client, visit):
+def test_question_is_stored_but_not_sent_if_the_visit_code_is_revoked(client, visit):
     client.post(ASK, typed())
     client.post(reverse("open_code"), {"code": code_for(visit), "next": SEND})
     token = token_on(client.get(SEND))
@@ -626,7 +626,7 @@ def test_double_tap_counts_once_toward_the_question_limit(me):
 
 
 @pytest.mark.slow
-def test_viewers_by_code_can_together_ask_twenty_questions_a_day_about_one_visit(client, visit, show_code):
+def test_all_viewers_by_code_of_a_visit_share_a_limit_of_twenty_questions_a_day(client, visit, show_code):
     show_code(client, code_for(visit))
     for number in range(19):
         client.post(reverse("ask_about_session", args=[visit.public_id]), typed(f"Question {number}"))
@@ -637,9 +637,7 @@ def test_viewers_by_code_can_together_ask_twenty_questions_a_day_about_one_visit
 
 
 @pytest.mark.parametrize("factory", [HelpSessionFactory, QuietSessionFactory])
-def test_counting_questions_about_a_visit_opened_by_code_stores_no_person(
-    me, show_code, branch, staff, factory
-):
+def test_question_limit_stores_no_person_for_a_visit_opened_by_code(me, show_code, branch, staff, factory):
     visit = factory(branch=branch, staff=staff)
     show_code(me, code_for(visit))
     me.post(reverse("ask_about_session", args=[visit.public_id]), typed())
@@ -740,13 +738,13 @@ def test_longest_possible_reading_request_fits_the_database_columns_and_one_mess
         assert len(readers_form.message_of(most)) < 5000
 
 
-def test_reading_request_can_be_sent_if_it_only_says_who_it_is_for(me):
+def test_reading_request_can_be_sent_if_the_patron_fills_in_only_who_the_reader_is(me):
     fill_reading_form(me, {step: {"chosen": "me"} if step == "whom" else {} for step in ANSWERS})
     send(me, SEND_READING)
     assert Message.objects.get().body == "Can you find me something to read?\n\nPlease choose for: me"
 
 
-def test_reading_request_must_say_who_it_is_for(me):
+def test_reading_request_that_does_not_say_who_the_reader_is_gets_a_form_error(me):
     answer = me.post(f"{READ}?step=whom", {})
     assert answer.status_code == 422
     assert "Choose who the reader is." in text(answer)
@@ -763,7 +761,7 @@ def test_going_back_in_the_reading_request_form_keeps_what_the_patron_entered(me
     assert "she loves horses" in me.get(f"{READ}?step=whom").content.decode()
 
 
-def test_changing_one_step_of_a_reading_request_returns_to_the_overview(me):
+def test_changing_one_step_of_a_reading_request_redirects_to_the_overview(me):
     fill_reading_form(me)
     assert f"{READ}?step=mood&amp;then=check" in me.get(SEND_READING).content.decode()
     assert me.post(f"{READ}?step=mood&then=check", {"chosen": "dark"}).url == SEND_READING
@@ -787,7 +785,7 @@ def test_sending_an_incomplete_reading_request_leads_to_the_missing_step(me):
     assert me.get(SEND_READING).url == f"{READ}?step=whom"
 
 
-def test_anonymous_visitors_reading_request_is_sent_only_after_they_confirm_an_email(client):
+def test_reading_request_of_an_anonymous_visitor_is_sent_after_confirming_an_email(client):
     fill_reading_form(client)
     assert "Where should we send the answer?" in text(client.get(SEND_READING)) or "By email" in text(
         client.get(SEND_READING)
@@ -799,7 +797,7 @@ def test_anonymous_visitors_reading_request_is_sent_only_after_they_confirm_an_e
     assert pending_questions.KEY not in client.session
 
 
-def test_reading_request_of_a_viewer_by_code_belongs_to_the_visit(client, visit):
+def test_reading_request_of_a_viewer_by_code_is_linked_to_the_visit(client, visit):
     fill_reading_form(client)
     client.post(reverse("open_code"), {"code": code_for(visit), "next": SEND_READING})
     send(client, SEND_READING, about=str(visit.public_id))
@@ -839,7 +837,7 @@ def test_reading_request_can_be_discarded(me):
     assert me.get(SEND_READING).url == f"{READ}?step=loved"
 
 
-def test_next_person_who_signs_in_does_not_see_the_previous_persons_reading_request(client, patron, sign_in):
+def test_reading_request_is_not_shown_to_the_next_person_who_signs_in(client, patron, sign_in):
     sign_in(client, patron)
     client.post(READ, {"words": "Piranesi"})
     client.post(reverse("sign_out"))
@@ -874,7 +872,7 @@ def test_question_form_runs_the_same_number_of_queries_for_1_and_30_choices(
         me.get(ASK)
 
 
-def test_second_question_about_a_visit_gets_its_subject_from_the_question_text(patron, branch):
+def test_subject_of_a_second_question_about_a_visit_is_the_text_of_the_question(patron, branch):
     def asked(session, by, body, **about):
         token = uuid.uuid4()
         return actions.ask(

@@ -90,7 +90,7 @@ def reply(browser, conversation, token, body="Here it is.", **fields):
 # Tests of adding, showing and sending files.
 
 
-def test_added_picture_and_its_description_are_sent_with_the_message(me, conversation, token, patron):
+def test_picture_is_sent_with_the_message_and_its_description(me, conversation, token, patron):
     answer = attach(me, conversation, token, picture_file("../../My shelf\u202e.JPG"))
     added = Attachment.objects.get()
     assert answer.status_code == 200
@@ -103,7 +103,7 @@ def test_added_picture_and_its_description_are_sent_with_the_message(me, convers
         120,
         80,
     )
-    assert me.get(conversation.get_absolute_url()).content.decode().count(f"{address(added)}?size=small") == 1
+    assert me.get(conversation.get_absolute_url()).content.decode().count(f"{address(added)}?size=soft") == 1
     reply(me, conversation, token, **{f"alt-{added.public_id}": "Three\x00 shelves"})
     message = Message.objects.get(client_token=token)
     added.refresh_from_db()
@@ -114,7 +114,7 @@ def test_added_picture_and_its_description_are_sent_with_the_message(me, convers
     )
     assert picture in page
     assert f'<a href="{address(added)}" class="late" aria-label="Three shelves">' in page
-    # The form no longer lists the sent file.
+    # The composer no longer lists the sent file.
     assert f'value="{added.public_id}"' not in page
 
 
@@ -143,13 +143,13 @@ def test_files_can_be_sent_without_a_text(me, patron, conversation, token, by_sc
     assert Message.objects.filter(client_token=token).count() == 1
 
 
-def test_message_without_text_and_files_is_still_an_error(me, conversation, token):
+def test_message_without_text_and_files_is_a_form_error(me, conversation, token):
     attach(me, conversation, uuid.uuid4(), picture_file())
     assert "Write your message first." in text(reply(me, conversation, token, body=" "))
     assert not Message.objects.filter(client_token=token).exists()
 
 
-def test_picture_without_a_description_has_its_file_name_in_the_alt_text(me, conversation):
+def test_alt_text_of_a_picture_without_a_description_is_its_file_name(me, conversation):
     attach_to(conversation.messages.get(), picture_file("shelf.jpg"))
     assert (
         'alt="Picture without a description: shelf.jpg"'
@@ -251,7 +251,7 @@ def test_file_uploaded_after_its_message_was_sent_is_refused(me, conversation, t
     (lambda: SimpleUploadedFile("long.pdf", b"%PDF-" + b"x" * MAX_FILE_BYTES), "This file is larger than 10 MB."),
 ])  # fmt: skip
 @pytest.mark.parametrize("by_script", [True, False])
-def test_refusing_a_file_shows_the_reason_and_keeps_text_and_valid_files(
+def test_page_shows_why_a_file_is_refused_and_keeps_the_text_and_the_other_files(
     me, conversation, token, disk, file, words, by_script
 ):
     if by_script:
@@ -305,7 +305,9 @@ def test_removing_a_file_without_javascript_keeps_the_typed_text(me, conversatio
     assert address(added) not in page
 
 
-def test_full_disk_shows_an_error_and_leaves_no_part_of_the_file(me, conversation, token, disk, monkeypatch):
+def test_upload_to_a_full_disk_shows_an_error_and_stores_no_part_of_the_file(
+    me, conversation, token, disk, monkeypatch
+):
     real = storages["private"]._save
 
     def full(name, content):
@@ -336,7 +338,7 @@ def test_message_text_is_kept_if_the_disk_is_full_during_an_upload(
     assert "My words." in answer.content.decode()
 
 
-def test_files_too_large_for_memory_are_stored_completely(me, conversation, token, settings, tmp_path):
+def test_files_that_do_not_fit_in_memory_are_stored_completely(me, conversation, token, settings, tmp_path):
     settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 0
     reply(
         me,
@@ -363,7 +365,9 @@ def test_message_can_have_up_to_ten_files(me, conversation, token):
     assert Attachment.objects.count() == 10
 
 
-def test_patron_cannot_exceed_their_space_for_files(me, conversation, token, patron, monkeypatch, disk):
+def test_patron_cannot_store_more_files_than_their_file_space_allows(
+    me, conversation, token, patron, monkeypatch, disk
+):
     attach(me, conversation, token, picture_file())
     size = Attachment.objects.get().size
     monkeypatch.setattr(attachments, "MAX_BYTES_PER_PATRON", size + 1000)
@@ -377,7 +381,7 @@ def test_patron_cannot_exceed_their_space_for_files(me, conversation, token, pat
     assert len(disk()) == 3
 
 
-def test_viewer_by_code_has_limited_file_space_per_conversation(
+def test_viewers_by_code_have_limited_file_space_per_conversation(
     client, show_code, branch, monkeypatch, token
 ):
     session = HelpSessionFactory(branch=branch, handed_over_at=timezone.now())
@@ -403,7 +407,7 @@ def test_viewer_by_code_has_limited_file_space_per_conversation(
     ("close_conversation", 7 * 1024 * 1024, 413),
     ("conversation_draft", 7 * 1024 * 1024, 413),
 ])  # fmt: skip
-def test_only_urls_that_accept_files_accept_large_requests(conversation, name, length, status):
+def test_large_requests_are_accepted_only_by_urls_that_accept_files(conversation, name, length, status):
     browser = Client(enforce_csrf_checks=True)
     assert (
         browser.post(
@@ -416,7 +420,7 @@ def test_only_urls_that_accept_files_accept_large_requests(conversation, name, l
 # Tests of who can open a file.
 
 
-@pytest.mark.parametrize(("who", "sent", "not_sent", "held"), [
+@pytest.mark.parametrize(("who", "sent", "not_sent", "pending"), [
     ("the patron", 200, 200, 404),
     ("another patron", 404, 404, 404),
     ("the holder of the code that it was kept by", 302, 302, 302),
@@ -424,7 +428,7 @@ def test_only_urls_that_accept_files_accept_large_requests(conversation, name, l
     ("nobody", 302, 302, 302),
 ])  # fmt: skip
 def test_only_the_patron_can_open_files_of_a_kept_conversation(
-    client, sign_in, show_code, conversation, patron, staff, token, who, sent, not_sent, held
+    client, sign_in, show_code, conversation, patron, staff, token, who, sent, not_sent, pending
 ):
     files = [
         attach_to(conversation.messages.get()),
@@ -432,18 +436,18 @@ def test_only_the_patron_can_open_files_of_a_kept_conversation(
         add_to_pending_answer(conversation, staff),
     ]
     open_as(who, client, sign_in, show_code, conversation, patron, staff)
-    for small in ("", "?size=small"):
-        assert [client.get(address(file) + small).status_code for file in files] == [sent, not_sent, held]
+    for small in ("", "?size=small", "?size=soft"):
+        assert [client.get(address(file) + small).status_code for file in files] == [sent, not_sent, pending]
 
 
-@pytest.mark.parametrize(("who", "sent", "not_sent", "held"), [
+@pytest.mark.parametrize(("who", "sent", "not_sent", "pending"), [
     ("the holder of the code", 200, 200, 302),
     ("the holder of the code, signed in", 200, 200, 404),
     ("another patron", 404, 404, 404),
     ("nobody", 302, 302, 302),
 ])  # fmt: skip
 def test_only_a_viewer_with_the_code_can_open_files_of_an_anonymous_visit(
-    client, sign_in, show_code, conversation, patron, staff, token, who, sent, not_sent, held
+    client, sign_in, show_code, conversation, patron, staff, token, who, sent, not_sent, pending
 ):
     HelpSession.objects.filter(pk=conversation.help_session_id).update(patron=None, kept_at=None)
     Conversation.objects.filter(pk=conversation.pk).update(patron=None)
@@ -454,10 +458,10 @@ def test_only_a_viewer_with_the_code_can_open_files_of_an_anonymous_visit(
         add_to_pending_answer(conversation, staff),
     ]
     open_as(who, client, sign_in, show_code, conversation, patron, staff)
-    assert [client.get(address(file)).status_code for file in files] == [sent, not_sent, held]
+    assert [client.get(address(file)).status_code for file in files] == [sent, not_sent, pending]
 
 
-def test_file_of_a_pending_answer_is_hidden_until_the_answer_appears(me, conversation, staff, time_machine):
+def test_patron_cannot_open_a_file_of_a_pending_answer(me, conversation, staff, time_machine):
     time_machine.move_to(timezone.now(), tick=False)
     file = add_to_pending_answer(conversation, staff)
     assert me.get(address(file)).status_code == 404
@@ -560,12 +564,13 @@ def test_picture_is_served_inline_in_a_sandbox(me, conversation):
         "Cache-Control": "private, no-store",
         "X-Content-Type-Options": "nosniff",
     }
-    assert me.get(f"{address(file)}?size=small")["Content-Type"] == "image/webp"
+    for size in ("small", "soft"):
+        assert me.get(f"{address(file)}?size={size}")["Content-Type"] == "image/webp"
 
 
 def test_pdf_is_always_a_download(me, conversation):
     file = attach_to(conversation.messages.get(), pdf_file("form.html"))
-    for small in ("", "?size=small"):
+    for small in ("", "?size=small", "?size=soft"):
         answer = me.get(address(file) + small)
         assert (answer["Content-Type"], answer["Content-Disposition"]) == (
             "application/pdf",
@@ -586,7 +591,7 @@ def test_pdf_is_always_a_download(me, conversation):
     ("\u202egpj.exe", "gpj.exe.jpg"),
     ("\u2068\x00", "file.jpg"),
 ])  # fmt: skip
-def test_file_name_is_cleaned_and_gets_an_extension_that_fits_the_file_type(name, kept):
+def test_uploaded_file_gets_a_clean_name_with_the_extension_of_its_type(name, kept):
     [(name, usable)] = attachments.checked([(name, picture_file(), "")])[0]
     assert attachments._named(name, usable.extension) == kept
 
@@ -600,7 +605,7 @@ def test_stored_path_contains_nothing_of_the_uploaded_name(conversation, disk):
     ]
 
 
-def test_attachment_whose_file_is_missing_gives_404(me, conversation):
+def test_attachment_returns_404_if_its_file_is_missing_on_disk(me, conversation):
     file = attach_to(conversation.messages.get())
     Attachment.remove_files(file.stored_names())
     assert me.get(address(file)).status_code == 404
@@ -673,7 +678,7 @@ def test_conversation_page_runs_the_same_number_of_queries_for_1_and_11_files(
 
 # Tests of simultaneous uploads, in real processes on a real database.
 
-ROUNDS = times(5, 20)
+ROUNDS = times(5, 50)
 
 
 def at_once(test):

@@ -1,4 +1,4 @@
-"""Test the pages on which the emailed code does the next step: keep a visit, save an item, send a question."""
+"""Test the pages on which a patron enters an emailed code to keep a visit, save an item or send a question."""
 
 import re
 import uuid
@@ -18,7 +18,7 @@ from portal.conversations import pending_questions
 from portal.conversations.models import Conversation, Message
 from portal.conversations.views.keeping import wording
 from portal.helpsessions.keeping import keep
-from portal.limits import LIMITS, Limit
+from portal.limit_table import LIMITS, Limit
 from portal.lists.models import SavedItem
 from tests.factories import (
     HelpSessionFactory,
@@ -68,10 +68,10 @@ def hidden_token(page):
     return re.search(r'name="client_token" value="([^"]+)"', page.content.decode())[1]
 
 
-# Keeping a visit.
+# Tests of keeping a visit.
 
 
-def test_code_page_shows_the_consent_and_a_right_code_keeps_the_visit(viewer_by_code, session):
+def test_code_page_shows_the_consent_text_and_the_right_code_keeps_the_visit(viewer_by_code, session):
     assert "action=" not in address_form(viewer_by_code.get(keep_page(session)))
     code_page = viewer_by_code.post(keep_page(session), {"email": "new@example.org"})["Location"]
     assert code_page == f"{keep_page(session)}code/"
@@ -86,13 +86,13 @@ def test_code_page_shows_the_consent_and_a_right_code_keeps_the_visit(viewer_by_
     assert "Visit kept." in text(viewer_by_code.get(answer["Location"]))
 
 
-def test_code_page_asks_for_the_code_before_it_repeats_the_consent(viewer_by_code, session):
+def test_code_field_is_above_the_consent_text(viewer_by_code, session):
     page = text(viewer_by_code.get(ask_for_code(viewer_by_code, keep_page(session))))
     order = ["We sent a six-digit code to new@example.org", "Code from the email", "What this means"]
     assert sorted(order, key=page.index) == order
 
 
-def test_wrong_code_keeps_nothing_and_shows_the_consent_again(viewer_by_code, session):
+def test_visit_is_not_kept_after_a_wrong_code(viewer_by_code, session):
     code_page = ask_for_code(viewer_by_code, keep_page(session))
     wrong = "111111" if code_in_mail() != "111111" else "222222"
     answer = viewer_by_code.post(code_page, {"code": wrong})
@@ -101,22 +101,24 @@ def test_wrong_code_keeps_nothing_and_shows_the_consent_again(viewer_by_code, se
     assert (session.patron, Consent.objects.count()) == (None, 0)
 
 
-def test_person_to_whom_other_words_apply_reads_them_before_the_visit_is_kept(viewer_by_code, session):
+def test_patron_who_chose_to_keep_nothing_reads_another_consent_text_before_keeping(viewer_by_code, session):
     person = UserFactory(email="old@example.org", remember=User.Remember.NOTHING)
     code_page = ask_for_code(viewer_by_code, keep_page(session), person.email)
     # The page is the same for known and unknown addresses.
-    assert "You chose to keep nothing." not in text(viewer_by_code.get(code_page))
+    assert "If you keep this visit anyway" not in text(viewer_by_code.get(code_page))
     answer = viewer_by_code.post(code_page, {"code": code_in_mail()})
     assert answer["Location"] == keep_page(session)
     session.refresh_from_db()
     assert session.patron is None
-    assert "You chose to keep nothing." in text(viewer_by_code.get(answer["Location"]))
+    assert "If you keep this visit anyway" in text(viewer_by_code.get(answer["Location"]))
     viewer_by_code.post(answer["Location"])
     session.refresh_from_db()
     assert session.patron == person
 
 
-def test_code_page_says_that_someone_else_kept_the_visit_meanwhile(viewer_by_code, session, patron, client):
+def test_right_code_does_not_keep_a_visit_that_someone_else_kept_meanwhile(
+    viewer_by_code, session, patron, client
+):
     code_page = ask_for_code(viewer_by_code, keep_page(session))
     keep(session, by=patron, at=timezone.now(), wording="yes", language="en")
     answer = viewer_by_code.post(code_page, {"code": code_in_mail()})
@@ -127,7 +129,7 @@ def test_code_page_says_that_someone_else_kept_the_visit_meanwhile(viewer_by_cod
 
 
 @pytest.mark.parametrize("make", [HelpSessionFactory, SharedSessionFactory])
-def test_page_about_a_visit_that_someone_else_kept_leads_signed_out_people_to_signing_in(
+def test_signed_out_viewer_of_a_visit_kept_by_someone_else_gets_a_link_to_sign_in(
     client, branch, patron, show_code, make, sign_in
 ):
     lost = make(branch=branch)
@@ -140,37 +142,37 @@ def test_page_about_a_visit_that_someone_else_kept_leads_signed_out_people_to_si
         assert (page.status_code, link in page.content.decode()) == (409, is_there)
 
 
-def test_keep_page_of_a_visit_that_someone_else_kept_is_not_shown_to_strangers(session, client, patron):
+def test_stranger_cannot_open_the_keep_page_of_a_visit_kept_by_someone_else(session, client, patron):
     keep(session, by=patron, at=timezone.now(), wording="yes", language="en")
     for page in (keep_page(session), f"{keep_page(session)}code/"):
         assert client.get(page)["Location"].startswith(reverse("sign_in"))
 
 
-def test_code_page_of_a_quiet_visit_leads_to_the_page_that_says_why(client, branch, show_code):
+def test_code_page_of_a_quiet_visit_redirects_to_the_keep_page(client, branch, show_code):
     quiet = QuietSessionFactory(branch=branch)
     show_code(client, code_for(quiet))
     assert client.get(f"{keep_page(quiet)}code/")["Location"] == keep_page(quiet)
 
 
-def test_signed_in_person_needs_no_code(viewer_by_code, session, patron, sign_in):
+def test_code_page_redirects_a_signed_in_person_to_the_keep_page(viewer_by_code, session, patron, sign_in):
     sign_in(viewer_by_code, patron)
     assert viewer_by_code.get(f"{keep_page(session)}code/?save=x")["Location"] == keep_page(
         session, "?save=x"
     )
 
 
-def test_code_page_without_a_code_leads_back_to_the_sign_in_page(viewer_by_code, session):
+def test_code_page_redirects_to_sign_in_if_no_code_was_requested(viewer_by_code, session):
     answer = viewer_by_code.get(f"{keep_page(session)}code/")
     assert answer["Location"] == f"/sign-in/?next={keep_page(session).replace('/', '%2F')}"
 
 
-def test_new_code_leads_back_to_the_same_code_page(viewer_by_code, session):
+def test_requesting_a_new_code_redirects_to_the_same_code_page(viewer_by_code, session):
     code_page = ask_for_code(viewer_by_code, keep_page(session, "?as=adult"))
     answer = viewer_by_code.post(reverse("resend_code"), {"next": keep_page(session, "?as=adult")})
     assert answer["Location"] == code_page == f"{keep_page(session)}code/?as=adult"
 
 
-def test_adult_keeps_a_shared_visit_with_the_code(client, branch, show_code):
+def test_adult_can_keep_a_shared_visit_with_an_email_code(client, branch, show_code):
     shared = SharedSessionFactory(branch=branch)
     show_code(client, code_for(shared))
     code_page = ask_for_code(client, keep_page(shared, "?as=adult"))
@@ -180,11 +182,11 @@ def test_adult_keeps_a_shared_visit_with_the_code(client, branch, show_code):
     assert (shared.patron, shared.shared_with) == (None, User.objects.get(email="new@example.org"))
 
 
-def test_device_is_borrowed_if_the_person_says_so_on_the_keep_page(viewer_by_code, session):
+def test_keep_page_offers_the_borrowed_device_option(viewer_by_code, session):
     assert 'name="borrowed"' in viewer_by_code.get(keep_page(session)).content.decode()
 
 
-# Saving an item.
+# Tests of saving an item.
 
 
 @pytest.fixture
@@ -194,7 +196,7 @@ def recommendation(session):
 
 @pytest.fixture
 def save_page(viewer_by_code, session, recommendation):
-    """Press *Save* on a visit that was opened by code, and return the address of the keep page."""
+    """Press *Save* on an item of a visit that was opened by code, and return the URL of the keep page."""
     answer = viewer_by_code.post(
         reverse("save_item", args=[recommendation.item.public_id]),
         {"recommendation": str(recommendation.public_id)},
@@ -204,7 +206,7 @@ def save_page(viewer_by_code, session, recommendation):
 
 
 @pytest.mark.parametrize("way", ["code", "device", "account"])
-def test_item_is_saved_as_soon_as_its_visit_is_kept(
+def test_item_is_saved_when_its_visit_is_kept(
     way, viewer_by_code, session, recommendation, save_page, patron, sign_in
 ):
     assert f"we'll save “{recommendation.item.title}” in your list" in text(viewer_by_code.get(save_page))
@@ -228,7 +230,9 @@ def test_item_is_saved_as_soon_as_its_visit_is_kept(
     assert f"“{recommendation.item.title}” is in your list." in page
 
 
-def test_keep_page_passes_the_item_to_every_way_to_sign_in(viewer_by_code, save_page, branch, show_code):
+def test_every_page_after_the_keep_page_still_knows_which_item_to_save(
+    viewer_by_code, save_page, branch, show_code
+):
     assert "action=" not in address_form(viewer_by_code.get(save_page))
     code_page = viewer_by_code.post(save_page, {"email": "new@example.org"})["Location"]
     assert code_page == save_page.replace("/keep/", "/keep/code/")
@@ -254,17 +258,19 @@ def test_item_of_another_visit_is_not_saved(viewer_by_code, session, branch, pat
     assert not SavedItem.objects.exists()
 
 
-def test_keeping_without_pressing_save_saves_nothing(viewer_by_code, session, recommendation):
+def test_keeping_a_visit_saves_no_item_if_the_patron_did_not_press_the_save_button(
+    viewer_by_code, session, recommendation
+):
     viewer_by_code.post(keep_page(session), {"without_address": "1"})
     assert not SavedItem.objects.exists()
 
 
-def test_getting_the_keep_page_never_saves_the_item(viewer_by_code, save_page, patron, sign_in):
+def test_opening_the_keep_page_saves_no_item(viewer_by_code, save_page, patron, sign_in):
     sign_in(viewer_by_code, patron).get(save_page)
     assert not SavedItem.objects.exists()
 
 
-# Sending a question.
+# Tests of sending a question.
 
 
 def write(client, body=QUESTION):
@@ -287,7 +293,9 @@ def answer_reading(client):
     [(write, SEND, QUESTION), (answer_reading, SEND_READING, "I recently loved: Emma")],
     ids=["question", "reading"],
 )
-def test_code_that_the_person_types_sends_what_they_wrote(client, branch, begin, page, words):
+def test_question_or_reading_request_is_sent_when_the_right_code_is_entered(
+    client, branch, begin, page, words
+):
     begin(client)
     code_page = ask_for_code(client, page)
     assert code_page == f"{page}code/"
@@ -302,7 +310,9 @@ def test_code_that_the_person_types_sends_what_they_wrote(client, branch, begin,
 
 
 @pytest.mark.parametrize(("begin", "page"), [(write, SEND), (answer_reading, SEND_READING)])
-def test_home_and_messages_lead_back_to_what_is_not_sent_yet(client, begin, page, patron, sign_in):
+def test_home_and_messages_link_to_an_unsent_question_or_reading_request(
+    client, begin, page, patron, sign_in
+):
     def leads_back(browser):
         return [
             f'href="{page}"' in browser.get(address).content.decode()
@@ -316,7 +326,7 @@ def test_home_and_messages_lead_back_to_what_is_not_sent_yet(client, begin, page
 
 
 @pytest.mark.parametrize(("begin", "page"), [(write, SEND), (answer_reading, SEND_READING)])
-def test_wrong_code_sends_nothing(client, begin, page):
+def test_question_or_reading_request_is_not_sent_after_a_wrong_code(client, begin, page):
     begin(client)
     code_page = ask_for_code(client, page)
     wrong = "111111" if code_in_mail() != "111111" else "222222"
@@ -326,7 +336,7 @@ def test_wrong_code_sends_nothing(client, begin, page):
     assert not Message.objects.exists()
 
 
-def test_code_does_not_send_a_text_that_was_changed_in_another_tab(client):
+def test_question_is_not_sent_by_code_if_it_was_changed_in_another_tab(client):
     write(client)
     code_page = ask_for_code(client, SEND)
     token = hidden_token(client.get(code_page))
@@ -349,7 +359,7 @@ def test_signing_in_for_another_reason_does_not_send_the_question(client, next_p
     assert pending_questions.KEY in client.session
 
 
-def test_question_waits_if_too_many_were_sent(client, monkeypatch):
+def test_question_over_the_daily_limit_is_stored_but_not_sent(client, monkeypatch):
     monkeypatch.setitem(LIMITS, "question", Limit("new questions", "0/d"))
     write(client)
     code_page = ask_for_code(client, SEND)
@@ -360,12 +370,12 @@ def test_question_waits_if_too_many_were_sent(client, monkeypatch):
     assert not Message.objects.exists()
 
 
-def test_code_page_without_a_question_leads_to_the_form(client):
+def test_code_page_without_an_unsent_text_redirects_to_the_form(client):
     assert client.get(f"{SEND}code/", follow=True).redirect_chain[-1][0] == ASK
     assert READ in client.get(f"{SEND_READING}code/", follow=True).redirect_chain[-1][0]
 
 
-def test_wrong_address_leads_to_a_sign_in_page_that_says_what_the_person_is_doing(viewer_by_code, session):
+def test_title_of_the_sign_in_page_says_what_follows_even_after_an_invalid_address(viewer_by_code, session):
     titles = {
         keep_page(session): "Sign in to keep your visit",
         SEND: "Sign in to send your question",
@@ -380,10 +390,10 @@ def test_wrong_address_leads_to_a_sign_in_page_that_says_what_the_person_is_doin
 
 @pytest.mark.parametrize("end", ["too many wrong codes", "expired"])
 @pytest.mark.parametrize("begin", ["keep and save", "question", "reading"])
-def test_code_that_ended_leads_back_through_a_sign_in_page_that_says_why(
+def test_expired_code_leads_to_a_sign_in_page_that_says_why(
     end, begin, client, session, recommendation, patron, show_code, sign_in
 ):
-    # The browser knows who was signed in last.
+    # A cookie in the browser says who was signed in last.
     sign_in(client, patron).get(reverse("me"))
     del client.cookies[settings.SESSION_COOKIE_NAME]
     if begin == "keep and save":
@@ -412,7 +422,7 @@ def test_code_that_ended_leads_back_through_a_sign_in_page_that_says_why(
 
 
 @pytest.mark.parametrize("on_borrowed_device", [True, False], ids=["borrowed device", "own device"])
-def test_question_can_be_sent_from_a_borrowed_device(client, on_borrowed_device):
+def test_question_can_be_sent_from_a_borrowed_device_or_the_persons_own_device(client, on_borrowed_device):
     proof = client.post(ASK, {"body": QUESTION, "client_token": uuid.uuid4()}, follow=True)
     assert 'name="borrowed"' in proof.content.decode()
     form = {"email": "new@example.org", "next": SEND} | ({"borrowed": "on"} if on_borrowed_device else {})

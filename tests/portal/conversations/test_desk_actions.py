@@ -6,7 +6,17 @@ import pytest
 
 from accounts.models import Absence, AuditEvent, OpeningHours
 from accounts.viewer import Viewer
-from portal.conversations import actions, desk_actions, drafts, jobs, merging, notes, states, verdicts
+from portal.conversations import (
+    actions,
+    desk_actions,
+    drafts,
+    jobs,
+    merging,
+    notes,
+    states,
+    taking_back,
+    verdicts,
+)
 from portal.conversations.models import (
     BranchQueue,
     Conversation,
@@ -96,7 +106,7 @@ class TestTakingAndAssigning:
             assert taken.value.assignee == staff
         assert (now_of(conversation).assignee, event_kinds(conversation)) == (staff, ["taken"])
 
-    def test_conversation_that_was_just_transferred_can_be_neither_taken_nor_assigned(
+    def test_staff_cannot_take_or_assign_a_conversation_just_transferred_elsewhere(
         self, conversation, staff, omar
     ):
         desk_actions.transfer(now_of(conversation), branch=BranchFactory(), by=staff, at=NOW, was=None)
@@ -126,7 +136,7 @@ class TestTakingAndAssigning:
         assert now_of(conversation).assignee == (staff if free else omar)
 
     def test_absence_begins_at_midnight_in_the_librarys_time_zone(self, conversation, staff, omar):
-        """Take the conversation at 1:30 a.m. UTC, which is the evening before in Chicago."""
+        """Take the conversation at 1:30 a.m. UTC. In Chicago, this is the evening of the previous day."""
         desk_actions.take(conversation, by=omar, at=NOW)
         Absence.objects.create(person=omar, first_day="2026-03-04", last_day="2026-03-04")
         with pytest.raises(desk_actions.AlreadyTaken):
@@ -183,7 +193,7 @@ class TestTakingAndAssigning:
 class TestSnoozing:
     UNTIL = datetime.date(2026, 3, 9)
 
-    def test_snoozed_conversation_returns_to_its_old_place_in_the_queue(self, conversation, staff):
+    def test_conversation_has_its_old_place_in_the_queue_after_a_snooze(self, conversation, staff):
         desk_actions.snooze(conversation, until=self.UNTIL, by=staff, at=NOW + minute)
         assert (now_of(conversation).status, now_of(conversation).waiting_since) == ("snoozed", NOW)
         jobs.wake_snoozed(at=NOW + 5 * day)
@@ -228,7 +238,7 @@ class TestSnoozing:
             ("Pacific/Auckland", "2026-04-05", "2026-04-04T10:59:59+00:00", "2026-04-04T11:00:00+00:00"),
         ],
     )
-    def test_snoozed_conversation_returns_at_midnight_in_the_librarys_time_zone(
+    def test_snooze_of_a_conversation_ends_at_midnight_in_the_librarys_time_zone(
         self, conversation, staff, library, zone, until, asleep, awake
     ):
         library.time_zone = zone
@@ -241,12 +251,12 @@ class TestSnoozing:
         assert now_of(conversation).status == "waiting_for_staff"
         assert datetime.datetime.fromisoformat(awake).astimezone(ZoneInfo(zone)).time() == datetime.time(0)
 
-    def test_snoozing_twice_until_the_same_day_is_recorded_once(self, conversation, staff):
+    def test_snoozing_a_conversation_twice_until_the_same_day_is_recorded_once(self, conversation, staff):
         for number in range(2):
             desk_actions.snooze(conversation, until=self.UNTIL, by=staff, at=NOW + number * hour)
         assert event_kinds(conversation) == ["snoozed"]
 
-    def test_answered_conversation_waits_for_staff_from_the_day_its_snooze_ends(self, conversation, staff):
+    def test_answered_conversation_waits_for_staff_after_its_snooze_ends(self, conversation, staff):
         say(conversation, staff, STAFF, at=NOW + minute)
         desk_actions.snooze(conversation, until=self.UNTIL, by=staff, at=NOW + hour)
         jobs.wake_snoozed(at=NOW + 6 * day)
@@ -285,7 +295,7 @@ class TestScheduledJobs:
         ("days", "after", "closed"),
         [(14, 14 * day - second, False), (14, 14 * day, True), (3, 3 * day, True), (0, 400 * day, False)],
     )
-    def test_conversation_that_waits_for_the_patron_closes_by_itself_without_email(
+    def test_conversation_that_waits_for_the_patron_closes_by_itself_and_sends_no_email(
         self, conversation, staff, library, days, after, closed
     ):
         library.closes_after_days = days
@@ -298,7 +308,7 @@ class TestScheduledJobs:
         assert Notification.objects.count() == mails
         assert matches_its_history(conversation)
 
-    def test_changing_the_days_until_closing_does_not_affect_conversations_already_answered(
+    def test_changed_number_of_days_until_closing_applies_only_to_later_answers(
         self, conversation, staff, library
     ):
         say(conversation, staff, STAFF, at=NOW)
@@ -310,9 +320,9 @@ class TestScheduledJobs:
     @pytest.mark.parametrize(
         ("taken", "written", "released"),
         [(0 * day, None, True), (1 * day, None, False), (0 * day, 2 * day, False)],
-        ids=["taken and left", "taken only yesterday", "wrote that more is to come"],
+        ids=["no answer for three days", "taken only two days ago", "announced another answer"],
     )
-    def test_conversation_untouched_by_its_assignee_becomes_unassigned(
+    def test_job_unassigns_a_conversation_that_its_assignee_has_not_answered(
         self, conversation, staff, omar, taken, written, released
     ):
         desk_actions.take(conversation, by=omar, at=NOW + taken + minute)
@@ -323,7 +333,7 @@ class TestScheduledJobs:
         assert ("released" in event_kinds(conversation)) is released
         assert now_of(conversation).status == "waiting_for_staff"
 
-    def test_conversation_that_waits_for_the_patron_stays_assigned(self, conversation, omar):
+    def test_job_does_not_unassign_a_conversation_that_waits_for_the_patron(self, conversation, omar):
         desk_actions.take(conversation, by=omar, at=NOW)
         say(conversation, omar, STAFF, at=NOW + minute)
         jobs.release_untouched(at=NOW + 30 * day)
@@ -347,7 +357,7 @@ class TestScheduledJobs:
         assert (now_of(conversation).status, now_of(other).status) == ("snoozed", "waiting_for_staff")
 
 
-class TestUndo:
+class TestUndoing:
     def test_undoing_a_snooze_restores_the_previous_state_of_the_conversation(self, conversation, staff):
         say(conversation, staff, STAFF, at=NOW + minute)
         before = {
@@ -385,16 +395,16 @@ class TestUndo:
         assert now_of(conversation).assignee == omar
 
     @pytest.mark.parametrize(
-        "since", ["the patron wrote", "a colleague took it up", "too long ago", "somebody else's doing"]
+        "since", ["the patron wrote", "a colleague changed it", "too long ago", "a colleague did it"]
     )
-    def test_undo_fails_for_colleagues_or_after_another_change_or_after_the_time_limit(
+    def test_undo_is_refused_for_colleagues_and_after_another_change_and_after_ten_minutes(
         self, conversation, staff, omar, patron, since
     ):
         done = desk_actions.snooze(conversation, until=datetime.date(2026, 3, 9), by=staff, at=NOW + hour)
         at, by = NOW + hour + minute, staff
         if since == "the patron wrote":
             say(conversation, patron, PATRON, at=at)
-        elif since == "a colleague took it up":
+        elif since == "a colleague changed it":
             desk_actions.wake(conversation, by=omar, at=at)
         elif since == "too long ago":
             at += desk_actions.UNDO_WITHIN
@@ -448,7 +458,7 @@ class TestMerging:
             False,
         )
 
-    def test_unanswered_question_keeps_waiting_after_a_merge_with_an_answered_conversation(
+    def test_unanswered_question_still_waits_after_a_merge_with_an_answered_conversation(
         self, conversation, other, staff
     ):
         say(other, staff, STAFF, at=NOW + minute, body="About the older")
@@ -473,7 +483,7 @@ class TestMerging:
             min(promised, now_of(conversation).promised_at),
         )
 
-    def test_conversations_merged_in_a_chain_all_lead_to_the_last_conversation(
+    def test_each_conversation_in_a_chain_of_merges_redirects_to_the_last_one(
         self, conversation, other, staff, patron, session
     ):
         third = ask(session, patron, at=NOW + minute, body="Third")
@@ -525,7 +535,7 @@ class TestMerging:
         assert list(merging.mergeable(first)) == [second_]
         assert merging.merge(second_, into=first, by=staff, at=NOW + hour).messages.count() == 2
 
-    def test_pending_answer_stays_pending_after_a_merge(self, conversation, other, staff, patron):
+    def test_pending_answer_is_still_pending_after_a_merge(self, conversation, other, staff, patron):
         said = say(conversation, staff, STAFF, at=NOW + hour, body="held")
         joined = now_of(merging.merge(conversation, into=other, by=staff, at=NOW + hour + second))
         at = NOW + hour + 2 * second
@@ -533,11 +543,11 @@ class TestMerging:
         assert joined.status_at(at) == "waiting_for_staff"
         assert (joined.status, joined.pending_from) == ("waiting_for_patron", said.shown_from)
         assert not joined.events.filter(kind="joined", shown_from__lte=at).exists()
-        actions.take_back(said, by=staff, at=at)
+        taking_back.take_back(said, by=staff, at=at)
         assert (now_of(joined).status, now_of(joined).waiting_since) == ("waiting_for_staff", NOW)
         assert Draft.objects.get(person=staff).conversation == joined
 
-    def test_two_messages_with_the_same_token_both_survive_a_merge(self, conversation, other, staff):
+    def test_merge_keeps_two_messages_with_the_same_token(self, conversation, other, staff):
         token = uuid.uuid4()
         for one in (conversation, other):
             actions.reply(
@@ -580,7 +590,7 @@ class TestMerging:
             (False, False, ["Older answer", "Answer"]),
         ],
     )
-    def test_unread_messages_stay_unread_after_a_merge(
+    def test_merged_conversation_is_unread_if_either_conversation_was_unread(
         self, conversation, other, staff, patron, read_conversation, read_other, unread
     ):
         say(conversation, staff, STAFF, at=NOW + minute, body="Answer")
@@ -590,7 +600,7 @@ class TestMerging:
                 actions.mark_read(now_of(one), person=patron, at=NOW + hour)
         joined = merging.merge(now_of(conversation), into=now_of(other), by=staff, at=NOW + 2 * hour)
         until = Participation.objects.get(conversation=joined, person=patron, side="patron").read_until
-        # The merged conversation itself is never unread.
+        # The conversation that was merged into the other one is never unread.
         assert list(Conversation.objects.unread_by(patron)) == ([joined] if unread else [])
         new = joined.messages.filter(shown_from__gt=until) if until else joined.messages.all()
         assert set(unread) <= set(new.values_list("body", flat=True))
@@ -616,7 +626,7 @@ class TestMerging:
         assert now_of(about_the_item).status == "closed"
         assert matches_its_history(joined)
 
-    def test_merge_passes_assignee_and_logged_contact_to_the_remaining_conversation(
+    def test_merge_moves_the_assignee_and_the_logged_contact_to_the_remaining_conversation(
         self, conversation, other, staff, omar
     ):
         desk_actions.take(conversation, by=omar, at=NOW)
@@ -715,7 +725,7 @@ class TestErasing:
             False,
         )
 
-    def test_erasing_empties_the_logged_contacts_of_merged_conversations(
+    def test_erasing_a_conversation_empties_the_logged_contacts_of_merged_conversations(
         self, conversation, session, patron, staff, coordinator, branch
     ):
         other = ask(session, patron, at=NOW + minute)
@@ -737,7 +747,7 @@ class TestErasing:
             assert (contact.status, contact.question, contact.summary) == ("recorded", "", "")
         assert set(Recommendation.objects.values_list("reason", flat=True)) == {""}
 
-    def test_erasing_a_conversation_empties_the_unfinished_form_that_logs_it_as_a_contact(
+    def test_erasing_a_conversation_empties_an_unfinished_contact_form_about_it(
         self, conversation, staff, coordinator, branch
     ):
         fields = {"conversation": str(conversation.public_id), "question": "SECRET"}

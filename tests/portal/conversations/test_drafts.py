@@ -8,9 +8,11 @@ import uuid
 
 import pytest
 
-from portal.conversations import actions, desk_actions, drafts, merging, notes
+from portal.conversations import actions, desk_actions, drafts, merging, notes, taking_back
 from portal.conversations.models import Draft
 from tests.factories import HelpSessionFactory
+
+pytestmark = pytest.mark.sql
 
 NOW = datetime.datetime(2026, 3, 3, 20, 30, tzinfo=datetime.UTC)
 second, day = datetime.timedelta(seconds=1), datetime.timedelta(days=1)
@@ -50,7 +52,7 @@ def saved(conversation, person, *, side="staff", kind="reply"):
     return draft.body, draft.sequence
 
 
-def test_another_device_gets_the_latest_draft_with_all_its_fields(conversation, staff):
+def test_latest_draft_appears_on_another_device_with_all_its_fields(conversation, staff):
     save(conversation, staff, 1, "half a sen")
     save(conversation, staff, 2, "half a sentence", language="es", typed={"item-0": "1"})
     draft = drafts.draft_of(conversation, person=staff, side="staff", kind="reply")
@@ -68,11 +70,11 @@ def test_nul_characters_are_removed_from_all_draft_fields(conversation, staff):
     draft = drafts.draft_of(conversation, person=staff, side="staff", kind="reply")
     assert (draft.language, draft.typed) == ("en", {"item-": "ab"})
     answer = send(conversation, staff)
-    actions.take_back(answer, by=staff, at=NOW + second, typed={"item-\0": "a\0b"})
+    taking_back.take_back(answer, by=staff, at=NOW + second, typed={"item-\0": "a\0b"})
     assert drafts.draft_of(conversation, person=staff, side="staff", kind="reply").typed == {"item-": "ab"}
 
 
-def test_empty_draft_gets_a_new_token_and_is_not_stored(conversation, staff):
+def test_empty_draft_is_not_stored_and_gets_a_new_token(conversation, staff):
     first, second_ = (
         drafts.draft_of(conversation, person=staff, side="staff", kind="reply") for _ in range(2)
     )
@@ -82,7 +84,7 @@ def test_empty_draft_gets_a_new_token_and_is_not_stored(conversation, staff):
 
 
 @pytest.mark.parametrize("sequence", [1, 4, 5])
-def test_older_page_cannot_overwrite_a_newer_draft_and_receives_the_newer_text(conversation, staff, sequence):
+def test_outdated_page_that_saves_a_draft_receives_the_newer_draft(conversation, staff, sequence):
     save(conversation, staff, 5, "newer")
     with pytest.raises(drafts.NewerDraft) as refused:
         save(conversation, staff, sequence, "older")
@@ -98,7 +100,7 @@ def test_saving_the_same_draft_twice_causes_no_conflict(conversation, staff):
     assert saved(conversation, staff) == ("words", 5)
 
 
-def test_drafts_are_stored_separately_per_person_and_side_and_kind(conversation, staff, coordinator, patron):
+def test_each_person_has_a_separate_draft_for_each_side_and_kind(conversation, staff, coordinator, patron):
     save(conversation, staff, 1, "answer")
     save(conversation, staff, 1, "note", kind="note")
     save(conversation, staff, 1, "as a patron", side="patron")
@@ -142,7 +144,7 @@ def test_draft_of_an_already_saved_note_is_refused(conversation, staff):
     ],
     ids=["nothing", "newer words", "the same words", "it was sent"],
 )
-def test_keeping_both_drafts_loses_no_text(conversation, staff, happens_before, expected):
+def test_combined_draft_contains_the_text_of_both_drafts(conversation, staff, happens_before, expected):
     happens_before(conversation, staff)
     drafts.keep_both(
         conversation,
@@ -157,10 +159,10 @@ def test_keeping_both_drafts_loses_no_text(conversation, staff, happens_before, 
     assert saved(conversation, staff) == expected
 
 
-def test_older_page_cannot_overwrite_the_draft_restored_by_taking_back_an_answer(conversation, staff):
+def test_outdated_page_cannot_overwrite_a_draft_restored_by_taking_back_an_answer(conversation, staff):
     save(conversation, staff, 7, "Come at five")
     message = send(conversation, staff, body="Come at five, please")
-    actions.take_back(message, by=staff, at=NOW + second)
+    taking_back.take_back(message, by=staff, at=NOW + second)
     with pytest.raises(drafts.NewerDraft):
         # Another device loaded its page before the answer was sent. That page now saves its old text.
         save(conversation, staff, 8, "Come at fi")
@@ -168,7 +170,7 @@ def test_older_page_cannot_overwrite_the_draft_restored_by_taking_back_an_answer
     assert body == "Come at five, please"
     save(conversation, staff, sequence + 1, "Come at six")
     again = send(conversation, staff, body="Come at six", at=NOW + 2 * second)
-    actions.take_back(again, by=staff, at=NOW + 3 * second)
+    taking_back.take_back(again, by=staff, at=NOW + 3 * second)
     assert saved(conversation, staff)[1] > sequence + 1
 
 

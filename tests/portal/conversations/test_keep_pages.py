@@ -37,7 +37,7 @@ def test_keep_page_offers_to_keep_the_visit_by_email_or_on_this_device(viewer_by
     for sentence in wording(None, timezone.now(), Library.current()):
         assert sentence in page
     assert 'id="send-code"' in response.content.decode()
-    assert "Keep it on this device" in page
+    assert "Keep the visit on this device" in page
 
 
 def test_wrong_email_address_is_marked_on_the_keep_page(viewer_by_code, session):
@@ -73,7 +73,7 @@ def test_signed_in_patron_keeps_a_visit_and_its_conversations_with_one_tap(
     assert "Keep this in my library account" not in page
 
 
-def test_visit_is_kept_on_this_device_without_an_email(viewer_by_code, session):
+def test_visit_can_be_kept_on_this_device_without_an_email_address(viewer_by_code, session):
     assert viewer_by_code.post(address(session), {"without_address": "1"}).url == session.get_absolute_url()
     person = User.objects.get(email=None)
     session.refresh_from_db()
@@ -88,7 +88,7 @@ def test_keeping_a_visit_without_choosing_a_method_creates_no_account(viewer_by_
     assert session.patron is None
 
 
-def test_keeping_a_visit_twice_keeps_it_once(viewer_by_code, session, patron, sign_in):
+def test_visit_kept_twice_by_one_patron_stores_one_consent(viewer_by_code, session, patron, sign_in):
     sign_in(viewer_by_code, patron)
     for _again in range(2):
         assert viewer_by_code.post(address(session)).url == session.get_absolute_url()
@@ -96,7 +96,7 @@ def test_keeping_a_visit_twice_keeps_it_once(viewer_by_code, session, patron, si
 
 
 @pytest.mark.parametrize("way", ["account", "device"])
-def test_keeping_an_already_kept_visit_shows_a_message_and_creates_no_account(
+def test_keeping_a_visit_that_someone_else_kept_shows_a_message_and_creates_no_account(
     viewer_by_code, session, patron, sign_in, monkeypatch, way
 ):
     def too_late(*_args, **_kwargs):

@@ -1,6 +1,7 @@
 """Test that promises move when the opening hours, closed days or promised hours of a branch change."""
 
 import datetime
+import uuid
 from dataclasses import replace
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -12,7 +13,16 @@ from accounts import library as branches
 from accounts.hours import Calendar
 from accounts.staff_actions import RoleEnded
 from accounts.viewer import Viewer
-from portal.conversations import actions, desk_actions, merging, moved_promises, promise_emails
+from portal.conversations import (
+    actions,
+    call_backs,
+    desk_actions,
+    merging,
+    moved_promises,
+    promise_emails,
+    taking_back,
+)
+from portal.conversations.call_backs import Caller
 from portal.conversations.models import BranchQueue, Conversation, DeskEvent
 from portal.conversations.moved_promises import CalendarChanged, change_calendar, moved_promise, preview
 from portal.conversations.status_texts import status_sentences
@@ -81,7 +91,7 @@ def by_hours(*hours):
     ("asked", "save", "before", "after"),
     [
         ("Tue 11:00", close_on("Wed"), "Wed 11:00", "Thu 11:00"),
-        # The hours that have passed count as they were. Only the rest moves.
+        # The hours that have passed are counted with the old calendar, all other hours with the new calendar.
         ("Tue 11:00", partial(branches.change_hours, week=by_hours(17, 14, 17)), "Wed 11:00", "Wed 14:00"),
         (
             "Tue 11:00",
@@ -95,7 +105,9 @@ def by_hours(*hours):
         ("Tue 11:00", partial(branches.change_branch, promise_hours=4), "Wed 11:00", "Tue 15:00"),
     ],
 )
-def test_promise_moves_with_the_calendar(branch, patron, coordinator, asked, save, before, after):
+def test_promise_moves_if_a_change_of_the_calendar_affects_it(
+    branch, patron, coordinator, asked, save, before, after
+):
     conversation = ask(patron, branch, at=chicago(asked))
     assert promised(conversation) == chicago(before)
     moves = change(branch, save, by=coordinator)
@@ -107,14 +119,16 @@ def test_promise_moves_with_the_calendar(branch, patron, coordinator, asked, sav
     ("save", "counts"),
     [
         (close_on("Mon"), (0, 0, 0)),
-        # The promise is for Wednesday.
+        # The promise is for Wednesday, so it doesn't matter that the branch closes on Thursday.
         (close_on("Thu"), (0, 0, 0)),
         (partial(branches.change_branch, promise_hours=1), (0, 0, 1)),
         (partial(branches.change_branch, phone="555 0100"), (0, 0, 0)),
     ],
-    ids=["past closed day", "later closed day", "over by now", "phone"],
+    ids=["past closed day", "later closed day", "new promised time already over", "phone"],
 )
-def test_some_changes_of_the_calendar_move_no_promise(branch, patron, coordinator, save, counts):
+def test_promise_does_not_move_if_a_change_of_the_calendar_does_not_affect_it(
+    branch, patron, coordinator, save, counts
+):
     conversation = ask(patron, branch, at=chicago("Tue 10:00"))
     versions = conversation.version, conversation.desk_version
     moves = change(branch, save, by=coordinator)
@@ -124,7 +138,7 @@ def test_some_changes_of_the_calendar_move_no_promise(branch, patron, coordinato
     assert not DeskEvent.objects.exists()
 
 
-def test_overdue_promise_is_not_renewed(branch, patron, coordinator, staff):
+def test_overdue_promise_does_not_move(branch, patron, coordinator, staff):
     conversation = ask(patron, branch, at=chicago("Mon 10:00"))
     moves = change(branch, partial(branches.change_branch, promise_hours=16), by=coordinator)
     assert (moves.moved, moves.overdue) == ([], 1)
@@ -135,7 +149,7 @@ def test_overdue_promise_is_not_renewed(branch, patron, coordinator, staff):
     assert promised(conversation) == chicago("Tue 10:00")
 
 
-def test_removing_a_closed_day_moves_the_promise_back(branch, patron, coordinator):
+def test_removing_a_closed_day_restores_the_earlier_promise(branch, patron, coordinator):
     conversation = ask(patron, branch, at=chicago("Tue 11:00"))
     change(branch, close_on("Wed"), by=coordinator)
     moves = change(branch, partial(branches.remove_closed_day, day=DAYS["Wed"]), by=coordinator)
@@ -143,7 +157,7 @@ def test_removing_a_closed_day_moves_the_promise_back(branch, patron, coordinato
     assert promised(conversation) == chicago("Wed 11:00")
 
 
-def test_only_promises_of_this_branch_move(branch, patron, coordinator, staff):
+def test_promises_at_other_branches_do_not_move(branch, patron, coordinator, staff):
     other = BranchFactory(promise_hours=8)
     open_on_weekdays(other)
     elsewhere = ask(patron, other, at=chicago("Tue 11:00"))
@@ -155,7 +169,7 @@ def test_only_promises_of_this_branch_move(branch, patron, coordinator, staff):
     assert (promised(elsewhere), promised(transferred)) == (chicago("Wed 11:00"), chicago("Wed 11:00"))
 
 
-def test_transferred_promise_keeps_its_remaining_hours(branch, patron, coordinator, staff):
+def test_promise_of_a_transferred_conversation_keeps_its_remaining_hours(branch, patron, coordinator, staff):
     slow = BranchFactory(promise_hours=40)
     open_on_weekdays(slow)
     conversation = ask(patron, branch, at=chicago("Tue 11:00"))
@@ -164,7 +178,9 @@ def test_transferred_promise_keeps_its_remaining_hours(branch, patron, coordinat
     assert promised(conversation) == chicago("Thu 11:00")
 
 
-def test_answered_and_closed_conversations_have_no_promise_to_move(branch, patron, coordinator, staff):
+def test_change_of_the_calendar_does_not_affect_answered_and_closed_conversations(
+    branch, patron, coordinator, staff
+):
     answered, closed = (ask(patron, branch, at=chicago("Tue 11:00")) for _ in range(2))
     say(answered, staff, at=NOW - hour / 2)
     actions.close(closed, by=staff, side="staff", at=NOW - hour / 2)
@@ -174,9 +190,7 @@ def test_answered_and_closed_conversations_have_no_promise_to_move(branch, patro
     assert (moves.moved, list(rows)) == ([], before)
 
 
-def test_promise_of_a_snoozed_conversation_moves_because_the_patron_reads_it(
-    branch, patron, coordinator, staff
-):
+def test_promise_of_a_snoozed_conversation_moves_with_the_calendar(branch, patron, coordinator, staff):
     conversation = ask(patron, branch, at=chicago("Tue 11:00"))
     desk_actions.snooze(conversation, until=DAYS["Fri"], by=staff, at=NOW)
     moves = change(branch, close_on("Wed"), by=coordinator)
@@ -186,7 +200,7 @@ def test_promise_of_a_snoozed_conversation_moves_because_the_patron_reads_it(
     )
 
 
-def test_patron_sees_the_new_day_and_open_pages_are_updated(branch, patron, coordinator):
+def test_patron_and_staff_see_the_new_day_of_a_moved_promise(branch, patron, coordinator):
     conversation = ask(patron, branch, at=chicago("Tue 11:00"))
     queue = BranchQueue.objects.get(branch=branch).version
     assert status_sentences(conversation, NOW)[1] == "You can expect an answer by tomorrow."
@@ -208,7 +222,7 @@ def test_patron_sees_the_new_day_and_open_pages_are_updated(branch, patron, coor
 
 @pytest.mark.parametrize("how", ["answer taken back", "closing undone"])
 @pytest.mark.parametrize("order", ["moved first", "moved meanwhile"])
-def test_undo_restores_the_moved_promise(branch, patron, coordinator, staff, how, order):
+def test_reopening_a_conversation_restores_its_moved_promise(branch, patron, coordinator, staff, how, order):
     conversation = ask(patron, branch, at=chicago("Tue 11:00"))
     if order == "moved first":
         change(branch, close_on("Wed"), by=coordinator)
@@ -223,13 +237,13 @@ def test_undo_restores_the_moved_promise(branch, patron, coordinator, staff, how
         moves = change(branch, close_on("Wed"), by=coordinator, at=NOW + 2 * second)
         assert (moves.moved, moves.emails) == ([], 0)
     if how == "answer taken back":
-        actions.take_back(message, by=staff, at=NOW + 3 * second)
+        taking_back.take_back(message, by=staff, at=NOW + 3 * second)
     else:
         desk_actions.undo(conversation, done_at=done_at, by=staff, at=NOW + 3 * second)
     assert promised(conversation) == chicago("Thu 11:00")
 
 
-def test_pending_answer_does_not_change_the_day_that_the_patron_sees(branch, patron, coordinator, staff):
+def test_patron_sees_the_same_promised_day_while_an_answer_is_pending(branch, patron, coordinator, staff):
     transferred, overdue = (ask(patron, branch, at=chicago(at)) for at in ("Tue 11:00", "Mon 10:00"))
     slow = BranchFactory(promise_hours=400)
     desk_actions.transfer(transferred, branch=slow, by=staff, at=NOW, was=None)
@@ -243,7 +257,9 @@ def test_pending_answer_does_not_change_the_day_that_the_patron_sees(branch, pat
         assert status_sentences(conversation, NOW + 3 * second) == before
 
 
-def test_new_question_gets_a_new_promise(branch, patron, coordinator, staff):
+def test_new_question_in_a_conversation_with_a_moved_promise_gets_a_new_promise(
+    branch, patron, coordinator, staff
+):
     conversation = ask(patron, branch, at=chicago("Mon 10:00"))
     say(conversation, staff, at=chicago("Tue 10:00"))
     say(conversation, patron, "patron", at=NOW)
@@ -256,23 +272,23 @@ def test_merge_keeps_the_moved_promise(branch, patron, coordinator, staff):
     merging.merge(first, into=second_, by=staff, at=NOW + minute)
     assert promised(second_) == chicago("Thu 11:00")
     message = say(second_, staff, at=NOW + 2 * minute)
-    actions.take_back(message, by=staff, at=NOW + 2 * minute + second)
+    taking_back.take_back(message, by=staff, at=NOW + 2 * minute + second)
     assert promised(second_) == chicago("Thu 11:00")
 
 
-def test_two_coordinators_who_make_the_same_change_move_promises_once(branch, patron, coordinator):
+def test_promises_move_once_if_two_coordinators_make_the_same_change(branch, patron, coordinator):
     conversation = ask(patron, branch, at=chicago("Tue 11:00"))
     seen = Calendar.of(branch).fingerprint()
     assert len(change(branch, close_on("Wed"), by=coordinator, seen=seen).moved) == 1
     with pytest.raises(CalendarChanged):
         change(branch, close_on("Wed"), by=coordinator, seen=seen)
-    # The second coordinator confirms again, with the calendar that is true by now.
+    # The second coordinator confirms again, with the current calendar.
     assert change(branch, close_on("Wed"), by=coordinator).moved == []
     assert promised(conversation) == chicago("Thu 11:00")
     assert DeskEvent.objects.count() == 1
 
 
-def test_calendar_stays_if_promises_cannot_be_moved(branch, patron, coordinator, monkeypatch):
+def test_calendar_is_not_changed_if_promises_cannot_be_moved(branch, patron, coordinator, monkeypatch):
     conversation = ask(patron, branch, at=chicago("Tue 11:00"))
 
     def broken(*args, **kwargs):
@@ -285,14 +301,14 @@ def test_calendar_stays_if_promises_cannot_be_moved(branch, patron, coordinator,
     assert not branch.closed_days.exists()
 
 
-def test_person_without_a_role_moves_no_promise(branch, patron):
+def test_person_without_a_role_cannot_move_a_promise(branch, patron):
     conversation = ask(patron, branch, at=chicago("Tue 11:00"))
     with pytest.raises(RoleEnded):
         change(branch, close_on("Wed"), by=patron)
     assert promised(conversation) == chicago("Wed 11:00")
 
 
-def test_preview_says_what_the_change_does(branch, patron, coordinator):
+def test_preview_of_a_calendar_change_counts_the_promises_that_will_move(branch, patron, coordinator):
     for at in ("Tue 11:00", "Tue 11:30", "Mon 16:00", "Mon 10:00"):
         ask(patron, branch, at=chicago(at))
     before = list(Conversation.objects.order_by("pk").values())
@@ -305,14 +321,16 @@ def test_preview_says_what_the_change_does(branch, patron, coordinator):
 
 
 class TestEmails:
-    def test_email_names_the_day_and_nothing_else(self, branch, patron, coordinator):
+    def test_email_about_a_moved_promise_contains_the_new_day_and_no_private_text(
+        self, branch, patron, coordinator
+    ):
         conversation = ask(patron, branch, at=chicago("Tue 11:00"))
         assert change(branch, close_on("Wed"), by=coordinator, email=True).emails == 1
         email = Notification.objects.get()
         assert (email.to_address, email.recipient, email.subject) == (
             patron.email,
             patron,
-            "Our answer comes on a different day",
+            "We'll answer you on a different day",
         )
         assert "You can expect our answer by Thursday, March 5." in email.text
         for text in (email.text, email.html):
@@ -320,7 +338,9 @@ class TestEmails:
             assert "Where is it?" not in text
             assert coordinator.name not in text
 
-    def test_email_about_several_conversations_leads_to_the_list(self, branch, patron, coordinator):
+    def test_email_about_several_moved_promises_links_to_the_list_of_conversations(
+        self, branch, patron, coordinator
+    ):
         for at in ("Tue 11:00", "Tue 11:30"):
             ask(patron, branch, at=chicago(at))
         assert change(branch, close_on("Wed"), by=coordinator, email=True).emails == 1
@@ -328,19 +348,38 @@ class TestEmails:
         assert "/messages/\n" in email.text
         assert "March" not in email.text
 
-    def test_email_is_in_the_patrons_language(self, branch, patron, coordinator):
+    def test_email_about_a_moved_promise_of_a_call_says_when_the_library_calls(
+        self, branch, patron, coordinator
+    ):
+        call_backs.add(
+            Caller("414-555-0134"),
+            by=coordinator,
+            at=chicago("Tue 11:00"),
+            client_token=uuid.uuid4(),
+            patron=patron,
+            branch=branch,
+        )
+        change(branch, close_on("Wed"), by=coordinator, email=True)
+        email = Notification.objects.get()
+        assert email.subject == "We'll call you on a different day"
+        assert "We'll call you by Thursday, March 5." in email.text
+        assert "414" not in email.text + email.html
+
+    def test_email_about_a_moved_promise_is_in_the_patrons_language(self, branch, patron, coordinator):
         patron.language = "es"
         patron.save()
         ask(patron, branch, at=chicago("Tue 11:00"))
         change(branch, close_on("Wed"), by=coordinator, email=True)
         assert Notification.objects.get().language == "es"
 
-    def test_nobody_is_emailed_unless_the_coordinator_says_so(self, branch, patron, coordinator):
+    def test_patrons_are_not_emailed_about_moved_promises_by_default(self, branch, patron, coordinator):
         ask(patron, branch, at=chicago("Tue 11:00"))
         change(branch, close_on("Wed"), by=coordinator)
         assert not Notification.objects.exists()
 
-    def test_only_people_who_read_a_different_day_are_emailed(self, branch, patron, coordinator, staff):
+    def test_patron_is_not_emailed_if_the_promised_day_on_their_page_has_not_changed(
+        self, branch, patron, coordinator, staff
+    ):
         unconfirmed, hourly, waiting, overdue, without = UserFactory.create_batch(5)
         adult = UserFactory()
         unconfirmed.emailaddress_set.create(email=unconfirmed.email, verified=False)
@@ -348,7 +387,7 @@ class TestEmails:
         without.save()
         for person in (unconfirmed, without, patron):
             ask(person, branch, at=chicago("Tue 11:00"))
-        # The promise is for today, so it stays.
+        # The promise is for today, so it doesn't change.
         ask(hourly, branch, at=chicago("Mon 13:00"))
         ask(overdue, branch, at=chicago("Mon 10:00"))
         say(ask(waiting, branch, at=chicago("Tue 11:00")), staff, at=NOW - second)
@@ -363,7 +402,9 @@ class TestEmails:
         assert set(emails.values_list("to_address", flat=True)) == {patron.email, adult.email}
         assert moves.emails == 2
 
-    def test_move_within_a_day_is_not_emailed(self, branch, patron, coordinator):
+    def test_patron_is_not_emailed_about_a_promise_that_moves_within_the_same_day(
+        self, branch, patron, coordinator
+    ):
         ask(patron, branch, at=chicago("Mon 13:00"))
         week = by_hours(17, 17)
         week[1:] = [(1, datetime.time(9), datetime.time(12, 30)), (1, datetime.time(14), datetime.time(17))]
@@ -374,7 +415,7 @@ class TestEmails:
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_queries_do_not_grow_with_the_number_of_promises(
+def test_moving_promises_runs_the_same_number_of_queries_for_any_number_of_promises(
     branch, coordinator, rows, django_assert_num_queries
 ):
     for person in UserFactory.create_batch(rows):
@@ -387,7 +428,7 @@ def test_queries_do_not_grow_with_the_number_of_promises(
     assert Notification.objects.count() == rows
 
 
-def test_more_promises_than_a_batch_all_move(branch, patron, coordinator, monkeypatch):
+def test_all_promises_move_if_they_need_several_batches(branch, patron, coordinator, monkeypatch):
     monkeypatch.setattr(moved_promises, "BATCH", 3)
     monkeypatch.setattr(promise_emails, "BATCH", 3)
     for _ in range(7):

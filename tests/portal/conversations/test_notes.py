@@ -47,7 +47,7 @@ def test_note_sent_twice_creates_one_note_and_one_email(conversation, staff, oma
     ) == (1, 1, 1)
 
 
-def test_note_changes_nothing_that_the_patron_sees(conversation, staff):
+def test_note_does_not_change_the_patrons_pages(conversation, staff):
     before = actions.Conversation.objects.values(
         "status", "version", "last_message_at", "waiting_since", "queued_at"
     ).get(pk=conversation.pk)
@@ -69,7 +69,9 @@ def test_mention_email_contains_no_words_from_the_conversation(conversation, sta
     assert f"/desk/conversations/{conversation.public_id}/" in mail.html
 
 
-def test_staff_member_without_an_email_sees_the_mention_only_at_the_desk(conversation, staff, branch):
+def test_mentioned_colleague_without_an_email_address_sees_the_mention_at_the_desk(
+    conversation, staff, branch
+):
     StaffFactory(name="Bo", email=None, branch=branch)
     note(conversation, staff, "@Bo please")
     assert NoteMention.objects.count() == 1
@@ -133,13 +135,13 @@ def test_only_colleagues_who_can_open_the_conversation_can_be_mentioned(conversa
         assert actions.Conversation.objects.at_desk_of(person).filter(pk=conversation.pk).exists()
 
 
-def test_at_sign_before_a_patrons_name_creates_no_mention(conversation, staff):
+def test_patron_cannot_be_mentioned_in_a_note(conversation, staff):
     UserFactory(name="Quinn", email="quinn@example.org")
     note(conversation, staff, "@Quinn")
     assert not NoteMention.objects.exists()
 
 
-def test_staff_member_cannot_mention_themselves(conversation, staff):
+def test_staff_member_who_types_their_own_name_is_not_mentioned(conversation, staff):
     note(conversation, staff, f"@{staff.name} do it")
     assert not NoteMention.objects.exists()
 

@@ -1,4 +1,4 @@
-"""Test that text that a patron types on one device is saved and appears on their other devices."""
+"""Test that the text that a patron types on one device is saved and appears on their other devices."""
 
 import re
 import uuid
@@ -105,7 +105,7 @@ def test_all_viewers_with_the_same_visit_code_share_one_draft(client, phone, bra
 def test_viewer_sees_their_own_draft_in_a_conversation_with_two_drafts(
     phone, patron, branch, staff, show_code, kept, shown
 ):
-    """If the visit is in the patron's account, the patron sees the patron's draft.
+    """If the visit is in the patron's account, the patron sees their own draft.
 
     Otherwise the patron opens the visit by code, and sees the draft of viewers by code.
     """
@@ -132,7 +132,7 @@ def test_viewer_sees_their_own_draft_in_a_conversation_with_two_drafts(
     assert Composer(phone, conversation).shown == shown
 
 
-def test_older_tab_cannot_overwrite_a_newer_draft(phone, tablet, conversation):
+def test_outdated_tab_cannot_overwrite_a_newer_draft(phone, tablet, conversation):
     older, newer = Composer(phone, conversation), Composer(tablet, conversation)
     newer.save("Is it on Thursday")
     newer.save("Is it on Thursday, or on Friday?")
@@ -141,7 +141,7 @@ def test_older_tab_cannot_overwrite_a_newer_draft(phone, tablet, conversation):
     assert "Is it on Thursday, or on Friday?" in text(answer)
     assert f'data-sequence="{newer.sequence}"' in answer.content.decode()
     assert Draft.objects.get().body == "Is it on Thursday, or on Friday?"
-    # The patron chose "Keep this draft".
+    # The button "Keep this draft" saves the old draft again, with a higher number than the newer draft.
     assert older.save("Is it", sequence=newer.sequence + 1).status_code == 204
     assert Draft.objects.get().body == "Is it"
 
@@ -160,7 +160,7 @@ def test_sending_a_message_deletes_its_draft(phone, conversation):
     assert Composer(phone, conversation).shown == ""
 
 
-def test_draft_saved_after_its_message_was_sent_gets_410_and_a_new_token(phone, conversation):
+def test_draft_saved_after_its_message_was_sent_gets_status_410_and_a_new_token(phone, conversation):
     composer = Composer(phone, conversation)
     composer.send("Is it on Thursday?")
     answer = composer.save("Is it on Thursday?")
@@ -169,7 +169,7 @@ def test_draft_saved_after_its_message_was_sent_gets_410_and_a_new_token(phone, 
     assert not Draft.objects.exists()
 
 
-def test_sending_an_older_text_keeps_the_newer_draft(phone, tablet, conversation):
+def test_sending_an_older_text_does_not_delete_a_newer_draft(phone, tablet, conversation):
     Composer(phone, conversation).save("Is it on")
     older, newer = Composer(phone, conversation), Composer(tablet, conversation)
     newer.save("Is it on Thursday? And is it free?")
@@ -219,12 +219,12 @@ def test_invalid_draft_is_refused(phone, conversation, fields):
     assert not Draft.objects.exists()
 
 
-def test_draft_creates_no_message(phone, conversation):
+def test_saving_a_draft_sends_no_message(phone, conversation):
     Composer(phone, conversation).save("Is it on")
     assert Message.objects.count() == 1
 
 
-def test_draft_from_a_form_with_an_expired_csrf_token_is_not_stored(patron, conversation, sign_in):
+def test_draft_with_an_expired_csrf_token_is_not_stored(patron, conversation, sign_in):
     browser = sign_in(Client(enforce_csrf_checks=True), patron)
     browser.get(conversation.get_absolute_url())
     answer = browser.post(
@@ -239,7 +239,7 @@ def test_draft_from_a_form_with_an_expired_csrf_token_is_not_stored(patron, conv
 @pytest.mark.parametrize(
     ("opens_by_code", "kept"), [(HelpSessionFactory, False), (QuietSessionFactory, False), (None, True)]
 )
-def test_csrf_failure_stores_no_form_if_the_browser_opened_a_visit_by_code(
+def test_form_with_an_expired_csrf_token_is_not_saved_if_a_visit_was_opened_by_code(
     patron, branch, staff, conversation, sign_in, show_code, opens_by_code, kept
 ):
     browser = sign_in(Client(enforce_csrf_checks=True), patron)
@@ -255,7 +255,7 @@ def test_csrf_failure_stores_no_form_if_the_browser_opened_a_visit_by_code(
     assert (answer.status_code, RefusedPost.objects.exists()) == ((302, True) if kept else (403, False))
 
 
-def test_csrf_failure_stores_the_desk_form_even_if_a_visit_was_opened_by_code(
+def test_desk_form_with_an_expired_csrf_token_is_saved_if_a_visit_was_opened_by_code(
     staff, branch, sign_in, show_code
 ):
     browser = show_code(

@@ -20,6 +20,8 @@ from tests.factories import (
 )
 from tests.portal.pages import text
 
+pytestmark = pytest.mark.sql
+
 HOME, MESSAGES = reverse("home"), reverse("conversations")
 TURN = Conversation.Status
 
@@ -52,7 +54,7 @@ def open_on(page):
     return page.partition("Your open conversations")[2].partition("Your visits")[0]
 
 
-def test_home_lists_open_conversations_and_whose_turn_it_is(me, session):
+def test_home_lists_open_conversations_and_says_who_should_write_next(me, session):
     waiting = conversation_with(session, "Which pot?", subject="Pots")
     answered = conversation_with(
         session, "A clay pot.", side="staff", status=TURN.WAITING_FOR_PATRON, subject="Clay"
@@ -67,7 +69,7 @@ def test_home_lists_open_conversations_and_whose_turn_it_is(me, session):
         assert words not in page
 
 
-def test_unread_conversation_is_on_home_only_once(me, session):
+def test_unread_conversation_is_listed_only_once_on_home(me, session):
     conversation_with(session, "Clay.", side="staff", status=TURN.WAITING_FOR_PATRON, subject="Unread pots")
     page = text(me.get(HOME))
     assert page.count("Unread pots") == 1
@@ -75,7 +77,7 @@ def test_unread_conversation_is_on_home_only_once(me, session):
     assert "Your open conversations" not in page
 
 
-def test_home_shows_five_open_conversations_and_leads_to_the_others(me, session):
+def test_home_shows_five_open_conversations_and_links_to_all_messages(me, session):
     for number in range(5):
         read(me, conversation_with(session, "?", subject=f"Question {number}"))
     assert "See all your messages" not in text(me.get(HOME))
@@ -85,7 +87,7 @@ def test_home_shows_five_open_conversations_and_leads_to_the_others(me, session)
     assert "See all your messages" in shown
 
 
-def test_home_shows_five_new_answers_and_leads_to_the_others(me, session):
+def test_home_shows_five_new_answers_and_links_to_all_messages(me, session):
     for number in range(6):
         conversation_with(session, "?", side="staff", subject=f"Answer {number}")
     shown = text(me.get(HOME))
@@ -119,7 +121,9 @@ def test_home_lists_a_closed_conversation_as_open_until_the_closing_answer_is_sh
     assert "Pots" in page
 
 
-def test_home_leaves_out_a_closed_conversation_with_a_pending_answer(me, session, staff, time_machine):
+def test_home_does_not_list_a_closed_conversation_while_an_answer_is_pending(
+    me, session, staff, time_machine
+):
     time_machine.move_to(datetime.datetime(2026, 11, 18, 17, tzinfo=datetime.UTC), tick=False)
     conversation = conversation_with(session, "Which pot?", status=TURN.CLOSED, subject="Pots")
     read(me, conversation)
@@ -146,7 +150,7 @@ def test_viewer_by_code_sees_open_conversations_of_the_opened_visit(client, bran
     assert "Pots" in open_on(text(client.get(HOME)))
 
 
-def test_messages_shows_the_beginning_of_the_last_message(me, session, staff):
+def test_messages_page_shows_the_beginning_of_the_last_message(me, session, staff):
     conversation_with(session, "First words", "Which  pot\n\nfor " + "a very large balcony " * 20)
     conversation_with(session, "Try clay.", side="staff")
     page = text(me.get(MESSAGES))
@@ -157,7 +161,7 @@ def test_messages_shows_the_beginning_of_the_last_message(me, session, staff):
     assert "First words" not in page
 
 
-def test_messages_shows_no_pending_answer_and_no_words_of_the_desk(me, session, staff, time_machine):
+def test_messages_page_shows_no_pending_answer_and_no_words_of_staff(me, session, staff, time_machine):
     time_machine.move_to(datetime.datetime(2026, 11, 18, 17, tzinfo=datetime.UTC), tick=False)
     conversation = conversation_with(session, "Which pot?")
     notes.write_note(conversation, by=staff, at=timezone.now(), body="SECRET note", client_token=uuid.uuid4())
@@ -180,7 +184,7 @@ def test_messages_shows_no_pending_answer_and_no_words_of_the_desk(me, session, 
     assert "SECRET" not in page
 
 
-def test_messages_shows_no_words_of_a_quiet_conversation(client, branch, staff, show_code):
+def test_messages_page_shows_no_words_of_a_quiet_conversation(client, branch, staff, show_code):
     client.logout()
     quiet = QuietSessionFactory(branch=branch, staff=staff)
     conversation_with(quiet, "He hits me", side="staff")
@@ -191,7 +195,7 @@ def test_messages_shows_no_words_of_a_quiet_conversation(client, branch, staff, 
         assert "hits" not in page
 
 
-def test_message_of_the_other_person_of_a_shared_visit_is_not_shown_as_my_own(me, patron):
+def test_messages_page_does_not_attribute_the_childs_message_to_the_adult(me, patron):
     shared = SharedSessionFactory(patron=UserFactory(), shared_with=patron)
     patron.has_shared_visits = True
     patron.save()
@@ -203,7 +207,7 @@ def test_message_of_the_other_person_of_a_shared_visit_is_not_shown_as_my_own(me
     assert "You: And books" in text(me.get(MESSAGES))
 
 
-def test_hostile_words_of_a_message_stay_text_in_messages(me, session):
+def test_messages_page_escapes_html_in_a_message(me, session):
     conversation_with(session, "<img src=x onerror=alert(1)> & more")
     page = me.get(MESSAGES).content.decode()
     assert "&lt;img src=x onerror=alert(1)&gt; &amp; more" in page

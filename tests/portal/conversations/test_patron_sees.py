@@ -1,4 +1,4 @@
-"""Test what a patron sees of a conversation: its state, pending answers, unread and folded messages."""
+"""Test what a patron sees of a conversation: its status, pending answers, unread and folded messages."""
 
 import datetime
 import uuid
@@ -157,12 +157,12 @@ def test_pending_answer_is_invisible_to_the_patron(me, conversation, patron, sta
 
 
 @pytest.mark.parametrize("then", ["turn", "close"])
-def test_second_pending_answer_stays_invisible_when_the_first_answer_appears(
+def test_second_pending_answer_is_still_hidden_when_the_first_answer_appears(
     me, conversation, staff, clock, then
 ):
     answer(conversation, staff, body="A first word.", then="ours")
     clock.shift(16 * second)
-    # This request marks the first answer as read.
+    # Opening the page marks the first answer as read.
     me.get(conversation.get_absolute_url())
     before = state(me.get(conversation.get_absolute_url()))
     assert "You can expect an answer" in before
@@ -192,7 +192,7 @@ def test_unread_badge_appears_when_the_undo_window_ends(me, conversation, staff,
     assert marked == [False, True]
 
 
-def test_worker_does_not_mark_an_already_read_answer_as_unread(me, conversation, staff, clock):
+def test_worker_does_not_mark_an_answer_as_unread_if_the_patron_has_read_it(me, conversation, staff, clock):
     answer(conversation, staff)
     clock.shift(15)
     assert "Yes, on Thursday." in text(me.get(conversation.get_absolute_url()))
@@ -200,7 +200,7 @@ def test_worker_does_not_mark_an_already_read_answer_as_unread(me, conversation,
     assert "unread" not in text(me.get(reverse("home")))
 
 
-def test_patrons_message_is_listed_above_an_answer_that_was_still_pending(
+def test_patrons_message_is_listed_above_an_answer_that_was_pending_at_the_time(
     me, conversation, patron, staff, clock
 ):
     answer(conversation, staff)
@@ -327,14 +327,16 @@ def test_answer_email_contains_the_closing_day_but_not_the_subject(conversation,
         assert "class" not in body.replace('class="', "")
 
 
-def test_erased_conversation_gives_404(me, conversation, staff):
+def test_patron_gets_404_for_an_erased_conversation(me, conversation, staff):
     desk_actions.erase(conversation, by=staff, at=timezone.now())
     assert me.get(conversation.get_absolute_url()).status_code == 404
     assert "balcony compost" not in text(me.get(reverse("conversations")))
 
 
 @pytest.mark.parametrize(("part", "typed"), [("reply", {"body": "Is it on Thursday?"}), ("close", {})])
-def test_conversation_erased_during_the_request_gives_404(me, conversation, staff, monkeypatch, part, typed):
+def test_patron_gets_404_if_the_conversation_is_erased_during_the_request(
+    me, conversation, staff, monkeypatch, part, typed
+):
     def erased_first(request, public_id):
         desk_actions.erase(conversation, by=staff, at=timezone.now())
         return conversation
@@ -357,7 +359,7 @@ def away(staff):
 
 
 @pytest.mark.parametrize("covered", [True, False])
-def test_conversation_page_says_who_answers_while_the_last_author_is_away(
+def test_conversation_page_says_who_answers_while_the_last_writer_is_away(
     me, conversation, patron, staff, branch, clock, away, covered
 ):
     answered(conversation, patron, staff, clock)
@@ -569,7 +571,7 @@ def test_link_to_an_unknown_message_opens_the_end_of_the_conversation(me, long, 
     assert bodies(me.get(conversation.get_absolute_url(), {name: named}))[-1] == word(29)
 
 
-def test_link_never_shows_a_message_of_another_conversation(me, long, branch, staff):
+def test_link_to_a_message_of_another_conversation_does_not_show_the_message(me, long, branch, staff):
     theirs = MessageFactory(
         conversation=ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=staff)),
         body="Nobody else's business",
@@ -588,7 +590,7 @@ def test_link_to_a_pending_answer_does_not_show_the_answer(me, long, staff):
     assert held.body not in text(page)
 
 
-def test_event_is_shown_only_among_messages_from_the_same_time(me, long):
+def test_closing_and_reopening_are_shown_only_between_the_messages_of_their_time(me, long):
     conversation = long(120)
     # Add an event one minute after message 30, and another event one minute after message 80.
     for number, kind in ((30, "closed"), (80, "reopened")):

@@ -1,4 +1,4 @@
-"""Test presence: staff who have a conversation open are shown until half a minute after their last poll."""
+"""Test which colleagues are shown as present in a conversation, and for how long after their last poll."""
 
 import datetime
 import uuid
@@ -8,6 +8,8 @@ import pytest
 from portal.conversations import actions, presence
 from portal.conversations.models import Participation
 from tests.factories import HelpSessionFactory
+
+pytestmark = pytest.mark.sql
 
 NOW = datetime.datetime(2026, 3, 3, 20, 30, tzinfo=datetime.UTC)
 second = datetime.timedelta(seconds=1)
@@ -25,7 +27,7 @@ def others(conversation, person, at):
     return presence.look(conversation, person=person, at=at).others
 
 
-def test_colleague_is_present_until_half_a_minute_after_the_last_poll(conversation, staff, coordinator):
+def test_colleague_is_no_longer_present_thirty_seconds_after_the_last_poll(conversation, staff, coordinator):
     assert others(conversation, staff, NOW) == []
     presence.come(conversation, person=coordinator, at=NOW)
     assert others(conversation, staff, NOW) == [(coordinator, False)]
@@ -35,7 +37,7 @@ def test_colleague_is_present_until_half_a_minute_after_the_last_poll(conversati
     assert others(conversation, staff, NOW + 30 * second) == []
 
 
-def test_colleague_who_keeps_polling_stays_present(conversation, staff, coordinator):
+def test_colleague_whose_page_polls_is_still_present(conversation, staff, coordinator):
     for poll in range(20):
         at = NOW + poll * 8 * second
         presence.come(conversation, person=coordinator, at=at)
@@ -50,7 +52,7 @@ def test_staff_member_sees_at_once_when_a_colleague_starts_or_stops_writing(conv
     assert others(conversation, staff, NOW + 2 * second) == [(coordinator, False)]
 
 
-def test_colleague_who_leaves_a_conversation_disappears_at_once(conversation, staff, coordinator):
+def test_colleague_who_closes_the_conversation_page_is_no_longer_present(conversation, staff, coordinator):
     presence.come(conversation, person=coordinator, at=NOW, writing=True)
     presence.leave(conversation, person=coordinator)
     assert others(conversation, staff, NOW) == []

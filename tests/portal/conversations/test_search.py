@@ -6,13 +6,15 @@ from django.core.management import call_command
 from django.db import connection
 
 from accounts.patron.people import change_name
-from portal.conversations import actions, desk_actions, keeping, merging, notes, search, verdicts
+from portal.conversations import actions, desk_actions, keeping, merging, notes, search, taking_back, verdicts
 from portal.conversations.models import Conversation, ConversationWords, Message
 from portal.folding import fold
 from recommendations.chosen_items import ChosenItem
 from recommendations.models import Recommendation
 from tests.factories import ConversationFactory, HelpSessionFactory, ItemFactory, MessageFactory, recommend_in
 from tests.portal.listed import listed
+
+pytestmark = pytest.mark.sql
 
 NOW = datetime.datetime(2026, 3, 3, 20, 30, tzinfo=datetime.UTC)
 LATER = datetime.datetime(2100, 1, 1, tzinfo=datetime.UTC)
@@ -70,10 +72,10 @@ def assert_index_agrees():
                 messagerecommendation__message__conversation=conversation
             ).order_by("pk")
         ]
-        hung_on = [names_of(conversation.recommendation.item)] if conversation.recommendation else []
+        about = [names_of(conversation.recommendation.item)] if conversation.recommendation else []
         name = conversation.patron.name if conversation.patron else ""
         expected[conversation.pk, None] = fold(
-            " ".join([conversation.subject, *[other.subject for other in joined], name, *hung_on, *titles])
+            " ".join([conversation.subject, *[other.subject for other in joined], name, *about, *titles])
         )
     for message in Message.objects.all():
         expected[message.conversation_id, message.pk] = fold(message.body)
@@ -146,7 +148,7 @@ def test_every_search_runs_the_same_sql_statements(session, patron):
         *[(nothing, None) for nothing in ('"', "'", "", " \t", "%", "\\", "\0")],
     ],
 )
-def test_symbols_in_a_search_never_act_as_operators(session, patron, text, expected):
+def test_symbols_in_a_search_are_not_operators(session, patron, text, expected):
     conversations = {body: ask(session, patron, body) for body in ["c++", "c#", "日本", "plain"]}
     assert found(text) == (
         set(conversations.values()) if expected is None else {conversations[body] for body in expected}
@@ -190,7 +192,7 @@ def test_search_index_matches_the_tables_after_every_action(session, patron, sta
     answer(conversation, staff, "stays", items=[ChosenItem(item=ItemFactory(title="Shown"))])
     assert_index_agrees()
     assert found("hidden secret") == {conversation}
-    actions.take_back(taken, by=staff, at=NOW + minute + second)
+    taking_back.take_back(taken, by=staff, at=NOW + minute + second)
     assert_index_agrees()
     assert found("hidden") == found("secret") == set()
     keeping.keep(unkept, by=patron, at=NOW, wording="yes", language="en")
@@ -214,7 +216,7 @@ def test_search_index_matches_the_tables_after_every_action(session, patron, sta
     assert {row.conversation_id for row in ConversationWords.objects.all()} == {kept.pk}
 
 
-def test_words_find_creators_and_the_original_script_of_items(session, patron, staff):
+def test_search_finds_conversations_by_creators_and_original_script_of_items(session, patron, staff):
     conversation = ask(session, patron, "A novel?")
     chinese = ItemFactory(title="Hong lou meng", original_title="红楼梦", original_creators="曹雪芹")
     hebrew = ItemFactory(title="Sipur", creators="ʻOz, ʻAmos", original_title="סיפור על אהבה וחושך")
@@ -224,7 +226,7 @@ def test_words_find_creators_and_the_original_script_of_items(session, patron, s
     assert found("西遊記") == set()
 
 
-def test_rebuilding_the_search_index_adds_missing_and_removes_outdated_words(session, patron, staff):
+def test_rebuilding_the_search_index_repairs_missing_and_outdated_words(session, patron, staff):
     conversation = ask(session, patron, "The smoker is too hot")
     MessageFactory(conversation=ConversationFactory(subject="Unindexed"), body="never seen")
     Message.objects.filter(conversation=conversation).update(body="changed under it")
@@ -235,7 +237,7 @@ def test_rebuilding_the_search_index_adds_missing_and_removes_outdated_words(ses
     assert found("smoker") == set()
 
 
-def test_erased_words_are_removed_from_the_database_file(session, patron, staff):
+def test_words_of_an_erased_conversation_are_not_in_the_database_file(session, patron, staff):
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL's own cleaning does this")
 

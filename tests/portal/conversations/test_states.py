@@ -9,14 +9,14 @@ from dataclasses import replace
 
 import pytest
 
-from portal.conversations import actions, desk_actions, jobs, merging, notes, states, verdicts
+from portal.conversations import actions, desk_actions, jobs, merging, notes, states, taking_back, verdicts
 from portal.conversations.models import Conversation, Message
 from portal.conversations.states import State
 from recommendations.chosen_items import ChosenItem
 from recommendations.models import Recommendation
 from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, StaffFactory, recommend_in
 
-pytestmark = pytest.mark.one_database
+pytestmark = [pytest.mark.sql, pytest.mark.one_database]
 
 T0 = datetime.datetime(2026, 3, 3, 15, 0, tzinfo=datetime.UTC)
 hour, day = datetime.timedelta(hours=1), datetime.timedelta(days=1)
@@ -38,10 +38,10 @@ TABLE = [
     ("waiting_for_staff", "staff close", "closed", NOTHING),
     ("waiting_for_staff", "staff snooze", "snoozed", SINCE_FIRST),
     ("waiting_for_staff", "staff wake", "waiting_for_staff", SINCE_FIRST),
-    ("waiting_for_staff", "its day comes", "waiting_for_staff", SINCE_FIRST),
+    ("waiting_for_staff", "the snooze ends", "waiting_for_staff", SINCE_FIRST),
     ("waiting_for_staff", "patron stays silent", "waiting_for_staff", SINCE_FIRST),
     ("waiting_for_staff", "it is taken", "waiting_for_staff", SINCE_FIRST),
-    ("waiting_for_staff", "it is handed over", "waiting_for_staff", SINCE_FIRST),
+    ("waiting_for_staff", "it is transferred", "waiting_for_staff", SINCE_FIRST),
     ("waiting_for_staff", "a note is written", "waiting_for_staff", SINCE_FIRST),
     ("waiting_for_staff", "it is erased", "erased", NOTHING),
     ("waiting_for_patron", "patron writes", "waiting_for_staff", SINCE_NOW),
@@ -54,10 +54,10 @@ TABLE = [
     ("waiting_for_patron", "staff close", "closed", NOTHING),
     ("waiting_for_patron", "staff snooze", "snoozed", NOTHING),
     ("waiting_for_patron", "staff wake", "waiting_for_patron", NOTHING),
-    ("waiting_for_patron", "its day comes", "waiting_for_patron", NOTHING),
+    ("waiting_for_patron", "the snooze ends", "waiting_for_patron", NOTHING),
     ("waiting_for_patron", "patron stays silent", "closed", NOTHING),
     ("waiting_for_patron", "it is taken", "waiting_for_patron", NOTHING),
-    ("waiting_for_patron", "it is handed over", "waiting_for_patron", NOTHING),
+    ("waiting_for_patron", "it is transferred", "waiting_for_patron", NOTHING),
     ("waiting_for_patron", "a note is written", "waiting_for_patron", NOTHING),
     ("waiting_for_patron", "it is erased", "erased", NOTHING),
     # In the state "snoozed", the patron has waited for an answer since the first message.
@@ -71,17 +71,17 @@ TABLE = [
     ("snoozed", "staff close", "closed", NOTHING),
     ("snoozed", "staff snooze", "snoozed", SINCE_FIRST),
     ("snoozed", "staff wake", "waiting_for_staff", SINCE_FIRST),
-    ("snoozed", "its day comes", "waiting_for_staff", SINCE_FIRST),
+    ("snoozed", "the snooze ends", "waiting_for_staff", SINCE_FIRST),
     ("snoozed", "patron stays silent", "snoozed", SINCE_FIRST),
     ("snoozed", "it is taken", "snoozed", SINCE_FIRST),
-    ("snoozed", "it is handed over", "snoozed", SINCE_FIRST),
+    ("snoozed", "it is transferred", "snoozed", SINCE_FIRST),
     ("snoozed", "a note is written", "snoozed", SINCE_FIRST),
     ("snoozed", "it is erased", "erased", NOTHING),
     # In the state "snoozed, answered", the patron has an answer to every message.
     ("snoozed, answered", "patron writes", "waiting_for_staff", SINCE_NOW),
     ("snoozed, answered", "staff say more is to come", "snoozed", NOTHING),
     ("snoozed, answered", "staff wake", "waiting_for_staff", SINCE_NOW),
-    ("snoozed, answered", "its day comes", "waiting_for_staff", "that day"),
+    ("snoozed, answered", "the snooze ends", "waiting_for_staff", "that day"),
     ("snoozed, answered", "patron stays silent", "snoozed", NOTHING),
     ("closed", "patron writes", "waiting_for_staff", SINCE_NOW),
     ("closed", "item failed", "waiting_for_staff", SINCE_NOW),
@@ -93,10 +93,10 @@ TABLE = [
     ("closed", "staff close", "closed", NOTHING),
     ("closed", "staff snooze", "NotOpen", NOTHING),
     ("closed", "staff wake", "closed", NOTHING),
-    ("closed", "its day comes", "closed", NOTHING),
+    ("closed", "the snooze ends", "closed", NOTHING),
     ("closed", "patron stays silent", "closed", NOTHING),
     ("closed", "it is taken", "closed", NOTHING),
-    ("closed", "it is handed over", "closed", NOTHING),
+    ("closed", "it is transferred", "closed", NOTHING),
     ("closed", "a note is written", "closed", NOTHING),
     ("closed", "it is erased", "erased", NOTHING),
     # Erased conversations never reopen.
@@ -104,7 +104,7 @@ TABLE = [
         (
             "erased",
             happening,
-            "erased" if happening in {"its day comes", "patron stays silent"} else "Erased",
+            "erased" if happening in {"the snooze ends", "patron stays silent"} else "Erased",
             NOTHING,
         )
         for happening in [
@@ -118,10 +118,10 @@ TABLE = [
             "staff close",
             "staff snooze",
             "staff wake",
-            "its day comes",
+            "the snooze ends",
             "patron stays silent",
             "it is taken",
-            "it is handed over",
+            "it is transferred",
             "a note is written",
             "it is erased",
         ]
@@ -196,10 +196,10 @@ def apply_event(conversation, happening, patron, staff):
         "staff close": lambda: actions.close(conversation, by=staff, side="staff", at=T2),
         "staff snooze": lambda: desk_actions.snooze(conversation, until=LATER, by=staff, at=T2),
         "staff wake": lambda: desk_actions.wake(conversation, by=staff, at=T2),
-        "its day comes": lambda: jobs.wake_snoozed(at=T0 + 8 * day),
+        "the snooze ends": lambda: jobs.wake_snoozed(at=T0 + 8 * day),
         "patron stays silent": lambda: jobs.close_after_silence(at=T0 + 365 * day),
         "it is taken": lambda: desk_actions.take(conversation, by=staff, at=T2),
-        "it is handed over": lambda: desk_actions.transfer(
+        "it is transferred": lambda: desk_actions.transfer(
             conversation, branch=BranchFactory(), by=staff, at=T2, was=None
         ),
         "a note is written": lambda: notes.write_note(
@@ -242,16 +242,16 @@ def test_state_table_covers_every_state_and_event():
 # Tests of details that TABLE doesn't show.
 
 
-def test_waiting_reason_of_a_conversation_changes_only_to_a_more_urgent_reason():
+def test_question_after_a_bad_verdict_does_not_replace_the_reason_of_the_verdict():
     state = states.patron_wrote(states.nothing_yet(T0), T0)
     assert state == State("waiting_for_staff", "asked", turned_at=T0, waiting_since=T0, at_desk_from=T0)
-    state = states.item_failed(state, T1, "could_not_get_it")
+    state = states.help_failed(state, T1, "could_not_get_it")
     assert (state.reason, state.waiting_since, state.at_desk_from) == ("could_not_get_it", T0, T0)
     assert states.patron_wrote(state, T2).reason == "could_not_get_it"
 
 
-def test_message_after_a_bad_verdict_reaches_the_desk_without_delay():
-    state = states.item_failed(states.nothing_yet(T0), T0, "did_not_help")
+def test_message_after_a_bad_verdict_is_in_the_queue_at_once():
+    state = states.help_failed(states.nothing_yet(T0), T0, "did_not_help")
     assert state.at_desk_from == T0 + states.GRACE
     assert states.patron_wrote(state, T0 + states.GRACE / 2).at_desk_from == T0 + states.GRACE / 2
 
@@ -353,18 +353,20 @@ def test_merged_conversation_waits_for_staff_if_either_conversation_was_unanswer
     assert_replay_agrees(conversation)
 
 
-def test_taking_back_an_answer_after_a_merge_leaves_both_questions_waiting(library, branch, patron, staff):
+def test_both_merged_questions_wait_again_if_the_answer_to_them_is_taken_back(library, branch, patron, staff):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     conversation = make_merged([("ask", 0)], [("ask", 1), ("turn", 2)], patron, staff, session)
     answer = write(conversation, staff, "staff", T0 + 21 * hour)
     conversation.refresh_from_db()
     assert (conversation.status, conversation.waiting_since) == ("waiting_for_patron", None)
-    actions.take_back(answer, by=staff, at=T0 + 21 * hour + Message.UNDO_WINDOW / 2)
+    taking_back.take_back(answer, by=staff, at=T0 + 21 * hour + Message.UNDO_WINDOW / 2)
     conversation.refresh_from_db()
     assert (conversation.status, conversation.waiting_since) == ("waiting_for_staff", T0)
 
 
-def test_answer_in_the_microsecond_of_a_merge_comes_after_the_merge(library, branch, patron, staff):
+def test_answer_sent_in_the_same_microsecond_as_a_merge_is_listed_after_the_merge(
+    library, branch, patron, staff
+):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     conversation = make_merged([("ask", 0)], [("ask", 1), ("turn", 2)], patron, staff, session)
     answer = write(conversation, staff, "staff", conversation.changed_at)

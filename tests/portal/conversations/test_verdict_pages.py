@@ -46,7 +46,7 @@ def test_htmx_response_to_a_verdict_matches_a_page_reload(me, session, recommend
     assert recommendation.verdict == verdict
 
 
-def test_verdict_without_javascript_returns_to_the_item(me, session, recommendation):
+def test_verdict_without_javascript_redirects_back_to_the_item(me, session, recommendation):
     assert (
         give_verdict(me, recommendation, verdict="helped").url
         == f"{session.get_absolute_url()}#rec-{recommendation.public_id}"
@@ -61,7 +61,7 @@ def test_giving_a_verdict_never_redirects_to_another_site(me, session, recommend
 
 
 @pytest.mark.parametrize("verdict", ["did_not_help", "could_not_get_it"])
-def test_patron_is_offered_a_prepared_question_after_a_bad_verdict(me, session, recommendation, verdict):
+def test_patron_who_gives_a_bad_verdict_can_send_a_prefilled_question(me, session, recommendation, verdict):
     give_verdict(me, recommendation, verdict=verdict)
     response = me.get(session.get_absolute_url())
     [card] = response.context["recommendations"]
@@ -73,17 +73,19 @@ def test_patron_is_offered_a_prepared_question_after_a_bad_verdict(me, session, 
     conversation = Conversation.objects.get()
     assert conversation.messages.get().body == card.offer
     # The patron has already asked the question, so the page doesn't offer it again.
-    assert "Ask the library" not in text(me.get(session.get_absolute_url()))
+    assert "Yes, please" not in text(me.get(session.get_absolute_url()))
     assert conversation.get_absolute_url() in me.get(session.get_absolute_url()).content.decode()
 
 
 @pytest.mark.parametrize("verdict", ["helped", "partly", "not_tried"])
-def test_patron_is_offered_no_question_after_a_good_or_neutral_verdict(me, session, recommendation, verdict):
+def test_patron_is_not_asked_whether_staff_should_write_after_a_good_or_neutral_verdict(
+    me, session, recommendation, verdict
+):
     give_verdict(me, recommendation, verdict=verdict)
-    assert "Ask the library" not in text(me.get(session.get_absolute_url()))
+    assert "Yes, please" not in text(me.get(session.get_absolute_url()))
 
 
-def test_reason_for_a_verdict_is_kept_until_the_verdict_changes(me, recommendation):
+def test_reason_for_a_verdict_is_deleted_when_the_verdict_changes(me, recommendation):
     give_verdict(me, recommendation, verdict="did_not_help")
     give_verdict(me, recommendation, verdict="did_not_help", why="too_hard")
     give_verdict(me, recommendation, verdict="did_not_help", comment="All formulas")
@@ -117,25 +119,25 @@ def test_verdict_can_be_cleared(me, session, recommendation):
         ({"verdict": ""}, "Your answer is cleared."),
     ],
 )
-def test_screen_readers_announce_the_verdict_on_a_saved_item(me, session, recommendation, data, words):
+def test_screen_readers_announce_a_new_verdict_on_an_item_in_a_list(me, session, recommendation, data, words):
     SavedItemFactory(saved_list__patron=session.patron, item=recommendation.item)
     Recommendation.objects.update(verdict="partly", decided_at=timezone.now())
     response = give_verdict(me, recommendation, **data, back=session.get_absolute_url(), htmx=True)
     assert json.loads(response["HX-Trigger"]) == {"announce": words}
-    # Otherwise the page would announce that instead.
+    # With this attribute, the page would announce another text.
     assert "data-announce" not in response.content.decode()
 
 
-def test_message_replaces_the_button_that_clears_a_verdict(me, session, recommendation):
+def test_button_that_clears_a_verdict_is_replaced_by_a_message(me, session, recommendation):
     Recommendation.objects.update(verdict="partly", decided_at=timezone.now())
     response = give_verdict(me, recommendation, verdict="", back=reverse("home"), htmx=True)
     assert "Your answer is cleared." in text(response)
     assert "autofocus" in response.content.decode()
-    # The next question would replace the message.
+    # With this attribute, the page would load the next question, which would replace the message.
     assert "hx-trigger" not in response.content.decode()
 
 
-def test_html_in_a_verdict_comment_is_shown_as_text(me, session, recommendation):
+def test_html_in_a_verdict_comment_is_escaped(me, session, recommendation):
     give_verdict(me, recommendation, verdict="helped")
     page = reverse("verdict", args=[recommendation.public_id])
     assert "Anything else you want to say about this item?" in text(me.get(page))
@@ -199,7 +201,7 @@ def test_viewer_by_code_can_give_a_verdict(client, branch, show_code):
 
 
 @pytest.mark.parametrize("verdict", ["", "did_not_help"])
-def test_verdict_page_runs_at_most_ten_queries(me, recommendation, django_assert_max_num_queries, verdict):
+def test_verdict_page_runs_at_most_eleven_queries(me, recommendation, django_assert_max_num_queries, verdict):
     Recommendation.objects.update(verdict=verdict, decided_at=timezone.now() if verdict else None)
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(11):
         me.get(reverse("verdict", args=[recommendation.public_id]))

@@ -7,8 +7,8 @@ from django.utils import timezone
 from accounts.models import User
 from portal.demo import build as demo_build
 from portal.demo import urls as demo_urls
-from portal.notifications.actions import write
 from portal.notifications.delivery import connect
+from portal.notifications.writing import write
 from portal.urls import urlpatterns as portal_urls
 from portal.worker import Worker
 from tests.factories import UserFactory

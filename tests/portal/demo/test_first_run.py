@@ -10,6 +10,7 @@ from accounts.models import Library
 from portal.demo import build as demo_build
 from portal.demo.management.commands.build_demo import Command
 from portal.helpsessions.models import HelpSession
+from portal.notifications.push.keys import private_key
 
 pytestmark = pytest.mark.slow
 
@@ -20,12 +21,22 @@ NEW_YEARS_NIGHT = datetime.datetime(2027, 1, 1, 3, tzinfo=datetime.UTC)
 @pytest.mark.one_database
 def test_demo_can_be_built_while_the_library_is_closed(db, settings, tmp_path, monkeypatch, capsys):
     settings.DEMO = True
+    settings.DEMO_PUSH_KEY_FILE = tmp_path / "demo-push-key"
     monkeypatch.setattr(demo_build, "CODES_FILE", tmp_path / "codes.json")
     with time_machine.travel(NEW_YEARS_NIGHT, tick=False):
         call_command(Command())
     assert "is built." in capsys.readouterr().out
     assert HelpSession.objects.count() == 150
     assert HelpSession.objects.filter(happened_on__gt=NEW_YEARS_NIGHT - datetime.timedelta(days=7)).exists()
+
+
+def test_build_demo_makes_one_key_for_push_messages(library, settings, tmp_path):
+    settings.DEMO, settings.DEMO_PUSH_KEY_FILE = True, tmp_path / "demo" / "demo-push-key"
+    call_command(Command())
+    key = settings.DEMO_PUSH_KEY_FILE.read_text()
+    private_key(key)  # raises an error if it isn't a key
+    call_command(Command())
+    assert settings.DEMO_PUSH_KEY_FILE.read_text() == key
 
 
 @pytest.mark.parametrize("options", [{}, {"reset": True}])

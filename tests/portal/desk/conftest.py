@@ -36,9 +36,9 @@ def item(branch):
 
 @pytest.fixture
 def typed(branch):
-    """Return the function typed(**changes), which returns the data to post to the form for a new visit.
+    """Return the function typed(**changes), which returns the posted fields of the record form for a visit.
 
-    `changes` replaces the values of fields. A field with the value None is left out.
+    `changes` are new values of fields. If a new value is None, the field is left out.
     """
 
     def typed(**changes):

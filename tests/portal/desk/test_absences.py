@@ -10,7 +10,7 @@ from accounts.models import Absence, User
 from tests.factories import AbsenceFactory, BranchFactory, StaffFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("at_noon")]
-# The day of the fixture at_noon, a Wednesday.
+# The fixture at_noon stops the clock on this date, which is a Wednesday.
 TODAY = datetime.date(2026, 3, 4)
 
 
@@ -49,7 +49,7 @@ def test_staff_member_can_create_edit_and_remove_own_days_away(desk, staff, mari
     absence.refresh_from_db()
     assert (absence.first_day, absence.cover) == (day(10), None)
     page = text(desk.post(reverse("absence", args=[absence.public_id]), {"remove": "1"}, follow=True))
-    assert "The days away of Rosa Lindqvist were removed: on Tuesday, March 10." in page
+    assert "Removed days away for Rosa Lindqvist: on Tuesday, March 10." in page
     assert "Nobody has added days away." in page
     assert not Absence.objects.exists()
 
@@ -76,7 +76,7 @@ def test_invalid_days_away_are_refused_with_the_reason(desk, staff, typed, words
     assert Absence.objects.count() == 1
 
 
-def test_days_away_that_have_begun_can_still_be_changed(desk, staff):
+def test_staff_member_can_change_days_away_that_have_begun(desk, staff):
     absence = AbsenceFactory(person=staff, **days(2, 6))
     desk.post(reverse("absence", args=[absence.public_id]), days(2, 4))
     absence.refresh_from_db()
@@ -91,7 +91,7 @@ def test_staff_member_cannot_cover_for_themselves(desk, client, staff, coordinat
     assert not Absence.objects.exists()
 
 
-def test_patrons_and_former_staff_cannot_be_chosen_as_cover(desk, patron, elsewhere):
+def test_patron_or_former_staff_member_cannot_be_chosen_as_cover(desk, patron, elsewhere):
     User.objects.filter(pk=elsewhere.pk).update(is_active=False)
     page = desk.get(reverse("absences")).content.decode()
     assert patron.name not in page
@@ -170,7 +170,7 @@ def test_absences_page_runs_the_same_number_of_queries_for_1_and_30_rows(
         assert desk.get(reverse("absences")).content.decode().count("away now") == rows
 
 
-def test_absences_page_escapes_hostile_names(desk, branch):
+def test_absences_page_escapes_html_in_names(desk, branch):
     hostile = "<script>alert(1)</script>"
     AbsenceFactory(
         person__name=hostile, person__branch=branch, cover=StaffFactory(name=hostile, branch=branch)

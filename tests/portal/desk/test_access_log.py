@@ -5,6 +5,8 @@ import pytest
 from accounts.models import AuditEvent
 from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, code_for
 
+pytestmark = pytest.mark.sql
+
 HERE = "http://testserver"
 
 
@@ -41,7 +43,7 @@ def where(**subject):
         ("", "", ""),
     ],
 )
-def test_access_log_records_which_page_a_conversation_was_opened_from(
+def test_access_log_says_from_which_page_a_conversation_was_opened(
     desk, conversation, came_from, address, expected
 ):
     headers = {"Referer": HERE + came_from} if came_from else {}
@@ -49,14 +51,14 @@ def test_access_log_records_which_page_a_conversation_was_opened_from(
     assert where(subject=str(conversation.public_id)) == [expected]
 
 
-def test_referrer_of_another_site_is_ignored(desk, conversation):
+def test_access_log_has_no_page_if_staff_came_from_another_site(desk, conversation):
     desk.get(
         f"/desk/conversations/{conversation.public_id}/", headers={"Referer": "http://evil.example/desk/"}
     )
     assert where() == [""]
 
 
-def test_referrer_equal_to_the_opened_page_is_ignored(desk, conversation):
+def test_access_log_has_no_page_if_staff_reload_the_conversation(desk, conversation):
     desk.get(
         f"/desk/conversations/{conversation.public_id}/",
         headers={"Referer": f"{HERE}/desk/conversations/{conversation.public_id}/"},
@@ -64,7 +66,7 @@ def test_referrer_equal_to_the_opened_page_is_ignored(desk, conversation):
     assert where() == [""]
 
 
-def test_access_log_records_which_page_a_visit_was_opened_from(desk, visit):
+def test_access_log_says_from_which_page_a_visit_was_opened(desk, visit):
     desk.get(f"/desk/sessions/{visit.public_id}/", headers={"Referer": f"{HERE}/desk/sessions/?show=mine"})
     desk.get(
         f"/desk/sessions/{visit.public_id}/slip/",
@@ -73,7 +75,7 @@ def test_access_log_records_which_page_a_visit_was_opened_from(desk, visit):
     assert where(subject=str(visit.public_id)) == ["sessions", "session"]
 
 
-def test_access_log_says_that_a_conversation_was_opened_by_code(
+def test_access_log_says_that_staff_opened_a_conversation_after_they_typed_the_visit_code(
     client, sign_in, elsewhere, visit, conversation
 ):
     visit.patron = None
@@ -83,14 +85,12 @@ def test_access_log_says_that_a_conversation_was_opened_by_code(
     assert where(subject=str(conversation.public_id)) == ["code"]
 
 
-def test_opening_the_contact_form_of_a_conversation_is_recorded_in_the_access_log(desk, conversation):
+def test_access_log_records_that_staff_opened_the_form_that_logs_a_conversation(desk, conversation):
     desk.get(f"/desk/record/?conversation={conversation.public_id}")
     assert where() == ["record"]
 
 
-def test_conversation_in_a_merge_preview_is_logged_as_opened_from_the_conversation_page(
-    desk, visit, conversation
-):
+def test_access_log_records_a_conversation_that_a_merge_preview_shows(desk, visit, conversation):
     other = ConversationFactory(help_session=visit)
     MessageFactory(conversation=other)
     desk.get(

@@ -89,7 +89,7 @@ def test_patron_sees_the_picture_of_an_answer_only_after_the_undo_window_ends(
     assert theirs.get(address(added, "attachment")).status_code == 200
 
 
-def test_taking_back_an_answer_returns_its_files_to_the_composer(desk, conversation, token):
+def test_files_are_in_the_composer_again_after_the_answer_is_taken_back(desk, conversation, token):
     attach(desk, conversation, token, picture_file())
     answer(desk, conversation, token)
     sent = Message.objects.get(client_token=token)
@@ -105,7 +105,7 @@ def test_files_are_sent_with_the_answer_without_javascript(desk, conversation, t
 
 
 @pytest.mark.parametrize("what", ["no words", "a file that is not taken", "answered meanwhile"])
-def test_answer_that_cannot_be_sent_keeps_its_text_and_files(desk, conversation, token, staff, what):
+def test_text_and_files_are_kept_if_the_answer_cannot_be_sent(desk, conversation, token, staff, what):
     fields = {"body": "" if what == "no words" else "My words.", "files": [picture_file("shelf.jpg")]}
     if what == "a file that is not taken":
         fields["files"].append(pdf_file("page.pdf", b"<html>"))
@@ -150,7 +150,7 @@ def test_removing_a_file_without_javascript_keeps_the_typed_answer(desk, convers
 
 
 @pytest.mark.parametrize(("by_script", "status", "kept"), [(True, 401, []), (False, 302, ["Half a sent"])])
-def test_text_posted_after_the_sign_in_expired_is_kept_only_without_javascript(
+def test_text_posted_after_the_sign_in_expired_is_saved_only_without_javascript(
     desk, conversation, token, by_script, status, kept
 ):
     desk.get(reverse("me"))
@@ -192,7 +192,7 @@ def test_colleague_cannot_see_or_remove_an_unsent_file(desk, conversation, token
     assert colleague.get(address(added)).status_code == 200
 
 
-def test_staff_cannot_open_a_file_the_patron_has_not_sent(desk, conversation, token, patron, sign_in):
+def test_staff_cannot_open_a_file_that_the_patron_has_not_sent(desk, conversation, token, patron, sign_in):
     sign_in(Client(), patron).post(
         reverse("attach", args=[conversation.public_id]),
         {"client_token": token, "files": picture_file()},
@@ -213,7 +213,7 @@ def test_staff_cannot_open_a_file_the_patron_has_not_sent(desk, conversation, to
         ("nobody", 302),
     ],
 )
-def test_only_the_assignee_and_staff_of_the_branch_can_open_a_conversations_file(
+def test_only_the_assignee_and_staff_of_the_branch_can_open_a_file_of_a_conversation(
     client, sign_in, conversation, staff, patron, who, status
 ):
     file = attach_to(conversation.messages.get())
@@ -245,7 +245,7 @@ def test_access_log_records_an_opened_file_but_not_a_picture_preview(desk, conve
 
 
 @pytest.mark.slow
-def test_conversation_page_runs_one_more_query_if_it_has_files(
+def test_conversation_page_runs_one_more_query_if_the_conversation_has_files(
     desk, conversation, token, django_assert_num_queries
 ):
     page_of(desk, conversation)
@@ -260,7 +260,7 @@ def test_conversation_page_runs_one_more_query_if_it_has_files(
 
 
 @pytest.mark.parametrize(("may_open", "status"), [(True, 200), (False, 404)])
-def test_opening_files_after_a_merge_requires_access_to_the_remaining_conversation(
+def test_staff_need_access_to_the_remaining_conversation_to_open_files_of_a_merged_one(
     desk, conversation, token, staff, patron, may_open, status
 ):
     file = attach_to(conversation.messages.get())

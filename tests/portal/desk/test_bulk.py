@@ -13,9 +13,9 @@ from portal.conversations import actions, bulk, changes, desk_actions, verdicts
 from portal.conversations.models import BranchQueue, Conversation
 from tests.factories import BranchFactory, HelpSessionFactory, StaffFactory, recommend_in
 
-pytestmark = pytest.mark.usefixtures("at_noon")
+pytestmark = [pytest.mark.sql, pytest.mark.usefixtures("at_noon")]
 BULK, UNDO = "/desk/queue/bulk/", "/desk/queue/undo/"
-# The columns that an undo restores. An undo does not restore the counters and the times of changes.
+# Undoing a bulk action restores these columns. It doesn't restore counters and the times of changes.
 COLUMNS = [
     "status",
     "reason",
@@ -87,7 +87,7 @@ def say(conversation, by, side, body="More"):
     )
 
 
-def test_bulk_close_says_how_many_were_closed_and_returns_to_the_list(desk, many):
+def test_bulk_close_redirects_to_the_list_and_says_how_many_were_closed(desk, many):
     answer = post(desk, many[:2], "close")
     assert answer.redirect_chain == [("/desk/?tab=mine", 302)]
     assert "2 conversations closed." in messages_on(answer)
@@ -98,7 +98,9 @@ def test_bulk_close_says_how_many_were_closed_and_returns_to_the_list(desk, many
     ]
 
 
-def test_bulk_take_skips_conversations_of_colleagues_and_names_the_colleagues(desk, staff, many, branch):
+def test_bulk_take_skips_conversations_of_colleagues_and_shows_the_colleagues_names(
+    desk, staff, many, branch
+):
     desk_actions.take(many[0], by=StaffFactory(name="Omar", branch=branch), at=timezone.now())
     answer = post(desk, many, "take")
     assert "2 conversations assigned to you." in messages_on(answer)
@@ -120,14 +122,16 @@ def test_bulk_assign_gives_all_selected_conversations_to_the_chosen_colleague(de
 
 
 @pytest.mark.parametrize("to", ["", "nonsense", "00000000-0000-0000-0000-000000000000"])
-def test_bulk_assign_requires_a_colleague_who_works_at_the_staff_members_branch(desk, many, to):
+def test_bulk_assign_refuses_a_person_who_does_not_work_at_the_staff_members_branches(desk, many, to):
     before = rows(many)
     assert "Choose a colleague first." in messages_on(post(desk, many, "assign", to=to))
     assert "Choose a colleague first." in messages_on(post(desk, many, "assign", to=StaffFactory().public_id))
     assert rows(many) == before
 
 
-def test_bulk_assign_skips_conversations_outside_the_colleagues_branches(desk, staff, ask, branch):
+def test_bulk_assign_skips_conversations_of_branches_where_the_colleague_does_not_work(
+    desk, staff, ask, branch
+):
     hill = BranchFactory(name="Hill")
     staff.staff_roles.create(branch=hill)
     omar = StaffFactory(name="Omar", branch=branch)
@@ -182,7 +186,7 @@ def test_bulk_action_ignores_conversations_of_other_branches(desk, many, ask):
 @pytest.mark.parametrize(
     ("do", "more"), [("close", {}), ("snooze:2026-03-09", {}), ("assign", {"to": "colleague"})]
 )
-def test_bulk_action_skips_a_conversation_that_changed_since_the_page_loaded(
+def test_bulk_action_skips_a_conversation_that_changed_after_the_page_was_loaded(
     desk, patron, many, branch, do, more
 ):
     omar = StaffFactory(branch=branch)
@@ -198,7 +202,7 @@ def test_bulk_action_skips_a_conversation_that_changed_since_the_page_loaded(
     assert rows(many[:1]) != before
 
 
-def test_bulk_assign_skips_a_conversation_taken_since_the_page_loaded(desk, many, branch):
+def test_bulk_assign_skips_a_conversation_taken_after_the_page_was_loaded(desk, many, branch):
     boxes, omar, lena = (
         [checkbox_value(conversation) for conversation in many],
         StaffFactory(branch=branch),
@@ -260,7 +264,7 @@ def test_bulk_action_cannot_be_undone_after_ten_minutes(desk, many):
     answer = post(desk, many, "close")
     before = rows(many)
     with time_machine.travel(timezone.now() + datetime.timedelta(minutes=10, seconds=2), tick=False):
-        assert "can't be undone any more" in messages_on(undo(desk, answer))
+        assert "can't be undone anymore" in messages_on(undo(desk, answer))
     assert rows(many) == before
 
 
@@ -268,25 +272,25 @@ def test_staff_member_cannot_undo_a_colleagues_bulk_action(client, desk, many, b
     answer = post(desk, many, "close")
     before = rows(many)
     sign_in(client, StaffFactory(branch=branch))
-    assert "can't be undone any more" in messages_on(undo(client, answer))
+    assert "can't be undone anymore" in messages_on(undo(client, answer))
     assert rows(many) == before
 
 
 @pytest.mark.parametrize("key", ["", "nonsense", "a:b:c"])
 def test_unknown_undo_key_is_refused(desk, key):
-    assert "can't be undone any more" in messages_on(
+    assert "can't be undone anymore" in messages_on(
         desk.post(UNDO, {}, QUERY_STRING=f"key={key}", follow=True)
     )
 
 
-def test_bulk_undo_key_from_an_older_portal_version_is_refused(desk, staff):
+def test_undo_link_of_a_bulk_action_from_an_older_portal_version_is_refused(desk, staff):
     key = signing.dumps({"by": staff.pk, "threads": []}, salt=bulk.SALT, compress=True)
-    assert "can't be undone any more" in messages_on(
+    assert "can't be undone anymore" in messages_on(
         desk.post(f"{UNDO}?{urlencode({'key': key})}", follow=True)
     )
 
 
-def test_bulk_action_without_changes_offers_no_undo(desk, staff, many):
+def test_bulk_action_that_changed_nothing_offers_no_undo(desk, staff, many):
     for conversation in many:
         desk_actions.take(conversation, by=staff, at=timezone.now())
     answer = post(desk, many, "take")
@@ -312,10 +316,10 @@ def test_undoing_a_bulk_close_reopens_a_conversation_that_began_with_a_verdict(d
     assert rows([conversation]) == before
 
 
-def test_bulk_close_updates_branch_queues_in_a_fixed_order(
+def test_bulk_close_locks_the_queues_of_branches_in_a_fixed_order(
     desk, staff, ask, branch, django_assert_num_queries
 ):
-    """Prevent a deadlock between two bulk actions that lock the same queues in different orders."""
+    """In different orders, two bulk actions could wait for each other's locks forever."""
     hill = BranchFactory(name="Hill")
     staff.staff_roles.create(branch=hill)
     conversations = [ask("a", place=hill), ask("b"), ask("c", place=hill), ask("d")]

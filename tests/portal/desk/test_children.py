@@ -37,7 +37,9 @@ def choose(library):
 
 
 @pytest.mark.parametrize("mode", ["paper", "shared", "own"])
-def test_child_switch_copies_the_librarys_setting_for_children_to_the_visit(desk, choose, typed, mode):
+def test_visit_recorded_with_the_child_switch_gets_the_librarys_setting_for_children(
+    desk, choose, typed, mode
+):
     choose(mode)
     desk.post(RECORD, typed(with_child="on"))
     assert HelpSession.objects.get().with_child == mode
@@ -52,7 +54,7 @@ def test_child_switch_is_off_for_every_new_visit(desk, choose, typed):
     assert HelpSession.objects.latest("pk").with_child == ""
 
 
-def test_child_switch_comes_after_the_quiet_switch_and_is_kept_by_autosave(desk, choose, typed):
+def test_child_switch_is_below_the_quiet_switch_and_autosave_saves_its_value(desk, choose, typed):
     choose("shared")
     page = desk.get(RECORD).content.decode()
     assert re.findall(r'name="(quiet|with_child|question)"', page) == ["quiet", "with_child", "question"]
@@ -109,7 +111,7 @@ def test_paper_only_visit_cannot_be_handed_over_digitally(desk, choose, branch, 
     assert (visit.patron, visit.claim_codes.count(), visit.handed_over_at) == (None, 0, None)
 
 
-def test_paper_only_visit_refuses_a_new_code_card_and_revokes_an_attached_card(desk, choose, typed):
+def test_paper_only_visit_cannot_get_a_code_card_and_an_attached_card_is_revoked(desk, choose, typed):
     choose("paper")
     card, fields = code_for(None), typed(with_child="on")
     answer = desk.post(RECORD, {**fields, "card": card})
@@ -169,7 +171,7 @@ def test_patron_sees_that_staff_marked_and_unmarked_their_record_as_a_childs_rec
     assert "no longer a child's account" in looked
 
 
-def test_staff_cannot_mark_a_record_as_a_childs_if_they_may_not_open_it(desk):
+def test_marking_a_record_as_a_childs_record_requires_access_to_the_record(desk):
     stranger = UserFactory(name="Jane Doe")
     assert (
         desk.post(reverse("change_childs_record", args=[stranger.public_id]), {"is_child": "yes"}).status_code
@@ -185,7 +187,7 @@ def test_shared_visit_can_be_added_to_the_account_of_the_child_or_the_adult(desk
     HelpSessionFactory(branch=branch, staff=staff, patron=person)
     visit = SharedSessionFactory(branch=branch, staff=staff)
     record = reverse("patron_record", args=[person.public_id])
-    words = "You can stop sharing it" if part == "patron" else "see the child"
+    words = "You can stop sharing the visit" if part == "patron" else "see the child"
     assert words in text(desk.get(record, {"session": str(visit.public_id)}))
     desk.post(reverse("keep_for_patron", args=[person.public_id]), {"session": str(visit.public_id)})
     visit.refresh_from_db()
@@ -207,6 +209,18 @@ def test_childrens_settings_page_explains_each_option_and_saves_the_selection(
     assert (library.children, library.childrens_groups) == ("shared", "Juvenile\nTeen")
     assert "can be kept by that child and one adult" in text(client.get(reverse("settings")))
     assert AuditEvent.objects.filter(action="changed_library", by=coordinator).count() == 1
+
+
+def test_children_can_share_lists_only_after_a_coordinator_has_turned_it_on(
+    client, coordinator, sign_in, library
+):
+    assert not library.children_may_share_lists
+    sign_in(client, coordinator)
+    assert "A child's link never shows a name." in html.unescape(text(client.get(CHOICE)))
+    for sent, saved in (({"children_may_share_lists": "on"}, True), ({}, False)):
+        client.post(CHOICE, {"children": "own"} | sent)
+        library.refresh_from_db()
+        assert library.children_may_share_lists is saved
 
 
 def test_paper_only_is_the_default_setting_for_children(library):

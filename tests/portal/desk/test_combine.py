@@ -25,7 +25,9 @@ def combined(was, mine, theirs):
         ("a", "", "c", "", ["question"]),
     ],
 )
-def test_each_field_has_the_value_of_the_person_who_changed_it(was, mine, theirs, result, both):
+def test_combined_correction_takes_each_value_from_the_person_who_changed_the_value(
+    was, mine, theirs, result, both
+):
     assert combine({"question": was}, {"question": mine}, {"question": theirs}) == (
         {"question": result},
         both,
@@ -60,11 +62,11 @@ A, B, C, D = ("a", "1"), ("b", "2"), ("c", "3"), ("d", "4")
         "the same change",
     ],
 )
-def test_items_of_both_corrections_are_combined(mine, theirs, result, clash):
+def test_combined_correction_contains_the_items_of_both_corrections(mine, theirs, result, clash):
     assert combined(rows(A, B), rows(*mine), rows(*theirs)) == (result, clash)
 
 
-def test_item_that_was_typed_by_hand_stays_when_corrections_are_combined():
+def test_combined_correction_contains_an_item_typed_by_hand():
     typed = [{"title": "By hand", "kind": "web_page"}]
     fields, both = combine({"items": []}, {"items": typed}, {"items": rows(A)})
     assert (fields["items"], both) == (typed + rows(A), [])

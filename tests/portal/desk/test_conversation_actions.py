@@ -78,7 +78,7 @@ def assign_fields(conversation, to, was=None):
     }
 
 
-def test_taking_a_conversation_in_the_toolbar_can_be_undone(desk, conversation, staff):
+def test_staff_member_can_undo_taking_a_conversation(desk, conversation, staff):
     page = desk.get(address(conversation)).content.decode()
     assert "<span>Assign</span>" in page
     assert 'id="take" data-key="m"' in page
@@ -94,13 +94,11 @@ def test_taking_a_conversation_in_the_toolbar_can_be_undone(desk, conversation, 
 @pytest.mark.parametrize(
     ("ago", "said"),
     [
-        (30, "Omar Haddad took this conversation a moment ago."),
-        (600, "Omar Haddad took this conversation 10\xa0minutes ago."),
+        (30, "Omar Haddad took this conversation a moment ago, so your change was not made."),
+        (600, "Omar Haddad took this conversation 10\xa0minutes ago, so your change was not made."),
     ],
 )
-def test_taking_a_colleagues_conversation_names_the_colleague_and_changes_nothing(
-    desk, conversation, omar, ago, said
-):
+def test_staff_who_take_a_colleagues_conversation_read_who_has_taken_it(desk, conversation, omar, ago, said):
     desk_actions.take(conversation, by=omar, at=timezone.now() - datetime.timedelta(seconds=ago))
     assert said in do(desk, conversation, "take/")
     assert reloaded(conversation).assignee == omar
@@ -110,11 +108,17 @@ def test_taking_a_colleagues_conversation_names_the_colleague_and_changes_nothin
 @pytest.mark.parametrize(
     ("ago", "said"),
     [
-        (30, "Ines Coordinator assigned this conversation to Omar Haddad a moment ago."),
-        (600, "Ines Coordinator assigned this conversation to Omar Haddad 10\xa0minutes ago."),
+        (
+            30,
+            "Ines Coordinator assigned this conversation to Omar Haddad a moment ago, so your change was not made.",
+        ),
+        (
+            600,
+            "Ines Coordinator assigned this conversation to Omar Haddad 10\xa0minutes ago, so your change was not made.",
+        ),
     ],
 )
-def test_taking_a_conversation_that_somebody_assigned_to_a_colleague_names_both(
+def test_staff_who_take_an_assigned_conversation_read_who_assigned_it_and_to_whom(
     desk, conversation, omar, ago, said
 ):
     ines = StaffFactory(name="Ines Coordinator", branch=conversation.branch)
@@ -127,23 +131,21 @@ def test_taking_a_conversation_that_somebody_assigned_to_a_colleague_names_both(
     assert reloaded(conversation).assignee == omar
 
 
-def test_taking_a_conversation_whose_assignment_was_undone_names_only_the_assignee(
+def test_taking_a_conversation_after_an_undone_assignment_says_who_is_assigned(
     desk, conversation, omar, coordinator
 ):
     desk_actions.take(conversation, by=omar, at=timezone.now())
     taken = desk_actions.assign(conversation, to=coordinator, by=omar, at=timezone.now(), was=omar)
     desk_actions.undo(conversation, done_at=taken.changed_at, by=omar, at=timezone.now())
     page = do(desk, conversation, "take/")
-    assert "Omar Haddad took this conversation a moment ago. Nothing was changed." in page
+    assert "Omar Haddad took this conversation a moment ago, so your change was not made." in page
     assert reloaded(conversation).assignee == omar
 
 
-def test_taking_a_conversation_that_got_its_assignee_in_a_merge_names_only_the_assignee(
-    desk, conversation, omar
-):
+def test_taking_a_conversation_after_a_merge_says_who_is_assigned(desk, conversation, omar):
     Conversation.objects.filter(pk=conversation.pk).update(assignee=omar, assigned_at=timezone.now())
     page = do(desk, conversation, "take/")
-    assert "This conversation is now assigned to Omar Haddad. Nothing was changed." in page
+    assert "This conversation is now assigned to Omar Haddad, so your change was not made." in page
 
 
 def test_conversation_of_an_absent_colleague_can_be_taken(desk, conversation, staff, omar):
@@ -183,22 +185,22 @@ def test_conversation_can_be_assigned_to_colleagues_and_coordinators_and_can_be_
 
 
 @pytest.mark.parametrize("to", ["omar", "branch:hill", "nobody"])
-def test_outdated_assign_form_changes_nothing_and_names_the_assignee(desk, conversation, omar, to):
+def test_outdated_assign_form_changes_nothing_and_shows_the_new_assignee(desk, conversation, omar, to):
     BranchFactory(name="Hill", slug="hill")
     ines = StaffFactory(name="Ines Coordinator", branch=conversation.branch)
     desk_actions.take(conversation, by=ines, at=timezone.now())
     page = do(desk, conversation, "assign/", **assign_fields(conversation, omar if to == "omar" else to))
-    assert "Ines Coordinator took this conversation a moment ago. Nothing was changed." in page
+    assert "Ines Coordinator took this conversation a moment ago, so your change was not made." in page
     assert (reloaded(conversation).assignee, reloaded(conversation).branch) == (ines, conversation.branch)
 
 
 def test_outdated_assign_form_is_refused_after_the_conversation_was_unassigned(desk, conversation, omar):
     page = do(desk, conversation, "assign/", **assign_fields(conversation, omar, was=omar))
-    assert "Nobody is assigned any more. Nothing was changed" in page
+    assert "Nobody is assigned anymore, so your change was not made." in page
     assert reloaded(conversation).assignee is None
 
 
-def test_staff_who_lose_access_by_assigning_a_conversation_return_to_the_queue(
+def test_staff_who_lose_access_by_assigning_a_conversation_are_redirected_to_the_queue(
     desk, conversation, staff, omar
 ):
     Conversation.objects.update(branch=BranchFactory(name="Hill"), assignee=staff, assigned_at=timezone.now())
@@ -227,7 +229,7 @@ def test_conversation_cannot_be_assigned_to_a_person_who_may_not_open_it(
     assert reloaded(conversation).assignee is None
 
 
-def test_transfer_to_another_branch_returns_to_the_queue(desk, conversation):
+def test_transfer_to_another_branch_redirects_to_the_queue(desk, conversation):
     hill = BranchFactory(name="Hill", slug="hill")
     response = desk.post(
         address(conversation, "assign/"), assign_fields(conversation, "branch:hill"), follow=True
@@ -239,7 +241,7 @@ def test_transfer_to_another_branch_returns_to_the_queue(desk, conversation):
 
 
 def transfer_to_hill(desk, conversation):
-    """Transfer the conversation, and return (the branch, the next page)."""
+    """Transfer the conversation to the branch Hill, and return (the branch, the text of the next page)."""
     hill = BranchFactory(name="Hill", slug="hill")
     was = reloaded(conversation).assignee
     return hill, do(desk, conversation, "assign/", **assign_fields(conversation, "branch:hill", was=was))
@@ -249,7 +251,7 @@ def undo_url(page):
     return re.search(r'action="(/desk/queue/undo-transfer/[^"]+)"', page)[1]
 
 
-def test_transfer_can_be_undone_from_the_queue_by_a_person_who_cannot_open_it(
+def test_staff_can_undo_a_transfer_even_if_they_can_no_longer_open_the_conversation(
     desk, conversation, staff, omar, branch
 ):
     desk_actions.assign(conversation, to=omar, by=staff, at=timezone.now(), was=None)
@@ -271,13 +273,13 @@ def test_transfer_can_be_undone_from_the_queue_by_a_person_who_cannot_open_it(
     ):
         assert getattr(after, name) == getattr(before, name), name
     assert not after.desk_events.filter(kind="handed_over").exists()
-    # The key works once.
+    # The undo key can be used only once.
     desk_actions.transfer(after, branch=hill, by=staff, at=timezone.now(), was=omar)
     assert "too late to undo this transfer" in desk.post(url, follow=True).content.decode()
     assert reloaded(conversation).branch == hill
 
 
-def test_transfer_by_somebody_who_works_at_both_branches_can_be_undone_too(desk, conversation, staff, branch):
+def test_staff_who_work_at_both_branches_can_undo_a_transfer(desk, conversation, staff, branch):
     hill = BranchFactory(name="Hill", slug="hill")
     StaffRole.objects.create(user=staff, branch=hill, role="staff")
     page = do(desk, conversation, "assign/", **assign_fields(conversation, "branch:hill"))
@@ -287,7 +289,7 @@ def test_transfer_by_somebody_who_works_at_both_branches_can_be_undone_too(desk,
 
 
 @pytest.mark.parametrize("late", ["nobody", "taken", "noted", "patron wrote", "draft", "erased", "too late"])
-def test_transfer_cannot_be_undone_after_ten_minutes_or_after_somebody_touched_it(desk, conversation, late):
+def test_transfer_cannot_be_undone_after_ten_minutes_or_after_another_change(desk, conversation, late):
     hill, page = transfer_to_hill(desk, conversation)
     there, at = StaffFactory(name="Hilda", branch=hill), timezone.now()
     row = reloaded(conversation)
@@ -312,7 +314,9 @@ def test_transfer_cannot_be_undone_after_ten_minutes_or_after_somebody_touched_i
     assert (reloaded(conversation).branch == hill) == (late != "nobody")
 
 
-def test_transfer_of_a_colleague_cannot_be_undone_with_their_key(desk, conversation, omar, sign_in, client):
+def test_staff_cannot_undo_a_colleagues_transfer_with_the_colleagues_undo_link(
+    desk, conversation, omar, sign_in, client
+):
     hill, page = transfer_to_hill(desk, conversation)
     assert sign_in(client, omar).post(undo_url(page)).status_code == 302
     assert reloaded(conversation).branch == hill
@@ -321,7 +325,7 @@ def test_transfer_of_a_colleague_cannot_be_undone_with_their_key(desk, conversat
 
 
 @pytest.mark.parametrize("kind", ["reply", "note"])
-def test_transfer_that_would_hide_unsent_text_from_its_writer_is_refused(desk, conversation, staff, kind):
+def test_transfer_is_refused_if_staff_would_lose_access_to_their_draft(desk, conversation, staff, kind):
     hill = BranchFactory(name="Hill", slug="hill")
     draft = Draft.objects.create(
         conversation=conversation,
@@ -351,9 +355,7 @@ def begin_draft(conversation, person, **fields):
     )
 
 
-def test_transfer_that_would_hide_items_or_files_from_the_person_who_added_them_is_refused(
-    desk, conversation, staff
-):
+def test_transfer_is_refused_if_staff_would_lose_access_to_added_items_or_files(desk, conversation, staff):
     hill = BranchFactory(name="Hill", slug="hill")
     draft = begin_draft(conversation, staff, typed={"items-TOTAL_FORMS": "0", "then": "turn"})
     typed = {"items-TOTAL_FORMS": "1", "items-0-item": str(ItemFactory().public_id)}
@@ -370,7 +372,7 @@ def test_transfer_that_would_hide_items_or_files_from_the_person_who_added_them_
     assert reloaded(conversation).branch == hill
 
 
-def test_transfer_with_a_colleagues_draft_asks_and_the_colleague_still_finds_their_text(
+def test_transfer_with_a_colleagues_draft_needs_confirmation_and_does_not_delete_the_draft(
     desk, conversation, omar, sign_in, elsewhere
 ):
     omars_desk = sign_in(Client(), omar)
@@ -385,7 +387,7 @@ def test_transfer_with_a_colleagues_draft_asks_and_the_colleague_still_finds_the
     assert (response.status_code, reloaded(conversation).branch == dale) == (422, False)
     assert "Unsent answer or note by: Omar Haddad. They can't open the conversation" in page
     assert "Half" not in page
-    # The answer is about one branch only.
+    # A confirmation for one branch is not a confirmation for another branch.
     assert desk.post(address(conversation, "assign/"), fields | {"anyway": "branch:other"}).status_code == 422
     queue = omars_desk.get("/desk/").content.decode()
     assert 'id="unsent-text"' not in queue
@@ -407,13 +409,66 @@ def test_transfer_with_a_colleagues_draft_asks_and_the_colleague_still_finds_the
     assert Draft.objects.count() == 2
     omars_desk.post("/desk/queue/unsent-text/", {"draft": note.client_token})
     assert [draft.kind for draft in Draft.objects.all()] == ["reply"]
-    # If the conversation comes back, its page has the draft again.
+    assert omars_desk.get("/desk/").context["counts"].out_of_reach == 1
+    # If the conversation is transferred back, its page shows the draft again.
     Conversation.objects.filter(pk=conversation.pk).update(branch=conversation.branch)
     assert omars_desk.get("/desk/queue/unsent-text/").context["drafts"] == []
     assert omars_desk.get("/desk/").context["counts"].out_of_reach == 0
 
 
-def test_htmx_request_for_the_assign_panel_returns_only_the_form(desk, conversation):
+@pytest.fixture
+def out_of_reach(conversation, omar):
+    """Return Omar's draft answer in a conversation that was transferred to another branch."""
+    draft = begin_draft(conversation, omar, body="Half an answer")
+    Conversation.objects.filter(pk=conversation.pk).update(branch=BranchFactory(name="Dale", slug="dale"))
+    return draft
+
+
+def delete_unsent(omars_desk, draft):
+    """Delete the draft on the page "Your unsent text", and return the URL of the undo button."""
+    page = omars_desk.post("/desk/queue/unsent-text/", {"draft": draft.client_token}, follow=True)
+    assert "You can undo this for 5 minutes." in page.content.decode()
+    [address] = re.findall(r'action="(/desk/queue/unsent-text/\?restore=[^"]+)"', page.content.decode())
+    return address
+
+
+def test_deleted_unsent_text_can_be_restored_for_five_minutes(desk, omar, sign_in, out_of_reach):
+    omars_desk = sign_in(Client(), omar)
+    address = delete_unsent(omars_desk, out_of_reach)
+    assert omars_desk.get("/desk/queue/unsent-text/").context["drafts"] == []
+    desk.post(address)
+    assert omars_desk.get("/desk/queue/unsent-text/").context["drafts"] == []
+    page = omars_desk.post(address, follow=True)
+    assert [draft.body for draft in page.context["drafts"]] == ["Half an answer"]
+    address = delete_unsent(omars_desk, out_of_reach)
+    later = timezone.now() + datetime.timedelta(minutes=5, seconds=1)
+    with time_machine.travel(later, tick=False):
+        page = omars_desk.post(address, follow=True)
+    assert "can't be brought back" in unescape(page.content.decode())
+    assert page.context["drafts"] == []
+    drafts.forget_old_drafts(at=later)
+    assert not Draft.with_discarded.exists()
+
+
+def test_restored_unsent_text_is_added_to_text_typed_meanwhile(conversation, omar, sign_in, out_of_reach):
+    omars_desk = sign_in(Client(), omar)
+    address = delete_unsent(omars_desk, out_of_reach)
+    begin_draft(conversation, omar, body="Another answer")
+    omars_desk.post(address)
+    assert [draft.body for draft in Draft.with_discarded.all()] == ["Another answer\n\nHalf an answer"]
+
+
+def test_erasing_a_conversation_also_deletes_unsent_text_that_could_be_restored(
+    conversation, omar, sign_in, out_of_reach
+):
+    address = delete_unsent(sign_in(Client(), omar), out_of_reach)
+    desk_actions.erase(reloaded(conversation), by=omar, at=timezone.now())
+    assert not Draft.with_discarded.exists()
+    page = sign_in(Client(), omar).post(address, follow=True)
+    assert "can't be brought back" in unescape(page.content.decode())
+
+
+def test_htmx_request_for_the_assign_panel_returns_only_the_panel(desk, conversation):
     part = desk.get(address(conversation, "assign/"), headers={"HX-Request": "true"}).content.decode()
     assert part.strip().startswith("<form")
     assert "<html" not in part
@@ -470,7 +525,7 @@ def test_snooze_menu_offers_each_day_once(today, days):
     assert [f"{words} {day}" for words, day in snooze_days(datetime.date.fromisoformat(today))] == days
 
 
-def test_undoing_the_end_of_a_snooze_snoozes_the_conversation_again(desk, conversation, staff):
+def test_staff_can_undo_ending_a_snooze(desk, conversation, staff):
     desk_actions.snooze(
         conversation,
         until=datetime.date(2026, 3, 9),
@@ -512,7 +567,7 @@ def test_undo_with_an_invalid_time_in_the_url_is_404(desk, conversation, done):
     assert desk.post(address(conversation, f"undo/?done={done}")).status_code == 404
 
 
-def test_toolbar_panels_and_links_work_without_javascript(desk, conversation):
+def test_toolbar_works_without_javascript(desk, conversation):
     page = desk.get(address(conversation)).content.decode()
     assert page.count('<details name="handling"') == 3
     assert f'href="{address(conversation, "assign/")}"' in page
@@ -525,7 +580,7 @@ def note_fields(conversation, body, **fields):
     return {"body": body, "client_token": str(uuid.uuid4()), **fields}
 
 
-def test_note_is_in_the_timeline_and_is_not_a_message(desk, conversation):
+def test_note_is_shown_in_the_timeline_and_not_stored_as_a_message(desk, conversation):
     page = do(desk, conversation, "note/", **note_fields(conversation, "Ask at the archive"))
     assert re.search(r'<li class="note-entry" id="note-[^"]+">.*?Ask at the archive', page, re.DOTALL)
     assert "Only staff read this" in page
@@ -653,7 +708,7 @@ def test_action_on_a_merged_conversation_applies_to_the_remaining_conversation(
     assert (reloaded(conversation).assignee, reloaded(other).assignee) == (staff, None)
 
 
-def test_merged_conversation_gives_no_access_to_a_conversation_of_another_branch(
+def test_staff_cannot_change_a_conversation_of_another_branch_through_a_merged_one(
     desk, conversation, other, staff
 ):
     merging.merge(other, into=conversation, by=staff, at=timezone.now())
@@ -736,7 +791,7 @@ def contact_fields(typed, conversation, **changes):
     return typed(conversation=str(conversation.public_id), action="save_only", **changes)
 
 
-def test_contact_form_starts_with_the_patrons_question_and_no_name(desk, conversation, branch):
+def test_form_that_logs_a_contact_has_the_patrons_question_but_no_name(desk, conversation, branch):
     MessageFactory(conversation=conversation, side="staff", body="An answer")
     page = desk.get(f"/desk/record/?conversation={conversation.public_id}")
     form = page.context["form"]
@@ -747,7 +802,7 @@ def test_contact_form_starts_with_the_patrons_question_and_no_name(desk, convers
         branch.pk,
     ]
     shown = page.content.decode()
-    assert "Log this contact" in shown
+    assert "Count the contact" in shown
     for absent in ("Sam Okafor", "Save and give to the patron", "Code on the code card"):
         assert absent not in shown
 
@@ -768,22 +823,22 @@ def test_conversation_can_be_logged_as_a_contact_only_once(desk, conversation, t
         contact,
     )
     for words in (
-        "Logged as a contact",
-        "Rosa Lindqvist logged this conversation as a contact",
+        "Counted as a contact",
+        "Rosa Lindqvist counted this conversation as a contact",
         f"/desk/sessions/{contact.public_id}/",
     ):
         assert words in page
-    assert "Log this as a contact" not in page
+    assert "Count this conversation as a contact" not in page
     # Post the same form a second time.
     desk.post("/desk/record/", fields)
     other = desk.post("/desk/record/", contact_fields(typed, conversation, minutes="25"))
     assert other.status_code == 422
-    assert "already logged as a contact" in other.content.decode()
+    assert "already counted as a contact" in other.content.decode()
     assert HelpSession.objects.filter(status="recorded", minutes=25).count() == 1
     assert desk.get(f"/desk/record/?conversation={conversation.public_id}").url == address(conversation)
 
 
-def test_record_form_from_an_older_portal_version_logs_the_contact(desk, conversation, typed):
+def test_record_form_of_an_older_portal_version_can_still_log_a_contact(desk, conversation, typed):
     fields = contact_fields(typed, conversation)
     fields["thread"] = fields.pop("conversation")
     desk.post("/desk/record/autosave/", fields)
@@ -795,10 +850,7 @@ def test_record_form_from_an_older_portal_version_logs_the_contact(desk, convers
 
 
 def test_contact_logged_from_a_conversation_cannot_be_handed_over(desk, conversation, typed):
-    """The help session that counts the contact gets no slip, no emailed code and no code card.
-
-    With a slip or a code, a stranger could read the patron's question.
-    """
+    """A slip, an emailed code or a code card would let a stranger read the patron's question."""
     card = code_for(None)
     desk.post("/desk/record/", contact_fields(typed, conversation))
     contact = reloaded(conversation).logged_as
@@ -818,7 +870,7 @@ def test_contact_logged_from_a_conversation_cannot_be_handed_over(desk, conversa
     assert contact.claim_codes.count() == 0
 
 
-def test_contact_form_finished_later_is_still_linked_to_the_conversation(desk, conversation, typed):
+def test_form_that_logs_a_contact_keeps_its_conversation_if_saved_for_later(desk, conversation, typed):
     desk.post("/desk/record/", contact_fields(typed, conversation) | {"action": "later"})
     begun = HelpSession.objects.get(status="unfinished")
     page = desk.get(f"/desk/record/{begun.public_id}/")
@@ -842,7 +894,7 @@ def test_staff_of_another_branch_cannot_log_a_conversation_as_a_contact(
     assert not HelpSession.objects.filter(status="recorded").exclude(pk=conversation.help_session_id).exists()
 
 
-def test_contact_form_for_a_quiet_visit_has_the_quiet_switch_on(desk, branch):
+def test_form_that_logs_a_contact_about_a_quiet_visit_has_the_quiet_switch_on(desk, branch):
     conversation = ConversationFactory(help_session=QuietSessionFactory(branch=branch))
     MessageFactory(conversation=conversation)
     assert (

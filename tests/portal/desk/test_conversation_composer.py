@@ -13,7 +13,7 @@ from django.core.files.base import ContentFile
 from django.test import Client
 from django.utils import timezone
 
-from portal.conversations import actions
+from portal.conversations import actions, taking_back
 from portal.conversations.models import Attachment, Draft, Message
 from recommendations.models import Recommendation
 from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, StaffFactory
@@ -122,7 +122,7 @@ def test_draft_is_restored_on_another_device(desk, sign_in, conversation, staff,
     assert '<option value="es" selected>' in page.content.decode()
 
 
-def test_older_page_cannot_overwrite_a_newer_draft(desk, conversation, staff):
+def test_outdated_page_cannot_overwrite_a_newer_draft(desk, conversation, staff):
     desk.post(address(conversation, "draft/"), typed(conversation, sequence="2", body="The newer text"))
     late = desk.post(
         address(conversation, "draft/"), typed(conversation, sequence="2", body="The older text")
@@ -157,7 +157,7 @@ def test_answer_and_note_have_separate_drafts(desk, conversation):
     )
 
 
-def test_sending_an_answer_deletes_the_draft_and_refuses_a_late_autosave(desk, conversation, staff):
+def test_draft_is_deleted_when_the_answer_is_sent_and_a_late_autosave_is_refused(desk, conversation, staff):
     fields = typed(conversation, sequence="1")
     desk.post(address(conversation, "draft/"), fields)
     desk.post(address(conversation, "reply/"), fields)
@@ -181,7 +181,7 @@ def test_invalid_draft_is_refused(desk, conversation, staff, broken):
 
 
 def test_desk_forms_turn_off_browser_autocomplete(desk, conversation):
-    """Keep the browser from suggesting what another person typed, because staff share browsers."""
+    """Staff share browsers, so the browser must not suggest what another person typed."""
     pages = [
         desk.get(address(conversation)),
         desk.get("/desk/record/"),
@@ -205,7 +205,9 @@ def test_desk_forms_turn_off_browser_autocomplete(desk, conversation):
         ("", "waiting_for_patron"),
     ],
 )
-def test_answer_sets_the_chosen_status_and_keeps_the_assignee(desk, conversation, omar, then, status):
+def test_answer_sets_the_chosen_status_and_does_not_change_the_assignee(
+    desk, conversation, omar, then, status
+):
     conversation.assignee, conversation.assigned_at = omar, NOON
     conversation.save()
     send(desk, conversation, then=then)
@@ -213,7 +215,7 @@ def test_answer_sets_the_chosen_status_and_keeps_the_assignee(desk, conversation
     assert (conversation.status, conversation.assignee) == (status, omar)
 
 
-def test_answer_form_ignores_unknown_fields(desk, conversation, staff, omar):
+def test_composer_ignores_unknown_fields(desk, conversation, staff, omar):
     send(desk, conversation, assignee=omar.pk, status="closed", branch="999", patron=staff.pk)
     conversation.refresh_from_db()
     assert (conversation.status, conversation.assignee, conversation.patron.name) == (
@@ -228,7 +230,7 @@ def test_answer_form_ignores_unknown_fields(desk, conversation, staff, omar):
 
 @pytest.fixture
 def conflict(desk, conversation, omar, item):
-    """Let Omar answer, and then post an answer, which is refused. Return (posted fields, response)."""
+    """Answer as Omar, then post Rosa's answer, which the portal refuses. Return (Rosa's fields, response)."""
     fields = typed(conversation, then="close", language="es", **rows_for(item, "on the shelf"))
     MessageFactory(
         conversation=conversation,
@@ -265,7 +267,9 @@ def test_conflict_page_shows_the_colleagues_answer_and_keeps_the_typed_answer(co
     assert conversation.messages.filter(side="staff").count() == 1
 
 
-def test_answer_edited_after_a_conflict_with_a_newer_message_can_be_sent(desk, conversation, conflict):
+def test_staff_can_edit_and_send_an_answer_after_a_conflict_with_a_newer_message(
+    desk, conversation, conflict
+):
     fields, page = conflict
     desk.post(
         address(conversation, "reply/"),
@@ -277,7 +281,7 @@ def test_answer_edited_after_a_conflict_with_a_newer_message_can_be_sent(desk, c
     ]
 
 
-def test_answer_edited_after_a_conflict_is_not_sent_if_a_colleague_answers_again(
+def test_edited_answer_is_not_sent_if_a_colleague_answers_again_after_the_conflict(
     desk, conversation, conflict, omar
 ):
     fields, page = conflict
@@ -305,11 +309,11 @@ def test_answer_can_be_sent_after_a_colleague_took_back_an_answer(desk, conversa
         client_token=uuid.uuid4(),
     )
     fields = typed(conversation)
-    actions.take_back(answer, by=omar, at=NOON)
+    taking_back.take_back(answer, by=omar, at=NOON)
     assert desk.post(address(conversation, "reply/"), fields).status_code == 302
 
 
-def test_discarding_an_answer_keeps_the_draft_until_the_staff_member_confirms(desk, conversation, staff):
+def test_draft_is_discarded_only_after_the_staff_member_confirms(desk, conversation, staff):
     fields = typed(conversation, sequence="1")
     desk.post(address(conversation, "draft/"), fields)
     asked = desk.post(address(conversation, "reply/"), {**fields, "action": "discard"})
@@ -366,7 +370,7 @@ def test_answer_is_hidden_from_the_patron_for_fifteen_seconds(desk, sign_in, con
     assert "There is another copy." in phone.get(conversation.get_absolute_url()).content.decode()
 
 
-def test_take_back_button_is_shown_only_to_the_author_of_a_pending_answer(
+def test_only_the_author_of_a_pending_answer_sees_the_take_back_button(
     desk, sign_in, conversation, omar, clock
 ):
     send(desk, conversation)
@@ -374,7 +378,7 @@ def test_take_back_button_is_shown_only_to_the_author_of_a_pending_answer(
     own, theirs = (
         browser.get(address(conversation)).content.decode() for browser in (desk, sign_in(Client(), omar))
     )
-    # The last of the 15 seconds is too late for the writer.
+    # The author can take the answer back for 14 of the 15 seconds.
     assert "You can take it back for <b data-left>11</b> s" in own
     assert "Take the answer back" in own
     assert "Sending. The patron sees this answer in <b data-left>12</b> s" in theirs
@@ -411,7 +415,7 @@ def test_taking_back_an_answer_restores_the_whole_draft_and_the_conversation_sta
 
 
 @pytest.mark.slow
-def test_newly_typed_text_and_items_are_appended_to_an_answer_taken_back(desk, conversation, item):
+def test_taken_back_answer_is_combined_with_newly_typed_text_and_items(desk, conversation, item):
     sent = send(desk, conversation, **rows_for(item, "on the shelf"))
     begun = typed(
         conversation,
@@ -425,7 +429,7 @@ def test_newly_typed_text_and_items_are_appended_to_an_answer_taken_back(desk, c
     assert composer(desk, conversation)["body"] == "There is another copy.\n\nOne more thing"
 
 
-def test_taking_back_an_answer_keeps_the_drafts_from_two_devices(desk, conversation):
+def test_taken_back_answer_is_combined_with_drafts_from_two_devices(desk, conversation):
     sent = send(desk, conversation)
     desk.post(address(conversation, "draft/"), typed(conversation, sequence="5", body="On the phone"))
     part = desk.post(
@@ -463,14 +467,14 @@ def test_staff_member_can_take_back_only_their_own_answer(desk, conversation, om
     assert composer(desk, conversation)["body"] == ""
 
 
-def test_taking_back_an_answer_twice_restores_it_once(desk, conversation):
+def test_taking_back_an_answer_twice_restores_the_draft_once(desk, conversation):
     sent = send(desk, conversation)
     for _ in range(2):
         desk.post(address(conversation, "take-back/"), {"message": sent.public_id})
     assert composer(desk, conversation)["body"] == "There is another copy."
 
 
-def test_answer_sent_again_with_different_text_is_refused_but_its_text_is_kept(desk, conversation):
+def test_answer_sent_again_with_different_text_is_refused_and_shown_again(desk, conversation):
     fields = typed(conversation)
     desk.post(address(conversation, "reply/"), fields)
     again = desk.post(address(conversation, "reply/"), {**fields, "body": "Other words"})

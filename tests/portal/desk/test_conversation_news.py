@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AuditEvent
-from portal.conversations import actions, desk_actions, merging, notes
+from portal.conversations import actions, desk_actions, merging, notes, taking_back
 from portal.conversations.models import Participation
 from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, StaffFactory
 
@@ -47,7 +47,7 @@ def omar(branch):
 
 
 class OpenPage:
-    """A conversation page that is open in a browser. It polls in the same way as static/js/conversation.js."""
+    """A conversation page that is open in a browser. It polls like static/js/conversation.js."""
 
     def __init__(self, browser, conversation):
         self.browser, self.address = browser, f"/desk/conversations/{conversation.public_id}/"
@@ -110,11 +110,11 @@ def announced(news):
 # New entries
 
 
-def test_conversation_poll_without_news_has_no_content(rosas_page):
+def test_conversation_poll_returns_no_content_if_nothing_has_changed(rosas_page):
     assert rosas_page.ask() == ""
 
 
-def test_conversation_poll_without_news_runs_six_queries_and_writes_nothing(
+def test_conversation_poll_runs_six_queries_and_writes_nothing_if_nothing_has_changed(
     rosas_page, clock, django_assert_num_queries
 ):
     clock.shift(5)
@@ -123,7 +123,7 @@ def test_conversation_poll_without_news_runs_six_queries_and_writes_nothing(
     assert [query["sql"] for query in asked.captured_queries if not query["sql"].startswith("SELECT")] == []
 
 
-def test_conversation_poll_returns_and_announces_a_colleagues_answer_once(
+def test_conversation_poll_shows_and_announces_a_colleagues_answer_once(
     rosas_page, conversation, omar, clock
 ):
     clock.shift(5)
@@ -135,7 +135,7 @@ def test_conversation_poll_returns_and_announces_a_colleagues_answer_once(
     assert rosas_page.ask() == ""
 
 
-def test_conversation_poll_never_returns_the_composer(rosas_page, conversation, omar, clock):
+def test_conversation_poll_does_not_replace_the_composer(rosas_page, conversation, omar, clock):
     clock.shift(5)
     answer(conversation, omar)
     news = rosas_page.ask()
@@ -143,7 +143,7 @@ def test_conversation_poll_never_returns_the_composer(rosas_page, conversation, 
     assert "reply-form" not in re.sub(r'hx-\w+="[^"]*"', "", news)
 
 
-def test_conversation_poll_returns_messages_notes_and_desk_events(
+def test_conversation_poll_shows_new_messages_and_notes_and_desk_events(
     rosas_page, conversation, omar, patron, clock
 ):
     clock.shift(5)
@@ -167,7 +167,7 @@ def test_conversation_poll_returns_messages_notes_and_desk_events(
     assert announced(news) == "The patron wrote. Omar Haddad wrote a note. Omar Haddad took this conversation"
 
 
-def test_conversation_poll_returns_the_staff_members_own_answer_without_announcing_it(
+def test_conversation_poll_shows_but_does_not_announce_the_staff_members_own_answer(
     rosas_page, conversation, staff, clock
 ):
     clock.shift(5)
@@ -177,23 +177,21 @@ def test_conversation_poll_returns_the_staff_members_own_answer_without_announci
     assert announced(news) == ""
 
 
-def test_conversation_poll_removes_an_answer_taken_back_and_keeps_other_answers(
-    rosas_page, conversation, omar, clock
-):
+def test_conversation_poll_removes_only_the_answer_that_was_taken_back(rosas_page, conversation, omar, clock):
     clock.shift(5)
     sent = answer(conversation, omar)
     clock.shift(1)
     kept = answer(conversation, omar, "This one stays")
     assert "I ordered it" in rosas_page.ask()
     clock.shift(5)
-    actions.take_back(sent, by=omar, at=timezone.now())
+    taking_back.take_back(sent, by=omar, at=timezone.now())
     news = rosas_page.ask()
     assert "I ordered it" not in news
     assert f"message-{kept.public_id}" in news
     assert announced(news) == ""
 
 
-def test_taking_back_an_answer_keeps_other_answers_sent_in_the_same_minute(
+def test_page_keeps_an_answer_if_another_answer_of_the_same_minute_is_taken_back(
     rosas_page, conversation, staff, clock
 ):
     clock.shift(5)
@@ -215,7 +213,7 @@ def test_conversation_poll_shows_the_new_assignee_in_the_toolbar(rosas_page, con
     assert "Omar Haddad" in news[news.index('data-for="toolbar"') :]
 
 
-def test_messages_returned_by_a_poll_count_as_read(rosas_page, conversation, omar, staff, clock):
+def test_poll_marks_the_messages_that_it_shows_as_read(rosas_page, conversation, omar, staff, clock):
     clock.shift(5)
     sent = answer(conversation, omar)
     rosas_page.ask()
@@ -237,7 +235,7 @@ def test_conversation_poll_is_not_recorded_in_the_access_log(rosas_page, convers
     assert AuditEvent.objects.filter(action="opened").count() == 1
 
 
-def test_erased_conversation_disappears_from_an_open_page(rosas_page, conversation, coordinator, clock):
+def test_erased_conversation_is_removed_from_an_open_page(rosas_page, conversation, coordinator, clock):
     clock.shift(5)
     desk_actions.erase(conversation, by=coordinator, at=timezone.now())
     assert "data-gone" in rosas_page.ask()
@@ -286,7 +284,7 @@ def test_merged_conversation_redirects_pages_and_answers_to_the_remaining_conver
 
 
 @pytest.mark.parametrize("nonsense", ["", "yesterday", "2026-13-45T99:00", "2026-03-04T18:30:00"])
-def test_conversation_poll_with_an_invalid_time_returns_new_messages(
+def test_conversation_poll_with_an_invalid_time_shows_new_messages(
     rosas_page, conversation, omar, nonsense, clock
 ):
     clock.shift(5)
@@ -318,14 +316,16 @@ def test_colleague_who_is_typing_is_shown_as_writing(rosas_page, omars_page, clo
     assert "Omar Haddad is looking at this conversation too." in rosas_page.ask()
 
 
-def test_colleague_who_leaves_the_conversation_page_disappears_at_once(rosas_page, omars_page):
+def test_colleague_who_closes_the_conversation_page_is_no_longer_shown(rosas_page, omars_page):
     page = omars_page()
     assert "Omar Haddad" in rosas_page.ask()
     page.leave()
     assert '<p data-for="here"></p>' in rosas_page.ask()
 
 
-def test_colleague_who_stops_polling_disappears_within_thirty_seconds(rosas_page, omars_page, clock):
+def test_colleague_whose_page_stops_polling_is_no_longer_shown_after_thirty_seconds(
+    rosas_page, omars_page, clock
+):
     page = omars_page()
     rosas_page.ask()
     # An unused page polls every eight seconds.

@@ -101,7 +101,7 @@ def test_composer_preselects_the_language_of_the_question(desk, conversation):
     assert '<option value="es" selected>' in shown(desk.get(address(conversation)))
 
 
-def test_opening_a_conversation_is_in_the_access_log_once(desk, conversation, staff, patron):
+def test_access_log_has_one_entry_for_reading_and_answering_a_conversation(desk, conversation, staff, patron):
     desk.get(address(conversation))
     desk.post(address(conversation, "reply/"), answer(conversation), headers={"HX-Request": "true"})
     assert list(AuditEvent.objects.filter(action="opened").values_list("by", "patron", "subject")) == [
@@ -113,7 +113,7 @@ def test_opening_a_conversation_is_in_the_access_log_once(desk, conversation, st
     ("part", "fields"),
     [("reply/", {"action": "find"}), ("reply/", {"body": ""}), ("reply/", {"action": "discard"})],
 )
-def test_form_response_that_shows_a_conversation_is_recorded_in_the_access_log(
+def test_access_log_records_a_conversation_that_is_shown_after_a_form_was_posted(
     desk, conversation, staff, patron, part, fields
 ):
     MessageFactory(conversation=conversation, body="Read me")
@@ -214,7 +214,20 @@ def test_picking_an_item_by_htmx_returns_only_the_item_picker(desk, conversation
     assert str(item.public_id) in part
 
 
-def test_answer_is_sent_only_after_a_colleagues_newer_answer_was_shown(desk, conversation, branch):
+@pytest.mark.parametrize("action", ["find", "by_hand", "remove-1", "up-1"])
+def test_other_buttons_of_the_item_picker_return_only_the_item_picker_by_htmx(
+    desk, conversation, item, action
+):
+    items = {"items-TOTAL_FORMS": 2, "items-0-item": ItemFactory().public_id, "items-1-item": item.public_id}
+    part = desk.post(
+        address(conversation, "reply/"),
+        answer(conversation, action=action) | items,
+        headers={"HX-Request": "true"},
+    )
+    assert shown(part).strip().startswith('<section id="items"')
+
+
+def test_answer_is_not_sent_before_the_writer_has_seen_a_colleagues_newer_answer(desk, conversation, branch):
     fields = answer(conversation)
     omar = StaffFactory(name="Omar", branch=branch)
     MessageFactory(
@@ -276,7 +289,7 @@ def test_staff_note_of_a_visit_is_not_shown_on_the_conversation_page(desk, conve
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [3, 30, 300])
-def test_conversation_page_runs_the_same_number_of_queries_for_any_length(
+def test_conversation_page_runs_the_same_number_of_queries_for_short_and_long_conversations(
     desk, conversation, session, branch, staff, count, django_assert_num_queries
 ):
     omar = StaffFactory(name="Omar", branch=branch)
@@ -304,7 +317,9 @@ def test_conversation_page_runs_the_same_number_of_queries_for_any_length(
     assert "Omar is looking at this conversation too." in page
 
 
-def test_item_of_two_branches_is_shown_once_with_both_call_numbers(desk, conversation, session, branch):
+def test_item_that_two_branches_have_is_shown_once_with_both_call_numbers(
+    desk, conversation, session, branch
+):
     nearby = BranchFactory(name="Aldergate")
     [given, other] = (
         recommend_in(session, item=ItemFactory(title="Worms <eat> my garbage")),
@@ -401,13 +416,13 @@ def test_staff_members_own_answer_is_not_marked_as_new(desk, conversation, staff
     assert "New since you last opened this page" not in shown(desk.get(address(conversation)))
 
 
-def test_messages_that_only_a_colleague_has_read_stay_marked_as_new(desk, conversation, staff, branch):
+def test_messages_that_only_a_colleague_has_read_are_still_marked_as_new(desk, conversation, staff, branch):
     opened_before(conversation, StaffFactory(branch=branch), timezone.now())
     opened_before(conversation, staff, timezone.now() - datetime.timedelta(days=1))
     assert "New since you last opened this page" in shown(desk.get(address(conversation)))
 
 
-def test_each_message_declares_its_language(desk, conversation):
+def test_html_of_each_message_has_the_language_of_the_message(desk, conversation):
     MessageFactory(conversation=conversation, body="مرحبا", language="ar")
     page = shown(desk.get(address(conversation)))
     assert '<div class="bubble prose" lang="es" dir="auto"><p dir="auto">It is checked out' in page
@@ -476,8 +491,8 @@ ORDER = [
         ),
         ({"kind": "woken"}, "Rosa put this conversation back in the queue"),
         ({"kind": "woken", "by": None}, "Back in the queue, because the snooze ended"),
-        ({"kind": "closed"}, "Rosa closed this conversation before anyone wrote"),
-        ({"kind": "logged"}, "Rosa logged this conversation as a contact"),
+        ({"kind": "closed"}, "Rosa closed this conversation. Nobody had written in it."),
+        ({"kind": "logged"}, "Rosa counted this conversation as a contact"),
     ],
 )
 def test_desk_event_is_described_in_plain_words(desk, conversation, branch, event, words):
@@ -546,7 +561,7 @@ def test_every_request_that_shows_messages_is_in_the_access_log(desk, conversati
     "moment",
     ["0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59-14:00", "9" * 5000],
 )
-def test_out_of_range_times_and_numbers_cause_no_server_error(desk, conversation, moment):
+def test_invalid_times_and_numbers_in_requests_cause_no_server_error(desk, conversation, moment):
     at, part = f"/desk/conversations/{conversation.public_id}/", {"HX-Request": "true"}
     answers = [
         desk.get(f"{at}news/", {"since": "", "at": moment}, headers=part),
@@ -559,7 +574,7 @@ def test_out_of_range_times_and_numbers_cause_no_server_error(desk, conversation
     assert [answer.status_code < 500 for answer in answers] == [True] * 6
 
 
-def test_old_url_redirects_to_the_conversation_and_keeps_method_and_query(desk, conversation):
+def test_old_url_of_a_conversation_redirects_with_the_same_method_and_query(desk, conversation):
     page, reply = f"/desk/threads/{conversation.public_id}/", f"/desk/threads/{conversation.public_id}/reply/"
     found = [desk.get(page, {"from": "1"}), desk.post(reply, {"body": "Typed before the upgrade"})]
     assert [(answer.status_code, answer["Location"]) for answer in found] == [

@@ -16,6 +16,7 @@ from portal.privacy import holds, unfinished_corrections
 from portal.privacy.models import Correction, UnfinishedCorrection
 from tests.factories import (
     BranchFactory,
+    CheckInFactory,
     ChildFactory,
     ConversationFactory,
     HelpSessionFactory,
@@ -51,7 +52,7 @@ def url(visit, name="correct_session"):
 
 
 def filled_in(response, **changes):
-    """Return what the browser would post from the page of the form, with these changes."""
+    """Return the fields that the browser posts from the correction form, with these changes."""
     form, picker = response.context["form"], response.context["picker"]
     data = {
         "action": "save",
@@ -74,7 +75,7 @@ def correct(browser, visit, **changes):
 
 
 @pytest.mark.parametrize("name", ["correct_session", "remove_patron", "delete_session"])
-def test_only_the_recorder_and_coordinators_of_the_branch_get_the_forms(
+def test_only_the_recorder_and_coordinators_of_the_branch_can_correct_a_visit(
     visit, staff, coordinator, branch, elsewhere, sign_in, name, library
 ):
     far = StaffFactory(branch=BranchFactory(), branch__role="coordinator")
@@ -103,7 +104,7 @@ def test_only_the_recorder_and_coordinators_of_the_branch_get_the_forms(
 
 
 @pytest.mark.parametrize("name", ["desk_session", "slip"])
-def test_visit_page_and_slip_offer_the_correction_only_to_people_who_may_correct(
+def test_visit_page_and_slip_offer_a_correction_only_to_staff_who_may_correct_the_visit(
     visit, desk, branch, sign_in, name
 ):
     assert 'data-key="c"' in desk.get(url(visit, name)).content.decode()
@@ -112,7 +113,7 @@ def test_visit_page_and_slip_offer_the_correction_only_to_people_who_may_correct
 
 
 @pytest.mark.parametrize("status", ["tally", "unfinished", "replaced"])
-def test_sessions_that_are_not_recorded_have_no_form(desk, visit, status):
+def test_tallies_and_unfinished_visits_cannot_be_corrected(desk, visit, status):
     HelpSession.objects.update(status=status)
     for name in ("correct_session", "remove_patron", "delete_session"):
         assert desk.get(url(visit, name)).status_code == 404
@@ -121,7 +122,7 @@ def test_sessions_that_are_not_recorded_have_no_form(desk, visit, status):
 # The form.
 
 
-def test_form_is_filled_in_with_everything_and_a_second_save_changes_nothing(desk, visit, branch):
+def test_correction_form_is_filled_in_and_saving_it_unchanged_changes_nothing(desk, visit, branch):
     SessionNoteFactory(help_session=visit, body="A note")
     recommend_in(visit, 2)
     HelpSession.objects.update(
@@ -138,7 +139,7 @@ def test_form_is_filled_in_with_everything_and_a_second_save_changes_nothing(des
     assert not Correction.objects.exists()
 
 
-def test_saved_correction_is_shown_with_its_history_and_without_the_old_words(desk, visit, staff):
+def test_visit_page_shows_the_new_text_and_the_history_but_not_the_earlier_text(desk, visit, staff):
     answer = correct(desk, visit, question="New question", minutes="7")
     assert answer.url == url(visit, "desk_session")
     page = desk.get(answer.url)
@@ -147,7 +148,7 @@ def test_saved_correction_is_shown_with_its_history_and_without_the_old_words(de
     assert re.search(r"Question, minutes\s+· today 12:30 p\.m\.\s+· Rosa Lindqvist", text(page))
 
 
-def test_opening_the_form_is_in_the_access_log_of_the_patron(desk, visit, patron):
+def test_opening_the_correction_form_is_in_the_patrons_access_log(desk, visit, patron):
     HelpSession.objects.update(patron=patron)
     desk.get(url(visit))
     assert (
@@ -155,7 +156,7 @@ def test_opening_the_form_is_in_the_access_log_of_the_patron(desk, visit, patron
     )
 
 
-def test_errors_keep_what_was_typed_and_save_nothing(desk, visit):
+def test_invalid_correction_is_not_saved_and_shown_again_as_typed(desk, visit):
     answer = correct(desk, visit, question="New question", people="0", happened_on="2026-03-05")
     assert answer.status_code == 422
     assert set(answer.context["form"].errors) == {"people", "happened_on"}
@@ -163,26 +164,26 @@ def test_errors_keep_what_was_typed_and_save_nothing(desk, visit):
     assert HelpSession.objects.get().question == "Old question"
 
 
-def test_correction_with_a_secret_number_warns_before_it_is_saved(desk, visit):
+def test_correction_with_a_social_security_or_credit_card_number_is_saved_after_one_warning(desk, visit):
     answer = correct(desk, visit, summary="Her number is 219-09-9999")
     assert answer.status_code == 422
     assert 'name="warned"' in answer.content.decode()
     assert correct(desk, visit, summary="Her number is 219-09-9999", warned="1").status_code == 302
 
 
-def test_visit_of_a_branch_where_the_recorder_no_longer_works_keeps_its_branch(desk, visit):
+def test_recorder_who_left_the_branch_can_correct_a_visit_without_changing_its_branch(desk, visit):
     other = BranchFactory()
     HelpSession.objects.update(branch=other)
     assert correct(desk, visit, question="New").status_code == 302
     assert (HelpSession.objects.get().branch, HelpSession.objects.get().question) == (other, "New")
 
 
-def test_session_cannot_move_to_a_branch_where_the_staff_member_does_not_work(desk, visit):
+def test_staff_cannot_move_a_visit_to_a_branch_where_they_do_not_work(desk, visit):
     answer = correct(desk, visit, branch=str(BranchFactory().pk))
     assert set(answer.context["form"].errors) == {"branch"}
 
 
-def test_corrected_visit_of_a_child_keeps_what_the_library_chose_when_it_was_recorded(desk, visit, library):
+def test_correction_does_not_change_with_child_if_the_library_has_changed_its_setting(desk, visit, library):
     HelpSession.objects.update(with_child="own")
     library.children = "paper"
     library.save()
@@ -201,7 +202,9 @@ def test_visit_in_an_account_cannot_become_paper_only(desk, visit, library, patr
 
 
 @pytest.mark.parametrize("name", ["correct_session", "remove_patron"])
-def test_staff_learn_how_many_merged_messages_leave_the_account(desk, visit, staff, patron, branch, name):
+def test_page_warns_that_all_messages_of_a_merged_conversation_leave_the_patrons_account(
+    desk, visit, staff, patron, branch, name
+):
     HelpSession.objects.update(patron=patron, kept_at=timezone.now())
     own = ConversationFactory(patron=patron, branch=branch)
     for conversation in own, ConversationFactory(patron=patron, branch=branch, help_session=visit):
@@ -211,17 +214,17 @@ def test_staff_learn_how_many_merged_messages_leave_the_account(desk, visit, sta
     assert "All 2 messages" in text(desk.get(url(visit, name)))
 
 
-# Text that was typed and not saved.
+# Unsaved text.
 
 
 def typed(browser, visit, **changes):
-    """Type into a newly opened form, as the page sends it while staff type. Return the sent fields."""
+    """Open the form, and autosave it as the page does while staff type. Return the posted fields."""
     fields = filled_in(browser.get(url(visit)), **changes)
     assert browser.post(url(visit, "correction_draft"), fields).status_code == 200
     return fields
 
 
-def test_unsaved_correction_comes_back_and_is_kept_until_it_is_saved(desk, visit, staff, item):
+def test_correction_form_shows_an_unsaved_correction_again_until_it_is_saved(desk, visit, staff, item):
     recommend_in(visit, item=item)
     typed(desk, visit, question="New question", minutes="7", **{"items-0-reason": "new reason"})
     visit.refresh_from_db()
@@ -239,14 +242,14 @@ def test_unsaved_correction_comes_back_and_is_kept_until_it_is_saved(desk, visit
     assert 'id="unfinished"' not in desk.get(url(visit)).content.decode()
 
 
-def test_unsaved_correction_has_only_the_changed_fields(desk, visit, staff):
+def test_autosave_of_a_correction_stores_only_the_changed_fields(desk, visit, staff):
     SessionNoteFactory(help_session=visit, body="A note")
     typed(desk, visit, question="New\x00 question")
     row = UnfinishedCorrection.objects.get()
     assert (row.by, row.version, row.fields) == (staff, 0, {"question": "New question"})
 
 
-def test_unsaved_correction_is_gone_once_staff_discard_it_or_type_the_old_words_again(desk, visit):
+def test_unsaved_correction_is_deleted_if_staff_discard_it_or_type_the_recorded_text_again(desk, visit):
     typed(desk, visit, question="New question")
     assert desk.post(url(visit), {"action": "discard"}).url == url(visit, "desk_session")
     assert desk.get(url(visit)).context["form"]["question"].value() == "Old question"
@@ -256,25 +259,27 @@ def test_unsaved_correction_is_gone_once_staff_discard_it_or_type_the_old_words_
     assert not Correction.objects.exists()
 
 
-def test_late_autosave_of_a_saved_correction_keeps_nothing(desk, visit):
+def test_autosave_after_a_correction_was_saved_stores_nothing(desk, visit):
     fields = typed(desk, visit, question="New question")
     desk.post(url(visit), fields)
     desk.post(url(visit, "correction_draft"), fields)
     assert not UnfinishedCorrection.objects.exists()
 
 
-def test_staff_see_that_a_colleague_is_correcting_but_not_the_text(desk, visit, coordinator, sign_in):
+def test_staff_see_that_a_colleague_is_correcting_a_visit_but_not_the_typed_text(
+    desk, visit, coordinator, sign_in
+):
     boss = sign_in(Client(), coordinator)
     typed(boss, visit, question="Typed by the boss")
     fields = filled_in(desk.get(url(visit)), minutes="7")
     for page in desk.get(url(visit)), desk.post(url(visit, "correction_draft"), fields):
-        assert f"{coordinator.name} is correcting this help session, too" in text(page)
+        assert f"{coordinator.name} is also correcting this help session" in text(page)
         assert "Typed by the boss" not in page.content.decode()
     assert "is correcting" not in text(sign_in(Client(), coordinator).get(url(visit, "desk_session")))
     assert boss.get(url(visit)).context["form"]["question"].value() == "Typed by the boss"
 
 
-def test_unsaved_correction_comes_back_with_the_correction_that_a_colleague_saved_meanwhile(
+def test_unsaved_correction_is_combined_with_a_correction_saved_by_a_colleague(
     desk, visit, coordinator, sign_in
 ):
     typed(desk, visit, question="Mine", minutes="7")
@@ -289,13 +294,13 @@ def test_unsaved_correction_comes_back_with_the_correction_that_a_colleague_save
     assert (visit.question, visit.minutes, visit.people) == ("Mine", 7, 3)
 
 
-def test_only_staff_who_may_correct_can_keep_text(visit, branch, sign_in):
+def test_autosave_is_404_for_staff_who_may_not_correct_the_visit(visit, branch, sign_in):
     colleague = sign_in(Client(), StaffFactory(branch=branch))
     assert colleague.post(url(visit, "correction_draft"), {"question": "x"}).status_code == 404
     assert not UnfinishedCorrection.objects.exists()
 
 
-def test_unsaved_correction_is_deleted_after_a_day_and_with_a_wrong_patron(desk, visit, patron):
+def test_unsaved_correction_is_deleted_after_a_day_or_when_the_patron_is_removed(desk, visit, patron):
     typed(desk, visit, question="New question")
     HelpSession.objects.update(patron=patron, kept_at=timezone.now())
     desk.post(url(visit, "remove_patron"), {"who": str(patron.public_id)})
@@ -311,7 +316,7 @@ def test_unsaved_correction_is_deleted_after_a_day_and_with_a_wrong_patron(desk,
 # Items, with and without JavaScript.
 
 
-def test_items_are_found_added_moved_and_removed_without_saving(desk, visit, item):
+def test_items_of_a_correction_can_be_found_added_moved_and_removed_before_saving(desk, visit, item):
     first, second = recommend_in(visit, 2)
     page = desk.get(url(visit))
     for action, titles in [
@@ -329,7 +334,7 @@ def test_items_are_found_added_moved_and_removed_without_saving(desk, visit, ite
     assert [link.recommendation.item.title for link in links] == [item.title, second.item.title]
 
 
-def test_htmx_replaces_only_the_items(desk, visit, item):
+def test_htmx_response_to_a_picked_item_contains_only_the_items(desk, visit, item):
     data = filled_in(desk.get(url(visit)), action=f"pick-{item.public_id}")
     part = desk.post(url(visit), data, headers={"HX-Request": "true"}).content.decode()
     assert part.lstrip().startswith('<section id="items"')
@@ -340,7 +345,7 @@ def test_htmx_replaces_only_the_items(desk, visit, item):
     assert f'hx-post="{url(visit)}"' in found
 
 
-def test_first_item_cannot_move_up(desk, visit):
+def test_first_item_cannot_be_moved_up(desk, visit):
     recommend_in(visit)
     page = desk.get(url(visit))
     assert 'value="up-0"' not in page.content.decode()
@@ -348,10 +353,10 @@ def test_first_item_cannot_move_up(desk, visit):
     assert len(page.context["picker"].rows) == 1
 
 
-# Two staff members at once.
+# Two staff members who correct a visit at the same time.
 
 
-def test_later_of_two_corrections_is_combined_with_the_earlier_one(
+def test_second_of_two_corrections_is_combined_with_the_first(
     desk, visit, branch, coordinator, sign_in, item
 ):
     recommend_in(visit, reason="first reason")
@@ -378,13 +383,15 @@ def test_later_of_two_corrections_is_combined_with_the_earlier_one(
     assert visit.recommendation_links.count() == 2
 
 
-def test_form_that_is_sent_twice_saves_one_correction(desk, visit):
+def test_correction_form_sent_twice_saves_one_correction(desk, visit):
     data = filled_in(desk.get(url(visit)), question="New question")
     assert [desk.post(url(visit), data).status_code for _ in range(2)] == [302, 302]
     assert Correction.objects.count() == 1
 
 
-def test_correction_of_a_logged_contact_has_no_hint_that_the_patron_reads_it(desk, visit, branch):
+def test_correction_form_of_a_logged_contact_does_not_say_that_the_patron_reads_the_words(
+    desk, visit, branch
+):
     assert "The patron reads this." in text(desk.get(url(visit)))
     ConversationFactory(branch=branch, logged_as=visit, help_session=HelpSessionFactory())
     assert "The patron reads this." not in text(desk.get(url(visit)))
@@ -397,7 +404,7 @@ def test_correction_of_a_logged_contact_has_no_hint_that_the_patron_reads_it(des
         *('{"items": [{"item": [1]}]}', '{"items": [{"item": {}}]}', "[" * 100_000),
     ],
 )
-def test_typed_correction_is_not_lost_if_the_hidden_fields_are_broken(desk, visit, coordinator, sign_in, was):
+def test_correction_with_invalid_hidden_fields_is_shown_again(desk, visit, coordinator, sign_in, was):
     mine = filled_in(desk.get(url(visit)), question="My question")
     correct(sign_in(Client(), coordinator), visit, summary="Their summary")
     answer = desk.post(url(visit), {**mine, "was": was})
@@ -408,7 +415,7 @@ def test_typed_correction_is_not_lost_if_the_hidden_fields_are_broken(desk, visi
 # The email.
 
 
-def test_email_is_offered_only_if_the_patron_has_a_confirmed_address(desk, visit, patron):
+def test_correction_form_offers_an_email_only_if_the_patron_has_a_confirmed_address(desk, visit, patron):
     assert 'name="email"' not in desk.get(url(visit)).content.decode()
     HelpSession.objects.update(patron=patron, kept_at=timezone.now())
     assert 'name="email"' in desk.get(url(visit)).content.decode()
@@ -416,7 +423,7 @@ def test_email_is_offered_only_if_the_patron_has_a_confirmed_address(desk, visit
     assert 'name="email"' not in desk.get(url(visit)).content.decode()
 
 
-def test_email_is_sent_if_the_box_is_ticked(desk, visit, patron):
+def test_patron_is_emailed_about_a_correction_if_staff_check_the_box(desk, visit, patron):
     HelpSession.objects.update(patron=patron, kept_at=timezone.now())
     correct(desk, visit, summary="Better")
     assert not Notification.objects.exists()
@@ -425,7 +432,7 @@ def test_email_is_sent_if_the_box_is_ticked(desk, visit, patron):
     assert Notification.objects.get().recipient == patron
 
 
-def test_visit_that_becomes_quiet_warns_that_nobody_has_it(desk, visit, patron):
+def test_visit_page_says_when_a_visit_that_became_quiet_will_be_deleted(desk, visit, patron):
     HelpSession.objects.update(patron=patron, kept_at=timezone.now())
     answer = correct(desk, visit, quiet="on")
     page = text(desk.get(answer.url))
@@ -436,7 +443,7 @@ def test_visit_that_becomes_quiet_warns_that_nobody_has_it(desk, visit, patron):
 # A wrong patron.
 
 
-def test_removing_the_patron_asks_once_and_leads_to_the_new_code(desk, visit, patron):
+def test_removing_a_wrong_patron_requires_confirmation_and_shows_the_new_code(desk, visit, patron):
     HelpSession.objects.update(patron=patron, kept_at=timezone.now())
     MessageFactory(conversation=ConversationFactory(help_session=visit, patron=patron))
     asked = desk.get(url(visit, "remove_patron"))
@@ -450,7 +457,7 @@ def test_removing_the_patron_asks_once_and_leads_to_the_new_code(desk, visit, pa
     assert 'id="code"' in page.content.decode()
     assert "Sam Okafor" not in text(page)
     old = desk.get(url(visit, "desk_session"))
-    assert "Another visit replaced it" in text(old)
+    assert "another visit replaced it" in text(old)
     assert 'id="new-code"' not in old.content.decode()
     assert [row.pk for row in desk.get(reverse("desk_sessions")).context["rows"]] == [right.pk]
 
@@ -467,14 +474,14 @@ def test_removed_patron_gets_404_for_the_visit_and_its_conversation(client, visi
     assert [theirs.get(page).status_code for page in pages] == [404, 404]
 
 
-def test_second_removal_only_says_that_the_patron_is_gone(desk, visit, patron):
+def test_removing_a_wrong_patron_twice_is_404_and_makes_no_second_visit(desk, visit, patron):
     HelpSession.objects.update(patron=patron, kept_at=timezone.now())
     desk.post(url(visit, "remove_patron"), {"who": str(patron.public_id)})
     assert desk.post(url(visit, "remove_patron"), {"who": str(patron.public_id)}).status_code == 404
     assert HelpSession.objects.count() == 2
 
 
-def test_patron_who_got_the_visit_after_the_page_was_shown_is_not_removed(desk, visit, patron):
+def test_outdated_page_cannot_remove_a_patron_who_got_the_visit_later(desk, visit, patron):
     HelpSession.objects.update(patron=patron, kept_at=timezone.now())
     other = UserFactory(name="Right Patron")
     HelpSession.objects.update(patron=other)
@@ -484,22 +491,34 @@ def test_patron_who_got_the_visit_after_the_page_was_shown_is_not_removed(desk, 
     assert HelpSession.objects.get().patron == other
 
 
-def test_form_of_a_shared_visit_leads_to_the_removal_of_a_wrong_child(desk, branch, staff):
+def test_correction_form_of_a_shared_visit_links_to_removing_a_wrong_child(desk, branch, staff):
     visit = SharedSessionFactory(branch=branch, staff=staff, patron=ChildFactory(), shared_with=UserFactory())
     assert url(visit, "remove_patron") in desk.get(url(visit)).content.decode()
     assert "The adult who shares the visit" in text(desk.get(url(visit, "remove_patron")))
 
 
+def test_page_that_removes_a_wrong_patron_says_what_happens_to_the_check_in(desk, visit, patron):
+    HelpSession.objects.update(patron=patron, kept_at=timezone.now())
+    assert "check-in" not in text(desk.get(url(visit, "remove_patron")))
+    CheckInFactory(help_session=visit, due_on=datetime.date(2030, 5, 3))
+    assert (
+        "The check-in that is planned for May 3, 2030 ends. A new check-in is planned for the new visit."
+    ) in text(desk.get(url(visit, "remove_patron")))
+
+
 # Deleting.
 
 
-def test_deleting_asks_once_and_says_what_goes(desk, visit):
+def test_deleting_a_visit_requires_confirmation_and_lists_what_will_be_deleted(desk, visit):
     recommend_in(visit, 2)
     SessionNoteFactory(help_session=visit)
     code = code_for(visit)
+    assert "the check-in" not in text(desk.get(url(visit, "delete_session")))
+    CheckInFactory(help_session=visit, due_on=datetime.date(2030, 5, 3))
     asked = text(desk.get(url(visit, "delete_session")))
     for words in ("2 items", "1 code", "the private note", "the question and the summary"):
         assert words in asked
+    assert "the check-in that is planned for May 3, 2030" in asked
     assert HelpSession.objects.exists()
     answer = desk.post(url(visit, "delete_session"), follow=True)
     assert "Help session deleted." in text(answer)
@@ -510,7 +529,7 @@ def test_deleting_asks_once_and_says_what_goes(desk, visit):
     assert Client().get(visit.get_absolute_url()).status_code == 302
 
 
-def test_visit_with_an_answer_of_its_patron_can_only_be_corrected(desk, visit):
+def test_visit_cannot_be_deleted_if_its_patron_gave_a_verdict(desk, visit):
     recommend_in(visit, verdict="helped", decided_at=timezone.now())
     asked = desk.get(url(visit, "delete_session"))
     assert "can't be deleted" in text(asked)
@@ -519,17 +538,19 @@ def test_visit_with_an_answer_of_its_patron_can_only_be_corrected(desk, visit):
     assert HelpSession.objects.count() == 1
 
 
-def test_held_visit_is_not_deleted(desk, visit, coordinator):
+def test_visit_under_a_legal_hold_cannot_be_deleted(desk, visit, coordinator):
     holds.hold(visit, reason="Case 7", by=coordinator, at=timezone.now())
     assert "legal hold" in text(desk.get(url(visit, "delete_session")))
     assert desk.post(url(visit, "delete_session")).status_code == 409
     assert HelpSession.objects.count() == 1
 
 
-# Old words.
+# The text before a correction.
 
 
-def test_only_coordinators_read_old_words_and_only_under_a_legal_hold(desk, visit, coordinator, sign_in):
+def test_only_coordinators_can_read_the_earlier_text_of_a_visit_under_a_legal_hold(
+    desk, visit, coordinator, sign_in
+):
     boss = sign_in(Client(), coordinator)
     assert boss.get(url(visit, "old_words")).status_code == 404
     held = holds.hold(visit, reason="Case 7", by=coordinator, at=timezone.now())
@@ -548,7 +569,7 @@ def test_only_coordinators_read_old_words_and_only_under_a_legal_hold(desk, visi
 # Tallies.
 
 
-def test_latest_tally_of_today_can_be_taken_back_later(desk, staff, branch, sign_in):
+def test_staff_can_undo_their_latest_tally_until_the_end_of_the_day(desk, staff, branch, sign_in):
     yesterday = datetime.date(2026, 3, 3)
     old = {"branch": branch, "status": "tally", "question": "", "summary": ""}
     kept = [
@@ -577,7 +598,7 @@ def test_tally_of_another_day_cannot_be_undone(desk, staff, branch):
     assert HelpSession.objects.count() == 1
 
 
-def test_queue_page_offers_to_take_back_a_tally(desk, branch):
+def test_queue_has_a_button_that_undoes_a_tally(desk, branch):
     desk.post(reverse("tally"), {"branch": str(branch.pk)})
     assert 'id="take-back-tally"' in desk.get(reverse("desk")).content.decode()
     answer = desk.post(reverse("take_back_tally"), {"count": "1", "from": "queue"})
@@ -595,3 +616,13 @@ def test_correction_page_runs_the_same_number_of_queries_for_1_and_15_items(
     recommend_in(visit, 14)
     with django_assert_num_queries(14):
         desk.get(url(visit))
+
+
+@pytest.mark.parametrize(("changes", "is_told"), [({"question": "New"}, True), ({"minutes": "7"}, False)])
+def test_visit_page_says_whether_a_correction_changed_the_draft_of_the_check_in(
+    desk, visit, changes, is_told
+):
+    CheckInFactory(help_session=visit)
+    page = correct(desk, visit, **changes)
+    words = "The check-in about this visit has a new draft."
+    assert (words in text(desk.get(page.url))) == is_told

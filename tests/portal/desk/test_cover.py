@@ -1,4 +1,4 @@
-"""Test that staff of one branch see the conversations of an unattended branch, and only while it is one."""
+"""Test that staff see the conversations of another branch only while their own branch covers for it."""
 
 import datetime
 import re
@@ -38,7 +38,7 @@ def clock():
 
 @pytest.fixture
 def hill(library, branch):
-    """Return a branch that Harbour Main covers, because nobody has been in since Monday."""
+    """Return a branch that Harbour Main covers, because nobody there has opened the desk since Monday."""
     return BranchFactory(
         name="Hill",
         slug="hill",
@@ -75,7 +75,7 @@ def opened():
     return list(AuditEvent.objects.filter(action="opened").values_list("subject", "patron", "where"))
 
 
-def test_queue_shows_the_conversations_and_promises_of_the_covered_branch(desk, conversation, hill):
+def test_queue_shows_conversations_and_promises_of_a_covered_branch(desk, conversation, hill):
     third = BranchFactory(name="Third", unattended_from=NOON - DAY)
     ConversationFactory(help_session=HelpSessionFactory(branch=third), subject="Not for us")
     page = desk.get("/desk/").content.decode()
@@ -88,7 +88,9 @@ def test_queue_shows_the_conversations_and_promises_of_the_covered_branch(desk, 
 
 
 @pytest.mark.parametrize("tab", ["needs", "mine", "patron", "snoozed", "done"])
-def test_each_list_agrees_with_at_desk_of_while_covering(desk, conversation, hill, branch, staff, tab):
+def test_each_queue_list_has_exactly_the_conversations_that_covering_staff_may_open(
+    desk, conversation, hill, branch, staff, tab
+):
     for place in (hill, branch, BranchFactory()):
         for status in ("waiting_for_staff", "waiting_for_patron", "closed"):
             ConversationFactory(help_session=HelpSessionFactory(branch=place), status=status)
@@ -104,7 +106,7 @@ def test_each_list_agrees_with_at_desk_of_while_covering(desk, conversation, hil
     assert sorted(shown) == sorted(str(row.public_id) for row in at_desk)
 
 
-def test_covering_ends_when_somebody_of_the_branch_opens_the_desk(desk, conversation, hilda):
+def test_cover_for_a_branch_ends_when_its_own_staff_open_the_desk(desk, conversation, hilda):
     page = desk.get(address(conversation))
     assert "You cover for Hill" in page.content.decode()
     end_cover(hilda)
@@ -128,7 +130,9 @@ def typed(conversation, **more):
 
 
 @pytest.mark.parametrize("htmx", [False, True])
-def test_answer_that_arrives_after_cover_ended_becomes_a_draft(desk, conversation, hill, hilda, staff, htmx):
+def test_answer_is_saved_as_a_draft_if_cover_for_the_branch_has_ended(
+    desk, conversation, hill, hilda, staff, htmx
+):
     desk.get(address(conversation))
     end_cover(hilda)
     headers = {"HX-Request": "true"} if htmx else {}
@@ -144,7 +148,7 @@ def test_answer_that_arrives_after_cover_ended_becomes_a_draft(desk, conversatio
     assert "In the north tower." in text(desk.get(address(conversation)))
 
 
-def test_pages_and_buttons_of_a_conversation_lead_to_the_queue_after_cover_ended(desk, conversation, hilda):
+def test_conversation_redirects_to_the_queue_after_cover_for_its_branch_ended(desk, conversation, hilda):
     desk.get(address(conversation))
     end_cover(hilda)
     requests = [desk.get(address(conversation))]
@@ -156,7 +160,7 @@ def test_pages_and_buttons_of_a_conversation_lead_to_the_queue_after_cover_ended
     assert Conversation.objects.get().status == "waiting_for_staff"
 
 
-def test_draft_is_still_saved_after_cover_ended(desk, conversation, hilda, staff):
+def test_autosave_of_a_draft_works_after_cover_for_the_branch_ended(desk, conversation, hilda, staff):
     desk.get(address(conversation))
     end_cover(hilda)
     assert desk.post(address(conversation, "draft/"), typed(conversation, sequence="1")).status_code == 204
@@ -167,13 +171,13 @@ def test_draft_is_still_saved_after_cover_ended(desk, conversation, hilda, staff
 
 
 def send_all(browser, conversation):
-    """Return the status codes of the requests that staff can send about a conversation."""
+    """Send each request that staff can send about a conversation, and return the set of status codes."""
     parts = ("reply/", "draft/", "take/", "close/", "snooze/", "note/")
     answers = [browser.post(address(conversation, part), typed(conversation, sequence="1")) for part in parts]
     return {answer.status_code for answer in [browser.get(address(conversation)), *answers]}
 
 
-def test_conversation_that_staff_never_opened_under_cover_is_not_found(
+def test_staff_who_did_not_open_a_conversation_before_cover_ended_get_404(
     desk, conversation, hill, hilda, branch, sign_in
 ):
     colleague = sign_in(Client(), StaffFactory(branch=branch))
@@ -187,19 +191,19 @@ def test_conversation_that_staff_never_opened_under_cover_is_not_found(
     assert not Draft.objects.exists()
 
 
-def test_conversation_that_moved_to_a_branch_without_cover_is_not_found(desk, conversation):
+def test_covering_staff_get_404_after_the_conversation_is_transferred_to_a_third_branch(desk, conversation):
     desk.get(address(conversation))
     Conversation.objects.update(branch=BranchFactory(name="Elsewhere"))
     assert send_all(desk, conversation) == {404}
 
 
 @pytest.mark.parametrize("when", [-HOUR, HOUR])
-def test_covering_begins_when_the_opening_day_is_over(desk, conversation, hill, when):
+def test_cover_for_an_unattended_branch_begins_when_the_opening_day_ends(desk, conversation, hill, when):
     Branch.objects.filter(pk=hill.pk).update(unattended_from=NOON + when)
     assert desk.get(address(conversation)).status_code == (200 if when < datetime.timedelta() else 404)
 
 
-def test_only_the_covering_branch_opens_conversations_of_an_unattended_branch(
+def test_staff_of_a_third_branch_cannot_open_conversations_of_an_unattended_branch(
     conversation, sign_in, patron, library
 ):
     outsider = StaffFactory(branch=BranchFactory())
@@ -209,7 +213,9 @@ def test_only_the_covering_branch_opens_conversations_of_an_unattended_branch(
     assert sign_in(Client(), stranger).get(f"/messages/{conversation.public_id}/").status_code == 404
 
 
-def test_covering_staff_answer_take_snooze_note_and_close(desk, conversation, staff):
+def test_covering_staff_can_answer_take_snooze_and_close_a_conversation_and_write_a_note(
+    desk, conversation, staff
+):
     typed = {
         "client_token": str(uuid.uuid4()),
         "sequence": "0",
@@ -230,19 +236,19 @@ def test_covering_staff_answer_take_snooze_note_and_close(desk, conversation, st
     assert Conversation.objects.get(pk=conversation.pk).status == "closed"
 
 
-def test_conversation_taken_while_covering_stays_with_its_assignee(desk, conversation, hilda):
+def test_staff_can_open_a_conversation_that_they_took_even_after_cover_ended(desk, conversation, hilda):
     desk.post(address(conversation, "take/"))
     end_cover(hilda)
     assert desk.get(address(conversation)).status_code == 200
 
 
-def test_covering_staff_open_the_visit_of_a_conversation_and_no_other_visit(desk, conversation, hill):
+def test_covering_staff_can_open_a_visit_only_if_a_conversation_is_about_this_visit(desk, conversation, hill):
     other = HelpSessionFactory(branch=hill)
     assert desk.get(f"/desk/sessions/{conversation.help_session.public_id}/").status_code == 200
     assert desk.get(f"/desk/sessions/{other.public_id}/").status_code == 404
 
 
-def test_covering_staff_open_the_record_of_a_patron_only_with_a_reason(desk, conversation, patron, staff):
+def test_covering_staff_must_give_a_reason_to_open_a_patrons_record(desk, conversation, patron, staff):
     record = f"/desk/people/{patron.public_id}/"
     assert desk.get(record).templates[0].name == "desk/people/reason.html"
     assert desk.post(f"{record}code/").status_code == 404
@@ -251,7 +257,9 @@ def test_covering_staff_open_the_record_of_a_patron_only_with_a_reason(desk, con
     assert desk.get(record).templates[0].name == "desk/people/record.html"
 
 
-def test_covering_staff_open_the_record_of_a_patron_whose_conversation_they_took(desk, conversation, patron):
+def test_covering_staff_can_open_the_record_of_a_patron_whose_conversation_they_took(
+    desk, conversation, patron
+):
     record = f"/desk/people/{patron.public_id}/"
     desk.post(address(conversation, "take/"))
     assert desk.get(record).templates[0].name == "desk/people/record.html"
@@ -270,7 +278,7 @@ def test_colleagues_of_the_covering_branch_can_be_assigned_and_mentioned(convers
     assert done.changed == [conversation]
 
 
-def test_each_opening_is_recorded_for_the_patron(desk, conversation, patron):
+def test_each_opening_by_covering_staff_is_in_the_patrons_access_log(desk, conversation, patron):
     desk.get(address(conversation), headers={"Referer": "http://testserver/desk/"})
     desk.get(address(conversation) + "?queue=tab%3Dneeds")
     desk.get(f"/desk/sessions/{conversation.help_session.public_id}/")
@@ -281,7 +289,7 @@ def test_each_opening_is_recorded_for_the_patron(desk, conversation, patron):
     ]
 
 
-def test_opening_is_recorded_even_if_nobody_keeps_the_conversation(desk, conversation):
+def test_access_log_records_that_covering_staff_opened_a_conversation_without_a_patron(desk, conversation):
     Conversation.objects.filter(pk=conversation.pk).update(patron=None)
     type(conversation.help_session).objects.filter(pk=conversation.help_session_id).update(patron=None)
     desk.get(address(conversation))
@@ -289,7 +297,7 @@ def test_opening_is_recorded_even_if_nobody_keeps_the_conversation(desk, convers
     assert opened() == [(str(conversation.public_id), None, "cover")]
 
 
-def test_opening_of_a_visit_at_a_third_branch_is_recorded_even_if_nobody_keeps_it(desk, hill, staff):
+def test_access_log_records_that_covering_staff_opened_a_visit_of_a_third_branch(desk, hill, staff):
     third = HelpSessionFactory(branch=BranchFactory(name="Third"))
     mine = HelpSessionFactory(branch=hill, staff=staff)
     for visit in third, mine:
@@ -299,11 +307,21 @@ def test_opening_of_a_visit_at_a_third_branch_is_recorded_even_if_nobody_keeps_i
 
 
 @pytest.mark.parametrize("ended", [False, True], ids=["never had staff", "all left"])
-def test_branch_without_staff_cannot_cover(client, coordinator, sign_in, hill, branch, ended):
+def test_branch_without_staff_cannot_cover_for_another_branch(
+    client, coordinator, sign_in, hill, branch, ended
+):
     empty = BranchFactory(name="Empty")
     if ended:
         User.objects.filter(pk=StaffFactory(branch=empty).pk).update(is_active=False)
-    fields = {"name": "Hill", "promise_hours": "8", "send_button": "send", "back_to_writer": "branch"}
+    fields = {
+        "name": "Hill",
+        "promise_hours": "8",
+        "send_button": "send",
+        "back_to_writer": "branch",
+        "call_tries": "3",
+        "check_in_tone": "warm",
+        "check_ins_unreviewed": "pages",
+    }
     url = reverse("branch_settings", args=["hill"])
     desk = sign_in(client, coordinator)
     page = desk.post(url, fields | {"covered_by": empty.pk})
@@ -314,7 +332,9 @@ def test_branch_without_staff_cannot_cover(client, coordinator, sign_in, hill, b
     assert Branch.objects.get(pk=hill.pk).covered_by == empty
 
 
-def test_opening_of_an_own_conversation_is_not_recorded_as_covering(desk, branch, patron, hill):
+def test_access_log_does_not_mention_cover_if_staff_open_a_conversation_of_their_branch(
+    desk, branch, patron, hill
+):
     own = ConversationFactory(help_session=HelpSessionFactory(branch=branch, patron=patron))
     MessageFactory(conversation=own)
     desk.get(address(own))
@@ -322,7 +342,7 @@ def test_opening_of_an_own_conversation_is_not_recorded_as_covering(desk, branch
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_covering_costs_the_queue_one_query_more(
+def test_queue_runs_one_more_query_while_staff_cover_for_a_branch(
     desk, hill, hilda, patron, rows, django_assert_num_queries, branch
 ):
     for _ in range(rows):
@@ -336,7 +356,7 @@ def test_covering_costs_the_queue_one_query_more(
         assert desk.get("/desk/").content.decode().count('data-conversation="') == min(rows, 25)
 
 
-def test_coordinator_sees_in_the_settings_who_covers_and_since_when(
+def test_branch_settings_say_who_covers_for_the_branch_and_since_when(
     client, coordinator, sign_in, hill, branch
 ):
     browser = sign_in(client, coordinator)
@@ -351,7 +371,7 @@ def test_coordinator_sees_in_the_settings_who_covers_and_since_when(
     assert 'id="cover"' not in browser.get(url).content.decode()
 
 
-def test_form_offers_only_other_branches_in_use(client, coordinator, sign_in, hill, branch):
+def test_branch_cannot_be_covered_by_itself_or_by_a_closed_branch(client, coordinator, sign_in, hill, branch):
     closed = BranchFactory(name="Old depot", closed_at=NOON)
     page = sign_in(client, coordinator).get(reverse("branch_settings", args=["hill"]))
     offered = page.context["form"].fields["covered_by"].queryset

@@ -17,6 +17,8 @@ from portal.helpsessions.models import HelpSession
 from tests.factories import HelpSessionFactory, TopicFactory
 from tests.portal.pages import text
 
+pytestmark = pytest.mark.sql
+
 ROWS = st.dictionaries(
     st.integers(0, 30), st.tuples(*[st.integers(0, 14)] * 4).filter(any), min_size=1, max_size=12
 )
@@ -51,7 +53,7 @@ def test_combined_figures_add_up_to_the_total(rows):
     [
         ({"a": (5, 0), "b": (9, 7)}, {"a", "b"}, None),
         ({"a": (5, 0), "b": (9, 7), "c": (3, 2), "d": (2, 3)}, {"a", "b"}, (5, 5)),
-        # If only "c" were hidden, the total would reveal "c". So "a" and "c" are combined.
+        # If only "c" were hidden, the total would reveal the count of "c". So "a" and "c" are combined.
         ({"a": (5, 0), "b": (9, 7), "c": (1, 0)}, {"b"}, (6, 0)),
     ],
 )
@@ -60,7 +62,7 @@ def test_table_rows_with_counts_below_five_are_combined_into_one_row(rows, alone
     assert (set(shown.rows), shown.rest) == (alone, rest)
 
 
-def test_figures_are_hidden_if_even_the_totals_are_between_one_and_four():
+def test_figures_are_hidden_if_a_total_is_between_one_and_four():
     assert pooled({"a": (4, 0), "b": (0, 3)}) is None
 
 
@@ -72,7 +74,7 @@ def test_figures_are_hidden_if_even_the_totals_are_between_one_and_four():
         ("2026-08-15", "2026-3", "2026-07-01", "2026-09-30"),
     ],
 )
-def test_quarter_knows_its_first_and_last_day_and_the_quarters_before_and_after(day, quarter, first, last):
+def test_quarter_has_the_right_first_day_and_last_day_and_neighbors(day, quarter, first, last):
     found = Quarter.of(datetime.date.fromisoformat(day))
     assert (str(found), str(found.first_day), str(found.last_day)) == (quarter, first, last)
     assert found.before.after == found == Quarter.read(quarter)
@@ -141,6 +143,20 @@ def test_figures_page_combines_topics_with_counts_below_five_into_one_row(desk, 
         "Other topics together": ["0", "5", "0", "5", "0"],
         "All topics": ["6", "5", "0", "5", "0"],
     }
+
+
+def test_figures_page_counts_how_the_help_was_and_whether_patrons_would_come_back(desk, recorded):
+    taxes = TopicFactory(name="Taxes")
+    recorded(5, topic=taxes, satisfaction="good", would_return="yes")
+    recorded(6, topic=taxes, would_return="no")
+    recorded(4, topic=TopicFactory(name="Law"), would_return="maybe")
+    page = desk.get(reverse("figures"))
+    assert table(page, "How was the help?") == {
+        "Taxes": ["0", "5", "0", "0"],
+        "All topics": ["0", "5", "0", "0"],
+    }
+    # The four answers "maybe" are too few, so no row may show them, and no total.
+    assert table(page, "Would patrons come back with another question?") == {}
 
 
 def test_figures_page_hides_outcomes_if_fewer_than_five_patrons_gave_feedback(desk, recorded):

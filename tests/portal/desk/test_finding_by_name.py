@@ -11,7 +11,7 @@ from portal.desk.people import find
 from portal.folding import fold
 from tests.factories import BranchFactory, HelpSessionFactory, UserFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sql, pytest.mark.django_db]
 
 
 def names(letters):
@@ -44,6 +44,7 @@ def test_each_typed_word_must_be_part_of_a_word_of_the_name(library, name, found
         assert names(letters) == [], letters
 
 
+@pytest.mark.only_long
 @pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
@@ -51,7 +52,7 @@ def test_each_typed_word_must_be_part_of_a_word_of_the_name(library, name, found
     st.text("aAbÅ\u0301ß -'\U0010fffd字", max_size=4),
 )
 @example(["ab\U0010fffd"], "ab")
-def test_search_by_name_finds_the_same_names_as_a_comparison_in_python(library, given_names, letters):
+def test_name_search_finds_the_same_names_as_a_search_in_python(library, given_names, letters):
     User.objects.all().delete()
     for name in given_names:
         UserFactory(name=name)
@@ -84,7 +85,7 @@ def test_up_to_eight_matching_people_are_listed_in_the_order_of_their_names(libr
         find.by_name("smi")
 
 
-def test_two_words_of_one_name_count_as_one_person(library):
+def test_person_is_counted_once_if_several_words_of_the_name_match(library):
     UserFactory.create_batch(find.MAX_LISTED, name="Mara Marie Marlow")
     assert len(names("mar")) == find.MAX_LISTED
 

@@ -2,20 +2,31 @@
 
 import io
 import re
+from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts import audit
 from accounts import library as actions
 from accounts.models import Library, User
 from portal.conversations.models import ReplyTemplate
 from portal.conversations.reply_templates import unknown_places
 from portal.conversations.starter_templates import STARTERS
-from portal.desk.library.first_week import TEST_EMAIL, steps
-from portal.notifications.actions import mark_delivered, mark_failed, take_next, write
+from portal.desk.library.first_week import steps
+from portal.notifications.actions import (
+    KEEP_DELIVERED,
+    TEST_EMAIL,
+    forget_old_notifications,
+    mark_delivered,
+    mark_failed,
+    take_next,
+)
 from portal.notifications.models import Notification
+from portal.notifications.writing import write
+from recommendations.models import QuestionType
 from tests.factories import (
     BranchFactory,
     InvitationFactory,
@@ -48,12 +59,13 @@ def test_no_step_of_the_first_week_is_done_in_a_new_library(coordinator, library
         "catalog",
         "templates",
         "email",
+        "check-ins",
         "backup",
     ]
     assert done() == []
 
 
-def test_step_hours_is_done_when_the_hours_of_every_branch_in_use_are_saved(coordinator, branch):
+def test_hours_step_is_done_when_the_hours_of_every_branch_in_use_are_saved(coordinator, branch):
     hill = BranchFactory(name="Hill")
     BranchFactory(name="Closed long ago", closed_at=timezone.now())
     actions.change_hours(branch, week=WEEK, by=coordinator, at=timezone.now())
@@ -65,21 +77,21 @@ def test_step_hours_is_done_when_the_hours_of_every_branch_in_use_are_saved(coor
     assert done() == ["hours"]
 
 
-def test_step_hours_is_done_when_unchanged_hours_are_saved(desk, branch, coordinator):
+def test_hours_step_is_done_when_unchanged_hours_are_saved(desk, branch, coordinator):
     desk.post(reverse("branch_settings", args=[branch.slug]), {"day0": "", "save_hours": "1"})
     assert done() == ["hours"]
 
 
-def test_settings_pages_lead_back_to_the_first_week_until_it_is_hidden(desk, branch, coordinator, library):
-    pages = ["library_settings", "people", "reply_templates"]
+def test_settings_pages_link_to_the_first_week_until_the_list_is_hidden(desk, branch, coordinator, library):
+    pages = ["library_settings", "people", "reply_templates", "check_in_settings"]
     urls = [*map(reverse, pages), reverse("branch_settings", args=[branch.slug])]
     for hidden_at, count in [(None, 1), (timezone.now(), 0)]:
         library.first_week_hidden_at = hidden_at
         library.save()
-        assert [desk.get(url).content.decode().count('id="to-first-week"') for url in urls] == [count] * 4
+        assert [desk.get(url).content.decode().count('id="to-first-week"') for url in urls] == [count] * 5
 
 
-def test_step_closed_days_is_done_when_a_coming_day_is_added(coordinator, branch, library):
+def test_closed_days_step_is_done_when_a_future_closed_day_is_added(coordinator, branch, library):
     today = library.today()
     actions.add_closed_day(
         branch, day=today.replace(year=today.year - 1, day=1), reason="", by=coordinator, at=timezone.now()
@@ -89,12 +101,20 @@ def test_step_closed_days_is_done_when_a_coming_day_is_added(coordinator, branch
     assert done() == ["closed-days"]
 
 
-def test_step_colleague_is_done_when_somebody_is_invited(coordinator, branch):
+def test_closed_days_step_stays_done_after_the_closed_day(coordinator, branch, library):
+    at = timezone.now()
+    audit.record("set_up", library, by=coordinator, at=at - timedelta(days=6))
+    day = library.today() - timedelta(days=3)
+    actions.add_closed_day(branch, day=day, reason="", by=coordinator, at=at)
+    assert done() == ["closed-days"]
+
+
+def test_colleague_step_is_done_when_somebody_is_invited(coordinator, branch):
     InvitationFactory(branch=branch)
     assert done() == ["colleague"]
 
 
-def test_step_colleague_is_done_when_a_second_person_works_here(coordinator, branch):
+def test_colleague_step_is_done_when_a_second_person_has_a_role(coordinator, branch):
     gone = StaffFactory(branch=branch)
     gone.is_active = False
     gone.save()
@@ -103,7 +123,7 @@ def test_step_colleague_is_done_when_a_second_person_works_here(coordinator, bra
     assert done() == ["colleague"]
 
 
-def test_steps_logo_catalog_templates_and_backup_are_done_when_there_is_one(coordinator, library, tmp_path):
+def test_step_is_done_when_its_logo_or_catalog_or_template_or_backup_exists(coordinator, library, tmp_path):
     library.logo = "logo/some.png"
     library.save()
     assert done() == ["logo"]
@@ -117,7 +137,7 @@ def test_steps_logo_catalog_templates_and_backup_are_done_when_there_is_one(coor
     assert done() == ["logo", "catalog", "templates", "backup"]
 
 
-def test_step_email_is_done_when_the_test_email_was_delivered(desk):
+def test_email_step_is_done_when_the_test_email_was_delivered(desk):
     write(kind="account", to="rosa@example.org", at=timezone.now(), language="en", subject="Code", text="1")
     mark_delivered(take_next(at=timezone.now()), at=timezone.now())
     assert done() == []
@@ -125,9 +145,12 @@ def test_step_email_is_done_when_the_test_email_was_delivered(desk):
     assert done() == []
     mark_delivered(take_next(at=timezone.now()), at=timezone.now())
     assert done() == ["email"]
+    forget_old_notifications(at=timezone.now() + KEEP_DELIVERED + timedelta(days=1))
+    assert not Notification.objects.filter(kind=TEST_EMAIL).exists()
+    assert done() == ["email"]
 
 
-def test_email_is_not_done_while_the_last_test_email_fails(desk):
+def test_email_step_is_not_done_while_the_last_test_email_fails(desk):
     for _time in range(2):
         desk.post(reverse("first_week_email"))
         mark_delivered(take_next(at=timezone.now()), at=timezone.now())
@@ -140,16 +163,27 @@ def test_email_is_not_done_while_the_last_test_email_fails(desk):
     assert done() == ["email"]
 
 
-def test_list_shows_what_is_done_and_every_step_leads_to_a_page(desk, branch, coordinator):
+@pytest.mark.parametrize("switch", [{"check_ins": "on"}, {}], ids=["on", "off"])
+def test_check_ins_step_is_done_when_the_coordinator_saves_check_ins_as_on_or_off(desk, library, switch):
+    desk.get(reverse("check_in_settings"))
+    assert done() == []
+    rules = {f"since_{kind}": "never" for kind in QuestionType}
+    assert desk.post(reverse("check_in_settings"), {**rules, **switch}).status_code == 302
+    assert done() == ["check-ins"]
+
+
+def test_first_week_shows_which_steps_are_done_and_links_each_step_to_a_page(desk, branch, coordinator):
     ItemFactory()
     page = desk.get(reverse("first_week")).content.decode()
-    assert "1 of 8 done." in page
+    assert "1 of 9 done." in page
     assert page.count('class="step-mark done"') == 1
     urls = re.findall(r'id="step-[^"]+" href="([^"#]+)', page)
-    assert [desk.get(url).status_code for url in urls] == [200] * 8
+    assert [desk.get(url).status_code for url in urls] == [200] * 9
 
 
-def test_list_runs_the_same_number_of_queries_for_1_and_30_branches(desk, branch, django_assert_num_queries):
+def test_first_week_runs_the_same_number_of_queries_for_1_and_30_branches(
+    desk, branch, django_assert_num_queries
+):
     desk.get(reverse("first_week"))
     with django_assert_num_queries(13):
         desk.get(reverse("first_week"))
@@ -158,7 +192,9 @@ def test_list_runs_the_same_number_of_queries_for_1_and_30_branches(desk, branch
         desk.get(reverse("first_week"))
 
 
-def test_only_coordinators_see_the_link_until_they_hide_the_list(desk, client, staff, coordinator, sign_in):
+def test_coordinators_see_the_link_to_the_first_week_until_the_list_is_hidden(
+    desk, client, staff, coordinator, sign_in
+):
     link = 'id="to-first-week"'
     assert link in desk.get(reverse("desk")).content.decode()
     desk.post(reverse("hide_first_week"))
@@ -170,15 +206,15 @@ def test_only_coordinators_see_the_link_until_they_hide_the_list(desk, client, s
     assert link not in sign_in(client, staff).get(reverse("desk")).content.decode()
 
 
-def test_settings_say_that_there_is_a_list_and_not_that_steps_are_left(desk):
+def test_settings_page_links_to_the_first_week_until_the_list_is_hidden(desk):
     page = desk.get(reverse("settings")).content.decode()
     assert "Your first week: see the steps of setting up the portal" in page
     desk.post(reverse("hide_first_week"))
     assert "Your first week" not in desk.get(reverse("settings")).content.decode()
 
 
-class TestEmail:
-    def test_coordinator_sends_an_email_to_their_own_address(self, desk, coordinator):
+class TestSendingTheTestEmail:
+    def test_coordinator_sends_a_test_email_to_their_own_address(self, desk, coordinator):
         desk.post(reverse("first_week_email"), {"to": "stranger@example.org"})
         email = Notification.objects.get()
         assert (email.kind, email.to_address, email.recipient) == (TEST_EMAIL, coordinator.email, coordinator)
@@ -186,10 +222,10 @@ class TestEmail:
     def test_coordinator_without_an_address_is_asked_to_add_one(self, desk, coordinator):
         User.objects.filter(pk=coordinator.pk).update(email=None)
         page = desk.post(reverse("first_week_email"), follow=True)
-        assert "You have no email address here." in page.content.decode()
+        assert "Your account has no email address." in page.content.decode()
         assert not Notification.objects.exists()
 
-    def test_page_shows_whether_the_email_was_delivered(self, desk, coordinator):
+    def test_page_shows_whether_the_test_email_was_delivered(self, desk, coordinator):
         url = reverse("first_week_email")
         desk.post(url)
         assert "is waiting to be sent" in desk.get(url).content.decode()
@@ -202,7 +238,7 @@ class TestEmail:
         mark_delivered(take_next(at=timezone.now()), at=timezone.now())
         assert f"has accepted the email to {coordinator.email}" in desk.get(url).content.decode()
 
-    def test_page_shows_an_email_that_was_given_up(self, desk):
+    def test_page_says_why_the_test_email_was_not_sent(self, desk):
         desk.post(reverse("first_week_email"))
         mark_failed(take_next(at=timezone.now()), at=timezone.now(), error="550 no such user", permanent=True)
         page = desk.get(reverse("first_week_email")).content.decode()
@@ -210,7 +246,7 @@ class TestEmail:
         assert "550 no such user" in page
         assert "EMAIL_USE_TLS" in page
 
-    def test_poll_is_answered_only_when_the_state_has_changed(self, desk):
+    def test_poll_returns_no_content_until_the_state_of_the_test_email_changes(self, desk):
         url = reverse("first_week_email")
         desk.post(url)
         poll = f"{url}?shown=waiting"
@@ -221,14 +257,16 @@ class TestEmail:
         assert "data-poll" not in answer
         assert "<html" not in answer
 
-    def test_email_of_another_coordinator_is_not_shown(self, desk, client, branch, sign_in, coordinator):
+    def test_page_does_not_show_the_test_email_of_another_coordinator(
+        self, desk, client, branch, sign_in, coordinator
+    ):
         desk.post(reverse("first_week_email"))
         client.logout()
         other = sign_in(client, StaffFactory(branch=branch, branch__role="coordinator"))
         assert "is waiting" not in other.get(reverse("first_week_email")).content.decode()
 
 
-def test_backup_command_records_the_time_that_the_settings_show(desk, library, tmp_path):
+def test_settings_show_when_the_backup_command_last_made_a_backup(desk, library, tmp_path):
     page = desk.get(reverse("first_week_backup")).content.decode()
     assert "No backup has been made yet." in page
     call_command("backup", str(tmp_path / "afterword.tar.gz"), stdout=io.StringIO())
@@ -236,23 +274,23 @@ def test_backup_command_records_the_time_that_the_settings_show(desk, library, t
 
 
 class TestStarterTemplates:
-    def test_starters_have_only_known_placeholders_and_different_names(self):
+    def test_starter_templates_have_unique_names_and_only_known_placeholders(self):
         assert [unknown_places(starter.body) for starter in STARTERS] == [[]] * len(STARTERS)
         assert len({(starter.language, starter.name) for starter in STARTERS}) == len(STARTERS)
 
-    def test_library_language_is_preselected(self, desk):
+    def test_starter_templates_in_the_librarys_language_are_preselected(self, desk):
         page = desk.get(reverse("starter_templates")).content.decode()
         chosen = re.findall(r'value="(\d+)"\s+checked', page)
         assert {STARTERS[int(number)].language for number in chosen} == {"en"}
         assert len(chosen) == len([starter for starter in STARTERS if starter.language == "en"])
 
-    def test_chosen_templates_are_added_for_all_branches(self, desk):
+    def test_chosen_starter_templates_are_added_for_all_branches(self, desk):
         assert desk.post(reverse("starter_templates"), {"chosen": ["0", "2"]}).status_code == 302
         assert list(ReplyTemplate.objects.values_list("branch", "language", "name", "body")) == sorted(
             [(None, *STARTERS[0]), (None, *STARTERS[2])], key=lambda row: row[2]
         )
 
-    def test_template_whose_name_is_taken_stays_as_it_is(self, desk):
+    def test_starter_template_with_the_name_of_an_existing_template_is_not_added(self, desk):
         ReplyTemplateFactory(branch=None, language="en", name=STARTERS[0].name.upper(), body="Ours")
         page = desk.get(reverse("starter_templates")).content.decode()
         assert page.count("Already added") == 1
@@ -260,7 +298,7 @@ class TestStarterTemplates:
         assert set(ReplyTemplate.objects.values_list("body", flat=True)) == {"Ours", STARTERS[1].body}
 
     @pytest.mark.parametrize("chosen", [[], ["99"], ["x"]])
-    def test_invalid_choice_shows_an_error_and_adds_nothing(self, desk, chosen):
+    def test_invalid_choice_of_starter_templates_shows_an_error_and_adds_nothing(self, desk, chosen):
         page = desk.post(reverse("starter_templates"), {"chosen": chosen})
         assert 'id="error-summary"' in page.content.decode()
         assert not ReplyTemplate.objects.exists()

@@ -58,7 +58,7 @@ def test_coordinator_sets_a_legal_hold_with_a_reason_and_lifts_it(
     assert "Case 12" in text(page)
     opened = part(page, f"lift-{found.public_id}")
     assert opened.startswith("<details")
-    assert "Records that are past their deletion date are then deleted tonight." in opened
+    assert "If you lift the hold, records that are past their deletion date are deleted tonight." in opened
     desk.post(reverse("lift_hold", args=[found.public_id]))
     found.refresh_from_db()
     assert (found.lifted_by, found.record, holds.held(record)) == (coordinator, None, False)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from accounts import library as actions
 from accounts.models import AuditEvent, Branch, Library, LibraryCard
+from portal.conversations import moved_promises
 from portal.conversations.models import ReplyTemplate
 from portal.desk.library.forms.branches import HoursForm
 from portal.desk.library.urls import urlpatterns
@@ -50,6 +51,7 @@ def address(name, branch, someone, template):
         "withdraw_invitation": invitation,
         "person": someone,
         "end_role": someone,
+        "email_reader": someone,
         "forget_second_factor": someone,
         "reply_template": template,
         "remove_reply_template": template,
@@ -87,20 +89,22 @@ def test_settings_page_says_what_is_set_up_on_the_server(desk, branch, settings,
     page = html.unescape(text(desk.get(reverse("settings"))))
     assert (
         f"Sign-in with a library card {how} set up. Single sign-on {how} set up. "
-        f"Outgoing email {how} set up. The person who runs the server changes these."
+        f"Outgoing email {how} set up. Only the person who runs the server can change these settings."
     ) in page
 
 
 @pytest.mark.parametrize(("ils", "has_card", "asks"), [("demo", False, 1), ("", True, 1), ("", False, 0)])
-def test_desk_asks_for_library_cards_only_if_one_can_exist(desk, branch, settings, ils, has_card, asks):
+def test_desk_forms_ask_for_card_numbers_only_if_patrons_have_library_cards(
+    desk, branch, settings, ils, has_card, asks
+):
     settings.ILS = ils
     if has_card:
         card = {"ils_id": "7", "barcode": "21234", "seen_at": timezone.now()}
         LibraryCard.objects.create(person=UserFactory(), **card)
     for name in ("patrons", "record", "children_settings"):
         page = text(desk.get(reverse(name))).lower()
-        words = "patron groups of children" if name == "children_settings" else "card number"
-        words = "for: card number" if name == "record" else words
+        words = "patron groups for children" if name == "children_settings" else "card number"
+        words = "card number or email" if name == "record" else words
         assert page.count(words) == asks, name
 
 
@@ -172,17 +176,17 @@ def test_invalid_library_setting_shows_the_error_beside_the_field(desk, branch, 
 
 
 def sent_from(page, **typed):
-    """Return the fields that the page of the library sends, with what was typed."""
+    """Return the fields that the page of the library settings posts. `typed` replaces the shown values."""
     form = page.context["form"]
     return {field.name: field.value() for field in form} | shown_at_first(form) | typed
 
 
 def shown_at_first(form):
-    """Return the hidden fields that say what the form showed at first."""
-    return dict(re.findall(r'name="(initial-[^"]+)" value="([^"]*)"', "".join(map(str, form))))
+    """Return the hidden fields with the values that the page showed at first."""
+    return dict(re.findall(r'name="(initial-[^"]+)"(?: value="([^"]*)")?', "".join(map(str, form))))
 
 
-def test_saving_an_older_page_keeps_what_a_colleague_changed_meanwhile(desk, branch, library):
+def test_outdated_library_page_does_not_overwrite_a_colleagues_changes(desk, branch, library):
     library.default_branch = branch
     library.save()
     older = desk.get(reverse("library_settings"))
@@ -201,7 +205,7 @@ def test_saving_unchanged_library_settings_records_no_change(desk, branch, libra
     assert not AuditEvent.objects.filter(action="changed_library").exists()
 
 
-def test_error_beside_a_number_says_which_numbers_are_allowed(desk, branch):
+def test_error_beside_a_number_field_says_which_numbers_are_valid(desk, branch):
     typed = {**LIBRARY, "default_branch": branch.pk, "closes_after_days": "999", "released_after_days": ""}
     page = desk.post(reverse("library_settings"), {**typed, "desk_locks_after_minutes": "soon"})
     assert page.context["form"].errors == {
@@ -213,7 +217,7 @@ def test_error_beside_a_number_says_which_numbers_are_allowed(desk, branch):
     assert page.context["form"].errors == {"promise_hours": ["Enter a whole number from 1 to 400."]}
 
 
-def test_time_zone_that_the_library_already_has_stays_in_the_list(desk, branch, library):
+def test_time_zone_list_contains_the_librarys_current_time_zone_even_if_outdated(desk, branch, library):
     library.time_zone = "US/Central"
     library.save()
     page = desk.get(reverse("library_settings"))
@@ -257,7 +261,7 @@ def test_both_buttons_of_the_library_page_save_the_settings_and_the_logo(desk, b
     assert (library.name, bool(library.logo)) == ("Cape Library", False)
 
 
-def test_error_in_a_setting_keeps_the_logo_unsaved_and_asks_for_it_again(desk, branch):
+def test_logo_is_not_saved_if_another_setting_is_invalid(desk, branch):
     logo = SimpleUploadedFile("logo.png", picture(), content_type="image/png")
     typed = {**LIBRARY, "default_branch": branch.pk, "name": "", "logo": logo}
     page = desk.post(reverse("library_settings"), typed)
@@ -267,7 +271,7 @@ def test_error_in_a_setting_keeps_the_logo_unsaved_and_asks_for_it_again(desk, b
     assert not Library.current().logo
 
 
-def test_button_that_saves_the_logo_asks_for_an_image(desk, branch):
+def test_saving_the_logo_without_an_image_is_a_form_error(desk, branch):
     page = desk.post(reverse("library_settings"), {**LIBRARY, "default_branch": branch.pk, "save_logo": "1"})
     assert page.context["logo_form"].errors == {"logo": ["Choose an image."]}
     assert Library.current().name == "Harbour Library"
@@ -307,6 +311,9 @@ def test_branch_is_added_changed_closed_and_reopened(desk, branch):
             "promise_hours": 16,
             "send_button": "next",
             "back_to_writer": "writer",
+            "call_tries": "3",
+            "check_in_tone": "brief",
+            "check_ins_unreviewed": "email",
             "covered_by": branch.pk,
         },
     )
@@ -314,12 +321,13 @@ def test_branch_is_added_changed_closed_and_reopened(desk, branch):
     east.refresh_from_db()
     assert (east.name, east.phone, east.promise_hours, bool(east.closed_at)) == ("East", "555 0100", 16, True)
     assert (east.send_button, east.back_to_writer, east.covered_by) == ("next", True, branch)
+    assert (east.check_in_tone, east.check_ins_unreviewed) == ("brief", True)
     desk.post(reverse("branch_use", args=["east-point"]))
     east.refresh_from_db()
     assert east.closed_at is None
 
 
-def test_cover_is_offered_only_if_there_is_another_branch(desk, branch):
+def test_branch_settings_offer_a_covering_branch_only_if_there_is_another_branch(desk, branch):
     url = reverse("branch_settings", args=[branch.slug])
     assert "covered_by" not in desk.get(url).context["form"].fields
     BranchFactory()
@@ -353,6 +361,14 @@ def test_default_branch_cannot_be_closed(desk, branch):
         ("9–5 pm and 6–8 pm", [("09:00", "17:00"), ("18:00", "20:00")]),
         ("11-1pm", [("11:00", "13:00")]),
         ("12-5pm", [("12:00", "17:00")]),
+        ("9-5", [("09:00", "17:00")]),
+        ("10-2", [("10:00", "14:00")]),
+        ("9:30 to 5:30", [("09:30", "17:30")]),
+        ("9-12, 1-5", [("09:00", "12:00"), ("13:00", "17:00")]),
+        ("1pm-5", [("13:00", "17:00")]),
+        ("5-17", [("05:00", "17:00")]),
+        ("01:00-05:00", [("01:00", "05:00")]),
+        ("Closed", []),
         ("", []),
     ],
 )
@@ -375,15 +391,29 @@ def test_opening_hours_in_the_form_have_the_format_of_the_language(desk, branch)
         assert HoursForm(branch=branch).initial == {"day1": "09:00–12:30, 13:30–18:00"}
 
 
-def test_message_about_opening_hours_repeats_what_was_not_understood(desk, branch):
+def test_error_about_opening_hours_quotes_the_invalid_text(desk, branch):
     page = desk.post(reverse("branch_settings", args=[branch.slug]), {"day1": "9-12, nine to five"})
     assert "“nine to five” isn&#x27;t understood." in page.content.decode()
 
 
 @pytest.mark.parametrize(
-    "typed", ["9", "17-9", "9-25", "9-12, 11-14", "nine to five", "9:75-10", "²-5", "13am-5pm", "9-17-20"]
+    "typed",
+    [
+        "9",
+        "17-9",
+        "0900-0500",
+        "12-12",
+        "11pm-5",
+        "9-25",
+        "9-12, 11-14",
+        "nine to five",
+        "9:75-10",
+        "²-5",
+        "13am-5pm",
+        "9-17-20",
+    ],
 )
-def test_invalid_opening_hours_are_not_saved_but_stay_in_the_form(desk, branch, typed):
+def test_invalid_opening_hours_are_not_saved_and_shown_again_in_the_form(desk, branch, typed):
     page = desk.post(reverse("branch_settings", args=[branch.slug]), {"day1": typed})
     assert page.status_code == 200
     assert f'value="{typed}"' in page.content.decode()
@@ -399,7 +429,7 @@ def test_closed_day_is_added_and_removed(desk, branch, library):
     assert desk.post(reverse("branch_settings", args=[branch.slug]), {"day": "soon"}).status_code == 200
 
 
-def test_removed_closed_day_comes_back_with_its_reason_after_undo(desk, branch, library):
+def test_undo_restores_a_removed_closed_day_with_its_reason(desk, branch, library):
     day = library.today().replace(year=library.today().year + 1, day=5)
     url = reverse("branch_settings", args=[branch.slug])
     desk.post(url, {"day": day.isoformat(), "reason": "Snow & ice"})
@@ -413,7 +443,7 @@ def test_removed_closed_day_comes_back_with_its_reason_after_undo(desk, branch, 
 
 
 def whole_page(page, **changes):
-    """Return the fields that the page of a branch sends, with these changes."""
+    """Return the fields that the page of a branch posts, with these changes."""
     forms = (page.context[name] for name in ("form", "hours_form", "closed_form"))
     values = {}
     for form in forms:
@@ -424,7 +454,7 @@ def whole_page(page, **changes):
 @pytest.mark.parametrize(
     "button", [{}, {"remove": "2040-12-25"}, {"add": "1"}], ids=["save", "remove", "add"]
 )
-def test_every_button_saves_what_was_typed_anywhere_on_the_page(desk, branch, button, coordinator):
+def test_every_button_of_the_branch_page_saves_the_whole_page(desk, branch, button, coordinator):
     actions.add_closed_day(
         branch, day=datetime.date(2040, 12, 25), reason="", by=coordinator, at=timezone.now()
     )
@@ -438,7 +468,7 @@ def test_every_button_saves_what_was_typed_anywhere_on_the_page(desk, branch, bu
     assert (branch.phone, branch.opening_hours.get().weekday) == ("555 0100", 1)
 
 
-def test_error_in_one_part_saves_nothing_and_keeps_every_part(desk, branch):
+def test_branch_page_saves_nothing_and_keeps_all_input_if_one_part_is_invalid(desk, branch):
     url = reverse("branch_settings", args=[branch.slug])
     typed = {"phone": "555 0100", "day1": "nine", "day": "2040-01-01", "reason": "New Year"}
     page = desk.post(url, whole_page(desk.get(url), **typed))
@@ -448,7 +478,7 @@ def test_error_in_one_part_saves_nothing_and_keeps_every_part(desk, branch):
     assert (branch.phone, branch.opening_hours.count(), branch.closed_days.count()) == ("", 0, 0)
 
 
-def test_summary_lists_the_errors_of_every_part_of_the_page(desk, branch):
+def test_error_summary_lists_the_errors_of_every_part_of_the_page(desk, branch):
     url = reverse("branch_settings", args=[branch.slug])
     typed = {"promise_hours": "0", "day1": "nine", "reason": "New Year"}
     page = desk.post(url, whole_page(desk.get(url), **typed)).content.decode()
@@ -458,8 +488,10 @@ def test_summary_lists_the_errors_of_every_part_of_the_page(desk, branch):
         assert f'href="#id_{field}"' in summary
 
 
-def test_buttons_of_closed_days_come_back_to_the_closed_days(desk, branch, coordinator):
-    """The browser adds the fragment of the request to the page that it is redirected to."""
+def test_branch_page_scrolls_to_the_closed_days_after_a_closed_day_is_added_or_removed(
+    desk, branch, coordinator
+):
+    """The URL in the redirect has no fragment, so the browser keeps #closed-days from the button's URL."""
     day = datetime.date(2040, 12, 25)
     actions.add_closed_day(branch, day=day, reason="", by=coordinator, at=timezone.now())
     page = desk.get(reverse("branch_settings", args=[branch.slug])).content.decode()
@@ -472,7 +504,7 @@ def test_saving_an_unchanged_branch_records_no_change(desk, branch):
     assert not AuditEvent.objects.filter(action__startswith="changed").exists()
 
 
-def test_saving_an_older_branch_page_keeps_what_a_colleague_changed_meanwhile(desk, branch, coordinator):
+def test_outdated_branch_page_does_not_overwrite_a_colleagues_changes(desk, branch, coordinator):
     url = reverse("branch_settings", args=[branch.slug])
     actions.change_hours(branch, week=[(0, "09:00", "17:00")], by=coordinator, at=timezone.now())
     older = desk.get(url)
@@ -487,7 +519,58 @@ def test_saving_an_older_branch_page_keeps_what_a_colleague_changed_meanwhile(de
     ]
 
 
-def test_day_without_a_date_is_not_added(desk, branch):
+def hours_of(branch):
+    return [(each.weekday, f"{each.opens:%H}-{each.closes:%H}") for each in branch.opening_hours.all()]
+
+
+def test_simultaneous_changes_to_the_hours_of_different_days_are_both_saved(
+    desk, branch, coordinator, monkeypatch
+):
+    """The colleague saves after the view has read the hours, and before the view locks the branch."""
+    url = reverse("branch_settings", args=[branch.slug])
+    preview, colleague = moved_promises.preview, [[(0, "10:00", "16:00")]]
+
+    def preview_and_wait(*args, **kwargs):
+        moves = preview(*args, **kwargs)
+        if colleague:
+            actions.change_hours(branch, week=colleague.pop(), by=coordinator, at=timezone.now())
+        return moves
+
+    monkeypatch.setattr(moved_promises, "preview", preview_and_wait)
+    page = desk.post(url, whole_page(desk.get(url), day1="9-12"), follow=True)
+    assert f"{branch} saved." in text(page)
+    assert hours_of(branch) == [(0, "10-16"), (1, "09-12")]
+
+
+def test_coordinator_sees_the_newer_hours_of_a_colleague_before_replacing_them(desk, branch, coordinator):
+    url = reverse("branch_settings", args=[branch.slug])
+    older = desk.get(url)
+    actions.change_hours(branch, week=[(0, "10:00", "16:00")], by=coordinator, at=timezone.now())
+    refused = desk.post(url, whole_page(older, day0="9-12", day1="9-17"))
+    assert "A colleague has saved other hours for this day: 10:00 a.m.–4:00 p.m." in text(refused)
+    assert refused.context["hours_form"].errors.keys() == {"day0"}
+    assert hours_of(branch) == [(0, "10-16")]
+    # The page now shows the colleague's hours, so the same button saves.
+    sent = whole_page(refused) | {"initial-day0": initial_in(refused, "day0")}
+    assert desk.post(url, sent).status_code == 302
+    assert hours_of(branch) == [(0, "09-12"), (1, "09-17")]
+
+
+def test_saving_the_same_hours_as_a_colleague_is_not_a_conflict(desk, branch, coordinator):
+    url = reverse("branch_settings", args=[branch.slug])
+    older = desk.get(url)
+    actions.change_hours(branch, week=[(0, "09:00", "17:00")], by=coordinator, at=timezone.now())
+    assert desk.post(url, whole_page(older, day0="9-17")).status_code == 302
+    assert hours_of(branch) == [(0, "09-17")]
+
+
+def initial_in(page, name):
+    """Return the value that this field had when the page was shown. A hidden field contains this value."""
+    found = re.search(rf'name="initial-{name}" value="([^"]*)"', page.content.decode())
+    return html.unescape(found[1])
+
+
+def test_closed_day_without_a_date_is_a_form_error(desk, branch):
     url = reverse("branch_settings", args=[branch.slug])
     for part in ({"add": "1"}, {"reason": "Storm"}):
         page = desk.post(url, whole_page(desk.get(url), **part))
@@ -509,7 +592,7 @@ def test_topic_is_added_renamed_retired_and_restored(desk):
     desk.post(reverse("topics"), {"name": "Gardening", "name_es": "Jardinería"})
     topic = Topic.objects.get()
     page = desk.get(reverse("topics"), {"topic": topic.pk}).content.decode()
-    # The name appears one time in its field and one time in the list.
+    # The name appears once in the text field and once in the list of topics.
     assert page.count("Jardinería") == 2
     assert "Name in Spanish" in page
     desk.post(reverse("topics"), {"topic": topic.pk, "name": "Gardens"})
@@ -534,7 +617,7 @@ def test_topic_form_saves_a_name_for_each_other_language(desk, settings):
 # Reply templates
 
 
-def test_page_without_templates_has_one_main_button(desk):
+def test_reply_templates_page_without_templates_has_one_main_button(desk):
     page = desk.get(reverse("reply_templates")).content.decode()
     assert page.count('class="button"') == 1
     assert f'class="button" href="{reverse("add_reply_template")}"' in page
@@ -586,6 +669,7 @@ def test_reply_template_is_added_changed_and_removed(desk, branch, coordinator):
         ({"body": "{patron.email}"}, "know what to put in place of {patron.email}."),
         ({"body": " "}, "This field is required."),
         ({"body": "x" * 5001}, "at most 5000 characters"),
+        ({"body": "{item}" * 31}, "{item} and {me} 31 times in all. Use them at most 30 times."),
         ({"name": ""}, "This field is required."),
         ({"name": "x" * 81}, "at most 80 characters"),
         ({"language": "xx"}, "Select a valid choice"),
@@ -631,7 +715,7 @@ def test_reply_template_preview_saves_nothing(desk, template, language):
         page = desk.post(url, typed).content.decode()
         assert "Bye, Sam! &lt;b&gt;{nobody}&lt;/b&gt;" in page
         assert 'class="field-error"' not in page
-        # The typed text, with its placeholder, is in the form but not in the preview.
+        # The text with the placeholder is only in the text field. The preview shows the filled-in text.
         assert page.count("Bye, {patron}!") == 1
     template.refresh_from_db()
     assert (ReplyTemplate.objects.count(), template.name) == (1, "On hold")

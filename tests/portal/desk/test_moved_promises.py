@@ -1,4 +1,4 @@
-"""Test the page that shows which promises move before a change of hours or closed days is saved."""
+"""Test the page that asks before a change of hours or closed days moves promises."""
 
 import datetime
 from zoneinfo import ZoneInfo
@@ -58,11 +58,18 @@ def address(name, branch):
 
 
 def confirmed(page, **more):
-    """Return the fields that the button of the page sends."""
+    """Return the fields that the page posts when the coordinator confirms the change."""
     return {**dict(page.context["typed"]), "confirmed": page.context["seen"], **more}
 
 
-BRANCH = {"name": "Main", "send_button": "send", "back_to_writer": "branch"}
+BRANCH = {
+    "name": "Main",
+    "send_button": "send",
+    "back_to_writer": "branch",
+    "call_tries": "3",
+    "check_in_tone": "warm",
+    "check_ins_unreviewed": "pages",
+}
 CHANGES = {
     "hours": ("branch_settings", {**WEEK, "day2": "", "initial-day2": "9-17"}),
     "closed day": ("branch_settings", {"day": WEDNESDAY, "reason": "Storm"}),
@@ -71,7 +78,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_change_is_saved_after_the_page_has_shown_what_moves(desk, branch, asked, change):
+def test_change_that_moves_promises_is_saved_only_after_the_coordinator_confirms(desk, branch, asked, change):
     name, typed = CHANGES[change]
     page = desk.post(address(name, branch), typed)
     assert page.status_code == 200
@@ -90,7 +97,7 @@ def test_change_is_saved_after_the_page_has_shown_what_moves(desk, branch, asked
     assert not Notification.objects.exists()
 
 
-def test_removed_closed_day_moves_promises_back(desk, branch, asked, coordinator):
+def test_removing_a_closed_day_restores_the_earlier_promise(desk, branch, asked, coordinator):
     desk.post(
         address("branch_settings", branch),
         confirmed(desk.post(address("branch_settings", branch), {"day": WEDNESDAY})),
@@ -103,7 +110,7 @@ def test_removed_closed_day_moves_promises_back(desk, branch, asked, coordinator
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_back_saves_nothing_and_keeps_what_was_typed(desk, branch, asked, change):
+def test_back_button_saves_nothing_and_shows_the_typed_values_again(desk, branch, asked, change):
     name, typed = CHANGES[change]
     page = desk.post(address(name, branch), typed)
     page = desk.post(address(name, branch), confirmed(page, back="1"))
@@ -115,7 +122,9 @@ def test_back_saves_nothing_and_keeps_what_was_typed(desk, branch, asked, change
     assert (asked.promised_at, branch.closed_days.count(), branch.opening_hours.count()) == (BEFORE, 0, 5)
 
 
-def test_back_from_removing_a_closed_day_saves_nothing(desk, branch, asked, coordinator):
+def test_back_button_keeps_the_closed_day_that_the_coordinator_was_about_to_remove(
+    desk, branch, asked, coordinator
+):
     branches.add_closed_day(branch, day=datetime.date(2026, 3, 5), reason="", by=coordinator, at=NOW)
     Conversation.objects.update(promised_at=NOW.replace(day=6), last_promise_at=NOW.replace(day=6))
     page = desk.post(address("branch_settings", branch), {"remove": "2026-03-05"})
@@ -139,9 +148,11 @@ def test_change_that_moves_no_promise_is_saved_at_once(desk, branch, asked, name
     assert asked.promised_at == BEFORE
 
 
-def test_patrons_are_emailed_if_the_coordinator_ticks_the_box(desk, branch, asked, patron):
+def test_patrons_are_emailed_about_moved_promises_if_the_coordinator_checks_the_box(
+    desk, branch, asked, patron
+):
     page = desk.post(address("branch_settings", branch), {"day": WEDNESDAY})
-    assert "Email the patron whose day changes" in text(page)
+    assert "Email the patron whose promised day changes" in text(page)
     fields = confirmed(page, email_patrons="on")
     page = desk.post(address("branch_settings", branch), fields, follow=True)
     assert "Harbour Main saved. 1 promise moved. We&#x27;re emailing 1 patron." in text(page)
@@ -152,13 +163,13 @@ def test_patrons_are_emailed_if_the_coordinator_ticks_the_box(desk, branch, aske
     assert Notification.objects.count() == 1
 
 
-def test_page_offers_no_email_if_nobody_could_get_one(desk, branch, asked, patron):
+def test_page_offers_no_email_if_no_patron_has_a_confirmed_address(desk, branch, asked, patron):
     patron.emailaddress_set.create(email=patron.email, verified=False)
     page = desk.post(address("branch_settings", branch), {"day": WEDNESDAY})
     assert "email_patrons" not in page.content.decode()
 
 
-def test_page_says_which_promises_stay(desk, branch, asked, patron):
+def test_page_says_how_many_promises_are_overdue_and_will_not_move(desk, branch, asked, patron):
     ask(patron, branch, hours_ago=30)
     page = desk.post(address("branch_settings", branch), {"day": WEDNESDAY})
     assert "1 promise is overdue already and stays overdue." in text(page)
@@ -168,7 +179,9 @@ def test_page_says_which_promises_stay(desk, branch, asked, patron):
     assert page.status_code == 302
 
 
-def test_page_asks_again_if_a_colleague_changed_the_calendar_meanwhile(desk, branch, asked, coordinator):
+def test_coordinator_must_confirm_again_if_a_colleague_changed_the_calendar_meanwhile(
+    desk, branch, asked, coordinator
+):
     page = desk.post(address("branch_settings", branch), {**WEEK, "day2": "", "initial-day2": "9-17"})
     branches.add_closed_day(branch, day=datetime.date(2026, 3, 5), reason="", by=coordinator, at=NOW)
     page = desk.post(address("branch_settings", branch), confirmed(page, email_patrons="on"))
@@ -181,7 +194,7 @@ def test_page_asks_again_if_a_colleague_changed_the_calendar_meanwhile(desk, bra
     assert (asked.promised_at, branch.opening_hours.count()) == (NOW.replace(day=6, hour=11), 4)
 
 
-def test_other_branches_and_their_promises_are_not_named(desk, branch, asked, patron):
+def test_page_does_not_show_promises_of_other_branches(desk, branch, asked, patron):
     other = BranchFactory(name="Elsewhere", promise_hours=8)
     ask(UserFactory(), other)
     page = desk.post(address("branch_settings", branch), {"day": WEDNESDAY})
@@ -189,7 +202,7 @@ def test_other_branches_and_their_promises_are_not_named(desk, branch, asked, pa
     assert "Elsewhere" not in text(page)
 
 
-def test_staff_read_in_the_conversation_who_moved_the_promise(desk, branch, asked, coordinator):
+def test_timeline_says_who_moved_the_promise(desk, branch, asked, coordinator):
     desk.post(
         address("branch_settings", branch),
         confirmed(desk.post(address("branch_settings", branch), {"day": WEDNESDAY})),

@@ -1,4 +1,4 @@
-"""Test which message a conversation's page marks as the one that needs an answer."""
+"""Test which message of a conversation the page marks with “Needs an answer”."""
 
 import datetime
 import re
@@ -27,7 +27,7 @@ def conversation(branch, patron, at):
 
 @pytest.fixture
 def write(conversation, staff, patron, at):
-    """Return write(body, by=, then=), which adds a message one minute after the last one."""
+    """Return the function write(body, by=, then=), which adds a message one minute after the last one."""
     minutes = iter(range(1, 500))
 
     def write(body, *, by=patron, then="turn"):
@@ -38,27 +38,27 @@ def write(conversation, staff, patron, at):
 
 
 def write_note(conversation, staff):
-    """Write a note by a colleague that mentions this staff member."""
+    """Let a colleague write a note that mentions this staff member."""
     colleague = StaffFactory(branch=conversation.branch)
     body = f"@{staff.name} please"
     notes.write_note(conversation, by=colleague, at=timezone.now(), body=body, client_token=uuid.uuid4())
 
 
 def marked(desk, conversation):
-    """Return the text of the message after the mark, or None if no message is marked."""
+    """Return the text of the message that is marked “Needs an answer”, or None if no message is marked."""
     page = shown(desk.get(address(conversation)))
     assert ('data-opens-at="needs-answer"' in page) == ('id="needs-answer"' in page)
     found = re.search(r'id="needs-answer">Needs an answer</li>.*?<p dir="auto">(.*?)</p>', page, re.DOTALL)
     return found and found[1]
 
 
-def test_oldest_unanswered_message_is_marked_also_on_later_visits(desk, conversation, write):
+def test_oldest_unanswered_message_is_marked_each_time_staff_open_the_conversation(desk, conversation, write):
     assert marked(desk, conversation) == "First"
     write("Second")
     assert [marked(desk, conversation), marked(desk, conversation)] == ["First", "First"]
 
 
-def test_mark_moves_to_the_message_after_the_last_answer(desk, conversation, write, staff):
+def test_first_message_after_the_last_answer_is_marked_as_unanswered(desk, conversation, write, staff):
     write("It is upstairs", by=staff)
     assert marked(desk, conversation) is None
     write("Which floor?")
@@ -66,7 +66,7 @@ def test_mark_moves_to_the_message_after_the_last_answer(desk, conversation, wri
     assert marked(desk, conversation) == "Which floor?"
 
 
-def test_answer_that_keeps_the_conversation_in_the_queue_does_not_move_the_mark(
+def test_answered_message_stays_marked_if_staff_keep_the_conversation_in_the_queue(
     desk, conversation, write, staff
 ):
     write("I'll look", by=staff, then="ours")
@@ -74,7 +74,9 @@ def test_answer_that_keeps_the_conversation_in_the_queue_does_not_move_the_mark(
     assert marked(desk, conversation) == "First"
 
 
-def test_closed_conversation_has_no_mark_and_a_snoozed_one_has_it(desk, conversation, staff):
+def test_unanswered_message_is_marked_if_its_conversation_is_snoozed_but_not_if_closed(
+    desk, conversation, staff
+):
     until = timezone.localdate() + datetime.timedelta(days=3)
     desk_actions.snooze(conversation, until=until, by=staff, at=timezone.now())
     assert marked(desk, conversation) == "First"
@@ -82,13 +84,13 @@ def test_closed_conversation_has_no_mark_and_a_snoozed_one_has_it(desk, conversa
     assert marked(desk, conversation) is None
 
 
-def test_conversation_without_a_message_has_no_mark(desk, branch):
+def test_conversation_without_messages_has_no_line_needs_an_answer(desk, branch):
     silent = ConversationFactory(help_session=HelpSessionFactory(branch=branch), reason="did_not_help")
     assert marked(desk, silent) is None
 
 
 @pytest.mark.parametrize(("unanswered", "shows"), [(3, 12), (20, 20), (59, 59)])
-def test_page_shows_all_unanswered_messages(desk, conversation, at, unanswered, shows):
+def test_conversation_page_shows_all_unanswered_messages(desk, conversation, at, unanswered, shows):
     begin = at + datetime.timedelta(minutes=30)
     Conversation.objects.filter(pk=conversation.pk).update(waiting_since=begin)
     earlier, later = (
@@ -104,7 +106,7 @@ def test_page_shows_all_unanswered_messages(desk, conversation, at, unanswered, 
 
 
 @pytest.mark.parametrize("count", [20, 200])
-def test_page_with_many_unanswered_messages_runs_one_more_query(
+def test_conversation_page_runs_14_queries_for_any_number_of_unanswered_messages(
     desk, conversation, count, django_assert_num_queries
 ):
     MessageFactory.create_batch(count, conversation=conversation)
@@ -113,7 +115,7 @@ def test_page_with_many_unanswered_messages_runs_one_more_query(
         desk.get(address(conversation))
 
 
-def test_poll_has_no_mark_and_says_whether_a_message_needs_an_answer(desk, conversation, staff):
+def test_conversation_poll_says_whether_a_message_needs_an_answer(desk, conversation, staff):
     answer = desk.get(address(conversation, "news/"), {"since": "?"}, HTTP_HX_REQUEST="true")
     assert 'id="needs-answer"' not in shown(answer)
     assert "data-waiting" in shown(answer)
@@ -123,7 +125,7 @@ def test_poll_has_no_mark_and_says_whether_a_message_needs_an_answer(desk, conve
 
 
 def test_links_to_a_conversation_lead_to_the_message_that_needs_an_answer(desk, branch, conversation, staff):
-    """Without JavaScript, the browser scrolls to the mark by itself."""
+    """The link has the fragment #needs-answer, so the browser scrolls there even without JavaScript."""
     write_note(conversation, staff)
     second = ConversationFactory(help_session=HelpSessionFactory(branch=branch))
     page = desk.get("/desk/")

@@ -20,7 +20,7 @@ from tests.factories import (
     recommend_in_message,
 )
 
-pytestmark = pytest.mark.usefixtures("at_noon")
+pytestmark = [pytest.mark.sql, pytest.mark.usefixtures("at_noon")]
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_patron_history_shows_the_five_most_recent_earlier_recommendations(
 
 def test_patron_history_is_empty_if_the_visit_has_no_patron(conversation, staff, branch):
     by_code = ConversationFactory(help_session=HelpSessionFactory(branch=branch))
-    # This second visit has no patron either, but it may be another person's.
+    # This second visit has no patron either, but it may belong to another person.
     recommend_in(HelpSessionFactory(branch=branch))
     assert history_of(by_code, staff) == {"readers_form": None, "before": [], "other_conversations": []}
 
@@ -102,7 +102,7 @@ def test_patron_history_never_includes_a_quiet_visit(conversation, staff, branch
     }
 
 
-def test_patron_history_links_only_to_conversations_the_staff_member_may_open(
+def test_patron_history_links_only_to_conversations_that_the_staff_member_may_open(
     desk, conversation, patron, branch
 ):
     here = ConversationFactory(
@@ -164,13 +164,13 @@ def test_patron_history_runs_two_queries_for_any_amount_of_data(
     conversation, staff, patron, branch, count, django_assert_num_queries
 ):
     for _ in range(count):
-        # The words of this verdict depend on the item too, and must not need a query of their own.
+        # The text of this verdict depends on the item. The same query must also load the item.
         said = {"question_type": "known_item", "verdict": "helped", "decided_at": timezone.now()}
         earlier_recommendation(patron, branch, "Older", **said)
         ConversationFactory(help_session=HelpSessionFactory(patron=patron, branch=branch))
     assert HelpSession.objects.filter(patron=patron).count() == 2 * count + 1
     row = Conversation.objects.select_related("help_session", "readers_form").get(pk=conversation.pk)
-    staff.desk_branch_ids  # noqa: B018  Every page has already read the branches, so don't count this query.
+    staff.desk_branch_ids  # noqa: B018  Every page has read the branches before, so don't count this query.
     with django_assert_num_queries(2):
         context = patron_history_context(row, staff)
         for recommendation in context["before"]:

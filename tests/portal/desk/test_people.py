@@ -6,6 +6,7 @@ import re
 import pytest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import strip_tags
 
 from accounts import audit
 from accounts.models import AuditEvent, Consent, LibraryCard, LookingReason, User
@@ -76,16 +77,16 @@ def test_complete_card_number_finds_exactly_one_patron(desk, visit_here, patron,
         assert shown in page
 
 
-def test_card_can_be_scanned_as_soon_as_the_page_is_open(desk):
+def test_card_field_has_the_focus_when_the_page_opens(desk):
     field = re.compile(r'<input[^>]* id="id_identifier"[^>]*>')
     assert " autofocus" in field.search(desk.get("/desk/people/").content.decode())[0]
-    # The focus goes to the error.
+    # After an error, the error message gets the focus.
     refused = desk.post("/desk/people/", {"identifier": "ana@"})
     assert " autofocus" not in field.search(refused.content.decode())[0]
 
 
 @pytest.mark.parametrize("typed", ["2123400001", "0001234", "21234000012345", "%", "2123400009999"])
-def test_partial_or_shared_card_number_finds_nobody(desk, patron, stranger, typed):
+def test_partial_card_number_and_card_number_of_two_patrons_find_nobody(desk, patron, stranger, typed):
     card(patron, "2123400001234", "7")
     for number, person in enumerate([patron, stranger]):
         card(person, "2123400009999", f"9{number}")
@@ -143,7 +144,7 @@ def namesakes(library):
     return first, second
 
 
-def test_name_search_tells_two_people_of_one_name_apart(desk, namesakes):
+def test_name_search_shows_how_two_patrons_with_the_same_name_differ(desk, namesakes):
     give_card(UserFactory(name="Ana Ruizito"), "9999888877776666")
     page = desk.post(BY_NAME, {"letters": "ana ruiz", "reason": "On the phone"})
     assert {person.name: person.apart for person in page.context["fitting"]} == {
@@ -157,7 +158,7 @@ def test_name_search_tells_two_people_of_one_name_apart(desk, namesakes):
         assert hidden not in words
 
 
-def test_record_form_tells_the_patron_apart_only_from_a_namesake(desk, namesakes):
+def test_record_form_shows_more_about_a_patron_only_if_another_patron_has_the_same_name(desk, namesakes):
     look_up = reverse("record_recipient")
     answer = text(desk.post(look_up, {"for_whom": "21234000123456"}))
     assert "card ending in 3456, joined March 2024" in answer
@@ -169,7 +170,7 @@ def test_record_form_tells_the_patron_apart_only_from_a_namesake(desk, namesakes
     assert "card ending in" not in answer
 
 
-def test_merge_page_tells_records_with_one_masked_address_apart(
+def test_merge_page_shows_how_records_with_the_same_masked_address_differ(
     client, sign_in, coordinator, visit_here, patron, namesakes
 ):
     sign_in(client, coordinator)
@@ -201,7 +202,7 @@ def test_name_search_needs_three_letters_and_a_reason(desk, stranger, typed):
     assert log_entries(stranger) == []
 
 
-def test_name_search_with_too_many_matches_shows_nobody(desk, library):
+def test_name_search_with_more_than_eight_matches_shows_nobody(desk, library):
     people = UserFactory.create_batch(find.MAX_LISTED + 1, name="Sam Smith")
     answer = desk.post(BY_NAME, {"letters": "smith", "reason": "Because"})
     assert answer.status_code == 422
@@ -257,7 +258,7 @@ def test_patron_record_of_another_branch_opens_with_a_reason(desk, stranger):
     assert set(LookingReason.objects.values_list("reason", flat=True)) == {"They stand here"}
 
 
-def test_search_reason_is_not_stored_in_the_browsers_session(desk, stranger):
+def test_reason_for_a_search_is_not_stored_in_the_django_session(desk, stranger):
     desk.post(BY_NAME, {"letters": "zoe", "reason": "Zqxreason on the phone"})
     assert "Zqxreason" not in str(dict(desk.session))
     assert "Patron details" in text(desk.get(record(stranger)))
@@ -265,7 +266,7 @@ def test_search_reason_is_not_stored_in_the_browsers_session(desk, stranger):
     assert "Why are you opening this record?" in text(desk.get(record(stranger)))
 
 
-def test_reason_typed_for_a_search_is_also_used_for_opening_the_patron_record(desk, stranger):
+def test_reason_typed_for_a_name_search_is_logged_again_when_the_record_is_opened(desk, stranger):
     desk.post(BY_NAME, {"letters": "zoe", "reason": "On the phone"})
     assert "Patron details" in text(desk.get(record(stranger)))
     assert list(LookingReason.objects.values_list("reason", "event__action").order_by("pk")) == [
@@ -274,7 +275,7 @@ def test_reason_typed_for_a_search_is_also_used_for_opening_the_patron_record(de
     ]
 
 
-def test_staff_session_has_no_public_id_of_a_person_who_was_erased(desk, stranger):
+def test_django_session_contains_no_public_id_of_a_patron_who_was_looked_up(desk, stranger):
     desk.post(BY_NAME, {"letters": "zoe", "reason": "On the phone"})
     desk.get(record(stranger))
     assert str(stranger.public_id) not in str(dict(desk.session))
@@ -360,7 +361,7 @@ def test_patron_can_be_added_with_only_a_name(desk, staff):
     assert "Old Mr Pike" in text(desk.get(record(person)))
 
 
-def test_email_address_typed_by_staff_stays_unconfirmed(client, desk, sign_in):
+def test_email_address_typed_by_staff_is_unconfirmed(client, desk, sign_in):
     desk.post(reverse("add_patron"), {"name": "Old Mr Pike", "email": "Pike@Example.org", "language": "en"})
     person = User.objects.get(email="pike@example.org")
     assert [(row.verified, row.primary) for row in person.emailaddress_set.all()] == [(False, True)]
@@ -439,14 +440,14 @@ def test_visit_in_one_patrons_account_cannot_be_added_to_another_account(
     assert HelpSession.objects.get(pk=theirs.pk).patron != patron
 
 
-def test_staff_can_add_only_visits_of_their_branch_to_records_they_may_open(
+def test_staff_can_add_only_visits_of_their_branch_to_records_that_they_may_open(
     desk, visit_here, patron, visit, stranger
 ):
     elsewhere = HelpSessionFactory()
     assert keep(desk, patron, elsewhere).status_code == 404
     assert keep(desk, stranger, visit).status_code == 404
     desk.post(PEOPLE, {"identifier": "zoe@example.org"})
-    # The search found the patron, but staff must still give a reason to open the record.
+    # The search by email address found the patron, but staff must still give a reason to open the record.
     assert keep(desk, stranger, visit).status_code == 404
     assert HelpSession.objects.filter(pk__in=[elsewhere.pk, visit.pk], patron=None).count() == 2
 
@@ -459,7 +460,7 @@ def test_coordinator_sees_who_looked_up_a_patron_and_why(
 ):
     desk.post(BY_NAME, {"letters": "zoe", "reason": "On the phone"})
     desk.get(record(stranger))
-    # Staff may open the record of a patron of their branch without a reason, so the list omits this lookup.
+    # Staff need no reason for the record of a patron of their branch. So this lookup isn't in the list.
     desk.get(record(patron))
     assert desk.get(reverse("lookups_with_reason")).status_code == 404
     client.logout()
@@ -506,7 +507,7 @@ def test_lookup_list_runs_the_same_number_of_queries_for_1_and_30_rows(
         client.get(reverse("lookups_with_reason"))
 
 
-def test_paginated_lookup_list_shows_every_lookup_once(client, sign_in, coordinator, staff, stranger):
+def test_pages_of_the_lookup_list_show_every_lookup_once(client, sign_in, coordinator, staff, stranger):
     at = timezone.now()
     for number in range(65):
         audit.record("opened", stranger, by=staff, patron=stranger, at=at, reason=f"Reason {number}")
@@ -522,7 +523,7 @@ def test_paginated_lookup_list_shows_every_lookup_once(client, sign_in, coordina
 
 
 @pytest.mark.parametrize("after", ["nonsense", "1.", "9" * 40 + ".1", "1.-1", "-99999999999999999999.1"])
-def test_list_of_lookups_with_a_reason_ignores_an_invalid_page_parameter(client, sign_in, coordinator, after):
+def test_lookup_list_ignores_an_invalid_page_parameter(client, sign_in, coordinator, after):
     assert (
         sign_in(client, coordinator).get(reverse("lookups_with_reason"), {"after": after}).status_code == 200
     )
@@ -547,7 +548,7 @@ def test_coordinator_merges_two_records_and_unmerges_them(
     assert join in client.get(record(patron)).content.decode()
     assert "First look up the other record" in text(client.get(join))
     client.post(BY_NAME, {"letters": "sammy", "reason": "They say they have two"})
-    # The list names nobody, because a patron at the desk may see the screen.
+    # The list shows no names, because a patron at the desk may see the screen.
     choice = text(client.get(join))
     assert "s•••@example.org" in choice
     assert "Sammy" not in choice
@@ -568,13 +569,15 @@ def test_coordinator_merges_two_records_and_unmerges_them(
     assert not User.objects.filter(pk=second_record.pk).exists()
     page = client.get(record(patron))
     joined = page.context["joined"][0]
+    merged = strip_tags(page.content.decode()).partition("Another record was merged into this one")[2]
+    assert merged.split()[:2] == ["·", "today"]
     client.post(reverse("desk_unmerge_records", args=[patron.public_id]), {"joined": joined.public_id})
     assert User.objects.get(pk=second_record.pk).help_sessions.get().question == "At the other desk?"
     assert HelpSession.objects.filter(patron=patron).count() == 1
 
 
 @pytest.mark.slow
-def test_pages_of_an_earlier_version_can_still_merge_and_unmerge_records(
+def test_page_loaded_before_an_upgrade_can_still_merge_and_unmerge_records(
     client, sign_in, coordinator, visit_here, patron, second_record
 ):
     sign_in(client, coordinator)
@@ -619,7 +622,7 @@ def test_merging_a_patron_record_with_a_staff_record_keeps_the_staff_record(
     assert visit_here.__class__.objects.get(pk=visit_here.pk).patron == staff
 
 
-def test_merge_without_a_preview_is_in_the_access_log_of_both_records(
+def test_merge_without_a_preview_is_logged_as_opening_both_records(
     client, sign_in, coordinator, visit_here, patron, second_record
 ):
     sign_in(client, coordinator)

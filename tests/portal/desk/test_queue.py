@@ -10,7 +10,8 @@ from django.utils import timezone
 from accounts.models import Absence, User
 from portal.conversations import desk_lists, search
 from portal.conversations.changes import raise_queue
-from portal.conversations.desk_lists import LISTS, Filters, Place
+from portal.conversations.desk_lists import LISTS, Filters
+from portal.conversations.desk_places import Place
 from portal.conversations.models import BranchQueue, Conversation
 from portal.desk.queue import QueueQuery
 from tests.factories import (
@@ -24,7 +25,7 @@ from tests.factories import (
     recommend_in,
 )
 
-pytestmark = pytest.mark.usefixtures("at_noon")
+pytestmark = [pytest.mark.sql, pytest.mark.usefixtures("at_noon")]
 QUEUE, NEWS = "/desk/", "/desk/queue/news/"
 HTMX = {"HTTP_HX_REQUEST": "true"}
 
@@ -122,7 +123,7 @@ def test_list_of_own_conversations_starts_with_conversations_that_need_an_answer
     ]
 
 
-def test_lists_of_answered_and_snoozed_and_closed_conversations_have_different_sort_orders(desk, branch):
+def test_each_queue_list_has_its_own_sort_order(desk, branch):
     for name, hours, days in (("a", 3, 5), ("b", 2, 1), ("c", 1, 3)):
         waiting(branch, hours=hours, subject=f"Answered {name}", status="waiting_for_patron")
         waiting(branch, hours=hours, subject=f"Put off {name}", status="snoozed", snoozed_until=today(days))
@@ -150,8 +151,10 @@ STATES = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("tab", LISTS)
-def test_each_list_shows_exactly_the_conversations_the_staff_member_may_open(desk, staff, branch, tab):
-    """Compare each list with at_desk_of(). Other pages use at_desk_of(), but each list has its own query."""
+def test_each_queue_list_has_exactly_the_conversations_that_the_staff_member_may_open(
+    desk, staff, branch, tab
+):
+    """Compare each list with at_desk_of(), which other pages use. Each list has its own query."""
     colleague, covered, second = StaffFactory(branch=branch), StaffFactory(), BranchFactory()
     staff.staff_roles.create(branch=second)
     away(covered, cover=staff)
@@ -201,7 +204,7 @@ def test_queue_row_shows_reason_and_wait_and_promised_time(desk, branch, item):
 def test_conversation_within_its_promised_time_is_not_overdue(desk, branch):
     waiting(branch, promised_at=hours_ago(-3))
     (row,) = rows_of(desk.get(QUEUE))
-    # A narrow row cuts the end of this line, so the time of the promise comes first.
+    # On a narrow screen, the end of this line is cut off. So the time of the promise comes first.
     assert (row["css"], row["wait"]) == ("", "Promised by today 3:30\xa0p.m. · Waiting 1\xa0hour")
 
 
@@ -240,7 +243,7 @@ def test_queue_row_shows_short_and_long_waits_in_the_staff_members_language(desk
     ]
 
 
-def test_queue_row_shows_its_assignee_and_whether_they_are_away(desk, branch, staff):
+def test_queue_row_shows_the_assignee_and_whether_the_assignee_is_away(desk, branch, staff):
     colleague, gone, covered, theirs = (
         StaffFactory(name=name, branch=branch) for name in ("Omar", "Gone", "Covered", "Theirs")
     )
@@ -276,7 +279,7 @@ def test_queue_row_shows_the_last_message_without_repeating_the_subject(desk, br
     assert rows_of(desk.get(QUEUE))[0]["said"] == "The library: Two of them are here"
 
 
-def test_queue_row_shows_the_whole_word_that_is_cut_off_in_the_subject(desk, branch):
+def test_queue_row_begins_with_the_whole_word_that_the_subject_cuts_off(desk, branch):
     conversation = waiting(branch, subject="Is the type large enough for the notice b…")
     MessageFactory(
         conversation=conversation,
@@ -286,7 +289,7 @@ def test_queue_row_shows_the_whole_word_that_is_cut_off_in_the_subject(desk, bra
     assert rows_of(desk.get(QUEUE))[0]["said"] == "…board? Ingrid"
 
 
-def test_queue_escapes_names_subjects_and_messages(desk, branch):
+def test_queue_escapes_html_in_names_subjects_and_messages(desk, branch):
     evil = "<script>alert(1)</script>"
     session = HelpSessionFactory(branch=branch, patron=UserFactory(name=evil), topic=TopicFactory(name=evil))
     conversation = ConversationFactory(
@@ -314,7 +317,7 @@ def test_queue_pages_show_each_conversation_once(desk, branch):
 
 
 @pytest.mark.slow
-def test_second_queue_page_stays_the_same_if_conversations_leave_the_list(desk, branch):
+def test_second_queue_page_does_not_change_if_conversations_are_answered_meanwhile(desk, branch):
     for hours in range(40):
         waiting(branch, hours=50 - hours, subject=f"{hours}")
     more = desk.get(QUEUE).context["more"]
@@ -358,7 +361,7 @@ def test_invalid_queue_filters_are_ignored(desk, branch, said):
     assert subjects(desk.get(QUEUE, said)) == ["There"]
 
 
-def test_queue_filters_apply_to_every_list_and_its_count(desk, staff, branch):
+def test_queue_filters_apply_to_every_list_and_every_count(desk, staff, branch):
     second, novels = BranchFactory(name="Hill", slug="hill"), TopicFactory(name="Novels")
     staff.staff_roles.create(branch=second)
     waiting(branch, topic=novels, subject="Here")
@@ -382,7 +385,7 @@ def test_queue_filters_apply_to_every_list_and_its_count(desk, staff, branch):
 @pytest.mark.parametrize(
     "name", [field.name for field in dataclasses.fields(QueueQuery) if field.name != "tab"]
 )
-def test_each_queue_filter_narrows_the_list_and_stays_set_on_the_page(desk, staff, branch, name):
+def test_each_queue_filter_narrows_the_list_and_is_still_selected_on_the_page(desk, staff, branch, name):
     second = BranchFactory()
     staff.staff_roles.create(branch=second)
     waiting(branch, subject="Matches no filter")
@@ -399,12 +402,12 @@ def test_each_queue_filter_narrows_the_list_and_stays_set_on_the_page(desk, staf
     assert page.context["asked"].query() == f"{name}={values[name]}"
     assert "No conversations match" in shown(page)
     control = "<input" if name in {"q", "drafts"} else "<option"
-    assert re.search(rf'{control}[^>]* value="{values[name]}"( selected| checked)?>', shown(page))
+    assert re.search(rf'{control}[^>]*\svalue="{values[name]}"(\s(selected|checked))?>', shown(page))
     assert ('<details class="filters" open>' in shown(page)) == (name != "q")
 
 
 @pytest.mark.parametrize("few", [5000, 0], ids=["by a rare word", "by a common word"])
-def test_queue_search_applies_to_every_list_and_its_count(desk, branch, staff, monkeypatch, few):
+def test_queue_search_applies_to_every_list_and_every_count(desk, branch, staff, monkeypatch, few):
     monkeypatch.setattr(search, "COMMON_FROM", few)
     waiting(branch, subject="Zoning maps")
     waiting(branch, subject="Compost")
@@ -512,7 +515,7 @@ def news(desk, page):
     return desk.get(html.unescape(re.search(r'data-poll="(.*?)"', shown(page))[1]), **HTMX)
 
 
-def test_queue_poll_without_news_has_no_content(desk, branch, django_assert_max_num_queries):
+def test_queue_poll_returns_no_content_if_nothing_has_changed(desk, branch, django_assert_max_num_queries):
     waiting(branch)
     page = desk.get(QUEUE)
     with django_assert_max_num_queries(5):
@@ -613,7 +616,7 @@ def test_conversation_page_links_to_the_next_and_previous_conversation_in_the_qu
     assert desk.get(following).context["queue"]["back"] == f"/desk/?topic={novels.pk}"
 
 
-def test_next_and_previous_links_stay_after_the_conversation_leaves_the_list(desk, branch):
+def test_next_and_previous_links_still_work_after_the_conversation_is_closed(desk, branch):
     conversations = [waiting(branch, hours=9 - number) for number in range(3)]
     url = rows_of(desk.get(QUEUE))[1]["url"]
     before = links(desk, url)
@@ -642,13 +645,13 @@ def test_next_links_lead_through_every_conversation_of_a_queue_list(desk, branch
 @pytest.mark.parametrize(
     "query", ["", "queue=tab%3Dneeds", "queue=&place=x", "queue=tab%3Dmine%26branch%3Dx&place=5.0.1"]
 )
-def test_conversation_opened_from_elsewhere_links_back_to_the_queue(desk, branch, query):
+def test_conversation_opened_without_queue_parameters_links_back_to_the_queue(desk, branch, query):
     conversation = waiting(branch)
     page = shown(desk.get(f"/desk/conversations/{conversation.public_id}/?{query}"))
     assert re.search(r'id="to-queue"\s+href="/desk/', page)
 
 
-def test_action_on_a_conversation_keeps_the_queue_parameters_of_the_url(desk, branch):
+def test_url_after_an_action_on_a_conversation_still_has_the_queue_parameters(desk, branch):
     conversation = waiting(branch)
     page = f"/desk/conversations/{conversation.public_id}/?queue=tab%3Dneeds&place=0.1.2"
     answer = desk.post(
@@ -657,7 +660,7 @@ def test_action_on_a_conversation_keeps_the_queue_parameters_of_the_url(desk, br
     assert answer.url == page
 
 
-def test_queue_position_can_be_converted_to_text_and_back():
+def test_queue_position_is_unchanged_after_conversion_to_text_and_back():
     for name, desk_list in LISTS.items():
         value = (
             datetime.date(2026, 3, 4)
@@ -669,7 +672,7 @@ def test_queue_position_can_be_converted_to_text_and_back():
 
 
 def test_branch_filter_also_applies_to_conversations_assigned_to_the_staff_member(branch, staff):
-    """A separate subquery finds the conversations assigned to the staff member."""
+    """The filter must also be in the subquery that finds conversations assigned to the staff member."""
     waiting(BranchFactory(), assignee=staff)
     desk = desk_lists.Desk((branch.pk,), (staff.pk,))
     rows = desk_lists.compiled(Conversation.objects.values_list("pk"))

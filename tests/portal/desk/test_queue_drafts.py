@@ -1,4 +1,4 @@
-"""Test the drafts of answers and the number of waiting conversations in the queue."""
+"""Test how the queue marks draft answers, and how it shows the number of waiting conversations."""
 
 import datetime
 import html
@@ -6,15 +6,23 @@ import re
 import uuid
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from portal.conversations import drafts, search
 from portal.conversations.changes import raise_queue
 from portal.conversations.models import Conversation, Draft
-from tests.factories import BranchFactory, ConversationFactory, HelpSessionFactory, StaffFactory, TopicFactory
+from tests.factories import (
+    AbsenceFactory,
+    BranchFactory,
+    ConversationFactory,
+    HelpSessionFactory,
+    StaffFactory,
+    TopicFactory,
+)
 from tests.portal.desk.test_queue import NEWS, QUEUE, counts, news, rows_of, shown, subjects, waiting
 
-pytestmark = pytest.mark.usefixtures("at_noon")
+pytestmark = [pytest.mark.sql, pytest.mark.usefixtures("at_noon")]
 HTMX = {"HTTP_HX_REQUEST": "true"}
 
 
@@ -43,7 +51,7 @@ def drafts_chip(response):
 
 
 def draft_marks(response):
-    """Return the mark of a draft in each row, or "" for a row without a mark."""
+    """Return the text of the tag “Draft” in each row, or "" for a row without this tag."""
     marks = re.findall(r'<p class="grow">(?:<span class="tag draft">(.*?)</span> )?<a', shown(response))
     assert len(marks) == len(rows_of(response))
     return marks
@@ -62,9 +70,7 @@ def test_queue_row_says_that_the_staff_member_has_an_unfinished_answer(desk, bra
     assert draft_marks(page) == ["Draft", "Draft", ""]
 
 
-def test_drafts_of_other_people_and_notes_and_empty_drafts_are_not_drafts_of_an_answer(
-    desk, branch, staff, patron
-):
+def test_only_the_staff_members_own_draft_answers_with_content_are_marked(desk, branch, staff, patron):
     session = HelpSessionFactory(branch=branch, patron=patron)
     conversation = ConversationFactory(help_session=session)
     write_draft(conversation, StaffFactory(branch=branch))
@@ -77,7 +83,7 @@ def test_drafts_of_other_people_and_notes_and_empty_drafts_are_not_drafts_of_an_
     assert subjects(desk.get(QUEUE, {"drafts": "1"})) == []
 
 
-def test_staff_member_sees_their_own_patron_draft_in_no_queue_row(desk, branch, staff):
+def test_draft_that_a_staff_member_wrote_as_a_patron_is_not_marked_in_the_queue(desk, branch, staff):
     """A staff member can also be a patron of the library."""
     session = HelpSessionFactory(branch=branch, patron=staff)
     write_draft(ConversationFactory(help_session=session), staff, side="patron")
@@ -87,7 +93,7 @@ def test_staff_member_sees_their_own_patron_draft_in_no_queue_row(desk, branch, 
 # The filter
 
 
-def test_drafts_filter_applies_to_every_list_and_its_count(desk, branch, staff):
+def test_drafts_filter_applies_to_every_list_and_every_count(desk, branch, staff):
     for subject, more in (
         ("Waiting", {}),
         ("Mine", {"assignee": staff}),
@@ -112,7 +118,7 @@ def test_drafts_filter_applies_to_every_list_and_its_count(desk, branch, staff):
         assert subjects(desk.get(QUEUE, {"drafts": "1", "tab": tab})) == [expected]
 
 
-def test_drafts_filter_combines_with_other_filters_and_the_search(desk, branch, staff):
+def test_drafts_filter_works_together_with_other_filters_and_the_search(desk, branch, staff):
     novels = TopicFactory()
     for subject, topic in (("Zoning maps", novels), ("Zoning rules", None), ("Compost", novels)):
         write_draft(waiting(branch, subject=subject, topic=topic), staff)
@@ -126,7 +132,9 @@ def test_drafts_filter_combines_with_other_filters_and_the_search(desk, branch, 
 
 
 @pytest.mark.parametrize("common_from", [5000, 0], ids=["rare word", "common word"])
-def test_drafts_filter_combines_with_rare_and_common_words(desk, branch, staff, monkeypatch, common_from):
+def test_drafts_filter_works_together_with_a_search_for_rare_or_common_words(
+    desk, branch, staff, monkeypatch, common_from
+):
     monkeypatch.setattr(search, "COMMON_FROM", common_from)
     write_draft(waiting(branch, subject="Zoning maps"), staff)
     write_draft(waiting(branch, subject="Compost"), staff)
@@ -147,7 +155,7 @@ def test_drafts_chip_sets_and_clears_the_filter_and_keeps_the_list(desk, branch,
     assert 'aria-current="true"' in chip
 
 
-def test_drafts_chip_leads_to_the_first_list_with_a_draft_if_the_shown_list_has_none(desk, branch, staff):
+def test_drafts_chip_links_to_a_list_with_drafts_if_the_shown_list_has_none(desk, branch, staff):
     write_draft(waiting(branch, status="waiting_for_patron", subject="Answered"), staff)
     waiting(branch)
     page = desk.get(QUEUE, {"drafts": "1"})
@@ -155,7 +163,7 @@ def test_drafts_chip_leads_to_the_first_list_with_a_draft_if_the_shown_list_has_
     assert [(tab["name"], tab["count"]) for tab in page.context["elsewhere"]] == [("patron", "1")]
 
 
-def test_next_link_in_a_conversation_stays_among_the_drafts(desk, branch, staff):
+def test_next_link_leads_to_the_next_conversation_with_a_draft(desk, branch, staff):
     first, second, third = (waiting(branch, hours=9 - number, subject=f"{number}") for number in range(3))
     for conversation in (first, third):
         write_draft(conversation, staff)
@@ -177,7 +185,7 @@ def test_queue_with_drafts_runs_the_same_number_of_queries_for_1_and_30_rows(
         assert len(desk.get(QUEUE + query).context["rows"]) == min(rows, 25)
 
 
-def test_poll_shows_a_draft_that_was_begun_or_ended_in_another_tab(desk, branch, staff):
+def test_queue_poll_shows_whether_a_draft_was_begun_or_deleted_in_another_tab(desk, branch, staff):
     conversation = waiting(branch)
     page = desk.get(QUEUE)
     write_draft(waiting(BranchFactory()), StaffFactory())
@@ -207,21 +215,21 @@ def test_title_of_the_queue_has_the_exact_number_of_waiting_conversations(desk, 
     assert title(desk.get(QUEUE, {"tab": "done"})) == f"({number}) Done · Queue · Harbour Library"
 
 
-def test_title_of_the_queue_has_no_number_if_nobody_waits(desk, branch):
+def test_title_of_the_queue_has_no_number_if_no_conversation_waits(desk, branch):
     waiting(branch, status="closed")
     waiting(BranchFactory())
     assert title(desk.get(QUEUE)) == "Needs an answer · Queue · Harbour Library"
 
 
 def test_number_in_the_title_ignores_filters_and_the_search(desk, branch):
-    """A staff member who left a search in an open tab must not think that nobody waits."""
+    """Otherwise, a search that finds nothing would look as if nobody were waiting."""
     waiting(branch)
     waiting(branch, at_desk_from=timezone.now() + datetime.timedelta(seconds=30))
     assert title(desk.get(QUEUE, {"q": "zebra"})).startswith("(1) ")
     assert title(desk.get(QUEUE, {"reason": "did_not_help"})).startswith("(1) ")
 
 
-def test_poll_updates_the_exact_number_in_the_title(desk, branch):
+def test_queue_poll_updates_the_number_in_the_title(desk, branch):
     fill(branch, 120)
     page = desk.get(QUEUE)
     fill(branch, 3)
@@ -235,7 +243,7 @@ def test_poll_updates_the_exact_number_in_the_title(desk, branch):
     assert title(news(desk, answer)) == "Needs an answer · Queue · Harbour Library"
 
 
-def test_poll_updates_the_title_if_an_own_conversation_of_another_branch_changes(desk, branch, staff):
+def test_queue_poll_counts_conversations_of_other_branches_that_are_assigned_to_the_user(desk, branch, staff):
     elsewhere = BranchFactory()
     own = waiting(elsewhere, assignee=staff, status="waiting_for_patron")
     page = desk.get(QUEUE)
@@ -249,7 +257,30 @@ def test_poll_updates_the_title_if_an_own_conversation_of_another_branch_changes
     assert news(desk, answer).status_code == 204
 
 
-def test_poll_with_drafts_runs_no_additional_query(desk, branch, staff, django_assert_num_queries):
+@pytest.mark.parametrize("number", [0, 1, 30])
+def test_number_in_the_titles_of_desk_pages_takes_the_same_queries_for_0_1_and_30_conversations(
+    desk, branch, staff, number, django_assert_num_queries
+):
+    fill(branch, number)
+    waiting(branch, status="closed")
+    waiting(branch, at_desk_from=timezone.now() + datetime.timedelta(seconds=30))
+    waiting(BranchFactory())
+    absent = StaffFactory(branch=BranchFactory())
+    desk.get(QUEUE)
+    with django_assert_num_queries(6):
+        answer = desk.get(reverse("desk_waiting"))
+    assert (answer.content.decode(), answer["Content-Type"]) == (f"{number}", "text/plain; charset=utf-8")
+    # The number includes the conversations of an absent colleague for whom this staff member covers.
+    waiting(absent.staff_roles.get().branch, assignee=absent)
+    AbsenceFactory(person=absent, cover=staff)
+    assert desk.get(reverse("desk_waiting")).content.decode() == f"{number + 1}"
+
+
+def test_every_desk_page_has_the_address_of_the_number_in_its_title(desk):
+    assert f'data-waiting="{reverse("desk_waiting")}"' in shown(desk.get(reverse("record")))
+
+
+def test_queue_poll_runs_no_additional_query_for_drafts(desk, branch, staff, django_assert_num_queries):
     write_draft(waiting(branch), staff)
     page = desk.get(QUEUE)
     address = html.unescape(re.search(r'data-poll="(.*?)"', shown(page))[1])

@@ -1,4 +1,4 @@
-"""Check that staff see how long the patron can read a conversation, before they close it."""
+"""Test that staff see how long the patron can read a closed conversation."""
 
 import datetime
 
@@ -11,7 +11,8 @@ from tests.factories import ConversationFactory, HelpSessionFactory
 
 pytestmark = pytest.mark.django_db
 
-NOON = datetime.datetime(2026, 3, 2, 18, tzinfo=datetime.UTC)  # in the library: March 2, noon
+# 12:00 in the library's time zone.
+NOON = datetime.datetime(2026, 3, 2, 18, tzinfo=datetime.UTC)
 DAY = datetime.timedelta(days=1)
 
 
@@ -24,7 +25,7 @@ DAY = datetime.timedelta(days=1)
         (80, {"with_child": "shared"}, (3, 16)),
     ],
 )
-def test_conversation_is_readable_as_long_as_its_visit_and_at_least_14_days(
+def test_conversation_is_readable_until_its_visit_is_forgotten_and_for_at_least_14_days(
     library, patron, kept_days_ago, more, until
 ):
     patron.remember = User.Remember.DAYS_30
@@ -33,24 +34,26 @@ def test_conversation_is_readable_as_long_as_its_visit_and_at_least_14_days(
     assert readable_until(conversation, library=library, at=NOON) == datetime.date(2026, *until)
 
 
-def test_conversation_without_a_visit_is_readable_for_the_patrons_time(library, patron, branch):
+def test_conversation_without_a_visit_is_readable_for_the_patrons_retention_time(library, patron, branch):
     patron.remember = User.Remember.DAYS_30
     conversation = ConversationFactory(help_session=None, patron=patron, branch=branch)
     assert readable_until(conversation, library=library, at=NOON) == datetime.date(2026, 4, 1)
 
 
-def test_conversation_in_no_account_has_no_such_day(library):
+def test_conversation_without_a_patron_has_no_last_readable_day(library):
     assert readable_until(ConversationFactory(patron=None), library=library, at=NOON) is None
 
 
-def test_staff_see_the_day_before_they_close(client, sign_in, staff, patron, branch, time_machine):
+def test_page_says_until_when_the_patron_can_read_the_conversation_after_closing(
+    client, sign_in, staff, patron, branch, time_machine
+):
     time_machine.move_to(NOON, tick=False)
     patron.remember = User.Remember.DAYS_30
     patron.save()
     session = HelpSessionFactory(patron=patron, branch=branch, kept_at=NOON - 29 * DAY)
     conversation = ConversationFactory(help_session=session)
     desk, url = sign_in(client, staff), reverse("desk_conversation", args=[conversation.public_id])
-    sentence = "If you close it now, the patron can read it until March 16, 2026."
+    sentence = "If you close the conversation now, the patron can read it until March 16, 2026."
     assert sentence in " ".join(desk.get(url).content.decode().split())
     conversation = ConversationFactory(help_session=session, status="closed")
     url = reverse("desk_conversation", args=[conversation.public_id])

@@ -1,4 +1,4 @@
-"""Test the field “For” of the record form: whom it finds, what staff read aloud, and what is recorded."""
+"""Test the field “For” of the record form: which patron it finds, what staff read aloud, and what is saved."""
 
 import json
 import re
@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent, Consent, LibraryCard, LookingReason, User
 from accounts.patron.people import person_added_at_desk, person_with_address
-from portal import limits
 from portal.helpsessions.models import ClaimCode, HelpSession, UnfinishedForm
+from portal.limit_table import LIMITS, Limit
 from portal.worker import Worker
 from tests.factories import (
     ChildFactory,
@@ -52,7 +52,7 @@ def choose(library):
 
 @pytest.fixture
 def stranger(library):
-    """Return a patron whom no search of these tests names."""
+    """Return a patron whose card number and email address are similar to Sam's."""
     person = UserFactory(name="Samira Stranger", email="sam.o@example.org")
     give_card(person, CARD + "5")
     return person
@@ -75,7 +75,7 @@ def look_up(desk, typed, **fields):
 
 
 def agreed(desk, for_whom, **fields):
-    """Return the form fields that are posted when the patron agrees to the text that the desk shows."""
+    """Look up the patron, and return the fields that the form posts if the patron agrees to the text."""
     page = look_up(desk, for_whom, **fields).content.decode()
     mark = re.search(r'name="shown" value="([^"]+)"', page)[1]
     return {"for_whom": for_whom, "agreed": "on", "shown": mark, **fields}
@@ -101,7 +101,7 @@ def test_whole_card_number_or_email_shows_the_patron_and_the_consent(desk, staff
         "Sam Okafor",
         "s•••@example.org",
         "Read this text aloud",
-        "It stays until",
+        "We keep the visit until",
         "You need no code. You see the visit when you sign in.",
     ):
         assert part in words
@@ -128,11 +128,14 @@ def test_card_number_of_two_patrons_finds_nobody(desk, patron, stranger):
     assert "We found nobody with this card number" in shown(look_up(desk, "2123400009999"))
 
 
-def test_empty_field_shows_nothing_and_is_not_counted(desk):
-    assert "".join(look_up(desk, "  ").content.decode().split()) == ""
+def test_empty_recipient_field_shows_nothing_and_is_not_counted_as_a_search(desk):
+    empty = '<input type="hidden" name="default_language" id="id_default_language">'
+    assert look_up(desk, "  ").content.decode().strip() == empty
 
 
-def test_patron_is_recorded_with_the_consent_that_was_read(desk, staff, patron, typed, item):
+def test_visit_is_recorded_for_the_patron_with_the_consent_text_that_was_read(
+    desk, staff, patron, typed, item
+):
     patron.language = "es"
     patron.save()
     fields = agreed(desk, "sam@example.org")
@@ -165,9 +168,12 @@ def test_patron_is_recorded_with_the_consent_that_was_read(desk, staff, patron, 
     assert "The visit is now in the account of Sam Okafor." in page
     assert "The visit needs no code." in page
     assert "Send by email" not in page
+    page = shown(desk.get(reverse("desk_session", args=[visit.public_id])))
+    assert "Added to the patron's account (" in page
+    assert "codes no longer work" not in page
 
 
-def test_visit_of_a_patron_from_another_branch_leaves_a_reason_for_coordinators(
+def test_recording_a_visit_for_a_patron_of_another_branch_is_logged_with_a_reason(
     desk, staff, patron, typed, branch
 ):
     desk.post(RECORD, typed(**agreed(desk, "sam@example.org")))
@@ -178,26 +184,28 @@ def test_visit_of_a_patron_from_another_branch_leaves_a_reason_for_coordinators(
     assert LookingReason.objects.count() == 1
 
 
-def test_visit_of_a_patron_of_this_branch_needs_no_reason(desk, staff, patron, typed, branch):
+def test_recording_a_visit_for_a_patron_of_the_same_branch_is_logged_without_a_reason(
+    desk, staff, patron, typed, branch
+):
     HelpSessionFactory(patron=patron, branch=branch)
     desk.post(RECORD, typed(**agreed(desk, "sam@example.org")))
     assert HelpSession.objects.filter(patron=patron).count() == 2
     assert not LookingReason.objects.exists()
 
 
-def test_patron_sees_the_recorded_visit_at_home(desk, patron, typed, sign_in):
+def test_patron_sees_the_recorded_visit_on_the_home_page(desk, patron, typed, sign_in):
     desk.post(RECORD, typed(**agreed(desk, "sam@example.org")))
     page = sign_in(Client(), patron).get(reverse("home"))
     assert "Books like Mockingbird?" in shown(page)
 
 
-def test_code_card_stops_working_when_the_visit_goes_into_an_account(desk, patron, typed):
+def test_code_card_stops_working_when_the_visit_is_recorded_for_a_patron(desk, patron, typed):
     desk.post(RECORD, typed(card=code_for(None), **agreed(desk, "sam@example.org")))
     assert HelpSession.objects.get().patron == patron
     assert ClaimCode.objects.get().state == ClaimCode.State.KEPT
 
 
-def test_first_save_without_javascript_shows_the_text_and_the_second_one_records(desk, patron, typed):
+def test_visit_is_recorded_without_javascript_after_the_consent_text_was_shown(desk, patron, typed):
     fields = typed(for_whom="sam@example.org", summary="stays", note="stays too")
     answer = desk.post(RECORD, fields)
     assert list(errors(answer)) == ["agreed"]
@@ -212,24 +220,22 @@ def test_first_save_without_javascript_shows_the_text_and_the_second_one_records
 
 
 @pytest.mark.parametrize("change", [{"agreed": ""}, {"shown": ""}, {"shown": "x" * 64}])
-def test_visit_is_not_recorded_for_a_patron_who_has_not_heard_the_text_and_agreed(
-    desk, patron, typed, change
-):
+def test_visit_is_recorded_only_after_the_patron_has_heard_the_text_and_agreed(desk, patron, typed, change):
     answer = desk.post(RECORD, typed(**{**agreed(desk, "sam@example.org"), **change}))
     assert list(errors(answer)) == ["agreed"]
     assert not HelpSession.objects.recorded().exists()
     assert "checked" not in re.search(r"<input[^>]*id_agreed[^>]*>", answer.content.decode())[0]
 
 
-def test_text_must_be_read_again_if_the_patron_chose_another_time_meanwhile(desk, patron, typed):
+def test_consent_text_must_be_read_again_if_the_retention_choice_changed_meanwhile(desk, patron, typed):
     fields = agreed(desk, "sam@example.org")
     User.objects.filter(pk=patron.pk).update(remember="30")
     assert list(errors(desk.post(RECORD, typed(**fields)))) == ["agreed"]
     desk.post(RECORD, typed(**agreed(desk, "sam@example.org")))
-    assert "It stays until April 3, 2026." in Consent.objects.get().wording
+    assert "We keep the visit until April 3, 2026." in Consent.objects.get().wording
 
 
-def test_errors_in_other_fields_keep_the_patron_and_the_consent(desk, patron, typed):
+def test_record_form_with_an_error_still_shows_the_patron_and_the_consent(desk, patron, typed):
     fields = agreed(desk, "sam@example.org")
     answer = desk.post(RECORD, typed(people="0", **fields))
     assert list(errors(answer)) == ["people"]
@@ -247,7 +253,7 @@ def test_unknown_card_number_is_an_error_beside_the_field(desk, typed, patron):
     assert not HelpSession.objects.recorded().exists()
 
 
-def test_invalid_email_is_an_error_beside_the_field(desk, typed):
+def test_invalid_email_address_is_an_error_beside_the_field(desk, typed):
     assert errors(desk.post(RECORD, typed(for_whom="ana@")))["for_whom"].startswith(
         "Enter the full email address"
     )
@@ -268,10 +274,10 @@ def address(request, staff, library):
     return "ana@example.org"
 
 
-def test_address_without_an_account_gets_a_code_by_email(desk, typed, settings, address):
+def test_email_address_without_an_account_gets_a_code_by_email(desk, typed, settings, address):
     use_outbox(settings)
     page = look_up(desk, address)
-    assert "No account has confirmed this address." in shown(page)
+    assert "This isn't the confirmed address of any account." in shown(page)
     for secret in ("Zqx", "id_agreed", "<blockquote"):
         assert secret not in page.content.decode()
     fields = agreed(desk, address)
@@ -289,7 +295,7 @@ def test_address_without_an_account_gets_a_code_by_email(desk, typed, settings, 
     assert visit.claim_codes.get().state == ClaimCode.State.LIVE
 
 
-def test_first_save_for_an_unknown_address_asks_to_check_it_and_sends_nothing(desk, typed, settings):
+def test_staff_must_check_an_unknown_email_address_before_a_code_is_sent(desk, typed, settings):
     use_outbox(settings)
     fields = typed(for_whom="ana@example.org")
     answer = desk.post(RECORD, fields)
@@ -303,7 +309,7 @@ def test_first_save_for_an_unknown_address_asks_to_check_it_and_sends_nothing(de
     assert [message.to for message in mail.outbox] == [["ana@example.org"]]
 
 
-def test_visit_for_an_unknown_address_cannot_be_saved_without_a_code(desk, typed):
+def test_visit_for_an_email_address_without_an_account_needs_a_code(desk, typed):
     answer = desk.post(RECORD, typed(action="save_only", **agreed(desk, "ana@example.org")))
     assert errors(answer)["for_whom"] == (
         "This address has no account, so only a code can open the visit. Choose “Save and give to the patron”."
@@ -315,7 +321,7 @@ def test_visit_of_a_patron_with_an_account_can_be_saved_without_a_code(desk, typ
     assert HelpSession.objects.get().patron == patron
 
 
-def test_address_without_an_account_also_gets_a_code_if_a_code_card_is_attached(desk, typed, settings):
+def test_email_address_without_an_account_gets_a_code_even_if_a_code_card_is_attached(desk, typed, settings):
     use_outbox(settings)
     desk.post(RECORD, typed(card=code_for(None), **agreed(desk, "ana@example.org")))
     Worker().deliver_due()
@@ -323,7 +329,7 @@ def test_address_without_an_account_also_gets_a_code_if_a_code_card_is_attached(
 
 
 @pytest.mark.parametrize("way", ["card", "email", "passkey"])
-def test_patron_who_can_sign_in_gets_no_code(desk, typed, settings, way):
+def test_patron_who_can_sign_in_gets_no_visit_code(desk, typed, settings, way):
     settings.ILS = "demo" if way == "card" else ""
     person = UserFactory(email="ana@example.org" if way == "email" else None)
     give_card(person)
@@ -336,7 +342,7 @@ def test_patron_who_can_sign_in_gets_no_code(desk, typed, settings, way):
     assert (visit.patron, visit.claim_codes.count()) == (person, 0)
 
 
-def test_patron_who_cannot_sign_in_gets_a_code_instead(desk, typed, settings):
+def test_patron_who_cannot_sign_in_gets_a_visit_code(desk, typed, settings):
     settings.ILS = ""
     give_card(UserFactory(email=None, name="Zqx"))
     answer = desk.post(RECORD, typed(for_whom=CARD))
@@ -349,8 +355,10 @@ def test_patron_who_cannot_sign_in_gets_a_code_instead(desk, typed, settings):
 # Limits
 
 
-def test_searches_are_limited_and_found_patrons_are_not_counted_again(desk, patron, typed, monkeypatch):
-    monkeypatch.setitem(limits.LIMITS, "look_up", limits.Limit("look-ups", person="2/h"))
+def test_searches_for_a_recipient_are_limited_but_a_found_patron_can_still_be_chosen(
+    desk, patron, typed, monkeypatch
+):
+    monkeypatch.setitem(LIMITS, "look_up", Limit("look-ups", person="2/h"))
     fields = agreed(desk, "sam@example.org")
     look_up(desk, "sam@example.org")
     assert len(events(patron, "looked_up")) == 1
@@ -365,9 +373,11 @@ def test_searches_are_limited_and_found_patrons_are_not_counted_again(desk, patr
     assert HelpSession.objects.recorded().get().patron == patron
 
 
-def test_emails_to_one_address_are_limited_and_the_form_is_kept(desk, typed, settings, monkeypatch):
+def test_number_of_emails_to_one_address_is_limited_and_the_form_is_shown_again(
+    desk, typed, settings, monkeypatch
+):
     use_outbox(settings)
-    monkeypatch.setitem(limits.LIMITS, "hand_over_by_mail", limits.Limit("emails", target="1/h"))
+    monkeypatch.setitem(LIMITS, "hand_over_by_mail", Limit("emails", target="1/h"))
     for _ in range(2):
         answer = desk.post(RECORD, typed(note="stays", **agreed(desk, "ana@example.org")))
     assert (answer.status_code, list(answer.context["form"].errors)) == (429, ["for_whom"])
@@ -386,7 +396,7 @@ def test_quiet_visit_cannot_be_recorded_for_a_patron(desk, patron, typed):
     assert HelpSession.objects.recorded().get().patron is None
 
 
-def test_visit_with_a_child_takes_no_email_address(desk, choose, patron, typed):
+def test_visit_with_a_child_cannot_be_recorded_for_an_email_address(desk, choose, patron, typed):
     choose("own")
     answer = desk.post(RECORD, typed(with_child="on", for_whom="sam@example.org"))
     assert errors(answer)["for_whom"] == "For a visit with a child, enter the number of a library card."
@@ -394,7 +404,7 @@ def test_visit_with_a_child_takes_no_email_address(desk, choose, patron, typed):
     assert events(patron, "looked_up") == []
 
 
-def test_visit_on_paper_only_goes_into_no_account(desk, choose, typed):
+def test_paper_only_visit_cannot_be_recorded_for_a_patron(desk, choose, typed):
     choose("paper")
     give_card(ChildFactory(name="Mia"))
     answer = desk.post(RECORD, typed(with_child="on", for_whom=CARD))
@@ -402,7 +412,7 @@ def test_visit_on_paper_only_goes_into_no_account(desk, choose, typed):
     assert "Mia" not in shown(answer)
 
 
-def test_childs_own_visit_goes_into_the_account_of_their_card(desk, choose, typed):
+def test_childs_own_visit_is_recorded_for_the_child_whose_card_was_typed(desk, choose, typed):
     choose("own")
     child = ChildFactory(name="Mia")
     give_card(child)
@@ -411,7 +421,7 @@ def test_childs_own_visit_goes_into_the_account_of_their_card(desk, choose, type
     assert (visit.patron, visit.with_child, visit.claim_codes.count()) == (child, "own", 0)
 
 
-def test_card_of_an_adult_for_a_childs_own_visit_warns_staff(desk, choose):
+def test_staff_are_warned_if_a_childs_own_visit_is_recorded_for_an_adult(desk, choose):
     choose("own")
     give_card(UserFactory())
     give_card(ChildFactory(), CARD + "6")
@@ -424,11 +434,13 @@ def test_card_of_an_adult_for_a_childs_own_visit_warns_staff(desk, choose):
 @pytest.mark.parametrize(
     ("who", "part", "words"),
     [
-        (ChildFactory, "patron", "You can stop sharing it with them at any time."),
+        (ChildFactory, "patron", "You can stop sharing the visit at any time."),
         (UserFactory, "shared_with", "You share this visit with the child."),
     ],
 )
-def test_shared_visit_keeps_a_code_for_the_other_person(desk, choose, typed, who, part, words):
+def test_shared_visit_recorded_for_one_person_has_a_code_for_the_other_person(
+    desk, choose, typed, who, part, words
+):
     choose("shared")
     person = who()
     give_card(person)
@@ -445,13 +457,13 @@ def test_shared_visit_keeps_a_code_for_the_other_person(desk, choose, typed, who
     assert words in Consent.objects.get().wording
 
 
-def test_text_must_be_read_again_if_the_switch_for_children_changed(desk, choose, typed):
+def test_consent_text_must_be_read_again_if_the_child_switch_changed(desk, choose, typed):
     choose("shared")
     give_card(UserFactory())
     assert list(errors(desk.post(RECORD, typed(with_child="on", **agreed(desk, CARD))))) == ["agreed"]
 
 
-def test_form_that_logs_a_contact_names_no_patron(desk, branch, patron, typed):
+def test_conversation_logged_as_a_contact_cannot_be_recorded_for_a_patron(desk, branch, patron, typed):
     conversation = ConversationFactory(branch=branch)
     page = desk.get(RECORD, {"conversation": str(conversation.public_id)}).content.decode()
     assert 'name="for_whom"' not in page
@@ -477,7 +489,7 @@ def test_draft_never_stores_the_card_number_or_email(desk, patron, typed, action
             assert secret not in saved
 
 
-def test_finish_later_says_that_the_card_number_is_not_kept(desk, typed):
+def test_finish_later_button_says_that_the_card_number_is_not_kept(desk, typed):
     page = desk.post(RECORD, typed(action="later", for_whom=CARD), follow=True)
     assert "Saved without the card number or email of the patron." in shown(page)
 
@@ -489,9 +501,7 @@ def test_finding_items_without_javascript_keeps_the_card_number_on_the_page(desk
         assert kept in page.content.decode()
 
 
-def test_patron_whose_account_was_erased_meanwhile_loses_nothing_of_the_form(
-    desk, patron, typed, monkeypatch
-):
+def test_record_form_is_kept_if_the_patrons_account_is_erased_meanwhile(desk, patron, typed, monkeypatch):
     fields = agreed(desk, "sam@example.org")
     monkeypatch.setattr(
         "portal.desk.recipients.Recipient.check_shown",
@@ -506,14 +516,14 @@ def test_patron_whose_account_was_erased_meanwhile_loses_nothing_of_the_form(
     assert not HelpSession.objects.recorded().exists()
 
 
-def test_record_form_posted_twice_keeps_one_visit(desk, patron, typed):
+def test_record_form_for_a_patron_posted_twice_records_one_visit(desk, patron, typed):
     fields = typed(**agreed(desk, "sam@example.org"))
     first, second = desk.post(RECORD, fields), desk.post(RECORD, fields)
     assert first.url == second.url
     assert (HelpSession.objects.count(), Consent.objects.count()) == (1, 1)
 
 
-def test_form_without_a_patron_looks_nobody_up(desk, patron, typed):
+def test_record_form_without_a_recipient_runs_no_query_about_patrons(desk, patron, typed):
     with CaptureQueriesContext(connection) as form, CaptureQueriesContext(connection) as saved:
         desk.get(RECORD)
         desk.post(RECORD, typed())

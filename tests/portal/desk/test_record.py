@@ -3,17 +3,22 @@ import json
 import re
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from html import unescape
 
 import pytest
+import time_machine
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import StaffRole
+from portal.checkins.models import CheckIn
 from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote
 from recommendations.models import Item, Recommendation
 from recommendations.verdicts import choices_for
-from tests.factories import HelpSessionFactory, ItemFactory, TopicFactory, code_for
+from tests.factories import ConversationFactory, HelpSessionFactory, ItemFactory, TopicFactory, code_for
 from tests.portal.pages import text
 
 pytestmark = pytest.mark.usefixtures("at_noon")
@@ -21,7 +26,7 @@ RECORD = "/desk/record/"
 
 
 def rows(*chosen):
-    """Return the form fields of an item picker that has these rows."""
+    """Return the fields that an item picker with these rows posts."""
     fields = {"items-TOTAL_FORMS": str(len(chosen)), "items-INITIAL_FORMS": "0"}
     for number, row in enumerate(chosen):
         fields |= {f"items-{number}-{name}": value for name, value in row.items()}
@@ -135,7 +140,7 @@ def test_simultaneous_posts_of_one_record_form_create_one_visit(desk, typed, ite
     assert Recommendation.objects.count() == (action == "save")
 
 
-def test_record_form_sent_after_the_sign_in_expired_is_kept_for_its_author(desk, staff, sign_in, typed):
+def test_record_form_is_saved_for_its_author_if_the_sign_in_has_expired(desk, staff, sign_in, typed):
     desk.get(RECORD)
     del desk.cookies["sessionid"]
     answer = desk.post(RECORD, typed(), headers={"Sec-Fetch-Site": "same-origin"})
@@ -191,26 +196,26 @@ def test_visit_without_any_text_is_refused(desk, typed):
 
 
 @pytest.mark.parametrize("people", ["", "0", "501", "two"])
-def test_invalid_number_of_people_says_which_numbers_are_valid(desk, typed, people):
+def test_error_about_the_number_of_people_says_which_numbers_are_valid(desk, typed, people):
     assert "Enter a whole number from 1 to 500." in shown(desk.post(RECORD, typed(people=people)))
 
 
-def test_empty_record_form_leaves_no_unfinished_visit(desk, typed):
+def test_empty_record_form_creates_no_unfinished_visit(desk, typed):
     desk.post(RECORD, typed(question="", summary=" "))
     assert not HelpSession.objects.exists()
 
 
-def test_invalid_record_form_is_kept_as_an_unfinished_visit(desk, typed):
+def test_invalid_record_form_is_saved_as_an_unfinished_visit(desk, typed):
     desk.post(RECORD, typed(people="0", question="Kept on the server"))
     assert "Kept on the server" in shown(desk.get(RECORD))
 
 
-def test_backdated_visit_can_have_any_hour(desk, typed):
+def test_visit_recorded_for_an_earlier_day_can_have_any_hour(desk, typed):
     desk.post(RECORD, typed(happened_on="2026-03-01", hour="20"))
     assert (str(HelpSession.objects.get().happened_on), HelpSession.objects.get().hour) == ("2026-03-01", 20)
 
 
-def test_visit_with_a_social_security_number_can_be_saved_after_one_warning(desk, typed):
+def test_visit_with_a_social_security_number_is_saved_after_one_warning(desk, typed):
     fields = typed(summary="Form filled for 078-05-1120")
     answer = desk.post(RECORD, fields)
     assert answer.status_code == 422
@@ -244,7 +249,7 @@ def test_picking_an_item_adds_a_row_and_removing_an_item_deletes_its_row(desk, i
     assert [row["reason"] for row in part.context["picker"].rows] == ["stays"]
 
 
-def test_item_picked_twice_is_in_one_row(desk, item):
+def test_item_picked_twice_is_listed_once(desk, item):
     fields = rows({"item": str(item.public_id)})
     assert len(press(desk, f"pick-{item.public_id}", fields).context["picker"].rows) == 1
 
@@ -267,7 +272,7 @@ def test_item_typed_by_hand_but_not_yet_added_is_saved_with_the_visit(desk, type
     assert Recommendation.objects.get().item.title == "Ada, data librarian"
 
 
-def test_novel_added_by_hand_is_asked_about_in_the_words_for_reading(desk, typed):
+def test_novel_added_by_hand_has_the_verdict_words_of_a_novel(desk, typed):
     by_hand = {"new-kind": "book", "new-title": "Emma", "new-is_fiction": "on"}
     part = press(desk, "add_item", typed(question_type="known_item", **by_hand))
     [row] = part.context["picker"].rows
@@ -287,7 +292,7 @@ def test_item_no_longer_in_the_catalog_is_a_form_error(desk, typed):
     assert "stays" in shown(answer)
 
 
-def test_finding_and_picking_items_without_javascript_keeps_the_record_form(desk, typed, item):
+def test_record_form_keeps_its_input_while_items_are_picked_without_javascript(desk, typed, item):
     fields = typed(note="stays")
     found = desk.post(RECORD, {**fields, "q": "mockingbird", "action": "find"}, follow=True)
     assert f"pick-{item.public_id}" in shown(found)
@@ -360,7 +365,7 @@ def test_empty_help_session_form_can_be_saved_for_later(desk):
     assert desk.get(f"/desk/record/{draft.public_id}/").status_code == 200
 
 
-def test_saving_an_unfinished_visit_turns_it_into_a_recorded_visit(desk, typed):
+def test_unfinished_visit_is_recorded_when_the_form_is_saved(desk, typed):
     fields = typed(action="later")
     desk.post(RECORD, fields)
     desk.post(RECORD, {**fields, "action": "save"})
@@ -390,7 +395,7 @@ def test_unfinished_visit_of_a_colleague_is_404(client, sign_in, elsewhere, desk
     assert HelpSession.objects.get().unfinished_form.fields["question"] == "Books like Mockingbird?"
 
 
-def test_code_card_given_earlier_opens_the_recorded_visit(desk, typed):
+def test_code_card_entered_in_the_record_form_opens_the_visit(desk, typed):
     card = code_for(None)
     answer = desk.post(RECORD, typed(card=f"{card[:4]} {card[4:]}"))
     session = HelpSession.objects.get()
@@ -425,7 +430,7 @@ def test_tally_is_counted_and_can_be_undone(desk, branch):
     assert not HelpSession.objects.exists()
 
 
-def test_tally_without_javascript_returns_to_the_queue_with_an_undo_button(desk):
+def test_tally_without_javascript_redirects_to_the_queue_with_an_undo_button(desk):
     page = desk.post("/desk/tally/", {"from": "queue"}, follow=True)
     assert page.redirect_chain[-1][0] == "/desk/"
     assert f"/desk/tally/{HelpSession.objects.get().public_id}/undo/" in shown(page)
@@ -474,7 +479,7 @@ def test_visit_recorded_on_a_shared_computer_gets_the_computers_service_point(
     assert ("Front desk" in page) == bool(service_point)
 
 
-def test_unfinished_visits_are_listed_once_in_a_chip_with_their_number(desk, typed):
+def test_finish_later_chip_lists_and_counts_unfinished_visits(desk, typed):
     for question in ("First half", "Second half"):
         desk.post(RECORD, typed(action="later", question=question))
     for page in (desk.get(RECORD), desk.get("/desk/")):
@@ -487,11 +492,11 @@ def test_unfinished_visits_are_listed_once_in_a_chip_with_their_number(desk, typ
             assert words in chip[0]
 
 
-def test_page_without_unfinished_visits_has_no_chip(desk):
+def test_finish_later_chip_is_hidden_if_all_visits_are_finished(desk):
     assert 'id="tray"' not in shown(desk.get(RECORD))
 
 
-def test_button_chip_and_tab_for_unfinished_visits_have_one_name(desk, typed):
+def test_button_and_chip_and_tab_for_unfinished_visits_have_the_same_label(desk, typed):
     address = reverse("desk_sessions") + "?show=unfinished"
     empty = desk.get(address)
     assert "Help sessions that you save with “Finish later” appear here." in text(empty)
@@ -503,11 +508,11 @@ def test_button_chip_and_tab_for_unfinished_visits_have_one_name(desk, typed):
         r'<a class="choice"[^>]*show=unfinished"[^>]*>(.*?)</a>', listed.content.decode(), re.DOTALL
     )
     assert tab[1].strip() == "Finish later"
-    # The tag says in which state the visit is.
+    # The tag of the row says that the visit is unfinished.
     assert text(listed).count("Unfinished") == 1
 
 
-def test_fields_for_items_by_hand_stay_open_and_empty_for_the_next_item(desk):
+def test_form_for_adding_an_item_by_hand_is_empty_and_open_after_an_item_is_added(desk):
     part = press(desk, "add_item", {"new-kind": "person", "new-title": "Ada, data librarian"})
     picker = part.context["picker"]
     assert [row["title"] for row in picker.rows] == ["Ada, data librarian"]
@@ -519,14 +524,14 @@ def test_fields_for_items_by_hand_stay_open_and_empty_for_the_next_item(desk):
     }
 
 
-def test_fields_for_items_by_hand_stay_open_without_javascript(desk, typed):
+def test_form_for_adding_an_item_by_hand_stays_open_without_javascript(desk, typed):
     by_hand = {"new-kind": "event", "new-title": "Thursday club", "action": "add_item"}
     page = desk.post(RECORD, typed(**by_hand), follow=True)
     assert '<details class="by-hand" open>' in shown(page)
     assert page.context["picker"].written["kind"].value() == "event"
 
 
-def test_search_without_results_offers_to_add_the_words_by_hand_but_adds_nothing(desk, typed):
+def test_item_search_without_results_offers_to_add_the_typed_words_as_an_item(desk, typed):
     page = desk.get("/desk/items/", {"q": "Thursday club"}, headers={"HX-Request": "true"})
     assert 'value="by_hand"' in shown(page)
     fields = typed(q="Thursday club", summary="Only this")
@@ -536,20 +541,20 @@ def test_search_without_results_offers_to_add_the_words_by_hand_but_adds_nothing
     assert not Recommendation.objects.exists()
 
 
-def test_button_below_the_search_puts_its_words_into_the_title_of_an_item_by_hand(desk):
+def test_add_by_hand_button_copies_the_search_words_into_the_title(desk):
     part = press(desk, "by_hand", {"q": "Thursday club"})
     picker = part.context["picker"]
     assert (picker.query, picker.written["title"].value(), picker.rows) == ("", "Thursday club", [])
     assert '<details class="by-hand" open>' in shown(part)
 
 
-def test_button_below_the_search_keeps_a_title_that_was_already_typed(desk):
+def test_add_by_hand_button_does_not_replace_a_typed_title(desk):
     part = press(desk, "by_hand", {"q": "other words", "new-title": "Thursday club", "new-kind": "event"})
     written = part.context["picker"].written
     assert (written["title"].value(), written["kind"].value()) == ("Thursday club", "event")
 
 
-def test_form_explains_the_terms_of_the_statistics(desk, staff, branch):
+def test_record_form_explains_the_terms_of_the_statistics(desk, staff, branch):
     page = shown(desk.get(RECORD))
     for words in (
         "Directional: where something is, opening hours, how to print.",
@@ -561,3 +566,126 @@ def test_form_explains_the_terms_of_the_statistics(desk, staff, branch):
     session = HelpSessionFactory(staff=staff, branch=branch)
     page = shown(desk.get(f"/desk/sessions/{session.public_id}/"))
     assert re.search(r"<dt>READ level</dt><dd>not recorded</dd>", page)
+
+
+@pytest.fixture
+def asking(library):
+    """Return the library, which asks patrons how their visits turned out."""
+    library.check_ins = True
+    library.save()
+    return library
+
+
+class TestCheckIn:
+    """Tests of the line in the record form that says when the library will ask the patron."""
+
+    def suggested(self, desk, fields):
+        return text(desk.post("/desk/record/autosave/", fields, headers={"HX-Request": "true"}))
+
+    def test_autosave_response_suggests_a_day_and_words_for_the_check_in(self, desk, asking, typed):
+        page = self.suggested(desk, typed(question="Tax forms", question_type="technology"))
+        assert "A check-in will be planned for Sat, Mar 7 : How did it turn out?" in unescape(page)
+
+    def test_check_in_line_shows_the_day_that_staff_chose(self, desk, asking, typed):
+        assert "planned for Sat, Mar 14" in unescape(self.suggested(desk, typed(ask_on="2026-03-14")))
+
+    @pytest.mark.parametrize("switch", ["quiet", "with_child"])
+    def test_check_in_line_says_that_nobody_is_asked_about_a_quiet_or_paper_only_visit(
+        self, desk, asking, typed, switch
+    ):
+        asking.children = "paper"
+        asking.save()
+        page = self.suggested(desk, typed(**{switch: "on"}))
+        assert "Nobody will be asked about this visit." in page
+        desk.post(RECORD, typed(**{switch: "on"}, ask_on="2026-03-14"))
+        assert not CheckIn.objects.exists()
+
+    def test_check_in_line_says_that_nobody_is_asked_about_a_directional_question(self, desk, asking, typed):
+        page = unescape(self.suggested(desk, typed(question_type="directional")))
+        assert "The library's rules plan no check-in for this visit." in page
+        desk.post(RECORD, typed(question_type="directional"))
+        assert not CheckIn.objects.exists()
+
+    def test_message_after_saving_says_that_a_check_in_is_planned(self, desk, asking, typed):
+        page = desk.post(RECORD, typed(question_type="technology"), follow=True)
+        check_in = CheckIn.objects.get()
+        assert (check_in.due_on, check_in.status) == (datetime.date(2026, 3, 7), "planned")
+        assert "The check-in is planned for Sat, Mar 7 :" in unescape(text(page))
+        assert reverse("skip_check_in", args=[check_in.public_id]) in shown(page)
+
+    def test_staff_can_choose_the_day_and_the_reason_of_a_check_in_while_recording(self, desk, asking, typed):
+        desk.post(RECORD, typed(ask_on="2026-03-14", ask_reason="the essay is due"))
+        check_in = CheckIn.objects.get()
+        assert (check_in.due_on, check_in.set_by) == (datetime.date(2026, 3, 14), "staff")
+        assert check_in.reason == "the essay is due"
+
+    def test_check_in_is_skipped_if_staff_check_the_box_not_to_ask(self, desk, asking, typed):
+        desk.post(RECORD, typed(no_check_in="on"))
+        assert CheckIn.objects.get().status == "skipped"
+
+    def test_day_field_of_an_empty_form_contains_no_date(self, desk, staff, sign_in, asking, typed):
+        # The HTML of an empty form is cached, so it must not contain a date.
+        field = '<input type="date" name="ask_on" id="id_ask_on">'
+        assert field in desk.get(RECORD).content.decode()
+        with time_machine.travel(timezone.now() + datetime.timedelta(days=1), tick=False):
+            sign_in(desk, staff)
+            assert field in desk.get(RECORD).content.decode()
+            desk.post(RECORD, typed(ask_on="2026-03-05"))
+        assert CheckIn.objects.get().due_on == datetime.date(2026, 3, 5)
+
+    @pytest.mark.parametrize("ask_on", ["2026-03-03", "2026-12-01", "soon"])
+    def test_invalid_check_in_day_is_a_form_error_and_the_typed_values_are_kept(
+        self, desk, asking, typed, ask_on
+    ):
+        page = desk.post(RECORD, typed(ask_on=ask_on, ask_reason="the essay is due"))
+        assert page.status_code == 422
+        assert ask_on in shown(page)
+        assert "the essay is due" in shown(page)
+        assert not HelpSession.objects.recorded().exists()
+
+    def test_unfinished_form_keeps_the_day_and_the_reason_of_the_check_in(self, desk, asking, typed):
+        fields = typed(ask_on="2026-03-14", ask_reason="the essay is due", no_check_in="on")
+        desk.post("/desk/record/autosave/", fields)
+        form = desk.get(f"/desk/record/{fields['token']}/").context["form"]
+        names = ("ask_on", "ask_reason", "no_check_in")
+        assert [str(form[name].value()) for name in names] == ["2026-03-14", "the essay is due", "on"]
+
+    def test_form_that_logs_a_contact_has_no_check_in_line(self, desk, asking, branch, typed):
+        conversation = ConversationFactory(branch=branch)
+        page = desk.get(f"{RECORD}?conversation={conversation.public_id}")
+        assert 'id="check-in"' not in shown(page)
+        desk.post(RECORD, typed(conversation=conversation.public_id, ask_on="2026-03-14"))
+        assert conversation.__class__.objects.get().logged_as
+        assert not CheckIn.objects.exists()
+
+    def test_record_form_has_no_check_in_line_while_check_ins_are_off(self, desk, typed):
+        assert 'id="check-in"' not in shown(desk.get(RECORD))
+        desk.post(RECORD, typed(ask_on="2026-03-14"))
+        assert not CheckIn.objects.exists()
+
+    def test_new_record_form_does_not_show_the_check_in_of_an_unfinished_form(self, desk, asking, typed):
+        desk.get(RECORD)
+        fields = typed(ask_on="2026-03-14", ask_reason="before the interview")
+        desk.post("/desk/record/autosave/", fields)
+        unfinished = f"/desk/record/{fields['token']}/"
+        for _ in range(2):
+            assert "before the interview" in shown(desk.get(unfinished))
+            page = shown(desk.get(RECORD))
+            assert 'name="ask_on"' in page
+            assert "2026-03-14" not in page
+            assert "before the interview" not in page
+
+    def test_record_form_runs_no_additional_query_for_the_check_in_line(self, desk, library):
+        counts = []
+        for has_check_ins in (False, True):
+            library.check_ins = has_check_ins
+            library.save()
+            desk.get(RECORD)
+            with CaptureQueriesContext(connection) as queries:
+                desk.get(RECORD)
+            counts.append(len(queries))
+        assert counts[0] == counts[1]
+
+    def test_correction_form_has_no_check_in_line(self, desk, staff, branch, asking):
+        session = HelpSessionFactory(staff=staff, branch=branch)
+        assert 'id="check-in"' not in shown(desk.get(f"/desk/sessions/{session.public_id}/correct/"))

@@ -39,7 +39,7 @@ def west(staff):
 
 @pytest.fixture
 def recorded(staff, west):
-    """Return a function that records a session. All its values differ from the defaults."""
+    """Return a function that records a session. All values of this session differ from the defaults."""
 
     def recorded(day=TODAY, **fields):
         return HelpSessionFactory(
@@ -59,7 +59,7 @@ def recorded(staff, west):
     return recorded
 
 
-def test_first_form_has_the_current_day_and_hour(staff, library, branch):
+def test_first_record_form_has_the_current_day_and_hour(staff, library, branch):
     initial = defaults(staff, library, timezone.now())
     del initial["token"]
     assert initial == {
@@ -73,7 +73,7 @@ def test_first_form_has_the_current_day_and_hour(staff, library, branch):
     }
 
 
-def test_only_mode_and_branch_carry_over_from_the_previous_session(staff, library, recorded, west):
+def test_only_mode_and_branch_are_copied_from_the_previous_visit(staff, library, recorded, west):
     recorded()
     initial = defaults(staff, library, timezone.now())
     del initial["token"]
@@ -88,31 +88,31 @@ def test_only_mode_and_branch_carry_over_from_the_previous_session(staff, librar
     }
 
 
-def test_nothing_carries_over_from_a_session_of_an_earlier_day(staff, library, recorded, branch):
+def test_visit_of_an_earlier_day_does_not_change_the_defaults(staff, library, recorded, branch):
     recorded(TODAY - datetime.timedelta(days=1))
     initial = defaults(staff, library, timezone.now())
     assert (initial["mode"], initial["branch"]) == (HelpSession.Mode.IN_PERSON, branch.pk)
 
 
-def test_nothing_carries_over_from_a_contact_logged_from_a_conversation(staff, library, recorded, branch):
+def test_contact_logged_from_a_conversation_does_not_change_the_defaults(staff, library, recorded, branch):
     ConversationFactory(logged_as=recorded())
     initial = defaults(staff, library, timezone.now())
     assert (initial["mode"], initial["branch"]) == (HelpSession.Mode.IN_PERSON, branch.pk)
 
 
-def test_branch_of_a_role_that_ended_does_not_carry_over(staff, library, recorded, west, branch):
+def test_default_branch_is_never_a_branch_where_the_role_has_ended(staff, library, recorded, west, branch):
     recorded()
     staff.staff_roles.filter(branch=west).delete()
     staff = type(staff).objects.get(pk=staff.pk)
     assert defaults(staff, library, timezone.now())["branch"] == branch.pk
 
 
-def test_shared_desk_computer_uses_its_own_branch(staff, library, recorded, branch):
+def test_default_branch_on_a_shared_desk_computer_is_the_computers_branch(staff, library, recorded, branch):
     recorded()
     computer = SharedDesk(branch=branch)
     assert defaults(staff, library, timezone.now(), shared_desk=computer)["branch"] == branch.pk
 
 
-def test_shared_desk_computer_of_a_branch_without_a_role_changes_no_default(staff, library, branch):
+def test_shared_desk_computer_is_ignored_if_staff_have_no_role_at_its_branch(staff, library, branch):
     computer = SharedDesk(branch=BranchFactory())
     assert defaults(staff, library, timezone.now(), shared_desk=computer)["branch"] == branch.pk

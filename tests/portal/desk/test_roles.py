@@ -46,9 +46,9 @@ def hill(library):
 
 @pytest.fixture
 def device(sign_in):
-    """Return a function that signs a person in on a new browser.
+    """Return a function that signs a person in, with a second factor, and returns the new browser.
 
-    The person has used a second factor, and the browser is in the list of the person's devices.
+    The browser is in the list of the person's devices.
     """
 
     def device(person):
@@ -127,13 +127,13 @@ def test_coordinator_cannot_change_roles_at_a_branch_with_its_own_coordinator(
 
 
 @pytest.mark.parametrize("does", [give, end])
-def test_last_coordinator_cannot_lose_the_role(settings_page, branch, coordinator, staff, does):
+def test_role_of_the_only_coordinator_cannot_be_changed(settings_page, branch, coordinator, staff, does):
     page = does(settings_page, coordinator, branch)
     assert "only coordinator" in page.content.decode()
     assert User.objects.get(pk=coordinator.pk).is_coordinator
 
 
-def test_last_active_coordinator_cannot_lose_the_coordinator_role(branch, staff, coordinator):
+def test_role_of_the_only_active_coordinator_cannot_be_changed(branch, staff, coordinator):
     StaffRole.objects.filter(user=staff).update(role="coordinator")
     User.objects.filter(pk=staff.pk).update(is_active=False)
     with pytest.raises(roles.LastCoordinator):
@@ -152,7 +152,7 @@ def test_coordinator_whose_role_just_ended_cannot_change_roles(branch, patron, s
     assert set(StaffRole.objects.values_list("user", "branch", "role")) == before
 
 
-def test_patron_has_no_page_in_the_staff_settings(settings_page, patron):
+def test_staff_settings_page_of_a_patron_is_404(settings_page, patron):
     assert settings_page.get(reverse("person", args=[patron.public_id])).status_code == 404
 
 
@@ -185,7 +185,7 @@ def conversation(branch, staff, patron):
 
 @pytest.fixture
 def work_at_two_branches(conversation, staff, coordinator, branch, patron):
-    """Give Rosa work of every kind at two branches, and return the conversation at the second branch."""
+    """Give Rosa conversations, notes and drafts at two branches. Return the second conversation."""
     second = BranchFactory(name="Second")
     StaffRole.objects.create(user=staff, branch=second)
     there = ConversationFactory(
@@ -240,7 +240,7 @@ def work_at_two_branches(conversation, staff, coordinator, branch, patron):
 
 @pytest.fixture
 def unfinished_visits(work_at_two_branches, staff, conversation):
-    """Return two visits that Rosa has not finished recording, one at each branch."""
+    """Return two unfinished visits of Rosa, one at each branch."""
     return [
         HelpSessionFactory(branch=each.branch, staff=staff, status="unfinished")
         for each in (conversation, work_at_two_branches)
@@ -306,7 +306,7 @@ def test_ending_the_last_role_removes_work_at_every_branch_and_unassigns_closed_
 def test_unfinished_visits_go_to_the_coordinator_who_ends_the_role(
     work_at_two_branches, unfinished_visits, conversation, staff, coordinator, branch
 ):
-    """Unfinished visits must not be deleted, because patrons may already have code cards for these visits."""
+    """Patrons may have code cards for unfinished visits, so ending a role must not delete these visits."""
     here, there = unfinished_visits
     tally = HelpSessionFactory(branch=branch, staff=staff, status="tally")
     assert departures.what_ends(staff, branch=branch).unfinished == 1
@@ -355,7 +355,7 @@ def test_ending_the_last_role_signs_the_staff_member_out_on_every_device(
     assert not Message.objects.filter(side="staff").exists()
 
 
-def test_staff_member_with_two_roles_loses_only_the_branch_of_the_ended_role(
+def test_staff_member_with_two_roles_can_still_work_at_the_branch_of_the_other_role(
     work_at_two_branches, conversation, staff, coordinator, branch, device
 ):
     desk = device(staff)
@@ -383,9 +383,9 @@ def test_coordinator_who_ends_their_own_last_role_is_signed_out(settings_page, c
 
 
 def end_role_during_post(monkeypatch, person, branch, by):
-    """End the person's role while a view reads the form.
+    """End the person's role while a view handles a request.
 
-    The role ends after the view has checked it, and before the view calls the action.
+    The role ends between the view's check of the role and its call of the action.
     """
     check = ItemPicker.check
 
@@ -397,7 +397,7 @@ def end_role_during_post(monkeypatch, person, branch, by):
 
 
 @pytest.mark.parametrize("htmx", [False, True])
-def test_answer_sent_after_the_last_role_ended_is_refused_and_kept_for_its_author(
+def test_answer_is_refused_but_saved_for_its_author_if_their_last_role_has_ended(
     conversation, staff, coordinator, branch, device, sign_in, monkeypatch, htmx
 ):
     desk = device(staff)

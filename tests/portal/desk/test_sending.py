@@ -80,7 +80,7 @@ def said(response):
 
 
 def buttons(page):
-    """Return (the values of the buttons that send, the value of the main button)."""
+    """Return ([the value of each send button], [the value of the main button])."""
     html = page.content.decode()
     values = re.findall(r'name="action"\s+value="(send\w*)"', html)
     main = re.findall(r'value="(send\w*)"[^>]*data-main', html)
@@ -90,7 +90,7 @@ def buttons(page):
 # Which buttons the page has
 
 
-def test_composer_offers_all_ways_to_send(desk, conversation):
+def test_composer_has_all_send_buttons_with_keyboard_shortcuts(desk, conversation):
     page = desk.get(address(conversation))
     assert buttons(page) == (["send", "send_take", "send_close", "send_next", "send_count"], ["send"])
     keys = re.findall(r'aria-keyshortcuts="Alt\+(\d)"', page.content.decode())
@@ -98,13 +98,13 @@ def test_composer_offers_all_ways_to_send(desk, conversation):
 
 
 @pytest.mark.parametrize("chosen", ["take", "close", "next"])
-def test_branch_chooses_the_main_button(desk, conversation, branch, chosen):
+def test_main_send_button_follows_the_setting_of_the_branch(desk, conversation, branch, chosen):
     Branch.objects.filter(pk=branch.pk).update(send_button=chosen)
     values, main = buttons(desk.get(address(conversation)))
     assert (values[0], main) == (f"send_{chosen}", [f"send_{chosen}"])
 
 
-def test_button_that_would_change_nothing_is_left_out(desk, conversation, staff, branch):
+def test_composer_hides_send_buttons_that_would_change_nothing(desk, conversation, staff, branch):
     Branch.objects.filter(pk=branch.pk).update(send_button="take")
     contact = HelpSessionFactory(staff=staff, branch=branch)
     Conversation.objects.filter(pk=conversation.pk).update(
@@ -113,12 +113,12 @@ def test_button_that_would_change_nothing_is_left_out(desk, conversation, staff,
     assert buttons(desk.get(address(conversation))) == (["send", "send_close", "send_next"], ["send"])
 
 
-def test_conversation_of_a_colleague_cannot_be_taken_by_an_answer(desk, conversation, jun):
+def test_send_and_take_button_is_missing_if_a_colleague_has_the_conversation(desk, conversation, jun):
     Conversation.objects.filter(pk=conversation.pk).update(assignee=jun, assigned_at=NOON)
     assert "send_take" not in buttons(desk.get(address(conversation)))[0]
 
 
-# What they do
+# What the buttons do
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_conversation_of_a_colleague_cannot_be_taken_by_an_answer(desk, conversa
     ],
 )
 @pytest.mark.parametrize("headers", [{}, HTMX])
-def test_each_button_sends_and_does_one_more_thing(
+def test_each_send_button_sends_the_answer_and_has_its_own_effect(
     desk, conversation, staff, action, status, is_taken, is_counted, words, headers
 ):
     response = desk.post(address(conversation, "reply/"), fields(conversation, action), headers=headers)
@@ -144,7 +144,9 @@ def test_each_button_sends_and_does_one_more_thing(
         assert said(desk.get(response.url)) == [words]
 
 
-def test_counted_answer_is_recorded_with_the_values_of_the_conversation(desk, conversation, staff, branch):
+def test_contact_from_the_send_and_count_button_has_the_values_of_the_conversation(
+    desk, conversation, staff, branch
+):
     HelpSessionFactory(staff=staff, branch=branch, mode="phone", happened_on=NOON.date())
     desk.post(address(conversation, "reply/"), fields(conversation, "send_count"))
     contact = now_of(conversation).logged_as
@@ -156,14 +158,12 @@ def test_counted_answer_is_recorded_with_the_values_of_the_conversation(desk, co
         1,
     )
     assert (contact.happened_on, contact.hour, contact.summary) == (NOON.date(), 12, "")
-    # The counted contact is not what the next help session starts with.
+    # The next help session doesn't get its defaults from the counted contact.
     assert desk.get("/desk/record/").context["form"]["mode"].value() == "phone"
 
 
 @pytest.mark.parametrize("whose", ["visit with a child", "child without a visit", "quiet visit"])
-def test_words_of_a_child_or_of_a_quiet_visit_are_not_searched_in_the_counted_contact(
-    desk, staff, branch, whose
-):
+def test_search_does_not_find_contacts_by_words_of_a_child_or_a_quiet_visit(desk, staff, branch, whose):
     patron = {"visit with a child": UserFactory(), "child without a visit": ChildFactory()}.get(whose)
     session = None
     if whose != "child without a visit":
@@ -179,19 +179,23 @@ def test_words_of_a_child_or_of_a_quiet_visit_are_not_searched_in_the_counted_co
     assert not SessionWord.objects.filter(help_session=conversation.logged_as).exists()
 
 
-def test_contact_is_counted_at_an_own_branch_if_the_conversation_is_elsewhere(desk, staff, branch, patron):
+def test_contact_for_a_conversation_of_another_branch_is_counted_at_the_staff_members_branch(
+    desk, staff, branch, patron
+):
     elsewhere = ask(staff, BranchFactory(), patron, assignee=staff)
     desk.post(address(elsewhere, "reply/"), fields(elsewhere, "send_count"))
     assert now_of(elsewhere).logged_as.branch == branch
 
 
-def test_answer_that_would_take_a_taken_conversation_is_not_sent(desk, conversation, jun):
+def test_send_and_take_button_sends_nothing_if_a_colleague_took_the_conversation_first(
+    desk, conversation, jun
+):
     desk_actions.take(conversation, by=jun, at=NOON)
     posted = fields(conversation, "send_take")
     page = desk.post(address(conversation, "reply/"), posted)
     assert (page.status_code, page.context["composer"]["taken"]) == (
         422,
-        "Jun took this conversation a moment ago. Nothing was changed.",
+        "Jun took this conversation a moment ago, so your change was not made.",
     )
     assert "There is another copy." in page.content.decode()
     assert now_of(conversation).messages.count() == 1
@@ -200,7 +204,9 @@ def test_answer_that_would_take_a_taken_conversation_is_not_sent(desk, conversat
     assert (row.assignee, row.messages.count()) == (jun, 2)
 
 
-def test_send_anyway_does_what_the_button_before_the_warning_says(desk, conversation, patron):
+def test_send_anyway_button_has_the_effect_of_the_button_pressed_before_the_warning(
+    desk, conversation, patron
+):
     posted = fields(conversation, "send_close")
     MessageFactory(conversation=conversation, body="Found it!", sent_at=NOON)
     page = desk.post(address(conversation, "reply/"), posted)
@@ -211,12 +217,12 @@ def test_send_anyway_does_what_the_button_before_the_warning_says(desk, conversa
 
 
 @pytest.mark.parametrize("how", ["discard_now", "<script>", ""])
-def test_unknown_button_only_sends(desk, conversation, how):
+def test_unknown_send_button_only_sends_the_answer(desk, conversation, how):
     desk.post(address(conversation, "reply/"), fields(conversation, "send_anyway", how=how))
     assert now_of(conversation).status == "waiting_for_patron"
 
 
-def test_taking_back_undoes_take_and_close_and_count(desk, conversation):
+def test_taking_back_an_answer_also_undoes_taking_closing_and_counting_the_conversation(desk, conversation):
     for action in ("send_take", "send_close", "send_count"):
         desk.post(address(conversation, "reply/"), fields(conversation, action))
         message = now_of(conversation).messages.in_order().last()
@@ -231,7 +237,9 @@ def test_taking_back_undoes_take_and_close_and_count(desk, conversation):
     assert HelpSession.objects.get() == conversation.help_session
 
 
-def test_timeline_says_why_a_conversation_came_back_to_its_writer(desk, conversation, branch, staff, patron):
+def test_timeline_says_why_a_conversation_came_back_to_the_person_who_answered(
+    desk, conversation, branch, staff, patron
+):
     Branch.objects.filter(pk=branch.pk).update(back_to_writer=True)
     desk.post(address(conversation, "reply/"), fields(conversation, "send"))
     actions.reply(
@@ -263,7 +271,7 @@ def open_from_queue(desk, number):
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
-def test_send_and_next_opens_the_next_conversation_of_the_list(desk, three, headers):
+def test_send_and_next_button_opens_the_next_conversation_of_the_list(desk, three, headers):
     url = open_from_queue(desk, 0)
     response = desk.post(
         address(three[0], "reply/"),
@@ -278,7 +286,7 @@ def test_send_and_next_opens_the_next_conversation_of_the_list(desk, three, head
     assert now_of(three[0]).status == "waiting_for_patron"
 
 
-def test_answer_can_be_taken_back_from_the_next_conversation(desk, three):
+def test_answer_can_be_taken_back_on_the_page_of_the_next_conversation(desk, three):
     url = open_from_queue(desk, 0)
     page = desk.post(
         address(three[0], "reply/"),
@@ -295,7 +303,7 @@ def test_answer_can_be_taken_back_from_the_next_conversation(desk, three):
     assert now_of(three[0]).status == "waiting_for_staff"
 
 
-def test_send_and_next_returns_to_the_list_after_the_last_conversation(desk, three):
+def test_send_and_next_button_opens_the_list_after_the_last_conversation(desk, three):
     url = open_from_queue(desk, 2)
     page = desk.post(
         address(three[2], "reply/"),
@@ -307,12 +315,12 @@ def test_send_and_next_returns_to_the_list_after_the_last_conversation(desk, thr
     assert said(page) == ["Sent in “Number 2”. That was the last conversation in this list."]
 
 
-def test_send_and_next_without_a_list_opens_the_longest_wait(desk, three):
+def test_send_and_next_button_opens_the_longest_waiting_conversation_if_the_url_has_no_list(desk, three):
     response = desk.post(address(three[1], "reply/"), fields(three[1], "send_next"))
     assert response.url.startswith(f"/desk/conversations/{three[0].public_id}/?")
 
 
-def test_send_and_next_leaves_out_conversations_of_another_branch(desk, staff, branch, patron, three):
+def test_send_and_next_button_skips_conversations_of_another_branch(desk, staff, branch, patron, three):
     other = ask(staff, BranchFactory(), patron, hours=8, subject="Elsewhere")
     url = open_from_queue(desk, 0)
     response = desk.post(
@@ -331,7 +339,7 @@ def asks(page):
     return 'id="count-question"' in page.content.decode()
 
 
-def test_page_asks_about_a_contact_after_closing_and_counts_it_with_one_tap(desk, conversation):
+def test_staff_can_count_a_closed_conversation_as_a_contact_with_one_tap(desk, conversation):
     assert not asks(desk.get(address(conversation)))
     page = desk.post(address(conversation, "close/"), follow=True)
     assert asks(page)
@@ -343,7 +351,7 @@ def test_page_asks_about_a_contact_after_closing_and_counts_it_with_one_tap(desk
     assert HelpSession.objects.count() == 2
 
 
-def test_page_never_asks_again_about_a_contact_after_staff_said_no(desk, conversation):
+def test_page_does_not_ask_again_to_count_a_contact_after_staff_said_no(desk, conversation):
     desk.post(address(conversation, "reply/"), fields(conversation, "send_close"))
     assert asks(desk.get(address(conversation)))
     page = desk.post(address(conversation, "reply/"), {"action": "count_no", "body": ""}, follow=True)
@@ -356,7 +364,9 @@ def test_page_never_asks_again_about_a_contact_after_staff_said_no(desk, convers
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
-def test_saying_whether_it_was_a_contact_keeps_the_typed_answer(desk, conversation, headers):
+def test_typed_answer_is_kept_when_staff_say_whether_the_conversation_was_a_contact(
+    desk, conversation, headers
+):
     desk.post(address(conversation, "close/"))
     page = desk.post(
         address(conversation, "reply/"), fields(conversation, "count", body="Half a sent"), headers=headers
@@ -368,7 +378,7 @@ def test_saying_whether_it_was_a_contact_keeps_the_typed_answer(desk, conversati
     assert not asks(page)
 
 
-def test_staff_of_another_branch_cannot_say_whether_it_was_a_contact(desk, staff, patron):
+def test_staff_of_another_branch_cannot_count_a_conversation_as_a_contact(desk, staff, patron):
     elsewhere = ask(StaffFactory(), BranchFactory(), patron, status="closed", count_question="asked")
     for action in ("count", "count_no"):
         assert desk.post(address(elsewhere, "reply/"), {"action": action}).status_code == 404

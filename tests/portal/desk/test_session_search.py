@@ -24,7 +24,7 @@ from tests.factories import (
     recommend_in,
 )
 
-pytestmark = pytest.mark.usefixtures("at_noon")
+pytestmark = [pytest.mark.sql, pytest.mark.usefixtures("at_noon")]
 LIST = "/desk/sessions/"
 
 
@@ -34,7 +34,7 @@ def colleague(branch):
 
 
 def visit(**fields):
-    """Return a session whose words are stored, as they are after recording."""
+    """Create a session and store its search words, as recording a session does. Return the session."""
     items = fields.pop("items", [])
     session = HelpSessionFactory(**fields)
     for item in items:
@@ -57,7 +57,7 @@ def words_of(session):
     return set(SessionWord.objects.filter(help_session=session).values_list("word", flat=True))
 
 
-def test_words_find_the_question_the_summary_and_titles_of_items(desk, branch, colleague, item):
+def test_search_finds_words_of_the_question_and_the_summary_and_item_titles(desk, branch, colleague, item):
     session = visit(
         branch=branch, staff=colleague, question="Growing ČEŠNJAK?", summary="Two books", items=[item]
     )
@@ -75,7 +75,7 @@ ORIGINAL = {
 }
 
 
-def test_words_find_creators_and_the_original_script_of_items(desk, branch, colleague):
+def test_search_finds_creators_and_the_original_script_of_items(desk, branch, colleague):
     session = visit(branch=branch, staff=colleague, question="A novel?", items=[ItemFactory(**ORIGINAL)])
     hebrew = visit(
         branch=branch,
@@ -88,7 +88,7 @@ def test_words_find_creators_and_the_original_script_of_items(desk, branch, coll
         assert found(desk, q=words) == [hebrew], words
 
 
-def test_rebuilding_the_session_search_adds_missing_and_removes_outdated_words(desk, branch, colleague):
+def test_rebuilding_the_session_search_repairs_missing_and_outdated_search_words(desk, branch, colleague):
     session = visit(branch=branch, staff=colleague, question="A novel?", items=[ItemFactory(title="Old")])
     quiet = visit(branch=branch, staff=colleague, question="Hidden", quiet=True)
     Item.objects.update(**ORIGINAL)
@@ -97,7 +97,7 @@ def test_rebuilding_the_session_search_adds_missing_and_removes_outdated_words(d
     assert (found(desk, q="红楼梦"), found(desk, q="old"), words_of(quiet)) == ([session], [], set())
 
 
-def test_names_and_private_notes_are_not_searched(desk, branch, colleague, patron):
+def test_search_does_not_find_names_or_private_notes(desk, branch, colleague, patron):
     session = visit(branch=branch, staff=colleague, patron=patron, question="Bees?")
     SessionNoteFactory(help_session=session, body="Seemed worried")
     search.index(session)
@@ -108,7 +108,7 @@ def test_names_and_private_notes_are_not_searched(desk, branch, colleague, patro
     )
 
 
-def test_search_stays_within_what_the_staff_member_may_open(desk, staff, branch):
+def test_search_finds_only_help_sessions_that_the_staff_member_may_open(desk, staff, branch):
     here = visit(branch=branch, question="Bees here")
     own = visit(staff=staff, question="Bees elsewhere, recorded by me")
     visit(branch=BranchFactory(name="Hill"), question="Bees elsewhere")
@@ -133,7 +133,7 @@ def test_each_filter_narrows_the_list(desk, branch, colleague, staff):
     assert found(desk, show="mine", branch=branch.slug) == [other]
 
 
-def test_quiet_sessions_and_sessions_with_a_child_are_found_only_by_their_day(desk, branch, colleague):
+def test_quiet_sessions_and_sessions_with_a_child_can_be_found_only_by_day(desk, branch, colleague):
     topic = TopicFactory(name="Health")
     fields = {"branch": branch, "staff": colleague, "topic": topic, "question": "Bees?", "mode": "phone"}
     quiet = visit(quiet=True, happened_on="2026-03-02", **fields)
@@ -151,9 +151,7 @@ def test_quiet_sessions_and_sessions_with_a_child_are_found_only_by_their_day(de
     assert (words_of(quiet), words_of(childs)) == (set(), set())
 
 
-def test_session_of_a_colleague_shows_only_day_branch_and_topic_until_it_is_opened(
-    desk, branch, colleague, patron
-):
+def test_list_shows_only_day_branch_and_topic_of_a_colleagues_session(desk, branch, colleague, patron):
     session = visit(
         branch=branch,
         staff=colleague,
@@ -171,7 +169,7 @@ def test_session_of_a_colleague_shows_only_day_branch_and_topic_until_it_is_open
 
 
 @pytest.mark.parametrize("hidden", [{"quiet": True}, {"with_child": Library.Children.PAPER}])
-def test_topic_of_a_quiet_session_or_of_a_childs_is_hidden_until_it_is_opened(
+def test_session_list_hides_the_topic_of_quiet_sessions_and_of_sessions_with_a_child(
     desk, branch, colleague, staff, hidden
 ):
     fields = {"branch": branch, "topic": TopicFactory(name="Debt"), "happened_on": "2026-03-02"} | hidden
@@ -184,14 +182,14 @@ def test_topic_of_a_quiet_session_or_of_a_childs_is_hidden_until_it_is_opened(
     assert row.count("Debt") == 1
 
 
-def test_own_session_shows_its_question_but_no_name(desk, branch, staff, patron):
+def test_list_shows_the_question_of_an_own_session_but_no_name(desk, branch, staff, patron):
     visit(branch=branch, staff=staff, patron=patron, question="My bees?")
     page = desk.get(LIST).content.decode()
     assert "My bees?" in page
     assert patron.name not in page
 
 
-def test_search_is_recorded_with_the_number_of_results_but_without_words(desk, branch, staff):
+def test_audit_trail_has_the_number_of_search_results_but_not_the_words_of_the_search(desk, branch, staff):
     for _number in range(35):
         visit(branch=branch, question="Bees?")
     first = desk.get(LIST, {"q": "bees"})
@@ -205,8 +203,8 @@ def test_search_is_recorded_with_the_number_of_results_but_without_words(desk, b
 
 
 @pytest.mark.parametrize("after", ["", "nonsense", "one of the results"])
-def test_search_that_begins_after_a_result_is_recorded_too(desk, branch, staff, after):
-    """A staff member could write this address by hand, so that nobody knows of the search."""
+def test_search_is_in_the_audit_trail_even_with_a_page_parameter_written_by_hand(desk, branch, staff, after):
+    """A staff member must not be able to hide a search by adding the page parameter to its URL."""
     visit(branch=branch, question="Bees?", happened_on="2026-03-02")
     latest = visit(branch=branch, question="Bees and wasps?", happened_on="2026-03-03")
     after = str(latest.public_id) if after == "one of the results" else after
@@ -215,7 +213,7 @@ def test_search_that_begins_after_a_result_is_recorded_too(desk, branch, staff, 
     assert list(events.values_list("by", "results")) == [(staff.pk, 2)]
 
 
-def test_next_page_of_one_search_does_not_hide_another_search(desk, branch, staff):
+def test_search_is_in_the_audit_trail_even_with_the_page_parameter_of_another_search(desk, branch, staff):
     for _number in range(35):
         visit(branch=branch, question="Bees and wasps?")
     first = desk.get(LIST, {"q": "bees"})
@@ -223,7 +221,7 @@ def test_next_page_of_one_search_does_not_hide_another_search(desk, branch, staf
     assert AuditEvent.objects.filter(action="searched_sessions", by=staff).count() == 2
 
 
-def test_long_result_is_not_counted_to_its_end(desk, branch, monkeypatch):
+def test_large_number_of_results_is_not_counted_exactly(desk, branch, monkeypatch):
     monkeypatch.setattr("portal.desk.views.sessions.MAX_COUNTED", 2)
     for _number in range(4):
         visit(branch=branch, question="Bees?")
@@ -234,13 +232,13 @@ def test_long_result_is_not_counted_to_its_end(desk, branch, monkeypatch):
     ("asked", "words"),
     [
         ({"first_day": "soon"}, "Enter the day as year, month and day"),
-        ({"first_day": "2026-03-03", "last_day": "2026-03-02"}, "This day is before the first day."),
+        ({"first_day": "2026-03-03", "last_day": "2026-03-02"}, "This day is before the day in “From”."),
         ({"q": "x" * 201}, "at most 200"),
         ({"staff": "00000000-0000-4000-8000-000000000000"}, "not one of the available choices"),
         ({"branch": "elsewhere"}, "not one of the available choices"),
     ],
 )
-def test_invalid_search_shows_the_error_and_keeps_what_was_typed(desk, branch, asked, words):
+def test_invalid_search_shows_the_error_and_the_typed_values(desk, branch, asked, words):
     visit(branch=branch)
     page = desk.get(LIST, asked | {"mode": "phone"})
     assert words in page.content.decode()
@@ -248,7 +246,7 @@ def test_invalid_search_shows_the_error_and_keeps_what_was_typed(desk, branch, a
     assert not AuditEvent.objects.filter(action="searched_sessions").exists()
 
 
-def test_search_without_a_result_says_what_is_not_searched(desk, branch):
+def test_search_without_results_says_that_no_help_session_matches(desk, branch):
     page = desk.get(LIST, {"q": "bees"}).content.decode()
     assert "0 help sessions found." in page
     assert "No help session matches" in page
@@ -267,37 +265,37 @@ def test_search_runs_the_same_number_of_queries_for_1_and_30_rows(
 
 
 class TestStoredWords:
-    def test_recording_stores_the_words(self, desk, typed):
+    def test_recording_a_session_stores_its_search_words(self, desk, typed):
         desk.post("/desk/record/", typed(question="Bees?", summary="Two hives"))
         assert words_of(HelpSession.objects.get()) == {"bees", "two", "hives"}
 
-    def test_forgetting_a_session_deletes_its_words(self, branch, library):
+    def test_forgetting_a_session_deletes_its_search_words(self, branch, library):
         session = visit(branch=branch, question="Bees?")
         forgetting.forget([session], on=datetime.date(2026, 3, 4), zone=library.zone)
         assert words_of(session) == set()
 
-    def test_forgetting_the_texts_of_a_session_deletes_its_words(self, branch):
+    def test_forgetting_the_texts_of_a_session_deletes_its_search_words(self, branch):
         session = visit(branch=branch, question="Bees?")
         forgetting.forget_words(session)
         assert words_of(session) == set()
 
-    def test_words_of_an_earlier_text_are_deleted(self, branch):
+    def test_changing_the_text_of_a_session_deletes_its_earlier_search_words(self, branch):
         session = visit(branch=branch, question="Bees?", summary="")
         session.question = "Wasps?"
         search.index(session)
         assert words_of(session) == {"wasps"}
 
-    def test_correcting_a_session_replaces_its_words(self, branch, staff):
+    def test_correcting_a_session_replaces_its_search_words(self, branch, staff):
         session = visit(branch=branch, staff=staff, question="Bees?", summary="")
         correct_session(session, by=staff, question="Wasps?")
         assert words_of(session) == {"wasps"}
 
-    def test_session_that_becomes_quiet_loses_its_words(self, branch, staff):
+    def test_search_words_are_deleted_when_the_session_becomes_quiet(self, branch, staff):
         session = visit(branch=branch, staff=staff, question="Bees?")
         correct_session(session, by=staff, quiet=True)
         assert words_of(session) == set()
 
-    def test_words_move_to_the_session_of_the_right_patron(self, branch, staff, patron):
+    def test_search_words_move_to_the_new_session_when_a_wrong_patron_is_removed(self, branch, staff, patron):
         session = visit(branch=branch, staff=staff, patron=patron, question="Bees?", summary="")
         right, _code = remove_wrong_patron(session, patron, by=staff, at=timezone.now())
         assert (words_of(session), words_of(right)) == (set(), {"bees"})

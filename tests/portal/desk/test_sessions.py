@@ -44,7 +44,7 @@ def test_visit_list_can_show_only_own_visits_or_only_unfinished_visits(desk, sta
 
 
 @pytest.mark.parametrize("quiet", [True, False])
-def test_row_without_a_topic_shows_how_staff_helped(desk, branch, quiet):
+def test_row_without_a_topic_shows_the_mode_of_the_visit(desk, branch, quiet):
     HelpSessionFactory(branch=branch, quiet=quiet, mode=HelpSession.Mode.PHONE)
     assert "Help session (phone)" in text(desk.get(LIST))
 
@@ -96,7 +96,7 @@ def test_visit_page_at_the_desk_shows_details_and_verdicts_and_conversations(des
         assert words in page
 
 
-def test_opening_the_visit_of_a_patron_is_in_the_access_log_once(desk, staff, branch, patron):
+def test_opening_a_patrons_visit_is_one_entry_in_the_access_log(desk, staff, branch, patron):
     session = HelpSessionFactory(staff=staff, branch=branch, patron=patron)
     anonymous = HelpSessionFactory(staff=staff, branch=branch)
     desk.get(f"/desk/sessions/{session.public_id}/")
@@ -132,7 +132,7 @@ def test_staff_of_another_branch_can_open_a_visit_by_code_until_the_next_day(
     assert client.get(f"/desk/sessions/{other.public_id}/").status_code == 404
     assert AuditEvent.objects.filter(action="opened_by_code", by=elsewhere, patron=patron).count() == 1
     with time_machine.travel(timezone.now() + datetime.timedelta(days=1), tick=False):
-        # Staff need their second factor every day, so sign in again.
+        # The second factor is valid for a day, so sign in again.
         sign_in(client, elsewhere)
         assert client.get(answer.url).status_code == 404
 
@@ -141,7 +141,7 @@ def test_staff_of_another_branch_can_open_a_visit_by_code_until_the_next_day(
     ("state", "words"),
     [("revoked", "no longer works"), ("forgotten", "no longer works"), ("kept", "account")],
 )
-def test_invalidated_code_is_refused_at_the_desk_with_an_explanation(desk, branch, state, words):
+def test_unusable_visit_code_is_refused_at_the_desk_with_the_reason(desk, branch, state, words):
     code = code_for(HelpSessionFactory(branch=branch), state=ClaimCode.State(state))
     page = desk.post(LIST + "open/", {"code": code})
     assert page.status_code == 422
@@ -152,12 +152,12 @@ def test_invalidated_code_is_refused_at_the_desk_with_an_explanation(desk, branc
     ("code", "words"),
     [("", "Type the code first"), ("123", "This one has 3"), ("9" * 13, "No help session has this code")],
 )
-def test_mistyped_code_is_a_form_error_at_the_desk(desk, code, words):
+def test_mistyped_visit_code_is_a_form_error_at_the_desk(desk, code, words):
     assert words in shown(desk.post(LIST + "open/", {"code": code}))
 
 
 @pytest.mark.slow
-def test_desk_refuses_codes_after_too_many_wrong_attempts(desk, branch, staff):
+def test_desk_refuses_visit_codes_after_too_many_wrong_attempts(desk, branch, staff):
     session = HelpSessionFactory(branch=branch, staff=staff)
     for _ in range(30):
         assert "No help session has this code" in shown(desk.post("/desk/sessions/open/", {"code": "1" * 13}))

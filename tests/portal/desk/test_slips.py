@@ -11,6 +11,7 @@ from accounts.models import AuditEvent
 from portal.desk import slips
 from portal.helpsessions import handover, keeping
 from portal.helpsessions.models import ClaimCode, HelpSession
+from portal.notifications.actions import mark_delivered, mark_failed, take_next
 from portal.notifications.models import Notification
 from tests.factories import (
     HelpSessionFactory,
@@ -74,7 +75,7 @@ def client_of_rosa(staff, sign_in):
 
 
 @pytest.mark.parametrize("paper", ["receipt", "a4", "letter"])
-def test_printed_slip_uses_the_patrons_language_and_contains_no_staff_note(
+def test_printed_slip_is_in_the_patrons_language_and_contains_no_staff_note(
     desk, staff, branch, item, paper, monkeypatch
 ):
     session = HelpSessionFactory(
@@ -92,7 +93,9 @@ def test_printed_slip_uses_the_patrons_language_and_contains_no_staff_note(
     assert "STAFF ONLY" not in page
 
 
-def test_printed_slip_falls_back_to_the_librarys_language(desk, staff, branch):
+def test_printed_slip_is_in_the_librarys_language_if_the_visits_language_has_no_translation(
+    desk, staff, branch
+):
     session = HelpSessionFactory(staff=staff, branch=branch, language="ar")
     hand_over(desk, session)
     page = shown(desk.get(f"/desk/sessions/{session.public_id}/slip/?paper=a4"))
@@ -114,11 +117,23 @@ def test_hand_over_emails_the_link_to_the_typed_address(desk, session):
     assert Notification.objects.get().to_address == "reader@example.org"
 
 
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_typed_email_address_is_deleted_after_the_email_is_delivered_or_has_failed(desk, session, is_sent):
+    hand_over(desk, session, address="reader@example.org")
+    at = timezone.now()
+    email = take_next(at=at)
+    if is_sent:
+        mark_delivered(email, at=at)
+    else:
+        mark_failed(email, at=at, error="550 no such mailbox", permanent=True)
+    assert "reader@example.org" not in str(list(Notification.objects.values()))
+
+
 def title_of(page):
     return " ".join(re.search("<h1[^>]*>(.*?)</h1>", shown(page), re.DOTALL)[1].split())
 
 
-def test_slip_says_to_which_masked_address_and_when_the_link_was_emailed(desk, session):
+def test_slip_shows_the_masked_address_and_the_time_of_the_emailed_link(desk, session):
     assert title_of(hand_over(desk, session)) == "Saved. Now give the visit to the patron."
     with time_machine.travel("2026-03-03T20:31:00Z", tick=False):
         hand_over(desk, session, address="reader@example.org")
@@ -127,7 +142,7 @@ def test_slip_says_to_which_masked_address_and_when_the_link_was_emailed(desk, s
         assert page.context["sent"] == {"to": "r•••@example.org", "at": timezone.now()}
         assert "r•••@example.org" in shown(page)
         assert "reader@example.org" not in shown(page) + str(dict(desk.session))
-        # The other ways are still there.
+        # The page still offers the other ways to hand over the visit.
         for way in ("code", "link", "id_address", "new-code", "revoke"):
             assert f'id="{way}"' in shown(page)
         desk.post(f"/desk/sessions/{session.public_id}/revoke/")
@@ -142,7 +157,7 @@ def test_slip_says_to_which_masked_address_and_when_the_link_was_emailed(desk, s
         ("", "Enter the patron's email address."),
     ],
 )
-def test_invalid_email_address_for_a_hand_over_stays_in_the_form_with_an_error(desk, session, typed, error):
+def test_hand_over_to_an_invalid_email_address_is_a_form_error(desk, session, typed, error):
     page = hand_over(desk, session, address=typed)
     assert page.status_code == 422
     assert page.context["form"]["address"].errors == [error]
@@ -150,14 +165,14 @@ def test_invalid_email_address_for_a_hand_over_stays_in_the_form_with_an_error(d
     assert not ClaimCode.objects.exists()
 
 
-def test_quiet_visit_is_never_emailed(desk, staff, branch):
+def test_quiet_visit_cannot_be_emailed(desk, staff, branch):
     session = QuietSessionFactory(staff=staff, branch=branch)
     page = hand_over(desk, session, address="reader@example.org")
     assert not Notification.objects.exists()
     assert 'name="address"' not in shown(page)
 
 
-def test_revoke_button_ends_every_code_of_the_visit(desk, session):
+def test_revoke_button_revokes_every_code_of_the_visit(desk, session):
     code = code_on(hand_over(desk, session))
     code_for(session)
     desk.post(f"/desk/sessions/{session.public_id}/revoke/")
@@ -186,7 +201,7 @@ def test_code_card_can_be_attached_on_the_visit_page(desk, session):
     assert session.claim_codes.get().state == ClaimCode.State.LIVE
 
 
-def test_visit_in_an_account_gets_no_new_code(desk, session, patron):
+def test_visit_in_a_patrons_account_gets_no_new_code(desk, session, patron):
     hand_over(desk, session)
     keeping.keep(session, by=patron, at=timezone.now(), wording="…", language="en")
     [card] = handover.print_code_cards(by=session.staff, at=timezone.now(), branch=session.branch, count=1)
@@ -219,7 +234,7 @@ def test_staff_of_another_branch_cannot_hand_over_a_visit(client, sign_in, elsew
     assert not ClaimCode.objects.exists()
 
 
-def test_printed_code_card_opens_the_visit_it_is_attached_to(desk, branch, session):
+def test_printed_code_card_opens_the_visit_to_which_staff_attached_the_card(desk, branch, session):
     page = desk.post("/desk/cards/", {"branch": branch.pk, "count": "12"}, follow=True)
     assert "12 code cards are ready" in shown(page)
     sheet = shown(desk.get("/desk/cards/?paper=a4"))

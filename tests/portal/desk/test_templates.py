@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 from portal.conversations import reply_templates
 from portal.conversations.models import ReplyTemplate
 from portal.conversations.reply_templates import fill_in
+from portal.desk.library.forms.reply_templates import ReplyTemplateForm
 from tests.factories import (
     BranchFactory,
     ConversationFactory,
@@ -54,7 +55,7 @@ def template(name="Closing words", body="Goodbye.", *, branch=None, language="en
         ("Dear {patron|},", "Dear Sam,", "Dear ,"),
     ],
 )
-def test_reply_template_reads_well_without_a_patron_name(body, named, nameless):
+def test_reply_template_is_grammatical_without_a_patron_name(body, named, nameless):
     assert (fill_in(body, patron="Sam"), fill_in(body)) == (named, nameless)
 
 
@@ -76,7 +77,7 @@ def test_placeholders_inside_filled_in_values_are_not_replaced():
     assert fill_in("{patron} {item}", patron=HOSTILE, item="Dune") == f"{HOSTILE} Dune"
 
 
-def test_default_words_for_a_missing_value_are_in_the_templates_language():
+def test_default_words_for_a_missing_value_are_in_the_language_of_the_template():
     with translation.override("es"):
         words = gettext("what we recommended")
     assert fill_in("¿Le sirvió {item}?", language="es") == f"¿Le sirvió {words}?"
@@ -89,6 +90,11 @@ def test_default_words_for_a_missing_value_are_in_the_templates_language():
         ("{name} and {me} and { me } {}", ["{name}", "{ me }", "{}"]),
         ("{ open, closed }", ["{ open, closed }"]),
         ("a } b {", []),
+        ("{{patron}}", ["{…}"]),
+        ("{patron|{item}}", ["{patron|…}"]),
+        ("{patron, {patron|a\nb} {item", ["{patron, ", "{patron|a", "{item"]),
+        ("{patronage", []),
+        ("{patron.name} {me!r}", ["{patron.name}", "{me!r}"]),
     ],
 )
 def test_unknown_placeholders_are_listed(body, unknown):
@@ -129,7 +135,7 @@ def test_composer_lists_templates_in_the_patrons_language_first(conversation, br
     ]
 
 
-def test_templates_in_the_visits_language_come_first_if_the_patron_wrote_nothing(conversation, staff):
+def test_templates_in_the_visits_language_are_listed_first_if_the_patron_wrote_nothing(conversation, staff):
     conversation.messages.all().delete()
     template("Adiós", language="es")
     template("Bye")
@@ -154,7 +160,7 @@ def test_reply_templates_are_found_by_name_and_text(conversation, staff, query, 
     assert set(names(conversation, staff, query)) == found
 
 
-def test_item_placeholder_prefers_the_conversations_item_to_an_item_of_the_visit(conversation, staff):
+def test_item_placeholder_prefers_the_item_that_the_conversation_is_about(conversation, staff):
     template(body="{item}")
 
     def item():
@@ -171,7 +177,7 @@ def test_item_placeholder_prefers_the_conversations_item_to_an_item_of_the_visit
     assert item() == "Its Own"
 
 
-def test_menu_of_reply_templates_escapes_hostile_names(conversation, patron, staff, desk):
+def test_menu_of_reply_templates_escapes_html_in_names(conversation, patron, staff, desk):
     patron.name = staff.name = HOSTILE[:80]
     patron.save()
     staff.save()
@@ -197,6 +203,21 @@ def test_empty_template_menu_says_that_coordinators_can_add_templates(conversati
     assert "A coordinator can add them" in offered(desk, conversation).content.decode()
 
 
+def test_longest_reply_template_adds_at_most_40_kb_to_the_menu(conversation, desk):
+    """Without the limit for placeholders, a template with 833 of them and a long title would add 333 kB."""
+    [conversation.recommendation] = recommend_in(
+        conversation.help_session, 1, item=ItemFactory(title="Winter " * 57)
+    )
+    conversation.save()
+    body = "{item}" * 30
+    data = {"name": "Long", "language": "en", "body": body + "x" * (5000 - len(body))}
+    assert ReplyTemplateForm(data).is_valid()
+    assert not ReplyTemplateForm(data | {"body": "{item}" * 31}).is_valid()
+    before = len(offered(desk, conversation).content)
+    template(body=data["body"])
+    assert len(offered(desk, conversation).content) - before < 40_000
+
+
 @pytest.mark.parametrize("rows", [1, 30])
 def test_template_menu_runs_the_same_number_of_queries_for_1_and_30_templates(
     conversation, desk, rows, django_assert_num_queries
@@ -213,7 +234,7 @@ def test_template_menu_runs_the_same_number_of_queries_for_1_and_30_templates(
 
 @pytest.fixture
 def composer(desk, conversation):
-    """Return post(action, **typed), which fills in the composer and presses one of its buttons."""
+    """Return post(action, **typed), which fills in the composer and presses the button `action`."""
 
     def post(action, **typed):
         fields = {

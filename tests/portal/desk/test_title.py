@@ -1,4 +1,4 @@
-"""Test that the question is the title that the patron sees, and that the record form says so."""
+"""Test that patrons see the question as the title of a visit, and that the record form explains this."""
 
 import re
 from html import unescape
@@ -35,7 +35,7 @@ def heading(response, tag="h1"):
     ],
     ids=["short", "two lines", "long", "empty"],
 )
-def test_question_is_the_title_of_the_patrons_page_slip_and_home_row(
+def test_question_is_the_title_of_a_visit_on_its_page_and_slip_and_on_home(
     desk, show_code, typed, patron, sign_in, question, title
 ):
     slip = desk.post(RECORD, typed(question=question, note="STAFF ONLY"), follow=True)
@@ -87,10 +87,10 @@ def test_record_form_says_what_the_patron_sees_as_the_title(desk):
 def test_form_that_logs_a_contact_says_nothing_about_a_title(desk, branch):
     conversation = ConversationFactory(branch=branch)
     page = text(desk.get(RECORD, {"conversation": str(conversation.public_id)}))
-    assert "Log this contact" in page
+    assert "Count the contact" in page
     for words in ("The patron sees this as the title", "Title on the patron"):
         assert words not in page
 
 
-def test_title_of_an_old_quiet_visit_is_its_day(library):
+def test_quiet_visit_recorded_with_a_question_has_its_day_as_the_title(library):
     assert QuietSessionFactory(question="Zqxsecret").title.startswith("Your visit on ")

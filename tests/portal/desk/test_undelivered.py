@@ -48,7 +48,7 @@ def listed(desk):
     return [email.pk for email in desk.get(LIST).context["emails"]]
 
 
-def test_list_has_emails_to_people_of_the_coordinators_branches_and_to_nobody(desk, patron, branch, staff):
+def test_coordinator_sees_undelivered_emails_to_people_of_their_branches(desk, patron, branch, staff):
     far = BranchFactory()
     stranger = HelpSessionFactory(patron=UserFactory(), branch=far).patron
     adult = SharedSessionFactory(branch=branch, staff=staff, shared_with=UserFactory()).shared_with
@@ -62,7 +62,7 @@ def test_list_has_emails_to_people_of_the_coordinators_branches_and_to_nobody(de
     assert listed(desk) == mine[::-1]
 
 
-def test_list_has_emails_that_fail_again_and_again_but_none_that_are_only_late(desk, patron):
+def test_email_that_still_fails_after_15_minutes_is_listed_as_undelivered(desk, patron):
     long_ago = timezone.now() - timedelta(minutes=15)
     failing = NotificationFactory(recipient=patron, created_at=long_ago, last_error="450 busy", attempts=3)
     NotificationFactory(recipient=patron, created_at=long_ago)
@@ -71,17 +71,17 @@ def test_list_has_emails_that_fail_again_and_again_but_none_that_are_only_late(d
     assert listed(desk) == [failing.pk]
 
 
-def test_list_shows_kind_reason_and_masked_address_but_no_words(desk, patron):
+def test_list_shows_kind_and_reason_and_masked_address_but_no_text_of_an_email(desk, patron):
     NotificationFactory(recipient=patron, dead=True, subject="Zqxsubject", text="Zqxtext")
     page = desk.get(LIST).content.decode()
-    for words in ("Answer", "550 no such mailbox", "s•••<wbr>@example<wbr>.org", "given up"):
+    for words in ("Answer", "550 no such mailbox", "s•••<wbr>@example<wbr>.org", "no more tries"):
         assert words in page
     for words in ("Zqxsubject", "Zqxtext", patron.email, patron.name):
         assert words not in page
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_list_needs_the_same_queries_for_one_and_for_thirty_emails(
+def test_list_runs_the_same_number_of_queries_for_1_and_30_emails(
     desk, patron, rows, django_assert_num_queries
 ):
     NotificationFactory.create_batch(rows, recipient=patron, dead=True)
@@ -90,11 +90,13 @@ def test_list_needs_the_same_queries_for_one_and_for_thirty_emails(
         desk.get(LIST)
 
 
-def test_list_without_emails_says_so(desk):
+def test_empty_list_says_that_no_email_is_undelivered(desk):
     assert "No undelivered email" in desk.get(LIST).content.decode()
 
 
-def test_opening_an_email_is_recorded_and_its_patron_sees_that(client, coordinator, desk, patron, sign_in):
+def test_opening_an_undelivered_email_is_in_the_patrons_access_log(
+    client, coordinator, desk, patron, sign_in
+):
     email = NotificationFactory(recipient=patron, dead=True)
     assert desk.get(detail(email)).status_code == 200
     event = AuditEvent.objects.get(subject=str(email.public_id))
@@ -103,7 +105,7 @@ def test_opening_an_email_is_recorded_and_its_patron_sees_that(client, coordinat
     assert "looked up why an email didn't reach you" in page
 
 
-def test_page_of_an_email_leads_to_the_conversation_and_to_the_record(desk, patron, staff, branch):
+def test_page_of_an_undelivered_email_links_to_the_conversation_and_the_record(desk, patron, staff, branch):
     conversation = ConversationFactory(patron=patron, branch=branch, help_session=None)
     answer = MessageFactory(
         conversation=conversation, side="staff", author=staff, mail_id="<answer@library.example>"
@@ -114,7 +116,7 @@ def test_page_of_an_email_leads_to_the_conversation_and_to_the_record(desk, patr
     assert reverse("patron_record", args=[patron.public_id]) in page
 
 
-def test_page_of_an_email_has_no_link_to_a_conversation_elsewhere(desk, patron, staff):
+def test_page_of_an_undelivered_email_does_not_link_to_a_conversation_of_another_branch(desk, patron, staff):
     conversation = ConversationFactory(patron=patron, branch=BranchFactory(), help_session=None)
     answer = MessageFactory(
         conversation=conversation, side="staff", author=staff, mail_id="<answer@library.example>"
@@ -123,7 +125,7 @@ def test_page_of_an_email_has_no_link_to_a_conversation_elsewhere(desk, patron, 
     assert str(conversation.public_id) not in desk.get(detail(email)).content.decode()
 
 
-def test_coordinator_sends_an_email_again_once(desk, patron):
+def test_coordinator_can_send_an_undelivered_email_again_only_once(desk, patron):
     email = NotificationFactory(recipient=patron, dead=True, attempts=8)
     assert "is being sent again" in desk.post(again(email), follow=True).content.decode()
     email.refresh_from_db()
@@ -141,7 +143,7 @@ def test_coordinator_sends_an_email_again_once(desk, patron):
     ],
     ids=["its code is deleted", "it has ended", "its address is deleted"],
 )
-def test_email_with_an_ended_code_or_without_an_address_cannot_be_sent_again(desk, patron, fields):
+def test_email_with_an_expired_code_or_without_an_address_cannot_be_sent_again(desk, patron, fields):
     email = NotificationFactory(**{"recipient": patron, "dead": True} | fields)
     page = desk.get(detail(email)).content.decode()
     assert "can't be sent again" in page
@@ -150,16 +152,33 @@ def test_email_with_an_ended_code_or_without_an_address_cannot_be_sent_again(des
     assert Notification.objects.get(pk=email.pk).state == "dead"
 
 
-def test_settings_say_how_many_emails_did_not_arrive(desk, patron):
+def test_settings_page_says_how_many_emails_are_undelivered(desk, patron):
     NotificationFactory.create_batch(2, recipient=patron, dead=True)
     assert (
         "2 emails to people of your branches didn't arrive." in desk.get(reverse("settings")).content.decode()
     )
 
 
-def test_staff_who_do_not_coordinate_have_no_list(client, staff, patron, sign_in):
+def test_staff_who_are_not_coordinators_cannot_open_the_list_of_undelivered_emails(
+    client, staff, patron, sign_in
+):
     email = NotificationFactory(recipient=patron, dead=True)
     colleague = sign_in(client, staff)
     for url in (LIST, detail(email)):
         assert colleague.get(url).status_code == 404
     assert colleague.post(again(email)).status_code == 404
+
+
+def test_undelivered_message_to_a_phone_is_listed_without_an_email_address(desk, patron):
+    email = NotificationFactory(
+        kind="checkins/check_in",
+        recipient=patron,
+        to_address=patron.email,
+        dead=True,
+        way="push",
+        blanked=True,
+    )
+    for page in (LIST, detail(email)):
+        words = desk.get(page).content.decode()
+        assert "on the patron&#x27;s phone" in words
+        assert "@" not in words.partition("<main")[2].partition("</main>")[0]

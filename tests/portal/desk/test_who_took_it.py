@@ -1,4 +1,4 @@
-"""Test that a page says that a colleague took a conversation only if the colleague did it."""
+"""Test that pages say whether a colleague took a conversation or was assigned to it."""
 
 import re
 
@@ -33,8 +33,8 @@ def assign(conversation, *, to, by):
 def everywhere(desk, conversation):
     """Return the text of all pages that can say who took the conversation.
 
-    These are the queue and its poll, the conversation and its poll, and the page after a late attempt to take
-    it.
+    These are the queue and its poll, the conversation's page and its poll, and the page after a late attempt
+    to take the conversation.
     """
     address = f"/desk/conversations/{conversation.public_id}/"
     htmx = {"HTTP_HX_REQUEST": "true"}
@@ -54,26 +54,28 @@ def bulk_fields(conversation):
     return {"do": "take", "conversation": f"{conversation.public_id}.{version}", "back": "/desk/"}
 
 
-def test_pages_say_that_jun_took_the_conversation_if_jun_did(desk, conversation, jun):
+def test_pages_say_that_a_colleague_took_the_conversation(desk, conversation, jun):
     take(conversation, by=jun)
     words = everywhere(desk, conversation)
-    assert "Jun took this conversation a moment ago. Nothing was changed." in words
+    assert "Jun took this conversation a moment ago, so your change was not made." in words
     assert "Jun took this conversation · " in words
     assert "assigned this conversation to Jun" not in words
 
 
-def test_pages_say_who_assigned_the_conversation_to_jun(desk, conversation, jun, branch):
+def test_pages_say_who_assigned_the_conversation_to_a_colleague(desk, conversation, jun, branch):
     assign(conversation, to=jun, by=StaffFactory(name="Lena", branch=branch))
     words = everywhere(desk, conversation)
-    assert "Lena assigned this conversation to Jun a moment ago. Nothing was changed." in words
+    assert "Lena assigned this conversation to Jun a moment ago, so your change was not made." in words
     assert "Lena assigned this conversation to Jun · " in words
     assert "Jun took" not in words
 
 
-def test_assigning_a_conversation_to_oneself_is_taking_it(desk, conversation, jun):
+def test_pages_say_that_a_colleague_took_a_conversation_if_the_colleague_assigned_it_to_themselves(
+    desk, conversation, jun
+):
     assign(conversation, to=jun, by=jun)
     words = everywhere(desk, conversation)
-    assert "Jun took this conversation a moment ago. Nothing was changed." in words
+    assert "Jun took this conversation a moment ago, so your change was not made." in words
     assert "Jun took this conversation · " in words
     assert "Jun assigned this conversation to Jun" not in words
     assert Conversation.objects.get().assignee == jun

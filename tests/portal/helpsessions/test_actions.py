@@ -47,7 +47,7 @@ def typed(staff, branch):
     }
 
 
-def test_recording_a_help_session_stores_its_items_in_order_and_its_note_separately(typed, branch):
+def test_recorded_help_session_has_its_items_in_order_and_a_separate_note(typed, branch):
     found = ItemFactory(title="Number the Stars")
     typed["items"] = [
         ChosenItem(item=found, reason="age 11"),
@@ -89,7 +89,7 @@ def test_reused_form_token_cannot_overwrite_a_colleagues_help_session(typed, lib
         actions.record(**typed, token=other.public_id)
 
 
-def test_recording_an_unfinished_help_session_deletes_its_saved_form_data(typed, staff, branch):
+def test_saved_form_data_is_deleted_when_an_unfinished_help_session_is_recorded(typed, staff, branch):
     begun = unfinished.start_unfinished(
         by=staff, at=NOW, branch=branch, fields={"question": "half a qu", "minutes": "abc"}
     )
@@ -155,7 +155,7 @@ def test_claim_code_is_stored_only_as_a_hash(typed, staff):
         assert code not in str(claim)
 
 
-def test_quiet_session_is_never_emailed(staff, library):
+def test_quiet_session_cannot_be_emailed(staff, library):
     with pytest.raises(keeping.QuietSession):
         handover.hand_over(QuietSessionFactory(), by=staff, at=NOW, base_url=BASE, to_address="a@example.org")
 
@@ -174,7 +174,7 @@ def test_claim_code_may_be_typed_with_spaces_or_dashes_or_arabic_digits(library)
         assert handover.open_by_code(spelled, at=timezone.now()).help_session == session
 
 
-def test_code_card_opens_nothing_until_its_session_is_recorded(typed, staff, branch):
+def test_code_card_opens_no_visit_until_its_help_session_is_recorded(typed, staff, branch):
     (code,) = handover.print_code_cards(by=staff, at=NOW, branch=branch, count=1)
     with pytest.raises(handover.CodeCardNotReady):
         handover.open_by_code(code, at=NOW)
@@ -250,14 +250,6 @@ def test_help_session_cannot_be_kept_by_a_second_patron(patron, library):
 def test_quiet_session_cannot_be_kept(patron, library):
     with pytest.raises(keeping.QuietSession):
         keeping.keep(QuietSessionFactory(), by=patron, at=NOW, wording="", language="en")
-
-
-def test_reply_to_a_second_outcome_question_does_not_erase_the_first_reply(library):
-    session = HelpSessionFactory()
-    actions.answer_outcome(session, at=NOW, found="part")
-    actions.answer_outcome(session, at=NOW, satisfaction="very_good")
-    session.refresh_from_db()
-    assert (session.found, session.satisfaction) == ("part", "very_good")
 
 
 def test_title_of_a_quiet_help_session_contains_only_the_date(library):

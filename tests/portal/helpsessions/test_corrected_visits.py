@@ -13,7 +13,7 @@ from tests.portal.privacy.test_correcting import change, chosen
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()
-QUERIES = 8
+QUERIES = 10
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def theirs(client, patron, sign_in):
 @pytest.mark.parametrize(
     ("language", "words"), [("en", "Corrected on May 3"), ("es", "3 de mayo")], ids=["English", "Spanish"]
 )
-def test_patron_reads_on_which_day_the_visit_was_corrected(theirs, visit, patron, language, words):
+def test_visit_page_says_on_which_day_the_visit_was_corrected(theirs, visit, patron, language, words):
     assert "Corrected on" not in text(theirs.get(visit.get_absolute_url()))
     patron.language = language
     patron.save()
@@ -38,7 +38,7 @@ def test_patron_reads_on_which_day_the_visit_was_corrected(theirs, visit, patron
     assert words in text(theirs.get(visit.get_absolute_url()))
 
 
-def test_patron_reads_new_words_and_never_old_ones(theirs, visit):
+def test_page_of_a_corrected_visit_shows_the_corrected_text_and_not_the_earlier_text(theirs, visit):
     [given] = recommend_in(visit, reason="Zqx old reason")
     visit.summary = "Zqx old summary"
     visit.save()
@@ -49,7 +49,7 @@ def test_patron_reads_new_words_and_never_old_ones(theirs, visit):
     assert given.item.title not in page
 
 
-def test_verdict_on_a_removed_item_stays_until_its_patron_hides_it(theirs, visit):
+def test_visit_page_shows_a_removed_item_with_a_verdict_until_the_patron_hides_it(theirs, visit):
     [given] = recommend_in(visit, verdict="helped", comment="Read it twice", decided_at=NOW, reason="Zqx")
     change(visit, items=[])
     address = f"/sessions/dismiss/{given.public_id}/"
@@ -67,7 +67,7 @@ def test_verdict_on_a_removed_item_stays_until_its_patron_hides_it(theirs, visit
     assert "Removed from this visit" in text(theirs.post(f"{address}?undo=1", follow=True))
 
 
-def test_items_that_stay_in_a_corrected_visit_are_not_shown_as_removed_from_the_list(theirs, visit):
+def test_visit_page_does_not_show_remaining_items_as_removed(theirs, visit):
     staying, _ = recommend_in(visit), recommend_in(visit, verdict="helped", decided_at=NOW)
     change(visit, items=chosen(visit)[:1])
     page = text(theirs.get(visit.get_absolute_url()))
@@ -76,7 +76,7 @@ def test_items_that_stay_in_a_corrected_visit_are_not_shown_as_removed_from_the_
     assert "Removed from your list" not in page
 
 
-def test_only_the_patron_of_the_visit_hides_a_removed_item(visit, sign_in, library):
+def test_only_the_patron_of_the_visit_can_hide_a_removed_item(visit, sign_in, library):
     [given] = recommend_in(visit, verdict="helped", decided_at=NOW)
     change(visit, items=[])
     for browser in (Client(), sign_in(Client(), UserFactory())):
@@ -90,14 +90,14 @@ def test_item_that_is_still_recommended_cannot_be_hidden(theirs, visit):
     assert not visit.recommendation_links.get().is_dismissed
 
 
-def test_removed_item_without_a_verdict_is_asked_about_nowhere(theirs, visit):
+def test_patron_is_not_asked_about_a_removed_item(theirs, visit):
     recommend_in(visit)
     change(visit, items=[])
     assert not Recommendation.objects.exists()
     assert "Did it work out?" not in text(theirs.get("/"))
 
 
-def test_removed_item_is_not_part_of_all_helped(theirs, visit):
+def test_all_helped_button_does_not_mark_a_removed_item(theirs, visit):
     kept, removed = recommend_in(visit, 2)
     removed.verdict, removed.decided_at = "not_tried", NOW
     removed.save()
@@ -108,7 +108,7 @@ def test_removed_item_is_not_part_of_all_helped(theirs, visit):
     assert removed.verdict == "not_tried"
 
 
-def test_code_of_a_corrected_visit_still_opens_it(library, branch, staff, show_code):
+def test_visit_code_still_opens_a_corrected_visit(library, branch, staff, show_code):
     visit = HelpSessionFactory(branch=branch, staff=staff, handed_over_at=NOW)
     browser = show_code(Client(), code_for(visit))
     change(visit, question="New question")
@@ -116,7 +116,9 @@ def test_code_of_a_corrected_visit_still_opens_it(library, branch, staff, show_c
 
 
 @pytest.mark.parametrize("count", [1, 15])
-def test_removed_items_need_no_further_queries(theirs, visit, count, django_assert_num_queries):
+def test_visit_page_runs_no_additional_query_for_removed_items(
+    theirs, visit, count, django_assert_num_queries
+):
     recommend_in(visit, count, verdict="helped", decided_at=NOW)
     theirs.get(visit.get_absolute_url())
     with django_assert_num_queries(QUERIES):

@@ -6,10 +6,12 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import OpeningHours
 from portal.helpsessions.models import HelpSession
 from recommendations.actions import record_verdict
 from recommendations.models import Holding, Recommendation
 from tests.factories import (
+    BranchFactory,
     ConversationFactory,
     HelpSessionFactory,
     ItemFactory,
@@ -74,7 +76,14 @@ def test_quiet_visit_page_shows_no_names_and_offers_a_quick_exit(client, branch,
     page = text(response)
     assert "Your visit on" in page
     assert "Leave quickly" in page
-    for absent in ["violent", "Rosa", "Keep this", "Save", "Your visit overall", "unanswered items helped"]:
+    for absent in [
+        "violent",
+        "Rosa",
+        "Keep this",
+        "Save",
+        "Your visit overall",
+        "unanswered items as helpful",
+    ]:
         assert absent not in page
 
 
@@ -104,6 +113,11 @@ def test_strangers_cannot_open_or_change_a_visit(
     assert response.status_code == (302 if who in {"nobody", "holder of another code"} else 404)
     session.refresh_from_db()
     assert (session.found, session.conversations.count()) == ("", 0)
+
+
+def test_visit_page_says_that_staff_see_opinions_about_the_help_only_as_totals(me, session):
+    page = me.get(session.get_absolute_url()).content.decode()
+    assert page.index("How was the help?") < page.index("Only counted: staff see totals, not your answer.")
 
 
 @pytest.mark.parametrize(("field", "value"), [("found", "something_else"), ("satisfaction", "not_so_good")])
@@ -160,7 +174,7 @@ def test_all_helped_button_marks_every_undecided_starred_item_as_helpful(me, ses
         "",
     ]
     page = me.get(session.get_absolute_url())
-    assert "unanswered items helped" not in text(page)
+    assert "unanswered items as helpful" not in text(page)
     assert "Answer saved for" not in text(page)
     marked = {"marked": Recommendation.objects.filter(verdict="helped").first().decided_at.isoformat()}
     if htmx:
@@ -171,18 +185,18 @@ def test_all_helped_button_marks_every_undecided_starred_item_as_helpful(me, ses
     assert "Answer saved for 2 items." in text(response)
 
 
-def test_verdict_on_the_visit_page_also_updates_how_many_items_all_helped_marks(me, session):
+def test_verdict_updates_the_number_on_the_button_that_marks_all_items_as_helped(me, session):
     first, second, _ = recommend_in(session, 3)
-    assert "The 3 unanswered items helped" in text(me.get(session.get_absolute_url()))
+    assert "Mark the 3 unanswered items as helpful" in text(me.get(session.get_absolute_url()))
 
     def give(recommendation, verdict):
         data = {"verdict": verdict, "back": session.get_absolute_url()}
         return me.post(reverse("verdict", args=[recommendation.public_id]), data, **HTMX)
 
     response = give(first, "partly")
-    assert "The 2 unanswered items helped" in part(response, "all-at-once")
-    assert "unanswered items helped" not in part(give(second, "helped"), "all-at-once")
-    assert "The 2 unanswered items helped" in part(give(second, ""), "all-at-once")
+    assert "Mark the 2 unanswered items as helpful" in part(response, "all-at-once")
+    assert "unanswered items as helpful" not in part(give(second, "helped"), "all-at-once")
+    assert "Mark the 2 unanswered items as helpful" in part(give(second, ""), "all-at-once")
     on_another_page = me.post(
         reverse("verdict", args=[second.public_id]), {"verdict": "helped", "back": "/"}, **HTMX
     )
@@ -194,7 +208,7 @@ def marked_at(response):
 
 
 @pytest.mark.parametrize("htmx", [True, False])
-def test_all_helped_is_undone_as_one_step(me, session, htmx):
+def test_all_helped_button_can_be_undone_in_one_step(me, session, htmx):
     extra, undo = HTMX if htmx else {}, address("undo_all_helped", session)
     [first, second, changed] = recommend_in(session, 3)
     [before] = recommend_in(session, verdict="helped", decided_at=timezone.now())
@@ -210,25 +224,26 @@ def test_all_helped_is_undone_as_one_step(me, session, htmx):
             assert response.url == f"{session.get_absolute_url()}#items"
         rows = Recommendation.objects.filter(pk__in=[first.pk, second.pk, changed.pk, before.pk])
         assert list(rows.order_by("pk").values_list("verdict", flat=True)) == ["", "", "helped", "helped"]
-    assert "The 2 unanswered items helped" in text(me.get(session.get_absolute_url()))
+    assert "Mark the 2 unanswered items as helpful" in text(me.get(session.get_absolute_url()))
 
 
 @pytest.mark.parametrize(
     "marked",
     [
         *("", "nonsense", "2026-13-40T00:00:00+00:00", "2026-05-03T10:00:00"),
-        # In another time zone, these times are outside the range of dates.
+        # Converted to another time zone, these times would be before the first or after the last possible
+        # date.
         *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"),
     ],
 )
-def test_undo_of_all_helped_with_a_wrong_time_changes_nothing(me, session, marked):
+def test_undo_of_the_all_helped_button_changes_nothing_if_the_posted_time_is_wrong(me, session, marked):
     recommend_in(session, 2, verdict="helped", decided_at=timezone.now())
     assert me.post(address("undo_all_helped", session), {"marked": marked}).status_code == 302
     assert me.get(session.get_absolute_url(), {"marked": marked}).status_code == 200
     assert Recommendation.objects.filter(verdict="helped").count() == 2
 
 
-def test_undo_of_all_helped_changes_no_other_visit(me, session, patron, branch):
+def test_undo_of_the_all_helped_button_changes_no_other_visit(me, session, patron, branch):
     at = timezone.now()
     other = HelpSessionFactory(patron=patron, branch=branch)
     for each in (session, other):
@@ -241,16 +256,16 @@ def test_all_helped_button_says_how_many_items_it_marks(me, session):
     recommend_in(session, 3)
     recommend_in(session, verdict="partly", decided_at=timezone.now())
     recommend_in(session, starred=False)
-    assert "The 3 unanswered items helped" in text(me.get(session.get_absolute_url()))
+    assert "Mark the 3 unanswered items as helpful" in text(me.get(session.get_absolute_url()))
 
 
 @pytest.mark.parametrize("open_ones", [0, 1, 2])
 def test_all_helped_button_appears_only_for_two_or_more_undecided_items(me, session, open_ones):
     recommend_in(session, open_ones)
-    assert ("unanswered items helped" in text(me.get(session.get_absolute_url()))) is (open_ones == 2)
+    assert ("unanswered items as helpful" in text(me.get(session.get_absolute_url()))) is (open_ones == 2)
 
 
-def test_unstarred_item_accepts_a_verdict_but_the_page_does_not_ask_for_one(me, session):
+def test_patron_can_give_a_verdict_on_an_unstarred_item_without_being_asked(me, session):
     [quiet_one] = recommend_in(session, starred=False)
     address = reverse("verdict", args=[quiet_one.public_id])
     page = me.get(session.get_absolute_url()).content.decode()
@@ -263,7 +278,7 @@ def test_page_of_a_visit_without_items_says_that_nothing_was_recommended(me, ses
     assert "We didn't recommend anything at this visit" in text(me.get(session.get_absolute_url()))
 
 
-def test_visit_list_is_paginated_without_skipping_or_repeating_visits(me, patron, branch):
+def test_pages_of_the_visit_list_show_each_visit_once(me, patron, branch):
     today = timezone.localdate()
     for number in range(45):
         HelpSessionFactory(
@@ -302,7 +317,7 @@ def test_visit_page_runs_the_same_number_of_queries_for_1_and_30_items(
         MessageFactory(conversation=ConversationFactory(help_session=session, recommendation=recommendation))
     SavedItemFactory(saved_list=SavedListFactory(patron=patron), item=recommendation.item)
     show_code(me, code_for(HelpSessionFactory(branch=branch)))
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(11):
         me.get(session.get_absolute_url())
 
 
@@ -329,3 +344,51 @@ def test_summary_heading_appears_only_with_a_summary_or_a_long_question(
 ):
     HelpSession.objects.filter(pk=session.pk).update(question=question, summary=summary)
     assert ("What we talked about" in text(me.get(session.get_absolute_url()))) == shown
+
+
+@pytest.fixture
+def reachable(branch):
+    branch.phone, branch.address = "555-0100", "1 Lantern Square, Alder Bay"
+    branch.save()
+    OpeningHours.objects.bulk_create(
+        OpeningHours(branch=branch, weekday=day, opens=datetime.time(0), closes=datetime.time(23, 59, 59))
+        for day in range(7)
+    )
+    return branch
+
+
+@pytest.mark.parametrize("who", ["patron", "viewer by code", "viewer by code of a quiet visit"])
+def test_visit_page_shows_hours_and_phone_number_and_address_of_the_branch(
+    client, patron, sign_in, show_code, reachable, staff, who
+):
+    BranchFactory(name="Elsewhere", phone="555-0999", address="9 Far Road")
+    if who == "patron":
+        session = HelpSessionFactory(branch=reachable, staff=staff, patron=patron)
+        sign_in(client, patron)
+    else:
+        factory = QuietSessionFactory if "quiet" in who else HelpSessionFactory
+        session = factory(branch=reachable, staff=staff)
+        show_code(client, code_for(session))
+    html = part(client.get(session.get_absolute_url()), "branch")
+    assert re.sub(r"\s+", " ", re.sub("<[^>]+>", "", html)).strip() == (
+        "Harbour Main Open today until 11:59 p.m. 555-0100 1 Lantern Square, Alder Bay"
+    )
+    assert re.findall('href="([^"]+)"', html) == [
+        "tel:5550100",
+        "https://www.openstreetmap.org/search?query=1+Lantern+Square%2C+Alder+Bay",
+    ]
+
+
+def test_visit_page_shows_the_default_branch_if_the_branch_of_the_visit_has_closed_for_good(
+    client, patron, sign_in, reachable, library
+):
+    gone = BranchFactory(name="Old Mill", phone="555-0999", closed_at=timezone.now())
+    session = HelpSessionFactory(branch=gone, patron=patron)
+    sign_in(client, patron)
+    html = part(client.get(session.get_absolute_url()), "branch")
+    assert "Old Mill is no longer in use." in html
+    assert "tel:5550100" in html
+    assert "5550999" not in html
+    library.default_branch = gone
+    library.save()
+    assert 'id="branch"' not in client.get(session.get_absolute_url()).content.decode()

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import Consent, User
 from portal.conversations import actions as conversations
-from portal.conversations import attachments, merging
+from portal.conversations import attachments, merging, taking_back
 from portal.conversations import keeping as conversation_keeping
 from portal.conversations.models import Message
 from portal.helpsessions import handover, keeping
@@ -276,7 +276,7 @@ def browser_of(person, sign_in):
     return sign_in(Client(), User.objects.get(pk=person.pk))
 
 
-def test_answer_queues_emails_to_child_and_adult_and_taking_it_back_deletes_both(
+def test_emails_to_child_and_adult_are_deleted_when_the_answer_is_taken_back(
     session, adult, keep, device, staff
 ):
     child = ChildFactory(name="Mia", email="mia@example.org")
@@ -286,7 +286,7 @@ def test_answer_queues_emails_to_child_and_adult_and_taking_it_back_deletes_both
     mails = Notification.objects.order_by("to_address").values_list("to_address", "recipient")
     assert list(mails) == [("gudrun@example.org", adult.pk), ("mia@example.org", child.pk)]
     assert not any("lava" in mail.text + mail.subject for mail in Notification.objects.all())
-    conversations.take_back(answer, by=staff, at=answer.sent_at + timedelta(seconds=5))
+    taking_back.take_back(answer, by=staff, at=answer.sent_at + timedelta(seconds=5))
     assert not Notification.objects.exists()
 
 
@@ -322,7 +322,7 @@ def test_child_can_end_sharing_before_an_adult_uses_the_code(session, child, adu
 
 
 @pytest.mark.slow
-def test_one_person_still_has_a_shared_visit_after_the_other_person_leaves(
+def test_child_or_adult_still_has_a_shared_visit_after_the_other_person_leaves(
     session, child, adult, keep, device
 ):
     [recommendation] = recommend_in(session)
@@ -377,7 +377,7 @@ def test_viewer_by_code_must_choose_child_or_adult_before_keeping_a_visit(sessio
     # The page first asks whether the viewer is the child or the adult.
     assert holder.post(address, {"without_address": "1"}).status_code == 200
     assert not User.objects.filter(email=None, last_login__isnull=False).exists()
-    assert "Keep it on this device" in text(holder.get(f"{address}?as={part}"))
+    assert "Keep the visit on this device" in text(holder.get(f"{address}?as={part}"))
     holder.post(f"{address}?as={part}", {"without_address": "1"})
     session.refresh_from_db()
     kept_by = session.patron if is_child else session.shared_with
@@ -389,7 +389,7 @@ def test_consent_text_of_a_shared_visit_differs_for_child_and_adult(session, chi
     code = code_for(session)
     for person, words in (
         (adult, "see the child"),
-        (child, "You can stop sharing it"),
+        (child, "You can stop sharing the visit"),
     ):
         viewer = show_code(device(person), code)
         address = reverse("keep_session", args=[session.public_id])
@@ -452,7 +452,7 @@ def test_new_library_setting_for_children_does_not_affect_recorded_visits(
         keep(visits["own"], adult)
 
 
-def test_has_shared_visits_is_true_only_for_adults_of_shared_visits(session, adult, patron, keep):
+def test_only_the_adult_of_a_shared_visit_is_marked_as_having_shared_visits(session, adult, patron, keep):
     keep(session, adult)
     held = set(type(session).objects.exclude(shared_with=None).values_list("shared_with", flat=True))
     assert set(User.objects.filter(has_shared_visits=True).values_list("pk", flat=True)) == held == {adult.pk}
@@ -531,7 +531,7 @@ def test_adult_cannot_keep_a_visit_whose_sharing_ended(
     assert "Only you and the library staff who help you can see this visit now" in text(page)
 
 
-def test_saved_item_loses_its_reason_when_sharing_of_the_visit_ends(session, child, adult, keep, device):
+def test_adults_saved_item_has_no_reason_after_sharing_of_the_visit_ends(session, child, adult, keep, device):
     [recommendation] = recommend_in(session, reason="because she asked for something gentle")
     keep(session, child)
     keep(session, adult)

@@ -1,12 +1,15 @@
 import datetime
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from portal.conversations.models import Conversation
+from portal.helpsessions.models import HelpSession
 from recommendations.models import Recommendation
 from tests.factories import (
+    ChildFactory,
     ConversationFactory,
     HelpSessionFactory,
     MessageFactory,
@@ -26,7 +29,7 @@ def _library(library):
     pass
 
 
-def test_new_visitor_sees_what_the_portal_is_and_how_to_get_in(client):
+def test_new_visitor_reads_what_the_portal_is_and_how_to_sign_in(client):
     page = text(client.get(HOME))
     assert "Your library visits and questions" in page
     assert "Code from the library" in page
@@ -39,6 +42,28 @@ def test_new_patron_sees_what_will_appear_on_home(client, patron, sign_in):
     assert "Hello Sam Okafor" in page
     assert "No visits yet" in page
     assert "Enter a code" in page
+
+
+@pytest.mark.parametrize("with_child", ["shared", "own"])
+def test_home_asks_only_the_child_how_the_items_of_a_childs_visit_worked_out(
+    client, patron, staff, branch, sign_in, show_code, with_child
+):
+    child = ChildFactory()
+    fields = {"staff": staff, "branch": branch, "with_child": with_child}
+    own, adults = (HelpSessionFactory(patron=person, **fields) for person in (child, patron))
+    if with_child == "shared":
+        HelpSession.objects.filter(pk=own.pk).update(shared_with=patron)
+        HelpSession.objects.filter(pk=adults.pk).update(patron=None, shared_with=patron)
+    opened = HelpSessionFactory(patron=None, **fields)
+    for visit in (own, adults, opened):
+        recommend_in(visit, starred=True)
+    question = "How did these items work out?"
+    assert question not in text(sign_in(client, patron).get(HOME))
+    assert question not in text(show_code(Client(), code_for(opened)).get(HOME))
+
+    assert question in text(sign_in(Client(), child).get(HOME))
+    recommend_in(HelpSessionFactory(patron=patron), starred=True)
+    assert question in text(client.get(HOME))
 
 
 def test_home_lists_new_answers_before_visits_and_saved_items(client, patron, staff, branch, sign_in):
@@ -109,7 +134,7 @@ def test_item_on_home_looks_the_same_after_an_htmx_verdict_as_after_a_reload(
     assert card not in client.get(HOME).content.decode()
 
 
-def test_home_asks_one_question_at_a_time(client, patron, branch, sign_in):
+def test_home_asks_for_a_verdict_on_only_one_item_at_a_time(client, patron, branch, sign_in):
     first, second, third = recommend_in(HelpSessionFactory(patron=patron, branch=branch), 3)
     sign_in(client, patron)
 

@@ -9,7 +9,7 @@ from django.utils.html import escape
 from portal.conversations.viewer import OPENED_CODES
 from portal.helpsessions.codes import grouped, new_code
 from portal.helpsessions.models import ClaimCode, HelpSession
-from portal.limits import LIMITS, Limit
+from portal.limit_table import LIMITS, Limit
 from tests.factories import HelpSessionFactory, QuietSessionFactory, code_for
 from tests.portal.pages import asks_to_sign_in, text
 
@@ -34,7 +34,7 @@ def try_code(client, code, **extra):
 @pytest.mark.parametrize(
     "typed", [str, grouped, lambda code: "-".join([code[:5], code[5:]]), lambda code: f"  {code}\n"]
 )
-def test_code_typed_with_or_without_spaces_and_dashes_opens_the_visit_repeatedly(client, session, typed):
+def test_visit_code_works_several_times_with_or_without_spaces_and_dashes(client, session, typed):
     code = code_for(session)
     for _again in range(2):
         assert try_code(client, typed(code)).url == session.get_absolute_url()
@@ -60,7 +60,7 @@ def test_qr_code_link_opens_the_visit(client, session):
     assert response.status_code == 200
 
 
-def test_prefetched_code_link_opens_no_visit_and_counts_as_no_attempt(client, session):
+def test_prefetching_a_code_link_opens_no_visit_and_is_not_counted_as_an_attempt(client, session):
     link = reverse("open_code_link", args=[code_for(session)])
     wrong = reverse("open_code_link", args=[new_code()])
     for _try in range(12):
@@ -109,7 +109,7 @@ def _unfinished(session):
     ],
 )
 @pytest.mark.parametrize("way", ["typed", "link"])
-def test_unusable_code_shows_the_reason_but_reveals_nothing_of_the_visit(
+def test_page_about_an_unusable_code_shows_the_reason_but_nothing_about_the_visit(
     client, session, code_of, status, words, way
 ):
     code = code_of(session)
@@ -128,7 +128,9 @@ def test_unusable_code_shows_the_reason_but_reveals_nothing_of_the_visit(
 @pytest.mark.parametrize(
     ("code_of", "is_shown"), [(_unknown, True), (_blank, True), (_kept, False), (_revoked, False)]
 )
-def test_code_that_can_be_compared_or_tried_again_stays_in_the_field(client, session, code_of, is_shown):
+def test_refused_code_is_shown_again_if_the_person_can_correct_or_retry_it(
+    client, session, code_of, is_shown
+):
     code = code_of(session)
     page = try_code(client, code).content.decode()
     assert (f'value="{grouped(code)}"' in page) == is_shown
@@ -172,7 +174,7 @@ def test_thirty_wrong_codes_block_an_ip_address_for_ten_minutes(client, session)
 
 
 @pytest.mark.slow
-def test_correct_codes_do_not_count_toward_the_limit_of_attempts(client, session):
+def test_correct_codes_are_not_counted_as_attempts(client, session):
     for _try in range(32):
         assert try_code(client, code_for(session)).status_code == 302
 
@@ -207,13 +209,13 @@ def test_leave_quickly_button_closes_quiet_visits_and_opens_the_catalog(client, 
     show_code(client, code_for(quiet))
     assert client.get(quiet.get_absolute_url()).status_code == 200
     response = client.post(reverse("leave"))
-    # The next person at this browser must not read that there was a visit.
+    # The next person who uses this browser must not learn of the visit.
     assert REMOVED not in text(client.get(reverse("home")))
     assert response["Refresh"] == "0; url=https://catalogue.example.org/"
     assert asks_to_sign_in(client.get(quiet.get_absolute_url()))
 
 
-def test_closing_a_visit_opened_by_code_leaves_other_visits_open(client, branch, show_code):
+def test_closing_a_visit_opened_by_code_does_not_close_other_visits(client, branch, show_code):
     first, second = HelpSessionFactory.create_batch(2, branch=branch)
     for session in [first, second]:
         show_code(client, code_for(session))

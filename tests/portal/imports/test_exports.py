@@ -1,4 +1,4 @@
-"""Test the reader of tables with the exports of library systems, reading lists and spreadsheets."""
+"""Test reading tables that were exported from library systems, reading lists and spreadsheets."""
 
 import io
 
@@ -8,7 +8,7 @@ from portal.imports.readers.table import read_table
 from portal.imports.records import Fault
 from tests.portal.imports.test_readers import outcome, table
 
-# {system: (its file, some of the values that it gives)}
+# {system: (content of its export, some of the values that are read from it)}
 EXPORTS = {
     "Goodreads": (
         "Book Id,Title,Author,Author l-f,ISBN,ISBN13,Year Published,Original Publication Year\n"
@@ -62,7 +62,7 @@ EXPORTS = {
 
 
 @pytest.mark.parametrize("system", EXPORTS)
-def test_columns_of_an_export_are_recognized(system):
+def test_columns_of_each_systems_export_are_recognized(system):
     text, values = EXPORTS[system]
     [found] = table(text)
     assert {name: found.values[name] for name in values} == values
@@ -111,19 +111,19 @@ def test_column_names_are_recognized_in_many_languages(header):
         ("XYZ", "book"),
     ],
 )
-def test_kind_of_item_is_recognized_by_its_words(cell, kind):
+def test_kind_of_item_is_recognized_from_the_words_in_its_column(cell, kind):
     [found] = table(f"title,format\nT,{cell}\n")
     assert found.values["kind"] == kind
 
 
 @pytest.mark.parametrize("start", ["\n", ",,\r\n", " \n\n", "sep=,\r\n", "\ufeff"])
-def test_lines_before_the_column_names_are_skipped(start):
+def test_lines_before_the_line_of_column_names_are_skipped(start):
     [found] = table(f"{start}title,author\nEmma,Jane\n")
     assert (found.number, found.values["title"], found.values["creators"]) == (1, "Emma", "Jane")
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
-def test_any_line_end_is_read(end):
+def test_file_with_any_kind_of_line_ending_is_read(end):
     assert outcome(table(f'title,author{end}Emma,Jane{end}"On two\nlines",Jane{end}')) == [
         "Emma",
         "On two lines",
@@ -134,7 +134,7 @@ def test_empty_cells_at_the_end_of_a_row_are_ignored():
     assert outcome(table("title;author\nEmma;Jane;;\nToo;many;cells\n")) == ["Emma", 2]
 
 
-def test_bytes_that_are_not_utf_8_do_not_change_other_letters():
+def test_csv_row_that_is_not_utf_8_does_not_change_letters_in_other_rows():
     text = "title;author\nÉtude;Brontë\n".encode() + "Café – “x”;Zoë\n".encode("cp1252")
     found = list(read_table(io.BytesIO(text), mapping={}))
     assert [(one.values["title"], one.values["creators"]) for one in found] == [
@@ -144,7 +144,7 @@ def test_bytes_that_are_not_utf_8_do_not_change_other_letters():
 
 
 @pytest.mark.parametrize("row", ["Total: 25,,", "Grand Total,,120", "Summe,,", "total 1.250,,"])
-def test_row_of_totals_is_not_a_title(row):
+def test_row_of_totals_is_not_imported_as_a_title(row):
     assert table(f"title,author,copies\n{row}\n") == [Fault(1, "it is a row of totals, not a title")]
     assert outcome(table("title,author,copies\nTotal,Jane Doe,120\nTotal recall,,\n")) == [
         "Total",
@@ -153,37 +153,52 @@ def test_row_of_totals_is_not_a_title(row):
 
 
 @pytest.mark.parametrize("title", ["11-Sep", "Mar-05", "22-Nov-63", "2001-09-11 00:00:00"])
-def test_title_that_a_spreadsheet_changed_into_a_date_is_imported_with_a_remark(title):
+def test_title_that_looks_like_a_date_is_imported_with_a_remark(title):
     [found] = table(f"title,author\n{title},Jane\n")
     assert found.values["title"] == title
     assert found.remark == f"its title, {title}, is a date. A spreadsheet may have changed it"
 
 
 @pytest.mark.parametrize("title", ["11/22/63", "1984", "Sep-Oct", "2001"])
-def test_title_that_only_looks_like_a_number_has_no_remark(title):
+def test_title_that_is_a_number_is_imported_without_a_remark(title):
     [found] = table(f"title,author\n{title},Jane\n")
     assert (found.values["title"], found.remark) == (title, "")
 
 
-def test_subtitle_is_added_once():
+def test_subtitle_is_added_to_the_title_only_once():
     found = table("title,subtitle\nEmma,a novel\nEmma: A Novel,A novel\nEmma,\n")
     assert outcome(found) == ["Emma : a novel", "Emma: A Novel", "Emma"]
 
 
 @pytest.mark.parametrize("empty", ["NULL", "(null)", r"\N", "nan", "#N/A", "#REF!", "N/A"])
-def test_cell_that_says_it_is_empty_is_empty(empty):
+def test_cell_that_says_null_or_not_available_is_read_as_empty(empty):
     first, second = table(f"title,author,year\nT,{empty},{empty}\n{empty},Jane,2003\n")
     assert (first.values["creators"], first.values["year"]) == ("", "")
     assert second == Fault(2, "it has no title")
 
 
-def test_delimiter_is_not_a_comma_if_another_one_is_as_frequent():
+def test_semicolon_is_the_delimiter_if_it_is_as_frequent_as_the_comma():
     [found] = table("Title, statement;Author\nEmma;Jane\n", title=["Title, statement"])
     assert (found.values["title"], found.values["creators"]) == ("Emma", "Jane")
 
 
-def test_quotation_mark_that_swallows_rows_of_a_tabbed_file_is_reported():
+def test_unclosed_quotation_mark_in_a_tab_separated_file_is_reported():
     found = table('title\tauthor\nFirst\tA\n"Hello\tB\nEmma\tC\n')
     assert outcome(found) == ["First", 2]
     assert found[1].reason == "a quotation mark has no partner, so rows after it may be missing"
     assert outcome(table('title\tauthor\n"A\tB"\tC\n"On two\nlines"\tC\n')) == ["A B", "On two lines"]
+
+
+@pytest.mark.parametrize(
+    "rows", ['"Hello,B,1964\nEmma,C,1965\n', 'Hello,B,"1964\nEmma,C,1965\n', '"Hello,B,1964\nEmma,C,1965']
+)
+def test_unclosed_quotation_mark_that_swallows_the_rest_of_a_file_is_reported(rows):
+    found = table(f'title,author,year\n"On two\nlines","A ""B""",1963\n{rows}')
+    assert outcome(found) == ["On two lines", 2]
+    assert found[1].reason == "a quotation mark has no partner, so rows after it may be missing"
+
+
+def test_error_about_a_very_long_cell_says_what_may_be_wrong():
+    found = table('title,author\nFirst,A\n"' + "Title,me\n" * 20_000 + "Last,E\n")
+    assert outcome(found)[:2] == ["First", 2]
+    assert found[1].reason == ("a cell has more than 131072 characters. A quotation mark may have no partner")

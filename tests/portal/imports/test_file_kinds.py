@@ -56,7 +56,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_wrong_file_is_named_with_what_to_do(name):
+def test_error_about_a_wrong_kind_of_file_says_what_to_do(name):
     content, words = WRONG[name]
     with pytest.raises(Unreadable) as refused:
         kind_of(io.BytesIO(content))
@@ -85,9 +85,9 @@ def test_format_of_a_catalog_file_is_recognized_by_its_first_bytes(content, kind
     assert file.read() == content
 
 
-def test_named_format_does_not_hide_a_wrong_file():
+def test_wrong_kind_of_file_is_refused_even_if_the_command_names_a_format():
     with pytest.raises(Unreadable, match="gzip"):
-        kind_of(io.BytesIO(gzip.compress(GOOD)), told="marc")
+        kind_of(io.BytesIO(gzip.compress(GOOD)), chosen="marc")
 
 
 @pytest.fixture
@@ -120,7 +120,9 @@ def complaint_about(tmp_path, capsys, db):
 @pytest.mark.parametrize(
     "write", [lambda record: record.as_marc() * 2, lambda record: as_xml(record, record)]
 )
-def test_record_that_is_no_title_is_named_by_its_leader(complaint_about, leader, words, write):
+def test_error_about_a_record_that_describes_no_title_names_the_kind_of_record(
+    complaint_about, leader, words, write
+):
     record = marc(("150", "0", ("a", "Jazz")), leader=f"00000n{leader}  a2200000 a 4500")
     reason = f"it is {words}, not a title. Export bibliographic records"
     assert complaint_about(write(record)) == (f"2 could not be read:\n  records 1 to 2: {reason}\n", 2)

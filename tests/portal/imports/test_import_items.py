@@ -67,7 +67,9 @@ def test_import_updates_only_items_that_changed_in_the_file(run, marc_file):
     assert find_items("old") == []
 
 
-def test_import_keeps_what_patrons_were_given_and_what_they_saved(run, marc_file, patron, staff, branch):
+def test_import_does_not_change_recommendations_and_saved_items_of_patrons(
+    run, marc_file, patron, staff, branch
+):
     names = ["Updated", "Removed", "Deleted", "Renumbered", "Damaged"]
     run(marc_file(*[titled(name, number=name) for name in names]))
     visit = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
@@ -109,7 +111,7 @@ def test_import_reports_the_position_of_broken_records_and_exits_with_status_1(r
     assert sorted(Item.objects.values_list("title", flat=True)) == ["First", "Last"]
 
 
-def test_import_reports_records_whose_year_it_left_out_and_exits_with_status_1(run, marc_file):
+def test_import_reports_records_with_an_invalid_year_and_exits_with_status_1(run, marc_file):
     late = marc(("245", "0", ("a", "Late")), ("260", " ", ("c", "5724")))
     file = marc_file(late, titled("Other", number="2"))
     reason = "its year, 5724, is after next year, so the item has no year"
@@ -121,7 +123,7 @@ def test_import_reports_records_whose_year_it_left_out_and_exits_with_status_1(r
     assert sorted(Item.objects.values_list("title", "year")) == [("Late", ""), ("Other", "")]
 
 
-def test_item_gets_its_original_script_when_its_record_is_imported_again(run, marc_file):
+def test_import_adds_the_original_script_to_an_item_of_an_earlier_import(run, marc_file):
     record = marc(("245", "0", ("a", "Shirim")), ("880", "0", ("6", "245-01/(2/r"), ("a", "שירים")))
     run(marc_file(record))
     Item.objects.update(original_title="", original_lang="")
@@ -147,7 +149,7 @@ def test_import_saves_call_numbers_only_if_the_command_names_a_branch(run, marc_
     assert find_items("g1021") == []
 
 
-def test_import_marks_novels_and_updates_the_mark_of_an_earlier_import(run, tmp_path):
+def test_import_stores_which_titles_are_novels_even_for_items_of_an_earlier_import(run, tmp_path):
     file = tmp_path / "items.csv"
     file.write_text("id,title\n1,Emma\n2,Gardening\n")
     run(file)
@@ -164,7 +166,7 @@ def test_records_with_the_same_number_from_two_sources_become_two_items(run, mar
     assert run(marc_file(titled("Theirs")), "--source", "partner")[1] == "1 added, 0 changed, 0 unchanged.\n"
 
 
-def test_dry_run_of_an_import_prints_counts_but_changes_nothing(run, marc_file):
+def test_dry_run_of_an_import_prints_counts_and_changes_nothing(run, marc_file):
     branch = BranchFactory()
     run(marc_file(titled("Old"), titled("Same", number="2")))
     file = marc_file(titled("New"), titled("Same", number="2"), titled("Third", number="3"))
@@ -191,10 +193,10 @@ def test_import_recognizes_xml_and_csv_files(run, tmp_path):
         (None, [], "can't be opened"),
         (b"", [], "The file is empty"),
         (b"a,b\n1,2\n", [], "--map title=COLUMN"),
-        (b"title\n", [], "holds no records"),
+        (b"title\n", [], "has no records"),
         (b"title\nx\n", ["--map", "title"], "should be FIELD=COLUMN"),
         (b"title\nx\n", ["--branch", "nowhere"], "There is no branch 'nowhere'. Branches: none yet."),
-        (b"<collection/>", [], "holds no records"),
+        (b"<collection/>", [], "has no records"),
         (b"<a>", [], "XML, but not MARCXML: its first element is <a>. Export the catalog as MARCXML"),
         (
             b'<?xml version="1.0"?><!-- <collection> --><!DOCTYPE m><mods:modsCollection xmlns:mods="x"/>',

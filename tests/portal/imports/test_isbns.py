@@ -31,6 +31,10 @@ from portal.imports.isbns import Repair, best_of, read
         ("0306406152 9780804429573", ("9780306406157", Repair.AS_GIVEN)),
         ("9780306406158, 978-0-306-40615-7", ("9780306406157", Repair.AS_GIVEN)),
         ("1234567890306406152", ("", Repair.LEFT_EMPTY)),
+        ("９７８０３０６４０６１５７", ("9780306406157", Repair.AS_GIVEN)),
+        ("٩٧٨٠٣٠٦٤٠٦١٥٧", ("9780306406157", Repair.AS_GIVEN)),
+        ("978\u00ad0306406157", ("9780306406157", Repair.AS_GIVEN)),
+        ("978\u22120\u2212306\u221240615\u22127", ("9780306406157", Repair.AS_GIVEN)),
         ("$12.50", ("", Repair.LEFT_EMPTY)),
     ],
 )
@@ -47,7 +51,7 @@ def test_missing_leading_zeros_of_an_isbn_10_are_restored(body):
 
 
 @given(st.text())
-def test_reading_any_text_returns_a_valid_isbn_or_an_empty_string(text):
+def test_isbn_read_from_any_text_is_valid_or_empty(text):
     number, _repair = read(text)
     assert number == "" or (isbn.is_valid(number) and len(number) == 13)
 

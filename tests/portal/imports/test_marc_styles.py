@@ -1,4 +1,4 @@
-"""Test the reader with records in the styles of many systems, countries and cataloging rules."""
+"""Test reading MARC records in the styles of many systems, countries and cataloging rules."""
 
 import io
 
@@ -39,14 +39,14 @@ def values_of(*fields, leader="am"):
         ([("a", "Zauberberg"), ("b", "Roman"), ("c", "Thomas Mann")], "Zauberberg : Roman"),
         ([("a", "Handbuch"), ("n", "Band 2"), ("p", "Praxis")], "Handbuch. Band 2, Praxis"),
         ([("a", "Who am I?"), ("n", "Part 2")], "Who am I? Part 2"),
-        # Records with punctuation stay as they are.
+        # Records with punctuation don't change.
         ([("a", "Main :"), ("b", "sub. "), ("n", "Part 1,"), ("p", "Name /")], "Main : sub. Part 1, Name"),
         ([("a", "Hamlet ;"), ("b", "Macbeth /")], "Hamlet ; Macbeth"),
         ([("a", "呐喊 ："), ("b", "选")], "呐喊 ： 选"),
-        # Archives name a form instead of a title.
+        # Records of archives have a kind of document, such as "Letters", instead of a title.
         ([("k", "Letters,"), ("f", "1901-1920")], "Letters"),
         ([("a", "Four years at Yale :"), ("k", "diaries")], "Four years at Yale : diaries"),
-        # Marks around an article that sorting skips.
+        # Some records mark a leading article, such as "Der", because sorting ignores it.
         ([("a", "<<Der>> Zauberberg")], "Der Zauberberg"),
         ([("a", "¬Der ¬Zauberberg")], "Der Zauberberg"),
         ([("a", "\x98Der \x9cZauberberg")], "Der Zauberberg"),
@@ -54,18 +54,18 @@ def values_of(*fields, leader="am"):
         ([("a", "Tom &amp; Jerry &#x2122; &#1488;")], "Tom & Jerry ™ א"),
     ],
 )
-def test_title_has_the_punctuation_between_its_parts(subfields, title):
+def test_marc_title_keeps_the_punctuation_between_its_parts(subfields, title):
     assert values_of(("245", "0", *subfields))["title"] == title
 
 
-def test_original_title_has_the_punctuation_between_its_parts():
+def test_marc_title_in_its_original_script_keeps_the_punctuation_between_its_parts():
     original = ("880", "0", ("6", "245-01/$1"), ("a", "呐喊"), ("h", "[DVD] :"), ("b", "选"))
     assert (
         values_of(("245", "0", ("6", "880-01"), ("a", "Na han")), original)["original_title"] == "呐喊 : 选"
     )
 
 
-def test_other_titles_are_searched_but_not_shown():
+def test_other_titles_of_a_record_can_be_searched_but_are_not_shown():
     values = values_of(
         ("130", " ", ("a", "Beowulf.")),
         ("240", " ", ("a", "Cien años de soledad."), ("l", "English")),
@@ -116,7 +116,7 @@ def test_item_is_found_by_each_of_its_numbers_with_and_without_hyphens(query):
         ("mm", [fixed(26, "g")], "other"),
         ("rm", [], "other"),
         ("om", [], "other"),
-        # Cataloging rules name the content in field 336, and "a" is the first letter of many templates.
+        # Field 336 names the content. The code "a" is only the default in many templates for records.
         ("am", [("336", " ", ("a", "spoken word"), ("b", "spw"))], "audiobook"),
         ("am", [("336", " ", ("a", "two-dimensional moving image"))], "video"),
         ("am", [("336", " ", ("b", "txt")), ("336", " ", ("b", "spw"))], "book"),
@@ -142,35 +142,35 @@ def test_kind_of_item_fits_the_codes_of_the_record(leader, fields, kind):
         ),
     ],
 )
-def test_creators_are_people_and_bodies_that_made_the_item(field, creators):
+def test_creators_are_only_people_and_bodies_that_made_the_item(field, creators):
     assert values_of(TITLE, field)["creators"] == creators
 
 
 @pytest.mark.parametrize(
     "unknown", ["[s.n.],", "s.n.]", "[publisher not identified],", "[Verlag nicht ermittelbar]"]
 )
-def test_unknown_publisher_is_left_out(unknown):
+def test_words_for_an_unknown_publisher_are_not_imported(unknown):
     known = ("264", "2", ("b", "House,"))
     assert values_of(TITLE, ("264", "1", ("b", unknown)), known)["publisher"] == "House"
 
 
 @pytest.mark.parametrize("tag", ["490", "440", "830"])
-def test_series_is_read_from_old_and_new_fields(tag):
+def test_series_is_read_from_each_field_for_series(tag):
     field = (tag, " ", ("a", "Penguin classics ;"), ("v", "12."))
     assert values_of(TITLE, field)["series"] == "Penguin classics ; 12"
 
 
 @pytest.mark.parametrize("coded", [[], [fixed(35, "   ")], [fixed(35, "|||")]])
-def test_language_is_read_from_041_if_008_has_none(coded):
+def test_language_is_read_from_field_041_if_field_008_has_none(coded):
     assert values_of(TITLE, *coded, ("041", " ", ("a", "gereng")))["language"] == "ger"
 
 
-def test_link_to_a_part_comes_after_the_link_to_the_title():
+def test_link_to_the_whole_title_is_preferred_to_a_link_to_a_part():
     cover = ("856", "0", ("3", "Cover image"), ("u", "https://example.org/cover"))
     assert values_of(TITLE, cover, ("856", "0", ("u", "https://example.org/all")))["url"].endswith("/all")
 
 
-def test_tags_in_a_summary_are_removed():
+def test_html_tags_in_a_summary_are_removed():
     text = "<p>A <b>great</b> book.</p><p>5 &lt; 6, if a<b.</p>"
     assert values_of(TITLE, ("520", " ", ("a", text)))["summary"] == "A great book.\n\n5 < 6, if a<b."
 
@@ -179,13 +179,13 @@ UNIMARC = (("200", " ", ("a", "L'étranger")), ("700", "1", ("a", "Camus")), ("7
 
 
 @pytest.mark.parametrize("read", [lambda *records: list(read_xml(io.BytesIO(as_xml(*records)))), binary])
-def test_unimarc_is_named_and_refused(read):
+def test_refusal_of_a_unimarc_record_says_what_to_export_instead(read):
     reason = "it is a UNIMARC record. Export MARC 21, MARCXML (MARC 21) or CSV"
     assert read(marc(*UNIMARC), marc(*UNIMARC)) == [Fault(1, reason), Fault(2, reason)]
 
 
-def test_fields_of_a_local_system_and_empty_fields_are_ignored():
-    # Aleph has fields with letters as tags, and no subfields.
+def test_local_fields_and_empty_fields_of_a_marc_record_are_ignored():
+    # Records of Aleph have fields without subfields. The tags of these fields are letters.
     record = marc(TITLE, ("500", " ", ("a", "X"))).as_marc()
     local, empty = (
         record.replace(b"5000006", b"FMT0006").replace(b"  \x1faX", b"BK   "),
@@ -194,13 +194,13 @@ def test_fields_of_a_local_system_and_empty_fields_are_ignored():
     assert outcome(binary(local, empty)) == ["T", "T"]
 
 
-def test_escape_sequences_are_read_as_marc_8_even_if_the_leader_says_utf_8():
+def test_marc_8_escape_sequences_are_decoded_even_if_the_leader_says_utf_8():
     original = ("880", "0", ("6", "245-00/(2/r"), ("a", "\x1b(2yixim\x1b(B"))
     [found] = binary(marc(("245", "0", ("a", "Shirim")), original))
     assert (found.values["original_title"], found.values["original_lang"]) == ("שירים", "und-Hebr")
 
 
-def test_record_longer_than_marc_allows_says_what_to_do():
+def test_error_about_a_record_longer_than_marc_allows_says_what_to_do():
     copies = [("952", " ", ("a", "x" * 900))] * 110
     whole = marc(TITLE, *copies).as_marc()
     long = b"99999" + whole[whole.index(b"nam") :]
@@ -216,7 +216,7 @@ def test_marcxml_is_read_in_any_unicode_encoding(encoding):
     assert outcome(read_xml(io.BytesIO(mark + text.encode(encoding)))) == ["Étude"]
 
 
-def test_prefix_of_an_attribute_may_be_declared_outside_of_the_record():
+def test_xml_record_with_a_namespace_prefix_declared_elsewhere_is_read():
     text = as_xml(titled("Read 1:2='3' aloud")).replace(b"<record>", b'<record xsi:type="Bibliographic">')
     assert outcome(read_xml(io.BytesIO(text))) == ["Read 1:2='3' aloud"]
 
@@ -229,13 +229,13 @@ def test_byte_order_mark_before_a_binary_record_is_ignored(mark):
 DELETED = "it is marked as deleted in its system"
 
 
-def test_deleted_record_is_reported_and_not_imported():
+def test_record_marked_as_deleted_is_reported_and_not_imported():
     deleted = titled("Gone", leader="00000dam a2200000 a 4500")
     assert binary(deleted) == [Fault(1, DELETED)]
     assert list(read_xml(io.BytesIO(as_xml(deleted)))) == [Fault(1, DELETED)]
 
 
-def test_harvested_records_are_read_without_faults_for_the_elements_around_them():
+def test_records_in_an_oai_pmh_harvest_are_read_without_additional_faults():
     inner = as_xml(titled("First")).decode().partition('slim">')[2].removesuffix("</collection>")
     around = f"<record><header/><metadata>{inner}</metadata></record>"
     deleted = '<record><header status="deleted"><identifier>7</identifier></header></record>'
@@ -245,7 +245,7 @@ def test_harvested_records_are_read_without_faults_for_the_elements_around_them(
     assert fault.reason == DELETED
 
 
-def test_long_identifiers_that_begin_alike_are_different():
+def test_long_identifiers_that_differ_only_at_the_end_have_different_keys():
     first, second = binary(titled("A", number="x" * 130 + "1"), titled("B", number="x" * 130 + "2"))
     assert first.key != second.key
     assert max(len(first.key), len(second.key)) <= 120
@@ -260,11 +260,73 @@ def test_long_identifiers_that_begin_alike_are_different():
         (b"\x1b-2\xf9\xe9\xf8\xe9\xed", "שירים"),
         (b"H\x1bb2\x1bsO", "H₂O"),
         (b"Vi\xf2\xe3et \xa1\xe2od\xe2z", "Việt Łódź"),
+        # Extended Cyrillic and extended Arabic in the lower half.
+        (b"\x1b(QG\x1b(NVAK\x1b(B", "їжак"),
+        (b"\x1b(4)\x1b(3GQS\x1b(B", "پارس"),
     ],
 )
-def test_marc_8_letters_are_read_in_both_halves_of_the_code_table(text, title):
+def test_marc_8_letters_of_both_halves_of_the_code_table_are_decoded(text, title):
     raw = titled("X" * len(text)).as_marc().replace(b"X" * len(text), text)
     assert outcome(binary(raw[:9] + b" " + raw[10:])) == [title]
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["Étude pour piano à Genève", "Über die Straße", "L’École", "MÜLLER"],
+)
+def test_record_in_windows_1252_is_recognized_by_letters_that_marc_8_does_not_have(title):
+    text = title.encode("cp1252")
+    raw = titled("X" * len(text)).as_marc().replace(b"X" * len(text), text)
+    assert outcome(binary(raw[:9] + b" " + raw[10:])) == [title]
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        # A quotation mark of Windows.
+        (b"L\x92\xe2et\xe2e", "Lété"),
+        # An accent without a letter, in place of an apostrophe.
+        (b"Easy livin\xe1 -- \xe2Et\xe2e", "Easy livin \u0300-- Été"),
+    ],
+)
+def test_marc_8_record_with_a_wrong_character_keeps_its_accents(text, title):
+    raw = titled("X" * len(text)).as_marc().replace(b"X" * len(text), text)
+    assert outcome(binary(raw[:9] + b" " + raw[10:])) == [title]
+
+
+def test_record_with_east_asian_letters_in_the_upper_half_is_reported():
+    text = b"\x1b$)1\xa1\xb0\xd1"
+    raw = titled("X" * len(text)).as_marc().replace(b"X" * len(text), text)
+    assert binary(raw) == [Fault(1, "it has bytes that are not valid in its encoding")]
+
+
+def test_record_with_half_an_east_asian_letter_writes_nothing_to_the_terminal(capsys):
+    text = b"\x1b$1!0Q!0"
+    raw = titled("X" * len(text)).as_marc().replace(b"X" * len(text), text)
+    assert [found.number for found in binary(raw)] == [1]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_record_that_does_not_state_its_length_is_read():
+    assert outcome(binary(b"00000" + GOOD[5:], GOOD)) == ["First", "First"]
+
+
+def test_unimarc_record_with_a_local_field_245_is_refused():
+    coded = ("100", " ", ("a", "20200101d1964    m  y0frey50      ba"))
+    [found] = binary(marc(coded, *UNIMARC, ("245", " ", ("a", "checked"))))
+    assert found.reason.startswith("it is a UNIMARC record")
+
+
+def test_markup_inside_a_subfield_of_an_xml_record_does_not_cut_its_text():
+    text = as_xml(titled("The WORD story")).replace(b"WORD", b"<i>Zima</i> and <b>Vesna</b>")
+    assert outcome(read_xml(io.BytesIO(text))) == ["The Zima and Vesna story"]
+
+
+def test_spaces_around_the_leader_of_an_xml_record_are_ignored():
+    text = as_xml(marc(TITLE, leader="00000njm a2200000 a 4500"))
+    text = text.replace(b"<leader>", b"<leader>\n    ").replace(b"</leader>", b"\n  </leader>")
+    [found] = read_xml(io.BytesIO(text))
+    assert found.values["kind"] == "sound"
 
 
 def test_first_link_that_is_a_web_address_is_used():

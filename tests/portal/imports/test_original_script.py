@@ -47,7 +47,7 @@ def test_title_and_names_in_their_original_script_are_read_with_their_language()
     assert values["original_lang"] == "he"
 
 
-def test_original_of_the_shown_title_is_found_by_its_number():
+def test_title_in_its_original_script_is_matched_by_its_link_number():
     values = found_in(
         ("245", "0", ("6", "880-02"), ("a", "Zima")),
         ("880", "0", ("6", "245-05/(N"), ("a", "Весна")),
@@ -57,12 +57,12 @@ def test_original_of_the_shown_title_is_found_by_its_number():
     assert (values["original_title"], values["search_words"]) == ("Зима", "Весна")
 
 
-def test_title_that_only_has_its_original_script_is_the_title():
+def test_title_that_exists_only_in_its_original_script_is_the_title():
     values = found_in(("880", "0", ("6", "245-00/$1"), ("a", "呐喊")), language="chi")
     assert (values["title"], values["original_title"]) == ("呐喊", "")
 
 
-def test_original_title_that_repeats_the_title_is_left_out():
+def test_original_title_is_not_imported_if_it_only_repeats_the_title():
     [found] = table('title,original title\n"The Hunger Games (The Hunger Games, #1)",The hunger games\n')
     assert (found.values["title"], found.values["original_title"]) == (
         "The Hunger Games (The Hunger Games, #1)",
@@ -76,7 +76,7 @@ def test_original_script_is_read_from_columns_of_a_csv_file():
     assert [found.values[name] for name in names] == ["呐喊", "魯迅", "zh"]
 
 
-def test_names_without_room_are_searched_but_not_shown():
+def test_names_beyond_the_length_limit_can_be_searched_but_are_not_shown():
     names = [f"{chr(ord('A') + number)}" + "x" * 40 for number in range(10)]
     values = found_in(("245", "0", ("a", "T")), *(("700", " ", ("a", name)) for name in names))
     assert values["creators"] == "; ".join(names[:7])
@@ -109,7 +109,7 @@ def test_names_without_room_are_searched_but_not_shown():
         ("", [], ""),
     ],
 )
-def test_language_of_a_text_in_its_original_script_fits_the_script(text, codes, lang):
+def test_language_of_an_original_title_fits_the_script_of_the_title(text, codes, lang):
     assert lang_of(text, codes) == lang
 
 
@@ -143,14 +143,14 @@ def test_item_is_found_by_any_part_of_its_original_script_and_its_other_titles(i
         ("मुना मदन", "देवकोटा, लक्ष्मीप्रसाद", ["मुना", "मद", "देवकोटा", "लक्ष्मी", "लक्ष्मीप्रसाद देवकोटा"]),
     ],
 )
-def test_item_is_found_in_chinese_and_nepali(title, names, queries):
+def test_item_is_found_by_words_in_chinese_or_nepali(title, names, queries):
     item = add_item(
         at=timezone.now(), kind=Item.Kind.BOOK, title="X", original_title=title, original_creators=names
     )
     assert {query: find_items(query) for query in queries} == {query: [item] for query in queries}
 
 
-def test_changed_original_script_is_in_the_index(item):
+def test_search_finds_an_item_by_its_changed_original_script(item):
     change_item(item, original_creators="ביאליק")
     assert (find_items("ביאליק"), find_items("עמיחי")) == ([item], [])
     assert SearchEntry.objects.get().names == entry_for(item, []).names
@@ -198,14 +198,14 @@ def test_staff_see_the_original_script_on_every_page_with_items(client, sign_in,
     assert {page: originals_on(client.get(page)) for page in pages} == dict.fromkeys(pages, (1, 1))
 
 
-def test_staff_see_the_original_script_in_a_conversation_and_of_earlier_items(
+def test_conversation_page_at_the_desk_shows_the_original_script_of_items(
     client, sign_in, patron, staff, branch, item, conversation
 ):
     earlier = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     recommend_in(earlier, item=item)
     sign_in(client, staff)
     page = client.get(f"/desk/conversations/{conversation.public_id}/")
-    # The answer, the visit, and the earlier visit, which is shown without names.
+    # The answer, the visit and the earlier visit show the title. Only the first two show the names.
     assert originals_on(page) == (3, 2)
 
 
@@ -220,7 +220,7 @@ def test_printed_slip_shows_the_original_script(client, sign_in, staff, branch, 
 
 
 @pytest.mark.parametrize("name", ["recommendations", "list_items"])
-def test_patrons_copy_has_the_original_script(patron, item, visit, name):
+def test_copy_of_a_patrons_data_contains_the_original_script(patron, item, visit, name):
     SavedItemFactory(saved_list__patron=patron, item=item)
     [row] = contents.entries(contents.TABLES[name], patron, timezone.now())
     assert (row["original_title"], row["original_by"]) == ("שירים & <b>", "עמיחי, יהודה")

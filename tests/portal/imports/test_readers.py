@@ -174,7 +174,7 @@ def test_persons_corporate_bodies_and_meetings_are_creators(field, creators):
         ([("245", "0", ("a", "T")), ("240", " ", ("a", "Works"))], "T", "Works"),
     ],
 )
-def test_another_title_field_is_the_title_if_245_is_missing(fields, title, search_words):
+def test_another_title_field_is_the_title_if_field_245_is_missing(fields, title, search_words):
     [found] = binary(marc(*fields))
     assert (found.values["title"], found.values["search_words"]) == (title, search_words)
 
@@ -193,7 +193,7 @@ def fixed(position, codes):
         ("am", [fixed(33, "0")], False),
         ("am", [fixed(33, "e")], False),
         ("am", [], False),
-        # For a talking book, position 33 means something else.
+        # In field 008 of a talking book, position 33 has no code for fiction. Positions 30 and 31 do.
         ("im", [fixed(30, "f")], True),
         ("im", [fixed(30, "b"), ("655", "7", ("a", "Biographies."))], False),
         ("im", [fixed(33, "1")], False),
@@ -232,7 +232,7 @@ def test_marc_record_says_whether_a_title_is_fiction(type_and_level, fields, is_
         ("call number", "641.5 FICKLE", False),
     ],
 )
-def test_table_says_whether_a_title_is_fiction(column, cell, is_fiction):
+def test_csv_file_says_whether_a_title_is_fiction(column, cell, is_fiction):
     [found] = table(f"title,{column}\nT,{cell}\n")
     assert found.values["is_fiction"] is is_fiction
 
@@ -285,7 +285,7 @@ SHIFTED = marc(
 
 
 def with_directory(record, change):
-    """Return the record with other entries in its directory. `change` gets and returns the list of entries."""
+    """Return the record with a changed directory. `change` gets the list of entries and returns a new list."""
     end = int(record[12:17]) - 1
     entries = [record[start : start + 12] for start in range(24, end, 12)]
     return record[:24] + b"".join(change(entries)) + record[end:]
@@ -317,13 +317,13 @@ def moved(by):
         ],
     ],
 )
-def test_marc_record_with_a_shifted_directory_is_a_fault(change):
+def test_marc_record_with_a_shifted_directory_is_reported_as_a_fault(change):
     damaged = with_directory(SHIFTED, change)
     assert outcome(binary(GOOD, damaged, LAST)) == ["First", 2, "Last"]
     assert outcome(binary(SHIFTED)) == ["Zima"]
 
 
-def test_control_number_as_the_name_of_an_author_is_a_fault_in_xml_too():
+def test_xml_record_with_a_control_number_as_author_is_reported_as_a_fault():
     shifted = marc(("245", "0", ("a", "T")), ("100", " ", ("a", "(Sirsi) AAY-1602")))
     [found] = read_xml(io.BytesIO(as_xml(shifted)))
     assert found == Fault(
@@ -336,7 +336,7 @@ def test_truncated_last_marc_record_does_not_affect_earlier_records():
     assert "cut off after 50 bytes" in binary(GOOD, BAD[:50])[1].reason
 
 
-def test_line_ends_between_records_are_ignored():
+def test_line_endings_between_marc_records_are_ignored():
     assert outcome(binary(GOOD + b"\r\n", LAST + b"\n\x1a")) == ["First", "Last"]
 
 
@@ -379,7 +379,7 @@ def test_marc_record_nested_in_a_harvested_xml_record_is_read():
     ) == ["First"]
 
 
-def test_xml_doctype_is_never_processed():
+def test_xml_record_that_uses_entities_of_a_doctype_is_a_fault():
     bomb = b'<!DOCTYPE a [<!ENTITY b "bang"><!ENTITY c SYSTEM "file:///etc/hostname">]>'
     text = pymarc.record_to_xml(titled("First")).replace(b"First", b"&b;&c;")
     [found] = read_xml(io.BytesIO(bomb + b"<collection>" + text + b"</collection>"))
@@ -390,7 +390,7 @@ def table(text, encoding="utf-8", **mapping):
     return list(read_table(io.BytesIO(text.encode(encoding)), mapping=mapping))
 
 
-def test_empty_cell_of_the_mapped_title_falls_back_to_the_column_that_is_recognized():
+def test_recognized_title_column_is_used_if_the_mapped_column_has_an_empty_cell():
     records = table(
         "id,original_title,title\n1,Homage to Catalonia,Homage\n2,,Homage\n", title=["original_title"]
     )
@@ -418,7 +418,7 @@ def test_csv_isbn_in_a_text_formula_is_read(cell):
     assert found.values["isbn"] == "9780306406157"
 
 
-def test_csv_text_formula_in_any_column_is_read_as_its_text():
+def test_text_formula_in_any_csv_column_is_read_as_plain_text():
     [found] = table('id,title\n="0012","=""The ""good"" one"""\n')
     assert (found.key, found.values["title"]) == ("id:0012", 'The "good" one')
 

@@ -42,7 +42,7 @@ def in_2026():
         ("1964 [2021 B.S.]", "", "1964"),
         ("5724.", "1964", "1964"),
         ("5724, 1964", "", "1964"),
-        # Copyright and printing are not publication.
+        # A year of copyright or of printing is not the year of publication.
         ("1999 [c1998]", "", "1999"),
         ("[c1998]", "", "1998"),
         ("1971 [1975 printing]", "", "1971"),
@@ -51,7 +51,7 @@ def in_2026():
         ("c1999.", "", "1999"),
         ("1999", "2001", "2001"),
         ("1999", "uuuu", "1999"),
-        # Brackets after a dash have the last year.
+        # Brackets after a dash contain the last year.
         ("1998-[2003]", "1998", "1998"),
         ("1998– [2003?]", "", "1998"),
         ("[1998]-2003", "1998", "1998"),
@@ -67,7 +67,7 @@ def in_2026():
         ("", "", ""),
     ],
 )
-def test_year_of_the_usual_calendar_comes_first(text, coded, year):
+def test_gregorian_year_is_preferred_to_other_years(text, coded, year):
     assert find_year([text], coded) == (year, "")
 
 
@@ -75,11 +75,11 @@ def test_year_of_the_usual_calendar_comes_first(text, coded, year):
     ("text", "coded", "late"),
     [("5724", "", 5724), ("2028", "", 2028), ("", "2099", 2099), ("[2099]", "9999", 2099)],
 )
-def test_year_after_next_year_is_left_out_and_reported(text, coded, late):
+def test_year_later_than_next_year_is_reported_and_left_empty(text, coded, late):
     assert find_year([text], coded) == ("", AFTER_NEXT_YEAR.format(late))
 
 
-def test_marc_record_with_a_year_after_next_year_is_read_with_a_remark():
+def test_marc_record_with_a_year_later_than_next_year_is_imported_with_a_remark():
     [found] = binary(marc(fixed(7, "5724"), ("245", "0", ("a", "Shirim")), ("260", " ", ("c", "5724."))))
     assert (found.values["title"], found.values["year"]) == ("Shirim", "")
     assert found.remark == AFTER_NEXT_YEAR.format(5724)
@@ -97,7 +97,7 @@ def test_marc_record_with_a_year_after_next_year_is_read_with_a_remark():
         ("5724", ""),
     ],
 )
-def test_year_in_a_csv_file_is_read_in_the_same_way(cell, year):
+def test_year_in_a_csv_file_is_read_like_a_year_in_a_marc_record(cell, year):
     [found] = table(f'title,year\nT,"{cell}"\n')
     assert not isinstance(found, Fault)
     assert (found.values["year"], bool(found.remark)) == (year, cell == "5724")

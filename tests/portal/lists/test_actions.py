@@ -1,15 +1,20 @@
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from django.utils import timezone
 
-from portal.lists.actions import UNDO_REMOVAL_FOR, forget_removed_items, remove, restore, save
-from portal.lists.models import SavedItem
+from portal.lists import actions
+from portal.lists.actions import ListFull, delete_now, remove, restore, save
+from portal.lists.models import RESTORE_FOR, SavedItem
+from portal.lists.own_lists import remove_list
 from tests.factories import HelpSessionFactory, ItemFactory, SavedItemFactory, SavedListFactory, recommend_in
 
 
 def row_of(saved_item):
-    return SavedItem.objects.filter(pk=saved_item.pk).values().get()
+    """Return the columns of the saved item, except the time of its last change."""
+    row = SavedItem.objects.filter(pk=saved_item.pk).values().get()
+    del row["changed_at"]
+    return row
 
 
 @pytest.fixture
@@ -31,19 +36,20 @@ def test_item_saved_twice_is_listed_once_and_can_be_removed(patron):
 
 
 @pytest.mark.parametrize("by", ["undo", "saving again"])
-def test_removed_item_returns_as_the_same_row(saved, patron, by):
+def test_item_saved_again_soon_after_its_removal_is_the_same_row(saved, patron, by):
     before = row_of(saved)
     remove(saved, at=timezone.now())
     if by == "undo":
-        restore(saved)
+        restore(saved, at=timezone.now())
     else:
         save(saved.item, patron=patron, at=timezone.now())
     assert row_of(saved) == before
 
 
 def test_item_is_saved_in_the_named_list(patron):
-    item, other = ItemFactory(), SavedListFactory(patron=patron, name="For winter")
+    item = ItemFactory()
     save(item, patron=patron, at=timezone.now())
+    other = SavedListFactory(patron=patron, name="For winter")
     save(item, patron=patron, at=timezone.now(), saved_list=other)
     assert sorted(SavedItem.objects.values_list("saved_list__name", "item")) == [
         ("", item.pk),
@@ -51,20 +57,70 @@ def test_item_is_saved_in_the_named_list(patron):
     ]
 
 
-def test_item_removed_more_than_a_day_ago_is_saved_as_a_new_row(saved, patron):
+def test_item_is_saved_in_the_list_last_used(patron):
     now = timezone.now()
-    remove(saved, at=now - UNDO_REMOVAL_FOR)
+    one, other = (SavedListFactory(patron=patron, name=name, made_at=now) for name in ("One", "Other"))
+    assert save(ItemFactory(), patron=patron, at=now).saved_list == other
+    later = now + timedelta(minutes=1)
+    save(ItemFactory(), patron=patron, at=later, saved_list=one)
+    assert save(ItemFactory(), patron=patron, at=later).saved_list == one
+    remove_list(one, at=later)
+    assert save(ItemFactory(), patron=patron, at=later).saved_list == other
+    remove_list(other, at=later)
+    assert save(ItemFactory(), patron=patron, at=later).saved_list.name == ""
+
+
+def test_item_that_is_in_a_list_already_is_not_saved_in_the_list_last_used(patron):
+    saved = SavedItemFactory(saved_list__patron=patron, saved_list__name="For winter")
+    SavedListFactory(patron=patron, name="Used since")
+    SavedItemFactory(item=saved.item)
+    assert save(saved.item, patron=patron, at=timezone.now()) == saved
+
+
+def test_item_is_not_saved_in_a_full_list(patron, monkeypatch):
+    monkeypatch.setattr(actions, "MAX_ITEMS", 2)
+    saved_list = SavedListFactory(patron=patron)
+    removed = SavedItemFactory(saved_list=saved_list, removed_at=timezone.now())
+    for _number in range(2):
+        save(ItemFactory(), patron=patron, at=timezone.now())
+    with pytest.raises(ListFull) as raised:
+        save(ItemFactory(), patron=patron, at=timezone.now())
+    assert raised.value.saved_list == saved_list
+    # A removed item can be restored even if the list is full.
+    restore(removed, at=timezone.now())
+    assert SavedItem.objects.in_lists().count() == 3
+
+
+def test_item_that_can_no_longer_be_restored_is_saved_as_a_new_row(saved, patron):
+    now = timezone.now()
+    remove(saved, at=now - RESTORE_FOR - timedelta(days=1))
     again = save(saved.item, patron=patron, at=now)
     assert (again.pk != saved.pk, again.saved_at, again.recommendation) == (True, now, None)
 
 
-def test_removed_items_are_deleted_after_a_day(saved):
+def test_item_is_restorable_until_the_end_of_the_day_that_the_page_names(saved, library):
+    removed_at = datetime(2027, 5, 4, 22, 30, tzinfo=library.zone)
+    remove(saved, at=removed_at)
+    saved.refresh_from_db()
+    with timezone.override(library.zone):
+        assert saved.restorable_until == date(2027, 6, 3)
+    last = datetime(2027, 6, 3, 23, 59, tzinfo=library.zone)
+    assert SavedItem.objects.restorable(last).get() == saved
+    assert not SavedItem.objects.restorable(last + timedelta(minutes=1)).exists()
+
+
+def test_restoring_changes_nothing_if_the_item_was_added_again_meanwhile(saved):
+    remove(saved, at=timezone.now())
+    added = SavedItemFactory(saved_list=saved.saved_list, item=saved.item)
+    restore(saved, at=timezone.now())
+    assert SavedItem.objects.in_lists().get() == added
+
+
+def test_item_that_the_patron_deletes_at_once_cannot_be_restored(saved):
     now = timezone.now()
     kept = SavedItemFactory(saved_list=saved.saved_list)
-    just_removed = SavedItemFactory(saved_list=saved.saved_list)
-    remove(saved, at=now - UNDO_REMOVAL_FOR)
-    remove(just_removed, at=now - UNDO_REMOVAL_FOR + timedelta(seconds=1))
-    # Removing it once more doesn't make the time longer.
+    delete_now(kept, at=now)
     remove(saved, at=now)
-    assert forget_removed_items(at=now) == 1
-    assert set(SavedItem.objects.all()) == {kept, just_removed}
+    delete_now(saved, at=now)
+    assert not SavedItem.objects.restorable(now).exists()
+    assert SavedItem.objects.in_lists().get() == kept

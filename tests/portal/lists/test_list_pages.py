@@ -1,13 +1,16 @@
 import html
 import json
 import re
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 
-from portal.lists.actions import UNDO_REMOVAL_FOR, forget_removed_items, remove
-from portal.lists.models import SavedItem
+from portal.lists.actions import remove
+from portal.lists.models import RESTORE_FOR, SavedItem, SavedList
+from portal.lists.own_lists import remove_list
 from recommendations.models import Holding, Recommendation
 from tests.factories import (
     ConversationFactory,
@@ -25,7 +28,7 @@ from tests.factories import (
 )
 from tests.portal.pages import HTMX, part, text
 
-SAVED = reverse("saved")
+SAVED, REMOVED, HOME = reverse("saved"), reverse("removed_from_lists"), reverse("home")
 
 
 @pytest.fixture
@@ -99,7 +102,10 @@ def undo_address(response):
 
 
 def values():
-    return SavedItem.objects.values().get()
+    """Return the columns of the only saved item, except the time of its last change."""
+    row = SavedItem.objects.values().get()
+    del row["changed_at"]
+    return row
 
 
 @pytest.mark.parametrize("htmx", [True, False])
@@ -107,22 +113,25 @@ def values():
 def test_removing_an_item_from_the_list_can_be_undone(me, recommendation, session, htmx, forgotten):
     extra = HTMX if htmx else {}
     save(me, recommendation)
+    SavedItem.objects.update(note="For the bus", reading="stopped")
     before = values()
     saved = SavedItem.objects.get()
     title = recommendation.item.title
     response = me.post(reverse("remove_saved", args=[saved.public_id]), **extra)
     assert SavedItem.objects.in_lists().count() == 0
+    until = date_format(timezone.localdate() + RESTORE_FOR, "F j, Y")
+    said = f"“{title}” is no longer in your list. You can restore it until {until}."
     if htmx:
-        assert announced(response) == f"“{title}” is no longer in your list."
+        assert announced(response) == said
     else:
         assert response.url == SAVED
         response = me.get(SAVED)
         assert title not in part(response, "saved")
     undo = undo_address(response)
     assert undo.startswith(reverse("restore_saved", args=[saved.public_id]))
-    assert "is no longer in your list" in text(response)
+    assert said in text(response)
     if forgotten:
-        # Only what the undo could need is deleted here.
+        # Delete only the rows that the undo could need.
         SavedItem.objects.update(recommendation=None)
         recommendation.delete()
         session.delete()
@@ -138,7 +147,7 @@ def test_removing_an_item_from_the_list_can_be_undone(me, recommendation, sessio
 
 
 @pytest.mark.parametrize("htmx", [True, False])
-def test_save_button_of_an_item_removes_it_again_and_offers_undo(me, session, recommendation, htmx):
+def test_save_button_of_a_saved_item_removes_the_item_and_offers_undo(me, session, recommendation, htmx):
     extra, page = HTMX if htmx else {}, session.get_absolute_url()
     data = {"recommendation": str(recommendation.public_id), "back": page}
     button, pressed = f"saving-{recommendation.public_id}", 'aria-pressed="true"'
@@ -176,7 +185,7 @@ def test_item_is_saved_in_the_list_that_the_form_names(me, patron, recommendatio
         url, {"recommendation": str(recommendation.public_id), "list": str(winter.public_id)}, **HTMX
     )
     assert SavedItem.objects.get().saved_list == winter
-    # The button stays about this list.
+    # The save button in the response has the id of the same list.
     assert f'name="list" value="{winter.public_id}"' in response.content.decode()
 
 
@@ -187,12 +196,52 @@ def test_item_cannot_be_saved_in_the_list_of_somebody_else(me, recommendation):
     assert SavedItem.objects.count() == 0
 
 
-def test_undo_is_impossible_after_the_item_was_deleted_for_good(me, recommendation):
+def test_undo_is_impossible_after_the_last_day_for_restoring_the_item(me, recommendation):
     save(me, recommendation)
     saved = SavedItem.objects.get()
-    remove(saved, at=timezone.now() - UNDO_REMOVAL_FOR)
-    forget_removed_items(at=timezone.now())
+    remove(saved, at=timezone.now() - RESTORE_FOR - timedelta(days=1))
     assert me.post(reverse("restore_saved", args=[saved.public_id])).status_code == 404
+    assert SavedItem.objects.in_lists().count() == 0
+
+
+def test_removed_items_can_be_restored_from_their_own_page(me, patron, recommendation):
+    save(me, recommendation)
+    saved = SavedItem.objects.get()
+    others = SavedItemFactory(saved_list__patron=UserFactory(), removed_at=timezone.now())
+    assert "Nothing to restore" in text(me.get(REMOVED))
+    remove(saved, at=timezone.now())
+    assert REMOVED in me.get(SAVED).content.decode()
+    page = text(me.get(REMOVED))
+    until = date_format(timezone.localdate() + RESTORE_FOR, "F j, Y")
+    assert (saved.item.title in page, f"You can restore it until {until}." in page) == (True, True)
+    assert others.item.title not in page
+    response = me.post(reverse("restore_saved", args=[saved.public_id]), {"back": REMOVED}, follow=True)
+    assert f"“{saved.item.title}” is in your list again." in text(response)
+    assert SavedItem.objects.in_lists().get() == saved
+
+
+@pytest.mark.parametrize("htmx", [True, False])
+def test_removed_item_can_be_deleted_at_once(me, recommendation, htmx):
+    save(me, recommendation)
+    saved = SavedItem.objects.get()
+    delete = reverse("delete_saved", args=[saved.public_id])
+    assert me.post(delete).status_code == 404  # it is still in the list
+    remove(saved, at=timezone.now())
+    response = me.post(delete, **(HTMX if htmx else {}))
+    said = f"“{saved.item.title}” is deleted."
+    assert said in (announced(response) if htmx else text(me.get(response.url)))
+    assert "Nothing to restore" in text(me.get(REMOVED))
+    assert me.post(reverse("restore_saved", args=[saved.public_id])).status_code == 404
+    assert me.post(delete).status_code == 404
+
+
+@pytest.mark.parametrize("rows", [1, 20])
+def test_page_of_removed_items_runs_the_same_number_of_queries_for_1_and_20_rows(
+    me, patron, django_assert_num_queries, rows
+):
+    SavedItemFactory.create_batch(rows, saved_list=SavedListFactory(patron=patron), removed_at=timezone.now())
+    with django_assert_num_queries(8):
+        me.get(REMOVED)
 
 
 @pytest.mark.parametrize("htmx", [True, False])
@@ -226,7 +275,9 @@ def test_strangers_can_neither_save_nor_remove_items(client, recommendation, pat
     assert SavedItem.objects.in_lists().get() == saved
     remove(saved, at=timezone.now())
     assert client.post(reverse("restore_saved", args=[saved.public_id])).status_code == status
+    assert client.post(reverse("delete_saved", args=[saved.public_id])).status_code == status
     assert SavedItem.objects.in_lists().count() == 0
+    assert SavedItem.objects.restorable(timezone.now()).count() == 1
     assert saved.item.title not in text(client.get(SAVED, follow=True))
 
 
@@ -238,16 +289,24 @@ def test_empty_saved_list_explains_how_to_save_items(client, library, patron, si
     assert "Press “Save” on an item" in text(client.get(SAVED))
 
 
-def test_removed_item_is_neither_on_a_page_nor_in_a_message_of_the_patron(
-    me, patron, session, recommendation, conversation_with
+@pytest.mark.parametrize("removed", ["the item", "its list"])
+def test_no_page_shows_a_removed_item_as_saved(
+    me, patron, session, recommendation, conversation_with, removed
 ):
     save(me, recommendation)
     message = conversation_with(recommendation.item)
-    pages = [SAVED, reverse("home"), session.get_absolute_url(), message.conversation.get_absolute_url()]
-    assert [("In your list" in text(me.get(page)) or page == SAVED) for page in pages] == [True] * 4
-    remove(SavedItem.objects.get(), at=timezone.now())
-    assert recommendation.item.title not in text(me.get(SAVED))
-    assert ["In your list" in text(me.get(page)) for page in pages] == [False] * 4
+    pages = [session.get_absolute_url(), message.conversation.get_absolute_url()]
+
+    def says_saved():
+        shown = [recommendation.item.title in text(me.get(SAVED)), "Saved lately" in text(me.get(HOME))]
+        return [*shown, *("In your list" in text(me.get(page)) for page in pages)]
+
+    assert says_saved() == [True] * 4
+    if removed == "the item":
+        remove(SavedItem.objects.get(), at=timezone.now())
+    else:
+        remove_list(SavedList.objects.get(), at=timezone.now())
+    assert says_saved() == [False] * 4
 
 
 def test_saved_item_shows_its_reason_only_while_its_visit_can_be_opened(me, patron, recommendation, branch):
@@ -268,12 +327,12 @@ def test_saved_item_shows_its_reason_only_while_its_visit_can_be_opened(me, patr
     assert all(each.item.title in page for each in reasons.values())
 
 
-def test_saved_list_is_paginated_without_skipping_or_repeating_items(me, patron):
+def test_pages_of_a_saved_list_show_each_item_once(me, patron):
     SavedItemFactory.create_batch(25, saved_list=SavedListFactory(patron=patron))
     first = me.get(SAVED)
     second = me.get(SAVED, {"after": first.context["older"]})
     shown = [*first.context["saved_items"], *second.context["saved_items"]]
-    assert shown == list(SavedItem.objects.latest_first())
+    assert shown == list(SavedItem.objects.in_order())
     assert second.context["older"] is None
 
 
@@ -286,5 +345,5 @@ def test_saved_list_runs_the_same_number_of_queries_for_1_and_20_rows(
         Holding.objects.create(item=recommendation.item, branch=branch, call_number="1")
         SavedItemFactory(saved_list=saved_list, item=recommendation.item, recommendation=recommendation)
     SavedItemFactory(saved_list=saved_list, item=ItemFactory())
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         me.get(SAVED)

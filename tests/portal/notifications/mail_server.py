@@ -1,5 +1,6 @@
 """Run a real local mail server whose behavior depends on the recipient's address."""
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -22,25 +23,35 @@ class MailServer:
 
     def __init__(self):
         self.received = []
-        self.refusal = "550 no such mailbox"  # the answer to "unknown"; accept the email if it is empty
-        self.sessions = []  # the emails of each connection, in the order of the connections
-        self.quits = 0  # the number of connections that the client ended properly
-        self.emails_per_connection = 1000  # more get the answer 421
+        # The reply to an email to "unknown". If it is "", the server accepts the email.
+        self.refusal = "550 no such mailbox"
+        # A list of emails for each connection, in the order of the connections.
+        self.sessions = []
+        # The number of connections that the client ended with QUIT.
+        self.quits = 0
+        # How many emails the server accepts over one connection. It answers 421 to further emails.
+        self.emails_per_connection = 1000
         self._protocols = []
         # The server sets `reached` when it begins to wait.
         self.reached = threading.Event()
-        # A test sets `released`. Then the server stops waiting.
+        # The server stops waiting when a test sets `released`.
         self.released = threading.Event()
 
     def drop_connections(self):
-        """Close all open connections without a word, as servers do with idle ones."""
+        """Close all open connections without a reply, as servers do with idle connections."""
+
+        async def close(transport):
+            transport.close()
+            # transport.close() only schedules the closing. Give the event loop time to close the socket.
+            await asyncio.sleep(0.01)
+
         for protocol in self._protocols:
             if protocol.transport:
-                protocol.loop.call_soon_threadsafe(protocol.transport.close)
+                asyncio.run_coroutine_threadsafe(close(protocol.transport), protocol.loop).result(5)
 
     async def handle_EHLO(self, server, session, envelope, hostname, responses):
         session.host_name = hostname
-        # With STARTTLS, a client says EHLO twice.
+        # With STARTTLS, a client sends EHLO twice.
         if server not in self._protocols:
             self._protocols.append(server)
             self.sessions.append([])
@@ -110,7 +121,8 @@ def free_port():
 def mail_server(port, *, tls=None, refuses_logins=False):
     """Run a mail server on the port.
 
-    With an SSL context in `tls`, the server requires STARTTLS. Without `refuses_logins`, it offers no login.
+    If `tls` is an SSL context, the server requires STARTTLS. If `refuses_logins` is true, the server offers a
+    login and refuses each attempt.
     """
     server = MailServer()
     controller = _Controller(server, hostname="127.0.0.1", port=port, tls=tls, refuses_logins=refuses_logins)

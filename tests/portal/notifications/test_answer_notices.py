@@ -1,4 +1,4 @@
-"""Check which answers are emailed to patrons, when, and in how many emails."""
+"""Test which answers are emailed to patrons, when, and in how many emails."""
 
 import datetime
 import uuid
@@ -9,31 +9,34 @@ from allauth.account.models import EmailAddress
 from django.core import mail
 from django.utils import timezone
 
-from portal.conversations import actions
+from accounts.patron import check_ins
+from portal.conversations import actions, taking_back
 from portal.conversations.models import Message
 from portal.notifications import delivery
-from portal.notifications.actions import take_next
+from portal.notifications.actions import correct_times_of_a_fast_clock, mark_failed, take_next
 from portal.notifications.choices import choose, turn_off
 from portal.notifications.kinds import CHOICES
-from portal.notifications.models import NoticeTimes, Notification
+from portal.notifications.models import NoticeTimes, Notification, StaffNotice
 from portal.notifications.settling import settle
+from portal.notifications.unsubscribing import read_token
+from portal.notifications.writing import write
 from portal.privacy.merging import merge_people
 from portal.worker import SOURCES, Worker
-from tests.factories import ConversationFactory, UserFactory
+from tests.factories import BranchFactory, ConversationFactory, UserFactory
 from tests.opening_hours import open_on_weekdays
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sql, pytest.mark.django_db]
 
 # A Monday, 10:00 at the library.
 MONDAY = datetime.datetime(2026, 3, 2, 16, 0, tzinfo=datetime.UTC)
 MINUTE = timedelta(minutes=1)
-# The queries that decide about a patron's notices and write their digest.
+# The number of queries that decide about a patron's notices and write the digest.
 QUERIES = 19
 
 
 @pytest.fixture
 def now(time_machine, library):
-    """Return now(minutes), which moves the clock to so many minutes after Monday, 10:00."""
+    """Return now(minutes), which sets the clock to Monday, 10:00, plus `minutes` minutes."""
 
     def now(minutes):
         time_machine.move_to(MONDAY + minutes * MINUTE, tick=False)
@@ -50,7 +53,7 @@ def conversation(now, patron, branch):
 
 @pytest.fixture
 def answer(now, staff):
-    """Return answer(minutes, conversation), which answers at this time."""
+    """Return answer(minutes, conversation), which sends an answer `minutes` after Monday, 10:00."""
 
     def answer(minutes, conversation, **changes):
         arguments = {"by": staff, "side": "staff", "body": "Yes.", "language": "en"} | changes
@@ -61,7 +64,7 @@ def answer(now, staff):
 
 @pytest.fixture
 def emails_at(now):
-    """Return emails_at(minutes), which returns the emails that the worker sends at this time."""
+    """Return emails_at(minutes), which returns the emails sent `minutes` after Monday, 10:00."""
 
     def emails_at(minutes):
         now(minutes)
@@ -80,7 +83,7 @@ def choose_answers(person, choice, **times):
     choose(person, {("conversations/answer", None): CHOICES[choice]}, times)
 
 
-def test_second_answer_waits_for_the_end_of_the_quiet_period(answer, conversation, emails_at):
+def test_second_answer_is_emailed_when_the_quiet_period_ends(answer, conversation, emails_at):
     answer(0, conversation)
     assert len(emails_at(1)) == 1
     answer(2, conversation)
@@ -90,7 +93,7 @@ def test_second_answer_waits_for_the_end_of_the_quiet_period(answer, conversatio
     assert emails_at(90) == []
 
 
-def test_all_answers_of_a_quiet_period_come_in_one_email_of_the_newest(
+def test_patron_gets_one_email_about_all_answers_written_in_a_quiet_period(
     answer, conversation, emails_at, staff
 ):
     first = answer(0, conversation)
@@ -108,7 +111,9 @@ def test_all_answers_of_a_quiet_period_come_in_one_email_of_the_newest(
     ]
 
 
-def test_answer_after_the_patron_has_read_is_emailed_at_once(answer, conversation, emails_at, now, patron):
+def test_answer_is_emailed_at_once_if_the_patron_has_read_the_earlier_answers(
+    answer, conversation, emails_at, now, patron
+):
     answer(0, conversation)
     emails_at(1)
     read(conversation, patron, now(2))
@@ -116,7 +121,9 @@ def test_answer_after_the_patron_has_read_is_emailed_at_once(answer, conversatio
     assert len(emails_at(4)) == 1
 
 
-def test_answer_that_was_read_meanwhile_is_never_emailed(answer, conversation, emails_at, now, patron):
+def test_answer_is_not_emailed_if_the_patron_has_read_it_meanwhile(
+    answer, conversation, emails_at, now, patron
+):
     answer(0, conversation)
     emails_at(1)
     answer(2, conversation)
@@ -126,7 +133,7 @@ def test_answer_that_was_read_meanwhile_is_never_emailed(answer, conversation, e
     assert not Notification.objects.filter(state="waiting").exists()
 
 
-def test_two_conversations_have_quiet_periods_of_their_own(answer, conversation, emails_at, patron, branch):
+def test_each_conversation_has_its_own_quiet_period(answer, conversation, emails_at, patron, branch):
     answer(0, conversation)
     emails_at(1)
     answer(2, ConversationFactory(patron=patron, branch=branch))
@@ -139,19 +146,19 @@ def test_answer_that_was_taken_back_is_not_emailed(answer, conversation, emails_
     answer(2, conversation)
     emails_at(3)
     message = answer(20, conversation)
-    actions.take_back(message, by=staff, at=timezone.now())
+    taking_back.take_back(message, by=staff, at=timezone.now())
     [email] = emails_at(32)
     assert email.extra_headers["Message-ID"] != message.mail_id
 
 
-def test_answer_that_is_gone_is_not_emailed(answer, conversation, emails_at):
+def test_deleted_answer_is_not_emailed(answer, conversation, emails_at):
     message = answer(0, conversation)
     Message.objects.filter(pk=message.pk).delete()
     assert emails_at(1) == []
     assert not Notification.objects.exists()
 
 
-def test_answer_in_a_conversation_that_went_to_another_record_is_not_emailed_to_the_old_one(
+def test_answer_is_not_emailed_to_a_patron_who_no_longer_has_the_conversation(
     answer, conversation, emails_at
 ):
     answer(0, conversation)
@@ -159,7 +166,9 @@ def test_answer_in_a_conversation_that_went_to_another_record_is_not_emailed_to_
     assert emails_at(1) == []
 
 
-def test_answer_is_emailed_after_a_merge_of_records(answer, conversation, emails_at, patron, now):
+def test_answer_is_emailed_to_the_remaining_record_after_a_merge(
+    answer, conversation, emails_at, patron, now
+):
     answer(0, conversation)
     into = UserFactory(email="other@example.org")
     merge_people(patron, into, by=into, at=now(0))
@@ -167,7 +176,7 @@ def test_answer_is_emailed_after_a_merge_of_records(answer, conversation, emails
     assert email.to == ["other@example.org"]
 
 
-def test_digest_that_a_server_refused_goes_to_the_new_address(
+def test_digest_refused_by_the_server_is_sent_again_to_the_patrons_new_address(
     answer, branch, conversation, emails_at, patron, monkeypatch
 ):
     def refuse(*_):
@@ -184,7 +193,74 @@ def test_digest_that_a_server_refused_goes_to_the_new_address(
     assert [email.to for email in emails_at(62)] == [["new@example.org"]]
 
 
-def test_patron_who_chose_none_gets_no_email_even_about_an_answer_that_waits(
+def test_refused_digest_is_not_sent_again_after_the_patron_turned_off_its_notices(
+    answer, branch, conversation, emails_at, patron, monkeypatch
+):
+    def refuse(*_):
+        raise delivery.Refused("450 busy", permanent=False)
+
+    choose_answers(patron, "daily", daily_at=datetime.time(11))
+    for about in conversation, ConversationFactory(patron=patron, branch=branch):
+        answer(0, about)
+    with monkeypatch.context() as patched:
+        patched.setattr(delivery.Outgoing, "deliver", refuse)
+        assert emails_at(60) == []
+    turn_off(patron, ["conversations/answer"])
+    assert emails_at(62) == []
+    assert not Notification.objects.exists()
+
+
+def test_refused_digest_is_sent_again_without_answers_that_the_patron_has_read(
+    answer, branch, conversation, emails_at, patron, monkeypatch, now
+):
+    def refuse(*_):
+        raise delivery.Refused("450 busy", permanent=False)
+
+    choose_answers(patron, "daily", daily_at=datetime.time(11))
+    other = ConversationFactory(patron=patron, branch=branch)
+    for about in conversation, other:
+        answer(0, about)
+    with monkeypatch.context() as patched:
+        patched.setattr(delivery.Outgoing, "deliver", refuse)
+        assert emails_at(60) == []
+    assert Notification.objects.get().subject == "The library has answered in 2 conversations."
+    read(conversation, patron, now(61))
+    patron.email = "new@example.org"
+    patron.save()
+    [email] = emails_at(62)
+    assert email.subject == "The library has answered in 1 conversation."
+    # The new address may be unconfirmed, so the digest links to no conversation.
+    assert str(other.public_id) not in email.body + email.alternatives[0].content
+
+
+def test_emails_and_notices_dated_in_the_future_by_a_fast_clock_are_sent_soon(now):
+    fast, at = now(60 * 24 * 300), now(0)
+    later = at + timedelta(hours=30)
+    new = write(kind="account/mail", to="a@example.org", at=fast, language="en", subject="New", text="1")
+    leased = write(kind="account/mail", to="b@example.org", at=at, language="en", subject="Leased", text="1")
+    retried = write(kind="account/mail", to="c@example.org", at=at, language="en", subject="Again", text="1")
+    usual = write(
+        kind="account/mail", to="d@example.org", at=at, due_at=later, language="en", subject="Later", text="1"
+    )
+    Notification.objects.filter(pk=leased.pk).update(leased_until=fast)
+    Notification.objects.filter(pk=retried.pk).update(due_at=fast, attempts=2)
+    notice = StaffNotice.objects.create(
+        kind="conversations/new", about="a", url="/", branch=BranchFactory(), created_at=fast, due_at=fast
+    )
+    correct_times_of_a_fast_clock(at=at)
+    assert {row.pk for row in Notification.objects.due(at)} == {new.pk, leased.pk, retried.pk}
+    new.refresh_from_db()
+    retried.refresh_from_db()
+    usual.refresh_from_db()
+    notice.refresh_from_db()
+    assert (new.created_at, retried.attempts, usual.due_at, notice.due_at) == (at, 2, later, at)
+    # Each row is corrected only once. So the times between attempts still grow.
+    mark_failed(take_next(at=at), at=at, error="450 busy")
+    correct_times_of_a_fast_clock(at=at + timedelta(seconds=1))
+    assert Notification.objects.due(at + timedelta(seconds=1)).count() == 2
+
+
+def test_patron_who_turned_off_notices_gets_no_email_about_an_earlier_answer(
     answer, conversation, emails_at, patron
 ):
     answer(0, conversation)
@@ -193,7 +269,31 @@ def test_patron_who_chose_none_gets_no_email_even_about_an_answer_that_waits(
     assert not Notification.objects.exists()
 
 
-def test_code_goes_at_once_whatever_the_person_chose(emails_at, patron):
+def test_no_notice_is_sent_to_a_patron_who_has_died(answer, conversation, emails_at, patron, staff):
+    answer(0, conversation)
+    check_ins.note_death(patron, by=staff, at=MONDAY)
+    assert emails_at(1) == []
+    assert not Notification.objects.exists()
+
+
+def test_refused_digest_is_not_sent_to_a_patron_who_has_died(
+    answer, branch, conversation, emails_at, patron, staff, monkeypatch
+):
+    def refuse(*_):
+        raise delivery.Refused("450 busy", permanent=False)
+
+    choose_answers(patron, "daily", daily_at=datetime.time(11))
+    for about in conversation, ConversationFactory(patron=patron, branch=branch):
+        answer(0, about)
+    with monkeypatch.context() as patched:
+        patched.setattr(delivery.Outgoing, "deliver", refuse)
+        assert emails_at(60) == []
+    check_ins.note_death(patron, by=staff, at=MONDAY)
+    assert emails_at(62) == []
+    assert not Notification.objects.exists()
+
+
+def test_code_is_emailed_at_once_even_during_quiet_hours(emails_at, patron):
     NoticeTimes.objects.create(person=patron, quiet_from="00:00", quiet_until="23:59")
     row = Notification.objects.create(
         kind="account/mail",
@@ -209,7 +309,7 @@ def test_code_goes_at_once_whatever_the_person_chose(emails_at, patron):
     assert [email.subject for email in emails_at(0)] == [row.subject]
 
 
-def test_answers_of_several_conversations_come_in_one_email_an_hour(
+def test_patron_gets_one_email_an_hour_about_answers_in_several_conversations(
     answer, conversation, emails_at, patron, branch
 ):
     choose_answers(patron, "hourly")
@@ -233,7 +333,9 @@ def test_answers_of_several_conversations_come_in_one_email_an_hour(
     ]
 
 
-def test_answers_of_a_day_come_when_the_library_opens(answer, conversation, emails_at, patron, branch):
+def test_daily_email_about_answers_is_sent_when_the_library_opens(
+    answer, conversation, emails_at, patron, branch
+):
     open_on_weekdays(branch)
     choose_answers(patron, "daily")
     answer(0, conversation)
@@ -244,17 +346,17 @@ def test_answers_of_a_day_come_when_the_library_opens(answer, conversation, emai
     assert email.subject == "The library has answered in 2 conversations."
 
 
-def test_answers_of_a_day_come_at_the_chosen_hour_in_the_chosen_time_zone(
+def test_daily_email_is_sent_at_the_chosen_hour_in_the_patrons_time_zone(
     answer, conversation, emails_at, patron
 ):
     choose_answers(patron, "daily", daily_at=datetime.time(7), time_zone="Europe/Madrid")
     answer(0, conversation)
-    # 10:00 at the library is 17:00 in Madrid, so 7:00 is 14 hours later.
+    # 10:00 at the library is 17:00 in Madrid, so 7:00 in Madrid is 14 hours later.
     assert emails_at(14 * 60 - 1) == []
     assert len(emails_at(14 * 60)) == 1
 
 
-def test_answer_waits_for_the_end_of_the_quiet_hours(answer, conversation, emails_at, patron):
+def test_answer_is_emailed_when_the_quiet_hours_end(answer, conversation, emails_at, patron):
     choose_answers(patron, "at_once", quiet_from=datetime.time(9), quiet_until=datetime.time(12))
     answer(0, conversation)
     assert emails_at(1) == []
@@ -262,7 +364,7 @@ def test_answer_waits_for_the_end_of_the_quiet_hours(answer, conversation, email
     assert len(emails_at(120)) == 1
 
 
-def test_email_that_a_server_refused_is_tried_again_but_not_after_the_answer_was_read(
+def test_refused_email_about_an_answer_is_retried_until_the_patron_reads_the_answer(
     answer, conversation, emails_at, patron, now, monkeypatch
 ):
     def refuse(*_):
@@ -278,7 +380,26 @@ def test_email_that_a_server_refused_is_tried_again_but_not_after_the_answer_was
     assert not Notification.objects.exists()
 
 
-def test_answer_goes_to_the_address_that_the_patron_has_when_it_is_sent(
+@pytest.mark.parametrize("choice", ["at_once", "daily"])
+def test_refused_email_waits_until_the_end_of_quiet_hours(
+    choice, answer, branch, conversation, emails_at, patron, monkeypatch
+):
+    def refuse(*_):
+        raise delivery.Refused("450 busy", permanent=False)
+
+    quiet = {"quiet_from": datetime.time(11, 1), "quiet_until": datetime.time(12)}
+    choose_answers(patron, choice, daily_at=datetime.time(11), **quiet)
+    for about in conversation, ConversationFactory(patron=patron, branch=branch):
+        answer(59, about)
+    with monkeypatch.context() as patched:
+        patched.setattr(delivery.Outgoing, "deliver", refuse)
+        assert emails_at(60) == []
+    assert emails_at(62) == emails_at(119) == []
+    attempts = set(Notification.objects.values_list("attempts", flat=True))
+    assert (len(emails_at(120)), attempts) == (2 if choice == "at_once" else 1, {1})
+
+
+def test_email_about_an_answer_is_sent_to_the_patrons_current_address(
     answer, conversation, emails_at, patron
 ):
     choose_answers(patron, "daily", daily_at=datetime.time(12))
@@ -289,7 +410,23 @@ def test_answer_goes_to_the_address_that_the_patron_has_when_it_is_sent(
     assert [email.to for email in emails_at(120)] == [["new@example.org"]]
 
 
-def test_answer_names_nobody_in_an_email_to_an_address_that_has_changed_meanwhile(
+@pytest.mark.parametrize("choice", ["at_once", "daily"])
+def test_digest_to_a_new_address_can_be_turned_off_with_one_click(
+    answer, conversation, emails_at, patron, choice
+):
+    choose_answers(patron, choice, daily_at=datetime.time(12))
+    answer(0, conversation)
+    patron.email = "new@example.org"
+    patron.save()
+    [email] = emails_at(120)
+    assert email.subject == "The library has answered in 1 conversation."
+    assert email.extra_headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    link = email.extra_headers["List-Unsubscribe"].removeprefix("<http://localhost:8000/unsubscribe/")
+    person, kinds = read_token(link.removesuffix("/>"))
+    assert (person, [kind.key for kind in kinds]) == (patron, ["conversations/answer"])
+
+
+def test_email_about_an_answer_names_no_staff_member_if_the_new_address_is_unconfirmed(
     answer, conversation, emails_at, patron, staff
 ):
     EmailAddress.objects.create(user=patron, email=patron.email, verified=True)
@@ -303,7 +440,7 @@ def test_answer_names_nobody_in_an_email_to_an_address_that_has_changed_meanwhil
     assert str(conversation.public_id) not in email.body
 
 
-def test_patron_who_has_no_address_any_more_gets_no_email(answer, conversation, emails_at, patron):
+def test_patron_who_removed_the_email_address_gets_no_email(answer, conversation, emails_at, patron):
     choose_answers(patron, "daily", daily_at=datetime.time(12))
     answer(0, conversation)
     patron.email = None
@@ -312,7 +449,7 @@ def test_patron_who_has_no_address_any_more_gets_no_email(answer, conversation, 
     assert not Notification.objects.exists()
 
 
-def test_emails_sent_by_a_clock_that_was_fast_hold_nothing_back(answer, conversation, emails_at, patron):
+def test_notices_are_not_delayed_by_emails_dated_in_the_future(answer, conversation, emails_at, patron):
     choose_answers(patron, "hourly")
     year = 365 * 24 * 60
     answer(year, conversation)
@@ -321,20 +458,20 @@ def test_emails_sent_by_a_clock_that_was_fast_hold_nothing_back(answer, conversa
     assert len(emails_at(1)) == 1
 
 
-def test_notice_says_why_it_came_and_links_to_the_choices(answer, conversation, emails_at):
+def test_notice_says_why_the_patron_gets_it_and_links_to_the_choices(answer, conversation, emails_at):
     answer(0, conversation)
     [email] = emails_at(1)
     link = "http://localhost:8000/me/emails/"
     assert email.body.strip().endswith(
         "You're getting this email because you wrote to the library. To protect\n"
-        "your privacy, it doesn't say what the answer is about. Choose which\n"
-        f"emails you get:\n{link}"
+        "your privacy, this email doesn't say what the answer is about. Choose\n"
+        f"which emails you get:\n{link}"
     )
     assert f'href="{link}"' in email.alternatives[0].content
 
 
 @pytest.mark.parametrize("conversations", [1, 20])
-def test_number_of_queries_does_not_depend_on_the_number_of_notices(
+def test_digest_runs_the_same_number_of_queries_for_any_number_of_answers(
     answer, patron, branch, conversations, now, django_assert_num_queries
 ):
     choose_answers(patron, "daily", daily_at=datetime.time(10, 30))
@@ -346,7 +483,7 @@ def test_number_of_queries_does_not_depend_on_the_number_of_notices(
         assert settle(taken, at=now(30), sources=SOURCES).kind == "notifications/digest"
 
 
-def test_person_who_is_erased_while_a_worker_holds_their_notice_gets_no_email(
+def test_no_email_is_sent_to_a_person_who_is_erased_while_a_worker_prepares_the_notice(
     answer, conversation, patron, now
 ):
     answer(0, conversation)

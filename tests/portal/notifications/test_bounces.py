@@ -1,11 +1,11 @@
-"""Check that two hard failures, a day apart, turn an address off, and that its owner can try it again."""
+"""Test that two hard failures a day apart turn an address off, until its owner turns it on again."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.urls import reverse
 
-from portal.notifications import actions, bounces
+from portal.notifications import actions, bounces, writing
 from portal.notifications.delivery import _refuses_address
 from portal.notifications.models import FailingAddress, Notification
 from portal.worker import Worker
@@ -31,13 +31,13 @@ def fail(person, *hours):
         ([0, 24 * 31, 24 * 32], True),
     ],
 )
-def test_address_is_off_after_two_hard_failures_a_day_apart(hours, off, patron):
+def test_address_is_turned_off_after_two_hard_failures_a_day_apart(hours, off, patron):
     fail(patron, *hours)
     assert bounces.is_off(patron) is off
 
 
 @pytest.mark.django_db
-def test_failures_of_another_address_do_not_count(patron):
+def test_failures_of_another_address_do_not_turn_an_address_off(patron):
     bounces.note_hard_failure(patron.pk, "old@example.org", at=AT)
     bounces.note_hard_failure(None, patron.email, at=AT)
     assert not FailingAddress.objects.exists()
@@ -51,7 +51,7 @@ def test_failures_of_another_address_do_not_count(patron):
 
 
 def write(person, kind="conversations/answer"):
-    return actions.write(
+    return writing.write(
         kind=kind, to="sam@example.org", at=AT, recipient=person, language="en", subject="x", text="x"
     )
 
@@ -60,7 +60,7 @@ def write(person, kind="conversations/answer"):
 @pytest.mark.parametrize(
     "kind", ["conversations/mention", "notifications/digest", "notifications/desk_digest"]
 )
-def test_address_that_is_off_gets_no_notices(kind, patron):
+def test_notice_is_not_sent_to_an_address_that_is_off(kind, patron):
     fail(patron, 0, 24)
     notice = write(patron, kind)
     assert actions.take_next(at=AT) is None
@@ -70,7 +70,7 @@ def test_address_that_is_off_gets_no_notices(kind, patron):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("kind", ["account/mail", "privacy/export_ready", "desk/test_email"])
-def test_address_that_is_off_gets_codes_security_notices_and_what_the_person_asked_for(kind, patron):
+def test_codes_and_security_emails_are_sent_to_an_address_that_is_off(kind, patron):
     fail(patron, 0, 24)
     assert actions.take_next(at=AT) is None
     row = write(patron, kind)
@@ -78,7 +78,7 @@ def test_address_that_is_off_gets_codes_security_notices_and_what_the_person_ask
 
 
 @pytest.mark.django_db
-def test_notice_to_an_address_that_is_off_goes_to_the_new_address(patron):
+def test_notice_for_an_address_that_is_off_is_sent_to_the_persons_new_address(patron):
     fail(patron, 0, 24)
     row = write(patron)
     patron.email = "new@example.org"
@@ -87,7 +87,7 @@ def test_notice_to_an_address_that_is_off_goes_to_the_new_address(patron):
 
 
 @pytest.mark.django_db
-def test_strangers_failures_stop_no_notice(patron, staff):
+def test_failures_of_another_person_do_not_stop_a_notice(patron, staff):
     fail(staff, 0, 24)
     row = write(patron)
     assert actions.take_next(at=AT) == row
@@ -102,19 +102,21 @@ def test_strangers_failures_stop_no_notice(patron, staff):
         (550, "5.7.1 relaying denied", False),
         (450, "4.2.2 mailbox full", False),
         (552, "5.2.2 mailbox full", False),
+        (550, "5.7.606 access denied, banned sending IP", False),
+        (550, "5.3.0 other mail system error", True),
     ],
 )
-def test_only_class_5_about_the_address_is_a_hard_failure(code, reply, hard):
+def test_only_a_permanent_error_about_the_address_is_a_hard_failure(code, reply, hard):
     assert _refuses_address(code, reply) is hard
 
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_refusal_of_the_recipient_is_counted_and_a_deferral_is_not(smtp, patron, staff):
+def test_refused_recipient_counts_as_a_hard_failure_but_a_deferral_does_not(smtp, patron, staff):
     for person, name in ((patron, "unknown.sam"), (staff, "busy.rosa")):
         person.email = f"{name}@example.org"
         person.save()
-        actions.write(
+        writing.write(
             kind="x", to=person.email, at=AT, recipient=person, language="en", subject="x", text="x"
         )
     worker = Worker()
@@ -124,7 +126,7 @@ def test_refusal_of_the_recipient_is_counted_and_a_deferral_is_not(smtp, patron,
 
 
 @pytest.mark.django_db
-def test_failures_are_forgotten_after_30_days_but_an_address_stays_off(patron, staff):
+def test_failures_are_deleted_after_30_days_unless_the_address_is_off(patron, staff):
     fail(patron, 0)
     fail(staff, 0, 24)
     bounces.forget_failing_addresses(at=AT + timedelta(days=40))
@@ -136,7 +138,7 @@ def test_failures_are_forgotten_after_30_days_but_an_address_stays_off(patron, s
 
 
 @pytest.mark.django_db
-def test_person_sees_after_sign_in_that_the_address_is_off_and_tries_it_again(client, patron):
+def test_person_is_asked_whether_to_turn_an_address_on_again(client, patron):
     fail(patron, 0, 24)
     client.force_login(patron)
     button = 'id="try-address"'
@@ -150,7 +152,7 @@ def test_person_sees_after_sign_in_that_the_address_is_off_and_tries_it_again(cl
 
 
 @pytest.mark.django_db
-def test_person_who_has_another_address_now_is_not_asked_to_try_the_old_one(client, patron):
+def test_person_with_a_new_address_is_not_asked_whether_to_turn_the_old_address_on_again(client, patron):
     fail(patron, 0, 24)
     client.force_login(patron)
     patron.email = "new@example.org"
@@ -159,7 +161,7 @@ def test_person_who_has_another_address_now_is_not_asked_to_try_the_old_one(clie
 
 
 @pytest.mark.django_db
-def test_staff_see_it_at_the_desk_and_stay_there(client, staff, sign_in):
+def test_staff_are_asked_at_the_desk_about_an_address_that_is_off(client, staff, sign_in):
     fail(staff, 0, 24)
     sign_in(client, staff)
     page = client.get(reverse("desk")).content.decode()
@@ -169,11 +171,9 @@ def test_staff_see_it_at_the_desk_and_stay_there(client, staff, sign_in):
 
 
 @pytest.mark.django_db
-def test_desk_reads_on_the_page_of_undelivered_email_that_the_address_is_off(
-    client, coordinator, staff, sign_in
-):
+def test_page_of_an_undelivered_email_says_that_the_address_is_off(client, coordinator, staff, sign_in):
     fail(staff, 0, 24)
-    row = actions.write(
+    row = writing.write(
         kind="conversations/mention",
         to=staff.email,
         at=AT,
@@ -184,7 +184,7 @@ def test_desk_reads_on_the_page_of_undelivered_email_that_the_address_is_off(
     )
     assert actions.take_next(at=AT) is None
     sign_in(client, coordinator)
-    assert "address off" in client.get(reverse("undelivered_emails")).content.decode()
+    assert "no more notices to this address" in client.get(reverse("undelivered_emails")).content.decode()
     page = client.get(reverse("undelivered_email", args=[row.public_id])).content.decode()
-    assert "They see this when they sign in" in page
+    assert "the person sees this and can try the address again" in page
     assert Notification.objects.get(pk=row.pk).state == "dead"

@@ -1,4 +1,6 @@
-"""Check the link that turns notices off, the pages on which people choose, and choices of merged records."""
+"""Test the link that turns notices off, the pages of choices, and the choices of merged records."""
+
+from datetime import timedelta
 
 import pytest
 from django.core import signing
@@ -6,14 +8,17 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import StaffRole, User
 from portal.notifications.choices import Choices, choose, turn_off
-from portal.notifications.kinds import CHOICES
+from portal.notifications.forms import field_name
+from portal.notifications.kinds import CHOICES, KINDS
 from portal.notifications.models import NoticeChoice, NoticeTimes
 from portal.notifications.unsubscribing import unsubscribe_headers, unsubscribe_url
 from portal.privacy.erasure import erase
 from portal.privacy.merging import merge_people
 from portal.privacy.unmerging import merge_for_a_day, unmerge
-from tests.factories import BranchFactory, UserFactory
+from tests.factories import BranchFactory, PushSubscriptionFactory, UserFactory
+from tests.push_device import PRIVATE_KEY
 
 pytestmark = pytest.mark.django_db
 KIND = "conversations/answer"
@@ -28,7 +33,7 @@ def chosen(person, kind=KIND):
     return Choices(person).of(kind)
 
 
-def test_one_click_turns_off_these_notices_without_cookie_and_token(path, patron):
+def test_one_click_unsubscribe_works_without_a_cookie_or_csrf_token(path, patron):
     browser = Client(enforce_csrf_checks=True)
     response = browser.post(path, {"List-Unsubscribe": "One-Click"})
     assert (response.status_code, response.cookies) == (200, {})
@@ -37,14 +42,14 @@ def test_one_click_turns_off_these_notices_without_cookie_and_token(path, patron
 
 
 @pytest.mark.parametrize("method", ["get", "head"])
-def test_opening_the_link_changes_nothing_and_shows_a_button(path, patron, client, method):
+def test_opening_the_unsubscribe_link_shows_a_button_and_changes_nothing(path, patron, client, method):
     response = getattr(client, method)(path)
     assert response.status_code == 200
     assert method == "head" or f'action="{path}"' in response.content.decode()
     assert not NoticeChoice.objects.exists()
 
 
-def test_link_turns_off_the_notices_of_every_branch(staff, branch, client):
+def test_unsubscribe_link_turns_off_the_notices_of_every_branch(staff, branch, client):
     NoticeChoice.objects.create(
         person=staff, kind="conversations/new", branch=branch, channel="email", rhythm="daily"
     )
@@ -52,7 +57,7 @@ def test_link_turns_off_the_notices_of_every_branch(staff, branch, client):
     assert list(NoticeChoice.objects.values_list("branch", "channel")) == [(None, "none")]
 
 
-def test_page_of_a_link_names_nobody(path, patron, client):
+def test_unsubscribe_page_does_not_name_the_person(path, patron, client):
     page = client.get(path).content.decode()
     for secret in (patron.name, patron.email, str(patron.public_id)):
         assert secret not in page
@@ -60,7 +65,7 @@ def test_page_of_a_link_names_nobody(path, patron, client):
         assert secret not in path.split("/")
 
 
-def test_unknown_link_reveals_nothing(client, library, patron):
+def test_unknown_unsubscribe_link_is_404(client, library, patron):
     forged = signing.dumps([patron.public_id.hex, KIND], salt="another salt")
     pages = [client.get(reverse("unsubscribe", args=[token])) for token in ("x", forged)]
     assert [page.status_code for page in pages] == [404, 404]
@@ -68,28 +73,34 @@ def test_unknown_link_reveals_nothing(client, library, patron):
     assert not NoticeChoice.objects.exists()
 
 
-def test_link_stops_working_when_the_record_is_erased(path, patron, client):
+@pytest.mark.parametrize(("days", "status"), [(364, 200), (366, 404)])
+def test_unsubscribe_link_works_for_a_year(path, client, time_machine, days, status):
+    time_machine.move_to(timezone.now() + timedelta(days=days))
+    assert client.get(path).status_code == status
+
+
+def test_unsubscribe_link_stops_working_when_the_record_is_erased(path, patron, client):
     erase(patron, language="en", at=patron.joined_at)
     assert client.post(path).status_code == 404
 
 
-def test_link_stops_working_when_the_record_is_merged(path, patron, client):
+def test_unsubscribe_link_stops_working_when_the_record_is_merged(path, patron, client):
     into = UserFactory()
     merge_people(patron, into, by=into, at=patron.joined_at)
     assert client.post(path).status_code == 404
     assert not NoticeChoice.objects.exists()
 
 
-def test_headers_of_one_click_unsubscribe(patron, library):
+def test_notice_has_the_headers_for_one_click_unsubscribe(patron, library):
     headers = unsubscribe_headers(patron, [KIND])
     assert headers["List-Unsubscribe"].startswith("<http://localhost:8000/unsubscribe/")
     assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
-# The pages on which people choose.
+# Tests of the pages on which people choose their notices.
 
 
-def test_patron_chooses_how_notices_come(client, sign_in, patron):
+def test_patron_can_choose_how_and_when_notices_are_sent(client, sign_in, patron):
     sign_in(client, patron)
     page = client.get(reverse("notices"))
     assert page.context["form"].initial["conversations_answer"] == "at_once"
@@ -132,7 +143,7 @@ def test_patron_chooses_how_notices_come(client, sign_in, patron):
         ({"daily_at": "25:00"}, "daily_at"),
     ],
 )
-def test_mistake_is_explained_beside_its_field(client, sign_in, patron, changes, field):
+def test_invalid_choice_is_explained_beside_its_field(client, sign_in, patron, changes, field):
     data = {
         "conversations_answer": "daily",
         "conversations_promise_moved": "at_once",
@@ -144,12 +155,12 @@ def test_mistake_is_explained_beside_its_field(client, sign_in, patron, changes,
     assert not NoticeChoice.objects.exists()
 
 
-def test_signed_out_person_signs_in_and_returns_to_the_choices(client, library):
+def test_signed_out_person_is_redirected_to_sign_in_and_then_to_the_choices(client, library):
     response = client.get(reverse("notices"))
     assert response.url == f"{reverse('sign_in')}?next={reverse('notices')}"
 
 
-def test_staff_choose_for_each_branch(client, sign_in, staff, branch):
+def test_staff_can_choose_notices_for_each_branch(client, sign_in, staff, branch):
     hill = BranchFactory(name="Hill")
     staff.staff_roles.create(branch=hill)
     sign_in(client, staff)
@@ -171,7 +182,7 @@ def test_staff_choose_for_each_branch(client, sign_in, staff, branch):
     assert Choices(staff).of("conversations/new", hill.pk) == CHOICES["hourly"]
 
 
-def test_coordinator_sets_the_defaults(client, sign_in, coordinator, patron, staff):
+def test_coordinator_can_set_the_default_notices(client, sign_in, coordinator, patron, staff):
     data = {
         "conversations_answer": "hourly",
         "conversations_promise_moved": "at_once",
@@ -185,14 +196,14 @@ def test_coordinator_sets_the_defaults(client, sign_in, coordinator, patron, sta
     assert chosen(staff, "conversations/new") == CHOICES["daily"]
 
 
-# Choices when two records are merged.
+# Tests of the choices of merged records.
 
 
 def choose_as(person, rhythm, **times):
     choose(person, {(KIND, None): CHOICES[rhythm]}, times)
 
 
-def test_merged_record_keeps_its_own_choices_and_takes_those_that_it_lacks(patron, library):
+def test_merged_record_keeps_its_own_choices_and_takes_missing_choices_from_the_other_record(patron, library):
     into = UserFactory()
     choose_as(patron, "daily", time_zone="Europe/Madrid")
     turn_off(patron, ["privacy/corrected"])
@@ -202,7 +213,7 @@ def test_merged_record_keeps_its_own_choices_and_takes_those_that_it_lacks(patro
     assert NoticeChoice.objects.count() == 2
 
 
-def test_unmerging_gives_both_records_their_choices_back(patron, staff, library):
+def test_unmerging_restores_the_choices_of_both_records(patron, staff, library):
     into, at = UserFactory(), timezone.now()
     choose_as(patron, "daily", time_zone="Europe/Madrid")
     turn_off(patron, ["privacy/corrected"])
@@ -220,3 +231,92 @@ def test_unmerging_gives_both_records_their_choices_back(patron, staff, library)
     assert (person.public_id, state()) == (patron.public_id, before)
     assert NoticeTimes.objects.get() == times
     assert NoticeTimes.objects.get().person == person
+
+
+# Tests of messages on devices.
+
+
+@pytest.fixture
+def with_push(settings):
+    settings.PUSH_PRIVATE_KEY = PRIVATE_KEY
+
+
+def options(page, field="conversations_answer"):
+    return [value for value, _label in page.context["form"].fields[field].choices]
+
+
+WITHOUT_DEVICES = ["at_once", "hourly", "daily", "none"]
+WITH_DEVICES = ["at_once", "hourly", "daily", "push", "push_hourly", "none"]
+
+
+def test_patron_with_a_device_can_choose_messages_for_each_kind_of_notice(client, sign_in, patron, with_push):
+    sign_in(client, patron)
+    page = client.get(reverse("notices"))
+    assert (options(page), page.context["push"].devices) == (WITHOUT_DEVICES, 0)
+    device = PushSubscriptionFactory(person=patron)
+    page = client.get(reverse("notices"))
+    assert (options(page), page.context["push"].devices) == (WITH_DEVICES, 1)
+    others = {"conversations_promise_moved": "push_hourly", "privacy_corrected": "none"}
+    client.post(reverse("notices"), {"conversations_answer": "push", **others})
+    assert chosen(patron) == CHOICES["push"]
+    assert chosen(patron, "conversations/promise_moved") == CHOICES["push_hourly"]
+    page = client.get(reverse("notices"))
+    assert page.context["form"].initial["conversations_answer"] == "push"
+    assert "So we email you instead." not in page.content.decode()
+    device.delete()
+    page = client.get(reverse("notices"))
+    assert options(page) == WITH_DEVICES
+    for path in (reverse("notices"), "/me/"):
+        assert "So we email you instead." in client.get(path).content.decode()
+
+
+def test_messages_cannot_be_chosen_without_a_device(client, sign_in, patron, with_push):
+    sign_in(client, patron)
+    others = {"conversations_promise_moved": "at_once", "privacy_corrected": "at_once"}
+    page = client.post(reverse("notices"), {"conversations_answer": "push", **others})
+    assert page.context["form"].errors
+    assert not NoticeChoice.objects.exists()
+
+
+def test_staff_with_a_device_can_choose_messages_for_each_branch(client, sign_in, staff, branch, with_push):
+    other = BranchFactory()
+    StaffRole.objects.create(user=staff, branch=other, role="staff")
+    PushSubscriptionFactory(person=staff)
+    sign_in(client, staff)
+    page = client.get(reverse("desk_notices"))
+    kind = KINDS["conversations/new"]
+    assert options(page, field_name(kind)) == WITH_DEVICES
+    assert options(page, field_name(kind, other)) == ["", *WITH_DEVICES]
+    fields = {name: value or "" for name, value in page.context["form"].initial.items() if value is not None}
+    client.post(reverse("desk_notices"), fields | {field_name(kind, other): "push"})
+    choices = Choices(staff)
+    assert choices.of(kind.key, other.pk) == CHOICES["push"]
+    assert choices.of(kind.key, branch.pk) == CHOICES["hourly"]
+
+
+def test_staff_without_an_email_address_read_what_they_can_do(client, sign_in, staff, with_push):
+    sign_in(client, staff)
+    assert 'id="no-address"' not in client.get(reverse("desk_notices")).content.decode()
+    User.objects.filter(pk=staff.pk).update(email=None)
+    page = client.get(reverse("desk_notices")).content.decode()
+    assert 'id="no-address"' in page
+    assert f'href="{reverse("add_address")}"' in page
+    assert f'href="{reverse("phone_messages")}"' in page
+
+
+def test_messages_cannot_be_chosen_as_the_default_of_the_library(client, sign_in, coordinator, with_push):
+    PushSubscriptionFactory(person=coordinator)
+    sign_in(client, coordinator)
+    page = client.get(reverse("notice_defaults"))
+    assert options(page) == WITHOUT_DEVICES
+
+
+def test_pages_do_not_promise_emails_to_a_person_without_an_address(client, settings, sign_in):
+    settings.PUSH_PRIVATE_KEY = PRIVATE_KEY
+    person = UserFactory(email=None)
+    choose(person, {("conversations/answer", None): CHOICES["push"]}, {})
+    sign_in(client, person)
+    for path in (reverse("me"), reverse("notices")):
+        words = client.get(path).content.decode()
+        assert "You chose messages on your phone, but none of your phones gets them now." in words
+        assert "email you instead" not in words

@@ -1,15 +1,23 @@
 import re
 from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import default
 
 import pytest
+from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, send_mail
+from django.utils.html import escape
 
 from accounts.models import Library
-from portal.notifications.actions import notify
+from portal.conversations.reply_addresses import first_lines
 from portal.notifications.delivery import build, wrapped
+from portal.notifications.kinds import DIGESTS, KINDS
 from portal.notifications.models import Notification
+from portal.notifications.writing import change_url, notify
 from tests.factories import BranchFactory
 from tests.mailers import use_outbox
+
+pytestmark = pytest.mark.sql
 
 AT = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 HAND_OVER = {"url": "http://localhost:8000/c/1234567890123/", "code": "1234 567 890 123", "days": 30}
@@ -17,7 +25,7 @@ HAND_OVER = {"url": "http://localhost:8000/c/1234567890123/", "code": "1234 567 
 
 @pytest.fixture
 def answer(library, patron, staff):
-    """Return answer(**changes), which calls notify() with default arguments and `changes` for an answer."""
+    """Return answer(**changes), which calls notify() about an answer. `changes` override the arguments."""
 
     def answer(**changes):
         arguments = {
@@ -72,7 +80,7 @@ def test_html_email_states_its_language_and_text_direction(answer, language, sta
 @pytest.mark.parametrize(
     "name", ["Ann\r\nBcc: everyone@example.org", "Ann\nX: y", "Ann\x0bX: y", "Ann\u2028B: c"]
 )
-def test_names_cannot_inject_email_headers(answer, library, name):
+def test_line_breaks_in_names_cannot_add_email_headers(answer, library, name):
     library.name = name
     library.save()
     raw = (
@@ -83,6 +91,27 @@ def test_names_cannot_inject_email_headers(answer, library, name):
     head = raw.partition(b"\n\n")[0]
     names = {line.partition(b":")[0].lower() for line in head.splitlines() if line and not line[:1].isspace()}
     assert not names & {b"bcc", b"x", b"b"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "=?utf-8?q?Bank=0D=0ABcc:_evil=40example.org?=",
+        "=?utf-8?b?QmFuayA8ZXZpbEBleGFtcGxlLm9yZz4=?=",
+        "=?=?utf-8?q?Bank?=",
+    ],
+)
+def test_text_like_an_encoded_word_is_shown_as_typed_in_names_and_subjects(answer, library, words):
+    library.name = words
+    library.save()
+    notice = answer()
+    notice.subject = words
+    raw = build(notice, Library.current()).message().as_bytes()
+    received = message_from_bytes(raw, policy=default)
+    as_typed = words.replace("=?", "= ?")
+    assert received["From"].addresses[0].display_name == as_typed
+    assert received["From"].addresses[0].addr_spec == "library@localhost"
+    assert received["Subject"] == as_typed
 
 
 def test_second_email_about_a_conversation_references_the_first_email(answer):
@@ -115,6 +144,43 @@ def test_email_has_text_and_html_and_is_marked_as_auto_generated(answer, library
     ]
 
 
+def test_email_with_a_reply_address_begins_with_the_line_that_asks_for_replies(answer, library):
+    notice = answer(reply_to="reply+b7k2@library.example")
+    mail = build(notice, library).message()
+    assert (mail["Reply-To"], mail["Auto-Submitted"]) == ("reply+b7k2@library.example", "auto-generated")
+    assert notice.text.startswith("Write your answer above this line.\n\nRosa Lindqvist has answered you.")
+    assert "Write your answer above this line." in notice.html.partition('class="card"')[0]
+    for body in (notice.text, notice.html):
+        assert "You can reply in the conversation, or reply to this email." in body
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_html_email_has_the_lines_by_which_a_quote_of_it_is_recognized(answer, language):
+    html = answer(reply_to="reply+x@library.example", language=language).html
+    assert len([line for line in first_lines() if line in html]) == 2
+
+
+def test_line_that_asks_for_replies_is_in_the_language_of_the_email(answer):
+    notice = answer(reply_to="reply+b7k2@library.example", language="es")
+    assert notice.text.startswith("Escriba su respuesta arriba de esta línea.\n")
+    assert "Escriba su respuesta arriba de esta línea." in notice.html
+
+
+def test_email_without_a_reply_address_says_that_replies_are_not_received(answer, library):
+    notice = answer()
+    assert build(notice, library).message()["Reply-To"] is None
+    for body in (notice.text, notice.html):
+        assert "above this line" not in body
+        assert "A reply to this email doesn&#x27;t reach your conversation." in body.replace(
+            "doesn't", "doesn&#x27;t"
+        )
+
+
+def test_line_breaks_in_a_reply_address_cannot_add_email_headers(answer, library):
+    raw = build(answer(reply_to="a@library.example\r\nBcc: b@example.org"), library).message().as_bytes()
+    assert b"\nBcc:" not in raw
+
+
 def test_email_with_a_visit_code_says_how_long_the_code_works(library):
     notice = notify(
         "helpsessions/hand_over", to="sam@example.org", at=AT, language="en", context=HAND_OVER, blank=True
@@ -137,26 +203,46 @@ def test_phone_number_of_the_branch_is_at_the_end_of_an_email(answer, library, b
     assert "(414) 555-0100" not in elsewhere.text + elsewhere.html
 
 
-def test_email_of_a_library_without_a_phone_number_mentions_none(answer):
+def test_email_of_a_library_without_a_phone_number_has_no_phone_line(answer):
     assert "Call us" not in answer().text + answer().html
 
 
-def test_address_of_the_link_can_be_read_and_copied(answer):
+def test_email_shows_the_address_of_its_link_as_text(answer):
     assert answer().html.count(">http://localhost:8000/messages/1/</a>") == 1
 
 
-def test_email_keeps_its_look_if_the_mail_program_drops_the_style_sheet(answer):
+def test_email_has_inline_styles_for_mail_programs_without_style_sheets(answer):
     html = re.sub("<style>.*?</style>", "", answer().html, flags=re.DOTALL)
     for tag in ("a class", "h1", 'div class="card"', 'div class="page"'):
         assert re.search(rf"<{tag}[^>]*style=", html.replace("\n", " ")), tag
 
 
-def test_preview_of_an_email_says_nothing_private(answer):
+@pytest.mark.parametrize("kind", [*KINDS, *DIGESTS.values()])
+def test_every_notice_says_why_it_was_sent_and_how_to_change_that(kind, library, patron, branch):
+    app, name = kind.split("/")
+    if not (settings.BASE_DIR / "templates" / app / "email" / f"{name}.txt").exists():
+        # Staff get these notices only as lines of a digest.
+        assert KINDS[kind].for_staff
+        return
+    why = str(KINDS[kind].why) if kind in KINDS else "Because."
+    page = "http://localhost:8000/change/"
+    context = {"branch": branch, "url": "http://localhost:8000/x/", "closes_at": None, "closed": False}
+    context |= {"day": None, "lines": [], "why": why, "change_url": page}
+    email = notify(kind, to="x@y.example", at=AT, recipient=patron, language="en", context=context)
+    if kind in KINDS:
+        page = change_url(KINDS[kind].change_page)
+    assert why in email.text
+    assert page in email.text
+    assert escape(why) in email.html
+    assert f'href="{page}"' in email.html
+
+
+def test_preview_text_of_an_email_contains_nothing_private(answer):
     first_words = re.sub("<[^>]*>", "", answer().html.partition("<body")[2].partition(">")[2]).strip()
     assert first_words.startswith("A message from your library. Open it to read more.\n&nbsp;&zwnj;")
 
 
-def test_lines_of_the_plain_text_have_at_most_72_characters_but_addresses_stay_whole():
+def test_plain_text_has_at_most_72_characters_a_line_except_for_long_links():
     address = "http://localhost:8000/messages/" + "a" * 60
     text = f"{'word ' * 40}\n\n{address}\n\n    {'1234 ' * 3}\n-- \nLibrary\n"
     lines = wrapped(text).split("\n")

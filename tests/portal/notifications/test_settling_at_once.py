@@ -1,4 +1,4 @@
-"""Check that several workers never send two emails for the same notices.
+"""Test that several workers never send two emails for the same notices.
 
 The tests run on PostgreSQL only, because SQLite allows one writer at a time and so hides races.
 """
@@ -15,12 +15,13 @@ from portal.conversations import actions
 from portal.conversations.answer_emails import withdraw_announcement
 from portal.conversations.staff_notices import about, desk_url
 from portal.notifications import settling
-from portal.notifications.actions import announce, take_next
+from portal.notifications.actions import take_next
 from portal.notifications.choices import choose
 from portal.notifications.deciding import decide
 from portal.notifications.kinds import CHOICES
 from portal.notifications.models import Notification, StaffNotice
 from portal.notifications.settling import settle, write_staff_notices
+from portal.notifications.writing import announce
 from portal.worker import SOURCES
 from tests.extent import times
 from tests.factories import ConversationFactory, LibraryFactory, StaffFactory, UserFactory
@@ -47,7 +48,7 @@ def conversations(transactional_db):
 
 
 def write_notices(conversations):
-    """Write a notice about each conversation to each staff member. All are two days old."""
+    """Write a notice, dated two days ago, about each conversation to each staff member."""
     at = timezone.now()
     Notification.objects.all().delete()
     announce(
@@ -77,7 +78,7 @@ def send(_data):
 
 
 @pytest.mark.parametrize("choice", ["hourly", "daily"])
-def test_several_workers_send_one_digest_to_each_person(conversations, choice):
+def test_several_workers_together_send_one_digest_to_each_person(conversations, choice):
     for role in conversations[0].branch.staff_roles.select_related("user"):
         choose(role.user, {("conversations/new", None): CHOICES[choice]}, {})
     expected = [
@@ -91,7 +92,7 @@ def test_several_workers_send_one_digest_to_each_person(conversations, choice):
     rounds([send] * WORKERS, ROUNDS, before=lambda _: write_notices(conversations), after=check)
 
 
-def test_several_workers_write_a_notice_to_each_person_once(conversations):
+def test_several_workers_together_write_each_notice_once(conversations):
     def write(_data):
         return write_staff_notices(at=timezone.now(), sources=SOURCES)
 
@@ -107,7 +108,7 @@ def test_several_workers_write_a_notice_to_each_person_once(conversations):
     rounds([write] * WORKERS, ROUNDS, before=before, after=check)
 
 
-def test_answer_is_withdrawn_or_emailed_but_never_both(transactional_db, monkeypatch):
+def test_answer_is_taken_back_or_emailed_but_not_both(transactional_db, monkeypatch):
     branch = LibraryFactory().default_branch
     staff, patron = StaffFactory(branch=branch), UserFactory()
 
@@ -115,7 +116,7 @@ def test_answer_is_withdrawn_or_emailed_but_never_both(transactional_db, monkeyp
         Notification.objects.all().delete()
         conversation = ConversationFactory(branch=branch, patron=patron)
         at = timezone.now() - datetime.timedelta(hours=1)
-        # One email replaces both answers. The worker has taken the row of the first answer only.
+        # One email is about both answers. The worker has taken only the row of the first answer.
         return [
             actions.reply(
                 conversation,

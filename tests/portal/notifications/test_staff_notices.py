@@ -1,4 +1,4 @@
-"""Check who at the desk is emailed about what, and when."""
+"""Test which staff are emailed, about what, and when."""
 
 import datetime
 import uuid
@@ -17,6 +17,7 @@ from portal.notifications.delivery import Outgoing, Refused
 from portal.notifications.kinds import CHOICES
 from portal.notifications.models import DeskUse, Notification
 from portal.notifications.settling import settle, write_staff_notices
+from portal.notifications.unsubscribing import read_token
 from portal.worker import SOURCES
 from tests.factories import (
     AbsenceFactory,
@@ -34,13 +35,13 @@ pytestmark = pytest.mark.django_db
 MONDAY = datetime.datetime(2026, 3, 2, 16, 0, tzinfo=datetime.UTC)
 MINUTE = timedelta(minutes=1)
 TODAY = MONDAY.date()
-# The queries that decide about a staff member's notices and write their digest.
+# The number of queries that decide about a staff member's notices and write the digest.
 QUERIES = 23
 
 
 @pytest.fixture
 def now(time_machine, library):
-    """Return now(minutes), which moves the clock to so many minutes after Monday, 10:00."""
+    """Return now(minutes), which sets the clock to Monday, 10:00, plus `minutes` minutes."""
 
     def now(minutes):
         time_machine.move_to(MONDAY + minutes * MINUTE, tick=False)
@@ -52,7 +53,10 @@ def now(time_machine, library):
 
 @pytest.fixture
 def emails_at(now):
-    """Return emails_at(minutes), which returns {address: subject} of the emails sent at this time."""
+    """Return emails_at(minutes), which lets the worker send emails `minutes` after Monday, 10:00.
+
+    It returns {address: subject} of the emails.
+    """
 
     def emails_at(minutes):
         now(minutes)
@@ -68,7 +72,7 @@ def emails_at(now):
 
 @pytest.fixture
 def ask(now, patron, branch):
-    """Return ask(minutes), with which the patron begins a conversation at the branch."""
+    """Return ask(minutes), which lets the patron begin a conversation at the branch."""
 
     def ask(minutes, *, where=branch):
         token = uuid.uuid4()
@@ -81,7 +85,7 @@ def ask(now, patron, branch):
 
 @pytest.fixture
 def write(now, patron):
-    """Return write(minutes, conversation), with which the patron writes in a conversation."""
+    """Return write(minutes, conversation), which lets the patron write in the conversation."""
 
     def write(minutes, conversation):
         arguments = {"by": patron, "side": "patron", "body": "SECRET", "language": "en"}
@@ -96,9 +100,10 @@ def choose_all(person, choice, **times):
 
 
 NEW = "1 new conversation waits at Harbour Main."
+OWN = "1 of your conversations at Harbour Main has a new message."
 
 
-def test_staff_of_the_branch_hear_of_a_new_conversation(ask, emails_at, staff, branch):
+def test_staff_of_the_branch_are_emailed_about_a_new_conversation(ask, emails_at, staff, branch):
     StaffFactory(email="elsewhere@example.org", branch=BranchFactory())
     colleague = StaffFactory(email="ana@example.org", branch=branch)
     ask(0)
@@ -116,7 +121,7 @@ def test_staff_get_at_most_one_email_an_hour(ask, emails_at, staff, branch):
     assert emails_at(61) == {staff.email: "2 new conversations wait at Harbour Main."}
 
 
-def test_emails_to_staff_contain_nothing_about_the_patron_or_the_matter(ask, emails_at, staff, patron):
+def test_emails_to_staff_contain_nothing_about_the_patron_or_the_question(ask, emails_at, staff, patron):
     conversation, other = ask(0), ask(0)
     assert conversation != other
     emails_at(1)
@@ -130,7 +135,9 @@ def test_emails_to_staff_contain_nothing_about_the_patron_or_the_matter(ask, ema
     assert email.extra_headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
-def test_conversation_that_was_taken_or_answered_meanwhile_is_not_news(ask, emails_at, staff, branch):
+def test_staff_are_not_emailed_about_a_conversation_taken_or_answered_meanwhile(
+    ask, emails_at, staff, branch
+):
     colleague = StaffFactory(email="ana@example.org", branch=branch)
     taken = ask(0)
     desk_actions.take(taken, by=colleague, at=timezone.now())
@@ -148,7 +155,7 @@ def test_conversation_that_was_taken_or_answered_meanwhile_is_not_news(ask, emai
     assert staff.email not in emails_at(3)
 
 
-def test_assignee_hears_of_the_patrons_answer_and_nobody_else_does(ask, write, emails_at, staff, branch):
+def test_only_the_assignee_is_emailed_about_a_patrons_message(ask, write, emails_at, staff, branch):
     StaffFactory(email="ana@example.org", branch=branch)
     conversation = ask(0)
     emails_at(0)
@@ -158,9 +165,7 @@ def test_assignee_hears_of_the_patrons_answer_and_nobody_else_does(ask, write, e
     assert emails_at(102) == {staff.email: "1 of your conversations at Harbour Main has a new message."}
 
 
-def test_notices_wait_for_the_opening_of_the_branch_unless_the_person_chose_otherwise(
-    ask, emails_at, staff, branch
-):
+def test_staff_get_notices_by_default_when_the_branch_opens(ask, emails_at, staff, branch):
     open_on_weekdays(branch, opens=13)
     eager = StaffFactory(email="ana@example.org", branch=branch)
     choose_all(eager, "hourly", when_closed=True)
@@ -170,21 +175,33 @@ def test_notices_wait_for_the_opening_of_the_branch_unless_the_person_chose_othe
     assert emails_at(180) == {staff.email: NEW}
 
 
-def test_nobody_gets_an_email_while_they_use_the_desk(ask, emails_at, staff):
+def test_staff_member_who_uses_the_desk_gets_no_email(ask, emails_at, staff):
     ask(0)
     DeskUse.objects.create(person=staff, used_at=MONDAY + MINUTE)
     assert emails_at(2) == {}
     assert emails_at(90) == {}
 
 
-def test_staff_member_who_left_the_desk_before_gets_the_email_ten_minutes_later(ask, emails_at, staff):
+def test_staff_member_is_emailed_ten_minutes_after_leaving_the_desk(ask, emails_at, staff):
     DeskUse.objects.create(person=staff, used_at=MONDAY - MINUTE)
     ask(0)
-    assert emails_at(1) == {}
-    assert emails_at(9) == {staff.email: NEW}
+    assert emails_at(9) == {}
+    assert emails_at(10) == {staff.email: NEW}
 
 
-def test_opening_a_page_of_the_desk_counts_as_use_but_a_poll_does_not(client, sign_in, now, staff, branch):
+def test_no_email_is_sent_within_ten_minutes_of_the_last_page_at_the_desk(
+    client, sign_in, now, ask, emails_at, staff, branch
+):
+    sign_in(client, staff)
+    for minutes in (0, 0.5, 1.9, 4.9):
+        now(minutes)
+        client.get("/desk/")
+    ask(5)
+    assert emails_at(14.8) == {}
+    assert emails_at(15.9) == {staff.email: NEW}
+
+
+def test_desk_page_counts_as_use_of_the_desk_but_a_poll_does_not(client, sign_in, now, staff, branch):
     def use(path, minutes):
         at = now(minutes)
         client.get(path)
@@ -194,12 +211,12 @@ def test_opening_a_page_of_the_desk_counts_as_use_but_a_poll_does_not(client, si
     client.session.pop("desk_use_written_at")
     assert not use("/desk/queue/news/?state=1", 6)
     assert use("/desk/", 7)
-    assert not use("/desk/", 11)
-    assert use("/desk/record/", 12)
+    assert not use("/desk/", 7.9)
+    assert use("/desk/record/", 8)
     assert not use("/me/", 20)
 
 
-def test_colleague_who_covers_gets_the_notices_of_somebody_who_is_away(ask, write, emails_at, staff, branch):
+def test_cover_gets_the_notices_of_a_colleague_who_is_away(ask, write, emails_at, staff, branch):
     conversation = ask(0)
     cover = StaffFactory(email="ana@example.org", branch=branch)
     emails_at(0)
@@ -209,7 +226,7 @@ def test_colleague_who_covers_gets_the_notices_of_somebody_who_is_away(ask, writ
     assert emails_at(101) == {cover.email: "1 of your conversations at Harbour Main has a new message."}
 
 
-def test_nobody_gets_notices_if_the_cover_is_away_too(ask, write, emails_at, staff, branch):
+def test_nobody_gets_the_notices_if_staff_member_and_cover_are_away(ask, write, emails_at, staff, branch):
     conversation = ask(0)
     cover = StaffFactory(email="ana@example.org", branch=branch)
     emails_at(0)
@@ -220,7 +237,9 @@ def test_nobody_gets_notices_if_the_cover_is_away_too(ask, write, emails_at, sta
     assert emails_at(101) == {}
 
 
-def test_each_due_promise_is_announced_once_and_again_if_it_moves(ask, emails_at, staff, now):
+def test_staff_are_emailed_once_about_a_due_promise_and_again_if_the_promise_moves(
+    ask, emails_at, staff, now
+):
     conversation = ask(0)
     emails_at(1)
     Conversation.objects.update(promised_at=MONDAY + 300 * MINUTE)
@@ -238,7 +257,7 @@ def test_each_due_promise_is_announced_once_and_again_if_it_moves(ask, emails_at
     assert run_job_at(281) == due
 
 
-def test_mention_names_the_colleague_and_not_the_matter(ask, emails_at, staff, branch):
+def test_email_about_a_mention_does_not_contain_the_note(ask, emails_at, staff, branch):
     omar = StaffFactory(name="Omar Haddad", email="omar@example.org", branch=branch)
     conversation = ask(0)
     DeskUse.objects.create(person=omar, used_at=MONDAY - 20 * MINUTE)
@@ -249,7 +268,7 @@ def test_mention_names_the_colleague_and_not_the_matter(ask, emails_at, staff, b
     assert emails_at(1)[omar.email] == "A colleague mentioned you in a note"
 
 
-def test_mention_that_was_seen_meanwhile_is_not_emailed(ask, emails_at, staff, branch):
+def test_staff_are_not_emailed_about_a_mention_that_they_have_seen(ask, emails_at, staff, branch):
     omar = StaffFactory(name="Omar Haddad", email="omar@example.org", branch=branch)
     conversation = ask(0)
     emails_at(1)
@@ -259,7 +278,7 @@ def test_mention_that_was_seen_meanwhile_is_not_emailed(ask, emails_at, staff, b
     assert emails_at(90) == {}
 
 
-def test_notices_of_several_kinds_share_one_email_of_the_hour(ask, emails_at, staff, branch):
+def test_notices_of_several_kinds_are_combined_in_one_hourly_email(ask, emails_at, staff, branch):
     omar = StaffFactory(name="Omar Haddad", email="omar@example.org", branch=branch)
     first = ask(0)
     emails_at(1)
@@ -275,7 +294,7 @@ def test_notices_of_several_kinds_share_one_email_of_the_hour(ask, emails_at, st
     )
 
 
-def test_choice_for_one_branch_comes_before_the_choice_for_every_branch(ask, emails_at, branch):
+def test_choice_for_one_branch_overrides_the_choice_for_all_branches(ask, emails_at, branch):
     other = BranchFactory(name="Hill")
     staff = StaffFactory(email="rosa@example.org", branch=branch)
     staff.staff_roles.create(branch=other)
@@ -286,7 +305,7 @@ def test_choice_for_one_branch_comes_before_the_choice_for_every_branch(ask, ema
     assert emails_at(1) == {staff.email: "1 new conversation waits at Hill."}
 
 
-def test_default_of_the_library_applies_until_the_person_chooses(
+def test_librarys_default_applies_until_the_staff_member_chooses(
     ask, emails_at, staff, branch, coordinator, library
 ):
     set_defaults({("conversations/new", None): CHOICES["none"]}, library=library, by=coordinator, at=MONDAY)
@@ -296,7 +315,7 @@ def test_default_of_the_library_applies_until_the_person_chooses(
     assert coordinator.roles[0].branch == branch
 
 
-def test_staff_member_whose_role_has_ended_gets_no_notice_that_waits(ask, emails_at, staff, branch):
+def test_waiting_notice_is_not_sent_to_a_staff_member_whose_role_has_ended(ask, emails_at, staff, branch):
     open_on_weekdays(branch, opens=13)
     ask(0)
     assert emails_at(1) == {}
@@ -304,25 +323,77 @@ def test_staff_member_whose_role_has_ended_gets_no_notice_that_waits(ask, emails
     assert emails_at(180) == {}
 
 
-def test_email_of_the_hour_that_a_server_refused_is_not_sent_after_the_role_has_ended(
-    ask, emails_at, staff, branch, monkeypatch
-):
+@pytest.fixture
+def refused_at(emails_at, monkeypatch):
+    """Return refused_at(minutes), which runs the worker while the mail server refuses all emails for now."""
+
     def refuse(*_):
         raise Refused("450 busy", permanent=False)
 
+    def refused_at(minutes):
+        with monkeypatch.context() as patched:
+            patched.setattr(Outgoing, "deliver", refuse)
+            assert emails_at(minutes) == {}
+
+    return refused_at
+
+
+def test_refused_hourly_email_is_not_sent_again_after_the_recipients_role_has_ended(
+    ask, emails_at, refused_at, staff
+):
     ask(0)
-    with monkeypatch.context() as patched:
-        patched.setattr(Outgoing, "deliver", refuse)
-        assert emails_at(1) == {}
+    refused_at(1)
     assert [row.kind for row in Notification.objects.all()] == ["notifications/desk_digest"]
     staff.staff_roles.all().delete()
     assert emails_at(10) == {}
     assert not Notification.objects.exists()
 
 
-def test_failed_item_is_announced_after_the_minute_in_which_the_patron_can_correct_it(
-    emails_at, now, staff, patron, branch
+def test_refused_hourly_email_is_sent_again_without_notices_that_were_turned_off(
+    ask, write, emails_at, refused_at, staff
 ):
+    own = ask(0)
+    desk_actions.take(own, by=staff, at=timezone.now())
+    write(0, own)
+    ask(0)
+    ask(0)
+    refused_at(1)
+    [digest] = Notification.objects.all()
+    assert "3 new conversations wait" in digest.text
+    assert OWN in digest.text
+    choose(staff, {("conversations/new", None): CHOICES["none"]}, {})
+    assert emails_at(10) == {staff.email: OWN}
+    [email] = mail.outbox
+    assert "new conversation" not in email.body + email.alternatives[0].content
+    assert email.extra_headers["Message-ID"] == digest.message_id
+    address = email.extra_headers["List-Unsubscribe"].removeprefix("<http://localhost:8000/unsubscribe/")
+    assert [kind.key for kind in read_token(address.removesuffix("/>"))[1]] == ["conversations/reply"]
+    assert emails_at(60) == {}
+
+
+def test_refused_hourly_email_is_sent_again_without_answered_conversations(
+    ask, emails_at, refused_at, staff, branch
+):
+    first, _second = ask(0), ask(0)
+    refused_at(1)
+    arguments = {"by": staff, "side": "staff", "body": "Yes.", "language": "en"}
+    actions.reply(first, at=timezone.now(), client_token=uuid.uuid4(), **arguments)
+    assert emails_at(10)[staff.email] == NEW
+    assert emails_at(90) == {}
+
+
+def test_refused_hourly_email_is_not_sent_again_if_every_conversation_was_answered(
+    ask, emails_at, refused_at, staff
+):
+    conversation = ask(0)
+    refused_at(1)
+    arguments = {"by": staff, "side": "staff", "body": "Yes.", "language": "en"}
+    actions.reply(conversation, at=timezone.now(), client_token=uuid.uuid4(), **arguments)
+    assert staff.email not in emails_at(10)
+    assert not Notification.objects.filter(recipient=staff).exists()
+
+
+def test_staff_are_emailed_about_a_bad_verdict_after_one_minute(emails_at, now, staff, patron, branch):
     from portal.conversations.verdicts import take_verdict
 
     session = HelpSessionFactory(patron=patron, branch=branch, staff=staff)
@@ -339,7 +410,9 @@ def test_failed_item_is_announced_after_the_minute_in_which_the_patron_can_corre
     assert emails_at(10.5) == {}
 
 
-def test_transferred_conversation_is_new_at_the_other_branch(emails_at, now, staff, patron, branch):
+def test_staff_of_the_new_branch_are_emailed_about_a_transferred_conversation(
+    emails_at, now, staff, patron, branch
+):
     other = BranchFactory(name="Hill")
     there = StaffFactory(email="there@example.org", branch=other)
     conversation = ConversationFactory(patron=patron, branch=branch)
@@ -348,7 +421,7 @@ def test_transferred_conversation_is_new_at_the_other_branch(emails_at, now, sta
 
 
 @pytest.mark.parametrize("conversations", [1, 30])
-def test_number_of_queries_of_a_digest_does_not_depend_on_the_number_of_notices(
+def test_staff_digest_runs_the_same_number_of_queries_for_any_number_of_notices(
     ask, now, staff, conversations, django_assert_num_queries
 ):
     for _ in range(conversations):

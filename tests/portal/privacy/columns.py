@@ -12,7 +12,7 @@ doesn't list:
 PERSON = "it only says whose row it is"
 PORTAL = "it says nothing about the person: keys, order, and how the portal works"
 ELSEWHERE = "another column or table of the export says it"
-QUIET = "it is always no: a quiet visit names nobody, so no export has one"
+QUIET = "it is always False, because an export never contains a quiet visit"
 ON_ME = "the page Me shows it for as long as it is kept"
 FORGOTTEN = "it is set only after the visit has been forgotten"
 SECRET = "it is a secret, or would help to break in"
@@ -46,13 +46,16 @@ LEFT_OUT = {
     "accounts.AddressChange": {PERSON: "person", SECRET: "email token_hash"},
     "accounts.AuditEvent": {PORTAL: "id", DESK: "results"},
     "accounts.LookingReason": {DESK: "event patron reason"},
-    "accounts.RefusedPost": {SHORT: "id public_id person browser at_once path fields refused_at"},
+    "accounts.RefusedPost": {
+        SHORT: "id public_id person browser at_once path fields refused_at discarded_at"
+    },
     "accounts.Passkey": {
         PORTAL: "id public_id sign_count",
         PERSON: "person",
         ELSEWHERE: "added_at",
         SECRET: "handle credential_id credential",
     },
+    "accounts.KeptDevice": {PORTAL: "id public_id"},
     "accounts.StaffRole": {PORTAL: "id", PERSON: "user"},
     "accounts.Invitation": {PORTAL: "id language", SECRET: "token_hash"},
     "accounts.InvitedRole": {PORTAL: "id"},
@@ -65,11 +68,12 @@ LEFT_OUT = {
     "accounts.Library": {
         LIBRARY: "id name time_zone language accent_color logo catalog_link closes_after_days "
         "released_after_days desk_locks_after_minutes default_branch children childrens_groups "
-        "first_week_hidden_at backed_up_at"
+        "first_week_hidden_at backed_up_at email_tried_at check_ins check_ins_of_children "
+        "children_may_share_lists"
     },
     "accounts.Branch": {
-        LIBRARY: "id name slug address phone promise_hours send_button back_to_writer covered_by "
-        "last_seen_on unattended_from closed_at"
+        LIBRARY: "id name slug address phone promise_hours send_button back_to_writer call_tries covered_by "
+        "last_seen_on unattended_from closed_at check_in_tone check_ins_unreviewed"
     },
     "accounts.OpeningHours": {LIBRARY: "id branch weekday opens closes"},
     "accounts.ClosedDay": {LIBRARY: "id branch day reason"},
@@ -82,6 +86,8 @@ LEFT_OUT = {
     },
     "mfa.Authenticator": {SECRET: "id user type data created_at last_used_at"},
     "portal.LimitCount": {SHORT: "key moments expires_at"},
+    "portal.Removal": {PORTAL: "mark removed_at"},
+    "portal.SentForm": {PORTAL: "mark arrived_at"},
     "privacy.Export": {
         PORTAL: "id public_id person language state asked_at done total leased_until attempts ready_at "
         "file size"
@@ -103,14 +109,21 @@ LEFT_OUT = {
         ELSEWHERE: "created_at",
         FORGOTTEN: "forgotten_on patron_group answered_within",
     },
+    "checkins.CheckIn": {
+        PORTAL: "id public_id created_at tone message_id",
+        PERSON: "asked",
+        SECRET: "token_hmac",
+        DESK: "reason reviewed_at reviewed_by",
+    },
+    "checkins.CheckInRule": {LIBRARY: "id topic question_type since days"},
     "helpsessions.SessionWord": {PORTAL: "id help_session word"},
     "helpsessions.SessionRecommendation": {PORTAL: "id position is_dismissed"},
     "helpsessions.SessionNote": {DESK: "help_session body author written_at"},
     "helpsessions.UnfinishedForm": {DESK: "help_session fields saved_at"},
     "helpsessions.ClaimCode": {SECRET: "id hmac state help_session branch made_by made_at expires_at"},
     "helpsessions.AccountCode": {SECRET: "person hmac made_by expires_at"},
-    "recommendations.Recommendation": {PORTAL: "id starred", PERSON: "patron"},
-    "recommendations.Topic": {LIBRARY: "id name retired_at"},
+    "recommendations.Recommendation": {PORTAL: "id starred", PERSON: "patron", ELSEWHERE: "answered_at"},
+    "recommendations.Topic": {LIBRARY: "id name retired_at never_by_message"},
     "recommendations.TopicName": {LIBRARY: "id topic language name"},
     "recommendations.Item": {
         LIBRARY: "id public_id kind title creators original_title original_creators original_lang publisher "
@@ -123,30 +136,53 @@ LEFT_OUT = {
         PERSON: "patron",
         ELSEWHERE: "closed_at last_message_at patron_status",
         DESK: "assignee assigned_at comes_back_to logged_as count_question reason at_desk_from "
-        "waiting_since promised_at snoozed_until queued_at last_promise_at last_promise_since",
+        "waiting_since promised_at call_since snoozed_until queued_at last_promise_at last_promise_since",
     },
     "conversations.Message": {PORTAL: "id writer_erased shown_from then back_to_writer client_token mail_id"},
     "conversations.ConversationWords": {PORTAL: "id conversation message name words"},
     "conversations.MessageRecommendation": {PORTAL: "id position"},
-    "conversations.Event": {PORTAL: "id shown_from waiting_since", ELSEWHERE: "message"},
+    "conversations.Event": {PORTAL: "id shown_from waiting_since call_since", ELSEWHERE: "message"},
+    "conversations.CallBack": {PORTAL: "id client_token", PERSON: "by"},
     "conversations.DeskEvent": {
         DESK: "id conversation message kind by to was branch until moved_from moved_to at"
     },
     "conversations.ConversationNote": {DESK: "id public_id conversation author body written_at client_token"},
     "conversations.NoteMention": {DESK: "id note person seen_at"},
     "conversations.Participation": {PORTAL: "id side", PERSON: "person", SHORT: "seen_at writing_at"},
-    "conversations.Draft": {PORTAL: "id side client_token typed sequence", PERSON: "person"},
+    "conversations.Draft": {
+        PORTAL: "id side client_token typed sequence",
+        PERSON: "person",
+        SHORT: "discarded_at",
+    },
     "conversations.Attachment": {PORTAL: "id client_token", ELSEWHERE: "kind preview width height"},
     "conversations.ReadersForm": {},
     "conversations.ReplyTemplate": {LIBRARY: "id public_id branch language name body changed_at"},
     "conversations.BranchQueue": {LIBRARY: "branch version next_at"},
+    "incoming.IncomingEmail": {
+        PORTAL: "id message_id_hmac",
+        PERSON: "person",
+        DESK: "reason conversation added_by added_at",
+        ELSEWHERE: "text",
+    },
+    "incoming.EmailReader": {DESK: "person named_by named_at"},
+    "incoming.DroppedEmails": {LIBRARY: "id day kind count"},
     "lists.SavedList": {PORTAL: "id", PERSON: "patron"},
-    "lists.SavedItem": {PORTAL: "id public_id", SHORT: "removed_at"},
+    "lists.SavedItem": {PORTAL: "id public_id changed_at"},
+    "lists.ListLink": {PORTAL: "id public_id", SECRET: "token_hmac token_sealed"},
     "notifications.Notification": {
         PORTAL: "id public_id kind headers message_id removed due_at leased_until attempts last_error "
-        "died_at ends_at about branch url decided_at",
+        "died_at ends_at about branch url replaces decided_at browsers_about",
         PERSON: "recipient",
         ELSEWHERE: "html",
+    },
+    "notifications.PushSubscription": {
+        PORTAL: "id public_id about ends_at",
+        PERSON: "person sign_in",
+        SECRET: "endpoint endpoint_hash p256dh auth key_id",
+    },
+    "notifications.PushMessage": {
+        PORTAL: "id notice subscription created_at due_at ends_at leased_until attempts",
+        ELSEWHERE: "payload",
     },
     "notifications.FailingAddress": {PERSON: "person", ELSEWHERE: "email", PORTAL: "failed_at off_at"},
     "notifications.NoticeChoice": {PORTAL: "id", PERSON: "person"},
@@ -160,25 +196,28 @@ LEFT_OUT = {
     "contenttypes.ContentType": {UNUSED: "id app_label model"},
 }
 
-# The export reads these columns with functions, which are in portal/privacy/export_tables/.
+# {model: columns that the export reads with functions, which are in portal/privacy/export_tables/}
 EXPORTED_BY_FUNCTION = {
     "accounts.Invitation": "invited_by",
     "accounts.AuditEvent": "by patron",
     "helpsessions.HelpSession": "staff",
+    "checkins.CheckIn": "asked_by words",
     "recommendations.Recommendation": "recommended_by",
     "conversations.Conversation": "status",
-    "conversations.Message": "side author",
+    "conversations.Message": "side author left_out",
     "conversations.Event": "side by",
     "conversations.Attachment": "side added_by file",
+    "incoming.IncomingEmail": "file",
     "notifications.Notification": "text blanked",
+    "lists.SavedItem": "item title creators",
     "notifications.NoticeChoice": "branch",
 }
 
 # A merge can combine two rows into one. These rules say what happens to each column. If a model isn't in
 # MERGED, a merge moves or deletes its rows as a whole.
-KEPT = "the row that stays keeps its own, and that of the other row is dropped"
-IF_EMPTY = "the row that stays keeps its own, or takes that of the other row if it has none"
-COMBINED = "the row that stays gets a value made of both"
+KEPT = "the remaining row keeps its value, and the value of the other row is dropped"
+IF_EMPTY = "the remaining row keeps its value, or takes the value of the other row if it has none"
+COMBINED = "the remaining row gets a value that is made of both values"
 
 MERGED = {
     "accounts.User": {
@@ -186,31 +225,37 @@ MERGED = {
         # A merge copies the three `remember` columns together, if the remaining record has no retention
         # choice.
         IF_EMPTY: "email name language remember remember_until remember_chosen_at",
-        COMBINED: "has_shared_visits",
+        COMBINED: "has_shared_visits check_ins check_in_titles check_in_sent_at died_at",
     },
     "conversations.Participation": {
         KEPT: "id conversation person side seen_at writing_at",
         COMBINED: "read_until",
     },
     "conversations.Draft": {
-        KEPT: "id conversation person side kind client_token language saved_at",
+        KEPT: "id conversation person side kind client_token language saved_at discarded_at",
         COMBINED: "body typed sequence",
     },
-    "lists.SavedList": {KEPT: "id public_id patron name made_at"},
+    "lists.SavedList": {KEPT: "id public_id patron name made_at used_at removed_at"},
+    "lists.SavedItem": {
+        KEPT: "id public_id saved_list item title creators recommendation position saved_at removed_at changed_at",
+        IF_EMPTY: "reading",
+        COMBINED: "note",
+    },
 }
 
 # What an erasure does with each column of a row that it doesn't delete. An erasure deletes all the person's
 # rows of models that are not in ERASED.
-STAYS = "it stays: it names nobody"
-EMPTIED = "it is emptied"
-CHANGED = "it is replaced, so that it leads to nobody"
+STAYS = "its value stays, because it names nobody"
+EMPTIED = "its value is deleted"
+CHANGED = "its value is replaced by a value that doesn't lead to the person"
 
 ERASED = {
     "accounts.AuditEvent": {STAYS: "id at action subject_type where results", EMPTIED: "by patron subject"},
     "helpsessions.HelpSession": {
         STAYS: "id status branch service_point happened_on hour mode question_type topic read_level minutes "
-        "people language quiet with_child found satisfaction",
-        EMPTIED: "patron staff shared_with shared_at is_the_childs_alone question summary corrected_on",
+        "people language quiet with_child found satisfaction would_return answered_by_link",
+        EMPTIED: "patron staff shared_with shared_at is_the_childs_alone question summary corrected_on "
+        "check_ins found_at satisfaction_at would_return_at",
         CHANGED: "public_id created_at handed_over_at kept_at answered_at answered_within patron_group "
         "forgotten_on",
     },
@@ -220,15 +265,16 @@ ERASED = {
         CHANGED: "state",
     },
     "recommendations.Recommendation": {
-        STAYS: "id public_id item starred branch topic question_type verdict why",
-        EMPTIED: "reason comment patron recommended_by",
+        STAYS: "id public_id item starred branch topic question_type verdict why by_link",
+        EMPTIED: "reason comment patron recommended_by answered_at got_at",
         CHANGED: "recommended_at decided_at",
     },
     "conversations.Conversation": {
-        STAYS: "id public_id branch topic merged_into opened_at reason at_desk_from",
+        STAYS: "id public_id branch topic merged_into opened_at reason at_desk_from is_about_outcome "
+        "wants_no_answer",
         EMPTIED: "help_session recommendation patron assignee assigned_at comes_back_to logged_as "
         "count_question subject waiting_since promised_at last_promise_at last_promise_since snoozed_until "
-        "closes_at last_message_at pending_from patron_status",
+        "closes_at call_since last_message_at pending_from patron_status",
         CHANGED: "status closed_at queued_at changed_at version desk_version",
     },
 }

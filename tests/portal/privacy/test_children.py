@@ -106,7 +106,7 @@ def test_childs_visit_is_kept_at_most_90_days_for_every_retention_choice(
 
 
 @pytest.mark.slow
-def test_python_and_sql_agree_on_which_visits_of_children_to_forget(library, branch):
+def test_python_code_and_sql_query_find_the_same_due_visits_of_children(library, branch):
     people = []
     for number, remember in enumerate(["30", "90", "365", "until", "nothing"] * 3):
         since = [None, AT - timedelta(hours=23), AT - timedelta(hours=25)][number % 3]
@@ -141,7 +141,7 @@ def test_python_and_sql_agree_on_which_visits_of_children_to_forget(library, bra
     assert 50 < len(said) < 350
 
 
-def test_visits_are_not_forgotten_for_a_day_after_a_record_becomes_a_childs_record(branch, patron, staff):
+def test_visits_are_kept_one_more_day_after_a_record_becomes_a_childs_record(branch, patron, staff):
     session = make_kept_visit(branch, 200, patron=patron)
     children.make_childs_record(patron, by=staff, at=AT - timedelta(hours=23))
     retention.forget(at=AT)
@@ -177,7 +177,7 @@ def test_shared_visit_is_forgotten_when_the_childs_retention_time_ends(branch, c
 
 
 @pytest.mark.parametrize(("remember", "adults_days_ago"), [("30", 31), ("365", 91)])
-def test_shared_visit_stays_with_the_child_when_the_adults_retention_time_ends(
+def test_child_keeps_a_shared_visit_when_the_adults_retention_time_ends(
     branch, child, adult, remember, adults_days_ago
 ):
     User.objects.filter(pk=adult.pk).update(remember=remember)
@@ -190,7 +190,7 @@ def test_shared_visit_stays_with_the_child_when_the_adults_retention_time_ends(
 
 
 @pytest.mark.parametrize(("days_ago", "gone"), [(89, False), (91, True)])
-def test_visit_without_a_code_that_only_the_adult_kept_is_forgotten_after_90_days(
+def test_visit_kept_only_by_the_adult_is_forgotten_after_90_days_if_it_has_no_code(
     branch, adult, days_ago, gone
 ):
     session, opened = (make_shared_visit(branch, adult=adult, days_ago=days_ago) for _ in range(2))
@@ -201,7 +201,9 @@ def test_visit_without_a_code_that_only_the_adult_kept_is_forgotten_after_90_day
 
 
 @pytest.mark.slow
-def test_legal_hold_on_the_adult_preserves_the_shared_visit(branch, child, adult, coordinator):
+def test_shared_visit_is_not_forgotten_while_the_adult_is_under_a_legal_hold(
+    branch, child, adult, coordinator
+):
     session = make_shared_visit(branch, child=child, adult=adult, days_ago=91, adults_days_ago=91)
     holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
     retention.forget(at=AT)
@@ -254,7 +256,7 @@ def test_adults_export_does_not_name_the_child_who_ended_sharing(world, child, a
     assert child.name not in str(copy_of(adult))
 
 
-def test_erasing_the_adult_leaves_the_visit_to_the_child(world, child, adult):
+def test_child_still_has_a_shared_visit_after_the_adult_is_erased(world, child, adult):
     receipt = erasure.erase(adult, language="en", at=timezone.now())
     world.refresh_from_db()
     assert (world.patron, world.shared_with, world.question) == (child, None, "Why do volcanoes erupt?")
@@ -263,7 +265,7 @@ def test_erasing_the_adult_leaves_the_visit_to_the_child(world, child, adult):
 
 
 @pytest.mark.parametrize("has_code", [False, True])
-def test_visit_is_erased_with_its_only_owner_unless_a_code_opens_the_visit(branch, adult, has_code):
+def test_visit_is_erased_with_its_only_owner_if_no_code_opens_the_visit(branch, adult, has_code):
     session = make_shared_visit(branch, adult=adult)
     conversation = ConversationFactory(help_session=session)
     MessageFactory(conversation=conversation, author=adult, body="Zqxadult")
@@ -284,11 +286,11 @@ def test_erasing_the_child_deletes_the_visit_for_the_adult_too(world, child, adu
     assert "Why do volcanoes" not in text(sign_in(Client(), adult).get(reverse("home")))
 
 
-@pytest.mark.parametrize("reads", ["by the code", "in their account", "as the adult who goes on"])
-def test_message_of_an_erased_person_is_not_attributed_to_anyone_else(
+@pytest.mark.parametrize("reads", ["by the code", "in their account", "as the remaining adult"])
+def test_message_of_an_erased_person_is_not_attributed_to_another_person(
     branch, adult, child, sign_in, show_code, reads
 ):
-    going, stays = (child, adult) if reads == "as the adult who goes on" else (adult, child)
+    going, stays = (child, adult) if reads == "as the remaining adult" else (adult, child)
     session = make_shared_visit(branch, child=None if reads == "by the code" else child, adult=adult)
     code = code_for(session)
     conversation = ConversationFactory(help_session=session, status="closed")
@@ -337,7 +339,7 @@ def test_childs_export_does_not_attribute_anonymous_messages_to_the_child(world,
     ]
 
 
-def test_erase_page_tells_the_adult_what_stays_with_the_child(world, adult, client, sign_in):
+def test_erase_page_tells_the_adult_that_the_child_keeps_shared_visits(world, adult, client, sign_in):
     adult.refresh_from_db()
     page = text(sign_in(client, adult).get(reverse("erase")))
     assert (

@@ -24,6 +24,7 @@ from recommendations.chosen_items import ChosenItem
 from recommendations.models import Recommendation
 from tests.factories import (
     BranchFactory,
+    CheckInFactory,
     ChildFactory,
     ConversationFactory,
     ExportFactory,
@@ -35,6 +36,7 @@ from tests.factories import (
     SharedSessionFactory,
     TopicFactory,
     UserFactory,
+    ask_by_email,
     code_for,
     recommend_in,
 )
@@ -65,7 +67,7 @@ def chosen(visit):
 
 
 def change(visit, *, by=None, at=None, version=None, items=None, note=None, email=False, **changes):
-    """Correct the visit as the form does: fields without a change keep their values."""
+    """Correct the visit as the desk's page does. Fields that are not in `changes` keep their values."""
     columns = {name: getattr(visit, name) for name in COLUMNS} | changes
     note = note if note is not None else getattr(getattr(visit, "note", None), "body", "")
     return correct(
@@ -80,7 +82,7 @@ def change(visit, *, by=None, at=None, version=None, items=None, note=None, emai
     )
 
 
-def test_correction_changes_every_field_and_the_history_names_the_fields(visit, staff):
+def test_correction_can_change_every_field_and_the_history_names_the_changed_fields(visit, staff):
     SessionNoteFactory(help_session=visit, body="Wrong note")
     other, topic = BranchFactory(), TopicFactory()
     values = {
@@ -107,14 +109,14 @@ def test_correction_changes_every_field_and_the_history_names_the_fields(visit, 
     assert AuditEvent.objects.filter(action="corrected", by=staff, subject=str(visit.public_id)).count() == 1
 
 
-def test_correction_without_a_change_leaves_no_trace(visit):
+def test_correction_without_a_change_is_not_stored(visit):
     recommend_in(visit, 2)
     assert change(visit) == ([], False)
     assert not Correction.objects.exists()
     assert HelpSession.objects.get().corrected_on is None
 
 
-def test_items_are_added_removed_and_reordered_and_keep_their_rows(visit, staff, patron):
+def test_correction_can_add_and_remove_and_reorder_items_without_replacing_their_rows(visit, staff, patron):
     first, second, third = recommend_in(visit, 3)
     new = ItemFactory(title="New")
     items = [
@@ -140,7 +142,7 @@ def test_items_are_added_removed_and_reordered_and_keep_their_rows(visit, staff,
     assert (third.reason, third.starred) == ("better reason", False)
 
 
-def test_removed_item_stays_in_the_list_of_a_patron_who_saved_it(visit, patron):
+def test_item_that_a_correction_removes_stays_in_the_patrons_saved_list(visit, patron):
     [given] = recommend_in(visit)
     saved = SavedItemFactory(saved_list__patron=patron, item=given.item, recommendation=given)
     change(visit, items=[])
@@ -148,7 +150,7 @@ def test_removed_item_stays_in_the_list_of_a_patron_who_saved_it(visit, patron):
     assert (saved.item, saved.recommendation) == (given.item, None)
 
 
-def test_removed_item_with_a_verdict_keeps_its_row_without_the_staff_members_words(visit):
+def test_removing_an_item_with_a_verdict_deletes_the_reason_but_not_the_verdict(visit):
     [given] = recommend_in(visit, verdict="did_not_help", comment="Too dense", decided_at=NOW)
     change(visit, items=[])
     given.refresh_from_db()
@@ -162,7 +164,7 @@ def test_removed_item_with_a_verdict_keeps_its_row_without_the_staff_members_wor
     assert (link.removed_at, link.is_dismissed) == (NOW, False)
 
 
-def test_removed_item_with_a_conversation_keeps_its_row_and_is_not_shown(visit):
+def test_removing_an_item_with_a_conversation_hides_the_item_but_deletes_nothing(visit):
     [given] = recommend_in(visit)
     conversation = ConversationFactory(help_session=visit, recommendation=given)
     change(visit, items=[])
@@ -171,7 +173,7 @@ def test_removed_item_with_a_conversation_keeps_its_row_and_is_not_shown(visit):
     assert SessionRecommendation.objects.get().is_dismissed
 
 
-def test_item_that_is_added_again_gets_its_verdict_back(visit):
+def test_removed_item_that_is_added_again_has_its_earlier_verdict(visit):
     [given] = recommend_in(visit, verdict="helped", decided_at=NOW)
     change(visit, items=[])
     change(visit, items=[ChosenItem(item=given.item, reason="again")])
@@ -179,7 +181,7 @@ def test_item_that_is_added_again_gets_its_verdict_back(visit):
     assert (link.recommendation_id, link.removed_at) == (given.pk, None)
 
 
-def test_later_one_of_two_corrections_is_refused(visit):
+def test_correction_of_an_outdated_version_is_refused(visit):
     change(visit, question="First")
     with pytest.raises(CorrectedMeanwhile):
         change(visit, version=0, question="Second")
@@ -187,13 +189,13 @@ def test_later_one_of_two_corrections_is_refused(visit):
 
 
 @pytest.mark.parametrize("status", ["tally", "unfinished", "replaced"])
-def test_only_a_recorded_session_can_be_corrected(library, branch, staff, status):
+def test_tally_or_unfinished_visit_cannot_be_corrected(library, branch, staff, status):
     session = HelpSessionFactory(branch=branch, staff=staff, status=status)
     with pytest.raises(Gone):
         change(session, question="New")
 
 
-def test_new_branch_removes_the_service_point_of_the_old_branch(visit):
+def test_service_point_is_removed_when_the_branch_of_a_visit_is_corrected(visit):
     HelpSession.objects.update(service_point="Front desk")
     visit.refresh_from_db()
     change(visit, minutes=4)
@@ -213,7 +215,7 @@ def test_new_branch_removes_the_service_point_of_the_old_branch(visit):
         (False, {"summary": "Better"}, False),
     ],
 )
-def test_correction_is_dated_if_the_patron_may_have_read_the_old_words(
+def test_patron_sees_the_day_of_a_correction_if_they_may_have_read_the_earlier_text(
     library, branch, staff, handed_over, changes, shown
 ):
     session = HelpSessionFactory(branch=branch, staff=staff, handed_over_at=NOW if handed_over else None)
@@ -221,7 +223,7 @@ def test_correction_is_dated_if_the_patron_may_have_read_the_old_words(
     assert HelpSession.objects.get().corrected_on == (library.today(NOW) if shown else None)
 
 
-def test_email_about_a_correction_is_sent_only_if_staff_ask_for_it(visit, patron):
+def test_patron_is_emailed_about_a_correction_only_if_staff_choose_that(visit, patron):
     assert change(visit, summary="Better") == (["summary"], False)
     assert not Notification.objects.exists()
     assert change(visit, summary="Best", email=True) == (["summary"], True)
@@ -239,7 +241,7 @@ def test_patron_reads_in_the_access_log_who_corrected_the_visit(visit, patron, s
     assert (event.action, event.by, event.subject) == ("corrected", staff, str(visit.public_id))
 
 
-def test_no_email_goes_to_an_unconfirmed_address_or_about_what_patrons_cannot_read(visit, patron):
+def test_patron_is_not_emailed_at_an_unconfirmed_address_or_about_staff_fields(visit, patron):
     address = patron.emailaddress_set.create(email=patron.email, verified=False, primary=True)
     assert change(visit, summary="Better", email=True) == (["summary"], False)
     address.verified = True
@@ -252,7 +254,9 @@ def test_no_email_goes_to_an_unconfirmed_address_or_about_what_patrons_cannot_re
 # Legal holds.
 
 
-def test_old_words_are_kept_only_while_the_visit_is_under_a_legal_hold(visit, coordinator):
+def test_earlier_text_of_a_corrected_visit_is_stored_only_while_the_visit_is_under_a_legal_hold(
+    visit, coordinator
+):
     recommend_in(visit, item=ItemFactory(title="Old title"), reason="old reason")
     change(visit, question="Before the hold")
     held = holds.hold(visit, reason="Case 7", by=coordinator, at=NOW)
@@ -267,7 +271,9 @@ def test_old_words_are_kept_only_while_the_visit_is_under_a_legal_hold(visit, co
     assert second.old_words == {}
 
 
-def test_old_words_are_kept_if_the_patron_is_under_a_legal_hold(visit, coordinator, patron):
+def test_earlier_text_of_a_corrected_visit_is_stored_if_the_patron_is_under_a_legal_hold(
+    visit, coordinator, patron
+):
     holds.hold(patron, reason="Case 7", by=coordinator, at=NOW)
     change(visit, quiet=True)
     kept = Correction.objects.get()
@@ -276,10 +282,40 @@ def test_old_words_are_kept_if_the_patron_is_under_a_legal_hold(visit, coordinat
     assert holds.held(HelpSession.objects.get())
 
 
+@pytest.mark.parametrize(
+    ("changes", "is_kept"),
+    [({"question": "New"}, False), ({"language": "es"}, False), ({"minutes": 3, "topic": None}, True)],
+)
+def test_approval_of_a_check_in_is_canceled_if_a_correction_changes_its_draft(visit, staff, changes, is_kept):
+    check_in = CheckInFactory(
+        help_session=visit, words="How is the roof?", tone="plain", reviewed_at=NOW, reviewed_by=staff
+    )
+    change(visit, **changes)
+    check_in.refresh_from_db()
+    approved = ("How is the roof?", NOW, staff) if is_kept else ("", None, None)
+    assert (check_in.words, check_in.reviewed_at, check_in.reviewed_by) == approved
+    assert (check_in.status, check_in.tone) == ("planned", "plain")
+
+
+def test_adding_items_cancels_the_approval_of_a_check_in_with_a_day_chosen_by_staff(visit, staff):
+    fields = {"words": "How is the roof?", "reviewed_at": NOW, "reviewed_by": staff, "set_by": "staff"}
+    check_in = CheckInFactory(help_session=visit, **fields)
+    change(visit, items=[ChosenItem(item=ItemFactory(), reason="r", starred=True)])
+    check_in.refresh_from_db()
+    assert (check_in.words, check_in.reviewed_at, check_in.set_by) == ("", None, "staff")
+
+
+def test_words_of_a_sent_check_in_do_not_change_when_the_visit_is_corrected(visit):
+    check_in, _path = ask_by_email(visit, words="How is the roof?")
+    change(visit, question="New")
+    check_in.refresh_from_db()
+    assert check_in.words == "How is the roof?"
+
+
 # A visit that becomes quiet.
 
 
-def test_visit_that_becomes_quiet_loses_name_emails_list_entries_and_drafts(visit, patron, staff, branch):
+def test_patrons_data_is_removed_from_a_visit_that_becomes_quiet(visit, patron, staff, branch):
     [given] = recommend_in(visit)
     saved = SavedItemFactory(saved_list__patron=patron, item=given.item, recommendation=given)
     own = SavedItemFactory(saved_list=saved.saved_list)
@@ -340,7 +376,7 @@ def test_visit_that_becomes_quiet_loses_name_emails_list_entries_and_drafts(visi
     assert AuditEvent.objects.looks_at(patron).count() == 1
 
 
-def test_emails_about_the_promised_day_of_a_visit_that_becomes_quiet_are_deleted(visit, patron):
+def test_emails_about_a_moved_promise_are_deleted_when_the_visit_becomes_quiet(visit, patron):
     own = ConversationFactory(patron=patron)
     for conversation in (ConversationFactory(help_session=visit, patron=patron), own):
         email_about_moved_promise(conversation, to=patron)
@@ -349,7 +385,22 @@ def test_emails_about_the_promised_day_of_a_visit_that_becomes_quiet_are_deleted
     assert own.get_absolute_url() in Notification.objects.get().text
 
 
-def test_refused_forms_about_a_visit_that_becomes_quiet_are_deleted(visit, patron):
+@pytest.mark.parametrize("is_held", [False, True])
+def test_quiet_visit_keeps_the_words_of_its_check_ins_only_under_a_legal_hold(visit, staff, is_held):
+    check_in = CheckInFactory(help_session=visit, words="Dear Ana, is the roof fixed?", reason="rent day")
+    if is_held:
+        legal_hold = holds.hold(visit, reason="court", by=staff, at=timezone.now())
+    change(visit, quiet=True)
+    check_in.refresh_from_db()
+    kept = ("Dear Ana, is the roof fixed?", "rent day") if is_held else ("", "")
+    assert (check_in.words, check_in.reason, check_in.status) == (*kept, "ended")
+    if is_held:
+        holds.lift(legal_hold, by=staff, at=timezone.now())
+        check_in.refresh_from_db()
+    assert (check_in.words, check_in.reason) == ("", "")
+
+
+def test_refused_forms_about_a_visit_are_deleted_when_the_visit_becomes_quiet(visit, patron):
     [given] = recommend_in(visit)
     conversation = ConversationFactory(help_session=visit, patron=patron)
     own = ConversationFactory(patron=patron).get_absolute_url()
@@ -364,8 +415,10 @@ def test_refused_forms_about_a_visit_that_becomes_quiet_are_deleted(visit, patro
     assert RefusedPost.objects.get().path == own
 
 
-def test_contact_of_a_visit_that_becomes_quiet_becomes_quiet_too(visit, patron, branch, staff):
-    """The contact repeats the patron's words, and the desk's search would find them."""
+def test_session_logged_for_a_conversation_becomes_quiet_together_with_the_visit(
+    visit, patron, branch, staff
+):
+    """The logged session repeats the patron's words, so the desk's search could find the words in it."""
     contact = HelpSessionFactory(branch=branch, staff=staff, question="Wolves?")
     ConversationFactory(help_session=visit, patron=patron, logged_as=contact)
     other = HelpSessionFactory(branch=branch, staff=staff, question="Bears?")
@@ -380,7 +433,7 @@ def test_contact_of_a_visit_that_becomes_quiet_becomes_quiet_too(visit, patron, 
     assert list(words.filter(word__in=["wolves", "bears"]).values_list("word", flat=True)) == ["bears"]
 
 
-def test_visit_that_becomes_quiet_leaves_other_visits_of_the_patron_alone(visit, patron, branch, staff):
+def test_other_visits_of_the_patron_do_not_change_when_a_visit_becomes_quiet(visit, patron, branch, staff):
     other = HelpSessionFactory(branch=branch, staff=staff, patron=patron)
     saved = SavedItemFactory(saved_list__patron=patron, recommendation=recommend_in(other)[0])
     message = MessageFactory(conversation=ConversationFactory(help_session=other, patron=patron))
@@ -391,7 +444,7 @@ def test_visit_that_becomes_quiet_leaves_other_visits_of_the_patron_alone(visit,
     assert Conversation.objects.get(patron=patron) == message.conversation
 
 
-def test_adult_who_shares_a_childs_visit_loses_it_when_it_becomes_quiet(library, branch, staff):
+def test_shared_visit_that_becomes_quiet_is_removed_from_both_accounts(library, branch, staff):
     child, adult = ChildFactory(), UserFactory()
     visit = SharedSessionFactory(branch=branch, staff=staff, patron=child, shared_with=adult)
     change(visit, quiet=True)
@@ -399,14 +452,14 @@ def test_adult_who_shares_a_childs_visit_loses_it_when_it_becomes_quiet(library,
     assert (visit.patron, visit.shared_with, visit.shared_at) == (None, None, None)
 
 
-def test_live_code_still_opens_a_visit_that_becomes_quiet(library, branch, staff):
+def test_visit_code_still_works_after_the_visit_becomes_quiet(library, branch, staff):
     session = HelpSessionFactory(branch=branch, staff=staff)
     code_for(session)
     change(session, quiet=True)
     assert session.claim_codes.get().state == "live"
 
 
-def test_unsent_email_with_a_code_of_a_visit_that_becomes_quiet_is_withdrawn(library, branch, staff):
+def test_unsent_email_with_a_visit_code_is_deleted_when_the_visit_becomes_quiet(library, branch, staff):
     session = HelpSessionFactory(branch=branch, staff=staff)
     other = HelpSessionFactory(branch=branch, staff=staff)
     for visit in (session, other):
@@ -420,7 +473,7 @@ def test_unsent_email_with_a_code_of_a_visit_that_becomes_quiet_is_withdrawn(lib
 # Visits with a child.
 
 
-def test_visit_in_an_account_cannot_become_paper_only_or_lose_the_adult(visit, branch, staff):
+def test_visit_in_an_account_cannot_become_paper_only_or_change_its_sharing(visit, branch, staff):
     with pytest.raises(InAnAccount):
         change(visit, with_child="paper")
     with pytest.raises(InAnAccount):
@@ -433,14 +486,14 @@ def test_visit_in_an_account_cannot_become_paper_only_or_lose_the_adult(visit, b
         change(shared, with_child="")
 
 
-def test_visit_that_becomes_paper_only_loses_its_codes(library, branch, staff):
+def test_codes_of_a_visit_are_revoked_when_the_visit_becomes_paper_only(library, branch, staff):
     session = HelpSessionFactory(branch=branch, staff=staff)
     code_for(session)
     change(session, with_child="paper")
     assert session.claim_codes.get().state == "revoked"
 
 
-def test_note_that_is_emptied_is_deleted(visit):
+def test_private_note_is_deleted_if_a_correction_empties_the_note(visit):
     SessionNoteFactory(help_session=visit)
     assert change(visit, note="")[0] == ["note"]
     assert not SessionNote.objects.exists()

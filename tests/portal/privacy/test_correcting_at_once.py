@@ -1,4 +1,4 @@
-"""Test corrections and deletions of a help session while a patron keeps it or writes in it."""
+"""Test correcting or deleting a help session while a patron adds the visit to an account or writes in it."""
 
 import uuid
 from types import SimpleNamespace
@@ -31,7 +31,7 @@ from tests.factories import (
 )
 from tests.processes import rounds
 
-ROUNDS = times(6, 40)
+ROUNDS = times(6, 50)
 REFUSALS = {
     *("AlreadyKept", "CorrectedMeanwhile", "Erased", "Forgotten", "Gone", "HeldByLaw", "MustStay"),
     *("NotThePatron", "QuietSession"),
@@ -127,7 +127,7 @@ def run(works, check, *, before=begin, count=ROUNDS):
 
 
 @pytest.mark.parametrize("act", [keep, say_it_failed, ask, ask_about_item])
-def test_visit_is_deleted_or_the_patron_gets_a_part_in_it_but_never_both(act):
+def test_visit_cannot_be_deleted_and_used_by_a_patron_at_the_same_time(act):
     def check(data, outcomes):
         acted, deleted = outcomes
         exists = HelpSession.objects.filter(pk=data.visit.pk).exists()
@@ -139,7 +139,7 @@ def test_visit_is_deleted_or_the_patron_gets_a_part_in_it_but_never_both(act):
     run([act, delete], check)
 
 
-def test_visit_that_becomes_quiet_is_in_nobodys_account_even_if_it_is_kept_meanwhile():
+def test_visit_that_becomes_quiet_is_in_no_account_even_if_a_patron_keeps_it_meanwhile():
     def check(data, outcomes):
         visit = HelpSession.objects.get(pk=data.visit.pk)
         assert outcomes[1] == "corrected", outcomes
@@ -150,7 +150,7 @@ def test_visit_that_becomes_quiet_is_in_nobodys_account_even_if_it_is_kept_meanw
     run([keep, make_quiet], check)
 
 
-def test_question_at_the_moment_when_a_kept_visit_becomes_quiet_names_nobody():
+def test_question_sent_while_the_visit_becomes_quiet_does_not_name_the_patron():
     def check(data, outcomes):
         assert outcomes[1] == "corrected", outcomes
         theirs = Conversation.objects.filter(help_session=data.visit)
@@ -160,7 +160,7 @@ def test_question_at_the_moment_when_a_kept_visit_becomes_quiet_names_nobody():
     run([ask_as_patron, make_quiet], check, before=begin_kept)
 
 
-def test_new_item_of_a_correction_belongs_to_the_patron_who_keeps_the_visit_meanwhile():
+def test_item_added_by_a_correction_belongs_to_the_patron_who_keeps_the_visit_meanwhile():
     def add(data):
         new = ChosenItem(title=f"New {uuid.uuid4()}", kind="book")
         return change(data, items=[ChosenItem(item=data.given.item), new])
@@ -173,20 +173,20 @@ def test_new_item_of_a_correction_belongs_to_the_patron_who_keeps_the_visit_mean
     run([keep, add], check)
 
 
-def test_verdict_on_an_item_that_is_removed_meanwhile_is_kept_or_refused():
+def test_verdict_sent_while_its_item_is_removed_is_saved_or_refused():
     def check(data, outcomes):
         said, corrected = outcomes
         assert corrected == "corrected"
         row = Recommendation.objects.filter(pk=data.given.pk).first()
         assert (row is not None) is (said == "said"), outcomes
         if row is not None:
-            # If the verdict came first, the row stays for its patron.
+            # If the verdict was saved before the item was removed, the patron keeps the recommendation.
             assert row.verdict == "did_not_help"
 
     run([say_it_failed, remove_item], check)
 
 
-def test_one_of_two_simultaneous_corrections_is_saved_and_the_other_is_refused():
+def test_only_one_of_two_simultaneous_corrections_is_saved():
     def by_boss(data):
         return change(data, by=data.boss, summary="By the coordinator")
 
@@ -200,7 +200,7 @@ def test_one_of_two_simultaneous_corrections_is_saved_and_the_other_is_refused()
     run([by_boss, by_staff], check)
 
 
-def test_wrong_patron_is_removed_once_and_is_not_back_if_they_keep_writing():
+def test_wrong_patron_who_writes_during_the_removal_is_removed_and_stays_removed():
     def remove(data):
         remove_wrong_patron(data.visit, data.patron, by=data.staff, at=timezone.now())
         return "corrected"
@@ -218,7 +218,7 @@ def test_wrong_patron_is_removed_once_and_is_not_back_if_they_keep_writing():
     run([remove, remove_too, ask_as_patron], check, before=begin_kept)
 
 
-def test_hold_and_deletion_at_the_same_moment_come_one_after_the_other():
+def test_visit_cannot_be_put_under_a_legal_hold_and_deleted_at_the_same_time():
     def hold(data):
         holds.hold(data.visit, reason="Case 7", by=data.boss, at=timezone.now())
         return "corrected"
@@ -231,7 +231,7 @@ def test_hold_and_deletion_at_the_same_moment_come_one_after_the_other():
     run([hold, delete], check)
 
 
-def test_code_that_is_made_while_the_visit_is_deleted_opens_nothing():
+def test_code_made_while_the_visit_is_deleted_does_not_work():
     def make_code(data):
         handover.hand_over(data.visit, by=data.boss, at=timezone.now(), base_url="https://x")
         return "corrected"

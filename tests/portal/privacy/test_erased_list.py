@@ -1,4 +1,4 @@
-"""Test that erased records are remembered without a name, and erased again after a restore."""
+"""Test that erased records are listed without a name, and erased again after a restore."""
 
 import os
 from datetime import timedelta
@@ -10,16 +10,25 @@ from django.utils import timezone
 
 from accounts.models import StaffRole, User, private_storage
 from portal.conversations.models import Conversation
+from portal.helpsessions.keeping import keep
 from portal.helpsessions.models import HelpSession
-from portal.privacy import deleting, erased_list, erasure, holds
-from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, UserFactory
+from portal.privacy import deleting, erased_list, erasure, holds, merging, unmerging
+from recommendations.actions import record_verdict
+from tests.factories import (
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    UserFactory,
+    code_for,
+    recommend_in,
+)
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
 def _empty_list():
-    """Empty the list. Other tests erase people too, and have the same private files."""
+    """Empty the list, because other tests write to the same list when they erase people."""
     for name in listed():
         private_storage().delete(f"{erased_list.FOLDER}/{name}")
 
@@ -58,7 +67,7 @@ def again():
     return dict(erased), problems
 
 
-def test_person_is_erased_again_and_others_stay(undone, patron):
+def test_person_on_the_erased_list_is_erased_again_after_a_restore(undone, patron):
     other = UserFactory()
     undone(erasure.erase, patron, language="en", at=timezone.now())
     assert listed() == {f"person-{patron.public_id}"}
@@ -67,7 +76,7 @@ def test_person_is_erased_again_and_others_stay(undone, patron):
     assert again() == ({}, [])
 
 
-def test_conversation_is_erased_again(undone, branch, coordinator):
+def test_conversation_on_the_erased_list_is_erased_again_after_a_restore(undone, branch, coordinator):
     conversation = MessageFactory(conversation=ConversationFactory(branch=branch)).conversation
     undone(holds.erase_conversation, conversation, by=coordinator, at=timezone.now())
     assert conversation.messages.count() == 1
@@ -77,21 +86,62 @@ def test_conversation_is_erased_again(undone, branch, coordinator):
     assert again() == ({}, [])
 
 
-def test_help_session_is_deleted_again(undone, branch, staff):
+def test_help_session_on_the_erased_list_is_deleted_again_after_a_restore(undone, branch, staff):
     visit = HelpSessionFactory(branch=branch, staff=staff)
     undone(deleting.delete_session, visit, by=staff, at=timezone.now())
     assert again() == ({"help_session": 1}, [])
     assert not HelpSession.objects.exists()
 
 
-def test_failed_erasure_is_not_remembered(patron, branch, coordinator):
+def test_visit_that_a_patron_kept_after_the_backup_is_forgotten_again_after_a_restore(
+    undone, branch, staff, patron, client
+):
+    visit, other = HelpSessionFactory.create_batch(2, branch=branch, staff=staff)
+    code = code_for(visit)
+    [recommendation] = recommend_in(visit, 1)
+    record_verdict(recommendation, verdict="helped", at=timezone.now())
+    conversation = MessageFactory(conversation__help_session=visit).conversation
+
+    def keep_and_erase():
+        keep(visit, by=patron, at=timezone.now(), wording="yes", language="en")
+        conversations.update(patron=patron)
+        erasure.erase(patron, language="en", at=timezone.now())
+
+    conversations = Conversation.objects.filter(pk=conversation.pk)
+    undone(keep_and_erase)
+    assert again() == ({"person": 1, "conversation": 1, "visit": 1}, [])
+    visit.refresh_from_db()
+    assert (visit.question, visit.patron, visit.status) == ("", None, HelpSession.Status.RECORDED)
+    assert not conversation.messages.exists()
+    assert client.get(f"/c/{code}/").status_code == 410
+    other.refresh_from_db()
+    assert other.question
+    assert again() == ({}, [])
+
+
+def test_merged_record_of_an_erased_person_is_erased_again_after_a_restore(undone, patron, coordinator):
+    first, second, other = UserFactory.create_batch(3)
+
+    def merge_and_erase():
+        merging.merge_people(first, second, by=second, at=timezone.now())
+        merging.merge_people(second, patron, by=patron, at=timezone.now())
+        undo = unmerging.merge_for_a_day(other, patron, by=coordinator, at=timezone.now())
+        unmerging.unmerge(undo, by=coordinator, at=timezone.now())
+        erasure.erase(patron, language="en", at=timezone.now())
+
+    undone(merge_and_erase)
+    assert again() == ({"person": 3}, [])
+    assert set(User.objects.values_list("pk", flat=True)) == {other.pk, coordinator.pk}
+
+
+def test_person_whose_erasure_failed_is_not_on_the_erased_list(patron, branch, coordinator):
     holds.hold(patron, reason="a court order", by=coordinator, at=timezone.now())
     with pytest.raises(erasure.HeldByLaw):
         erasure.erase(patron, language="en", at=timezone.now())
     assert listed() == set()
 
 
-def test_record_that_must_not_be_erased_is_named_with_what_to_do(undone, patron, branch, coordinator):
+def test_command_says_which_records_were_not_erased_again_and_what_to_do(undone, patron, branch, coordinator):
     held = UserFactory()
     for person in (patron, held):
         undone(erasure.erase, person, language="en", at=timezone.now())
@@ -107,7 +157,7 @@ def test_record_that_must_not_be_erased_is_named_with_what_to_do(undone, patron,
     ]
 
 
-def test_list_is_kept_as_long_as_backups(undone, patron):
+def test_record_stays_on_the_erased_list_until_no_backup_contains_it(undone, patron):
     undone(erasure.erase, patron, language="en", at=timezone.now())
     [name] = listed()
     path = private_storage().path(f"{erased_list.FOLDER}/{name}")

@@ -35,7 +35,7 @@ from tests.processes import rounds
 
 from . import everything
 
-ROUNDS = times(5, 15)
+ROUNDS = times(5, 50)
 
 pytestmark = [
     pytest.mark.long,
@@ -259,7 +259,7 @@ def check(data, outcomes):
     Recommendation.objects.all().delete()
 
 
-def test_erasing_a_patron_during_answers_and_verdicts_leaves_no_patron_data(transactional_db):
+def test_no_data_of_a_patron_is_left_after_an_erasure_during_answers_and_verdicts(transactional_db):
     works = [
         erase,
         erase,

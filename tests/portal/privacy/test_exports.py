@@ -1,13 +1,16 @@
-"""Test that a person can request and download an export, and that it is deleted after seven days."""
+"""Test that a person can request and download an export, and that the export is deleted after seven days."""
 
 import csv
 import datetime
+import errno
 import io
 import json
+import os
 import re
 import time
 import uuid
 import zipfile
+from pathlib import Path
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -22,8 +25,8 @@ from accounts.sign_in.access import REAUTHENTICATED_AT
 from portal import worker
 from portal.conversations import actions, drafts, jobs, notes
 from portal.conversations.models import Attachment
-from portal.notifications.actions import write
 from portal.notifications.models import Notification
+from portal.notifications.writing import write
 from portal.privacy import contents, exports
 from portal.privacy.models import Export
 from portal.privacy.policy import POLICY
@@ -50,6 +53,10 @@ COPY = reverse("export")
 @pytest.fixture
 def me(client, patron, sign_in):
     return reauthenticate(sign_in(client, patron))
+
+
+def files_in_exports():
+    return set(private_storage().listdir("exports")[1]) if private_storage().exists("exports") else set()
 
 
 def reauthenticate(client):
@@ -289,7 +296,7 @@ class TestContents:
         ("\tworms", "'\tworms"),
         *((f"{space}=1", f"'{space}=1") for space in "\u00a0\u2003\u200b\u3000\ufeff\u2028\u0085"),
         ("\u3000worms", "\u3000worms"),
-        ("＝1", "'＝1"),
+        *((f"{sign}1", f"'{sign}1") for sign in "＝＋－＠﹦﹢﹣﹫"),
         ("a=1", "a=1"),
         # In many languages, spreadsheets split the file at semicolons, and read a quoted line break as a row.
         ("a;=1;b", "a;'=1;b"),
@@ -325,7 +332,7 @@ class TestRequesting:
         build(patron)
         assert not Notification.objects.exists()
 
-    def test_second_export_request_within_an_hour_returns_the_same_export(self, patron):
+    def test_second_export_request_within_an_hour_starts_no_new_export(self, patron):
         first = exports.ask_for(patron, language="en", at=NOW)
         assert exports.ask_for(patron, language="en", at=NOW + datetime.timedelta(minutes=5)) == first
         exports.build_exports(at=NOW + datetime.timedelta(minutes=5))
@@ -355,7 +362,7 @@ class TestRequesting:
         assert 'id="prove"' in page
         assert 'id="make-copy"' not in page
 
-    def test_poll_of_the_export_page_returns_content_only_after_progress(self, me, patron):
+    def test_poll_of_the_export_page_has_no_content_until_there_is_progress(self, me, patron):
         export = exports.ask_for(patron, language="en", at=NOW)
         assert me.get(COPY, {"since": "waiting-0"}, **HTMX).status_code == 204
         Export.objects.filter(pk=export.pk).update(state="building", done=3, total=20)
@@ -416,6 +423,25 @@ class TestDownloading:
         assert not Export.objects.exists()
         assert not private_storage().exists(export.file.name)
 
+    def test_download_of_an_export_is_complete_even_if_the_export_is_deleted_meanwhile(
+        self, me, export, address, django_capture_on_commit_callbacks
+    ):
+        size = export.size
+        answer = me.get(address)
+        with django_capture_on_commit_callbacks(execute=True):
+            exports.forget_all_of(export.person)
+        assert len(b"".join(answer.streaming_content)) == size
+        assert me.get(address).status_code == 404
+
+    def test_download_of_an_export_without_a_file_is_404_and_is_not_recorded(
+        self, me, export, address, monkeypatch
+    ):
+        """Another process deletes the file after the view has found the row."""
+        monkeypatch.setattr(type(private_storage()), "exists", lambda *_: True)
+        private_storage().delete(export.file.name)
+        assert me.get(address).status_code == 404
+        assert not AuditEvent.objects.filter(action="downloaded_export").exists()
+
 
 class TestFailures:
     @pytest.fixture
@@ -440,6 +466,24 @@ class TestFailures:
         monkeypatch.undo()
         assert exports.ask_for(export.person, language="en", at=at) != export
 
+    def test_export_on_a_full_disk_leaves_no_file_and_logs_one_line(self, export, monkeypatch, caplog):
+        def write_half(path, content):
+            half = private_storage().path(path)
+            os.makedirs(os.path.dirname(half), exist_ok=True)
+            Path(half).write_bytes(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        before = files_in_exports()
+        monkeypatch.setattr(private_storage().__class__, "_save", lambda self, *args: write_half(*args))
+        exports.build_exports(at=NOW)
+        assert files_in_exports() == before
+        [line] = caplog.records
+        assert line.getMessage().endswith("tried again in a minute: [Errno 28] No space left on device")
+        assert line.exc_info is None
+        monkeypatch.undo()
+        exports.build_exports(at=timezone.now() + datetime.timedelta(minutes=10))
+        assert self.state(export) == ("ready", 2)
+
     def test_another_worker_builds_the_export_that_a_killed_worker_began(self, export):
         Export.objects.filter(pk=export.pk).update(
             state="building", attempts=1, leased_until=NOW + exports.LEASE
@@ -456,20 +500,18 @@ class TestFailures:
         exports.build_exports(at=NOW + exports.LEASE)
         assert self.state(export) == ("failed", 3)
 
-    def test_building_an_export_leaves_no_file_if_the_person_is_deleted_meanwhile(
+    def test_export_file_is_deleted_if_the_person_is_deleted_while_the_file_is_built(
         self, export, patron, branch, monkeypatch
     ):
         conversation = actions.ask(
             by=patron, at=NOW, body="Hi", language="en", client_token=uuid.uuid4(), branch=branch
         )
         attach_to(conversation.messages.get())
-        before = (
-            set(private_storage().listdir("exports")[1]) if private_storage().exists("exports") else set()
-        )
+        before = files_in_exports()
         add_file = exports._add_file
 
-        def delete_person_meanwhile(archive, attachment):
-            add_file(archive, attachment)
+        def delete_person_meanwhile(archive, *file):
+            add_file(archive, *file)
             Attachment.objects.all().delete()
             User.objects.filter(pk=patron.pk).delete()
 
@@ -477,9 +519,7 @@ class TestFailures:
         exports.build_exports(at=timezone.now())
         assert not Export.objects.exists()
         assert not Notification.objects.exists()
-        assert (
-            set(private_storage().listdir("exports")[1]) if private_storage().exists("exports") else set()
-        ) == before
+        assert files_in_exports() == before
 
     def test_export_file_without_a_database_row_is_deleted_after_an_hour(self, patron):
         known = ExportFactory(person=patron).file.name
@@ -489,7 +529,7 @@ class TestFailures:
         exports.forget_stray_exports(at=timezone.now() + datetime.timedelta(hours=2))
         assert (private_storage().exists(known), private_storage().exists(stray)) == (True, False)
 
-    def test_export_file_that_could_not_be_deleted_is_deleted_later(
+    def test_worker_deletes_an_export_file_that_could_not_be_deleted_before(
         self, patron, monkeypatch, django_capture_on_commit_callbacks
     ):
         export = ExportFactory(person=patron, ready_at=NOW - datetime.timedelta(days=8))
@@ -522,7 +562,8 @@ def test_export_runs_the_same_number_of_queries_for_1_and_30_visits(
             conversation, by=staff, side="staff", at=NOW, body="Yes", language="en", client_token=uuid.uuid4()
         )
     jobs.show_pending_answers(at=timezone.now())
-    with django_assert_num_queries(len(contents.TABLES)):
+    # One more query finds out whether the person's address is confirmed.
+    with django_assert_num_queries(len(contents.TABLES) + 4):
         for one in contents.TABLES.values():
             list(contents.entries(one, patron, timezone.now()))
 

@@ -1,6 +1,7 @@
-"""Test that a held record is never deleted, even if a hold and a deletion happen at the same moment."""
+"""Test that a record under a legal hold is never deleted, even by a simultaneous deletion."""
 
 import datetime
+import multiprocessing
 import uuid
 from types import SimpleNamespace
 
@@ -23,10 +24,12 @@ from tests.factories import (
     UserFactory,
     recommend_in,
 )
-from tests.processes import rounds
+from tests.processes import MAX_WAIT, rounds
 
 # The number of rounds. Each of the three kinds of record gets a third of the rounds.
 ROUNDS = times(3, 9)
+# Tells the process that deletes that the other process has set the hold.
+is_held = multiprocessing.get_context("fork").Event()
 
 pytestmark = [
     pytest.mark.long,
@@ -38,6 +41,7 @@ pytestmark = [
 
 def begin(number):
     """Create a visit that is due for deletion, with a closed conversation."""
+    is_held.clear()
     branch = LibraryFactory(
         default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
     ).default_branch
@@ -68,6 +72,7 @@ def hold(data):
     """Set the hold, and return whether the visit and its messages exist after that."""
     with transaction.atomic():
         holds.hold(data.record, reason="Case 7", by=data.coordinator, at=timezone.now())
+        is_held.set()
         # Give the other process time to interfere.
         pause(0.02)
         return still_exists(data)
@@ -109,7 +114,9 @@ def begin_with_contact(number):
 
 
 def hold_contact(data):
-    return bool(holds.hold(data.contact, reason="Case 7", by=data.coordinator, at=timezone.now()))
+    hold = holds.hold(data.contact, reason="Case 7", by=data.coordinator, at=timezone.now())
+    is_held.set()
+    return bool(hold)
 
 
 def check_words(data, outcomes):
@@ -137,6 +144,7 @@ def hold_with_log_entry(data):
         pause(0.05)
     with transaction.atomic():
         holds.hold(data.record, reason="Case 7", by=data.coordinator, at=timezone.now())
+        is_held.set()
         return AuditEvent.objects.filter(pk=data.event.pk).exists()
 
 
@@ -153,11 +161,11 @@ def check_log(data, outcomes):
 
 
 def late_every_second_time(delete):
-    """Delay the deletion in every second round, so that the hold comes first in some rounds."""
+    """Delay the deletion in every second round until the hold is set, so that the hold comes first."""
 
     def run(data):
         if data.number % 2:
-            pause(0.05)
+            is_held.wait(MAX_WAIT)
         return delete(data)
 
     return run
@@ -178,14 +186,14 @@ def test_record_is_not_deleted_if_its_legal_hold_comes_before_the_deletion(delet
 
 
 @pytest.mark.parametrize("delete", [erase_everything, erase_conversation], ids=lambda delete: delete.__name__)
-def test_help_session_keeps_its_text_if_the_legal_hold_precedes_the_deletion(delete):
+def test_text_of_a_help_session_is_not_deleted_if_the_legal_hold_comes_before_the_deletion(delete):
     seen.clear()
     works = [hold_contact, late_every_second_time(delete)]
     rounds(works, ROUNDS, before=begin_with_contact, after=check_words, refusals={"HeldByLaw"})
     assert True in seen
 
 
-def test_access_log_entry_is_kept_if_the_legal_hold_comes_before_the_deletion():
+def test_access_log_entry_is_not_deleted_if_the_legal_hold_comes_before_the_deletion():
     seen.clear()
     works = [hold_with_log_entry, late_every_second_time(forget_log)]
     rounds(works, ROUNDS, before=begin_with_log_entry, after=check_log)

@@ -1,6 +1,7 @@
 """Test leaving a child's visit while a legal hold is set or lifted, or while two records are merged."""
 
 import datetime
+import multiprocessing
 import uuid
 from types import SimpleNamespace
 
@@ -27,10 +28,12 @@ from tests.factories import (
     UserFactory,
     recommend_in,
 )
-from tests.processes import rounds
+from tests.processes import MAX_WAIT, rounds
 
 # The number of rounds. Each of the four ways of leaving gets a fourth of the rounds.
-ROUNDS = times(4, 12)
+ROUNDS = times(4, 50)
+# Tells the process that leaves that the other process has set the hold.
+is_held = multiprocessing.get_context("fork").Event()
 
 pytestmark = [
     pytest.mark.long,
@@ -42,6 +45,7 @@ pytestmark = [
 
 def begin(number):
     """Create a visit in the accounts of a child and an adult, and choose who leaves the visit and how."""
+    is_held.clear()
     branch = LibraryFactory(
         default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
     ).default_branch
@@ -59,6 +63,7 @@ def begin(number):
     MessageFactory(conversation=conversation)
     who, how = [(adult, "leaves"), (child, "leaves"), (adult, "is sent away"), (adult, "in time")][number % 4]
     return SimpleNamespace(
+        number=number,
         child=child,
         adult=adult,
         who=who,
@@ -87,6 +92,7 @@ def hold(data):
     """Put the person under a legal hold. Return whether the visit is in their account after that."""
     with transaction.atomic():
         holds.hold(data.who, reason="Case 7", by=data.coordinator, at=timezone.now())
+        is_held.set()
         with connection.cursor() as cursor:
             # Give the other process time to interfere.
             cursor.execute("SELECT pg_sleep(0.02)")
@@ -97,17 +103,25 @@ def check_hold(data, outcomes):
     kept_visit, _let_go = outcomes
     assert kept_visit in (True, False), outcomes
     assert holds.held(data.visit) is kept_visit, (data.how, outcomes)
-    # A legal hold stops retention, but a person can still leave the visit or be removed from it.
+    # If `how` is "in time", the worker ends the sharing after the retention period, and a hold stops the
+    # worker. A hold doesn't stop a person from leaving, or the child from removing the adult.
     assert keeps_visit(data) is (kept_visit and data.how == "in time")
     seen.add(kept_visit)
+
+
+def leave_late_every_fifth_time(data):
+    """Leave the visit. In every fifth round, wait until the hold is set, so that the hold comes first."""
+    if data.number % 5 == 3:
+        is_held.wait(MAX_WAIT)
+    leave_visit(data)
 
 
 seen = set()
 
 
-def test_shared_visit_is_held_if_the_person_leaves_after_the_legal_hold_is_set():
+def test_visit_stays_under_legal_hold_if_a_person_leaves_the_visit_after_the_hold_was_set():
     seen.clear()
-    rounds([hold, leave_visit], ROUNDS, before=begin, after=check_hold)
+    rounds([hold, leave_late_every_fifth_time], ROUNDS, before=begin, after=check_hold)
     # At least one hold must be set before the person leaves. Otherwise this test proves nothing.
     assert True in seen
 
@@ -128,7 +142,7 @@ def check_nothing_held(data, outcomes):
     assert not holds.held(data.visit)
 
 
-def test_visit_is_not_held_if_a_legal_hold_is_lifted_while_the_person_leaves():
+def test_visit_is_not_under_legal_hold_if_the_hold_is_lifted_while_a_person_leaves():
     rounds([lift, leave_visit], ROUNDS, before=begin_held, after=check_nothing_held)
 
 

@@ -43,7 +43,7 @@ def test_merging_accounts_moves_visits_to_the_account_of_the_confirmed_email(dev
     prove(device, patron.email)
     page = device.get(JOIN).content.decode()
     assert "1 visit" in page
-    assert patron.email in page
+    assert patron.email in page.replace("<wbr>", "")
     # Opening the page doesn't merge the accounts yet.
     assert HelpSession.objects.filter(patron=patron).count() == 1
     before = device.session.session_key
@@ -127,25 +127,22 @@ def test_desk_requires_the_second_factor_after_merging_into_a_staff_account(devi
 
 @pytest.mark.slow
 def test_merge_of_accounts_sends_an_email_and_can_be_undone_by_the_desk(client, patron, coordinator):
-    """Test what protects a patron whose signed-in device is found by a stranger.
-
-    The stranger merges the patron's account into their own account.
-    """
-    other = UserFactory(email="other@example.org")
-    visit = HelpSessionFactory(patron=other)
-    ask_for_code(client, other.email)
-    enter(client, mailed_code(other.email))
-    prove(client, patron.email)
+    """A stranger with the victim's signed-in device merges the victim's account into the stranger's account."""
+    victim, stranger = UserFactory(email="victim@example.org"), patron
+    visit = HelpSessionFactory(patron=victim)
+    ask_for_code(client, victim.email)
+    enter(client, mailed_code(victim.email))
+    prove(client, stranger.email)
     assert "The library can undo the merge for 24 hours" in client.get(JOIN).content.decode()
     client.post(JOIN)
-    [mail] = Notification.objects.filter(to_address=other.email, kind="privacy/merged")
+    [mail] = Notification.objects.filter(to_address=victim.email, kind="privacy/merged")
     assert "within 24 hours" in mail.text
-    assert patron.email not in mail.text + mail.html
+    assert stranger.email not in mail.text + mail.html
     assert mail.removed
-    [joined] = unmerging.can_be_unmerged(patron, at=timezone.now())
+    [joined] = unmerging.can_be_unmerged(stranger, at=timezone.now())
     unmerging.unmerge(joined, by=coordinator, at=timezone.now())
     visit.refresh_from_db()
-    assert visit.patron == User.objects.get(email="other@example.org")
+    assert visit.patron == User.objects.get(email="victim@example.org")
     assert signed_in_as(client) is None
 
 

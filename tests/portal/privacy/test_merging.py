@@ -19,7 +19,9 @@ from portal.conversations import search, verdicts
 from portal.conversations.models import BranchQueue, Conversation, Draft, Message, Participation
 from portal.helpsessions.models import HelpSession
 from portal.lists.actions import remove, save
-from portal.lists.models import SavedItem, SavedList
+from portal.lists.links import address_of, end_link, make_link
+from portal.lists.models import ListLink, SavedItem, SavedList
+from portal.lists.own_words import add_title
 from portal.privacy import holds, merging
 from portal.privacy.merging import CannotMerge, merge_people, what_moves
 from recommendations.models import Recommendation
@@ -28,6 +30,8 @@ from tests.architecture import world as worlds
 from tests.factories import (
     HelpSessionFactory,
     ItemFactory,
+    SavedItemFactory,
+    SavedListFactory,
     StaffFactory,
     UserFactory,
     attach_to,
@@ -35,8 +39,9 @@ from tests.factories import (
     recommend_in_message,
 )
 from tests.mailers import use_outbox
+from tests.portal.pages import part
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.sql, pytest.mark.django_db]
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +96,9 @@ def test_merged_record_has_the_visits_and_conversations_of_both_records(device, 
 
 
 @pytest.mark.parametrize(("own", "theirs", "left"), [("", "30", "30"), ("90", "30", "90"), ("", "", "365")])
-def test_merge_moves_the_retention_choice_if_the_remaining_record_has_none(device, patron, own, theirs, left):
+def test_remaining_record_without_a_retention_choice_takes_the_choice_of_the_deleted_record(
+    device, patron, own, theirs, left
+):
     for person, remember in ((patron, own), (device, theirs)):
         if remember:
             choose(person, remember=remember, wording="", language="en", at=timezone.now())
@@ -100,14 +107,14 @@ def test_merge_moves_the_retention_choice_if_the_remaining_record_has_none(devic
     assert (patron.remember, patron.remember_chosen_at is None) == (left, left == "365")
 
 
-def test_legal_hold_on_a_record_continues_on_the_remaining_record_after_a_merge(device, patron, coordinator):
+def test_remaining_record_is_under_the_legal_hold_of_the_deleted_record(device, patron, coordinator):
     holds.hold(device, reason="Case 12", by=coordinator, at=timezone.now())
     merge_people(device, patron, by=patron, at=timezone.now())
     assert holds.held(patron)
 
 
-def test_merging_two_records_deletes_only_one_user_its_name_words_and_its_export():
-    """Merge a record that has rows of every kind.
+def test_merge_deletes_only_the_other_record_and_its_search_words_and_export():
+    """Merge a record that has rows of every kind, and count the rows of all models before and after.
 
     The export is deleted, because it contains the data of only one record.
     """
@@ -177,11 +184,44 @@ def test_merging_two_records_signs_out_browsers_of_the_deleted_record(patron):
     assert not browser.get(reverse("me")).wsgi_request.user.is_authenticated
 
 
+@pytest.mark.parametrize("shared", ["device", "patron"])
+def test_list_with_a_working_link_is_not_merged_with_a_list_of_the_same_name(device, patron, client, shared):
+    items = {person: save(ItemFactory(), patron=person, at=timezone.now()) for person in (device, patron)}
+    link = make_link(
+        items[device if shared == "device" else patron].saved_list, with_notes=True, at=timezone.now()
+    )
+    before = part(client.get(address_of(link)), "shown")
+    merge_people(device, patron, by=patron, at=timezone.now())
+    assert sorted(SavedList.objects.values_list("patron", "name")) == [
+        (patron.pk, ""),
+        (patron.pk, "Your list (2)"),
+    ]
+    assert part(client.get(address_of(link)), "shown") == before
+
+
+@pytest.mark.parametrize("names", [("Winter", "Winter (2)"), ("Winter (2)", "Winter")])
+def test_list_that_gets_a_number_is_not_merged_with_another_list_of_that_name(device, patron, names):
+    make_link(SavedListFactory(patron=patron, name="Winter"), with_notes=False, at=timezone.now())
+    rows = {name: SavedItemFactory(saved_list__patron=device, saved_list__name=name) for name in names}
+    merge_people(device, patron, by=patron, at=timezone.now())
+    after = {name: SavedItem.objects.get(pk=row.pk).saved_list.name for name, row in rows.items()}
+    assert after == {"Winter": "Winter (3)", "Winter (2)": "Winter (2)"}
+
+
+def test_ended_link_moves_with_the_titles_of_its_list(device, patron):
+    saved = {person: save(ItemFactory(), patron=person, at=timezone.now()) for person in (device, patron)}
+    link = make_link(saved[device].saved_list, with_notes=True, at=timezone.now())
+    end_link(link, at=timezone.now())
+    merge_people(device, patron, by=patron, at=timezone.now())
+    assert ListLink.objects.get().saved_list == saved[patron].saved_list
+    assert SavedList.objects.count() == 1
+
+
 def test_saved_lists_with_the_same_name_are_merged(device, patron):
     both, theirs, own = ItemFactory.create_batch(3)
     for person, item in ((device, both), (device, theirs), (patron, both), (patron, own)):
         save(item, patron=person, at=timezone.now())
-    SavedList.objects.create(patron=device, name="For winter", made_at=timezone.now())
+    SavedListFactory(patron=device, name="For winter")
     merge_people(device, patron, by=patron, at=timezone.now())
     assert sorted(SavedList.objects.values_list("patron", "name")) == [
         (patron.pk, ""),
@@ -191,7 +231,20 @@ def test_saved_lists_with_the_same_name_are_merged(device, patron):
     assert SavedItem.objects.count() == 3
 
 
-def test_merge_keeps_an_item_that_only_one_of_the_two_has_removed(device, patron):
+def test_merge_combines_the_notes_about_an_item_that_is_in_both_lists(device, patron):
+    item = ItemFactory()
+    rows = {person: save(item, patron=person, at=timezone.now()) for person in (device, patron)}
+    SavedItem.objects.filter(pk=rows[device].pk).update(note="From the phone", reading="done")
+    SavedItem.objects.filter(pk=rows[patron].pk).update(note="From the desk")
+    own_title = add_title(rows[device].saved_list, title="By hand", at=timezone.now())
+    merge_people(device, patron, by=patron, at=timezone.now())
+    merged = SavedItem.objects.get(item=item)
+    assert (merged.note, merged.reading) == ("From the desk\n\nFrom the phone", "done")
+    assert SavedItem.objects.get(item=None) == own_title
+    assert SavedItem.objects.filter(saved_list=merged.saved_list).count() == 2
+
+
+def test_merge_keeps_a_saved_item_that_was_removed_from_only_one_of_the_two_lists(device, patron):
     kept_there, kept_here = ItemFactory.create_batch(2)
     at = timezone.now()
     for item in (kept_there, kept_here):
@@ -267,16 +320,16 @@ def test_merge_updates_names_in_the_search_index_and_refreshes_open_desk_pages(d
     assert BranchQueue.objects.get(branch=branch).version == queue + 1
 
 
-@pytest.mark.parametrize("why", ["one", "works at a desk", "may not sign in", "gone"])
+@pytest.mark.parametrize("why", ["identical", "works at a desk", "deactivated", "deleted"])
 def test_merge_is_refused_if_the_records_are_identical_or_one_is_deactivated_or_deleted(
     why, device, patron, branch
 ):
     going, into = device, patron
-    if why == "one":
+    if why == "identical":
         going = patron
     elif why == "works at a desk":
         StaffRole.objects.create(user=device, branch=branch)
-    elif why == "gone":
+    elif why == "deleted":
         User.objects.filter(pk=device.pk).delete()
     else:
         User.objects.filter(pk=patron.pk).update(is_active=False)

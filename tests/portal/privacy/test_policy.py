@@ -20,7 +20,7 @@ TEXTS_NOT_ABOUT_PEOPLE |= {
     "socialaccount.SocialApp",
     "socialaccount.SocialToken",
 }
-# An erasure's receipt doesn't say whose data was erased.
+# A model without data about people. An erasure's receipt doesn't say whose data was erased.
 WITHOUT_PEOPLE = {"privacy.Erasure"}
 STAFF_WORDS = ["helpsessions.SessionNote", "helpsessions.UnfinishedForm"]
 
@@ -35,7 +35,7 @@ def test_policy_line_says_what_is_kept_and_how_long_and_why(label):
     assert all([line.keeps, line.until, line.why])
 
 
-def test_worker_runs_every_job_that_is_in_the_policy():
+def test_worker_runs_every_job_named_in_the_policy():
     assert {line.ended_by for line in POLICY.values()} - {""} <= {job.__name__ for job, _ in worker.JOBS}
 
 
@@ -86,7 +86,7 @@ def is_about_people(model):
     [model for model in apps.get_models() if POLICY[model._meta.label].group != Group.LIBRARY],
     ids=lambda model: model._meta.label,
 )
-def test_rows_about_people_are_deleted_by_a_job_or_with_another_row(model):
+def test_every_row_about_a_person_is_deleted_by_a_job_or_together_with_another_row(model):
     assert model._meta.label in WITHOUT_PEOPLE or ends(model._meta.label)
 
 

@@ -10,15 +10,19 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from accounts.models import AuditEvent, Consent
+from portal.checkins.models import SharedWords
 from portal.conversations import actions, notes
-from portal.conversations.models import Conversation
+from portal.conversations.models import CallBack, Conversation
+from portal.conversations.reply_addresses import address_for
 from portal.helpsessions.models import HelpSession
+from portal.incoming.actions import Outcome, receive
 from portal.lists.models import SavedItem
-from portal.notifications.models import Notification
+from portal.notifications.models import Notification, PushSubscription
 from portal.privacy.access_log_page import who_looked
 from recommendations.chosen_items import ChosenItem
 from tests.architecture.routes import routes
@@ -32,12 +36,15 @@ from tests.factories import (
     code_for,
     recommend_in,
 )
+from tests.portal.incoming.conftest import email_bytes
+from tests.push_device import PRIVATE_KEY, PushDevice
 
-# Every word of the quiet visit begins with this mark.
+# The beginning of every word of the quiet visit, by which the test finds these words.
 MARK = "Qzvhjxwk"
 # The routes that are not reserved for staff.
 PATRON_ROUTES = [route for route in routes() if not route.at_desk and not hasattr(route.view, "guard")]
-AT_DESK = ["patrons", "lookups_with_reason", "desk_sessions", "add_patron", "code_cards"]
+AT_DESK = ["patrons", "lookups_with_reason", "desk_sessions", "add_patron", "code_cards", "not_matched"]
+NUMBER = "(414) 555-0134"
 
 
 def word(kind):
@@ -116,7 +123,68 @@ class Quiet:
             assert browser.post(reverse(name, args=[self.quiet.session.public_id])).status_code in {302, 404}
 
     def try_to_save_item(self, browser):
-        browser.post(reverse("save_item", args=[self.quiet.items[0].item.public_id]))
+        saved = browser.post(reverse("save_item", args=[self.quiet.items[0].public_id]))
+        assert saved.status_code in {302, 404}
+
+    def ask_for_a_call(self, browser):
+        typed = {"call_number": NUMBER, "may_leave_message": "no", "ask_for": word("name")} | self.typed(
+            "called"
+        )
+        for name, row in (
+            ("call_about_session", self.quiet.session),
+            ("call_in_conversation", self.conversation()),
+        ):
+            # The number of calls about a visit is limited.
+            called = browser.post(reverse(name, args=[row.public_id]), typed)
+            assert called.status_code in {302, 429}
+        assert CallBack.objects.filter(number=NUMBER).exists()
+
+    def cancel_the_call(self, browser):
+        for name in ("cancel_call", "restore_call"):
+            browser.post(reverse(name, args=[self.conversation().public_id]))
+
+    def tap(self, browser):
+        """Press the buttons of the visit's page that ask for no text."""
+        for name, row in (
+            ("got_it", self.quiet.items[0]),
+            ("all_helped", self.quiet.session),
+            ("ask_later", self.quiet.session),
+            ("dont_ask", self.quiet.session),
+            ("leave_out_of_check_ins", self.quiet.session),
+        ):
+            assert browser.post(reverse(name, args=[row.public_id])).status_code in {302, 404}, name
+
+    def try_to_share_words(self, browser):
+        address = reverse("share_words", args=[self.quiet.session.public_id])
+        browser.post(address, {"words": word("shared")})
+        assert not SharedWords.objects.exists()
+
+    def try_to_get_messages(self, browser):
+        address = reverse("visit_phone_messages", args=[self.quiet.session.public_id])
+        browser.post(address, PushDevice().keys)
+        assert not PushSubscription.objects.exists()
+
+    def try_to_let_a_reply_wait(self, browser):
+        response = browser.post(
+            reverse("reply", args=[self.conversation().public_id]),
+            self.typed("waited"),
+            headers={
+                "X-Form-Token": str(uuid.uuid4()),
+                "X-Form-Writer": str(self.world.patron.public_id),
+                "X-Form-Waited": "60",
+            },
+        )
+        assert response.status_code in {401, 403}
+
+    def answer_by_email(self, _browser):
+        """Send an email to a reply address from the time before the visit became quiet."""
+        email = email_bytes(
+            word("emailed"),
+            from_=self.world.patron.email,
+            to=address_for(self.conversation(), self.world.patron, at=timezone.now()),
+            message_id=f"<{uuid.uuid4()}@phone.example>",
+        )
+        assert receive(email, at=timezone.now()) == Outcome.NOT_MATCHED
 
     def answer(self, _browser):
         items = [ChosenItem(item=ItemFactory(title=word("given")), reason=word("because"))]
@@ -195,8 +263,9 @@ def pages_around(world, quiet, browsers, at_desk):
 @pytest.mark.one_database
 @pytest.mark.django_db
 def test_words_of_a_quiet_visit_appear_only_on_pages_of_that_visit(
-    library, branch, patron, staff, coordinator, sign_in, show_code
+    library, branch, patron, staff, coordinator, sign_in, show_code, settings
 ):
+    settings.REPLY_ADDRESS, settings.PUSH_PRIVATE_KEY = "reply@library.example", PRIVATE_KEY
     world, quiet = build_for(branch, patron, staff, coordinator), build(branch, staff)
     holder, signed_in = show_code(Client(), quiet.code), show_code(sign_in(Client(), patron), quiet.code)
     at_desk = sign_in(Client(), coordinator)
@@ -205,7 +274,7 @@ def test_words_of_a_quiet_visit_appear_only_on_pages_of_that_visit(
     # The visit's own page must contain a word of the visit. Otherwise searching other pages proves nothing.
     assert word("question") in own or word("summary") in own
 
-    @settings(
+    @examples(
         max_examples=times(3, 30),
         phases=[Phase.generate],
         deadline=None,

@@ -19,7 +19,8 @@ from portal.conversations.models import Attachment, Conversation, ConversationWo
 from portal.helpsessions import actions as helpsessions
 from portal.helpsessions import forgetting, handover, keeping, unfinished
 from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote, UnfinishedForm
-from portal.lists.models import SavedItem
+from portal.lists.links import ENDED_KEPT_FOR, make_link
+from portal.lists.models import RESTORE_FOR, ListLink, SavedItem, SavedList
 from portal.privacy import holds, retention
 from portal.privacy.models import LegalHold
 from recommendations.models import Recommendation
@@ -29,6 +30,7 @@ from tests.factories import (
     MessageFactory,
     QuietSessionFactory,
     SavedItemFactory,
+    SavedListFactory,
     SessionNoteFactory,
     SharedSessionFactory,
     UserFactory,
@@ -38,10 +40,12 @@ from tests.factories import (
     recommend_in_message,
 )
 
+pytestmark = pytest.mark.sql
+
 # 2:30 a.m. in the library's time zone.
 AT = datetime.datetime(2026, 11, 20, 8, 30, tzinfo=datetime.UTC)
 DAY = timedelta(days=1)
-LONG_AGO = AT - 15 * DAY  # a message as old as this doesn't delay anything
+LONG_AGO = AT - 15 * DAY  # a message from this time is too old to keep its visit
 COUNTED = (
     "branch",
     "service_point",
@@ -227,10 +231,10 @@ def test_visit_is_not_forgotten_while_its_conversation_is_open(patron, branch, s
 @pytest.mark.django_db
 @pytest.mark.parametrize("merged", [False, True])
 @pytest.mark.parametrize(("age", "kept"), [(14 * DAY - timedelta(seconds=1), True), (14 * DAY, False)])
-def test_closed_conversation_keeps_its_visit_for_14_days_after_its_last_message(
+def test_visit_is_kept_for_14_days_after_the_last_message_of_its_closed_conversation(
     patron, staff, branch, merged, age, kept
 ):
-    """The patron asks on day 28 of 30. Staff answer and close on day 31. The patron must be able to read it."""
+    """The patron asks on day 28 of 30. Staff answer on day 31. The patron must be able to read the answer."""
     patron.remember = User.Remember.DAYS_30
     patron.save()
     session = make_kept_visit(patron, branch, 31)
@@ -289,7 +293,7 @@ def test_closed_conversation_without_a_visit_is_deleted_after_the_retention_time
 
 
 @pytest.mark.django_db
-def test_old_tally_loses_its_staff_member_and_exact_time(staff, branch):
+def test_staff_member_and_exact_time_of_an_old_tally_are_deleted(staff, branch):
     tally = helpsessions.tally(by=staff, at=AT - 31 * DAY, branch=branch)
     retention.forget(at=AT)
     tally.refresh_from_db()
@@ -297,7 +301,7 @@ def test_old_tally_loses_its_staff_member_and_exact_time(staff, branch):
 
 
 @pytest.mark.django_db
-def test_old_unfinished_help_session_loses_its_text_but_stays_in_the_tray(staff, branch):
+def test_text_of_an_old_unfinished_help_session_is_deleted_and_its_row_stays(staff, branch):
     begun = unfinished.start_unfinished(
         by=staff, at=AT - 31 * DAY, branch=branch, fields={"question": "Where is the shelter?"}
     )
@@ -362,7 +366,7 @@ def test_visit_is_forgotten_when_the_patrons_chosen_retention_time_ends(
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("hours", [23, 25])
-def test_new_retention_choice_takes_effect_after_one_day(patron, branch, hours):
+def test_new_retention_choice_applies_after_one_day(patron, branch, hours):
     session = make_kept_visit(patron, branch, 100)
     make_choice(patron, "nothing", at=AT - timedelta(hours=hours))
     retention.forget(at=AT)
@@ -387,7 +391,7 @@ def test_retention_choice_is_recorded_with_wording_and_time(patron):
 
 
 @pytest.mark.django_db
-def test_python_and_sql_agree_on_which_visits_to_forget_for_every_retention_choice(library, branch):
+def test_python_code_and_sql_query_find_the_same_due_visits_for_every_retention_choice(library, branch):
     people = [UserFactory() for _ in range(7)]
     days = [AT - timedelta(hours=hours) for hours in (1, 23, 25, 70, 715, 725, 2150, 2170, 8750, 8770)]
     for patron, remember in zip(people, ["30", "90", "365", "until", "until", "nothing", "365"], strict=True):
@@ -455,7 +459,9 @@ def test_everything_connected_to_a_legal_hold_is_preserved_until_the_hold_is_lif
 @pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("record", ["patron", "adult", "visit", "conversation"])
-def test_access_log_about_held_data_is_kept_longer_than_730_days(patron, staff, coordinator, branch, record):
+def test_access_log_entries_about_held_data_are_not_deleted_after_730_days(
+    patron, staff, coordinator, branch, record
+):
     visit = SharedSessionFactory(
         branch=branch, patron=patron, shared_with=UserFactory(), kept_at=AT, shared_at=AT
     )
@@ -491,8 +497,10 @@ def test_access_log_about_held_data_is_kept_longer_than_730_days(patron, staff, 
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("held", ["into", "joined"])
-def test_legal_hold_on_one_of_two_merged_conversations_preserves_both(patron, coordinator, branch, held):
+@pytest.mark.parametrize("held", ["remaining", "merged"])
+def test_merged_conversations_are_not_deleted_if_one_of_them_is_under_a_legal_hold(
+    patron, coordinator, branch, held
+):
     into = ConversationFactory(
         help_session=None, patron=patron, branch=branch, status="closed", closed_at=AT - 400 * DAY
     )
@@ -500,7 +508,7 @@ def test_legal_hold_on_one_of_two_merged_conversations_preserves_both(patron, co
         help_session=make_kept_visit(patron, branch, 400), status="closed", merged_into=into
     )
     MessageFactory(conversation=into)
-    holds.hold({"into": into, "joined": joined}[held], reason="Case 12", by=coordinator, at=AT)
+    holds.hold({"remaining": into, "merged": joined}[held], reason="Case 12", by=coordinator, at=AT)
     retention.forget(at=AT)
     assert Message.objects.exists()
     assert words_of(joined.help_session)
@@ -527,6 +535,59 @@ def test_lifted_legal_hold_is_deleted_after_two_years(patron, coordinator):
 # How the retention job runs.
 
 
+def test_removed_list_items_are_deleted_after_the_last_day_for_restoring_them(patron, coordinator, library):
+    now = timezone.now()
+    held = UserFactory()
+    legal_hold = holds.hold(held, reason="Case 12", by=coordinator, at=now)
+    in_list = SavedItemFactory(saved_list__patron=patron)
+    today = timezone.localtime(now, library.zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    still_shown, too_old, of_held = (
+        SavedItemFactory(saved_list=saved_list, removed_at=removed_at)
+        for saved_list, removed_at in (
+            (in_list.saved_list, today - RESTORE_FOR),
+            (in_list.saved_list, today - RESTORE_FOR - timedelta(seconds=1)),
+            (SavedListFactory(patron=held), today - RESTORE_FOR - timedelta(seconds=1)),
+        )
+    )
+    lists = [
+        SavedListFactory(patron=person, name="Removed", removed_at=too_old.removed_at)
+        for person in (patron, held)
+    ]
+    of_lists = [SavedItemFactory(saved_list=each) for each in lists]
+    due = retention.due(at=now)
+    assert (due.removed_items, due.removed_lists) == (1, 1)
+    retention.forget(at=now)
+    assert set(SavedItem.objects.all()) == {in_list, still_shown, of_held, of_lists[1]}
+    holds.lift(legal_hold, by=coordinator, at=now)
+    retention.forget(at=now)
+    assert set(SavedItem.objects.all()) == {in_list, still_shown}
+    assert not SavedList.objects.filter(name="Removed").exists()
+
+
+def test_link_to_a_list_is_deleted_a_week_after_it_ended(patron, coordinator, library):
+    now = timezone.now()
+    held = UserFactory()
+    legal_hold = holds.hold(held, reason="Case 12", by=coordinator, at=now)
+    own, of_held = SavedListFactory(patron=patron), SavedListFactory(patron=held)
+    week, second = ENDED_KEPT_FOR, timedelta(seconds=1)
+
+    def link(saved_list=own, **times):
+        made = make_link(saved_list, with_notes=False, at=now)
+        ListLink.objects.filter(pk=made.pk).update(**times)
+        return made
+
+    works, fresh, fresh_end = link(), link(ends_at=now - week), link(ended_at=now - week)
+    over, ended = link(ends_at=now - week - second), link(ended_at=now - week - second)
+    held_link = link(of_held, ended_at=now - week - second)
+    assert retention.due(at=now).ended_links == 2
+    retention.forget(at=now)
+    assert set(ListLink.objects.all()) == {works, fresh, fresh_end, held_link}
+    assert not {over, ended} & set(ListLink.objects.all())
+    holds.lift(legal_hold, by=coordinator, at=now)
+    retention.forget(at=now)
+    assert set(ListLink.objects.all()) == {works, fresh, fresh_end}
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(("hour", "runs"), [(0, False), (1, True), (5, True), (6, False), (14, False)])
 def test_worker_forgets_visits_only_at_night_in_the_librarys_time_zone(library, branch, hour, runs):
@@ -538,7 +599,7 @@ def test_worker_forgets_visits_only_at_night_in_the_librarys_time_zone(library, 
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_retention_job_that_was_killed_continues_where_it_stopped(branch, monkeypatch):
+def test_retention_job_forgets_the_remaining_visits_after_it_was_killed(branch, monkeypatch):
     monkeypatch.setattr(retention, "BATCH", 3)
     HelpSessionFactory.create_batch(10, branch=branch, staff=None, created_at=AT - 31 * DAY)
     whole, calls = forgetting.forget, []
@@ -578,7 +639,7 @@ def test_retention_batch_runs_the_same_number_of_queries_for_1_and_30_visits(
         retention._forget_some_sessions([visit.pk for visit in visits], AT)
 
 
-QUERIES_A_BATCH = 23
+QUERIES_A_BATCH = 26
 
 
 @pytest.mark.django_db
@@ -613,7 +674,8 @@ def test_dry_run_of_the_forget_command_counts_rows_and_changes_nothing(patron, b
             "files": 0,
             "recommendations": 2,
         },
-        **{"unfinished forms": 0, "events": 0, "lifted holds": 0},
+        **{"unfinished forms": 0, "events": 0, "lifted holds": 0, "emails not matched": 0},
+        **{"removed items": 0, "removed lists": 0, "ended links": 0},
     }
     assert words_of(session)
     call_command("forget")

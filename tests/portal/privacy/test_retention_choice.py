@@ -1,6 +1,7 @@
 """Test that patrons can choose how long visits are kept, see the dates before saving, and undo the choice."""
 
 from datetime import UTC, datetime, timedelta
+from html import unescape
 
 import pytest
 from django.urls import reverse
@@ -68,7 +69,7 @@ def test_retention_page_shows_the_deletion_dates_before_the_choice_is_saved(phon
     [
         ({"remember": "90"}, "90 days after you add it to your account"),
         ({"remember": "until", "until": "2027-02-01"}, "stay until February 1, 2027. Then they are deleted"),
-        ({"remember": "nothing"}, "a visit stays only if you add it to your account, for 30 days"),
+        ({"remember": "nothing"}, "we keep only the visits that you add to your account, each for 30 days"),
     ],
 )
 def test_retention_choice_is_saved_with_the_explanation_that_the_patron_read(phone, patron, choice, rule):
@@ -84,7 +85,7 @@ def test_retention_choice_is_saved_with_the_explanation_that_the_patron_read(pho
     assert (consent.person, consent.purpose, consent.given_at) == (patron, "remember", AT)
 
 
-def test_current_retention_choice_changes_nothing(phone, patron):
+def test_choosing_the_current_retention_again_changes_nothing(phone, patron):
     unchanged = "Nothing will change, because this is already your choice."
     page = phone.get(reverse("remember"), {"remember": "365", "until": ""})
     assert unchanged in text(page)
@@ -134,9 +135,10 @@ def test_keep_page_shows_the_deletion_day_if_the_patron_chose_to_keep_nothing(
     phone.post(reverse("remember"), {"remember": "nothing"})
     time_machine.move_to(AT + timedelta(hours=1), tick=False)
     session = HelpSessionFactory(branch=branch)
-    page = text(show_code(phone, code_for(session)).get(reverse("keep_session", args=[session.public_id])))
+    page = show_code(phone, code_for(session)).get(reverse("keep_session", args=[session.public_id]))
     assert (
-        "You chose to keep nothing. If you keep this visit anyway, it stays until December 20, 2026." in page
+        "You chose “Don't keep anything”. If you keep this visit anyway, we keep it until December 20, 2026."
+        in unescape(text(page))
     )
 
 

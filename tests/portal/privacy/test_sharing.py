@@ -115,7 +115,7 @@ def people_who_keep(visit):
 
 @pytest.mark.slow
 @every_way_to_leave
-def test_shared_visit_stays_under_legal_hold_after_the_held_person_leaves(
+def test_visit_stays_under_legal_hold_after_a_person_under_a_hold_has_left_it(
     visit, people, coordinator, who, leave
 ):
     found = holds.hold(people[who], reason="Case 7", by=coordinator, at=AT)
@@ -139,7 +139,7 @@ def test_shared_visit_stays_under_legal_hold_after_the_held_person_leaves(
 
 
 @every_way_to_leave
-def test_lifting_a_persons_legal_hold_lifts_the_hold_on_the_visit_they_left(
+def test_lifting_a_persons_legal_hold_also_lifts_the_hold_on_a_visit_the_person_left(
     visit, people, coordinator, who, leave
 ):
     found = holds.hold(people[who], reason="Case 7", by=coordinator, at=AT)
@@ -153,7 +153,9 @@ def test_lifting_a_persons_legal_hold_lifts_the_hold_on_the_visit_they_left(
 
 
 @every_way_to_leave
-def test_visit_is_not_held_after_a_person_without_a_legal_hold_leaves(visit, people, coordinator, who, leave):
+def test_leaving_a_visit_copies_no_legal_hold_of_an_unrelated_person_to_it(
+    visit, people, coordinator, who, leave
+):
     holds.hold(UserFactory(), reason="Another case", by=coordinator, at=AT)
     leave(visit, people[who], **people)
     assert not LegalHold.objects.exclude(comes_from=None).exists()
@@ -189,7 +191,9 @@ def test_lifting_the_legal_hold_on_a_visit_keeps_the_hold_on_the_person(visit, a
     assert (holds.held(visit), holds.held(adult)) == (False, True)
 
 
-def test_held_person_who_leaves_a_visit_twice_creates_only_one_legal_hold(visit, adult, child, coordinator):
+def test_visit_gets_only_one_legal_hold_if_a_person_under_a_hold_leaves_it_twice(
+    visit, adult, child, coordinator
+):
     holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
     for _ in range(2):
         sharing.stop_keeping(visit, by=adult, at=AT + HOUR)
@@ -247,7 +251,7 @@ def test_legal_hold_set_on_a_merged_record_covers_both_records_after_unmerging(c
     assert (holds.held(again), holds.held(two), holds.held(theirs)) == (False, False, False)
 
 
-def test_unmerging_returns_an_older_legal_hold_to_the_original_record(coordinator, branch):
+def test_unmerging_restores_an_older_legal_hold_on_its_original_record(coordinator, branch):
     one, two = UserFactory(), UserFactory()
     found = holds.hold(one, reason="Case 7", by=coordinator, at=AT)
     again = unmerge(merge_for_a_day(one, two, by=coordinator, at=AT + HOUR), by=coordinator, at=AT + 2 * HOUR)
@@ -270,8 +274,8 @@ def test_person_already_removed_from_a_visit_cannot_remove_other_people(visit, c
     assert people_who_keep(visit) == (child, other)
 
 
-def test_retention_does_not_remove_an_adult_who_just_joined_the_visit(visit, adult, monkeypatch):
-    """Let another adult join after retention selects the visit and before retention locks the visit."""
+def test_retention_job_does_not_remove_an_adult_who_has_just_kept_the_visit(visit, adult, monkeypatch):
+    """Make another adult join after retention selects the visit and before retention locks the visit."""
     other, due_sharing = UserFactory(), retention.due_sharing
     HelpSession.objects.filter(pk=visit.pk).update(shared_at=AT - 100 * DAY)
     looked = []
@@ -409,7 +413,7 @@ def test_right_child_can_keep_the_visit_after_the_wrong_child_is_removed(
     ):
         assert words in asked
     desk.post(reverse("hand_over", args=[visit.public_id]))
-    code = codes.normalise(desk.get(reverse("slip", args=[visit.public_id])).context["grouped"])
+    code = codes.normalize(desk.get(reverse("slip", args=[visit.public_id])).context["grouped"])
     mia, gudrun = ChildFactory(name="Mia"), UserFactory()
     for person in (mia, gudrun):
         show_code(sign_in(Client(), person), code).post(reverse("keep_session", args=[visit.public_id]))
@@ -427,7 +431,9 @@ def test_removing_the_child_from_a_visit_revokes_the_printed_code(visit, child, 
     assert asks_to_sign_in(holder.get(visit.get_absolute_url()))
 
 
-def test_saved_items_of_a_held_child_remain_when_staff_remove_the_child(visit, child, coordinator, staff):
+def test_saved_items_of_a_child_under_a_legal_hold_stay_when_staff_remove_the_child(
+    visit, child, coordinator, staff
+):
     item = contents.TABLES["recommendations"].rows(child, timezone.now())[0]
     saved = SavedItemFactory(saved_list__patron=child, item=item.item, recommendation=item)
     holds.hold(child, reason="Case 7", by=coordinator, at=AT)
@@ -444,7 +450,7 @@ def test_removal_request_from_an_outdated_desk_page_removes_nobody(visit, child,
 
 def test_staff_member_can_remove_the_adult_from_a_visit_after_confirming(visit, child, adult, desk):
     asked, _answer = confirm_removal(desk, visit, adult)
-    assert "No adult can add this visit to their account again" in asked
+    assert "After this, no adult can add this visit to their account" in asked
     assert people_who_keep(visit) == (child, None)
     assert visit.is_the_childs_alone
 
@@ -528,7 +534,7 @@ def test_unmerging_moves_an_adults_new_messages_with_the_shared_visit(
     }
 
 
-def test_unmerging_does_not_return_a_removed_adult_to_the_shared_visit(branch, coordinator):
+def test_unmerging_does_not_add_a_removed_adult_to_the_shared_visit(branch, coordinator):
     """Merge the adult's record into the child's. The child ends the sharing before the merge is undone."""
     one, two = UserFactory(), UserFactory()
     both = SharedSessionFactory(branch=branch, patron=one, shared_with=two)

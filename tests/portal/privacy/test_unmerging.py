@@ -20,7 +20,8 @@ from accounts.sessions import SessionStore
 from portal.conversations import actions as conversations
 from portal.conversations import drafts
 from portal.conversations.models import Conversation, Draft, Message, Participation
-from portal.lists.models import SavedItem, SavedList
+from portal.lists.links import address_of, end_link, make_link
+from portal.lists.models import ListLink, SavedItem, SavedList
 from portal.privacy import unmerging
 from portal.privacy.merging import CannotMerge
 from portal.privacy.models import MergedRecords
@@ -35,14 +36,15 @@ from tests.factories import (
     attach_to,
 )
 from tests.mailers import use_outbox
+from tests.portal.pages import part
 
-pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+pytestmark = [pytest.mark.sql, pytest.mark.django_db, pytest.mark.slow]
 
-# These tables may differ after a merge is undone. The merge deletes the export. The merge and its undoing add
+# The tables that may differ after a merge is undone. The merge deletes the export. The merge and its undoing add
 # audit events and raise the counters that refresh open pages.
 LEFT = {"accounts.AuditEvent", "conversations.BranchQueue", "sessions.Session", "privacy.Export"}
 LEFT_COLUMNS = {"version", "desk_version", "changed_at"}
-# Unmerging writes the rows of these models again, with new primary keys.
+# The models whose rows unmerging writes again, with new primary keys.
 SEARCH_INDEXES = {"accounts.NameWord", "conversations.ConversationWords"}
 
 
@@ -108,11 +110,14 @@ def two(settings):
         language="en",
         given_at=timezone.now(),
     )
+    # While a link works, a merge doesn't combine its list with another one.
+    end_link(world.list_link, at=timezone.now())
     shared = SavedItem.objects.get(saved_list__patron=going).item
     here, there = SavedList.objects.get(patron=going), SavedListFactory(patron=into)
     there.name = here.name
     there.save()
-    SavedItemFactory(saved_list=there, item=shared)
+    SavedItemFactory(saved_list=there, item=shared, note="Of the record that stays")
+    SavedItem.objects.filter(saved_list=here).update(note="Of the record that goes", reading="done")
     SavedItemFactory(saved_list=here)
     SavedItemFactory(saved_list=SavedListFactory(patron=going, name="Only here"))
     a_draft(going, "An answer, half written", conversation=world.conversation, kind="reply")
@@ -123,6 +128,23 @@ def two(settings):
 
 def merge(going, into, by):
     return unmerging.merge_for_a_day(going, into, by=by, at=timezone.now())
+
+
+def test_shared_list_gets_its_name_and_its_link_back(two, client):
+    going, into, world = two
+    here = SavedList.objects.get(patron=going, name="")
+    link = make_link(here, with_notes=False, name="Sam", at=timezone.now())
+    address = address_of(link)
+    before = client.get(address)
+    joined = merge(going, into, world.coordinator)
+    here.refresh_from_db()
+    assert (here.patron, here.name) == (into, "Your list (2)")
+    assert ListLink.objects.get(pk=link.pk).saved_list == here
+    assert part(client.get(address), "shown") == part(before, "shown")
+    person = unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
+    here.refresh_from_db()
+    assert (here.patron, here.name) == (person, "")
+    assert client.get(address).content == before.content
 
 
 def test_unmerging_restores_every_row(two):
@@ -140,7 +162,7 @@ def test_unmerging_restores_every_row(two):
     ) == {going.pk, into.pk}
 
 
-def test_unmerging_gives_the_name_and_email_back_to_their_original_record(two):
+def test_unmerging_restores_the_name_and_email_of_the_original_record(two):
     going, into, world = two
     into.emailaddress_set.all().delete()
     into.email, into.name, into.language = None, "", ""
@@ -234,7 +256,7 @@ def test_unmerging_twice_is_refused_and_changes_nothing(two):
     assert rows() == after
 
 
-def test_two_merges_into_the_same_record_can_be_undone_oldest_first(library):
+def test_two_merges_into_one_record_can_be_undone_starting_with_the_older_merge(library):
     into, first, second = UserFactory(), UserFactory(name="First"), UserFactory(name="Second")
     visits = {person: HelpSessionFactory(patron=person) for person in (into, first, second)}
     before = rows()
@@ -255,7 +277,7 @@ def test_staff_record_cannot_be_merged_into_a_patrons_record(two):
     assert rows() == before
 
 
-def test_unmerging_returns_a_refused_form_to_the_record_of_its_author(two):
+def test_unmerging_assigns_a_refused_form_to_the_record_of_its_author(two):
     going, into, world = two
     joined = merge(going, into, world.coordinator)
     assert RefusedPost.objects.get().person == into

@@ -21,8 +21,8 @@ from accounts.sign_in.access import REAUTHENTICATED_AT
 from portal.conversations.models import Attachment, Conversation, Draft, Message
 from portal.helpsessions.models import HelpSession
 from portal.lists.models import SavedItem, SavedList
-from portal.notifications.actions import write
 from portal.notifications.models import Notification
+from portal.notifications.writing import write
 from portal.privacy import sharing
 from portal.privacy.models import Erasure
 from recommendations.models import Recommendation
@@ -180,7 +180,7 @@ def lines(page):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("make", [ChildFactory, UserFactory])
-def test_erase_page_and_receipt_count_exactly_what_is_deleted(make, seed, branch, staff, sign_in):
+def test_erase_page_and_receipt_show_the_exact_numbers_of_deleted_rows(make, seed, branch, staff, sign_in):
     me, chance = make(email="me@example.org"), random.Random(seed)
     visits(me, branch, staff, chance)
     other_rows(me, branch, staff)

@@ -54,7 +54,7 @@ def sentences(person, **how):
     ]
 
 
-def test_access_log_page_says_who_opened_what_and_from_which_desk_page(visit, staff, patron):
+def test_access_log_page_says_who_opened_each_object_and_from_which_desk_page(visit, staff, patron):
     conversation = ConversationFactory(help_session=visit, subject="Which bees?")
     look(conversation, staff)
     look(visit, staff, days=1, where=Where.SESSIONS)
@@ -104,7 +104,7 @@ def test_access_log_page_omits_other_patrons_data_and_the_patrons_own_actions(vi
     assert sentences(patron) == []
 
 
-def test_access_log_page_hides_titles_of_visits_the_patron_no_longer_has(visit, staff, patron):
+def test_access_log_page_hides_titles_of_visits_that_the_patron_no_longer_has(visit, staff, patron):
     conversation = ConversationFactory(help_session=visit, subject="Which bees?")
     look(conversation, staff)
     look(visit, staff)
@@ -114,7 +114,7 @@ def test_access_log_page_hides_titles_of_visits_the_patron_no_longer_has(visit, 
     AuditEvent.objects.update(by=None)
     assert {sentence for _day, sentence, _where, _times in sentences(patron)} == {
         "A staff member opened a conversation of yours that no longer exists",
-        "A staff member opened a visit of yours that no longer exists",
+        "A staff member opened a visit of yours that has been deleted since",
     }
 
 
@@ -139,7 +139,7 @@ def client_page(client, sign_in, patron):
 
 
 @pytest.mark.slow
-def test_access_log_is_paginated_by_whole_days_without_skipping_entries(visit, staff, patron):
+def test_pages_of_the_access_log_have_whole_days_and_skip_no_entry(visit, staff, patron):
     for days in range(50):
         for number in range(3 if days != 7 else 90):
             look(visit, StaffFactory(name=f"Helper {number}") if number else staff, days=days)

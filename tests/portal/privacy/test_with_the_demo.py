@@ -39,6 +39,7 @@ TEXT_COLUMNS = {
     "conversations.Message": ["body"],
     "conversations.ConversationNote": ["body"],
     "conversations.Draft": ["body"],
+    "conversations.CallBack": ["number", "ask_for"],
     "conversations.ReadersForm": ["loved", "mood", "avoid", "for_whom"],
     "helpsessions.HelpSession": ["question", "summary"],
     "helpsessions.SessionNote": ["body"],
@@ -88,7 +89,7 @@ def owned(people):
 
 
 def words_of(found):
-    """Return all texts in people's records. In other rows, return the texts of more than 20 characters."""
+    """Return all texts in the records of people, and the texts of more than 20 characters in other rows."""
     words = set()
     for label, columns in TEXT_COLUMNS.items():
         for values in (

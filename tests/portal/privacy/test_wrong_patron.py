@@ -64,7 +64,7 @@ def remove(visit, **kwargs):
     return remove_wrong_patron(visit, visit.patron, by=visit.staff, at=NOW, **kwargs)
 
 
-def test_wrong_patron_loses_visit_conversation_list_entries_drafts_emails_and_copies(visit, patron, staff):
+def test_wrong_patron_no_longer_has_any_data_about_the_visit(visit, patron, staff):
     [given] = recommend_in(visit, verdict="helped", decided_at=NOW)
     conversation = ConversationFactory(help_session=visit, patron=patron)
     MessageFactory(conversation=conversation, side="staff", author=staff, mail_id="<answer@x>")
@@ -103,7 +103,7 @@ def test_wrong_patron_loses_visit_conversation_list_entries_drafts_emails_and_co
     assert (event.action, event.by) == ("removed_patron", staff)
 
 
-def test_wrong_patron_is_not_emailed_about_the_promised_day(visit, patron):
+def test_wrong_patron_is_not_emailed_about_a_moved_promise(visit, patron):
     own = ConversationFactory(patron=patron)
     for conversation in (ConversationFactory(help_session=visit, patron=patron), own):
         email_about_moved_promise(conversation, to=patron)
@@ -111,7 +111,7 @@ def test_wrong_patron_is_not_emailed_about_the_promised_day(visit, patron):
     assert own.get_absolute_url() in Notification.objects.get().text
 
 
-def test_new_visit_has_what_staff_recorded_and_nothing_of_the_wrong_patron(visit, patron):
+def test_replacement_visit_has_the_words_of_staff_and_nothing_of_the_wrong_patron(visit, patron):
     [given] = recommend_in(visit, verdict="did_not_help", comment="Sam's words", decided_at=NOW)
     MessageFactory(conversation=ConversationFactory(help_session=visit, patron=patron), body="Sam's words")
     right, code = remove(visit)
@@ -132,7 +132,7 @@ def test_new_visit_has_what_staff_recorded_and_nothing_of_the_wrong_patron(visit
     assert len(code) == 13
 
 
-def test_open_conversations_of_a_wrong_patron_leave_the_queue(visit, patron):
+def test_open_conversations_of_a_wrong_patron_are_closed(visit, patron):
     conversation = ConversationFactory(help_session=visit, patron=patron)
     MessageFactory(conversation=conversation)
     remove(visit)
@@ -140,23 +140,23 @@ def test_open_conversations_of_a_wrong_patron_leave_the_queue(visit, patron):
     assert (conversation.status, conversation.patron) == ("closed", None)
 
 
-def test_figures_count_the_contact_of_a_wrong_patron_once_and_without_their_answers(visit):
+def test_statistics_count_a_replaced_visit_once_and_without_the_wrong_patrons_outcome(visit):
     quarter = Quarter.of(visit.happened_on)
     month = quarter.month_of(visit.happened_on)
     remove(visit)
     assert contacts(quarter)["reference"][month] == 1
     assert [row[month] for row in follow_ups(quarter)] == [1, 0, 0]
-    assert outcomes(quarter) == ({}, {})
+    assert outcomes(quarter) == [{}, {}, {}]
 
 
-def test_figures_count_a_session_as_it_was_corrected(visit, branch):
+def test_statistics_use_the_corrected_values_of_a_help_session(visit, branch):
     quarter = Quarter.of(visit.happened_on)
     month = quarter.month_of(visit.happened_on)
     change(visit, question_type="technology")
     assert {kind: counts[month] for kind, counts in contacts(quarter).items()} == {"technology": 1}
 
 
-def test_adult_who_shares_the_visit_of_a_wrong_child_loses_it(library, branch, staff):
+def test_adult_no_longer_has_a_shared_visit_after_the_wrong_child_is_removed(library, branch, staff):
     child, adult = ChildFactory(), UserFactory()
     visit = SharedSessionFactory(branch=branch, staff=staff, patron=child, shared_with=adult)
     right, _code = remove(visit)
@@ -165,7 +165,7 @@ def test_adult_who_shares_the_visit_of_a_wrong_child_loses_it(library, branch, s
     assert (right.with_child, right.patron, right.shared_with) == ("shared", None, None)
 
 
-def test_replaced_visit_is_deleted_when_its_time_is_over(visit):
+def test_replaced_visit_is_deleted_after_30_days(visit):
     recommend_in(visit, verdict="helped", decided_at=NOW)
     right, _code = remove(visit)
     retention.forget(at=NOW + datetime.timedelta(days=31))
@@ -173,7 +173,9 @@ def test_replaced_visit_is_deleted_when_its_time_is_over(visit):
     assert not Recommendation.objects.exclude(verdict="").exists()
 
 
-def test_replaced_visit_stays_under_the_legal_hold_of_the_wrong_patron(visit, patron, coordinator):
+def test_replaced_visit_is_not_deleted_while_the_wrong_patron_is_under_a_legal_hold(
+    visit, patron, coordinator
+):
     [given] = recommend_in(visit)
     saved = SavedItemFactory(saved_list__patron=patron, item=given.item, recommendation=given)
     holds.hold(patron, reason="Case 7", by=coordinator, at=NOW)
@@ -185,7 +187,7 @@ def test_replaced_visit_stays_under_the_legal_hold_of_the_wrong_patron(visit, pa
     assert SavedItem.objects.get() == saved
 
 
-def test_replaced_visit_can_be_neither_kept_nor_replaced_again(visit, patron):
+def test_replaced_visit_can_be_neither_added_to_an_account_nor_replaced_again(visit, patron):
     remove(visit)
     with pytest.raises(Forgotten):
         keep(visit, by=UserFactory(), at=NOW, wording="x", language="en")
@@ -193,7 +195,7 @@ def test_replaced_visit_can_be_neither_kept_nor_replaced_again(visit, patron):
         remove_wrong_patron(visit, patron, by=visit.staff, at=NOW)
 
 
-def test_person_who_is_not_the_patron_cannot_be_removed(visit):
+def test_person_who_is_not_the_patron_of_the_visit_cannot_be_removed(visit):
     with pytest.raises(NotThePatron):
         remove_wrong_patron(visit, UserFactory(), by=visit.staff, at=NOW)
     assert HelpSession.objects.count() == 1
@@ -206,7 +208,7 @@ def test_person_who_is_not_the_patron_cannot_be_removed(visit):
 def merged(visit, patron, staff):
     """Return a function that merges a conversation about the visit with one about another visit of Sam.
 
-    The function returns the conversation that has the words of both.
+    The function returns the merged conversation, which has the messages of both.
     """
     other = HelpSessionFactory(branch=visit.branch, staff=staff, patron=patron, kept_at=NOW)
 
@@ -230,7 +232,7 @@ def merged(visit, patron, staff):
 
 
 @pytest.mark.parametrize("reverse", [False, True], ids=["into another", "from another"])
-def test_wrong_patron_cannot_read_a_conversation_that_was_merged_with_one_about_the_visit(
+def test_wrong_patron_cannot_read_a_merged_conversation_that_includes_the_visit(
     merged, visit, patron, client, sign_in, reverse
 ):
     own = ConversationFactory(patron=patron, branch=visit.branch)
@@ -244,7 +246,7 @@ def test_wrong_patron_cannot_read_a_conversation_that_was_merged_with_one_about_
         assert page.status_code == (200 if each == own else 404)
         assert "answer about the visit" not in page.content.decode()
     copied = contents.entries(contents.TABLES["messages"], patron, timezone.now())
-    # Everyone's copy has what they wrote themselves.
+    # A patron's export contains only the patron's own messages.
     assert {row["text"] for row in copied} == {"Sam's own words", "Sam's words"}
     conversation.refresh_from_db()
     assert (conversation.help_session, conversation.patron, conversation.status) == (visit, None, "closed")
@@ -260,7 +262,7 @@ def test_merged_conversation_is_deleted_with_the_visit_of_a_wrong_patron(merged,
 
 
 @pytest.mark.parametrize("reverse", [False, True], ids=["into another", "from another"])
-def test_merged_conversation_stays_under_the_legal_hold_of_the_other_visit(
+def test_merged_conversation_is_not_deleted_while_its_second_visit_is_under_a_legal_hold(
     merged, visit, coordinator, reverse
 ):
     merged(reverse=reverse)
@@ -275,7 +277,9 @@ def test_merged_conversation_stays_under_the_legal_hold_of_the_other_visit(
 
 
 @pytest.mark.parametrize("reverse", [False, True], ids=["into another", "from another"])
-def test_merged_conversation_names_nobody_once_the_visit_is_quiet(merged, visit, patron, reverse):
+def test_merged_conversation_does_not_name_the_patron_after_its_visit_becomes_quiet(
+    merged, visit, patron, reverse
+):
     conversation = merged(reverse=reverse)
     change(visit, quiet=True)
     assert not Conversation.objects.belonging_to(Viewer(patron)).exists()
@@ -290,27 +294,30 @@ def test_merged_conversation_names_nobody_once_the_visit_is_quiet(merged, visit,
     assert list(Conversation.objects.exclude(help_session=visit)) == []
 
 
-# Deleting.
+# Deleting a visit.
 
 
 @pytest.fixture
-def nobodys(library, branch, staff):
+def unused_visit(library, branch, staff):
     return HelpSessionFactory(branch=branch, staff=staff, handed_over_at=NOW)
 
 
-def test_visit_that_nobody_kept_is_deleted_with_items_note_and_codes(nobodys, staff, patron):
-    [given] = recommend_in(nobodys)
-    SessionNoteFactory(help_session=nobodys)
-    code_for(nobodys)
+def test_deleting_an_unused_visit_deletes_its_items_and_note_and_codes(unused_visit, staff, patron):
+    [given] = recommend_in(unused_visit)
+    SessionNoteFactory(help_session=unused_visit)
+    code_for(unused_visit)
     saved = SavedItemFactory(saved_list__patron=patron, item=given.item, recommendation=given)
-    delete_session(nobodys, by=staff, at=NOW)
+    delete_session(unused_visit, by=staff, at=NOW)
     assert not HelpSession.objects.exists()
     assert not Recommendation.objects.exists()
     saved.refresh_from_db()
     assert saved.item == given.item
     code = ClaimCode.objects.get()
     assert (code.state, code.help_session) == ("forgotten", None)
-    assert AuditEvent.objects.filter(action="deleted", by=staff, subject=str(nobodys.public_id)).count() == 1
+    assert (
+        AuditEvent.objects.filter(action="deleted", by=staff, subject=str(unused_visit.public_id)).count()
+        == 1
+    )
 
 
 def keep_it(visit):
@@ -343,30 +350,32 @@ def answer(visit):
         (answer, "answered"),
     ],
 )
-def test_visit_in_which_a_patron_has_a_part_is_not_deleted(nobodys, staff, act, why):
-    act(nobodys)
+def test_visit_that_a_patron_has_used_cannot_be_deleted(unused_visit, staff, act, why):
+    act(unused_visit)
     with pytest.raises(MustStay) as refused:
-        delete_session(nobodys, by=staff, at=NOW)
+        delete_session(unused_visit, by=staff, at=NOW)
     assert refused.value.why == why
     assert HelpSession.objects.count() == 1
 
 
-def test_visit_under_a_legal_hold_is_not_deleted(nobodys, staff, coordinator):
-    holds.hold(nobodys, reason="Case 7", by=coordinator, at=NOW)
+def test_visit_under_a_legal_hold_cannot_be_deleted(unused_visit, staff, coordinator):
+    holds.hold(unused_visit, reason="Case 7", by=coordinator, at=NOW)
     with pytest.raises(holds.HeldByLaw):
-        delete_session(nobodys, by=staff, at=NOW)
+        delete_session(unused_visit, by=staff, at=NOW)
     assert HelpSession.objects.count() == 1
 
 
-def test_second_deletion_of_a_visit_is_refused(nobodys, staff):
-    delete_session(nobodys, by=staff, at=NOW)
+def test_second_deletion_of_a_visit_is_refused(unused_visit, staff):
+    delete_session(unused_visit, by=staff, at=NOW)
     with pytest.raises(Gone):
-        delete_session(nobodys, by=staff, at=NOW)
+        delete_session(unused_visit, by=staff, at=NOW)
 
 
-def test_conversation_whose_contact_was_deleted_can_be_logged_again(nobodys, staff, branch):
-    conversation = ConversationFactory(branch=branch, logged_as=nobodys, help_session=HelpSessionFactory())
-    delete_session(nobodys, by=staff, at=NOW)
+def test_conversation_can_be_logged_again_after_its_logged_session_was_deleted(unused_visit, staff, branch):
+    conversation = ConversationFactory(
+        branch=branch, logged_as=unused_visit, help_session=HelpSessionFactory()
+    )
+    delete_session(unused_visit, by=staff, at=NOW)
     version = conversation.desk_version
     conversation.refresh_from_db()
     assert (conversation.logged_as, conversation.desk_version) == (None, version + 1)

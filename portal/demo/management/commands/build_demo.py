@@ -8,6 +8,9 @@ from django.utils import timezone
 from accounts.models import Library
 from portal.conversations.models import Attachment
 from portal.demo.build import CODES_FILE, build
+from portal.incoming import originals
+from portal.incoming.models import IncomingEmail
+from portal.notifications.push.keys import new_private_key
 from recommendations import search
 
 
@@ -29,6 +32,7 @@ class Command(BaseCommand):
             raise CommandError(
                 "This is not a demo, so nothing was changed. Set AFTERWORD_MODE=demo and another DATA_DIR."
             )
+        self._make_push_key()
         if reset:
             self._delete_everything()
         elif Library.objects.exists():
@@ -39,10 +43,18 @@ class Command(BaseCommand):
         build(at=timezone.now(), seed=seed)
         self.stdout.write(f"{Library.current()} is built.")
 
+    def _make_push_key(self):
+        """Make the key for push messages, which the portal reads when it starts."""
+        file = settings.DEMO_PUSH_KEY_FILE
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(new_private_key())
+
     def _delete_everything(self):
         Attachment.remove_files(
             [name for attachment in Attachment.objects.all() for name in attachment.stored_names()]
         )
+        originals.remove(IncomingEmail.objects.values_list("file", flat=True))
         call_command("flush", interactive=False, verbosity=0)
         for _count in search.rebuild():
             pass

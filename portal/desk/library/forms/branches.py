@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils.dates import WEEKDAYS
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 
 from accounts.hours import by_weekday
 from accounts.models import Branch, StaffRole
@@ -17,16 +17,27 @@ from portal.desk.forms.fields import DayField, WholeNumber
 from portal.templatetags.portal import clock
 from portal.text import TextField
 
+# Fields that the form for a new branch leaves out. A new branch gets the default values of these fields.
+OF_AN_EXISTING_BRANCH = (
+    *("send_button", "back_to_writer", "call_tries", "covered_by"),
+    *("check_in_tone", "check_ins_unreviewed"),
+)
+
 
 class BranchForm(forms.Form):
     """The name, address, phone and promise of a branch, and how its staff answer.
 
-    `branch` is None if the form adds a new branch. The page also sends the values that it showed at first, so
-    `changes` has only what this person changed. A colleague may have saved other fields meanwhile.
+    `branch` is None if the form adds a new branch. The page also posts the values that it showed at first. So
+    `changes` contains only what this person changed, even if a colleague has changed other fields meanwhile.
     """
 
     name = TextField(label=gettext_lazy("Name"), max_length=120)
-    address = TextField(label=gettext_lazy("Address"), max_length=200, required=False)
+    address = TextField(
+        label=gettext_lazy("Address"),
+        help_text=gettext_lazy("Street and city. Patrons can open this address on a map."),
+        max_length=200,
+        required=False,
+    )
     phone = TextField(
         label=gettext_lazy("Phone"),
         max_length=40,
@@ -50,15 +61,41 @@ class BranchForm(forms.Form):
         choices=Branch.SendButton.choices,
     )
     back_to_writer = forms.TypedChoiceField(
-        label=gettext_lazy("When the patron writes again and nobody took the conversation, it comes back to"),
+        label=gettext_lazy(
+            "When the patron writes again and nobody is assigned, the conversation comes back to"
+        ),
         choices=[("branch", gettext_lazy("the branch")), ("writer", gettext_lazy("the person who answered"))],
         coerce=lambda value: value == "writer",
+    )
+    call_tries = WholeNumber(
+        label=gettext_lazy("Give up a call after this many tries"),
+        help_text=gettext_lazy("A patron who asked for a call then reads that we didn't reach them."),
+        min_value=1,
+        max_value=20,
+        widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
+    )
+    check_in_tone = forms.ChoiceField(
+        label=gettext_lazy("Tone of check-ins"),
+        help_text=gettext_lazy(
+            "A check-in asks a patron some days after a visit how it turned out. The portal drafts it in "
+            "this tone, and the helper can change it."
+        ),
+        choices=[(value, capfirst(label)) for value, label in Branch.Tone.choices],
+    )
+    check_ins_unreviewed = forms.TypedChoiceField(
+        label=gettext_lazy("Check-ins that nobody has approved"),
+        choices=[
+            ("pages", gettext_lazy("appear only on the patron's pages")),
+            ("email", gettext_lazy("are sent in the name of the branch")),
+        ],
+        coerce=lambda value: value == "email",
     )
     covered_by = forms.ModelChoiceField(
         label=gettext_lazy("Covered by"),
         help_text=gettext_lazy(
-            "If nobody here opens the desk for one opening day, that branch sees our conversations and "
-            "promises. This ends when somebody here opens the desk. Each conversation they open is recorded."
+            "If nobody at this branch opens the desk for one opening day, staff of the branch that you "
+            "choose can open the conversations of this branch, until somebody here opens the desk. We "
+            "record each conversation that they open."
         ),
         queryset=Branch.objects.none(),
         required=False,
@@ -69,8 +106,7 @@ class BranchForm(forms.Form):
         self.branch = branch
         super().__init__(*args, **kwargs)
         if branch is None:
-            # A new branch begins with the defaults.
-            for name in ("send_button", "back_to_writer", "covered_by"):
+            for name in OF_AN_EXISTING_BRANCH:
                 del self.fields[name]
             return
         for field in self.fields.values():
@@ -104,19 +140,17 @@ class BranchForm(forms.Form):
 class HoursForm(forms.Form):
     """The opening hours of a branch.
 
-    Each day of the week has a field, with a text such as "9:00–12:00, 13:00–17:00". The page also sends the
+    Each day of the week has a field, with a text such as "9:00–12:00, 13:00–17:00". The page also posts the
     hours that it showed at first. A day that this person didn't change keeps its hours in `saved`, because a
-    colleague may have changed them meanwhile.
+    colleague may have changed them meanwhile. If both changed the same day, the page shows an error and the
+    colleague's hours. If this person saves again, this person's hours replace the colleague's.
     """
 
     def __init__(self, *args, branch, **kwargs):
         self.saved = by_weekday(
             (each.weekday, each.opens, each.closes) for each in branch.opening_hours.all()
         )
-        initial = {
-            f"day{weekday}": ", ".join(f"{clock(opens)}–{clock(closes)}" for opens, closes in pairs)
-            for weekday, pairs in self.saved.items()
-        }
+        initial = {f"day{weekday}": hours_in_words(pairs) for weekday, pairs in self.saved.items()}
         kwargs.setdefault("initial", initial)
         super().__init__(*args, **kwargs)
         for weekday in range(7):
@@ -128,6 +162,21 @@ class HoursForm(forms.Form):
                 show_hidden_initial=True,
             )
 
+    def clean(self):
+        for weekday in range(7):
+            name, saved = f"day{weekday}", self.saved.get(weekday, [])
+            hidden = self.add_initial_prefix(name)
+            if name not in self.cleaned_data or hidden not in self.data or self.cleaned_data[name] == saved:
+                continue
+            if name in self.changed_data and self.fields[name].has_changed(saved, self.data[hidden]):
+                theirs = hours_in_words(saved)
+                words = _("A colleague has saved other hours for this day: %(hours)s. Check this day.")
+                self.add_error(name, words % {"hours": theirs or pgettext("day", "closed")})
+                # The page now shows the colleague's hours. If this person saves again, this person's hours
+                # replace the colleague's.
+                self.data = self.data.copy()
+                self.data[hidden] = theirs
+
     @property
     def week(self):
         """Return the opening hours of the week as [(weekday, opens, closes)]."""
@@ -138,12 +187,22 @@ class HoursForm(forms.Form):
         return self.cleaned_data[name] if name in self.changed_data else self.saved.get(weekday, [])
 
 
+def hours_in_words(pairs):
+    """Return a text such as "9:00–12:00, 13:00–17:00", which HoursField understands."""
+    return ", ".join(f"{clock(opens)}–{clock(closes)}" for opens, closes in pairs)
+
+
 # A time such as "9", "9:00", "9.30", "17h30", "0900", "9am", "9 a.m." or "9 a. m."
 TIME = r"(\d{1,2})(?:\s?[:.h]?\s?(\d{2}))?\s?h?\s?(?:([ap])(?:\s?\.?\s?m)?\.?(?![^\W\d_]))?"
 
 
+# No library opens at these hours of the night, so "1-5" is in the afternoon. "01:00-05:00" is in the night,
+# because its hours have a leading zero.
+AFTERNOON_HOURS = {"1", "2", "3", "4", "5"}
+
+
 class HoursField(forms.CharField):
-    """A field for a text such as "9:00–12:00, 1pm–5pm".
+    """A field for a text such as "9:00–12:00, 1pm–5pm", or "closed" for a closed day.
 
     The value of the field is a sorted list of (opens, closes).
     """
@@ -153,6 +212,8 @@ class HoursField(forms.CharField):
 
     def to_python(self, value):
         text = " ".join(super().to_python(value).split())
+        if text.casefold() in {"closed", pgettext("day", "closed").casefold()}:
+            return []
         pairs = sorted(self._pair(part.strip()) for part in self.BETWEEN.split(text) if part.strip())
         for (_opens, closes), (opens, _closes) in pairwise(pairs):
             if opens < closes:
@@ -176,8 +237,13 @@ class HoursField(forms.CharField):
                 params={"text": text},
             )
         opens, closes = match.group(1, 2, 3), match.group(4, 5, 6)
+        if not opens[2] and not closes[2] and opens[0] in AFTERNOON_HOURS and int(closes[0]) <= 12:
+            opens = (*opens[:2], "p")
         closes_at = self._time(*closes)
         opens_at = self._time(*opens)
+        if not closes[2] and closes_at <= opens_at and self._may_be_12_hour_times(opens, closes):
+            # "9-5" ends in the afternoon.
+            closes_at = self._time(*closes[:2], "p")
         if closes[2] and not opens[2] and int(opens[0]) <= 12:
             # "1–5 pm" begins in the afternoon, and "9–5 pm" in the morning.
             same_half, other_half = (self._time(*opens[:2], half) for half in (closes[2], "a"))
@@ -185,6 +251,10 @@ class HoursField(forms.CharField):
         if closes_at <= opens_at:
             raise forms.ValidationError(_("Enter a closing time after the opening time and before midnight."))
         return opens_at, closes_at
+
+    def _may_be_12_hour_times(self, opens, closes):
+        """Return whether both times can be 12-hour times. The closing time then has no leading zero."""
+        return int(opens[0]) <= 12 and closes[0] in {str(hour) for hour in range(1, 12)}
 
     def _time(self, hour, minute, half):
         hour, minute = int(hour), int(minute or 0)

@@ -18,8 +18,8 @@ LOGO_SIDE = 512
 
 LINK_PLACES = re.compile(r"\{(?:isbn|title|number)\}")
 
-# The time zones to choose from have a region and a city. The other names are older names of the same zones,
-# such as US/Central, or no places, such as Factory.
+# The form offers only UTC and the time zones whose names begin with one of these regions. This leaves out old
+# names, such as US/Central, and names that are not places, such as Factory.
 REGIONS = {"Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe"}
 REGIONS |= {"Indian", "Pacific"}
 TIME_ZONES = {zone for zone in zoneinfo.available_timezones() if zone.partition("/")[0] in REGIONS} | {"UTC"}
@@ -28,8 +28,8 @@ TIME_ZONES = {zone for zone in zoneinfo.available_timezones() if zone.partition(
 class LibraryForm(forms.Form):
     """The form for most settings of `library`, such as its name, its language and its deadlines.
 
-    The page also sends the values that it showed at first, so `changes` has only what this person changed.
-    A colleague may have saved other settings meanwhile.
+    The page also posts the values that it showed at first. So `changes` contains only what this person
+    changed, even if a colleague has changed other fields meanwhile.
     """
 
     name = TextField(label=gettext_lazy("Name"), max_length=120)
@@ -129,8 +129,8 @@ class LibraryForm(forms.Form):
 class ChildrenForm(forms.Form):
     """The form for the settings about children.
 
-    One setting is how staff hand over a visit with a child. The other lists the patron groups of the ILS
-    (the integrated library system) whose members are children.
+    One setting says how staff hand over a visit with a child. Another setting lists the patron groups of the
+    ILS (the integrated library system) whose members are children. A switch lets children share their lists.
     """
 
     children = forms.ChoiceField(
@@ -141,8 +141,9 @@ class ChildrenForm(forms.Form):
                 Library.Children.PAPER,
                 gettext_lazy(
                     "Paper only: nothing digital. The child gets a printed slip with the summary and each "
-                    "item with its reason and call number. No code, no email, no account, and no new "
-                    "sign-in with a child's card."
+                    "item with its reason and call number. The slip has no code. The library sends no "
+                    "email and makes no library account for a child, even if the child tries to sign in "
+                    "with a library card."
                 ),
             ),
             (
@@ -168,7 +169,7 @@ class ChildrenForm(forms.Form):
         ),
     )
     childrens_groups = TextField(
-        label=gettext_lazy("Patron groups of children"),
+        label=gettext_lazy("Patron groups for children"),
         max_length=1000,
         multiline=True,
         required=False,
@@ -178,6 +179,15 @@ class ChildrenForm(forms.Form):
             "given name (Jane for “Doe, Jane Ann” or “Jane Ann Doe”) and no email address."
         ),
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+    )
+    children_may_share_lists = forms.BooleanField(
+        label=gettext_lazy("Children can share their lists by link"),
+        required=False,
+        help_text=gettext_lazy(
+            "Anyone with the link can see the titles of the list, and the child's notes if the child chooses "
+            "this. A child's link never shows a name. If you turn this off, links that children made "
+            "stop working at once."
+        ),
     )
 
 

@@ -9,7 +9,7 @@ from accounts.models import Branch, StaffRole
 from portal.addresses import AddressField
 from portal.text import TextField
 
-# The form posts this value for a branch where the invited person will not work.
+# The value of a role field for a branch at which the invited person will not work.
 NOT_HERE = "no"
 
 

@@ -5,7 +5,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import Branch
-from portal.conversations.reply_templates import unknown_places
+from portal.conversations.reply_templates import PLACES_MAX, count_places, unknown_places
 from portal.desk.forms.fields import language_field
 from portal.text import TextField
 
@@ -57,4 +57,11 @@ class ReplyTemplateForm(forms.Form):
                 "{me} in curly brackets."
             )
             raise forms.ValidationError(words % {"unknown": ", ".join(unknown)})
+        count = count_places(body)
+        if count > PLACES_MAX:
+            words = _(
+                "The text uses {patron}, {item} and {me} %(count)s times in all. Use them at most %(most)s "
+                "times."
+            )
+            raise forms.ValidationError(words % {"count": count, "most": PLACES_MAX})
         return body

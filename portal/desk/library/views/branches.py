@@ -14,12 +14,16 @@ from accounts import library as actions
 from accounts.hours import Calendar, by_weekday
 from accounts.models import Branch
 from accounts.sign_in.access import coordinator_only
+from portal.conversations.moved_promises import CalendarChanged
 from portal.desk.forms.several import SeveralForms
 from portal.desk.library.forms.branches import BranchForm, ClosedDayForm, HoursForm
 from portal.desk.library.views.promises import save_calendar
 from portal.templatetags.portal import whole_day
 
-BRANCH_FIELDS = ["name", "address", "phone", "promise_hours", "send_button", "covered_by"]
+BRANCH_FIELDS = [
+    *("name", "address", "phone", "promise_hours"),
+    *("send_button", "call_tries", "covered_by", "check_in_tone"),
+]
 
 
 @coordinator_only
@@ -36,8 +40,17 @@ def add_branch(request):
 def branch_settings(request, slug):
     """Change the fields, opening hours and closed days of a branch.
 
-    Every button saves the whole page. A button `remove` also removes the closed day that it names.
+    Every button saves the whole page. A button `remove` also removes one closed day.
     """
+    try:
+        return _branch_settings(request, slug)
+    except CalendarChanged:
+        # A colleague has saved at the same moment, so read everything again. The days that this person left
+        # unchanged keep the colleague's hours.
+        return branch_settings(request, slug)
+
+
+def _branch_settings(request, slug):
     branch = get_object_or_404(Branch, slug=slug)
     forms = _forms(request, branch)
     if request.method != "POST" or "back" in request.POST or SeveralForms(*forms.values()).errors:
@@ -63,13 +76,13 @@ def branch_settings(request, slug):
 @coordinator_only
 @require_POST
 def restore_closed_day(request, slug):
-    """Add a removed closed day again. Its day and reason are in the query of the address."""
+    """Add a removed closed day again. The query of the URL contains its day and reason."""
     request.POST = request.GET
     return branch_settings(request, slug)
 
 
 def _closed_day_to_remove(request, branch):
-    """Return the closed day that the pressed button names, or None."""
+    """Return the closed day that the pressed button removes, or None."""
     day = request.POST.get("remove")
     return (
         next((each for each in branch.closed_days.all() if each.day.isoformat() == day), None)
@@ -79,7 +92,7 @@ def _closed_day_to_remove(request, branch):
 
 
 def _forms(request, branch):
-    """Return {name in the template: form}. A form is bound if the request has one of its fields."""
+    """Return {name of a form in the template: form}. A form is bound if the request has one of its fields."""
     posted = request.POST
     has_hours = any(f"day{weekday}" in posted for weekday in range(7))
     has_day = "add" in posted or posted.get("day") or posted.get("reason")
@@ -91,9 +104,10 @@ def _forms(request, branch):
 
 
 def _changes(calendar, *, form, hours_form, closed_form, removed, save_hours):
-    """Return (the changed attributes of the Calendar, the actions that save what has changed).
+    """Return (the changed attributes of the Calendar, the actions that save the changes).
 
-    With `save_hours`, the hours are saved even if they are the same. That notes that somebody checked them.
+    If `save_hours` is true, also save unchanged hours. The audit event then shows that somebody has checked
+    the hours.
     """
     changes, saves, closed_days = {}, [], calendar.closed_days
     if form.is_bound and form.changes:
@@ -139,7 +153,10 @@ def branch_use(request, slug):
 
 def _initial(branch):
     initial = {name: getattr(branch, name) for name in BRANCH_FIELDS}
-    return initial | {"back_to_writer": "writer" if branch.back_to_writer else "branch"}
+    return initial | {
+        "back_to_writer": "writer" if branch.back_to_writer else "branch",
+        "check_ins_unreviewed": "email" if branch.check_ins_unreviewed else "pages",
+    }
 
 
 def _branch_page(request, branch, forms):

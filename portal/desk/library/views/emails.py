@@ -11,6 +11,7 @@ from accounts.sign_in.access import coordinator_only
 from portal.desk.people import find
 from portal.desk.undelivered import TITLES, can_send_again, conversation_of, undelivered_at_desk_of
 from portal.notifications import actions
+from portal.notifications.models import Notification
 from portal.paging import page_of
 
 
@@ -28,7 +29,7 @@ def undelivered_emails(request):
 @coordinator_only
 @require_safe
 def undelivered_email(request, public_id):
-    """Show one undelivered email, and the other ways to reach the person. Opening it is recorded."""
+    """Show one undelivered email, and other ways to reach the person. Record that the email was opened."""
     at = timezone.now()
     emails = undelivered_at_desk_of(request.user, at=at).select_related("recipient")
     email = get_object_or_404(emails, public_id=public_id)
@@ -46,7 +47,7 @@ def undelivered_email(request, public_id):
 @coordinator_only
 @require_POST
 def send_email_again(request, public_id):
-    """Send an email that was given up again."""
+    """Send an email again after the worker has stopped trying to send it."""
     at = timezone.now()
     email = get_object_or_404(undelivered_at_desk_of(request.user, at=at), public_id=public_id)
     if actions.send_again(email, at=at):
@@ -55,10 +56,12 @@ def send_email_again(request, public_id):
             request, _("The email is being sent again. If it fails, it comes back to this list.")
         )
     else:
-        messages.error(request, _("This email can't be sent again, or somebody has just done it."))
+        messages.error(request, _("This email can't be sent again, or somebody has just sent it again."))
     return redirect("undelivered_emails")
 
 
 def _describe(email):
     email.title = TITLES.get(email.kind, _("Email"))
     email.masked = find.masked(email.to_address) or _("address deleted")
+    if email.way == Notification.Way.PUSH:
+        email.masked = _("on the patron's phone")

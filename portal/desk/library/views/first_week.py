@@ -1,4 +1,4 @@
-"""The page "Your first week" for coordinators, and the pages of the steps that have no settings page."""
+"""The page "Your first week" for coordinators, and a page for each step that has no settings page."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -15,11 +15,12 @@ from portal import limits
 from portal.conversations import reply_templates
 from portal.conversations.starter_templates import STARTERS
 from portal.desk.languages import language_choices
-from portal.desk.library.first_week import TEST_EMAIL, latest_test_email, steps
+from portal.desk.library.first_week import latest_test_email, steps
 from portal.desk.library.forms.starter_templates import StarterTemplatesForm
 from portal.htmx import render_page
-from portal.notifications.actions import notify
+from portal.notifications.actions import TEST_EMAIL
 from portal.notifications.models import Notification
+from portal.notifications.writing import notify
 from recommendations.models import Item
 
 
@@ -35,7 +36,7 @@ def first_week(request):
 @coordinator_only
 @require_POST
 def hide_first_week(request):
-    """Hide the link to the first week in the queue. The button `show` shows the link again."""
+    """Hide the link in the queue to the page "Your first week". The button `show` shows the link again."""
     hidden = "show" not in request.POST
     actions.hide_first_week(request.library, hidden=hidden, by=request.user, at=timezone.now())
     if hidden:
@@ -47,8 +48,8 @@ def hide_first_week(request):
 def first_week_email(request):
     """Send a test email to the coordinator, and show whether it was delivered.
 
-    While the email is on its way, the page polls with the state that it shows. If the state hasn't changed,
-    the response is empty.
+    While the email is on its way, the page polls. Each poll sends the state that the page shows. If the email
+    is still in this state, the response is empty.
     """
     if request.method == "POST" and request.user.email:
         limits.count(request, "test_email")
@@ -75,7 +76,10 @@ def first_week_email(request):
 
 
 def _state_of(email):
-    """Return the email's state in one word. An email whose delivery failed for now is "failing"."""
+    """Return the email's state in one word.
+
+    The state is "failing" if the email failed but will be tried again.
+    """
     is_failing = email.state == Notification.State.WAITING and email.last_error
     return "failing" if is_failing else email.state
 
@@ -83,7 +87,7 @@ def _state_of(email):
 @coordinator_only
 @require_GET
 def first_week_catalog(request):
-    """Show how many items there are, and how to import a catalog."""
+    """Show how many items are in the catalog, and how to import a catalog."""
     context = {
         "items": Item.objects.filter(retired_at=None).count(),
         "branches": Branch.objects.filter(closed_at=None),

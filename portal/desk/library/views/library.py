@@ -15,7 +15,10 @@ from accounts.sign_in.single_sign_on import sign_on_name
 from portal.conversations.models import ReplyTemplate
 from portal.desk.forms.several import SeveralForms
 from portal.desk.library.forms.library import ChildrenForm, LibraryForm, LogoForm
+from portal.desk.not_matched import count_not_matched
 from portal.desk.undelivered import undelivered_at_desk_of
+from portal.notifications.delivery import sends_email
+from portal.signed_addresses import is_configured
 from recommendations.models import Topic
 
 
@@ -32,9 +35,11 @@ def settings(request):
         "people": StaffRole.objects.aggregate(count=Count("user", distinct=True))["count"],
         "reply_templates": ReplyTemplate.objects.count(),
         "undelivered": undelivered_at_desk_of(request.user, at=timezone.now()).count(),
+        "takes_email": is_configured(),
+        "not_matched": count_not_matched(request.user),
         "has_cards": bool(django_settings.ILS),
         "has_sign_on": bool(sign_on_name()),
-        "has_email": "smtp" in django_settings.DELIVERY_EMAIL_BACKEND,
+        "has_email": sends_email(),
     }
     return render(request, "desk/library/settings.html", context)
 
@@ -52,7 +57,7 @@ def library_settings(request):
     both = SeveralForms(form, logo_form)
     if request.method != "POST" or both.errors:
         if form.errors and has_logo and not logo_form.errors:
-            # The browser doesn't send a chosen file a second time.
+            # A browser sends a chosen file only once. So the coordinator must choose the image again.
             logo_form.add_error("logo", _("Nothing was saved. Choose the image again."))
         context = {"form": form, "logo_form": logo_form, "both_forms": both, "form_error": both.errors}
         return render(request, "desk/library/library.html", context)

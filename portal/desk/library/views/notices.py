@@ -8,13 +8,13 @@ from django.utils.translation import gettext as _
 from accounts.sign_in.access import coordinator_only
 from portal.notifications.choices import Choices, set_defaults
 from portal.notifications.forms import KindsForm, initial_choices
-from portal.notifications.kinds import KINDS
+from portal.notifications.kinds import kinds_to_choose
 
 
 @coordinator_only
 def notice_defaults(request):
     """Choose how each notice reaches people who have chosen nothing themselves."""
-    kinds = list(KINDS.values())
+    kinds = [*kinds_to_choose(staff=False), *kinds_to_choose(staff=True)]
     form = KindsForm(
         request.POST if request.method == "POST" else None,
         kinds=kinds,

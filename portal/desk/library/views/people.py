@@ -14,6 +14,8 @@ from accounts.staff import invitations, roles
 from portal import limits
 from portal.conversations import departures
 from portal.desk.library.forms.people import InvitationForm, RoleForm
+from portal.incoming import readers
+from portal.incoming.models import may_see_not_matched
 
 LAST_COORDINATOR = gettext_lazy("This person is the only coordinator. Make someone else a coordinator first.")
 
@@ -101,14 +103,16 @@ def person(request, public_id):
     may_end = set(may_end.values_list("pk", flat=True))
     for role in someone.roles:
         role.may_end = role.pk in may_end
-    return render(request, "desk/library/person.html", {"form": form, "someone": someone})
+    reads_emails = not someone.is_coordinator and may_see_not_matched(someone)
+    context = {"form": form, "someone": someone, "reads_emails": reads_emails}
+    return render(request, "desk/library/person.html", context)
 
 
 @coordinator_only
 def end_role(request, public_id):
-    """Show what else will end with a role. A POST request then ends the role.
+    """Show what happens when a role ends. On POST, end the role.
 
-    If the person has several roles, `branch` in the URL says which one.
+    If the person has several roles, the parameter `branch` in the URL says which role to end.
     """
     someone = get_object_or_404(_colleagues(request), public_id=public_id)
     named = {"branch__slug": request.GET["branch"]} if "branch" in request.GET else {}
@@ -135,6 +139,24 @@ def end_role(request, public_id):
     )
     still_there = request.user != someone or StaffRole.objects.filter(user=someone).exists()
     return redirect("people" if still_there else "signed_out")
+
+
+@coordinator_only
+@require_POST
+def email_reader(request, public_id):
+    """Let a colleague see the emails that were not matched.
+
+    If the request has no field `reads`, take this permission away.
+    """
+    someone = get_object_or_404(_colleagues(request), public_id=public_id)
+    if "reads" in request.POST:
+        readers.name_reader(person=someone, by=request.user, at=timezone.now())
+        words = _("%(name)s can see the emails that were not matched.")
+    else:
+        readers.end_reading(someone, by=request.user, at=timezone.now())
+        words = _("%(name)s no longer sees the emails that were not matched.")
+    messages.success(request, words % {"name": someone.display_name})
+    return redirect("person", someone.public_id)
 
 
 @coordinator_only

@@ -1,4 +1,4 @@
-"""Save a change of a branch's hours or closed days. If promises would move, show them first and ask."""
+"""Save a change of a branch's hours or closed days. If the change would move promises, ask first."""
 
 from dataclasses import replace
 
@@ -10,15 +10,21 @@ from django.utils.translation import ngettext
 from accounts.hours import Calendar
 from portal.conversations import moved_promises
 
-# The fields of the page that asks. The other fields come from the form of the branch.
+# The page that asks whether to save the change has these fields of its own. It also posts the fields of the
+# branch form again.
 ASKED = {"csrfmiddlewaretoken", "confirmed", "email_patrons", "back"}
 
 
 def save_calendar(request, branch, save, changes, *, saved, undo=""):
-    """Save the change and redirect to the branch, or show the page that asks whether promises may move.
+    """Save the change and redirect to the branch.
 
-    `save` is an action of accounts/library.py. `changes` are the attributes of the Calendar that it changes.
-    `saved` is the message after saving. `undo` is the address of its undo button, if it has one.
+    If the change would move promises, first show a page that lists the promises and asks whether to save.
+
+    `save` is an action of accounts/library.py. `changes` are the attributes of the Calendar that this action
+    changes. `saved` is the message after saving. `undo` is the URL of the message's undo button, or "".
+
+    Raise CalendarChanged if a colleague has just saved another change. The caller must then read everything
+    again.
     """
     at = timezone.now()
     calendar = Calendar.of(branch)
@@ -27,12 +33,9 @@ def save_calendar(request, branch, save, changes, *, saved, undo=""):
     email = "email_patrons" in request.POST
     if moves.moved and confirmed != seen:
         return _ask(request, branch, moves, seen, email=email, changed_meanwhile=bool(confirmed))
-    try:
-        moves = moved_promises.change_calendar(
-            branch, save, seen=seen, email=email, by=request.user, at=timezone.now()
-        )
-    except moved_promises.CalendarChanged:
-        return save_calendar(request, branch, save, changes, saved=saved, undo=undo)
+    moves = moved_promises.change_calendar(
+        branch, save, seen=seen, email=email, by=request.user, at=timezone.now()
+    )
     tags = f"undo={undo}" if undo else ""
     messages.success(request, " ".join([saved, *_moved_in_words(moves)]), extra_tags=tags)
     return redirect("branch_settings", branch.slug)

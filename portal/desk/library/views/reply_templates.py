@@ -24,8 +24,7 @@ TEMPLATE_FIELDS = ["name", "branch", "language", "body"]
 def reply_templates(request):
     """List the templates. `language` and `branch` in the URL filter the list.
 
-    `branch` is the slug of a branch. If it is "all", the list has only the templates that are for all
-    branches.
+    `branch` is the slug of a branch, or "all". With "all", list only the templates that are for all branches.
     """
     branch, language = clean(request.GET.get("branch", "")), clean(request.GET.get("language", ""))
     rows = ReplyTemplate.objects.select_related("branch")
@@ -89,8 +88,8 @@ def remove_reply_template(request, public_id):
 def _template_page(request, template, initial, done):
     """Show the form of a template, or save the template.
 
-    With the button `preview`, show the text with its placeholders filled in, but save nothing. `template` is
-    None if the form adds a new template. `done` is the message that appears after saving.
+    If the button `preview` was pressed, show the text with its placeholders filled in, but save nothing.
+    `template` is None if the form adds a new template. `done` is the message that appears after saving.
     """
     if "preview" in request.POST:
         form = ReplyTemplateForm(initial={name: request.POST.get(name, "") for name in TEMPLATE_FIELDS})

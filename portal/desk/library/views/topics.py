@@ -1,11 +1,13 @@
 """The page on which coordinators manage topics. Each visit or conversation can have a topic."""
 
 from django.contrib import messages
+from django.db import transaction
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.sign_in.access import coordinator_only
+from portal.checkins.changing_rules import set_topic_rule
 from portal.desk.library.forms.topics import TopicForm
 from recommendations import topics as topic_actions
 from recommendations.models import Topic
@@ -13,7 +15,10 @@ from recommendations.models import Topic
 
 @coordinator_only
 def topics(request):
-    """List the topics, and add a new topic. With `topic`, rename that topic, retire it or bring it back."""
+    """List the topics, and add a new topic.
+
+    If the request contains the primary key of a `topic`, change, retire or restore this topic instead.
+    """
     number = request.POST.get("topic") or request.GET.get("topic") or ""
     topic = Topic.objects.filter(pk=int(number)).first() if number.isdecimal() and len(number) < 10 else None
     form = TopicForm(request.POST or None, topic=topic)
@@ -21,7 +26,7 @@ def topics(request):
         topic_actions.retire_topic(topic, at=timezone.now())
     elif topic and "bring_back" in request.POST:
         topic_actions.bring_back_topic(topic)
-    elif not (form.is_valid() and _save_topic(form, topic)):
+    elif not (form.is_valid() and _save_topic(form, topic, by=request.user)):
         return render(
             request,
             "desk/library/topics.html",
@@ -31,16 +36,18 @@ def topics(request):
     return redirect("topics")
 
 
-def _save_topic(form, topic):
-    """Save the topic and return True, or add an error to the form."""
+@transaction.atomic
+def _save_topic(form, topic, *, by):
+    """Save the topic with its rule and return True, or add an error to the form."""
     try:
         if topic:
-            topic_actions.rename_topic(topic, **form.typed)
+            topic_actions.change_topic(topic, **form.typed)
         else:
-            topic_actions.add_topic(**form.typed)
+            topic = topic_actions.add_topic(**form.typed)
     except topic_actions.NameTaken:
         form.add_error(
             "name", _("Another topic has this name, perhaps a retired one. Choose a different name.")
         )
         return False
+    set_topic_rule(topic, form.rule("topic"), by=by, at=timezone.now())
     return True

@@ -46,7 +46,7 @@ def _nobody_found():
 @staff_only
 @require_POST
 def patrons_by_name(request):
-    """List the people whose names match, and log the reason for the search on each person's record.
+    """List the people whose names match. Log the reason of the search for each person found.
 
     If too many people match, list nobody and ask for more letters.
     """
@@ -71,7 +71,7 @@ def patrons_by_name(request):
 @staff_only
 @require_http_methods(["GET", "POST"])
 def add_patron(request):
-    """Add a person, with an email address or without."""
+    """Add a patron. The email address is optional."""
     library = request.library
     form = NewPatronForm(
         request.POST if request.method == "POST" else None,
@@ -82,7 +82,7 @@ def add_patron(request):
         try:
             person = people.person_added_at_desk(by=request.user, at=timezone.now(), **form.cleaned_data)
         except people.AddressTaken:
-            # The error reveals that the person is known here, so it counts as a look-up.
+            # The error reveals that the library knows this person, so the log records a look-up.
             if known := find.by_identifier(form.cleaned_data["email"]):
                 log_looked_up(request, [known], at=timezone.now())
             form.add_error(
@@ -102,7 +102,7 @@ def add_patron(request):
 def lookups(request):
     """List the look-ups for which a staff member gave a reason.
 
-    A reason is needed if the patron has no visit or conversation at the staff member's desk.
+    Staff must give a reason to look up a patron who has no visit or conversation at their desk.
     """
     return render(request, "desk/people/lookups_with_reason.html", lookups_page(request.GET))
 

@@ -19,10 +19,10 @@ from portal.text import uuid_or_none
 @coordinator_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def merge_records(request, public_id):
-    """Merge another record of the person with this one.
+    """Merge a person's record with another record of the same person.
 
-    The first page lists the other people whom the coordinator found today. The second page compares the
-    chosen record with this one. Then a POST request merges the two.
+    The first page lists the other people whom the coordinator found today. After the coordinator chooses one
+    of these people, the second page compares the two records. Then a POST request merges the records.
     """
     person, at = _open_record(request, public_id), timezone.now()
     others = _others(request, person)
@@ -38,7 +38,7 @@ def merge_records(request, public_id):
 
 
 def _merge(request, person, other, at):
-    # The merged record shows the content of both records, so the access log records that both were opened.
+    # The merged record shows the content of both records. So log that the coordinator opened both.
     for record in (person, other):
         log_record_opened(request, record, at=at, reason=_reason(request, record))
     going, into = _in_order(person, other)
@@ -55,9 +55,9 @@ def _merge(request, person, other, at):
 @coordinator_only
 @require_POST
 def unmerge_records(request, public_id):
-    """Undo a merge of two records. Everything that moved goes back to the record it came from.
+    """Undo a merge of two records. Move everything back to the record from which it came.
 
-    The posted field `joined` has the public id of the merge.
+    The posted field `joined` contains the public id of the merge.
     """
     person, at = _open_record(request, public_id), timezone.now()
     chosen = uuid_or_none(request.POST.get("joined"))
@@ -65,7 +65,7 @@ def unmerge_records(request, public_id):
     try:
         restored = unmerging.unmerge(merged, by=request.user, at=timezone.now())
     except unmerging.CannotUnmerge:
-        messages.error(request, _("This can't be undone any more. Nothing was changed."))
+        messages.error(request, _("This can't be undone anymore. Nothing was changed."))
     else:
         events = log_reason(request, restored, at=timezone.now(), reason=_("Undoing a merge of two records"))
         find.remember(request, [restored], events=events)
@@ -77,7 +77,7 @@ def _open_record(request, public_id):
     """Return the person, or raise Http404 if this coordinator may not merge the person's record.
 
     If the person has no visit or conversation at the coordinator's desk, the coordinator must have given a
-    reason today. Coordinators can't merge their own record.
+    reason today. Coordinators can't merge their own records.
     """
     people = find.at_desk_of(request.user, find.found(request)).exclude(pk=request.user.pk)
     person = get_object_or_404(people, public_id=public_id)
@@ -89,7 +89,8 @@ def _open_record(request, public_id):
 def _others(request, person):
     """Return the other people whom this staff member found today. The newest record comes first.
 
-    Each person has the attribute `masked`, a masked email address, and `apart`, which tells namesakes apart.
+    Also set two attributes on each person: `masked` is the masked email address, and `apart` is a text that
+    distinguishes namesakes.
     """
     found = find.found(request)
     people = (
@@ -105,7 +106,7 @@ def _others(request, person):
 
 
 def _in_order(person, other):
-    """Return (the record that ends, the record that stays). A record of staff always stays."""
+    """Return (the record to delete, the record to keep). A staff member's record is always kept."""
     return (person, other) if other.is_staff else (other, person)
 
 

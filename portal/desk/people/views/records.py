@@ -1,4 +1,4 @@
-"""The page of a person's record, and the things that staff can do for the person on that page."""
+"""The page of a person's record, and the views for the buttons on that page."""
 
 from django.contrib import messages
 from django.http import Http404
@@ -54,9 +54,9 @@ def keep_for_patron(request, public_id):
 
     The staff member first reads the consent to the patron.
     """
-    person, _reason = _open_record(request, public_id)
+    person, _reason = open_record(request, public_id)
     visit = posted_visit(request)
-    if visit is None:
+    if visit is None or person.died_at:
         raise Http404
     words, language = consent(request, person, visit)
     try:
@@ -93,13 +93,16 @@ def _kept_words(person, visit):
 def make_account_code(request, public_id):
     """Make a code that opens the person's account on their phone.
 
-    Make no code if the person has another sign-in method, or has signed in before.
+    Refuse this if the person has another sign-in method, or has signed in before.
     """
-    person, _reason = _open_record(request, public_id)
+    person, _reason = open_record(request, public_id)
     try:
         code = account_codes.make_code(person, by=request.user, at=timezone.now())
     except account_codes.NotForThem:
-        messages.error(request, _("This patron can already sign in, so no code was made."))
+        words = _("This patron can already sign in, so no code was made.")
+        if person.died_at:
+            words = _("This patron has died, so no code was made.")
+        messages.error(request, words)
     else:
         slips.keep(request.session, slip_name(person), [code], at=timezone.now())
     return redirect("patron_record", person.public_id)
@@ -108,11 +111,11 @@ def make_account_code(request, public_id):
 @coordinator_only
 @require_POST
 def remove_lost_passkey(request, public_id):
-    """Remove the passkey of a patron who lost their device.
+    """Remove the passkey on a device that a patron has lost.
 
-    This does not work for staff members. Coordinators remove the passkeys of staff in the settings.
+    Raise Http404 if the person is a staff member. Coordinators remove the passkeys of staff in the settings.
     """
-    person, reason = _open_record(request, public_id)
+    person, reason = open_record(request, public_id)
     if person.is_staff or person == request.user:
         raise Http404
     passkey = get_object_or_404(person.passkeys, public_id=uuid_or_none(request.POST.get("passkey")))
@@ -141,8 +144,8 @@ def remove_lost_passkey(request, public_id):
 @staff_only
 @require_POST
 def change_childs_record(request, public_id):
-    """Turn the record into a child's record, or a child's record into a normal one."""
-    person, _reason = _open_record(request, public_id)
+    """Turn a record into a child's record, or turn a child's record into a normal record."""
+    person, _reason = open_record(request, public_id)
     is_child = request.POST.get("is_child") == "yes"
     change = make_childs_record if is_child else end_childs_record
     try:
@@ -156,17 +159,14 @@ def change_childs_record(request, public_id):
 
 
 def _person_and_reason(request, public_id):
-    """Return (person, reason).
-
-    The reason is why the staff member looked up the person today. If no reason was given, it is "".
-    """
+    """Return (the person, reason). The reason is why the staff member looked up the person today, or ""."""
     people = find.at_desk_of(request.user, find.found(request), covering=True)
     person = get_object_or_404(people, public_id=public_id)
     return person, find.reason_for(request, person)
 
 
-def _open_record(request, public_id):
-    """Return (the person, the reason) as `_person_and_reason` does.
+def open_record(request, public_id):
+    """Return (the person, why the staff member looked up the person today, or "").
 
     Raise Http404 if the staff member must first give a reason.
     """

@@ -19,10 +19,12 @@ from portal.text import printable
 from recommendations.models import Item
 
 FAULTS_SHOWN = 50
-# If the output isn't a terminal, a line of progress is written each time this many records were read.
+# The number of records between two lines of progress, if the output isn't a terminal.
 LOG_EVERY = 10_000
 
 SOME_FAILED, NOTHING_READ = 1, 2
+# The exit status that shells use for a command that was stopped with Ctrl-C.
+STOPPED = 130
 
 
 class Command(BaseCommand):
@@ -66,8 +68,13 @@ class Command(BaseCommand):
         try:
             self._import(**options)
         except CommandError as error:
-            # The message may quote the file.
+            # The message may contain text from the file, and so control characters.
             raise CommandError(printable(error), returncode=error.returncode) from error
+        except KeyboardInterrupt:
+            raise CommandError(
+                "Stopped. The items that were imported stay. Run the command again to import the others.",
+                returncode=STOPPED,
+            ) from None
 
     def _import(self, *, file, branch, source, dry_run, all_faults, **options):
         if not source.strip() or len(source) > 40:
@@ -82,12 +89,20 @@ class Command(BaseCommand):
                 "The database is not up to date. Run: manage.py migrate",
                 returncode=NOTHING_READ,
             ) from error
+        if file.exists() and not file.is_file():
+            # Reading a pipe could wait forever.
+            raise CommandError(f"{file} is not a file, but a folder or a pipe.", returncode=NOTHING_READ)
         tally = None
         try:
             with file.open("rb") as opened:
                 records = self._records(opened, options["format"], self._mapping(options["map"]))
                 for tally in import_records(
-                    records, source=source, branch=branch, at=timezone.now(), dry_run=dry_run
+                    records,
+                    source=source,
+                    branch=branch,
+                    at=timezone.now(),
+                    dry_run=dry_run,
+                    faults_kept=None if all_faults else FAULTS_SHOWN,
                 ):
                     self._show_progress(tally)
         except OSError as error:
@@ -101,8 +116,8 @@ class Command(BaseCommand):
             ) from reason
         self._end_progress(tally)
         if tally is None:
-            raise CommandError(f"{file} holds no records.", returncode=NOTHING_READ)
-        self._summarize(tally, dry_run, all_faults)
+            raise CommandError(f"{file} has no records.", returncode=NOTHING_READ)
+        self._summarize(tally, dry_run)
         if tally.faults or tally.remarks:
             sys.exit(SOME_FAILED if tally.read else NOTHING_READ)
 
@@ -128,7 +143,7 @@ class Command(BaseCommand):
         return mapping
 
     def _records(self, opened, kind, mapping):
-        kind = kind_of(opened, told=kind)
+        kind = kind_of(opened, chosen=kind)
         if kind == "csv":
             return read_table(opened, mapping=mapping)
         if mapping:
@@ -146,7 +161,7 @@ class Command(BaseCommand):
         if tally and self.stdout.isatty():
             self.stdout.write("")
 
-    def _summarize(self, tally, dry_run, all_faults):
+    def _summarize(self, tally, dry_run):
         would = "Nothing was changed. An import would give: " if dry_run else ""
         self.stdout.write(
             f"{would}{tally.added} added, {tally.changed} changed, {tally.unchanged} unchanged."
@@ -159,20 +174,19 @@ class Command(BaseCommand):
                 f"{isbns[Repair.LEFT_EMPTY]} left empty because they can't be verified, "
                 f"{isbns[Repair.ABSENT]} records without one."
             )
-        self._list("could not be read", tally.faults, all_faults)
-        self._list("imported with a fault", tally.remarks, all_faults)
+        self._list("could not be read", tally.faults)
+        self._list("imported with a fault", tally.remarks)
 
-    def _list(self, what, faults, all_faults):
-        """List the records with their faults. Neighbors with the same fault share a line."""
+    def _list(self, what, faults):
+        """List the faults with their records. Consecutive records with the same fault share a line."""
         if not faults:
             return
         self.stderr.write(f"{len(faults)} {what}:")
-        shown = faults if all_faults else faults[:FAULTS_SHOWN]
         for (reason, _first), group in groupby(
-            enumerate(shown), key=lambda pair: (pair[1].reason, pair[1].number - pair[0])
+            enumerate(faults.first), key=lambda pair: (pair[1].reason, pair[1].number - pair[0])
         ):
             numbers = [fault.number for _position, fault in group]
             records = f"records {numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else f"record {numbers[0]}"
             self.stderr.write(printable(f"  {records}: {reason}"))
-        if len(shown) < len(faults):
-            self.stderr.write(f"  … and {len(faults) - len(shown)} more; --all-faults lists them.")
+        if len(faults.first) < len(faults):
+            self.stderr.write(f"  … and {len(faults) - len(faults.first)} more; --all-faults lists them.")

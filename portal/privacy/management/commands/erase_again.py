@@ -11,7 +11,7 @@ class Command(BaseCommand):
         erased, problems = erased_list.erase_again(at=timezone.now())
         self.stdout.write(
             f"Erased again: {erased['person']} people, {erased['conversation']} conversations, "
-            f"{erased['help_session']} help sessions."
+            f"{erased['help_session'] + erased['visit']} help sessions."
         )
         if problems:
             raise CommandError("\n".join(["These were not erased:", *problems, "Then run this again."]))

@@ -1,0 +1,52 @@
+"""The job of the worker that ends check-ins and their links when their time is over."""
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce
+
+from accounts.models import Library
+from portal.helpsessions.forgetting import over
+from portal.helpsessions.models import HelpSession
+
+from .eligibility import everything_answered, times_of_too_late, too_late
+from .models import CheckIn
+
+Status = CheckIn.Status
+BATCH = 500
+
+
+def end_check_ins(*, at):
+    """End check-ins that nobody can answer now, and mark check-ins whose questions are all answered.
+
+    Delete the hashes of ended links.
+    """
+    gone = ~Q(help_session__status=HelpSession.Status.RECORDED) | Q(help_session__quiet=True)
+    visit_is_over = Exists(over(at).filter(pk=OuterRef("help_session")))
+    link_is_over = Q(status=Status.ASKED, link_ends_at__lte=at)
+    open_ones, ended = CheckIn.objects.open(), {"status": Status.ENDED, "ended_at": at}
+    _update(open_ones.filter(everything_answered()), status=Status.ANSWERED, answered_at=_answered_at(at))
+    _update(open_ones.filter(link_is_over), **ended)
+    _update(open_ones.filter(gone | visit_is_over), **ended)
+    _update(open_ones.filter(too_late(**times_of_too_late(Library.current(), at))), **ended)
+    links = CheckIn.objects.filter(token_hmac__isnull=False, link_ends_at__lte=at)
+    _update(links, token_hmac=None)
+
+
+def _update(check_ins, **values):
+    """Update these check-ins in batches. Each batch is locked in the order of the primary keys.
+
+    The action that approves many check-ins locks them in the same order. So the action and this job can't
+    deadlock.
+    """
+    keys = list(check_ins.order_by("pk").values_list("pk", flat=True))
+    for first in range(0, len(keys), BATCH):
+        with transaction.atomic():
+            batch = check_ins.filter(pk__in=keys[first : first + BATCH]).order_by("pk")
+            locked = batch.select_for_update(of=("self",), no_key=True)
+            CheckIn.objects.filter(pk__in=list(locked.values_list("pk", flat=True))).update(**values)
+
+
+def _answered_at(at):
+    """Return when the patron answered about the visit, or `at` if the patron only gave verdicts on items."""
+    visit = HelpSession.objects.filter(pk=OuterRef("help_session"))
+    return Coalesce(Subquery(visit.values("answered_at")), Value(at))

@@ -1,0 +1,77 @@
+"""Plan the demo's check-ins. Some of them are due, sent, answered, skipped, changed by staff or approved."""
+
+import datetime
+from collections import defaultdict
+from contextlib import suppress
+
+from django.utils.translation import override
+
+from accounts.models import Library, User
+from accounts.patron import check_ins as consent
+from portal.checkins import planning, reviewing, sending
+from portal.checkins.models import CheckIn
+from portal.conversations import outcomes
+from portal.helpsessions.models import HelpSession
+
+# The maximum age of the visits that get check-ins, in days.
+DAYS = 14
+# The choices of the patrons, in turn. "" means that a patron hasn't chosen yet.
+CHOICES = (User.CheckIns.EMAIL, User.CheckIns.EMAIL, User.CheckIns.PAGES, "", User.CheckIns.NONE)
+REASON = "when the essay is due"
+WORDS = "How is it going? I found one more thing that may help. Shall I put it aside for you?"
+
+
+def plan_check_ins(*, at):
+    """Turn check-ins on, and plan one for each visit of the last DAYS days."""
+    Library.objects.update(check_ins=True)
+    since = Library.current().today(at) - datetime.timedelta(days=DAYS)
+    visits = HelpSession.objects.recorded().filter(happened_on__gte=since).order_by("happened_on", "pk")
+    check_ins = [planned for visit in visits if (planned := planning.plan(visit, at=at))]
+    _choose({visit.patron for visit in visits.select_related("patron") if visit.patron}, at=at)
+    _review(check_ins, at=at)
+    _ask(at=at)
+
+
+def _choose(patrons, *, at):
+    for number, patron in enumerate(sorted(patrons, key=lambda person: person.pk)):
+        choice = CHOICES[number % len(CHOICES)]
+        if not choice or patron.is_child:
+            continue
+        language = consent.language_of(patron)
+        with override(language):
+            words, titles = consent.wording(choice), consent.titles_wording(allowed=True)
+        consent.choose(patron, choice, wording=words, language=language, at=at)
+        if choice == User.CheckIns.EMAIL and number % 2:
+            consent.allow_titles(patron, True, wording=titles, language=language, at=at)
+
+
+def _review(check_ins, *, at):
+    """Make each helper move their second check-in, write words for the third, and approve the fourth."""
+    of_helper = defaultdict(list)
+    for check_in in check_ins:
+        of_helper[check_in.help_session.staff].append(check_in)
+    for helper, own in of_helper.items():
+        for moved in own[1:2]:
+            later = moved.due_on + datetime.timedelta(days=2)
+            planning.set_day(moved, day=later, reason=REASON, by=helper, at=at)
+        for edited in own[2:3]:
+            reviewing.edit(edited, words=WORDS, tone="", seen=reviewing.version_of(edited), by=helper, at=at)
+        for approved in own[3:4]:
+            reviewing.approve({approved: reviewing.version_of(approved)}, by=helper, at=at)
+
+
+def _ask(*, at):
+    """Send one check-in and skip another one. Make two others due today, and answer one of the two."""
+    planned = CheckIn.objects.filter(status=CheckIn.Status.PLANNED).order_by("due_on", "pk")
+    for check_in in planned.filter(help_session__patron__check_ins=User.CheckIns.EMAIL):
+        with suppress(sending.NotNow):
+            sending.send_now(check_in, by=check_in.help_session.staff, at=at)
+            break
+    if skipped := planned.filter(help_session__patron=None).first():
+        planning.skip(skipped, by=skipped.help_session.staff, at=at)
+    due = list(planned.filter(help_session__patron__check_ins=User.CheckIns.PAGES)[:2])
+    for check_in in due:
+        planning.ask_later(check_in.help_session, day=Library.current().today(at), at=at)
+    for answered in due[1:]:
+        visit = answered.help_session
+        outcomes.take_outcome(visit, by=visit.patron, at=at, found=HelpSession.Found.ALL)

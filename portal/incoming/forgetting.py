@@ -1,0 +1,22 @@
+"""Delete emails that are old enough, and emails to conversations that were erased."""
+
+from datetime import timedelta
+
+from .models import DroppedEmails, IncomingEmail
+
+NOT_MATCHED_FOR = timedelta(days=30)
+COUNTS_FOR = timedelta(days=90)
+
+
+def forget_emails_to(sender, conversation, **kwargs):
+    """Delete the emails that wait for staff and belong to the erased conversation.
+
+    This function receives the signal `conversation_erased`. The originals of the conversation's messages are
+    deleted with the messages.
+    """
+    IncomingEmail.objects.filter(conversation=conversation).delete()
+
+
+def forget_dropped_emails(*, at):
+    """Delete old counts of dropped emails. This is a job of the worker."""
+    DroppedEmails.objects.filter(day__lt=(at - COUNTS_FOR).date()).delete()

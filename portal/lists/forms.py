@@ -1,0 +1,195 @@
+"""The forms for a patron's lists."""
+
+from django import forms
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext, ngettext_lazy
+
+from portal.own_search import are_enough, typed_words
+from portal.paging import PAGE
+from portal.text import TextField
+
+from .links import DAYS, DEFAULT_DAYS
+from .models import LINK_NAME_MAX, MAX_ITEMS, MAX_LINKS, MAX_LISTS, NAME_MAX, NOTE_MAX, SavedItem
+from .search import MAX_FOUND
+
+
+class ListForm(forms.Form):
+    """The name of a list."""
+
+    name = TextField(
+        label=_("Name of the list"),
+        max_length=NAME_MAX,
+        error_messages={"required": _("Give the list a name.")},
+    )
+
+    def add_name_taken(self):
+        self.add_error("name", _("You have another list with this name. Choose another name."))
+
+    def add_too_many(self):
+        self.add_error(
+            None,
+            _("You have %(most)d lists, and that is the limit. Remove a list first.") % {"most": MAX_LISTS},
+        )
+
+
+class NoteForm(forms.Form):
+    """The patron's note about a title. `is_shared` says that a link shows the notes of the list."""
+
+    note = TextField(
+        label=_("Your note"),
+        max_length=NOTE_MAX,
+        multiline=True,
+        required=False,
+    )
+
+    def __init__(self, *args, is_shared, **kwargs):
+        super().__init__(*args, **kwargs)
+        if is_shared:
+            words = _now(
+                "Anyone with your link to this list can read it. It stays when the visit is deleted. "
+                "At most %(most)s characters."
+            )
+        else:
+            words = _now(
+                "Only you can read it. It stays when the visit is deleted. At most %(most)s characters."
+            )
+        most = number_format(NOTE_MAX, use_l10n=True, force_grouping=True)
+        self.fields["note"].help_text = words % {"most": most}
+
+
+class ReadingForm(forms.Form):
+    """How far the patron is with a title."""
+
+    reading = forms.ChoiceField(choices=SavedItem.Reading, required=False)
+
+
+class TitleForm(forms.Form):
+    """A title that the patron adds by hand."""
+
+    title = TextField(label=_("Title"), max_length=400, error_messages={"required": _("Type the title.")})
+    creators = TextField(label=_("Author or creator"), max_length=300, required=False)
+
+    def add_full(self):
+        self.add_error(
+            None,
+            _("This list has %(most)d titles, and that is the limit. Choose another list.")
+            % {"most": MAX_ITEMS},
+        )
+
+
+class CopyForm(ListForm):
+    """The name of the list into which a visitor copies a shared list."""
+
+    def add_no_room(self, saved_list, count):
+        """Add the error that the list has no room for `count` more titles."""
+        self.add_error(
+            "name",
+            ngettext_lazy(
+                "“%(list)s” has no room for %(count)d more title. A list can have %(most)d. "
+                "Choose another name.",
+                "“%(list)s” has no room for %(count)d more titles. A list can have %(most)d. "
+                "Choose another name.",
+                count,
+            )
+            % {"list": saved_list.title, "count": count, "most": MAX_ITEMS},
+        )
+
+
+def _days():
+    """Return the choices in the language of the page. The form calls this function each time it is shown."""
+    return [
+        (
+            days,
+            _now("one year")
+            if days == 365
+            else ngettext("%(count)d day", "%(count)d days", days) % {"count": days},
+        )
+        for days in DAYS
+    ]
+
+
+class EndForm(forms.Form):
+    """After how many days a link ends."""
+
+    days = forms.TypedChoiceField(
+        label=_("The link works for"),
+        coerce=int,
+        choices=_days,
+        initial=DEFAULT_DAYS,
+    )
+
+
+class LinkForm(EndForm):
+    """What visitors of a link see, and when the link ends. A child can't add a name."""
+
+    with_notes = forms.BooleanField(
+        label=_("Show my notes too"),
+        required=False,
+        help_text=_("Visitors will see all your notes in this list, including notes that you write later."),
+    )
+    name = TextField(
+        label=_("Your name"),
+        max_length=LINK_NAME_MAX,
+        required=False,
+        help_text=_("Visitors see what you type here. Leave it empty to share the list without a name."),
+    )
+    field_order = ["with_notes", "name", "days"]
+
+    def __init__(self, *args, is_child, **kwargs):
+        super().__init__(*args, **kwargs)
+        if is_child:
+            del self.fields["name"]
+
+    def add_too_many(self):
+        self.add_error(
+            None,
+            _("You have %(most)d links, and that is the limit. End a link first.") % {"most": MAX_LINKS},
+        )
+
+
+class SearchForm(forms.Form):
+    """The words that a person searches for, and how many rows the page shows.
+
+    The browser doesn't remember the words, and doesn't send them to a service that checks spelling.
+    """
+
+    words = TextField(
+        label=_("Words to search for"),
+        max_length=120,
+        error_messages={"required": _("Type what you are looking for.")},
+        widget=forms.SearchInput(
+            attrs={
+                "autocomplete": "off",
+                "autocapitalize": "none",
+                "spellcheck": "false",
+                "enterkeyhint": "search",
+            }
+        ),
+    )
+    show = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def clean_words(self):
+        """Return the folded words as a list."""
+        words = typed_words(self.cleaned_data["words"])
+        if not are_enough(words):
+            raise forms.ValidationError(_now("Type at least two letters or digits."))
+        return words
+
+    def clean_show(self):
+        """Return how many rows the page shows. The button "Show more" sends this number."""
+        number = self.cleaned_data["show"]
+        is_number = number.isascii() and number.isdecimal() and len(number) < 5
+        return max(PAGE, min(int(number), MAX_FOUND)) if is_number else PAGE
+
+    @property
+    def is_first_time(self):
+        """Return whether the page shows the first rows, so nobody has pressed "Show more" yet."""
+        return self.cleaned_data["show"] == PAGE
+
+    @property
+    def next_show(self):
+        """Return how many rows the page shows after "Show more", or 0 if it can't show more."""
+        shown = self.cleaned_data["show"]
+        return min(shown + PAGE, MAX_FOUND) if shown < MAX_FOUND else 0

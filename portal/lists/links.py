@@ -1,0 +1,175 @@
+"""Make, change and end the links to a list, and find the link of an address.
+
+The database stores the token of a link twice. The encrypted token shows the address to the patron again. The
+HMAC finds the link.
+"""
+
+from datetime import datetime, time, timedelta
+
+from cryptography.fernet import InvalidToken
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.urls import reverse
+
+from accounts import audit
+from accounts.models import Library
+from portal import keys
+from portal.deadlines import compares_deadlines
+
+from .locks import lock_lists
+from .models import MAX_LINKS, ListLink, SavedList
+
+PURPOSE = "list link"
+# A patron chooses after which of these numbers of days a link ends.
+DAYS = (7, 30, 90, 365)
+DEFAULT_DAYS = 90
+# Ended links are kept for this time, so that the patron can see when they ended.
+ENDED_KEPT_FOR = timedelta(days=7)
+
+
+class TooManyLinks(Exception):
+    """The patron has MAX_LINKS working links already."""
+
+
+class NotAllowed(Exception):
+    """The patron is a child, and the library doesn't allow children to share lists."""
+
+
+class LinkEnded(Exception):
+    """The link has ended, so it can't be changed."""
+
+
+def may_share(person, library):
+    """Return whether this person may make links to their lists."""
+    return not person.is_child or library.children_may_share_lists
+
+
+def end_of(days, at):
+    """Return the end of a day at the library. The day is `days` days after the day of `at`."""
+    library = Library.current()
+    day = library.today(at) + timedelta(days=days + 1)
+    return datetime.combine(day, time.min, tzinfo=library.zone)
+
+
+@compares_deadlines
+@transaction.atomic
+def make_link(saved_list, *, with_notes, name="", days=DEFAULT_DAYS, at, now):
+    """Make a link to the list, and return it.
+
+    Raises TooManyLinks and NotAllowed. Raises SavedList.DoesNotExist if the list was removed meanwhile.
+    """
+    lock_lists(saved_list.patron)
+    own = SavedList.objects.filter(patron=saved_list.patron, removed_at=None)
+    saved_list = own.select_related("patron").get(pk=saved_list.pk)
+    patron = saved_list.patron
+    if not may_share(patron, Library.current()):
+        raise NotAllowed
+    if working_links(patron, now()).count() >= MAX_LINKS:
+        raise TooManyLinks
+    token = keys.new_token()
+    link = ListLink.objects.create(
+        saved_list=saved_list,
+        token_hmac=keys.fingerprint(PURPOSE, token),
+        token_sealed=keys.seal(PURPOSE).encrypt(token.encode()).decode(),
+        with_notes=with_notes,
+        name="" if patron.is_child else name,
+        made_at=at,
+        ends_at=end_of(days, at),
+    )
+    audit.record("made_list_link", link, by=patron, patron=patron, at=at)
+    return link
+
+
+@compares_deadlines
+@transaction.atomic
+def change_end(link, *, days, at, now):
+    """Let the link end after this number of days, counted from today. Raises LinkEnded."""
+    patron = link.saved_list.patron
+    lock_lists(patron)
+    ends_at = end_of(days, at)
+    if not ListLink.objects.working(now()).filter(pk=link.pk).update(ends_at=ends_at):
+        raise LinkEnded
+    link.ends_at = ends_at
+    audit.record("changed_list_link", link, by=patron, patron=patron, at=at)
+
+
+@transaction.atomic
+def end_link(link, *, at):
+    """End the link for good. Nobody can open its address any more, and its token is deleted."""
+    patron = link.saved_list.patron
+    lock_lists(patron)
+    ended = ListLink.objects.filter(pk=link.pk, ended_at=None).update(
+        ended_at=at, token_hmac=None, token_sealed=""
+    )
+    if ended:
+        audit.record("ended_list_link", link, by=patron, patron=patron, at=at)
+
+
+def working_links(patron, at):
+    """Return the working links of this person's lists."""
+    return ListLink.objects.working(at).filter(saved_list__patron=patron, saved_list__removed_at=None)
+
+
+def shows_notes(saved_list, at):
+    """Return whether a working link shows the notes in this list to visitors."""
+    return ListLink.objects.working(at).filter(saved_list=saved_list, with_notes=True).exists()
+
+
+def add_shows_notes(lists, at):
+    """Return these lists with `shows_notes`, which says the same as the function `shows_notes`."""
+    links = ListLink.objects.working(at).filter(saved_list=OuterRef("pk"), with_notes=True)
+    return lists.annotate(shows_notes=Exists(links))
+
+
+def address_of(link):
+    """Return the full URL of the link, or "" if the link has ended or its token can't be decrypted."""
+    if not link.token_sealed:
+        return ""
+    try:
+        token = keys.seal(PURPOSE).decrypt(link.token_sealed).decode()
+    except InvalidToken:
+        # The server has a new key and no longer knows the key with which the token was encrypted.
+        return ""
+    return settings.BASE_URL + reverse("shared_list", args=[token])
+
+
+def address_for_paper(saved_list, *, at, library):
+    """Return the full URL of a link that shows this list to visitors, or "" if there is none.
+
+    A link that shows no notes and no name comes first, because anybody can find the paper. Among several such
+    links, the newest comes first.
+    """
+    rows = ListLink.objects.open_to_visitors(at, of_children=library.children_may_share_lists)
+    link = rows.filter(saved_list=saved_list).order_by("with_notes", "name", "-made_at", "-pk").first()
+    return address_of(link) if link else ""
+
+
+def find(text, *, at, library):
+    """Return the link with this token if it shows its list to visitors at the time `at`, or None.
+
+    `text` is the part of the URL that contains the token. There is one query, even if the text has no token.
+    """
+    hmacs = keys.fingerprints(PURPOSE, keys.token_in(text))
+    links = ListLink.objects.open_to_visitors(at, of_children=library.children_may_share_lists)
+    return links.filter(token_hmac__in=hmacs).select_related("saved_list__patron").first()
+
+
+def seal_links_anew(*, at):
+    """Encrypt and hash the tokens of all links with the current key. The worker calls this function.
+
+    If SECRET_KEY_FALLBACKS lists no old keys, do nothing.
+    """
+    if not settings.SECRET_KEY_FALLBACKS:
+        return
+    seal = keys.seal(PURPOSE)
+    for pk in ListLink.objects.exclude(token_sealed="").values_list("pk", flat=True):
+        with transaction.atomic():
+            for link in ListLink.objects.select_for_update().filter(pk=pk).exclude(token_sealed=""):
+                try:
+                    token = seal.decrypt(link.token_sealed).decode()
+                except InvalidToken:
+                    continue
+                link.token_sealed = seal.encrypt(token.encode()).decode()
+                link.token_hmac = keys.fingerprint(PURPOSE, token)
+                link.save(update_fields=["token_sealed", "token_hmac"])

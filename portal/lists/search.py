@@ -1,0 +1,114 @@
+"""Find a patron's lists and titles by typed words.
+
+The database finds titles of the catalog, because it stores their folded words (recommendations/search.py). It
+doesn't store the folded words of what patrons write. So Python folds the notes, the titles by hand and the
+names of lists at each search. docs/decisions/0029 has the reason.
+"""
+
+from django.db.models import Exists, OuterRef, Q, TextField, Value
+from django.db.models.functions import Concat
+from django.utils.translation import gettext, ngettext
+
+from portal.own_search import has_words, searchable
+from portal.paging import PAGE
+from recommendations.models import SearchEntry
+
+from .models import SavedItem, SavedList
+
+# A search finds at most this many titles. If there are more, the page asks for another word.
+MAX_FOUND = 100
+# A search reads at most this many characters that the patron wrote. A full list with the longest notes has
+# fewer. Folding so much text takes seconds, and a patron can fill all lists by copying one of them.
+MAX_READ = 1_500_000
+# Exists() is faster than a join, because Django would also join the items themselves.
+ENTRY_OF_ITEM = SearchEntry.objects.filter(pk=OuterRef("item"))
+ITEM_FIELDS = ["title", "creators", "original_title", "original_creators"]
+
+
+def find_lists(viewer, words):
+    """Return the viewer's lists with these words in the name, each with its `count`. Last used first."""
+    lists = SavedList.objects.belonging_to(viewer).with_count().last_used_first()
+    return [each for each in lists if has_words(searchable(each.title), words)]
+
+
+def find_titles(viewer, words, *, saved_list=None):
+    """Return the primary keys of the viewer's titles with these words, at most MAX_FOUND + 1.
+
+    The search reads the title, the author or creator, and the patron's note. The title that was saved last
+    comes first. In one `saved_list`, the titles are in the order of the list.
+    """
+    rows = SavedItem.objects.belonging_to(viewer)
+    if saved_list is not None:
+        rows = rows.filter(saved_list=saved_list)
+    column = "saved_at" if saved_list is None else "position"
+    is_newest_first = saved_list is None
+    found = [*_in_catalog(rows, words, column, is_newest_first), *_in_own_words(rows, words, column)]
+    found.sort(reverse=is_newest_first)
+    return [pk for _value, pk in found[: MAX_FOUND + 1]]
+
+
+def load_titles(viewer, keys):
+    """Return the viewer's saved items with these primary keys, in the same order."""
+    rows = SavedItem.objects.belonging_to(viewer).filter(pk__in=keys).select_related("item", "saved_list")
+    by_key = {row.pk: row for row in rows}
+    return [by_key[key] for key in keys if key in by_key]
+
+
+def in_words(keys):
+    """Return how many titles `find_titles` has found, such as "3 titles found" or "Nothing found"."""
+    if not keys:
+        return gettext("Nothing found")
+    if len(keys) > MAX_FOUND:
+        return gettext("More than %(most)s titles found") % {"most": MAX_FOUND}
+    return ngettext("%(n)s title found", "%(n)s titles found", len(keys)) % {"n": len(keys)}
+
+
+def mark_first_new(rows, show):
+    """Mark the first of the rows that "Show more" has added, so that it gets the focus.
+
+    The page shows up to `show` rows. Return whether there is such a row.
+    """
+    added = rows[show - PAGE :] if show > PAGE else []
+    for row in added[:1]:
+        row.is_first_new = True
+    return bool(added)
+
+
+def _in_catalog(rows, words, column, is_newest_first):
+    """Return (value of `column`, primary key) of the titles in the catalog that have no note."""
+    entries = ENTRY_OF_ITEM.annotate(
+        words=Concat(Value(" "), "title", Value(" "), "names", output_field=TextField())
+    )
+    for word in words:
+        # A folded word has no wildcards of LIKE.
+        entries = entries.filter(words__contains=f" {word}")
+    order = [f"-{column}", "-pk"] if is_newest_first else [column, "pk"]
+    found = rows.filter(Exists(entries), note="").order_by(*order)
+    return found.values_list(column, "pk")[: MAX_FOUND + 1]
+
+
+def _in_own_words(rows, words, column):
+    """Yield (value of `column`, primary key) of the other titles with these words.
+
+    They have a note, were added by hand, or are no longer in the catalog. The latest come first. After
+    MAX_READ characters, read only the words that are folded in the database.
+    """
+    entry, own = "item__search_entry__", ["title", "creators", "note"]
+    others = rows.filter(~Q(note="") | ~Exists(ENTRY_OF_ITEM)).order_by("-saved_at", "-pk")
+    columns = [
+        column,
+        "pk",
+        f"{entry}title",
+        f"{entry}names",
+        *own,
+        *[f"item__{name}" for name in ITEM_FIELDS],
+    ]
+    left = MAX_READ
+    # All notes of a patron can be too much for the memory of the server.
+    for value, pk, title, names, *texts in others.values_list(*columns).iterator():
+        # An entry has the words of the item already.
+        written = [text for text in (texts if title is None else texts[: len(own)]) if text]
+        left -= sum(map(len, written))
+        own_words = searchable(*written) if left >= 0 else ""
+        if has_words(f"{title or ''} {names or ''} {own_words}", words):
+            yield value, pk

@@ -1,0 +1,88 @@
+"""The pages that everybody with the link to a list can open.
+
+A link that has ended, a wrong address and a deleted list get the same page. Its status, headers, size and
+number of queries are always the same.
+"""
+
+from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_safe
+
+from portal import limits
+from portal.htmx import render_page
+
+from .. import copying, links
+from ..forms import CopyForm
+from ..models import MAX_ITEMS, MAX_LISTS, SavedList
+from ..own_lists import TooManyLists
+from ..visitors_page import shown_to_visitors
+
+
+@require_safe
+def shared_list(request, token):
+    """Show the list to a visitor. Raises TooOften."""
+    link = _link_of(request, token)
+    if link is None:
+        return _ended(request)
+    return render_page(request, "lists/visitors.html", {"shown": shown_to_visitors(link), "token": token})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def copy_shared_list(request, token):
+    """Ask the visitor for the name of the list into which the titles are copied. On POST, copy them.
+
+    A visitor who isn't signed in signs in first, and then comes back to this page.
+    """
+    link = _link_of(request, token)
+    if link is None:
+        return _ended(request)
+    person = request.viewer.person
+    if person is None:
+        return redirect_to_login(request.get_full_path())
+    shown = shown_to_visitors(link)
+    form = CopyForm(request.POST or None, initial={"name": shown.title})
+    if request.method == "POST" and form.is_valid():
+        try:
+            made, count = copying.copy_list(
+                link, patron=person, name=form.cleaned_data["name"], at=timezone.now()
+            )
+        except TooManyLists:
+            form.add_too_many()
+        except copying.NoRoom as error:
+            form.add_no_room(error.saved_list, error.count)
+        else:
+            messages.success(request, _copied_words(made, count))
+            return redirect(made)
+    context = {
+        "shown": shown,
+        "token": token,
+        "form": form,
+        "count": SavedList.objects.belonging_to(request.viewer).count(),
+        "most": MAX_LISTS,
+        "most_items": MAX_ITEMS,
+    }
+    return render_page(request, "lists/copy.html", context, status=422 if form.errors else 200)
+
+
+def _copied_words(saved_list, count):
+    if not count:
+        return _("“%(list)s” has all of these titles already.") % {"list": saved_list.title}
+    words = ngettext(
+        "%(count)d title was copied into “%(list)s”.", "%(count)d titles were copied into “%(list)s”.", count
+    )
+    return words % {"count": count, "list": saved_list.title}
+
+
+def _link_of(request, token):
+    """Count the request, and return the link of this token if it works, or None. Raises TooOften."""
+    limits.count(request, "shared_list")
+    return links.find(token, at=timezone.now(), library=request.library)
+
+
+def _ended(request):
+    """Return the page for every link that doesn't work."""
+    return render_page(request, "lists/link_ended.html", status=404)

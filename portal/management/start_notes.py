@@ -1,0 +1,14 @@
+"""Remind the person who starts the portal of what is left to do. Nothing here prevents the start."""
+
+from accounts.models import Library
+from accounts.sign_in.authenticator_apps import OTHER_KEY, is_key_missing
+
+
+def start_notes():
+    """Return one line for each thing that is left to do."""
+    lines = []
+    if not Library.objects.exists():
+        lines.append("No library is set up yet. Run: manage.py setup_library")
+    if is_key_missing():
+        lines.append(OTHER_KEY)
+    return [f"LOOK  {line}" for line in lines]

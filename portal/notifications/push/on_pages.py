@@ -1,0 +1,39 @@
+"""What the pages about notices say about push messages on a person's devices."""
+
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from ..choices import is_emailed_instead
+from .browser import offers_push
+from .keys import is_set_up
+from .subscriptions import devices_of
+
+
+@dataclass(frozen=True)
+class PushOnPage:
+    """How many devices of the person get messages, and whether this browser may get them.
+
+    `is_emailed_instead` is true if the person chose to get some notice on their devices, but has no device.
+    """
+
+    devices: int
+    offered: bool
+    is_emailed_instead: bool
+
+    @property
+    def may_be_chosen(self):
+        """Return whether a page offers messages for each kind of notice."""
+        return bool(self.devices) or self.is_emailed_instead
+
+
+def push_on_page(request):
+    """Return the PushOnPage of the signed-in person, or None if the library sends no messages to devices."""
+    if not is_set_up():
+        return None
+    person, at = request.user, timezone.now()
+    return PushOnPage(
+        devices=devices_of(person, at=at).count(),
+        offered=offers_push(request),
+        is_emailed_instead=is_emailed_instead(person, at=at),
+    )

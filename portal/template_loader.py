@@ -1,0 +1,43 @@
+"""Load templates without the white space that only makes them readable.
+
+A patron's page has a thousand lines with indentation. Without the indentation, the page of a visit is 5%
+smaller after compression. The white space is removed once, when a template is compiled, so requests don't
+take longer.
+"""
+
+import re
+
+from django.conf import settings
+from django.template.loaders import filesystem
+
+INDENTATION = re.compile(r"\n[ \t]+")
+COMMENT = re.compile(r"\{% comment %\}.*?\{% endcomment %\}\n", re.DOTALL)
+# The tags that write nothing or include a template. ONLY_TAGS matches a line that has only such tags and
+# comments. The line break after such a line isn't needed, because the line before it has a line break. An
+# included template ends with a line break too.
+TAGS = (
+    *("if", "elif", "else", "endif", "for", "empty", "endfor", "with", "endwith"),
+    *("block", "endblock", "partialdef", "endpartialdef", "fixed", "endfixed", "load", "include"),
+)
+# Tags such as {% url … as address %} store their result in a variable.
+TAG = rf"\{{% (?:(?:{'|'.join(TAGS)})(?: [^%\n]*)?|(?:url|translate) [^%\n]* as \w+ )%\}}"
+ONLY_TAGS = re.compile(rf"^(?:(?:{TAG}|\{{#[^\n]*?#\}}) ?)+\n", re.MULTILINE)
+
+
+class Loader(filesystem.Loader):
+    """Django's loader of templates from folders, with less white space in pages."""
+
+    def get_contents(self, origin):
+        contents = super().get_contents(origin)
+        # With DEBUG, the line numbers of Django's debug page must be right. Emails and <pre> need their white
+        # space.
+        is_page = origin.name.endswith(".html") and "/email/" not in origin.name
+        if settings.DEBUG or not is_page or "<pre" in contents:
+            return contents
+        return compact(contents)
+
+
+def compact(template):
+    """Return the template without indentation, comments, and line breaks after lines that only have tags."""
+    template = INDENTATION.sub("\n", COMMENT.sub("", template))
+    return ONLY_TAGS.sub(lambda line: line[0].rstrip("\n"), template)

@@ -1,0 +1,28 @@
+"""Write titles as a plain text that a patron can share with others."""
+
+from django.utils.translation import gettext as _
+
+from portal.catalog_links import catalog_link
+
+
+def titles_as_text(items, *, library, branch=None, words=()):
+    """Return a text with a paragraph for each item: title, author, call number at `branch`, and link.
+
+    `words` are the first paragraphs of the text. They may be private, so the caller must ask the patron
+    first. If `branch` is given, the holdings of the items must be loaded.
+    """
+    paragraphs = [*words, *(_paragraph(item, library, branch) for item in items)]
+    paragraphs.append(_("From %(library)s") % {"library": library.name})
+    return "\n\n".join(filter(None, paragraphs))
+
+
+def _paragraph(item, library, branch):
+    lines = [", ".join(filter(None, [item.title, item.creators]))]
+    if branch:
+        lines += [
+            _("%(number)s at %(branch)s") % {"number": place.call_number, "branch": place.branch}
+            for place in item.places
+            if place.branch_id == branch.pk and place.call_number
+        ]
+    lines.append(catalog_link(item, library))
+    return "\n".join(filter(None, lines))

@@ -1,0 +1,76 @@
+"""Test how headings, buttons and codes look with large text on a narrow phone."""
+
+import pytest
+
+from .conftest import PHONE
+from .states import Words, build
+
+pytestmark = [pytest.mark.only_long, pytest.mark.browser]
+
+# Return the words of the elements that are broken over two lines, although each word would fit on one line.
+BROKEN = """elements => [...document.querySelectorAll(elements)].flatMap(heading => {
+  const broken = [], walker = document.createTreeWalker(heading, NodeFilter.SHOW_TEXT);
+  const canvas = document.createElement("canvas").getContext("2d");
+  while (walker.nextNode()) {
+    const style = getComputedStyle(walker.currentNode.parentElement);
+    if (walker.currentNode.parentElement.closest(".visually-hidden")) continue;
+    canvas.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
+    for (const word of walker.currentNode.data.matchAll(/[\\p{L}]{4,}/gu)) {
+      const range = document.createRange();
+      range.setStart(walker.currentNode, word.index);
+      range.setEnd(walker.currentNode, word.index + word[0].length);
+      const lines = new Set([...range.getClientRects()].map(box => Math.round(box.top)));
+      const fits = canvas.measureText(word[0]).width < heading.getBoundingClientRect().width;
+      if (lines.size > 1 && fits) broken.push(word[0]);
+    }
+  }
+  return broken;
+})"""
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_words_of_headings_are_not_broken_at_200_percent_text_size(
+    language, branch, staff, patron, opened, show
+):
+    built = build(branch, staff, patron, Words())
+    patron.language = language
+    patron.save()
+    broken = {}
+    for who, states in built.pages.items():
+        page = built.show_as(show, opened(PHONE), who)
+        look_at(page, states, broken)
+    assert broken == {}
+
+
+def test_words_of_desk_headings_are_not_broken_at_200_percent_text_size(branch, staff, patron, opened, show):
+    built = build(branch, staff, patron, Words())
+    broken = {}
+    look_at(show(opened(PHONE), staff), built.desk, broken)
+    assert broken == {}
+
+
+def look_at(page, states, broken):
+    for state in states:
+        page.goto(state.path)
+        state.do(page)
+        page.wait_for_load_state()
+        page.evaluate("document.documentElement.style.fontSize = '200%'")
+        if words := page.evaluate(BROKEN, "h1, h2, h3"):
+            broken[state.name] = words
+
+
+def test_words_of_buttons_are_not_broken_at_200_percent_text_size(branch, phone):
+    page = phone()
+    page.goto("/")
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    assert page.locator("main .button").count() == 4
+    assert page.evaluate(BROKEN.replace("h1, h2, h3", ".button")) == []
+
+
+def test_typed_code_fits_its_field_at_200_percent_text_size(branch, phone):
+    page = phone()
+    page.goto("/c/1234567890123/")
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    field = page.locator("#id_code")
+    assert field.input_value() == "1234 567 890 123"
+    assert field.evaluate("field => field.scrollWidth <= field.clientWidth")

@@ -1,0 +1,87 @@
+"""Test the button "I've got it" on the items of a visit."""
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import Library
+from recommendations.models import Recommendation
+from tests.factories import HelpSessionFactory, QuietSessionFactory, UserFactory, code_for, recommend_in
+from tests.portal.pages import text
+
+
+@pytest.fixture
+def session(patron, staff, branch):
+    Library.objects.update(check_ins=True)
+    return HelpSessionFactory(patron=patron, staff=staff, branch=branch)
+
+
+@pytest.fixture
+def me(client, patron, sign_in):
+    return sign_in(client, patron)
+
+
+def tap(client, recommendation, **data):
+    return client.post(reverse("got_it", args=[recommendation.public_id]), data)
+
+
+def test_got_it_button_stores_the_time_and_can_be_undone(me, session):
+    [recommendation] = recommend_in(session)
+    page = session.get_absolute_url()
+    assert "I've got it" in text(me.get(page))
+    assert tap(me, recommendation).url == f"{page}#rec-{recommendation.public_id}"
+    recommendation.refresh_from_db()
+    got_at = recommendation.got_at
+    assert got_at is not None
+    shown = text(me.get(page))
+    assert "You've got it." in shown
+    assert "I've got it" not in shown
+    tap(me, recommendation)
+    recommendation.refresh_from_db()
+    assert recommendation.got_at == got_at
+    tap(me, recommendation, undo="")
+    recommendation.refresh_from_db()
+    assert recommendation.got_at is None
+    assert "I've got it" in text(me.get(page))
+
+
+@pytest.mark.parametrize("kind", ["person", "web_page", "database", "article", "event", "course"])
+def test_got_it_button_is_not_shown_for_a_person_or_an_event(me, session, kind):
+    recommend_in(session, item__kind=kind)
+    assert "I've got it" not in text(me.get(session.get_absolute_url()))
+
+
+@pytest.mark.parametrize(("verdict", "shown"), [("", True), ("not_tried", True), ("helped", False)])
+def test_got_it_button_is_not_shown_after_the_patron_gave_a_verdict(me, session, verdict, shown):
+    recommend_in(session)
+    Recommendation.objects.update(verdict=verdict, decided_at=timezone.now() if verdict else None)
+    assert ("I've got it" in text(me.get(session.get_absolute_url()))) is shown
+
+
+def test_got_it_button_is_not_shown_while_check_ins_are_off(me, session):
+    Library.objects.update(check_ins=False)
+    recommend_in(session)
+    assert "I've got it" not in text(me.get(session.get_absolute_url()))
+
+
+def test_viewer_by_code_can_press_the_got_it_button(client, session, show_code, branch):
+    visit = HelpSessionFactory(branch=branch)
+    [recommendation] = recommend_in(visit)
+    show_code(client, code_for(visit))
+    tap(client, recommendation)
+    recommendation.refresh_from_db()
+    assert recommendation.got_at
+
+
+def test_got_it_button_is_not_shown_on_a_quiet_visit(client, session, show_code, branch):
+    visit = QuietSessionFactory(branch=branch)
+    recommend_in(visit)
+    show_code(client, code_for(visit))
+    assert "I've got it" not in text(client.get(visit.get_absolute_url()))
+
+
+def test_stranger_cannot_press_the_got_it_button(client, session, sign_in):
+    [recommendation] = recommend_in(session)
+    assert tap(sign_in(client, UserFactory()), recommendation).status_code == 404
+    recommendation.refresh_from_db()
+    assert recommendation.got_at is None

@@ -1,0 +1,153 @@
+"""Test that hostile and invalid catalog files take little time and memory, and that errors say why."""
+
+import functools
+import io
+import os
+import random
+import time
+
+import pymarc
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, OperationalError
+from django.utils import timezone
+
+from portal.imports import actions
+from portal.imports.actions import import_records
+from portal.imports.readers.marc import read_binary, read_xml
+from portal.imports.readers.table import LINE_MAX, read_table
+from portal.imports.records import Fault, Unreadable
+from recommendations.models import Item
+from tests.portal.imports.test_readers import outcome, titled
+from tests.processes import at_once
+
+
+def reasons(records):
+    return [record.reason for record in records if isinstance(record, Fault)]
+
+
+def test_marc_record_whose_directory_entries_overlap_is_refused_without_reading_them():
+    """If these entries were read, a record of 77 kB would have 35 MB of names."""
+    field = b"1 \x1faN\xc3\xa9 1\x1e"
+    entries = b"245%04d%05d" % (8, 0) + b"700%04d%05d" % (9999, 0) * 3500
+    data = b"10\x1faHi\x1e" + field * 3500
+    base = 24 + len(entries) + 1
+    record = b"%05dnam a22%05d a 4500" % (base + len(data) + 1, base) + entries + b"\x1e" + data + b"\x1d"
+    started = time.process_time()
+    found = list(read_binary(io.BytesIO(record * 5 + titled("Last").as_marc())))
+    assert outcome(found) == [1, 2, 3, 4, 5, "Last"]
+    assert set(reasons(found)) == {"its directory doesn't lead to its fields. Export it again"}
+    assert time.process_time() - started < 2
+
+
+def test_xml_file_full_of_opened_comments_is_refused_in_a_moment():
+    started = time.process_time()
+    with pytest.raises(Unreadable, match="not MARCXML: it has no element"):
+        list(read_xml(io.BytesIO(b"<!--" * 65_000)))
+    assert time.process_time() - started < 2
+
+
+def test_first_element_of_an_xml_file_is_found_after_comments():
+    with pytest.raises(Unreadable, match="its first element is <catalog>"):
+        list(read_xml(io.BytesIO(b"<?xml version='1.0'?><!-- <a> --><!-- --><catalog/>")))
+
+
+@pytest.mark.parametrize("name", ["controlfield", "datafield"])
+def test_import_explains_that_a_field_of_an_xml_record_has_no_tag(name):
+    text = pymarc.record_to_xml(titled("First")).replace(b"</record>", b"<%s/></record>" % name.encode())
+    found = list(read_xml(io.BytesIO(b"<collection>" + text + b"</collection>")))
+    assert reasons(found) == [f"it has a <{name}> without a tag. Export it again"]
+
+
+def test_xml_record_whose_coded_field_has_subfields_is_imported():
+    text = pymarc.record_to_xml(titled("First")).replace(
+        b"</record>", b'<datafield tag="008"><subfield code="a">x</subfield></datafield></record>'
+    )
+    assert outcome(read_xml(io.BytesIO(b"<collection>" + text + b"</collection>"))) == ["First"]
+
+
+@pytest.mark.parametrize("start", [b"", b"title,author\nFirst,me\n"])
+def test_csv_file_without_line_ends_is_refused_without_reading_all_of_it(start):
+    number = len(start.splitlines()) + 1
+    file = io.BytesIO(start + b"x" * (3 * LINE_MAX))
+    with pytest.raises(Unreadable, match=f"^Line {number} has more than {LINE_MAX} characters"):
+        list(read_table(file, mapping={}))
+    assert file.tell() < 2 * LINE_MAX
+
+
+@pytest.mark.parametrize("title", ["\u200b\u200b", "\u2800", "\u3164", "\u00ad\u034f", "\U000e0041"])
+def test_record_with_an_invisible_title_has_no_title(title):
+    found = list(read_table(io.BytesIO(f"title,author\n{title},me\nSeen,me\n".encode()), mapping={}))
+    assert outcome(found) == [1, "Seen"]
+
+
+@pytest.mark.django_db
+def test_import_stores_only_the_first_faults_of_a_file():
+    records = (Fault(number, f"reason {number}") for number in range(1, 1001))
+    *_, tally = import_records(records, source="x", branch=None, at=timezone.now(), faults_kept=3)
+    assert (len(tally.faults), tally.seen) == (1000, 1000)
+    assert [fault.number for fault in tally.faults.first] == [1, 2, 3]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_import_explains_that_it_cannot_read_a_pipe_or_a_folder(tmp_path, make):
+    make(tmp_path / "given")
+    with pytest.raises(CommandError, match="given is not a file, but a folder or a pipe") as refused:
+        call_command("import_items", str(tmp_path / "given"))
+    assert refused.value.returncode == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_imports_of_the_same_items_in_any_order_both_succeed(monkeypatch):
+    monkeypatch.setattr(actions, "BATCH", 50)
+    rows = [f"Title {number},{number}\n" for number in range(1000)]
+
+    def work(rows):
+        file = io.BytesIO(("title,id\n" + "".join(rows)).encode())
+        *_, tally = import_records(read_table(file, mapping={}), source="x", branch=None, at=timezone.now())
+        return tally.added
+
+    shuffled = [random.Random(seed).sample(rows, len(rows)) for seed in range(3)]  # noqa: S311 (no secret)
+    added = at_once(*(functools.partial(work, order) for order in shuffled))
+    assert sum(added) == Item.objects.count() == len(rows)
+
+
+class Deadlock(Exception):
+    sqlstate = "40P01"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("error", [IntegrityError("one_item_per_source_key"), OperationalError("deadlock")])
+def test_batch_is_imported_even_if_other_imports_add_its_items_meanwhile(monkeypatch, error):
+    error.__cause__ = Deadlock()
+    add, errors = type(Item.objects).bulk_create, [error] * 3
+
+    def meet_others(self, items, **options):
+        if errors:
+            raise errors.pop()
+        return add(self, items, **options)
+
+    monkeypatch.setattr(type(Item.objects), "bulk_create", meet_others)
+    records = read_table(io.BytesIO(b"title\nFirst\n"), mapping={})
+    *_, tally = import_records(records, source="x", branch=None, at=timezone.now())
+    assert (tally.added, Item.objects.get().title, errors) == (1, "First", [])
+
+
+@pytest.mark.django_db
+def test_stopped_import_does_not_undo_its_finished_batches_and_says_how_to_continue(monkeypatch, tmp_path):
+    monkeypatch.setattr(actions, "BATCH", 2)
+    file = tmp_path / "titles.csv"
+    file.write_text("title\nFirst\nSecond\nThird\n")
+    import_batch = actions._import_batch
+
+    def stop_after_the_first_batch(*args):
+        if Item.objects.exists():
+            raise KeyboardInterrupt
+        return import_batch(*args)
+
+    monkeypatch.setattr(actions, "_import_batch", stop_after_the_first_batch)
+    with pytest.raises(CommandError, match="^Stopped. .* Run the command again") as stopped:
+        call_command("import_items", str(file))
+    assert stopped.value.returncode == 130
+    assert sorted(Item.objects.values_list("title", flat=True)) == ["First", "Second"]

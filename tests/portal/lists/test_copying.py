@@ -1,0 +1,136 @@
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from portal.lists.links import address_of, end_link, make_link
+from portal.lists.models import MAX_ITEMS, MAX_LISTS, SavedItem, SavedList
+from portal.lists.own_words import add_title
+from tests.factories import ItemFactory, SavedItemFactory, SavedListFactory, UserFactory
+from tests.portal.pages import asks_to_sign_in, text
+
+
+@pytest.fixture
+def winter(patron):
+    saved_list = SavedListFactory(patron=patron, name="For winter")
+    SavedItemFactory(saved_list=saved_list, item__title="Snow", note="Lend it to Ana", reading="done")
+    add_title(saved_list, title="By hand", creators="Somebody", at=timezone.now())
+    return saved_list
+
+
+@pytest.fixture
+def visitor(library):
+    return UserFactory(name="Vera Visitor", email="vera@example.org")
+
+
+@pytest.fixture
+def them(visitor, sign_in):
+    return sign_in(Client(), visitor)
+
+
+def copy_page(saved_list, **choices):
+    link = make_link(saved_list, **{"with_notes": False, "at": timezone.now()} | choices)
+    return f"{address_of(link)}copy/"
+
+
+def rows(saved_list):
+    """Return (title, author, note, reading) of the titles of a list, in its order."""
+    found = saved_list.saved_items.in_lists().in_order().select_related("item")
+    return [(row.shown.title, row.shown.creators, row.note, row.reading) for row in found]
+
+
+def test_visitor_copies_the_titles_into_a_new_list_of_their_own(them, visitor, winter):
+    page = copy_page(winter)
+    assert them.get(page).context["form"]["name"].value() == "For winter"
+    response = them.post(page, {"name": "From a friend"}, follow=True)
+    made = SavedList.objects.get(patron=visitor)
+    assert response.redirect_chain[-1][0] == made.get_absolute_url()
+    assert "2 titles were copied into “From a friend”." in text(response)
+    snow = SavedItem.objects.get(saved_list=winter, item__isnull=False).item
+    assert rows(made) == [("By hand", "Somebody", "", ""), ("Snow", snow.creators, "", "")]
+    assert not SavedItem.objects.filter(saved_list=made, recommendation__isnull=False).exists()
+    assert len(rows(winter)) == 2
+
+
+@pytest.mark.parametrize("with_notes", [True, False])
+def test_notes_are_copied_only_if_visitors_see_them(them, visitor, winter, with_notes):
+    page = copy_page(winter, with_notes=with_notes)
+    assert ("The notes that you see are copied too." in text(them.get(page))) == with_notes
+    them.post(page, {"name": "Copy"})
+    notes = [note for _title, _by, note, _reading in rows(SavedList.objects.get(patron=visitor))]
+    assert notes == ["", "Lend it to Ana" if with_notes else ""]
+
+
+def test_copying_twice_adds_only_the_titles_that_are_new(them, visitor, winter):
+    page = copy_page(winter)
+    for name in ("Copy", "COPY"):
+        them.post(page, {"name": name})
+    own = SavedList.objects.get(patron=visitor)
+    assert len(rows(own)) == 2
+    assert "“Copy” has all of these titles already." in text(them.post(page, {"name": "Copy"}, follow=True))
+    SavedItem.objects.filter(saved_list=own).update(note="My own words")
+    for title in ("New 1", "New 2"):
+        add_title(winter, title=title, at=timezone.now())
+    them.post(page, {"name": "Copy"})
+    assert [row[0] for row in rows(own)] == ["New 2", "New 1", "By hand", "Snow"]
+    assert [row[2] for row in rows(own)] == ["", "", "My own words", "My own words"]
+
+
+def test_patron_who_copies_their_own_list_changes_nothing_in_it(client, patron, sign_in, winter):
+    before = rows(winter)
+    sign_in(client, patron).post(copy_page(winter), {"name": "For winter"})
+    assert (rows(winter), SavedList.objects.count()) == (before, 1)
+
+
+def test_visitor_who_is_not_signed_in_comes_back_to_the_page_after_signing_in(winter):
+    browser, page = Client(), copy_page(winter)
+    path = page.removeprefix(page.partition("/shared/")[0])
+    for response in (browser.get(path), browser.post(path, {"name": "Copy"})):
+        assert asks_to_sign_in(response)
+        assert response.url == f"{reverse('sign_in')}?next={path}"
+    assert SavedList.objects.count() == 1
+
+
+def test_nothing_is_copied_from_a_link_that_has_ended(them, visitor, winter):
+    link = make_link(winter, with_notes=False, at=timezone.now())
+    page = f"{address_of(link)}copy/"
+    end_link(link, at=timezone.now())
+    assert them.post(page, {"name": "Copy"}).status_code == 404
+    assert not SavedList.objects.filter(patron=visitor).exists()
+
+
+def test_all_titles_are_copied_or_none(them, visitor, winter):
+    full = SavedListFactory(patron=visitor, name="Full")
+    item = ItemFactory()
+    SavedItem.objects.bulk_create(
+        SavedItem(saved_list=full, title=f"Title {number}", position=number, saved_at=timezone.now())
+        for number in range(MAX_ITEMS - 2)
+    )
+    page = copy_page(winter)
+    assert them.post(page, {"name": "Full"}).status_code == 302
+    assert len(rows(full)) == MAX_ITEMS
+    SavedItemFactory(saved_list=winter, item=item)
+    response = them.post(page, {"name": "Full"})
+    assert response.status_code == 422
+    assert "“Full” has no room for 1 more title. A list can have 500." in text(response)
+    assert len(rows(full)) == MAX_ITEMS
+
+
+def test_copy_into_a_new_list_respects_the_limit_of_lists(them, visitor, winter):
+    for number in range(MAX_LISTS):
+        SavedListFactory(patron=visitor, name=f"List {number}")
+    page = copy_page(winter)
+    assert "You have 50 lists. You can have 50" in text(them.get(page))
+    response = them.post(page, {"name": "Copy"})
+    assert (response.status_code, "You have 50 lists, and that is the limit." in text(response)) == (
+        422,
+        True,
+    )
+    assert them.post(page, {"name": "List 7"}).status_code == 302
+    assert len(rows(SavedList.objects.get(patron=visitor, name="List 7"))) == 2
+
+
+@pytest.mark.parametrize("name", ["", " \u200b", "x" * 81])
+def test_copy_needs_a_name(them, visitor, winter, name):
+    assert them.post(copy_page(winter), {"name": name}).status_code == 422
+    assert not SavedList.objects.filter(patron=visitor).exists()
