@@ -16,7 +16,7 @@ help:
 	@echo "make demo-reset   delete the demo library and run a new one"
 	@echo "make test         run the tests, on SQLite and on the PostgreSQL at TEST_DATABASE_URL"
 	@echo "make test-quick   run the tests that fit into a minute, on SQLite and without browsers"
-	@echo "make test-long    run what takes long: axe on every page, more rounds of races, all tests on PostgreSQL"
+	@echo "make test-long    run what takes long: axe on every page, more rounds of races, the rest of the tests on PostgreSQL"
 	@echo "make test-newest  run the tests on the newest Django; needs Python 3.12 or 3.13"
 	@echo "make check        check format, lint, types, imports, migrations, settings, templates, documents and translations"
 	@echo "make guide        install the portal on a clean clone with the commands of the README and of docs/operations.md"
@@ -72,8 +72,7 @@ test-long: .venv/developing
 	@TEST_DATABASE_URL=$(TEST_DATABASE_URL) ./.ci/test long
 
 test-newest: .venv-newest/developing
-	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
-		env -u DATABASE_URL DATA_DIR=$$scratch .venv-newest/bin/pytest -q -n auto -m "not browser and not only_long"
+	@./.ci/test newest
 
 check: .venv/developing
 	@./.ci/check
