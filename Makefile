@@ -9,25 +9,26 @@ PY := .venv/bin/python
 DEMO := DATA_DIR=var/demo AFTERWORD_MODE=demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset run test test-quick test-long test-newest check guide fix bench bench-large lock messages migrations screens
+.PHONY: help demo demo-reset run test test-quick test-long test-newest test-postgres check guide fix bench bench-large lock messages migrations screens
 
 help:
-	@echo "make demo         run a demo library; with HOST=0.0.0.0 a phone can open it, and PORT=8080 sets the port"
-	@echo "make demo-reset   delete the demo library and run a new one"
-	@echo "make test         run the tests, on SQLite and on the PostgreSQL at TEST_DATABASE_URL"
-	@echo "make test-quick   run the tests that fit into a minute, on SQLite and without browsers"
-	@echo "make test-long    run what takes long: axe on every page, more rounds of races, the rest of the tests on PostgreSQL"
-	@echo "make test-newest  run the tests on the newest Django; needs Python 3.12 or 3.13"
-	@echo "make check        check format, lint, types, imports, migrations, settings, templates, documents and translations"
-	@echo "make guide        install the portal on a clean clone with the commands of the README and of docs/operations.md"
-	@echo "make fix          format the code, and fix what can be fixed automatically"
-	@echo "make run          run the web server and the worker on the data in var/ (AFTERWORD_MODE=$(MODE))"
-	@echo "make bench        compare the CPU time of each page with a minimal page, on both databases, in ten minutes"
-	@echo "make bench-large  the same among 100,000 conversations; the first run builds 1 GB for each database"
-	@echo "make screens      take a screenshot of every page, in var/screens/"
-	@echo "make messages     collect the texts to translate, and compile the translations"
-	@echo "make migrations   write the migrations for changed models"
-	@echo "make lock         update the pinned dependencies; UPGRADE=--upgrade takes the newest of each"
+	@echo "make demo           run a demo library; with HOST=0.0.0.0 a phone can open it, and PORT=8080 sets the port"
+	@echo "make demo-reset     delete the demo library and run a new one"
+	@echo "make test           run the tests, on SQLite and on the PostgreSQL at TEST_DATABASE_URL"
+	@echo "make test-quick     run the tests that fit into a minute, on SQLite and without browsers"
+	@echo "make test-long      run what takes long: axe on every page, more rounds of races and of random searches"
+	@echo "make test-postgres  run every test on PostgreSQL, also those that say the same on SQLite"
+	@echo "make test-newest    run the tests on the newest Django; needs Python 3.12 or 3.13"
+	@echo "make check          check format, lint, types, imports, migrations, settings, templates, documents and translations"
+	@echo "make guide          install the portal on a clean clone with the commands of the README and of docs/operations.md"
+	@echo "make fix            format the code, and fix what can be fixed automatically"
+	@echo "make run            run the web server and the worker on the data in var/ (AFTERWORD_MODE=$(MODE))"
+	@echo "make bench          compare the CPU time of each page with a minimal page, on both databases, in ten minutes"
+	@echo "make bench-large    the same among 100,000 conversations; the first run builds 1 GB for each database"
+	@echo "make screens        take a screenshot of every page, in var/screens/"
+	@echo "make messages       collect the texts to translate, and compile the translations"
+	@echo "make migrations     write the migrations for changed models"
+	@echo "make lock           update the pinned dependencies; UPGRADE=--upgrade takes the newest of each"
 
 # The virtual environment is built once, and again when the requirements change.
 .venv/running: requirements.txt
@@ -70,6 +71,9 @@ test-quick: .venv/developing
 
 test-long: .venv/developing
 	@TEST_DATABASE_URL=$(TEST_DATABASE_URL) ./.ci/test long
+
+test-postgres: .venv/developing
+	@TEST_DATABASE_URL=$(TEST_DATABASE_URL) ./.ci/test postgres
 
 test-newest: .venv-newest/developing
 	@./.ci/test newest

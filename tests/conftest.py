@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items):
     """Add the marker `one_database` to the tests that `make test` runs on only one database.
 
     The other tests run on PostgreSQL too: races, tests that are marked `sql`, and the sweeps in
-    tests/architecture, which open every page. `make test-long` runs every test on PostgreSQL.
+    tests/architecture, which open every page. `make test-postgres` runs every test on PostgreSQL.
     """
     for item in items:
         fixtures = set(item.fixturenames)

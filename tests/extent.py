@@ -10,7 +10,7 @@ LONG = os.environ.get("TEST_LONG") == "1"
 def times(usual, long):
     """Return the number of repetitions: `long` in `make test-long`, and `usual` in other runs.
 
-    On SQLite, `make test-long` runs only tests that are marked `long` or `only_long`.
+    `make test-long` runs only tests that are marked `long` or `only_long`.
     """
     return long if LONG else usual
 
